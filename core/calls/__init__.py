@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls between roles: HTTP over a Unix socket, both ends knowing one secret of their own.
+
+The callee compares the secret in constant time (`core.calls.secrets`); the caller turns a problem document back into
+the error it was (`core.calls.peer`). Nothing here retries a verb that could have acted.
+"""
+
+from .peer import Answer as Answer
+from .peer import Peer as Peer
+from .secrets import CALLER_HEADER as CALLER_HEADER
+from .secrets import SECRET_HEADER as SECRET_HEADER
+from .secrets import PairSecrets as PairSecrets

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One database per component: SQLite by default, PostgreSQL by URL; everything acknowledged is on disk.
+
+SQLite runs in WAL mode with foreign keys, a busy timeout and synchronous FULL. Writers take the write lock at
+BEGIN, so a transaction never fails half-way because another one wrote first.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ..errors import N_, Unavailable
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer; nothing of the transaction happened."""
+
+    code = "database_unavailable"
+    message = N_("The service cannot reach its own records at the moment. Nothing was changed.")
+
+
+class Database:
+    """Hands out transactions; knows no table."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, connections: int = 16) -> Self:
+        """Connect lazily to ``sqlite:///PATH`` or ``postgresql+psycopg://...``."""
+        engine = create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=not url.startswith("sqlite"),
+        )
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine)
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations only."""
+        return self._engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Read and write; commits on leaving, rolls back on any exception.
+
+        Raises:
+            DatabaseUnavailable: the database is locked, gone or full; nothing was committed. A connection lost in
+                the commit itself leaves the outcome unknown: the owner's replay of unfinished intents decides.
+        """
+        with self._translating(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent snapshot that takes no write lock and is always rolled back.
+
+        Raises:
+            DatabaseUnavailable: the database did not answer.
+        """
+        with (
+            self._translating(),
+            self._engine.connect().execution_options(tallygate_reads=True) as connection,
+        ):
+            yield connection
+
+    def check(self) -> None:
+        """Answer one trivial query.
+
+        Raises:
+            DatabaseUnavailable: it did not.
+        """
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Return every connection; the database can be opened again."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable from error
+            raise
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # The driver must not issue BEGIN itself: it would begin deferred, and an upgrade to a write could then fail.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("tallygate_reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One structured log per role: JSON lines on standard error, which the supervisor writes to the role's file.
+
+The operational log is not the record: it may be lost. Names, addresses and secrets never enter it.
+"""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(role: str) -> None:
+    """Send our own and the libraries' messages through one JSON formatter."""
+
+    def name_role(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        return {"role": role, **event}
+
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        name_role,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger for one module."""
+    return structlog.stdlib.get_logger(name)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every endpoint has a guard or stands on the public list; an application with a bare endpoint does not start.
+
+| mark              | who gets in                                                              | errors as |
+| ----------------- | ------------------------------------------------------------------------ | --------- |
+| ``public(why)``   | anybody; the reason is part of the code and of the tested public list    | page      |
+| ``own(why)``      | the view checks credentials of its own (token endpoint, login form)      | page      |
+| ``peer(*roles)``  | these roles of the site, by pair secret                                  | problem   |
+| ``person(*roles)``| whoever the gateway let through with one of these directory roles        | page      |
+
+``errors`` may be given to any mark: ``"page"``, ``"problem"`` or ``"oauth"``. Requests that change something and
+carry a browser's cookie need a CSRF token (``person`` and ``public``/``own`` pages); ``peer``, ``problem`` and
+``oauth`` endpoints take no cookie and need none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from flask import Flask, current_app, g, request
+
+from ..calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
+from ..clock import Clock
+from ..errors import Forbidden, NotFound, Unauthenticated
+from ..identity import HEADER, Identity, IdentityVerifier
+
+V = TypeVar("V", bound=Callable[..., Any])
+Face = Literal["page", "problem", "oauth"]
+_MARK = "__tallygate_guard__"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What stands on one endpoint."""
+
+    kind: Literal["public", "own", "peer", "person"]
+    face: Face
+    # The reason for public and own, else empty.
+    why: str = ""
+    # Roles: of the site for peer, of the directory for person (empty: any identified person).
+    names: frozenset[str] = frozenset()
+    # Lowest assurance for person.
+    assurance: int = 0
+
+
+class Guard:
+    """Marks views when blueprints are made, and checks every request against the mark."""
+
+    def __init__(
+        self, *, clock: Clock, pairs: PairSecrets | None = None, verifier: IdentityVerifier | None = None
+    ) -> None:
+        self._clock = clock
+        self._pairs = pairs or PairSecrets({})
+        self._verifier = verifier
+
+    def public(self, why: str, *, errors: Face = "page") -> Callable[[V], V]:
+        """Let anybody in; say why that is right."""
+        return _marking(Mark("public", errors, why=why))
+
+    def own(self, why: str, *, errors: Face = "page") -> Callable[[V], V]:
+        """The view authenticates by its own means; say which."""
+        return _marking(Mark("own", errors, why=why))
+
+    def peer(self, *callers: str) -> Callable[[V], V]:
+        """Let these roles of the site in."""
+        return _marking(Mark("peer", "problem", names=frozenset(callers)))
+
+    def person(self, *roles: str, assurance: int = 1, errors: Face = "page") -> Callable[[V], V]:
+        """Let in whom the gateway identified, holding one of ``roles`` (any person if none is named)."""
+        return _marking(Mark("person", errors, names=frozenset(roles), assurance=assurance))
+
+    def enforce(self, app: Flask, protect_from_csrf: Callable[[], None]) -> None:
+        """Check all marks now, and every request from now on.
+
+        Raises:
+            RuntimeError: an endpoint has no mark.
+        """
+        bare = sorted(name for name in app.view_functions if name != "static" and mark_of(app, name) is None)
+        if bare:
+            raise RuntimeError(f"endpoints without a guard: {', '.join(bare)}")
+
+        @app.before_request
+        def check() -> None:
+            mark = mark_of(app, request.endpoint) if request.endpoint else None
+            if mark is None:
+                if request.endpoint != "static":
+                    raise request.routing_exception or NotFound()
+                return
+            if mark.kind == "peer":
+                g.caller = self._peer(mark)
+            elif mark.kind == "person":
+                g.identity = self._person(mark)
+            if request.method not in SAFE_METHODS and mark.kind != "peer" and mark.face == "page":
+                protect_from_csrf()
+
+    def _peer(self, mark: Mark) -> str:
+        name = self._pairs.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER))
+        if name not in mark.names:
+            raise Forbidden
+        return name
+
+    def _person(self, mark: Mark) -> Identity:
+        if self._verifier is None:
+            raise Unauthenticated
+        found = self._verifier.verify(
+            request.headers.get(HEADER),
+            method=request.method,
+            path=request.environ.get("REQUEST_URI") or request.full_path.rstrip("?"),
+            at=self._clock.now(),
+        )
+        if found.kind != "person" or found.assurance < mark.assurance:
+            raise Forbidden
+        if mark.names and not mark.names & found.roles:
+            raise Forbidden
+        return found
+
+
+def mark_of(app: Flask, endpoint: str | None) -> Mark | None:
+    """The mark on an endpoint, for the guard and for the test that lists them all."""
+    view = app.view_functions.get(endpoint or "")
+    return getattr(view, _MARK, None)
+
+
+def identity() -> Identity:
+    """Whom the gateway identified for this request; only behind ``person``."""
+    found: Identity = g.identity
+    return found
+
+
+def caller() -> str:
+    """The role that is calling; only behind ``peer``."""
+    name: str = g.caller
+    return name
+
+
+def face() -> Face:
+    """How errors of the present request are shown."""
+    mark = mark_of(current_app, request.endpoint)
+    return mark.face if mark else "page"
+
+
+def _marking(mark: Mark) -> Callable[[V], V]:
+    def decorate(view: V) -> V:
+        setattr(view, _MARK, mark)
+        return view
+
+    return decorate

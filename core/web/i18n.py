@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""English and 简体中文: chosen by link (``?lang=``), then cookie, then what the browser asks for.
+
+English texts are the keys. Each component keeps ``translations/zh.po`` beside its templates; they are read once at
+start, so no compiled catalogue is ever committed.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlencode
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from flask import Flask, Response, current_app, g, has_request_context, request
+
+from ..site import SiteSettings
+
+Locale = Literal["en", "zh"]
+LOCALES: tuple[Locale, ...] = ("en", "zh")
+COOKIE = "__Host-lang"
+_YEAR = 365 * 24 * 3600
+
+
+def load(folders: Sequence[Path]) -> Translations:
+    """Merge the Chinese catalogues of several components."""
+    merged = Translations()
+    for folder in folders:
+        with (folder / "zh.po").open("rb") as file:
+            catalogue = read_po(file, locale="zh_Hans_CN")
+        compiled = BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        merged.merge(Translations(compiled))
+    return merged
+
+
+def install(app: Flask, *, site: SiteSettings, folders: Sequence[Path]) -> None:
+    """Make templates translate and remember the choice of language."""
+    chinese = load(folders)
+    app.extensions["tallygate_chinese"] = chinese
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
+        _, ngettext, newstyle=True
+    )
+
+    @app.before_request
+    def choose() -> None:
+        g.locale = _choose()
+
+    @app.after_request
+    def remember(response: Response) -> Response:
+        if request.args.get("lang") in LOCALES:
+            response.set_cookie(COOKIE, locale(), max_age=_YEAR, secure=True, httponly=True, samesite="Lax", path="/")
+        response.headers.setdefault("Content-Language", "zh-Hans" if locale() == "zh" else "en")
+        response.vary.update(["Accept-Language", "Cookie"])
+        return response
+
+    @app.context_processor
+    def words() -> dict[str, object]:
+        return {
+            "locale": locale(),
+            "site_title": site.title_zh if locale() == "zh" else site.title,
+            "other_language": other_language(),
+        }
+
+
+def locale() -> Locale:
+    """The language of the present request; English outside one."""
+    if not has_request_context():
+        return "en"
+    chosen: Locale = g.get("locale", "en")
+    return chosen
+
+
+def _(message: str) -> str:
+    """Translate one text into the language of the present request."""
+    return _catalogue().gettext(message) if locale() == "zh" else message
+
+
+def ngettext(singular: str, plural: str, count: int) -> str:
+    """Translate a text that depends on a number."""
+    if locale() == "zh":
+        return _catalogue().ngettext(singular, plural, count)
+    return singular if count == 1 else plural
+
+
+def other_language() -> dict[str, str]:
+    """Address and name of this page in the other language; keeps the rest of the query."""
+    code, name = ("en", "English") if locale() == "zh" else ("zh", "简体中文")
+    query = request.args.copy()
+    query["lang"] = code
+    pairs = [(k, v) for k in query for v in query.getlist(k)]
+    return {
+        "code": "zh-Hans" if code == "zh" else "en",
+        "name": name,
+        "address": f"{request.path}?{urlencode(pairs)}",
+    }
+
+
+def _catalogue() -> Translations:
+    found: Translations = current_app.extensions["tallygate_chinese"]
+    return found
+
+
+def _choose() -> Locale:
+    for wish in (request.args.get("lang"), request.cookies.get(COOKIE)):
+        if wish == "en":
+            return "en"
+        if wish == "zh":
+            return "zh"
+    best = request.accept_languages.best_match(["en", "zh", "zh-CN", "zh-Hans", "zh-Hans-CN"], default="en")
+    return "zh" if best.startswith("zh") else "en"
