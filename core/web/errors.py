@@ -11,17 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from ..errors import (
-    Conflict,
-    Forbidden,
-    Internal,
-    Invalid,
-    Kind,
-    NotFound,
-    TallygateError,
-    TooMany,
-    Unavailable,
-)
+from ..errors import N_, Conflict, Forbidden, Internal, Invalid, Kind, NotFound, TallygateError, TooMany, Unavailable
 from ..log import logger
 from .guard import face
 from .i18n import _
