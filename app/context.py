@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every wiring needs: the site's files turned into collaborators, each made the same way for all roles."""
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flask import Blueprint, Flask
+
+import directory.config
+import directory.service
+from audit import Feed, Recorder
+from audit.client import FeedClient, RecorderClient
+from core.calls import PairSecrets, Peer
+from core.clock import Clock, SystemClock
+from core.config import Document, secret
+from core.db import Database
+from core.identity import IdentityVerifier
+from core.site import SiteSettings
+from core.web import Guard, create
+
+S = TypeVar("S")
+
+
+class Context:
+    """One role's view of its site; opens nothing until asked."""
+
+    def __init__(self, *, site: SiteSettings, document: Document, clock: Clock) -> None:
+        self.site = site
+        self.document = document
+        self.clock = clock
+
+    @classmethod
+    def read(cls, path: Path) -> "Context":
+        """Read a site's configuration file.
+
+        Raises:
+            ConfigurationError: the file cannot be used.
+        """
+        document = Document.read(path)
+        return cls(site=document.section("site", SiteSettings), document=document, clock=SystemClock())
+
+    def settings(self, name: str, shape: type[S]) -> S:
+        """One component's section."""
+        return self.document.section(name, shape)
+
+    @property
+    def log_socket(self) -> Path:
+        """Where the log's writer takes frames."""
+        return self.site.state / "run" / "log.sock"
+
+    @property
+    def log_key(self) -> str:
+        """The log's verifier key, by which recorders and followers pin it."""
+        return (self.site.public / "log.vkey").read_text("utf-8").strip()
+
+    def recorder(self, role: str) -> Recorder:
+        """The way into the log."""
+        return RecorderClient(
+            self.log_socket,
+            caller=role,
+            secret=self.site.pair_secret(holder=role, caller=role, callee="audit"),
+            log_key=self.log_key,
+        )
+
+    def feed(self, role: str) -> Feed:
+        """The news from the log."""
+        return FeedClient(
+            self.log_socket,
+            caller=role,
+            secret=self.site.pair_secret(holder=role, caller=role, callee="audit"),
+            log_key=self.log_key,
+        )
+
+    def peer(self, caller: str, callee: str) -> Peer:
+        """Another role, as this one may call it."""
+        return Peer(
+            path=self.site.socket(callee),
+            caller=caller,
+            secret=self.site.pair_secret(holder=caller, caller=caller, callee=callee),
+        )
+
+    def pairs(self, role: str, callers: Sequence[str]) -> PairSecrets:
+        """The secrets of those who may call this role."""
+        return PairSecrets(
+            {caller: self.site.pair_secret(holder=role, caller=caller, callee=role) for caller in callers}
+        )
+
+    def database(self, role: str) -> Database:
+        """The role's own tables; SQLite unless ``[databases]`` names a file holding a URL."""
+        return Database.open(f"sqlite:///{self.site.folder(role)}/{role.replace(':', '-')}.db")
+
+    def verifier(self, audience: str) -> IdentityVerifier:
+        """Checks the gateway's signed identity header for one host."""
+        return IdentityVerifier.load(self.site.public / "gateway-identity.pem", audience=audience)
+
+    def guard(self, role: str, *, audience: str | None = None, callers: Sequence[str] = ()) -> Guard:
+        """The guard of one role: who may call it, and under which host name persons reach it."""
+        return Guard(
+            clock=self.clock,
+            pairs=self.pairs(role, callers),
+            verifier=self.verifier(audience) if audience else None,
+        )
+
+    def session_key(self, role: str) -> bytes:
+        """Signs the role's cookies and form tokens; made at the role's first need."""
+        path = self.site.folder(role) / "session.key"
+        if not path.exists():
+            write_secret(path, secrets.token_bytes(32))
+        return secret(path)
+
+    def directory(self, role: str) -> directory.service.Directory:
+        """The directory, bound as this role."""
+        return directory.service.Directory.connect(
+            self.settings("directory", directory.config.DirectorySettings), site=self.site, role=role, clock=self.clock
+        )
+
+    def flask(
+        self,
+        role: str,
+        *,
+        guard: Guard,
+        blueprints: Sequence[Blueprint],
+        translations: Sequence[Path] = (),
+        ready: Callable[[], None] = lambda: None,
+        **more: Any,
+    ) -> Flask:
+        """The role's Flask application."""
+        return create(
+            role,
+            site=self.site,
+            guard=guard,
+            session_key=self.session_key(role),
+            blueprints=blueprints,
+            translations=translations,
+            ready=ready,
+            **more,
+        )
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read; never replaces one that exists.
+
+    Raises:
+        FileExistsError: another process was first.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(path, "xb", opener=_private) as file:  # noqa: PTH123
+        file.write(content)
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
