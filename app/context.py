@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every wiring needs: the site's files turned into collaborators, each made the same way for all roles."""
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,8 @@ from core.db import Database
 from core.identity import IdentityVerifier
 from core.site import SiteSettings
 from core.web import Guard, create
+
+from .files import write_secret as write_secret  # noqa: PLC0414 - offered to the wirings
 
 S = TypeVar("S")
 
@@ -138,18 +139,3 @@ class Context:
             ready=ready,
             **more,
         )
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; never replaces one that exists.
-
-    Raises:
-        FileExistsError: another process was first.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path, "xb", opener=_private) as file:  # noqa: PTH123
-        file.write(content)
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)

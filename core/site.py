@@ -16,6 +16,9 @@ _HTTP, _HTTPS = 80, 443
 ROLES = ("audit", "directory", "ca", "sso", "signatures", "gateway")
 """Every role that runs as its own process, in starting order; portals follow as ``portal:NAME``."""
 
+PORTALS = ("tax", "social", "documents")
+"""The sample relying parties."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Birth of a site, `tallygate init`, in the order of the design, and its rebirth after years without power.
+
+1. folders and pair secrets   2. the log, its key and entry 0   3. the key ceremony, recorded in process under the
+writer's lock   4. process certificates, identity key and policies   5. slapd   6. what each role needs
+
+The mark of a finished birth is written last. A birth that died midway has granted nothing to anybody: `init` removes
+what it left and begins again.
+"""
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from audit import Recorder
+from core.errors import N_, Conflict
+from core.site import SiteSettings
+
+from .context import Context
+from .files import replace, write_secret
+from .pairs import make
+from .users import Users
+from .wiring import audit, ca, directory, gateway, policies, signatures, sso
+
+_MARK = "born"
+
+
+class AlreadyBorn(Conflict):
+    """The state folder holds a finished site; a second birth would orphan its record."""
+
+    code = "already_born"
+    message = N_("This site exists already. To renew its process certificates, use --renew-processes.")
+
+
+class NotBorn(Conflict):
+    """There is no finished site here."""
+
+    code = "not_born"
+    message = N_("There is no site here yet. Run “tallygate init” first.")
+
+
+def is_born(site: SiteSettings) -> bool:
+    """Whether the birth was finished."""
+    return (site.state / _MARK).exists()
+
+
+def init(context: Context, say: Callable[[str], None]) -> None:
+    """Bring a site to life; ``say`` gets one line per step.
+
+    Raises:
+        AlreadyBorn: there is one here.
+    """
+    site = context.site
+    if is_born(site):
+        raise AlreadyBorn
+    if site.state.exists():
+        say("An earlier birth was interrupted; beginning again")
+        for leftover in site.state.iterdir():
+            if leftover.name != "site.toml":
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    say("1. Folders and secrets")
+    _folders(site)
+    make(site)
+    say("2. The log and its first entry")
+    audit.found(context)
+    with _recording(context) as recorder:
+        say("3. The key ceremony")
+        ca.found(context, recorder)
+        say("4. Identity key, policies and process certificates")
+        _identity_key(site)
+        policies.found(context, recorder)
+        ca.issue_process_certificates(context, recorder)
+        say("5. The directory")
+        directory.found(context, recorder)
+        say("6. The roles")
+        sso.found(context, recorder)
+        gateway.found(context, recorder)
+        signatures.found(context, recorder)
+    Users.detect().own(site)
+    replace(site.state / _MARK, b"")
+    say("The site is born")
+
+
+def renew_processes(context: Context, say: Callable[[str], None]) -> None:
+    """Steps 2 and 3 again for what runs out: process and OCSP certificates, CRLs. The roles must be stopped.
+
+    Raises:
+        NotBorn: there is no site.
+    """
+    if not is_born(context.site):
+        raise NotBorn
+    with _recording(context) as recorder:
+        say("Renewing OCSP delegates and revocation lists")
+        ca.renew(context, recorder)
+        say("Renewing process certificates")
+        ca.issue_process_certificates(context, recorder)
+    Users.detect().own(context.site)
+
+
+def _recording(context: Context) -> AbstractContextManager[Recorder]:
+    return audit.local_recorder(context)
+
+
+def _folders(site: SiteSettings) -> None:
+    for folder in (site.state, site.public, site.state / "run"):
+        folder.mkdir(parents=True, exist_ok=True)
+    Users.detect().own(site)
+
+
+def _identity_key(site: SiteSettings) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_secret(
+        site.folder("gateway") / "identity.key",
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    replace(
+        site.public / "gateway-identity.pem",
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    )
+
+
+def configuration_of(state: Path) -> Path:
+    """Where a site's one file lies."""
+    return state / "site.toml"

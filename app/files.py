@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing files that matter: secrets nobody else can read, and replacements that are whole or absent."""
+
+import os
+from pathlib import Path
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read; never replaces one that exists.
+
+    Raises:
+        FileExistsError: another process was first.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("xb", opener=_private) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a public file in place in one step; a crash leaves the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of a site on one machine, in starting order, each with its command and its sign of life."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import urllib3
+
+from core.calls import Peer
+from core.errors import TallygateError
+from core.site import PORTALS, ROLES, SiteSettings
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where slapd, nginx and setpriv are looked for; the caller's path is not trusted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process to supervise."""
+
+    # Name of its log file and in messages.
+    name: str
+    # Owner of the private folder it works in; decides the user it runs as.
+    holder: str
+    command: tuple[str, ...]
+    # Raises OSError or TallygateError while it cannot serve yet.
+    ready: Callable[[], None]
+    # Left-over sockets of a killed predecessor.
+    sockets: tuple[Path, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def processes(
+    site: SiteSettings, configuration: Path, *, slapd: tuple[str, ...], nginx: tuple[str, ...]
+) -> tuple[Process, ...]:
+    """All of them, each started only when those before it are ready."""
+    log = site.state / "run" / "log.sock"
+    ldapi = site.state / "slapd" / "run" / "ldapi"
+    return (
+        Process(name="slapd", holder="slapd", command=slapd, ready=lambda: _connects(ldapi), sockets=(ldapi,)),
+        _serving("log", "audit", configuration, ready=lambda: _connects(log), sockets=(log,)),
+        *(_role(site, role, configuration) for role in ROLES),
+        *(_role(site, f"portal:{name}", configuration) for name in PORTALS),
+        Process(name="nginx", holder="nginx", command=nginx, ready=lambda: _listens(site)),
+    )
+
+
+def _role(site: SiteSettings, role: str, configuration: Path) -> Process:
+    path = site.socket(role)
+    return _serving(role, role, configuration, ready=lambda: _answers(path), sockets=(path,))
+
+
+def _serving(
+    name: str, holder: str, configuration: Path, *, ready: Callable[[], None], sockets: tuple[Path, ...]
+) -> Process:
+    return Process(
+        name=name.replace(":", "-"),
+        holder=holder,
+        command=(sys.executable, "-m", "app", "serve", name, "--site", str(configuration)),
+        ready=ready,
+        sockets=sockets,
+        # The code is found by path, not by the folder somebody happened to start from.
+        environment={"PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def _connects(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        probe.connect(str(path))
+
+
+def _answers(path: Path) -> None:
+    if not path.exists():
+        raise FileNotFoundError(path)
+    # The probes are public: this caller has no secret and needs none.
+    Peer(path=path, caller="supervisor", secret=b"", timeout=5).call("GET", "/readyz")
+
+
+def _listens(site: SiteSettings) -> None:
+    for port in (site.ports.external, site.ports.internal, site.ports.management, site.ports.plain):
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            pass
+
+
+def is_up(process: Process) -> bool:
+    """Whether its sign of life is there now."""
+    try:
+        process.ready()
+    except (OSError, TallygateError, urllib3.exceptions.HTTPError):
+        return False
+    return True
+
+
+def clean_environment(process: Process) -> dict[str, str]:
+    """What a process inherits: a path, a language and its own settings; nothing of the caller's shell."""
+    kept = {name: os.environ[name] for name in ("TZ",) if name in os.environ}
+    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent", **kept, **process.environment}
