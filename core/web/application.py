@@ -69,7 +69,7 @@ def create(
     app.register_blueprint(health(guard, ready))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
-    guard.enforce(app, csrf.protect)
+    guard.enforce(app, lambda: csrf.protect() if app.config["WTF_CSRF_ENABLED"] else None)
     app.add_template_global(lambda: request.path, "current_path")
     if behind_proxy:
         # nginx overwrites these three; REMOTE_ADDR is empty on a Unix socket.
