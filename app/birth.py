@@ -27,6 +27,7 @@ from .users import Users
 from .wiring import audit, ca, directory, gateway, policies, signatures, sso
 
 _MARK = "born"
+_KEPT = frozenset({"site.toml", ".running"})
 
 
 class AlreadyBorn(Conflict):
@@ -60,7 +61,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
     if site.state.exists():
         say("An earlier birth was interrupted; beginning again")
         for leftover in site.state.iterdir():
-            if leftover.name != "site.toml":
+            if leftover.name not in _KEPT:
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     say("1. Folders and secrets")
     _folders(site)

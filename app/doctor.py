@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate doctor`: what is wrong with a site, in words, without changing anything."""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from audit.reader import LogReader
+from audit.verify import verify_folder
+from core.calls import Peer
+from core.errors import TallygateError
+from core.site import PORTALS, ROLES, SiteSettings
+
+from . import birth
+from .context import Context
+from .users import Users
+
+LEAST_FREE = 1 << 30
+"""Bytes of disk below which the log may soon have to refuse."""
+RENEW_BEFORE = timedelta(days=14)
+SOCKET_PATH_LIMIT = 107
+"""Bytes a Unix socket path may have on Linux (unix(7): 108 with the final zero)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    subject: str
+    good: bool
+    says: str
+
+
+def examine(context: Context) -> list[Finding]:
+    """Look at everything; a check that fails unexpectedly is a finding, not a crash."""
+    checks: list[tuple[str, Callable[[Context], Iterator[Finding]]]] = [
+        ("birth", _birth),
+        ("separation", _separation),
+        ("disk", _disk),
+        ("socket paths", _socket_paths),
+        ("clock", _clock),
+        ("certificates", _certificates),
+        ("directory", _directory),
+        ("roles", _roles),
+        ("log", _log),
+    ]
+    findings: list[Finding] = []
+    for subject, check in checks:
+        try:
+            findings += check(context)
+        except (OSError, ValueError, TallygateError) as error:
+            findings.append(Finding(subject, good=False, says=f"could not be checked: {error}"))
+    return findings
+
+
+def _birth(context: Context) -> Iterator[Finding]:
+    born = birth.is_born(context.site)
+    yield Finding("birth", born, "finished" if born else "not finished: run “tallygate init”")
+
+
+def _separation(_: Context) -> Iterator[Finding]:
+    if Users.detect().separate:
+        yield Finding("separation", good=True, says="every role runs as its own system user")
+    else:
+        yield Finding(
+            "separation",
+            good=True,
+            says="all roles share one system user: right for a demonstration, wrong for a government; start as root "
+            "from a folder that other users may read",
+        )
+
+
+def _disk(context: Context) -> Iterator[Finding]:
+    free = shutil.disk_usage(context.site.state).free
+    enough = free >= LEAST_FREE
+    says = f"{free >> 20} MiB free" + ("" if enough else "; a full disk stops every access")
+    yield Finding("disk", enough, says)
+
+
+def _socket_paths(context: Context) -> Iterator[Finding]:
+    longest = max(len(str(context.site.socket(f"portal:{name}")).encode()) for name in PORTALS)
+    good = longest <= SOCKET_PATH_LIMIT
+    yield Finding("socket paths", good, f"longest is {longest} of {SOCKET_PATH_LIMIT} bytes")
+
+
+def _clock(context: Context) -> Iterator[Finding]:
+    reader = _reader(context)
+    size = reader.checkpoint().size
+    last = reader.entry(size - 1).event.at
+    now = context.clock.now()
+    good = last <= now + timedelta(seconds=5)
+    says = "runs after the last entry of the log" if good else f"is behind the last entry of the log ({last})"
+    yield Finding("clock", good, says)
+
+
+def _certificates(context: Context) -> Iterator[Finding]:
+    site = context.site
+    files = [site.public / "root.pem", *sorted((site.public / "issuers").glob("*.pem"))]
+    files += [site.folder("nginx") / "tls.pem", site.folder("slapd") / "tls.pem"]
+    for path in files:
+        yield _certificate(path, context)
+
+
+def _certificate(path: Path, context: Context) -> Finding:
+    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    left = certificate.not_valid_after_utc - context.clock.now()
+    if left < timedelta():
+        return Finding(
+            f"certificate {path.name}", good=False, says="has expired: run “tallygate init --renew-processes”"
+        )
+    good = left > RENEW_BEFORE
+    return Finding(f"certificate {path.name}", good, f"{left.days} days left")
+
+
+def _directory(context: Context) -> Iterator[Finding]:
+    path = context.site.state / "slapd" / "run" / "ldapi"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            yield Finding("directory", good=False, says=f"slapd does not answer ({error.strerror}): nobody can log in")
+            return
+    yield Finding("directory", good=True, says="slapd answers")
+
+
+def _roles(context: Context) -> Iterator[Finding]:
+    for role in (*ROLES, *(f"portal:{name}" for name in PORTALS)):
+        peer = Peer(path=context.site.socket(role), caller="doctor", secret=b"", timeout=3)
+        try:
+            peer.call("GET", "/readyz")
+        except TallygateError as error:
+            yield Finding(f"role {role}", good=False, says=f"is not ready: {error.detail}")
+        else:
+            yield Finding(f"role {role}", good=True, says="is ready")
+        finally:
+            peer.close()
+
+
+def _log(context: Context) -> Iterator[Finding]:
+    report = verify_folder(_log_folder(context.site), context.log_key)
+    yield Finding("log", good=True, says=f"every tile and leaf of {report.size} entries agrees with the signed tree")
+
+
+def _reader(context: Context) -> LogReader:
+    return LogReader(_log_folder(context.site), context.log_key)
+
+
+def _log_folder(site: SiteSettings) -> Path:
+    return site.folder("audit") / "log"

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate up`: a site on this machine, from nothing to addresses and accounts, and down again on Ctrl-C.
+
+A state folder belongs to one running supervisor (flock); a second `up` finds the first folder taken and makes its own
+city with its own ports beside it.
+"""
+
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import N_, Conflict
+from core.site import Ports, SiteSettings
+
+from . import birth, demo
+from .context import Context
+from .processes import processes
+from .supervisor import Supervisor
+from .users import Users
+from .wiring import directory, gateway
+
+PREFERRED = (8443, 8444, 8445, 8080, 8636)
+"""Ports a city asks for first: external, internal, management, plain, directory."""
+_CITIES = 20
+
+
+class PortTaken(Conflict):
+    """The site's addresses name a port that somebody else holds now."""
+
+    code = "port_taken"
+    message = N_("Port %(port)s of this site is in use by another program. Stop it, or start a new site.")
+
+
+class AlreadyUp(Conflict):
+    """Another supervisor runs this site."""
+
+    code = "already_up"
+    message = N_("This site is running already.")
+
+
+def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: Callable[[str], None]) -> None:
+    """Start a site and watch it until asked to stop.
+
+    Raises:
+        AlreadyUp: the given site is running.
+        PortTaken: one of its ports is not free.
+        StartFailed: a process did not become ready.
+    """
+    with _folder(configuration, state) as folder:
+        file = configuration or birth.configuration_of(folder)
+        if not file.exists():
+            write_configuration(file, free_ports())
+        context = Context.read(file.resolve())
+        site = context.site
+        if not birth.is_born(site):
+            birth.init(context, say)
+        _check_ports(site)
+        supervisor = supervise(context, file.resolve())
+        say("Starting the roles")
+        supervisor.start()
+        if with_demo:
+            demo.fill(context, say)
+        say(_addresses(site, file))
+        sys.stdout.flush()
+        supervisor.run()
+        say("Stopped")
+
+
+def supervise(context: Context, file: Path) -> Supervisor:
+    """The supervisor of a born site; nothing is started yet."""
+    users = Users.detect()
+    gateway.prepare(context)
+    return Supervisor(
+        processes(context.site, file, slapd=tuple(directory.command(context)), nginx=tuple(gateway.command(context))),
+        users=users,
+        logs=context.site.state / "logs",
+    )
+
+
+def write_configuration(file: Path, ports: Ports) -> None:
+    """The sample city's one file; everything not written here has its default."""
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    file.write_text(
+        f"""# SPDX-License-Identifier: Apache-2.0
+[site]
+name = "city"
+domain = "city.localhost"
+title = "Sample City"
+title_zh = "示例市"
+state = "."
+
+[site.ports]
+external = {ports.external}
+internal = {ports.internal}
+management = {ports.management}
+plain = {ports.plain}
+ldaps = {ports.ldaps}
+""",
+        "utf-8",
+    )
+
+
+def free_ports() -> Ports:
+    """The preferred ports where they are free, others where not; all held until all are found."""
+    held: list[socket.socket] = []
+    try:
+        for wish in PREFERRED:
+            taken = socket.socket()
+            held.append(taken)
+            try:
+                taken.bind(("127.0.0.1", wish))
+            except OSError:
+                taken.bind(("127.0.0.1", 0))
+        external, internal, management, plain, ldaps = (taken.getsockname()[1] for taken in held)
+    finally:
+        for taken in held:
+            taken.close()
+    return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
+
+
+def _check_ports(site: SiteSettings) -> None:
+    ports = site.ports
+    for port in (ports.external, ports.internal, ports.management, ports.plain, ports.ldaps):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise PortTaken(port=port) from error
+
+
+@contextmanager
+def _folder(configuration: Path | None, state: Path | None) -> Iterator[Path]:
+    """The state folder, locked for as long as this process runs."""
+    if configuration is not None or state is not None:
+        wishes = [configuration.parent if configuration is not None else state]
+    else:
+        home = Path(__file__).resolve().parent.parent / ".state"
+        wishes = [home / "city", *(home / f"city-{number}" for number in range(2, _CITIES))]
+    for folder in wishes:
+        assert folder is not None  # noqa: S101 - one of the two was given
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        lock = os.open(folder / ".running", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        try:
+            yield folder
+        finally:
+            os.close(lock)
+        return
+    raise AlreadyUp
+
+
+def _addresses(site: SiteSettings, file: Path) -> str:
+    rows = [
+        ("Tax portal", site.origin("tax") + "/"),
+        ("Social insurance", site.origin("social") + "/"),
+        ("My account", site.origin("sso") + "/account"),
+        ("Verify a document", site.origin("verify") + "/"),
+        ("Document office (internal)", site.origin("documents", "internal") + "/"),
+        ("Audit console (management)", site.origin("audit", "management") + "/"),
+        ("Registration desk (management)", site.origin("ca", "management") + "/"),
+        ("Directory desk (management)", site.origin("directory", "management") + "/"),
+        ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = ["", "The city is up.", ""]
+    lines += [f"  {name:<{width}}  {address}" for name, address in rows]
+    lines += ["", f"  Root certificate to trust in your browser: {site.public / 'root.pem'}"]
+    lines += [f"  Configuration: {file}", "", "Sample accounts:", ""]
+    lines += [f"  {account}" for account in demo.accounts(site)]
+    lines += ["", "Ctrl-C stops everything."]
+    return "\n".join(lines)
