@@ -24,7 +24,8 @@ def _texts(component: str) -> set[str]:
 
 
 def _catalogue(component: str) -> Catalog:
-    path = ROOT / component / "translations" / "zh.po"
+    # The core's texts belong to its web base, which alone shows them.
+    path = ROOT / component / ("web/translations" if component == "core" else "translations") / "zh.po"
     if not path.exists():
         return Catalog(locale="zh_Hans_CN")
     with path.open("rb") as file:
