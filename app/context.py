@@ -3,6 +3,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,15 @@ from core.web import Guard, create
 from .files import write_secret as write_secret  # noqa: PLC0414 - offered to the wirings
 
 S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """The ``[databases]`` section."""
+
+    # Role to a file that holds its PostgreSQL URL (postgresql+psycopg://user:password@host/database), readable by
+    # that role alone. A role that is not named keeps SQLite.
+    url_files: dict[str, Path] = field(default_factory=dict)
 
 
 class Context:
@@ -90,7 +100,10 @@ class Context:
         )
 
     def database(self, role: str) -> Database:
-        """The role's own tables; SQLite unless ``[databases]`` names a file holding a URL."""
+        """The role's own tables: SQLite in its folder, or what the file named in ``[databases]`` says."""
+        url_file = self.settings("databases", DatabaseSettings).url_files.get(role)
+        if url_file is not None:
+            return Database.open(url_file.read_text("utf-8").strip())
         return Database.open(f"sqlite:///{self.site.folder(role)}/{role.replace(':', '-')}.db")
 
     def verifier(self, audience: str) -> IdentityVerifier:

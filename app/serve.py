@@ -15,6 +15,7 @@ from core.log import configure
 from core.site import PORTALS, ROLES
 
 from .context import Context
+from .wiring import directory, gateway
 
 WORKERS = {"gateway": 2, "sso": 2}
 """The two roles on everybody's path get a process per core; two cores are the reference machine."""
@@ -34,6 +35,9 @@ def serve(role: str, configuration: Path) -> None:
 
         serve_log(Context.read(configuration))
         return
+    if role in ("slapd", "nginx"):
+        command = server_command(role, Context.read(configuration))
+        os.execvp(command[0], command)  # noqa: S606 - this process becomes the server; no shell
     if role not in ROLES and role not in {f"portal:{name}" for name in PORTALS}:
         raise ValueError(f"there is no role {role}")
     socket = Context.read(configuration).site.socket(role)
@@ -54,3 +58,11 @@ def serve(role: str, configuration: Path) -> None:
         log_access=False,
         process_name=f"tallygate {role}",
     ).serve()
+
+
+def server_command(name: str, context: Context) -> list[str]:
+    """How to run one of the two servers that are not ours, in the foreground."""
+    if name == "slapd":
+        return directory.command(context)
+    gateway.prepare(context)
+    return gateway.command(context)

@@ -34,6 +34,8 @@ class Ports:
     plain: int
     # The directory over TLS.
     ldaps: int
+    # Address to listen on; loopback unless each role has a network of its own.
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)

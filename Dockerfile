@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# One image for every role; what is installed is installed by the same script as on a bare machine.
+FROM debian:12-slim
+WORKDIR /opt/tallygate
+COPY . .
+RUN scripts/bootstrap && rm -rf /var/lib/apt/lists/*
+ENTRYPOINT ["/opt/tallygate/.venv/bin/tallygate"]
