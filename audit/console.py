@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What officers, services and citizens may read of the record; every reading is recorded before it is answered.
+
+A search is made, its number of hits is recorded, and only then it is shown: if the record cannot be kept, nothing
+is. An entry that is opened is read from the log itself, never from the index, and proven on the way.
+
+An officer's words in a search are sealed under the officer's own key. Opening an entry is recorded as being about
+the person the entry is about, who therefore finds it in their own record.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.clock import Clock
+from core.errors import TallygateError
+
+from .errors import NoSuchEntry
+from .indexer import Indexer
+from .models import Attribute, Entry, Event, Outcome, Recorder
+from .search import (
+    Evidence,
+    LogView,
+    NameTokens,
+    NoSuchTile,
+    Query,
+    Row,
+    Shape,
+    TileAddress,
+    UnknownCursor,
+    check,
+    proof_text,
+    row_of,
+)
+from .store import MOST_COUNTED, IndexStore
+
+DAY = timedelta(hours=24)
+_CATCH_UP_BATCHES = 8
+"""How much a search reads before it answers; more lag than that is shown on the page instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Who reads: an officer with their session, or a role of the site."""
+
+    subject: str = ""
+    session: str = ""
+    zone: str = ""
+    # The gateway's decision that let the officer in.
+    decision: str = ""
+    # Name of the role that asks, when it is not a person.
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One line of a result; ``sealed`` is None if the person was erased."""
+
+    row: Row
+    sealed: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of hits."""
+
+    hits: Sequence[Hit]
+    # How many match on all pages, counted up to MOST_COUNTED; ``more`` says that there are more than that.
+    total: int
+    more: bool
+    # Where the next page begins; None on the last one.
+    next: int | None
+    # Entries that are published and not yet in the index.
+    lag: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """One entry with everything that is known of it, and its evidence."""
+
+    entry: Entry
+    row: Row
+    sealed: Mapping[str, str] | None
+    raw: bytes
+    evidence: Evidence
+
+
+class Console:
+    """The verbs of reading."""
+
+    def __init__(
+        self,
+        *,
+        log: LogView,
+        index: IndexStore,
+        indexer: Indexer,
+        names: NameTokens,
+        recorder: Recorder,
+        clock: Clock,
+    ) -> None:
+        self._log = log
+        self._index = index
+        self._indexer = indexer
+        self._names = names
+        self._recorder = recorder
+        self._clock = clock
+
+    def overview(self, reader: Reader) -> tuple[Shape, int]:
+        """The shape of the last 24 hours, and the lag of the index.
+
+        Raises:
+            RecordUnavailable: the look could not be recorded.
+        """
+        lag = self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        until = self._clock.now() + timedelta(seconds=1)
+        shape = self._index.shape(until - DAY, until)
+        self._record("audit.searched", reader, attributes={"view": "overview", "hits": shape.total})
+        return shape, lag
+
+    def search(self, reader: Reader, query: Query) -> Page:
+        """The newest entries that match.
+
+        Raises:
+            UnknownCursor: the log is not that long.
+            RecordUnavailable: the search could not be recorded.
+        """
+        lag = self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        if query.after is not None and query.after > self._log.size():
+            raise UnknownCursor
+        persons = self._persons(query.person)
+        rows = self._index.search(query, persons)
+        counted = self._index.count(query, persons)
+        shown = rows[: query.limit]
+        self._record(
+            "audit.read" if reader.role else "audit.searched",
+            reader,
+            attributes=_asked(query) | _span(shown) | {"hits": min(counted, MOST_COUNTED), "persons": len(persons)},
+            sealed={"person": query.person} if query.person and reader.subject else {},
+        )
+        return Page(
+            hits=[self._hit(row) for row in shown],
+            total=min(counted, MOST_COUNTED),
+            more=counted > MOST_COUNTED,
+            next=shown[-1].index if len(rows) > query.limit else None,
+            lag=lag,
+        )
+
+    def open(self, reader: Reader, index: int) -> Opened:
+        """One entry, its personal part and its proof, checked.
+
+        Raises:
+            NoSuchEntry: the log is not that long; asking is recorded all the same.
+            LogDamaged: the entry's bytes do not lead to the signed root.
+            RecordUnavailable: the opening could not be recorded.
+        """
+        entry, raw, evidence = self._read(reader, index, part="entry")
+        return Opened(entry=entry, row=row_of(entry), sealed=self._sealed(entry), raw=raw, evidence=evidence)
+
+    def raw(self, reader: Reader, index: int) -> bytes:
+        """The bytes that were hashed; raises as ``open``."""
+        return self._read(reader, index, part="raw")[1]
+
+    def proof(self, reader: Reader, index: int) -> str:
+        """The proof as a C2SP file; raises as ``open``."""
+        self._read(reader, index, part="proof")
+        return proof_text(self._log.prove(index))
+
+    def history(self, reader: Reader, subject: str, *, after: int | None, limit: int) -> Sequence[Row]:
+        """What the record holds about one person, for that person.
+
+        Raises:
+            RecordUnavailable: the reading could not be recorded.
+        """
+        self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        rows = self._index.about(subject, after=after, limit=limit)
+        self._record("audit.read", reader, subject=subject, attributes={"view": "own", "hits": len(rows)})
+        return rows
+
+    def bundle(self, reader: Reader, address: TileAddress) -> bytes:
+        """The entries of one bundle, for officers and mirrors; recorded as a range.
+
+        Raises:
+            NoSuchTile: no published checkpoint implies it.
+            RecordUnavailable: the reading could not be recorded.
+        """
+        found = self._log.bundle(address.index, address.width) if address.implied_by(self._log.size()) else None
+        if found is None:
+            raise NoSuchTile
+        self._record("audit.read", reader, attributes={"first": address.first, "count": address.width})
+        return found
+
+    def tile(self, address: TileAddress) -> bytes:
+        """One hash tile: a public fact.
+
+        Raises:
+            NoSuchTile: no published checkpoint implies it.
+        """
+        size = self._log.size()
+        found = self._log.tile(address.level, address.index, address.width) if address.implied_by(size) else None
+        if found is None:
+            raise NoSuchTile
+        return found
+
+    def checkpoint(self) -> bytes:
+        """The newest checkpoint: a public fact."""
+        return self._log.checkpoint()
+
+    def ready(self) -> None:
+        """Raise while nothing could be read."""
+        self._index.check()
+        self._log.checkpoint()
+
+    def _read(self, reader: Reader, index: int, *, part: str) -> tuple[Entry, bytes, Evidence]:
+        try:
+            found = self._log.read(index, 1) if index < self._log.size() else ()
+            if not found:
+                raise NoSuchEntry
+            raw = self._log.raw(index)
+            inclusion = self._log.prove(index)
+            size, root = self._log.opened_checkpoint(inclusion.checkpoint)
+            evidence = check(raw, inclusion, size=size, root=root)
+        except TallygateError as error:
+            self._opened(reader, index, part=part, subject="", failed=error.code)
+            raise
+        self._opened(reader, index, part=part, subject=found[0].event.subject)
+        return found[0], raw, evidence
+
+    def _opened(self, reader: Reader, index: int, *, part: str, subject: str, failed: str = "") -> None:
+        attributes: dict[str, Attribute] = {"part": part}
+        if failed:
+            attributes["reason"] = failed
+        outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
+        self._record("audit.opened", reader, subject=subject, what=str(index), attributes=attributes, outcome=outcome)
+
+    def _persons(self, person: str) -> frozenset[str]:
+        return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()
+
+    def _hit(self, row: Row) -> Hit:
+        found = self._log.read(row.index, 1)
+        return Hit(row=row, sealed=self._sealed(found[0]) if found else {})
+
+    def _sealed(self, entry: Entry) -> Mapping[str, str] | None:
+        return self._log.unseal(entry) if entry.ciphertext else {}
+
+    def _record(
+        self,
+        kind: str,
+        reader: Reader,
+        *,
+        attributes: Mapping[str, Attribute],
+        subject: str = "",
+        what: str = "",
+        sealed: Mapping[str, str] | None = None,
+        outcome: Outcome = Outcome.SUCCESS,
+    ) -> None:
+        self._recorder.record(
+            Event(
+                key=secrets.token_hex(16),
+                type=kind,
+                outcome=outcome,
+                at=self._clock.now(),
+                source="audit",
+                subject=subject or reader.subject,
+                actor=reader.subject,
+                object=what,
+                session=reader.session,
+                zone=reader.zone,
+                decision=reader.decision,
+                attributes={**attributes, "reader": reader.role} if reader.role else attributes,
+                sealed=sealed or {},
+            )
+        )
+
+
+def _asked(query: Query) -> dict[str, Attribute]:
+    """The filters that are no personal data, as attributes; the person's name is sealed."""
+    plain = ("organisation", "object", "zone", "outcome", "type", "session", "decision")
+    asked: dict[str, Attribute] = {
+        f"filter_{name}": str(getattr(query, name)) for name in plain if getattr(query, name)
+    }
+    for name, moment in (("from", query.since), ("to", query.until)):
+        if moment:
+            asked[f"filter_{name}"] = moment.isoformat()
+    if query.after is not None:
+        asked["filter_after"] = query.after
+    return asked
+
+
+def _span(rows: Sequence[Row]) -> dict[str, Attribute]:
+    """Which entries were shown: with the filters, enough to reconstruct the page."""
+    return {"shown": len(rows), "newest": rows[0].index, "oldest": rows[-1].index} if rows else {"shown": 0}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of searching and of reading tiles.
+
+Invalid
+├── BadFilter        a filter is unknown, given twice, too long or cannot be read
+├── UnknownCursor    a page is asked for that no search could have offered
+└── BadTileAddress   not the one spelling a tile has
+NotFound
+└── NoSuchTile       no published checkpoint implies this tile
+"""
+
+from core.errors import N_, Invalid, NotFound
+
+
+class BadFilter(Invalid):
+    """``field`` names the filter."""
+
+    code = "bad_filter"
+    message = N_("The filter “%(field)s” cannot be read. Please correct it and search again.")
+
+
+class UnknownCursor(Invalid):
+    """The record is not that long, so no page can have ended there."""
+
+    code = "unknown_cursor"
+    message = N_("This page of results does not exist. Please search again.")
+
+
+class BadTileAddress(Invalid):
+    """C2SP tlog-tiles gives every tile exactly one spelling; others are refused, not corrected."""
+
+    code = "bad_tile_address"
+    message = N_("This is not the address of a tile.")
+
+
+class NoSuchTile(NotFound):
+    """Readers must not ask for tiles that no checkpoint implies."""
+
+    code = "no_such_tile"
+    message = N_("No published checkpoint covers this tile.")

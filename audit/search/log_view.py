@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What searching needs of the log; the log's reader fulfils it, and so does the fake of the tests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ..models import Entry
+from .evidence import Inclusion
+
+
+class LogView(Protocol):
+    """The published log, read only."""
+
+    def size(self) -> int:
+        """How many entries the newest published checkpoint covers."""
+        ...
+
+    def read(self, start: int, limit: int) -> Sequence[Entry]:
+        """Entries from ``start`` on, in order, none beyond the checkpoint; fewer than ``limit`` is not the end."""
+        ...
+
+    def unseal(self, entry: Entry) -> Mapping[str, str] | None:
+        """The personal part; None if its key was destroyed, empty if there never was one."""
+        ...
+
+    def raw(self, index: int) -> bytes:
+        """The very bytes that were hashed.
+
+        Raises:
+            NoSuchEntry: the log is not that long.
+        """
+        ...
+
+    def prove(self, index: int) -> Inclusion:
+        """A proof against the newest checkpoint.
+
+        Raises:
+            NoSuchEntry: the log is not that long.
+        """
+        ...
+
+    def opened_checkpoint(self, text: str) -> tuple[int, bytes]:
+        """Size and root of a checkpoint whose signature was verified.
+
+        Raises:
+            LogDamaged: the signature is not the log's.
+        """
+        ...
+
+    def checkpoint(self) -> bytes:
+        """The newest published checkpoint, a signed note."""
+        ...
+
+    def tile(self, level: int, index: int, width: int) -> bytes | None:
+        """The stored bytes of one hash tile; None if it is not there."""
+        ...
+
+    def bundle(self, index: int, width: int) -> bytes | None:
+        """The stored bytes of one entry bundle; None if it is not there."""
+        ...

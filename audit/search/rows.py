@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One entry as the index keeps it: the clear header, flat; never anything of the sealed part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ..models import Attribute, Entry, Outcome
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a search answers with."""
+
+    index: int
+    at: datetime
+    type: str
+    outcome: Outcome
+    source: str
+    zone: str
+    subject: str
+    actor: str
+    object: str
+    organisation: str
+    session: str
+    decision: str
+    policy: str
+    attributes: Mapping[str, Attribute]
+
+    @property
+    def reason(self) -> str:
+        """The reason code of a refusal, if the source gave one."""
+        return str(self.attributes.get("reason") or self.attributes.get("code") or "")
+
+
+def row_of(entry: Entry) -> Row:
+    """Flatten one entry."""
+    event = entry.event
+    return Row(
+        index=entry.index,
+        at=event.at.astimezone(UTC),
+        type=event.type,
+        outcome=event.outcome,
+        source=event.source,
+        zone=event.zone,
+        subject=event.subject,
+        actor=event.actor,
+        object=event.object,
+        organisation=event.organisation,
+        session=event.session,
+        decision=event.decision,
+        policy=event.policy,
+        attributes=dict(event.attributes),
+    )
+
+
+def stamp(at: datetime) -> int:
+    """Milliseconds since 1970, exactly."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def unstamp(milliseconds: int) -> datetime:
+    """The time a stamp stands for."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
