@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One city for all flows, and browsers that trust it the way a person's does."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+
+from tests.flows.city import City, started
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="session")
+def city() -> Iterator[City]:
+    with started() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+Browse = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def browse(city: City, playwright: Playwright) -> Iterator[Browse]:
+    """Open a browser of one's own: a fresh profile that trusts the city's root, and perhaps holds a card."""
+    opened: list[BrowserContext] = []
+    with tempfile.TemporaryDirectory(prefix="tg-home-") as homes:
+
+        def open_browser(*, card: Path | None = None, **options: object) -> BrowserContext:
+            home = Path(homes) / str(len(opened))
+            store = home / ".pki" / "nssdb"
+            store.mkdir(parents=True)
+            database = f"sql:{store}"
+            _run("certutil", "-d", database, "-N", "--empty-password")
+            _run("certutil", "-d", database, "-A", "-n", "city", "-t", "C,,", "-i", str(city.root))
+            if card is not None:
+                _run(
+                    "pk12util", "-d", database, "-i", str(card), "-W", card.with_suffix(".password").read_text().strip()
+                )
+            context = playwright.chromium.launch_persistent_context(
+                str(home / "profile"),
+                executable_path=CHROMIUM,
+                headless=True,
+                env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+                **options,  # type: ignore[arg-type]  # Playwright's options by name
+            )
+            context.set_default_timeout(15_000)
+            opened.append(context)
+            return context
+
+        yield open_browser
+        for context in opened:
+            context.close()
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
