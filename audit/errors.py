@@ -5,11 +5,15 @@ Unavailable
 ├── RecordUnavailable   the log gave no receipt: the act must not happen
 └── FeedStale           a follower has heard nothing for too long: it denies
 Invalid
-└── BadEvent            an event the log does not take
+├── BadEvent            an event the log does not take
+└── ProofRefused        a proof, note or key does not hold
 Conflict
-└── KeyReused           one idempotency key, two different events
+├── KeyReused           one idempotency key, two different events
+├── LogInUse            another process owns the log folder
+└── LogExists           a log is created once
 NotFound
-└── NoSuchEntry
+├── NoSuchEntry
+└── Erased              the key of an entry's sealed part was destroyed
 Internal
 └── LogDamaged          stored bytes contradict what was signed; names the first bad entry
 """
@@ -38,6 +42,13 @@ class BadEvent(Invalid):
     message = N_("The record does not take this event: %(why)s")
 
 
+class ProofRefused(Invalid):
+    """A proof, a signed note or a key does not hold; ``why`` says where it fails."""
+
+    code = "proof_refused"
+    message = N_("The proof does not hold: %(why)s")
+
+
 class KeyReused(Conflict):
     """The same idempotency key came with different content."""
 
@@ -45,11 +56,32 @@ class KeyReused(Conflict):
     message = N_("This event key was used for a different event.")
 
 
+class LogInUse(Conflict):
+    """Another process owns the log folder; two writers would tear the log apart."""
+
+    code = "log_in_use"
+    message = N_("Another process is writing this record.")
+
+
+class LogExists(Conflict):
+    """A log is created once; a second creation would sign a second entry 0."""
+
+    code = "log_exists"
+    message = N_("This record exists already.")
+
+
 class NoSuchEntry(NotFound):
     """The log is not that long."""
 
     code = "no_such_entry"
     message = N_("There is no such entry in the record.")
+
+
+class Erased(NotFound):
+    """The key of this part was destroyed; that the entry exists can still be proven."""
+
+    code = "entry_erased"
+    message = N_("The personal part of this entry was erased.")
 
 
 class LogDamaged(Internal):
