@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[signatures]`` section."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureSettings:
+    """Everything has a default that suits one machine."""
+
+    # Font whose outlines draw the seals; Debian's fonts-noto-cjk. Official seals are written in a Song typeface.
+    font: Path = Path("/usr/share/fonts/opentype/noto/NotoSerifCJK-Bold.ttc")
+    # Which face of the collection: 2 is Simplified Chinese.
+    font_face: int = 2
+    # Largest document taken, in bytes.
+    largest: int = 20 * 1024 * 1024
+    # Reading processes per web process.
+    readers: int = 2
+    # Address space of one reading process, in bytes.
+    reader_memory: int = 1024 * 1024 * 1024
+    # Processor time one document may cost.
+    reader_processor: timedelta = timedelta(seconds=15)
+    # Wall time one document may cost.
+    reader_wall: timedelta = timedelta(seconds=40)
+    # How long a document waits for a free reading process before the caller is told to come back.
+    reader_wait: timedelta = timedelta(seconds=5)
+    # Documents one reading process takes before it is replaced.
+    reader_documents: int = 500
+    # Mandate scope in the directory that lets a person use an organisation's seal.
+    mandate: str = "seal"
+
+    def __post_init__(self) -> None:
+        if self.largest < 1 or self.readers < 1 or self.reader_documents < 1:
+            raise ValueError("largest, readers and reader_documents must be positive")
+        if self.reader_memory < 256 * 1024 * 1024:
+            raise ValueError("reader_memory below 256 MiB reads no document")

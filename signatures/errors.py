@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong around a signature.
+
+TallygateError
+├── Invalid
+│   ├── WrongMediaType      the body is not declared as a PDF
+│   ├── NothingSent         the body or the file field is empty
+│   └── CannotSeal          the document cannot take a seal: damaged, encrypted, too costly to read
+├── Forbidden
+│   └── SealDenied          this person may not seal for this organisation
+├── Conflict
+│   ├── AlreadySigned       a further signature would show up as a change under the first
+│   ├── NoSeal              the organisation has no seal
+│   └── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
+└── Unavailable
+    └── Busy                every reading process is at work
+
+A document that cannot be verified is no error: it gets a verdict that says so.
+"""
+
+from core.errors import N_, Conflict, Forbidden, Invalid, Unavailable
+
+
+class WrongMediaType(Invalid):
+    """The body is not declared as a PDF."""
+
+    code = "wrong_media_type"
+    message = N_("Please send the document as application/pdf.")
+
+
+class NothingSent(Invalid):
+    """The body or the file field is empty."""
+
+    code = "nothing_sent"
+    message = N_("No document was sent. Please choose a PDF file.")
+
+
+class CannotSeal(Invalid):
+    """The document cannot take a seal."""
+
+    code = "cannot_seal"
+    message = N_("This file cannot be sealed. It is damaged, encrypted or not a PDF document.")
+
+
+class SealDenied(Forbidden):
+    """This person may not seal for this organisation."""
+
+    code = "seal_denied"
+    message = N_("You may not use the seal of this organisation.")
+
+
+class AlreadySigned(Conflict):
+    """A further signature would show up as a change under the first."""
+
+    code = "already_signed"
+    message = N_("This document already carries a signature. A further seal would make that signature look altered.")
+
+
+class NoSeal(Conflict):
+    """The organisation has no seal."""
+
+    code = "no_seal"
+    message = N_("This organisation has no electronic seal yet.")
+
+
+class SealUnusable(Conflict):
+    """The certificate of the seal is not good at this moment."""
+
+    code = "seal_unusable"
+    message = N_("The seal of this organisation cannot be used at the moment: its certificate is not valid.")
+
+
+class Busy(Unavailable):
+    """Every reading process is at work."""
+
+    code = "busy"
+    message = N_("Many documents are being checked at the moment. Please try again in a moment.")
+
+
+class SandboxFailed(Exception):
+    """The reading process gave up on a document; never leaves this component. ``reason`` is a short word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

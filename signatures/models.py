@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of signatures: what was found in a document, what it means, and the seal of an organisation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Profile(StrEnum):
+    """How much may have happened to a document after it was signed."""
+
+    # Nothing at all.
+    STRICT = "strict"
+    # Form filling, further signatures and archival updates; what changed is listed.
+    TOLERANT = "tolerant"
+
+
+class Chain(StrEnum):
+    """Where the signer's certificate comes from."""
+
+    TRUSTED = "trusted"
+    # No issuer we know made it.
+    UNKNOWN = "unknown"
+    # An issuer we know made it, but something above it is expired, revoked or may not issue.
+    BROKEN = "broken"
+
+
+class Revocation(StrEnum):
+    """What the issuer's newest list says about a certificate."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    SUSPENDED = "suspended"
+    # No list, none that verifies, or one whose next issue is overdue.
+    UNAVAILABLE = "unavailable"
+
+
+class Modification(StrEnum):
+    """What happened to the document after this signature (pyHanko's levels)."""
+
+    NONE = "none"
+    ARCHIVAL = "archival"
+    FORM = "form"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateFacts:
+    """One signer's certificate against the issuers we trust."""
+
+    serial: str
+    # Common name and organisation as the issuer wrote them.
+    name: str
+    organisation: str
+    # Directory identifier from the subject alternative name, if any.
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    chain: Chain
+    # Name of the site's issuing authority ("people", "organisations"), empty for foreign ones.
+    authority: str
+    # The certificate and its issuing authority are meant for signing documents.
+    purpose: bool
+    revocation: Revocation
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureFacts:
+    """One signature as the reading process found it."""
+
+    field: str
+    # The signer's own word; nothing proves it.
+    claimed_at: datetime | None
+    # The digest of the covered bytes is the signed one.
+    digest_matches: bool
+    # The signature over that digest verifies with the certificate's key, by an algorithm still considered safe.
+    signature_verifies: bool
+    # The last covered byte is the last byte of the file, and the only gap is the signature itself.
+    covers_file: bool
+    modification: Modification
+    # What the signer allowed to change was respected.
+    permitted: bool
+    changed_fields: tuple[str, ...]
+    # The library's own opinion of the certificate path: a second pair of eyes, never the only one.
+    library_trusts: bool
+    certificate: CertificateFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """Everything a reading process found out about one file."""
+
+    # Empty if the file could be read, else a short word: "not_pdf", "encrypted", "malformed", "limits".
+    failure: str
+    # Places in the raw bytes that look like a signature, whether the reader understands them or not.
+    marks: int = 0
+    pages: int = 0
+    signatures: tuple[SignatureFacts, ...] = ()
+
+
+class Value(StrEnum):
+    """The answer to one plain question."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Overall(StrEnum):
+    """What to do with the document."""
+
+    TRUSTED = "trusted"
+    NOT_TRUSTED = "not_trusted"
+    CANNOT_TELL = "cannot_tell"
+
+
+class Indication(StrEnum):
+    """Main status of ETSI EN 319 102-1 clause 5.1.3, and the one word it lacks for a file nobody signed."""
+
+    TOTAL_PASSED = "TOTAL-PASSED"
+    TOTAL_FAILED = "TOTAL-FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    NO_SIGNATURE = "NO_SIGNATURE_FOUND"
+
+
+@dataclass(frozen=True)
+class Words:
+    """One sentence: a catalogue key and what fills its places."""
+
+    message: str
+    parameters: Mapping[str, str | int | datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the four questions, answered."""
+
+    value: Value
+    # Stable, for programs.
+    code: str
+    words: Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureVerdict:
+    """The four answers for one signature."""
+
+    field: str
+    overall: Overall
+    indication: Indication
+    subindication: str
+    unchanged: Answer
+    signer: Answer
+    issuer: Answer
+    valid: Answer
+    # None when the file could not be read that far.
+    facts: SignatureFacts | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What we say about a document: on the page, by REST and in the terminal alike."""
+
+    overall: Overall
+    indication: Indication
+    subindication: str
+    headline: Words
+    advice: Words
+    # One per signature; a file without any readable signature has one entry without facts.
+    signatures: tuple[SignatureVerdict, ...]
+    checked_at: datetime
+    profile: Profile
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Which certificates we start from; never the operating system's."""
+
+    # PEM, self-signed.
+    roots: tuple[str, ...]
+    # PEM by the name of the issuing authority.
+    issuers: Mapping[str, str]
+    # Issuing authorities whose certificates may sign documents; empty: all.
+    signing: frozenset[str] = frozenset()
+
+
+class SealState(StrEnum):
+    """The life of one seal."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """An organisation's key and certificate in this role's care."""
+
+    organisation: str
+    serial: str
+    # PEM, the seal's own certificate first.
+    certificate: str
+    chain: str
+    # File name of the key in the role's key folder.
+    key: str
+    state: SealState
+    name: str
+    name_zh: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealOrder:
+    """A request to seal one document."""
+
+    document: bytes
+    # Identifier in the directory.
+    organisation: str
+    # Subject of the person who acts.
+    actor: str
+    # Role of the site that asks on the person's behalf.
+    caller: str
+    session: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A document with room for a signature, as the reading process returned it."""
+
+    document: bytes
+    digest: bytes
+    # The reserved region: offsets of "<" and past ">".
+    start: int
+    end: int

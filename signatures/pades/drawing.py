@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The visible part of a signature: a round red seal for an organisation, a framed text stamp for a person.
+
+A round seal follows Chinese official practice: 42 mm across, a double ring, the Chinese name on the upper arc, a
+five-pointed star in the middle; the Latin name stands on the lower arc.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, pi, radians, sin
+
+from .glyphs import Glyph, Outlines
+
+MM = 72 / 25.4
+DIAMETER = 42 * MM
+_RED = b"0.78 0.07 0.11"
+_INK = b"0.10 0.23 0.42"
+_CENTRE = DIAMETER / 2
+_RING = _CENTRE - 1.6
+# How far a Chinese character rises above its baseline, as a share of the type size.
+_HEAD = 0.86
+# Share of a circle's radius at which a cubic curve's handles stand to follow a quarter of it.
+_KAPPA = 0.5523
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Content-stream operators and the size of the box they fill, in points."""
+
+    operators: bytes
+    width: float
+    height: float
+
+
+def seal(outlines: Outlines, *, name_zh: str, name: str) -> Drawing:
+    """The round seal of an organisation."""
+    parts = [b"%b RG %b rg" % (_RED, _RED), b"2.6 w", _circle(_RING), b"0.6 w", _circle(_RING - 3.4)]
+    parts.append(_star(_CENTRE, _CENTRE + 1, DIAMETER * 0.155))
+    upper = outlines.measure(name_zh)
+    step = min(radians(36), radians(205) / max(len(upper), 1))
+    # Where the feet of neighbours just do not touch: size = step * (radius of the feet).
+    size = min(15.5, step * (_RING - 6.2) / (1 + _HEAD * step))
+    parts += _upper_arc(outlines, upper, radius=_RING - 6.2 - size * _HEAD, size=size, step=step)
+    lower = outlines.measure(name)
+    length = sum(glyph.width for glyph in lower) or 1.0
+    lower_size = min(8.0, radians(118) * (_RING - 6) / length)
+    parts += _lower_arc(outlines, lower, radius=_RING - 6.0, size=lower_size)
+    parts += _centred(outlines, "电子印章", y=_CENTRE - DIAMETER * 0.245, size=7.5)
+    return Drawing(b"\n".join(filter(None, parts)), DIAMETER, DIAMETER)
+
+
+def stamp(outlines: Outlines, lines: Sequence[str]) -> Drawing:
+    """A framed stamp with up to four lines; the first is larger. The frame fits the text."""
+    sizes = [13.0] + [8.0] * (len(lines) - 1)
+    measured = [outlines.measure(line) for line in lines]
+    widths = [sum(glyph.width for glyph in line) * size for line, size in zip(measured, sizes, strict=True)]
+    width = max(130.0, *widths) + 20
+    height = sum(sizes) * 1.45 + 14
+    parts = [b"%b RG %b rg" % (_INK, _INK), b"1 w 0.5 0.5 %.2f %.2f re S" % (width - 1, height - 1)]
+    parts.append(b"0 0 4 %.2f re f" % height)
+    top = height - 7
+    for line, size in zip(measured, sizes, strict=True):
+        top -= size * 1.45
+        parts += _straight(outlines, line, x=12, y=top + size * 0.4, size=size)
+    return Drawing(b"\n".join(filter(None, parts)), width, height)
+
+
+def _upper_arc(outlines: Outlines, text: list[Glyph], *, radius: float, size: float, step: float) -> list[bytes]:
+    # Characters stand on the arc with their feet towards the middle, ``step`` apart, centred at the top.
+    start = pi / 2 + step * (len(text) - 1) / 2
+    parts = []
+    for position, glyph in enumerate(text):
+        angle = start - step * position
+        turn = angle - pi / 2
+        half = glyph.width * size / 2
+        x = _CENTRE + radius * cos(angle) - half * cos(turn)
+        y = _CENTRE + radius * sin(angle) - half * sin(turn)
+        parts.append(outlines.draw(glyph, (cos(turn), sin(turn), -sin(turn), cos(turn), x, y), size=size))
+    return parts
+
+
+def _lower_arc(outlines: Outlines, text: list[Glyph], *, radius: float, size: float) -> list[bytes]:
+    # Latin letters stand with their feet towards the ring, so that they read from left to right.
+    baseline = radius
+    total = sum(glyph.width for glyph in text) * size / baseline
+    angle = -pi / 2 - total / 2
+    parts = []
+    for glyph in text:
+        half = glyph.width * size / baseline / 2
+        middle = angle + half
+        turn = middle + pi / 2
+        offset = glyph.width * size / 2
+        x = _CENTRE + baseline * cos(middle) - offset * cos(turn)
+        y = _CENTRE + baseline * sin(middle) - offset * sin(turn)
+        parts.append(outlines.draw(glyph, (cos(turn), sin(turn), -sin(turn), cos(turn), x, y), size=size))
+        angle += 2 * half
+    return parts
+
+
+def _centred(outlines: Outlines, text: str, *, y: float, size: float) -> list[bytes]:
+    glyphs = outlines.measure(text)
+    width = sum(glyph.width for glyph in glyphs) * size
+    return _straight(outlines, glyphs, x=_CENTRE - width / 2, y=y, size=size)
+
+
+def _straight(outlines: Outlines, text: list[Glyph], *, x: float, y: float, size: float) -> list[bytes]:
+    parts = []
+    for glyph in text:
+        parts.append(outlines.draw(glyph, (1, 0, 0, 1, x, y), size=size))
+        x += glyph.width * size
+    return parts
+
+
+def _circle(radius: float) -> bytes:
+    c, r, k = _CENTRE, radius, radius * _KAPPA
+    quarters = (
+        (c + r, c + k, c + k, c + r, c, c + r),
+        (c - k, c + r, c - r, c + k, c - r, c),
+        (c - r, c - k, c - k, c - r, c, c - r),
+        (c + k, c - r, c + r, c - k, c + r, c),
+    )
+    curves = [b"%.2f %.2f %.2f %.2f %.2f %.2f c" % quarter for quarter in quarters]
+    return b" ".join([b"%.2f %.2f m" % (c + r, c), *curves, b"s"])
+
+
+def _star(x: float, y: float, radius: float) -> bytes:
+    points = [
+        (x + radius * cos(pi / 2 + turn * 4 * pi / 5), y + radius * sin(pi / 2 + turn * 4 * pi / 5))
+        for turn in range(5)
+    ]
+    path = b" ".join(b"%.2f %.2f %b" % (*point, b"l" if at else b"m") for at, point in enumerate(points))
+    return path + b" h f"

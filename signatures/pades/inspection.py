@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds out everything about the signatures of one file; judges nothing.
+
+Malformed files make the library raise almost anything (specs/signatures.md, fact 3): whatever is raised means that the
+file could not be read, never that it is unsigned.
+"""
+
+import asyncio
+import io
+from collections.abc import Sequence
+from datetime import datetime
+
+from asn1crypto import x509
+from pyhanko.pdf_utils.decode_limits import DecodeLimits
+from pyhanko.pdf_utils.misc import PdfDecodeLimitError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, NO_CHANGES_DIFF_POLICY, DiffResult, ModificationLevel
+from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko_certvalidator import ValidationContext
+
+from ..models import Inspection, Modification, Profile, SignatureFacts, Trust
+from .certificates import Assessor
+from .cms import certificates
+from .gate import covers_whole_file, looks_like_pdf, marks
+
+_LEVELS = {
+    ModificationLevel.NONE: Modification.NONE,
+    ModificationLevel.LTA_UPDATES: Modification.ARCHIVAL,
+    ModificationLevel.FORM_FILLING: Modification.FORM,
+}
+_MOST_SIGNATURES = 50
+
+
+def inspect(document: bytes, *, trust: Trust, lists: Sequence[bytes], profile: Profile, at: datetime) -> Inspection:
+    """Read one file; never raises for what is in it."""
+    if not looks_like_pdf(document):
+        return Inspection(failure="not_pdf", marks=marks(document))
+    try:
+        return asyncio.run(_inspect(document, trust, lists, profile, at))
+    except PdfDecodeLimitError:
+        return Inspection(failure="limits", marks=marks(document))
+    except MemoryError:
+        return Inspection(failure="limits")
+    except Exception:  # noqa: BLE001 - the library raises anything for malformed files; all of it means "unreadable"
+        return Inspection(failure="malformed", marks=marks(document))
+
+
+async def _inspect(document: bytes, trust: Trust, lists: Sequence[bytes], profile: Profile, at: datetime) -> Inspection:
+    reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
+    if reader.encrypted:
+        return Inspection(failure="encrypted", marks=marks(document))
+    embedded: list[EmbeddedPdfSignature] = reader.embedded_signatures
+    pages = int(reader.root["/Pages"]["/Count"])
+    if len(embedded) > _MOST_SIGNATURES:
+        return Inspection(failure="limits", marks=marks(document))
+    assessor = Assessor(trust, lists=lists, at=at)
+    found = []
+    for signature in embedded:
+        if signature.sig_object_type == "/Sig":
+            context = _context(trust, lists, at)
+            found.append(await _examine(signature, document, assessor, context, profile))
+    return Inspection(failure="", marks=marks(document), pages=pages, signatures=tuple(found))
+
+
+async def _examine(
+    signature: EmbeddedPdfSignature,
+    document: bytes,
+    assessor: Assessor,
+    context: ValidationContext,
+    profile: Profile,
+) -> SignatureFacts:
+    policy = NO_CHANGES_DIFF_POLICY if profile is Profile.STRICT else DEFAULT_DIFF_POLICY
+    status = await async_validate_pdf_signature(signature, context, diff_policy=policy)
+    difference = status.diff_result
+    changed: tuple[str, ...] = ()
+    modification = Modification.OTHER
+    if isinstance(difference, DiffResult):
+        modification = _LEVELS.get(difference.modification_level, Modification.OTHER)
+        changed = tuple(sorted(_shown(name) for name in difference.changed_form_fields))[:100]
+    return SignatureFacts(
+        field=_shown(signature.field_name),
+        claimed_at=status.signer_reported_dt,
+        digest_matches=bool(status.intact),
+        signature_verifies=bool(status.valid),
+        covers_file=covers_whole_file(document, [int(value) for value in signature.byte_range]),
+        modification=modification,
+        permitted=bool(status.docmdp_ok),
+        changed_fields=changed,
+        library_trusts=bool(status.trusted),
+        certificate=assessor.assess(
+            signature.signer_cert.dump(), others=[other.dump() for other in signature.other_embedded_certs]
+        ),
+    )
+
+
+def _context(trust: Trust, lists: Sequence[bytes], at: datetime) -> ValidationContext:
+    between: list[x509.Certificate] = []
+    for text in trust.issuers.values():
+        between += certificates(text.encode())
+    return ValidationContext(
+        trust_roots=[found for root in trust.roots for found in certificates(root.encode())],
+        other_certs=between,
+        crls=list(lists),
+        moment=at,
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+    )
+
+
+def _shown(text: object) -> str:
+    return "".join(character for character in str(text or "") if character.isprintable())[:120]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models to JSON and back; what comes from a reading process is checked like any other input."""
+
+import base64
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..models import (
+    CertificateFacts,
+    Chain,
+    Inspection,
+    Modification,
+    Revocation,
+    SignatureFacts,
+    Trust,
+)
+from ..pades.drawing import Drawing
+from ..pades.signing import Request
+
+
+def encode_inspection(inspection: Inspection) -> dict[str, Any]:
+    """As JSON."""
+    encoded: dict[str, Any] = _plain(dataclasses.asdict(inspection))
+    return encoded
+
+
+def decode_inspection(header: Mapping[str, Any]) -> Inspection:
+    """From JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: not an inspection.
+    """
+    return Inspection(
+        failure=str(header["failure"]),
+        marks=int(header["marks"]),
+        pages=int(header["pages"]),
+        signatures=tuple(_signature(found) for found in header["signatures"]),
+    )
+
+
+def encode_trust(trust: Trust) -> dict[str, Any]:
+    """As JSON."""
+    return {"roots": list(trust.roots), "issuers": dict(trust.issuers), "signing": sorted(trust.signing)}
+
+
+def decode_trust(header: Mapping[str, Any]) -> Trust:
+    """From JSON."""
+    return Trust(roots=tuple(header["roots"]), issuers=header["issuers"], signing=frozenset(header["signing"]))
+
+
+def encode_request(request: Request) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "operators": request.drawing.operators.decode("ascii"),
+        "width": request.drawing.width,
+        "height": request.drawing.height,
+        "certificate": base64.b64encode(request.certificate).decode(),
+        "room": request.room,
+        "at": request.at.isoformat(),
+        "name": request.name,
+        "reason": request.reason,
+    }
+
+
+def decode_request(header: Mapping[str, Any]) -> Request:
+    """From JSON."""
+    return Request(
+        drawing=Drawing(header["operators"].encode("ascii"), header["width"], header["height"]),
+        certificate=base64.b64decode(header["certificate"]),
+        room=header["room"],
+        at=datetime.fromisoformat(header["at"]),
+        name=header["name"],
+        reason=header["reason"],
+    )
+
+
+def _signature(found: Mapping[str, Any]) -> SignatureFacts:
+    certificate = found["certificate"]
+    return SignatureFacts(
+        field=str(found["field"]),
+        claimed_at=_moment(found["claimed_at"]),
+        digest_matches=found["digest_matches"] is True,
+        signature_verifies=found["signature_verifies"] is True,
+        covers_file=found["covers_file"] is True,
+        modification=Modification(found["modification"]),
+        permitted=found["permitted"] is True,
+        changed_fields=tuple(str(name) for name in found["changed_fields"]),
+        library_trusts=found["library_trusts"] is True,
+        certificate=CertificateFacts(
+            serial=str(certificate["serial"]),
+            name=str(certificate["name"]),
+            organisation=str(certificate["organisation"]),
+            subject=str(certificate["subject"]),
+            issuer=str(certificate["issuer"]),
+            not_before=datetime.fromisoformat(certificate["not_before"]),
+            not_after=datetime.fromisoformat(certificate["not_after"]),
+            chain=Chain(certificate["chain"]),
+            authority=str(certificate["authority"]),
+            purpose=certificate["purpose"] is True,
+            revocation=Revocation(certificate["revocation"]),
+            revoked_at=_moment(certificate["revoked_at"]),
+        ),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, datetime) else value

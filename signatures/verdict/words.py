@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Says a sentence in English or 简体中文, with dates as people write them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from babel.dates import format_datetime
+from babel.messages.pofile import read_po
+
+from core.errors import N_
+
+from ..models import Value, Words
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+TRANSLATIONS = Path(__file__).parents[1] / "translations"
+
+QUESTIONS = {
+    "unchanged": N_("Is the document unchanged?"),
+    "signer": N_("Who signed it?"),
+    "issuer": N_("Do we trust the issuer of the certificate?"),
+    "valid": N_("Was the certificate valid when the document was signed?"),
+}
+VALUES = {Value.YES: N_("yes"), Value.NO: N_("no"), Value.UNKNOWN: N_("unknown")}
+_PATTERNS = {"en": "d MMMM y, HH:mm 'UTC'", "zh": "y年M月d日 HH:mm(UTC)"}
+
+
+class Catalogue:
+    """The Chinese sentences, read once."""
+
+    def __init__(self) -> None:
+        with (TRANSLATIONS / "zh.po").open("rb") as file:
+            found = read_po(file, locale="zh_Hans_CN")
+        self._chinese = {message.id: message.string for message in found if isinstance(message.id, str) and message.id}
+
+    def say(self, words: Words, language: Language) -> str:
+        """One sentence."""
+        message = words.message
+        if language == "zh":
+            message = str(self._chinese.get(message) or message)
+        filled = {
+            name: moment(value, language) if isinstance(value, datetime) else value
+            for name, value in words.parameters.items()
+        }
+        return message % filled if filled else message
+
+
+def moment(at: datetime, language: Language) -> str:
+    """A date and time as people write it, always with its zone."""
+    locale = "zh_Hans_CN" if language == "zh" else "en_GB"
+    return format_datetime(at.astimezone(UTC), _PATTERNS[language], locale=locale)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PDF files for tests, and what attackers do to them."""
+
+import io
+import zlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko.pdf_utils import generic as _generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import copy_into_new_writer
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen import canvas
+
+from signatures.config import SignatureSettings
+from signatures.pades import cms, drawing
+from signatures.pades.glyphs import Outlines
+from signatures.pades.signing import Request, prepare
+from tests.signatures.pki import NOW, Leaf
+
+# The library annotates only part of itself.
+generic: Any = _generic
+_FONT: list[Outlines] = []
+
+
+def outlines() -> Outlines:
+    if not _FONT:
+        settings = SignatureSettings()
+        _FONT.append(Outlines.open(settings.font, face=settings.font_face))
+    return _FONT[0]
+
+
+def permit(*, pages: int = 1, form: bool = False, rotate: int = 0) -> bytes:
+    """A building permit."""
+    output = io.BytesIO()
+    page = canvas.Canvas(output, pagesize=A4)
+    for number in range(pages):
+        page.setFont("Helvetica", 18)
+        page.drawString(72, 760, f"Building permit 2026-1120, page {number + 1}")
+        page.drawString(72, 720, "Fee: 1000 yuan")
+        if rotate:
+            page.setPageRotation(rotate)
+        if form and number == 0:
+            page.acroForm.textfield(name="remark", x=72, y=600, width=200, height=24)
+        page.showPage()
+    page.save()
+    return output.getvalue()
+
+
+def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW) -> bytes:
+    """What the service does, without the service."""
+    picture = drawing.seal(outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
+    request = Request(
+        drawing=picture,
+        certificate=leaf.certificate.public_bytes(Encoding.DER),
+        room=cms.room_for(leaf.pem, leaf.chain),
+        at=at,
+        name="江城市税务局",
+        reason="",
+    )
+    prepared = prepare(document, request)
+    signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
+    content = signer.sign_digest(prepared.digest, at=at)
+    return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+
+
+def one_byte_changed(document: bytes) -> bytes:
+    at = document.index(b"%PDF-") + 20
+    return document[:at] + bytes([document[at] ^ 1]) + document[at + 1 :]
+
+
+def page_appended(document: bytes) -> bytes:
+    """An incremental update after the signature that adds a page."""
+    writer: Any = IncrementalPdfFileWriter(io.BytesIO(document), strict=False)
+    stream = generic.StreamObject(stream_data=b"BT /F1 40 Tf 72 600 Td (Fee: 1 yuan) Tj ET")
+    writer.insert_page(
+        generic.DictionaryObject(
+            {
+                generic.pdf_name("/Type"): generic.pdf_name("/Page"),
+                generic.pdf_name("/MediaBox"): generic.ArrayObject(map(generic.NumberObject, (0, 0, 595, 842))),
+                generic.pdf_name("/Contents"): writer.add_object(stream),
+                generic.pdf_name("/Resources"): generic.DictionaryObject(),
+            }
+        )
+    )
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
+
+
+def field_filled(document: bytes, value: str = "approved") -> bytes:
+    """A form field filled in after the signature."""
+    writer: Any = IncrementalPdfFileWriter(io.BytesIO(document))
+    for reference in writer.root["/AcroForm"]["/Fields"]:
+        field = reference.get_object()
+        if field.get("/T") == "remark":
+            field[generic.pdf_name("/V")] = generic.pdf_string(value)
+            writer.update_container(field)
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
+
+
+def form_removed(document: bytes) -> bytes:
+    """A newest revision whose catalogue no longer mentions the form, so that no parser finds the signature."""
+    writer: Any = IncrementalPdfFileWriter(io.BytesIO(document))
+    del writer.root["/AcroForm"]
+    writer.update_root()
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
+
+
+def trailing_bytes(document: bytes) -> bytes:
+    """A second file behind the signed one: lenient viewers show the last one they find, strict parsers the first."""
+    return document + b"\n% " + permit().replace(b"startxref", b"startxre_").replace(b"%%EOF", b"%%EO_")
+
+
+def encrypted(document: bytes) -> bytes:
+    writer: Any = copy_into_new_writer(PdfFileReader(io.BytesIO(document)))
+    writer.encrypt("owner", "user")
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
+
+
+def bomb() -> bytes:
+    """An object stream of a few hundred kilobytes that unfolds to hundreds of megabytes, twice over."""
+    inner = zlib.compress(b"0" * (300 << 20), 9)
+    return _raw(inner)
+
+
+def _raw(stream: bytes) -> bytes:
+    parts = [b"%PDF-1.7\n"]
+    size = len(parts[0])
+    objects = [b"1 0 obj\n<</Type/XRef/Size 3/W[1 4 2]/Root 2 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(stream)]
+    body = objects[0] + stream + b"\nendstream\nendobj\n"
+    return b"".join([*parts, body, b"startxref\n%d\n%%%%EOF\n" % size])
+
+
+def write(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
