@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[directory]`` section."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+_SUFFIX = re.compile(r"dc=[a-z0-9-]+(,dc=[a-z0-9-]+)*\Z")
+_SHORTEST_PASSWORD = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectorySettings:
+    """How the directory is found, and what its server is told when it is set up."""
+
+    # Root of the tree; only domain components.
+    suffix: str = "dc=city,dc=example"
+    # Address of the LDAP server when it is not the site's own slapd on this machine; must begin with ldaps://.
+    url: str = ""
+    # CA certificate that must have issued the LDAP server's certificate; only with ``url``.
+    ca_file: Path | None = None
+    # How long one answer of the LDAP server may take.
+    timeout: timedelta = timedelta(seconds=5)
+    # The server program.
+    slapd: Path = Path("/usr/sbin/slapd")
+    # Folder of the server's modules.
+    modules: Path = Path("/usr/lib/ldap")
+    # Folder of the server's standard schemas.
+    schemas: Path = Path("/etc/ldap/schema")
+    # Most the database may grow to; the file is sparse.
+    database_bytes: int = 4 << 30
+    # Entries one search may return at most.
+    size_limit: int = 500
+    # Password policy.
+    password_length: int = 12
+    password_history: int = 5
+    # Cost of a password's argon2id hash; OWASP's first choice. The sample city sets 4096 and 1 to fill up quickly.
+    hash_memory_kib: int = 19_456
+    hash_passes: int = 2
+
+    def __post_init__(self) -> None:
+        if not _SUFFIX.match(self.suffix):
+            raise ValueError("suffix must consist of domain components: dc=city,dc=example")
+        if self.url and not self.url.startswith("ldaps://"):
+            raise ValueError("url must begin with ldaps://")
+        if self.url and self.ca_file is None:
+            raise ValueError("url needs ca_file")
+        if self.password_length < _SHORTEST_PASSWORD:
+            raise ValueError("password_length must be at least 8")
+        if self.timeout <= timedelta(0):
+            raise ValueError("timeout must be positive")

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of the directory.
+
+Unauthenticated
+└── WrongCredentials        unknown, disabled, wrong or empty: one answer for all
+NotFound
+├── NoSuchPerson
+├── NoSuchOrganisation
+└── NoSuchDevice
+Invalid
+├── BadName                 what cannot be a name of this directory
+├── BadRecord               a record of an import or form that cannot be right; names the field
+├── NoSuchRole
+├── WeakPassword            too short, or used before
+└── UnreadableImport        not CSV or LDIF at all
+Conflict
+├── DutiesConflict          three powers, three people
+└── RoleNotForCitizens
+Forbidden
+└── OwnRole                 nobody gives powers to themselves
+Unavailable
+├── DirectoryUnavailable    slapd did not answer; nothing happened
+└── Pending                 decided and recorded, carried out as soon as slapd answers
+Internal
+└── DirectoryRefused        slapd refused what we hold to be right
+"""
+
+from core.errors import N_, Conflict, Forbidden, Internal, Invalid, NotFound, Unauthenticated, Unavailable
+
+
+class WrongCredentials(Unauthenticated):
+    """Which of the possible reasons it was is never said."""
+
+    code = "wrong_credentials"
+    message = N_("User name or password is wrong, or the account cannot be used.")
+
+
+class NoSuchPerson(NotFound):
+    """Nobody has this subject or user name, or the asking role may not see it."""
+
+    code = "no_such_person"
+    message = N_("There is no such person in the directory.")
+
+
+class NoSuchOrganisation(NotFound):
+    """No organisation has this identifier."""
+
+    code = "no_such_organisation"
+    message = N_("There is no such organisation in the directory.")
+
+
+class NoSuchDevice(NotFound):
+    """No device has this identifier."""
+
+    code = "no_such_device"
+    message = N_("There is no such device in the directory.")
+
+
+class BadName(Invalid):
+    """An identifier or name holds characters it cannot hold."""
+
+    code = "bad_name"
+    message = N_("This cannot be a name in the directory.")
+
+
+class BadRecord(Invalid):
+    """One field of a record cannot be right."""
+
+    code = "bad_record"
+    message = N_("The field “%(field)s” cannot be right: %(why)s")
+
+
+class NoSuchRole(Invalid):
+    """The role is not one that can be granted."""
+
+    code = "no_such_role"
+    message = N_("There is no role “%(role)s” that could be granted.")
+
+
+class WeakPassword(Invalid):
+    """The directory's password policy refuses it."""
+
+    code = "weak_password"
+    message = N_("This password is too short or has been used before. Please choose another one.")
+
+
+class UnreadableImport(Invalid):
+    """The file as a whole cannot be read."""
+
+    code = "unreadable_import"
+    message = N_("This file cannot be imported: %(why)s")
+
+
+class DutiesConflict(Conflict):
+    """Separation of duties (三权分立): nobody holds two of the three administrative powers."""
+
+    code = "duties_conflict"
+    message = N_(
+        "This person already holds the role “%(held)s”. Security officer, directory administrator and security "
+        "administrator must be three different people."
+    )
+
+
+class RoleNotForCitizens(Conflict):
+    """Official roles belong to civil servants."""
+
+    code = "role_not_for_citizens"
+    message = N_("Only a civil servant can hold this role.")
+
+
+class OwnRole(Forbidden):
+    """An administrator tried to raise their own powers."""
+
+    code = "own_role"
+    message = N_("You cannot change your own roles or re-enable yourself. Another administrator has to do it.")
+
+
+class DirectoryUnavailable(Unavailable):
+    """The LDAP server did not answer; nothing was changed."""
+
+    code = "directory_unavailable"
+    message = N_("The directory does not answer at the moment. Please try again shortly.")
+
+
+class Pending(Unavailable):
+    """The act is decided and recorded; it is carried out as soon as the LDAP server answers."""
+
+    code = "directory_pending"
+    message = N_("This is decided and recorded; it takes full effect as soon as the directory answers again.")
+
+
+class DirectoryRefused(Internal):
+    """The LDAP server refused an operation that should be right; the cause holds its words."""
+
+    code = "directory_refused"

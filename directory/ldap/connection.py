@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to the LDAP server: one per thread, reopened when they break, never following referrals.
+
+A verb that finds its connection broken opens a new one and tries once more; every verb here may be repeated.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ldap
+from ldap.controls import SimplePagedResultsControl
+from ldap.ldapobject import SimpleLDAPObject
+
+from ..errors import DirectoryRefused, DirectoryUnavailable
+
+T = TypeVar("T")
+Attributes = Mapping[str, Sequence[bytes]]
+
+_BROKEN = (
+    ldap.SERVER_DOWN,
+    ldap.CONNECT_ERROR,
+    ldap.TIMEOUT,
+    ldap.UNAVAILABLE,
+    ldap.BUSY,
+    ldap.TIMELIMIT_EXCEEDED,
+    ldap.LOCAL_ERROR,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as the server gave it."""
+
+    dn: str
+    attributes: Attributes
+
+    def text(self, attribute: str) -> str:
+        """The first value, empty if there is none or it may not be seen."""
+        values = self.attributes.get(attribute) or [b""]
+        return values[0].decode("utf-8")
+
+    def texts(self, attribute: str) -> list[str]:
+        """All values."""
+        return [value.decode("utf-8") for value in self.attributes.get(attribute, ())]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where the LDAP server is and how long it may take."""
+
+    url: str
+    timeout: timedelta
+    ca_file: Path | None = None
+
+    def open(self) -> SimpleLDAPObject:
+        """A fresh connection, not yet bound; the server is first spoken to by the bind."""
+        seconds = self.timeout.total_seconds()
+        connection = ldap.initialize(self.url)
+        connection.protocol_version = ldap.VERSION3
+        connection.set_option(ldap.OPT_REFERRALS, 0)
+        connection.set_option(ldap.OPT_NETWORK_TIMEOUT, seconds)
+        connection.set_option(ldap.OPT_TIMEOUT, seconds)
+        if self.ca_file is not None:
+            connection.set_option(ldap.OPT_X_TLS_CACERTFILE, str(self.ca_file))
+            connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
+            connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+        return connection
+
+    def check(self) -> None:
+        """See that the server answers anything at all.
+
+        Raises:
+            DirectoryUnavailable: it does not.
+        """
+        connection = self.open()
+        try:
+            connection.search_ext_s("", ldap.SCOPE_BASE, "(objectClass=*)", ["1.1"])
+        except _BROKEN as error:
+            raise DirectoryUnavailable from error
+        except ldap.LDAPError:
+            # A refusal is an answer: strangers may not even read the root entry.
+            return
+        finally:
+            connection.unbind_s()
+
+    def proves(self, dn: str, password: str) -> bool:
+        """Whether the password opens this entry; on a connection of its own.
+
+        Raises:
+            DirectoryUnavailable: the server did not answer.
+        """
+        # A bind with an empty password succeeds as nobody (RFC 4513 section 5.1.2), so it is never sent.
+        if not password or not dn or "\0" in password:
+            return False
+        connection = self.open()
+        try:
+            connection.simple_bind_s(dn, password.encode("utf-8"))
+        except (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
+            return False
+        except ldap.LDAPError as error:
+            raise DirectoryUnavailable from error
+        else:
+            return True
+        finally:
+            connection.unbind_s()
+
+
+class Pool:
+    """One bound connection per thread."""
+
+    def __init__(self, server: Server, *, bind_dn: str, password: str) -> None:
+        self.server = server
+        self._bind_dn = bind_dn
+        self._password = password.encode("ascii")
+        self._local = threading.local()
+
+    def read(self, dn: str, attributes: Sequence[str], *, where: str = "(objectClass=*)") -> Entry | None:
+        """One entry by its name, or nothing if there is none that we may see and that fits ``where``."""
+
+        def work(connection: SimpleLDAPObject) -> Entry | None:
+            try:
+                found = connection.search_ext_s(dn, ldap.SCOPE_BASE, where, list(attributes))
+            except ldap.NO_SUCH_OBJECT:
+                return None
+            return _entries(found)[0] if found else None
+
+        return self._with(work)
+
+    def search(self, base: str, where: str, attributes: Sequence[str], *, limit: int) -> list[Entry]:
+        """The first ``limit`` entries directly below ``base``, in the order in which they were entered."""
+
+        def work(connection: SimpleLDAPObject) -> list[Entry]:
+            # A first page is no error when more would follow, as a plain size limit is.
+            page = SimplePagedResultsControl(criticality=True, size=limit, cookie="")
+            try:
+                message = connection.search_ext(base, ldap.SCOPE_ONELEVEL, where, list(attributes), serverctrls=[page])
+                _, found, _, _ = connection.result3(message)
+            except ldap.NO_SUCH_OBJECT:
+                return []
+            return _entries(found)
+
+        return self._with(work)
+
+    def add(self, dn: str, attributes: Mapping[str, Sequence[str]]) -> None:
+        """Enter something; an entry of that name that is there already stays as it is."""
+        content = [(name, [v.encode("utf-8") for v in values]) for name, values in attributes.items() if values]
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.add_s(dn, content)
+            except ldap.ALREADY_EXISTS:
+                return
+
+        self._with(work)
+
+    def remove(self, dn: str) -> None:
+        """Remove an entry; none of that name is fine."""
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.delete_s(dn)
+            except ldap.NO_SUCH_OBJECT:
+                return
+
+        self._with(work)
+
+    def replace(self, dn: str, attribute: str, values: Sequence[str]) -> None:
+        """Set an attribute to exactly these values."""
+        content = [value.encode("utf-8") for value in values]
+        self._with(lambda connection: connection.modify_s(dn, [(ldap.MOD_REPLACE, attribute, content)]))
+
+    def include(self, dn: str, attribute: str, value: str) -> None:
+        """Add one value; if it is there already, fine."""
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.modify_s(dn, [(ldap.MOD_ADD, attribute, [value.encode("utf-8")])])
+            except ldap.TYPE_OR_VALUE_EXISTS:
+                return
+
+        self._with(work)
+
+    def exclude(self, dn: str, attribute: str, value: str) -> None:
+        """Remove one value; if it is not there, fine."""
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.modify_s(dn, [(ldap.MOD_DELETE, attribute, [value.encode("utf-8")])])
+            except ldap.NO_SUCH_ATTRIBUTE:
+                return
+
+        self._with(work)
+
+    def set_password(self, dn: str, password: str) -> bool:
+        """Let the server hash and keep a password; False if its policy refuses (RFC 3062)."""
+
+        def work(connection: SimpleLDAPObject) -> bool:
+            try:
+                connection.passwd_s(dn, None, password.encode("utf-8"))
+            except ldap.CONSTRAINT_VIOLATION:
+                return False
+            return True
+
+        return self._with(work)
+
+    def close(self) -> None:
+        """Drop this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.unbind_s()
+
+    def _with(self, work: Callable[[SimpleLDAPObject], T]) -> T:
+        try:
+            try:
+                return work(self._connection())
+            except _BROKEN:
+                self._forget()
+                return work(self._connection())
+        except _BROKEN as error:
+            self._forget()
+            raise DirectoryUnavailable from error
+        except ldap.LDAPError as error:
+            raise DirectoryRefused from error
+
+    def _connection(self) -> SimpleLDAPObject:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self.server.open()
+            connection.simple_bind_s(self._bind_dn, self._password)
+            self._local.connection = connection
+        return connection
+
+    def _forget(self) -> None:
+        try:
+            self.close()
+        except ldap.LDAPError:
+            # The connection is broken; that it cannot say goodbye changes nothing.
+            return
+
+
+def _entries(found: Sequence[tuple[str | None, Any]]) -> list[Entry]:
+    # Referrals come without a name and are not followed.
+    return [Entry(dn, attributes) for dn, attributes in found if dn is not None]

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names and filters in which every value from outside is escaped, and NUL refused (RFC 4514, RFC 4515)."""
+
+from dataclasses import dataclass
+
+from ldap.dn import escape_dn_chars
+from ldap.filter import escape_filter_chars
+
+from ..errors import BadName
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where everything stands below the suffix."""
+
+    suffix: str
+
+    def branch(self, name: str) -> str:
+        """One of the organisational units."""
+        return f"ou={name},{self.suffix}"
+
+    def person(self, subject: str) -> str:
+        """A person's name in the tree."""
+        return f"tallySubject={rdn_value(subject)},{self.branch('people')}"
+
+    def organisation(self, identifier: str) -> str:
+        """An organisation's name in the tree."""
+        return f"tallyId={rdn_value(identifier)},{self.branch('organisations')}"
+
+    def device(self, identifier: str) -> str:
+        """A device's name in the tree."""
+        return f"tallyId={rdn_value(identifier)},{self.branch('devices')}"
+
+    def mandate(self, identifier: str) -> str:
+        """A mandate's name in the tree."""
+        return f"tallyId={rdn_value(identifier)},{self.branch('mandates')}"
+
+    def role(self, role: str) -> str:
+        """The group of those who hold a role."""
+        return f"cn={rdn_value(role)},{self.branch('roles')}"
+
+    def portal(self, name: str) -> str:
+        """A portal's name in the tree."""
+        return f"cn={rdn_value(name)},{self.branch('portals')}"
+
+    def service(self, role: str) -> str:
+        """As whom one of our processes binds."""
+        return f"cn={rdn_value(role)},{self.branch('services')}"
+
+
+def rdn_value(text: str) -> str:
+    """A value as it may stand in a distinguished name.
+
+    Raises:
+        BadName: empty, or with a NUL.
+    """
+    if not text or "\0" in text:
+        raise BadName
+    return str(escape_dn_chars(text))
+
+
+def equal(attribute: str, value: str) -> str:
+    """The filter ``attribute=value``.
+
+    Raises:
+        BadName: empty, or with a NUL.
+    """
+    return f"({attribute}={_assertion(value)})"
+
+
+def at_least(attribute: str, number: int) -> str:
+    """The filter ``attribute>=number``."""
+    return f"({attribute}>={int(number)})"
+
+
+def contains(attributes: tuple[str, ...], text: str) -> str:
+    """The filter that finds ``text`` anywhere in one of the attributes.
+
+    Raises:
+        BadName: empty, or with a NUL.
+    """
+    inner = "".join(f"({attribute}=*{_assertion(text)}*)" for attribute in attributes)
+    return f"(|{inner})"
+
+
+def every(*filters: str) -> str:
+    """All of these."""
+    return f"(&{''.join(filters)})"
+
+
+def _assertion(value: str) -> str:
+    if not value or "\0" in value:
+        raise BadName
+    return str(escape_filter_chars(value))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of the directory: who there is, what they hold, and for whom they may act."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from .errors import BadName
+
+N = TypeVar("N")
+
+USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*\Z")
+IDENTIFIER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+LONGEST_NAME = 64
+
+
+class PersonKind(StrEnum):
+    """Everybody is one of these; the value is also the role held by kind."""
+
+    CITIZEN = "citizen"
+    CIVIL_SERVANT = "civil-servant"
+
+
+ADMINISTRATIVE = frozenset({"security-officer", "directory-administrator", "security-administrator"})
+"""The three powers that must be three people (三权分立): who watches, who registers, who sets the rules."""
+
+ROLES = (*sorted(ADMINISTRATIVE), "ra-officer")
+"""Every role that can be granted; ``citizen`` and ``civil-servant`` follow from the kind of person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mandate:
+    """The right to act for an organisation."""
+
+    organisation: str
+    # What for: "tax", "social", "seal", or "all".
+    scope: str
+    # Last day.
+    until: dt.date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proofing:
+    """How surely we know that the person is who they say: 0 not at all, 1 claimed, 2 documents, 3 face to face."""
+
+    level: int = 0
+    date: dt.date | None = None
+    # Reference to the evidence in the registrar's files, never the evidence itself.
+    evidence: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """One person as far as the asking role may see: what it may not see is empty."""
+
+    # Random UUID; the only name of a person outside the directory.
+    subject: str
+    username: str
+    kind: PersonKind
+    name: str
+    name_zh: str = ""
+    mail: str = ""
+    # Agency of a civil servant, empty for a citizen.
+    organisation: str = ""
+    roles: frozenset[str] = frozenset()
+    mandates: tuple[Mandate, ...] = ()
+    proofing: Proofing = Proofing()
+    # 0 none, 1 internal, 2 confidential, 3 secret.
+    clearance: int = 0
+    enabled: bool = True
+    # Register number: rises with every entry, the key by which lists are paged.
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organisation:
+    """An agency or a company."""
+
+    id: str
+    name: str
+    name_zh: str
+    # Unified social credit code (GB 32100-2015).
+    credit_code: str
+    agency: bool
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A machine with an identity of its own."""
+
+    id: str
+    name: str
+    organisation: str
+    enabled: bool
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Page(Generic[N]):
+    """One page of a list; ``after`` is the key for the next one, empty at the end."""
+
+    items: tuple[N, ...]
+    after: str
+
+
+def subject_of(text: str) -> str:
+    """The canonical form of a subject or device identifier.
+
+    Raises:
+        BadName: not a UUID in its usual spelling.
+    """
+    try:
+        canonical = str(UUID(text))
+    except ValueError as error:
+        raise BadName from error
+    if canonical != text.lower():
+        raise BadName
+    return canonical
+
+
+def username_of(text: str) -> str:
+    """The canonical form of a user name: lower case.
+
+    Raises:
+        BadName: characters that no user name has.
+    """
+    lowered = text.strip().lower()
+    if len(lowered) > LONGEST_NAME or not USERNAME.match(lowered):
+        raise BadName
+    return lowered
+
+
+def identifier_of(text: str) -> str:
+    """An organisation's identifier.
+
+    Raises:
+        BadName: not a short lower-case label.
+    """
+    if len(text) > LONGEST_NAME or not IDENTIFIER.match(text):
+        raise BadName
+    return text
+
+
+_CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_CREDIT_BODY = 17
+
+
+def credit_code_check(body: str) -> str:
+    """The check character of a unified social credit code's first 17 characters (GB 32100-2015, weights 3^i mod 31)."""
+    total = sum(_CREDIT_ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(body))
+    return _CREDIT_ALPHABET[-total % 31]
+
+
+def credit_code_is_right(code: str) -> bool:
+    """Whether all 18 characters belong to the alphabet and the last one checks the others."""
+    return (
+        len(code) == _CREDIT_BODY + 1
+        and all(c in _CREDIT_ALPHABET for c in code)
+        and credit_code_check(code[:_CREDIT_BODY]) == code[_CREDIT_BODY]
+    )

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs: `Directory` answers questions for every role, `DirectoryWriter` makes every change for the one."""
+
+from .reading import Directory as Directory

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory as every role reads it: bound as itself, seeing only what the access rules give it."""
+
+from collections.abc import Callable
+from typing import Self, TypeVar
+
+from core.clock import Clock
+from core.config import secret
+from core.site import SiteSettings
+
+from ..config import DirectorySettings
+from ..errors import BadName, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
+from ..ldap import Entry, Pool, Server, Tree, entries, names
+from ..models import Device, Mandate, Organisation, Page, Person, identifier_of, subject_of, username_of
+from ..slapd import DECOY, service_password, socket_url
+
+N = TypeVar("N", Person, Organisation, Device)
+
+MANDATES_LIMIT = 100
+LONGEST_PASSWORD = 1024
+LONGEST_SEARCH = 100
+_ANYBODY = "(objectClass=inetOrgPerson)"
+
+
+class Directory:
+    """Questions about people, organisations and devices; safe to share between threads."""
+
+    def __init__(self, *, pool: Pool, tree: Tree, clock: Clock) -> None:
+        self._pool = pool
+        self._tree = tree
+        self._clock = clock
+
+    @classmethod
+    def connect(cls, settings: DirectorySettings, *, site: SiteSettings, role: str, clock: Clock) -> Self:
+        """Open the directory as one role; speaks to the server only when first asked something.
+
+        Raises:
+            ConfigurationError: the role's secret is missing or readable by others.
+        """
+        return cls(pool=pool(settings, site=site, role=role), tree=Tree(settings.suffix), clock=clock)
+
+    def authenticate(self, username: str, password: str) -> Person:
+        """Return the person whose user name and password these are.
+
+        Every refusal costs one hash and says the same. Guessing is limited by the caller.
+
+        Raises:
+            WrongCredentials: for whatever reason.
+            DirectoryUnavailable: nobody could be asked.
+        """
+        try:
+            entry = self._by_username(username_of(username))
+        except BadName:
+            entry = None
+        usable = (
+            entry is not None
+            and entry.text("tallyEnabled") == "TRUE"
+            and 0 < len(password) <= LONGEST_PASSWORD
+            and "\0" not in password
+        )
+        if not usable or entry is None:
+            self._pool.server.proves(self._tree.service(DECOY), "no password of anybody")
+            raise WrongCredentials
+        if not self._pool.server.proves(entry.dn, password):
+            raise WrongCredentials
+        # Read again: somebody may have been disabled while the hash was computed.
+        person = self.person(entry.text("tallySubject"))
+        if not person.enabled:
+            raise WrongCredentials
+        return person
+
+    def person(self, subject: str) -> Person:
+        """One person.
+
+        Raises:
+            NoSuchPerson: nobody, or nobody whom this role may see.
+        """
+        try:
+            entry = self._pool.read(self._tree.person(subject_of(subject)), entries.PERSON)
+        except BadName as error:
+            raise NoSuchPerson from error
+        if entry is None or not entry.text("tallySubject"):
+            raise NoSuchPerson
+        return self._person(entry)
+
+    def person_by_username(self, username: str) -> Person:
+        """One person by user name.
+
+        Raises:
+            NoSuchPerson: nobody, or nobody whom this role may see.
+        """
+        try:
+            entry = self._by_username(username_of(username))
+        except BadName as error:
+            raise NoSuchPerson from error
+        if entry is None:
+            raise NoSuchPerson
+        return self._person(entry)
+
+    def organisation(self, identifier: str) -> Organisation:
+        """One organisation.
+
+        Raises:
+            NoSuchOrganisation: none of that identifier.
+        """
+        try:
+            entry = self._pool.read(self._tree.organisation(identifier_of(identifier)), entries.ORGANISATION)
+        except BadName as error:
+            raise NoSuchOrganisation from error
+        if entry is None:
+            raise NoSuchOrganisation
+        return entries.organisation(entry)
+
+    def device(self, identifier: str) -> Device:
+        """One device.
+
+        Raises:
+            NoSuchDevice: none of that identifier.
+        """
+        try:
+            entry = self._pool.read(self._tree.device(subject_of(identifier)), entries.DEVICE)
+        except BadName as error:
+            raise NoSuchDevice from error
+        if entry is None:
+            raise NoSuchDevice
+        return entries.device(entry)
+
+    def people(self, text: str = "", *, after: str = "", limit: int = 50) -> Page[Person]:
+        """People whose user name or name contains the text, in order of register number; without their mandates.
+
+        Raises:
+            BadName: the text or the key cannot be searched for.
+        """
+        where = self._where(_ANYBODY, ("uid", "cn", "tallyNameZh"), text)
+        found = self._list("people", where, entries.PERSON, after=after, limit=limit)
+        return _page(found, limit, lambda entry: entries.person(entry, (), self._tree))
+
+    def organisations(self, text: str = "", *, after: str = "", limit: int = 50) -> Page[Organisation]:
+        """Organisations whose name or identifier contains the text, in order of register number.
+
+        Raises:
+            BadName: the text or the key cannot be searched for.
+        """
+        where = self._where("(objectClass=tallyOrganisationEntry)", ("tallyId", "o", "tallyNameZh"), text)
+        found = self._list("organisations", where, entries.ORGANISATION, after=after, limit=limit)
+        return _page(found, limit, entries.organisation)
+
+    def devices(self, text: str = "", *, after: str = "", limit: int = 50) -> Page[Device]:
+        """Devices whose name contains the text, in order of register number.
+
+        Raises:
+            BadName: the text or the key cannot be searched for.
+        """
+        where = self._where("(objectClass=tallyDevice)", ("cn", "tallyOrganisation"), text)
+        found = self._list("devices", where, entries.DEVICE, after=after, limit=limit)
+        return _page(found, limit, entries.device)
+
+    def check(self) -> None:
+        """See that the server answers and knows us.
+
+        Raises:
+            DirectoryUnavailable: it does not answer.
+            DirectoryRefused: it does not take our secret.
+        """
+        self._pool.read(self._tree.branch("people"), ["objectClass"])
+
+    def close(self) -> None:
+        """Drop this thread's connection."""
+        self._pool.close()
+
+    def _by_username(self, username: str) -> Entry | None:
+        found = self._pool.search(
+            self._tree.branch("people"),
+            names.every(_ANYBODY, names.equal("uid", username)),
+            entries.PERSON,
+            limit=1,
+        )
+        return found[0] if found else None
+
+    def _person(self, entry: Entry) -> Person:
+        held = self._pool.search(
+            self._tree.branch("mandates"),
+            names.equal("tallyHolder", entry.text("tallySubject")),
+            entries.MANDATE,
+            limit=MANDATES_LIMIT,
+        )
+        return entries.person(entry, self._current(held), self._tree)
+
+    def _current(self, held: list[Entry]) -> tuple[Mandate, ...]:
+        today = self._clock.now().date()
+        return tuple(mandate for mandate in map(entries.mandate, held) if mandate.until >= today)
+
+    def _where(self, kind: str, attributes: tuple[str, ...], text: str) -> str:
+        if len(text) > LONGEST_SEARCH:
+            raise BadName
+        wanted = text.strip()
+        return names.every(kind, names.contains(attributes, wanted)) if wanted else kind
+
+    def _list(self, branch: str, where: str, wanted: tuple[str, ...], *, after: str, limit: int) -> list[Entry]:
+        if after:
+            # Register numbers rise in the order of entry, which is the order in which slapd answers.
+            where = names.every(where, names.at_least("tallyNumber", _key(after) + 1))
+        return self._pool.search(self._tree.branch(branch), where, wanted, limit=limit + 1)
+
+
+def pool(settings: DirectorySettings, *, site: SiteSettings, role: str) -> Pool:
+    """The connections of one role.
+
+    Raises:
+        ConfigurationError: the role's secret is missing or readable by others.
+    """
+    server = Server(url=settings.url or socket_url(site), timeout=settings.timeout, ca_file=settings.ca_file)
+    password = service_password(secret(site.folder(role) / "ldap.secret"))
+    return Pool(server, bind_dn=Tree(settings.suffix).service(role), password=password)
+
+
+def _key(after: str) -> int:
+    if not (after.isascii() and after.isdigit() and len(after) <= 15):  # noqa: PLR2004 - far beyond any register
+        raise BadName
+    return int(after)
+
+
+def _page(found: list[Entry], limit: int, model: Callable[[Entry], N]) -> Page[N]:
+    items = tuple(model(entry) for entry in found[:limit])
+    return Page(items, str(items[-1].number) if len(found) > limit else "")

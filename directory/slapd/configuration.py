@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What slapd is told: the text of ``cn=config``, made from the settings and nothing else.
+
+Lockout stays off: sign-on limits guessing, so that nobody can lock a citizen out by typing wrong passwords.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import DirectorySettings
+from ..ldap.names import Tree
+from . import schema
+from .access import rules
+
+_MODULES = ("back_mdb", "memberof", "refint", "unique", "ppolicy")
+_STANDARD_SCHEMAS = ("core", "cosine", "inetorgperson")
+_INDICES = (
+    "objectClass eq",
+    "uid eq,sub",
+    "cn eq,sub",
+    "tallyNameZh eq,sub",
+    "mail eq",
+    "tallySubject,tallyId,tallyNumber,tallyOrganisation,tallyHolder,tallyCreditCode,tallyEnabled eq",
+    "member,memberOf eq",
+    "entryUUID,entryCSN eq",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the server keeps its things."""
+
+    configuration: Path
+    data: Path
+    socket: Path
+    certificate: Path
+    key: Path
+
+
+def ldif(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
+    """Every entry of ``cn=config`` in order; ``tls`` says whether the certificate exists already."""
+    tree = Tree(settings.suffix)
+    standard = [f"include: file://{settings.schemas / name}.ldif" for name in _STANDARD_SCHEMAS]
+    blocks = [
+        _globals(places, tls=tls),
+        _modules(settings),
+        "dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n",
+        *(f"{line}\n" for line in standard),
+        schema.ldif(),
+        _FRONTEND,
+        _NO_CONFIG_ACCESS,
+        _database(settings, places, tree),
+        *_overlays(tree),
+    ]
+    return "\n".join(blocks)
+
+
+def _globals(places: Places, *, tls: bool) -> str:
+    text = (
+        "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n"
+        # Nobody reads without having said who they are, and never in clear over a wire.
+        "olcDisallows: bind_anon\nolcRequires: authc\nolcLocalSSF: 128\nolcSecurity: ssf=128\n"
+        "olcThreads: 8\nolcIdleTimeout: 0\nolcSockbufMaxIncoming: 262143\nolcSockbufMaxIncomingAuth: 4194303\n"
+        "olcLogLevel: none\n"
+    )
+    if tls:
+        # 3.3 is TLS 1.2 in the numbering of the protocol.
+        text += (
+            f"olcTLSCertificateFile: {places.certificate}\nolcTLSCertificateKeyFile: {places.key}\n"
+            "olcTLSProtocolMin: 3.3\n"
+        )
+    return text
+
+
+def _modules(settings: DirectorySettings) -> str:
+    loads = [*_MODULES, f"argon2 m={settings.hash_memory_kib} t={settings.hash_passes} p=1"]
+    lines = "".join(f"olcModuleLoad: {name}\n" for name in loads)
+    return (
+        "dn: cn=module{0},cn=config\nobjectClass: olcModuleList\ncn: module{0}\n"
+        f"olcModulePath: {settings.modules}\n"
+    ) + lines
+
+
+# The hash scheme must stand here: on cn=config it would be read before the argon2 module is loaded.
+_FRONTEND = """\
+dn: olcDatabase={-1}frontend,cn=config
+objectClass: olcDatabaseConfig
+objectClass: olcFrontendConfig
+olcDatabase: {-1}frontend
+olcPasswordHash: {ARGON2}
+olcAccess: {0}to * by * none
+"""
+
+_NO_CONFIG_ACCESS = """\
+dn: olcDatabase={0}config,cn=config
+objectClass: olcDatabaseConfig
+olcDatabase: {0}config
+olcAccess: {0}to * by * none
+"""
+
+
+def _database(settings: DirectorySettings, places: Places, tree: Tree) -> str:
+    head = (
+        "dn: olcDatabase={1}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\n"
+        f"olcDatabase: {{1}}mdb\nolcSuffix: {tree.suffix}\nolcDbDirectory: {places.data}\n"
+        # The overlays act in this name; it has no password and no entry, so nobody can bind as it.
+        f"olcRootDN: cn=root,{tree.suffix}\n"
+        f"olcDbMaxSize: {settings.database_bytes}\nolcAddContentAcl: TRUE\n"
+        f"olcSizeLimit: size={settings.size_limit}\nolcTimeLimit: 10\n"
+    )
+    indices = "".join(f"olcDbIndex: {index}\n" for index in _INDICES)
+    access = "".join(f"olcAccess: {{{i}}}{rule.text(tree)}\n" for i, rule in enumerate(rules(tree)))
+    return head + indices + access
+
+
+def _overlays(tree: Tree) -> tuple[str, ...]:
+    place = "olcDatabase={1}mdb,cn=config"
+    return (
+        (
+            f"dn: olcOverlay={{0}}memberof,{place}\nobjectClass: olcOverlayConfig\nobjectClass: olcMemberOf\n"
+            "olcOverlay: {0}memberof\nolcMemberOfGroupOC: tallyRole\nolcMemberOfMemberAD: member\n"
+            "olcMemberOfMemberOfAD: memberOf\nolcMemberOfRefInt: TRUE\nolcMemberOfDangling: error\n"
+        ),
+        # One name per value: a list in one value is not understood.
+        (
+            f"dn: olcOverlay={{1}}refint,{place}\nobjectClass: olcOverlayConfig\nobjectClass: olcRefintConfig\n"
+            "olcOverlay: {1}refint\nolcRefintAttribute: member\nolcRefintAttribute: memberOf\n"
+        ),
+        (
+            f"dn: olcOverlay={{2}}unique,{place}\nobjectClass: olcOverlayConfig\nobjectClass: olcUniqueConfig\n"
+            "olcOverlay: {2}unique\n"
+            f"olcUniqueURI: ldap:///{tree.branch('people')}?uid?sub\n"
+            f"olcUniqueURI: ldap:///{tree.branch('organisations')}?tallyCreditCode?sub\n"
+        ),
+        (
+            f"dn: olcOverlay={{3}}ppolicy,{place}\nobjectClass: olcOverlayConfig\nobjectClass: olcPPolicyConfig\n"
+            f"olcOverlay: {{3}}ppolicy\nolcPPolicyDefault: cn=default,{tree.branch('policies')}\n"
+            "olcPPolicyHashCleartext: TRUE\nolcPPolicyUseLockout: FALSE\n"
+        ),
+    )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""slapd as a program: its folders, its configuration loaded with slapadd, and how it is run in the foreground."""
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from core.config import ConfigurationError
+from core.site import SiteSettings
+
+from ..config import DirectorySettings
+from ..ldap import Server
+from . import base, configuration
+from .access import DECOY
+from .configuration import Places
+from .passwords import DIGEST_LENGTH, SALT_LENGTH, SERVICE_COST, Cost, hashed, service_password, unusable
+
+
+def places(site: SiteSettings) -> Places:
+    """Where the site's own slapd lives."""
+    folder = site.folder("slapd")
+    return Places(
+        configuration=folder / "config",
+        data=folder / "data",
+        socket=folder / "run" / "ldapi",
+        certificate=folder / "tls.pem",
+        key=folder / "tls.key",
+    )
+
+
+def socket_url(site: SiteSettings) -> str:
+    """The address of the site's own slapd on this machine."""
+    return f"ldapi://{quote(str(places(site).socket), safe='')}"
+
+
+def command(settings: DirectorySettings, site: SiteSettings) -> list[str]:
+    """How slapd is run in the foreground; over TLS too, once it has a certificate."""
+    where = places(site)
+    listeners = [socket_url(site)]
+    if where.certificate.exists():
+        listeners.append(f"ldaps://127.0.0.1:{site.ports.ldaps}/")
+    return [str(settings.slapd), "-F", str(where.configuration), "-h", " ".join(listeners), "-d", "0"]
+
+
+def check(settings: DirectorySettings, site: SiteSettings) -> None:
+    """See that slapd answers.
+
+    Raises:
+        DirectoryUnavailable: it does not.
+    """
+    Server(url=socket_url(site), timeout=settings.timeout).check()
+
+
+def prepare(settings: DirectorySettings, site: SiteSettings, services: Mapping[str, bytes]) -> bool:
+    """Write the configuration afresh, and the base tree if there is none; True if the tree was made now.
+
+    ``services`` holds the secret of everybody who may bind. Only while slapd is stopped.
+
+    Raises:
+        ConfigurationError: slapd does not take it; holds its words.
+    """
+    where = places(site)
+    for folder in (where.data.parent, where.data, where.socket.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    configure(settings, site)
+    if (where.data / "data.mdb").exists():
+        return False
+    hashes = {name: _service_hash(secret) for name, secret in services.items()}
+    cost = Cost(settings.hash_memory_kib, settings.hash_passes)
+    hashes[DECOY] = no_password(cost)
+    _slapadd(settings, where, base.ldif(settings, hashes), database=1)
+    return True
+
+
+def no_password(cost: Cost) -> str:
+    """A fresh value that no password fits."""
+    return unusable(salt=secrets.token_bytes(SALT_LENGTH), digest=secrets.token_bytes(DIGEST_LENGTH), cost=cost)
+
+
+def configure(settings: DirectorySettings, site: SiteSettings) -> None:
+    """Replace ``cn=config``; the data stays. Needed after a change of settings or the first certificate.
+
+    Raises:
+        ConfigurationError: slapd does not take it; the old configuration is gone, and the next start repeats this.
+    """
+    where = places(site)
+    shutil.rmtree(where.configuration, ignore_errors=True)
+    where.configuration.mkdir(mode=0o700, parents=True)
+    _slapadd(settings, where, configuration.ldif(settings, where, tls=where.certificate.exists()), database=0)
+
+
+def _service_hash(secret: bytes) -> str:
+    text = service_password(secret).encode()
+    return hashed(text, salt=secrets.token_bytes(SALT_LENGTH), cost=SERVICE_COST)
+
+
+def _slapadd(settings: DirectorySettings, where: Places, text: str, *, database: int) -> None:
+    tool = [str(settings.slapd), "-T", "add", "-n", str(database), "-F", str(where.configuration)]
+    done = subprocess.run(tool, input=text.encode(), capture_output=True, timeout=60)
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ConfigurationError(where="slapd", why=words[-1] if words else f"slapadd ended with {done.returncode}")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own schema: every attribute and class with its object identifier.
+
+All identifiers lie under the UUID arc 2.25 (ITU-T X.667) of 6f1d1c1e-3c0a-4d52-9b7e-2b7b7a1e5c40: attributes are
+``ARC.1.n``, classes ``ARC.2.n``. A number once given is never given again; what is added takes the next one.
+"""
+
+from dataclasses import dataclass
+
+ARC = "2.25.147695454443918504561785452568392916032"
+
+_STRING = "1.3.6.1.4.1.1466.115.121.1.15"
+_INTEGER = "1.3.6.1.4.1.1466.115.121.1.27"
+_BOOLEAN = "1.3.6.1.4.1.1466.115.121.1.7"
+_TIME = "1.3.6.1.4.1.1466.115.121.1.24"
+
+_TEXT_RULES = "EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch"
+_NUMBER_RULES = "EQUALITY integerMatch ORDERING integerOrderingMatch"
+_TIME_RULES = "EQUALITY generalizedTimeMatch ORDERING generalizedTimeOrderingMatch"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute type; all are single-valued but ``member``, which is the standard's own."""
+
+    number: int
+    name: str
+    says: str
+    syntax: str = _STRING
+    rules: str = _TEXT_RULES
+
+    def definition(self) -> str:
+        """In the notation of RFC 4512 section 4.1.2."""
+        return (
+            f"( {ARC}.1.{self.number} NAME '{self.name}' DESC '{self.says}' {self.rules} "
+            f"SYNTAX {self.syntax} SINGLE-VALUE )"
+        )
+
+
+@dataclass(frozen=True)
+class Class:
+    """One structural object class."""
+
+    number: int
+    name: str
+    says: str
+    must: tuple[str, ...]
+    may: tuple[str, ...] = ()
+    above: str = "top"
+
+    def definition(self) -> str:
+        """In the notation of RFC 4512 section 4.1.1."""
+        may = f" MAY ( {' $ '.join(self.may)} )" if self.may else ""
+        return (
+            f"( {ARC}.2.{self.number} NAME '{self.name}' DESC '{self.says}' SUP {self.above} STRUCTURAL "
+            f"MUST ( {' $ '.join(self.must)} ){may} )"
+        )
+
+
+ATTRIBUTES = (
+    Attribute(1, "tallySubject", "random UUID, the name of a person outside the directory"),
+    Attribute(2, "tallyNumber", "register number, rises with every entry", _INTEGER, _NUMBER_RULES),
+    Attribute(3, "tallyNameZh", "name in Chinese script"),
+    Attribute(4, "tallyOrganisation", "identifier of the organisation something belongs to"),
+    Attribute(5, "tallyEnabled", "whether it may be used at all", _BOOLEAN, "EQUALITY booleanMatch"),
+    Attribute(6, "tallyProofingLevel", "identity-proofing level, 0 to 3", _INTEGER, _NUMBER_RULES),
+    Attribute(7, "tallyProofingDate", "day of the identity proofing", _TIME, _TIME_RULES),
+    Attribute(8, "tallyProofingEvidence", "reference to the evidence of the identity proofing"),
+    Attribute(9, "tallyClearance", "clearance, 0 to 3", _INTEGER, _NUMBER_RULES),
+    Attribute(10, "tallyId", "identifier of an organisation, device or mandate"),
+    Attribute(11, "tallyCreditCode", "unified social credit code (GB 32100-2015)"),
+    Attribute(
+        12, "tallyAgency", "whether the organisation is an agency of the city", _BOOLEAN, "EQUALITY booleanMatch"
+    ),
+    Attribute(13, "tallyHolder", "subject of the person who holds a mandate"),
+    Attribute(14, "tallyScope", "what a mandate is for"),
+    Attribute(15, "tallyUntil", "last day of a mandate", _TIME, _TIME_RULES),
+    Attribute(16, "tallyHost", "host name of a portal"),
+)
+
+_PERSON_MUST = ("tallySubject", "tallyNumber", "uid", "tallyEnabled", "tallyProofingLevel")
+_PERSON_MAY = ("tallyNameZh", "tallyProofingDate", "tallyProofingEvidence")
+
+CLASSES = (
+    Class(1, "tallyCitizen", "a citizen", _PERSON_MUST, _PERSON_MAY, above="inetOrgPerson"),
+    Class(
+        2,
+        "tallyCivilServant",
+        "a person who works for an agency",
+        (*_PERSON_MUST, "tallyOrganisation", "tallyClearance"),
+        _PERSON_MAY,
+        above="inetOrgPerson",
+    ),
+    Class(
+        3,
+        "tallyOrganisationEntry",
+        "an agency or a company",
+        ("tallyId", "tallyNumber", "o", "tallyCreditCode", "tallyAgency"),
+        ("tallyNameZh",),
+    ),
+    Class(4, "tallyDevice", "a device", ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled")),
+    Class(5, "tallyPortal", "a portal behind the gateway", ("cn",), ("description", "tallyHost")),
+    # groupOfNames demands a member; a role that nobody holds is an ordinary state.
+    Class(6, "tallyRole", "a role and those who hold it", ("cn",), ("member", "description")),
+    Class(
+        7,
+        "tallyMandate",
+        "the right of a person to act for an organisation",
+        ("tallyId", "tallyHolder", "tallyOrganisation", "tallyScope", "tallyUntil"),
+    ),
+    Class(8, "tallyService", "a process of the site", ("cn", "userPassword"), ("description",)),
+)
+
+
+def ldif() -> str:
+    """The schema as an entry of ``cn=config``."""
+    attributes = "".join(f"olcAttributeTypes: {a.definition()}\n" for a in ATTRIBUTES)
+    classes = "".join(f"olcObjectClasses: {c.definition()}\n" for c in CLASSES)
+    return "dn: cn=tallygate,cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: tallygate\n" + attributes + classes

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small site with a real slapd, and the OpenLDAP clients to look at it from outside."""
+
+import secrets
+import socket
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from core.site import Ports, SiteSettings
+from directory import slapd
+from directory.config import DirectorySettings
+from directory.errors import DirectoryUnavailable
+from directory.ldap import Server, Tree
+from directory.service import Directory
+from tests.fakes.clock import ManualClock
+
+SETTINGS = DirectorySettings(hash_memory_kib=256, hash_passes=1, database_bytes=1 << 26, timeout=timedelta(seconds=5))
+
+
+class World:
+    """Folders, secrets and the running server of one made-up site."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = SETTINGS
+        self.clock = ManualClock()
+        self.site = SiteSettings(
+            name="test",
+            domain="test.localhost",
+            title="Test city",
+            title_zh="测试市",
+            state=folder,
+            ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=_free_port()),
+        )
+        self.tree = Tree(SETTINGS.suffix)
+        self.secrets = {name: secrets.token_bytes(32) for name in slapd.SERVICES}
+        for name, secret in self.secrets.items():
+            self.site.folder(name).mkdir(mode=0o700)
+            path = self.site.folder(name) / "ldap.secret"
+            path.touch(0o600)
+            path.write_bytes(secret)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._certify()
+        slapd.prepare(self.settings, self.site, self.secrets)
+
+    @property
+    def url(self) -> str:
+        return slapd.socket_url(self.site)
+
+    def directory(self, role: str) -> Directory:
+        return Directory.connect(self.settings, site=self.site, role=role, clock=self.clock)
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(slapd.command(self.settings, self.site), stderr=subprocess.DEVNULL)
+        server = Server(url=self.url, timeout=timedelta(seconds=1))
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                server.check()
+            except DirectoryUnavailable:
+                assert time.monotonic() < deadline, "slapd did not start"
+                time.sleep(0.02)
+            else:
+                return
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(10)
+
+    def tool(self, name: str, *arguments: str, bind: str, password: str) -> subprocess.CompletedProcess[str]:
+        """One of OpenLDAP's own clients."""
+        command = [name, "-x", "-H", self.url, "-D", bind, "-w", password, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    def as_service(self, role: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        password = slapd.service_password(self.secrets[role])
+        return self.tool(name, *arguments, bind=self.tree.service(role), password=password)
+
+    def _certify(self) -> None:
+        where = slapd.places(self.site)
+        where.certificate.parent.mkdir(mode=0o700)
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        where.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        where.key.touch(0o600)
+        where.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
