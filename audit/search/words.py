@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes of the record in words that officers use; every text is a catalogue key. What has no word stays a code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.errors import N_
+
+from ..events import KINDS
+from ..models import Outcome
+from .rows import Row
+
+OUTCOMES = {
+    Outcome.SUCCESS: N_("Succeeded"),
+    Outcome.DENIED: N_("Refused"),
+    Outcome.FAILURE: N_("Failed"),
+    Outcome.INTENDED: N_("Announced"),
+}
+TONES = {Outcome.SUCCESS: "good", Outcome.DENIED: "bad", Outcome.FAILURE: "bad", Outcome.INTENDED: "warn"}
+"""Class of the tag; the word beside it says the same, so nothing depends on colour."""
+ZONES = {
+    "internet": N_("Internet"),
+    "external": N_("External network"),
+    "internal": N_("Internal network"),
+    "management": N_("Management network"),
+}
+_SOURCES = {
+    "log": N_("Audit log"),
+    "audit": N_("Audit console"),
+    "ca": N_("Certificate authority"),
+    "directory": N_("Directory"),
+    "gateway": N_("Gateway"),
+    "policies": N_("Policies"),
+    "signatures": N_("Signature service"),
+    "sso": N_("Single sign-on"),
+}
+_METHODS = {
+    "pwd": N_("password"),
+    "otp": N_("one-time code"),
+    "hwk": N_("hardware key"),
+    "swk": N_("software key"),
+    "sc": N_("smart card"),
+    "x509": N_("certificate"),
+    "mfa": N_("several factors"),
+}
+REASONS = {
+    "allowed": N_("A policy allows it."),
+    "login": N_("Nobody was logged in."),
+    "disabled": N_("The account or device is disabled."),
+    "separation": N_("The person holds two roles that must be kept apart."),
+    "clearance": N_("It is classified above the person's clearance."),
+    "role": N_("No role of the person opens it."),
+    "zone": N_("It cannot be reached from this network."),
+    "device": N_("A device certificate is required."),
+    "assurance": N_("A stronger login is required."),
+    "default": N_("No policy allows it."),
+    "policy_error": N_("The policies could not be evaluated."),
+    "wrong_credentials": N_("User name or password was wrong."),
+}
+_HOW = ("amr", "methods", "acr", "assurance", "method", "path", "profile", "scope")
+_WHY = ("reason", "code")
+_POLICIES = ("policies", "reasons", "policy_ids")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One entry in plain words; texts marked for translation are keys, values stay as they are."""
+
+    says: str
+    outcome: str
+    tone: str
+    source: str
+    zone: str
+    # Catalogue keys of login methods, then codes without a word.
+    methods: Sequence[str]
+    # Other facts about how, as (attribute, value).
+    how: Sequence[tuple[str, str]]
+    # Why it ended so: a catalogue key, or empty; and the bare code.
+    why: str
+    code: str
+    # Identifiers of the policies that decided.
+    policies: Sequence[str]
+
+
+def tell(row: Row) -> Told:
+    """Put one entry into words."""
+    facts = {name: str(value) for name, value in row.attributes.items()}
+    code = next((facts[name] for name in _WHY if facts.get(name)), "")
+    return Told(
+        says=says(row.type),
+        outcome=OUTCOMES[row.outcome],
+        tone=TONES[row.outcome],
+        source=_SOURCES.get(row.source, row.source),
+        zone=ZONES.get(row.zone, row.zone),
+        methods=[_METHODS.get(name, name) for name in _listed(facts, ("amr", "methods"))],
+        how=[(name, facts[name]) for name in _HOW[2:] if facts.get(name)],
+        why=REASONS.get(code, ""),
+        code=code,
+        policies=_listed(facts, _POLICIES),
+    )
+
+
+def says(kind: str) -> str:
+    """What a type says; the type itself for one that this version does not know."""
+    known = KINDS.get(kind)
+    return known.says if known else kind
+
+
+def _listed(facts: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    found = next((facts[name] for name in names if facts.get(name)), "")
+    return [part for part in found.replace(",", " ").split() if part]

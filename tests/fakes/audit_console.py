@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit role over a log in memory: a day of a small city, an officer to read it, and the Flask application."""
+
+import base64
+import itertools
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from audit.console import Console, Reader
+from audit.indexer import Indexer
+from audit.models import Event, Outcome
+from audit.search import NameTokens
+from audit.store import IndexStore
+from audit.web import blueprint
+from core.calls import PairSecrets
+from core.db import Database
+from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
+from core.site import Ports, SiteSettings
+from core.web import Guard, create
+from tests.fakes.clock import ManualClock
+from tests.fakes.log import MemoryLog
+
+HOST = "audit.city.localhost"
+LI = "0b6fd1de-9f0a-4d0c-8a51-6c4e0f3a7001"
+WANG = "5a1a8a52-36b5-4e36-8f64-0d6a3d5b7002"
+OFFICER = "77c9a8b0-1d7e-4b5f-9e0e-2f8f5c1d7003"
+SECRETS = {"app": b"a" * 32, "sso": b"s" * 32}
+_KEY = ec.generate_private_key(ec.SECP256R1())
+_NUMBERS = itertools.count(1)
+
+
+def event(clock: ManualClock, **fields: Any) -> Event:
+    """One event now, with a good default for everything."""
+    given: dict[str, Any] = {
+        "key": f"{next(_NUMBERS):032x}",
+        "type": "gateway.decision",
+        "outcome": Outcome.SUCCESS,
+        "at": clock.now(),
+        "source": "gateway",
+        "zone": "external",
+    }
+    return Event(**given | fields)
+
+
+class ConsoleFake:
+    """Everything of the audit role but the real log; tests change one thing of it."""
+
+    def __init__(self, folder: Path, *, assurance: int = 1) -> None:
+        self.clock = ManualClock()
+        self.log = MemoryLog()
+        self.names = NameTokens(b"n" * 32)
+        self.store = IndexStore(Database.open(f"sqlite:///{folder}/index.db"))
+        self.store.prepare()
+        self.indexer = Indexer(log=self.log, store=self.store, names=self.names, interval=0.01)
+        self.console = Console(
+            log=self.log,
+            index=self.store,
+            indexer=self.indexer,
+            names=self.names,
+            recorder=self.log,
+            clock=self.clock,
+        )
+        self.reader = Reader(subject=OFFICER, session="s-officer", zone="management", decision="d-officer")
+        self.app = self._app(folder, assurance)
+
+    def fill(self) -> None:
+        """A day with everything an officer looks for; entry 0 is the log's own."""
+        self.clock.advance(timedelta(hours=-20))
+        self.add(type="log.created", source="log", zone="")
+        li = {"name": "Li Xiaoming", "name_zh": "李晓明", "username": "lixiaoming", "address": "203.0.113.7"}
+        wang = {"name": "Wang Fang", "name_zh": "王芳", "username": "wangfang", "address": "198.51.100.20"}
+        how = {"amr": "pwd", "acr": "1", "method": "GET", "path": "/declarations"}
+        for hour in range(20):
+            self.clock.advance(timedelta(hours=1))
+            for _ in range(1 + hour % 4):
+                self.add(subject=LI, session="s-li", object="tax", policy="7", decision=f"d{next(_NUMBERS):031x}",
+                         attributes=how | {"policies": "citizen-portal,zone-external"}, sealed=li)  # fmt: skip
+            self.add(type="sso.login", source="sso", subject=LI, session="s-li", object="tax", sealed=li,
+                     attributes={"amr": "pwd", "acr": "1"})  # fmt: skip
+        self.add(subject=WANG, session="s-wang", object="documents", outcome=Outcome.DENIED, policy="7",
+                 decision="d0d0d0d0", sealed=wang,
+                 attributes=how | {"code": "zone", "policies": "office-internal-only"})  # fmt: skip
+        self.add(object="documents", outcome=Outcome.DENIED, attributes={"code": "login", "network": "203.0.113.0/24"})
+        self.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=OFFICER, object="1f2e3d4c5b6a",
+                 zone="management", organisation="org-tax-bureau", attributes={"issuer": "people"},
+                 sealed={"name": "Wang Fang", "reason": "card reported lost"})  # fmt: skip
+
+    def add(self, **fields: Any) -> int:
+        """Put one event straight into the log."""
+        return self.log.record(event(self.clock, **fields)).index
+
+    def get(self, path: str, *, roles: tuple[str, ...] = ("security-officer",), **more: Any) -> TestResponse:
+        """Ask as an officer, through the gateway."""
+        headers = {HEADER: self.header(path, roles=roles, **more)}
+        return self.client().get(path, headers=headers, environ_overrides={"REQUEST_URI": path})
+
+    def peer(self, path: str, *, caller: str) -> TestResponse:
+        """Ask as a role of the site."""
+        secret = base64.b64encode(SECRETS[caller]).decode()
+        return self.client().get(path, headers={"Tallygate-Caller": caller, "Tallygate-Secret": secret})
+
+    def public(self, path: str, headers: Mapping[str, str] | None = None) -> TestResponse:
+        """Ask as anybody."""
+        return self.client().get(path, headers=headers, environ_overrides={"REQUEST_URI": path})
+
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def header(self, path: str, *, roles: tuple[str, ...] = ("security-officer",), assurance: int = 2) -> str:
+        """What the gateway would add for this officer."""
+        who = Identity(
+            subject=OFFICER,
+            kind="person",
+            session="s-officer",
+            roles=frozenset(roles),
+            assurance=assurance,
+            methods=("x509",),
+            zone="management",
+            decision="d-officer",
+        )
+        issuer = IdentityIssuer(_KEY)
+        return issuer.issue(who, audience=HOST, method="GET", path=path, at=self.clock.now())
+
+    def _app(self, folder: Path, assurance: int) -> Flask:
+        guard = Guard(
+            clock=self.clock,
+            pairs=PairSecrets(SECRETS),
+            verifier=IdentityVerifier(_KEY.public_key(), audience=HOST),
+        )
+        site = SiteSettings(
+            name="city",
+            domain="city.localhost",
+            title="Sample City",
+            title_zh="示范市",
+            state=folder,
+            ports=Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=8636),
+        )
+        translations = Path(blueprint.__code__.co_filename).parent / "translations"
+        return create(
+            "audit",
+            site=site,
+            guard=guard,
+            session_key=b"k" * 32,
+            blueprints=[blueprint(self.console, guard, assurance=assurance)],
+            translations=[translations],
+            ready=self.console.ready,
+            behind_proxy=False,
+        )
