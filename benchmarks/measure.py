@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run an act many times from several threads or in `wrk`, and say how fast it was: rate, p50, p99."""
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one run measured; times in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    errors: int = 0
+
+
+def repeat(act: Callable[[], object], *, seconds: float, threads: int = 1) -> Figure:
+    """Call ``act`` as often as possible; an exception is an error and counts in no time."""
+    times: list[list[float]] = [[] for _ in range(threads)]
+    errors = [0] * threads
+    stop = time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        while (begun := time.perf_counter()) < stop:
+            try:
+                act()
+            except Exception:  # noqa: BLE001 - whatever went wrong is counted and shown in the table
+                errors[number] += 1
+                continue
+            times[number].append(time.perf_counter() - begun)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    begun = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    took = time.perf_counter() - begun
+    every = sorted(one for part in times for one in part)
+    return Figure(
+        rate=len(every) / took,
+        p50=_share(every, 0.5) * 1000,
+        p99=_share(every, 0.99) * 1000,
+        errors=sum(errors),
+    )
+
+
+def wrk(url: str, *, seconds: int, connections: int, headers: dict[str, str] | None = None) -> Figure:
+    """Load one address with Debian's wrk; answers other than 2xx and 3xx are errors."""
+    command = ["wrk", "--latency", "-t", "1", "-c", str(connections), "-d", f"{seconds}s"]
+    for name, value in (headers or {}).items():
+        command += ["-H", f"{name}: {value}"]
+    said = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    return Figure(
+        rate=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        p50=_milliseconds(_found(r"50%\s+([\d.]+\w+)", said)),
+        p99=_milliseconds(_found(r"99%\s+([\d.]+\w+)", said)),
+        errors=int(bad.group(1)) if bad else 0,
+    )
+
+
+def _share(ordered: list[float], share: float) -> float:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise ValueError(f"wrk said something else: {text}")
+    return match.group(1)
+
+
+def _milliseconds(text: str) -> float:
+    units = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+    number, unit = re.fullmatch(r"([\d.]+)(\w+)", text).groups()  # type: ignore[union-attr]  # wrk's own format
+    return float(number) * units[unit]
