@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the gateway: which hosts stand behind it, and the limits it puts on everybody.
+
+Who may reach a host is not said here: that is the policies' business. A route says only where a host leads and what
+the resource behind it is.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+_LABEL = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+_ROLE = re.compile(r"[a-z]+(:[a-z]+)?\Z")
+_PATTERN = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\*?\Z")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
+LARGEST_BODY = 1024
+"""Mebibytes; a larger setting is a mistake."""
+LISTENERS = ("external", "internal", "management")
+"""The TLS listeners; each is the zone of what arrives by it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One guarded host: every request to it is decided and recorded."""
+
+    # Role whose socket the requests go to.
+    role: str
+    # Zone the resource stands in; also the listener by which its own origin is reached.
+    zone: str
+    # Class of the resource in the policies (policies.ResourceClass).
+    resource_class: str
+    # Name of the resource in the policies and in the record; the label if empty.
+    resource: str = ""
+    # Lowest assurance the resource itself asks for, 0 to 3.
+    assurance: int = 1
+    # Classification, 0 public to 3 secret.
+    classification: int = 0
+    # Paths that policies may open to anybody; exact, or with a final star for everything beneath.
+    public: tuple[str, ...] = ()
+    # Paths where a bearer token is taken, written alike.
+    api: tuple[str, ...] = ()
+    # Paths where a device certificate is taken, written alike; only hosts that name one ask for certificates at all.
+    device: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _ROLE.match(self.role):
+            raise ValueError(f"{self.role!r} is no role")
+        if self.zone not in LISTENERS:
+            raise ValueError(f"zone must be one of {', '.join(LISTENERS)}")
+        for path in (*self.public, *self.api, *self.device):
+            if not _PATTERN.match(path):
+                raise ValueError(f"{path!r} is not a plain path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenHost:
+    """One host that identifies its callers itself or serves public facts; not behind the decision."""
+
+    role: str
+    # Why no decision is needed; part of the configuration so that a reader can disagree.
+    why: str
+    # Whether TLS asks for a client certificate and passes it on.
+    client_certificate: bool = False
+    # Only these paths are forwarded, exact or with a final star; everything if empty.
+    paths: tuple[str, ...] = ()
+
+
+def _guarded() -> dict[str, Route]:
+    return {
+        "tax": Route(
+            role="portal:tax", zone="external", resource_class="portal", public=("/", "/callback"), api=("/api/*",)
+        ),
+        "social": Route(
+            role="portal:social", zone="external", resource_class="portal", public=("/", "/callback"), api=("/api/*",)
+        ),
+        "documents": Route(
+            role="portal:documents", zone="internal", resource_class="office", assurance=2, public=("/callback",)
+        ),
+        "audit": Route(role="audit", zone="management", resource_class="console", assurance=2),
+        "ca": Route(role="ca", zone="management", resource_class="console", assurance=2),
+        "directory": Route(role="directory", zone="management", resource_class="console", assurance=2),
+        "devices": Route(
+            role="portal:tax", zone="external", resource_class="device-api", assurance=0, device=("/api/device/*",)
+        ),
+    }
+
+
+def _open() -> dict[str, OpenHost]:
+    return {
+        "sso": OpenHost(role="sso", why="the sign-on authenticates people and clients itself"),
+        "card": OpenHost(role="sso", why="the sign-on checks the client certificate itself", client_certificate=True),
+        "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
+        "log": OpenHost(
+            role="audit",
+            why="checkpoints and hash tiles are public facts",
+            paths=("/checkpoint", "/tile/*", "/log/*", "/static/*"),
+        ),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySettings:
+    """The ``[gateway]`` section."""
+
+    # Guarded hosts by label.
+    routes: dict[str, Route] = field(default_factory=_guarded)
+    # Hosts that are not behind the decision, by label.
+    open_hosts: dict[str, OpenHost] = field(default_factory=_open)
+    # Role that answers OCSP, CRL and issuer certificates over plain HTTP.
+    pki_role: str = "ca"
+    # A gateway session ends so long after login, and so long after its last request.
+    session_lifetime: timedelta = timedelta(hours=8)
+    session_idle: timedelta = timedelta(minutes=30)
+    # A login begun at the gateway must be finished within this time.
+    login_lifetime: timedelta = timedelta(minutes=10)
+    # How long a person read from the directory may be reused; news from the record ends it at once.
+    person_lifetime: timedelta = timedelta(seconds=30)
+    # Largest body of a request in mebibytes.
+    body_limit: int = 32
+    # Requests per second of one address, and how many more may come at once.
+    rate: int = 1000
+    burst: int = 2000
+    # Simultaneous connections of one address.
+    connections: int = 1000
+    # Request headers that reach a host; all others end at the boundary.
+    headers: tuple[str, ...] = (
+        "Accept",
+        "Accept-Language",
+        "Content-Type",
+        "DPoP",
+        "Idempotency-Key",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Match",
+        "If-Range",
+        "If-Unmodified-Since",
+        "Origin",
+        "Range",
+        "Referer",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site",
+        "Sec-Fetch-User",
+        "User-Agent",
+        "X-CSRFToken",
+        "X-Requested-With",
+    )
+
+    def __post_init__(self) -> None:
+        labels = [*self.routes, *self.open_hosts]
+        if len(set(labels)) != len(labels) or "pki" in labels:
+            raise ValueError("a label is used twice")
+        for label in labels:
+            if not _LABEL.match(label):
+                raise ValueError(f"{label!r} is no label")
+        for header in self.headers:
+            if not _HEADER.match(header) or header.lower().startswith(("tallygate-", "x-original-", "x-forwarded-")):
+                raise ValueError(f"header {header!r} cannot be let through")
+        for host in self.open_hosts.values():
+            if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in host.paths):
+                raise ValueError(f"{host.role!r} cannot be an open host")
+        if not (1 <= self.body_limit <= LARGEST_BODY and self.rate >= 1 and self.burst >= 0 and self.connections >= 1):
+            raise ValueError("a limit is out of range")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of the gateway.
+
+Forbidden
+├── Refused          inside a decision: why, in one code; never leaves the decision
+└── NotThroughProxy  a page of the gateway was called without nginx
+Invalid
+├── BadTarget        a request target that two programs could read differently
+├── BadLogin         a login that was not begun here, was begun too long ago, or came back wrong
+└── BadReturn        an address to return to that is not one of this host's
+Unauthenticated
+└── TokenRefused     a token that is forged, stale or meant for somebody else
+Unavailable
+└── SignOnUnavailable
+"""
+
+from core.errors import N_, Forbidden, Invalid, Unauthenticated, Unavailable
+
+from .models import Reason
+
+
+class Refused(Forbidden):
+    """A step of the decision said no; the answer carries the reason."""
+
+    code = "refused"
+
+    def __init__(self, reason: Reason, *, step_up: int | None = None) -> None:
+        super().__init__()
+        self.reason = reason
+        self.step_up = step_up
+
+
+class NotThroughProxy(Forbidden):
+    """Only nginx may call these addresses: it alone knows which listener a request came in by."""
+
+    code = "not_through_proxy"
+    message = N_("This address can only be reached through the network entrance.")
+
+
+class BadTarget(Invalid):
+    """A request target that two programs could read differently; ``why`` is for the operational log."""
+
+    code = "bad_target"
+    message = N_("This address can be read in more than one way and is not accepted.")
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+
+class BadLogin(Invalid):
+    """The answer of the sign-on does not belong to a login begun here."""
+
+    code = "bad_login"
+    message = N_("This login cannot be completed. It may have taken too long. Please start again from the service.")
+
+
+class BadReturn(Invalid):
+    """The page to return to after login is not a page of this host."""
+
+    code = "bad_return"
+    message = N_("The page to return to is not part of this service.")
+
+
+class TokenRefused(Unauthenticated):
+    """Forged, stale, or meant for somebody else; which of these is not said."""
+
+    code = "token_refused"
+    message = N_("The token is not valid here.")
+
+
+class SignOnUnavailable(Unavailable):
+    """The sign-on did not answer, or not with what the protocol promises."""
+
+    code = "sign_on_unavailable"
+    message = N_("The sign-on does not answer at the moment. Please try again shortly.")

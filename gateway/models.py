@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of a decision: the question nginx asks, who the caller turned out to be, and the answer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from .config import Route
+
+
+class Reason(StrEnum):
+    """Why access was denied: travels in one header, chooses the page, stands in the record."""
+
+    # Nobody has been identified, or the session is over.
+    LOGIN = "login"
+    # A surer login would do.
+    STEP_UP = "step-up"
+    # What was presented is forged, stale or of a kind not taken here.
+    CREDENTIAL = "credential"
+    # More than one credential, or one given twice.
+    AMBIGUOUS_CREDENTIAL = "ambiguous-credential"
+    # The address or method can be read in two ways.
+    AMBIGUOUS_PATH = "ambiguous-path"
+    UNKNOWN_HOST = "unknown-host"
+    TOO_MANY = "too-many"
+    # From the policies.
+    DISABLED = "disabled"
+    SEPARATION = "separation"
+    CLEARANCE = "clearance"
+    ROLE = "role"
+    ZONE = "zone"
+    DEVICE = "device"
+    ASSURANCE = "assurance"
+    DEFAULT = "default"
+    POLICY_ERROR = "policy-error"
+    # Something the decision needs does not answer; denied for that reason alone.
+    UNAVAILABLE = "unavailable"
+    RECORD_UNAVAILABLE = "record-unavailable"
+
+    @property
+    def status(self) -> int:
+        """What nginx is told; it knows no other refusal."""
+        return 401 if self in (Reason.LOGIN, Reason.CREDENTIAL) else 403
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One original request, as nginx vouches for it; nothing in it has been checked."""
+
+    listener: str
+    unverified_method: str
+    unverified_host: str
+    # The raw request target.
+    unverified_target: str
+    unverified_cookie: str
+    unverified_authorization: str
+    # URL-encoded PEM, empty if TLS was given none or the host asks for none.
+    unverified_certificate: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A request target with exactly one reading."""
+
+    method: str
+    raw: str
+    # Decoded path; query stripped.
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One person's session at one host and listener."""
+
+    # SHA-256 of the cookie, hexadecimal; the cookie itself is kept nowhere.
+    digest: str
+    # Session at the sign-on.
+    session: str
+    subject: str
+    acr: int
+    methods: tuple[str, ...]
+    host: str
+    listener: str
+    opened: datetime
+    seen: datetime
+    # For leaving at the sign-on (OpenID Connect RP-Initiated Logout).
+    id_token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """An access token whose signature, issuer, audience and times are right."""
+
+    subject: str
+    session: str
+    client: str
+    # Family the token came from.
+    grant: str
+    identifier: str
+    acr: int
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who is asking, after identification."""
+
+    kind: Literal["person", "device", "anonymous"]
+    subject: str = ""
+    name: str = ""
+    session: str = ""
+    # How: "session", "token", "certificate"; empty for nobody.
+    credential: str = ""
+    # Who presented a token.
+    client: str = ""
+    roles: frozenset[str] = frozenset()
+    organisation: str = ""
+    mandates: frozenset[str] = frozenset()
+    enabled: bool = False
+    proofing: int = 0
+    assurance: int = 0
+    methods: tuple[str, ...] = ()
+    clearance: int = 0
+
+
+NOBODY = Caller(kind="anonymous")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What was decided and on whom, before it is recorded."""
+
+    reason: Reason | None
+    caller: Caller = NOBODY
+    resource: str = ""
+    route: Route | None = None
+    target: Target | None = None
+    step_up: int | None = None
+    # Ids of policies and zone rows.
+    policies: tuple[str, ...] = ()
+    version: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing spoke against it."""
+        return self.reason is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What nginx is told."""
+
+    status: int
+    decision: str
+    reason: str = ""
+    # Signed identity header; empty for nobody.
+    identity: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A login begun at one host and listener and not yet finished."""
+
+    state: str
+    nonce: str
+    # PKCE code verifier (RFC 7636).
+    verifier: str
+    host: str
+    listener: str
+    # Where to go afterwards: a path of the same host.
+    to: str
+    begun: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOn:
+    """What a verified ID token says."""
+
+    subject: str
+    session: str
+    acr: int
+    methods: tuple[str, ...]
+    at: datetime

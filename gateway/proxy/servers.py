@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One server block per host and listener.
+
+A guarded host asks the decision first and forwards only with the identity that came back. An open host is forwarded as
+it is. Header lists are complete: what a client may send on is named in the settings, and everything else of the
+client's ends here, whatever its spelling; so no list of forbidden names can be incomplete.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from core.identity import HEADER
+
+from ..config import OpenHost, Route
+from .blocks import block, pattern_location
+from .pages import STATUSES
+
+DECIDE = "/.tallygate/decide"
+_PAGES = "/.tallygate/pages"
+_OWN = ("login", "callback", "logout")
+# Answers of nginx itself; those of a role carry their own.
+_SECURITY_HEADERS = (
+    ("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
+    ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+
+
+def guarded_host(host: str, port: int, listener: str, route: Route, headers: Sequence[str]) -> list[str]:
+    """A host behind the decision."""
+    asks = bool(route.device)
+    decided = [
+        f"auth_request {DECIDE};",
+        f"auth_request_set $tallygate_identity $upstream_http_{_variable(HEADER)};",
+        "auth_request_set $tallygate_decision $upstream_http_tallygate_decision;",
+        "auth_request_set $tallygate_reason $upstream_http_tallygate_reason;",
+        "error_page 401 403 = @refused;",
+        *_error_pages(),
+        *_headers(host, port, headers),
+        f"proxy_set_header {HEADER} $tallygate_identity;",
+        "proxy_set_header Tallygate-Decision $tallygate_decision;",
+        *_forward(route.role),
+    ]
+    return _server(
+        host,
+        port,
+        asks_certificate=asks,
+        lines=[
+            *_static(),
+            *block("location /", decided),
+            *block(f"location = {DECIDE}", _asking(host, listener, certificate=asks)),
+            *block("location @refused", _refusing(host, port, listener)),
+            *(
+                line
+                for name in _OWN
+                for line in block(
+                    f"location = /.tallygate/{name}",
+                    [
+                        *_headers(host, port, headers),
+                        *_original(host, listener),
+                        *_forward("gateway"),
+                    ],
+                )
+            ),
+            *block("location ^~ /.tallygate/", ["return 404;"]),
+        ],
+    )
+
+
+def open_host(host: str, port: int, settings: OpenHost, headers: Sequence[str], *, include: str) -> list[str]:
+    """A host that identifies its callers itself, or serves public facts."""
+    forwarded = [*_headers(host, port, headers), *_forward(settings.role)]
+    if settings.client_certificate:
+        forwarded += [
+            f"include {include};",
+            "proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;",
+        ]
+    lines: list[str] = []
+    for pattern in settings.paths or ("/*",):
+        lines += block("location /" if pattern == "/*" else pattern_location(pattern), forwarded)
+    if settings.paths:
+        lines += block("location /", ["return 404;"])
+    return _server(host, port, asks_certificate=settings.client_certificate, lines=lines)
+
+
+def pki_host(host: str, port: int, role: str) -> list[str]:
+    """What must be reachable before trust exists, over plain HTTP."""
+    forwarded = [
+        "client_max_body_size 64k;",
+        f"proxy_set_header Host {host}:{port};",
+        'proxy_set_header Connection "";',
+        "proxy_set_header Accept $http_accept;",
+        "proxy_set_header Content-Type $content_type;",
+        "proxy_set_header If-Modified-Since $http_if_modified_since;",
+        "proxy_set_header If-None-Match $http_if_none_match;",
+        "proxy_set_header X-Forwarded-For $remote_addr;",
+        "proxy_set_header X-Forwarded-Proto http;",
+        f"proxy_set_header X-Forwarded-Host {host}:{port};",
+        *_forward(role),
+    ]
+    return block(
+        "server",
+        [
+            f"listen 127.0.0.1:{port};",
+            f"server_name {host};",
+            *_page_headers(tls=False),
+            *_error_pages(),
+            *_page_locations(tls=False),
+            *(line for folder in ("ocsp", "crl", "ca") for line in block(f"location ^~ /{folder}/", forwarded)),
+            *block("location /", ["return 404;"]),
+        ],
+    )
+
+
+def stranger(port: int, *, tls: bool) -> list[str]:
+    """Whatever no host of ours was asked for: no handshake, or 421 (RFC 9110 section 15.5.20)."""
+    return block(
+        "server",
+        [
+            f"listen 127.0.0.1:{port}{' ssl' if tls else ''} default_server;",
+            'server_name "";',
+            *(["ssl_reject_handshake on;"] if tls else []),
+            *_page_headers(tls=tls),
+            *_error_pages(),
+            *_page_locations(tls=tls),
+            *block("location /", ["return 421;"]),
+        ],
+    )
+
+
+def _server(host: str, port: int, *, asks_certificate: bool, lines: Iterable[str]) -> list[str]:
+    return block(
+        "server",
+        [
+            f"listen 127.0.0.1:{port} ssl;",
+            f"server_name {host};",
+            # The name in TLS decided whether a certificate was asked for; the name in HTTP must be the same.
+            *block(f"if ($ssl_server_name != {host})", ["return 421;"]),
+            # Any certificate passes TLS; chain, purpose and status are checked by the role that uses it.
+            *(["ssl_verify_client optional_no_ca;", "ssl_verify_depth 4;"] if asks_certificate else []),
+            *_page_headers(tls=True),
+            *_error_pages(),
+            *_page_locations(tls=True),
+            # Probes are for the supervisor, not for the world.
+            *block("location = /livez", ["return 404;"]),
+            *block("location = /readyz", ["return 404;"]),
+            *lines,
+        ],
+    )
+
+
+def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
+    # Nothing of the client's reaches the decision but what is named here.
+    return [
+        "internal;",
+        "proxy_pass_request_headers off;",
+        "proxy_pass_request_body off;",
+        f"proxy_set_header Host {host};",
+        'proxy_set_header Connection "";',
+        'proxy_set_header Content-Length "";',
+        'proxy_set_header Transfer-Encoding "";',
+        *_original(host, listener),
+        "proxy_set_header X-Original-URI $request_uri;",
+        "proxy_set_header Cookie $http_cookie;",
+        "proxy_set_header Authorization $http_authorization;",
+        *(["proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;"] if certificate else []),
+        f"proxy_pass http://role_gateway/decide/{listener};",
+    ]
+
+
+def _refusing(host: str, port: int, listener: str) -> list[str]:
+    return [
+        "rewrite ^ /.tallygate/refused? break;",
+        "proxy_method GET;",
+        "proxy_pass_request_body off;",
+        *_headers(host, port, ("Accept", "Accept-Language", "Sec-Fetch-Dest", "Sec-Fetch-Mode")),
+        'proxy_set_header Content-Length "";',
+        *_original(host, listener),
+        "proxy_set_header Tallygate-Reason $tallygate_reason;",
+        "proxy_set_header Tallygate-Decision $tallygate_decision;",
+        *_forward("gateway"),
+    ]
+
+
+def _original(host: str, listener: str) -> list[str]:
+    return [
+        "include secrets/gateway.conf;",
+        f"proxy_set_header Tallygate-Listener {listener};",
+        "proxy_set_header X-Original-Method $request_method;",
+        f"proxy_set_header X-Original-Host {host};",
+        "proxy_set_header X-Client-Address $remote_addr;",
+    ]
+
+
+def _headers(host: str, port: int, names: Iterable[str]) -> list[str]:
+    """The client's headers that pass, by first value, and the ones that nginx vouches for."""
+    return [
+        "proxy_pass_request_headers off;",
+        f"proxy_set_header Host {host}:{port};",
+        'proxy_set_header Connection "";',
+        *(f"proxy_set_header {name} $http_{_variable(name)};" for name in names),
+        "proxy_set_header Cookie $http_cookie;",
+        "proxy_set_header Authorization $http_authorization;",
+        "proxy_set_header X-Forwarded-For $remote_addr;",
+        "proxy_set_header X-Forwarded-Proto https;",
+        f"proxy_set_header X-Forwarded-Host {host}:{port};",
+        # The target as it was decided on; WSGI shows applications only the decoded path.
+        "proxy_set_header X-Original-URI $request_uri;",
+    ]
+
+
+def _forward(role: str) -> list[str]:
+    return [
+        # An empty header is not sent, but it ends the inheritance of nginx's own headers: the role sets its own.
+        'add_header Tallygate-Boundary "";',
+        *(f"proxy_hide_header {name};" for name in (HEADER, "Tallygate-Decision", "Tallygate-Reason")),
+        # Without a path of its own this forwards the target as it came, undecoded.
+        f"proxy_pass http://role_{role.replace(':', '_')};",
+    ]
+
+
+def _static() -> list[str]:
+    return block(
+        "location ^~ /static/",
+        [
+            "root .;",
+            *(line for line in _page_headers(tls=True) if "Cache-Control" not in line),
+            'add_header Cache-Control "public, max-age=3600" always;',
+        ],
+    )
+
+
+def _page_headers(*, tls: bool) -> list[str]:
+    return [
+        f'add_header {name} "{value}" always;'
+        for name, value in _SECURITY_HEADERS
+        if tls or name != "Strict-Transport-Security"
+    ]
+
+
+def _page_locations(*, tls: bool) -> list[str]:
+    headers = _page_headers(tls=tls)
+    return [
+        *block(f"location ^~ {_PAGES}/", ["internal;", "root .;", *headers]),
+        *block(f"location ^~ {_PAGES}/503.", ["internal;", "root .;", *headers, 'add_header Retry-After "5" always;']),
+    ]
+
+
+def _error_pages() -> list[str]:
+    # 494 is nginx's own number for headers over the limit, 497 for plain HTTP at a TLS port.
+    mapped = {status: str(status) for status in STATUSES}
+    mapped |= {414: "400", 494: "431", 495: "400", 496: "400", 497: "400", 500: "503", 502: "503", 504: "503"}
+    return [
+        f"error_page {status} ={shown} {_PAGES}/{shown}.$tallygate_page;" for status, shown in sorted(mapped.items())
+    ]
+
+
+def _variable(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a request strictly: what could be read in two ways is refused, never repaired."""
+
+from .credentials import Credentials as Credentials
+from .credentials import credentials as credentials
+from .target import matches as matches
+from .target import return_path as return_path
+from .target import target as target

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request presents to be identified by: at most one thing, given once."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from ..errors import Refused
+from ..models import Question, Reason
+
+COOKIE = "__Host-tallygate"
+"""A cookie of one host over TLS, for all paths (RFC 6265bis section 4.1.3.2)."""
+
+_OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_.~+/=-]{1,6000})\Z")
+LONGEST_COOKIES = 16_384
+LONGEST_CERTIFICATE = 24_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """At most one of these is not empty."""
+
+    unverified_session: str = ""
+    unverified_token: str = ""
+    # PEM.
+    unverified_certificate: bytes = b""
+
+
+def credentials(question: Question) -> Credentials:
+    """Read them.
+
+    Raises:
+        Refused: more than one, one given twice, or one that cannot be read.
+    """
+    session = _session(question.unverified_cookie)
+    token = _token(question.unverified_authorization)
+    certificate = _certificate(question.unverified_certificate)
+    if sum(map(bool, (session, token, certificate))) > 1:
+        raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
+    return Credentials(unverified_session=session, unverified_token=token, unverified_certificate=certificate)
+
+
+def _session(header: str) -> str:
+    if len(header) > LONGEST_COOKIES:
+        raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
+    # nginx joins several Cookie headers with "; ", granian with ";" or ",": all are separators here.
+    pairs = [part.strip().partition("=") for part in re.split(r"[;,]", header)]
+    found = [value.strip() for name, _, value in pairs if name.strip().lower() == COOKIE.lower()]
+    if len(found) > 1:
+        raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
+    # A cookie of another shape was never ours; it identifies nobody.
+    return found[0] if found and _OPAQUE.match(found[0]) else ""
+
+
+def _token(header: str) -> str:
+    if not header:
+        return ""
+    found = _BEARER.match(header)
+    if found is None:
+        raise Refused(Reason.AMBIGUOUS_CREDENTIAL if "," in header else Reason.CREDENTIAL)
+    return found[1]
+
+
+def _certificate(header: str) -> bytes:
+    if not header:
+        return b""
+    if len(header) > LONGEST_CERTIFICATE:
+        raise Refused(Reason.CREDENTIAL)
+    pem = unquote_to_bytes(header)
+    if pem.count(b"-----BEGIN CERTIFICATE-----") != 1:
+        raise Refused(Reason.CREDENTIAL)
+    return pem

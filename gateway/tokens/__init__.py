@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens of the sign-on, verified strictly: one algorithm, one issuer, one audience."""
+
+from .jwt import KeySet as KeySet
+from .jwt import access_token as access_token
+from .jwt import id_token as id_token
