@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes the role ``ca``: authority, relay, housekeeping and its pages; and its part in the birth of a site."""
+
+from app.context import Context
+from audit import Recorder
+from ca import CASettings, ceremony
+from ca.service import open_authority
+from ca.store import Store
+from core.site import PORTALS
+
+LABELS = ("sso", "card", *PORTALS, "verify", "log", "audit", "ca", "directory")
+"""Every host name nginx answers for over TLS."""
+
+
+def found(context: Context, recorder: Recorder) -> None:
+    """Hold the key ceremony."""
+    database = context.database("ca")
+    ceremony.found(
+        site=context.site,
+        settings=context.settings("ca", CASettings),
+        database=database,
+        recorder=recorder,
+        clock=context.clock,
+    )
+    database.close()
+
+
+def renew(context: Context, recorder: Recorder) -> None:
+    """New OCSP delegates and revocation lists for a site that was off."""
+    database = context.database("ca")
+    ceremony.renew(
+        site=context.site,
+        settings=context.settings("ca", CASettings),
+        database=database,
+        recorder=recorder,
+        clock=context.clock,
+    )
+    database.close()
+
+
+def issue_process_certificates(context: Context, recorder: Recorder) -> None:
+    """Certify nginx and slapd; their old certificates stay valid until they end."""
+    site = context.site
+    database = context.database("ca")
+    store = Store(database)
+    authority = open_authority(
+        site=site,
+        settings=context.settings("ca", CASettings),
+        store=store,
+        recorder=recorder,
+        clock=context.clock,
+        directory=None,
+    )
+    hosts = [site.host(label) for label in LABELS]
+    ceremony.issue_server(authority, label="nginx", hosts=hosts, folder=site.folder("nginx"))
+    ldap = [site.host("ldap"), "localhost", "127.0.0.1"]
+    ceremony.issue_server(authority, label="slapd", hosts=ldap, folder=site.folder("slapd"))
+    ceremony.deliver_outbox(store, recorder)
+    database.close()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authority's verbs for other roles, over the peer API of role ca; raises the same errors as the service."""
+
+import base64
+from datetime import datetime
+from typing import Any
+
+from core.calls import Peer
+from core.errors import Unavailable
+
+from .models import Certificate, CertificateStatus, Issued, IssueRequest, Reason, Standing, State, read_serial
+
+API = "/api/v1"
+
+
+class CAClient:
+    """Speaks as the role its peer was made for."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def issue(self, request: IssueRequest) -> Issued:
+        """Ask for a certificate.
+
+        Raises:
+            TallygateError: as ``CertificateAuthority.issue``.
+        """
+        document = {
+            "profile": request.profile,
+            "csr": base64.b64encode(request.csr).decode(),
+            "subject": request.subject,
+            "actor": request.actor,
+            "hosts": list(request.hosts),
+            "issuer": request.issuer,
+        }
+        answer = self._call("POST", "/certificates", document)
+        try:
+            return Issued(
+                serial=answer["serial"],
+                certificate=answer["certificate"].encode(),
+                chain=answer["chain"].encode(),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Unavailable from error
+
+    def revoke(self, serial: str, *, reason: Reason, actor: str) -> None:
+        """End a certificate for good."""
+        self._call("POST", f"/certificates/{read_serial(serial)}/revoke", {"reason": reason.value, "actor": actor})
+
+    def suspend(self, serial: str, *, actor: str) -> None:
+        """Make it worthless until released."""
+        self._call("POST", f"/certificates/{read_serial(serial)}/suspend", {"actor": actor})
+
+    def release(self, serial: str, *, actor: str) -> None:
+        """End a suspension."""
+        self._call("POST", f"/certificates/{read_serial(serial)}/release", {"actor": actor})
+
+    def status(self, serial: str) -> CertificateStatus:
+        """What one serial is worth now."""
+        return read_status(self._call("GET", f"/certificates/{read_serial(serial)}/status"))
+
+    def certificate(self, serial: str) -> Certificate:
+        """One serial, whole."""
+        return read_certificate(self._call("GET", f"/certificates/{read_serial(serial)}"))
+
+    def certificates(self, subject: str) -> list[Certificate]:
+        """The newest certificates of one subject."""
+        answer = self._call("GET", f"/subjects/{subject}/certificates")
+        try:
+            return [read_certificate(each) for each in answer["certificates"]]
+        except (KeyError, TypeError) as error:
+            raise Unavailable from error
+
+    def _call(self, method: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._peer.call(method, API + path, document=document).json()
+        if not isinstance(answer, dict):
+            raise Unavailable
+        return answer
+
+
+def status_document(status: CertificateStatus) -> dict[str, Any]:
+    """A status as JSON."""
+    return {
+        "serial": status.serial,
+        "standing": status.standing.value,
+        "issuer": status.issuer,
+        "profile": status.profile,
+        "subject": status.subject,
+        "not_after": status.not_after.isoformat() if status.not_after else None,
+    }
+
+
+def read_status(document: dict[str, Any]) -> CertificateStatus:
+    """The reverse.
+
+    Raises:
+        Unavailable: not an answer of ours.
+    """
+    try:
+        return CertificateStatus(
+            serial=document["serial"],
+            standing=Standing(document["standing"]),
+            issuer=document["issuer"],
+            profile=document["profile"],
+            subject=document["subject"],
+            not_after=datetime.fromisoformat(document["not_after"]) if document["not_after"] else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable from error
+
+
+def certificate_document(found: Certificate) -> dict[str, Any]:
+    """A certificate as JSON."""
+    return {
+        "serial": found.serial,
+        "issuer": found.issuer,
+        "profile": found.profile,
+        "subject": found.subject,
+        "name": found.name,
+        "state": found.state.value,
+        "standing": found.standing.value,
+        "actor": found.actor,
+        "created": found.created.isoformat(),
+        "not_before": found.not_before.isoformat(),
+        "not_after": found.not_after.isoformat(),
+        "der": base64.b64encode(found.der).decode(),
+        "changed": found.changed.isoformat() if found.changed else None,
+        "reason": found.reason.value if found.reason else None,
+    }
+
+
+def read_certificate(document: dict[str, Any]) -> Certificate:
+    """The reverse.
+
+    Raises:
+        Unavailable: not an answer of ours.
+    """
+    try:
+        return Certificate(
+            serial=document["serial"],
+            issuer=document["issuer"],
+            profile=document["profile"],
+            subject=document["subject"],
+            name=document["name"],
+            state=State(document["state"]),
+            standing=Standing(document["standing"]),
+            actor=document["actor"],
+            created=datetime.fromisoformat(document["created"]),
+            not_before=datetime.fromisoformat(document["not_before"]),
+            not_after=datetime.fromisoformat(document["not_after"]),
+            der=base64.b64decode(document["der"], validate=True),
+            changed=datetime.fromisoformat(document["changed"]) if document["changed"] else None,
+            reason=Reason(document["reason"]) if document["reason"] else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable from error

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of the certificate authority.
+
+Invalid
+├── RequestRefused      a certificate request that cannot be read, or whose sender does not hold the key
+├── KeyRefused          a public key too weak, of a wrong kind or known to be bad
+├── SubjectUnsuitable   what the directory says cannot be put in such a certificate
+├── UnknownProfile
+└── BadSerial
+Unauthenticated
+└── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
+Forbidden
+└── IssuanceDenied      policy says no; ``reasons`` names the rules
+NotFound
+├── NoSuchCertificate
+└── NoSuchIssuer
+Conflict
+├── AlreadyFounded      there is a root already; a second one would orphan what the first vouches for
+├── SubjectDisabled     the person, device or organisation is disabled in the directory
+├── LintStopped         the draft broke a rule; nothing was signed
+├── AlreadyRevoked      revocation is final
+├── AlreadySuspended
+└── NotSuspended        only what is suspended can be released
+Unavailable
+├── IssuerUnusable      the issuing authority has expired or is not set up
+└── SerialTaken         chance or a broken generator drew a number twice; a new attempt draws a new one
+Internal
+├── DraftSpent          a lint token was used twice, by another signer or for another issuer
+├── CertificateDiffers  the signer made other bytes than were linted and recorded
+└── KeyUnusable         a key file is missing, readable by others or of the wrong kind
+"""
+
+from core.errors import N_, Conflict, Forbidden, Internal, Invalid, NotFound, Unauthenticated, Unavailable
+
+
+class RequestRefused(Invalid):
+    """A certificate request that cannot be read, or whose sender does not hold the key."""
+
+    code = "certificate_request_refused"
+    message = N_("The certificate request cannot be used: %(why)s")
+
+
+class KeyRefused(Invalid):
+    """A public key too weak, of a wrong kind or known to be bad."""
+
+    code = "key_refused"
+    message = N_("The key in the certificate request cannot be used: %(why)s")
+
+
+class SubjectUnsuitable(Invalid):
+    """What the directory says cannot be put in such a certificate."""
+
+    code = "subject_unsuitable"
+    message = N_("This certificate cannot be made for this subject: %(why)s")
+
+
+class UnknownProfile(Invalid):
+    """No such kind of certificate."""
+
+    code = "unknown_profile"
+    message = N_("There is no such kind of certificate.")
+
+
+class BadSerial(Invalid):
+    """Not a serial number in hexadecimal."""
+
+    code = "bad_serial"
+    message = N_("A serial number is written in hexadecimal digits.")
+
+
+class CertificateRefused(Unauthenticated):
+    """Not ours, not valid now or not meant for this; which of these is not said."""
+
+    code = "certificate_refused"
+    message = N_("The certificate presented cannot be accepted here.")
+
+
+class IssuanceDenied(Forbidden):
+    """Policy says no."""
+
+    code = "issuance_denied"
+    message = N_("This certificate may not be issued here: %(reasons)s")
+
+
+class NoSuchCertificate(NotFound):
+    """This authority never used that serial number."""
+
+    code = "no_such_certificate"
+    message = N_("There is no certificate with this serial number.")
+
+
+class NoSuchIssuer(NotFound):
+    """There is no issuing authority of that name."""
+
+    code = "no_such_issuer"
+    message = N_("There is no issuing authority of this name.")
+
+
+class AlreadyFounded(Conflict):
+    """There is a root already; a second one would orphan what the first vouches for."""
+
+    code = "already_founded"
+    message = N_("The key ceremony was held here already.")
+
+
+class SubjectDisabled(Conflict):
+    """The person, device or organisation is disabled in the directory."""
+
+    code = "subject_disabled"
+    message = N_("The subject is disabled in the directory, so no certificate can be issued.")
+
+
+class LintStopped(Conflict):
+    """The draft broke a rule; nothing was signed."""
+
+    code = "lint_stopped"
+    message = N_("The certificate would break a rule (%(finding)s), so it was not issued.")
+
+
+class AlreadyRevoked(Conflict):
+    """Revocation is final."""
+
+    code = "already_revoked"
+    message = N_("This certificate is revoked; that is final.")
+
+
+class AlreadySuspended(Conflict):
+    """It is suspended already."""
+
+    code = "already_suspended"
+    message = N_("This certificate is suspended already.")
+
+
+class NotSuspended(Conflict):
+    """Only what is suspended can be released."""
+
+    code = "not_suspended"
+    message = N_("This certificate is not suspended, so it cannot be released.")
+
+
+class IssuerUnusable(Unavailable):
+    """The issuing authority has expired, is not yet valid or is not set up."""
+
+    code = "issuer_unusable"
+    message = N_("The issuing authority cannot be used at the moment. Nothing was issued.")
+
+
+class SerialTaken(Unavailable):
+    """Chance or a broken generator drew a number twice; a new attempt draws a new one."""
+
+    code = "serial_taken"
+    message = N_("The certificate could not be issued this time. Please try again.")
+
+
+class DraftSpent(Internal):
+    """A lint token was used twice, by another signer or for another issuer."""
+
+    code = "draft_spent"
+
+
+class CertificateDiffers(Internal):
+    """The signer made other bytes than were linted and recorded; they went nowhere."""
+
+    code = "certificate_differs"
+
+
+class KeyUnusable(Internal):
+    """A key file is missing, readable by others or of the wrong kind."""
+
+    code = "key_unusable"
+    message = N_("A key of the certificate authority cannot be used: %(path)s: %(why)s")

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of the certificate authority: what is asked for, what was made, and what it is worth today."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .errors import BadSerial
+
+ISSUERS = ("people", "devices", "organisations", "infrastructure")
+"""The issuing authorities; which of them signed tells what kind of subject a certificate has."""
+
+_LONGEST_SERIAL = 40
+
+
+class State(StrEnum):
+    """How far an issuance came; a row never goes back."""
+
+    # The serial is taken, nothing is known to be signed with it.
+    RESERVED = "reserved"
+    # The bytes about to be signed are stored. Whether they were signed may be unknown: never good.
+    INTENDED = "intended"
+    # Signed, compared with the intent and stored.
+    SIGNED = "signed"
+    # Handed to whoever asked.
+    DELIVERED = "delivered"
+    # Ended before the key was touched.
+    ABANDONED = "abandoned"
+
+
+class Standing(StrEnum):
+    """What a certificate is worth now, its dates apart."""
+
+    GOOD = "good"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    # The process died around the signature: revocable and visible, never good.
+    POSSIBLY_ISSUED = "possibly-issued"
+    # Nothing was ever signed under this serial.
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a certificate is revoked (RFC 5280 section 5.3.1, those an authority of ours may use)."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key-compromise"
+    AFFILIATION_CHANGED = "affiliation-changed"
+    SUPERSEDED = "superseded"
+    CESSATION = "cessation-of-operation"
+    PRIVILEGE_WITHDRAWN = "privilege-withdrawn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueRequest:
+    """What a caller wants; everything in it is unverified."""
+
+    profile: str
+    # PKCS #10, DER or PEM; only its key and its proof of possession are used.
+    csr: bytes
+    # Directory identifier of a person, device or organisation; a label for the site's own machines.
+    subject: str
+    # Who asks: an officer's identifier, or "role:NAME" for a role of the site.
+    actor: str
+    # Directory roles the actor holds, as the gateway vouched for them.
+    actor_roles: frozenset[str] = frozenset()
+    # DNS names and loopback addresses, for servers only.
+    hosts: tuple[str, ...] = ()
+    # How surely the actor is identified, and the zone they came from, as the gateway vouched for.
+    assurance: int = 0
+    zone: str = ""
+    # Which issuing authority, where a profile has several.
+    issuer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A certificate and its chain without the root, both PEM."""
+
+    serial: str
+    certificate: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """One serial as its desk shows it."""
+
+    serial: str
+    issuer: str
+    profile: str
+    subject: str
+    # What stands as common name; personal.
+    name: str
+    state: State
+    standing: Standing
+    actor: str
+    created: datetime
+    not_before: datetime
+    not_after: datetime
+    # DER; empty unless signed.
+    der: bytes = b""
+    # When and why it was suspended or revoked.
+    changed: datetime | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateStatus:
+    """What a relying role needs to know about one serial."""
+
+    serial: str
+    standing: Standing
+    issuer: str = ""
+    profile: str = ""
+    subject: str = ""
+    not_after: datetime | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether it may be relied on, its dates apart."""
+        return self.standing is Standing.GOOD
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedCertificate:
+    """A presented certificate after chain, dates and purpose were checked; its status is asked separately."""
+
+    serial: str
+    issuer: str
+    subject: str
+    # "person", "device" or "organisation".
+    kind: str
+    profile: str
+    not_after: datetime
+
+
+def serial_hex(number: int) -> str:
+    """How a serial is written everywhere: lower-case hexadecimal without leading zeros."""
+    return format(number, "x")
+
+
+def read_serial(text: str) -> str:
+    """Bring what a person or peer wrote into that form; colons and spaces are allowed.
+
+    Raises:
+        BadSerial: it is not a serial number.
+    """
+    digits = text.replace(":", "").replace(" ", "").lower().lstrip("0")
+    if not digits or len(digits) > _LONGEST_SERIAL or not set(digits) <= set("0123456789abcdef"):
+        raise BadSerial
+    return digits

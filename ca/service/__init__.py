@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs: issue, revoke, suspend, release, tell; the only orchestrator of signer, store, lint and record."""
+
+from .authority import CertificateAuthority as CertificateAuthority
+from .authority import self_request as self_request
+from .opening import key_folder as key_folder
+from .opening import open_authority as open_authority
+from .policy import IssuancePolicy as IssuancePolicy
+from .policy import RequesterRules as RequesterRules
+from .policy import Verdict as Verdict
+from .subjects import DirectorySource as DirectorySource

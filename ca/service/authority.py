@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of the certificate authority in one place, composed from its three crafts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Outcome, Recorder
+from core.clock import Clock
+from core.log import logger
+
+from ..config import CASettings
+from ..errors import KeyUnusable, NoSuchCertificate
+from ..models import Certificate, CertificateStatus, Issued, IssueRequest, Reason, Standing, State, read_serial
+from ..signer import KeyFolder, Signer
+from ..store import Store
+from .issuance import Issuance
+from .notes import event, note
+from .policy import IssuancePolicy, RequesterRules
+from .publication import Publication
+from .standing import StandingChanges
+from .subjects import DirectorySource, Subjects
+
+_log = logger(__name__)
+
+RENEW_BEFORE = timedelta(days=30)
+"""An OCSP delegate is replaced when less than this is left of it."""
+
+
+class CertificateAuthority:
+    """Issues, withdraws and tells; every collaborator comes by keyword.
+
+    ``nudge`` is called after every commit that put a record in the outbox. ``directory`` may be absent at a site's
+    birth, when only machines are certified.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: KeyFolder,
+        issuers: Mapping[str, x509.Certificate],
+        recorder: Recorder,
+        clock: Clock,
+        settings: CASettings,
+        directory: DirectorySource | None,
+        domain: str,
+        origin: str,
+        oid_base: str,
+        policies: Sequence[IssuancePolicy] = (),
+        nudge: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._issuers = dict(issuers)
+        self._clock = clock
+        self._settings = settings
+        self._nudge = nudge
+        self._signer = Signer(keys=keys, issuers=issuers)
+        self._issuance = Issuance(
+            store=store,
+            signer=self._signer,
+            recorder=recorder,
+            clock=clock,
+            subjects=Subjects(directory=directory, country=settings.country, domain=domain),
+            policies=(RequesterRules(), *policies),
+            issuers=issuers,
+            origin=origin,
+            oid_base=oid_base,
+            instance=settings.instance,
+            nudge=nudge,
+        )
+        self._changes = StandingChanges(store=store, recorder=recorder, clock=clock, nudge=nudge)
+        self._publication = Publication(
+            store=store, signer=self._signer, clock=clock, issuers=issuers, settings=settings
+        )
+
+    def check(self) -> None:
+        """Whether the authority can work.
+
+        Raises:
+            Unavailable: its tables do not answer.
+            KeyUnusable: a delegate is missing.
+        """
+        self._store.check()
+        for issuer in self._issuers:
+            self._signer.responder(issuer)
+
+    def issue(self, request: IssueRequest) -> Issued:
+        """See ``Issuance.issue``."""
+        return self._issuance.issue(request)
+
+    def revoke(self, serial: str, *, reason: Reason, actor: str) -> None:
+        """See ``StandingChanges.revoke``."""
+        self._changes.revoke(serial, reason=reason, actor=actor)
+
+    def suspend(self, serial: str, *, actor: str) -> None:
+        """See ``StandingChanges.suspend``."""
+        self._changes.suspend(serial, actor=actor)
+
+    def release(self, serial: str, *, actor: str) -> None:
+        """See ``StandingChanges.release``."""
+        self._changes.release(serial, actor=actor)
+
+    def certificate(self, serial: str) -> Certificate:
+        """One serial.
+
+        Raises:
+            NoSuchCertificate: never used.
+        """
+        return self._store.certificate(read_serial(serial))
+
+    def certificates(self, subject: str, *, before: int = 0, limit: int = 50) -> tuple[list[Certificate], int]:
+        """The newest certificates of one subject, and where the next page begins (0: no more)."""
+        return self._store.certificates(subject=subject, before=before, limit=limit)
+
+    def named(self, name: str, *, before: int = 0, limit: int = 50) -> tuple[list[Certificate], int]:
+        """The newest certificates whose common name begins so (all for an empty name)."""
+        return self._store.certificates(name=name, before=before, limit=limit)
+
+    def status(self, serial: str) -> CertificateStatus:
+        """What one serial is worth; never raises for a serial that was never used."""
+        digits = read_serial(serial)
+        try:
+            found = self._store.certificate(digits)
+        except NoSuchCertificate:
+            return CertificateStatus(serial=digits, standing=Standing.UNKNOWN)
+        return CertificateStatus(
+            serial=digits,
+            standing=found.standing,
+            issuer=found.issuer,
+            profile=found.profile,
+            subject=found.subject,
+            not_after=found.not_after,
+        )
+
+    def authority(self, issuer: str) -> bytes:
+        """See ``Publication.authority``."""
+        return self._publication.authority(issuer)
+
+    def crl(self, issuer: str) -> bytes:
+        """See ``Publication.crl``."""
+        return self._publication.crl(issuer)
+
+    def ocsp(self, issuer: str, unverified: bytes) -> bytes:
+        """See ``Publication.ocsp``."""
+        return self._publication.ocsp(issuer, unverified)
+
+    def reap(self) -> int:
+        """Settle issuances that died: a bare reservation is abandoned, an intent stays as possibly issued.
+
+        Each is reported once. Returns how many.
+        """
+        stale = self._store.stale(self._clock.now() - self._settings.issuance_timeout)
+        for found in stale:
+            if found.state is State.RESERVED:
+                self._store.abandon(found.serial, None)
+                continue
+            report = event(
+                "ca.certificate.abandoned",
+                Outcome.FAILURE,
+                at=self._clock.now(),
+                subject=found.subject,
+                serial=found.serial,
+                attributes={"issuer": found.issuer, "profile": found.profile, "possibly_issued": True},
+            )
+            self._store.reap(found.serial, note(report))
+            _log.warning("possibly_issued", serial=found.serial)
+        if stale:
+            self._nudge()
+        return len(stale)
+
+    def renew_responders(self) -> int:
+        """Issue a new OCSP delegate for every issuer whose present one is missing or ends soon; returns how many."""
+        made = 0
+        for issuer in self._issuers:
+            if self._responder_lasts(issuer):
+                continue
+            key = ec.generate_private_key(ec.SECP256R1())
+            request = IssueRequest(
+                profile="ocsp",
+                csr=self_request(key),
+                subject=f"ocsp-{issuer}",
+                actor="role:ca",
+                issuer=issuer,
+            )
+            self._keys.keep_responder(issuer, key, self.issue(request).certificate)
+            made += 1
+        return made
+
+    def _responder_lasts(self, issuer: str) -> bool:
+        try:
+            ends = self._keys.responder(issuer).certificate.not_valid_after_utc
+        except KeyUnusable:
+            return False
+        # A delegate cannot outlive its issuer; replacing it again and again would not help.
+        last = self._issuers[issuer].not_valid_after_utc
+        return ends > self._clock.now() + RENEW_BEFORE or ends == last
+
+
+def self_request(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A certificate request for a key this process made; DER. Its empty name is never read."""
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return csr.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)

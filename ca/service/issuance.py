@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The issuance ceremony: no certificate without its intent in the record first, no serial twice, no unlinted bytes."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Outcome, Recorder, Wait
+from core.clock import Clock
+from core.errors import N_, TallygateError, Unavailable
+from core.log import logger
+
+from ..errors import (
+    CertificateDiffers,
+    DraftSpent,
+    IssuanceDenied,
+    IssuerUnusable,
+    KeyUnusable,
+    LintStopped,
+    SubjectUnsuitable,
+)
+from ..models import Issued, IssueRequest, serial_hex
+from ..signer import Signer
+from ..store import Intent, Store
+from ..x509 import (
+    CertificateRequest,
+    IssuerFacts,
+    LintedDraft,
+    Linter,
+    Locations,
+    Profile,
+    Subject,
+    build,
+    draw,
+    profile,
+    read_request,
+)
+from .notes import commitment, event, note
+from .policy import IssuancePolicy, Verdict, decide
+from .subjects import Subjects
+
+_log = logger(__name__)
+
+
+class Issuance:
+    """Everything the ceremony needs, by keyword."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        signer: Signer,
+        recorder: Recorder,
+        clock: Clock,
+        subjects: Subjects,
+        policies: Sequence[IssuancePolicy],
+        issuers: Mapping[str, x509.Certificate],
+        origin: str,
+        oid_base: str,
+        instance: int,
+        nudge: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._linter = Linter(signer.seal)
+        self._recorder = recorder
+        self._clock = clock
+        self._subjects = subjects
+        self._policies = tuple(policies)
+        self._issuers = dict(issuers)
+        self._origin = origin
+        self._oid_base = oid_base
+        self._instance = instance
+        self._nudge = nudge
+
+    def issue(self, request: IssueRequest) -> Issued:
+        """The ceremony, whole.
+
+        Raises:
+            TallygateError: nothing was issued. Only if the process died between steps 8 and 10 may bytes exist that
+                nobody was given; that serial stays "possibly issued": visible, revocable and never good.
+        """
+        # 1. What is asked for: profile, key, and proof that the requester holds it.
+        # 2. Who it is for: what the directory says of an enabled subject, nothing the requester says.
+        # 3. Whether it may be: every policy, asked here even if somebody asked before.
+        kind, asked, subject, verdict = self._examine(request)
+        issuer = self._issuer(kind, request)
+
+        # 4. Take the serial. A duplicate or a dead database stops here, before any signature.
+        number = draw(self._instance)
+        serial = serial_hex(number)
+        self._store.reserve(
+            serial,
+            issuer=issuer.name,
+            profile=kind.name,
+            subject=request.subject,
+            actor=request.actor,
+            at=self._clock.now(),
+        )
+
+        # 5. Lint the real bytes under a throw-away key. State: reserved; a failure abandons the serial.
+        linted = self._lint(request, kind=kind, issuer=issuer, subject=subject, asked=asked, number=number)
+
+        # 6. Keep the bytes about to be signed: from here on the serial can be found and revoked whatever happens.
+        # State: intended. The reaper keeps what stays here as "possibly issued".
+        key = secrets.token_bytes(32)
+        try:
+            self._store.intend(
+                Intent(
+                    serial=serial,
+                    name=subject.common_name,
+                    not_before=linted.draft.not_before,
+                    not_after=linted.draft.not_after,
+                    key_hash=asked.key_hash,
+                    tbs=linted.tbs,
+                    commitment_key=key,
+                )
+            )
+            # 7. The intent goes into the published record. No receipt, no signature.
+            self._recorder.record(
+                event(
+                    "ca.certificate.intended",
+                    Outcome.INTENDED,
+                    at=self._clock.now(),
+                    subject=request.subject,
+                    actor=request.actor,
+                    serial=serial,
+                    decision=verdict.decision,
+                    policy=verdict.version,
+                    attributes=_facts(linted, commitment(key, linted.tbs)),
+                    name=subject.common_name,
+                ),
+                wait=Wait.PUBLISHED,
+            )
+            # 8. Spend the lint token at the only holder of the key.
+            certificate = self._signer.certificate(linted, issuer=issuer.name)
+        except (Unavailable, DraftSpent, KeyUnusable) as error:
+            # The key was not touched. Whether the record holds the intent may be unknown; the outcome says enough.
+            self._signer.seal.forget(linted)
+            self._abandon(request, serial, error)
+            raise
+
+        # 9. The signed bytes are the linted, stored and recorded ones; anything else never leaves this process.
+        if certificate.tbs_certificate_bytes != linted.tbs:
+            _log.critical("signed_bytes_differ", serial=serial)
+            raise CertificateDiffers
+
+        # 10. Store certificate and outcome in one transaction; the relay brings the outcome to the record.
+        # State: signed.
+        der = certificate.public_bytes(Encoding.DER)
+        outcome = event(
+            "ca.certificate.issued",
+            Outcome.SUCCESS,
+            at=self._clock.now(),
+            subject=request.subject,
+            actor=request.actor,
+            serial=serial,
+            decision=verdict.decision,
+            policy=verdict.version,
+            attributes={**_facts(linted, commitment(key, linted.tbs)), "certificate": commitment(key, der)},
+        )
+        self._store.signed(serial, der, note(outcome))
+        self._nudge()
+
+        # 11. Hand it over. A failure from here on loses nothing: the certificate can be fetched by its serial.
+        self._store.deliver(serial)
+        return Issued(
+            serial=serial,
+            certificate=certificate.public_bytes(Encoding.PEM),
+            chain=issuer.certificate.public_bytes(Encoding.PEM),
+        )
+
+    def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict]:
+        try:
+            kind = profile(request.profile)
+            asked = read_request(request.csr, keys=kind.keys)
+            subject = self._subjects.of(kind, request)
+            verdict = decide(self._policies, request, kind)
+            if not verdict.allowed:
+                raise IssuanceDenied(reasons=", ".join(verdict.reasons))
+        except TallygateError as error:
+            self._refused(request, error)
+            raise
+        return kind, asked, subject, verdict
+
+    def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
+        name = request.issuer or min(kind.issuers)
+        if name not in kind.issuers or (not request.issuer and len(kind.issuers) > 1):
+            raise SubjectUnsuitable(why=N_("this issuing authority does not make such certificates"))
+        if name not in self._issuers:
+            raise IssuerUnusable
+        return IssuerFacts(name=name, certificate=self._issuers[name])
+
+    def _lint(
+        self,
+        request: IssueRequest,
+        *,
+        kind: Profile,
+        issuer: IssuerFacts,
+        subject: Subject,
+        asked: CertificateRequest,
+        number: int,
+    ) -> LintedDraft:
+        try:
+            draft = build(
+                profile=kind,
+                issuer=issuer,
+                subject=subject,
+                request=asked,
+                serial=number,
+                locations=Locations.under(self._origin, issuer.name),
+                oid_base=self._oid_base,
+                at=self._clock.now(),
+            )
+            return self._linter.lint(draft)
+        except TallygateError as error:
+            if isinstance(error, LintStopped):
+                _log.error("lint_stopped", profile=kind.name, finding=error.parameters["finding"])
+            self._store.abandon(serial_hex(number), None)
+            self._refused(request, error)
+            raise
+
+    def _refused(self, request: IssueRequest, error: TallygateError) -> None:
+        refusal = event(
+            "ca.certificate.refused",
+            Outcome.DENIED,
+            at=self._clock.now(),
+            subject=request.subject,
+            actor=request.actor,
+            attributes={"code": error.code, "profile": request.profile[:32]},
+        )
+        self._store.outbox_put(note(refusal))
+        self._nudge()
+
+    def _abandon(self, request: IssueRequest, serial: str, error: TallygateError) -> None:
+        ending = event(
+            "ca.certificate.abandoned",
+            Outcome.FAILURE,
+            at=self._clock.now(),
+            subject=request.subject,
+            actor=request.actor,
+            serial=serial,
+            attributes={"code": error.code, "profile": request.profile},
+        )
+        try:
+            self._store.abandon(serial, note(ending))
+        except Unavailable:
+            # The row stays intended; the reaper reports it.
+            _log.warning("abandon_failed", serial=serial)
+
+
+def _facts(linted: LintedDraft, committed: str) -> dict[str, str | int | bool]:
+    return {
+        "issuer": linted.draft.issuer.name,
+        "profile": linted.draft.profile.name,
+        "not_after": linted.draft.not_after.isoformat(),
+        "commitment": committed,
+    }

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the authority tells the record: names sealed, everything else clear, bytes only as a keyed commitment."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from audit import Event, Outcome, encode_event
+from audit.models import Attribute
+
+from ..store import Note
+
+SOURCE = "ca"
+_LONGEST_LABEL = 64
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def event(
+    kind: str,
+    outcome: Outcome,
+    *,
+    at: datetime,
+    subject: str = "",
+    actor: str = "",
+    serial: str = "",
+    decision: str = "",
+    policy: str = "",
+    attributes: Mapping[str, Attribute] | None = None,
+    name: str = "",
+) -> Event:
+    """One event of ours; only a person or device has something to seal."""
+    person = subject if _IDENTIFIER.fullmatch(subject) else ""
+    clear = dict(attributes or {})
+    organisation = ""
+    if subject and not person:
+        if clear.get("profile") == "organisation-seal":
+            organisation = subject[:_LONGEST_LABEL]
+        else:
+            clear["machine"] = subject[:_LONGEST_LABEL]
+    return Event(
+        key=secrets.token_hex(16),
+        type=kind,
+        outcome=outcome,
+        at=at,
+        source=SOURCE,
+        subject=person,
+        actor=actor,
+        object=serial,
+        organisation=organisation,
+        decision=decision,
+        policy=policy,
+        attributes=clear,
+        sealed={"name": name} if person and name else {},
+    )
+
+
+def note(event: Event) -> Note:
+    """The event as the outbox keeps it."""
+    return Note(key=event.key, body=encode_event(event))
+
+
+def commitment(key: bytes, tbs: bytes) -> str:
+    """What the record holds of the bytes: whoever has bytes and key can prove them, the record alone tells nothing."""
+    return hmac.new(key, tbs, hashlib.sha256).hexdigest()

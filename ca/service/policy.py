@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""May this be issued? Asked again here even when a registration desk or a role has decided already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..models import IssueRequest
+from ..x509 import Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """An answer with its reasons; a refusal names the rules that refused."""
+
+    allowed: bool
+    reasons: tuple[str, ...] = ()
+    # Identifier of the decision and version of the policies, for the record.
+    decision: str = ""
+    version: str = ""
+
+
+class IssuancePolicy(Protocol):
+    """Decides over one request; every policy the authority is given must allow it."""
+
+    def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
+        """Allow or refuse."""
+        ...
+
+
+class RequesterRules:
+    """The rules that hold wherever the authority runs: profiles name who may ask, and nobody serves themselves."""
+
+    def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
+        """Allow or refuse."""
+        if request.actor == request.subject:
+            return Verdict(allowed=False, reasons=("not-for-oneself",))
+        # Only a role of the site may call itself "role:..."; officers are identified by the gateway.
+        claims = request.actor_roles | ({request.actor} if request.actor.startswith("role:") else frozenset())
+        if not claims & profile.requesters:
+            return Verdict(allowed=False, reasons=("requester-not-allowed",))
+        return Verdict(allowed=True, reasons=("requester-allowed",))
+
+
+def decide(policies: Sequence[IssuancePolicy], request: IssueRequest, profile: Profile) -> Verdict:
+    """Ask all in order; the first refusal is the answer, the last permission names decision and version."""
+    verdict = Verdict(allowed=False, reasons=("no-policy",))
+    for policy in policies:
+        verdict = policy.decide(request, profile)
+        if not verdict.allowed:
+            break
+    return verdict

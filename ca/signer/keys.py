@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Key files: PKCS #8 in ``state/ca/keys``, readable by their owner only, replaced whole or not at all.
+
+``<issuer>.pem`` holds an issuing key. ``ocsp-<issuer>.pem`` holds a responder's key and its certificate together, so
+that a renewal swaps both in one step.
+"""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from ..errors import KeyUnusable
+
+
+@dataclass(frozen=True)
+class Responder:
+    """An OCSP delegate."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+
+class KeyFolder:
+    """Reads and writes the key files of one authority."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def issuing(self, issuer: str) -> ec.EllipticCurvePrivateKey:
+        """An issuing key.
+
+        Raises:
+            KeyUnusable: missing, readable by others, or not an elliptic-curve key.
+        """
+        path = self._folder / f"{issuer}.pem"
+        return _key(path, _read(path))
+
+    def responder(self, issuer: str) -> Responder:
+        """An OCSP delegate.
+
+        Raises:
+            KeyUnusable: as above, or without its certificate.
+        """
+        path = self.responder_path(issuer)
+        content = _read(path)
+        try:
+            certificate = x509.load_pem_x509_certificate(content)
+        except ValueError as error:
+            raise KeyUnusable(path=str(path), why="holds no certificate") from error
+        return Responder(_key(path, content), certificate)
+
+    def responder_path(self, issuer: str) -> Path:
+        """Where a delegate lies; its modification time tells of a renewal."""
+        return self._folder / f"ocsp-{issuer}.pem"
+
+    def keep_issuing(self, issuer: str, key: ec.EllipticCurvePrivateKey) -> None:
+        """Write a new issuing key."""
+        write_private(self._folder / f"{issuer}.pem", encode_key(key))
+
+    def keep_responder(self, issuer: str, key: ec.EllipticCurvePrivateKey, certificate: bytes) -> None:
+        """Put a new delegate in the place of the old one."""
+        write_private(self.responder_path(issuer), encode_key(key) + certificate)
+
+
+def encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS #8 in PEM, unencrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file for its owner alone; a crash leaves the old content or the new."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        content = path.read_bytes()
+    except OSError as error:
+        raise KeyUnusable(path=str(path), why=error.strerror or "unreadable") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyUnusable(path=str(path), why="readable by group or others")
+    return content
+
+
+def _key(path: Path, content: bytes) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError) as error:
+        raise KeyUnusable(path=str(path), why="not an unencrypted PKCS #8 key") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyUnusable(path=str(path), why="not an elliptic-curve key")
+    return key

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three doors to the keys: a certificate for a lint token, a revocation list, an OCSP answer."""
+
+import threading
+from collections.abc import Mapping
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from ..errors import KeyUnusable, NoSuchIssuer
+from ..x509 import LintedDraft, Seal, algorithm_for
+from .keys import KeyFolder, Responder
+
+
+class Signer:
+    """Holds the keys of the issuers it is given; the seal says which drafts were linted for it."""
+
+    def __init__(self, *, keys: KeyFolder, issuers: Mapping[str, x509.Certificate]) -> None:
+        self.seal = Seal()
+        self._keys = keys
+        self._issuers = dict(issuers)
+        self._loaded: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._responders: dict[str, tuple[int, Responder]] = {}
+        self._lock = threading.Lock()
+
+    def certificate(self, linted: LintedDraft, *, issuer: str) -> x509.Certificate:
+        """Spend the token and sign.
+
+        Raises:
+            DraftSpent: the token is not good for this signer and issuer; the key was not touched.
+            KeyUnusable: the key file cannot be used or belongs to another certificate.
+        """
+        key = self._issuing(issuer)
+        self.seal.redeem(linted, issuer=issuer)
+        return linted.draft.builder.sign(key, algorithm_for(key))
+
+    def crl(self, builder: x509.CertificateRevocationListBuilder, *, issuer: str) -> bytes:
+        """Sign a revocation list; DER."""
+        key = self._issuing(issuer)
+        return builder.sign(key, algorithm_for(key)).public_bytes(Encoding.DER)
+
+    def answer(self, builder: ocsp.OCSPResponseBuilder, *, issuer: str) -> bytes:
+        """Sign an OCSP answer with the issuer's delegate; DER."""
+        responder = self.responder(issuer)
+        return builder.sign(responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    def responder(self, issuer: str) -> Responder:
+        """The issuer's present OCSP delegate; re-read when its file was replaced.
+
+        Raises:
+            KeyUnusable: there is none.
+        """
+        path = self._keys.responder_path(issuer)
+        try:
+            stamp = path.stat().st_mtime_ns
+        except OSError as error:
+            raise KeyUnusable(path=str(path), why=error.strerror or "unreadable") from error
+        with self._lock:
+            known = self._responders.get(issuer)
+            if known is None or known[0] != stamp:
+                known = (stamp, self._keys.responder(issuer))
+                self._responders[issuer] = known
+            return known[1]
+
+    def _issuing(self, issuer: str) -> ec.EllipticCurvePrivateKey:
+        if issuer not in self._issuers:
+            raise NoSuchIssuer
+        with self._lock:
+            if issuer not in self._loaded:
+                key = self._keys.issuing(issuer)
+                if key.public_key() != self._issuers[issuer].public_key():
+                    raise KeyUnusable(path=issuer, why="the key belongs to another certificate")
+                self._loaded[issuer] = key
+            return self._loaded[issuer]

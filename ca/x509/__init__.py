@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The craft of certificates, pure: profiles, requests, drafts, lint, revocation lists and OCSP answers.
+
+No file, no database, no clock, and no issuing key: whatever must be signed here is handed to a signer as a builder.
+"""
+
+from .build import Draft as Draft
+from .build import IssuerFacts as IssuerFacts
+from .build import Locations as Locations
+from .build import Subject as Subject
+from .build import build as build
+from .build import policy_oid as policy_oid
+from .lint import LintedDraft as LintedDraft
+from .lint import Linter as Linter
+from .lint import Seal as Seal
+from .lint import algorithm_for as algorithm_for
+from .profiles import PROFILES as PROFILES
+from .profiles import Profile as Profile
+from .profiles import SubjectKind as SubjectKind
+from .profiles import profile as profile
+from .request import CertificateRequest as CertificateRequest
+from .request import read_request as read_request
+from .serials import draw as draw

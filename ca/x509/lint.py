@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No signature before lint: a draft, signed by a throw-away key, passes pkilint's RFC 5280 rules or goes nowhere.
+
+What passes becomes a `LintedDraft`, which its signer redeems exactly once. The throw-away key has the algorithm of
+the real one, so the to-be-signed bytes are those the real key will sign.
+"""
+
+import hashlib
+import secrets
+import threading
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from pkilint import validation
+from pkilint.document import SubstrateDecodingFailedError, ValueDecoder, create_and_append_node_from_pdu
+from pkilint.pkix import certificate, extension
+from pkilint.pkix import name as names
+from pyasn1.codec.der import decoder
+from pyasn1.error import PyAsn1Error
+from pyasn1_alt_modules import rfc5280
+
+from ..errors import DraftSpent, LintStopped
+from .build import Draft
+from .profiles import LintException
+
+_STOPS = validation.ValidationFindingSeverity.NOTICE
+"""Findings of this severity or worse stop issuance; numerically lower is worse."""
+
+SigningKey = ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class LintedDraft:
+    """Proof that a draft passed; good for one signature by the signer whose seal it carries."""
+
+    draft: Draft
+    # The bytes that will be signed (TBSCertificate, DER).
+    tbs: bytes
+    token: bytes
+
+
+class Seal:
+    """A signer's mark on drafts: remembers which were linted for it and not yet signed."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, bytes] = {}
+        self._lock = threading.Lock()
+
+    def press(self, draft: Draft, tbs: bytes) -> LintedDraft:
+        """Mark a draft that passed; only `Linter` calls this."""
+        token = secrets.token_bytes(16)
+        with self._lock:
+            self._open[token] = _print(draft, tbs)
+        return LintedDraft(draft=draft, tbs=tbs, token=token)
+
+    def redeem(self, linted: LintedDraft, *, issuer: str) -> None:
+        """Spend the mark, whether or not what follows succeeds.
+
+        Raises:
+            DraftSpent: spent before, not ours, for another issuer, or changed since lint.
+        """
+        with self._lock:
+            known = self._open.pop(linted.token, None)
+        if known is None or known != _print(linted.draft, linted.tbs) or linted.draft.issuer.name != issuer:
+            raise DraftSpent
+
+    def forget(self, linted: LintedDraft) -> None:
+        """Give up a draft that will not be signed."""
+        with self._lock:
+            self._open.pop(linted.token, None)
+
+
+class Linter:
+    """pkilint's certificate rules, built once; lints for one signer."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+        self._rules = _rules()
+        self._keys: dict[str, SigningKey] = {}
+        self._lock = threading.Lock()
+
+    def lint(self, draft: Draft) -> LintedDraft:
+        """Sign with the throw-away key, run all rules, return the one-use token.
+
+        Raises:
+            LintStopped: names the first finding that no exception of the profile excuses.
+        """
+        key = self._throw_away(draft.issuer.certificate)
+        signed = draft.builder.sign(key, algorithm_for(key))
+        der = signed.public_bytes(Encoding.DER)
+        for code, text in self.findings(der):
+            if not _excused(draft.profile.exceptions, code, text):
+                raise LintStopped(finding=code)
+        return self._seal.press(draft, signed.tbs_certificate_bytes)
+
+    def findings(self, der: bytes) -> list[tuple[str, str]]:
+        """Code and text of everything of NOTICE or worse."""
+        document = certificate.RFC5280Certificate("draft", der, "certificate")
+        try:
+            document.decode()
+        except SubstrateDecodingFailedError as error:
+            return [("itu.invalid_asn1_syntax", str(error))]
+        return [
+            (found.finding.code, found.message or "")
+            for result in self._rules.validate(document.root)
+            for found in result.finding_descriptions
+            if found.finding.severity <= _STOPS
+        ]
+
+    def _throw_away(self, issuer: x509.Certificate) -> SigningKey:
+        key = issuer.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise DraftSpent
+        with self._lock:
+            if key.curve.name not in self._keys:
+                self._keys[key.curve.name] = ec.generate_private_key(key.curve)
+            return self._keys[key.curve.name]
+
+
+def algorithm_for(key: SigningKey) -> hashes.SHA256 | hashes.SHA384:
+    """The hash that belongs to a curve (RFC 5758 section 3.2, FIPS 186-5)."""
+    return hashes.SHA384() if key.curve.name == "secp384r1" else hashes.SHA256()
+
+
+def _print(draft: Draft, tbs: bytes) -> bytes:
+    return hashlib.sha256(draft.issuer.name.encode() + b"\0" + tbs).digest()
+
+
+def _excused(exceptions: tuple[LintException, ...], code: str, text: str) -> bool:
+    return any(each.code == code and each.about in text for each in exceptions)
+
+
+class _ExtensionDecoder(ValueDecoder):  # type: ignore[misc]  # the library ships no types
+    """Decodes certificatePolicies with pyasn1 itself.
+
+    pkilint's fast decoder refuses every identifier under arc 2 whose second number is above 47, among them the
+    example arc 2.999 and the UUID arc's numbers; pyasn1 reads them and checks the encoding as strictly.
+    """
+
+    def decode_value(self, node, type_node, value_node, pdu_type):  # type: ignore[no-untyped-def]  # as above  # noqa: ANN001, ANN202
+        if type_node.pdu != rfc5280.id_ce_certificatePolicies:
+            return super().decode_value(node, type_node, value_node, pdu_type)
+        try:
+            decoded, rest = decoder.decode(value_node.pdu.asOctets(), asn1Spec=rfc5280.CertificatePolicies())
+        except PyAsn1Error as error:
+            raise SubstrateDecodingFailedError(value_node.document, pdu_type, value_node, str(error)) from error
+        if rest:
+            raise SubstrateDecodingFailedError(value_node.document, pdu_type, value_node, "trailing bytes")
+        return create_and_append_node_from_pdu(value_node.document, decoded, value_node)
+
+
+def _rules() -> validation.Validator:
+    decoding = certificate.create_decoding_validators(names.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS)
+    ours = extension.ExtensionsDecodingValidator(
+        decode_func=_ExtensionDecoder(
+            type_path="extnID", value_path="extnValue", type_mappings=extension.EXTENSION_MAPPINGS
+        )
+    )
+    return certificate.create_pkix_certificate_validator_container(
+        [ours if isinstance(each, extension.ExtensionsDecodingValidator) else each for each in decoding],
+        [
+            certificate.create_issuer_validator_container([]),
+            certificate.create_validity_validator_container(),
+            certificate.create_subject_validator_container([]),
+            certificate.create_extensions_validator_container([]),
+            certificate.create_spki_validator_container([]),
+        ],
+    )
