@@ -11,27 +11,28 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
 
-from core.web import Guard, _, caller, identity
+from core.web import Guard, _, caller, identity, locale
 
 from .console import Console, Hit, Page, Reader
 from .errors import NoSuchEntry
 from .events import KINDS
 from .models import Outcome
-from .search import BadFilter, Row, TileAddress, parse
+from .search import BadFilter, Query, Row, TileAddress, parse
 from .search.query import FILTERS, ZONES
-from .search.words import OUTCOMES, REASONS, TONES, says, tell
+from .search.words import OUTCOMES, PERSONAL, REASONS, TONES, says, tell
 from .search.words import ZONES as ZONE_WORDS
 
 ROLE = "security-officer"
 _FOREVER = "public, max-age=31536000, immutable"
 _SECONDS = "public, max-age=1"
 _DIGITS = 16
+_MINUTE = "%Y-%m-%dT%H:%M"
 
 
 def blueprint(console: Console, guard: Guard, *, assurance: int = 1) -> Blueprint:
@@ -39,6 +40,7 @@ def blueprint(console: Console, guard: Guard, *, assurance: int = 1) -> Blueprin
     made = Blueprint("audit", __name__, template_folder="templates")
     made.app_template_global(name="tell")(tell)
     made.app_template_global(name="says")(says)
+    made.app_template_global(name="named")(_named)
     made.app_template_filter(name="moment")(_moment)
     _officers(made, console, guard, assurance)
     _downloads(made, console, guard, assurance)
@@ -53,20 +55,21 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
     def overview() -> str:
         parse(_parameters())
         shape, lag = console.overview(_officer())
-        return render_template("audit/overview.html", shape=shape, lag=lag, **_choices({}))
+        return render_template("audit/overview.html", shape=shape, lag=lag, **_choices({}, Query()))
 
     @made.get("/search")
     @guard.person(ROLE, assurance=assurance)
     def search() -> str:
         given = _parameters()
-        page = console.search(_officer(), parse(given))
+        query = parse(given)
+        page = console.search(_officer(), query)
         return render_template(
             "audit/search.html",
             page=page,
             older=_address("audit.search", given, after=page.next) if page.next is not None else None,
             newest=_address("audit.search", given) if "after" in given else None,
             as_json=_address("audit.search_json", given),
-            **_choices(given),
+            **_choices(given, query),
         )
 
     @made.get("/search.json")
@@ -83,6 +86,7 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
             opened=opened,
             told=tell(opened.row),
             pretty=_pretty(opened.raw),
+            personal=PERSONAL,
         )
 
 
@@ -160,10 +164,15 @@ def _index(text: str) -> int:
     return int(text)
 
 
-def _choices(given: Mapping[str, list[str]]) -> dict[str, Any]:
+def _choices(given: Mapping[str, list[str]], query: Query) -> dict[str, Any]:
     """What the filter form offers, and what it shows as chosen."""
+    # A time field of a browser takes minutes only; the last minute of a span is inside it.
+    times = {
+        "from": query.since.strftime(_MINUTE) if query.since else "",
+        "to": (query.until - timedelta(seconds=1)).strftime(_MINUTE) if query.until else "",
+    }
     return {
-        "chosen": {name: given.get(name, [""])[0].strip() for name in FILTERS},
+        "chosen": {name: given.get(name, [""])[0].strip() for name in FILTERS} | times,
         "kinds": sorted((_(kind.says), name) for name, kind in KINDS.items()),
         "zones_words": ZONE_WORDS,
         "reasons": REASONS,
@@ -219,6 +228,12 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _named(sealed: Mapping[str, str]) -> str:
+    """The person's name in the reader's script, if both are known."""
+    order = ("name_zh", "name") if locale() == "zh" else ("name", "name_zh")
+    return next((sealed[field] for field in order if sealed.get(field)), "")
 
 
 def _pretty(raw: bytes) -> str:

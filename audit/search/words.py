@@ -57,7 +57,24 @@ REASONS = {
     "policy_error": N_("The policies could not be evaluated."),
     "wrong_credentials": N_("User name or password was wrong."),
 }
-_HOW = ("amr", "methods", "acr", "assurance", "method", "path", "profile", "scope")
+_HOW = {
+    "acr": N_("assurance level"),
+    "assurance": N_("assurance level"),
+    "method": N_("request"),
+    "path": N_("address"),
+    "profile": N_("certificate profile"),
+    "scope": N_("scope"),
+}
+PERSONAL = {
+    "name": N_("Name"),
+    "name_zh": N_("Chinese name"),
+    "username": N_("User name"),
+    "mail": N_("E-mail"),
+    "address": N_("Client address"),
+    "reason": N_("Reason"),
+    "person": N_("Person searched for"),
+}
+"""Fields of a sealed part."""
 _WHY = ("reason", "code")
 _POLICIES = ("policies", "reasons", "policy_ids")
 
@@ -73,7 +90,7 @@ class Told:
     zone: str
     # Catalogue keys of login methods, then codes without a word.
     methods: Sequence[str]
-    # Other facts about how, as (attribute, value).
+    # Other facts about how: catalogue key and value.
     how: Sequence[tuple[str, str]]
     # Why it ended so: a catalogue key, or empty; and the bare code.
     why: str
@@ -93,7 +110,7 @@ def tell(row: Row) -> Told:
         source=_SOURCES.get(row.source, row.source),
         zone=ZONES.get(row.zone, row.zone),
         methods=[_METHODS.get(name, name) for name in _listed(facts, ("amr", "methods"))],
-        how=[(name, facts[name]) for name in _HOW[2:] if facts.get(name)],
+        how=[(words, facts[name]) for name, words in _HOW.items() if facts.get(name)],
         why=REASONS.get(code, ""),
         code=code,
         policies=_listed(facts, _POLICIES),

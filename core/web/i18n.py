@@ -27,6 +27,8 @@ _YEAR = 365 * 24 * 3600
 def load(folders: Sequence[Path]) -> Translations:
     """Merge the Chinese catalogues of several components."""
     merged = Translations()
+    # Merging keeps the plural rule of the empty catalogue, which is English; Chinese has one form for every number.
+    merged.plural = lambda _count: 0
     for folder in folders:
         with (folder / "zh.po").open("rb") as file:
             catalogue = read_po(file, locale="zh_Hans_CN")
