@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies at the birth of a site, and the engine as each role that decides loads it."""
+
+import secrets
+
+from audit import Recorder
+from core.config import ConfigurationError
+from policies.bundle import read_source, release
+from policies.config import PolicySettings
+from policies.keys import public_pem, read_policy_key, read_release_key
+from policies.service import PolicyEngine
+
+from ..context import Context
+from ..files import replace, write_secret
+
+
+def found(context: Context, recorder: Recorder) -> None:
+    """Make the policy key and release the first policies.
+
+    Raises:
+        ConfigurationError: the folder with the policies cannot be read.
+    """
+    settings = context.settings("policies", PolicySettings)
+    key_file = context.site.folder("policies") / "release.key"
+    write_secret(key_file, secrets.token_bytes(32))
+    key = read_release_key(key_file)
+    replace(context.site.public / "policy-key.pem", public_pem(key))
+    try:
+        source = read_source(settings.source)
+    except OSError as error:
+        raise ConfigurationError(where="policies.source", why=error.strerror or "unreadable") from error
+    release(
+        context.site.public / "policies",
+        source,
+        key=key,
+        recorder=recorder,
+        at=context.clock.now(),
+        actor="init",
+    )
+
+
+def engine(context: Context) -> PolicyEngine:
+    """The policies in force, verified and tested again by whoever uses them.
+
+    Raises:
+        BundleRefused: there are none that the policy key signed.
+        PoliciesUnusable: signed, but broken.
+    """
+    key = read_policy_key(context.site.public / "policy-key.pem")
+    return PolicyEngine.load(context.site.public / "policies", key)

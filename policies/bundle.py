@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signed bundles: a folder per version, and one file that says which is in force and proves it.
+
+``current`` has two lines: the canonical manifest (JSON, sorted, no spaces) with the SHA-256 of every file, and the
+base64 of its Ed25519 signature. It is replaced in one step after the version's folder is complete, so a crash leaves
+the old release or the new one. The folder itself is not trusted: whoever changes it gains nothing but a refusal.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from audit import Event, Outcome, Recorder, Wait
+
+from .errors import BundleRefused, NothingToRelease
+from .release import Release
+
+CURRENT = "current"
+SHIPPED = Path(__file__).parent / "shipped"
+_FORMAT = "tallygate-policies/1"
+# Nothing else this key could ever sign begins like this.
+_CONTEXT = b"tallygate policy bundle\n"
+_LONGEST = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What was released, as signed."""
+
+    format: str
+    # Rises by one with each release; an older one is refused by whoever saw a newer.
+    sequence: int
+    version: str
+    released_at: str
+    released_by: str
+    # File name to SHA-256 in hex.
+    files: dict[str, str]
+
+    def canonical(self) -> bytes:
+        """The bytes that are signed."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def read_source(folder: Path) -> dict[str, bytes]:
+    """The files of a release from a folder somebody edited."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def read_current(folder: Path, key: Ed25519PublicKey) -> tuple[Manifest, dict[str, bytes]]:
+    """Verify what is in force and return it.
+
+    Raises:
+        BundleRefused: unsigned, signed by another key, or any file differs from its manifest.
+    """
+    manifest = read_manifest(folder, key)
+    files: dict[str, bytes] = {}
+    for name, digest in manifest.files.items():
+        try:
+            content = (folder / manifest.version / name).read_bytes()
+        except OSError as error:
+            raise BundleRefused(why=f"{name} cannot be read") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise BundleRefused(why=f"{name} was changed after it was signed")
+        files[name] = content
+    return manifest, files
+
+
+def read_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
+    """Verify the signature and return the manifest, without reading the files.
+
+    Raises:
+        BundleRefused: unsigned, signed by another key, or not a manifest.
+    """
+    try:
+        with (folder / CURRENT).open("rb") as file:
+            signed, _, signature = file.read(_LONGEST).partition(b"\n")
+        key.verify(base64.b64decode(signature.strip(), validate=True), _CONTEXT + signed)
+    except OSError as error:
+        raise BundleRefused(why="there is none") from error
+    except (InvalidSignature, binascii.Error) as error:
+        raise BundleRefused(why="its signature is not by the policy key") from error
+    return _manifest(signed)
+
+
+def release(
+    folder: Path,
+    source: Mapping[str, bytes],
+    *,
+    key: Ed25519PrivateKey,
+    recorder: Recorder,
+    at: datetime,
+    actor: str,
+    recorded_by: str = "app",
+) -> Manifest:
+    """Prove, record, sign and put in force.
+
+    Raises:
+        PoliciesUnusable: they do not build or a case fails; nothing was recorded.
+        NothingToRelease: the same files are in force already.
+        RecordUnavailable: no record, no release.
+    """
+    # 1. Only what passes its own tests can be released.
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in source.items()}
+    Release.proved(source, version="candidate")
+    # 2. Decide the version; what was begun and cut off is finished by the same path.
+    before = read_manifest(folder, key.public_key()) if (folder / CURRENT).exists() else None
+    if before is not None and before.files == digests:
+        # A crash after step 5 left no outcome; recording it twice under one key is one entry.
+        recorder.record(_event(before, Outcome.SUCCESS, recorded_by))
+        raise NothingToRelease(version=before.version)
+    sequence = before.sequence + 1 if before else 1
+    content = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+    manifest = Manifest(
+        format=_FORMAT,
+        sequence=sequence,
+        version=f"{sequence}-{content[:12]}",
+        released_at=at.isoformat(),
+        released_by=actor,
+        files=digests,
+    )
+    # 3. The intent is in the log before anything is signed.
+    recorder.record(_event(manifest, Outcome.INTENDED, recorded_by), wait=Wait.PUBLISHED)
+    # 4. The files first; nobody reads them before the manifest names them.
+    for name, body in source.items():
+        _write(folder / manifest.version / name, body)
+    # 5. In force from this rename on.
+    signature = base64.b64encode(key.sign(_CONTEXT + manifest.canonical()))
+    _write(folder / CURRENT, manifest.canonical() + b"\n" + signature + b"\n")
+    # 6. Followers load it when they hear this.
+    recorder.record(_event(manifest, Outcome.SUCCESS, recorded_by))
+    return manifest
+
+
+def _manifest(verified: bytes) -> Manifest:
+    try:
+        manifest = Manifest(**json.loads(verified))
+        names = [Path(name) for name in (manifest.version, *manifest.files)]
+    except (TypeError, ValueError) as error:
+        raise BundleRefused(why="its manifest cannot be read") from error
+    if manifest.format != _FORMAT or type(manifest.sequence) is not int:
+        raise BundleRefused(why="its format is unknown")
+    if any(len(name.parts) != 1 or name.name == ".." for name in names):
+        raise BundleRefused(why="a name leads out of its folder")
+    return manifest
+
+
+def _event(manifest: Manifest, outcome: Outcome, recorded_by: str) -> Event:
+    # The key follows from what happened: a release cut off midway is recorded once, however often it is retried.
+    digest = hashlib.sha256(b"policy.released\n" + outcome.encode() + b"\n" + manifest.canonical()).hexdigest()
+    return Event(
+        key=digest[:32],
+        type="policy.released",
+        outcome=outcome,
+        at=datetime.fromisoformat(manifest.released_at),
+        source=recorded_by,
+        actor=manifest.released_by,
+        object=manifest.version,
+        policy=manifest.version,
+        attributes={"sequence": manifest.sequence, "files": len(manifest.files)},
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Every role reads the bundle as its own user.
+    path.parent.chmod(0o755)
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.chmod(0o644)
+    draft.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tallygate policies``: check, test, release and explain."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from audit.client import RecorderClient
+from core.clock import SystemClock
+from core.config import ConfigurationError, Document
+from core.site import SiteSettings
+
+from . import bundle
+from .config import PolicySettings
+from .keys import read_policy_key, read_release_key
+from .models import DecisionRequest
+from .release import Release
+
+_SOURCE = click.option(
+    "--source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=bundle.SHIPPED,
+    help="Folder with the policies; the shipped ones by default.",
+)
+_SITE = click.option(
+    "--site",
+    "configuration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The site's configuration file (site.toml).",
+)
+
+
+@click.group()
+def policies() -> None:
+    """Write, prove and release the site's policies."""
+
+
+@policies.command()
+@_SOURCE
+def check(source: Path) -> None:
+    """Parse, validate and lint, without running the cases."""
+    made = Release(_files(source), version="candidate")
+    click.echo(f"{len(made.policies)} policies, {len(made.zones)} zones: sound")
+
+
+@policies.command()
+@_SOURCE
+def test(source: Path) -> None:
+    """Run the table of cases; exit 1 if a line is answered otherwise or a policy is not proved."""
+    made = Release(_files(source), version="candidate")
+    wrong = made.failures()
+    for line in wrong:
+        click.echo(f"WRONG {line}")
+    click.echo(f"{made.number_of_cases} cases, {len(wrong)} wrong")
+    sys.exit(1 if wrong else 0)
+
+
+@policies.command()
+@_SITE
+@click.option("--actor", required=True, help="Who releases; goes into the record.")
+def release(configuration: Path, actor: str) -> None:
+    """Record, sign and put in force the policies of the site's source folder."""
+    document = Document.read(configuration)
+    site = document.section("site", SiteSettings)
+    settings = document.section("policies", PolicySettings)
+    recorder = RecorderClient(
+        site.state / "run" / "log.sock",
+        caller="app",
+        secret=site.pair_secret(holder="app", caller="app", callee="audit"),
+        log_key=(site.public / "log.vkey").read_text("utf-8").strip(),
+    )
+    try:
+        manifest = bundle.release(
+            site.public / "policies",
+            _files(settings.source),
+            key=read_release_key(site.folder("policies") / "release.key"),
+            recorder=recorder,
+            at=SystemClock().now(),
+            actor=actor,
+        )
+    finally:
+        recorder.close()
+    click.echo(f"Version {manifest.version} is in force")
+
+
+@policies.command()
+@click.option("--site", "configuration", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--kind", type=click.Choice(["person", "device", "client", "anonymous"]), default="person")
+@click.option("--subject", default="somebody")
+@click.option("--role", "roles", multiple=True)
+@click.option("--organisation", default="")
+@click.option("--mandate", "mandates", multiple=True)
+@click.option("--disabled", is_flag=True)
+@click.option("--proofing", type=int, default=3)
+@click.option("--assurance", type=int, default=1)
+@click.option("--clearance", type=int, default=0)
+@click.option("--action", default="access")
+@click.option("--resource", required=True)
+@click.option("--class", "resource_class", required=True)
+@click.option("--owner", default="")
+@click.option("--classification", type=int, default=0)
+@click.option("--required-assurance", type=int, default=0)
+@click.option("--from", "from_zone", required=True)
+@click.option("--to", "to_zone", required=True)
+@click.option("--device")
+@click.option("--public-path", is_flag=True)
+def explain(configuration: Path | None, *, disabled: bool, public_path: bool, **question: Any) -> None:
+    """Ask one question; of the site's policies in force with --site, else of the shipped ones."""
+    question["principal_kind"] = question.pop("kind")
+    question["roles"] = frozenset(question["roles"])
+    question["mandates"] = frozenset(question["mandates"])
+    request = DecisionRequest(enabled=not disabled, path_public=public_path, at=SystemClock().now(), **question)
+    decision = _in_force(configuration).decide(request)
+    click.echo(f"{'ALLOW' if decision.allowed else 'DENY'} {decision.code}")
+    click.echo(f"because of: {', '.join(decision.reasons) or 'nothing that permits'}")
+    if decision.step_up is not None:
+        click.echo(f"would be allowed at assurance {decision.step_up}")
+    click.echo(f"version: {decision.version}")
+
+
+def _in_force(configuration: Path | None) -> Release:
+    if configuration is None:
+        return Release(_files(bundle.SHIPPED), version="shipped")
+    site = Document.read(configuration).section("site", SiteSettings)
+    manifest, files = bundle.read_current(site.public / "policies", read_policy_key(site.public / "policy-key.pem"))
+    return Release.proved(files, version=manifest.version)
+
+
+def _files(source: Path) -> dict[str, bytes]:
+    try:
+        return bundle.read_source(source)
+    except OSError as error:
+        raise ConfigurationError(where=str(source), why=error.strerror or "unreadable") from error

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One release's policies, ready to answer; immutable, so that a newer one replaces it by one reference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cedarpy
+
+from ..errors import PoliciesUnusable
+from ..models import Code, DecisionRequest
+from .slices import slices
+from .source import Policy, read_policies, read_schema
+
+_TYPES = {"person": "Person", "device": "Device", "client": "Client", "anonymous": "Anonymous"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What Cedar said about one question; ``failed`` whenever it did not say it cleanly."""
+
+    allowed: bool
+    reasons: tuple[str, ...] = ()
+    failed: bool = False
+
+
+class Ruleset:
+    """Schema and sliced policies as handles."""
+
+    def __init__(self, *, policies: Mapping[str, str], schema: str, zones: frozenset[str]) -> None:
+        """Build everything.
+
+        Raises:
+            PoliciesUnusable: see ``read_policies``.
+        """
+        self._schema = read_schema(schema)
+        self.policies: tuple[Policy, ...] = read_policies(policies, schema)
+        self._slices = slices(self.policies, zones)
+        self._codes = {policy.id: policy.code for policy in self.policies}
+        if not any(policy.forbids for policy in self.policies):
+            raise PoliciesUnusable(why="there is no forbid at all, so nothing stops a disabled person")
+
+    def code(self, policy: str) -> Code | None:
+        """What a forbid explains."""
+        return self._codes[policy]
+
+    def ask(self, request: DecisionRequest) -> Answer:
+        """Evaluate; a question of no slice (unknown zone or action) is denied unasked."""
+        policies = self._slices.get((request.from_zone, request.to_zone, request.action))
+        if policies is None:
+            return Answer(allowed=False)
+        try:
+            return self._evaluate(request, policies)
+        except Exception:  # noqa: BLE001 - whatever goes wrong in here must deny, not surface
+            return Answer(allowed=False, failed=True)
+
+    def _evaluate(self, request: DecisionRequest, policies: cedarpy.PolicySet) -> Answer:
+        principal = {"type": _TYPES[request.principal_kind], "id": request.subject or request.principal_kind}
+        target = {"type": "Target", "id": request.resource}
+        result = cedarpy.is_authorized(
+            {
+                "principal": principal,
+                "action": {"type": "Action", "id": request.action},
+                "resource": target,
+                "context": _circumstances(request),
+            },
+            policies,
+            [
+                {"uid": principal, "attrs": _attributes(request), "parents": _roles(request)},
+                {
+                    "uid": target,
+                    "attrs": {
+                        "owner": request.owner,
+                        "classification": request.classification,
+                        "required_assurance": request.required_assurance,
+                    },
+                    "parents": [
+                        {"type": "Class", "id": request.resource_class},
+                        {"type": "Zone", "id": request.to_zone},
+                    ],
+                },
+            ],
+            schema=self._schema,
+        )
+        names = result.diagnostics.id_annotations_by_reason
+        reasons = tuple(sorted(names[reason] for reason in result.diagnostics.reasons))
+        if result.decision is cedarpy.Decision.NoDecision or result.diagnostics.errors:
+            return Answer(allowed=False, reasons=reasons, failed=True)
+        # Cedar names at least one permit for every Allow; one without is not believed.
+        allowed = result.decision is cedarpy.Decision.Allow and bool(reasons)
+        return Answer(allowed=allowed, reasons=reasons)
+
+
+def _circumstances(request: DecisionRequest) -> dict[str, Any]:
+    return {
+        "from_zone": request.from_zone,
+        "assurance": request.assurance,
+        "methods": list(request.methods),
+        "method": request.method,
+        "device": bool(request.device),
+        "path_public": request.path_public,
+        "at": int(request.at.timestamp()),
+    }
+
+
+def _attributes(request: DecisionRequest) -> dict[str, Any]:
+    if request.principal_kind == "anonymous":
+        return {}
+    common = {"subject": request.subject, "enabled": request.enabled, "organisation": request.organisation}
+    if request.principal_kind != "person":
+        return common
+    return {
+        **common,
+        "proofing": request.proofing,
+        "clearance": request.clearance,
+        "mandates": sorted(request.mandates),
+    }
+
+
+def _roles(request: DecisionRequest) -> list[dict[str, str]]:
+    if request.principal_kind != "person":
+        return []
+    return [{"type": "Role", "id": role} for role in sorted(request.roles)]

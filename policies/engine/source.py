@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cedar text to policies with names: each has a unique `@id`, each forbid an explanation, and all pass the lint."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cedarpy
+from cedarpy import pst
+
+from ..errors import PoliciesUnusable
+from ..models import Code
+from .lint import optional_attributes, unsafe_presence_test
+
+_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One static policy of a release."""
+
+    id: str
+    # What a page explains when this forbid decided; None for permits.
+    code: Code | None
+    tree: pst.Template
+
+    @property
+    def forbids(self) -> bool:
+        """Whether it takes away."""
+        return self.tree.effect == "forbid"
+
+
+def read_schema(text: str) -> cedarpy.Schema:
+    """Parse the schema.
+
+    Raises:
+        PoliciesUnusable: it does not parse.
+    """
+    try:
+        return cedarpy.Schema.from_str(text)
+    except ValueError as error:
+        raise PoliciesUnusable(why=f"schema: {error}") from error
+
+
+def read_policies(files: Mapping[str, str], schema_text: str) -> tuple[Policy, ...]:
+    """Parse, validate against the schema and lint all files of a release.
+
+    Raises:
+        PoliciesUnusable: with the file or policy and the reason.
+    """
+    schema = read_schema(schema_text)
+    optional = optional_attributes(schema_text)
+    found: dict[str, Policy] = {}
+    for name, text in sorted(files.items()):
+        try:
+            tree = cedarpy.PolicySet.from_str(text).to_pst()
+        except ValueError as error:
+            raise PoliciesUnusable(why=f"{name}: {error}") from error
+        if tree.templates:
+            raise PoliciesUnusable(why=f"{name}: templates are not used here")
+        validation = cedarpy.validate_policies(text, schema)
+        if not validation.validation_passed:
+            raise PoliciesUnusable(why=f"{name}: {'; '.join(str(error) for error in validation.errors)}")
+        for template in tree.static_policies.values():
+            policy = _policy(name, template)
+            if policy.id in found:
+                raise PoliciesUnusable(why=f"{name}: two policies are called {policy.id}")
+            attribute = unsafe_presence_test(template, optional) if policy.forbids else None
+            if attribute:
+                raise PoliciesUnusable(why=f"{name}: {policy.id} forbids nothing where “{attribute}” is missing")
+            found[policy.id] = policy
+    return tuple(found.values())
+
+
+def _policy(file: str, tree: pst.Template) -> Policy:
+    identifier = tree.annotations.get("id", "")
+    if not _ID.fullmatch(identifier):
+        raise PoliciesUnusable(why=f"{file}: {tree.id} has no usable @id")
+    if tree.effect == "permit":
+        return Policy(identifier, None, tree)
+    try:
+        return Policy(identifier, Code(tree.annotations.get("code", "")), tree)
+    except ValueError as error:
+        raise PoliciesUnusable(why=f"{file}: {identifier} explains itself with no known @code") from error

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One release in memory: rules, matrix and cases built together, usable only if every case passes."""
+
+from collections.abc import Mapping
+
+from .cases import failures, read_cases
+from .engine import Ruleset
+from .errors import PoliciesUnusable
+from .explain import Reason, explain
+from .models import Code, Decision, DecisionRequest
+from .zones import ZoneMatrix
+
+SCHEMA = "schema.cedarschema"
+ZONES = "zones.toml"
+CASES = ("cases.toml", "cases.csv")
+
+
+class Release:
+    """Decides; immutable."""
+
+    def __init__(self, files: Mapping[str, bytes], *, version: str) -> None:
+        """Build from a bundle's files; does not run the cases.
+
+        Raises:
+            PoliciesUnusable: a file is missing, does not parse, validate or pass the lint.
+        """
+        missing = {SCHEMA, ZONES, *CASES} - set(files)
+        if missing:
+            raise PoliciesUnusable(why=f"{', '.join(sorted(missing))} missing")
+        self.version = version
+        self._matrix = ZoneMatrix.read(files[ZONES])
+        try:
+            texts = {name: content.decode("utf-8") for name, content in files.items() if name.endswith(".cedar")}
+            schema = files[SCHEMA].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise PoliciesUnusable(why=str(error)) from error
+        self._rules = Ruleset(policies=texts, schema=schema, zones=self._matrix.zones)
+        self._cases = read_cases(*(files[name] for name in CASES))
+
+    @classmethod
+    def proved(cls, files: Mapping[str, bytes], *, version: str) -> "Release":
+        """Build and run every case.
+
+        Raises:
+            PoliciesUnusable: also with the first cases that fail.
+        """
+        release = cls(files, version=version)
+        wrong = release.failures()
+        if wrong:
+            raise PoliciesUnusable(why="; ".join(wrong[:5]))
+        return release
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of all policies."""
+        return tuple(policy.id for policy in self._rules.policies)
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """Names of all zones."""
+        return self._matrix.zones
+
+    @property
+    def number_of_cases(self) -> int:
+        """How many lines the table has."""
+        return len(self._cases)
+
+    def failures(self) -> list[str]:
+        """What the table finds wrong."""
+        return failures(self._cases, self.decide, self.policies)
+
+    def decide(self, request: DecisionRequest) -> Decision:
+        """Answer with the matrix and Cedar side by side; both must allow."""
+        passage = self._matrix.passage(request)
+        answer = self._rules.ask(request)
+        if answer.failed:
+            return self._denied(Reason(code=Code.ERROR), answer.reasons)
+        if passage.code is None and answer.allowed:
+            return Decision(allowed=True, code=Code.ALLOWED, reasons=answer.reasons, step_up=None, version=self.version)
+        blocked = () if passage.code is None else (f"zone:{passage.row}",)
+        # A permit is no reason for a denial that only the matrix made.
+        forbids = () if answer.allowed else answer.reasons
+        return self._denied(explain(request, rules=self._rules, matrix=self._matrix), (*blocked, *forbids))
+
+    def _denied(self, reason: Reason, reasons: tuple[str, ...]) -> Decision:
+        return Decision(allowed=False, code=reason.code, reasons=reasons, step_up=reason.step_up, version=self.version)

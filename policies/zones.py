@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The zone matrix: networks as data, and what may pass between them.
+
+It is asked beside Cedar and both must allow, so that a mistake in one policy cannot join two networks. What has no row
+does not pass. A pair that is joined by ferry has no live route, neither directly nor through a third zone.
+"""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.config import ConfigurationError, decode
+
+from .errors import PoliciesUnusable
+from .models import Action, Code, DecisionRequest
+
+ALWAYS_APART = ("internal", "external")
+"""Physically isolated by law (document 2002/17 of the central offices); no released data can join them live."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """One network."""
+
+    # What it is, for whoever reads the file.
+    says: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ferry:
+    """Two networks between which only sealed bundles are carried, in this direction."""
+
+    origin: str
+    destination: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What may pass from one zone to another as it is."""
+
+    id: str
+    origin: str
+    destination: str
+    # Classes of resources that may be asked for, and what may be done with them.
+    classes: tuple[str, ...]
+    actions: tuple[str, ...]
+    # Lowest assurance; public paths and logging in come before anybody can be sure of anybody.
+    assurance: int = 0
+    # A device certificate must accompany the request.
+    device: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """The matrix's answer; ``code`` is None where it lets pass."""
+
+    code: Code | None
+    row: str
+
+
+class ZoneMatrix:
+    """All zones and rows of one release."""
+
+    def __init__(self, *, zones: Iterable[str], live: Sequence[Live], ferry: Sequence[Ferry] = ()) -> None:
+        """Check the whole.
+
+        Raises:
+            PoliciesUnusable: a stranger, a double row, or a live route where none may be.
+        """
+        self.zones = frozenset(zones)
+        self._rows: dict[tuple[str, str, str, str], Live] = {}
+        for row in live:
+            self._add(row)
+        for pair in (*live, *ferry):
+            if not {pair.origin, pair.destination} <= self.zones:
+                raise PoliciesUnusable(why=f"zones: {pair.origin} to {pair.destination} names no zone")
+        for origin, destination in {ALWAYS_APART, *((ship.origin, ship.destination) for ship in ferry)}:
+            if destination in _connected(origin, live):
+                raise PoliciesUnusable(why=f"zones: a live route joins {origin} and {destination}")
+
+    @classmethod
+    def read(cls, content: bytes) -> "ZoneMatrix":
+        """Parse ``zones.toml``.
+
+        Raises:
+            PoliciesUnusable: not TOML, unknown keys, or as in the constructor.
+        """
+        try:
+            table = tomllib.loads(content.decode("utf-8"))
+            document = decode(_Document, table, where="zones.toml", folder=Path())
+        except (ValueError, ConfigurationError) as error:
+            raise PoliciesUnusable(why=f"zones.toml: {error}") from error
+        return cls(zones=document.zones, live=document.live, ferry=document.ferry)
+
+    def passage(self, request: DecisionRequest) -> Passage:
+        """Whether the request may go from its zone to the resource's."""
+        row = self._rows.get((request.from_zone, request.to_zone, request.resource_class, request.action))
+        if row is None:
+            return Passage(code=Code.ZONE, row=f"no-row:{request.from_zone}>{request.to_zone}")
+        if row.device and not request.device:
+            return Passage(code=Code.DEVICE, row=row.id)
+        before_login = request.path_public or request.action == Action.LOGIN
+        if request.assurance < row.assurance and not before_login:
+            return Passage(code=Code.ASSURANCE, row=row.id)
+        return Passage(code=None, row=row.id)
+
+    def origins(self, *, destination: str, resource_class: str, action: str) -> tuple[str, ...]:
+        """From which zones such a resource can be reached at all."""
+        return tuple(
+            sorted(
+                zone for zone, to, of, doing in self._rows if (to, of, doing) == (destination, resource_class, action)
+            )
+        )
+
+    def _add(self, row: Live) -> None:
+        for resource_class in row.classes:
+            for action in row.actions:
+                if action not in set(Action):
+                    raise PoliciesUnusable(why=f"zones: row {row.id} names no action: {action}")
+                key = (row.origin, row.destination, resource_class, action)
+                if key in self._rows:
+                    raise PoliciesUnusable(
+                        why=f"zones: rows {self._rows[key].id} and {row.id} answer the same question"
+                    )
+                self._rows[key] = row
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    zones: dict[str, Zone]
+    live: tuple[Live, ...] = ()
+    ferry: tuple[Ferry, ...] = ()
+
+
+def _connected(start: str, live: Sequence[Live]) -> set[str]:
+    # Direction does not matter: an answer travels back along every route.
+    found = {start}
+    while True:
+        reached = {
+            zone
+            for row in live
+            for zone in (row.origin, row.destination)
+            if found & {row.origin, row.destination} and zone not in found
+        }
+        if not reached:
+            return found
+        found |= reached
