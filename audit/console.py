@@ -15,8 +15,9 @@ from datetime import timedelta
 
 from core.clock import Clock
 from core.errors import TallygateError
+from core.log import logger
 
-from .errors import NoSuchEntry
+from .errors import LogDamaged, NoSuchEntry
 from .indexer import Indexer
 from .models import Attribute, Entry, Event, Outcome, Recorder
 from .search import (
@@ -35,6 +36,7 @@ from .search import (
 )
 from .store import MOST_COUNTED, IndexStore
 
+_log = logger(__name__)
 DAY = timedelta(hours=24)
 _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
@@ -237,8 +239,13 @@ class Console:
         return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()
 
     def _hit(self, row: Row) -> Hit:
-        found = self._log.read(row.index, 1)
-        return Hit(row=row, sealed=self._sealed(found[0]) if found else {})
+        try:
+            sealed = self._sealed(self._log.read(row.index, 1)[0])
+        except LogDamaged as error:
+            # The rest of the page stands; opening this entry reports the damage.
+            _log.error("entry_damaged", index=row.index, exc_info=error)
+            sealed = {}
+        return Hit(row=row, sealed=sealed)
 
     def _sealed(self, entry: Entry) -> Mapping[str, str] | None:
         return self._log.unseal(entry) if entry.ciphertext else {}

@@ -10,7 +10,8 @@ import threading
 from core.errors import TallygateError
 from core.log import logger
 
-from .errors import RecordUnavailable
+from .errors import LogDamaged, RecordUnavailable
+from .models import Entry
 from .search import LogView, NameTokens, row_of
 from .store import IndexStore
 
@@ -73,8 +74,15 @@ class Indexer:
             raise RecordUnavailable
         tokens: dict[str, set[bytes]] = {}
         for entry in entries:
-            sealed = self._log.unseal(entry) if entry.ciphertext else None
-            found = self._names.tokens(sealed) if sealed else None
-            if found and entry.event.subject:
+            if found := self._names_in(entry):
                 tokens.setdefault(entry.event.subject, set()).update(found)
         self._store.add(start, [row_of(entry) for entry in entries], tokens)
+
+    def _names_in(self, entry: Entry) -> frozenset[bytes]:
+        try:
+            sealed = self._log.unseal(entry) if entry.ciphertext else None
+        except LogDamaged as error:
+            # One unreadable part must not hide all later entries; opening this one reports the damage.
+            _log.error("sealed_part_damaged", index=entry.index, exc_info=error)
+            return frozenset()
+        return self._names.tokens(sealed) if sealed else frozenset()

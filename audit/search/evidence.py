@@ -5,10 +5,11 @@ The steps are kept so that the console can show each hash an outsider will compu
 """
 
 import base64
-import hashlib
 from dataclasses import dataclass
 
-from ..errors import LogDamaged
+from ..errors import LogDamaged, ProofRefused
+from ..merkle import leaf_hash, verify_inclusion
+from ..merkle.hashing import node_hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +48,18 @@ def check(raw: bytes, inclusion: Inclusion, *, size: int, root: bytes) -> Eviden
     Raises:
         LogDamaged: they do not lead there.
     """
-    leaf = hashlib.sha256(b"\0" + raw).digest()
-    steps = _climb(leaf, inclusion, size)
-    if (steps[-1].node if steps else leaf) != root:
-        raise LogDamaged(index=inclusion.index, why="its bytes do not lead to the signed root")
+    index, leaf = inclusion.index, leaf_hash(raw)
+    try:
+        verify_inclusion(leaf=leaf, index=index, size=size, root=root, proof=inclusion.path)
+    except ProofRefused as error:
+        raise LogDamaged(index=index, why="its bytes do not lead to the signed root") from error
     return Evidence(
-        index=inclusion.index, leaf=leaf, steps=steps, size=size, root=root, checkpoint=inclusion.checkpoint
+        index=index,
+        leaf=leaf,
+        steps=_climb(leaf, inclusion, size),
+        size=size,
+        root=root,
+        checkpoint=inclusion.checkpoint,
     )
 
 
@@ -64,21 +71,15 @@ def proof_text(inclusion: Inclusion) -> str:
 
 
 def _climb(leaf: bytes, inclusion: Inclusion, size: int) -> tuple[Step, ...]:
-    """RFC 9162 section 2.1.3.2, keeping what it passes."""
-    fn, sn, node = inclusion.index, size - 1, leaf
+    """The hashes that a proof which holds passes on its way up (RFC 9162 section 2.1.3.2)."""
+    place, last, node = inclusion.index, size - 1, leaf
     steps = []
     for sibling in inclusion.path:
-        left = fn & 1 == 1 or fn == sn
-        if sn == 0 or len(sibling) != hashlib.sha256().digest_size:
-            raise LogDamaged(index=inclusion.index, why="its proof is too long")
-        if left:
-            node = hashlib.sha256(b"\1" + sibling + node).digest()
-            while fn & 1 == 0 and fn != 0:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            node = hashlib.sha256(b"\1" + node + sibling).digest()
+        left = place & 1 == 1 or place == last
+        node = node_hash(sibling, node) if left else node_hash(node, sibling)
         steps.append(Step(sibling=sibling, sibling_left=left, node=node))
-        fn, sn = fn >> 1, sn >> 1
-    if sn != 0:
-        raise LogDamaged(index=inclusion.index, why="its proof is too short")
+        # Levels on which the last node has no neighbour are passed without a hash.
+        while left and place & 1 == 0 and place != 0:
+            place, last = place >> 1, last >> 1
+        place, last = place >> 1, last >> 1
     return tuple(steps)
