@@ -169,9 +169,16 @@ class Pool:
         self._with(work)
 
     def replace(self, dn: str, attribute: str, values: Sequence[str]) -> None:
-        """Set an attribute to exactly these values."""
+        """Set an attribute to exactly these values; if the entry is gone, there is nothing to set."""
         content = [value.encode("utf-8") for value in values]
-        self._with(lambda connection: connection.modify_s(dn, [(ldap.MOD_REPLACE, attribute, content)]))
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.modify_s(dn, [(ldap.MOD_REPLACE, attribute, content)])
+            except ldap.NO_SUCH_OBJECT:
+                return
+
+        self._with(work)
 
     def include(self, dn: str, attribute: str, value: str) -> None:
         """Add one value; if it is there already, fine."""
@@ -190,7 +197,7 @@ class Pool:
         def work(connection: SimpleLDAPObject) -> None:
             try:
                 connection.modify_s(dn, [(ldap.MOD_DELETE, attribute, [value.encode("utf-8")])])
-            except ldap.NO_SUCH_ATTRIBUTE:
+            except (ldap.NO_SUCH_ATTRIBUTE, ldap.NO_SUCH_OBJECT):
                 return
 
         self._with(work)

@@ -2,3 +2,5 @@
 """The verbs: `Directory` answers questions for every role, `DirectoryWriter` makes every change for the one."""
 
 from .reading import Directory as Directory
+from .writing import DirectoryWriter as DirectoryWriter
+from .writing import open_writer as open_writer

@@ -111,6 +111,11 @@ class Directory:
             raise NoSuchOrganisation
         return entries.organisation(entry)
 
+    def has_credit_code(self, code: str) -> bool:
+        """Whether an organisation has this unified social credit code."""
+        where = names.equal("tallyCreditCode", code)
+        return bool(self._pool.search(self._tree.branch("organisations"), where, ["tallyId"], limit=1))
+
     def device(self, identifier: str) -> Device:
         """One device.
 

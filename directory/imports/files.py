@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CSV (RFC 4180) and LDIF (RFC 2849) read into rows that remember their line."""
+
+import base64
+import binascii
+import csv
+import io
+from collections.abc import Iterator
+
+from core.errors import N_
+
+from ..errors import UnreadableImport
+from .records import FIELDS, Row
+
+MOST_ROWS = 5_000
+"""Each row becomes records in the outbox, which holds 10,000."""
+
+_KINDS = {
+    "tallycitizen": "citizen",
+    "tallycivilservant": "civil-servant",
+    "tallyorganisationentry": "organisation",
+    "tallydevice": "device",
+    "tallymandate": "mandate",
+}
+_NAMES = {
+    "uid": "username",
+    "cn": "name",
+    "o": "name",
+    "tallynamezh": "name_zh",
+    "mail": "mail",
+    "tallyid": "id",
+    "tallyorganisation": "organisation",
+    "tallyproofinglevel": "proofing_level",
+    "tallyproofingdate": "proofing_date",
+    "tallyproofingevidence": "proofing_evidence",
+    "tallyclearance": "clearance",
+    "tallycreditcode": "credit_code",
+    "tallyscope": "scope",
+    "tallyuntil": "until",
+}
+_DAY = 8
+
+
+def read_csv(data: bytes) -> list[Row]:
+    """Rows of a table whose first line names the columns; ``kind`` is one of them.
+
+    Raises:
+        UnreadableImport: not UTF-8, no header, unknown or doubled columns, too many rows.
+    """
+    reader = csv.reader(io.StringIO(_text(data)), strict=True)
+    rows = []
+    try:
+        header = next(reader, [])
+        if "kind" not in header or len(set(header)) != len(header) or not set(header) <= {"kind", *FIELDS}:
+            raise UnreadableImport(why=N_("the first line must name the columns, “kind” among them"))
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                fields = {"": ""}
+            else:
+                fields = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
+            rows.append(Row(reader.line_num, fields.pop("kind", ""), fields))
+    except csv.Error as error:
+        raise UnreadableImport(why=N_("it is not a table of comma-separated values")) from error
+    return _bounded(rows)
+
+
+def read_ldif(data: bytes) -> list[Row]:
+    """Rows of entries of our own classes; names in the tree are not taken over, values from addresses never read.
+
+    Raises:
+        UnreadableImport: not UTF-8, not LDIF, change records, too many entries.
+    """
+    rows: list[Row] = []
+    for line, pairs in _entries(_text(data)):
+        fields: dict[str, str] = {}
+        kind = ""
+        for name, value in pairs:
+            if name == "objectclass":
+                kind = _KINDS.get(value.lower(), kind)
+            elif name == "tallyagency":
+                kind = "agency" if value == "TRUE" else kind
+            elif name == "tallyholder":
+                fields["username"] = value
+            elif name not in ("dn", "sn", "tallysubject", "tallynumber", "tallyenabled"):
+                known = _NAMES.get(name, name)
+                # A value given twice, or an attribute that is not imported, is refused with its line, not dropped.
+                fields[known if known not in fields else ""] = _day(value) if known in _DAYS else value
+        if kind in ("device", "mandate"):
+            fields.pop("id", None)
+        rows.append(Row(line, kind, fields))
+    return _bounded(rows)
+
+
+_DAYS = ("proofing_date", "until")
+
+
+def _entries(text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    entry: list[tuple[str, str]] = []
+    start = 0
+    for number, line in [*_unfolded(text), (0, "")]:
+        if line and not entry and line.lower().startswith("version:"):
+            continue
+        if line:
+            start = start if entry else number
+            entry.append(_pair(line))
+        elif entry:
+            if entry[0][0] != "dn" or any(name in ("changetype", "control") for name, _ in entry):
+                raise UnreadableImport(why=N_("it is not a list of LDIF entries"))
+            yield start, entry
+            entry = []
+
+
+def _unfolded(text: str) -> list[tuple[int, str]]:
+    lines: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(" ") and lines:
+            lines[-1] = (lines[-1][0], lines[-1][1] + line[1:])
+        else:
+            lines.append((number, line))
+    return [(number, line) for number, line in lines if not line.startswith("#")]
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name or value.startswith("<"):
+        raise UnreadableImport(why=N_("it is not a list of LDIF entries"))
+    if not value.startswith(":"):
+        return name.lower(), value.strip(" ")
+    try:
+        return name.lower(), base64.b64decode(value[1:].strip(" "), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError) as error:
+        raise UnreadableImport(why=N_("it is not a list of LDIF entries")) from error
+
+
+def _day(value: str) -> str:
+    # Generalized time to the way days are written in CSV.
+    return f"{value[:4]}-{value[4:6]}-{value[6:8]}" if value[:_DAY].isdigit() and len(value) > _DAY else value
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableImport(why=N_("it is not encoded in UTF-8")) from error
+
+
+def _bounded(rows: list[Row]) -> list[Row]:
+    if not rows:
+        raise UnreadableImport(why=N_("it is empty"))
+    if len(rows) > MOST_ROWS:
+        raise UnreadableImport(why=N_("it has more than 5,000 entries"))
+    return rows

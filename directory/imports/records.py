@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows checked one by one: each becomes a record to enter, or refusals that name the line, the field and the reason."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+from core.errors import N_
+
+from ..errors import BadName
+from ..models import (
+    Device,
+    Mandate,
+    Organisation,
+    Person,
+    PersonKind,
+    Proofing,
+    credit_code_is_right,
+    identifier_of,
+    username_of,
+)
+
+_REQUIRED = {
+    "citizen": ("username", "name"),
+    "civil-servant": ("username", "name", "organisation"),
+    "organisation": ("id", "name", "credit_code"),
+    "agency": ("id", "name", "credit_code"),
+    "device": ("name", "organisation"),
+    "mandate": ("username", "organisation", "scope", "until"),
+}
+_PROOFING = ("proofing_level", "proofing_date", "proofing_evidence")
+_OPTIONAL = {
+    "citizen": ("name_zh", "mail", *_PROOFING),
+    "civil-servant": ("name_zh", "mail", "clearance", *_PROOFING),
+    "organisation": ("name_zh",),
+    "agency": ("name_zh",),
+    "device": (),
+    "mandate": (),
+}
+FIELDS = frozenset(name for table in (_REQUIRED, _OPTIONAL) for names in table.values() for name in names)
+SCOPES = ("all", "tax", "social", "seal")
+
+_LONGEST = 120
+_HIGHEST_LEVEL = 3
+_MAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
+
+_BROKEN_ROW = N_("this line has fields it cannot have")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table or one entry of an LDIF file; ``fields`` holds what is not empty."""
+
+    line: int
+    kind: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a line is not imported; ``why`` is a catalogue key."""
+
+    line: int
+    field: str
+    why: str
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What came of an import: either everything was entered, or nothing and ``refused`` says why."""
+
+    people: int
+    organisations: int
+    devices: int
+    mandates: int
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def entered(self) -> int:
+        """All together."""
+        return self.people + self.organisations + self.devices + self.mandates
+
+
+@dataclass(frozen=True)
+class NewMandate:
+    """A mandate and the user name of its holder."""
+
+    username: str
+    mandate: Mandate
+
+
+@dataclass
+class Batch:
+    """Records that are entered together or not at all, each with the line it came from."""
+
+    people: list[tuple[int, Person]] = field(default_factory=list)
+    organisations: list[tuple[int, Organisation]] = field(default_factory=list)
+    devices: list[tuple[int, Device]] = field(default_factory=list)
+    mandates: list[tuple[int, NewMandate]] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+    def refuse(self, line: int, name: str, why: str) -> None:
+        """Note why a line cannot be entered."""
+        self.refused.append(Refusal(line, name, why))
+
+    def report(self) -> ImportReport:
+        """All or nothing."""
+        if self.refused:
+            return ImportReport(0, 0, 0, 0, tuple(sorted(self.refused, key=lambda refusal: refusal.line)))
+        return ImportReport(len(self.people), len(self.organisations), len(self.devices), len(self.mandates))
+
+
+def parse(rows: list[Row], *, new_id: Callable[[], str]) -> Batch:
+    """Turn rows into records; what the directory already holds is not looked at here."""
+    batch = Batch()
+    for row in rows:
+        before = len(batch.refused)
+        _shape(row, batch)
+        if len(batch.refused) == before:
+            _record(row, batch, new_id)
+    _unique(batch)
+    return batch
+
+
+def _shape(row: Row, batch: Batch) -> None:
+    if row.kind not in _REQUIRED:
+        batch.refuse(row.line, "kind", N_("this is not a kind of entry"))
+        return
+    for name in _REQUIRED[row.kind]:
+        if name not in row.fields:
+            batch.refuse(row.line, name, N_("it is missing"))
+    allowed = {*_REQUIRED[row.kind], *_OPTIONAL[row.kind]}
+    for name, value in row.fields.items():
+        if name not in allowed:
+            batch.refuse(row.line, name, _BROKEN_ROW)
+        elif len(value) > _LONGEST or not value.isprintable():
+            batch.refuse(row.line, name, N_("it is too long or holds control characters"))
+
+
+def _record(row: Row, batch: Batch, new_id: Callable[[], str]) -> None:
+    reader = _Reader(row, batch)
+    before = len(batch.refused)
+    if row.kind in ("citizen", "civil-servant"):
+        person = Person(
+            subject=new_id(),
+            username=reader.username(),
+            kind=PersonKind(row.kind),
+            name=reader.text("name"),
+            name_zh=reader.text("name_zh"),
+            mail=reader.mail(),
+            organisation=reader.identifier("organisation") if row.kind == "civil-servant" else "",
+            proofing=Proofing(
+                level=reader.level("proofing_level"),
+                date=reader.day("proofing_date"),
+                evidence=reader.text("proofing_evidence"),
+            ),
+            clearance=reader.level("clearance"),
+        )
+        if person.proofing.level and person.proofing.date is None:
+            batch.refuse(row.line, "proofing_date", N_("a proofing level needs its date"))
+        batch.people.append((row.line, person))
+    elif row.kind in ("organisation", "agency"):
+        organisation = Organisation(
+            id=reader.identifier("id"),
+            name=reader.text("name"),
+            name_zh=reader.text("name_zh"),
+            credit_code=reader.credit_code(),
+            agency=row.kind == "agency",
+        )
+        batch.organisations.append((row.line, organisation))
+    elif row.kind == "device":
+        device = Device(
+            id=new_id(), name=reader.text("name"), organisation=reader.identifier("organisation"), enabled=True
+        )
+        batch.devices.append((row.line, device))
+    else:
+        until = reader.day("until")
+        mandate = Mandate(organisation=reader.identifier("organisation"), scope=reader.scope(), until=until or date.min)
+        batch.mandates.append((row.line, NewMandate(reader.username(), mandate)))
+    if len(batch.refused) > before:
+        # A record with a bad field is of no use to the checks that compare lines.
+        for kept in (batch.people, batch.organisations, batch.devices, batch.mandates):
+            while kept and kept[-1][0] == row.line:
+                kept.pop()
+
+
+class _Reader:
+    """The fields of one row; what cannot be right is refused in the batch and answered by an empty value."""
+
+    def __init__(self, row: Row, batch: Batch) -> None:
+        self._row = row
+        self._batch = batch
+
+    def text(self, name: str) -> str:
+        return self._row.fields.get(name, "")
+
+    def username(self) -> str:
+        try:
+            return username_of(self.text("username"))
+        except BadName:
+            return self._refuse("username", N_("a user name has letters a to z, digits, dots and hyphens"))
+
+    def identifier(self, name: str) -> str:
+        try:
+            return identifier_of(self.text(name))
+        except BadName:
+            return self._refuse(name, N_("an identifier has letters a to z, digits and hyphens"))
+
+    def mail(self) -> str:
+        text = self.text("mail")
+        return text if not text or _MAIL.match(text) else self._refuse("mail", N_("this is no mail address"))
+
+    def level(self, name: str) -> int:
+        text = self.text(name) or "0"
+        if text.isascii() and text.isdigit() and int(text) <= _HIGHEST_LEVEL:
+            return int(text)
+        self._refuse(name, N_("it must be a number from 0 to 3"))
+        return 0
+
+    def day(self, name: str) -> date | None:
+        text = self.text(name)
+        try:
+            return date.fromisoformat(text) if text else None
+        except ValueError:
+            self._refuse(name, N_("it must be a day written as 2026-11-20"))
+            return None
+
+    def credit_code(self) -> str:
+        code = self.text("credit_code").upper()
+        return code if credit_code_is_right(code) else self._refuse("credit_code", N_("the check digit is wrong"))
+
+    def scope(self) -> str:
+        scope = self.text("scope")
+        return scope if scope in SCOPES else self._refuse("scope", N_("it must be one of all, tax, social, seal"))
+
+    def _refuse(self, name: str, why: str) -> str:
+        self._batch.refuse(self._row.line, name, why)
+        return ""
+
+
+def _unique(batch: Batch) -> None:
+    twice = N_("an earlier line has the same")
+    seen: set[tuple[str, str]] = set()
+    pairs = [(line, "username", person.username) for line, person in batch.people]
+    for line, organisation in batch.organisations:
+        pairs += [(line, "id", organisation.id), (line, "credit_code", organisation.credit_code)]
+    for line, new in batch.mandates:
+        pairs.append((line, "scope", f"{new.username} {new.mandate.organisation} {new.mandate.scope}"))
+    for line, name, value in pairs:
+        if (name, value) in seen:
+            batch.refuse(line, name, twice)
+        seen.add((name, value))

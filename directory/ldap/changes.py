@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of the tree as values: they can be written down before they are made, made twice, and taken back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from .connection import Pool
+from .entries import Content
+
+
+class Verb(StrEnum):
+    """What is done; each may be done twice with the effect of once."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    INCLUDE = "include"
+    EXCLUDE = "exclude"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One change of one entry."""
+
+    verb: Verb
+    dn: str
+    attribute: str = ""
+    value: str = ""
+    # For ``add`` only.
+    content: Content = field(default_factory=dict)
+
+    def make(self, pool: Pool) -> None:
+        """Carry it out.
+
+        Raises:
+            DirectoryUnavailable: whether it happened is unknown; make it again.
+            DirectoryRefused: it did not happen and never will.
+        """
+        if self.verb is Verb.ADD:
+            pool.add(self.dn, self.content)
+        elif self.verb is Verb.REPLACE:
+            pool.replace(self.dn, self.attribute, [self.value])
+        elif self.verb is Verb.INCLUDE:
+            pool.include(self.dn, self.attribute, self.value)
+        else:
+            pool.exclude(self.dn, self.attribute, self.value)
+
+    def take_back(self, pool: Pool) -> None:
+        """Remove what an ``add`` or ``include`` brought; others are never part of a series that can fail midway."""
+        if self.verb is Verb.ADD:
+            pool.remove(self.dn)
+        elif self.verb is Verb.INCLUDE:
+            pool.exclude(self.dn, self.attribute, self.value)
+
+
+def add(dn: str, content: Content) -> Change:
+    """Enter something new."""
+    return Change(verb=Verb.ADD, dn=dn, content=content)
+
+
+def enabled(dn: str, *, to: bool) -> Change:
+    """Switch an entry on or off."""
+    return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyEnabled", value="TRUE" if to else "FALSE")
+
+
+def member(group: str, dn: str, *, joins: bool) -> Change:
+    """Put somebody into a group or take them out."""
+    return Change(verb=Verb.INCLUDE if joins else Verb.EXCLUDE, dn=group, attribute="member", value=dn)
+
+
+def dump(changes: Sequence[Change]) -> bytes:
+    """As bytes for the journal."""
+    return json.dumps([asdict(change) for change in changes], ensure_ascii=False).encode()
+
+
+def parse(body: bytes) -> tuple[Change, ...]:
+    """From the journal's bytes."""
+    return tuple(Change(**{**item, "verb": Verb(item["verb"])}) for item in json.loads(body))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A batch of new records on its way in: compared with what is there, numbered, hashed, turned into changes."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from audit import Event, Outcome
+from core.errors import N_
+
+from ..errors import NoSuchOrganisation, NoSuchPerson
+from ..imports import Batch
+from ..ldap import Tree, changes, entries
+from ..ldap.changes import Change
+from ..slapd import SALT_LENGTH, Cost, hashed, no_password
+from .events import event
+from .reading import Directory
+
+_TAKEN = N_("the directory has this already")
+_UNKNOWN_ORGANISATION = N_("there is no such organisation")
+
+
+def new_id() -> str:
+    """A random UUID (RFC 9562 version 4)."""
+    return str(UUID(bytes=secrets.token_bytes(16), version=4))
+
+
+def compare(batch: Batch, directory: Directory) -> None:
+    """Refuse what is there already and what refers to nothing, neither in the directory nor in the batch."""
+    for line, person in batch.people:
+        if _has_person(directory, person.username):
+            batch.refuse(line, "username", _TAKEN)
+    for line, organisation in batch.organisations:
+        if _has_organisation(directory, organisation.id):
+            batch.refuse(line, "id", _TAKEN)
+        elif directory.has_credit_code(organisation.credit_code):
+            batch.refuse(line, "credit_code", _TAKEN)
+    known = {organisation.id: organisation.agency for _, organisation in batch.organisations}
+    for line, person in batch.people:
+        if person.organisation and not _is_agency(directory, person.organisation, known):
+            batch.refuse(line, "organisation", N_("there is no such agency"))
+    for line, device in batch.devices:
+        if device.organisation not in known and not _has_organisation(directory, device.organisation):
+            batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
+    usernames = {person.username for _, person in batch.people}
+    for line, new in batch.mandates:
+        if new.username not in usernames and not _has_person(directory, new.username):
+            batch.refuse(line, "username", N_("there is no such person"))
+        if new.mandate.organisation not in known and not _has_organisation(directory, new.mandate.organisation):
+            batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
+
+
+def number(batch: Batch, numbers: range) -> None:
+    """Give register numbers in the order in which the records will be entered."""
+    given = iter(numbers)
+    batch.organisations = [(line, replace(item, number=next(given))) for line, item in batch.organisations]
+    batch.people = [(line, replace(item, number=next(given))) for line, item in batch.people]
+    batch.devices = [(line, replace(item, number=next(given))) for line, item in batch.devices]
+
+
+def series(
+    batch: Batch, directory: Directory, tree: Tree, *, cost: Cost, passwords: dict[str, str]
+) -> tuple[Change, ...]:
+    """The changes that enter the batch; organisations come first because others belong to them."""
+    made = [changes.add(tree.organisation(o.id), entries.organisation_content(o)) for _, o in batch.organisations]
+    for _, person in batch.people:
+        password = passwords.get(person.subject)
+        salt = secrets.token_bytes(SALT_LENGTH)
+        value = hashed(password.encode(), salt=salt, cost=cost) if password else no_password(cost)
+        made.append(changes.add(tree.person(person.subject), entries.person_content(person, password_hash=value)))
+    made += [changes.add(tree.device(d.id), entries.device_content(d)) for _, d in batch.devices]
+    subjects = {person.username: person.subject for _, person in batch.people}
+    for _, new in batch.mandates:
+        holder = subjects.get(new.username) or directory.person_by_username(new.username).subject
+        content = entries.mandate_content(holder, new.mandate)
+        made.append(changes.add(tree.mandate(entries.mandate_id(holder, new.mandate)), content))
+    return tuple(made)
+
+
+def events(batch: Batch, at: datetime, *, actor: str, operation: str) -> Iterator[Event]:
+    """What is recorded about each new entry once all are in."""
+    for _, person in batch.people:
+        yield event(
+            "directory.person.created",
+            Outcome.SUCCESS,
+            at,
+            subject=person.subject,
+            actor=actor,
+            operation=operation,
+            attributes={"kind": person.kind.value, "proofing": person.proofing.level},
+            sealed={"name": person.name_zh or person.name, "username": person.username},
+        )
+    for kind, identifiers in (
+        ("organisation", [item.id for _, item in batch.organisations]),
+        ("device", [item.id for _, item in batch.devices]),
+    ):
+        for identifier in identifiers:
+            yield event(
+                "directory.entry.created",
+                Outcome.SUCCESS,
+                at,
+                subject=identifier,
+                actor=actor,
+                operation=operation,
+                attributes={"kind": kind},
+            )
+
+
+def _is_agency(directory: Directory, identifier: str, known: dict[str, bool]) -> bool:
+    if identifier in known:
+        return known[identifier]
+    try:
+        return directory.organisation(identifier).agency
+    except NoSuchOrganisation:
+        return False
+
+
+def _has_person(directory: Directory, username: str) -> bool:
+    try:
+        directory.person_by_username(username)
+    except NoSuchPerson:
+        return False
+    return True
+
+
+def _has_organisation(directory: Directory, identifier: str) -> bool:
+    try:
+        directory.organisation(identifier)
+    except NoSuchOrganisation:
+        return False
+    return True

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a change gets from decision to effect: written down, recorded, made, closed; and finished after a crash.
+
+What takes away is committed with its record in one transaction and then made. What grants is announced, its intent
+recorded, then made. One process at a time makes changes, in the order of the journal (a lock file), so a change that
+was interrupted is made before any later one. Every change may be made twice.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audit import Event, Recorder, new_key
+from core.errors import TallygateError
+from core.log import logger
+
+from ..errors import DirectoryRefused, DirectoryUnavailable, Pending
+from ..ldap import Pool
+from ..ldap.changes import Change
+from ..store import State, Store, Undertaking
+from .events import note
+
+_log = logger(__name__)
+
+
+class Journal:
+    """The only way changes reach the tree."""
+
+    def __init__(
+        self, *, store: Store, pool: Pool, recorder: Recorder, lock: Path, nudge: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store = store
+        self._pool = pool
+        self._recorder = recorder
+        self._lock = lock
+        self._nudge = nudge
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the right to grant; what was left unfinished is finished first.
+
+        Raises:
+            DirectoryUnavailable: something is unfinished and cannot be finished now.
+        """
+        with self._locked():
+            self._finish_all()
+            yield
+
+    def take_away(self, changes: tuple[Change, ...], record: Event) -> None:
+        """Commit with the record, then make the changes. Bites for all followers of the record at the commit.
+
+        Raises:
+            OutboxFull: the record cannot keep up; nothing happened.
+            Pending: it is decided and recorded; the directory's server follows when it answers again.
+        """
+        undertaking = Undertaking(new_key(), State.GOING, changes, (), None)
+        self._store.commit(undertaking, note(record))
+        self._nudge()
+        try:
+            with self._locked():
+                self._finish_all()
+        except DirectoryUnavailable as error:
+            raise Pending from error
+
+    def grant(
+        self, key: str, changes: tuple[Change, ...], *, intent: Event, outcomes: tuple[Event, ...], failure: Event
+    ) -> None:
+        """Announce, record the intent, make the changes, put the outcomes into the outbox. Only inside ``alone``.
+
+        Raises:
+            RecordUnavailable: no receipt; nothing happened.
+            DirectoryRefused: the server refused; what was made of it was taken back.
+            Pending: the record has it; it is finished when the server answers again.
+        """
+        undertaking = Undertaking(key, State.ANNOUNCED, changes, tuple(map(note, outcomes)), note(failure))
+        self._store.announce(undertaking)
+        try:
+            self._recorder.record(intent)
+        except TallygateError:
+            self._give_up(undertaking)
+            raise
+        # From here on it must happen: a crash is followed by a replay that finishes it.
+        self._store.going(key)
+        try:
+            self._make(undertaking)
+        except DirectoryUnavailable as error:
+            raise Pending from error
+
+    @contextmanager
+    def supervised(self, key: str, *, intent: Event, outcome: Event, failure: Event) -> Iterator[None]:
+        """A grant whose content must not be written down; interrupted, it counts as failed. Only inside ``alone``.
+
+        Raises:
+            RecordUnavailable: no receipt; the body is not entered.
+        """
+        undertaking = Undertaking(key, State.ANNOUNCED, (), (note(outcome),), note(failure))
+        self._store.announce(undertaking)
+        try:
+            self._recorder.record(intent)
+            yield
+        except TallygateError:
+            self._give_up(undertaking)
+            raise
+        self._store.finish(undertaking)
+        self._nudge()
+
+    def replay(self) -> None:
+        """Finish or give up everything that an earlier run left; called at start and from time to time.
+
+        Raises:
+            DirectoryUnavailable: the server does not answer; call again later.
+        """
+        if self._store.underway():
+            with self._locked():
+                self._finish_all()
+
+    def _finish_all(self) -> None:
+        for undertaking in self._store.underway():
+            if undertaking.state is State.ANNOUNCED:
+                # We hold the lock, so its process is gone, and it never got a receipt.
+                self._give_up(undertaking)
+                continue
+            try:
+                self._make(undertaking)
+            except DirectoryRefused as error:
+                _log.error("undertaking_refused", key=undertaking.key, cause=type(error.__cause__).__name__)
+                if undertaking.takes_away:
+                    # The record says it is done, so it stays in the journal, and nothing is granted before it.
+                    raise DirectoryUnavailable from error
+
+    def _make(self, undertaking: Undertaking) -> None:
+        made: list[Change] = []
+        try:
+            for change in undertaking.changes:
+                change.make(self._pool)
+                made.append(change)
+        except DirectoryRefused:
+            if not undertaking.takes_away:
+                # What a run before this one made was made again above, so it is taken back too.
+                for change in reversed(made):
+                    change.take_back(self._pool)
+                self._give_up(undertaking)
+            raise
+        self._store.finish(undertaking)
+        self._nudge()
+
+    def _give_up(self, undertaking: Undertaking) -> None:
+        self._store.give_up(undertaking)
+        self._nudge()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

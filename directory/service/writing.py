@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every change of the directory: the one writer, used only inside the role ``directory``.
+
+Taking away (disable, withdraw) is committed with its record and bites at once. Giving (enable, grant, import) is
+recorded before it happens. Nobody holds two of the three administrative powers, and nobody changes their own.
+"""
+
+from collections.abc import Callable
+
+from audit import Event, Outcome, Recorder, new_key
+from core.clock import Clock
+from core.site import SiteSettings
+
+from ..config import DirectorySettings
+from ..errors import (
+    BadName,
+    DirectoryUnavailable,
+    DutiesConflict,
+    NoSuchDevice,
+    NoSuchPerson,
+    NoSuchRole,
+    OwnRole,
+    RoleNotForCitizens,
+    WeakPassword,
+)
+from ..imports import Batch, ImportReport, parse, read_csv, read_ldif
+from ..ldap import Pool, Tree, changes
+from ..ldap.changes import Change
+from ..models import ADMINISTRATIVE, ROLES, Device, Person, PersonKind, subject_of
+from ..slapd import Cost
+from ..store import Store
+from . import entering
+from .events import event
+from .journal import Journal
+from .reading import Directory, pool
+
+LONGEST_REASON = 500
+
+
+class DirectoryWriter:
+    """The verbs that change something; safe to share between threads and processes of the role."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        pool: Pool,
+        tree: Tree,
+        journal: Journal,
+        store: Store,
+        clock: Clock,
+        cost: Cost,
+        password_length: int,
+    ) -> None:
+        self.directory = directory
+        self._pool = pool
+        self._tree = tree
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._cost = cost
+        self._password_length = password_length
+
+    def disable_person(self, subject: str, *, actor: str, reason: str) -> None:
+        """Shut somebody out, everywhere, at once. Works while the directory's server is down.
+
+        Raises:
+            NoSuchPerson: nobody of that name, if the server can tell.
+            Pending: recorded and biting; the server follows.
+        """
+        person = self._person_if_known(subject)
+        record = self._event("directory.person.disabled", person, actor=actor, sealed={"reason": reason})
+        self._journal.take_away((changes.enabled(self._tree.person(person.subject), to=False),), record)
+
+    def enable_person(self, subject: str, *, actor: str, reason: str = "") -> None:
+        """Let somebody in again.
+
+        Raises:
+            OwnRole: nobody re-enables themselves.
+            NoSuchPerson: nobody of that name.
+        """
+        self._not_oneself(subject, actor)
+        with self._journal.alone():
+            person = self.directory.person(subject)
+            self._grant(
+                "directory.person.enabled",
+                person,
+                (changes.enabled(self._tree.person(person.subject), to=True),),
+                actor=actor,
+                sealed={"reason": reason},
+            )
+
+    def grant_role(self, subject: str, role: str, *, actor: str) -> None:
+        """Give somebody a role; does nothing if they hold it.
+
+        Raises:
+            NoSuchRole: not one that can be granted.
+            OwnRole: nobody grants to themselves.
+            RoleNotForCitizens: official roles belong to civil servants.
+            DutiesConflict: they hold another of the three administrative powers.
+        """
+        _known(role)
+        self._not_oneself(subject, actor)
+        with self._journal.alone():
+            person = self.directory.person(subject)
+            if role in person.roles:
+                return
+            if person.kind is not PersonKind.CIVIL_SERVANT:
+                raise RoleNotForCitizens
+            held = sorted(person.roles & ADMINISTRATIVE)
+            if role in ADMINISTRATIVE and held:
+                raise DutiesConflict(held=held[0])
+            self._grant(
+                "directory.role.granted",
+                person,
+                (changes.member(self._tree.role(role), self._tree.person(person.subject), joins=True),),
+                actor=actor,
+                attributes={"role": role},
+            )
+
+    def withdraw_role(self, subject: str, role: str, *, actor: str, reason: str = "") -> None:
+        """Take a role away, at once. Works while the directory's server is down.
+
+        Raises:
+            NoSuchRole: not one that can be granted, and so not one that can be withdrawn.
+            NoSuchPerson: nobody of that name, if the server can tell.
+            Pending: recorded and biting; the server follows.
+        """
+        _known(role)
+        person = self._person_if_known(subject)
+        record = self._event(
+            "directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed={"reason": reason}
+        )
+        leaves = changes.member(self._tree.role(role), self._tree.person(person.subject), joins=False)
+        self._journal.take_away((leaves,), record)
+
+    def disable_device(self, identifier: str, *, actor: str, reason: str = "") -> None:
+        """Shut a device out, everywhere, at once. Works while the directory's server is down.
+
+        Raises:
+            NoSuchDevice: none of that identifier, if the server can tell.
+            Pending: recorded and biting; the server follows.
+        """
+        device = self._device_if_known(identifier)
+        record = self._event("directory.device.disabled", device, actor=actor, sealed={"reason": reason})
+        self._journal.take_away((changes.enabled(self._tree.device(device.id), to=False),), record)
+
+    def enable_device(self, identifier: str, *, actor: str) -> None:
+        """Let a device in again.
+
+        Raises:
+            NoSuchDevice: none of that identifier.
+        """
+        with self._journal.alone():
+            device = self.directory.device(identifier)
+            enable = changes.enabled(self._tree.device(device.id), to=True)
+            self._grant("directory.device.enabled", device, (enable,), actor=actor)
+
+    def set_password(self, subject: str, password: str, *, actor: str) -> None:
+        """Give somebody a new password; the server judges it and makes the hash.
+
+        Raises:
+            WeakPassword: too short, or one of the last ones.
+            NoSuchPerson: nobody of that name.
+        """
+        if len(password) < self._password_length or "\0" in password:
+            raise WeakPassword
+        with self._journal.alone():
+            person = self.directory.person(subject)
+            key = new_key()
+            kind, what = "directory.person.changed", {"what": "password"}
+            intent, done, failed = (
+                self._event(kind, person, outcome=outcome, actor=actor, operation=key, attributes=what)
+                for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
+            )
+            # A password is never written down: a crash in here is closed as a failure, and it is set once more.
+            with self._journal.supervised(key, intent=intent, outcome=done, failure=failed):
+                if not self._pool.set_password(self._tree.person(person.subject), password):
+                    raise WeakPassword
+
+    def import_csv(self, data: bytes, *, actor: str) -> ImportReport:
+        """Enter everything that a table holds, or nothing.
+
+        Raises:
+            UnreadableImport: it is no such table.
+        """
+        return self.enter(parse(read_csv(data), new_id=entering.new_id), actor=actor)
+
+    def import_ldif(self, data: bytes, *, actor: str) -> ImportReport:
+        """Enter everything that an LDIF file holds, or nothing.
+
+        Raises:
+            UnreadableImport: it is no such file.
+        """
+        return self.enter(parse(read_ldif(data), new_id=entering.new_id), actor=actor)
+
+    def enter(self, batch: Batch, *, actor: str, passwords: dict[str, str] | None = None) -> ImportReport:
+        """Enter a batch of new records, or nothing; ``passwords`` are by subject.
+
+        Everything is checked before the first write. A crash midway is finished at the next start; a refusal midway
+        takes back what was entered.
+        """
+        with self._journal.alone():
+            entering.compare(batch, self.directory)
+            report = batch.report()
+            if report.refused:
+                return report
+            entering.number(batch, self._store.numbers(report.entered))
+            key = new_key()
+            series = entering.series(batch, self.directory, self._tree, cost=self._cost, passwords=passwords or {})
+            at = self._clock.now()
+            intent, done, failed = (
+                event("directory.imported", outcome, at, actor=actor, operation=key, attributes=_counts(report))
+                for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
+            )
+            created = tuple(entering.events(batch, at, actor=actor, operation=key))
+            self._journal.grant(key, series, intent=intent, outcomes=(*created, done), failure=failed)
+        return report
+
+    def replay(self) -> None:
+        """Finish what an earlier run left; called at start and from time to time.
+
+        Raises:
+            DirectoryUnavailable: the server does not answer; call again later.
+        """
+        self._journal.replay()
+
+    def _grant(
+        self,
+        kind: str,
+        whom: Person | Device,
+        series: tuple[Change, ...],
+        *,
+        actor: str,
+        attributes: dict[str, str] | None = None,
+        sealed: dict[str, str] | None = None,
+    ) -> None:
+        key = new_key()
+        intent, done, failed = (
+            self._event(kind, whom, outcome=outcome, actor=actor, operation=key, attributes=attributes, sealed=sealed)
+            for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
+        )
+        self._journal.grant(key, series, intent=intent, outcomes=(done,), failure=failed)
+
+    def _event(
+        self,
+        kind: str,
+        whom: Person | Device,
+        *,
+        actor: str,
+        outcome: Outcome = Outcome.SUCCESS,
+        operation: str = "",
+        attributes: dict[str, str] | None = None,
+        sealed: dict[str, str] | None = None,
+    ) -> Event:
+        # A device has no personal data; what is said about it is about whoever uses it, so its reason is sealed too.
+        return event(
+            kind,
+            outcome,
+            self._clock.now(),
+            subject=whom.subject if isinstance(whom, Person) else whom.id,
+            actor=actor,
+            operation=operation,
+            attributes=attributes,
+            sealed={"name": whom.name_zh or whom.name if isinstance(whom, Person) else "", **(sealed or {})},
+        )
+
+    def _person_if_known(self, subject: str) -> Person:
+        try:
+            return self.directory.person(subject)
+        except DirectoryUnavailable:
+            # Taking away never waits for the server; whether there is such a person shows when it is back.
+            try:
+                unseen = subject_of(subject)
+            except BadName as error:
+                raise NoSuchPerson from error
+            return Person(subject=unseen, username="", kind=PersonKind.CITIZEN, name="")
+
+    def _device_if_known(self, identifier: str) -> Device:
+        try:
+            return self.directory.device(identifier)
+        except DirectoryUnavailable:
+            try:
+                unseen = subject_of(identifier)
+            except BadName as error:
+                raise NoSuchDevice from error
+            return Device(id=unseen, name="", organisation="", enabled=True)
+
+    @staticmethod
+    def _not_oneself(subject: str, actor: str) -> None:
+        if subject.lower() == actor.lower():
+            raise OwnRole
+
+
+def open_writer(
+    settings: DirectorySettings,
+    *,
+    site: SiteSettings,
+    store: Store,
+    recorder: Recorder,
+    clock: Clock,
+    nudge: Callable[[], None] = lambda: None,
+) -> DirectoryWriter:
+    """The writer with its connections; ``nudge`` is told after every commit that put something into the outbox.
+
+    Raises:
+        ConfigurationError: the writer's secret is missing or readable by others.
+    """
+    connections, tree = pool(settings, site=site, role="directory"), Tree(settings.suffix)
+    return DirectoryWriter(
+        directory=Directory(pool=connections, tree=tree, clock=clock),
+        pool=connections,
+        tree=tree,
+        journal=Journal(
+            store=store,
+            pool=connections,
+            recorder=recorder,
+            lock=site.folder("directory") / "writer.lock",
+            nudge=nudge,
+        ),
+        store=store,
+        clock=clock,
+        cost=Cost(settings.hash_memory_kib, settings.hash_passes),
+        password_length=settings.password_length,
+    )
+
+
+def _known(role: str) -> None:
+    if role not in ROLES:
+        raise NoSuchRole(role=role[:64])
+
+
+def _counts(report: ImportReport) -> dict[str, int]:
+    return {
+        "people": report.people,
+        "organisations": report.organisations,
+        "devices": report.devices,
+        "mandates": report.mandates,
+    }
