@@ -224,6 +224,10 @@ class SealOrder:
     actor: str
     # Role of the site that asks on the person's behalf.
     caller: str
+    # How surely the caller knows the person, 0 to 3.
+    assurance: int = 0
+    # Zone the person works in.
+    zone: str = "internal"
     session: str = ""
 
 

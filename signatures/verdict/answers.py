@@ -21,20 +21,20 @@ _UNREADABLE = {
 def unchanged(facts: SignatureFacts, profile: Profile) -> Answer:
     """Whether the document is unchanged."""
     if not facts.digest_matches:
-        return _no("content_altered", N_("No. The content is not the content that was signed: something was altered."))
+        return _no("content_altered", N_("The content is not the content that was signed: something was altered."))
     if not facts.signature_verifies:
-        return _no("signature_forged", N_("No. The signature does not fit the certificate: it was altered or forged."))
+        return _no("signature_forged", N_("The signature does not fit the certificate: it was altered or forged."))
     if facts.covers_file:
-        return _yes("unchanged", N_("Yes. Every byte of the file is exactly as it was signed."))
+        return _yes("unchanged", N_("Every byte of the file is exactly as it was signed."))
     if facts.modification is Modification.NONE:
-        return _no("bytes_added", N_("No. Bytes were added outside the signed part. Some viewers may show them."))
+        return _no("bytes_added", N_("Bytes were added outside the signed part. Some viewers may show them."))
     if facts.modification is Modification.OTHER or profile is Profile.STRICT or not facts.permitted:
-        return _no("changed_after", N_("No. The file was changed after it was signed; what you see may not be signed."))
+        return _no("changed_after", N_("The file was changed after it was signed; what you see may not be signed."))
     if facts.modification is Modification.ARCHIVAL:
-        return _yes("archived", N_("Yes. Only proofs for long-term keeping were added after signing."))
+        return _yes("archived", N_("Only proofs for long-term keeping were added after signing."))
     return _yes(
         "fields_changed",
-        N_("Yes, except for these form fields, which were filled in after signing: %(fields)s"),
+        N_("Only these form fields were filled in after signing: %(fields)s"),
         fields=", ".join(facts.changed_fields) or "?",
     )
 
@@ -46,13 +46,13 @@ def signer(facts: SignatureFacts) -> Answer:
     if certificate.chain is Chain.UNKNOWN:
         return _unknown(
             "signer_unconfirmed",
-            N_("Unknown. The certificate says “%(name)s”, but nobody we trust confirms that."),
+            N_("The certificate says “%(name)s”, but nobody we trust confirms that."),
             name=name,
         )
     if not facts.signature_verifies or not facts.digest_matches:
         return _unknown(
             "signer_of_other_content",
-            N_("Unknown. The signature names “%(name)s”, but it does not fit this content."),
+            N_("The signature names “%(name)s”, but it does not fit this content."),
             name=name,
         )
     if certificate.organisation and certificate.organisation != name:
@@ -70,23 +70,23 @@ def issuer(facts: SignatureFacts) -> Answer:
     certificate = facts.certificate
     name = certificate.issuer or "?"
     if certificate.chain is Chain.UNKNOWN:
-        return _no("issuer_unknown", N_("No. “%(name)s” is not among the issuers we trust."), name=name)
+        return _no("issuer_unknown", N_("“%(name)s” is not among the issuers we trust."), name=name)
     if certificate.chain is Chain.BROKEN:
-        return _no("issuer_broken", N_("No. “%(name)s” is no longer allowed to issue certificates."), name=name)
+        return _no("issuer_broken", N_("“%(name)s” is no longer allowed to issue certificates."), name=name)
     if not certificate.purpose:
         return _no(
             "wrong_purpose",
-            N_("No. “%(name)s” issued this certificate for another purpose than signing documents."),
+            N_("“%(name)s” issued this certificate for another purpose than signing documents."),
             name=name,
         )
-    return _yes("issuer_trusted", N_("Yes. “%(name)s” is an issuer we trust for signing documents."), name=name)
+    return _yes("issuer_trusted", N_("“%(name)s” is an issuer we trust for signing documents."), name=name)
 
 
 def path_refused(facts: SignatureFacts) -> Answer:
     """The second opinion on the issuer was bad."""
     return _unknown(
         "path_refused",
-        N_("Unknown. A second check of the certificates from “%(name)s” did not succeed."),
+        N_("A second check of the certificates from “%(name)s” did not succeed."),
         name=facts.certificate.issuer or "?",
     )
 
@@ -95,11 +95,11 @@ def valid(facts: SignatureFacts, at: datetime) -> Answer:
     """Was the certificate valid then? Without a time-stamp "then" is the signer's word, and only today is proven."""
     certificate, claimed = facts.certificate, facts.claimed_at
     if certificate.chain is Chain.UNKNOWN:
-        return _unknown("not_ours_to_say", N_("Unknown. Only its issuer could tell, and we do not know that issuer."))
+        return _unknown("not_ours_to_say", N_("Only its issuer could tell, and that issuer is unknown to us."))
     if certificate.revocation is Revocation.REVOKED:
         return _no(
             "revoked",
-            N_("No. The certificate was revoked on %(at)s, and nothing proves that the signature is older."),
+            N_("The certificate was revoked on %(at)s, and nothing proves that the signature is older."),
             at=certificate.revoked_at or at,
         )
     bounds = _bounds(facts, at)
@@ -108,19 +108,19 @@ def valid(facts: SignatureFacts, at: datetime) -> Answer:
     if certificate.revocation is Revocation.SUSPENDED:
         return _unknown(
             "suspended",
-            N_("Unknown. The certificate has been suspended since %(at)s. Ask again when its issuer has decided."),
+            N_("The certificate has been suspended since %(at)s. Ask again when its issuer has decided."),
             at=certificate.revoked_at or at,
         )
     if certificate.revocation is Revocation.UNAVAILABLE:
         return _unknown(
             "status_unavailable",
-            N_("Unknown. The issuer's current list of revoked certificates cannot be read at the moment."),
+            N_("The issuer's current list of revoked certificates cannot be read at the moment."),
         )
     if claimed is None:
-        return _yes("valid", N_("Yes. It is valid today. The document does not say when it was signed."))
+        return _yes("valid", N_("It is valid today. The document does not say when it was signed."))
     return _yes(
         "valid",
-        N_("Yes. The document says it was signed on %(at)s; the certificate was valid then and still is."),
+        N_("The document says it was signed on %(at)s; the certificate was valid then and still is."),
         at=claimed,
     )
 
@@ -130,29 +130,27 @@ def _bounds(facts: SignatureFacts, at: datetime) -> Answer | None:
     if claimed is not None and claimed < certificate.not_before - _AHEAD:
         return _no(
             "signed_before_validity",
-            N_("No. The document says it was signed on %(at)s, before the certificate became valid."),
+            N_("The document says it was signed on %(at)s, before the certificate became valid."),
             at=claimed,
         )
     if claimed is not None and claimed > certificate.not_after:
         return _no(
             "signed_after_validity",
-            N_("No. The document says it was signed on %(at)s, after the certificate had expired."),
+            N_("The document says it was signed on %(at)s, after the certificate had expired."),
             at=claimed,
         )
     if at > certificate.not_after:
         return _unknown(
             "expired",
-            N_("Unknown. The certificate expired on %(at)s, and nothing proves that the signature is older."),
+            N_("The certificate expired on %(at)s, and nothing proves that the signature is older."),
             at=certificate.not_after,
         )
     if at < certificate.not_before:
-        return _unknown(
-            "not_yet_valid", N_("Unknown. The certificate is not valid before %(at)s."), at=certificate.not_before
-        )
+        return _unknown("not_yet_valid", N_("The certificate is not valid before %(at)s."), at=certificate.not_before)
     if claimed is not None and claimed > at + _AHEAD:
         return _unknown(
             "signed_in_future",
-            N_("Unknown. The document says it was signed on %(at)s, which is in the future."),
+            N_("The document says it was signed on %(at)s, which is in the future."),
             at=claimed,
         )
     return None
@@ -166,20 +164,20 @@ def unreadable(failure: str) -> Answer:
 
 def unconfirmed() -> Answer:
     """Raw bytes of a signature that no parser finds: the newest revision hides it, or its kind is obsolete."""
-    return _unknown("signature_unconfirmed", N_("Unknown. The file contains signature data that we cannot confirm."))
+    return _unknown("signature_unconfirmed", N_("The file contains signature data that we cannot confirm."))
 
 
 def nothing_known() -> Answer:
     """For the questions that follow from a file that could not be read."""
-    return _unknown("not_read", N_("Unknown. The file could not be read that far."))
+    return _unknown("not_read", N_("The file could not be read that far."))
 
 
 def unsigned() -> tuple[Answer, Answer, Answer]:
     """Unchanged, signer, and the two others for a file without any signature."""
     return (
-        _unknown("nothing_to_compare", N_("Unknown. There is no signature to compare the content with.")),
-        _no("nobody", N_("Nobody. The document is not signed.")),
-        _unknown("no_certificate", N_("Unknown. There is no certificate.")),
+        _unknown("nothing_to_compare", N_("There is no signature to compare the content with.")),
+        _no("nobody", N_("Nobody has signed it.")),
+        _unknown("no_certificate", N_("There is no certificate.")),
     )
 
 

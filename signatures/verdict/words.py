@@ -23,7 +23,15 @@ QUESTIONS = {
     "valid": N_("Was the certificate valid when the document was signed?"),
 }
 VALUES = {Value.YES: N_("yes"), Value.NO: N_("no"), Value.UNKNOWN: N_("unknown")}
+SIGNER_VALUES = {Value.YES: N_("confirmed"), Value.NO: N_("nobody"), Value.UNKNOWN: N_("unknown")}
+"""Short answers to "who signed it", which "yes" does not fit."""
+
 _PATTERNS = {"en": "d MMMM y, HH:mm 'UTC'", "zh": "y年M月d日 HH:mm(UTC)"}
+
+
+def short(question: str, value: Value) -> str:
+    """The one word beside a question; a catalogue key."""
+    return (SIGNER_VALUES if question == "signer" else VALUES)[value]
 
 
 class Catalogue:
@@ -36,14 +44,16 @@ class Catalogue:
 
     def say(self, words: Words, language: Language) -> str:
         """One sentence."""
-        message = words.message
-        if language == "zh":
-            message = str(self._chinese.get(message) or message)
+        message = self.plain(words.message, language)
         filled = {
             name: moment(value, language) if isinstance(value, datetime) else value
             for name, value in words.parameters.items()
         }
         return message % filled if filled else message
+
+    def plain(self, message: str, language: Language) -> str:
+        """A text without places."""
+        return str(self._chinese.get(message) or message) if language == "zh" else message
 
 
 def moment(at: datetime, language: Language) -> str:

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate verify`, offline and for anybody; `seal`, for the operator; `sign`, with one's own key.
+
+`verify` ends with 0 if the document can be trusted, 1 if not, 2 if that cannot be told.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
+from core.calls import Peer
+from core.clock import Clock, SystemClock
+from core.config import Document
+from core.errors import TallygateError
+from core.site import SiteSettings
+
+from .client import SignatureClient
+from .config import SignatureSettings
+from .errors import AlreadySigned, CannotSeal, SandboxFailed
+from .models import Overall, Profile, SealOrder, Trust, Verdict
+from .pades import anchors, cms, drawing
+from .pades.glyphs import Outlines
+from .pades.signing import Request
+from .sandbox import ReaderPool
+from .service import IssuerLists
+from .verdict import Catalogue, as_json, judge, unreadable
+from .verdict.words import QUESTIONS, Language, moment, short
+
+F = TypeVar("F", bound=Callable[..., Any])
+_EXIT = {Overall.TRUSTED: 0, Overall.NOT_TRUSTED: 1, Overall.CANNOT_TELL: 2}
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--trust", multiple=True, type=_FILE, help="PEM file with root and issuer certificates; may be repeated.")
+@click.option("--crl", multiple=True, type=_FILE, help="Revocation list, DER; may be repeated.")
+@click.option("--site", "configuration", type=_FILE, help="Use this site's certificates and current lists instead.")
+@click.option("--tolerant", is_flag=True, help="Accept form fields filled in after signing; they are listed.")
+@click.option("--lang", "language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface.")
+def verify(  # noqa: PLR0917 - click passes everything by name
+    file: Path,
+    trust: Sequence[Path],
+    crl: Sequence[Path],
+    configuration: Path | None,
+    tolerant: bool,  # noqa: FBT001 - click passes flags by name
+    language: Language,
+    as_document: bool,  # noqa: FBT001 - as above
+) -> None:
+    """Say whether a signed PDF can be trusted: exit 0 yes, 1 no, 2 cannot tell."""
+    if configuration is None and not trust:
+        raise click.UsageError("name the certificates you trust with --trust, or a site with --site")
+    profile = Profile.TOLERANT if tolerant else Profile.STRICT
+    anchor, lists = _start(configuration, trust, crl)
+    verdict = _examine(file.read_bytes(), anchor, lists, profile, SystemClock())
+    catalogue = Catalogue()
+    if as_document:
+        click.echo(json.dumps(as_json(verdict, catalogue), ensure_ascii=False, indent=2))
+    else:
+        click.echo(_text(verdict, catalogue, language))
+    sys.exit(_EXIT[verdict.overall])
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--site", "configuration", type=_FILE, required=True, help="The site's configuration file (site.toml).")
+@click.option("--organisation", required=True, help="Whose seal, by directory identifier.")
+@click.option("--actor", required=True, help="Directory subject of the person who acts for the organisation.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The sealed document.")
+@click.option("--establish", is_flag=True, help="Give the organisation its seal first, if it has none.")
+def seal(  # noqa: PLR0917 - as above
+    file: Path,
+    configuration: Path,
+    organisation: str,
+    actor: str,
+    out: Path,
+    establish: bool,  # noqa: FBT001 - click passes flags by name
+) -> None:
+    """Put an organisation's seal on a PDF, through the running role; recorded there."""
+    client = SignatureClient(_peer(_site(configuration), callee="signatures"))
+    if establish:
+        client.establish(organisation)
+    order = SealOrder(
+        document=file.read_bytes(),
+        organisation=organisation,
+        actor=actor,
+        caller="app",
+        # The operator on the machine itself answers for knowing the person.
+        assurance=2,
+    )
+    out.write_bytes(client.seal(order))
+    click.echo(f"sealed: {out}")
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--key", "store", type=_FILE, required=True, help="Your key and certificate, PKCS #12.")
+@click.option("--passphrase", type=_FILE, help="File that holds its passphrase; asked for if absent.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The signed document.")
+def sign(file: Path, store: Path, passphrase: Path | None, out: Path) -> None:
+    """Sign a PDF with your own certificate, on your own machine; the key goes nowhere."""
+    word = passphrase.read_text("utf-8").strip() if passphrase else click.prompt("Passphrase", hide_input=True)
+    try:
+        held = load_pkcs12(store.read_bytes(), word.encode() or None)
+    except ValueError as error:
+        raise click.ClickException("the key file cannot be opened with this passphrase") from error
+    if held.cert is None or not isinstance(held.key, EllipticCurvePrivateKey | RSAPrivateKey):
+        raise click.ClickException("the key file holds no key and certificate that can sign documents")
+    own = held.cert.certificate.public_bytes(Encoding.PEM)
+    chain = b"".join(each.certificate.public_bytes(Encoding.PEM) for each in held.additional_certs)
+    out.write_bytes(_signed(file.read_bytes(), cms.KeySigner(key=held.key, certificate=own, chain=chain), own, chain))
+    click.echo(f"signed: {out}")
+
+
+def _signed(document: bytes, signer: cms.KeySigner, own: bytes, chain: bytes) -> bytes:
+    settings, at = SignatureSettings(), SystemClock().now()
+    certificate = cms.certificates(own)[0]
+    name = str(certificate.subject.native.get("common_name") or "?")
+    picture = drawing.stamp(
+        Outlines.open(settings.font, face=settings.font_face),
+        [name, "电子签名 Digitally signed", moment(at, "en")],
+    )
+    room = cms.room_for(own, chain)
+    request = Request(drawing=picture, certificate=certificate.dump(), room=room, at=at, name=name, reason="")
+    readers = ReaderPool(settings)
+    try:
+        prepared = readers.prepare(document, request)
+    except SandboxFailed as error:
+        raise (AlreadySigned if error.reason == "signed" else CannotSeal) from error
+    finally:
+        readers.close()
+    content = signer.sign_digest(prepared.digest, at=at)
+    return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+
+
+def _start(configuration: Path | None, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[Trust, list[bytes]]:
+    lists = [path.read_bytes() for path in crl]
+    if trust or configuration is None:
+        return anchors.of_files(trust), lists
+    site = _site(configuration)
+    found = anchors.of_site(site.public)
+    if not lists:
+        try:
+            lists = IssuerLists(_peer(site, callee="ca"), issuers=sorted(found.signing))()
+        except TallygateError as error:
+            click.echo(f"tallygate: no revocation lists: {error.detail}", err=True)
+    return found, lists
+
+
+def _examine(document: bytes, trust: Trust, lists: list[bytes], profile: Profile, clock: Clock) -> Verdict:
+    readers, at = ReaderPool(SignatureSettings()), clock.now()
+    try:
+        found = readers.inspect(document, trust=trust, lists=lists, profile=profile, at=at)
+    except SandboxFailed as error:
+        return unreadable(document, error.reason, profile=profile, at=at)
+    finally:
+        readers.close()
+    return judge(document, found, profile=profile, at=at)
+
+
+def _text(verdict: Verdict, catalogue: Catalogue, language: Language) -> str:
+    lines = [catalogue.say(verdict.headline, language), catalogue.say(verdict.advice, language)]
+    for one in verdict.signatures:
+        lines.append("")
+        for name, question in QUESTIONS.items():
+            answer = getattr(one, name)
+            word = catalogue.plain(short(name, answer.value), language)
+            lines.append(f"{catalogue.plain(question, language)} [{word}]")
+            lines.append(f"  {catalogue.say(answer.words, language)}")
+    standard = f"{verdict.indication.value} {verdict.subindication}".strip()
+    lines += ["", f"ETSI EN 319 102-1: {standard}", f"SHA-256: {verdict.sha256}"]
+    return "\n".join(lines)
+
+
+def _site(configuration: Path) -> SiteSettings:
+    return Document.read(configuration).section("site", SiteSettings)
+
+
+def _peer(site: SiteSettings, *, callee: str) -> Peer:
+    secret = site.pair_secret(holder="app", caller="app", callee=callee)
+    return Peer(path=site.socket(callee), caller="app", secret=secret, timeout=60.0)

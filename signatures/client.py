@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs other roles may call: seal a document, give an organisation its seal, verify."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from core.calls import Peer
+from core.errors import Unavailable
+
+from .models import Profile, SealOrder
+
+API = "/api/v1"
+PDF = {"Content-Type": "application/pdf"}
+
+
+class SignatureClient:
+    """Speaks as the role its peer was made for; the role's name is the order's caller."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def seal(self, order: SealOrder) -> bytes:
+        """The sealed document.
+
+        Raises:
+            TallygateError: as ``Sealing.seal``.
+        """
+        query = urlencode(
+            {
+                "organisation": order.organisation,
+                "actor": order.actor,
+                "assurance": order.assurance,
+                "zone": order.zone,
+                "session": order.session,
+            }
+        )
+        return self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=PDF).body
+
+    def establish(self, organisation: str, *, renew: bool = False) -> str:
+        """Give an organisation its seal; the serial of its certificate."""
+        answer = self._peer.call("POST", f"{API}/seals", document={"organisation": organisation, "renew": renew}).json()
+        serial = answer.get("serial") if isinstance(answer, dict) else None
+        if not isinstance(serial, str):
+            raise Unavailable
+        return serial
+
+    def verify(self, document: bytes, *, profile: Profile = Profile.STRICT) -> dict[str, Any]:
+        """The verdict as JSON."""
+        answer = self._peer.call("POST", f"{API}/verify?profile={profile.value}", body=document, headers=PDF).json()
+        if not isinstance(answer, dict):
+            raise Unavailable
+        return answer

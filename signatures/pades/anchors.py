@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which certificates a verification starts from: the site's public folder, or files an agency was given.
+
+Never the operating system's store: what a web browser trusts has no say about a city's documents.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from core.config import ConfigurationError
+
+from ..models import Trust
+
+SIGNING = frozenset({"people", "organisations"})
+"""The issuing authorities whose certificates may sign documents; devices and servers may not."""
+
+
+def of_site(public: Path) -> Trust:
+    """The site's own root and issuing authorities.
+
+    Raises:
+        ConfigurationError: the folder lacks them.
+    """
+    try:
+        root = (public / "root.pem").read_text("ascii")
+        issuers = {path.stem: path.read_text("ascii") for path in sorted((public / "issuers").glob("*.pem"))}
+        for text in (root, *issuers.values()):
+            x509.load_pem_x509_certificate(text.encode())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(where=str(public), why="no usable root and issuer certificates") from error
+    if not set(issuers) >= SIGNING:
+        raise ConfigurationError(where=str(public / "issuers"), why="an issuing authority is missing")
+    return Trust(roots=(root,), issuers=issuers, signing=SIGNING)
+
+
+def of_files(paths: Iterable[Path]) -> Trust:
+    """Certificates from PEM files: those that signed themselves are roots, the others only help to reach one.
+
+    Raises:
+        ConfigurationError: a file holds no certificate, or none of them is a root.
+    """
+    roots: list[str] = []
+    issuers: dict[str, str] = {}
+    for path in paths:
+        try:
+            found = x509.load_pem_x509_certificates(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(where=str(path), why="holds no certificate") from error
+        for certificate in found:
+            text = certificate.public_bytes(Encoding.PEM).decode()
+            if certificate.issuer == certificate.subject:
+                roots.append(text)
+            else:
+                issuers[f"{path.name}-{len(issuers)}"] = text
+    if not roots:
+        raise ConfigurationError(where="--trust", why="none of the certificates is a root")
+    return Trust(roots=tuple(roots), issuers=issuers)

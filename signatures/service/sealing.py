@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts an organisation's seal on a document: a grant, so its intent is in the record before the key is touched."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Event, Outcome, Recorder
+from ca.models import CertificateStatus, Issued, IssueRequest
+from core.clock import Clock
+from core.errors import Conflict, NotFound
+from directory.models import Organisation, Person
+from policies.models import Action, Decision, DecisionRequest, ResourceClass
+
+from ..config import SignatureSettings
+from ..errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SandboxFailed, SealDenied, SealUnusable
+from ..models import Prepared, Seal, SealOrder, SealState
+from ..pades import cms, drawing
+from ..pades.glyphs import Outlines
+from ..pades.signing import Request
+from ..sandbox import ReaderPool
+from ..store import Signing, SigningState, Store
+from .commitment import Commitments
+from .keys import SealKeys
+
+_ABANDONED_AFTER = timedelta(minutes=10)
+_ORGANISATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})")
+
+
+class Authority(Protocol):
+    """The certificate authority, in process or over its socket."""
+
+    def issue(self, request: IssueRequest) -> Issued: ...  # noqa: D102
+    def status(self, serial: str) -> CertificateStatus: ...  # noqa: D102
+
+
+class People(Protocol):
+    """The directory as far as seals need it; strangers raise NotFound."""
+
+    def person(self, subject: str) -> Person: ...  # noqa: D102
+    def organisation(self, identifier: str, /) -> Organisation: ...  # noqa: D102
+
+
+class Sealing:
+    """The grant and what prepares it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        readers: ReaderPool,
+        keys: SealKeys,
+        authority: Authority,
+        people: People,
+        decide: Callable[[DecisionRequest], Decision],
+        recorder: Recorder,
+        nudge: Callable[[], None],
+        commitments: Commitments,
+        outlines: Outlines,
+        clock: Clock,
+        settings: SignatureSettings,
+    ) -> None:
+        self._store = store
+        self._readers = readers
+        self._keys = keys
+        self._authority = authority
+        self._people = people
+        self._decide = decide
+        self._recorder = recorder
+        self._nudge = nudge
+        self._commitments = commitments
+        self._clock = clock
+        self._settings = settings
+        # A seal is drawn once per organisation and process.
+        self._draw = lru_cache(maxsize=256)(
+            lambda name_zh, name: drawing.seal(outlines, name_zh=name_zh or name, name=name)
+        )
+
+    def establish(self, organisation: str, *, renew: bool = False) -> Seal:
+        """Give an organisation its seal: a key made here and a certificate from the authority, which records it.
+
+        Returns the present seal if there is one and it is not to be renewed.
+
+        Raises:
+            NotFound: the directory knows no such organisation.
+            TallygateError: the authority refused.
+        """
+        found = self._organisation(organisation)
+        if not renew:
+            try:
+                return self._store.seal_of(found.id)
+            except NoSeal:
+                pass
+        name, request = self._keys.make(found.id)
+        # A death here leaves a key file without a seal, and perhaps a certificate nobody can use: both harmless.
+        issued = self._authority.issue(
+            IssueRequest(profile="organisation-seal", csr=request, subject=found.id, actor="role:signatures")
+        )
+        seal = Seal(
+            organisation=found.id,
+            serial=issued.serial,
+            certificate=issued.certificate.decode(),
+            chain=issued.chain.decode(),
+            key=name,
+            state=SealState.ACTIVE,
+            name=found.name,
+            name_zh=found.name_zh,
+            made_at=self._clock.now(),
+        )
+        self._keys.signer(seal)
+        self._store.put_seal(seal)
+        return seal
+
+    def seal(self, order: SealOrder) -> bytes:
+        """The document with the organisation's seal on its last page.
+
+        Raises:
+            SealDenied: this person may not; recorded.
+            NoSeal, SealUnusable: the organisation cannot seal now.
+            CannotSeal, AlreadySigned: the document cannot take a seal.
+            RecordUnavailable: the intent has no receipt; nothing was signed.
+        """
+        # 1. Who, for whom, and may they. A refusal is recorded too.
+        if not order.document:
+            raise NothingSent
+        commitment = self._commitments.of(order.document)
+        decision = self._permission(order, commitment)
+        # 2. The seal and what its issuer says of it at this moment.
+        seal = self._store.seal_of(order.organisation)
+        self._usable(seal)
+        signer = self._keys.signer(seal)
+        # 3. Room in the document, made by a process that has no key; its answer is checked against the original.
+        at = self._clock.now()
+        prepared = self._prepare(order, seal)
+        # 4. The intent. Without its receipt nothing is signed; a death after it leaves a row that replay() ends.
+        intent = self._event(order, commitment, seal, decision, type_="signature.intended", outcome=Outcome.INTENDED)
+        self._store.intend(
+            Signing(
+                key=intent.key,
+                organisation=order.organisation,
+                actor=order.actor,
+                commitment=commitment,
+                serial=seal.serial,
+                at=at,
+            )
+        )
+        try:
+            self._recorder.record(intent)
+            # 5. The signature, over the digest we computed ourselves.
+            content = signer.sign_digest(prepared.digest, at=at)
+            sealed = cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+        except BaseException:
+            # Whether the log took the intent may be unknown; the row says that no document left.
+            outcome = self._event(order, commitment, seal, decision, type_="signature.made", outcome=Outcome.FAILURE)
+            self._store.finish(intent.key, SigningState.FAILED, outcome)
+            self._nudge()
+            raise
+        # 6. The outcome, in the transaction that ends the intent; only then does the document leave.
+        made = self._event(order, commitment, seal, decision, type_="signature.made", outcome=Outcome.SUCCESS)
+        if not self._store.finish(intent.key, SigningState.MADE, made):
+            raise Conflict
+        self._nudge()
+        return sealed
+
+    def replay(self) -> int:
+        """End sealings whose process died between intent and outcome: no document left, and the record says so."""
+        now = self._clock.now()
+        ended = 0
+        for signing in self._store.unfinished(before=now - _ABANDONED_AFTER):
+            event = Event(
+                key=secrets.token_hex(16),
+                type="signature.made",
+                outcome=Outcome.FAILURE,
+                at=now,
+                source="signatures",
+                subject=signing.actor,
+                object=signing.commitment,
+                organisation=signing.organisation,
+                attributes={"certificate": signing.serial, "reason": "process_died"},
+            )
+            ended += self._store.finish(signing.key, SigningState.FAILED, event)
+        if ended:
+            self._nudge()
+        return ended
+
+    def _permission(self, order: SealOrder, commitment: str) -> Decision:
+        at = self._clock.now()
+        try:
+            person = self._people.person(order.actor)
+            self._organisation(order.organisation)
+        except NotFound as error:
+            self._refuse(order, commitment, code="unknown")
+            raise SealDenied from error
+        mandates = frozenset(
+            mandate.organisation
+            for mandate in person.mandates
+            if mandate.scope in {self._settings.mandate, "all"} and mandate.until >= at.date()
+        )
+        decision = self._decide(
+            DecisionRequest(
+                principal_kind="person",
+                subject=person.subject,
+                roles=person.roles | {person.kind.value},
+                organisation=person.organisation,
+                mandates=mandates,
+                enabled=person.enabled,
+                proofing=person.proofing.level,
+                assurance=order.assurance,
+                clearance=person.clearance,
+                action=Action.SEAL.value,
+                resource="seal",
+                resource_class=ResourceClass.SIGNING.value,
+                owner=order.organisation,
+                classification=0,
+                from_zone=order.zone,
+                to_zone=order.zone,
+                required_assurance=2,
+                at=at,
+            )
+        )
+        if not decision.allowed:
+            self._refuse(order, commitment, code=decision.code, decision=decision)
+            raise SealDenied
+        return decision
+
+    def _organisation(self, identifier: str) -> Organisation:
+        # It becomes part of a file name: nothing but what the pattern allows ever does.
+        if not _ORGANISATION.fullmatch(identifier):
+            raise NotFound
+        return self._people.organisation(identifier)
+
+    def _usable(self, seal: Seal) -> None:
+        own = x509.load_pem_x509_certificate(seal.certificate.encode())
+        if not own.not_valid_before_utc <= self._clock.now() <= own.not_valid_after_utc:
+            raise SealUnusable
+        if not self._authority.status(seal.serial).good:
+            raise SealUnusable
+
+    def _prepare(self, order: SealOrder, seal: Seal) -> Prepared:
+        own = x509.load_pem_x509_certificate(seal.certificate.encode())
+        request = Request(
+            drawing=self._draw(seal.name_zh, seal.name),
+            certificate=own.public_bytes(Encoding.DER),
+            room=cms.room_for(seal.certificate.encode(), seal.chain.encode()),
+            at=self._clock.now(),
+            name=seal.name_zh or seal.name,
+            reason="",
+        )
+        try:
+            prepared = self._readers.prepare(order.document, request)
+        except SandboxFailed as error:
+            raise (AlreadySigned if error.reason == "signed" else CannotSeal) from error
+        covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
+        if (
+            not prepared.document.startswith(order.document)
+            or not len(order.document) < prepared.start < prepared.end < len(prepared.document)
+            or hashlib.sha256(covered).digest() != prepared.digest
+        ):
+            # The reading process returned something else than this document with room for a signature.
+            raise CannotSeal
+        return prepared
+
+    def _refuse(self, order: SealOrder, commitment: str, *, code: str, decision: Decision | None = None) -> None:
+        self._recorder.record(
+            Event(
+                key=secrets.token_hex(16),
+                type="signature.refused",
+                outcome=Outcome.DENIED,
+                at=self._clock.now(),
+                source="signatures",
+                subject=order.actor,
+                object=commitment,
+                organisation=order.organisation,
+                session=order.session,
+                zone=order.zone,
+                policy=decision.version if decision else "",
+                attributes={"code": code, "caller": order.caller, "policies": _joined(decision)},
+            )
+        )
+
+    def _event(
+        self, order: SealOrder, commitment: str, seal: Seal, decision: Decision, *, type_: str, outcome: Outcome
+    ) -> Event:
+        return Event(
+            key=secrets.token_hex(16),
+            type=type_,
+            outcome=outcome,
+            at=self._clock.now(),
+            source="signatures",
+            subject=order.actor,
+            object=commitment,
+            organisation=order.organisation,
+            session=order.session,
+            zone=order.zone,
+            policy=decision.version,
+            attributes={
+                "certificate": seal.serial,
+                "caller": order.caller,
+                "assurance": order.assurance,
+                "policies": _joined(decision),
+            },
+        )
+
+
+def _joined(decision: Decision | None) -> str:
+    return " ".join(decision.reasons) if decision else ""

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers whether a signed document can be trusted; anonymous, and recorded without a word about its content."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from audit import Event, Outcome, Recorder
+from core.clock import Clock
+
+from ..errors import SandboxFailed
+from ..models import Profile, Trust, Verdict
+from ..sandbox import ReaderPool
+from ..verdict import judge, unreadable
+from .commitment import Commitments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """Who wants to know, as far as the record may say."""
+
+    # Role of the site that asks, empty for the public.
+    caller: str = ""
+    # Prefix of the network an anonymous request came from (/24 or /48), never an address.
+    network: str = ""
+
+
+class Verification:
+    """Reads in a process of its own, judges, records, answers: in this order, so no verdict leaves unrecorded."""
+
+    def __init__(
+        self,
+        *,
+        readers: ReaderPool,
+        trust: Trust,
+        lists: Callable[[], Sequence[bytes]],
+        recorder: Recorder,
+        commitments: Commitments,
+        clock: Clock,
+    ) -> None:
+        self._readers = readers
+        self._trust = trust
+        self._lists = lists
+        self._recorder = recorder
+        self._commitments = commitments
+        self._clock = clock
+
+    def verify(self, document: bytes, *, asker: Asker, profile: Profile = Profile.STRICT) -> Verdict:
+        """The verdict on one document; whatever the document is, there is one.
+
+        Raises:
+            Busy: too many documents at once.
+            RecordUnavailable: the access could not be recorded, so it was not answered.
+        """
+        verdict = self._judge(document, profile)
+        attributes: dict[str, str | int | bool] = {
+            "verdict": verdict.overall.value,
+            "indication": verdict.indication.value,
+            "signatures": sum(1 for one in verdict.signatures if one.facts is not None),
+            "profile": profile.value,
+        }
+        if verdict.subindication:
+            attributes["subindication"] = verdict.subindication
+        if asker.caller:
+            attributes["caller"] = asker.caller
+        if asker.network:
+            attributes["network"] = asker.network
+        self._recorder.record(
+            Event(
+                key=secrets.token_hex(16),
+                type="signature.verified",
+                outcome=Outcome.SUCCESS,
+                at=verdict.checked_at,
+                source="signatures",
+                object=self._commitments.of(document),
+                attributes=attributes,
+            )
+        )
+        return verdict
+
+    def _judge(self, document: bytes, profile: Profile) -> Verdict:
+        at = self._clock.now()
+        try:
+            found = self._readers.inspect(document, trust=self._trust, lists=self._lists(), profile=profile, at=at)
+        except SandboxFailed as error:
+            return unreadable(document, error.reason, profile=profile, at=at)
+        return judge(document, found, profile=profile, at=at)

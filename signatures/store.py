@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables ``seals``, ``signings`` and ``outbox``: rows in, models out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Connection, MetaData, String, Table, Text, insert, select, update
+
+from audit import Event
+from core.db import Database, Outbox, Waiting
+
+from .errors import NoSeal
+from .models import Seal, SealState
+
+_metadata = MetaData()
+_seals = Table(
+    "seals",
+    _metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("organisation", String(64)),
+    Column("certificate", Text),
+    Column("chain", Text),
+    Column("key", String(120)),
+    Column("state", String(16)),
+    Column("name", String(200)),
+    Column("name_zh", String(200)),
+    Column("made_at", String(40)),
+)
+_signings = Table(
+    "signings",
+    _metadata,
+    Column("key", String(32), primary_key=True),
+    Column("organisation", String(64)),
+    Column("actor", String(64)),
+    Column("commitment", String(64)),
+    Column("serial", String(40)),
+    Column("state", String(16)),
+    Column("at", String(40)),
+)
+_outbox = Outbox(_metadata)
+
+
+class SigningState(StrEnum):
+    """How far one sealing came."""
+
+    # The intent has its receipt or is about to; no signature left this role.
+    INTENDED = "intended"
+    # The document was sealed; its record is in the outbox or in the log.
+    MADE = "made"
+    # It ended without a sealed document.
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signing:
+    """One sealing, from its intent on."""
+
+    # Key of the intent's event.
+    key: str
+    organisation: str
+    actor: str
+    commitment: str
+    serial: str
+    at: datetime
+
+
+class Store:
+    """Everything this role keeps in tables; ``encode`` turns an event into the bytes of an outbox row."""
+
+    def __init__(self, database: Database, *, encode: Callable[[Event], bytes]) -> None:
+        self._database = database
+        self._encode = encode
+        self._outbox = _outbox
+
+    def check(self) -> None:
+        """Answer one trivial query.
+
+        Raises:
+            DatabaseUnavailable: it did not.
+        """
+        self._database.check()
+
+    def seal_of(self, organisation: str) -> Seal:
+        """The seal an organisation uses now.
+
+        Raises:
+            NoSeal: it has none.
+        """
+        query = select(_seals).where(_seals.c.organisation == organisation, _seals.c.state == SealState.ACTIVE.value)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NoSeal
+        return _seal(row)
+
+    def put_seal(self, seal: Seal) -> None:
+        """Make this the organisation's seal; an earlier one retires."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(_seals)
+                .where(_seals.c.organisation == seal.organisation, _seals.c.state == SealState.ACTIVE.value)
+                .values(state=SealState.RETIRED.value)
+            )
+            connection.execute(
+                insert(_seals).values(
+                    serial=seal.serial,
+                    organisation=seal.organisation,
+                    certificate=seal.certificate,
+                    chain=seal.chain,
+                    key=seal.key,
+                    state=SealState.ACTIVE.value,
+                    name=seal.name,
+                    name_zh=seal.name_zh,
+                    made_at=seal.made_at.isoformat(),
+                )
+            )
+
+    def intend(self, signing: Signing) -> None:
+        """Remember that a sealing is about to happen."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                insert(_signings).values(
+                    key=signing.key,
+                    organisation=signing.organisation,
+                    actor=signing.actor,
+                    commitment=signing.commitment,
+                    serial=signing.serial,
+                    state=SigningState.INTENDED.value,
+                    at=signing.at.astimezone(UTC).isoformat(),
+                )
+            )
+
+    def finish(self, key: str, state: SigningState, outcome: Event | None) -> bool:
+        """End a sealing and put its outcome into the outbox; says False if it had ended already.
+
+        Raises:
+            OutboxFull: the record cannot keep up; the sealing has not ended and its document must not leave.
+        """
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                update(_signings)
+                .where(_signings.c.key == key, _signings.c.state == SigningState.INTENDED.value)
+                .values(state=state.value)
+            )
+            if changed.rowcount != 1:
+                return False
+            if outcome is not None:
+                self._put(connection, outcome)
+        return True
+
+    def unfinished(self, *, before: datetime) -> list[Signing]:
+        """Sealings whose process died between intent and outcome."""
+        query = (
+            select(_signings)
+            .where(
+                _signings.c.state == SigningState.INTENDED.value,
+                _signings.c.at < before.astimezone(UTC).isoformat(),
+            )
+            .limit(1000)
+        )
+        with self._database.reading() as connection:
+            return [_signing(row) for row in connection.execute(query)]
+
+    def outbox_head(self) -> list[Waiting]:
+        """Outcomes that wait for the log."""
+        with self._database.reading() as connection:
+            return self._outbox.head(connection)
+
+    def outbox_drop(self, positions: Sequence[int]) -> None:
+        """They arrived."""
+        with self._database.transaction() as connection:
+            self._outbox.drop(connection, list(positions))
+
+    def _put(self, connection: Connection, event: Event) -> None:
+        self._outbox.put(connection, key=event.key, body=self._encode(event))
+
+
+def _seal(row: Any) -> Seal:
+    return Seal(
+        organisation=row.organisation,
+        serial=row.serial,
+        certificate=row.certificate,
+        chain=row.chain,
+        key=row.key,
+        state=SealState(row.state),
+        name=row.name,
+        name_zh=row.name_zh,
+        made_at=datetime.fromisoformat(row.made_at),
+    )
+
+
+def _signing(row: Any) -> Signing:
+    return Signing(
+        key=row.key,
+        organisation=row.organisation,
+        actor=row.actor,
+        commitment=row.commitment,
+        serial=row.serial,
+        at=datetime.fromisoformat(row.at),
+    )
