@@ -11,7 +11,7 @@ from audit import Event, Outcome
 from core.errors import N_
 
 from ..errors import NoSuchOrganisation, NoSuchPerson
-from ..imports import Batch
+from ..imports import Batch, NewMandate
 from ..ldap import Tree, changes, entries
 from ..ldap.changes import Change
 from ..slapd import SALT_LENGTH, Cost, hashed, no_password
@@ -46,10 +46,20 @@ def compare(batch: Batch, directory: Directory) -> None:
             batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
     usernames = {person.username for _, person in batch.people}
     for line, new in batch.mandates:
-        if new.username not in usernames and not _has_person(directory, new.username):
-            batch.refuse(line, "username", N_("there is no such person"))
+        if new.username not in usernames:
+            _compare_mandate(line, new, batch, directory)
         if new.mandate.organisation not in known and not _has_organisation(directory, new.mandate.organisation):
             batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
+
+
+def _compare_mandate(line: int, new: NewMandate, batch: Batch, directory: Directory) -> None:
+    try:
+        holder = directory.person_by_username(new.username)
+    except NoSuchPerson:
+        batch.refuse(line, "username", N_("there is no such person"))
+        return
+    if directory.has_mandate(holder.subject, new.mandate):
+        batch.refuse(line, "scope", _TAKEN)
 
 
 def number(batch: Batch, numbers: range) -> None:

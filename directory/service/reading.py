@@ -116,6 +116,11 @@ class Directory:
         where = names.equal("tallyCreditCode", code)
         return bool(self._pool.search(self._tree.branch("organisations"), where, ["tallyId"], limit=1))
 
+    def has_mandate(self, holder: str, mandate: Mandate) -> bool:
+        """Whether this mandate has been entered, even if it has run out since."""
+        dn = self._tree.mandate(entries.mandate_id(holder, mandate))
+        return self._pool.read(dn, ["tallyId"]) is not None
+
     def device(self, identifier: str) -> Device:
         """One device.
 

@@ -13,13 +13,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import directory
+from audit import Event, decode_event
+from core.db import Database, migrate
 from core.site import Ports, SiteSettings
 from directory import slapd
 from directory.config import DirectorySettings
 from directory.errors import DirectoryUnavailable
 from directory.ldap import Server, Tree
-from directory.service import Directory
+from directory.service import Directory, DirectoryWriter, open_writer
+from directory.store import Store
 from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
 
 SETTINGS = DirectorySettings(hash_memory_kib=256, hash_passes=1, database_bytes=1 << 26, timeout=timedelta(seconds=5))
 
@@ -45,6 +50,10 @@ class World:
             path = self.site.folder(name) / "ldap.secret"
             path.touch(0o600)
             path.write_bytes(secret)
+        self.recorder = ListRecorder()
+        self.database = Database.open(f"sqlite:///{self.site.folder('directory')}/directory.db")
+        migrate(self.database, Path(directory.__file__).parent / "migrations")
+        self.store = Store(self.database)
         self._process: subprocess.Popen[bytes] | None = None
         self._certify()
         slapd.prepare(self.settings, self.site, self.secrets)
@@ -55,6 +64,20 @@ class World:
 
     def directory(self, role: str) -> Directory:
         return Directory.connect(self.settings, site=self.site, role=role, clock=self.clock)
+
+    def writer(self) -> DirectoryWriter:
+        """The one writer, with its record in ``recorder`` and its outbox in ``store``."""
+        return open_writer(self.settings, site=self.site, store=self.store, recorder=self.recorder, clock=self.clock)
+
+    def outbox(self) -> list[Event]:
+        """What waits for the log."""
+        return [decode_event(row.body) for row in self.store.outbox_head()]
+
+    def clear(self) -> None:
+        """Forget what was recorded so far."""
+        self.recorder.events.clear()
+        while rows := self.store.outbox_head():
+            self.store.outbox_drop([row.position for row in rows])
 
     def start(self) -> None:
         self._process = subprocess.Popen(slapd.command(self.settings, self.site), stderr=subprocess.DEVNULL)
@@ -76,6 +99,7 @@ class World:
 
     def stop(self) -> None:
         assert self._process is not None
+        self.database.close()
         self._process.terminate()
         self._process.wait(10)
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A city of 500 citizens, 6 agencies with 60 civil servants, 40 companies and 30 devices; the same for the same seed.
+
+Everybody's password is the same and printed: this city is for trying out and must never hold a real person.
+"""
+
+import random
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from uuid import UUID
+
+from directory import Device, Mandate, NoSuchPerson, Organisation, Person, PersonKind, Proofing
+from directory.imports import Batch, ImportReport, NewMandate
+from directory.models import credit_code_check
+from directory.service import DirectoryWriter
+
+from . import names
+
+PASSWORD = "tally-demo-2026"  # noqa: S105 - printed for everybody to try out
+CITIZENS, CIVIL_SERVANTS, COMPANIES, DEVICES = 500, 60, 40, 30
+SEED = 2026
+
+_BORN = date(2026, 1, 1)
+_MANDATES_END = date(2036, 12, 31)
+
+
+@dataclass(frozen=True)
+class Known:
+    """An account with a fixed name, for trying out and for tests."""
+
+    username: str
+    name: str
+    name_zh: str
+    says: str
+    agency: str = ""
+    role: str = ""
+    clearance: int = 0
+    proofing: int = 3
+
+
+KNOWN = (
+    Known("chen.wei", "Chen Wei", "陈伟", "citizen"),
+    Known("zhang.min", "Zhang Min", "张敏", "citizen", proofing=2),
+    Known("li.na", "Li Na", "李娜", "civil servant of the document office", "document-office", clearance=2),
+    Known("wang.qiang", "Wang Qiang", "王强", "security officer", "data-bureau", "security-officer", 1),
+    Known("zhao.lei", "Zhao Lei", "赵磊", "directory administrator", "data-bureau", "directory-administrator", 1),
+    Known("sun.li", "Sun Li", "孙丽", "registration authority officer", "data-bureau", "ra-officer", 1),
+    Known("qian.jun", "Qian Jun", "钱军", "security administrator", "data-bureau", "security-administrator", 1),
+)
+
+
+@dataclass
+class City:
+    """Records to enter together, passwords by subject, and who gets which role."""
+
+    batch: Batch = field(default_factory=Batch)
+    passwords: dict[str, str] = field(default_factory=dict)
+
+
+def build(seed: int = SEED) -> City:
+    """Make the city; touches nothing."""
+    dice = random.Random(seed)  # noqa: S311 - a sample that must be the same every time
+    city = City()
+    city.batch.organisations = [(0, organisation) for organisation in _organisations(dice)]
+    city.batch.people = [(0, person) for person in _people(dice)]
+    city.batch.devices = [(0, device) for device in _devices(dice, city)]
+    city.batch.mandates = [(0, mandate) for mandate in _mandates(dice, city)]
+    city.passwords = {person.subject: PASSWORD for _, person in city.batch.people}
+    return city
+
+
+def fill(writer: DirectoryWriter, city: City) -> ImportReport:
+    """Enter the city through the one writer, recorded; does nothing where it is there already.
+
+    Raises:
+        RecordUnavailable: nothing was entered.
+    """
+    report = ImportReport(0, 0, 0, 0)
+    try:
+        writer.directory.person_by_username(KNOWN[0].username)
+    except NoSuchPerson:
+        report = writer.enter(city.batch, actor="", passwords=city.passwords)
+    for known in KNOWN:
+        if known.role:
+            writer.grant_role(writer.directory.person_by_username(known.username).subject, known.role, actor="")
+    return report
+
+
+def _organisations(dice: random.Random) -> list[Organisation]:
+    agencies = [
+        Organisation(id=label, name=name, name_zh=f"样例市{name_zh}", credit_code=_code(dice, "11"), agency=True)
+        for label, name, name_zh in names.AGENCIES
+    ]
+    companies = [
+        Organisation(
+            id=f"{latin.lower()}-{trade.split()[0].lower()}",
+            name=f"{latin} {trade}",
+            name_zh=f"样例市{chinese}{trade_zh}",
+            credit_code=_code(dice, "91"),
+            agency=False,
+        )
+        for chinese, latin in names.pairs(names.COMPANY_FIRST)
+        for trade_zh, trade in names.COMPANY_TRADE
+    ]
+    return agencies + companies
+
+
+def _code(dice: random.Random, kind: str) -> str:
+    # 999999 is no administrative division, so that no code belongs to a real organisation.
+    body = f"{kind}999999" + "".join(dice.choice("0123456789ABCDEFGHJKLMNPQRTUWXY") for _ in range(9))
+    return body + credit_code_check(body)
+
+
+def _people(dice: random.Random) -> list[Person]:
+    surnames, given = names.pairs(names.SURNAMES), names.pairs(names.GIVEN)
+    taken = {known.username for known in KNOWN}
+    people = [_known(dice, known) for known in KNOWN]
+    for kind, wanted in ((PersonKind.CITIZEN, CITIZENS), (PersonKind.CIVIL_SERVANT, CIVIL_SERVANTS)):
+        for index in range(wanted - sum(person.kind is kind for person in people)):
+            (family_zh, family), (first_zh, first) = dice.choice(surnames), dice.choice(given)
+            servant = kind is PersonKind.CIVIL_SERVANT
+            username = _username(f"{family}.{first}".lower(), taken)
+            people.append(
+                Person(
+                    subject=_uuid(dice),
+                    username=username,
+                    kind=kind,
+                    name=f"{family} {first}",
+                    name_zh=family_zh + first_zh,
+                    mail=f"{username}@city.example",
+                    organisation=names.AGENCIES[index % len(names.AGENCIES)][0] if servant else "",
+                    proofing=_proofing(dice, 3 if servant else dice.choice((1, 2, 2, 3, 3))),
+                    clearance=dice.choice((1, 1, 1, 2)) if servant else 0,
+                )
+            )
+    return people
+
+
+def _known(dice: random.Random, known: Known) -> Person:
+    return Person(
+        subject=_uuid(dice),
+        username=known.username,
+        kind=PersonKind.CIVIL_SERVANT if known.agency else PersonKind.CITIZEN,
+        name=known.name,
+        name_zh=known.name_zh,
+        mail=f"{known.username}@city.example",
+        organisation=known.agency,
+        proofing=_proofing(dice, known.proofing),
+        clearance=known.clearance,
+    )
+
+
+def _username(wish: str, taken: set[str]) -> str:
+    name, count = wish, 1
+    while name in taken:
+        count += 1
+        name = f"{wish}{count}"
+    taken.add(name)
+    return name
+
+
+def _proofing(dice: random.Random, level: int) -> Proofing:
+    day = _BORN - timedelta(days=dice.randrange(1, 900))
+    return Proofing(level=level, date=day, evidence=f"RA-{day.year}-{dice.randrange(100_000):05}")
+
+
+def _devices(dice: random.Random, city: City) -> list[Device]:
+    owners = [organisation.id for _, organisation in city.batch.organisations]
+    return [
+        Device(
+            id=_uuid(dice),
+            name=f"{names.DEVICES[index % len(names.DEVICES)]} {index + 1}",
+            organisation=owners[index % len(names.AGENCIES)] if index % 3 else dice.choice(owners),
+            enabled=True,
+        )
+        for index in range(DEVICES)
+    ]
+
+
+def _mandates(dice: random.Random, city: City) -> list[NewMandate]:
+    citizens = [person for _, person in city.batch.people if person.kind is PersonKind.CITIZEN]
+    companies = [organisation for _, organisation in city.batch.organisations if not organisation.agency]
+    # The best known citizen acts for the first company, so that everybody can try it out.
+    mandates = [_mandate(citizens[0], companies[0], "all")]
+    for company in companies:
+        scopes = dice.sample(("all", "tax", "social", "seal"), dice.choice((1, 2)))
+        mandates += [_mandate(dice.choice(citizens[2:]), company, scope) for scope in scopes]
+    return mandates
+
+
+def _mandate(holder: Person, company: Organisation, scope: str) -> NewMandate:
+    return NewMandate(holder.username, Mandate(organisation=company.id, scope=scope, until=_MANDATES_END))
+
+
+def _uuid(dice: random.Random) -> str:
+    return str(UUID(int=dice.getrandbits(128), version=4))
