@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[sso]`` section; every field has a default that suits a city."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSOSettings:
+    """How long things live and how often a door may be knocked at."""
+
+    # An authorization code; RFC 6749 allows ten minutes, a redirect needs seconds.
+    code_lifetime: timedelta = timedelta(seconds=60)
+    # Access and ID tokens. Who checks them offline learns of a revocation this much later at most.
+    token_lifetime: timedelta = timedelta(minutes=5)
+    # A session nobody uses.
+    session_idle: timedelta = timedelta(minutes=30)
+    # A session in any case.
+    session_lifetime: timedelta = timedelta(hours=10)
+    # A parked request: the time somebody has for logging in.
+    interaction_lifetime: timedelta = timedelta(minutes=15)
+    # A card login's way back from the card host.
+    handover_lifetime: timedelta = timedelta(seconds=60)
+    # Consent is asked for again after this.
+    consent_lifetime: timedelta = timedelta(days=365)
+    # Wrong passwords for one name from one network before waiting begins.
+    attempts_free: int = 4
+    # Wrong passwords from one network, whatever the names, before waiting begins.
+    network_free: int = 60
+    # The first wait; each further failure doubles it.
+    wait_first: timedelta = timedelta(seconds=2)
+    # No wait is longer, so that nobody is locked out for good.
+    wait_longest: timedelta = timedelta(minutes=15)
+    # Failures older than this are forgotten.
+    attempts_memory: timedelta = timedelta(hours=1)

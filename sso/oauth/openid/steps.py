@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands between a valid request and its code: log in, prove more, agree, or nothing. Order is the rule."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ...errors import ConsentRequired, LoginRequired, Redirectable
+from ...models import AuthorizationRequest, Client, Consent, Interaction, Session
+
+
+class Step(StrEnum):
+    """What the person has to do next."""
+
+    LOGIN = "login"
+    STEP_UP = "step_up"
+    CONSENT = "consent"
+    # Everything there is to prove was proved, and it is not enough.
+    UNREACHABLE = "unreachable"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """All that decides."""
+
+    request: AuthorizationRequest
+    client: Client
+    session: Session | None
+    consent: Consent | None
+    # Whether a login, and a "yes", happened for this very request.
+    logged_in: bool
+    agreed: bool
+    at: int
+
+
+def need_session(it: Situation) -> Step | None:
+    """Nobody is logged in."""
+    return Step.LOGIN if it.session is None else None
+
+
+def need_fresh_login(it: Situation) -> Step | None:
+    """``prompt=login`` and ``select_account`` ask for a login within this very request."""
+    asked = it.request.prompts & {"login", "select_account"}
+    return Step.LOGIN if asked and not it.logged_in else None
+
+
+def need_recent_login(it: Situation) -> Step | None:
+    """``max_age``: the login is too long ago (OpenID Connect Core 3.1.2.1)."""
+    if it.request.max_age is None or it.logged_in or it.session is None:
+        return None
+    return Step.LOGIN if it.at - it.session.authenticated_at >= it.request.max_age else None
+
+
+def need_assurance(it: Situation) -> Step | None:
+    """``acr_values`` asks for more than this login proves; a card cannot be topped."""
+    if it.session is None or it.session.assurance >= it.request.assurance:
+        return None
+    return Step.UNREACHABLE if it.logged_in and "sc" in it.session.methods else Step.STEP_UP
+
+
+def need_consent(it: Situation) -> Step | None:
+    """A client that is not the site's own needs the person's word, remembered for the same or wider scopes."""
+    if it.client.trusted and "consent" not in it.request.prompts:
+        return None
+    if it.agreed:
+        return None
+    if "consent" in it.request.prompts or it.consent is None or it.consent.expires_at <= it.at:
+        return Step.CONSENT
+    return None if it.request.scopes <= it.consent.scopes else Step.CONSENT
+
+
+STEPS: tuple[Callable[[Situation], Step | None], ...] = (
+    need_session,
+    need_fresh_login,
+    need_recent_login,
+    need_assurance,
+    need_consent,
+)
+
+
+def next_step(
+    request: AuthorizationRequest,
+    client: Client,
+    *,
+    session: Session | None,
+    consent: Consent | None,
+    interaction: Interaction | None,
+    at: int,
+) -> Step:
+    """The first step that is missing, or ISSUE."""
+    situation = Situation(
+        request=request,
+        client=client,
+        session=session,
+        consent=consent,
+        logged_in=interaction is not None and interaction.logged_in,
+        agreed=interaction is not None and interaction.agreed,
+        at=at,
+    )
+    return next((step for need in STEPS if (step := need(situation)) is not None), Step.ISSUE)
+
+
+def unattended(step: Step) -> Redirectable:
+    """How ``prompt=none`` is told that a page would be needed."""
+    return ConsentRequired(why="prompt=none") if step is Step.CONSENT else LoginRequired(why="prompt=none")

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OAuth 2.0 framework: authorization requests, addresses, scopes, client authentication, token requests."""
+
+from .addresses import check_address as check_address
+from .addresses import origin_of as origin_of
+from .addresses import with_parameters as with_parameters
+from .authorization import Draft as Draft
+from .authorization import drafted as drafted
+from .authorization import validated as validated
+from .clients import Credentials as Credentials
+from .clients import credentials as credentials
+from .clients import secret_matches as secret_matches
+from .scopes import SCOPES as SCOPES
+from .scopes import scope_text as scope_text
+from .tokens import TokenRequest as TokenRequest
+from .tokens import token_request as token_request

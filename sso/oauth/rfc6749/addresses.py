@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registered addresses: strict when registered, compared by equality and nothing else when presented."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from authlib.common.urls import add_params_to_uri
+
+from ...errors import BadClient
+
+# Scheme, host, optional port, optional path and query of plain characters; no user part, no fragment, no backslash,
+# no percent-encoding that could be read in two ways.
+_ADDRESS = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~/-]*)?")
+
+
+def check_address(uri: str) -> None:
+    """Refuse an address that nobody should register.
+
+    Raises:
+        BadClient: not https, or with anything in it that two programs could read differently.
+    """
+    if not _ADDRESS.fullmatch(uri) or "/../" in f"{uri}/" or "/./" in f"{uri}/":
+        raise BadClient(why=f"not a plain https address: {uri[:200]}")
+
+
+def origin_of(uri: str) -> str:
+    """Scheme, host and port of a registered address."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def with_parameters(uri: str, parameters: Mapping[str, str]) -> str:
+    """The address with a query (RFC 6749 section 4.1.2)."""
+    joined: str = add_params_to_uri(uri, list(parameters.items()))
+    return joined

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authorization request as a chain of small checks; the security review of the endpoint is reading two tuples.
+
+``drafted`` settles who asks and where the answer goes; until it has returned, nothing may be redirected. ``validated``
+runs ``CHECKS``: what fails there is told to the client at its registered address.
+"""
+
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...errors import (
+    BadRequest,
+    Redirectable,
+    RequestNotSupported,
+    RequestURINotSupported,
+    ScopeRefused,
+    UnsupportedResponseType,
+)
+from ...models import AuthorizationRequest, Client, ResponseMode
+from ..rfc7636 import challenge_is_well_formed
+from .scopes import SCOPES
+
+Parameters = Mapping[str, Sequence[str]]
+
+_LONGEST = 2000
+# Values OpenID Connect Core 3.1.2.1 defines.
+_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_LEVELS = frozenset({"1", "2", "3"})
+_MAX_AGE = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A request whose client and return address are certain, and nothing else."""
+
+    client: Client
+    redirect_uri: str
+    state: str
+    mode: ResponseMode
+    unverified: Parameters
+
+    def one(self, name: str) -> str:
+        """A parameter; empty if absent."""
+        return next(iter(self.unverified.get(name, ())), "")
+
+
+def drafted(parameters: Parameters, find: Callable[[str], Client | None]) -> Draft:
+    """Settle client and return address.
+
+    Raises:
+        BadRequest: they are not certain; the answer must be a page.
+    """
+    client_id = _single(parameters, "client_id")
+    client = find(client_id)
+    if client is None or "authorization_code" not in client.grants:
+        raise BadRequest(why="client_id")
+    uri = _single(parameters, "redirect_uri")
+    if not any(hmac.compare_digest(uri.encode(), known.encode()) for known in client.redirect_uris):
+        raise BadRequest(why="redirect_uri")
+    states = parameters.get("state", ())
+    modes = parameters.get("response_mode", ())
+    return Draft(
+        client=client,
+        redirect_uri=uri,
+        # A state that could not be echoed faithfully is not echoed at all; CHECKS then refuses the request.
+        state=states[0] if len(states) == 1 and _readable(states[0]) else "",
+        mode="form_post" if list(modes) == ["form_post"] else "query",
+        unverified=parameters,
+    )
+
+
+def validated(draft: Draft) -> AuthorizationRequest:
+    """Run every check in order.
+
+    Raises:
+        Redirectable: the first that fails.
+    """
+    for check in CHECKS:
+        check(draft)
+    scopes = frozenset(draft.one("scope").split())
+    levels = [int(level) for level in draft.one("acr_values").split() if level in _LEVELS]
+    return AuthorizationRequest(
+        client_id=draft.client.id,
+        redirect_uri=draft.redirect_uri,
+        scopes=scopes,
+        state=draft.state,
+        nonce=draft.one("nonce"),
+        challenge=draft.one("code_challenge"),
+        mode=draft.mode,
+        prompts=frozenset(draft.one("prompt").split()),
+        max_age=int(draft.one("max_age")) if draft.one("max_age") else None,
+        assurance=min(levels, default=0),
+    )
+
+
+def check_parameters_once(draft: Draft) -> None:
+    """RFC 6749 section 3.1: no parameter more than once, none we could not read back to the client."""
+    for name, values in draft.unverified.items():
+        if len(values) != 1:
+            raise Redirectable(why="a parameter is given twice")
+        if not _readable(values[0]):
+            raise Redirectable(why=f"{name} cannot be read" if name in _KNOWN else "a parameter cannot be read")
+
+
+def check_no_request_object(draft: Draft) -> None:
+    """RFC 9101 is not offered, and nothing is ever fetched from an address in a request."""
+    if draft.one("request"):
+        raise RequestNotSupported(why="request")
+    if draft.one("request_uri"):
+        raise RequestURINotSupported(why="request_uri")
+
+
+def check_response_type(draft: Draft) -> None:
+    """RFC 9700 section 2.1.2: only the code grant."""
+    if not draft.one("response_type"):
+        raise Redirectable(why="response_type is missing")
+    if draft.one("response_type") != "code":
+        raise UnsupportedResponseType(why="response_type")
+
+
+def check_response_mode(draft: Draft) -> None:
+    """OAuth 2.0 Multiple Response Types and Form Post: query or form_post."""
+    if draft.one("response_mode") not in ("", "query", "form_post"):
+        raise Redirectable(why="response_mode")
+
+
+def check_scope(draft: Draft) -> None:
+    """RFC 6749 section 3.3; OpenID Connect needs ``openid``."""
+    wanted = set(draft.one("scope").split())
+    if "openid" not in wanted:
+        raise ScopeRefused(why="scope must contain openid")
+    if not wanted <= draft.client.scopes or not wanted <= SCOPES.keys():
+        raise ScopeRefused(why="scope is not registered for this client")
+
+
+def check_pkce(draft: Draft) -> None:
+    """RFC 9700 section 2.1.1: S256 is required of everybody; an absent method would mean plain (RFC 7636 4.3)."""
+    if draft.one("code_challenge_method") != "S256":
+        raise Redirectable(why="code_challenge_method must be S256")
+    if not challenge_is_well_formed(draft.one("code_challenge")):
+        raise Redirectable(why="code_challenge")
+
+
+def check_prompt(draft: Draft) -> None:
+    """OpenID Connect Core 3.1.2.1: known values, and ``none`` alone."""
+    prompts = draft.one("prompt").split()
+    if not set(prompts) <= _PROMPTS or ("none" in prompts and len(prompts) > 1):
+        raise Redirectable(why="prompt")
+
+
+def check_max_age(draft: Draft) -> None:
+    """OpenID Connect Core 3.1.2.1: seconds."""
+    if draft.one("max_age") and not _MAX_AGE.fullmatch(draft.one("max_age")):
+        raise Redirectable(why="max_age")
+
+
+CHECKS: tuple[Callable[[Draft], None], ...] = (
+    check_parameters_once,
+    check_no_request_object,
+    check_response_type,
+    check_response_mode,
+    check_scope,
+    check_pkce,
+    check_prompt,
+    check_max_age,
+)
+
+_KNOWN = frozenset({"state", "nonce", "scope", "prompt", "max_age", "acr_values", "code_challenge"})
+
+
+def _single(parameters: Parameters, name: str) -> str:
+    values = parameters.get(name, ())
+    if len(values) != 1 or not values[0] or not _readable(values[0]):
+        raise BadRequest(why=name)
+    return values[0]
+
+
+def _readable(value: str) -> bool:
+    return len(value) <= _LONGEST and value.isprintable() and _encodable(value)
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

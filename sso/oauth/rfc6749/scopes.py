@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scopes offered here, each with the claims it opens."""
+
+from collections.abc import Iterable
+
+# OpenID Connect Core 5.4; "organisation" and "roles" are ours.
+SCOPES: dict[str, tuple[str, ...]] = {
+    "openid": ("sub",),
+    "profile": ("name", "name_zh", "preferred_username"),
+    "email": ("email",),
+    "organisation": ("organisation",),
+    "roles": ("roles",),
+}
+
+
+def scope_text(scopes: Iterable[str]) -> str:
+    """Scopes in the order of the table, foreign ones after them, as one string (RFC 6749 section 3.3)."""
+    wanted = set(scopes)
+    return " ".join([*(s for s in SCOPES if s in wanted), *sorted(wanted - SCOPES.keys())])

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The token request: every parameter once, and those of its grant type present."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...errors import BadTokenRequest, UnauthorizedClient, UnsupportedGrant
+from ...models import Client
+
+# What each grant type needs beside the client's authentication.
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "authorization_code": ("code", "redirect_uri", "code_verifier"),
+    "refresh_token": ("refresh_token",),
+    "client_credentials": (),
+}
+_LONGEST = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRequest:
+    """A well-formed request of an authenticated client; what it presents is still to be redeemed."""
+
+    client: Client
+    grant_type: str
+    unverified: Mapping[str, str]
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes asked for; empty if none were named."""
+        return frozenset(self.unverified.get("scope", "").split())
+
+
+def token_request(client: Client, parameters: Mapping[str, Sequence[str]]) -> TokenRequest:
+    """Check the form of a token request.
+
+    Raises:
+        BadTokenRequest: a parameter is missing, doubled, too long or not printable.
+        UnsupportedGrant: unknown grant type.
+        UnauthorizedClient: not registered for it.
+    """
+    for name, values in parameters.items():
+        if len(values) != 1 or len(values[0]) > _LONGEST or not values[0].isprintable():
+            raise BadTokenRequest(field=name[:40] if name.isidentifier() and name.isascii() else "?")
+    given = {name: values[0] for name, values in parameters.items()}
+    kind = given.get("grant_type", "")
+    if not kind:
+        raise BadTokenRequest(field="grant_type")
+    if kind not in REQUIRED:
+        raise UnsupportedGrant
+    if kind not in client.grants:
+        raise UnauthorizedClient
+    for name in REQUIRED[kind]:
+        if not given.get(name):
+            raise BadTokenRequest(field=name)
+    return TokenRequest(client=client, grant_type=kind, unverified=given)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our signing keys and the one way a token of ours is made and read: ES256, a known ``kid``, an exact ``typ``.
+
+The algorithm never comes from the token. Before PyJWT is called the header is read strictly: it accepts some
+encodings that two programs could read differently.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, EllipticCurvePublicKey
+
+from ...errors import InvalidToken
+
+ALGORITHM = "ES256"
+LONGEST = 8000
+_COORDINATE = 32
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
+# ``crit`` asks for extensions we do not know (RFC 7515 section 4.1.11); the others bring keys from outside.
+_HEADER_NAMES = frozenset({"alg", "kid", "typ"})
+
+
+class KeyRing:
+    """One key that signs and the older ones that still verify."""
+
+    def __init__(self, signing: EllipticCurvePrivateKey, *, retained: Sequence[EllipticCurvePublicKey] = ()) -> None:
+        if not isinstance(signing.curve, SECP256R1):
+            raise ValueError("a P-256 key signs ES256")  # noqa: TRY004 - the curve, not the type, is wrong
+        self._signing = signing
+        self._kid = thumbprint(signing.public_key())
+        self._public = {thumbprint(key): key for key in (*retained, signing.public_key())}
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """A compact token."""
+        return jwt.encode(dict(claims), self._signing, algorithm=ALGORITHM, headers={"kid": self._kid, "typ": typ})
+
+    def read(self, token: str, *, typ: str, issuer: str) -> dict[str, Any]:
+        """The claims of a token that we signed; dates and audience are the caller's to check.
+
+        Raises:
+            InvalidToken: for every reason alike.
+        """
+        try:
+            key = self._public[_strict_header(token, typ)["kid"]]
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=issuer,
+                options={
+                    "require": ["iss", "sub", "aud", "exp", "iat"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                    "verify_aud": False,
+                },
+            )
+        except (KeyError, TypeError, ValueError, RecursionError, jwt.InvalidTokenError) as error:
+            raise InvalidToken from error
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public keys (RFC 7517 section 5), the signing one first."""
+        ordered = sorted(self._public, key=lambda kid: (kid != self._kid, kid))
+        return {
+            "keys": [{**_members(self._public[kid]), "kid": kid, "use": "sig", "alg": ALGORITHM} for kid in ordered]
+        }
+
+
+def thumbprint(key: EllipticCurvePublicKey) -> str:
+    """RFC 7638: SHA-256 of the required members in lexical order."""
+    canonical = json.dumps(_members(key), separators=(",", ":"), sort_keys=True)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(canonical.encode())
+    return _base64url(digest.finalize())
+
+
+def _strict_header(token: str, typ: str) -> dict[str, Any]:
+    if len(token) > LONGEST or not _COMPACT.fullmatch(token):
+        raise InvalidToken
+    header = json.loads(_strict_base64url(token.partition(".")[0]), object_pairs_hook=_unique)
+    if not isinstance(header, dict) or set(header) != _HEADER_NAMES:
+        raise InvalidToken
+    if header["alg"] != ALGORITHM or header["typ"] != typ or not isinstance(header["kid"], str):
+        raise InvalidToken
+    for part in token.split(".")[1:]:
+        _strict_base64url(part)
+    return header
+
+
+def _strict_base64url(text: str) -> bytes:
+    try:
+        content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise InvalidToken from error
+    # Unused bits must be zero (RFC 4648 section 3.5): one value, one spelling.
+    if _base64url(content) != text:
+        raise InvalidToken
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise InvalidToken
+    return dict(pairs)
+
+
+def _members(key: EllipticCurvePublicKey) -> dict[str, str]:
+    numbers = key.public_numbers()
+    return {
+        "crv": "P-256",
+        "kty": "EC",
+        "x": _base64url(numbers.x.to_bytes(_COORDINATE, "big")),
+        "y": _base64url(numbers.y.to_bytes(_COORDINATE, "big")),
+    }
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of sign-on, one class per concern, put together by ``SignOn``."""
+
+from .account import Account as Account
+from .authorization import Authorization as Authorization
+from .authorization import Parked as Parked
+from .clients import register_client as register_client
+from .collaborators import Cards as Cards
+from .collaborators import DecideLogin as DecideLogin
+from .collaborators import People as People
+from .collaborators import Person as Person
+from .keys import load_keys as load_keys
+from .keys import make_keys as make_keys
+from .keys import rotate_keys as rotate_keys
+from .login import Login as Login
+from .login import NewSession as NewSession
+from .logout import Logout as Logout
+from .news import News as News
+from .records import Records as Records
+from .sign_on import SignOn as SignOn
+from .tokens import Tokens as Tokens

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees of themselves: sessions and where they were used, what was agreed, who read what."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.clock import Clock
+from core.errors import TallygateError
+
+from ..models import Client, Consent, Session
+from ..store import Store
+from .records import Records
+
+OwnRecord = Callable[[str, str], Sequence[Mapping[str, Any]]]
+"""The record's entries about one subject, newest first, in one language."""
+
+_SHOWN = ("time", "says", "where", "by", "outcome_says")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountPage:
+    """Everything on "My account"."""
+
+    sessions: list[tuple[Session, list[Client]]]
+    consents: list[tuple[Consent, Client]]
+    # None: the record does not answer at the moment.
+    entries: Sequence[Mapping[str, str]] | None
+
+
+class Account:
+    """The person's own view and the one thing to withdraw there that is not a session."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        records: Records,
+        clock: Clock,
+        own_record: OwnRecord,
+        nudge: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._clock = clock
+        self._own_record = own_record
+        self._nudge = nudge
+
+    def page(self, session: Session, *, language: str) -> AccountPage:
+        """Collect it; the record may be silent without taking the rest away."""
+        sessions = self._store.sessions.of(session.subject, self._now())
+        portals = self._store.grants.portals_of([each.sid for each in sessions])
+        consents = self._store.consents.of(session.subject)
+        wanted = {name for names in portals.values() for name in names} | {c.client_id for c in consents}
+        clients = self._store.clients.named(wanted)
+        return AccountPage(
+            sessions=[
+                (each, [clients[name] for name in portals.get(each.sid, ()) if name in clients]) for each in sessions
+            ],
+            consents=[(each, clients[each.client_id]) for each in consents if each.client_id in clients],
+            entries=self._entries(session.subject, language),
+        )
+
+    def withdraw(self, session: Session, client_id: str) -> None:
+        """Take a consent back: every token that came of it ends at once."""
+        record = self._records.consent_withdrawn(session.subject, client_id, session=session.sid)
+        self._store.consents.withdraw(
+            session.subject,
+            client_id,
+            self._now(),
+            record,
+            lambda grant: self._records.tokens_revoked(grant, reason="consent withdrawn"),
+        )
+        self._nudge()
+
+    def _entries(self, subject: str, language: str) -> Sequence[Mapping[str, str]] | None:
+        try:
+            found = self._own_record(subject, language)
+            return [{name: str(entry.get(name, "")) for name in _SHOWN} for entry in found]
+        except TallygateError:
+            return None
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authorization endpoint: check the request, park it while a person is needed, issue exactly one code."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from audit import Outcome
+from core.clock import Clock
+from core.errors import NotFound
+
+from ..config import SSOSettings
+from ..errors import AccessDenied, BadRequest, InteractionLost, Redirectable, UnmetAuthentication
+from ..models import AuthorizationRequest, Client, Code, Consent, Grant, Interaction, Redirection, Session
+from ..oauth.openid import Step, next_step, unattended
+from ..oauth.rfc6749 import drafted, origin_of, validated
+from ..oauth.rfc6749.authorization import Parameters
+from ..oauth.rfc9207 import answered, refused
+from ..store import Store, digest
+from .collaborators import DecideLogin, People
+from .records import Records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parked:
+    """A page is needed before the request can go on; ``step`` says which."""
+
+    interaction: str
+    step: Step
+
+
+class Authorization:
+    """Requests, from their arrival to their answer."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        store: Store,
+        people: People,
+        decide: DecideLogin,
+        records: Records,
+        settings: SSOSettings,
+        clock: Clock,
+        fresh: Callable[[], None],
+        nudge: Callable[[], None],
+    ) -> None:
+        self._issuer = issuer
+        self._store = store
+        self._people = people
+        self._decide = decide
+        self._records = records
+        self._settings = settings
+        self._clock = clock
+        self._fresh = fresh
+        self._nudge = nudge
+
+    def begin(self, parameters: Parameters, *, session: Session | None, browser: str) -> Redirection | Parked:
+        """Take a request.
+
+        Raises:
+            BadRequest: client or return address are not certain; nothing is redirected.
+            Unavailable: a code was due and could not be recorded.
+        """
+        draft = drafted(parameters, self._store.clients.find)
+        try:
+            request = validated(draft)
+            step = self._step(request, draft.client, session=session, interaction=None)
+            if step is Step.ISSUE and session is not None:
+                return self._issue(request, draft.client, session, None)
+            if "none" in request.prompts:
+                raise unattended(step)
+        except Redirectable as error:
+            return refused(self._issuer, error, redirect_uri=draft.redirect_uri, state=draft.state, mode=draft.mode)
+        return Parked(interaction=self.park(request, browser=browser), step=step)
+
+    def park(self, request: AuthorizationRequest | None, *, browser: str) -> str:
+        """Keep a request (None: the wish to see "My account") until its person has done what is missing."""
+        name = secrets.token_urlsafe(18)
+        expires_at = self._now() + int(self._settings.interaction_lifetime.total_seconds())
+        self._store.interactions.park(name, digest(browser), request, expires_at)
+        return name
+
+    def interaction(self, name: str, *, browser: str) -> Interaction:
+        """A parked request, in the browser that began it.
+
+        Raises:
+            InteractionLost: finished, over, or another browser's.
+        """
+        found = self._store.interactions.find(name, digest(browser), self._now()) if name and browser else None
+        if found is None:
+            raise InteractionLost
+        return found
+
+    def client(self, interaction: Interaction) -> Client | None:
+        """Who asked; None for "My account".
+
+        Raises:
+            BadRequest: the client was removed meanwhile.
+        """
+        if interaction.request is None:
+            return None
+        client = self._store.clients.find(interaction.request.client_id)
+        if client is None or interaction.request.redirect_uri not in client.redirect_uris:
+            raise BadRequest(why="client_id")
+        return client
+
+    def form_targets(self, interaction: Interaction) -> tuple[str, ...]:
+        """Origins a form of this interaction may lead to."""
+        return (origin_of(interaction.request.redirect_uri),) if interaction.request else ()
+
+    def proceed(self, interaction: Interaction, *, session: Session | None) -> Redirection | Parked | None:
+        """Go on after a page; None: to "My account".
+
+        Raises:
+            InteractionLost: another tab was faster.
+            Unavailable: a code was due and could not be recorded.
+        """
+        request, client = interaction.request, self.client(interaction)
+        if request is None or client is None:
+            if session is None:
+                return Parked(interaction=interaction.id, step=Step.LOGIN)
+            self._store.interactions.finish(interaction.id)
+            return None
+        try:
+            step = self._step(request, client, session=session, interaction=interaction)
+            if step is Step.ISSUE and session is not None:
+                return self._issue(request, client, session, interaction)
+            if step is Step.UNREACHABLE:
+                raise UnmetAuthentication(why="acr_values")
+        except Redirectable as error:
+            return self._refuse(interaction, request, error)
+        return Parked(interaction=interaction.id, step=step)
+
+    def agree(self, interaction: Interaction, *, session: Session) -> None:
+        """The person says yes: recorded, then remembered, then in force for this request.
+
+        Raises:
+            RecordUnavailable: nothing was remembered.
+        """
+        request = interaction.request
+        if request is None:
+            raise InteractionLost
+        self._fresh()
+        at = self._now()
+        known = self._store.consents.find(session.subject, request.client_id)
+        # A yes to less does not take back an earlier yes to more.
+        scopes = request.scopes | (known.scopes if known is not None and known.expires_at > at else frozenset())
+        consent = Consent(
+            subject=session.subject,
+            client_id=request.client_id,
+            scopes=scopes,
+            granted_at=at,
+            expires_at=at + int(self._settings.consent_lifetime.total_seconds()),
+        )
+        self._records.write(self._records.consent(consent, Outcome.INTENDED, session=session.sid))
+        outcome = self._records.consent(consent, Outcome.SUCCESS, session=session.sid)
+        self._store.consents.put(consent, outcome)
+        self._store.interactions.agreed(interaction.id)
+        self._nudge()
+
+    def decline(self, interaction: Interaction) -> Redirection | None:
+        """The person says no; None: there was no client to tell."""
+        if interaction.request is None:
+            self._store.interactions.finish(interaction.id)
+            return None
+        # A client that was removed meanwhile is told nothing.
+        self.client(interaction)
+        return self._refuse(interaction, interaction.request, AccessDenied(why="the person declined"))
+
+    def _refuse(self, interaction: Interaction, request: AuthorizationRequest, error: Redirectable) -> Redirection:
+        self._store.interactions.finish(interaction.id)
+        return refused(self._issuer, error, redirect_uri=request.redirect_uri, state=request.state, mode=request.mode)
+
+    def _step(
+        self,
+        request: AuthorizationRequest,
+        client: Client,
+        *,
+        session: Session | None,
+        interaction: Interaction | None,
+    ) -> Step:
+        consent = self._store.consents.find(session.subject, client.id) if session else None
+        at = self._now()
+        step = next_step(request, client, session=session, consent=consent, interaction=interaction, at=at)
+        if step is Step.ISSUE and session is not None:
+            step = self._policy_step(client, session)
+        return step
+
+    def _policy_step(self, client: Client, session: Session) -> Step:
+        """A session opened for one portal is asked again at the next: what the policies ask there may be more."""
+        try:
+            person = self._people.person(session.subject)
+        except NotFound as error:
+            raise AccessDenied(why="the account cannot be used") from error
+        if not person.enabled:
+            raise AccessDenied(why="the account cannot be used")
+        decision = self._decide(
+            person=person,
+            client=client.id,
+            assurance=session.assurance,
+            methods=session.methods,
+            at=self._clock.now(),
+        )
+        if decision.allowed:
+            return Step.ISSUE
+        if decision.step_up is not None and "sc" not in session.methods:
+            return Step.STEP_UP
+        raise AccessDenied(why="not allowed by the policies of this site")
+
+    def _issue(
+        self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None
+    ) -> Redirection:
+        # 1. Nothing is issued on old news.
+        self._fresh()
+        at = self._now()
+        grant = Grant(
+            id=secrets.token_urlsafe(18),
+            subject=session.subject,
+            client_id=client.id,
+            sid=session.sid,
+            scopes=request.scopes,
+            assurance=session.assurance,
+            methods=session.methods,
+            authenticated_at=session.authenticated_at,
+            nonce=request.nonce,
+            created_at=at,
+        )
+        # 2. Record the intent. A crash from here to 4 leaves an intent without outcome, and nothing that works.
+        self._records.write(self._records.code(grant, Outcome.INTENDED))
+        # 3. One answer per parked request, however many tabs.
+        if interaction is not None and not self._store.interactions.finish(interaction.id):
+            raise InteractionLost
+        # 4. Family, code and outcome in one transaction, if the session still stands.
+        value = secrets.token_urlsafe(32)
+        code = Code(
+            digest=digest(value),
+            grant_id=grant.id,
+            client_id=client.id,
+            redirect_uri=request.redirect_uri,
+            challenge=request.challenge,
+            expires_at=at + int(self._settings.code_lifetime.total_seconds()),
+            used=False,
+        )
+        outcome = self._records.code(grant, Outcome.SUCCESS)
+        if not self._store.grants.issue(grant, code, expires_at=session.expires_at, at=at, outcome=outcome):
+            raise AccessDenied(why="the session has ended")
+        self._nudge()
+        return answered(self._issuer, request, code=value)
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whom sign-on works with, as narrow as it needs them: the directory, the card's issuer and the policies."""
+
+from datetime import datetime
+from typing import Protocol
+
+from ..models import LoginDecision
+from ..oauth.openid.claims import Holder
+
+
+class Proofed(Protocol):
+    """How surely the registrar knew the person."""
+
+    @property
+    def level(self) -> int:
+        """0 not at all, 1 claimed, 2 documents, 3 face to face."""
+        ...
+
+
+class Person(Holder, Protocol):
+    """A person of the directory."""
+
+    @property
+    def proofing(self) -> Proofed:
+        """Identity proofing."""
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the person may use anything."""
+        ...
+
+
+class People(Protocol):
+    """The directory's two verbs that matter here."""
+
+    def authenticate(self, username: str, password: str) -> Person:
+        """Bind as this person.
+
+        Raises:
+            Unauthenticated: unknown, disabled, wrong or empty alike.
+            Unavailable: the directory does not answer.
+        """
+        ...
+
+    def person(self, subject: str) -> Person:
+        """Look somebody up.
+
+        Raises:
+            NotFound: nobody.
+            Unavailable: the directory does not answer.
+        """
+        ...
+
+
+class Card(Protocol):
+    """A verified certificate."""
+
+    @property
+    def serial(self) -> str:
+        """Lower-case hexadecimal."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """Identifier of the person."""
+        ...
+
+
+class Cards(Protocol):
+    """What the certificate authority's parts do for a login."""
+
+    def verify(self, certificate_pem: bytes, *, at: datetime) -> Card:
+        """Check chain, dates and purpose.
+
+        Raises:
+            Unauthenticated: it is not a person's valid certificate.
+        """
+        ...
+
+    def good(self, serial: str) -> bool:
+        """Ask its issuer whether it still counts.
+
+        Raises:
+            Unavailable: the issuer does not answer, so nobody logs in with it.
+        """
+        ...
+
+
+class DecideLogin(Protocol):
+    """The policies' word on a login; an answer is a value."""
+
+    def __call__(
+        self, *, person: Person, client: str, assurance: int, methods: tuple[str, ...], at: datetime
+    ) -> LoginDecision:
+        """Decide; ``client`` is empty for "My account"."""
+        ...

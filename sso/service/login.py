@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logging in, by password or by card, as one ceremony: prove, decide, record, open. No record, no login."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from audit import Event
+from core.clock import Clock
+from core.errors import NotFound, TallygateError, Unauthenticated
+
+from ..config import SSOSettings
+from ..errors import CardMissing, CardNotGood, CardRefused, InteractionLost, LoginRefused, PolicyRefused, StepUpNeeded
+from ..models import Authentication, Interaction, LoginDecision, Session, Visitor
+from ..store import Store, digest
+from ..store.sessions import Opening
+from .collaborators import Cards, DecideLogin, People, Person
+from .records import Records
+
+# What each authenticator proves at best; a person's proofing may lower it.
+PASSWORD_LEVEL = 1
+CARD_LEVEL = 3
+# RFC 8176. A card's key cannot be seen from here: "sc" says that a card's certificate was used, and no more.
+PASSWORD_METHODS = ("pwd",)
+CARD_METHODS = ("sc",)
+_LONGEST_PASSWORD = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSession:
+    """A session just opened and the cookie value only its browser will ever hold."""
+
+    session: Session
+    cookie: str
+
+
+class Login:
+    """The door."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        people: People,
+        cards: Cards,
+        decide: DecideLogin,
+        records: Records,
+        settings: SSOSettings,
+        clock: Clock,
+        fresh: Callable[[], None],
+        nudge: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._people = people
+        self._cards = cards
+        self._decide = decide
+        self._records = records
+        self._settings = settings
+        self._clock = clock
+        self._fresh = fresh
+        self._nudge = nudge
+
+    def by_password(
+        self, username: str, password: str, *, visitor: Visitor, interaction: Interaction, cookie: str
+    ) -> NewSession:
+        """Log in by LDAP bind.
+
+        Raises:
+            LoginRefused: unknown, disabled, wrong, or too soon after failures: never said which.
+            PolicyRefused, StepUpNeeded: the policies say no, or want a card.
+            Unavailable: directory, record or news of the record are out of reach.
+        """
+        self._fresh()
+        client = _client(interaction)
+        pair, network = self._doors(username, visitor)
+        if not self._knock(pair, network):
+            self._records.write(self._records.login_failed(visitor, method="pwd", reason="waiting", client=client))
+            raise LoginRefused
+        try:
+            person = self._people.authenticate(username, password[: _LONGEST_PASSWORD + 1])
+        except Unauthenticated as error:
+            self._records.write(self._records.login_failed(visitor, method="pwd", reason="wrong", client=client))
+            raise LoginRefused from error
+        except TallygateError as error:
+            # Not the person's mistake: the attempt does not count.
+            self._store.attempts.forgive(pair=pair, network=network)
+            if error.kind.status < 500:  # noqa: PLR2004 - a name the directory cannot even look up is wrong like any
+                self._records.write(self._records.login_failed(visitor, method="pwd", reason="wrong", client=client))
+                raise LoginRefused from error
+            raise
+        self._store.attempts.forgive(pair=pair, network=network)
+        who = _proved(person, level=PASSWORD_LEVEL, methods=PASSWORD_METHODS)
+        return self._open(who, person, visitor=visitor, interaction=interaction, cookie=cookie)
+
+    def card_ticket(self, interaction: Interaction) -> str:
+        """Begin a card login: the ticket goes to the card host in the address."""
+        ticket = secrets.token_urlsafe(32)
+        self._store.interactions.ticket(digest(ticket), interaction.id, interaction.expires_at)
+        return ticket
+
+    def card_shown(self, ticket: str, certificate_pem: bytes | None, *, visitor: Visitor) -> str:
+        """At the card host: verify the certificate and return the token that goes back, which works once.
+
+        Raises:
+            InteractionLost: the ticket is used, over or was never given.
+            CardMissing, CardRefused, CardNotGood: no certificate, none of a person of ours, or one withdrawn.
+        """
+        self._fresh()
+        at = self._now()
+        if not self._store.interactions.ticket_open(digest(ticket), at):
+            raise InteractionLost
+        try:
+            who = self._by_certificate(certificate_pem)
+        except CardRefused as error:
+            self._records.write(self._records.login_failed(visitor, method="sc", reason=error.code, client=""))
+            raise
+        back = secrets.token_urlsafe(32)
+        expires_at = at + int(self._settings.handover_lifetime.total_seconds())
+        if not self._store.interactions.answer(digest(ticket), digest(back), who, at=at, expires_at=expires_at):
+            raise InteractionLost
+        return back
+
+    def by_card(self, back: str, *, browser: str, visitor: Visitor, cookie: str) -> tuple[NewSession, str]:
+        """Back at the sign-on host: open the session; the second value is the interaction to go on with.
+
+        Raises:
+            InteractionLost: the token was used, is over, or belongs to another browser's interaction.
+            CardNotGood: the certificate or its person was withdrawn on the way.
+            PolicyRefused: the policies say no.
+        """
+        self._fresh()
+        at = self._now()
+        handover = self._store.interactions.take_back(digest(back), digest(browser), at)
+        if handover is None or handover.authentication is None:
+            raise InteractionLost
+        interaction = self._store.interactions.find(handover.interaction_id, digest(browser), at)
+        if interaction is None:
+            raise InteractionLost
+        who = handover.authentication
+        opened = self._open(who, self._holder(who.subject), visitor=visitor, interaction=interaction, cookie=cookie)
+        return opened, interaction.id
+
+    def current(self, cookie: str) -> Session | None:
+        """The session a browser's cookie stands for; None if it is over or nobody used it for too long."""
+        if not cookie:
+            return None
+        at = self._now()
+        session = self._store.sessions.by_cookie(digest(cookie), at)
+        if session is None or session.seen_at + int(self._settings.session_idle.total_seconds()) <= at:
+            return None
+        if at - session.seen_at >= _TOUCH_EVERY:
+            self._store.sessions.touch(session.sid, at)
+        return session
+
+    def _by_certificate(self, certificate_pem: bytes | None) -> Authentication:
+        if not certificate_pem:
+            raise CardMissing
+        try:
+            card = self._cards.verify(certificate_pem, at=self._clock.now())
+        except Unauthenticated as error:
+            raise CardRefused from error
+        if not self._cards.good(card.serial):
+            raise CardNotGood
+        return _proved(self._holder(card.subject), level=CARD_LEVEL, methods=CARD_METHODS, certificate=card.serial)
+
+    def _holder(self, subject: str) -> Person:
+        try:
+            person = self._people.person(subject)
+        except NotFound as error:
+            raise CardRefused from error
+        if not person.enabled:
+            raise CardRefused
+        return person
+
+    def _open(
+        self, who: Authentication, person: Person, *, visitor: Visitor, interaction: Interaction, cookie: str
+    ) -> NewSession:
+        # 1. Decide.
+        client = _client(interaction)
+        decision = self._decide(
+            person=person, client=client, assurance=who.assurance, methods=who.methods, at=self._clock.now()
+        )
+        at = self._now()
+        known = self._store.sessions.by_cookie(digest(cookie), at) if cookie else None
+        same = known if known is not None and known.subject == who.subject else None
+        sid = same.sid if same else secrets.token_urlsafe(24)
+        # 2. Record the decision, either way. A crash after this leaves the record of a login that opened nothing.
+        self._records.write(self._records.login(who, visitor, sid=sid, client=client, decision=decision))
+        _permit(decision, who)
+        # 3. Open under a new cookie; the old value is worth nothing from here on.
+        session = self._session(who, visitor, sid=sid, same=same, at=at)
+        fresh = secrets.token_urlsafe(32)
+        opening = Opening(previous=digest(cookie) if cookie else "", interaction=interaction.id)
+        if not self._store.sessions.open(session, digest(fresh), opening, self._replaced):
+            raise CardNotGood if who.certificate else LoginRefused
+        self._nudge()
+        return NewSession(session=session, cookie=fresh)
+
+    def _session(self, who: Authentication, visitor: Visitor, *, sid: str, same: Session | None, at: int) -> Session:
+        return Session(
+            sid=sid,
+            subject=who.subject,
+            name=who.name,
+            name_zh=who.name_zh,
+            methods=who.methods,
+            assurance=who.assurance,
+            # What was joined with a card stays bound to that card, even after a later login by password.
+            certificate=who.certificate or (same.certificate if same else ""),
+            network=visitor.network,
+            agent=visitor.agent,
+            authenticated_at=at,
+            created_at=same.created_at if same else at,
+            seen_at=at,
+            expires_at=at + int(self._settings.session_lifetime.total_seconds()),
+        )
+
+    def _doors(self, username: str, visitor: Visitor) -> tuple[str, str]:
+        name = username.strip().casefold()
+        return digest(f"pair\0{name}\0{visitor.network}"), digest(f"network\0{visitor.network}")
+
+    def _knock(self, pair: str, network: str) -> bool:
+        settings = self._settings
+        return self._store.attempts.knock(
+            [(pair, settings.attempts_free), (network, settings.network_free)],
+            first=int(settings.wait_first.total_seconds()),
+            longest=int(settings.wait_longest.total_seconds()),
+            memory=int(settings.attempts_memory.total_seconds()),
+            at=self._now(),
+        )
+
+    def _replaced(self, session: Session) -> Event:
+        return self._records.session_ended(session, reason="replaced")
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+# Seconds; a session's last use is not written at every page.
+_TOUCH_EVERY = 60
+
+
+def _proved(person: Person, *, level: int, methods: tuple[str, ...], certificate: str = "") -> Authentication:
+    return Authentication(
+        subject=person.subject,
+        name=person.name,
+        name_zh=person.name_zh,
+        methods=methods,
+        assurance=min(person.proofing.level, level),
+        certificate=certificate,
+    )
+
+
+def _permit(decision: LoginDecision, who: Authentication) -> None:
+    if decision.allowed:
+        return
+    if decision.step_up is not None and not who.certificate:
+        raise StepUpNeeded
+    raise PolicyRefused(reasons=", ".join(decision.reasons) or decision.code or "-")
+
+
+def _client(interaction: Interaction) -> str:
+    return interaction.request.client_id if interaction.request else ""

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hearing the log: what others took away ends sessions here. Every worker hears everything; twice changes nothing."""
+
+from collections.abc import Callable, Sequence
+
+from audit import Entry, Event
+from core.clock import Clock
+
+from ..models import Session
+from ..store import Store
+from .records import Records
+
+# Entries heard before the position is written down, if none of them concerned us.
+_STRIDE = 500
+# Seconds between two batches of housekeeping.
+_HOUSEKEEPING = 60.0
+
+
+class News:
+    """What the follower calls."""
+
+    def __init__(
+        self, *, store: Store, records: Records, clock: Clock, nudge: Callable[[], None], source: str = "people"
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._clock = clock
+        self._nudge = nudge
+        # The issuing authority whose certificates people log in with.
+        self._issuer = source
+        self._written = 0
+        self._housekept = clock.monotonic()
+
+    def start(self) -> int:
+        """Where to begin listening."""
+        self._written = self._store.news.position()
+        return self._written
+
+    def hear(self, entries: Sequence[Entry]) -> None:
+        """Act on what is new; an empty sequence is a heartbeat, and a time for housekeeping."""
+        acted = False
+        for entry in entries:
+            act = _ACTS.get(entry.event.type)
+            if act is not None:
+                act(self, entry)
+                acted = True
+        if entries and (acted or entries[-1].index + 1 - self._written >= _STRIDE):
+            self._written = entries[-1].index + 1
+            self._store.news.advance(self._written)
+        if acted:
+            self._nudge()
+        if self._clock.monotonic() - self._housekept >= _HOUSEKEEPING:
+            self._housekept = self._clock.monotonic()
+            self._store.purge(self._now(), self._ended("expired"))
+
+    def _person_disabled(self, entry: Entry) -> None:
+        subject = entry.event.subject
+        # Barred first: a login that is under way now cannot open a session afterwards.
+        self._store.news.bar("person", subject, entry.index)
+        self._store.sessions.end_of_person(subject, self._now(), self._ended("person disabled"))
+
+    def _person_enabled(self, entry: Entry) -> None:
+        # The directory announces the act and says later how it ended; only that it ended well counts.
+        if entry.event.outcome == "success":
+            self._store.news.unbar("person", entry.event.subject, entry.index)
+
+    def _certificate_withdrawn(self, entry: Entry) -> None:
+        if not self._ours(entry):
+            return
+        serial = entry.event.object
+        self._store.news.bar("certificate", serial, entry.index)
+        self._store.sessions.end_of_certificate(serial, self._now(), self._ended("certificate withdrawn"))
+
+    def _certificate_released(self, entry: Entry) -> None:
+        if self._ours(entry) and entry.event.outcome == "success":
+            self._store.news.unbar("certificate", entry.event.object, entry.index)
+
+    def _ours(self, entry: Entry) -> bool:
+        return entry.event.attributes.get("issuer", self._issuer) == self._issuer
+
+    def _ended(self, reason: str) -> Callable[[Session], Event]:
+        return lambda session: self._records.session_ended(session, reason=reason)
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+_ACTS: dict[str, Callable[[News, Entry], None]] = {
+    "directory.person.disabled": News._person_disabled,  # noqa: SLF001 - the table belongs to the class above
+    "directory.person.enabled": News._person_enabled,  # noqa: SLF001
+    "ca.certificate.revoked": News._certificate_withdrawn,  # noqa: SLF001
+    "ca.certificate.suspended": News._certificate_withdrawn,  # noqa: SLF001
+    "ca.certificate.released": News._certificate_released,  # noqa: SLF001
+}

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What sign-on tells the record, in one place: which event, about whom, with which facts."""
+
+import secrets
+from collections.abc import Mapping
+
+from audit import Event, Outcome, Recorder
+from core.clock import Clock
+
+from ..models import Authentication, Client, Consent, Grant, LoginDecision, Session, Visitor
+from ..oauth.rfc6749 import scope_text
+
+Attributes = Mapping[str, str | int | bool]
+
+
+class Records:
+    """Makes events and, for grants and accesses, waits for their receipt."""
+
+    def __init__(self, *, recorder: Recorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+
+    def write(self, event: Event) -> None:
+        """Record now and wait.
+
+        Raises:
+            RecordUnavailable: no receipt; what was to follow must not happen.
+        """
+        self._recorder.record(event)
+
+    def login(self, who: Authentication, visitor: Visitor, *, sid: str, client: str, decision: LoginDecision) -> Event:
+        """A login that was decided, either way."""
+        return self._event(
+            "sso.login",
+            Outcome.SUCCESS if decision.allowed else Outcome.DENIED,
+            subject=who.subject,
+            object_=client,
+            session=sid if decision.allowed else "",
+            decision=decision.code,
+            policy=decision.version,
+            attributes={
+                "acr": str(who.assurance),
+                "amr": " ".join(who.methods),
+                "network": visitor.network,
+                **({"certificate": who.certificate} if who.certificate else {}),
+                **({"reasons": " ".join(decision.reasons)} if decision.reasons else {}),
+            },
+            sealed={"name": who.name or who.subject, "address": visitor.address},
+        )
+
+    def login_failed(self, visitor: Visitor, *, method: str, reason: str, client: str, subject: str = "") -> Event:
+        """A login that proved nobody; nobody's name is kept, for a wrong name may be a password."""
+        return self._event(
+            "sso.login",
+            Outcome.FAILURE,
+            subject=subject,
+            object_=client,
+            attributes={"method": method, "reason": reason, "network": visitor.network},
+        )
+
+    def session_ended(self, session: Session, *, reason: str, actor: str = "") -> Event:
+        """For the outbox."""
+        return self._event(
+            "sso.session.ended",
+            Outcome.SUCCESS,
+            subject=session.subject,
+            session=session.sid,
+            actor=actor,
+            attributes={"reason": reason},
+        )
+
+    def code(self, grant: Grant, outcome: Outcome) -> Event:
+        """An authorization code, intended or issued."""
+        kind = "sso.code.intended" if outcome is Outcome.INTENDED else "sso.code.issued"
+        return self._event(
+            kind, outcome, subject=grant.subject, object_=grant.id, session=grant.sid, attributes=_grant(grant)
+        )
+
+    def tokens(self, grant: Grant, outcome: Outcome, *, grant_type: str, reason: str = "") -> Event:
+        """Tokens, intended, issued or refused."""
+        kinds = {Outcome.INTENDED: "sso.token.intended", Outcome.SUCCESS: "sso.token.issued"}
+        facts = {**_grant(grant), "grant_type": grant_type, **({"reason": reason} if reason else {})}
+        return self._event(
+            kinds.get(outcome, "sso.token.refused"),
+            outcome,
+            subject=grant.subject,
+            object_=grant.id,
+            session=grant.sid,
+            attributes=facts,
+        )
+
+    def tokens_refused(self, client_id: str, *, grant_type: str, reason: str) -> Event:
+        """A presentation that led to no family."""
+        return self._event(
+            "sso.token.refused",
+            Outcome.DENIED,
+            object_=client_id,
+            attributes={"client": client_id, "grant_type": grant_type, "reason": reason},
+        )
+
+    def tokens_revoked(self, grant: Grant, *, reason: str) -> Event:
+        """For the outbox: a family ended."""
+        return self._event(
+            "sso.token.revoked",
+            Outcome.SUCCESS,
+            subject=grant.subject,
+            object_=grant.id,
+            session=grant.sid,
+            attributes={"client": grant.client_id, "reason": reason},
+        )
+
+    def read(self, client: Client, *, subject: str, session: str, endpoint: str, claims: str) -> Event:
+        """A client read about a person: userinfo or introspection."""
+        return self._event(
+            "sso.userinfo",
+            Outcome.SUCCESS,
+            subject=subject,
+            actor=client.id,
+            object_=client.id,
+            session=session,
+            attributes={"client": client.id, "endpoint": endpoint, "claims": claims},
+        )
+
+    def consent(self, consent: Consent, outcome: Outcome, *, session: str) -> Event:
+        """A yes, intended and then kept."""
+        return self._event(
+            "sso.consent.granted",
+            outcome,
+            subject=consent.subject,
+            object_=consent.client_id,
+            session=session,
+            attributes={"client": consent.client_id, "scopes": scope_text(consent.scopes)},
+        )
+
+    def consent_withdrawn(self, subject: str, client_id: str, *, session: str) -> Event:
+        """For the outbox."""
+        return self._event(
+            "sso.consent.withdrawn",
+            Outcome.SUCCESS,
+            subject=subject,
+            object_=client_id,
+            session=session,
+            attributes={"client": client_id},
+        )
+
+    def _event(
+        self,
+        kind: str,
+        outcome: Outcome,
+        *,
+        subject: str = "",
+        object_: str = "",
+        session: str = "",
+        actor: str = "",
+        decision: str = "",
+        policy: str = "",
+        attributes: Attributes,
+        sealed: Mapping[str, str] | None = None,
+    ) -> Event:
+        return Event(
+            key=secrets.token_hex(16),
+            type=kind,
+            outcome=outcome,
+            at=self._clock.now(),
+            source="sso",
+            subject=subject,
+            object=object_,
+            session=session,
+            actor=actor,
+            decision=decision,
+            policy=policy,
+            attributes=attributes,
+            sealed={name: value for name, value in (sealed or {}).items() if value},
+        )
+
+
+def _grant(grant: Grant) -> dict[str, str | int | bool]:
+    return {"client": grant.client_id, "scopes": scope_text(grant.scopes), "acr": str(grant.assurance)}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs put together: one store, one way into the record, one clock."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from audit import Recorder
+from core.clock import Clock
+
+from ..config import SSOSettings
+from ..oauth.rfc7517 import KeyRing
+from ..oauth.rfc8414 import metadata
+from ..store import Store
+from .account import Account, OwnRecord
+from .authorization import Authorization
+from .collaborators import Cards, DecideLogin, People
+from .login import Login
+from .logout import Logout
+from .news import News
+from .records import Records
+from .tokens import Tokens
+
+
+class SignOn:
+    """Sign-on as the web room sees it."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        card_origin: str,
+        store: Store,
+        people: People,
+        cards: Cards,
+        decide: DecideLogin,
+        keys: KeyRing,
+        recorder: Recorder,
+        settings: SSOSettings,
+        clock: Clock,
+        own_record: OwnRecord,
+        fresh: Callable[[], None],
+        nudge: Callable[[], None],
+    ) -> None:
+        """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay."""
+        records = Records(recorder=recorder, clock=clock)
+        self.issuer = issuer
+        self.card_origin = card_origin
+        self.metadata: dict[str, Any] = metadata(issuer)
+        self.jwks: dict[str, Sequence[dict[str, str]]] = {**keys.jwks()}
+        self.login = Login(
+            store=store,
+            people=people,
+            cards=cards,
+            decide=decide,
+            records=records,
+            settings=settings,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.authorization = Authorization(
+            issuer=issuer,
+            store=store,
+            people=people,
+            decide=decide,
+            records=records,
+            settings=settings,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.tokens = Tokens(
+            issuer=issuer,
+            store=store,
+            people=people,
+            keys=keys,
+            records=records,
+            settings=settings,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.logout = Logout(issuer=issuer, store=store, keys=keys, records=records, clock=clock, nudge=nudge)
+        self.account = Account(store=store, records=records, clock=clock, own_record=own_record, nudge=nudge)
+        self.news = News(store=store, records=records, clock=clock, nudge=nudge)

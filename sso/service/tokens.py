@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The token endpoint and everything tokens come back to: userinfo, introspection, revocation.
+
+Whatever is presented is looked up in the table of its own kind, bound to the client that presents it, and redeemed by
+one conditional update. What was redeemed once and comes again ends its whole family.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from audit import Outcome
+from core.clock import Clock
+from core.errors import NotFound
+
+from ..config import SSOSettings
+from ..errors import InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
+from ..models import Client, Code, Grant, RefreshToken, TokenAnswer
+from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
+from ..oauth.rfc6749 import TokenRequest, credentials, scope_text, secret_matches, token_request
+from ..oauth.rfc7517 import KeyRing
+from ..oauth.rfc7636 import verifier_matches
+from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
+from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
+from ..store import Store, digest
+from .collaborators import People, Person
+from .records import Records
+
+# A machine's grant is made for one token and asked about no longer than that.
+_GRACE = 60
+
+
+class Tokens:
+    """Issues, tells about and ends tokens."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        store: Store,
+        people: People,
+        keys: KeyRing,
+        records: Records,
+        settings: SSOSettings,
+        clock: Clock,
+        fresh: Callable[[], None],
+        nudge: Callable[[], None],
+    ) -> None:
+        self._issuer = issuer
+        self._store = store
+        self._people = people
+        self._keys = keys
+        self._records = records
+        self._clock = clock
+        self._lifetime = int(settings.token_lifetime.total_seconds())
+        self._fresh = fresh
+        self._nudge = nudge
+
+    def authenticate(self, header: str | None, parameters: Mapping[str, Sequence[str]]) -> Client:
+        """The client of a request.
+
+        Raises:
+            InvalidClient: unknown, wrong secret, or said in two ways.
+        """
+        named = parameters.get("client_id", ())
+        if len(named) > 1:
+            raise InvalidClient
+        given = credentials(header, next(iter(named), ""), form_has_secret="client_secret" in parameters)
+        client = self._store.clients.find(given.client_id)
+        if not secret_matches(client, given) or client is None:
+            raise InvalidClient
+        return client
+
+    def issue(self, client: Client, parameters: Mapping[str, Sequence[str]]) -> TokenAnswer:
+        """Answer a token request.
+
+        Raises:
+            InvalidGrant: what was presented does not count.
+            BadTokenRequest, UnsupportedGrant, UnauthorizedClient, InvalidScope: the request is wrong in itself.
+            Unavailable: it cannot be recorded, or news of the record is out of reach.
+        """
+        request = token_request(client, parameters)
+        self._fresh()
+        return _GRANT_TYPES[request.grant_type](self, request)
+
+    def userinfo(self, unverified_token: str) -> dict[str, Any]:
+        """The claims of a person for the bearer of an access token with ``openid``; recorded before they are told.
+
+        Raises:
+            InvalidToken: the token or what it hangs on does not count.
+            InsufficientScope: a machine's token, or one without ``openid``.
+        """
+        self._fresh()
+        claims = self._standing(unverified_token)
+        client = self._store.clients.find(claims.client_id)
+        if client is None or claims.audience != client.audience:
+            raise InvalidToken
+        if "openid" not in claims.scopes or not claims.sid:
+            raise InsufficientScope
+        try:
+            person = self._people.person(claims.subject)
+        except NotFound as error:
+            raise InvalidToken from error
+        if not person.enabled:
+            raise InvalidToken
+        told = claims_of(person, claims.scopes)
+        read = self._records.read(
+            client, subject=claims.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
+        )
+        self._records.write(read)
+        return told
+
+    def introspect(self, asker: Client, unverified_token: str) -> dict[str, Any]:
+        """What a token is worth now; recorded when it is worth something.
+
+        Raises:
+            InvalidClient: a public client asks.
+        """
+        if asker.public:
+            raise InvalidClient
+        self._fresh()
+        answer, subject, session = self._introspected(asker, unverified_token)
+        if answer["active"]:
+            read = self._records.read(asker, subject=subject, session=session, endpoint="introspection", claims="token")
+            self._records.write(read)
+        return answer
+
+    def revoke(self, client: Client, unverified_token: str) -> None:
+        """End the family of a token (RFC 7009); a token that is not the client's, or none at all, changes nothing."""
+        grant_id = self._family(unverified_token, client)
+        if grant_id:
+            self._end(grant_id, reason="revoked by client")
+
+    def _introspected(self, asker: Client, unverified_token: str) -> tuple[dict[str, Any], str, str]:
+        at = self._now()
+        row = self._store.grants.refresh_token(digest(unverified_token))
+        if row is not None:
+            grant = self._store.grants.find(row.grant_id)
+            live = not row.used and row.expires_at > at and self._store.grants.standing(row.grant_id, at)
+            if grant is not None and live and asker.id == row.client_id:
+                told = active_refresh(grant, issuer=self._issuer, expires_at=row.expires_at)
+                return told, grant.subject, grant.sid
+            return INACTIVE, "", ""
+        try:
+            claims = self._standing(unverified_token)
+        except InvalidToken:
+            return INACTIVE, "", ""
+        if not may_introspect(asker, client_id=claims.client_id, audience=claims.audience):
+            return INACTIVE, "", ""
+        return active_access(claims, issuer=self._issuer), claims.subject, claims.sid
+
+    def _standing(self, unverified_token: str) -> AccessClaims:
+        at = self._now()
+        claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=at)
+        if not self._store.grants.standing(claims.grant, at):
+            raise InvalidToken
+        return claims
+
+    def _family(self, unverified_token: str, client: Client) -> str:
+        row = self._store.grants.refresh_token(digest(unverified_token))
+        if row is not None:
+            return row.grant_id if row.client_id == client.id else ""
+        try:
+            claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=self._now())
+        except InvalidToken:
+            return ""
+        return claims.grant if claims.client_id == client.id else ""
+
+    def _by_code(self, request: TokenRequest) -> TokenAnswer:
+        at = self._now()
+        code = self._store.grants.code(digest(request.unverified["code"]))
+        grant = self._store.grants.find(code.grant_id) if code else None
+        reason = _code_refused(code, request, at)
+        if code is None or grant is None or reason:
+            if code is not None and code.used and code.client_id == request.client.id:
+                self._end(code.grant_id, reason="code presented twice")
+            raise self._refused(request, reason or "unknown")
+        person = self._holder(grant, request)
+        self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
+        refresh, value = self._refresh(request.client, grant, at)
+        outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        if not self._store.grants.redeem_code(code, refresh=refresh, at=at, outcome=outcome):
+            # Somebody else redeemed it in this very moment, or its session ended: the latter is nobody's attack.
+            spent = self._store.grants.code(code.digest)
+            if spent is not None and spent.used:
+                self._end(code.grant_id, reason="code presented twice")
+            raise self._refused(request, "used or ended")
+        self._nudge()
+        return self._answer(request.client, grant, grant.scopes, at, refresh=value, person=person)
+
+    def _by_refresh(self, request: TokenRequest) -> TokenAnswer:
+        at = self._now()
+        row = self._store.grants.refresh_token(digest(request.unverified["refresh_token"]))
+        if row is None or row.client_id != request.client.id or row.expires_at <= at:
+            raise self._refused(request, "unknown")
+        if row.used:
+            # RFC 9700 section 4.14.2: thief and owner cannot be told apart, so both lose it.
+            self._end(row.grant_id, reason="refresh token presented twice")
+            raise self._refused(request, "used")
+        grant = self._store.grants.find(row.grant_id)
+        if grant is None:
+            raise self._refused(request, "unknown")
+        scopes = request.scopes or grant.scopes
+        if not scopes <= grant.scopes:
+            raise InvalidScope
+        person = self._holder(grant, request)
+        self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
+        # Only what a client cannot keep secret rotates; FAPI 2.0 forbids rotation for all others.
+        successor, value = self._refresh(request.client, grant, at) if request.client.public else (None, "")
+        outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        if not self._store.grants.redeem_refresh(row, successor=successor, at=at, outcome=outcome):
+            spent = self._store.grants.refresh_token(row.digest)
+            if spent is not None and spent.used:
+                self._end(row.grant_id, reason="refresh token presented twice")
+            raise self._refused(request, "used or ended")
+        self._nudge()
+        return self._answer(request.client, grant, scopes, at, refresh=value, person=person)
+
+    def _by_client(self, request: TokenRequest) -> TokenAnswer:
+        client, at = request.client, self._now()
+        scopes = request.scopes or client.scopes - {"openid"}
+        if not scopes <= client.scopes or "openid" in scopes:
+            raise InvalidScope
+        grant = Grant(
+            id=secrets.token_urlsafe(18),
+            subject=client.id,
+            client_id=client.id,
+            sid="",
+            scopes=scopes,
+            assurance=0,
+            methods=(),
+            authenticated_at=at,
+            nonce="",
+            created_at=at,
+        )
+        self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
+        outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        expires_at = at + self._lifetime + _GRACE
+        self._store.grants.issue(grant, None, expires_at=expires_at, at=at, outcome=outcome)
+        self._nudge()
+        return self._answer(client, grant, scopes, at, refresh="", person=None)
+
+    def _holder(self, grant: Grant, request: TokenRequest) -> Person:
+        """The person a grant is about, who must be in the directory and enabled at every redemption."""
+        at = self._now()
+        if not self._store.grants.standing(grant.id, at):
+            raise self._refused(request, "ended")
+        if not request.client.trusted:
+            consent = self._store.consents.find(grant.subject, grant.client_id)
+            if consent is None or consent.expires_at <= at or not grant.scopes <= consent.scopes:
+                raise self._refused(request, "consent withdrawn")
+        try:
+            person = self._people.person(grant.subject)
+        except NotFound as error:
+            raise self._refused(request, "disabled") from error
+        if not person.enabled:
+            raise self._refused(request, "disabled")
+        return person
+
+    def _refresh(self, client: Client, grant: Grant, at: int) -> tuple[RefreshToken | None, str]:
+        """A refresh token that lives as long as the session, for clients registered for it."""
+        if "refresh_token" not in client.grants:
+            return None, ""
+        session = self._store.sessions.by_sid(grant.sid, at)
+        if session is None:
+            return None, ""
+        value = secrets.token_urlsafe(32)
+        row = RefreshToken(
+            digest=digest(value),
+            grant_id=grant.id,
+            client_id=client.id,
+            expires_at=session.expires_at,
+            used=False,
+        )
+        return row, value
+
+    def _answer(
+        self,
+        client: Client,
+        grant: Grant,
+        scopes: frozenset[str],
+        at: int,
+        *,
+        refresh: str,
+        person: Person | None,
+    ) -> TokenAnswer:
+        claims = access_claims(
+            grant,
+            client,
+            issuer=self._issuer,
+            scopes=scopes,
+            jti=secrets.token_urlsafe(16),
+            at=at,
+            lifetime=self._lifetime,
+        )
+        access_token = self._keys.sign(claims, typ=TYP)
+        id_token = ""
+        if person is not None and "openid" in scopes:
+            said = id_claims(grant, issuer=self._issuer, access_token=access_token, at=at, lifetime=self._lifetime)
+            id_token = self._keys.sign(said, typ=ID_TOKEN_TYP)
+        return TokenAnswer(
+            access_token=access_token,
+            expires_in=self._lifetime,
+            scope=scope_text(scopes),
+            id_token=id_token,
+            refresh_token=refresh,
+        )
+
+    def _refused(self, request: TokenRequest, reason: str) -> InvalidGrant:
+        event = self._records.tokens_refused(request.client.id, grant_type=request.grant_type, reason=reason)
+        self._records.write(event)
+        return InvalidGrant()
+
+    def _end(self, grant_id: str, *, reason: str) -> None:
+        self._store.grants.revoke(
+            grant_id, self._now(), lambda grant: self._records.tokens_revoked(grant, reason=reason)
+        )
+        self._nudge()
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+_GRANT_TYPES: dict[str, Callable[[Tokens, TokenRequest], TokenAnswer]] = {
+    "authorization_code": Tokens._by_code,  # noqa: SLF001 - the table belongs to the class above
+    "refresh_token": Tokens._by_refresh,  # noqa: SLF001
+    "client_credentials": Tokens._by_client,  # noqa: SLF001
+}
+
+
+def check_code_known(code: Code, request: TokenRequest, _at: int) -> str:
+    """A code works for the client it was issued to (RFC 6749 section 4.1.3)."""
+    return "" if code.client_id == request.client.id else "another client's"
+
+
+def check_code_unused(code: Code, _request: TokenRequest, _at: int) -> str:
+    """Once."""
+    return "used" if code.used else ""
+
+
+def check_code_in_time(code: Code, _request: TokenRequest, at: int) -> str:
+    """Soon."""
+    return "" if at < code.expires_at else "expired"
+
+
+def check_code_address(code: Code, request: TokenRequest, _at: int) -> str:
+    """From the address it was sent to."""
+    return "" if request.unverified["redirect_uri"] == code.redirect_uri else "redirect_uri"
+
+
+def check_code_verifier(code: Code, request: TokenRequest, _at: int) -> str:
+    """By whoever began (RFC 7636 section 4.6)."""
+    return "" if verifier_matches(request.unverified["code_verifier"], code.challenge) else "code_verifier"
+
+
+CODE_CHECKS: tuple[Callable[[Code, TokenRequest, int], str], ...] = (
+    check_code_known,
+    check_code_unused,
+    check_code_in_time,
+    check_code_address,
+    check_code_verifier,
+)
+
+
+def _code_refused(code: Code | None, request: TokenRequest, at: int) -> str:
+    """Why a code does not count, for the record only; empty if it does."""
+    if code is None:
+        return "unknown"
+    return next((reason for check in CODE_CHECKS if (reason := check(code, request, at))), "")

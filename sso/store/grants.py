@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Families and the one-time values in them. Redemption is one conditional UPDATE inside one transaction."""
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+
+from audit import Event, encode_event
+from core.db import Database
+
+from ..models import Code, Grant, RefreshToken
+from . import rows
+from .news import is_barred
+from .tables import CODES, GRANTS, OUTBOX, REFRESH_TOKENS, SESSIONS
+
+
+class GrantRows:
+    """The tables ``grants``, ``codes`` and ``refresh_tokens``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, grant_id: str) -> Grant | None:
+        """A family, standing or not."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(GRANTS).where(GRANTS.c.id == grant_id)).one_or_none()
+        return rows.grant_of(row) if row else None
+
+    def standing(self, grant_id: str, at: int) -> bool:
+        """Whether family, session, person and certificate all still count."""
+        with self._database.reading() as connection:
+            return _stands(connection, grant_id, at)
+
+    def code(self, digest: str) -> Code | None:
+        """A code's row."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(CODES).where(CODES.c.digest == digest)).one_or_none()
+        return rows.code_of(row) if row else None
+
+    def refresh_token(self, digest: str) -> RefreshToken | None:
+        """A refresh token's row."""
+        with self._database.reading() as connection:
+            chosen = REFRESH_TOKENS.c.digest == digest
+            row = connection.execute(select(REFRESH_TOKENS).where(chosen)).one_or_none()
+        if row is None:
+            return None
+        return RefreshToken(
+            digest=row.digest,
+            grant_id=row.grant_id,
+            client_id=row.client_id,
+            expires_at=row.expires_at,
+            used=row.used_at is not None,
+        )
+
+    def issue(self, grant: Grant, code: Code | None, *, expires_at: int, at: int, outcome: Event) -> bool:
+        """Begin a family, with its code if it has one; False if its session ended meanwhile."""
+        with self._database.transaction() as connection:
+            if not _session_stands(connection, grant.sid, grant.subject, at):
+                return False
+            values = {**rows.grant_values(grant), "expires_at": expires_at}
+            connection.execute(insert(GRANTS).values(**values))
+            if code is not None:
+                connection.execute(
+                    insert(CODES).values(
+                        digest=code.digest,
+                        grant_id=code.grant_id,
+                        client_id=code.client_id,
+                        redirect_uri=code.redirect_uri,
+                        challenge=code.challenge,
+                        expires_at=code.expires_at,
+                    )
+                )
+            OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
+        return True
+
+    def redeem_code(self, code: Code, *, refresh: RefreshToken | None, at: int, outcome: Event) -> bool:
+        """Use a code up; exactly one of many callers gets True."""
+        with self._database.transaction() as connection:
+            if not _stands(connection, code.grant_id, at):
+                return False
+            unused = and_(CODES.c.digest == code.digest, CODES.c.used_at.is_(None), CODES.c.expires_at > at)
+            if connection.execute(update(CODES).where(unused).values(used_at=at)).rowcount != 1:
+                return False
+            if refresh is not None:
+                _insert_refresh(connection, refresh)
+            OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
+        return True
+
+    def redeem_refresh(self, token: RefreshToken, *, successor: RefreshToken | None, at: int, outcome: Event) -> bool:
+        """Use a refresh token; with a successor it is used up, and exactly one of many callers gets True."""
+        with self._database.transaction() as connection:
+            if not _stands(connection, token.grant_id, at):
+                return False
+            unused = and_(
+                REFRESH_TOKENS.c.digest == token.digest,
+                REFRESH_TOKENS.c.used_at.is_(None),
+                REFRESH_TOKENS.c.expires_at > at,
+            )
+            # Without a successor the row is written with what it had: the condition is checked all the same.
+            used_at = at if successor is not None else None
+            if connection.execute(update(REFRESH_TOKENS).where(unused).values(used_at=used_at)).rowcount != 1:
+                return False
+            if successor is not None:
+                _insert_refresh(connection, successor)
+            OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
+        return True
+
+    def revoke(self, grant_id: str, at: int, record: Callable[[Grant], Event]) -> bool:
+        """End a family with its record; False if it had ended already."""
+        with self._database.transaction() as connection:
+            ended = revoke_where(connection, GRANTS.c.id == grant_id, at)
+            for grant in ended:
+                event = record(grant)
+                OUTBOX.put(connection, key=event.key, body=encode_event(event))
+        return bool(ended)
+
+    def of_session(self, sid: str) -> list[Grant]:
+        """The standing families of one session: which portals it was used at."""
+        chosen = and_(GRANTS.c.sid == sid, GRANTS.c.revoked_at.is_(None))
+        query = select(GRANTS).where(chosen).order_by(GRANTS.c.created_at)
+        with self._database.reading() as connection:
+            return [rows.grant_of(row) for row in connection.execute(query)]
+
+    def portals_of(self, sids: list[str]) -> dict[str, list[str]]:
+        """Client identifiers by session."""
+        query = (
+            select(GRANTS.c.sid, GRANTS.c.client_id)
+            .where(GRANTS.c.sid.in_(sids), GRANTS.c.revoked_at.is_(None))
+            .distinct()
+            .order_by(GRANTS.c.sid, GRANTS.c.client_id)
+        )
+        found: dict[str, list[str]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.sid, []).append(row.client_id)
+        return found
+
+
+def revoke_where(connection: Connection, chosen: ColumnElement[bool], at: int) -> list[Grant]:
+    """End the standing families of a choice."""
+    standing = and_(chosen, GRANTS.c.revoked_at.is_(None))
+    found = [rows.grant_of(row) for row in connection.execute(select(GRANTS).where(standing))]
+    connection.execute(update(GRANTS).where(standing).values(revoked_at=at))
+    return found
+
+
+def _stands(connection: Connection, grant_id: str, at: int) -> bool:
+    chosen = and_(GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None), GRANTS.c.expires_at > at)
+    grant = connection.execute(select(GRANTS.c.sid, GRANTS.c.subject).where(chosen)).one_or_none()
+    return grant is not None and _session_stands(connection, grant.sid, grant.subject, at)
+
+
+def _session_stands(connection: Connection, sid: str, subject: str, at: int) -> bool:
+    if not sid:
+        # A machine's own grant (RFC 6749 section 4.4) hangs on no session.
+        return True
+    alive = and_(SESSIONS.c.sid == sid, SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at > at)
+    session = connection.execute(select(SESSIONS.c.certificate).where(alive)).one_or_none()
+    return session is not None and not is_barred(connection, subject=subject, certificate=session.certificate)
+
+
+def _insert_refresh(connection: Connection, token: RefreshToken) -> None:
+    connection.execute(
+        insert(REFRESH_TOKENS).values(
+            digest=token.digest, grant_id=token.grant_id, client_id=token.client_id, expires_at=token.expires_at
+        )
+    )

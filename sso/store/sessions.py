@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins. Ending one ends its families in the same transaction and leaves the record in the outbox."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+
+from audit import Event, encode_event
+from core.db import Database
+
+from ..models import Session
+from . import rows
+from .grants import revoke_where
+from .news import is_barred
+from .tables import GRANTS, INTERACTIONS, OUTBOX, SESSIONS
+
+Record = Callable[[Session], Event]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What opening a session replaces."""
+
+    # Digest of the cookie the browser came with; empty if none.
+    previous: str
+    # The interaction the login belongs to; empty if none.
+    interaction: str
+
+
+class SessionRows:
+    """The table ``sessions``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_cookie(self, digest: str, at: int) -> Session | None:
+        """The session of a cookie, idle or not."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(SESSIONS).where(SESSIONS.c.digest == digest, _alive(at))).one_or_none()
+        return rows.session_of(row) if row else None
+
+    def by_sid(self, sid: str, at: int) -> Session | None:
+        """A live session by its public identifier."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(SESSIONS).where(SESSIONS.c.sid == sid, _alive(at))).one_or_none()
+        return rows.session_of(row) if row else None
+
+    def of(self, subject: str, at: int) -> list[Session]:
+        """All live sessions of one person, newest first."""
+        query = select(SESSIONS).where(SESSIONS.c.subject == subject, _alive(at)).order_by(SESSIONS.c.created_at.desc())
+        with self._database.reading() as connection:
+            return [rows.session_of(row) for row in connection.execute(query)]
+
+    def open(self, session: Session, digest: str, opening: Opening, ended: Record) -> bool:
+        """Open a session under a new cookie; False if person or certificate was barred meanwhile.
+
+        A session of the same person that the cookie stood for goes on under its old identifier, so that portals stay
+        joined after a step-up; a session of somebody else ends.
+        """
+        at = session.authenticated_at
+        with self._database.transaction() as connection:
+            if is_barred(connection, subject=session.subject, certificate=session.certificate):
+                return False
+            continued = and_(SESSIONS.c.sid == session.sid, SESSIONS.c.subject == session.subject, _alive(at))
+            values = {**rows.session_values(session), "digest": digest}
+            if connection.execute(update(SESSIONS).where(continued).values(**values)).rowcount == 0:
+                connection.execute(insert(SESSIONS).values(**values))
+            if opening.previous:
+                end_where(connection, SESSIONS.c.digest == opening.previous, at, ended)
+            if opening.interaction:
+                chosen = INTERACTIONS.c.id == opening.interaction
+                connection.execute(update(INTERACTIONS).where(chosen).values(logged_in=True, agreed=False))
+        return True
+
+    def touch(self, sid: str, at: int) -> None:
+        """Somebody used it."""
+        with self._database.transaction() as connection:
+            connection.execute(update(SESSIONS).where(SESSIONS.c.sid == sid).values(seen_at=at))
+
+    def end(self, sid: str, subject: str, at: int, ended: Record) -> list[Session]:
+        """End one session of one person."""
+        return self._end(and_(SESSIONS.c.sid == sid, SESSIONS.c.subject == subject), at, ended)
+
+    def end_of_person(self, subject: str, at: int, ended: Record) -> list[Session]:
+        """End all sessions of a person."""
+        return self._end(SESSIONS.c.subject == subject, at, ended)
+
+    def end_of_certificate(self, serial: str, at: int, ended: Record) -> list[Session]:
+        """End all sessions opened with a certificate."""
+        return self._end(SESSIONS.c.certificate == serial, at, ended)
+
+    def end_expired(self, at: int, ended: Record, *, limit: int) -> list[Session]:
+        """End sessions whose time is over, a few at a time."""
+        over = and_(SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at <= at)
+        with self._database.reading() as connection:
+            found = connection.execute(select(SESSIONS.c.sid).where(over).order_by(SESSIONS.c.expires_at).limit(limit))
+            sids = list(found.scalars())
+        return self._end(SESSIONS.c.sid.in_(sids), at, ended) if sids else []
+
+    def _end(self, chosen: ColumnElement[bool], at: int, ended: Record) -> list[Session]:
+        with self._database.transaction() as connection:
+            return end_where(connection, chosen, at, ended)
+
+
+def end_where(connection: Connection, chosen: ColumnElement[bool], at: int, ended: Record) -> list[Session]:
+    """End the live sessions of a choice, their families, and leave the records."""
+    live = and_(chosen, SESSIONS.c.ended_at.is_(None))
+    found = [rows.session_of(row) for row in connection.execute(select(SESSIONS).where(live))]
+    for session in found:
+        connection.execute(update(SESSIONS).where(SESSIONS.c.sid == session.sid).values(ended_at=at))
+        revoke_where(connection, GRANTS.c.sid == session.sid, at)
+        event = ended(session)
+        OUTBOX.put(connection, key=event.key, body=encode_event(event))
+    return found
+
+
+def _alive(at: int) -> ColumnElement[bool]:
+    return and_(SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at > at)

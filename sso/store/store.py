@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All tables of sign-on behind one object, and the two chores that touch them all: outbox and housekeeping."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Column, Table, delete, select
+
+from audit import Event
+from core.db import Database, Waiting, migrate
+
+from ..models import Session
+from .clients import ClientRows
+from .consents import ConsentRows
+from .grants import GrantRows
+from .interactions import InteractionRows
+from .limits import AttemptRows
+from .news import NewsRows
+from .sessions import SessionRows
+from .tables import ATTEMPTS, CODES, GRANTS, HANDOVERS, INTERACTIONS, OUTBOX, REFRESH_TOKENS, SESSIONS
+
+# Rows removed per transaction, so that housekeeping never holds the write lock for long.
+_BATCH = 200
+# Used codes and ended families stay this long, so that a replay is still recognised.
+_MEMORY = 24 * 3600
+
+_EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
+    (INTERACTIONS, INTERACTIONS.c.id, INTERACTIONS.c.expires_at, 0),
+    (HANDOVERS, HANDOVERS.c.ticket, HANDOVERS.c.expires_at, 0),
+    (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
+    (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
+    (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
+    (GRANTS, GRANTS.c.id, GRANTS.c.expires_at, _MEMORY),
+)
+
+
+class Store:
+    """The tables, by subject."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.clients = ClientRows(database)
+        self.interactions = InteractionRows(database)
+        self.sessions = SessionRows(database)
+        self.grants = GrantRows(database)
+        self.consents = ConsentRows(database)
+        self.attempts = AttemptRows(database)
+        self.news = NewsRows(database)
+
+    def migrate(self) -> None:
+        """Bring the schema to its newest revision."""
+        migrate(self._database, Path(__file__).parent.parent / "migrations")
+
+    def check(self) -> None:
+        """Answer one trivial query.
+
+        Raises:
+            DatabaseUnavailable: it did not.
+        """
+        self._database.check()
+
+    def outbox_head(self) -> list[Waiting]:
+        """Records of what was taken away or came out, oldest first."""
+        with self._database.reading() as connection:
+            return OUTBOX.head(connection)
+
+    def outbox_drop(self, positions: list[int]) -> None:
+        """Forget those the log has."""
+        with self._database.transaction() as connection:
+            OUTBOX.drop(connection, positions)
+
+    def purge(self, at: int, ended: Callable[[Session], Event]) -> int:
+        """One small batch of housekeeping: end sessions whose time is over, remove rows nobody can use any more."""
+        gone = len(self.sessions.end_expired(at, ended, limit=_BATCH))
+        for table, key, column, memory in _EXPIRING:
+            gone += self._remove(table, key, column, at - memory)
+        return gone + self._remove(SESSIONS, SESSIONS.c.sid, SESSIONS.c.ended_at, at - _MEMORY)
+
+    def _remove(self, table: Table, key: Column[str], column: Column[int], before: int) -> int:
+        with self._database.reading() as connection:
+            found = connection.execute(select(key).where(column < before).order_by(column).limit(_BATCH))
+            keys = list(found.scalars())
+        if not keys:
+            return 0
+        with self._database.transaction() as connection:
+            return connection.execute(delete(table).where(key.in_(keys))).rowcount

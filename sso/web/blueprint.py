@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blueprint: which host answers what, and the headers that go with refusals."""
+
+from flask import Blueprint, Response, request
+
+from core.calls import PairSecrets
+from core.errors import NotFound
+from core.web import Guard
+
+from ..oauth.rfc6750 import challenge
+from ..service import SignOn
+from . import account, card, login, protocol
+from .browser import Browser
+
+_CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.revoke", "sso.introspect"})
+_REFUSALS = frozenset({401, 403})
+
+
+def blueprint(service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecrets) -> Blueprint:
+    """All addresses of sign-on; ``proxy`` knows nginx, the only one whose word about a client certificate counts."""
+    routes = Blueprint("sso", __name__, template_folder="../templates")
+    browser = Browser(service)
+    protocol.add(routes, service, guard, browser)
+    card_login = card.add(routes, service, guard, browser, proxy=proxy)
+    login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
+    account.add(routes, service, guard, browser)
+
+    @routes.before_request
+    def keep_hosts_apart() -> None:
+        # The card host asks browsers for certificates; nothing else of sign-on may be reached there.
+        if on_card_host(card_host) and request.endpoint != "sso.login":
+            raise NotFound
+
+    @routes.after_request
+    def name_the_scheme(response: Response) -> Response:
+        if request.endpoint in _CLIENT_ENDPOINTS and response.status_code == 401:  # noqa: PLR2004
+            response.headers["WWW-Authenticate"] = 'Basic realm="tallygate", charset="UTF-8"'
+        if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:
+            error = (response.get_json(silent=True) or {}).get("error", "invalid_token")
+            response.headers["WWW-Authenticate"] = challenge(error)
+        return response
+
+    return routes
+
+
+def on_card_host(card_host: str) -> bool:
+    """Whether this request came to the card login's own host name."""
+    return request.host.partition(":")[0].lower() == card_host

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The browser's two cookies, and answers that lead it on."""
+
+import ipaddress
+import secrets
+
+from flask import Response, g, make_response, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from ..models import Redirection, Session, Visitor
+from ..oauth.openid import Step
+from ..oauth.rfc6749 import origin_of, with_parameters
+from ..service import NewSession, Parked, SignOn
+
+# ``__Host-``: only this very host can set them, over TLS, for all its pages.
+SESSION_COOKIE = "__Host-sso-session"
+BROWSER_COOKIE = "__Host-sso-browser"
+_LONGEST_COOKIE = 100
+_V4_PREFIX, _V6_PREFIX = 24, 48
+_AGENTS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iOS"),
+    ("iPad", "iOS"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+class Browser:
+    """Reads and writes what one browser keeps for us."""
+
+    def __init__(self, service: SignOn) -> None:
+        self._service = service
+
+    @property
+    def session_cookie(self) -> str:
+        """The value the browser sent; empty if none or not one of ours."""
+        return _cookie(SESSION_COOKIE)
+
+    def session(self) -> Session | None:
+        """Who is logged in here."""
+        return self._service.login.current(self.session_cookie)
+
+    def binding(self) -> str:
+        """The value that binds parked requests to this browser; made at first need."""
+        known = _cookie(BROWSER_COOKIE) or g.get("sso_browser", "")
+        if not known:
+            known = g.sso_browser = secrets.token_urlsafe(32)
+        return known
+
+    def logged_in(self, response: Response, opened: NewSession) -> Response:
+        """Hand over the new session; form tokens of the time before are worth nothing any more."""
+        session.clear()
+        _set(response, SESSION_COOKIE, opened.cookie)
+        return response
+
+    def logged_out(self, response: Response) -> Response:
+        """Take the session's cookie away."""
+        session.clear()
+        response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+        return response
+
+    def lead_to(self, address: str) -> Response:
+        """Send the browser to an address of ours or a registered one."""
+        return _response(redirect(address, 303))
+
+    def lead(self, onward: Redirection | Parked | None) -> Response:
+        """Send the browser where it has to go next; None is "My account"."""
+        if onward is None:
+            response = _response(redirect(url_for("sso.account"), 303))
+        elif isinstance(onward, Parked):
+            page = "sso.consent" if onward.step is Step.CONSENT else "sso.login"
+            card = "1" if onward.step is Step.STEP_UP else None
+            response = _response(redirect(url_for(page, interaction=onward.interaction, card=card), 303))
+        elif onward.mode == "form_post":
+            g.form_targets = (origin_of(onward.uri),)
+            response = _response(
+                render_template("sso/form_post.html", address=onward.uri, parameters=onward.parameters)
+            )
+        else:
+            response = _response(redirect(with_parameters(onward.uri, onward.parameters), 303))
+        if "sso_browser" in g:
+            _set(response, BROWSER_COOKIE, g.sso_browser)
+        return response
+
+
+def visitor() -> Visitor:
+    """Where this request comes from, as far as we keep it."""
+    address = request.remote_addr or ""
+    return Visitor(address=address, network=_network(address), agent=_agent(request.user_agent.string))
+
+
+def _network(address: str) -> str:
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    prefix = _V4_PREFIX if known.version == 4 else _V6_PREFIX  # noqa: PLR2004 - the protocol's own number
+    return str(ipaddress.ip_network(f"{known}/{prefix}", strict=False))
+
+
+def _agent(header: str) -> str:
+    browser = next((name for mark, name in _AGENTS if mark in header), "")
+    system = next((name for mark, name in _SYSTEMS if mark in header), "")
+    return " · ".join(part for part in (browser, system) if part)
+
+
+def _cookie(name: str) -> str:
+    value = request.cookies.get(name, "")
+    return value if len(value) <= _LONGEST_COOKIE and value.isascii() else ""
+
+
+def _set(response: Response, name: str, value: str) -> None:
+    response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def _response(content: ResponseReturnValue) -> Response:
+    response: Response = make_response(content)
+    return response

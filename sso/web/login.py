@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages between a request and its answer: login, the way to the card, consent. All work without JavaScript."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, g, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from core.errors import TallygateError
+from core.web import Guard, _, form_text, locale
+from core.web.inputs import query_text
+
+from ..errors import LoginRefused, StepUpNeeded
+from ..models import Client, Interaction
+from ..service import SignOn
+from .browser import Browser, visitor
+from .words import title_of, wishes
+
+_LONGEST_PASSWORD = 1024
+
+
+def add(
+    routes: Blueprint,
+    service: SignOn,
+    guard: Guard,
+    browser: Browser,
+    *,
+    card_host: str,
+    card_login: Callable[[], ResponseReturnValue],
+) -> None:
+    """Add the views."""
+    authorization = service.authorization
+
+    def parked(name: str) -> tuple[Interaction, Client | None]:
+        interaction = authorization.interaction(name, browser=browser.binding())
+        client = authorization.client(interaction)
+        g.form_targets = (*authorization.form_targets(interaction), service.card_origin)
+        return interaction, client
+
+    def login_page(interaction: Interaction, client: Client | None, *, error: TallygateError | None = None) -> str:
+        session = browser.session()
+        asked = interaction.request.assurance if interaction.request else 0
+        wants_card = isinstance(error, StepUpNeeded) or query_text("card") == "1"
+        return render_template(
+            "sso/login.html",
+            interaction=interaction,
+            portal=title_of(client),
+            error=_(error.message) if error else "",
+            card_only=wants_card or asked > 1,
+            known=session if session and not wants_card else None,
+        )
+
+    @routes.get("/login")
+    @guard.own("shows the form; at the card host, the certificate that nginx vouches for")
+    def login() -> ResponseReturnValue:
+        if request.host.partition(":")[0].lower() == card_host:
+            return card_login()
+        if not query_text("interaction"):
+            return redirect("/account", 303)
+        return login_page(*parked(query_text("interaction")))
+
+    @routes.post("/login")
+    @guard.own("user name and password, checked by the directory")
+    def password() -> ResponseReturnValue:
+        interaction, client = parked(form_text("interaction"))
+        try:
+            opened = service.login.by_password(
+                form_text("username", optional=True),
+                _password(),
+                visitor=visitor(),
+                interaction=interaction,
+                cookie=browser.session_cookie,
+            )
+        except (LoginRefused, StepUpNeeded) as error:
+            return login_page(interaction, client, error=error), error.kind.status
+        onward = authorization.proceed(
+            authorization.interaction(interaction.id, browser=browser.binding()), session=opened.session
+        )
+        return browser.logged_in(browser.lead(onward), opened)
+
+    @routes.post("/login/card")
+    @guard.own("the parked request of this browser")
+    def to_card() -> ResponseReturnValue:
+        interaction, _client = parked(form_text("interaction"))
+        ticket = service.login.card_ticket(interaction)
+        return redirect(f"{service.card_origin}/login?ticket={ticket}&lang={locale()}", 303)
+
+    @routes.get("/login/card")
+    @guard.own("a one-use token from the card host, in the browser that asked for it")
+    def from_card() -> ResponseReturnValue:
+        opened, name = service.login.by_card(
+            query_text("handover"),
+            browser=browser.binding(),
+            visitor=visitor(),
+            cookie=browser.session_cookie,
+        )
+        interaction = authorization.interaction(name, browser=browser.binding())
+        onward = authorization.proceed(interaction, session=opened.session)
+        return browser.logged_in(browser.lead(onward), opened)
+
+    @routes.get("/consent")
+    @guard.own("the session of this browser")
+    def consent() -> ResponseReturnValue:
+        interaction, client = parked(query_text("interaction"))
+        session = browser.session()
+        if session is None or interaction.request is None or client is None:
+            return browser.lead(authorization.proceed(interaction, session=session))
+        return render_template(
+            "sso/consent.html",
+            interaction=interaction,
+            portal=title_of(client),
+            session=session,
+            wishes=wishes(interaction.request.scopes),
+        )
+
+    @routes.post("/consent")
+    @guard.own("the session of this browser")
+    def consented() -> ResponseReturnValue:
+        interaction, _client = parked(form_text("interaction"))
+        session = browser.session()
+        if session is None:
+            return browser.lead(authorization.proceed(interaction, session=None))
+        if form_text("choice") != "allow":
+            return browser.lead(authorization.decline(interaction))
+        authorization.agree(interaction, session=session)
+        onward = authorization.proceed(
+            authorization.interaction(interaction.id, browser=browser.binding()), session=session
+        )
+        return browser.lead(onward)
+
+
+def _password() -> str:
+    values = request.form.getlist("password")
+    # Any character is allowed in a password; one that is too long or given twice is simply wrong.
+    return values[0] if len(values) == 1 and len(values[0]) <= _LONGEST_PASSWORD else ""

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What portals talk to: metadata, keys, authorization, tokens, userinfo, introspection, revocation."""
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from core.web import Guard
+
+from ..errors import BadTokenRequest
+from ..oauth.rfc6750 import bearer
+from ..service import SignOn
+from .browser import Browser
+
+# Seconds; a portal sees a new signing key after this at the latest.
+_KEYS_MAX_AGE = 300
+
+
+def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> None:
+    """Add the views."""
+
+    @routes.get("/.well-known/openid-configuration", endpoint="openid_configuration")
+    @routes.get("/.well-known/oauth-authorization-server", endpoint="oauth_metadata")
+    @guard.public("the provider's own description", errors="problem")
+    def configuration() -> Response:
+        return jsonify(service.metadata)
+
+    @routes.get("/jwks")
+    @guard.public("public keys", errors="problem")
+    def jwks() -> Response:
+        response = jsonify(service.jwks)
+        response.headers["Cache-Control"] = f"public, max-age={_KEYS_MAX_AGE}"
+        return response
+
+    @routes.get("/authorize")
+    @guard.own("the request is checked against its client's registration, the person by session or login")
+    def authorize() -> ResponseReturnValue:
+        parameters = dict(request.args.lists())
+        return browser.lead(
+            service.authorization.begin(parameters, session=browser.session(), browser=browser.binding())
+        )
+
+    @routes.post("/token")
+    @guard.own("client authentication", errors="oauth")
+    def token() -> Response:
+        parameters = dict(request.form.lists())
+        client = service.tokens.authenticate(request.headers.get("Authorization"), parameters)
+        return jsonify(service.tokens.issue(client, parameters).document())
+
+    @routes.route("/userinfo", methods=["GET", "POST"])
+    @guard.own("bearer token", errors="oauth")
+    def userinfo() -> Response:
+        return jsonify(service.tokens.userinfo(bearer(request.headers.get("Authorization"))))
+
+    @routes.post("/introspect")
+    @guard.own("client authentication", errors="oauth")
+    def introspect() -> Response:
+        parameters = dict(request.form.lists())
+        client = service.tokens.authenticate(request.headers.get("Authorization"), parameters)
+        return jsonify(service.tokens.introspect(client, _presented(parameters)))
+
+    @routes.post("/revoke")
+    @guard.own("client authentication", errors="oauth")
+    def revoke() -> Response:
+        parameters = dict(request.form.lists())
+        client = service.tokens.authenticate(request.headers.get("Authorization"), parameters)
+        service.tokens.revoke(client, _presented(parameters))
+        return Response(status=200)
+
+
+def _presented(parameters: dict[str, list[str]]) -> str:
+    values = parameters.get("token", [])
+    if len(values) != 1 or not values[0]:
+        raise BadTokenRequest(field="token")
+    return values[0]

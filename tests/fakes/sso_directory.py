@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A directory of a few people and their cards, for sign-on's tests; refuses as the real ones do."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from core.errors import Unauthenticated, Unavailable
+from directory import NoSuchPerson, Person, PersonKind, Proofing, WrongCredentials
+
+LI = "5b7f2f6e-6a1c-4a57-9d0e-0c1f6f0a1111"
+WANG = "8d7a1a52-1c55-4f0b-8a3e-77aa00aa2222"
+
+
+def person(subject: str, username: str, name: str, name_zh: str, *, kind: PersonKind, proofing: int) -> Person:
+    return Person(
+        subject=subject,
+        username=username,
+        kind=kind,
+        name=name,
+        name_zh=name_zh,
+        mail=f"{username}@city.example",
+        organisation="tax-office" if kind is PersonKind.CIVIL_SERVANT else "",
+        roles=frozenset({kind.value}),
+        proofing=Proofing(level=proofing),
+    )
+
+
+class FakeDirectory:
+    """People by subject; everybody's password is ``correct horse`` and their user name."""
+
+    def __init__(self) -> None:
+        self.people = {
+            LI: person(LI, "li.na", "Li Na", "李娜", kind=PersonKind.CITIZEN, proofing=2),
+            WANG: person(WANG, "wang.wei", "Wang Wei", "王伟", kind=PersonKind.CIVIL_SERVANT, proofing=3),
+        }
+        self.down = False
+        self.asked = 0
+
+    def authenticate(self, username: str, password: str) -> Person:
+        self.asked += 1
+        if self.down:
+            raise Unavailable
+        for found in self.people.values():
+            if found.username == username and found.enabled and password == f"correct horse {username}":
+                return found
+        raise WrongCredentials
+
+    def person(self, subject: str) -> Person:
+        if self.down:
+            raise Unavailable
+        if subject not in self.people:
+            raise NoSuchPerson
+        return self.people[subject]
+
+    def disable(self, subject: str) -> None:
+        self.people[subject] = replace(self.people[subject], enabled=False)
+
+    def enable(self, subject: str) -> None:
+        self.people[subject] = replace(self.people[subject], enabled=True)
+
+
+@dataclass(frozen=True)
+class FakeCard:
+    serial: str
+    subject: str
+
+
+@dataclass
+class FakeCards:
+    """Certificates are the words ``card SERIAL SUBJECT``; all others are refused."""
+
+    withdrawn: set[str] = field(default_factory=set)
+    down: bool = False
+
+    def verify(self, certificate_pem: bytes, *, at: datetime) -> FakeCard:
+        words = certificate_pem.decode("utf-8", "replace").split()
+        if len(words) != 3 or words[0] != "card":
+            raise Unauthenticated
+        return FakeCard(serial=words[1], subject=words[2])
+
+    def good(self, serial: str) -> bool:
+        if self.down:
+            raise Unavailable
+        return serial not in self.withdrawn
