@@ -77,6 +77,13 @@ def demo_command(configuration: Path) -> None:
     demo.fill(Context.read(configuration), click.echo)
 
 
+@main.command(name="demo-people", hidden=True)
+@_SITE
+def demo_people(configuration: Path) -> None:
+    """The part of demo that runs as the directory's user."""
+    demo.fill_people(Context.read(configuration))
+
+
 @main.command(name="doctor")
 @_SITE
 def doctor_command(configuration: Path) -> None:
