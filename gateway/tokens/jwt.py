@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access tokens (RFC 9068) and ID tokens (OpenID Connect Core 3.1.3.7), ES256 only, verified by key id.
+"""Access tokens (RFC 9068) and ID tokens (OpenID Connect Core 3.1.3.7), ES256 only, by key id.
 
-The algorithm is never taken from the token (RFC 8725 section 3.1), the key set holds P-256 keys only, and time comes in.
+The algorithm is never taken from the token (RFC 8725 section 3.1), the key set holds P-256 keys only; time comes in.
 """
 
 import hmac
@@ -89,6 +89,14 @@ class KeySet:
         except (jwt.InvalidTokenError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenRefused from error
         return claims
+
+
+def unverified_key_id(unverified: str) -> object:
+    """The key a token says it is signed with; only chooses whether the key file is worth another look."""
+    try:
+        return jwt.get_unverified_header(unverified).get("kid")
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        return None
 
 
 def access_token(unverified: str, keys: KeySet, *, audience: str, issuer: str, at: datetime) -> Token:

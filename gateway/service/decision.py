@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision: identify, ask the policies, record, and only then answer. Whatever fails is a denial.
+
+State at each exit: before the record nothing was granted; after it, the entry says what nginx is told, unless this
+process dies or the identity cannot be signed in between, and then the entry claims more access than there was.
+"""
+
+import ipaddress
+import secrets
+from datetime import datetime
+from typing import Protocol
+
+from audit import Event, Outcome, Recorder, Wait
+from core.clock import Clock
+from core.errors import Unavailable
+from core.identity import Identity, IdentityIssuer
+from core.log import logger
+from core.site import SiteSettings
+from policies import Action, Decision, DecisionRequest
+
+from ..config import LISTENERS, GatewaySettings, Route
+from ..errors import BadTarget, Refused
+from ..models import NOBODY, Answer, Caller, Question, Reason, Ruling, Target
+from ..request import credentials, matches
+from ..request import target as read_target
+from .identification import Identification
+from .news import Freshness, News
+
+_log = logger(__name__)
+_REASONS = {
+    "login": Reason.LOGIN,
+    "disabled": Reason.DISABLED,
+    "separation": Reason.SEPARATION,
+    "clearance": Reason.CLEARANCE,
+    "role": Reason.ROLE,
+    "zone": Reason.ZONE,
+    "device": Reason.DEVICE,
+    "assurance": Reason.ASSURANCE,
+    "default": Reason.DEFAULT,
+}
+
+
+class Engine(Protocol):
+    """The policies, as decisions use them."""
+
+    def decide(self, request: DecisionRequest) -> Decision:
+        """Answer; an error is a denial."""
+        ...
+
+
+class Decider:
+    """One per worker process; safe for its threads."""
+
+    def __init__(
+        self,
+        *,
+        site: SiteSettings,
+        settings: GatewaySettings,
+        clock: Clock,
+        recorder: Recorder,
+        engine: Engine,
+        identification: Identification,
+        news: News,
+        freshness: Freshness,
+        identities: IdentityIssuer,
+    ) -> None:
+        self._clock = clock
+        self._recorder = recorder
+        self._engine = engine
+        self._identification = identification
+        self._news = news
+        self._freshness = freshness
+        self._identities = identities
+        self._routes = {
+            site.host(label): (route.resource or label, route, site.origin(label, route.zone))
+            for label, route in settings.routes.items()
+        }
+
+    def decide(self, question: Question) -> Answer:
+        """Answer nginx; never raises."""
+        at = self._clock.now()
+        number = secrets.token_hex(16)
+        ruling = self._rule(question, at)
+        try:
+            self._recorder.record(_event(question, ruling, number=number, at=at), wait=Wait.SEQUENCED)
+        except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
+            _log.error("decision_not_recorded", cause=type(error).__name__)
+            return _denied(Reason.RECORD_UNAVAILABLE, number)
+        if ruling.reason is not None:
+            return _denied(ruling.reason, number)
+        try:
+            return Answer(status=204, decision=number, identity=self._identity(question, ruling, number))
+        except Exception:  # noqa: BLE001 - an answer of yes without its identity is none
+            _log.error("identity_not_signed", exc_info=True)
+            return _denied(Reason.UNAVAILABLE, number)
+
+    def _rule(self, question: Question, at: datetime) -> Ruling:
+        """Steps 1 to 7; each may refuse, and whatever goes wrong is a refusal too."""
+        resource, caller, target, route = "", NOBODY, None, None
+        try:
+            # 1. The zone is the listener, which only nginx names.
+            # 2. The host is one of ours, spelt as nginx spells it.
+            resource, route, audience = self._place(question)
+            # 3. Method and target have one reading.
+            target = read_target(question.unverified_method, question.unverified_target)
+            # 4. At most one credential was presented, once.
+            given = credentials(question)
+            # 5. What was taken away has been heard.
+            self._current()
+            # 6. Who it is. A session that is over makes its owner nobody, so that public pages still open.
+            try:
+                caller = self._identification.identify(
+                    given,
+                    route=route,
+                    target=target,
+                    host=question.unverified_host,
+                    listener=question.listener,
+                    audience=audience,
+                    at=at,
+                )
+            except Refused as refused:
+                if refused.reason is not Reason.LOGIN:
+                    raise
+            # 7. What the policies say.
+            decision = self._engine.decide(_request(caller, resource, route, target, zone=question.listener, at=at))
+        except Refused as refused:
+            return Ruling(reason=refused.reason, caller=caller, resource=resource, route=route, target=target)
+        except BadTarget as refused:
+            _log.info("target_refused", why=refused.why)
+            return Ruling(reason=Reason.AMBIGUOUS_PATH, resource=resource, route=route)
+        except Unavailable as error:
+            _log.warning("decision_unavailable", code=error.code)
+            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target)
+        except Exception:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
+            _log.error("decision_failed", exc_info=True)
+            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target)
+        return Ruling(
+            reason=_reason(decision, caller),
+            caller=caller,
+            resource=resource,
+            route=route,
+            target=target,
+            step_up=decision.step_up,
+            policies=decision.reasons,
+            version=decision.version,
+        )
+
+    def _place(self, question: Question) -> tuple[str, Route, str]:
+        if question.listener not in LISTENERS or question.unverified_host not in self._routes:
+            raise Refused(Reason.UNKNOWN_HOST)
+        return self._routes[question.unverified_host]
+
+    def _current(self) -> None:
+        self._freshness.check()
+        if self._news.policies_pending:
+            raise Refused(Reason.UNAVAILABLE)
+
+    def _identity(self, question: Question, ruling: Ruling, number: str) -> str:
+        caller, target = ruling.caller, ruling.target
+        if target is None or caller.kind == "anonymous":
+            return ""
+        return self._identities.issue(
+            Identity(
+                subject=caller.subject,
+                kind=caller.kind,
+                session=caller.session,
+                roles=caller.roles,
+                assurance=caller.assurance,
+                methods=caller.methods,
+                zone=question.listener,
+                decision=number,
+            ),
+            audience=question.unverified_host,
+            method=target.method,
+            path=target.raw,
+            at=self._clock.now(),
+        )
+
+
+def _request(
+    caller: Caller, resource: str, route: Route, target: Target, *, zone: str, at: datetime
+) -> DecisionRequest:
+    return DecisionRequest(
+        principal_kind=caller.kind,
+        subject=caller.subject,
+        roles=caller.roles,
+        organisation=caller.organisation,
+        mandates=caller.mandates,
+        enabled=caller.enabled,
+        proofing=caller.proofing,
+        assurance=caller.assurance,
+        methods=caller.methods,
+        clearance=caller.clearance,
+        action=Action.ACCESS,
+        method=target.method,
+        resource=resource,
+        resource_class=route.resource_class,
+        classification=route.classification,
+        from_zone=zone,
+        to_zone=route.zone,
+        required_assurance=route.assurance,
+        device=caller.subject if caller.kind == "device" else None,
+        path_public=matches(target.path, route.public),
+        at=at,
+    )
+
+
+def _reason(decision: Decision, caller: Caller) -> Reason | None:
+    if decision.allowed is True:
+        return None
+    reason = _REASONS.get(decision.code, Reason.POLICY_ERROR)
+    if reason is Reason.ASSURANCE and decision.step_up is not None and caller.kind == "person":
+        return Reason.STEP_UP
+    return reason
+
+
+def _denied(reason: Reason, number: str) -> Answer:
+    return Answer(status=reason.status, decision=number, reason=reason)
+
+
+def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> Event:
+    caller = ruling.caller
+    attributes: dict[str, str | int | bool] = {"reason": str(ruling.reason or "allowed"), "assurance": caller.assurance}
+    if ruling.target is not None:
+        attributes["method"] = ruling.target.method
+    if caller.credential:
+        attributes["credential"] = caller.credential
+    if caller.client:
+        attributes["client"] = caller.client
+    if ruling.policies:
+        attributes["policies"] = " ".join(ruling.policies)
+    if ruling.route is not None:
+        attributes["to_zone"] = ruling.route.zone
+    sealed: dict[str, str] = {}
+    if caller.subject:
+        # Where somebody went is as personal as who it was.
+        sealed = {"name": caller.name, "address": question.address}
+        if ruling.target is not None:
+            sealed["path"] = ruling.target.path
+    else:
+        attributes["network"] = network(question.address)
+    return Event(
+        key=number,
+        type="gateway.decision",
+        outcome=Outcome.SUCCESS if ruling.allowed else Outcome.DENIED,
+        at=at,
+        source="gateway",
+        subject=caller.subject,
+        object=ruling.resource,
+        organisation=caller.organisation,
+        session=caller.session,
+        zone=question.listener,
+        decision=number,
+        policy=ruling.version,
+        attributes=attributes,
+        sealed=sealed,
+    )
+
+
+def network(address: str) -> str:
+    """The /24 or /48 an address lies in: not personal. Empty for what is no address."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))  # noqa: PLR2004 - IP version

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is asking: exactly one credential, checked against what the record took away and what the directory says now."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from ca import CertificateRefused, CertificateStatus, CertificateVerifier, NoSuchCertificate
+from core.clock import Clock
+from core.errors import NotFound
+
+from ..config import Route
+from ..errors import Refused, TokenRefused
+from ..models import NOBODY, Caller, Reason, Session, Target
+from ..request import Credentials, matches
+from ..store import Kind, Store
+from ..tokens import KeySet, access_token, unverified_key_id
+from .news import News
+from .people import People
+
+TOUCH_EVERY = timedelta(seconds=30)
+"""How exactly the time of last use is kept; every keeping is a write."""
+REREAD_EVERY = 1.0
+"""Seconds between looks at the key file because of an unknown key id."""
+_MOST_GOOD = 10_000
+
+
+class StatusSource(Protocol):
+    """The part of the authority that decisions ask."""
+
+    def status(self, serial: str) -> CertificateStatus:
+        """What one serial is worth now."""
+        ...
+
+
+class KeyFile:
+    """The sign-on's published keys, read again when a token names one we do not know."""
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys = KeySet({})
+        self._read_at = -REREAD_EVERY
+
+    def keys(self, unverified_kid: object) -> KeySet:
+        """The keys, fresh enough to hold this id if it exists.
+
+        Raises:
+            OSError: unreadable.
+            ValueError: not a key set.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            if not self._keys.knows(unverified_kid) and now - self._read_at >= REREAD_EVERY:
+                self._keys = KeySet.read(self._path.read_bytes())
+                self._read_at = now
+            return self._keys
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifetimes:
+    """How long a session may last, and how long it may lie idle."""
+
+    absolute: timedelta
+    idle: timedelta
+
+
+class Identification:
+    """Turns a credential into a caller, or refuses."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        news: News,
+        people: People,
+        keys: KeyFile,
+        verifier: Callable[[], CertificateVerifier],
+        status: StatusSource,
+        issuer: str,
+        lifetimes: Lifetimes,
+    ) -> None:
+        self._store = store
+        self._news = news
+        self._people = people
+        self._keys = keys
+        self._verifier = verifier
+        self._status = status
+        self._issuer = issuer
+        self._lifetimes = lifetimes
+        self._good: set[str] = set()
+
+    def identify(
+        self,
+        given: Credentials,
+        *,
+        route: Route,
+        target: Target,
+        host: str,
+        listener: str,
+        audience: str,
+        at: datetime,
+    ) -> Caller:
+        """Say who it is; nobody if nothing was presented.
+
+        Raises:
+            Refused: the credential is not taken here, forged, stale, or was taken away.
+            Unavailable: somebody who must be asked does not answer.
+        """
+        if given.unverified_session:
+            return self.session(given.unverified_session, host=host, listener=listener, at=at)
+        if given.unverified_token:
+            if not matches(target.path, route.api):
+                raise Refused(Reason.CREDENTIAL)
+            return self._token(given.unverified_token, audience=audience, at=at)
+        if given.unverified_certificate:
+            if not matches(target.path, route.device):
+                raise Refused(Reason.CREDENTIAL)
+            return self._device(given.unverified_certificate, at=at)
+        return NOBODY
+
+    def session(self, unverified: str, *, host: str, listener: str, at: datetime) -> Caller:
+        """The person a session cookie belongs to.
+
+        Raises:
+            Refused: there is no such session at this host and listener, or it is over.
+        """
+        found = self._store.session(digest(unverified))
+        if found is None or found.host != host or found.listener != listener or self._over(found, at):
+            raise Refused(Reason.LOGIN)
+        if self._news.taken((Kind.SESSION, found.session), (Kind.SUBJECT, found.subject)):
+            raise Refused(Reason.LOGIN)
+        if at - found.seen >= TOUCH_EVERY:
+            self._store.touch(found.digest, at=at)
+        return self._person(
+            found.subject, session=found.session, acr=found.acr, methods=found.methods, credential="session"
+        )
+
+    def _token(self, unverified: str, *, audience: str, at: datetime) -> Caller:
+        try:
+            keys = self._keys.keys(unverified_key_id(unverified))
+            token = access_token(unverified, keys, audience=audience, issuer=self._issuer, at=at)
+        except TokenRefused as error:
+            raise Refused(Reason.CREDENTIAL) from error
+        taken = self._news.taken(
+            (Kind.SESSION, token.session), (Kind.SUBJECT, token.subject), (Kind.GRANT, token.grant)
+        )
+        if taken:
+            raise Refused(Reason.CREDENTIAL)
+        return self._person(
+            token.subject,
+            session=token.session,
+            acr=token.acr,
+            methods=token.methods,
+            credential="token",
+            client=token.client,
+        )
+
+    def _person(
+        self, subject: str, *, session: str, acr: int, methods: tuple[str, ...], credential: str, client: str = ""
+    ) -> Caller:
+        try:
+            person = self._people.person(subject)
+        except NotFound as error:
+            raise Refused(Reason.DISABLED) from error
+        return Caller(
+            kind="person",
+            subject=subject,
+            name=person.name,
+            session=session,
+            credential=credential,
+            client=client,
+            roles=person.roles,
+            organisation=person.organisation,
+            mandates=frozenset(mandate.organisation for mandate in person.mandates),
+            enabled=person.enabled,
+            proofing=person.proofing.level,
+            assurance=min(acr, person.proofing.level),
+            methods=methods,
+            clearance=person.clearance,
+        )
+
+    def _device(self, unverified: bytes, *, at: datetime) -> Caller:
+        try:
+            certificate = self._verifier().verify(unverified, purpose="device", at=at)
+        except CertificateRefused as error:
+            raise Refused(Reason.CREDENTIAL) from error
+        names = (Kind.CERTIFICATE, certificate.serial), (Kind.DEVICE, certificate.subject)
+        if self._news.taken(*names):
+            raise Refused(Reason.DISABLED)
+        if certificate.serial not in self._good:
+            self._ask_status(certificate.serial)
+            # The news may have come between question and answer; the answer was then already old.
+            if self._news.taken(*names):
+                raise Refused(Reason.DISABLED)
+        try:
+            device = self._people.device(certificate.subject)
+        except NotFound as error:
+            raise Refused(Reason.DISABLED) from error
+        return Caller(
+            kind="device",
+            subject=device.id,
+            name=device.name,
+            credential="certificate",
+            organisation=device.organisation,
+            enabled=device.enabled,
+        )
+
+    def _ask_status(self, serial: str) -> None:
+        try:
+            good = self._status.status(serial).good
+        except NoSuchCertificate as error:
+            raise Refused(Reason.CREDENTIAL) from error
+        if not good:
+            raise Refused(Reason.DISABLED)
+        # From here on the feed keeps it true.
+        if len(self._good) >= _MOST_GOOD:
+            self._good.clear()
+        self._good.add(serial)
+
+    def _over(self, session: Session, at: datetime) -> bool:
+        return at - session.opened >= self._lifetimes.absolute or at - session.seen >= self._lifetimes.idle
+
+
+def digest(cookie: str) -> str:
+    """What is kept of a cookie: 32 random bytes need no slow hash."""
+    return hashlib.sha256(cookie.encode()).hexdigest()

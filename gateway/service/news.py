@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the record says was taken away ends here within the second: sessions, tokens, certificates, cached people.
+
+Every worker follows the feed. Effects go into the shared tables and into this worker's memory; a decision asks the
+memory, and denies if the feed has been silent for too long.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from audit import Entry, Event, Outcome
+from core.clock import Clock
+from core.log import logger
+
+from ..store import Effect, Kind, Store
+from .people import People
+
+SESSION_MEMORY = timedelta(hours=26)
+"""Longer than any session or token of one sign-on session can live."""
+SAVE_EVERY = 5.0
+"""Seconds between savings of a place that no effect depends on."""
+_log = logger(__name__)
+
+
+class Freshness(Protocol):
+    """The follower of the feed, as decisions see it."""
+
+    def check(self) -> None:
+        """Raise FeedStale if nothing was heard for too long."""
+        ...
+
+
+class News:
+    """Applies entries; ``taken`` is what decisions ask."""
+
+    def __init__(self, *, store: Store, people: People, clock: Clock, reload_policies: Callable[[], object]) -> None:
+        self._store = store
+        self._people = people
+        self._clock = clock
+        self._reload = reload_policies
+        self._lock = threading.Lock()
+        self._revoked = store.revoked()
+        self._reload_due = False
+        # Place in the feed not yet saved (0: none), and when it was last saved. Most entries are decisions of our own
+        # and change nothing; reading some of them again after a restart costs less than saving after each.
+        self._unsaved = 0
+        self._saved = clock.monotonic()
+
+    def start(self) -> int:
+        """Where the feed is to be read from; memory is brought up to there."""
+        place = self._store.next_entry()
+        with self._lock:
+            self._revoked = self._store.revoked()
+        return place
+
+    def hear(self, entries: Sequence[Entry]) -> None:
+        """Apply entries in order; an empty sequence is a heartbeat."""
+        effects: list[Effect] = []
+        for entry in entries:
+            event = entry.event
+            if event.type == "policy.released" and event.outcome is Outcome.SUCCESS:
+                self._reload_due = True
+            if event.type.startswith("directory."):
+                self._people.drop(event.subject)
+            effects += self._effects(event)
+        if effects:
+            # Memory first: what is taken away bites here even if the table cannot be written.
+            with self._lock:
+                for effect in effects:
+                    if effect.lifts:
+                        self._revoked.discard((effect.kind, effect.value))
+                    else:
+                        self._revoked.add((effect.kind, effect.value))
+        if entries:
+            self._unsaved = entries[-1].index + 1
+        if effects or (self._unsaved and self._clock.monotonic() - self._saved >= SAVE_EVERY):
+            self._store.apply(effects, next_entry=self._unsaved)
+            self._saved, self._unsaved = self._clock.monotonic(), 0
+        self._reload_policies()
+
+    def taken(self, *names: tuple[Kind, str]) -> bool:
+        """Whether any of these was taken away."""
+        with self._lock:
+            return any(name in self._revoked for name in names)
+
+    @property
+    def policies_pending(self) -> bool:
+        """A release was announced that this worker could not load yet; what it takes away is unknown."""
+        return self._reload_due
+
+    def _reload_policies(self) -> None:
+        if not self._reload_due:
+            return
+        try:
+            self._reload()
+        except Exception:  # noqa: BLE001 - whatever it was: denied until it works, and the feed goes on
+            _log.error("policies_not_reloaded", exc_info=True)
+        else:
+            self._reload_due = False
+
+    def _effects(self, event: Event) -> list[Effect]:
+        # Taking away counts from its intent on; lifting only once it happened.
+        happened = event.outcome is Outcome.SUCCESS
+        began = happened or event.outcome is Outcome.INTENDED
+        subject = event.subject
+        passing = event.at + SESSION_MEMORY
+        match event.type:
+            case "sso.session.ended" if began and event.session:
+                return [Effect(kind=Kind.SESSION, value=event.session, until=passing)]
+            case "sso.token.revoked" if began and event.object:
+                return [Effect(kind=Kind.GRANT, value=event.object, until=passing)]
+            case "directory.person.disabled" if began:
+                return [Effect(kind=Kind.SUBJECT, value=subject)]
+            case "directory.person.enabled" if happened:
+                return [Effect(kind=Kind.SUBJECT, value=subject, lifts=True)]
+            case "directory.device.disabled" if began:
+                return [Effect(kind=Kind.DEVICE, value=subject)]
+            case "directory.device.enabled" if happened:
+                return [Effect(kind=Kind.DEVICE, value=subject, lifts=True)]
+            # People's certificates end sessions by way of the sign-on; here only devices present theirs.
+            case "ca.certificate.revoked" | "ca.certificate.suspended" if began and _of_device(event):
+                return [Effect(kind=Kind.CERTIFICATE, value=event.object)]
+            case "ca.certificate.released" if happened and _of_device(event):
+                return [Effect(kind=Kind.CERTIFICATE, value=event.object, lifts=True)]
+            case _:
+                return []
+
+
+def _of_device(event: Event) -> bool:
+    return event.attributes.get("issuer", "devices") == "devices"

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions at hosts, what was taken away, how far the news was heard, and the outbox: rows in, models out.
+
+Shared by all workers of the role. Whoever can write here can let a known cookie live longer or forget a revocation;
+he cannot make an identity, because a session's roles come from the directory and its cookie is stored only hashed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import Column, Integer, MetaData, Row, String, Table, Text, delete, or_, select, update
+from sqlalchemy.engine import Connection
+
+from core.db import Database, Outbox, Waiting
+
+from .models import Session
+
+_metadata = MetaData()
+_sessions = Table(
+    "sessions",
+    _metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("session", String(200), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("acr", Integer, nullable=False),
+    Column("methods", String(400), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("listener", String(20), nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("id_token", Text, nullable=False),
+)
+_revoked = Table(
+    "revoked",
+    _metadata,
+    Column("kind", String(20), primary_key=True),
+    Column("value", String(200), primary_key=True),
+    Column("until", Integer, nullable=True),
+)
+_cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
+_outbox = Outbox(_metadata)
+
+
+class Kind(StrEnum):
+    """What can be taken away by name."""
+
+    SESSION = "session"
+    SUBJECT = "subject"
+    DEVICE = "device"
+    GRANT = "grant"
+    # Serial, lower-case hexadecimal.
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What one entry of the record does to access here: takes something away, or lifts that again."""
+
+    kind: Kind
+    value: str
+    lifts: bool = False
+    # Nothing can depend on it after this; None stands until lifted.
+    until: datetime | None = None
+
+
+class SessionRevoked(Exception):
+    """The sign-on session ended while the gateway's was being opened; nothing was stored."""
+
+
+class Store:
+    """The tables of the gateway."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open_session(self, session: Session, *, key: str, body: bytes, replaces: str = "") -> None:
+        """Keep a session together with the record of its opening; ``replaces`` is the digest of the browser's old one.
+
+        Raises:
+            SessionRevoked: its sign-on session or its person was taken away meanwhile.
+            OutboxFull: the record cannot keep up.
+        """
+        with self._database.transaction() as connection:
+            taken = select(_revoked.c.kind).where(
+                or_(
+                    (_revoked.c.kind == Kind.SESSION) & (_revoked.c.value == session.session),
+                    (_revoked.c.kind == Kind.SUBJECT) & (_revoked.c.value == session.subject),
+                )
+            )
+            if connection.execute(taken).first() is not None:
+                raise SessionRevoked
+            if replaces:
+                connection.execute(delete(_sessions).where(_sessions.c.digest == replaces))
+            connection.execute(
+                _sessions.insert().values(
+                    digest=session.digest,
+                    session=session.session,
+                    subject=session.subject,
+                    acr=session.acr,
+                    methods=" ".join(session.methods),
+                    host=session.host,
+                    listener=session.listener,
+                    opened=_seconds(session.opened),
+                    seen=_seconds(session.seen),
+                    id_token=session.id_token,
+                )
+            )
+            _outbox.put(connection, key=key, body=body)
+
+    def session(self, digest: str) -> Session | None:
+        """One session, or None."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(_sessions).where(_sessions.c.digest == digest)).first()
+        return None if row is None else _session(row)
+
+    def touch(self, digest: str, *, at: datetime) -> None:
+        """Remember that a session was used."""
+        with self._database.transaction() as connection:
+            connection.execute(update(_sessions).where(_sessions.c.digest == digest).values(seen=_seconds(at)))
+
+    def end_session(self, digest: str) -> Session | None:
+        """Forget one session and return what it was."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(_sessions).where(_sessions.c.digest == digest)).first()
+            connection.execute(delete(_sessions).where(_sessions.c.digest == digest))
+        return None if row is None else _session(row)
+
+    def forget(self, *, opened_before: datetime, seen_before: datetime, at: datetime) -> None:
+        """Drop sessions that are over and revocations nothing depends on."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                delete(_sessions).where(
+                    or_(_sessions.c.opened < _seconds(opened_before), _sessions.c.seen < _seconds(seen_before))
+                )
+            )
+            connection.execute(delete(_revoked).where(_revoked.c.until < _seconds(at)))
+
+    def next_entry(self) -> int:
+        """Index of the first entry not heard yet."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(_cursor.c.next).where(_cursor.c.id == 1)).scalar()
+        return found or 0
+
+    def apply(self, effects: Iterable[Effect], *, next_entry: int) -> None:
+        """Apply what was heard and move on, in one transaction; workers may repeat each other."""
+        with self._database.transaction() as connection:
+            known = connection.execute(select(_cursor.c.next).where(_cursor.c.id == 1)).scalar()
+            if known is not None and known >= next_entry:
+                # Another worker was faster. Repeating it could undo what came after it.
+                return
+            for effect in effects:
+                _apply(connection, effect)
+            if known is None:
+                connection.execute(_cursor.insert().values(id=1, next=next_entry))
+            else:
+                connection.execute(update(_cursor).where(_cursor.c.id == 1).values(next=next_entry))
+
+    def revoked(self) -> set[tuple[Kind, str]]:
+        """Everything taken away."""
+        with self._database.reading() as connection:
+            return {(Kind(row.kind), row.value) for row in connection.execute(select(_revoked))}
+
+    def outbox_head(self) -> list[Waiting]:
+        """Records that wait for the log."""
+        with self._database.reading() as connection:
+            return _outbox.head(connection)
+
+    def outbox_drop(self, positions: list[int]) -> None:
+        """Forget delivered records."""
+        with self._database.transaction() as connection:
+            _outbox.drop(connection, positions)
+
+    def check(self) -> None:
+        """Answer one trivial query.
+
+        Raises:
+            DatabaseUnavailable: it did not.
+        """
+        self._database.check()
+
+
+def _apply(connection: Connection, effect: Effect) -> None:
+    where = (_revoked.c.kind == effect.kind.value) & (_revoked.c.value == effect.value)
+    connection.execute(delete(_revoked).where(where))
+    if effect.lifts:
+        return
+    until = None if effect.until is None else _seconds(effect.until)
+    connection.execute(_revoked.insert().values(kind=effect.kind.value, value=effect.value, until=until))
+    if effect.kind is Kind.SESSION:
+        connection.execute(delete(_sessions).where(_sessions.c.session == effect.value))
+    elif effect.kind is Kind.SUBJECT:
+        connection.execute(delete(_sessions).where(_sessions.c.subject == effect.value))
+
+
+def _session(row: Row[tuple[object, ...]]) -> Session:
+    return Session(
+        digest=row.digest,
+        session=row.session,
+        subject=row.subject,
+        acr=row.acr,
+        methods=tuple(row.methods.split()),
+        host=row.host,
+        listener=row.listener,
+        opened=datetime.fromtimestamp(row.opened, UTC),
+        seen=datetime.fromtimestamp(row.seen, UTC),
+        id_token=row.id_token,
+    )
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``GET /decide/<listener>``: nginx's question over bare WSGI, because every request of the site passes here.
+
+Answers 204, 401 or 403 and nothing else: any other status would reach the visitor as an error of nginx.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from core.calls import PairSecrets
+from core.errors import Unauthenticated
+from core.identity import HEADER
+from core.log import logger
+
+from ..models import Answer, Question, Reason
+from ..service.decision import Decider
+
+PREFIX = "/decide/"
+PROXY = "nginx"
+_LINES = {204: "204 No Content", 401: "401 Unauthorized", 403: "403 Forbidden"}
+_log = logger(__name__)
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def decide_application(decider: Decider, pairs: PairSecrets) -> WSGIApp:
+    """The WSGI application for everything beneath ``/decide/``."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            answer = _answer(environ, decider, pairs)
+        except Exception:  # noqa: BLE001 - fail closed, also for what nobody foresaw
+            _log.error("decision_endpoint_failed", exc_info=True)
+            answer = Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
+        headers = [("Content-Length", "0"), ("Tallygate-Decision", answer.decision)]
+        if answer.reason:
+            headers.append(("Tallygate-Reason", answer.reason))
+        if answer.identity:
+            headers.append((HEADER, answer.identity))
+        if answer.status == 204:  # noqa: PLR2004 - No Content carries no length (RFC 9110 section 8.6)
+            del headers[0]
+        start_response(_LINES[answer.status], headers)
+        return []
+
+    return application
+
+
+def _answer(environ: dict[str, Any], decider: Decider, pairs: PairSecrets) -> Answer:
+    try:
+        caller = pairs.caller(environ.get("HTTP_TALLYGATE_CALLER"), environ.get("HTTP_TALLYGATE_SECRET"))
+    except Unauthenticated:
+        caller = ""
+    if caller != PROXY or environ["REQUEST_METHOD"] != "GET":
+        # Somebody on this machine who is not nginx: no access was asked for, so none is recorded.
+        _log.warning("decision_asked_by_stranger")
+        return Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
+    listener = environ["PATH_INFO"].removeprefix(PREFIX)
+    return decider.decide(
+        Question(
+            listener=listener if listener.isalpha() and listener.isascii() else "",
+            unverified_method=environ.get("HTTP_X_ORIGINAL_METHOD", ""),
+            unverified_host=environ.get("HTTP_X_ORIGINAL_HOST", ""),
+            unverified_target=environ.get("HTTP_X_ORIGINAL_URI", ""),
+            unverified_cookie=environ.get("HTTP_COOKIE", ""),
+            unverified_authorization=environ.get("HTTP_AUTHORIZATION", ""),
+            unverified_certificate=environ.get("HTTP_TALLYGATE_CLIENT_CERTIFICATE", ""),
+            address=environ.get("HTTP_X_CLIENT_ADDRESS", ""),
+        )
+    )
