@@ -38,7 +38,8 @@ class DatabaseSettings:
 class Context:
     """One role's view of its site; opens nothing until asked."""
 
-    def __init__(self, *, site: SiteSettings, document: Document, clock: Clock) -> None:
+    def __init__(self, *, path: Path, site: SiteSettings, document: Document, clock: Clock) -> None:
+        self.path = path
         self.site = site
         self.document = document
         self.clock = clock
@@ -51,7 +52,9 @@ class Context:
             ConfigurationError: the file cannot be used.
         """
         document = Document.read(path)
-        return cls(site=document.section("site", SiteSettings), document=document, clock=SystemClock())
+        return cls(
+            path=path.resolve(), site=document.section("site", SiteSettings), document=document, clock=SystemClock()
+        )
 
     def settings(self, name: str, shape: type[S]) -> S:
         """One component's section."""

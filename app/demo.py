@@ -55,7 +55,7 @@ def fill(context: Context, say: Callable[[str], None]) -> None:
     if (folder / "filled").exists():
         return
     say("Filling the sample city")
-    _people(site)
+    _people(context)
     sample = city.build()
     authority = CAClient(context.peer("app", "ca"))
     subjects = {person.username: person.subject for _, person in sample.batch.people}
@@ -93,10 +93,10 @@ def _folder(site: SiteSettings) -> Path:
     return site.state / "demo"
 
 
-def _people(site: SiteSettings) -> None:
+def _people(context: Context) -> None:
     user = Users.detect().of("directory")
     done = subprocess.run(
-        (sys.executable, "-m", "app", "demo-people", "--site", str(site.state / "site.toml")),
+        (sys.executable, "-m", "app", "demo-people", "--site", str(context.path)),
         capture_output=True,
         text=True,
         cwd="/",
@@ -110,7 +110,7 @@ def _people(site: SiteSettings) -> None:
 
 
 def _card(authority: CAClient, path: Path, *, profile: str, subject: str) -> None:
-    """Issue one certificate; the key is made here, as a card would make it, and leaves only under the file's password."""
+    """Issue one certificate; the key is made here, as a card would make it, and leaves under a password only."""
     if path.exists():
         return
     key = ec.generate_private_key(ec.SECP256R1())
