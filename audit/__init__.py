@@ -7,10 +7,14 @@ directory. What never happens here: an entry is never changed, removed or reorde
 """
 
 from .errors import BadEvent as BadEvent
+from .errors import Erased as Erased
 from .errors import FeedStale as FeedStale
 from .errors import KeyReused as KeyReused
 from .errors import LogDamaged as LogDamaged
+from .errors import LogExists as LogExists
+from .errors import LogInUse as LogInUse
 from .errors import NoSuchEntry as NoSuchEntry
+from .errors import ProofRefused as ProofRefused
 from .errors import RecordUnavailable as RecordUnavailable
 from .models import Entry as Entry
 from .models import Event as Event
@@ -19,3 +23,6 @@ from .models import Outcome as Outcome
 from .models import Receipt as Receipt
 from .models import Recorder as Recorder
 from .models import Wait as Wait
+from .models_codec import decode_event as decode_event
+from .models_codec import encode_event as encode_event
+from .models_codec import new_key as new_key

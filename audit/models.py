@@ -90,6 +90,8 @@ class Entry:
     event: Event
     # Present if the event had a sealed part.
     ciphertext: str = ""
+    # Counts the entries of one source from 0 without gaps; given by the log.
+    sequence: int = 0
 
 
 class Recorder(Protocol):

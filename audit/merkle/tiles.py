@@ -40,7 +40,8 @@ def is_tile_path(path: str) -> bool:
 
 def width_at(level: int, index: int, size: int) -> int:
     """How many hashes tile ``index`` holds in a log of this size; 0 when it does not exist."""
-    return max(0, min(WIDTH, size // WIDTH**level - index * WIDTH))
+    hashes: int = size // WIDTH**level
+    return max(0, min(WIDTH, hashes - index * WIDTH))
 
 
 def levels(size: int) -> int:

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What other roles hold in their hands: the way into the log, the news from it, and a thread that follows them."""
+
+from .feed import LATEST as LATEST
+from .feed import FeedClient as FeedClient
+from .follower import Follower as Follower
+from .recorder import RecorderClient as RecorderClient

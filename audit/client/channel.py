@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection to the log's socket, made by a caller that checked the log's signature before it showed its secret."""
+
+import base64
+import binascii
+import contextlib
+import secrets
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import ProofRefused
+from ..merkle import VerifierKey
+from ..wire import NONCE_SIZE, Frame, Frames, WireBroken, document, frame, hello_message, parse
+
+# Entries come in chunks of up to 128.
+_LARGEST = 16 * 1024 * 1024
+_READ = 256 * 1024
+
+
+class Channel:
+    """One open line; one thread reads, any thread may write under its owner's lock."""
+
+    def __init__(self, connection: socket.socket, nonce: bytes) -> None:
+        self._connection = connection
+        self._frames = Frames(_LARGEST)
+        self.nonce = nonce
+
+    @classmethod
+    def open(
+        cls, path: Path, *, caller: str, secret: bytes, key: VerifierKey, timeout: float, feed: int | None = None
+    ) -> tuple["Channel", dict[str, Any]]:
+        """Connect, verify the log, show the secret, and say what for.
+
+        Raises:
+            OSError, WireBroken: no line.
+        """
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        channel = cls(connection, nonce)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(str(path))
+            channel.send(frame(Frame.HELLO, nonce))
+            _check_proof(channel.expect(Frame.PROOF), key, nonce)
+            shown = base64.b64encode(secret).decode()
+            channel.send(document(Frame.OPEN, {"caller": caller, "secret": shown, "feed": feed}))
+            return channel, parse(channel.expect(Frame.OPENED))
+        except BaseException:
+            connection.close()
+            raise
+
+    def send(self, content: bytes) -> None:
+        """Write whole frames."""
+        self._connection.sendall(content)
+
+    def expect(self, wanted: Frame) -> bytes:
+        """The next frame, which must be of this kind and come alone."""
+        while True:
+            found = list(self.receive())
+            if not found:
+                continue
+            if len(found) > 1 or found[0][0] is not wanted:
+                raise WireBroken
+            return found[0][1]
+
+    def receive(self) -> Iterator[tuple[Frame, bytes]]:
+        """Frames from the next piece of the stream, perhaps none.
+
+        Raises:
+            OSError: the line broke, or nothing came in time.
+            WireBroken: what came is not of the protocol.
+        """
+        data = self._connection.recv(_READ)
+        if not data:
+            raise ConnectionResetError
+        yield from self._frames.feed(data)
+
+    def settimeout(self, timeout: float | None) -> None:
+        """How long a read or write may take."""
+        self._connection.settimeout(timeout)
+
+    def close(self) -> None:
+        """Cut the line; a blocked reader returns."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
+def _check_proof(content: bytes, key: VerifierKey, nonce: bytes) -> None:
+    said = parse(content)
+    try:
+        signature = base64.b64decode(said["signature"], validate=True)
+        key.verify_bytes(signature, hello_message(key.name, nonce))
+    except (KeyError, TypeError, ValueError, binascii.Error, ProofRefused) as error:
+        raise WireBroken from error
+    if said.get("origin") != key.name:
+        raise WireBroken

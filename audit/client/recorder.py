@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way into the log from another process: one line per process, many requests on it at once.
+
+Whatever goes wrong with the line is ``RecordUnavailable``; a request that was on it when it broke is sent once more on
+a new one, which is safe because of its key.
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from pathlib import Path
+
+from core.errors import TallygateError
+
+from ..errors import ProofRefused, RecordUnavailable
+from ..merkle import Checkpoint, VerifierKey
+from ..models import Event, Receipt, Wait
+from ..models_codec import encode_event
+from ..wire import Frame, WireBroken, append_frame, read_receipt, read_refusal
+from .channel import Channel
+
+_Result = Receipt | TallygateError
+_Answer = queue.SimpleQueue[_Result]
+_ATTEMPTS = 2
+_NUMBERS = 2**32
+
+
+class RecorderClient:
+    """Thread-safe; connects at the first event."""
+
+    def __init__(self, path: Path, *, caller: str, secret: bytes, log_key: str, timeout: float = 5.0) -> None:
+        self._path = path
+        self._caller = caller
+        self._secret = secret
+        self._key = VerifierKey.parse(log_key)
+        self._timeout = timeout
+        self._guard = threading.Lock()
+        self._line: _Line | None = None
+
+    def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
+        """Append one event and wait for its receipt.
+
+        Raises:
+            RecordUnavailable: no receipt; sending the event again is safe.
+            BadEvent: the event breaks a rule.
+            KeyReused: the key belongs to a different event.
+        """
+        encoded = encode_event(event)
+        deadline = time.monotonic() + self._timeout
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._verified(self._ask(encoded, wait, deadline), wait)
+            except _LineBroken as error:
+                if attempt == _ATTEMPTS - 1 or time.monotonic() >= deadline:
+                    raise RecordUnavailable from error
+        raise RecordUnavailable
+
+    def close(self) -> None:
+        """Cut the line; the next event opens another."""
+        with self._guard:
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _ask(self, encoded: bytes, wait: Wait, deadline: float) -> Receipt:
+        result = self._open_line().ask(encoded, wait, deadline)
+        if isinstance(result, TallygateError):
+            raise result
+        return result
+
+    def _open_line(self) -> "_Line":
+        with self._guard:
+            if self._line is None or self._line.broken:
+                try:
+                    channel, _ = Channel.open(
+                        self._path, caller=self._caller, secret=self._secret, key=self._key, timeout=self._timeout
+                    )
+                except (OSError, WireBroken) as error:
+                    raise RecordUnavailable from error
+                self._line = _Line(channel, self._key.name)
+            return self._line
+
+    def _verified(self, receipt: Receipt, wait: Wait) -> Receipt:
+        """Demand the level that was asked for, and the pinned key's signature on its checkpoint."""
+        if receipt.level is not wait:
+            raise RecordUnavailable
+        if wait is Wait.SEQUENCED:
+            return receipt
+        try:
+            checkpoint = Checkpoint.verified(receipt.checkpoint.encode(), [self._key])
+        except ProofRefused as error:
+            raise RecordUnavailable from error
+        if checkpoint.size <= receipt.index:
+            raise RecordUnavailable
+        return receipt
+
+
+class _LineBroken(Exception):
+    """The answer did not come because the line broke."""
+
+
+class _Line:
+    """One channel, the requests on it, and the thread that reads their answers."""
+
+    def __init__(self, channel: Channel, origin: str) -> None:
+        self._channel = channel
+        self._origin = origin
+        self._writing = threading.Lock()
+        self._waiting: dict[int, _Answer] = {}
+        self._number = 0
+        self.broken = False
+        channel.settimeout(None)
+        threading.Thread(target=self._read, name="recorder", daemon=True).start()
+
+    def ask(self, encoded: bytes, wait: Wait, deadline: float) -> _Result:
+        """Send one request and wait for its answer, at most until ``deadline``."""
+        answer: _Answer = queue.SimpleQueue()
+        with self._writing:
+            if self.broken:
+                raise _LineBroken
+            self._number = number = (self._number + 1) % _NUMBERS
+            self._waiting[number] = answer
+            try:
+                self._channel.send(append_frame(number, wait, encoded))
+            except OSError as error:
+                self._break()
+                raise _LineBroken from error
+        try:
+            result = answer.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            self._waiting.pop(number, None)
+            return RecordUnavailable()
+        if isinstance(result, _Cut):
+            raise _LineBroken
+        return result
+
+    def close(self) -> None:
+        """Cut the line; whoever waits on it is told."""
+        self._channel.close()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, WireBroken):
+            while True:
+                for kind, content in self._channel.receive():
+                    self._deliver(kind, content)
+        with self._writing:
+            self._break()
+
+    def _deliver(self, kind: Frame, content: bytes) -> None:
+        number: int
+        result: _Result
+        if kind is Frame.RECEIPT:
+            number, result = read_receipt(content, self._origin)
+        elif kind is Frame.REFUSAL:
+            number, result = read_refusal(content)
+        else:
+            raise WireBroken
+        answer = self._waiting.pop(number, None)
+        if answer is not None:
+            answer.put(result)
+
+    def _break(self) -> None:
+        self.broken = True
+        self._channel.close()
+        while self._waiting:
+            _, answer = self._waiting.popitem()
+            answer.put(_Cut())
+
+
+class _Cut(TallygateError):
+    """Tells a waiting thread that its line is gone."""

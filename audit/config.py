@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the record."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """The ``[audit]`` section."""
+
+    # Last part of the log's name: its origin is "<site.domain>/<log>". A log that replaces another gets a new one;
+    # entries never move from log to log.
+    log: str = "log"
+    # Longest time between a sequenced entry and the checkpoint that covers it.
+    publish: timedelta = timedelta(milliseconds=250)
+
+    def __post_init__(self) -> None:
+        if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):
+            raise ValueError("log must be one part of a path: letters, digits, dash, dot")
+        if not timedelta(milliseconds=50) <= self.publish <= timedelta(seconds=1):
+            raise ValueError("publish must be between 50 ms and one second")

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealed parts: each subject's personal facts under the subject's own key, which can be destroyed.
+
+Owns the table ``seal_keys`` in ``state/audit/seals.db``. A stolen database opens sealed parts to whoever also has the
+entry bundles; a destroyed key opens them to nobody, while every proof still holds.
+"""
+
+from .seals import Seals as Seals
+from .seals import Sealing as Sealing
+from .store import SealStore as SealStore

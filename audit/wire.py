@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames on the log's socket: four bytes of length, one byte of kind, content. Both ends speak from here.
+
+The caller sends HELLO with a nonce; the log answers with its origin and a signature over both, so that the caller
+knows to whom it shows its secret; the caller sends OPEN; the log says OPENED. Then either requests and answers flow,
+many at once, or entries and heartbeats.
+"""
+
+import json
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any
+
+from core.errors import TallygateError
+
+from .errors import BadEvent, KeyReused, RecordUnavailable
+from .models import Receipt, Wait
+
+# An event with its sealed part in clear, and some room for the frame around it.
+MAX_FRAME = 80_000
+HELLO_DOMAIN = b"tallygate/log-hello/v1\n"
+HEARTBEAT_DOMAIN = b"tallygate/log-heartbeat/v1\n"
+NONCE_SIZE = 32
+_LENGTH = struct.Struct(">I")
+_REQUEST = struct.Struct(">IB")
+_RECEIPT = struct.Struct(">IBQ32s")
+_WAITS = (Wait.SEQUENCED, Wait.PUBLISHED, Wait.WITNESSED)
+_ERRORS: dict[str, type[TallygateError]] = {error.code: error for error in (BadEvent, KeyReused, RecordUnavailable)}
+
+
+class WireBroken(Exception):
+    """What came is not of this protocol; the connection ends."""
+
+
+class Frame(IntEnum):
+    """The first byte of a frame's content."""
+
+    HELLO = 1
+    PROOF = 2
+    OPEN = 3
+    OPENED = 4
+    APPEND = 5
+    RECEIPT = 6
+    REFUSAL = 7
+    ENTRIES = 8
+    HEARTBEAT = 9
+
+
+class Frames:
+    """Cuts a stream into frames."""
+
+    def __init__(self, largest: int = MAX_FRAME) -> None:
+        self._buffer = bytearray()
+        self._largest = largest
+
+    def feed(self, data: bytes) -> Iterator[tuple[Frame, bytes]]:
+        """Every frame that is complete by now.
+
+        Raises:
+            WireBroken: too long, empty or of unknown kind.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if not 1 <= length <= self._largest:
+                raise WireBroken
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            content = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            try:
+                kind = Frame(content[0])
+            except ValueError as error:
+                raise WireBroken from error
+            yield kind, content[1:]
+
+
+def frame(kind: Frame, content: bytes) -> bytes:
+    """One frame."""
+    return _LENGTH.pack(len(content) + 1) + bytes([kind]) + content
+
+
+def document(kind: Frame, content: dict[str, Any]) -> bytes:
+    """A frame that carries JSON."""
+    return frame(kind, json.dumps(content).encode())
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The JSON of a frame.
+
+    Raises:
+        WireBroken: it is no object.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise WireBroken from error
+    if not isinstance(found, dict):
+        raise WireBroken
+    return found
+
+
+def hello_message(origin: str, nonce: bytes) -> bytes:
+    """What the log signs to prove itself to a caller."""
+    return HELLO_DOMAIN + origin.encode() + b"\n" + nonce
+
+
+def heartbeat_message(origin: str, nonce: bytes, size: int, at: int) -> bytes:
+    """What the log signs with each heartbeat; the nonce is the session's, so that none can be replayed into another."""
+    return HEARTBEAT_DOMAIN + f"{origin}\n{size}\n{at}\n".encode() + nonce
+
+
+def append_frame(request: int, wait: Wait, event: bytes) -> bytes:
+    """A request to append."""
+    return frame(Frame.APPEND, _REQUEST.pack(request, _WAITS.index(wait)) + event)
+
+
+def read_append(content: bytes) -> tuple[int, Wait, bytes]:
+    """Number, wanted level and event of a request.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        request, wait = _REQUEST.unpack_from(content)
+        return request, _WAITS[wait], content[_REQUEST.size :]
+    except (struct.error, IndexError) as error:
+        raise WireBroken from error
+
+
+def receipt_frame(request: int, receipt: Receipt) -> bytes:
+    """An answer that something is recorded."""
+    head = _RECEIPT.pack(request, _WAITS.index(receipt.level), receipt.index, receipt.leaf)
+    return frame(Frame.RECEIPT, head + receipt.checkpoint.encode())
+
+
+def read_receipt(content: bytes, origin: str) -> tuple[int, Receipt]:
+    """Number of the request and its receipt.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        request, level, index, leaf = _RECEIPT.unpack_from(content)
+        checkpoint = content[_RECEIPT.size :].decode()
+        return request, Receipt(log=origin, index=index, leaf=leaf, level=_WAITS[level], checkpoint=checkpoint)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise WireBroken from error
+
+
+def refusal_frame(request: int, error: TallygateError) -> bytes:
+    """An answer that something is not recorded, and why."""
+    code = error.code if error.code in _ERRORS else RecordUnavailable.code
+    return document(Frame.REFUSAL, {"request": request, "code": code, "parameters": error.parameters})
+
+
+def read_refusal(content: bytes) -> tuple[int, TallygateError]:
+    """Number of the request and the error to raise.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    found = parse(content)
+    kind = _ERRORS.get(str(found.get("code")))
+    if kind is None or type(found.get("request")) is not int or not isinstance(found.get("parameters"), dict):
+        raise WireBroken
+    return found["request"], kind(**found["parameters"])

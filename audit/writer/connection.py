@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One caller's connection: proves the log, checks the caller, then appends or feeds.
+
+Answers are collected and written once per batch; a caller that is leaving is not written to, and one that does not
+read is cut.
+"""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from core.errors import TallygateError, Unauthenticated
+from core.log import logger
+
+from ..errors import BadEvent
+from ..merkle.tiles import pack
+from ..models import Receipt, Wait
+from ..models_codec import decode_event, milliseconds
+from ..wire import (
+    NONCE_SIZE,
+    Frame,
+    Frames,
+    WireBroken,
+    document,
+    frame,
+    heartbeat_message,
+    hello_message,
+    parse,
+    read_append,
+    receipt_frame,
+    refusal_frame,
+)
+
+if TYPE_CHECKING:
+    from .server import Server
+
+Answer = Callable[[Receipt | TallygateError], None]
+HEARTBEAT = 0.25
+_PATIENCE = 5.0
+_UNREAD = 4 * 1024 * 1024
+_CHUNK = 128
+# Roles that may write events in another's name: the operator's own command line, as at the birth of the site.
+_ANY_SOURCE = "app"
+# An end that only passes requests on has nothing to say to the record.
+_STRANGERS = frozenset({"nginx"})
+
+
+class Connection(asyncio.Protocol):
+    """States: hello, open, then appending or feeding until the line breaks."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._frames = Frames()
+        self._caller = ""
+        self._nonce = b""
+        self._out: list[bytes] = []
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._feeding: asyncio.Task[None] | None = None
+        self._appends = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the caller a few seconds to say who it is."""
+        self._transport = transport  # type: ignore[assignment]  # a stream server makes asyncio.Transport
+        self._server.join(self)
+        self._deadline = asyncio.get_running_loop().call_later(_PATIENCE, self._demand_opened)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        """Forget the caller; its requests go on, unanswered."""
+        self._deadline.cancel()
+        self._transport = None
+        self._server.leave(self)
+        if self._feeding is not None:
+            self._feeding.cancel()
+
+    def pause_writing(self) -> None:
+        """The caller reads slowly."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The caller reads again."""
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take frames; anything that is not of the protocol ends the connection."""
+        try:
+            for kind, content in self._frames.feed(data):
+                self._take(kind, content)
+        except WireBroken:
+            self.abort()
+        self.flush()
+
+    def send(self, content: bytes) -> None:
+        """Collect; ``flush`` writes."""
+        self._out.append(content)
+
+    def flush(self) -> None:
+        """Write what was collected, unless nobody is there to read it."""
+        if not self._out:
+            return
+        out, self._out = b"".join(self._out), []
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(out)
+        if self._transport.get_write_buffer_size() > _UNREAD:
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the line."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, kind: Frame, content: bytes) -> None:
+        if kind is Frame.APPEND and self._appends:
+            self._append(content)
+        elif kind is Frame.HELLO and not self._nonce:
+            self._hello(content)
+        elif kind is Frame.OPEN and self._nonce and not self._caller:
+            self._open(parse(content))
+        else:
+            raise WireBroken
+
+    def _hello(self, nonce: bytes) -> None:
+        if len(nonce) != NONCE_SIZE:
+            raise WireBroken
+        self._nonce = nonce
+        key = self._server.log.key
+        proof = base64.b64encode(key.sign(hello_message(key.origin, nonce))).decode()
+        self.send(document(Frame.PROOF, {"origin": key.origin, "signature": proof}))
+
+    def _open(self, said: dict[str, Any]) -> None:
+        caller, secret, start = said.get("caller"), said.get("secret"), said.get("feed")
+        if not isinstance(caller, str) or not isinstance(secret, str):
+            raise WireBroken
+        try:
+            self._caller = self._server.pairs.caller(caller, secret)
+        except Unauthenticated as error:
+            raise WireBroken from error
+        if self._caller in _STRANGERS:
+            raise WireBroken
+        self._deadline.cancel()
+        if start is None:
+            self._appends = True
+            self.send(document(Frame.OPENED, {"size": self._server.size}))
+        elif type(start) is int and start <= self._server.size:
+            self._begin_feed(self._server.size if start < 0 else start)
+        else:
+            raise WireBroken
+
+    def _append(self, content: bytes) -> None:
+        request, wait, encoded = read_append(content)
+
+        def answer(result: Receipt | TallygateError) -> None:
+            made = receipt_frame(request, result) if isinstance(result, Receipt) else refusal_frame(request, result)
+            self.send(made)
+
+        try:
+            event = decode_event(encoded)
+            if self._caller not in (event.source, _ANY_SOURCE):
+                raise BadEvent(why="its source is not the caller")
+        except BadEvent as error:
+            answer(error)
+            return
+        self._server.submit(event, wait, answer)
+
+    def _begin_feed(self, start: int) -> None:
+        """Record that somebody follows, then feed; without the record there is no feed."""
+
+        def recorded(result: Receipt | TallygateError) -> None:
+            if isinstance(result, TallygateError) or self._transport is None:
+                self.abort()
+                return
+            self.send(document(Frame.OPENED, {"start": start}))
+            self._feeding = asyncio.get_running_loop().create_task(self._feed(start))
+
+        event = self._server.own_event("audit.feed.opened", self._caller, {"start": start})
+        self._server.submit(event, Wait.SEQUENCED, recorded)
+
+    async def _feed(self, position: int) -> None:
+        """Entries as they are sequenced; a heartbeat every 250 ms, but only when everything was sent before it."""
+        loop = asyncio.get_running_loop()
+        beat = loop.time()
+        with self._cutting():
+            while self._transport is not None:
+                if position < self._server.size:
+                    entries = await loop.run_in_executor(None, self._server.log.read, position, _CHUNK)
+                    self.send(frame(Frame.ENTRIES, position.to_bytes(8, "big") + pack(entries)))
+                    position += len(entries)
+                if position == self._server.size and loop.time() >= beat:
+                    self._heartbeat(position)
+                    beat = loop.time() + HEARTBEAT
+                self.flush()
+                await self._writable.wait()
+                await self._server.grown(position, max(0.0, beat - loop.time()))
+
+    @contextlib.contextmanager
+    def _cutting(self) -> Iterator[None]:
+        """A feed that cannot go on ends its connection: the follower denies, and comes again."""
+        try:
+            yield
+        except (TallygateError, OSError) as error:
+            logger(__name__).error("feed_ended", caller=self._caller, error=str(error))
+            self.abort()
+
+    def _heartbeat(self, size: int) -> None:
+        key, at = self._server.log.key, milliseconds(self._server.clock.now())
+        signature = key.sign(heartbeat_message(key.origin, self._nonce, size, at))
+        self.send(
+            document(Frame.HEARTBEAT, {"size": size, "time": at, "signature": base64.b64encode(signature).decode()})
+        )
+
+    def _demand_opened(self) -> None:
+        if not self._caller:
+            self.abort()
+
+    _deadline: asyncio.TimerHandle

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Durable writes. After any error here nothing can be believed to be on disk, so the caller must stop."""
+
+import os
+from pathlib import Path
+
+
+class Disk:
+    """The machine's file system; tests replace ``sync`` to make it fail."""
+
+    def sync(self, descriptor: int) -> None:
+        """Force one file's content to the disk."""
+        os.fdatasync(descriptor)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Force a folder's names to the disk."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def write_all(self, descriptor: int, content: bytes) -> None:
+        """Write everything, however many calls that takes."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+    def put(self, path: Path, content: bytes, *, mode: int = 0o644) -> None:
+        """A file that is there whole or not at all, and stays."""
+        self.make(path.parent)
+        self._put(path, content, mode)
+        self.sync_folder(path.parent)
+
+    def put_many(self, files: dict[Path, bytes]) -> None:
+        """Many files, each folder synced once."""
+        for path, content in files.items():
+            self.make(path.parent)
+            self._put(path, content, 0o644)
+        for folder in {path.parent for path in files}:
+            self.sync_folder(folder)
+
+    def make(self, folder: Path) -> None:
+        """A folder whose name stays."""
+        if not folder.is_dir():
+            self.make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            self.sync_folder(folder.parent)
+
+    def _put(self, path: Path, content: bytes, mode: int) -> None:
+        draft = path.with_name(f".{path.name}.new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            self.write_all(descriptor, content)
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(path)

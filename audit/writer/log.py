@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log as its one owner sees it: append batches, integrate them, read what is sequenced.
+
+``append`` and ``integrate`` may run in two threads at once, each of them in only one. A failure of either leaves it
+unknown what is on disk, so afterwards every call fails and the process has to stop: its successor decides.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from core.clock import Clock
+from core.errors import TallygateError
+
+from ..errors import BadEvent, Erased, KeyReused, LogDamaged, LogExists, LogInUse, RecordUnavailable
+from ..merkle import Checkpoint, LogKey, leaf_hash
+from ..models import Entry, Event
+from ..models_codec import decode_entry, encode_entry
+from ..seals import Seals
+from .ahead import WriteAhead
+from .disk import Disk
+from .integration import Integrator
+from .store import KeyIndex
+
+# Beyond this many entries that no checkpoint covers, nothing more is taken.
+MOST_PENDING = 65_536
+_STEP = 4096
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an event stands in the log, for good."""
+
+    index: int
+    leaf: bytes
+
+
+@dataclass(frozen=True)
+class _Sequenced:
+    """What is kept of an entry until a checkpoint covers it."""
+
+    raw: bytes
+    leaf: bytes
+    key: str
+    source: str
+    sequence: int
+
+    @classmethod
+    def of(cls, event: Event, sequence: int, raw: bytes) -> Self:
+        return cls(raw, leaf_hash(raw), event.key, event.source, sequence)
+
+
+class Log:
+    """Opens the folder for itself alone; recovery is part of opening."""
+
+    def __init__(self, folder: Path, *, key: LogKey, seals: Seals, clock: Clock, disk: Disk) -> None:
+        self._folder = folder
+        self._key = key
+        self._seals = seals
+        self._clock = clock
+        self._integrator = Integrator(folder, key=key, clock=clock, disk=disk)
+        self._guard = threading.Lock()
+        # Sequenced, not yet published: entries from ``_base`` on, and their keys.
+        self._base = 0
+        self._pending: list[_Sequenced] = []
+        self._keys: dict[str, int] = {}
+        self._sources: dict[str, int] = {}
+        self._broken = False
+
+    @classmethod
+    def create(cls, folder: Path, *, key: LogKey, clock: Clock, disk: Disk | None = None) -> None:
+        """Begin an empty log.
+
+        Raises:
+            LogExists: there is one.
+        """
+        disk = disk or Disk()
+        disk.make(folder / "private")
+        (folder / "private").chmod(0o700)
+        lock = _lock(folder)
+        try:
+            if (folder / "private" / "committed").exists() or (folder / "checkpoint").exists():
+                raise LogExists
+            Integrator(folder, key=key, clock=clock, disk=disk).create()
+        finally:
+            os.close(lock)
+
+    @classmethod
+    def open(cls, folder: Path, *, key: LogKey, seals: Seals, clock: Clock, disk: Disk | None = None) -> Self:
+        """Take the folder, recover, and be ready to append.
+
+        Raises:
+            LogInUse: another process has it.
+            LogDamaged: what is stored contradicts what was acknowledged.
+        """
+        disk = disk or Disk()
+        if not (folder / "private" / "committed").exists():
+            raise LogDamaged(index=0, why="there is no log here")
+        log = cls(folder, key=key, seals=seals, clock=clock, disk=disk)
+        log._lock = _lock(folder)
+        try:
+            log._recover(disk)
+        except BaseException:
+            os.close(log._lock)
+            raise
+        return log
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._key.origin
+
+    @property
+    def size(self) -> int:
+        """How many entries are sequenced."""
+        return self._base + len(self._pending)
+
+    @property
+    def published(self) -> int:
+        """How many entries the published checkpoint covers."""
+        return self._base
+
+    @property
+    def note(self) -> str:
+        """The published checkpoint, signed."""
+        return self._integrator.note
+
+    @property
+    def key(self) -> LogKey:
+        """What the log signs with."""
+        return self._key
+
+    def append(self, events: Sequence[Event]) -> list[Place | TallygateError]:
+        """Give each event its place, all with one sync; an event that cannot have one gets its error instead."""
+        self._demand_whole()
+        if len(self._pending) + len(events) > MOST_PENDING:
+            return [RecordUnavailable() for _ in events]
+        known = self._places({event.key for event in events})
+        fresh: dict[str, Event] = {}
+        for event in events:
+            if event.key not in known:
+                fresh.setdefault(event.key, event)
+        refused = self._sequence(list(fresh.values()))
+        return [refused.get(event.key) or self._answer(event, fresh, known) for event in events]
+
+    def integrate(self) -> Checkpoint | None:
+        """Publish everything that is sequenced; None if there is nothing new."""
+        self._demand_whole()
+        with self._guard:
+            waiting = list(self._pending)
+        if not waiting:
+            return None
+        try:
+            return self._integrate(waiting)
+        except BaseException:
+            self._broken = True
+            raise
+
+    def read(self, start: int, limit: int) -> list[bytes]:
+        """Sequenced entries' bytes from ``start`` on; fewer than ``limit`` is not the end."""
+        with self._guard:
+            if start >= self._base:
+                return [entry.raw for entry in self._pending[start - self._base : start - self._base + limit]]
+        return self._integrator.reader.entries_bytes(start, limit)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._ahead.close()
+        self._index.close()
+        os.close(self._lock)
+
+    def _recover(self, disk: Disk) -> None:
+        private = self._folder / "private"
+        # 1. Finish or drop the last integration.
+        self._integrator.recover()
+        self._base = self._integrator.edge.size
+        # 2. Bring the index of keys up to the tree.
+        self._index = KeyIndex.open(private / "index.db")
+        for start in range(self._index.size(), self._base, _STEP):
+            self._take_up(start, self._reread(start))
+        self._sources = self._index.sources()
+        # 3. Replay the write-ahead file: what the tree has is passed over, the rest is sequenced again.
+        self._ahead, replayed = WriteAhead.open(private / "ahead", disk)
+        for index, raw in replayed:
+            if index > self.size:
+                raise LogDamaged(index=self.size, why="the write-ahead file has a gap")
+            if index == self.size:
+                entry = decode_entry(index, raw)
+                self._remember([_Sequenced.of(entry.event, entry.sequence, raw)])
+        # 4. Publish it the normal way.
+        self.integrate()
+
+    def _sequence(self, events: list[Event]) -> dict[str, TallygateError]:
+        """Seal, number, write and sync; returns those that turned out too long."""
+        refused: dict[str, TallygateError] = {}
+        ciphertexts = self._seals.seal(events, self._clock.now())
+        sources = dict(self._sources)
+        taken: list[_Sequenced] = []
+        for event, ciphertext in zip(events, ciphertexts, strict=True):
+            sequence = sources.get(event.source, 0)
+            try:
+                raw = encode_entry(replace(event, sealed={}), sequence=sequence, ciphertext=ciphertext)
+            except BadEvent as error:
+                refused[event.key] = error
+                continue
+            sources[event.source] = sequence + 1
+            taken.append(_Sequenced.of(event, sequence, raw))
+        if taken:
+            self._write([entry.raw for entry in taken])
+            self._remember(taken)
+        return refused
+
+    def _write(self, entries: list[bytes]) -> None:
+        try:
+            self._ahead.append(self.size, entries)
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _remember(self, entries: list[_Sequenced]) -> None:
+        with self._guard:
+            for entry in entries:
+                self._keys[entry.key] = self.size
+                self._sources[entry.source] = entry.sequence + 1
+                self._pending.append(entry)
+
+    def _answer(self, event: Event, fresh: dict[str, Event], known: dict[str, int]) -> Place | TallygateError:
+        if (first := fresh.get(event.key)) is not None:
+            if _comparable(first) != _comparable(event):
+                return KeyReused()
+            index = self._places([event.key])[event.key]
+            return Place(index, self._leaf(index))
+        index = known[event.key]
+        raw = self.read(index, 1)[0]
+        if not self._same(decode_entry(index, raw), event):
+            return KeyReused()
+        return Place(index, leaf_hash(raw))
+
+    def _same(self, entry: Entry, event: Event) -> bool:
+        if entry.event != replace(_comparable(event), sealed={}) or bool(entry.ciphertext) != bool(event.sealed):
+            return False
+        try:
+            return self._seals.open(entry) == dict(event.sealed)
+        except Erased:
+            # The header agrees and nobody can tell the rest apart any more.
+            return True
+
+    def _leaf(self, index: int) -> bytes:
+        with self._guard:
+            if index >= self._base:
+                return self._pending[index - self._base].leaf
+        return leaf_hash(self.read(index, 1)[0])
+
+    def _places(self, keys: Sequence[str] | set[str]) -> dict[str, int]:
+        with self._guard:
+            found = {key: self._keys[key] for key in keys if key in self._keys}
+        if rest := [key for key in keys if key not in found]:
+            found.update(self._index.places(rest))
+        return found
+
+    def _integrate(self, waiting: list[_Sequenced]) -> Checkpoint:
+        checkpoint = self._integrator.integrate([entry.raw for entry in waiting], [entry.leaf for entry in waiting])
+        self._take_up(self._base, waiting)
+        with self._guard:
+            self._base += len(waiting)
+            del self._pending[: len(waiting)]
+            for entry in waiting:
+                del self._keys[entry.key]
+        self._ahead.forget(self._base)
+        return checkpoint
+
+    def _take_up(self, start: int, entries: Sequence[_Sequenced]) -> None:
+        places = {entry.key: start + i for i, entry in enumerate(entries)}
+        sources = {entry.source: entry.sequence + 1 for entry in entries}
+        self._index.add(places, sources, start + len(entries))
+
+    def _reread(self, start: int) -> list[_Sequenced]:
+        raws = self._integrator.reader.entries_bytes(start, min(_STEP, self._base - start))
+        decoded = [(decode_entry(start + i, raw), raw) for i, raw in enumerate(raws)]
+        return [_Sequenced.of(entry.event, entry.sequence, raw) for entry, raw in decoded]
+
+    def _demand_whole(self) -> None:
+        if self._broken:
+            raise RecordUnavailable
+
+    _ahead: WriteAhead
+    _index: KeyIndex
+    _lock: int
+
+
+def _comparable(event: Event) -> Event:
+    """The event with its time as the log keeps it."""
+    return replace(event, at=event.at.replace(microsecond=event.at.microsecond // 1000 * 1000))
+
+
+def _lock(folder: Path) -> int:
+    descriptor = os.open(folder / "private" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise LogInUse from error
+    return descriptor

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The socket before the log: one loop takes frames; two threads write, so that a batch collects while one is synced.
+
+Batches are whatever waits (no timer); publishing happens at most every ``interval``. If either fails, nobody is
+answered, every connection is cut and ``serve`` raises: what is on disk is then for the successor to find out.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.calls import PairSecrets
+from core.clock import Clock
+from core.errors import TallygateError
+
+from ..errors import RecordUnavailable
+from ..models import Event, Outcome, Receipt, Wait
+from ..models_codec import new_key
+from .connection import Answer, Connection
+from .log import Log, Place
+
+INTERVAL = 0.25
+_BATCH = 512
+# Requests that wait for their batch; beyond this the log says no at once instead of late.
+_MOST_WAITING = 8192
+
+
+@dataclass(frozen=True)
+class Request:
+    """One event on its way in, and whom to tell."""
+
+    event: Event
+    wait: Wait
+    answer: Answer
+
+
+class Server:
+    """Queue, batches, publishing; the connections call ``submit``."""
+
+    def __init__(self, log: Log, *, pairs: PairSecrets, clock: Clock, interval: float = INTERVAL) -> None:
+        self.log = log
+        self.pairs = pairs
+        self.clock = clock
+        self.interval = interval
+        self.size = log.size
+        self._queue: deque[Request] = deque()
+        self._published: list[tuple[int, bytes, Answer]] = []
+        self._connections: set[Connection] = set()
+        self._work = asyncio.Event()
+        self._news = asyncio.Event()
+        self._grown = asyncio.Condition()
+        self._stopping = False
+
+    async def run(self, path: Path, stop: asyncio.Event) -> None:
+        """Serve until ``stop``; what was taken is answered before this returns."""
+        self._submit_own("log.started", {"size": self.size})
+        # The folder's lock is ours, so a socket file that lies here is a dead predecessor's.
+        path.unlink(missing_ok=True)
+        listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), str(path))
+        # Every role's user may knock; the pair secret decides.
+        path.chmod(0o666)
+        tasks = [asyncio.create_task(task) for task in (self._write(), self._publish(), stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            listener.close()
+            for task in tasks[:2]:
+                if task.done():
+                    task.result()
+            self._stopping = True
+            self._work.set()
+            self._news.set()
+            await asyncio.gather(*tasks[:2])
+        finally:
+            for task in tasks:
+                task.cancel()
+            path.unlink(missing_ok=True)
+            for connection in list(self._connections):
+                connection.abort()
+
+    def join(self, connection: Connection) -> None:
+        """A connection exists."""
+        self._connections.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+
+    def submit(self, event: Event, wait: Wait, answer: Answer) -> None:
+        """Queue one event; ``answer`` is called once, or never if the process dies."""
+        if self._stopping or len(self._queue) >= _MOST_WAITING or wait is Wait.WITNESSED:
+            answer(RecordUnavailable())
+            return
+        self._queue.append(Request(event, wait, answer))
+        self._work.set()
+
+    async def grown(self, beyond: int, patience: float) -> None:
+        """Wait until more than ``beyond`` entries are sequenced, at most ``patience`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience), self._grown:
+                await self._grown.wait_for(lambda: self.size > beyond)
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "log-append") as thread:
+            while self._queue or not self._stopping:
+                if not self._queue:
+                    self._work.clear()
+                    await self._work.wait()
+                    continue
+                batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
+                try:
+                    places = await loop.run_in_executor(thread, self.log.append, [r.event for r in batch])
+                except TallygateError:
+                    # Nothing was written (keys or index did not answer); a failed write raises OSError and ends us.
+                    places = [RecordUnavailable() for _ in batch]
+                self.size = self.log.size
+                for request, place in zip(batch, places, strict=True):
+                    self._answer(request, place)
+                self._flush()
+                self._news.set()
+                async with self._grown:
+                    self._grown.notify_all()
+
+    def _answer(self, request: Request, place: Place | TallygateError) -> None:
+        if isinstance(place, TallygateError):
+            request.answer(place)
+        elif request.wait is Wait.SEQUENCED:
+            request.answer(Receipt(log=self.log.origin, index=place.index, leaf=place.leaf, level=Wait.SEQUENCED))
+        else:
+            self._published.append((place.index, place.leaf, request.answer))
+
+    async def _publish(self) -> None:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "log-publish") as thread:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                began = loop.time()
+                await loop.run_in_executor(thread, self.log.integrate)
+                self._tell_published()
+                if self._stopping and not self._queue and self.log.size == self.log.published:
+                    return
+                if not self._stopping:
+                    await asyncio.sleep(max(0.0, self.interval - (loop.time() - began)))
+                else:
+                    await asyncio.sleep(0)
+                    self._news.set()
+
+    def _tell_published(self) -> None:
+        size, note = self.log.published, self.log.note
+        waiting, self._published = self._published, []
+        for index, leaf, answer in waiting:
+            if index < size:
+                answer(Receipt(log=self.log.origin, index=index, leaf=leaf, level=Wait.PUBLISHED, checkpoint=note))
+            else:
+                self._published.append((index, leaf, answer))
+        self._flush()
+
+    def _flush(self) -> None:
+        for connection in list(self._connections):
+            connection.flush()
+
+    def own_event(self, kind: str, actor: str, attributes: Mapping[str, str | int | bool]) -> Event:
+        """An event of which the log itself is the source."""
+        return Event(
+            key=new_key(),
+            type=kind,
+            outcome=Outcome.SUCCESS,
+            at=self.clock.now(),
+            source="audit",
+            actor=actor,
+            attributes=attributes,
+        )
+
+    def _submit_own(self, kind: str, attributes: Mapping[str, str | int | bool]) -> None:
+        self.submit(self.own_event(kind, "", attributes), Wait.SEQUENCED, lambda _: None)
+
+
+async def serve(
+    log: Log, path: Path, *, pairs: PairSecrets, clock: Clock, stop: asyncio.Event, interval: float = INTERVAL
+) -> None:
+    """Own the log until ``stop``.
+
+    Raises:
+        OSError: a write failed; nobody was told that it had succeeded.
+        LogDamaged: what was stored is not what was written.
+    """
+    await Server(log, pairs=pairs, clock=clock, interval=interval).run(path, stop)
