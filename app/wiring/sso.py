@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes the role ``sso``: provider, pages, follower and relay; registers the site's own clients at its birth."""
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+import sso.store
+from app.context import Context, write_secret
+from audit import Recorder
+from audit.client import Follower
+from audit.relay import Relay
+from ca.client import CAClient
+from ca.verifier import CertificateVerifier
+from core.errors import Unavailable
+from core.site import PORTALS
+from sso.config import SSOSettings
+from sso.models import LoginDecision
+from sso.service import Person, SignOn, load_keys, make_keys, register_client
+from sso.service.collaborators import Card
+from sso.web import blueprint
+
+ROLE = "sso"
+_TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
+_GUARDED = (*PORTALS, "audit", "ca", "directory")
+_LISTENERS = ("external", "internal", "management")
+_TITLES = {
+    "tax": ("Tax portal", "税务服务"),
+    "social": ("Social insurance", "社会保险服务"),
+    "documents": ("Document office", "公文办公室"),
+}
+# Scopes beside openid and profile that a portal may ask for.
+_SCOPES = {"documents": frozenset({"organisation", "roles"})}
+_ENTRIES = 20
+
+
+def application(context: Context) -> Flask:
+    """The role's WSGI application, with its follower and relay running."""
+    site = context.site
+    settings = context.settings("sso", SSOSettings)
+    store = sso.store.Store(context.database(ROLE))
+    store.migrate()
+    recorder = context.recorder(ROLE)
+    relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
+    follower: list[Follower] = []
+    service = SignOn(
+        issuer=site.origin("sso"),
+        card_origin=site.origin("card"),
+        store=store,
+        people=context.directory(ROLE),
+        cards=Cards(CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))),
+        decide=decide_login,
+        keys=load_keys(site.folder(ROLE) / "keys"),
+        recorder=recorder,
+        settings=settings,
+        clock=context.clock,
+        own_record=OwnRecord(context),
+        fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
+        nudge=relay.nudge,
+    )
+    # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
+    news = service.news
+    follower.append(Follower(context.feed(ROLE), start=news.start, hear=news.hear, clock=context.clock))
+    relay.start()
+    follower[0].start()
+    guard = context.guard(ROLE)
+
+    def ready() -> None:
+        store.check()
+        follower[0].check()
+
+    return context.flask(
+        ROLE,
+        guard=guard,
+        blueprints=[blueprint(service, guard, card_host=site.host("card"), proxy=context.pairs(ROLE, ["nginx"]))],
+        translations=[_TRANSLATIONS],
+        ready=ready,
+    )
+
+
+def found(context: Context, _recorder: Recorder) -> None:
+    """Make keys and tables, register the site's clients and publish the keys. Repeating it changes no secret."""
+    site = context.site
+    keys = site.folder(ROLE) / "keys"
+    make_keys(keys)
+    database = context.database(ROLE)
+    store = sso.store.Store(database)
+    store.migrate()
+    callbacks = tuple(
+        f"{site.origin(label, listener)}/.tallygate/callback" for label in _GUARDED for listener in _LISTENERS
+    )
+    register_client(
+        store,
+        name="gateway",
+        title="Gateway",
+        title_zh="网关",
+        redirect_uris=callbacks,
+        post_logout_uris=tuple(f"{site.origin(label, listener)}/" for label in _GUARDED for listener in _LISTENERS),
+        scopes=frozenset({"openid"}),
+        audience=site.origin("sso"),
+        secret=_client_secret(context, "gateway"),
+        trusted=True,
+    )
+    for label in PORTALS:
+        _register_portal(context, store, label)
+    site.public.mkdir(parents=True, exist_ok=True)
+    (site.public / "sso-jwks.json").write_text(json.dumps(load_keys(keys).jwks(), indent=2) + "\n", "utf-8")
+    database.close()
+
+
+def decide_login(
+    *,
+    person: Person,
+    client: str,  # noqa: ARG001 - the same question for every client
+    assurance: int,
+    methods: tuple[str, ...],  # noqa: ARG001
+    at: datetime,  # noqa: ARG001
+) -> LoginDecision:
+    """Who is enabled and was proofed at all may log in; what each portal asks beyond that, its gateway decides."""
+    allowed = person.enabled and assurance > 0
+    return LoginDecision(allowed=allowed, reasons=() if allowed else ("not-proofed",), code="login")
+
+
+class Cards:
+    """The authority's verifier and its answer about one serial."""
+
+    def __init__(self, verifier: CertificateVerifier, authority: CAClient) -> None:
+        self._verifier = verifier
+        self._authority = authority
+
+    def verify(self, certificate_pem: bytes, *, at: datetime) -> Card:
+        """Check chain, dates and purpose.
+
+        Raises:
+            CertificateRefused: for every reason alike.
+        """
+        return self._verifier.verify(certificate_pem, purpose="person", at=at)
+
+    def good(self, serial: str) -> bool:
+        """Ask its issuer.
+
+        Raises:
+            Unavailable: the issuer does not answer.
+        """
+        return self._authority.status(serial).good
+
+
+class OwnRecord:
+    """What the record holds about one person, asked as this role."""
+
+    def __init__(self, context: Context) -> None:
+        self._audit = context.peer(ROLE, "audit")
+
+    def __call__(self, subject: str, language: str) -> Sequence[Mapping[str, Any]]:
+        """The newest entries.
+
+        Raises:
+            Unavailable: the record does not answer, or not as it should.
+        """
+        answer = self._audit.call("GET", f"/api/v1/subjects/{subject}/entries?limit={_ENTRIES}&lang={language}").json()
+        entries = answer.get("entries") if isinstance(answer, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise Unavailable
+        return entries
+
+
+def _register_portal(context: Context, store: sso.store.Store, label: str) -> None:
+    site = context.site
+    title, title_zh = _TITLES[label]
+    origins = tuple(site.origin(label, listener) for listener in _LISTENERS)
+    register_client(
+        store,
+        name=label,
+        title=title,
+        title_zh=title_zh,
+        redirect_uris=tuple(f"{origin}/callback" for origin in origins),
+        post_logout_uris=tuple(f"{origin}/" for origin in origins),
+        scopes=frozenset({"openid", "profile"}) | _SCOPES.get(label, frozenset()),
+        grants=frozenset({"authorization_code", "refresh_token"}),
+        audience=site.origin(label),
+        secret=_client_secret(context, f"portal-{label}"),
+    )
+
+
+def _client_secret(context: Context, folder: str) -> str:
+    path = context.site.folder(folder) / "oidc.secret"
+    if not path.exists():
+        write_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"="))
+    return path.read_text("ascii").strip()
