@@ -72,10 +72,11 @@ class ZoneMatrix:
         self._rows: dict[tuple[str, str, str, str], Live] = {}
         for row in live:
             self._add(row)
-        for pair in (*live, *ferry):
-            if not {pair.origin, pair.destination} <= self.zones:
-                raise PoliciesUnusable(why=f"zones: {pair.origin} to {pair.destination} names no zone")
-        for origin, destination in {ALWAYS_APART, *((ship.origin, ship.destination) for ship in ferry)}:
+        sailed = {(pair.origin, pair.destination) for pair in ferry}
+        for origin, destination in sailed | {(row.origin, row.destination) for row in live}:
+            if not {origin, destination} <= self.zones:
+                raise PoliciesUnusable(why=f"zones: {origin} to {destination} names no zone")
+        for origin, destination in sorted({ALWAYS_APART, *sailed}):
             if destination in _connected(origin, live):
                 raise PoliciesUnusable(why=f"zones: a live route joins {origin} and {destination}")
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a security administrator types."""
+
+import shutil
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from policies.bundle import SHIPPED
+from policies.cli import policies
+from policies.errors import PoliciesUnusable
+
+CITIZEN = ("explain", "--resource", "tax", "--class", "portal", "--to", "external", "--role", "citizen")
+
+
+def test_the_shipped_policies_check_and_pass() -> None:
+    checked = CliRunner().invoke(policies, ["check"])
+    assert checked.exit_code == 0
+    assert "sound" in checked.output
+    tested = CliRunner().invoke(policies, ["test"])
+    assert tested.exit_code == 0
+    assert " 0 wrong" in tested.output
+
+
+def test_a_wrong_case_is_named_and_exits_1(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "p")
+    with (tmp_path / "p" / "cases.csv").open("a", encoding="utf-8") as file:
+        file.write("nobody,access,audit,management,0,,allowed,,\n")
+    tested = CliRunner().invoke(policies, ["test", "--source", str(tmp_path / "p")])
+    assert tested.exit_code == 1
+    assert "WRONG line" in tested.output
+
+
+def test_broken_policies_do_not_check(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "p")
+    (tmp_path / "p" / "access.cedar").write_text("permit (", "utf-8")
+    checked = CliRunner().invoke(policies, ["check", "--source", str(tmp_path / "p")])
+    assert isinstance(checked.exception, PoliciesUnusable)
+
+
+def test_a_question_is_explained() -> None:
+    allowed = CliRunner().invoke(policies, [*CITIZEN, "--from", "external"])
+    assert "ALLOW allowed" in allowed.output
+    assert "portal-for-everybody-known" in allowed.output
+    denied = CliRunner().invoke(policies, [*CITIZEN, "--from", "external", "--required-assurance", "2"])
+    assert "DENY assurance" in denied.output
+    assert "would be allowed at assurance 2" in denied.output
+    disabled = CliRunner().invoke(policies, [*CITIZEN, "--from", "external", "--disabled"])
+    assert "DENY disabled" in disabled.output

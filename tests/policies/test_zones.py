@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No data can join the internal and the external network live, and what has no row does not pass."""
+
+import pytest
+
+from policies import Code, PoliciesUnusable
+from policies.bundle import SHIPPED
+from policies.zones import Ferry, Live, ZoneMatrix
+
+from .conftest import Ask
+
+NAMES = ("internet", "external", "internal", "management")
+
+
+def row(origin: str, destination: str, **more: object) -> Live:
+    return Live(
+        id=f"{origin}-{destination}",
+        origin=origin,
+        destination=destination,
+        classes=("portal",),
+        actions=("access",),
+        **more,  # type: ignore[arg-type]  # a test's shorthand
+    )
+
+
+@pytest.mark.parametrize("ends", [("internal", "external"), ("external", "internal")])
+def test_a_live_route_between_internal_and_external_is_refused(ends: tuple[str, str]) -> None:
+    with pytest.raises(PoliciesUnusable, match="joins"):
+        ZoneMatrix(zones=NAMES, live=[row(*ends)])
+
+
+def test_a_live_route_through_a_third_zone_is_refused() -> None:
+    with pytest.raises(PoliciesUnusable, match="joins"):
+        ZoneMatrix(zones=NAMES, live=[row("external", "management"), row("internal", "management")])
+
+
+def test_a_pair_joined_by_ferry_has_no_live_route() -> None:
+    with pytest.raises(PoliciesUnusable, match="joins"):
+        ZoneMatrix(
+            zones=NAMES,
+            live=[row("management", "internal")],
+            ferry=[Ferry(origin="management", destination="internal")],
+        )
+
+
+@pytest.mark.parametrize(
+    "live", [[row("external", "moon")], [row("external", "external"), row("external", "external")]]
+)
+def test_strangers_and_double_rows_are_refused(live: list[Live]) -> None:
+    with pytest.raises(PoliciesUnusable):
+        ZoneMatrix(zones=NAMES, live=live)
+
+
+@pytest.mark.parametrize("content", [b"zones = 3", b"\xff", b"[zones.x]\nsays='x'\nopen=true", b"surprise = 1", b"["])
+def test_a_file_that_cannot_be_read_is_refused(content: bytes) -> None:
+    with pytest.raises(PoliciesUnusable):
+        ZoneMatrix.read(content)
+
+
+def test_an_action_nobody_knows_is_refused() -> None:
+    live = Live(id="x", origin="external", destination="external", classes=("portal",), actions=("conquer",))
+    with pytest.raises(PoliciesUnusable):
+        ZoneMatrix(zones=NAMES, live=[live])
+
+
+def test_rows_ask_for_assurance_and_device(ask: Ask) -> None:
+    matrix = ZoneMatrix(zones=NAMES, live=[row("external", "external", assurance=2, device=True)])
+    assert matrix.passage(ask(assurance=2)).code is Code.DEVICE
+    assert matrix.passage(ask(assurance=1, device="d")).code is Code.ASSURANCE
+    assert matrix.passage(ask(assurance=2, device="")).code is Code.DEVICE
+    assert matrix.passage(ask(assurance=2, device="d")).code is None
+    assert matrix.passage(ask(assurance=0, device="d", path_public=True)).code is None
+
+
+def test_management_is_reached_from_management_only() -> None:
+    matrix = ZoneMatrix.read((SHIPPED / "zones.toml").read_bytes())
+    assert matrix.origins(destination="management", resource_class="console", action="access") == ("management",)
+
+
+@pytest.mark.parametrize("zone", ["", "moon", "External", "external ", "internal,external"])
+def test_an_unknown_zone_does_not_pass(ask: Ask, zone: str) -> None:
+    matrix = ZoneMatrix.read((SHIPPED / "zones.toml").read_bytes())
+    assert matrix.passage(ask(from_zone=zone)).code is Code.ZONE
+    assert matrix.passage(ask(to_zone=zone)).code is Code.ZONE
