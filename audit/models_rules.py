@@ -23,12 +23,14 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def check(event: Event) -> None:
+def check(checked: Event) -> None:
     """Demand every rule.
 
     Raises:
         BadEvent: names the first one that is broken.
     """
+    # What was decoded from bytes has the annotated types only after this.
+    event: Any = checked
     if not isinstance(event.key, str) or not _KEY.fullmatch(event.key):
         raise BadEvent(why="its key is not 32 lower-case hex digits")
     if not isinstance(event.type, str) or event.type not in KINDS:
@@ -47,7 +49,7 @@ def check(event: Event) -> None:
     _sealed(event)
 
 
-def _attributes(attributes: Mapping[str, Any]) -> None:
+def _attributes(attributes: Any) -> None:
     if not isinstance(attributes, Mapping) or len(attributes) > _MOST:
         raise BadEvent(why="it has more than 64 attributes")
     for name, value in attributes.items():
@@ -59,7 +61,7 @@ def _attributes(attributes: Mapping[str, Any]) -> None:
             raise BadEvent(why=f"its attribute {name} is neither text, whole number nor truth value")
 
 
-def _sealed(event: Event) -> None:
+def _sealed(event: Any) -> None:
     if not isinstance(event.sealed, Mapping) or len(event.sealed) > _MOST:
         raise BadEvent(why="it has more than 64 sealed fields")
     if event.sealed and not event.subject:

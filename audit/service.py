@@ -27,7 +27,7 @@ def create_log(folder: Path, *, key: LogKey, seals: Seals, clock: Clock) -> Rece
     """Begin a log: its folder, the empty checkpoint, and entry 0, published.
 
     Raises:
-        LogExists: there is one; a birth that died before entry 0 is finished instead.
+        LogExists: there is one, even if its birth died before entry 0.
     """
     Log.create(folder, key=key, clock=clock)
     with closing(Log.open(folder, key=key, seals=seals, clock=clock)) as log:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from app.context import Context
 from app.files import replace, write_secret
+from audit import service
 from audit.config import AuditSettings
 from audit.merkle import LogKey
 from audit.models import Recorder
 from audit.seals import Seals, SealStore
-from audit import service
 from audit.service import create_log, run_log
 from core.calls import PairSecrets
 from core.config import secret

@@ -5,6 +5,6 @@ Owns the table ``seal_keys`` in ``state/audit/seals.db``. A stolen database open
 entry bundles; a destroyed key opens them to nobody, while every proof still holds.
 """
 
-from .seals import Seals as Seals
 from .seals import Sealing as Sealing
+from .seals import Seals as Seals
 from .store import SealStore as SealStore

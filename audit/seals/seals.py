@@ -94,4 +94,4 @@ def _encrypt(event: Event, key: SealKey) -> str:
 
 
 def _bound(event: Event) -> bytes:
-    return "\n".join((event.key, event.type, event.source, event.subject)).encode()
+    return f"{event.key}\n{event.type}\n{event.source}\n{event.subject}".encode()

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The write-ahead file: one record per batch, one sync per record; a receipt is given only after the sync.
 
-Record: magic, first index (8 bytes), body length (4), first 16 bytes of the SHA-256 over these and the body; the body is packed
-like an entry bundle. A batch is written only after the batch before it is on disk. So a bad record at the very end was never acknowledged and is
-cut off; a bad record with a good one behind it was, and stops the log.
+Record: magic, first index (8 bytes), body length (4), first 16 bytes of the SHA-256 over these and the body; the body
+is packed like an entry bundle. A batch is written only after the batch before it is on disk. So a bad record at the
+very end was never acknowledged and is cut off; a bad record with a good one behind it was, and stops the log.
 """
 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -74,7 +75,7 @@ class WriteAhead:
     def forget(self, size: int) -> None:
         """Remove files that hold only entries below ``size``, which must be in tiles on disk."""
         files = self._files()
-        for path, following in zip(files, files[1:], strict=False):
+        for path, following in pairwise(files):
             if _first(following) <= size:
                 path.unlink()
 

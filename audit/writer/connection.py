@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._server.join(self)
         self._deadline = asyncio.get_running_loop().call_later(_PATIENCE, self._demand_opened)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature of asyncio
         """Forget the caller; its requests go on, unanswered."""
         self._deadline.cancel()
         self._transport = None
@@ -159,12 +159,13 @@ class Connection(asyncio.Protocol):
 
         try:
             event = decode_event(encoded)
-            if self._caller not in (event.source, _ANY_SOURCE):
-                raise BadEvent(why="its source is not the caller")
         except BadEvent as error:
             answer(error)
             return
-        self._server.submit(event, wait, answer)
+        if self._caller in (event.source, _ANY_SOURCE):
+            self._server.submit(event, wait, answer)
+        else:
+            answer(BadEvent(why="its source is not the caller"))
 
     def _begin_feed(self, start: int) -> None:
         """Record that somebody follows, then feed; without the record there is no feed."""

@@ -7,6 +7,7 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 
 import asyncio
 import contextlib
+import socket
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -58,11 +59,7 @@ class Server:
     async def run(self, path: Path, stop: asyncio.Event) -> None:
         """Serve until ``stop``; what was taken is answered before this returns."""
         self._submit_own("log.started", {"size": self.size})
-        # The folder's lock is ours, so a socket file that lies here is a dead predecessor's.
-        path.unlink(missing_ok=True)
-        listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), str(path))
-        # Every role's user may knock; the pair secret decides.
-        path.chmod(0o666)
+        listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), sock=_bound(path))
         tasks = [asyncio.create_task(task) for task in (self._write(), self._publish(), stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -77,7 +74,6 @@ class Server:
         finally:
             for task in tasks:
                 task.cancel()
-            path.unlink(missing_ok=True)
             for connection in list(self._connections):
                 connection.abort()
 
@@ -178,6 +174,16 @@ class Server:
 
     def _submit_own(self, kind: str, attributes: Mapping[str, str | int | bool]) -> None:
         self.submit(self.own_event(kind, "", attributes), Wait.SEQUENCED, lambda _: None)
+
+
+def _bound(path: Path) -> socket.socket:
+    """The socket's file; the folder's lock is ours, so one that lies here is a dead predecessor's."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    # Every role's user may knock; the pair secret decides.
+    path.chmod(0o666)
+    return listener
 
 
 async def serve(

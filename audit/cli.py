@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate audit`: what an auditor types; needs no running site and no secret."""
+
+import base64
+import sys
+from pathlib import Path
+
+import click
+
+from core.errors import TallygateError
+
+from .errors import LogDamaged
+from .verify import Report, verify_folder, verify_url
+
+
+@click.group()
+def audit() -> None:
+    """Check the record."""
+
+
+@audit.command()
+@click.argument("where")
+@click.option("--key", help="Verifier key, or a file that holds it; default DIR/../../public/log.vkey.")
+@click.option(
+    "--older",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A checkpoint you kept: the record must continue it.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Root certificates for an https address.",
+)
+@click.option("--hashes-only", is_flag=True, help="At an address that keeps its entries to itself: check tiles only.")
+def verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> None:
+    """Check every tile, entry and signature of the record in a folder or at an address.
+
+    Exit code 1 means: not what was signed; the first bad entry is named. 2 means: could not be checked.
+    """
+    try:
+        report = _verify(where, key, older, ca, hashes_only=hashes_only)
+    except LogDamaged as error:
+        click.echo(f"BAD: entry {error.parameters['index']}: {error.parameters['why']}", err=True)
+        sys.exit(1)
+    except TallygateError as error:
+        raise click.UsageError(error.detail) from error
+    entries = f"{report.bundles} entry bundles" if report.bundles else "no entries (hashes only)"
+    click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles, {entries}: all as signed")
+    click.echo(f"root {base64.b64encode(report.root).decode()}")
+
+
+def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> Report:
+    kept = older.read_text("utf-8") if older else None
+    if where.startswith(("http://", "https://")):
+        if key is None:
+            raise click.UsageError("an address needs --key: the key must not come from whom it checks")
+        return verify_url(where, _key(key), older=kept, authorities=ca, hashes_only=hashes_only)
+    folder = Path(where)
+    beside = folder / ".." / ".." / "public" / "log.vkey"
+    if key is None and not beside.exists():
+        raise click.UsageError("which log is this? --key names its verifier key")
+    return verify_folder(folder, _key(key or str(beside)), older=kept)
+
+
+def _key(text: str) -> str:
+    """A vkey has plus signs and three parts; anything else names a file."""
+    path = Path(text)
+    return path.read_text("utf-8").strip() if path.is_file() else text

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The full check of a log, offline, trusting nothing but its verifier key: every bundle, leaf, tile and signature.
+
+Spot proofs pass by a flipped bit that lies off their path; this does not. The first entry that is not what was
+signed is named. Beside the tree it checks that every source's sequence numbers run without a gap, and, given an
+older checkpoint, that this log continues it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from core.errors import Unavailable
+
+from .errors import BadEvent, LogDamaged, ProofRefused
+from .merkle import Checkpoint, Edge, VerifierKey, leaf_hash, root_hash
+from .merkle.hashing import HASH_SIZE
+from .merkle.tiles import WIDTH, bundle_path, levels, split, tile_path, tiles, unpack, width_at
+from .models_codec import decode_entry
+
+# The bytes at a path, None if there is nothing.
+Fetch = Callable[[str], bytes | None]
+_OK, _GONE = 200, (403, 404, 410)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was found whole."""
+
+    origin: str
+    size: int
+    root: bytes
+    tiles: int
+    # 0 if only hashes were checked.
+    bundles: int
+
+
+def verify_folder(folder: Path, vkey: str, *, older: str | None = None) -> Report:
+    """Check a log folder.
+
+    Raises:
+        LogDamaged: names the first bad entry.
+    """
+
+    def fetch(path: str) -> bytes | None:
+        try:
+            return (folder / path).read_bytes()
+        except OSError:
+            return None
+
+    return verify(fetch, vkey, older=older)
+
+
+def verify_url(
+    url: str, vkey: str, *, older: str | None = None, authorities: Path | None = None, hashes_only: bool = False
+) -> Report:
+    """Check a log over HTTP; ``authorities`` is a file of root certificates.
+
+    Raises:
+        LogDamaged: names the first bad entry.
+        Unavailable: the log could not be read to its end.
+    """
+    pool = urllib3.PoolManager(
+        ca_certs=str(authorities) if authorities else None,
+        timeout=urllib3.Timeout(10),
+        retries=urllib3.Retry(3, redirect=0),
+    )
+
+    def fetch(path: str) -> bytes | None:
+        try:
+            answer = pool.request("GET", f"{url.rstrip('/')}/{path}")
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable from error
+        if answer.status in _GONE:
+            return None
+        if answer.status != _OK:
+            raise Unavailable
+        return answer.data
+
+    with pool:
+        return verify(fetch, vkey, older=older, hashes_only=hashes_only)
+
+
+def verify(fetch: Fetch, vkey: str, *, older: str | None = None, hashes_only: bool = False) -> Report:
+    """Check everything behind ``fetch``.
+
+    Raises:
+        LogDamaged: names the first bad entry.
+    """
+    key = VerifierKey.parse(vkey)
+    raw = fetch("checkpoint")
+    if raw is None:
+        raise LogDamaged(index=0, why="there is no checkpoint")
+    checkpoint = _opened(raw, key)
+    past = _opened(older.encode(), key) if older is not None else None
+    check = _Check(fetch, checkpoint, past, hashes_only=hashes_only)
+    check.leaves()
+    count = check.tiles()
+    check.roots()
+    bundles = 0 if hashes_only else -(-checkpoint.size // WIDTH)
+    return Report(origin=checkpoint.origin, size=checkpoint.size, root=checkpoint.root, tiles=count, bundles=bundles)
+
+
+class _Check:
+    """One pass over the log: leaves first, then each level against the level below."""
+
+    def __init__(self, fetch: Fetch, checkpoint: Checkpoint, past: Checkpoint | None, *, hashes_only: bool) -> None:
+        self._fetch = fetch
+        self._checkpoint = checkpoint
+        self._past = past
+        self._hashes_only = hashes_only
+        self._size = checkpoint.size
+        self._sources: dict[str, int] = {}
+        # The hashes of the full tiles of the level that was checked last.
+        self._above: list[bytes] = []
+
+    def leaves(self) -> None:
+        """Level 0: the tiles' hashes are those of the entries."""
+        for index in range(-(-self._size // WIDTH)):
+            stored = self._tile(0, index)
+            if not self._hashes_only:
+                self._entries(index, stored)
+            if len(stored) == WIDTH:
+                self._above.append(root_hash(stored))
+
+    def tiles(self) -> int:
+        """Every tile above holds the hashes of the tiles below; returns how many tiles there are."""
+        for level in range(1, levels(self._size)):
+            computed = self._above
+            for index in range(-(-len(computed) // WIDTH)):
+                self._compare(level, index, computed[index * WIDTH : (index + 1) * WIDTH])
+            full = len(computed) // WIDTH
+            self._above = [root_hash(computed[i * WIDTH : (i + 1) * WIDTH]) for i in range(full)]
+        return sum(1 for _ in tiles(self._size))
+
+    def roots(self) -> None:
+        """The whole leads to the signed root, and past an older checkpoint's."""
+        if self._root(self._size) != self._checkpoint.root:
+            raise LogDamaged(index=self._first_difference(), why="the tree does not lead to the signed root")
+        if self._past is None:
+            return
+        if self._past.size > self._size:
+            raise LogDamaged(index=self._size, why="the log is shorter than an older checkpoint says")
+        if self._root(self._past.size) != self._past.root:
+            raise LogDamaged(index=self._past.size - 1, why="the log does not continue the older checkpoint")
+
+    def _compare(self, level: int, index: int, computed: list[bytes]) -> None:
+        for i, (stored, expected) in enumerate(zip(self._tile(level, index), computed, strict=True)):
+            if stored != expected:
+                first = (index * WIDTH + i) * WIDTH**level
+                raise LogDamaged(index=first, why=f"the hash above it, at level {level}, is another")
+
+    def _entries(self, index: int, stored: list[bytes]) -> None:
+        width = width_at(0, index, self._size)
+        first = index * WIDTH
+        raw = self._file(bundle_path(index, width), bundle_path(index), first)
+        try:
+            entries = unpack(raw)
+        except ProofRefused as error:
+            entries = _readable(raw)
+            self._hashes(first, entries, stored)
+            raise LogDamaged(index=first + len(entries), why="its bundle is cut off") from error
+        self._hashes(first, entries[:width], stored)
+        if len(entries) < width:
+            raise LogDamaged(index=first + len(entries), why="it is missing")
+        for i, entry in enumerate(entries[:width]):
+            self._sequence(first + i, entry)
+
+    def _hashes(self, first: int, entries: list[bytes], stored: list[bytes]) -> None:
+        for i, (entry, leaf) in enumerate(zip(entries, stored, strict=False)):
+            if leaf_hash(entry) != leaf:
+                raise LogDamaged(index=first + i, why="its bytes do not hash to its leaf")
+
+    def _sequence(self, index: int, raw: bytes) -> None:
+        try:
+            entry = decode_entry(index, raw)
+        except BadEvent as error:
+            raise LogDamaged(index=index, why=str(error.parameters["why"])) from error
+        if entry.sequence != self._sources.get(entry.event.source, 0):
+            raise LogDamaged(index=index, why="its source's sequence numbers have a gap")
+        self._sources[entry.event.source] = entry.sequence + 1
+
+    def _tile(self, level: int, index: int) -> list[bytes]:
+        width = width_at(level, index, self._size)
+        first = index * WIDTH ** (level + 1)
+        raw = self._file(tile_path(level, index, width), tile_path(level, index), first)
+        if len(raw) not in (width * HASH_SIZE, WIDTH * HASH_SIZE):
+            raise LogDamaged(index=first, why="its tile has the wrong length")
+        return split(raw)[:width]
+
+    def _file(self, path: str, whole: str, index: int) -> bytes:
+        raw = self._fetch(path)
+        if raw is None and path != whole:
+            raw = self._fetch(whole)
+        if raw is None:
+            raise LogDamaged(index=index, why=f"{path} is missing")
+        return raw
+
+    def _root(self, size: int) -> bytes:
+        """The root over the first ``size`` leaves, from the right edge of tiles that were checked before."""
+        hashes = []
+        for level in range(levels(size)):
+            index, width = divmod(size // WIDTH**level, WIDTH)
+            hashes.append(tuple(self._tile(level, index)[:width]) if width else ())
+        return Edge(size, tuple(hashes)).root()
+
+    def _first_difference(self) -> int:
+        """Where to look when every tile agrees and only the root does not: what no full tile covers."""
+        return max(0, self._size - 1) // WIDTH * WIDTH
+
+
+def _readable(bundle: bytes) -> list[bytes]:
+    entries: list[bytes] = []
+    position = 0
+    while True:
+        end = position + 2 + int.from_bytes(bundle[position : position + 2], "big")
+        if position + 2 > len(bundle) or end > len(bundle):
+            return entries
+        entries.append(bundle[position + 2 : end])
+        position = end
+
+
+def _opened(note: bytes, key: VerifierKey) -> Checkpoint:
+    try:
+        return Checkpoint.verified(note, [key])
+    except ProofRefused as error:
+        raise LogDamaged(index=0, why=f"the checkpoint: {error.parameters['why']}") from error
