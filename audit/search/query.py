@@ -67,7 +67,7 @@ def _one(name: str, found: Sequence[str]) -> str:
     if len(found) != 1 or len(found[0]) > LONGEST:
         raise BadFilter(field=name)
     # The wide space of Chinese keyboards is not printable to Python, and meant as a space.
-    text = found[0].replace("\u3000", " ").strip()
+    text = found[0].replace("\u3000", " ").strip(" ")
     if not text.isprintable():
         raise BadFilter(field=name)
     return text
