@@ -50,6 +50,8 @@ KINDS: dict[str, Kind] = {
     "directory.role.withdrawn": Kind(3005, 2, N_("Role withdrawn")),
     "directory.device.disabled": Kind(3004, 3, N_("Device disabled")),
     "directory.device.enabled": Kind(3004, 3, N_("Device enabled"), grants=True),
+    "directory.person.read": Kind(6003, 2, N_("Directory entry read")),
+    "directory.people.searched": Kind(6003, 2, N_("Directory searched")),
     "directory.imported": Kind(3004, 1, N_("Directory import")),
     "sso.login": Kind(3002, 1, N_("Login")),
     "sso.session.ended": Kind(3002, 2, N_("Session ended")),

@@ -9,7 +9,6 @@ NotFound
 └── NoSuchDevice
 Invalid
 ├── BadName                 what cannot be a name of this directory
-├── BadRecord               a record of an import or form that cannot be right; names the field
 ├── NoSuchRole
 ├── WeakPassword            too short, or used before
 └── UnreadableImport        not CSV or LDIF at all
@@ -63,13 +62,6 @@ class BadName(Invalid):
     message = N_("This cannot be a name in the directory.")
 
 
-class BadRecord(Invalid):
-    """One field of a record cannot be right."""
-
-    code = "bad_record"
-    message = N_("The field “%(field)s” cannot be right: %(why)s")
-
-
 class NoSuchRole(Invalid):
     """The role is not one that can be granted."""
 
@@ -96,7 +88,7 @@ class DutiesConflict(Conflict):
 
     code = "duties_conflict"
     message = N_(
-        "This person already holds the role “%(held)s”. Security officer, directory administrator and security "
+        "This person already holds another of these roles. Security officer, directory administrator and security "
         "administrator must be three different people."
     )
 

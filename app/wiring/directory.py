@@ -2,10 +2,26 @@
 """Composes the role ``directory``: the one writer, its relay, and the administrators' desk."""
 
 import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
 
 from app.context import Context, write_secret
-from audit import Recorder
-from directory import DirectorySettings, slapd
+from audit import Event, Outcome, Recorder, new_key
+from audit.relay import Relay
+from core.db import migrate
+from core.errors import Unavailable
+from core.log import logger
+from directory import DirectorySettings, slapd, web
+from directory.service import DirectoryWriter, open_writer
+from directory.store import Store
+
+ROLE = "directory"
+_HOME = Path(web.__file__).parent
+_REPLAY_SECONDS = 1.0
+_log = logger(__name__)
 
 
 def found(context: Context, recorder: Recorder) -> None:
@@ -13,23 +29,80 @@ def found(context: Context, recorder: Recorder) -> None:
 
     May be repeated: secrets and tree stay, the configuration is written afresh. Only while slapd is stopped.
     """
-    settings = context.settings("directory", DirectorySettings)
+    settings = context.settings(ROLE, DirectorySettings)
+    migrate(context.database(ROLE), _HOME / "migrations")
+    (context.site.folder(ROLE) / "writer.lock").touch(0o600)
     services = {role: _service_secret(context, role) for role in slapd.SERVICES}
-    slapd.prepare(settings, context.site, services)
+    key = new_key()
+    recorder.record(_base_tree(context, key, Outcome.INTENDED))
+    made = slapd.prepare(settings, context.site, services)
+    recorder.record(_base_tree(context, key, Outcome.SUCCESS, already_there=not made))
+
+
+def application(context: Context) -> Flask:
+    """The administrators' desk; starts the relay and finishes what an earlier run left."""
+    store = Store(context.database(ROLE))
+    recorder = context.recorder(ROLE)
+    relay = Relay(store, recorder, lock=context.site.folder(ROLE) / "relay.lock")
+    keeper = _writer(context, store, recorder, relay.nudge)
+    relay.start()
+    threading.Thread(target=_keep_replaying, args=(keeper,), name="directory-replay", daemon=True).start()
+    guard = context.guard(ROLE, audience=context.site.host("directory"))
+
+    def ready() -> None:
+        store.check()
+        keeper.directory.check()
+
+    return context.flask(
+        ROLE,
+        guard=guard,
+        blueprints=[web.blueprint(keeper, guard, recorder=recorder, clock=context.clock)],
+        translations=[_HOME / "translations"],
+        ready=ready,
+    )
+
+
+def writer(context: Context) -> DirectoryWriter:
+    """The writer outside its role, for the operator's own commands; the running role's relay delivers its outbox."""
+    return _writer(context, Store(context.database(ROLE)), context.recorder(ROLE), lambda: None)
 
 
 def command(context: Context) -> list[str]:
     """How the supervisor runs slapd in the foreground."""
-    return slapd.command(context.settings("directory", DirectorySettings), context.site)
+    return slapd.command(context.settings(ROLE, DirectorySettings), context.site)
 
 
-def ready(context: Context) -> None:
-    """See that slapd answers.
+def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[[], None]) -> DirectoryWriter:
+    return open_writer(
+        context.settings(ROLE, DirectorySettings),
+        site=context.site,
+        store=store,
+        recorder=recorder,
+        clock=context.clock,
+        nudge=nudge,
+    )
 
-    Raises:
-        DirectoryUnavailable: it does not.
-    """
-    slapd.check(context.settings("directory", DirectorySettings), context.site)
+
+def _keep_replaying(keeper: DirectoryWriter) -> None:
+    # Also carries out what was decided while slapd was down.
+    pause = threading.Event()
+    while not pause.wait(_REPLAY_SECONDS):
+        try:
+            keeper.replay()
+        except Unavailable as error:
+            _log.warning("replay_waits", code=error.code)
+
+
+def _base_tree(context: Context, key: str, outcome: Outcome, *, already_there: bool = False) -> Event:
+    return Event(
+        key=new_key(),
+        type="directory.entry.created",
+        outcome=outcome,
+        at=context.clock.now(),
+        source=ROLE,
+        object=key,
+        attributes={"kind": "base", "already_there": already_there},
+    )
 
 
 def _service_secret(context: Context, role: str) -> bytes:

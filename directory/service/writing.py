@@ -107,9 +107,8 @@ class DirectoryWriter:
                 return
             if person.kind is not PersonKind.CIVIL_SERVANT:
                 raise RoleNotForCitizens
-            held = sorted(person.roles & ADMINISTRATIVE)
-            if role in ADMINISTRATIVE and held:
-                raise DutiesConflict(held=held[0])
+            if role in ADMINISTRATIVE and person.roles & ADMINISTRATIVE:
+                raise DutiesConflict
             self._grant(
                 "directory.role.granted",
                 person,

@@ -3,12 +3,13 @@
 
 from collections.abc import Mapping
 
+from core.site import PORTALS
+
 from ..config import DirectorySettings
 from ..ldap.names import Tree
 from ..models import ROLES
 
 BRANCHES = ("people", "organisations", "devices", "mandates", "roles", "portals", "services", "policies")
-PORTALS = ("tax", "social", "documents")
 
 
 def ldif(settings: DirectorySettings, services: Mapping[str, str]) -> str:

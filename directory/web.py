@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The administrators' desk: people, organisations, devices and imports for role ``directory-administrator``.
+
+What an administrator reads about people is recorded before it is shown; every change goes to the one writer.
+"""
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Answer
+
+from audit import Outcome, Recorder
+from core.clock import Clock
+from core.errors import N_, Invalid
+from core.web import Guard, _, form_text, identity, locale
+from core.web.inputs import query_text
+
+from .errors import NoSuchOrganisation, UnreadableImport
+from .imports import ImportReport
+from .models import ROLES, Organisation, Person
+from .service import DirectoryWriter
+from .service.events import event
+
+ADMINISTRATOR = "directory-administrator"
+LONGEST_REASON = 500
+
+# Words of the tree that pages show; templates translate them by key.
+WORDS = {
+    "citizen": N_("Citizen"),
+    "civil-servant": N_("Civil servant"),
+    "security-officer": N_("Security officer"),
+    "directory-administrator": N_("Directory administrator"),
+    "security-administrator": N_("Security administrator"),
+    "ra-officer": N_("Registration officer"),
+    "all": N_("everything"),
+    "tax": N_("tax"),
+    "social": N_("social insurance"),
+    "seal": N_("sealing documents"),
+}
+LEVELS = (N_("not proofed"), N_("claimed"), N_("documents checked"), N_("checked face to face"))
+CLEARANCES = (N_("none"), N_("internal"), N_("confidential"), N_("secret"))
+DONE = {
+    "disabled": N_("Disabled. Sessions, tokens and gateway access end within a second."),
+    "enabled": N_("Enabled again."),
+    "granted": N_("Role granted."),
+    "withdrawn": N_("Role withdrawn. It ends everywhere within a second."),
+}
+
+
+class NoFile(Invalid):
+    """The import form came without a file, or in no known format."""
+
+    code = "no_file"
+    message = N_("Please choose a CSV or LDIF file.")
+
+
+def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, clock: Clock) -> Blueprint:
+    """All pages of the desk."""
+    desk = Blueprint("directory", __name__, template_folder="templates")
+    _add_words(desk)
+    _add_people(desk, writer, guard, _Readings(recorder, clock))
+    _add_changes(desk, writer, guard)
+    _add_things(desk, writer, guard)
+    _add_import(desk, writer, guard)
+    return desk
+
+
+class _Readings:
+    """Records what an administrator reads about people, before it is shown."""
+
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+
+    def searched(self, text: str, people: tuple[Person, ...]) -> None:
+        """A list of people; what was searched for may be a name and is sealed under the administrator's key."""
+        subjects = ",".join(person.subject for person in people)
+        self._record("directory.people.searched", identity().subject, sealed={"text": text}, shown=subjects)
+
+    def opened(self, person: Person) -> None:
+        """One person's page."""
+        self._record("directory.person.read", person.subject, sealed={"name": person.name_zh or person.name})
+
+    def _record(self, kind: str, subject: str, *, sealed: dict[str, str], shown: str = "") -> None:
+        who = identity()
+        self._recorder.record(
+            event(
+                kind,
+                Outcome.SUCCESS,
+                self._clock.now(),
+                subject=subject,
+                actor=who.subject,
+                attributes={"shown": shown} if shown else {},
+                sealed=sealed,
+            )
+        )
+
+
+def _add_words(desk: Blueprint) -> None:
+    desk.app_template_filter("directory_name")(shown_name)
+
+    @desk.app_template_filter("directory_word")
+    def word(key: str) -> str:
+        return _(WORDS[key]) if key in WORDS else key
+
+    @desk.app_template_filter("directory_level")
+    def level(number: int) -> str:
+        return _(LEVELS[number]) if 0 <= number < len(LEVELS) else str(number)
+
+    @desk.app_template_filter("directory_clearance")
+    def clearance(number: int) -> str:
+        return _(CLEARANCES[number]) if 0 <= number < len(CLEARANCES) else str(number)
+
+
+def _add_people(desk: Blueprint, writer: DirectoryWriter, guard: Guard, readings: _Readings) -> None:
+    @desk.get("/")
+    @guard.person(ADMINISTRATOR)
+    def people() -> str:
+        text, after = query_text("q", longest=100), query_text("after", longest=15)
+        page = writer.directory.people(text, after=after, limit=25)
+        readings.searched(text, page.items)
+        return render_template("directory/people.html", page=page, q=text, after=after, section="people")
+
+    @desk.get("/people/<subject>")
+    @guard.person(ADMINISTRATOR)
+    def person(subject: str) -> str:
+        found = writer.directory.person(subject)
+        readings.opened(found)
+        return render_template(
+            "directory/person.html",
+            person=found,
+            granted=sorted(found.roles & set(ROLES)),
+            grantable=[role for role in ROLES if role not in found.roles],
+            mandates=[(_organisation_name(writer, mandate.organisation), mandate) for mandate in found.mandates],
+            organisation=_organisation_name(writer, found.organisation) if found.organisation else "",
+            oneself=found.subject == identity().subject,
+            done=DONE.get(query_text("done", longest=20), ""),
+            section="people",
+        )
+
+
+def _organisation_name(writer: DirectoryWriter, identifier: str) -> str:
+    try:
+        return shown_name(writer.directory.organisation(identifier))
+    except NoSuchOrganisation:
+        return identifier
+
+
+def shown_name(named: Person | Organisation) -> str:
+    """The name in the script of the page's language, as far as there is one."""
+    return named.name_zh if locale() == "zh" and named.name_zh else named.name
+
+
+def _add_changes(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
+    @desk.post("/people/<subject>/disable")
+    @guard.person(ADMINISTRATOR)
+    def disable(subject: str) -> Answer:
+        reason = form_text("reason", longest=LONGEST_REASON)
+        writer.disable_person(subject, actor=identity().subject, reason=reason)
+        return _back(subject, "disabled")
+
+    @desk.post("/people/<subject>/enable")
+    @guard.person(ADMINISTRATOR)
+    def enable(subject: str) -> Answer:
+        reason = form_text("reason", longest=LONGEST_REASON)
+        writer.enable_person(subject, actor=identity().subject, reason=reason)
+        return _back(subject, "enabled")
+
+    @desk.post("/people/<subject>/roles/grant")
+    @guard.person(ADMINISTRATOR)
+    def grant(subject: str) -> Answer:
+        writer.grant_role(subject, form_text("role", longest=64), actor=identity().subject)
+        return _back(subject, "granted")
+
+    @desk.post("/people/<subject>/roles/withdraw")
+    @guard.person(ADMINISTRATOR)
+    def withdraw(subject: str) -> Answer:
+        writer.withdraw_role(subject, form_text("role", longest=64), actor=identity().subject)
+        return _back(subject, "withdrawn")
+
+
+def _back(subject: str, done: str) -> Answer:
+    return redirect(url_for("directory.person", subject=subject, done=done), 303)
+
+
+def _add_things(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
+    @desk.get("/organisations")
+    @guard.person(ADMINISTRATOR)
+    def organisations() -> str:
+        text, after = query_text("q", longest=100), query_text("after", longest=15)
+        page = writer.directory.organisations(text, after=after, limit=25)
+        return render_template("directory/organisations.html", page=page, q=text, after=after, section="organisations")
+
+    @desk.get("/devices")
+    @guard.person(ADMINISTRATOR)
+    def devices() -> str:
+        text, after = query_text("q", longest=100), query_text("after", longest=15)
+        page = writer.directory.devices(text, after=after, limit=25)
+        return render_template(
+            "directory/devices.html",
+            page=page,
+            q=text,
+            after=after,
+            done=DONE.get(query_text("done", longest=20), ""),
+            section="devices",
+        )
+
+    @desk.post("/devices/<identifier>/<verb>")
+    @guard.person(ADMINISTRATOR)
+    def device(identifier: str, verb: str) -> Answer:
+        if verb not in ("disable", "enable"):
+            raise Invalid
+        act = writer.disable_device if verb == "disable" else writer.enable_device
+        act(identifier, actor=identity().subject)
+        return redirect(url_for("directory.devices", done=f"{verb}d"), 303)
+
+
+def _add_import(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
+    @desk.get("/import")
+    @guard.person(ADMINISTRATOR)
+    def form() -> str:
+        return _import_page()
+
+    @desk.post("/import")
+    @guard.person(ADMINISTRATOR)
+    def enter() -> Response:
+        file = request.files.get("file")
+        if file is None or len(request.files.getlist("file")) != 1 or not file.filename:
+            raise NoFile
+        take = {"csv": writer.import_csv, "ldif": writer.import_ldif}.get(file.filename.lower().rpartition(".")[2])
+        if take is None:
+            raise NoFile
+        try:
+            report = take(file.read(), actor=identity().subject)
+        except UnreadableImport as error:
+            # The reason is a text of ours and shown translated, which the general error page cannot do.
+            return Response(_import_page(problem=str(error.parameters["why"])), error.kind.status)
+        return Response(_import_page(report=report), 422 if report.refused else 200)
+
+
+def _import_page(*, report: ImportReport | None = None, problem: str = "") -> str:
+    return render_template("directory/import.html", report=report, problem=problem, section="import")
