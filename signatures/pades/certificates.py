@@ -43,7 +43,7 @@ class Assessor:
         self._issuers = [
             _Issuer(x509.load_pem_x509_certificate(text.encode()), name) for name, text in trust.issuers.items()
         ]
-        self._lists = [found for found in map(_read_list, lists) if found is not None]
+        self._lists = [found for found in map(read_list, lists) if found is not None]
 
     def assess(self, der: bytes, *, others: Sequence[bytes]) -> CertificateFacts:
         """Look at one certificate; ``others`` came with the document and are believed only as far as they verify.
@@ -151,7 +151,8 @@ def _read(others: Sequence[bytes]) -> list[x509.Certificate]:
     return found
 
 
-def _read_list(der: bytes) -> x509.CertificateRevocationList | None:
+def read_list(der: bytes) -> x509.CertificateRevocationList | None:
+    """A revocation list, or nothing: one that cannot be read is as good as none."""
     try:
         return x509.load_der_x509_crl(der)
     except ValueError:

@@ -20,7 +20,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko_certvalidator import ValidationContext
 
 from ..models import Inspection, Modification, Profile, SignatureFacts, Trust
-from .certificates import Assessor
+from .certificates import Assessor, read_list
 from .cms import certificates
 from .gate import covers_whole_file, looks_like_pdf, marks
 
@@ -101,7 +101,7 @@ def _context(trust: Trust, lists: Sequence[bytes], at: datetime) -> ValidationCo
     return ValidationContext(
         trust_roots=[found for root in trust.roots for found in certificates(root.encode())],
         other_certs=between,
-        crls=list(lists),
+        crls=[found for found in lists if read_list(found) is not None],
         moment=at,
         allow_fetching=False,
         revocation_mode="soft-fail",

@@ -55,11 +55,11 @@ def prepare(document: bytes, request: Request) -> Prepared:
     Raises:
         NotSealable: see there. Other exceptions come from malformed files; the caller treats them alike.
     """
-    if marks(document):
-        raise NotSealable("signed")
     reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
     if reader.encrypted:
         raise NotSealable("encrypted")
+    if marks(document):
+        raise NotSealable("signed")
     writer = IncrementalPdfFileWriter.from_reader(reader)
     last = int(reader.root["/Pages"]["/Count"]) - 1
     if last < 0:

@@ -26,7 +26,7 @@ VALUES = {Value.YES: N_("yes"), Value.NO: N_("no"), Value.UNKNOWN: N_("unknown")
 SIGNER_VALUES = {Value.YES: N_("confirmed"), Value.NO: N_("nobody"), Value.UNKNOWN: N_("unknown")}
 """Short answers to "who signed it", which "yes" does not fit."""
 
-_PATTERNS = {"en": "d MMMM y, HH:mm 'UTC'", "zh": "y年M月d日 HH:mm(UTC)"}
+_PATTERNS = {"en": "d MMMM y, HH:mm 'UTC'", "zh": "y年M月d日 HH:mm 'UTC'"}
 
 
 def short(question: str, value: Value) -> str:

@@ -119,6 +119,15 @@ def trailing_bytes(document: bytes) -> bytes:
     return document + b"\n% " + permit().replace(b"startxref", b"startxre_").replace(b"%%EOF", b"%%EO_")
 
 
+def same_revision_again(document: bytes) -> bytes:
+    """Objects and a trailer behind the signed bytes that lead a strict parser back to the signed revision.
+
+    A lenient viewer that rebuilds its table by scanning shows the last objects it finds: these.
+    """
+    at = document.rindex(b"startxref")
+    return document + b"\n4 0 obj\n<</Type/Page/Contents 99 0 R>>\nendobj\n" + document[at:]
+
+
 def encrypted(document: bytes) -> bytes:
     writer: Any = copy_into_new_writer(PdfFileReader(io.BytesIO(document)))
     writer.encrypt("owner", "user")
@@ -131,6 +140,17 @@ def bomb() -> bytes:
     """An object stream of a few hundred kilobytes that unfolds to hundreds of megabytes, twice over."""
     inner = zlib.compress(b"0" * (300 << 20), 9)
     return _raw(inner)
+
+
+def slow() -> bytes:
+    """A damaged file of opening brackets and numbers, built to keep a parser busy."""
+    numbers = b" ".join(b"%d" % number for number in range(400_000))
+    body = b"1 0 obj\n<</Type/Catalog/Pages 2 0 R/X[" + numbers * 6 + b"]>>\nendobj\n"
+    parts = [b"%PDF-1.7\n", body, b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n"]
+    first, second = len(parts[0]), len(parts[0]) + len(parts[1])
+    table = b"xref\n0 3\n0000000000 65535 f \n%010d 00000 n \n%010d 00000 n \n" % (first, second)
+    end = sum(map(len, parts))
+    return b"".join([*parts, table, b"trailer<</Size 3/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % end])
 
 
 def _raw(stream: bytes) -> bytes:

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small real collaborators: an authority that issues from the test city, a directory of three people, one rule."""
+
+import json
+from datetime import date
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Event
+from ca.models import CertificateStatus, Issued, IssueRequest, Standing
+from core.errors import NotFound
+from directory.models import Mandate, Organisation, Person, PersonKind
+from policies.models import Decision, DecisionRequest
+from tests.signatures.pki import DAY, DOCUMENT_SIGNING, NOW, City
+
+CLERK = "1b6e2a54-0000-4000-8000-000000000001"
+CITIZEN = "1b6e2a54-0000-4000-8000-000000000002"
+MERCHANT = "1b6e2a54-0000-4000-8000-000000000003"
+
+
+class TestAuthority:
+    """Issues at once; standings are set by hand."""
+
+    __test__ = False
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self.standing: dict[str, Standing] = {}
+        self.requests: list[IssueRequest] = []
+
+    def issue(self, request: IssueRequest) -> Issued:
+        self.requests.append(request)
+        asked = x509.load_pem_x509_csr(request.csr)
+        issuer = self._city.organisations
+        leaf = issuer.leaf("Seal of " + request.subject, before=NOW - DAY, purpose=DOCUMENT_SIGNING)
+        builder = x509.CertificateBuilder(
+            issuer.subject,
+            leaf.certificate.subject,
+            asked.public_key(),
+            leaf.certificate.serial_number,
+            NOW - DAY,
+            NOW + 300 * DAY,
+            list(leaf.certificate.extensions),
+        )
+        made = builder.sign(issuer.key, hashes.SHA256())
+        self.standing[leaf.serial] = Standing.GOOD
+        return Issued(serial=leaf.serial, certificate=made.public_bytes(Encoding.PEM), chain=issuer.pem)
+
+    def status(self, serial: str) -> CertificateStatus:
+        return CertificateStatus(serial=serial, standing=self.standing.get(serial, Standing.UNKNOWN))
+
+
+class People:
+    """A clerk of the tax bureau, a citizen, and a merchant with a mandate."""
+
+    def __init__(self) -> None:
+        self.persons = {
+            CLERK: Person(
+                subject=CLERK,
+                username="li.na",
+                kind=PersonKind.CIVIL_SERVANT,
+                name="Li Na",
+                organisation="tax-bureau",
+            ),
+            CITIZEN: Person(subject=CITIZEN, username="wang", kind=PersonKind.CITIZEN, name="Wang Xiaoming"),
+            MERCHANT: Person(
+                subject=MERCHANT,
+                username="zhao",
+                kind=PersonKind.CITIZEN,
+                name="Zhao",
+                mandates=(
+                    Mandate(organisation="silk-company", scope="seal", until=date(2027, 1, 1)),
+                    Mandate(organisation="tax-bureau", scope="seal", until=date(2026, 11, 19)),
+                    Mandate(organisation="tax-bureau", scope="tax", until=date(2027, 1, 1)),
+                ),
+            ),
+        }
+
+    def person(self, subject: str) -> Person:
+        if subject not in self.persons:
+            raise NotFound
+        return self.persons[subject]
+
+    def organisation(self, identifier: str, /) -> Organisation:
+        known = {"tax-bureau": ("Jiangcheng Tax Bureau", "江城市税务局"), "silk-company": ("Silk Ltd.", "江城丝绸公司")}
+        if identifier not in known:
+            raise NotFound
+        name, name_zh = known[identifier]
+        return Organisation(
+            id=identifier, name=name, name_zh=name_zh, credit_code="", agency=identifier == "tax-bureau"
+        )
+
+
+def decide(request: DecisionRequest) -> Decision:
+    """The shipped rule for seals, in one line."""
+    may = request.owner in request.mandates or (
+        "civil-servant" in request.roles and request.organisation == request.owner
+    )
+    allowed = may and request.enabled and request.assurance >= 2
+    return Decision(
+        allowed=allowed,
+        code="allowed" if allowed else "role",
+        reasons=("seal-by-civil-servant",) if allowed else (),
+        step_up=None,
+        version="7",
+    )
+
+
+def encode(event: Event) -> bytes:
+    return json.dumps({"key": event.key, "type": event.type, "outcome": event.outcome.value}).encode()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files are opened only in confined processes, and whatever a file does there ends as an answer."""
+
+import os
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signatures.config import SignatureSettings
+from signatures.errors import Busy, SandboxFailed
+from signatures.models import Inspection, Profile
+from signatures.sandbox import ReaderPool
+from signatures.sandbox.pool import _Reader
+from tests.signatures import documents
+from tests.signatures.pki import NOW, City
+
+_SETTINGS = SignatureSettings(readers=1, reader_wait=timedelta(seconds=0.05))
+
+
+def read(pool: ReaderPool, document: bytes, city: City) -> Inspection:
+    return pool.inspect(document, trust=city.trust(), lists=city.lists(), profile=Profile.STRICT, at=NOW)
+
+
+def test_a_reading_process_says_what_reading_in_process_says(readers: ReaderPool, sealed: bytes, city: City) -> None:
+    found = read(readers, sealed, city)
+    assert found.signatures[0].covers_file
+    assert found.signatures[0].certificate.authority == "organisations"
+    assert found == read(readers, sealed, city)
+
+
+def test_a_document_bomb_costs_bounded_memory_and_gets_an_answer(readers: ReaderPool, city: City) -> None:
+    found = read(readers, documents.bomb(), city)
+    assert found.failure in {"limits", "malformed"}
+    assert read(readers, documents.permit(), city).failure == ""
+
+
+def test_too_little_memory_ends_the_document_not_the_service(sealed: bytes, city: City) -> None:
+    pool = ReaderPool(replace(_SETTINGS, reader_memory=256 * 1024 * 1024))
+    try:
+        failure = ""
+        try:
+            failure = read(pool, b"%PDF-1.7\n" + b"[" * (60 << 20), city).failure
+        except SandboxFailed as error:
+            failure = error.reason
+        assert failure in {"limits", "malformed"}
+        assert read(pool, sealed, city).signatures
+    finally:
+        pool.close()
+
+
+def test_a_document_that_eats_processor_time_is_ended(city: City, sealed: bytes) -> None:
+    pool = ReaderPool(replace(_SETTINGS, reader_processor=timedelta(seconds=1)))
+    try:
+        failure = ""
+        try:
+            failure = read(pool, documents.slow(), city).failure
+        except SandboxFailed as error:
+            failure = error.reason
+        assert failure == "limits"
+        assert read(pool, sealed, city).signatures
+    finally:
+        pool.close()
+
+
+def test_a_process_that_stalls_is_killed_when_the_wall_time_is_over() -> None:
+    reader = _Reader(replace(_SETTINGS, reader_wall=timedelta(seconds=0.1)))
+    os.kill(reader._process.pid, 19)
+    with pytest.raises(SandboxFailed):
+        reader.work({"verb": "inspect"}, b"")
+    reader.end()
+
+
+def test_a_dead_process_is_replaced(sealed: bytes, city: City) -> None:
+    pool = ReaderPool(_SETTINGS)
+    try:
+        read(pool, sealed, city)
+        reader = pool._free.get()
+        assert reader is not None
+        reader._process.kill()
+        reader._process.wait()
+        pool._free.put(reader)
+        with pytest.raises(SandboxFailed):
+            read(pool, sealed, city)
+        assert read(pool, sealed, city).signatures
+    finally:
+        pool.close()
+
+
+def test_an_old_process_is_replaced(sealed: bytes, city: City) -> None:
+    pool = ReaderPool(replace(_SETTINGS, reader_documents=1))
+    try:
+        read(pool, sealed, city)
+        assert pool._free.get_nowait() is None
+    finally:
+        pool.close()
+
+
+def test_when_all_processes_are_at_work_the_caller_is_told(sealed: bytes, city: City) -> None:
+    pool = ReaderPool(_SETTINGS)
+    taken = pool._free.get()
+    with pytest.raises(Busy):
+        read(pool, sealed, city)
+    pool._free.put(taken)
+    pool.close()
+
+
+def test_nonsense_from_a_reading_process_is_no_verdict(sealed: bytes, city: City) -> None:
+    pool = ReaderPool(_SETTINGS)
+    reader = _Lying()
+    pool._free.get()
+    pool._free.put(reader)  # type: ignore[arg-type]  # a corrupted process
+    with pytest.raises(SandboxFailed):
+        read(pool, sealed, city)
+
+
+def test_a_reading_process_has_no_environment_and_cannot_write(tmp_path: Path) -> None:
+    reader = _Reader(_SETTINGS)
+    try:
+        environment = Path(f"/proc/{reader._process.pid}/environ").read_bytes()
+        reader.work({"verb": "nothing"}, b"")
+        limits = Path(f"/proc/{reader._process.pid}/limits").read_text("ascii")
+        opened = {str(link.readlink()) for link in Path(f"/proc/{reader._process.pid}/fd").iterdir()}
+    finally:
+        reader.end()
+    assert set(environment.split(b"\0")) <= {
+        *(line for line in environment.split(b"\0") if line.split(b"=")[0] in {b"PYTHONPATH", b"LANG", b""}),
+        b"MALLOC_ARENA_MAX=1",
+    }
+    sizes = next(line for line in limits.splitlines() if line.startswith("Max file size"))
+    assert sizes.split()[3:5] == ["0", "0"]
+    assert all(link == "/dev/null" or link.startswith("socket:") for link in opened)
+
+
+def test_two_threads_share_the_processes(readers: ReaderPool, sealed: bytes, city: City) -> None:
+    found: list[Inspection] = []
+    threads = [threading.Thread(target=lambda: found.append(read(readers, sealed, city))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.failure for one in found] == ["", "", ""]
+
+
+class _Lying:
+    documents = 0
+
+    def work(self, *_: object) -> tuple[dict[str, object], bytes]:
+        return {"failure": "", "marks": 1, "pages": 1, "signatures": [{"field": "x"}]}, b""
+
+    def end(self) -> None:
+        return

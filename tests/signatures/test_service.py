@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No seal and no verdict without a record; who may seal, with what, and what never leaves."""
+
+import json
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from audit import Outcome, RecordUnavailable
+from ca.models import Standing
+from core.db import Database, migrate
+from core.errors import NotFound
+from signatures.config import SignatureSettings
+from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable
+from signatures.models import Overall, Prepared, Profile, SealOrder
+from signatures.pades.inspection import inspect
+from signatures.pades.signing import Request
+from signatures.sandbox import ReaderPool
+from signatures.service import Sealing, Verification
+from signatures.service.commitment import Commitments
+from signatures.service.keys import SealKeys
+from signatures.service.verification import Asker
+from signatures.store import Signing, Store
+from signatures.verdict import judge
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
+from tests.signatures import documents
+from tests.signatures.fakes import CITIZEN, CLERK, MERCHANT, People, TestAuthority, decide, encode
+from tests.signatures.pki import NOW, City
+
+MIGRATIONS = Path(__file__).parents[2] / "signatures" / "migrations"
+
+
+@dataclass
+class Role:
+    sealing: Sealing
+    verification: Verification
+    store: Store
+    recorder: ListRecorder
+    authority: TestAuthority
+    people: People
+    clock: ManualClock
+    city: City
+    folder: Path
+
+
+@pytest.fixture
+def role(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
+    database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
+    migrate(database, MIGRATIONS)
+    store, recorder, clock = Store(database, encode=encode), ListRecorder(), ManualClock()
+    authority, people, commitments = TestAuthority(city), People(), Commitments(b"k" * 32)
+    sealing = Sealing(
+        store=store,
+        readers=readers,
+        keys=SealKeys(tmp_path / "keys"),
+        authority=authority,
+        people=people,
+        decide=decide,
+        recorder=recorder,
+        nudge=lambda: None,
+        commitments=commitments,
+        outlines=documents.outlines(),
+        clock=clock,
+        settings=SignatureSettings(),
+    )
+    verification = Verification(
+        readers=readers,
+        trust=city.trust(),
+        lists=city.lists,
+        recorder=recorder,
+        commitments=commitments,
+        clock=clock,
+    )
+    yield Role(sealing, verification, store, recorder, authority, people, clock, city, tmp_path)
+    database.close()
+
+
+def order(**changes: object) -> SealOrder:
+    asked = SealOrder(
+        document=documents.permit(), organisation="tax-bureau", actor=CLERK, caller="portal:documents", assurance=2
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]  # tests name the fields
+
+
+def outbox(role: Role) -> list[dict[str, str]]:
+    return [json.loads(row.body) for row in role.store.outbox_head()]
+
+
+def test_a_clerk_seals_and_the_seal_is_trusted(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    sealed = role.sealing.seal(order())
+    assert sealed.startswith(documents.permit()[:20])
+    verdict = role.verification.verify(sealed, asker=Asker())
+    assert verdict.overall is Overall.TRUSTED
+    assert verdict.signatures[0].facts is not None
+    assert verdict.signatures[0].facts.claimed_at == NOW
+
+
+def test_the_intent_is_recorded_first_and_the_outcome_waits_in_the_outbox(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    role.sealing.seal(order())
+    assert role.recorder.types() == ["signature.intended"]
+    intended = role.recorder.events[0]
+    assert intended.outcome is Outcome.INTENDED
+    assert (intended.subject, intended.organisation, intended.policy) == (CLERK, "tax-bureau", "7")
+    assert [(row["type"], row["outcome"]) for row in outbox(role)] == [("signature.made", "success")]
+    role.store.outbox_drop([row.position for row in role.store.outbox_head()])
+    assert outbox(role) == []
+
+
+def test_the_record_holds_a_keyed_commitment_and_nothing_of_the_document(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    document = documents.permit()
+    role.sealing.seal(order(document=document))
+    event = role.recorder.events[0]
+    assert event.object == Commitments(b"k" * 32).of(document)
+    assert event.object != Commitments(b"x" * 32).of(document)
+    assert "permit" not in repr(event).lower()
+
+
+def test_without_the_recorder_nothing_is_sealed(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    role.recorder.down = True
+    with pytest.raises(RecordUnavailable):
+        role.sealing.seal(order())
+    assert [row["outcome"] for row in outbox(role)] == ["failure"]
+    assert role.store.unfinished(before=NOW + timedelta(days=1)) == []
+
+
+def test_without_the_recorder_there_is_no_verdict(role: Role, sealed: bytes) -> None:
+    role.recorder.down = True
+    with pytest.raises(RecordUnavailable):
+        role.verification.verify(sealed, asker=Asker())
+
+
+@pytest.mark.parametrize(
+    ("actor", "organisation", "assurance"),
+    [
+        (CITIZEN, "tax-bureau", 2),
+        (MERCHANT, "tax-bureau", 2),
+        (CLERK, "silk-company", 2),
+        (CLERK, "tax-bureau", 1),
+        ("nobody", "tax-bureau", 2),
+        (CLERK, "no-such-office", 2),
+        (CLERK, "../../etc/passwd", 2),
+    ],
+)
+def test_whoever_may_not_is_refused_and_recorded(role: Role, actor: str, organisation: str, assurance: int) -> None:
+    role.sealing.establish("tax-bureau")
+    with pytest.raises(SealDenied):
+        role.sealing.seal(order(actor=actor, organisation=organisation, assurance=assurance))
+    assert role.recorder.types() == ["signature.refused"]
+    assert role.recorder.events[0].outcome is Outcome.DENIED
+
+
+def test_a_disabled_clerk_is_refused(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    role.people.persons[CLERK] = replace(role.people.persons[CLERK], enabled=False)
+    with pytest.raises(SealDenied):
+        role.sealing.seal(order())
+
+
+def test_a_mandate_lets_a_merchant_seal_for_the_company_while_it_lasts(role: Role) -> None:
+    role.sealing.establish("silk-company")
+    assert role.sealing.seal(order(actor=MERCHANT, organisation="silk-company"))
+    role.clock.advance(timedelta(days=60))
+    with pytest.raises(SealDenied):
+        role.sealing.seal(order(actor=MERCHANT, organisation="silk-company"))
+
+
+def test_an_organisation_without_a_seal_cannot_seal(role: Role) -> None:
+    with pytest.raises(NoSeal):
+        role.sealing.seal(order())
+    assert role.recorder.types() == []
+
+
+@pytest.mark.parametrize("standing", [Standing.SUSPENDED, Standing.REVOKED, Standing.UNKNOWN])
+def test_a_seal_whose_certificate_is_not_good_is_not_used(role: Role, standing: Standing) -> None:
+    made = role.sealing.establish("tax-bureau")
+    role.authority.standing[made.serial] = standing
+    with pytest.raises(SealUnusable):
+        role.sealing.seal(order())
+    role.authority.standing[made.serial] = Standing.GOOD
+    assert role.sealing.seal(order())
+
+
+def test_an_expired_seal_is_not_used(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    role.clock.advance(timedelta(days=400))
+    with pytest.raises(SealUnusable):
+        role.sealing.seal(order())
+
+
+def test_a_lost_key_makes_the_seal_unusable(role: Role, tmp_path: Path, readers: ReaderPool) -> None:
+    made = role.sealing.establish("tax-bureau")
+    (role.folder / "keys" / made.key).unlink()
+    with pytest.raises(SealUnusable):
+        SealKeys(role.folder / "keys").signer(made)
+
+
+def test_keys_are_private_and_belong_to_their_certificates(role: Role) -> None:
+    made = role.sealing.establish("tax-bureau")
+    path = role.folder / "keys" / made.key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    other = role.sealing.establish("silk-company")
+    with pytest.raises(SealUnusable):
+        SealKeys(role.folder / "keys").signer(replace(made, key=other.key))
+
+
+def test_establishing_twice_keeps_the_seal_and_renewing_replaces_it(role: Role) -> None:
+    first = role.sealing.establish("tax-bureau")
+    assert role.sealing.establish("tax-bureau") == first
+    second = role.sealing.establish("tax-bureau", renew=True)
+    assert second.serial != first.serial
+    assert role.store.seal_of("tax-bureau") == second
+    assert [request.actor for request in role.authority.requests] == ["role:signatures"] * 2
+    with pytest.raises(NotFound):
+        role.sealing.establish("no-such-office")
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        (b"", NothingSent),
+        (b"hello", CannotSeal),
+        (b"%PDF-1.7\n", CannotSeal),
+        (documents.encrypted(documents.permit()), CannotSeal),
+        (documents.bomb(), CannotSeal),
+    ],
+)
+def test_what_cannot_take_a_seal_is_refused_before_any_intent(
+    role: Role, document: bytes, error: type[Exception]
+) -> None:
+    role.sealing.establish("tax-bureau")
+    with pytest.raises(error):
+        role.sealing.seal(order(document=document))
+    assert "signature.intended" not in role.recorder.types()
+
+
+def test_a_signed_document_is_not_sealed_again(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    with pytest.raises(AlreadySigned):
+        role.sealing.seal(order(document=role.sealing.seal(order())))
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+def test_turned_pages_are_sealed_too(role: Role, rotate: int) -> None:
+    role.sealing.establish("tax-bureau")
+    sealed = role.sealing.seal(order(document=documents.permit(rotate=rotate, pages=2)))
+    assert role.verification.verify(sealed, asker=Asker()).overall is Overall.TRUSTED
+
+
+def test_a_reading_process_cannot_slip_in_another_document(role: Role, leaf: object) -> None:
+    role.sealing.establish("tax-bureau")
+    role.sealing._readers = _Swapping()  # type: ignore[assignment]  # a corrupted process
+    with pytest.raises(CannotSeal):
+        role.sealing.seal(order())
+    assert role.recorder.types() == []
+
+
+def test_a_sealing_whose_process_died_is_ended_by_the_replay(role: Role) -> None:
+    role.store.intend(
+        Signing(key="a" * 32, organisation="tax-bureau", actor=CLERK, commitment="c", serial="1f", at=NOW)
+    )
+    assert role.sealing.replay() == 0
+    role.clock.advance(timedelta(minutes=11))
+    assert role.sealing.replay() == 1
+    assert role.sealing.replay() == 0
+    assert [(row["type"], row["outcome"]) for row in outbox(role)] == [("signature.made", "failure")]
+
+
+def test_a_verification_is_recorded_with_attributes_only(role: Role, sealed: bytes) -> None:
+    role.verification.verify(sealed, asker=Asker(network="203.0.113.0/24"))
+    event = role.recorder.events[0]
+    assert (event.type, event.subject, event.actor, event.sealed) == ("signature.verified", "", "", {})
+    assert event.attributes["verdict"] == "trusted"
+    assert event.attributes["network"] == "203.0.113.0/24"
+
+
+def test_a_suspension_bites_in_the_next_verdict(role: Role) -> None:
+    made = role.sealing.establish("tax-bureau")
+    sealed = role.sealing.seal(order())
+    role.city.organisations.revoked[int(made.serial, 16)] = x509.ReasonFlags.certificate_hold
+    assert role.verification.verify(sealed, asker=Asker()).overall is Overall.CANNOT_TELL
+    del role.city.organisations.revoked[int(made.serial, 16)]
+    assert role.verification.verify(sealed, asker=Asker()).overall is Overall.TRUSTED
+
+
+def test_verification_and_reading_in_process_agree(role: Role, sealed: bytes) -> None:
+    found = inspect(
+        sealed, trust=role.city.trust(), lists=role.city.lists(), profile=Profile.STRICT, at=role.clock.now()
+    )
+    here = judge(sealed, found, profile=Profile.STRICT, at=role.clock.now())
+    assert role.verification.verify(sealed, asker=Asker()) == here
+
+
+class _Swapping:
+    def prepare(self, document: bytes, request: Request) -> Prepared:
+        assert document
+        assert request
+        other = documents.permit(pages=2) + b"<0000>"
+        return Prepared(document=other, digest=b"x" * 32, start=len(other) - 6, end=len(other))
