@@ -24,10 +24,9 @@ class Refused(Forbidden):
 
     code = "refused"
 
-    def __init__(self, reason: Reason, *, step_up: int | None = None) -> None:
+    def __init__(self, reason: Reason) -> None:
         super().__init__()
         self.reason = reason
-        self.step_up = step_up
 
 
 class NotThroughProxy(Forbidden):

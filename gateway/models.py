@@ -157,6 +157,8 @@ class Answer:
     reason: str = ""
     # Signed identity header; empty for nobody.
     identity: str = ""
+    # Assurance that would do, with the reason "step-up"; else 0.
+    step_up: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ def guarded_host(host: str, port: int, listener: str, route: Route, headers: Seq
         f"auth_request_set $tallygate_identity $upstream_http_{_variable(HEADER)};",
         "auth_request_set $tallygate_decision $upstream_http_tallygate_decision;",
         "auth_request_set $tallygate_reason $upstream_http_tallygate_reason;",
+        "auth_request_set $tallygate_step_up $upstream_http_tallygate_step_up;",
         "error_page 401 403 = @refused;",
         *_error_pages(),
         *_headers(host, port, headers),
@@ -172,13 +173,15 @@ def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
 
 def _refusing(host: str, port: int, listener: str) -> list[str]:
     return [
-        "rewrite ^ /.tallygate/refused? break;",
+        # The query stays for the sake of ?lang=; the page reads nothing else of it.
+        "rewrite ^ /.tallygate/denied break;",
         "proxy_method GET;",
         "proxy_pass_request_body off;",
         *_headers(host, port, ("Accept", "Accept-Language", "Sec-Fetch-Dest", "Sec-Fetch-Mode")),
         'proxy_set_header Content-Length "";',
         *_original(host, listener),
         "proxy_set_header Tallygate-Reason $tallygate_reason;",
+        "proxy_set_header Tallygate-Step-Up $tallygate_step_up;",
         "proxy_set_header Tallygate-Decision $tallygate_decision;",
         *_forward("gateway"),
     ]

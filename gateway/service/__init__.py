@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of the gateway."""
+"""The verbs of the gateway: decide, log in and out, hear the news, set nginx up."""
 
+from .decision import Decider as Decider
+from .identification import Identification as Identification
+from .identification import KeyFile as KeyFile
+from .identification import Lifetimes as Lifetimes
+from .login import Logins as Logins
+from .news import News as News
 from .nginx import as_root as as_root
 from .nginx import command as command
 from .nginx import prepare as prepare
+from .people import People as People

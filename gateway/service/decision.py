@@ -87,7 +87,7 @@ class Decider:
             _log.error("decision_not_recorded", cause=type(error).__name__)
             return _denied(Reason.RECORD_UNAVAILABLE, number)
         if ruling.reason is not None:
-            return _denied(ruling.reason, number)
+            return _denied(ruling.reason, number, step_up=ruling.step_up)
         try:
             return Answer(status=204, decision=number, identity=self._identity(question, ruling, number))
         except Exception:  # noqa: BLE001 - an answer of yes without its identity is none
@@ -214,8 +214,9 @@ def _reason(decision: Decision, caller: Caller) -> Reason | None:
     return reason
 
 
-def _denied(reason: Reason, number: str) -> Answer:
-    return Answer(status=reason.status, decision=number, reason=reason)
+def _denied(reason: Reason, number: str, *, step_up: int | None = None) -> Answer:
+    level = step_up or 0 if reason is Reason.STEP_UP else 0
+    return Answer(status=reason.status, decision=number, reason=reason, step_up=level)
 
 
 def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> Event:

@@ -3,13 +3,12 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from ca import CertificateRefused, CertificateStatus, CertificateVerifier, NoSuchCertificate
+from ca import CertificateRefused, CertificateStatus, NoSuchCertificate, VerifiedCertificate
 from core.clock import Clock
 from core.errors import NotFound
 
@@ -34,6 +33,16 @@ class StatusSource(Protocol):
 
     def status(self, serial: str) -> CertificateStatus:
         """What one serial is worth now."""
+        ...
+
+
+class Verifier(Protocol):
+    """The site's root and authorities, as decisions use them."""
+
+    def verify(
+        self, unverified_pem: bytes, *, purpose: Literal["person", "device", "organisation"], at: datetime
+    ) -> VerifiedCertificate:
+        """Check chain, dates and purpose; raises CertificateRefused."""
         ...
 
 
@@ -80,7 +89,7 @@ class Identification:
         news: News,
         people: People,
         keys: KeyFile,
-        verifier: Callable[[], CertificateVerifier],
+        verifier: Verifier,
         status: StatusSource,
         issuer: str,
         lifetimes: Lifetimes,
@@ -187,7 +196,7 @@ class Identification:
 
     def _device(self, unverified: bytes, *, at: datetime) -> Caller:
         try:
-            certificate = self._verifier().verify(unverified, purpose="device", at=at)
+            certificate = self._verifier.verify(unverified, purpose="device", at=at)
         except CertificateRefused as error:
             raise Refused(Reason.CREDENTIAL) from error
         names = (Kind.CERTIFICATE, certificate.serial), (Kind.DEVICE, certificate.subject)

@@ -52,7 +52,8 @@ class News:
         """Where the feed is to be read from; memory is brought up to there."""
         place = self._store.next_entry()
         with self._lock:
-            self._revoked = self._store.revoked()
+            # Added, not replaced: memory may know what the table could not take yet.
+            self._revoked |= self._store.revoked()
         return place
 
     def hear(self, entries: Sequence[Entry]) -> None:

@@ -35,6 +35,8 @@ def decide_application(decider: Decider, pairs: PairSecrets) -> WSGIApp:
         headers = [("Content-Length", "0"), ("Tallygate-Decision", answer.decision)]
         if answer.reason:
             headers.append(("Tallygate-Reason", answer.reason))
+        if answer.step_up:
+            headers.append(("Tallygate-Step-Up", str(answer.step_up)))
         if answer.identity:
             headers.append((HEADER, answer.identity))
         if answer.status == 204:  # noqa: PLR2004 - No Content carries no length (RFC 9110 section 8.6)

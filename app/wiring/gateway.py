@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and nginx before it."""
+
+import os
+import shutil
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+import core.web
+import gateway
+from app.context import Context
+from app.users import Users, name_of
+from audit import Recorder
+from audit.client import Follower
+from audit.relay import Relay
+from ca import CAClient, CertificateVerifier
+from core.config import ConfigurationError
+from core.db import migrate
+from core.identity import IdentityIssuer
+from gateway import GatewaySettings
+from gateway.client import SignOnClient
+from gateway.service import Decider, Identification, KeyFile, Lifetimes, Logins, News, People, as_root
+from gateway.service import command as nginx_command
+from gateway.service import prepare as nginx_prepare
+from gateway.store import Store
+from gateway.web import WSGIApp, blueprint, decide_application, mounted
+
+from . import policies
+
+ROLE = "gateway"
+_FOLDER = Path(gateway.__file__).parent
+_STATIC = Path(core.web.__file__).parent / "static"
+
+
+def application(context: Context) -> WSGIApp:
+    """The role's WSGI application, with its follower and relay running."""
+    site, clock = context.site, context.clock
+    settings = context.settings("gateway", GatewaySettings)
+    store = Store(context.database(ROLE))
+    recorder = context.recorder(ROLE)
+    relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
+    engine = policies.engine(context)
+    people = People(directory=context.directory(ROLE), clock=clock, lifetime=settings.person_lifetime)
+    news = News(store=store, people=people, clock=clock, reload_policies=engine.reload)
+    follower = Follower(context.feed(ROLE), start=news.start, hear=news.hear, clock=clock)
+    keys = KeyFile(site.public / "sso-jwks.json", clock=clock)
+    verifier = CertificateVerifier.load(site.public)
+    identification = Identification(
+        store=store,
+        news=news,
+        people=people,
+        keys=keys,
+        verifier=verifier,
+        status=CAClient(context.peer(ROLE, "ca")),
+        issuer=site.origin("sso"),
+        lifetimes=Lifetimes(absolute=settings.session_lifetime, idle=settings.session_idle),
+    )
+    decider = Decider(
+        site=site,
+        settings=settings,
+        clock=clock,
+        recorder=recorder,
+        engine=engine,
+        identification=identification,
+        news=news,
+        freshness=follower,
+        identities=IdentityIssuer(_identity_key(context)),
+    )
+    logins = Logins(
+        site=site,
+        settings=settings,
+        clock=clock,
+        store=store,
+        people=people,
+        keys=keys,
+        exchange=SignOnClient(
+            origin=site.origin("sso"),
+            root=site.public / "root.pem",
+            secret=(site.folder(ROLE) / "oidc.secret").read_text("ascii").strip(),
+        ),
+        recorder=recorder,
+        nudge=relay.nudge,
+    )
+    relay.start()
+    follower.start()
+    guard = context.guard(ROLE)
+    proxy = context.pairs(ROLE, ["nginx"])
+
+    def ready() -> None:
+        store.check()
+        follower.check()
+
+    pages = context.flask(
+        ROLE,
+        guard=guard,
+        blueprints=[blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"))],
+        translations=[_FOLDER / "translations"],
+        ready=ready,
+    )
+    return mounted(decide_application(decider, proxy), pages)
+
+
+def found(context: Context, _recorder: Recorder) -> None:
+    """Make the tables."""
+    database = context.database(ROLE)
+    migrate(database, _FOLDER / "migrations")
+    database.close()
+
+
+def prepare(context: Context) -> None:
+    """Write nginx's configuration; at every start, before nginx."""
+    nginx_prepare(context.site, context.settings("gateway", GatewaySettings), static=_STATIC)
+    if Users.detect().separate:
+        folder = context.site.folder("nginx")
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, name_of("nginx"), name_of("nginx"))
+
+
+def command(context: Context) -> list[str]:
+    """How the supervisor runs nginx in the foreground."""
+    line = nginx_command(context.site)
+    return as_root(line) if os.geteuid() == 0 and not Users.detect().separate else line
+
+
+def _identity_key(context: Context) -> EllipticCurvePrivateKey:
+    path = context.site.folder(ROLE) / "identity.key"
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(where=str(path), why="no key that can be read") from error
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise ConfigurationError(where=str(path), why="not an elliptic-curve key")
+    return key

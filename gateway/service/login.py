@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions of the gateway: begun at the sign-on (authorization code, PKCE), opened here, ended by either.
+
+Cookies do not separate ports, so a session names the listener it was opened at and is worth nothing at another.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+from urllib.parse import urlencode
+
+from audit import Event, Outcome, Recorder, encode_event
+from core.clock import Clock
+from core.errors import NotFound
+from core.site import SiteSettings
+
+from ..client import CLIENT
+from ..config import GatewaySettings
+from ..errors import BadLogin, TokenRefused
+from ..models import Login, Session, SignOn
+from ..request import return_path
+from ..store import SessionRevoked, Store
+from ..tokens import id_token, unverified_key_id
+from .identification import KeyFile, digest
+from .people import People
+
+_CLEAN_EVERY = 60.0
+
+
+class Exchange(Protocol):
+    """The sign-on's token endpoint."""
+
+    def exchange(self, *, code: str, verifier: str, redirect_uri: str) -> str:
+        """Redeem a code for an ID token, unverified."""
+        ...
+
+
+class Logins:
+    """Begin, finish, leave."""
+
+    def __init__(
+        self,
+        *,
+        site: SiteSettings,
+        settings: GatewaySettings,
+        clock: Clock,
+        store: Store,
+        people: People,
+        keys: KeyFile,
+        exchange: Exchange,
+        recorder: Recorder,
+        nudge: Callable[[], None],
+    ) -> None:
+        self._site = site
+        self._settings = settings
+        self._clock = clock
+        self._store = store
+        self._people = people
+        self._keys = keys
+        self._exchange = exchange
+        self._recorder = recorder
+        self._nudge = nudge
+        self._issuer = site.origin("sso")
+        self._labels = {site.host(label): label for label in settings.routes}
+        self._cleaned = clock.monotonic()
+
+    def begin(self, *, host: str, listener: str, to: str, acr: int) -> tuple[Login, str]:
+        """A new login and the address at the sign-on where it goes on.
+
+        Raises:
+            BadReturn: ``to`` is no page of this host.
+        """
+        login = Login(
+            state=secrets.token_urlsafe(24),
+            nonce=secrets.token_urlsafe(24),
+            verifier=secrets.token_urlsafe(48),
+            host=host,
+            listener=listener,
+            to=return_path(to),
+            begun=int(self._clock.now().timestamp()),
+        )
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(login.verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {
+            "response_type": "code",
+            "client_id": CLIENT,
+            "redirect_uri": self._callback(host, listener),
+            "scope": "openid",
+            "state": login.state,
+            "nonce": login.nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+            **({"acr_values": str(acr)} if acr else {}),
+        }
+        return login, f"{self._issuer}/authorize?{urlencode(query)}"
+
+    def finish(self, login: Login, *, code: str, state: str, issuer: str, address: str, old_cookie: str) -> str:
+        """Open a session and return its cookie.
+
+        1. the answer belongs to this login   2. redeem the code   3. verify the ID token   4. the person is known and
+        enabled   5. record the intent   6. keep the session with its outcome's record
+
+        Raises:
+            BadLogin: the answer does not belong to the login, or came too late.
+            SignOnUnavailable: the sign-on does not answer as it should.
+            RecordUnavailable: nothing was opened.
+        """
+        at = self._clock.now()
+        self._belongs(login, state=state, issuer=issuer, at=at)
+        unverified = self._exchange.exchange(
+            code=code, verifier=login.verifier, redirect_uri=self._callback(login.host, login.listener)
+        )
+        signed = self._verify(unverified, nonce=login.nonce, at=at)
+        try:
+            person = self._people.person(signed.subject)
+        except NotFound as error:
+            raise BadLogin from error
+        if not person.enabled:
+            raise BadLogin
+        cookie = secrets.token_urlsafe(32)
+        session = Session(
+            digest=digest(cookie),
+            session=signed.session,
+            subject=signed.subject,
+            acr=signed.acr,
+            methods=signed.methods,
+            host=login.host,
+            listener=login.listener,
+            opened=at,
+            seen=at,
+            id_token=unverified,
+        )
+        name = secrets.token_hex(16)
+        sealed = {"name": person.name, "address": address}
+        # State after this line: an intent without a session. If we stop here nothing was granted.
+        self._recorder.record(self._event(session, Outcome.INTENDED, name=name, at=at, sealed=sealed))
+        outcome = self._event(session, Outcome.SUCCESS, name=name, at=at, sealed=sealed)
+        try:
+            self._store.open_session(
+                session,
+                key=outcome.key,
+                body=encode_event(outcome),
+                replaces=digest(old_cookie) if old_cookie else "",
+            )
+        except SessionRevoked as error:
+            raise BadLogin from error
+        self._nudge()
+        self._clean(at)
+        return cookie
+
+    def leave(self, cookie: str, *, host: str, listener: str) -> str:
+        """End the session of this cookie and return the address at the sign-on where logging out goes on."""
+        ended = self._store.end_session(digest(cookie)) if cookie else None
+        query = {"client_id": CLIENT}
+        label = self._labels.get(host)
+        if label is not None:
+            query["post_logout_redirect_uri"] = self._site.origin(label, listener) + "/"
+        if ended is not None:
+            query["id_token_hint"] = ended.id_token
+        return f"{self._issuer}/logout?{urlencode(query)}"
+
+    def _belongs(self, login: Login, *, state: str, issuer: str, at: datetime) -> None:
+        age = timedelta(seconds=at.timestamp() - login.begun)
+        if not hmac.compare_digest(state.encode(), login.state.encode()):
+            raise BadLogin
+        # RFC 9207: an answer that names another issuer was meant for a mix-up.
+        if issuer and issuer != self._issuer:
+            raise BadLogin
+        if not timedelta(seconds=-5) <= age <= self._settings.login_lifetime:
+            raise BadLogin
+
+    def _verify(self, unverified: str, *, nonce: str, at: datetime) -> SignOn:
+        try:
+            keys = self._keys.keys(unverified_key_id(unverified))
+            return id_token(unverified, keys, client=CLIENT, issuer=self._issuer, nonce=nonce, at=at)
+        except TokenRefused as error:
+            raise BadLogin from error
+
+    def _callback(self, host: str, listener: str) -> str:
+        label = self._labels.get(host)
+        if label is None:
+            raise BadLogin
+        return self._site.origin(label, listener) + "/.tallygate/callback"
+
+    def _event(self, session: Session, outcome: Outcome, *, name: str, at: datetime, sealed: dict[str, str]) -> Event:
+        return Event(
+            key=secrets.token_hex(16),
+            type="gateway.session.opened",
+            outcome=outcome,
+            at=at,
+            source="gateway",
+            subject=session.subject,
+            object=name,
+            session=session.session,
+            zone=session.listener,
+            attributes={
+                "host": session.host,
+                "acr": str(session.acr),
+                "amr": " ".join(session.methods),
+            },
+            sealed=sealed,
+        )
+
+    def _clean(self, at: datetime) -> None:
+        now = self._clock.monotonic()
+        if now - self._cleaned < _CLEAN_EVERY:
+            return
+        self._cleaned = now
+        self._store.forget(
+            opened_before=at - self._settings.session_lifetime, seen_before=at - self._settings.session_idle, at=at
+        )

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's own pages at every guarded host: log in, come back, log out, and why access was denied.
+
+Only nginx reaches them, and it alone says which host and listener the browser is at.
+"""
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, session
+from flask.typing import ResponseReturnValue
+
+from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
+from core.web import Guard, _, locale
+from core.web.inputs import query_text
+
+from ..config import LISTENERS
+from ..errors import BadLogin, BadReturn, BadTarget, NotThroughProxy
+from ..models import Login, Reason
+from ..request import COOKIE, return_path, target
+from ..service.login import Logins
+from .words import WORDS, Words
+
+_PENDING = "logins"
+_MOST_PENDING = 3
+"""Logins one browser may have begun: one for each of a few tabs, and no more than a cookie can carry."""
+_HIGHEST = 3
+_UNAUTHORIZED, _UNAVAILABLE, _SEE_OTHER = 401, 503, 303
+_WHY = "nginx names host and listener by its pair secret; the visitor is nobody yet"
+
+
+def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str) -> Blueprint:
+    """The pages; ``sign_on`` is the origin that forms may lead to."""
+    pages = Blueprint("gateway", __name__, template_folder="../templates", url_prefix="/.tallygate")
+
+    @pages.before_request
+    def through_nginx() -> None:
+        name = proxy.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER))
+        if name != "nginx" or _listener() not in LISTENERS:
+            raise NotThroughProxy
+
+    @pages.get("/login")
+    @guard.own(_WHY)
+    def login() -> ResponseReturnValue:
+        acr = query_text("acr", longest=1) or "0"
+        if not acr.isdigit() or int(acr) > _HIGHEST:
+            raise BadLogin
+        begun, address = service.begin(
+            host=_host(), listener=_listener(), to=query_text("to", longest=4096) or "/", acr=int(acr)
+        )
+        pending = dict(session.get(_PENDING, {}))
+        while len(pending) >= _MOST_PENDING:
+            pending.pop(min(pending, key=lambda state: int(pending[state]["begun"])))
+        pending[begun.state] = asdict(begun)
+        session[_PENDING] = pending
+        return redirect(address, code=_SEE_OTHER)
+
+    @pages.get("/callback")
+    @guard.own(_WHY)
+    def callback() -> ResponseReturnValue:
+        state = query_text("state", longest=100)
+        pending = dict(session.get(_PENDING, {}))
+        begun = _login(pending.pop(state, None))
+        # Whatever the answer, a login is finished once.
+        session[_PENDING] = pending
+        if begun.host != _host() or begun.listener != _listener():
+            raise BadLogin
+        code = query_text("code", longest=500)
+        if not code:
+            return _not_finished(begun)
+        cookie = service.finish(
+            begun,
+            code=code,
+            state=state,
+            issuer=query_text("iss", longest=300),
+            address=request.headers.get("X-Client-Address", ""),
+            old_cookie=request.cookies.get(COOKIE, ""),
+        )
+        response = redirect(begun.to, code=_SEE_OTHER)
+        response.set_cookie(COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/")
+        return response
+
+    @pages.get("/logout")
+    @guard.own(_WHY)
+    def ask() -> str:
+        g.form_targets = (sign_on,)
+        return render_template("gateway/logout.html")
+
+    @pages.post("/logout")
+    @guard.own(_WHY)
+    def logout() -> ResponseReturnValue:
+        g.form_targets = (sign_on,)
+        address = service.leave(request.cookies.get(COOKIE, ""), host=_host(), listener=_listener())
+        response = redirect(address, code=_SEE_OTHER)
+        response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
+        return response
+
+    @pages.get("/denied")
+    @guard.own(_WHY)
+    def denied() -> ResponseReturnValue:
+        return _denied()
+
+    return pages
+
+
+def _host() -> str:
+    return request.headers.get("X-Original-Host", "")
+
+
+def _listener() -> str:
+    return request.headers.get("Tallygate-Listener", "")
+
+
+def _login(stored: Any) -> Login:
+    # The cookie is signed by us, but perhaps by an older version of us.
+    try:
+        return Login(**stored)
+    except TypeError as error:
+        raise BadLogin from error
+
+
+def _not_finished(begun: Login) -> ResponseReturnValue:
+    page = render_template(
+        "gateway/not_finished.html",
+        again=_login_address(begun.to),
+        refused=query_text("error", longest=60) == "access_denied",
+    )
+    return Response(page, status=403)
+
+
+def _denied() -> ResponseReturnValue:
+    try:
+        reason = Reason(request.headers.get("Tallygate-Reason", ""))
+    except ValueError:
+        reason = Reason.UNAVAILABLE
+    words = WORDS[reason]
+    back = _back()
+    page = _wants_page()
+    if reason is Reason.LOGIN and page and request.headers.get("X-Original-Method") in ("GET", "HEAD"):
+        response: Response = redirect(_login_address(back), code=302)  # type: ignore[assignment]  # Flask's own subclass
+    elif page:
+        response = Response(_page(reason, words, back))
+        response.status_code = words.status
+    else:
+        response = _problem(reason, words)
+    if words.status == _UNAVAILABLE:
+        response.headers["Retry-After"] = "5"
+    if response.status_code == _UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="tallygate"'
+    return response
+
+
+def _page(reason: Reason, words: Words, back: str) -> str:
+    step_up = request.headers.get("Tallygate-Step-Up", "")
+    return render_template(
+        "gateway/denied.html",
+        reason=reason.value,
+        title=_(words.title),
+        why=_(words.why),
+        advice=_(words.advice),
+        offers=words.offers,
+        login=_login_address(back),
+        step_up=_login_address(back, acr=step_up if step_up in ("1", "2", "3") else "2"),
+        back=back,
+        decision=request.headers.get("Tallygate-Decision", "")[:8],
+        other_language=_other_language(back),
+    )
+
+
+def _problem(reason: Reason, words: Words) -> Response:
+    response = jsonify(
+        {
+            "type": f"urn:tallygate:error:{reason.value}",
+            "title": words.title,
+            "status": words.status,
+            "detail": f"{words.why} {words.advice}",
+            "code": reason.value,
+            "message": words.why,
+            "parameters": {},
+            "instance": f"urn:tallygate:decision:{request.headers.get('Tallygate-Decision', '')}",
+        }
+    )
+    response.status_code = words.status
+    response.content_type = "application/problem+json"
+    return response
+
+
+def _back() -> str:
+    """The page that was asked for, if it can be returned to."""
+    try:
+        return return_path(request.headers.get("X-Original-URI", ""))
+    except BadReturn:
+        return "/"
+
+
+def _login_address(to: str, *, acr: str = "") -> str:
+    query = {"to": to, **({"acr": acr} if acr else {})}
+    return f"/.tallygate/login?{urlencode(query)}"
+
+
+def _other_language(back: str) -> dict[str, str]:
+    """As on every page, but for the address the visitor sees."""
+    code, name, tag = ("en", "English", "en") if locale() == "zh" else ("zh", "简体中文", "zh-Hans")
+    try:
+        path = target("GET", back).raw.partition("?")[0]
+    except BadTarget:
+        path = "/"
+    pairs = [(key, value) for key in request.args for value in request.args.getlist(key) if key != "lang"]
+    return {"code": tag, "name": name, "address": f"{path}?{urlencode([*pairs, ('lang', code)])}"}
+
+
+def _wants_page() -> bool:
+    if request.headers.get("Sec-Fetch-Mode"):
+        return request.headers["Sec-Fetch-Mode"] == "navigate"
+    return "text/html" in request.headers.get("Accept", "")
