@@ -127,7 +127,14 @@ def issue_server(authority: CertificateAuthority, *, label: str, hosts: Sequence
     """Certify one of the site's own servers: ``tls.key`` and ``tls.pem`` (certificate, then issuer) in its folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     issued = authority.issue(
-        IssueRequest(profile="server", csr=self_request(key), subject=label, actor="role:app", hosts=tuple(hosts))
+        IssueRequest(
+            profile="server",
+            csr=self_request(key),
+            subject=label,
+            actor="role:app",
+            actor_roles=frozenset({"role:app"}),
+            hosts=tuple(hosts),
+        )
     )
     write_private(folder / "tls.key", encode_key(key))
     write_private(folder / "tls.pem", issued.certificate + issued.chain)

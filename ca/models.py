@@ -60,9 +60,9 @@ class IssueRequest:
     csr: bytes
     # Directory identifier of a person, device or organisation; a label for the site's own machines.
     subject: str
-    # Who asks: an officer's identifier, or "role:NAME" for a role of the site.
+    # Who asks: a person's identifier, or "role:NAME" for a role of the site on its own behalf.
     actor: str
-    # Directory roles the actor holds, as the gateway vouched for them.
+    # Directory roles the actor holds, as the gateway vouched for them, or "role:NAME" of the calling role.
     actor_roles: frozenset[str] = frozenset()
     # DNS names and loopback addresses, for servers only.
     hosts: tuple[str, ...] = ()

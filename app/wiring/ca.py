@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``ca``: authority, relay, housekeeping and its pages; and its part in the birth of a site."""
 
+from pathlib import Path
+
+from flask import Flask
+
 from app.context import Context
 from audit import Recorder
-from ca import CASettings, ceremony
-from ca.service import open_authority
+from audit.relay import Relay
+from ca import CASettings, CertificateVerifier, ceremony, web
+from ca.models import ISSUERS
+from ca.service import Housekeeping, open_authority
 from ca.store import Store
 from core.site import PORTALS
 
@@ -57,3 +63,46 @@ def issue_process_certificates(context: Context, recorder: Recorder) -> None:
     ceremony.issue_server(authority, label="slapd", hosts=ldap, folder=site.folder("slapd"))
     ceremony.deliver_outbox(store, recorder)
     database.close()
+
+
+def application(context: Context) -> Flask:
+    """The running role: public facts, the peer API, the desk and its side door."""
+    site = context.site
+    settings = context.settings("ca", CASettings)
+    store = Store(context.database("ca"))
+    recorder = context.recorder("ca")
+    directory = context.directory("ca")
+    relay = Relay(store, recorder, lock=site.folder("ca") / "relay.lock")
+    authority = open_authority(
+        site=site,
+        settings=settings,
+        store=store,
+        recorder=recorder,
+        clock=context.clock,
+        directory=directory,
+        nudge=relay.nudge,
+    )
+    relay.start()
+    Housekeeping(authority, issuers=ISSUERS).start()
+    guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
+    door = web.side_door(
+        authority,
+        guard,
+        directory=directory,
+        verifier=CertificateVerifier.load(site.public),
+        pairs=context.pairs("ca", ["nginx"]),
+        recorder=recorder,
+        clock=context.clock,
+    )
+    return context.flask(
+        "ca",
+        guard=guard,
+        blueprints=[
+            web.public(authority, guard),
+            web.api(authority, guard),
+            web.desk(authority, guard, directory=directory),
+            door,
+        ],
+        translations=[Path(web.__file__).parents[1] / "translations"],
+        ready=authority.check,
+    )

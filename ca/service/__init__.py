@@ -3,6 +3,7 @@
 
 from .authority import CertificateAuthority as CertificateAuthority
 from .authority import self_request as self_request
+from .housekeeping import Housekeeping as Housekeeping
 from .opening import key_folder as key_folder
 from .opening import open_authority as open_authority
 from .policy import IssuancePolicy as IssuancePolicy

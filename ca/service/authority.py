@@ -186,6 +186,7 @@ class CertificateAuthority:
                 csr=self_request(key),
                 subject=f"ocsp-{issuer}",
                 actor="role:ca",
+                actor_roles=frozenset({"role:ca"}),
                 issuer=issuer,
             )
             self._keys.keep_responder(issuer, key, self.issue(request).certificate)

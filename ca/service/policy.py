@@ -29,16 +29,15 @@ class IssuancePolicy(Protocol):
 
 
 class RequesterRules:
-    """The rules that hold wherever the authority runs: profiles name who may ask, and nobody serves themselves."""
+    """The rules that hold wherever the authority runs: profiles name who may ask, and no officer serves themselves."""
 
     def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
         """Allow or refuse."""
-        if request.actor == request.subject:
-            return Verdict(allowed=False, reasons=("not-for-oneself",))
-        # Only a role of the site may call itself "role:..."; officers are identified by the gateway.
-        claims = request.actor_roles | ({request.actor} if request.actor.startswith("role:") else frozenset())
-        if not claims & profile.requesters:
+        if not request.actor_roles & profile.requesters:
             return Verdict(allowed=False, reasons=("requester-not-allowed",))
+        # An officer's power is not for the officer; a role of the site may carry a person's own wish.
+        if request.actor == request.subject and not any(role.startswith("role:") for role in request.actor_roles):
+            return Verdict(allowed=False, reasons=("not-for-oneself",))
         return Verdict(allowed=True, reasons=("requester-allowed",))
 
 

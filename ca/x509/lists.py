@@ -3,6 +3,7 @@
 
 import base64
 import binascii
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from urllib.parse import unquote_to_bytes
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
 from ..models import Reason, Standing
@@ -150,6 +153,19 @@ def _names(request: ocsp.OCSPRequest, issuer: x509.Certificate) -> bool:
     algorithm = request.hash_algorithm
     if not isinstance(algorithm, hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
         return False
-    # The builder computes name and key hash as RFC 6960 section 4.1.1 wants them.
-    own = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
-    return own.issuer_name_hash == request.issuer_name_hash and own.issuer_key_hash == request.issuer_key_hash
+    # RFC 6960 section 4.1.1: over the DER of the name, and over the key without tag, length and unused bits.
+    name, key = _digest(algorithm, issuer.subject.public_bytes()), _digest(algorithm, _bits(issuer))
+    return hmac.compare_digest(request.issuer_name_hash + request.issuer_key_hash, name + key)
+
+
+def _bits(issuer: x509.Certificate) -> bytes:
+    key = issuer.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise UnsupportedAlgorithm("issuers here have elliptic-curve keys")
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _digest(algorithm: hashes.HashAlgorithm, content: bytes) -> bytes:
+    digest = hashes.Hash(algorithm)
+    digest.update(content)
+    return digest.finalize()

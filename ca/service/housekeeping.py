@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the authority does unasked: settle dead issuances, renew OCSP delegates, keep revocation lists fresh."""
+
+import threading
+from collections.abc import Sequence
+
+from core.errors import TallygateError
+from core.log import logger
+
+from .authority import CertificateAuthority
+
+_log = logger(__name__)
+
+INTERVAL = 600.0
+RETRY = 2.0
+
+
+class Housekeeping:
+    """A daemon thread; begins at once, so that a restart replays unfinished intents."""
+
+    def __init__(
+        self,
+        authority: CertificateAuthority,
+        *,
+        issuers: Sequence[str],
+        interval: float = INTERVAL,
+        retry: float = RETRY,
+    ) -> None:
+        self._authority = authority
+        self._issuers = tuple(issuers)
+        self._interval = interval
+        self._retry = retry
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ca-housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for a round under way."""
+        self._stopped.set()
+        self._thread.join()
+
+    def round(self) -> None:
+        """Everything once.
+
+        Raises:
+            TallygateError: the record or the database is away; a later round does it.
+        """
+        self._authority.reap()
+        self._authority.renew_responders()
+        for issuer in self._issuers:
+            self._authority.crl(issuer)
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopped.wait(pause):
+            try:
+                self.round()
+                pause = self._interval
+            except TallygateError as error:
+                _log.warning("housekeeping_postponed", code=error.code)
+                pause = self._retry

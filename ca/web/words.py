@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the desk calls things; catalogue keys."""
+
+from core.errors import N_
+
+from ..models import Reason, Standing, State
+
+PROFILES = {
+    "citizen": N_("Citizen: login"),
+    "citizen-signing": N_("Person: signing documents"),
+    "civil-servant": N_("Civil servant: login"),
+    "organisation-seal": N_("Organisation: seal"),
+    "device-client": N_("Device"),
+    "server": N_("Server"),
+    "ocsp": N_("OCSP responder"),
+    "timestamp": N_("Time-stamping"),
+}
+
+STANDINGS = {
+    Standing.GOOD: N_("Valid"),
+    Standing.SUSPENDED: N_("Suspended"),
+    Standing.REVOKED: N_("Revoked"),
+    Standing.POSSIBLY_ISSUED: N_("Possibly issued"),
+    Standing.UNKNOWN: N_("Not issued"),
+}
+
+EXPIRED = N_("Expired")
+
+COLOURS = {
+    Standing.GOOD: "good",
+    Standing.SUSPENDED: "warn",
+    Standing.REVOKED: "bad",
+    Standing.POSSIBLY_ISSUED: "warn",
+    Standing.UNKNOWN: "",
+}
+
+STATES = {
+    State.RESERVED: N_("Serial number taken"),
+    State.INTENDED: N_("About to be signed"),
+    State.SIGNED: N_("Signed"),
+    State.DELIVERED: N_("Handed over"),
+    State.ABANDONED: N_("Abandoned before signing"),
+}
+
+REASONS = {
+    Reason.UNSPECIFIED: N_("No particular reason"),
+    Reason.KEY_COMPROMISE: N_("The key was lost or fell into other hands"),
+    Reason.AFFILIATION_CHANGED: N_("The holder changed office or organisation"),
+    Reason.SUPERSEDED: N_("Replaced by a new certificate"),
+    Reason.CESSATION: N_("No longer used"),
+    Reason.PRIVILEGE_WITHDRAWN: N_("The right to hold it was withdrawn"),
+}
+
+ISSUERS = {
+    "people": N_("People"),
+    "devices": N_("Devices"),
+    "organisations": N_("Organisations"),
+    "infrastructure": N_("Infrastructure"),
+}
+
+RULES = {
+    "not-for-oneself": N_("nobody decides about their own certificate"),
+    "requester-not-allowed": N_("your role may not request this kind of certificate"),
+}
