@@ -303,6 +303,6 @@ def test_verification_and_reading_in_process_agree(role: Role, sealed: bytes) ->
 class _Swapping:
     def prepare(self, document: bytes, request: Request) -> Prepared:
         assert document
-        assert request
+        assert request.room
         other = documents.permit(pages=2) + b"<0000>"
         return Prepared(document=other, digest=b"x" * 32, start=len(other) - 6, end=len(other))

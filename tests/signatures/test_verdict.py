@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from signatures.models import Indication, Overall, Profile, Value, Verdict
 from signatures.pades.inspection import inspect
@@ -217,7 +218,7 @@ def test_a_leaf_cannot_issue(city: City) -> None:
         .serial_number(4711)
         .not_valid_before(NOW - DAY)
         .not_valid_after(NOW + DAY)
-        .sign(middle.key, fake.certificate.signature_hash_algorithm)
+        .sign(middle.key, hashes.SHA256())
     )
     leaf = Leaf(fake.key, forged, middle.pem)
     assert look(documents.sealed(documents.permit(), leaf), city).overall is Overall.NOT_TRUSTED

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes the role ``signatures``: verification for everybody, seals for the site's own roles; and its birth."""
+
+import secrets
+from pathlib import Path
+
+from flask import Flask
+
+import signatures.store
+from audit import Recorder, encode_event
+from audit.relay import Relay
+from ca.client import CAClient
+from core.config import secret
+from core.db import Database, migrate
+from policies.models import Decision, DecisionRequest
+from signatures.config import SignatureSettings
+from signatures.pades.anchors import of_site
+from signatures.pades.glyphs import Outlines
+from signatures.sandbox import ReaderPool
+from signatures.service import IssuerLists, Sealing, Verification
+from signatures.service.commitment import Commitments
+from signatures.service.keys import SealKeys
+from signatures.store import Store
+from signatures.web import blueprint
+
+from ..context import Context
+from ..files import write_secret
+from . import policies
+
+ROLE = "signatures"
+CALLERS = ("app", "portal:documents")
+_HERE = Path(signatures.store.__file__).parent
+
+
+def found(context: Context, recorder: Recorder) -> None:  # noqa: ARG001 - every role is founded alike
+    """Make the tables and the key of the commitments; seals come later, from the running authority."""
+    path = _commitment_key(context)
+    if not path.exists():
+        write_secret(path, secrets.token_bytes(32))
+    _database(context).close()
+
+
+def application(context: Context) -> Flask:
+    """The role's WSGI application, with its relay running."""
+    site, settings = context.site, context.settings(ROLE, SignatureSettings)
+    store = Store(_database(context), encode=encode_event)
+    recorder = context.recorder(ROLE)
+    relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
+    readers, commitments = ReaderPool(settings), Commitments(secret(_commitment_key(context)))
+    trust = of_site(site.public)
+    peer = context.peer(ROLE, "ca")
+    engine = policies.engine(context)
+
+    def decide(request: DecisionRequest) -> Decision:
+        # A release may have come since the last seal; an unreadable one stops seals rather than keep old rules.
+        engine.reload()
+        return engine.decide(request)
+
+    verification = Verification(
+        readers=readers,
+        trust=trust,
+        lists=IssuerLists(peer, issuers=sorted(trust.signing)),
+        recorder=recorder,
+        commitments=commitments,
+        clock=context.clock,
+    )
+    sealing = Sealing(
+        store=store,
+        readers=readers,
+        keys=SealKeys(site.folder(ROLE) / "keys"),
+        authority=CAClient(peer),
+        people=context.directory(ROLE),
+        decide=decide,
+        recorder=recorder,
+        nudge=relay.nudge,
+        commitments=commitments,
+        outlines=Outlines.open(settings.font, face=settings.font_face),
+        clock=context.clock,
+        settings=settings,
+    )
+    relay.start()
+    sealing.replay()
+    guard = context.guard(ROLE, callers=CALLERS)
+    return context.flask(
+        ROLE,
+        guard=guard,
+        blueprints=[blueprint(verification=verification, sealing=sealing, guard=guard, largest=settings.largest)],
+        translations=[_HERE / "translations"],
+        ready=store.check,
+    )
+
+
+def _database(context: Context) -> Database:
+    database = context.database(ROLE)
+    migrate(database, _HERE / "migrations")
+    return database
+
+
+def _commitment_key(context: Context) -> Path:
+    return context.site.folder(ROLE) / "commitment.key"

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page and the REST interface: plain words for people, exact errors for programs, nothing for strangers."""
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
+
+from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
+from core.db import Database, migrate
+from core.site import Ports, SiteSettings
+from core.web import Guard, create
+from signatures.config import SignatureSettings
+from signatures.sandbox import ReaderPool
+from signatures.service import Sealing, Verification
+from signatures.service.commitment import Commitments
+from signatures.service.keys import SealKeys
+from signatures.store import Store
+from signatures.web import blueprint
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
+from tests.signatures import documents
+from tests.signatures.fakes import CITIZEN, CLERK, People, TestAuthority, decide, encode
+from tests.signatures.pki import City
+
+ROOT = Path(__file__).parents[2]
+PDF = {"Content-Type": "application/pdf"}
+LARGEST = 4 * 1024 * 1024
+
+
+def peer(name: str = "app", secret: bytes = b"a" * 32) -> dict[str, str]:
+    return {CALLER_HEADER: name, SECRET_HEADER: base64.b64encode(secret).decode()}
+
+
+@pytest.fixture
+def recorder() -> ListRecorder:
+    return ListRecorder()
+
+
+@pytest.fixture
+def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder) -> Iterator[Flask]:
+    database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
+    migrate(database, ROOT / "signatures" / "migrations")
+    store, clock, commitments = Store(database, encode=encode), ManualClock(), Commitments(b"k" * 32)
+    sealing = Sealing(
+        store=store,
+        readers=readers,
+        keys=SealKeys(tmp_path / "keys"),
+        authority=TestAuthority(city),
+        people=People(),
+        decide=decide,
+        recorder=recorder,
+        nudge=lambda: None,
+        commitments=commitments,
+        outlines=documents.outlines(),
+        clock=clock,
+        settings=SignatureSettings(),
+    )
+    verification = Verification(
+        readers=readers,
+        trust=city.trust(),
+        lists=city.lists,
+        recorder=recorder,
+        commitments=commitments,
+        clock=clock,
+    )
+    site = SiteSettings(
+        name="city",
+        domain="city.localhost",
+        title="Jiangcheng",
+        title_zh="江城市",
+        state=tmp_path,
+        ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
+    )
+    guard = Guard(clock=clock, pairs=PairSecrets({"app": b"a" * 32, "portal:documents": b"b" * 32}))
+    yield create(
+        "signatures",
+        site=site,
+        guard=guard,
+        session_key=b"s" * 32,
+        blueprints=[blueprint(verification=verification, sealing=sealing, guard=guard, largest=LARGEST)],
+        translations=[ROOT / "signatures" / "translations"],
+    )
+    database.close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    app.config["SERVER_NAME"] = None
+    return app.test_client()
+
+
+def token(client: FlaskClient) -> str:
+    page = client.get("/", base_url="https://verify.city.localhost").get_data(as_text=True)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found
+    return found.group(1)
+
+
+def upload(client: FlaskClient, document: bytes, *, lang: str = "en", **more: str) -> tuple[int, str]:
+    with client.post(
+        f"/?lang={lang}",
+        base_url="https://verify.city.localhost",
+        headers={"Referer": "https://verify.city.localhost/", "X-Forwarded-For": "203.0.113.77"},
+        data={"csrf_token": token(client), "document": (io.BytesIO(document), "permit.pdf"), **more},
+        content_type="multipart/form-data",
+    ) as answer:
+        return answer.status_code, answer.get_data(as_text=True)
+
+
+def test_the_page_answers_in_both_languages(client: FlaskClient, sealed: bytes) -> None:
+    status, page = upload(client, sealed)
+    assert status == 200
+    assert "This document can be trusted." in page
+    assert "TOTAL-PASSED" in page
+    status, page = upload(client, documents.one_byte_changed(sealed), lang="zh")
+    assert "这份文件不可信。" in page
+    assert "文件内容与签署时不一致" in page
+
+
+def test_the_page_says_when_there_is_no_signature_or_none_that_can_be_confirmed(
+    client: FlaskClient, sealed: bytes
+) -> None:
+    assert "This document carries no signature." in upload(client, documents.permit())[1]
+    assert "signature data that we cannot confirm" in upload(client, documents.form_removed(sealed))[1]
+
+
+def test_the_record_of_an_anonymous_check_keeps_the_network_not_the_address(
+    client: FlaskClient, sealed: bytes, recorder: ListRecorder
+) -> None:
+    upload(client, sealed)
+    assert recorder.types() == ["signature.verified"]
+    assert recorder.events[0].attributes["network"] == "203.0.113.0/24"
+    assert "203.0.113.77" not in repr(recorder.events[0])
+
+
+def test_a_form_without_its_token_or_without_a_file_is_refused(client: FlaskClient, sealed: bytes) -> None:
+    answer = client.post(
+        "/", base_url="https://verify.city.localhost", data={"document": (io.BytesIO(sealed), "a.pdf")}
+    )
+    assert answer.status_code == 403
+    status, page = upload(client, b"")
+    assert status == 400
+    assert "No document was sent" in page
+
+
+def test_names_in_certificates_are_escaped(client: FlaskClient, city: City) -> None:
+    rude = city.organisations.leaf("<script>alert(1)</script>")
+    page = upload(client, documents.sealed(documents.permit(), rude))[1]
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_document_over_the_limit_is_refused_on_page_and_interface(client: FlaskClient) -> None:
+    huge = b"%PDF-1.7\n" + b"0" * (LARGEST + 128 * 1024)
+    assert upload(client, huge)[0] == 413
+    answer = client.post("/api/v1/verify", data=huge, headers=PDF)
+    assert answer.status_code == 413
+    assert answer.get_json()["code"] == "too_large"
+    assert client.post("/api/v1/verify", data=huge[: LARGEST - 1], headers=PDF).status_code == 200
+
+
+def test_the_interface_answers_with_codes_and_words(client: FlaskClient, sealed: bytes) -> None:
+    verdict = client.post("/api/v1/verify", data=sealed, headers=PDF).get_json()
+    assert verdict["overall"] == "trusted"
+    assert verdict["signatures"][0]["answers"]["issuer"]["code"] == "issuer_trusted"
+    filled = client.post("/api/v1/verify?profile=tolerant", data=sealed, headers=PDF).get_json()
+    assert filled["profile"] == "tolerant"
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "headers", "code"),
+    [
+        ("/api/v1/verify", b"", PDF, "nothing_sent"),
+        ("/api/v1/verify", b"%PDF-1.7", {}, "wrong_media_type"),
+        ("/api/v1/verify", b"%PDF-1.7", {"Content-Type": "text/plain"}, "wrong_media_type"),
+        ("/api/v1/verify?profile=lenient", b"%PDF-1.7", PDF, "malformed"),
+        ("/api/v1/verify?profile=strict&profile=tolerant", b"%PDF-1.7", PDF, "malformed"),
+        ("/api/v1/verify?profile=%00", b"%PDF-1.7", PDF, "malformed"),
+    ],
+)
+def test_a_malformed_request_gets_its_code(
+    client: FlaskClient, address: str, body: bytes, headers: dict[str, str], code: str
+) -> None:
+    answer = client.post(address, data=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.content_type == "application/problem+json"
+    assert answer.get_json()["code"] == code
+
+
+@pytest.mark.parametrize("body", [b"\0" * 100, b"%PDF-1.7\n" * 1000, b"\xff" * 5000, documents.permit()[:700]])
+def test_any_bytes_get_a_verdict(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/api/v1/verify", data=body, headers=PDF)
+    assert answer.status_code == 200
+    assert answer.get_json()["subindication"] == "FORMAT_FAILURE"
+
+
+def test_without_the_recorder_there_is_no_verdict_and_no_seal(
+    client: FlaskClient, sealed: bytes, recorder: ListRecorder
+) -> None:
+    client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer())
+    recorder.down = True
+    assert upload(client, sealed)[0] == 503
+    answer = client.post("/api/v1/verify", data=sealed, headers=PDF)
+    assert answer.status_code == 503
+    assert "trusted" not in answer.get_data(as_text=True)
+    query = f"organisation=tax-bureau&actor={CLERK}&assurance=2"
+    answer = client.post(f"/api/v1/seal?{query}", data=documents.permit(), headers={**PDF, **peer()})
+    assert answer.status_code == 503
+    assert not answer.data.startswith(b"%PDF")
+
+
+def test_a_portal_seals_for_a_clerk(client: FlaskClient) -> None:
+    assert client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer()).status_code == 200
+    query = f"organisation=tax-bureau&actor={CLERK}&assurance=2"
+    headers = {**PDF, **peer("portal:documents", b"b" * 32)}
+    answer = client.post(f"/api/v1/seal?{query}", data=documents.permit(), headers=headers)
+    assert answer.status_code == 200
+    assert answer.content_type == "application/pdf"
+    assert client.post("/api/v1/verify", data=answer.data, headers=PDF).get_json()["overall"] == "trusted"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        (f"organisation=tax-bureau&actor={CITIZEN}&assurance=2", 403, "seal_denied"),
+        (f"organisation=tax-bureau&actor={CLERK}&assurance=1", 403, "seal_denied"),
+        (f"organisation=tax-bureau&actor={CLERK}&assurance=9", 400, "malformed"),
+        (f"organisation=tax-bureau&actor={CLERK}&assurance=2&zone=moon", 400, "malformed"),
+        (f"actor={CLERK}&assurance=2", 400, "malformed"),
+        ("organisation=tax-bureau&assurance=2", 400, "malformed"),
+        (f"organisation=tax-bureau&actor={CLERK}&assurance=2", 409, "no_seal"),
+    ],
+)
+def test_a_wrong_order_gets_its_code(client: FlaskClient, query: str, status: int, code: str) -> None:
+    answer = client.post(f"/api/v1/seal?{query}", data=documents.permit(), headers={**PDF, **peer()})
+    assert (answer.status_code, answer.get_json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, peer("app", b"x" * 32), peer("gateway"), peer("nginx"), {CALLER_HEADER: "app"}]
+)
+@pytest.mark.parametrize("address", ["/api/v1/seal?organisation=tax-bureau&actor=x", "/api/v1/seals"])
+def test_only_the_named_roles_seal(client: FlaskClient, address: str, headers: dict[str, str]) -> None:
+    assert client.post(address, data=b"{}", headers=headers).status_code in {401, 403}
+
+
+def test_a_portal_cannot_make_seals(client: FlaskClient) -> None:
+    headers = peer("portal:documents", b"b" * 32)
+    assert client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "malformed"),
+        ({"organisation": 7}, "malformed"),
+        ({"organisation": "tax-bureau", "renew": "yes"}, "malformed"),
+        ({"organisation": "tax-bureau", "key": "mine"}, "malformed"),
+        ({"organisation": "../x"}, "not_found"),
+        ({"organisation": "nowhere"}, "not_found"),
+    ],
+)
+def test_a_wrong_wish_for_a_seal_gets_its_code(client: FlaskClient, body: object, code: str) -> None:
+    assert client.post("/api/v1/seals", json=body, headers=peer()).get_json()["code"] == code
+
+
+@pytest.fixture
+def schema(app: Flask) -> Any:
+    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+
+
+interface: Any = schemathesis.pytest.from_fixture("schema")
+
+
+@interface.parametrize()
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_the_interface_keeps_its_own_description(case: Any) -> None:
+    case.call_and_validate()
