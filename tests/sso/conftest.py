@@ -155,6 +155,10 @@ class Browser:
         answer = self.fill_in(self.follow(self.authorize(client, **changes)), username)
         return self.finish(answer)
 
+    def log_in_again(self, client: str) -> dict[str, str]:
+        """Another answer within the same session."""
+        return answered(self.authorize(client))
+
     def finish(self, answer: TestResponse) -> dict[str, str]:
         """Agree if asked, and return the parameters of the answer."""
         if answer.status_code == 303 and answer.location.startswith("/consent"):
