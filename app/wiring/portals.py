@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes one portal: its pages, its client of the sign-on, and links to its neighbours."""
+
+from flask import Blueprint, Flask
+
+from core.config import ConfigurationError
+from portals import Portal, SignOn
+from portals import documents as documents_portal
+from portals import social as social_portal
+from portals import tax as tax_portal
+from portals.base import Link
+from portals.base.pages import TRANSLATIONS, blueprint
+
+from ..context import Context
+
+_PORTALS: dict[str, Portal] = {
+    portal.name: portal for portal in (tax_portal.PORTAL, social_portal.PORTAL, documents_portal.PORTAL)
+}
+_ZONES = {"tax": "external", "social": "external", "documents": "internal"}
+
+
+def application(context: Context, name: str) -> Flask:
+    """The portal's WSGI application."""
+    site, role, portal = context.site, f"portal:{name}", _PORTALS[name]
+    origin = site.origin(name, _ZONES[name])
+    guard = context.guard(role, audience=site.host(name))
+    sign_on = SignOn(
+        issuer=site.origin("sso"),
+        client=name,
+        secret=_client_secret(context, role),
+        redirect_uri=f"{origin}/callback",
+        roots=site.public / "root.pem",
+    )
+    # What stands on another network cannot be opened from here, so no link leads there.
+    links = [
+        Link(title=other.title, address=f"{site.origin(other.name, _ZONES[other.name])}/me")
+        for other in _PORTALS.values()
+        if other is not portal and _ZONES[other.name] == _ZONES[name]
+    ]
+    pages = blueprint(portal, sign_on, guard, clock=context.clock, links=links, account=f"{site.origin('sso')}/account")
+    more: dict[str, list[Blueprint]] = {
+        "documents": [documents_portal.downloads(guard, clock=context.clock)],
+        "tax": [tax_portal.devices(context.verifier(site.host("devices")), guard, clock=context.clock)],
+    }
+    return context.flask(role, guard=guard, blueprints=[pages, *more.get(name, [])], translations=[TRANSLATIONS])
+
+
+def _client_secret(context: Context, role: str) -> str:
+    path = context.site.folder(role) / "oidc.secret"
+    try:
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigurationError(where=str(path), why=error.strerror or "unreadable") from error

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A portal as OpenID Connect client: code flow with PKCE S256 through Authlib, trusting only the site's root.
+
+Tokens are used once, to learn the name, and dropped. What stays is a few claims in the portal's signed cookie, bound
+to the sign-on session that the gateway names in every request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
+from flask import Flask, Response, request, session
+from joserfc.errors import JoseError
+
+from core.errors import Unavailable
+from core.identity import Identity
+from core.web import locale
+
+from ..errors import ConsentRefused, LoginFailed, OtherPerson
+
+_TIMEOUT = 10
+_VISITOR = "visitor"
+_ASKED = "asked"
+_PENDING = "_state_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Whom the portal greets."""
+
+    subject: str
+    session: str
+    name: str
+    name_zh: str
+
+    @property
+    def shown(self) -> str:
+        """The name in the language of the page."""
+        return self.name_zh if locale() == "zh" and self.name_zh else self.name
+
+
+class _Session(OAuth2Session):  # type: ignore[misc]  # Authlib ships no types
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        # Otherwise REQUESTS_CA_BUNDLE or a proxy of the environment would replace the trust given here.
+        self.trust_env = False
+
+
+class _Client(FlaskOAuth2App):  # type: ignore[misc]  # Authlib ships no types
+    client_cls = _Session
+
+
+class _OAuth(OAuth):  # type: ignore[misc]  # Authlib ships no types
+    oauth2_client_cls = _Client
+
+
+class SignOn:
+    """The portal's side of the login."""
+
+    def __init__(self, *, issuer: str, client: str, secret: str, redirect_uri: str, roots: Path) -> None:
+        self._redirect_uri = redirect_uri
+        self._oauth = _OAuth()
+        self._issuer = issuer
+        self._client = client
+        self._secret = secret
+        self._roots = roots
+
+    def install(self, app: Flask) -> None:
+        """Register with the application; metadata is fetched at the first login."""
+        self._oauth.init_app(app)
+        self._oauth.register(
+            self._client,
+            client_id=self._client,
+            client_secret=self._secret,
+            server_metadata_url=f"{self._issuer}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid profile",
+                "code_challenge_method": "S256",
+                "token_endpoint_auth_method": "client_secret_basic",
+                "verify": str(self._roots),
+                "default_timeout": _TIMEOUT,
+            },
+        )
+
+    def visitor(self, identity: Identity) -> Visitor | None:
+        """Who logged in here in the very session the gateway names; anybody else's is forgotten.
+
+        Raises:
+            OtherPerson: the login just made is of another session, and asking again would never end.
+        """
+        kept = session.get(_VISITOR)
+        if isinstance(kept, dict):
+            visitor = Visitor(**kept)
+            if (visitor.subject, visitor.session) == (identity.subject, identity.session):
+                session.pop(_ASKED, None)
+                return visitor
+        forget()
+        if isinstance(kept, dict) and session.pop(_ASKED, None) == identity.session:
+            raise OtherPerson
+        return None
+
+    def begin(self, identity: Identity) -> Response:
+        """Send the browser to the sign-on.
+
+        Raises:
+            Unavailable: the sign-on does not answer.
+        """
+        # Logins begun and left would fill the cookie.
+        for name in [name for name in session if name.startswith(_PENDING)]:
+            session.pop(name)
+        session[_ASKED] = identity.session
+        try:
+            answer: Response = self._app.authorize_redirect(self._redirect_uri)
+        except (requests.RequestException, AuthlibBaseError, ValueError, RuntimeError) as error:
+            raise Unavailable from error
+        return answer
+
+    def finish(self) -> None:
+        """Redeem the code that came back and remember who it is.
+
+        Raises:
+            ConsentRefused: the person did not agree.
+            LoginFailed: forged, stale, or begun in another browser.
+            Unavailable: the sign-on does not answer.
+        """
+        if request.args.get("error") == "access_denied":
+            raise ConsentRefused
+        try:
+            token = self._app.authorize_access_token()
+            claims: Mapping[str, Any] = token["userinfo"]
+            about = self._app.userinfo(token=token)
+        except requests.RequestException as error:
+            raise Unavailable from error
+        except (AuthlibBaseError, JoseError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise LoginFailed from error
+        # OpenID Connect Core 5.3.4: what userinfo says counts only if it is about the same person.
+        if about.get("sub") != claims.get("sub") or not claims.get("sid"):
+            raise LoginFailed
+        session[_VISITOR] = asdict(
+            Visitor(
+                subject=str(claims["sub"]),
+                session=str(claims["sid"]),
+                name=str(about.get("name", "")),
+                name_zh=str(about.get("name_zh", "")),
+            )
+        )
+
+    @property
+    def _app(self) -> Any:
+        return self._oauth.create_client(self._client)
+
+
+def forget() -> None:
+    """Drop the portal's own session."""
+    session.pop(_VISITOR, None)
