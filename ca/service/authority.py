@@ -114,6 +114,10 @@ class CertificateAuthority:
         """
         return self._store.certificate(read_serial(serial))
 
+    def expired(self, certificate: Certificate) -> bool:
+        """Whether its last second is over."""
+        return self._clock.now() >= certificate.not_after + timedelta(seconds=1)
+
     def certificates(self, subject: str, *, before: int = 0, limit: int = 50) -> tuple[list[Certificate], int]:
         """The newest certificates of one subject, and where the next page begins (0: no more)."""
         return self._store.certificates(subject=subject, before=before, limit=limit)

@@ -14,7 +14,7 @@ from core.web import Guard, _, form_text, identity
 from core.web.guard import V
 from core.web.inputs import Malformed, query_text
 
-from ..errors import BadSerial, SubjectUnsuitable
+from ..errors import BadSerial, NoSuchCertificate
 from ..models import Certificate, IssueRequest, Reason, Standing, read_serial
 from ..service import CertificateAuthority, DirectorySource
 from ..x509 import PROFILES
@@ -83,7 +83,7 @@ def pages(
 
     @blueprint.context_processor
     def names() -> dict[str, object]:
-        return {"words": words, "desk": name, "Standing": Standing}
+        return {"words": words, "desk": name, "Standing": Standing, "expired": service.expired}
 
     @blueprint.get("/")
     @mark
@@ -107,7 +107,7 @@ def pages(
     def download(serial: str) -> Response:
         found = service.certificate(serial)
         if not found.der:
-            raise SubjectUnsuitable(why=found.state.value)
+            raise NoSuchCertificate
         headers = {"Content-Disposition": f'attachment; filename="{found.serial}.pem"'}
         return Response(_pem(found.der), content_type="application/x-pem-file", headers=headers)
 
