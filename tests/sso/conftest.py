@@ -159,6 +159,10 @@ class Browser:
         """Another answer within the same session."""
         return answered(self.authorize(client))
 
+    def log_in_again_or_in(self, client: str) -> dict[str, str]:
+        """A login of a person who may have agreed already."""
+        return self.finish(self.fill_in(self.follow(self.authorize(client))))
+
     def finish(self, answer: TestResponse) -> dict[str, str]:
         """Agree if asked, and return the parameters of the answer."""
         if answer.status_code == 303 and answer.location.startswith("/consent"):
