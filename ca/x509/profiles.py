@@ -77,6 +77,12 @@ _TAG = LintException(
     reason="pkilint's check knows only addresses with a host; a tag has none (RFC 4151) and RFC 5280 allows it",
 )
 
+_LOCALHOST = LintException(
+    code="pkix.invalid_domain_name_syntax",
+    about='"localhost"',
+    reason="one label is no public domain name, but this one is reserved for the loopback (RFC 6761 section 6.3)",
+)
+
 _PEOPLE = frozenset({"people"})
 
 PROFILES: Mapping[str, Profile] = {
@@ -149,6 +155,7 @@ PROFILES: Mapping[str, Profile] = {
             keys=_EC_RSA,
             extended=(ExtendedKeyUsageOID.SERVER_AUTH,),
             requesters=_OPERATOR,
+            exceptions=(_LOCALHOST,),
         ),
         Profile(
             name="ocsp",

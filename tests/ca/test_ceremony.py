@@ -72,7 +72,7 @@ def test_every_key_file_is_private(world: World) -> None:
 
 def test_openssl_accepts_the_chain_of_a_server(world: World) -> None:
     folder = world.site.state / "nginx"
-    issue_server(world.open(), label="nginx", hosts=["sso.city.localhost", "127.0.0.1"], folder=folder)
+    issue_server(world.open(), label="nginx", hosts=["sso.city.localhost", "localhost", "127.0.0.1"], folder=folder)
     public = world.site.public
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-policy_check", "-no_check_time"]
     command += ["-verify_hostname", "sso.city.localhost", "-CAfile", str(public / "root.pem")]
