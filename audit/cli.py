@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate audit`: what an auditor types; needs no running site and no secret."""
+"""`tallygate audit`: what an auditor types; `verify` needs no running site and no secret, `reindex` the index's key."""
 
 import base64
 import sys
@@ -10,6 +10,7 @@ import click
 from core.errors import TallygateError
 
 from .errors import LogDamaged
+from .published import Reading
 from .verify import Report, verify_folder, verify_url
 
 
@@ -47,6 +48,19 @@ def verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, 
     entries = f"{report.bundles} entry bundles" if report.bundles else "no entries (hashes only)"
     click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles, {entries}: all as signed")
     click.echo(f"root {base64.b64encode(report.root).decode()}")
+
+
+@audit.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--key", help="Verifier key, or a file that holds it; default FOLDER/../public/log.vkey.")
+def reindex(folder: Path, key: str | None) -> None:
+    """Throw the search index away and build it again from the record.
+
+    FOLDER is the audit role's own (state/audit). The console may keep running: until the end it says on every page
+    how many entries are not shown yet.
+    """
+    log_key = _key(key or str(folder.resolve().parent / "public" / "log.vkey"))
+    click.echo(f"{Reading.open(folder, log_key=log_key).indexer.rebuild()} entries indexed")
 
 
 def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> Report:

@@ -14,9 +14,13 @@ class AuditSettings:
     log: str = "log"
     # Longest time between a sequenced entry and the checkpoint that covers it.
     publish: timedelta = timedelta(milliseconds=250)
+    # Lowest assurance, 1 to 3, with which a security officer reads the record.
+    officer_assurance: int = 1
 
     def __post_init__(self) -> None:
         if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):
             raise ValueError("log must be one part of a path: letters, digits, dash, dot")
         if not timedelta(milliseconds=50) <= self.publish <= timedelta(seconds=1):
             raise ValueError("publish must be between 50 ms and one second")
+        if self.officer_assurance not in (1, 2, 3):
+            raise ValueError("officer_assurance must be 1, 2 or 3")

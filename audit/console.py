@@ -73,8 +73,8 @@ class Page:
     more: bool
     # Where the next page begins; None on the last one.
     next: int | None
-    # Entries that are published and not yet in the index.
-    lag: int
+    # Entries that are published and not yet in the index; None if reading stopped at a damaged one.
+    lag: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +108,13 @@ class Console:
         self._recorder = recorder
         self._clock = clock
 
-    def overview(self, reader: Reader) -> tuple[Shape, int]:
+    def overview(self, reader: Reader) -> tuple[Shape, int | None]:
         """The shape of the last 24 hours, and the lag of the index.
 
         Raises:
             RecordUnavailable: the look could not be recorded.
         """
-        lag = self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        lag = self._catch_up()
         until = self._clock.now() + timedelta(seconds=1)
         shape = self._index.shape(until - DAY, until)
         self._record("audit.searched", reader, attributes={"view": "overview", "hits": shape.total})
@@ -127,7 +127,7 @@ class Console:
             UnknownCursor: the log is not that long.
             RecordUnavailable: the search could not be recorded.
         """
-        lag = self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        lag = self._catch_up()
         if query.after is not None and query.after > self._log.size():
             raise UnknownCursor
         persons = self._persons(query.person)
@@ -174,7 +174,7 @@ class Console:
         Raises:
             RecordUnavailable: the reading could not be recorded.
         """
-        self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        self._catch_up()
         rows = self._index.about(subject, after=after, limit=limit)
         self._record("audit.read", reader, subject=subject, attributes={"view": "own", "hits": len(rows)})
         return rows
@@ -234,6 +234,14 @@ class Console:
             attributes["reason"] = failed
         outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
         self._record("audit.opened", reader, subject=subject, what=str(index), attributes=attributes, outcome=outcome)
+
+    def _catch_up(self) -> int | None:
+        try:
+            return self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
+        except LogDamaged as error:
+            # What was indexed before stays searchable: now is when officers need it.
+            _log.error("index_stopped", exc_info=error)
+            return None
 
     def _persons(self, person: str) -> frozenset[str]:
         return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()

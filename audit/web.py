@@ -12,6 +12,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,6 +29,7 @@ from .search.query import FILTERS, ZONES
 from .search.words import OUTCOMES, PERSONAL, REASONS, TONES, says, tell
 from .search.words import ZONES as ZONE_WORDS
 
+TRANSLATIONS = Path(__file__).parent / "translations"
 ROLE = "security-officer"
 _FOREVER = "public, max-age=31536000, immutable"
 _SECONDS = "public, max-age=1"

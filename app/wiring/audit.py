@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from flask import Flask
+
 from app.context import Context
 from app.files import replace, write_secret
 from audit import service
 from audit.config import AuditSettings
+from audit.console import Console
 from audit.merkle import LogKey
 from audit.models import Recorder
+from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
 from audit.service import create_log, run_log
+from audit.web import TRANSLATIONS, blueprint
 from core.calls import PairSecrets
 from core.config import secret
 
@@ -55,6 +60,32 @@ def serve_log(context: Context) -> None:
         pairs=PairSecrets(_callers(folder / "pairs")),
         clock=context.clock,
         publish=context.settings("audit", AuditSettings).publish,
+    )
+
+
+def application(context: Context) -> Flask:
+    """The officers' console, the public log, and what other roles may read; indexes the log in a thread."""
+    folder = context.site.folder("audit")
+    if not (folder / INDEX_KEY).exists():
+        write_secret(folder / INDEX_KEY, secrets.token_bytes(32))
+    reading = Reading.open(folder, log_key=context.log_key)
+    console = Console(
+        log=reading.log,
+        index=reading.index,
+        indexer=reading.indexer,
+        names=reading.names,
+        recorder=context.recorder("audit"),
+        clock=context.clock,
+    )
+    guard = context.guard("audit", audience=context.site.host("audit"), callers=("app", "sso"))
+    assurance = context.settings("audit", AuditSettings).officer_assurance
+    reading.indexer.start()
+    return context.flask(
+        "audit",
+        guard=guard,
+        blueprints=[blueprint(console, guard, assurance=assurance)],
+        translations=[TRANSLATIONS],
+        ready=console.ready,
     )
 
 

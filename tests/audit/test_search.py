@@ -23,7 +23,7 @@ from audit.search.rows import stamp, unstamp
 from audit.search.words import says, tell
 from tests.fakes.audit_console import LI, event
 from tests.fakes.clock import ManualClock
-from tests.fakes.log import MemoryLog
+from tests.fakes.memory_log import MemoryLog
 
 
 class TestFilters:

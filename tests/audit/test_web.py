@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit.errors import LogDamaged
+from audit.models import Entry
 from core.identity import HEADER
 from tests.fakes.audit_console import LI, WANG, ConsoleFake
 
@@ -135,6 +137,16 @@ class TestPages:
         for _ in range(3000):
             fake.add()
         assert "newer entries are not shown yet" in fake.get("/search").text
+
+    def test_damage_is_shouted(self, fake: ConsoleFake, monkeypatch: pytest.MonkeyPatch) -> None:
+        def read(start: int, limit: int) -> list[Entry]:
+            raise LogDamaged(index=start, why=f"its bundle of {limit} is cut off")
+
+        monkeypatch.setattr(fake.log, "read", read)
+        for path in ("/", "/search"):
+            page = fake.get(path)
+            assert page.status_code == 200
+            assert "The record is damaged." in page.text
 
     def test_a_quiet_day_is_shown_as_such(self, tmp_path: Path) -> None:
         quiet = ConsoleFake(tmp_path)

@@ -18,14 +18,14 @@ from audit.indexer import Indexer
 from audit.models import Event, Outcome
 from audit.search import NameTokens
 from audit.store import IndexStore
-from audit.web import blueprint
+from audit.web import TRANSLATIONS, blueprint
 from core.calls import PairSecrets
 from core.db import Database
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from tests.fakes.clock import ManualClock
-from tests.fakes.log import MemoryLog
+from tests.fakes.memory_log import MemoryLog
 
 HOST = "audit.city.localhost"
 LI = "0b6fd1de-9f0a-4d0c-8a51-6c4e0f3a7001"
@@ -142,14 +142,13 @@ class ConsoleFake:
             state=folder,
             ports=Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=8636),
         )
-        translations = Path(blueprint.__code__.co_filename).parent / "translations"
         return create(
             "audit",
             site=site,
             guard=guard,
             session_key=b"k" * 32,
             blueprints=[blueprint(self.console, guard, assurance=assurance)],
-            translations=[translations],
+            translations=[TRANSLATIONS],
             ready=self.console.ready,
             behind_proxy=False,
         )

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The published log as the console sees it: the reader for what is clear, the seals for what is personal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from core.config import secret
+from core.db import Database
+
+from .errors import Erased
+from .indexer import Indexer
+from .merkle.tiles import bundle_path, tile_path
+from .models import Entry
+from .reader import LogReader
+from .seals import Seals, SealStore
+from .search import Inclusion, NameTokens
+from .store import IndexStore
+
+INDEX_KEY = "index.key"
+"""File of the key that makes name tokens, in the audit role's folder."""
+
+
+class PublishedLog:
+    """A ``LogView`` of one log folder."""
+
+    def __init__(self, *, reader: LogReader, seals: Seals) -> None:
+        self._reader = reader
+        self._seals = seals
+
+    def size(self) -> int:
+        """How many entries the newest published checkpoint covers."""
+        return self._reader.size()
+
+    def read(self, start: int, limit: int) -> Sequence[Entry]:
+        """Entries from ``start`` on, in order, none beyond the checkpoint."""
+        return self._reader.entries(start, limit)
+
+    def unseal(self, entry: Entry) -> Mapping[str, str] | None:
+        """The personal part; None if its key was destroyed.
+
+        Raises:
+            LogDamaged: the part is not what was sealed, or its key was lost rather than destroyed.
+        """
+        try:
+            return self._seals.open(entry)
+        except Erased:
+            return None
+
+    def raw(self, index: int) -> bytes:
+        """The very bytes that were hashed."""
+        return self._reader.entry_bytes(index)
+
+    def prove(self, index: int) -> Inclusion:
+        """A proof against the newest checkpoint."""
+        note = self._reader.note()
+        path = self._reader.inclusion_proof(index, self._reader.opened(note).size)
+        return Inclusion(index=index, path=tuple(path), checkpoint=note)
+
+    def opened_checkpoint(self, text: str) -> tuple[int, bytes]:
+        """Size and root of a checkpoint whose signature was verified."""
+        found = self._reader.opened(text)
+        return found.size, found.root
+
+    def checkpoint(self) -> bytes:
+        """The newest published checkpoint, a signed note."""
+        return self._reader.note().encode()
+
+    def tile(self, level: int, index: int, width: int) -> bytes | None:
+        """The stored bytes of one hash tile."""
+        return self._reader.raw_file(tile_path(level, index, width))
+
+    def bundle(self, index: int, width: int) -> bytes | None:
+        """The stored bytes of one entry bundle."""
+        return self._reader.raw_file(bundle_path(index, width))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Everything that reads one log, over the audit role's folder; nothing here can write an entry."""
+
+    log: PublishedLog
+    names: NameTokens
+    index: IndexStore
+    indexer: Indexer
+
+    @classmethod
+    def open(cls, folder: Path, *, log_key: str) -> Self:
+        """Open log, seals and index, and bring the index to its newest shape.
+
+        Raises:
+            ConfigurationError: the key of the index is missing or readable by others.
+        """
+        names = NameTokens(secret(folder / INDEX_KEY))
+        log = PublishedLog(reader=LogReader(folder / "log", log_key), seals=Seals(SealStore.open(folder / "seals.db")))
+        index = IndexStore(Database.open(f"sqlite:///{folder / 'index.db'}"))
+        index.prepare()
+        return cls(log=log, names=names, index=index, indexer=Indexer(log=log, store=index, names=names))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searching, opening and reading over the real log on disk."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from audit.cli import audit
+from audit.console import Console, Reader
+from audit.errors import LogDamaged, NoSuchEntry
+from audit.merkle import LogKey
+from audit.models import Event, Outcome, Receipt, Wait
+from audit.published import INDEX_KEY, Reading
+from audit.seals import Seals, SealStore
+from audit.search import Query, TileAddress
+from audit.service import LocalRecorder, create_log, local_recorder
+from core.config import ConfigurationError
+from tests.fakes.audit_console import LI, OFFICER, WANG, event
+from tests.fakes.clock import ManualClock
+
+KEY = LogKey("city.localhost/log", seed=b"\7" * 32)
+LI_NAMED = {"name": "Li Xiaoming", "name_zh": "李晓明", "username": "lixm"}
+
+
+class Publishing:
+    """A recorder whose entries are published when it answers."""
+
+    def __init__(self, log: LocalRecorder) -> None:
+        self._log = log
+
+    def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:  # noqa: ARG002 - always published
+        return self._log.record(event, wait=Wait.PUBLISHED)
+
+    def many(self, events: Iterable[Event]) -> None:
+        for each in events:
+            self._log.record(each)
+
+
+class Site:
+    """The audit role's folder with a running log."""
+
+    def __init__(self, folder: Path, recorder: Publishing, seals: Seals, clock: ManualClock) -> None:
+        self.folder = folder
+        self.recorder = recorder
+        self.seals = seals
+        self.clock = clock
+        self.reading = Reading.open(folder, log_key=str(KEY.vkey))
+        self.console = Console(
+            log=self.reading.log,
+            index=self.reading.index,
+            indexer=self.reading.indexer,
+            names=self.reading.names,
+            recorder=recorder,
+            clock=clock,
+        )
+        self.reader = Reader(subject=OFFICER, session="s", zone="management", decision="d")
+
+    def add(self, **fields: Any) -> int:
+        return self.recorder.record(event(self.clock, **fields)).index
+
+    def add_many(self, count: int, **fields: Any) -> None:
+        self.recorder.many(event(self.clock, **fields) for _ in range(count))
+
+    def damage(self) -> None:
+        for path in (self.folder / "log/tile/entries").rglob("*"):
+            if path.is_file():
+                path.write_bytes(path.read_bytes().replace(b"unchanged", b"unchangeD"))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    clock = ManualClock()
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    (folder / INDEX_KEY).write_bytes(secrets.token_bytes(32))
+    (folder / INDEX_KEY).chmod(0o600)
+    with closing(SealStore.open(folder / "seals.db", upgrade=True)) as store:
+        seals = Seals(store)
+        create_log(folder / "log", key=KEY, seals=seals, clock=clock)
+        with local_recorder(folder / "log", key=KEY, seals=seals, clock=clock) as recorder:
+            yield Site(folder, Publishing(recorder), seals, clock)
+
+
+def test_the_birth_of_the_log_is_the_first_hit(site: Site) -> None:
+    page = site.console.search(site.reader, Query())
+    assert [hit.row.type for hit in page.hits] == ["log.created"]
+
+
+def test_accesses_are_found_by_name_opened_and_proven(site: Site) -> None:
+    site.add_many(300, subject=LI, object="tax", sealed=LI_NAMED, policy="7")
+    denied = site.add(subject=WANG, object="documents", outcome=Outcome.DENIED, sealed={"name": "Wang Fang"})
+    for typed in ("Wang Fang", "wang", WANG):
+        page = site.console.search(site.reader, Query(person=typed, object="documents"))
+        assert [hit.row.index for hit in page.hits] == [denied]
+    opened = site.console.open(site.reader, denied)
+    assert opened.sealed == {"name": "Wang Fang"}
+    assert opened.evidence.size > denied
+    assert opened.evidence.steps[-1].node == opened.evidence.root
+    assert site.console.open(site.reader, 0).row.type == "log.created"
+    assert site.console.proof(site.reader, 3).startswith("c2sp.org/tlog-proof@v1\nindex 3\n")
+
+
+def test_tiles_and_bundles_are_the_stored_bytes(site: Site) -> None:
+    site.add_many(260)
+    site.add()
+    assert site.console.tile(TileAddress(level=0, index=0)) == (site.folder / "log/tile/0/000").read_bytes()
+    bundle = site.console.bundle(site.reader, TileAddress(level=0, index=0))
+    assert bundle == (site.folder / "log/tile/entries/000").read_bytes()
+    assert site.console.checkpoint() == (site.folder / "log/checkpoint").read_bytes()
+
+
+def test_destroying_a_key_erases_names_everywhere_and_keeps_the_proof(site: Site) -> None:
+    index = site.add(subject=LI, sealed=LI_NAMED)
+    assert site.console.search(site.reader, Query(person="lixm")).hits
+    site.seals.destroy(LI, site.clock.now())
+    site.reading.index.forget(LI)
+    assert not site.console.search(site.reader, Query(person="lixm")).hits
+    opened = site.console.open(site.reader, index)
+    assert opened.sealed is None
+    assert site.reading.indexer.rebuild() > index
+    assert not site.console.search(site.reader, Query(person="lixm")).hits
+
+
+def test_reindexing_from_the_terminal_gives_the_same_index(site: Site) -> None:
+    site.add_many(19, subject=LI, sealed=LI_NAMED)
+    site.add(subject=LI, sealed=LI_NAMED, attributes={"code": "role", "level": 2, "cached": True})
+    site.reading.indexer.catch_up()
+    old = site.reading.index.everything()
+    # Also after the file itself was thrown away.
+    for path in site.folder.glob("index.db*"):
+        path.unlink()
+    answer = CliRunner().invoke(audit, ["reindex", str(site.folder), "--key", str(KEY.vkey)])
+    assert (answer.exit_code, answer.output) == (0, "21 entries indexed\n")
+    assert Reading.open(site.folder, log_key=str(KEY.vkey)).index.everything() == old
+
+
+def test_an_index_without_its_key_is_not_opened(site: Site) -> None:
+    (site.folder / INDEX_KEY).unlink()
+    with pytest.raises(ConfigurationError):
+        Reading.open(site.folder, log_key=str(KEY.vkey))
+
+
+def test_a_flipped_byte_is_never_shown_and_does_not_blind_the_officer(site: Site) -> None:
+    site.add(object="before")
+    site.console.search(site.reader, Query())
+    index = site.add(object="unchanged")
+    site.damage()
+    page = site.console.search(site.reader, Query(object="before"))
+    assert (len(page.hits), page.lag) == (1, None)
+    # The writer laid a sound copy of the newest bundle when the search was recorded.
+    site.damage()
+    with pytest.raises(LogDamaged):
+        site.console.open(site.reader, index)
+    assert site.console.search(site.reader, Query(object="unchangeD")).hits == []
+
+
+def test_an_entry_beyond_the_log_is_none(site: Site) -> None:
+    with pytest.raises(NoSuchEntry):
+        site.console.open(site.reader, 10**15)
