@@ -13,6 +13,7 @@ _BOTH: dict[str, Any] = {
     "required": ["en", "zh"],
     "additionalProperties": False,
 }
+_IDENTIFIER = "^[A-Za-z0-9_-]{1,64}$"
 _MOMENT = {"type": "string", "format": "date-time"}
 
 
@@ -81,11 +82,11 @@ def _seal(largest: int) -> dict[str, Any]:
         "summary": "Put an organisation's seal on a document; for roles of the site",
         "security": [{"caller": [], "secret": []}],
         "parameters": [
-            text("organisation", maxLength=64),
-            text("actor", maxLength=64),
+            text("organisation", pattern=_IDENTIFIER),
+            text("actor", pattern=_IDENTIFIER),
             text("assurance", enum=["0", "1", "2", "3"]),
             text("zone", enum=["external", "internal", "management"]),
-            text("session", maxLength=128),
+            text("session", pattern="^[A-Za-z0-9._~-]{0,128}$"),
         ],
         "requestBody": _pdf(largest),
         "responses": {
@@ -98,7 +99,7 @@ def _seal(largest: int) -> dict[str, Any]:
 def _establish() -> dict[str, Any]:
     wish = {
         "type": "object",
-        "properties": {"organisation": _TEXT, "renew": {"type": "boolean"}},
+        "properties": {"organisation": {"type": "string", "pattern": _IDENTIFIER}, "renew": {"type": "boolean"}},
         "required": ["organisation"],
         "additionalProperties": False,
     }

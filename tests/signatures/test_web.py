@@ -12,7 +12,10 @@ import pytest
 import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import ignored_auth
 
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.db import Database, migrate
@@ -34,6 +37,16 @@ from tests.signatures.pki import City
 ROOT = Path(__file__).parents[2]
 PDF = {"Content-Type": "application/pdf"}
 LARGEST = 4 * 1024 * 1024
+
+
+@schemathesis.serializer("application/pdf")
+def as_it_is(_: object, value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+schemathesis.openapi.media_type(
+    "application/pdf", st.binary(min_size=1, max_size=2000).map(lambda tail: b"%PDF" + tail)
+)
 
 
 def peer(name: str = "app", secret: bytes = b"a" * 32) -> dict[str, str]:
@@ -105,13 +118,20 @@ def token(client: FlaskClient) -> str:
     return found.group(1)
 
 
-def upload(client: FlaskClient, document: bytes, *, lang: str = "en", **more: str) -> tuple[int, str]:
+def upload(client: FlaskClient, document: bytes, *, lang: str = "en") -> tuple[int, str]:
+    # By hand: the test client's own encoder leaves its temporary file to the garbage collector.
+    parts = [
+        b'--cut\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n' + token(client).encode(),
+        b'--cut\r\nContent-Disposition: form-data; name="document"; filename="permit.pdf"\r\n'
+        b"Content-Type: application/pdf\r\n\r\n" + document,
+        b"--cut--\r\n",
+    ]
     with client.post(
         f"/?lang={lang}",
         base_url="https://verify.city.localhost",
         headers={"Referer": "https://verify.city.localhost/", "X-Forwarded-For": "203.0.113.77"},
-        data={"csrf_token": token(client), "document": (io.BytesIO(document), "permit.pdf"), **more},
-        content_type="multipart/form-data",
+        data=b"\r\n".join(parts),
+        content_type="multipart/form-data; boundary=cut",
     ) as answer:
         return answer.status_code, answer.get_data(as_text=True)
 
@@ -273,15 +293,20 @@ def test_a_wrong_wish_for_a_seal_gets_its_code(client: FlaskClient, body: object
     assert client.post("/api/v1/seals", json=body, headers=peer()).get_json()["code"] == code
 
 
-@pytest.fixture
-def schema(app: Flask) -> Any:
-    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+def test_the_interface_keeps_its_own_description(app: Flask) -> None:
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    seen = set()
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        seen.add(operation.path)
 
+        @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def hold(case: Any) -> None:
+            case.call_and_validate()
+            answer = case.call(headers=peer())
+            case.validate_response(answer, excluded_checks=[ignored_auth])
 
-interface: Any = schemathesis.pytest.from_fixture("schema")
-
-
-@interface.parametrize()
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_the_interface_keeps_its_own_description(case: Any) -> None:
-    case.call_and_validate()
+        hold()
+    assert seen == {"/api/v1/verify", "/api/v1/seal", "/api/v1/seals"}
