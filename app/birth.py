@@ -58,11 +58,11 @@ def init(context: Context, say: Callable[[str], None]) -> None:
     site = context.site
     if is_born(site):
         raise AlreadyBorn
-    if site.state.exists():
+    leftovers = [path for path in site.state.iterdir() if path.name not in _KEPT] if site.state.exists() else []
+    if leftovers:
         say("An earlier birth was interrupted; beginning again")
-        for leftover in site.state.iterdir():
-            if leftover.name not in _KEPT:
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    for leftover in leftovers:
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     say("1. Folders and secrets")
     _folders(site)
     make(site)

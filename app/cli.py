@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from audit.cli import audit as audit_commands
-from ca.cli import ca as ca_commands
+from ca.cli import group as ca_group
+from ca.client import CAClient
 from core.errors import TallygateError
 from core.log import configure
 from policies.cli import policies as policy_commands
-from signatures.cli import seal, verify
+from signatures.cli import seal, sign, verify
 
 from . import birth, demo, doctor, serve, up
 from .context import Context
@@ -94,8 +95,31 @@ def doctor_command(configuration: Path) -> None:
     sys.exit(0 if all(finding.good for finding in findings) else 1)
 
 
+def _authority() -> CAClient:
+    configuration = click.get_current_context().find_object(Path)
+    if configuration is None:
+        raise click.UsageError("--site is missing")
+    return CAClient(Context.read(configuration).peer("app", "ca"))
+
+
+def _remember_site(ctx: click.Context, _parameter: click.Parameter, value: Path) -> None:
+    ctx.obj = value
+
+
+_ca = ca_group(_authority)
+_ca.params.append(
+    click.Option(
+        ["--site"],
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        required=True,
+        expose_value=False,
+        callback=_remember_site,
+        help="The site's configuration file (site.toml).",
+    )
+)
+main.add_command(_ca)
 main.add_command(audit_commands)
-main.add_command(ca_commands)
 main.add_command(policy_commands)
 main.add_command(seal)
+main.add_command(sign)
 main.add_command(verify)

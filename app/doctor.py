@@ -118,7 +118,7 @@ def _certificate(path: Path, context: Context) -> Finding:
 
 
 def _directory(context: Context) -> Iterator[Finding]:
-    path = context.site.state / "slapd" / "run" / "ldapi"
+    path = context.site.state / "run" / "ldapi"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)
         try:

@@ -39,7 +39,7 @@ def processes(
 ) -> tuple[Process, ...]:
     """All of them, each started only when those before it are ready."""
     log = site.state / "run" / "log.sock"
-    ldapi = site.state / "slapd" / "run" / "ldapi"
+    ldapi = site.state / "run" / "ldapi"
     return (
         Process(name="slapd", holder="slapd", command=slapd, ready=lambda: _connects(ldapi), sockets=(ldapi,)),
         _serving("log", "audit", configuration, ready=lambda: _connects(log), sockets=(log,)),

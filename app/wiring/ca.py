@@ -12,10 +12,8 @@ from ca import CASettings, CertificateVerifier, ceremony, web
 from ca.models import ISSUERS
 from ca.service import Housekeeping, open_authority
 from ca.store import Store
-from core.site import PORTALS
-
-LABELS = ("sso", "card", *PORTALS, "verify", "log", "audit", "ca", "directory")
-"""Every host name nginx answers for over TLS."""
+from gateway import GatewaySettings
+from gateway.proxy import host_names
 
 
 def found(context: Context, recorder: Recorder) -> None:
@@ -57,9 +55,9 @@ def issue_process_certificates(context: Context, recorder: Recorder) -> None:
         clock=context.clock,
         directory=None,
     )
-    hosts = [site.host(label) for label in LABELS]
+    hosts = host_names(site, context.settings("gateway", GatewaySettings))
     ceremony.issue_server(authority, label="nginx", hosts=hosts, folder=site.folder("nginx"))
-    ldap = [site.host("ldap"), "localhost", "127.0.0.1"]
+    ldap = [site.host("ldap"), "127.0.0.1"]
     ceremony.issue_server(authority, label="slapd", hosts=ldap, folder=site.folder("slapd"))
     ceremony.deliver_outbox(store, recorder)
     database.close()

@@ -24,7 +24,8 @@ def places(site: SiteSettings) -> Places:
     return Places(
         configuration=folder / "config",
         data=folder / "data",
-        socket=folder / "run" / "ldapi",
+        # Beside the roles' sockets: the folder lets only the site's own users in, the socket itself anybody.
+        socket=site.state / "run" / "ldapi",
         certificate=folder / "tls.pem",
         key=folder / "tls.key",
     )
