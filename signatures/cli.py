@@ -125,10 +125,9 @@ def _signed(document: bytes, signer: cms.KeySigner, own: bytes, chain: bytes) ->
     settings, at = SignatureSettings(), SystemClock().now()
     certificate = cms.certificates(own)[0]
     name = str(certificate.subject.native.get("common_name") or "?")
-    picture = drawing.stamp(
-        Outlines.open(settings.font, face=settings.font_face),
-        [name, "电子签名 Digitally signed", moment(at, "en")],
-    )
+    outlines = Outlines.open(settings.font, face=settings.font_face)
+    picture = drawing.stamp(outlines, [name, "电子签名 Digitally signed", moment(at, "en")])
+    outlines.close()
     room = cms.room_for(own, chain)
     request = Request(drawing=picture, certificate=certificate.dump(), room=room, at=at, name=name, reason="")
     readers = ReaderPool(settings)

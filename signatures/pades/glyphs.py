@@ -27,6 +27,7 @@ class Outlines:
     """A font opened for drawing; safe to share between threads."""
 
     def __init__(self, font: TTFont) -> None:
+        self._font = font
         self._cmap = font.getBestCmap()
         self._glyphs: Any = font.getGlyphSet()
         self._units = font["head"].unitsPerEm
@@ -41,6 +42,10 @@ class Outlines:
         """
         collection = path.suffix.lower() in {".ttc", ".otc"}
         return cls(TTFont(path, fontNumber=face if collection else -1, lazy=True))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._font.close()
 
     def measure(self, text: str) -> list[Glyph]:
         """The glyphs of a text; a character the font lacks becomes its empty box, so that nothing vanishes unseen."""

@@ -31,3 +31,9 @@ def readers() -> Iterator[ReaderPool]:
     pool = ReaderPool(SignatureSettings(readers=1))
     yield pool
     pool.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def font() -> Iterator[None]:
+    yield
+    documents.outlines().close()
