@@ -120,8 +120,8 @@ class Console:
         self._record("audit.searched", reader, attributes={"view": "overview", "hits": shape.total})
         return shape, lag
 
-    def search(self, reader: Reader, query: Query) -> Page:
-        """The newest entries that match.
+    def search(self, reader: Reader, query: Query, *, unseal: bool = True) -> Page:
+        """The newest entries that match; with their personal parts only where somebody will look at them.
 
         Raises:
             UnknownCursor: the log is not that long.
@@ -141,7 +141,7 @@ class Console:
             sealed={"person": query.person} if query.person and reader.subject else {},
         )
         return Page(
-            hits=[self._hit(row) for row in shown],
+            hits=[self._hit(row) if unseal else Hit(row=row, sealed={}) for row in shown],
             total=min(counted, MOST_COUNTED),
             more=counted > MOST_COUNTED,
             next=shown[-1].index if len(rows) > query.limit else None,

@@ -60,12 +60,17 @@ class Indexer:
             self._thread.join()
 
     def _run(self) -> None:
+        known = ""
         while not self._stopped.is_set():
             try:
                 self.catch_up()
+                cause = ""
             except (TallygateError, OSError) as error:
                 # The index stays behind and says so on every page; the next round tries again.
-                _log.warning("index_behind", cause=type(error).__name__)
+                cause = type(error).__name__
+            if cause != known:
+                _log.warning("index_follows" if not cause else "index_behind", cause=cause)
+            known = cause
             self._stopped.wait(self._interval)
 
     def _step(self, start: int, limit: int) -> None:

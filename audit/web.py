@@ -79,7 +79,7 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
     @made.get("/search.json")
     @guard.person(ROLE, assurance=assurance, errors="problem")
     def search_json() -> dict[str, Any]:
-        return _page_document(console.search(_officer(), parse(_parameters())))
+        return _page_document(console.search(_officer(), parse(_parameters()), unseal=False))
 
     @made.get("/entries/<index>")
     @guard.person(ROLE, assurance=assurance)
@@ -118,7 +118,7 @@ def _peers(made: Blueprint, console: Console, guard: Guard) -> None:
     @made.get("/api/v1/entries")
     @guard.peer("app")
     def entries() -> dict[str, Any]:
-        return _page_document(console.search(Reader(role=caller()), parse(_parameters())))
+        return _page_document(console.search(Reader(role=caller()), parse(_parameters()), unseal=False))
 
     @made.get("/api/v1/bundles/<path:rest>")
     @guard.peer("app")

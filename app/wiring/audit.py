@@ -80,13 +80,16 @@ def application(context: Context) -> Flask:
     guard = context.guard("audit", audience=context.site.host("audit"), callers=("app", "sso"))
     assurance = context.settings("audit", AuditSettings).officer_assurance
     reading.indexer.start()
-    return context.flask(
+    app = context.flask(
         "audit",
         guard=guard,
         blueprints=[blueprint(console, guard, assurance=assurance)],
         translations=[TRANSLATIONS],
         ready=console.ready,
     )
+    # Whoever ends the application in process ends its thread.
+    app.extensions["tallygate_indexer"] = reading.indexer
+    return app
 
 
 def log_key(context: Context) -> LogKey:
