@@ -56,7 +56,6 @@ def serve(role: str, configuration: Path) -> None:
         workers_kill_timeout=10,
         websockets=False,
         log_access=False,
-        process_name=f"tallygate {role}",
     ).serve()
 
 

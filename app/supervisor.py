@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from core.errors import N_, Unavailable
 from core.log import logger
 
 from .processes import Process, clean_environment, is_up
@@ -33,8 +34,11 @@ STEADY = 30.0
 _log = logger(__name__)
 
 
-class StartFailed(RuntimeError):
-    """A process was not ready in time; the message names it and its log."""
+class StartFailed(Unavailable):
+    """A process was not ready in time."""
+
+    code = "start_failed"
+    message = N_("%(process)s did not become ready; see %(log)s")
 
 
 @dataclass
@@ -72,7 +76,7 @@ class Supervisor:
             self._running.append(running)
             if not self._wait(running):
                 self.stop()
-                raise StartFailed(f"{process.name} did not become ready; see {self._log_of(process)}")
+                raise StartFailed(process=process.name, log=str(self._log_of(process)))
             if self._stopping:
                 return
 
