@@ -62,6 +62,7 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
             ["text/html html;", "text/css css;", "image/svg+xml svg;", "application/problem+json json;"],
         ),
         "charset utf-8;",
+        "charset_types text/css;",
         *(f"{kind}_temp_path temp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")),
         # What is decided must be what is forwarded: nginx neither merges nor guesses.
         "merge_slashes off;",
@@ -99,7 +100,9 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
         "proxy_busy_buffers_size 32k;",
         "proxy_connect_timeout 5s;",
         "proxy_read_timeout 60s;",
-        "proxy_next_upstream off;",
+        # A kept connection may have been closed by a role that restarted. nginx then asks once more on a new one, but
+        # never repeats what is not idempotent once it was sent.
+        "proxy_next_upstream error;",
         # An upstream may not steer nginx: X-Accel-Redirect reaches internal locations.
         "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;",
         "recursive_error_pages on;",

@@ -16,6 +16,7 @@ from .pages import STATUSES
 
 DECIDE = "/.tallygate/decide"
 _PAGES = "/.tallygate/pages"
+_MISDIRECTED = 421
 _OWN = ("login", "callback", "logout")
 # Answers of nginx itself; those of a role carry their own.
 _SECURITY_HEADERS = (
@@ -125,6 +126,7 @@ def stranger(port: int, *, tls: bool) -> list[str]:
             *(["ssl_reject_handshake on;"] if tls else []),
             *_page_headers(tls=tls),
             *_error_pages(),
+            f"error_page 421 {_PAGES}/421.$tallygate_page;",
             *_page_locations(tls=tls),
             *block("location /", ["return 421;"]),
         ],
@@ -253,7 +255,8 @@ def _page_locations(*, tls: bool) -> list[str]:
 
 def _error_pages() -> list[str]:
     # 494 is nginx's own number for headers over the limit, 497 for plain HTTP at a TLS port.
-    mapped = {status: str(status) for status in STATUSES}
+    # 421 has a page at the stranger only: elsewhere it is said before any location is chosen, and again for its page.
+    mapped = {status: str(status) for status in STATUSES if status != _MISDIRECTED}
     mapped |= {414: "400", 494: "431", 495: "400", 496: "400", 497: "400", 500: "503", 502: "503", 504: "503"}
     return [
         f"error_page {status} ={shown} {_PAGES}/{shown}.$tallygate_page;" for status, shown in sorted(mapped.items())

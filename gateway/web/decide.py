@@ -34,7 +34,7 @@ def decide_application(decider: Decider, pairs: PairSecrets) -> WSGIApp:
             answer = Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
         headers = [("Content-Length", "0"), ("Tallygate-Decision", answer.decision)]
         if answer.reason:
-            headers.append(("Tallygate-Reason", answer.reason))
+            headers.append(("Tallygate-Reason", str(answer.reason)))
         if answer.step_up:
             headers.append(("Tallygate-Step-Up", str(answer.step_up)))
         if answer.identity:

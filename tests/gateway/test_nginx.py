@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a visitor can and cannot do through the real nginx."""
+
+import hashlib
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from core.identity import IdentityRefused
+from policies import Decision
+from tests.gateway.conftest import DEVICE, SUBJECT, City, certificate
+
+PAGE = (("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"))
+JSON = (("Accept", "application/json"),)
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> tuple[Path, Path]:
+    pem, key = certificate("card")
+    (tmp_path / "card.pem").write_bytes(pem)
+    (tmp_path / "card.key").write_bytes(key)
+    return tmp_path / "card.pem", tmp_path / "card.key"
+
+
+def _cookie(city: City) -> tuple[str, str]:
+    return ("Cookie", city.gateway.open_session())
+
+
+def test_a_person_with_a_session_reaches_the_host_with_a_signed_identity(city: City) -> None:
+    reply = city.get("/declaration?year=2025", headers=(_cookie(city),))
+    assert reply.status == 200
+    assert reply.json()["at"] == "portal-tax.sock"
+    assert reply.json()["target"] == "/declaration?year=2025"
+    (header,) = reply.received("Tallygate-Identity")
+    identity = city.gateway.verifier_of("tax.city.localhost").verify(
+        header, method="GET", path="/declaration?year=2025", at=city.gateway.clock.now()
+    )
+    assert (identity.subject, identity.zone, identity.assurance) == (SUBJECT, "external", 2)
+    assert reply.received("Tallygate-Decision") == [identity.decision]
+    assert city.gateway.recorder.events[-1].decision == identity.decision
+
+
+def test_the_identity_is_worth_nothing_for_another_request(city: City) -> None:
+    (header,) = city.get("/a", headers=(_cookie(city),)).received("Tallygate-Identity")
+    at = city.gateway.clock.now()
+    for host, method, path in (("tax", "GET", "/b"), ("tax", "POST", "/a"), ("social", "GET", "/a")):
+        with pytest.raises(IdentityRefused):
+            city.gateway.verifier_of(f"{host}.city.localhost").verify(header, method=method, path=path, at=at)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Tallygate-Identity",
+        "tallygate-identity",
+        "TALLYGATE-IDENTITY",
+        "Tallygate_Identity",
+        "tallygate_identity",
+        "Tallygate-Decision",
+        "Tallygate-Caller",
+        "Tallygate-Secret",
+        "Tallygate-Client-Certificate",
+        "Tallygate-Anything",
+        "X-Original-URI",
+        "X_Original_URI",
+        "X-Original-Method",
+        "X-Original-Host",
+        "X-Client-Address",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Prefix",
+        "Forwarded",
+        "X-Real-IP",
+        "X-Remote-User",
+        "X-Rewrite-URL",
+        "X-HTTP-Method-Override",
+        "X-Accel-Redirect",
+    ],
+)
+def test_headers_only_the_boundary_may_set_never_come_from_a_client(city: City, name: str) -> None:
+    forged = ((name, "forged"), (name, "forged-twice"))
+    for headers in (forged, (*forged, _cookie(city))):
+        reply = city.get("/", headers=headers)
+        assert reply.status == 200
+        assert b"forged" not in reply.body
+
+
+def test_the_host_learns_the_real_address_scheme_and_name(city: City) -> None:
+    reply = city.get("/", headers=(("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-Host", "evil.example")))
+    assert reply.received("X-Forwarded-For") == ["127.0.0.1"]
+    assert reply.received("X-Forwarded-Proto") == ["https"]
+    assert reply.received("X-Forwarded-Host") == [f"tax.city.localhost:{city.site.ports.external}"]
+    assert reply.received("X-Original-URI") == ["/"]
+
+
+def test_nothing_the_host_answers_steers_nginx_or_leaks_the_identity(city: City) -> None:
+    reply = city.get("/")
+    assert reply.json()["target"] == "/"
+    assert reply.get("Tallygate-Identity") == ""
+
+
+@pytest.mark.parametrize("listener", ["external", "internal", "management"])
+def test_the_zone_is_the_listener_whatever_the_client_says(city: City, listener: str) -> None:
+    headers = (
+        ("X-Zone", "internal"),
+        ("Tallygate-Listener", "internal"),
+        ("Tallygate-Zone", "internal"),
+        ("X-Original-Host", "documents.city.localhost"),
+    )
+    city.get("/?zone=internal", listener=listener, headers=headers)
+    assert [asked.from_zone for asked in city.gateway.engine.asked] == [listener]
+    assert city.gateway.recorder.events[-1].zone == listener
+
+
+def test_a_session_of_one_listener_or_host_is_nothing_at_another(city: City) -> None:
+    cookie = _cookie(city)
+    assert city.get("/x", listener="internal", headers=(cookie, *JSON)).status == 401
+    assert city.get("/x", host="documents.city.localhost", headers=(cookie, *JSON)).status == 401
+    assert city.get("/x", headers=(cookie, *JSON)).status == 200
+
+
+AMBIGUOUS = [
+    "//",
+    "//evil.example/",
+    "/a//b",
+    "/./a",
+    "/a/.",
+    "/a/./b",
+    "/../a",
+    "/a/../b",
+    "/a/..",
+    "/static/../a",
+    "/.tallygate/login/../../a",
+    "/a%2fb",
+    "/a%2Fb",
+    "/%2e%2e/a",
+    "/%2e/a",
+    "/a/%2E%2E/b",
+    "/a%5cb",
+    "/a%00b",
+    "/a%0d%0ab",
+    "/a%7fb",
+    "/a;b",
+    "/a;jsessionid=1",
+    "/a%3bb",
+    "/a%3fb",
+    "/a%23b",
+    "/%2561",
+    "/a%252fb",
+    "/%61pi/x",
+    "/a\\b",
+    "/a%",
+    "/a%zz",
+    "/a%f0%28%8c",
+    "/a%c0%afb",
+    "/a?b=%",
+    "/a#b",
+    "/\xe4",
+    "/" + "a" * 5000,
+]
+
+
+@pytest.mark.parametrize("target", AMBIGUOUS)
+def test_a_target_with_two_readings_reaches_nobody(city: City, target: str) -> None:
+    reply = city.get(target, headers=(_cookie(city), *JSON))
+    assert reply.status in (400, 404, 414), target
+    assert b"portal-tax" not in reply.body
+    assert not city.gateway.engine.asked
+
+
+@pytest.mark.parametrize(
+    "target", ["/a%20b", "/%E7%A8%8E%E5%8A%A1", "/a?b=%2F..%2F&c=//", "/a@b:c,d!$&'()*+=", "/~x/-_."]
+)
+def test_a_target_with_one_reading_arrives_as_it_was_sent(city: City, target: str) -> None:
+    reply = city.get(target, headers=(_cookie(city),))
+    assert reply.json()["target"] == target
+    (header,) = reply.received("Tallygate-Identity")
+    city.gateway.verifier_of("tax.city.localhost").verify(
+        header, method="GET", path=target, at=city.gateway.clock.now()
+    )
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "get", "FOO"])
+def test_methods_nobody_needs_are_refused(city: City, method: str) -> None:
+    reply = city.get("/", method=method, headers=(_cookie(city), *JSON))
+    assert reply.status in (400, 405)
+    assert not city.gateway.engine.asked
+
+
+def test_the_policies_see_the_real_method(city: City) -> None:
+    headers = (_cookie(city), ("X-HTTP-Method-Override", "GET"), ("X-Original-Method", "GET"))
+    reply = city.get("/x", method="DELETE", headers=headers)
+    assert reply.json()["method"] == "DELETE"
+    assert city.gateway.engine.asked[-1].method == "DELETE"
+
+
+def test_a_body_arrives_untouched_and_only_after_the_decision(city: City) -> None:
+    body = bytes(range(256)) * 4000
+    reply = city.get("/x", method="POST", body=body, headers=(_cookie(city),))
+    assert hashlib.sha256(reply.json()["body"].encode("latin-1")).digest() == hashlib.sha256(body).digest()
+
+
+def test_conflicting_lengths_are_refused(city: City) -> None:
+    host = f"tax.city.localhost:{city.site.ports.external}"
+    for fields in (
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+    ):
+        content = f"POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n\r\n0\r\n\r\n".encode()
+        assert city.raw(content).status in (400, 501), fields
+    assert not city.gateway.engine.asked
+
+
+def test_an_absolute_target_cannot_choose_another_host(city: City) -> None:
+    host = f"tax.city.localhost:{city.site.ports.external}"
+    for absolute in ("documents.city.localhost", "evil.example"):
+        content = f"GET https://{absolute}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        assert city.raw(content).status == 421
+    assert not city.gateway.engine.asked
+
+
+@pytest.mark.parametrize(
+    "host", ["documents.city.localhost", "card.city.localhost", "evil.example", "tax.city.localhost.", "localhost"]
+)
+def test_a_host_other_than_the_one_in_tls_is_misdirected(city: City, host: str) -> None:
+    content = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    reply = city.raw(content)
+    assert reply.status == (200 if host == "tax.city.localhost." else 421)
+    assert [asked.resource for asked in city.gateway.engine.asked] == (["tax"] if reply.status == 200 else [])
+
+
+def test_two_hosts_or_none_are_refused(city: City) -> None:
+    for hosts in ("Host: tax.city.localhost\r\nHost: evil.example\r\n", ""):
+        assert city.raw(f"GET / HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n".encode()).status == 400
+
+
+def test_an_unknown_name_gets_no_handshake(city: City) -> None:
+    import ssl  # noqa: PLC0415 - only here
+
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        city.get("/", host="evil.example")
+
+
+def test_plain_http_at_a_tls_port_is_refused(city: City) -> None:
+    assert city.raw(b"GET / HTTP/1.0\r\n\r\n", tls=False).status == 400
+
+
+def test_the_plain_listener_serves_revocation_and_nothing_else(city: City) -> None:
+    def ask(target: str, host: str) -> int:
+        content = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        return city.raw(content, listener="plain", tls=False).status
+
+    assert ask("/crl/people.crl", "pki.city.localhost") == 200
+    # An OCSP request in the address is base64, where slashes stand escaped or bare, also doubled (RFC 6960 A.1).
+    assert ask("/ocsp/people/MFEw%2F//TzBN", "pki.city.localhost") == 200
+    assert ask("/", "pki.city.localhost") == 404
+    assert ask("/api/v1/certificates", "pki.city.localhost") == 404
+    assert ask("/crl/people.crl", "tax.city.localhost") == 421
+
+
+def test_oversized_headers_and_bodies_are_refused_with_a_page(city: City) -> None:
+    big = city.get("/", headers=(("Cookie", "a=" + "x" * 9000), *PAGE))
+    assert big.status in (400, 431)
+    many = city.get("/", headers=tuple((f"X-{i}", "x" * 4000) for i in range(20)))
+    assert many.status in (400, 431)
+    content = f"POST /x HTTP/1.1\r\nHost: tax.city.localhost\r\nContent-Length: {64 << 20}\r\nConnection: close\r\n\r\n"
+    assert city.raw(content.encode()).status == 413
+
+
+def test_a_page_for_people_leads_to_the_login_and_a_program_gets_a_problem(city: City) -> None:
+    page = city.get("/declaration?year=2025", headers=PAGE)
+    assert page.status == 302
+    assert page.get("Location") == "/.tallygate/login?to=" + quote("/declaration?year=2025", safe="")
+    program = city.get("/declaration", headers=JSON)
+    assert program.status == 401
+    assert program.get("Content-Type") == "application/problem+json"
+    assert program.json()["code"] == "login"
+    assert program.get("WWW-Authenticate").startswith("Bearer")
+    form = city.get("/declaration", method="POST", body=b"a=1", headers=PAGE)
+    assert form.status == 401
+    assert b"/.tallygate/login" in form.body
+
+
+def test_a_denied_person_is_told_why_in_both_languages(city: City) -> None:
+    city.gateway.engine.answer = Decision(allowed=False, code="zone", reasons=("z",), step_up=None, version="7")
+    english = city.get("/x?lang=en", headers=(_cookie(city), *PAGE))
+    chinese = city.get("/x", headers=(("Cookie", "__Host-lang=zh"), *PAGE))
+    assert english.status == chinese.status == 403
+    assert "Not from this network" in english.body.decode()
+    assert "/x?lang=zh" in english.body.decode()
+    assert "当前网络不可访问" in chinese.body.decode()
+    assert english.get("Content-Security-Policy").startswith("default-src 'none'")
+
+
+def test_a_step_up_offers_the_card_at_the_level_that_would_do(city: City) -> None:
+    city.gateway.engine.answer = Decision(allowed=False, code="assurance", reasons=("a",), step_up=3, version="7")
+    reply = city.get("/x", headers=(_cookie(city), *PAGE))
+    assert reply.status == 403
+    assert "/.tallygate/login?to=%2Fx&amp;acr=3" in reply.body.decode()
+
+
+@pytest.mark.parametrize("broken", ["record", "policies", "feed"])
+def test_what_cannot_be_decided_or_recorded_is_denied_with_a_clear_page(city: City, broken: str) -> None:
+    cookie = _cookie(city)
+    if broken == "record":
+        city.gateway.recorder.down = True
+    elif broken == "policies":
+        city.gateway.engine.answer = RuntimeError("boom")
+    else:
+        city.gateway.freshness.stale = True
+    reply = city.get("/x", headers=(cookie, *PAGE))
+    assert reply.status == 503
+    assert reply.get("Retry-After") == "5"
+    assert b"Temporarily unavailable" in reply.body
+    assert b"portal-tax" not in reply.body
+
+
+def test_a_dead_host_is_a_clear_temporary_error(city: City) -> None:
+    cookie = ("Cookie", city.gateway.open_session(host="social.city.localhost"))
+    page = city.get("/", host="social.city.localhost", headers=(cookie, *PAGE))
+    assert page.status == 503
+    assert "服务暂时不可用" in page.body.decode()
+    assert page.get("Strict-Transport-Security")
+    assert page.get("X-Content-Type-Options") == "nosniff"
+    program = city.get("/", host="social.city.localhost", headers=(cookie, *JSON))
+    assert program.json()["code"] == "unavailable"
+
+
+def test_probes_and_the_decision_itself_cannot_be_reached(city: City) -> None:
+    cookie = _cookie(city)
+    for target in ("/livez", "/readyz", "/%6civez", "/.tallygate/decide", "/.tallygate/denied", "/.tallygate/x"):
+        assert city.get(target, headers=(cookie, *JSON)).status in (400, 404), target
+    for target in ("/decide/external", "/decide/internal"):
+        reply = city.get(target, headers=(cookie,))
+        assert reply.json()["at"] == "portal-tax.sock"
+    for target in ("/.tallygate/pages/503.html", "/tls.key", "/nginx.conf", "/secrets/gateway.conf"):
+        assert b"PRIVATE" not in city.get(target, headers=PAGE).body
+        assert b"Secret" not in city.get("/static/.." + target, headers=PAGE).body
+
+
+def test_static_files_come_without_a_decision(city: City) -> None:
+    reply = city.get("/static/tallygate.css")
+    assert (reply.status, reply.get("Content-Type")) == (200, "text/css; charset=utf-8")
+    assert not city.gateway.recorder.events
+
+
+def test_a_device_is_known_by_its_certificate_at_device_hosts_only(city: City, card: tuple[Path, Path]) -> None:
+    host = "devices.city.localhost"
+    reply = city.get("/api/device/reading", host=host, method="POST", body=b"1", certificate=card)
+    (header,) = reply.received("Tallygate-Identity")
+    identity = city.gateway.verifier_of(host).verify(
+        header, method="POST", path="/api/device/reading", at=city.gateway.clock.now()
+    )
+    assert (identity.subject, identity.kind) == (DEVICE, "device")
+    assert reply.received("Tallygate-Client-Certificate") == []
+    # Where TLS asks for none, the same certificate says nothing.
+    assert city.get("/x", certificate=card, headers=JSON).status == 401
+
+
+def test_a_forged_certificate_header_is_worth_nothing(city: City, card: tuple[Path, Path]) -> None:
+    forged = (("Tallygate-Client-Certificate", quote(card[0].read_text())),)
+    for name in ("devices", "tax"):
+        reply = city.get("/api/device/x", host=f"{name}.city.localhost", headers=(*forged, *JSON))
+        assert reply.status == 401
+    at_card = city.get("/login", host="card.city.localhost", headers=forged)
+    assert at_card.received("Tallygate-Client-Certificate") == []
+    assert city.get("/", host="sso.city.localhost", headers=forged).received("Tallygate-Client-Certificate") == []
+
+
+def test_the_card_host_passes_the_certificate_with_the_pair_secret(city: City, card: tuple[Path, Path]) -> None:
+    reply = city.get("/login", host="card.city.localhost", certificate=card)
+    assert reply.received("Tallygate-Client-Certificate") == [quote(card[0].read_text(), safe="/")] or reply.received(
+        "Tallygate-Client-Certificate"
+    )[0].startswith("-----BEGIN%20CERTIFICATE-----")
+    assert reply.received("Tallygate-Caller") == ["nginx"]
+    assert city.get("/", host="sso.city.localhost").received("Tallygate-Secret") == []
+
+
+def test_open_hosts_forward_only_their_paths(city: City) -> None:
+    assert city.get("/checkpoint", host="log.city.localhost").status == 200
+    assert city.get("/tile/0/000", host="log.city.localhost").status == 200
+    assert city.get("/search", host="log.city.localhost").status == 404
+    assert not city.gateway.recorder.events
