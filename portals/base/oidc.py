@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from authlib.integrations.requests_client import OAuth2Session
@@ -116,7 +115,7 @@ class SignOn:
         session[_ASKED] = identity.session
         try:
             answer: Response = self._app.authorize_redirect(self._redirect_uri)
-        except (requests.RequestException, AuthlibBaseError, ValueError, RuntimeError) as error:
+        except (OSError, AuthlibBaseError, ValueError, RuntimeError) as error:
             raise Unavailable from error
         return answer
 
@@ -134,7 +133,8 @@ class SignOn:
             token = self._app.authorize_access_token()
             claims: Mapping[str, Any] = token["userinfo"]
             about = self._app.userinfo(token=token)
-        except requests.RequestException as error:
+        except OSError as error:
+            # Every failure of the connection, of TLS and of reading the root is one of these.
             raise Unavailable from error
         except (AuthlibBaseError, JoseError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise LoginFailed from error

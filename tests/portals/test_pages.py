@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A portal greets only whom both the gateway and the sign-on name, in the same session."""
+
+import os
+from pathlib import Path
+from unittest import mock
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from portals import documents, social
+from tests.fakes.sign_on_server import SignOnServer
+
+from .conftest import ORIGIN, Build, Headers, browser
+
+
+def get(client: FlaskClient, path: str, headers: dict[str, str] | None = None) -> TestResponse:
+    return client.get(path, base_url=ORIGIN, headers={"Accept": "text/html", **(headers or {})})
+
+
+def log_in(client: FlaskClient, sign_on: SignOnServer, header: Headers, **changes: object) -> TestResponse:
+    asked = get(client, "/me", header("/me", **changes))
+    assert asked.status_code == 302
+    return get(client, f"/callback?{sign_on.log_in(asked.location)}")
+
+
+def test_the_landing_page_is_for_everybody(client: FlaskClient) -> None:
+    page = get(client, "/")
+    assert page.status_code == 200
+    assert 'href="/me"' in page.text
+    assert "Log in" in page.text
+    assert "登录" in get(client, "/?lang=zh").text
+
+
+def test_nobody_gets_in_beside_the_gateway(client: FlaskClient) -> None:
+    assert get(client, "/me").status_code == 401
+    assert get(client, "/api/v1/me").status_code == 401
+
+
+def test_a_header_for_another_host_path_or_machine_is_refused(client: FlaskClient, header: Headers) -> None:
+    assert get(client, "/me", header("/me", audience="social.city.localhost")).status_code == 401
+    assert get(client, "/me", header("/")).status_code == 401
+    assert get(client, "/me", header("/me", kind="device")).status_code == 403
+
+
+def test_a_person_logs_in_and_is_greeted_by_name(client: FlaskClient, sign_on: SignOnServer, header: Headers) -> None:
+    back = log_in(client, sign_on, header)
+    assert (back.status_code, back.location) == (303, "/me")
+    page = get(client, "/me", header("/me"))
+    assert page.status_code == 200
+    assert "Li Na" in page.text
+    assert "d-77" in page.text
+    assert "https://social.city.localhost/me" in page.text
+    assert "https://sso.city.localhost/account" in page.text
+    assert "李娜" in get(client, "/me?lang=zh", header("/me?lang=zh")).text
+
+
+def test_the_login_uses_pkce_s256_state_and_nonce(client: FlaskClient, header: Headers) -> None:
+    asked = parse_qs(urlsplit(get(client, "/me", header("/me")).location).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert asked["response_type"] == ["code"]
+    assert asked["redirect_uri"] == [f"{ORIGIN}/callback"]
+    assert asked["scope"] == ["openid profile"]
+    assert len(asked["state"][0]) >= 16
+    assert len(asked["nonce"][0]) >= 16
+
+
+def test_no_token_is_kept_in_the_browser(client: FlaskClient, sign_on: SignOnServer, header: Headers) -> None:
+    log_in(client, sign_on, header)
+    with client.session_transaction(base_url=ORIGIN) as kept:
+        assert set(kept) == {"visitor", "asked"}
+        assert set(kept["visitor"]) == {"subject", "session", "name", "name_zh"}
+
+
+@pytest.mark.parametrize("change", [{"session": "s2"}, {"subject": "u2"}, {"session": "s2", "subject": "u2"}])
+def test_another_session_s_header_drops_the_portal_s_session(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers, change: dict[str, str]
+) -> None:
+    log_in(client, sign_on, header)
+    assert get(client, "/me", header("/me")).status_code == 200
+    again = get(client, "/me", header("/me", **change))
+    assert again.status_code == 302
+    assert again.location.startswith(sign_on.issuer)
+    with client.session_transaction(base_url=ORIGIN) as kept:
+        assert "visitor" not in kept
+
+
+def test_two_different_logins_end_in_a_page_and_not_in_a_loop(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    log_in(client, sign_on, header, session="s2")
+    page = get(client, "/me", header("/me", session="s2"))
+    assert page.status_code == 409
+    assert "logged in twice" in page.text
+    assert get(client, "/me", header("/me", session="s2")).status_code == 302
+
+
+def test_a_code_brought_to_another_browser_is_refused(
+    client: FlaskClient, build: Build, sign_on: SignOnServer, header: Headers
+) -> None:
+    query = sign_on.log_in(get(client, "/me", header("/me")).location)
+    assert get(browser(build()), f"/callback?{query}").status_code == 401
+
+
+def test_a_callback_works_once(client: FlaskClient, sign_on: SignOnServer, header: Headers) -> None:
+    query = sign_on.log_in(get(client, "/me", header("/me")).location)
+    assert get(client, f"/callback?{query}").status_code == 303
+    assert get(client, f"/callback?{query}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "code=x",
+        "state=x",
+        "code=x&state=y",
+        "code=&state=",
+        "error=server_error",
+        "error=server_error&error_description=%00",
+        "code=x&code=y&state=z",
+        "state=%ff%fe&code=%ff",
+        "code=" + "x" * 5000 + "&state=y",
+    ],
+)
+def test_a_malformed_callback_is_refused(client: FlaskClient, header: Headers, query: str) -> None:
+    get(client, "/me", header("/me"))
+    assert get(client, f"/callback?{query}").status_code == 401
+
+
+def test_a_wrong_code_with_the_right_state_is_refused(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    query = sign_on.log_in(get(client, "/me", header("/me")).location)
+    state = query.partition("&")[2]
+    assert get(client, f"/callback?code=stolen&{state}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nonce": "another"},
+        {"aud": "social"},
+        {"iss": "https://elsewhere.example"},
+        {"exp": 1_000_000_000},
+        {"sid": ""},
+        {"sub": "u2"},
+    ],
+)
+def test_an_id_token_for_somebody_or_something_else_is_refused(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers, changes: dict[str, object]
+) -> None:
+    sign_on.token_changes = changes
+    assert log_in(client, sign_on, header).status_code == 401
+    with client.session_transaction(base_url=ORIGIN) as kept:
+        assert "visitor" not in kept
+
+
+def test_refusing_consent_is_explained(client: FlaskClient, header: Headers) -> None:
+    get(client, "/me", header("/me"))
+    page = get(client, "/callback?error=access_denied&state=x")
+    assert page.status_code == 403
+    assert "did not agree" in page.text
+
+
+def test_a_sign_on_of_a_foreign_root_is_not_believed(build: Build, header: Headers, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("", "utf-8")
+    assert get(browser(build(roots=empty)), "/me", header("/me")).status_code == 503
+
+
+def test_the_environment_cannot_widen_trust(
+    build: Build, sign_on: SignOnServer, header: Headers, tmp_path: Path
+) -> None:
+    with mock.patch.dict(os.environ, {"REQUESTS_CA_BUNDLE": str(sign_on.root), "HTTPS_PROXY": "http://127.0.0.1:9"}):
+        assert get(browser(build(roots=tmp_path / "nothing.pem")), "/me", header("/me")).status_code == 503
+        assert get(browser(build()), "/me", header("/me")).status_code == 302
+
+
+def test_a_silent_sign_on_is_temporary(build: Build, header: Headers) -> None:
+    page = get(browser(build(issuer="https://127.0.0.1:1")), "/me", header("/me"))
+    assert page.status_code == 503
+    assert page.headers["Retry-After"]
+
+
+def test_many_logins_begun_do_not_fill_the_cookie(client: FlaskClient, header: Headers) -> None:
+    for _ in range(20):
+        assert get(client, "/me", header("/me")).status_code == 302
+    with client.session_transaction(base_url=ORIGIN) as kept:
+        assert len([name for name in kept if name.startswith("_state_")]) == 1
+
+
+def test_logging_out_forgets_and_goes_to_the_gateway(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    log_in(client, sign_on, header)
+    away = get(client, "/logout")
+    assert (away.status_code, away.location) == (303, "/.tallygate/logout")
+    assert get(client, "/me", header("/me")).status_code == 302
+
+
+def test_a_forged_cookie_is_nobody(client: FlaskClient, header: Headers) -> None:
+    client.set_cookie("__Host-portal-tax", "eyJ2aXNpdG9yIjp7fX0.x.y", domain="tax.city.localhost", secure=True)
+    assert get(client, "/me", header("/me")).status_code == 302
+
+
+def test_programs_get_json_and_problems(client: FlaskClient, header: Headers) -> None:
+    answer = get(client, "/api/v1/me", header("/api/v1/me"))
+    assert answer.json is not None
+    assert answer.json["subject"] == "u1"
+    assert answer.json["portal"] == "tax"
+    assert answer.json["content"]["year"] == 2025
+    assert get(client, "/api/v1/me").content_type == "application/problem+json"
+
+
+def test_a_device_is_told_who_it_is_and_a_person_is_not(client: FlaskClient, header: Headers) -> None:
+    path, audience = "/api/device/v1/me", "xtax.city.localhost"
+    answer = get(client, path, header(path, audience=audience, kind="device", subject="meter", session=""))
+    assert answer.json == {"device": "meter", "zone": "external", "decision": "d-77"}
+    assert get(client, path, header(path, audience=audience)).status_code == 403
+    assert get(client, path, header(path, kind="device")).status_code == 401
+    assert get(client, path).status_code == 401
+
+
+def test_every_portal_shows_its_own_content(build: Build, sign_on: SignOnServer, header: Headers) -> None:
+    for portal, word in ((social.PORTAL, "Months paid"), (documents.PORTAL, "Download PDF")):
+        client = browser(build(portal))
+        log_in(client, sign_on, header)
+        assert word in get(client, "/me", header("/me")).text
+
+
+def test_a_document_is_for_civil_servants_with_a_certificate(client: FlaskClient, header: Headers) -> None:
+    path, servant = "/documents/budget.pdf", frozenset({"civil-servant"})
+    file = get(client, path, header(path, roles=servant, assurance=2))
+    assert file.data.startswith(b"%PDF-1.7")
+    assert file.headers["Content-Disposition"].startswith("attachment")
+    assert get(client, path, header(path, roles=servant, assurance=1)).status_code == 403
+    assert get(client, path, header(path, assurance=2)).status_code == 403
+    missing = "/documents/nothing.pdf"
+    assert get(client, missing, header(missing, roles=servant, assurance=2)).status_code == 404
