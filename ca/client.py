@@ -32,6 +32,8 @@ class CAClient:
             "actor": request.actor,
             "hosts": list(request.hosts),
             "issuer": request.issuer,
+            "assurance": request.assurance,
+            "zone": request.zone,
         }
         answer = self._call("POST", "/certificates", document)
         try:

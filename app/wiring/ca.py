@@ -9,11 +9,20 @@ from app.context import Context
 from audit import Recorder
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
-from ca.models import ISSUERS
-from ca.service import Housekeeping, open_authority
+from ca.models import ISSUERS, IssueRequest
+from ca.service import Housekeeping, Verdict, open_authority
 from ca.store import Store
+from ca.x509 import Profile
+from core.clock import Clock
+from directory.service import Directory
 from gateway import GatewaySettings
 from gateway.proxy import host_names
+from policies.models import Action, DecisionRequest, ResourceClass
+from policies.service import PolicyEngine
+
+from . import policies
+
+_DESK_ZONE = "management"
 
 
 def found(context: Context, recorder: Recorder) -> None:
@@ -78,6 +87,7 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
         directory=directory,
+        policies=(ShippedPolicies(policies.engine(context), directory=directory, clock=context.clock),),
         nudge=relay.nudge,
     )
     relay.start()
@@ -104,3 +114,47 @@ def application(context: Context) -> Flask:
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
+
+
+class ShippedPolicies:
+    """The policies in force, asked about every person who wants a certificate made.
+
+    A role of the site that asks on its own behalf is no person; the profiles' own rules speak about it.
+    """
+
+    def __init__(self, engine: PolicyEngine, *, directory: Directory, clock: Clock) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._clock = clock
+
+    def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
+        """Allow or refuse; an unreadable release refuses rather than keep old rules."""
+        if request.actor.startswith("role:"):
+            return Verdict(allowed=True, reasons=("role-of-the-site",))
+        self._engine.reload()
+        person = self._directory.person(request.actor)
+        at_desk = not any(role.startswith("role:") for role in request.actor_roles)
+        decision = self._engine.decide(
+            DecisionRequest(
+                principal_kind="person",
+                subject=person.subject,
+                roles=person.roles | {person.kind.value},
+                organisation=person.organisation,
+                mandates=frozenset(each.organisation for each in person.mandates),
+                enabled=person.enabled,
+                proofing=person.proofing.level,
+                assurance=request.assurance,
+                clearance=person.clearance,
+                action=Action.ISSUE,
+                resource=profile.name,
+                resource_class=ResourceClass.PKI,
+                owner=request.subject,
+                classification=0,
+                from_zone=request.zone,
+                # Self-service stays in the zone it came from; the desk stands in the management network.
+                to_zone=_DESK_ZONE if at_desk else request.zone,
+                required_assurance=profile.assurance,
+                at=self._clock.now(),
+            )
+        )
+        return Verdict(allowed=decision.allowed, reasons=decision.reasons or (decision.code,), version=decision.version)

@@ -17,6 +17,7 @@ from ..service import CertificateAuthority
 CALLERS = ("sso", "gateway", "signatures", "directory", "app")
 _MOST_HOSTS = 100
 _LONGEST = 200
+_HIGHEST_ASSURANCE = 3
 
 
 def api(service: CertificateAuthority, guard: Guard) -> Blueprint:
@@ -35,6 +36,8 @@ def api(service: CertificateAuthority, guard: Guard) -> Blueprint:
                 actor=_actor(document),
                 actor_roles=frozenset({f"role:{caller()}"}),
                 hosts=_hosts(document),
+                assurance=_assurance(document),
+                zone=_text(document, "zone", optional=True),
                 issuer=_text(document, "issuer", optional=True),
             )
         )
@@ -97,6 +100,13 @@ def _actor(document: dict[str, Any]) -> str:
     if actor.startswith("role:") and actor != role:
         raise Malformed(field="actor")
     return actor
+
+
+def _assurance(document: dict[str, Any]) -> int:
+    value = document.get("assurance", 0)
+    if type(value) is not int or not 0 <= value <= _HIGHEST_ASSURANCE:
+        raise Malformed(field="assurance")
+    return value
 
 
 def _csr(document: dict[str, Any]) -> bytes:

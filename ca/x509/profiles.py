@@ -58,6 +58,8 @@ class Profile:
     extended: tuple[ObjectIdentifier, ...]
     # Directory roles of officers, or "role:NAME" of roles of the site, that may ask.
     requesters: frozenset[str]
+    # Lowest assurance of a person who asks.
+    assurance: int = 2
     commitment: bool = False
     extended_critical: bool = False
     # RFC 6960 section 4.2.2.2.1: a responder's certificate is not itself asked about.
