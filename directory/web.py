@@ -132,7 +132,7 @@ def _add_people(desk: Blueprint, writer: DirectoryWriter, guard: Guard, readings
             mandates=[(_organisation_name(writer, mandate.organisation), mandate) for mandate in found.mandates],
             organisation=_organisation_name(writer, found.organisation) if found.organisation else "",
             oneself=found.subject == identity().subject,
-            done=DONE.get(query_text("done", longest=20), ""),
+            done=_done(query_text("done", longest=20), enabled=found.enabled),
             section="people",
         )
 
@@ -175,6 +175,13 @@ def _add_changes(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None
     def withdraw(subject: str) -> Answer:
         writer.withdraw_role(subject, form_text("role", longest=64), actor=identity().subject)
         return _back(subject, "withdrawn")
+
+
+def _done(what: str, *, enabled: bool) -> str:
+    # The address can be typed: never claim what the entry contradicts.
+    if what in ("disabled", "enabled") and (what == "enabled") is not enabled:
+        return ""
+    return DONE.get(what, "")
 
 
 def _back(subject: str, done: str) -> Answer:

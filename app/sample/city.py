@@ -88,14 +88,14 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
 
 def _organisations(dice: random.Random) -> list[Organisation]:
     agencies = [
-        Organisation(id=label, name=name, name_zh=f"样例市{name_zh}", credit_code=_code(dice, "11"), agency=True)
+        Organisation(id=label, name=name, name_zh=f"示例市{name_zh}", credit_code=_code(dice, "11"), agency=True)
         for label, name, name_zh in names.AGENCIES
     ]
     companies = [
         Organisation(
             id=f"{latin.lower()}-{trade.split()[0].lower()}",
             name=f"{latin} {trade}",
-            name_zh=f"样例市{chinese}{trade_zh}",
+            name_zh=f"示例市{chinese}{trade_zh}",
             credit_code=_code(dice, "91"),
             agency=False,
         )

@@ -94,11 +94,15 @@ class Server:
             DirectoryUnavailable: the server did not answer.
         """
         # A bind with an empty password succeeds as nobody (RFC 4513 section 5.1.2), so it is never sent.
-        if not password or not dn or "\0" in password:
+        try:
+            secret = password.encode("utf-8")
+        except UnicodeEncodeError:
+            return False
+        if not secret or not dn or b"\0" in secret:
             return False
         connection = self.open()
         try:
-            connection.simple_bind_s(dn, password.encode("utf-8"))
+            connection.simple_bind_s(dn, secret)
         except (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
             return False
         except ldap.LDAPError as error:

@@ -52,18 +52,16 @@ def rdn_value(text: str) -> str:
     """A value as it may stand in a distinguished name.
 
     Raises:
-        BadName: empty, or with a NUL.
+        BadName: empty, with a NUL, or no text at all.
     """
-    if not text or "\0" in text:
-        raise BadName
-    return str(escape_dn_chars(text))
+    return str(escape_dn_chars(_plain(text)))
 
 
 def equal(attribute: str, value: str) -> str:
     """The filter ``attribute=value``.
 
     Raises:
-        BadName: empty, or with a NUL.
+        BadName: empty, with a NUL, or no text at all.
     """
     return f"({attribute}={_assertion(value)})"
 
@@ -77,7 +75,7 @@ def contains(attributes: tuple[str, ...], text: str) -> str:
     """The filter that finds ``text`` anywhere in one of the attributes.
 
     Raises:
-        BadName: empty, or with a NUL.
+        BadName: empty, with a NUL, or no text at all.
     """
     inner = "".join(f"({attribute}=*{_assertion(text)}*)" for attribute in attributes)
     return f"(|{inner})"
@@ -89,6 +87,11 @@ def every(*filters: str) -> str:
 
 
 def _assertion(value: str) -> str:
-    if not value or "\0" in value:
+    return str(escape_filter_chars(_plain(value)))
+
+
+def _plain(text: str) -> str:
+    # A lone surrogate is no character and has no UTF-8 form.
+    if not text or "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise BadName
-    return str(escape_filter_chars(value))
+    return text

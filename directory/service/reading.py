@@ -57,6 +57,7 @@ class Directory:
             and entry.text("tallyEnabled") == "TRUE"
             and 0 < len(password) <= LONGEST_PASSWORD
             and "\0" not in password
+            and not any("\ud800" <= c <= "\udfff" for c in password)
         )
         if not usable or entry is None:
             self._pool.server.proves(self._tree.service(DECOY), "no password of anybody")
