@@ -14,6 +14,7 @@ from ..site import SiteSettings
 from . import errors, headers, i18n
 from .guard import Guard
 from .health import health
+from .target import raw_target
 
 MAX_BODY = 1 << 20
 """Bytes; a blueprint that takes documents raises it for its own views (``request.max_content_length``)."""
@@ -73,5 +74,6 @@ def create(
     app.add_template_global(lambda: request.path, "current_path")
     if behind_proxy:
         # nginx overwrites these three; REMOTE_ADDR is empty on a Unix socket.
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=0)  # type: ignore[method-assign]
+        behind = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=0)
+        app.wsgi_app = raw_target(behind)  # type: ignore[method-assign]
     return app
