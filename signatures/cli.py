@@ -25,7 +25,7 @@ from core.site import SiteSettings
 from .client import SignatureClient
 from .config import SignatureSettings
 from .errors import AlreadySigned, CannotSeal, SandboxFailed
-from .models import Overall, Profile, SealOrder, Trust, Verdict
+from .models import Indication, Overall, Profile, SealOrder, Trust, Verdict
 from .pades import anchors, cms, drawing
 from .pades.glyphs import Outlines
 from .pades.signing import Request
@@ -176,7 +176,9 @@ def _text(verdict: Verdict, catalogue: Catalogue, language: Language) -> str:
             lines.append(f"{catalogue.plain(question, language)} [{word}]")
             lines.append(f"  {catalogue.say(answer.words, language)}")
     standard = f"{verdict.indication.value} {verdict.subindication}".strip()
-    lines += ["", f"ETSI EN 319 102-1: {standard}", f"SHA-256: {verdict.sha256}"]
+    if verdict.indication is not Indication.NO_SIGNATURE:
+        lines += ["", f"ETSI EN 319 102-1: {standard}"]
+    lines.append(f"SHA-256: {verdict.sha256}")
     return "\n".join(lines)
 
 
