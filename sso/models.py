@@ -123,6 +123,8 @@ class Grant:
     methods: tuple[str, ...]
     authenticated_at: int
     nonce: str
+    # Host name the answer went to: the portal as its user knows it, also where the gateway logs in on its behalf.
+    place: str
     created_at: int
 
 

@@ -22,7 +22,8 @@ _SHOWN = ("time", "says", "where", "by", "outcome_says")
 class AccountPage:
     """Everything on "My account"."""
 
-    sessions: list[tuple[Session, list[Client]]]
+    # With the portals each was used at: applications, or hosts where none is registered.
+    sessions: list[tuple[Session, list[Client | str]]]
     consents: list[tuple[Consent, Client]]
     # None: the record does not answer at the moment.
     entries: Sequence[Mapping[str, str]] | None
@@ -49,17 +50,27 @@ class Account:
     def page(self, session: Session, *, language: str) -> AccountPage:
         """Collect it; the record may be silent without taking the rest away."""
         sessions = self._store.sessions.of(session.subject, self._now())
-        portals = self._store.grants.portals_of([each.sid for each in sessions])
+        places = self._store.grants.places_of([each.sid for each in sessions])
         consents = self._store.consents.of(session.subject)
-        wanted = {name for names in portals.values() for name in names} | {c.client_id for c in consents}
+        wanted = {name for used in places.values() for name, _ in used} | {each.client_id for each in consents}
         clients = self._store.clients.named(wanted)
         return AccountPage(
-            sessions=[
-                (each, [clients[name] for name in portals.get(each.sid, ()) if name in clients]) for each in sessions
-            ],
+            sessions=[(each, self._portals(places.get(each.sid, []), clients)) for each in sessions],
             consents=[(each, clients[each.client_id]) for each in consents if each.client_id in clients],
             entries=self._entries(session.subject, language),
         )
+
+    def _portals(self, used: list[tuple[str, str]], clients: Mapping[str, Client]) -> list[Client | str]:
+        """Each portal once, whether it asked itself or the gateway asked on its behalf."""
+        found: dict[str, Client | str] = {}
+        for name, host in used:
+            client = clients.get(name)
+            if client is not None and client.trusted:
+                portal = self._store.clients.at_host(host) or host
+                found.setdefault(portal if isinstance(portal, str) else portal.id, portal)
+            elif client is not None:
+                found.setdefault(client.id, client)
+        return list(found.values())
 
     def withdraw(self, session: Session, client_id: str) -> None:
         """Take a consent back: every token that came of it ends at once."""

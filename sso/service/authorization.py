@@ -13,7 +13,7 @@ from ..config import SSOSettings
 from ..errors import AccessDenied, BadRequest, InteractionLost, Redirectable, UnmetAuthentication
 from ..models import AuthorizationRequest, Client, Code, Consent, Grant, Interaction, Redirection, Session
 from ..oauth.openid import Step, next_step, unattended
-from ..oauth.rfc6749 import drafted, origin_of, validated
+from ..oauth.rfc6749 import drafted, host_of, origin_of, validated
 from ..oauth.rfc6749.authorization import Parameters
 from ..oauth.rfc9207 import answered, refused
 from ..store import Store, digest
@@ -104,6 +104,14 @@ class Authorization:
         if client is None or interaction.request.redirect_uri not in client.redirect_uris:
             raise BadRequest(why="client_id")
         return client
+
+    def destination(self, interaction: Interaction) -> Client | str | None:
+        """Where the person is going: an application, a host behind the gateway, or None for "My account"."""
+        client = self.client(interaction)
+        if client is None or interaction.request is None or not client.trusted:
+            return client
+        host = host_of(interaction.request.redirect_uri)
+        return self._store.clients.at_host(host) or host
 
     def form_targets(self, interaction: Interaction) -> tuple[str, ...]:
         """Origins a form of this interaction may lead to."""
@@ -224,6 +232,7 @@ class Authorization:
             methods=session.methods,
             authenticated_at=session.authenticated_at,
             nonce=request.nonce,
+            place=host_of(request.redirect_uri),
             created_at=at,
         )
         # 2. Record the intent. A crash from here to 4 leaves an intent without outcome, and nothing that works.

@@ -231,6 +231,7 @@ class Tokens:
             methods=(),
             authenticated_at=at,
             nonce="",
+            place="",
             created_at=at,
         )
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))

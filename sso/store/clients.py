@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registered applications."""
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, or_, select
 
 from core.db import Database
 
@@ -27,6 +27,15 @@ class ClientRows:
         with self._database.reading() as connection:
             found = connection.execute(select(CLIENTS).where(CLIENTS.c.id.in_(ids)))
             return {row.id: rows.client_of(row) for row in found}
+
+    def at_host(self, host: str) -> Client | None:
+        """The application whose own address is at a host, whatever the port."""
+        origin = f"https://{host}"
+        here = or_(CLIENTS.c.audience == origin, CLIENTS.c.audience.startswith(f"{origin}:", autoescape=True))
+        query = select(CLIENTS).where(here, CLIENTS.c.trusted.is_(False)).order_by(CLIENTS.c.id).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return rows.client_of(row) if row else None
 
     def put(self, client: Client) -> None:
         """Register, or replace a registration."""

@@ -114,25 +114,18 @@ class GrantRows:
                 OUTBOX.put(connection, key=event.key, body=encode_event(event))
         return bool(ended)
 
-    def of_session(self, sid: str) -> list[Grant]:
-        """The standing families of one session: which portals it was used at."""
-        chosen = and_(GRANTS.c.sid == sid, GRANTS.c.revoked_at.is_(None))
-        query = select(GRANTS).where(chosen).order_by(GRANTS.c.created_at)
-        with self._database.reading() as connection:
-            return [rows.grant_of(row) for row in connection.execute(query)]
-
-    def portals_of(self, sids: list[str]) -> dict[str, list[str]]:
-        """Client identifiers by session."""
+    def places_of(self, sids: list[str]) -> dict[str, list[tuple[str, str]]]:
+        """Client identifier and host of every standing family, by session."""
         query = (
-            select(GRANTS.c.sid, GRANTS.c.client_id)
+            select(GRANTS.c.sid, GRANTS.c.client_id, GRANTS.c.place)
             .where(GRANTS.c.sid.in_(sids), GRANTS.c.revoked_at.is_(None))
             .distinct()
-            .order_by(GRANTS.c.sid, GRANTS.c.client_id)
+            .order_by(GRANTS.c.sid, GRANTS.c.client_id, GRANTS.c.place)
         )
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[tuple[str, str]]] = {}
         with self._database.reading() as connection:
             for row in connection.execute(query):
-                found.setdefault(row.sid, []).append(row.client_id)
+                found.setdefault(row.sid, []).append((row.client_id, row.place))
         return found
 
 

@@ -75,6 +75,7 @@ GRANTS = Table(
     Column("methods", Text, nullable=False),
     Column("authenticated_at", Integer, nullable=False),
     Column("nonce", Text, nullable=False),
+    Column("place", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("expires_at", Integer, nullable=False),
     Column("revoked_at", Integer),

@@ -37,14 +37,14 @@ def add(
         g.form_targets = (*authorization.form_targets(interaction), service.card_origin)
         return interaction, client
 
-    def login_page(interaction: Interaction, client: Client | None, *, error: TallygateError | None = None) -> str:
+    def login_page(interaction: Interaction, *, error: TallygateError | None = None) -> str:
         session = browser.session()
         asked = interaction.request.assurance if interaction.request else 0
         wants_card = isinstance(error, StepUpNeeded) or query_text("card") == "1"
         return render_template(
             "sso/login.html",
             interaction=interaction,
-            portal=title_of(client),
+            portal=title_of(authorization.destination(interaction)),
             error=_(error.message) if error else "",
             card_only=wants_card or asked > 1,
             known=session if session and not wants_card else None,
@@ -57,12 +57,12 @@ def add(
             return card_login()
         if not query_text("interaction"):
             return redirect("/account", 303)
-        return login_page(*parked(query_text("interaction")))
+        return login_page(parked(query_text("interaction"))[0])
 
     @routes.post("/login")
     @guard.own("user name and password, checked by the directory")
     def password() -> ResponseReturnValue:
-        interaction, client = parked(form_text("interaction"))
+        interaction, _client = parked(form_text("interaction"))
         try:
             opened = service.login.by_password(
                 form_text("username", optional=True),
@@ -72,7 +72,7 @@ def add(
                 cookie=browser.session_cookie,
             )
         except (LoginRefused, StepUpNeeded) as error:
-            return login_page(interaction, client, error=error), error.kind.status
+            return login_page(interaction, error=error), error.kind.status
         onward = authorization.proceed(
             authorization.interaction(interaction.id, browser=browser.binding()), session=opened.session
         )

@@ -9,10 +9,12 @@ from ..models import Client
 from ..oauth.rfc6749 import SCOPES
 
 
-def title_of(client: Client | None) -> str:
-    """A client's name in the reader's language; ``None`` is our own account page."""
+def title_of(client: Client | str | None) -> str:
+    """A client's name in the reader's language; a host stands for itself, ``None`` is our own account page."""
     if client is None:
         return _("My account")
+    if isinstance(client, str):
+        return client
     return client.name_zh if locale() == "zh" else client.name
 
 

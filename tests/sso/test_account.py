@@ -25,7 +25,7 @@ def test_the_person_sees_sessions_portals_consents_and_record(world: World) -> N
     page = browser.get("/account").text
     assert page.count("End this session</button>") == 2
     assert "Tax portal, Social insurance" in page or "Social insurance, Tax portal" in page
-    assert "Gateway" in page
+    assert "gateway.city.localhost" in page
     assert "your name and user name" in page
     assert "2026-11-20 08:00:00" in page
     assert WANG not in page

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("methods", text, nullable=False),
         sa.Column("authenticated_at", sa.Integer, nullable=False),
         sa.Column("nonce", text, nullable=False),
+        sa.Column("place", text, nullable=False),
         sa.Column("created_at", sa.Integer, nullable=False),
         sa.Column("expires_at", sa.Integer, nullable=False),
         sa.Column("revoked_at", sa.Integer),

@@ -2,6 +2,7 @@
 """The OAuth 2.0 framework: authorization requests, addresses, scopes, client authentication, token requests."""
 
 from .addresses import check_address as check_address
+from .addresses import host_of as host_of
 from .addresses import origin_of as origin_of
 from .addresses import with_parameters as with_parameters
 from .authorization import Draft as Draft

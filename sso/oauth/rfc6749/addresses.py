@@ -30,6 +30,11 @@ def origin_of(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def host_of(uri: str) -> str:
+    """Host name of a registered address, without its port."""
+    return urlsplit(uri).hostname or ""
+
+
 def with_parameters(uri: str, parameters: Mapping[str, str]) -> str:
     """The address with a query (RFC 6749 section 4.1.2)."""
     joined: str = add_params_to_uri(uri, list(parameters.items()))
