@@ -26,7 +26,7 @@ from .events import KINDS
 from .models import Outcome
 from .search import BadFilter, Query, Row, TileAddress, parse
 from .search.query import FILTERS, ZONES
-from .search.words import OUTCOMES, PERSONAL, REASONS, TONES, says, tell
+from .search.words import OUTCOMES, PERSONAL, TONES, reason_words, says, tell
 from .search.words import ZONES as ZONE_WORDS
 
 TRANSLATIONS = Path(__file__).parent / "translations"
@@ -42,6 +42,7 @@ def blueprint(console: Console, guard: Guard, *, assurance: int = 1) -> Blueprin
     made = Blueprint("audit", __name__, template_folder="templates")
     made.app_template_global(name="tell")(tell)
     made.app_template_global(name="says")(says)
+    made.app_template_global(name="reason_words")(reason_words)
     made.app_template_global(name="named")(_named)
     # In a template, _() marks what it returns as safe markup: right for texts of ours, wrong for what an entry says.
     made.app_template_filter(name="in_words")(_)
@@ -179,7 +180,6 @@ def _choices(given: Mapping[str, list[str]], query: Query) -> dict[str, Any]:
         "chosen": {name: given.get(name, [""])[0].strip() for name in FILTERS} | times,
         "kinds": sorted((_(kind.says), name) for name, kind in KINDS.items()),
         "zones_words": ZONE_WORDS,
-        "reasons": REASONS,
         "zones": [(name, ZONE_WORDS[name]) for name in ZONES],
         "outcomes": [(outcome.value, OUTCOMES[outcome]) for outcome in Outcome],
         "tones": {outcome.value: TONES[outcome] for outcome in Outcome},

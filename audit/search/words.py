@@ -34,6 +34,11 @@ _SOURCES = {
     "signatures": N_("Signature service"),
     "sso": N_("Single sign-on"),
 }
+_CREDENTIALS = {
+    "session": N_("login session"),
+    "token": N_("access token"),
+    "certificate": N_("device certificate"),
+}
 _METHODS = {
     "pwd": N_("password"),
     "otp": N_("one-time code"),
@@ -55,13 +60,26 @@ REASONS = {
     "assurance": N_("A stronger login is required."),
     "default": N_("No policy allows it."),
     "policy_error": N_("The policies could not be evaluated."),
+    "step_up": N_("A stronger login is required."),
+    "credential": N_("What was presented is forged, out of date or not accepted here."),
+    "ambiguous_credential": N_("More than one credential was presented."),
+    "ambiguous_path": N_("The address could be read in two ways."),
+    "unknown_host": N_("There is no such host."),
+    "too_many": N_("Too many requests in a short time."),
+    "unavailable": N_("Something the decision needs did not answer."),
+    "record_unavailable": N_("The record could not be kept."),
+    "wrong": N_("User name or password was wrong."),
     "wrong_credentials": N_("User name or password was wrong."),
+    "waiting": N_("Too many failed attempts; the next one had to wait."),
+    "replaced": N_("A newer login took its place."),
+    "no_such_entry": N_("There is no such entry in the record."),
 }
 _HOW = {
     "acr": N_("assurance level"),
     "assurance": N_("assurance level"),
     "method": N_("request"),
-    "path": N_("address"),
+    "credential": N_("by"),
+    "client": N_("application"),
     "profile": N_("certificate profile"),
     "scope": N_("scope"),
 }
@@ -71,6 +89,7 @@ PERSONAL = {
     "username": N_("User name"),
     "mail": N_("E-mail"),
     "address": N_("Client address"),
+    "path": N_("Requested address"),
     "reason": N_("Reason"),
     "person": N_("Person searched for"),
 }
@@ -90,7 +109,7 @@ class Told:
     zone: str
     # Catalogue keys of login methods, then codes without a word.
     methods: Sequence[str]
-    # Other facts about how: catalogue key and value.
+    # Other facts about how: catalogue keys, the second may also be a plain value.
     how: Sequence[tuple[str, str]]
     # Why it ended so: a catalogue key, or empty; and the bare code.
     why: str
@@ -110,8 +129,8 @@ def tell(row: Row) -> Told:
         source=_SOURCES.get(row.source, row.source),
         zone=ZONES.get(row.zone, row.zone),
         methods=[_METHODS.get(name, name) for name in _listed(facts, ("amr", "methods"))],
-        how=[(words, facts[name]) for name, words in _HOW.items() if facts.get(name)],
-        why=REASONS.get(code, ""),
+        how=[(words, _value(name, facts[name])) for name, words in _HOW.items() if facts.get(name)],
+        why=reason_words(code),
         code=code,
         policies=_listed(facts, _POLICIES),
     )
@@ -121,6 +140,16 @@ def says(kind: str) -> str:
     """What a type says; the type itself for one that this version does not know."""
     known = KINDS.get(kind)
     return known.says if known else kind
+
+
+def reason_words(code: str) -> str:
+    """Why, in words; empty for a code without."""
+    return REASONS.get(code.replace("-", "_"), "")
+
+
+def _value(name: str, value: str) -> str:
+    words = {"credential": _CREDENTIALS, "method": _METHODS}.get(name, {})
+    return words.get(value, value)
 
 
 def _listed(facts: Mapping[str, str], names: Sequence[str]) -> list[str]:

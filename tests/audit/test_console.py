@@ -82,7 +82,7 @@ def test_opening_is_recorded_about_the_person_and_proven(fake: ConsoleFake) -> N
     assert (recorded.type, recorded.subject, recorded.actor) == ("audit.opened", LI, OFFICER)
     assert (recorded.object, recorded.attributes["part"]) == ("3", "entry")
     assert opened.sealed
-    assert opened.sealed["name_zh"] == "李晓明"
+    assert opened.sealed["name"] == "Li Xiaoming"
     assert opened.evidence.index == 3
     assert opened.evidence.steps[-1].node == opened.evidence.root
 

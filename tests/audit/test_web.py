@@ -89,7 +89,7 @@ class TestPages:
             "Wang Fang",
             "documents",
             "External network",
-            "password",
+            "login session",
             "office-internal-only",
             "198.51.100.20",
             "Proven: these bytes are entry",

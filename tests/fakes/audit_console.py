@@ -75,19 +75,22 @@ class ConsoleFake:
         self.clock.advance(timedelta(hours=-20))
         self.add(type="log.created", source="log", zone="")
         li = {"name": "Li Xiaoming", "name_zh": "李晓明", "username": "lixiaoming", "address": "203.0.113.7"}
+        li_at = {"name": "Li Xiaoming", "address": "203.0.113.7", "path": "/declarations?year=2025"}
         wang = {"name": "Wang Fang", "name_zh": "王芳", "username": "wangfang", "address": "198.51.100.20"}
-        how = {"amr": "pwd", "acr": "1", "method": "GET", "path": "/declarations"}
+        how = {"reason": "allowed", "assurance": 1, "method": "GET", "credential": "session", "to_zone": "external"}
         for hour in range(20):
             self.clock.advance(timedelta(hours=1))
             for _ in range(1 + hour % 4):
                 self.add(subject=LI, session="s-li", object="tax", policy="7", decision=f"d{next(_NUMBERS):031x}",
-                         attributes=how | {"policies": "citizen-portal,zone-external"}, sealed=li)  # fmt: skip
+                         attributes=how | {"policies": "citizen-portal zone-external"}, sealed=li_at)  # fmt: skip
             self.add(type="sso.login", source="sso", subject=LI, session="s-li", object="tax", sealed=li,
                      attributes={"amr": "pwd", "acr": "1"})  # fmt: skip
         self.add(subject=WANG, session="s-wang", object="documents", outcome=Outcome.DENIED, policy="7",
                  decision="d0d0d0d0", sealed=wang,
-                 attributes=how | {"code": "zone", "policies": "office-internal-only"})  # fmt: skip
-        self.add(object="documents", outcome=Outcome.DENIED, attributes={"code": "login", "network": "203.0.113.0/24"})
+                 attributes=how | {"reason": "zone", "policies": "office-internal-only"})  # fmt: skip
+        self.add(
+            object="documents", outcome=Outcome.DENIED, attributes={"reason": "login", "network": "203.0.113.0/24"}
+        )
         self.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=OFFICER, object="1f2e3d4c5b6a",
                  zone="management", organisation="org-tax-bureau", attributes={"issuer": "people"},
                  sealed={"name": "Wang Fang", "reason": "card reported lost"})  # fmt: skip
