@@ -9,6 +9,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -70,6 +71,7 @@ class Log:
         self._keys: dict[str, int] = {}
         self._sources: dict[str, int] = {}
         self._broken = False
+        self._opened = ExitStack()
 
     @classmethod
     def create(cls, folder: Path, *, key: LogKey, clock: Clock, disk: Disk | None = None) -> None:
@@ -101,11 +103,11 @@ class Log:
         if not (folder / "private" / "committed").exists():
             raise LogDamaged(index=0, why="there is no log here")
         log = cls(folder, key=key, seals=seals, clock=clock, disk=disk)
-        log._lock = _lock(folder)
+        log._opened.callback(os.close, _lock(folder))
         try:
             log._recover(disk)
         except BaseException:
-            os.close(log._lock)
+            log.close()
             raise
         return log
 
@@ -169,9 +171,7 @@ class Log:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._ahead.close()
-        self._index.close()
-        os.close(self._lock)
+        self._opened.close()
 
     def _recover(self, disk: Disk) -> None:
         private = self._folder / "private"
@@ -180,11 +180,13 @@ class Log:
         self._base = self._integrator.edge.size
         # 2. Bring the index of keys up to the tree.
         self._index = KeyIndex.open(private / "index.db")
+        self._opened.callback(self._index.close)
         for start in range(self._index.size(), self._base, _STEP):
             self._take_up(start, self._reread(start))
         self._sources = self._index.sources()
         # 3. Replay the write-ahead file: what the tree has is passed over, the rest is sequenced again.
         self._ahead, replayed = WriteAhead.open(private / "ahead", disk)
+        self._opened.callback(self._ahead.close)
         for index, raw in replayed:
             if index > self.size:
                 raise LogDamaged(index=self.size, why="the write-ahead file has a gap")
@@ -289,7 +291,6 @@ class Log:
 
     _ahead: WriteAhead
     _index: KeyIndex
-    _lock: int
 
 
 def _comparable(event: Event) -> Event:

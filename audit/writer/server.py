@@ -54,7 +54,9 @@ class Server:
         self._work = asyncio.Event()
         self._news = asyncio.Event()
         self._grown = asyncio.Condition()
+        # Nothing more is taken; then: nothing more will be written.
         self._stopping = False
+        self._drained = False
 
     async def run(self, path: Path, stop: asyncio.Event) -> None:
         """Serve until ``stop``; what was taken is answered before this returns."""
@@ -69,8 +71,10 @@ class Server:
                     task.result()
             self._stopping = True
             self._work.set()
+            await tasks[0]
+            self._drained = True
             self._news.set()
-            await asyncio.gather(*tasks[:2])
+            await tasks[1]
         finally:
             for task in tasks:
                 task.cancel()
@@ -138,13 +142,9 @@ class Server:
                 began = loop.time()
                 await loop.run_in_executor(thread, self.log.integrate)
                 self._tell_published()
-                if self._stopping and not self._queue and self.log.size == self.log.published:
+                if self._drained and self.log.size == self.log.published:
                     return
-                if not self._stopping:
-                    await asyncio.sleep(max(0.0, self.interval - (loop.time() - began)))
-                else:
-                    await asyncio.sleep(0)
-                    self._news.set()
+                await asyncio.sleep(max(0.0, self.interval - (loop.time() - began)))
 
     def _tell_published(self) -> None:
         size, note = self.log.published, self.log.note

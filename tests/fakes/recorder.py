@@ -3,6 +3,7 @@
 
 import hashlib
 
+from audit import encode_event
 from audit.errors import KeyReused, RecordUnavailable
 from audit.models import Entry, Event, Receipt, Wait
 
@@ -17,6 +18,7 @@ class ListRecorder:
     def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
         if self.down:
             raise RecordUnavailable
+        encode_event(event)
         for index, known in enumerate(self.events):
             if known.key == event.key:
                 if known != event:

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real log in a folder of its own, for tests: opened in process, served by a thread, or by a process to be killed."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from audit import Event, Outcome, new_key
+from audit.client import FeedClient, RecorderClient
+from audit.merkle import LogKey
+from audit.reader import LogReader
+from audit.seals import Seals, SealStore
+from audit.service import create_log, run_log
+from audit.writer import Log, serve
+from audit.writer.disk import Disk
+from core.calls import PairSecrets
+from core.clock import Clock, SystemClock
+
+CALLERS = ("sso", "ca", "gateway", "nginx", "app", "audit")
+
+
+def event(clock: Clock | None = None, **fields: Any) -> Event:
+    """A login, or whatever ``fields`` make of it."""
+    at = clock.now() if clock else datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+    return Event(
+        **{
+            "key": new_key(),
+            "type": "sso.login",
+            "outcome": Outcome.SUCCESS,
+            "at": at,
+            "source": "sso",
+            "subject": "3b0e",
+            "sealed": {"name": "李雷"},
+            **fields,
+        }
+    )
+
+
+class LogSite:
+    """Folder, keys and pair secrets of one log; the socket lies in a short folder of its own."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self.folder = folder / "log"
+        self.seal_keys = folder / "seals.db"
+        self.clock = clock or SystemClock()
+        self.key = LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32)
+        self.vkey = str(self.key.vkey)
+        self.secrets = {caller: caller.encode().ljust(32, b".") for caller in CALLERS}
+        # Socket paths are short (107 bytes), the folders of tests are not.
+        self.socket = Path(tempfile.mkdtemp(dir="/tmp")) / "log.sock"
+        self.store = SealStore.open(self.seal_keys, upgrade=True)
+        self.seals = Seals(self.store)
+
+    def create(self) -> "LogSite":
+        create_log(self.folder, key=self.key, seals=self.seals, clock=self.clock)
+        return self
+
+    def close(self) -> None:
+        self.store.close()
+        self.socket.unlink(missing_ok=True)
+        self.socket.parent.rmdir()
+
+    def open(self, disk: Disk | None = None) -> Log:
+        return Log.open(self.folder, key=self.key, seals=self.seals, clock=self.clock, disk=disk)
+
+    def reader(self) -> LogReader:
+        return LogReader(self.folder, self.vkey)
+
+    def recorder(self, caller: str = "sso", **more: Any) -> RecorderClient:
+        return RecorderClient(
+            self.socket, **{"caller": caller, "secret": self.secrets.get(caller, b""), "log_key": self.vkey, **more}
+        )
+
+    def feed(self, caller: str = "gateway", **more: Any) -> FeedClient:
+        return FeedClient(
+            self.socket, **{"caller": caller, "secret": self.secrets.get(caller, b""), "log_key": self.vkey, **more}
+        )
+
+    @contextmanager
+    def served(self, disk: Disk | None = None, interval: float = 0.05) -> Iterator["Served"]:
+        """The writer's loop in a thread."""
+        log = self.open(disk)
+        served = Served(self, log, interval)
+        try:
+            yield served
+        finally:
+            served.stop()
+            log.close()
+
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The writer as a process of its own, ready when this returns."""
+        process = subprocess.Popen([sys.executable, __file__, str(self.folder.parent), str(self.socket)])
+        wait_for(lambda: answers(self) or process.poll() is not None)
+        return process
+
+
+class Served:
+    """A running writer and how it ended."""
+
+    def __init__(self, site: LogSite, log: Log, interval: float) -> None:
+        self.log = log
+        self.failure: BaseException | None = None
+        self._loop = uvloop.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, args=(site, interval))
+        self._thread.start()
+        wait_for(lambda: answers(site) or not self._thread.is_alive())
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(timeout=10)
+        assert not self._thread.is_alive()
+
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _run(self, site: LogSite, interval: float) -> None:
+        pairs = PairSecrets(site.secrets)
+        work = serve(self.log, site.socket, pairs=pairs, clock=site.clock, stop=self._stop, interval=interval)
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(work)
+        except BaseException as error:  # noqa: BLE001 - the test asks how it ended
+            self.failure = error
+
+
+def answers(site: LogSite) -> bool:
+    """Whether somebody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(site.socket))
+        except OSError:
+            return False
+    return True
+
+
+def wait_for(happened: Any, seconds: float = 20.0) -> None:
+    """Poll until true."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    _folder, _socket = Path(sys.argv[1]), Path(sys.argv[2])
+    run_log(
+        _folder / "log",
+        _socket,
+        key=LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32),
+        seal_keys=_folder / "seals.db",
+        pairs=PairSecrets({caller: caller.encode().ljust(32, b".") for caller in CALLERS}),
+        clock=SystemClock(),
+    )
