@@ -20,11 +20,15 @@ from ca.client import CAClient
 from ca.verifier import CertificateVerifier
 from core.errors import Unavailable
 from core.site import PORTALS
+from policies import Action, DecisionRequest, ResourceClass
+from policies.service import PolicyEngine
 from sso.config import SSOSettings
 from sso.models import LoginDecision
 from sso.service import Person, SignOn, load_keys, make_keys, register_client
 from sso.service.collaborators import Card
 from sso.web import blueprint
+
+from . import policies
 
 ROLE = "sso"
 _TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
@@ -49,13 +53,14 @@ def application(context: Context) -> Flask:
     recorder = context.recorder(ROLE)
     relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
     follower: list[Follower] = []
+    engine = policies.engine(context)
     service = SignOn(
         issuer=site.origin("sso"),
         card_origin=site.origin("card"),
         store=store,
         people=context.directory(ROLE),
         cards=Cards(CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))),
-        decide=decide_login,
+        decide=LoginPolicy(engine),
         keys=load_keys(site.folder(ROLE) / "keys"),
         recorder=recorder,
         settings=settings,
@@ -63,6 +68,7 @@ def application(context: Context) -> Flask:
         own_record=OwnRecord(context),
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
         nudge=relay.nudge,
+        reload_policies=engine.reload,
     )
     # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
     news = service.news
@@ -114,17 +120,51 @@ def found(context: Context, _recorder: Recorder) -> None:
     database.close()
 
 
-def decide_login(
-    *,
-    person: Person,
-    client: str,  # noqa: ARG001 - the same question for every client
-    assurance: int,
-    methods: tuple[str, ...],  # noqa: ARG001
-    at: datetime,  # noqa: ARG001
-) -> LoginDecision:
-    """Who is enabled and was proofed at all may log in; what each portal asks beyond that, its gateway decides."""
-    allowed = person.enabled and assurance > 0
-    return LoginDecision(allowed=allowed, reasons=() if allowed else ("not-proofed",), code="login")
+class LoginPolicy:
+    """The policies' word on logins; what each portal asks beyond that, the gateway decides at each access."""
+
+    def __init__(self, engine: PolicyEngine) -> None:
+        self._engine = engine
+
+    def __call__(
+        self,
+        *,
+        person: Person,
+        client: str,  # noqa: ARG002 - the shipped policies answer the same for every client
+        assurance: int,
+        methods: tuple[str, ...],
+        at: datetime,
+    ) -> LoginDecision:
+        """Decide."""
+        answer = self._engine.decide(
+            DecisionRequest(
+                principal_kind="person",
+                subject=person.subject,
+                roles=person.roles,
+                organisation=person.organisation,
+                enabled=person.enabled,
+                proofing=person.proofing.level,
+                assurance=assurance,
+                methods=methods,
+                action=Action.LOGIN,
+                resource=ROLE,
+                resource_class=ResourceClass.SIGN_ON,
+                classification=0,
+                # The issuer has one address, at the external listener.
+                from_zone="external",
+                to_zone="external",
+                required_assurance=1,
+                at=at,
+            )
+        )
+        # The page and the record show ids of policies, or the code where none of them spoke.
+        return LoginDecision(
+            allowed=answer.allowed,
+            step_up=answer.step_up,
+            reasons=answer.reasons or (() if answer.allowed else (str(answer.code),)),
+            version=answer.version,
+            code=str(answer.code),
+        )
 
 
 class Cards:

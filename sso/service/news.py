@@ -20,12 +20,20 @@ class News:
     """What the follower calls."""
 
     def __init__(
-        self, *, store: Store, records: Records, clock: Clock, nudge: Callable[[], None], source: str = "people"
+        self,
+        *,
+        store: Store,
+        records: Records,
+        clock: Clock,
+        nudge: Callable[[], None],
+        reload_policies: Callable[[], object] = lambda: None,
+        source: str = "people",
     ) -> None:
         self._store = store
         self._records = records
         self._clock = clock
         self._nudge = nudge
+        self._reload_policies = reload_policies
         # The issuing authority whose certificates people log in with.
         self._issuer = source
         self._written = 0
@@ -75,6 +83,11 @@ class News:
         if self._ours(entry) and entry.event.outcome == "success":
             self._store.news.unbar("certificate", entry.event.object, entry.index)
 
+    def _policies_released(self, entry: Entry) -> None:
+        # The intent comes before the bundle; reading early is harmless, for what is unsigned or older is refused.
+        if entry.event.outcome == "success":
+            self._reload_policies()
+
     def _ours(self, entry: Entry) -> bool:
         return entry.event.attributes.get("issuer", self._issuer) == self._issuer
 
@@ -91,4 +104,5 @@ _ACTS: dict[str, Callable[[News, Entry], None]] = {
     "ca.certificate.revoked": News._certificate_withdrawn,  # noqa: SLF001
     "ca.certificate.suspended": News._certificate_withdrawn,  # noqa: SLF001
     "ca.certificate.released": News._certificate_released,  # noqa: SLF001
+    "policy.released": News._policies_released,  # noqa: SLF001
 }

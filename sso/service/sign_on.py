@@ -40,6 +40,7 @@ class SignOn:
         own_record: OwnRecord,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
+        reload_policies: Callable[[], object] = lambda: None,
     ) -> None:
         """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay."""
         records = Records(recorder=recorder, clock=clock)
@@ -82,4 +83,4 @@ class SignOn:
         )
         self.logout = Logout(issuer=issuer, store=store, keys=keys, records=records, clock=clock, nudge=nudge)
         self.account = Account(store=store, records=records, clock=clock, own_record=own_record, nudge=nudge)
-        self.news = News(store=store, records=records, clock=clock, nudge=nudge)
+        self.news = News(store=store, records=records, clock=clock, nudge=nudge, reload_policies=reload_policies)
