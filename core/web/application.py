@@ -75,5 +75,5 @@ def create(
     if behind_proxy:
         # nginx overwrites these three; REMOTE_ADDR is empty on a Unix socket.
         behind = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=0)
-        app.wsgi_app = raw_target(behind)  # type: ignore[method-assign]
+        app.wsgi_app = raw_target(behind)  # type: ignore[method-assign,assignment]  # Flask documents this very line
     return app
