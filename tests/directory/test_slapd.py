@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's configuration as text, and as slapd takes it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core.config import ConfigurationError, decode
+from directory import slapd
+from directory.config import DirectorySettings
+from directory.errors import DirectoryUnavailable
+from directory.ldap import Tree
+from directory.slapd import configuration, schema
+from directory.slapd.access import rules
+from directory.slapd.passwords import unusable
+from tests.directory.world import SETTINGS, World
+
+
+@pytest.fixture
+def stopped() -> Iterator[World]:
+    """A prepared site whose server was never started."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tgd"))
+    yield World(folder)
+    shutil.rmtree(folder)
+
+
+def test_every_identifier_is_given_once_and_lies_under_our_arc() -> None:
+    numbers = [attribute.number for attribute in schema.ATTRIBUTES]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    numbers = [found.number for found in schema.CLASSES]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert f"2.25.{0x6F1D1C1E3C0A4D529B7E2B7B7A1E5C40}" == schema.ARC
+
+
+def test_lockout_is_off_and_hashing_stands_on_the_frontend() -> None:
+    where = configuration.Places(
+        configuration=Path("/c"), data=Path("/d"), socket=Path("/s"), certificate=Path("/t"), key=Path("/k")
+    )
+    text = configuration.ldif(SETTINGS, where, tls=True)
+    assert "olcPPolicyUseLockout: FALSE" in text
+    entries = text.split("\n\n")
+    (hashing,) = [entry for entry in entries if "olcPasswordHash" in entry]
+    assert hashing.startswith("dn: olcDatabase={-1}frontend")
+    assert "olcRootPW" not in text
+    assert "olcTLSProtocolMin: 3.3" in text
+    assert "TLS" not in configuration.ldif(SETTINGS, where, tls=False)
+
+
+def test_every_rule_ends_in_nothing_for_everybody_else() -> None:
+    lines = [rule.text(Tree(SETTINGS.suffix)) for rule in rules(Tree(SETTINGS.suffix))]
+    assert all(line.endswith("by * none") for line in lines)
+    assert lines[-1].startswith("to * ")
+
+
+def test_preparing_again_keeps_the_tree_and_renews_the_configuration(stopped: World) -> None:
+    data = slapd.places(stopped.site).data / "data.mdb"
+    before = data.read_bytes()
+    assert not slapd.prepare(stopped.settings, stopped.site, stopped.secrets)
+    assert data.read_bytes() == before
+    stopped.start()
+    stopped.directory("sso").check()
+    stopped.stop()
+
+
+def test_without_a_certificate_only_the_socket_listens(stopped: World) -> None:
+    assert "ldaps://" in " ".join(slapd.command(stopped.settings, stopped.site))
+    slapd.places(stopped.site).certificate.unlink()
+    slapd.configure(stopped.settings, stopped.site)
+    command = slapd.command(stopped.settings, stopped.site)
+    assert "ldaps://" not in " ".join(command)
+    assert "ldapi://" in " ".join(command)
+    stopped.start()
+    stopped.directory("sso").check()
+    stopped.stop()
+
+
+def test_a_server_that_is_not_there_is_not_ready(stopped: World) -> None:
+    with pytest.raises(DirectoryUnavailable):
+        slapd.check(stopped.settings, stopped.site)
+
+
+def test_what_slapd_does_not_take_is_told_in_its_words(stopped: World) -> None:
+    broken = replace(stopped.settings, modules=Path("/nowhere"))
+    with pytest.raises(ConfigurationError) as told:
+        slapd.configure(broken, stopped.site)
+    assert "slapd" in str(told.value)
+
+
+def test_a_made_up_hash_fits_no_password() -> None:
+    cost = slapd.Cost(256, 1)
+    assert unusable(salt=b"s" * 16, digest=b"d" * 32, cost=cost).startswith("{ARGON2}$argon2id$v=19$m=256,t=1,p=1$")
+    assert slapd.no_password(cost) != slapd.no_password(cost)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"suffix": "o=city"},
+        {"suffix": "dc=city,dc=example\nolcRootPW: x"},
+        {"url": "ldap://127.0.0.1"},
+        {"url": "ldaps://127.0.0.1"},
+        {"password_length": 3},
+        {"timeout": 0},
+        {"unknown": 1},
+    ],
+)
+def test_settings_that_cannot_be_right_stop_the_start(table: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        decode(DirectorySettings, table, where="directory", folder=tmp_path)
+    assert decode(DirectorySettings, {}, where="directory", folder=tmp_path).timeout == timedelta(seconds=5)

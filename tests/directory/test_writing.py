@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes and their records: what grants is recorded first, what takes away bites first, a crash leaves no half."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from app.sample.city import PASSWORD
+from audit import Outcome, RecordUnavailable
+from audit.relay import Relay
+from directory.errors import (
+    DirectoryRefused,
+    DirectoryUnavailable,
+    DutiesConflict,
+    NoSuchPerson,
+    NoSuchRole,
+    OwnRole,
+    Pending,
+    RoleNotForCitizens,
+    WeakPassword,
+    WrongCredentials,
+)
+from directory.imports import Batch
+from directory.ldap.changes import Change
+from directory.models import ADMINISTRATIVE, Organisation, Person, credit_code_check
+from directory.service import DirectoryWriter
+from directory.store import Store
+from tests.directory.world import World
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+_TABLE = b"kind,username,name\n" + b"".join(b"citizen,crash.test%d,Crash Test\n" % n for n in range(5))
+
+
+def test_disabling_is_recorded_with_its_reason_and_shuts_the_person_out(
+    filled: World, writer: DirectoryWriter, chen_wei: Person
+) -> None:
+    writer.disable_person(chen_wei.subject, actor="a1", reason="phone stolen")
+    try:
+        event = filled.outbox()[-1]
+        assert (event.type, event.subject, event.actor) == ("directory.person.disabled", chen_wei.subject, "a1")
+        assert event.sealed == {"name": chen_wei.name_zh, "reason": "phone stolen"}
+        with pytest.raises(WrongCredentials):
+            filled.directory("sso").authenticate("chen.wei", PASSWORD)
+        bound = filled.tool("ldapwhoami", bind=filled.tree.person(chen_wei.subject), password=PASSWORD)
+        assert bound.returncode == 49
+    finally:
+        writer.enable_person(chen_wei.subject, actor="a1")
+
+
+def test_a_grant_is_announced_before_it_happens_and_its_outcome_follows(
+    filled: World, writer: DirectoryWriter, li_na: Person
+) -> None:
+    writer.grant_role(li_na.subject, "ra-officer", actor="a1")
+    intent, (outcome,) = filled.recorder.events[-1], filled.outbox()
+    assert (intent.type, intent.outcome) == ("directory.role.granted", Outcome.INTENDED)
+    assert (outcome.type, outcome.outcome) == ("directory.role.granted", Outcome.SUCCESS)
+    assert intent.object == outcome.object
+    assert intent.attributes == outcome.attributes == {"role": "ra-officer"}
+
+    filled.clear()
+    writer.grant_role(li_na.subject, "ra-officer", actor="a1")
+    assert filled.recorder.events == []
+
+    writer.withdraw_role(li_na.subject, "ra-officer", actor="a1", reason="moved")
+    (withdrawn,) = filled.outbox()
+    assert (withdrawn.type, withdrawn.outcome) == ("directory.role.withdrawn", Outcome.SUCCESS)
+    assert withdrawn.attributes == {"role": "ra-officer"}
+
+
+def test_nothing_is_granted_unrecorded(filled: World, writer: DirectoryWriter, chen_wei: Person) -> None:
+    li_na = filled.directory("directory").person_by_username("li.na")
+    writer.disable_person(chen_wei.subject, actor="", reason="x")
+    filled.clear()
+    filled.recorder.down = True
+    try:
+        for grant in (
+            lambda: writer.enable_person(chen_wei.subject, actor=""),
+            lambda: writer.grant_role(li_na.subject, "ra-officer", actor=""),
+            lambda: writer.set_password(chen_wei.subject, "a new pass phrase", actor=""),
+            lambda: writer.import_csv(_TABLE, actor=""),
+        ):
+            with pytest.raises(RecordUnavailable):
+                grant()
+    finally:
+        filled.recorder.down = False
+    directory = filled.directory("directory")
+    assert not directory.person(chen_wei.subject).enabled
+    assert directory.person(li_na.subject).roles == {"civil-servant"}
+    assert directory.people("crash.test").items == ()
+    assert filled.store.underway() == []
+    assert {event.outcome for event in filled.outbox()} == {Outcome.FAILURE}
+    writer.enable_person(chen_wei.subject, actor="")
+    filled.directory("sso").authenticate("chen.wei", PASSWORD)
+
+
+@pytest.mark.parametrize("role", sorted(ADMINISTRATIVE))
+def test_three_powers_are_three_people(filled: World, writer: DirectoryWriter, role: str) -> None:
+    directory = filled.directory("directory")
+    for username in ("wang.qiang", "zhao.lei", "qian.jun"):
+        person = directory.person_by_username(username)
+        if role not in person.roles:
+            with pytest.raises(DutiesConflict):
+                writer.grant_role(person.subject, role, actor="")
+            assert directory.person(person.subject).roles == person.roles
+    assert filled.recorder.events == []
+
+
+def test_powers_granted_at_the_same_moment_still_do_not_meet(filled: World, li_na: Person) -> None:
+    refused: list[str] = []
+
+    def grant(role: str) -> None:
+        try:
+            filled.writer().grant_role(li_na.subject, role, actor="")
+        except DutiesConflict:
+            refused.append(role)
+
+    threads = [threading.Thread(target=grant, args=(role,)) for role in sorted(ADMINISTRATIVE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    held = filled.directory("directory").person(li_na.subject).roles & ADMINISTRATIVE
+    assert len(held) == 1
+    assert len(refused) == 2
+    filled.writer().withdraw_role(li_na.subject, next(iter(held)), actor="")
+
+
+def test_who_may_hold_what(filled: World, writer: DirectoryWriter, chen_wei: Person, li_na: Person) -> None:
+    with pytest.raises(RoleNotForCitizens):
+        writer.grant_role(chen_wei.subject, "ra-officer", actor="")
+    with pytest.raises(OwnRole):
+        writer.grant_role(li_na.subject, "ra-officer", actor=li_na.subject.upper())
+    with pytest.raises(OwnRole):
+        writer.enable_person(li_na.subject, actor=li_na.subject)
+    for role in ("citizen", "civil-servant", "", "*", "ra-officer,ou=roles", "root"):
+        with pytest.raises(NoSuchRole):
+            writer.grant_role(li_na.subject, role, actor="")
+        with pytest.raises(NoSuchRole):
+            writer.withdraw_role(li_na.subject, role, actor="")
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: writer.disable_person(NOBODY, actor="", reason=""),
+        lambda: writer.enable_person(NOBODY, actor=""),
+        lambda: writer.grant_role(NOBODY, "ra-officer", actor=""),
+        lambda: writer.disable_person("*", actor="", reason=""),
+    )
+    for act in acts:
+        with pytest.raises(NoSuchPerson):
+            act()
+    assert filled.recorder.events == []
+    assert filled.outbox() == []
+
+
+def test_the_servers_policy_judges_length_and_history(filled: World, writer: DirectoryWriter, chen_wei: Person) -> None:
+    person = filled.directory("directory").person_by_username("zhang.min")
+    sso = filled.directory("sso")
+    for weak in ("short", "", "eleven char", "nul\0 in a long password", PASSWORD):
+        with pytest.raises(WeakPassword):
+            writer.set_password(person.subject, weak, actor="")
+        sso.authenticate("zhang.min", PASSWORD)
+    for n in range(3):
+        writer.set_password(person.subject, f"a new pass phrase {n}", actor="")
+        sso.authenticate("zhang.min", f"a new pass phrase {n}")
+        with pytest.raises(WrongCredentials):
+            sso.authenticate("zhang.min", PASSWORD)
+    with pytest.raises(WeakPassword):
+        writer.set_password(person.subject, "a new pass phrase 0", actor="")
+    outcomes = [event.outcome for event in filled.outbox() if event.type == "directory.person.changed"]
+    assert outcomes.count(Outcome.SUCCESS) == 3
+    assert filled.store.underway() == []
+
+
+def test_taking_away_works_while_the_server_is_down(own_world: World) -> None:
+    writer = own_world.writer()
+    assert writer.import_csv(_TABLE, actor="").people == 5
+    person = own_world.directory("directory").person_by_username("crash.test0")
+    own_world.clear()
+    own_world.kill()
+
+    with pytest.raises(Pending):
+        writer.disable_person(person.subject, actor="a1", reason="urgent")
+    # The followers of the record hear of it although the directory's server is down.
+    assert [event.type for event in own_world.outbox()] == ["directory.person.disabled"]
+    with pytest.raises(DirectoryUnavailable):
+        writer.enable_person(person.subject, actor="a1")
+    with pytest.raises(NoSuchPerson):
+        writer.disable_person("not a subject", actor="a1", reason="")
+
+    own_world.start()
+    writer.replay()
+    assert not own_world.directory("gateway").person(person.subject).enabled
+    assert own_world.store.underway() == []
+    assert len(own_world.outbox()) == 1
+
+
+def test_what_is_pending_is_done_before_anything_is_granted(own_world: World) -> None:
+    writer = own_world.writer()
+    writer.import_csv(_TABLE, actor="")
+    person = own_world.directory("directory").person_by_username("crash.test0")
+    own_world.kill()
+    with pytest.raises(Pending):
+        writer.disable_person(person.subject, actor="", reason="first")
+    own_world.start()
+    writer.enable_person(person.subject, actor="")
+    writer.replay()
+    assert own_world.directory("gateway").person(person.subject).enabled
+
+
+def test_taking_away_from_somebody_who_is_gone_is_done_at_once(own_world: World) -> None:
+    own_world.kill()
+    with pytest.raises(Pending):
+        own_world.writer().disable_person(NOBODY, actor="", reason="")
+    own_world.start()
+    own_world.writer().replay()
+    assert own_world.store.underway() == []
+
+
+def test_a_refusal_midway_takes_everything_back(own_world: World) -> None:
+    writer = own_world.writer()
+    body = "91999999ABCDEFGHJ"
+    code = body + credit_code_check(body)
+    batch = Batch()
+    batch.organisations = [
+        (1, Organisation(id=f"o{n}", name="O", name_zh="", credit_code=code, agency=False)) for n in range(3)
+    ]
+    with pytest.raises(DirectoryRefused):
+        writer.enter(batch, actor="")
+    assert own_world.directory("directory").organisations().items == ()
+    assert [event.outcome for event in own_world.outbox()] == [Outcome.FAILURE]
+    assert own_world.store.underway() == []
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Where the process dies: at the ``count``-th call of one verb."""
+
+    owner: type[Any]
+    verb: str
+    count: int = 1
+    # Die when the call has done its work, instead of before.
+    after: bool = False
+    # Whether the import must be there after the next start.
+    entered: bool = True
+
+
+_CRASHES = {
+    "announced only": Crash(Store, "announce", after=True, entered=False),
+    "before the receipt is noted": Crash(Store, "going", entered=False),
+    "before the first entry": Crash(Change, "make"),
+    "in the middle": Crash(Change, "make", count=3),
+    "after the last entry": Crash(Change, "make", count=5, after=True),
+    "before it is closed": Crash(Store, "finish"),
+}
+
+
+@pytest.mark.parametrize("crash", _CRASHES.values(), ids=_CRASHES)
+def test_an_import_killed_midway_is_whole_or_absent_after_the_next_start(own_world: World, crash: Crash) -> None:
+    _killed(crash, lambda: own_world.writer().import_csv(_TABLE, actor=""))
+
+    own_world.writer().replay()
+    people = own_world.directory("directory").people("crash.test").items
+    assert len(people) == (5 if crash.entered else 0)
+    outcomes = [event.outcome for event in own_world.outbox() if event.type == "directory.imported"]
+    assert outcomes == [Outcome.SUCCESS if crash.entered else Outcome.FAILURE]
+    created = [event.subject for event in own_world.outbox() if event.type == "directory.person.created"]
+    assert sorted(created) == sorted(person.subject for person in people)
+    own_world.writer().replay()
+    assert own_world.store.underway() == []
+    assert own_world.writer().import_csv(_TABLE, actor="").entered == (0 if crash.entered else 5)
+
+
+def test_a_disabling_killed_midway_is_finished_after_the_next_start(own_world: World) -> None:
+    own_world.writer().import_csv(_TABLE, actor="")
+    person = own_world.directory("directory").person_by_username("crash.test1")
+    own_world.clear()
+    _killed(Crash(Change, "make"), lambda: own_world.writer().disable_person(person.subject, actor="", reason="x"))
+    assert [event.type for event in own_world.outbox()] == ["directory.person.disabled"]
+    own_world.writer().replay()
+    assert not own_world.directory("gateway").person(person.subject).enabled
+    assert len(own_world.outbox()) == 1
+
+
+def test_the_relay_delivers_what_waits(own_world: World) -> None:
+    own_world.writer().import_csv(_TABLE, actor="")
+    waiting = [event.key for event in own_world.outbox()]
+    relay = Relay(own_world.store, own_world.recorder, lock=own_world.site.folder("directory") / "relay.lock")
+    relay.drain()
+    assert own_world.outbox() == []
+    assert [event.key for event in own_world.recorder.events][-len(waiting) :] == waiting
+
+
+def _killed(crash: Crash, work: Callable[[], Any]) -> None:
+    """Do the work in a child process that is killed with SIGKILL at the given place."""
+    child = os.fork()
+    if child == 0:
+        try:
+            _prepare_to_die(crash)
+            work()
+        finally:
+            # Never back into pytest.
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def _prepare_to_die(crash: Crash) -> None:
+    real: Callable[..., Any] = getattr(crash.owner, crash.verb)
+    calls = [0]
+
+    def dying(*arguments: Any) -> Any:
+        calls[0] += 1
+        answer = real(*arguments) if crash.after or calls[0] < crash.count else None
+        if calls[0] == crash.count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    setattr(crash.owner, crash.verb, dying)
