@@ -25,6 +25,8 @@ class Channel:
     def __init__(self, connection: socket.socket, nonce: bytes) -> None:
         self._connection = connection
         self._frames = Frames(_LARGEST)
+        # What came together with an expected frame, for the reader that follows.
+        self._early: list[tuple[Frame, bytes]] = []
         self.nonce = nonce
 
     @classmethod
@@ -56,14 +58,13 @@ class Channel:
         self._connection.sendall(content)
 
     def expect(self, wanted: Frame) -> bytes:
-        """The next frame, which must be of this kind and come alone."""
-        while True:
-            found = list(self.receive())
-            if not found:
-                continue
-            if len(found) > 1 or found[0][0] is not wanted:
-                raise WireBroken
-            return found[0][1]
+        """The next frame, which must be of this kind."""
+        while not self._early:
+            self._early = list(self.receive())
+        kind, content = self._early.pop(0)
+        if kind is not wanted:
+            raise WireBroken
+        return content
 
     def receive(self) -> Iterator[tuple[Frame, bytes]]:
         """Frames from the next piece of the stream, perhaps none.
@@ -72,6 +73,10 @@ class Channel:
             OSError: the line broke, or nothing came in time.
             WireBroken: what came is not of the protocol.
         """
+        if self._early:
+            early, self._early = self._early, []
+            yield from early
+            return
         data = self._connection.recv(_READ)
         if not data:
             raise ConnectionResetError

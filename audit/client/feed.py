@@ -124,7 +124,8 @@ class _Session:
             WireBroken: not the ones that follow.
         """
         first = int.from_bytes(content[:_INDEX_SIZE], "big")
-        if first != self._position:
+        # Nothing to hear would pass for a heartbeat.
+        if first != self._position or len(content) <= _INDEX_SIZE:
             raise WireBroken
         try:
             entries = [decode_entry(first + i, raw) for i, raw in enumerate(unpack(content[_INDEX_SIZE:]))]
