@@ -293,8 +293,9 @@ class Store:
             _revocations.c.issuer == issuer, _revocations.c.not_after >= _seconds(alive_after)
         )
         with self._database.reading() as connection:
-            entries = [_withdrawn(row) for row in connection.execute(query.order_by(_revocations.c.serial))]
-            return entries, _revision(connection, issuer)
+            # The revision first: should a change slip between the two, the list is made again, never kept stale.
+            revision = _revision(connection, issuer)
+            return [_withdrawn(row) for row in connection.execute(query.order_by(_revocations.c.serial))], revision
 
     # Revocation lists.
 

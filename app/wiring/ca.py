@@ -14,6 +14,7 @@ from ca.service import Housekeeping, Verdict, open_authority
 from ca.store import Store
 from ca.x509 import Profile
 from core.clock import Clock
+from core.db import migrate
 from directory.service import Directory
 from gateway import GatewaySettings
 from gateway.proxy import host_names
@@ -76,7 +77,9 @@ def application(context: Context) -> Flask:
     """The running role: public facts, the peer API, the desk and its side door."""
     site = context.site
     settings = context.settings("ca", CASettings)
-    store = Store(context.database("ca"))
+    database = context.database("ca")
+    migrate(database, ceremony.MIGRATIONS)
+    store = Store(database)
     recorder = context.recorder("ca")
     directory = context.directory("ca")
     relay = Relay(store, recorder, lock=site.folder("ca") / "relay.lock")
