@@ -3,13 +3,13 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import and_, delete, select
 
 from audit import Event, encode_event
 from core.db import Database
 
 from ..models import Consent, Grant
-from . import rows
+from . import rows, upsert
 from .grants import revoke_where
 from .tables import CONSENTS, GRANTS, OUTBOX
 
@@ -36,18 +36,14 @@ class ConsentRows:
     def put(self, consent: Consent, outcome: Event) -> None:
         """Remember a yes, and that it was recorded."""
         with self._database.transaction() as connection:
-            connection.execute(
-                delete(CONSENTS).where(CONSENTS.c.subject == consent.subject, CONSENTS.c.client_id == consent.client_id)
-            )
-            connection.execute(
-                insert(CONSENTS).values(
-                    subject=consent.subject,
-                    client_id=consent.client_id,
-                    scopes=" ".join(sorted(consent.scopes)),
-                    granted_at=consent.granted_at,
-                    expires_at=consent.expires_at,
-                )
-            )
+            values = {
+                "subject": consent.subject,
+                "client_id": consent.client_id,
+                "scopes": " ".join(sorted(consent.scopes)),
+                "granted_at": consent.granted_at,
+                "expires_at": consent.expires_at,
+            }
+            upsert.put(connection, CONSENTS, values)
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
 
     def withdraw(self, subject: str, client_id: str, at: int, record: Event, revoked: Callable[[Grant], Event]) -> bool:

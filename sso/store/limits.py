@@ -3,11 +3,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, case, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, select, update
 
 from core.db import Database
 
 from .tables import ATTEMPTS
+from .upsert import ensure
 
 
 class AttemptRows:
@@ -19,14 +20,14 @@ class AttemptRows:
     def knock(self, doors: Sequence[tuple[str, int]], *, first: int, longest: int, memory: int, at: int) -> bool:
         """Count one attempt at every door, given with its free attempts; False, uncounted, if one is closed."""
         with self._database.transaction() as connection:
-            failures = {key: _failures(connection, key, memory, at) for key, _ in doors}
+            failures = {key: _failures(connection, key, memory, at) for key in sorted(key for key, _ in doors)}
             if None in failures.values():
                 return False
             for key, free in doors:
                 count = (failures[key] or 0) + 1
                 wait = min(longest, first << min(count - free - 1, 20)) if count > free else 0
-                connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.key == key))
-                connection.execute(insert(ATTEMPTS).values(key=key, failures=count, last_at=at, closed_until=at + wait))
+                values = {"failures": count, "last_at": at, "closed_until": at + wait}
+                connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.key == key).values(**values))
         return True
 
     def forgive(self, *, pair: str, network: str) -> None:
@@ -39,7 +40,9 @@ class AttemptRows:
 
 def _failures(connection: Connection, key: str, memory: int, at: int) -> int | None:
     """Failures that still count; None if the door is closed."""
-    row = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key == key)).one_or_none()
-    if row is None or row.last_at + memory <= at:
+    ensure(connection, ATTEMPTS, {"key": key, "failures": 0, "last_at": at, "closed_until": 0})
+    # Locked until the commit, so that parallel knocks are counted one after another.
+    row = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key == key).with_for_update()).one()
+    if row.last_at + memory <= at:
         return 0
     return None if row.closed_until > at else int(row.failures)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the log told: who and what is barred, and how far we have listened. Hearing twice changes nothing."""
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from core.db import Database
 
 from .tables import BARRED, HEARD
+from .upsert import ensure
 
 
 class NewsRows:
@@ -22,19 +23,15 @@ class NewsRows:
     def advance(self, position: int) -> None:
         """Everything before ``position`` was heard; never goes back."""
         with self._database.transaction() as connection:
-            known = connection.execute(select(HEARD.c.position)).scalar()
-            if known is None:
-                connection.execute(insert(HEARD).values(id=1, position=position))
-            elif known < position:
-                connection.execute(update(HEARD).values(position=position))
+            ensure(connection, HEARD, {"id": 1, "position": position})
+            behind = and_(HEARD.c.id == 1, HEARD.c.position < position)
+            connection.execute(update(HEARD).where(behind).values(position=position))
 
     def bar(self, kind: str, name: str, position: int) -> None:
         """A person or certificate counts no more."""
         with self._database.transaction() as connection:
             _forget(connection, kind, name, position)
-            chosen = and_(BARRED.c.kind == kind, BARRED.c.id == name)
-            if connection.execute(select(BARRED.c.id).where(chosen)).first() is None:
-                connection.execute(insert(BARRED).values(kind=kind, id=name, position=position))
+            ensure(connection, BARRED, {"kind": kind, "id": name, "position": position})
 
     def unbar(self, kind: str, name: str, position: int) -> None:
         """It counts again, unless it was barred anew by a later entry."""

@@ -38,7 +38,9 @@ class SessionRows:
         """The session of a cookie, idle or not."""
         with self._database.reading() as connection:
             row = connection.execute(select(SESSIONS).where(SESSIONS.c.digest == digest, _alive(at))).one_or_none()
-        return rows.session_of(row) if row else None
+            if row is None or is_barred(connection, subject=row.subject, certificate=row.certificate):
+                return None
+        return rows.session_of(row)
 
     def by_sid(self, sid: str, at: int) -> Session | None:
         """A live session by its public identifier."""
