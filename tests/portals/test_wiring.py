@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each portal is composed from its site's files alone."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from app.context import Context
+from app.wiring import portals
+from core.config import ConfigurationError, Document
+from core.site import PORTALS, SiteSettings
+
+from .conftest import CLOCK, KEY
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    table = {
+        "name": "city",
+        "domain": "city.localhost",
+        "title": "City",
+        "title_zh": "城市",
+        "state": "state",
+        "ports": {"external": 8443, "internal": 8444, "management": 8445, "plain": 8080, "ldaps": 8636},
+    }
+    document = Document({"site": table}, folder=tmp_path)
+    made = document.section("site", SiteSettings)
+    made.public.mkdir(parents=True)
+    (made.public / "gateway-identity.pem").write_bytes(
+        KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    for name in PORTALS:
+        folder = made.folder(f"portal:{name}")
+        folder.mkdir()
+        (folder / "oidc.secret").write_text("a-secret\n", "ascii")
+    return Context(site=made, document=document, clock=CLOCK, path=tmp_path / "site.toml")
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_a_portal_serves_its_landing_page(context: Context, name: str) -> None:
+    app = portals.application(context, name)
+    page = app.test_client().get("/", base_url=f"https://{name}.city.localhost")
+    assert page.status_code == 200
+    assert app.config["SESSION_COOKIE_NAME"] == f"__Host-portal-{name}"
+
+
+def test_only_the_tax_portal_answers_devices_and_only_the_office_holds_documents(context: Context) -> None:
+    rules = {name: {rule.rule for rule in portals.application(context, name).url_map.iter_rules()} for name in PORTALS}
+    assert [name for name in PORTALS if "/api/device/v1/me" in rules[name]] == ["tax"]
+    assert [name for name in PORTALS if "/documents/<name>.pdf" in rules[name]] == ["documents"]
+
+
+def test_a_portal_without_its_client_secret_does_not_start(context: Context) -> None:
+    (context.site.folder("portal:tax") / "oidc.secret").unlink()
+    with pytest.raises(ConfigurationError):
+        portals.application(context, "tax")
