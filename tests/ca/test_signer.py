@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The signer is the only way to a key: its files, its doors, and that nobody else has one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ca
+from ca.errors import KeyUnusable, NoSuchIssuer
+from ca.service import CertificateAuthority
+from ca.signer import Signer
+
+from .conftest import World, ask
+
+HOME = Path(ca.__file__).parent
+
+# Who may call a method named "sign", and what with.
+MAY_SIGN = {
+    # Issuing keys.
+    "signer/signer.py": 3,
+    # The throw-away key of lint.
+    "x509/lint.py": 1,
+    # Throw-away key and root, at the ceremony.
+    "ceremony.py": 2,
+    # A request for a key this process made.
+    "service/authority.py": 1,
+}
+
+
+def test_nobody_else_signs() -> None:
+    found: dict[str, int] = {}
+    for path in sorted(HOME.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sign":
+                name = str(path.relative_to(HOME))
+                found[name] = found.get(name, 0) + 1
+    assert found == MAY_SIGN
+
+
+def test_nobody_else_opens_a_private_key() -> None:
+    users = {
+        str(path.relative_to(HOME)) for path in HOME.rglob("*.py") if "load_pem_private_key" in path.read_text("utf-8")
+    }
+    assert users == {"signer/keys.py"}
+
+
+def test_the_signer_has_exactly_its_doors() -> None:
+    doors = {name for name in vars(Signer) if not name.startswith("_")}
+    assert doors == {"certificate", "crl", "answer", "responder"}
+
+
+def test_only_the_ceremony_of_issuance_knocks_at_the_first_door() -> None:
+    callers = {
+        str(path.relative_to(HOME)) for path in HOME.rglob("*.py") if "_signer.certificate(" in path.read_text("utf-8")
+    }
+    assert callers == {"service/issuance.py"}
+
+
+def test_a_key_others_can_read_is_not_used(world: World) -> None:
+    path = world.site.folder("ca") / "keys" / "people.pem"
+    path.chmod(0o640)
+    with pytest.raises(KeyUnusable):
+        world.open().issue(ask())
+    assert world.reported()[-1] == "ca.certificate.abandoned"
+
+
+def test_a_key_of_another_issuer_is_not_used(world: World) -> None:
+    keys = world.site.folder("ca") / "keys"
+    (keys / "people.pem").write_bytes((keys / "devices.pem").read_bytes())
+    with pytest.raises(KeyUnusable):
+        world.open().issue(ask())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
+def test_a_broken_key_file_is_named(world: World, content: bytes) -> None:
+    (world.site.folder("ca") / "keys" / "people.pem").write_bytes(content)
+    with pytest.raises(KeyUnusable, match=r"people\.pem"):
+        world.open().issue(ask())
+
+
+def test_a_missing_delegate_makes_the_role_unready(world: World, authority: CertificateAuthority) -> None:
+    authority.check()
+    (world.site.folder("ca") / "keys" / "ocsp-people.pem").unlink()
+    with pytest.raises(KeyUnusable):
+        authority.check()
+    assert authority.renew_responders() == 1
+    authority.check()
+
+
+def test_an_unknown_issuer_has_no_key(authority: CertificateAuthority) -> None:
+    with pytest.raises(NoSuchIssuer):
+        authority._signer._issuing("root")
