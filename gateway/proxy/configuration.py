@@ -15,6 +15,9 @@ from ..config import LISTENERS, GatewaySettings
 from .blocks import block, quoted
 from .servers import guarded_host, open_host, pki_host, stranger
 
+DECISIONS = """'{"host":"$host","port":"$server_port","status":"$status","decision":"$tallygate_decision"}'"""
+"""One line of ``logs/decisions.log``."""
+
 SECRETS = ("gateway", "sso")
 """Roles that believe nginx something: the original request, and the client certificate of the card host."""
 
@@ -55,6 +58,8 @@ def secret_include(secret: bytes) -> str:
 def _general(settings: GatewaySettings) -> Sequence[str]:
     return [
         "access_log off;",
+        # Which decision each request was answered by: enough to compare with the record, and nothing personal.
+        f"log_format decisions escape=json {DECISIONS};",
         "server_tokens off;",
         "default_type application/octet-stream;",
         *block(

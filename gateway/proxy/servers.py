@@ -50,6 +50,7 @@ def guarded_host(host: str, port: int, listener: str, route: Route, headers: Seq
         port,
         asks_certificate=asks,
         lines=[
+            "access_log logs/decisions.log decisions buffer=32k flush=200ms;",
             *_static(),
             *block("location /", decided),
             *block(f"location = {DECIDE}", _asking(host, listener, certificate=asks)),
@@ -91,6 +92,7 @@ def pki_host(host: str, port: int, role: str) -> list[str]:
     """What must be reachable before trust exists, over plain HTTP."""
     forwarded = [
         "client_max_body_size 64k;",
+        "proxy_pass_request_headers off;",
         f"proxy_set_header Host {host}:{port};",
         'proxy_set_header Connection "";',
         "proxy_set_header Accept $http_accept;",

@@ -15,7 +15,9 @@ from ..models import Target
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LONGEST = 4096
-_VISIBLE = re.compile(r"[\x21-\x7e]+\Z")
+# RFC 3986 section 3.3 for the path; browsers leave more unescaped in a query, but never these three.
+_PATH = re.compile(r"[A-Za-z0-9/%._~!$&'()*+,;=:@-]+\Z")
+_QUERY = re.compile(r"[\x21\x23-\x3b\x3d\x3f-\x7e]*\Z")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 # Characters that mean something to somebody between here and the application, or that need no escape at all.
 _NEVER_ESCAPED = frozenset(b"/\\.%;?#ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~")
@@ -29,13 +31,15 @@ def target(method: str, raw: str) -> Target:
     """
     if method not in METHODS:
         raise BadTarget("method")
-    if not _VISIBLE.match(raw) or len(raw) > LONGEST:
-        raise BadTarget("characters")
+    if len(raw) > LONGEST:
+        raise BadTarget("length")
     if not raw.startswith("/"):
         raise BadTarget("not a path")
     if "#" in raw or "\\" in raw:
         raise BadTarget("fragment or backslash")
     path, _, query = raw.partition("?")
+    if not _PATH.match(path) or not _QUERY.match(query):
+        raise BadTarget("characters")
     return Target(method=method, raw=raw, path=_path(path, query))
 
 

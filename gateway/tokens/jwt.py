@@ -161,7 +161,7 @@ def _text(claims: Any, name: str) -> str:
 
 def _assurance(claims: Any) -> int:
     value = claims.get("acr")
-    if value not in {str(level) for level in range(HIGHEST_ASSURANCE + 1)}:
+    if not isinstance(value, str) or value not in {str(level) for level in range(HIGHEST_ASSURANCE + 1)}:
         raise TokenRefused
     return int(value)
 

@@ -25,7 +25,7 @@ from .words import WORDS, Words
 _PENDING = "logins"
 _MOST_PENDING = 3
 """Logins one browser may have begun: one for each of a few tabs, and no more than a cookie can carry."""
-_HIGHEST = 3
+_LEVELS = ("0", "1", "2", "3")
 _UNAUTHORIZED, _UNAVAILABLE, _SEE_OTHER = 401, 503, 303
 _WHY = "nginx names host and listener by its pair secret; the visitor is nobody yet"
 
@@ -44,7 +44,7 @@ def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str
     @guard.own(_WHY)
     def login() -> ResponseReturnValue:
         acr = query_text("acr", longest=1) or "0"
-        if not acr.isdigit() or int(acr) > _HIGHEST:
+        if acr not in _LEVELS:
             raise BadLogin
         begun, address = service.begin(
             host=_host(), listener=_listener(), to=query_text("to", longest=4096) or "/", acr=int(acr)
@@ -161,7 +161,7 @@ def _page(reason: Reason, words: Words, back: str) -> str:
         advice=_(words.advice),
         offers=words.offers,
         login=_login_address(back),
-        step_up=_login_address(back, acr=step_up if step_up in ("1", "2", "3") else "2"),
+        step_up=_login_address(back, acr=step_up if step_up in _LEVELS else "2"),
         back=back,
         decision=request.headers.get("Tallygate-Decision", "")[:8],
         other_language=_other_language(back),

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of nginx's configuration: what must stand in it and what can never get into it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.config import ConfigurationError, decode
+from gateway import GatewaySettings
+from gateway.config import Route
+from gateway.proxy import configuration, host_names
+from gateway.proxy.blocks import quoted
+from gateway.service import as_root, command, prepare
+from tests.gateway.conftest import ROOT, SECRET, make_site
+
+
+def _servers(text: str) -> list[str]:
+    return re.findall(r"^    server \{\n.*?^    \}", text, re.MULTILINE | re.DOTALL)
+
+
+def test_every_guarded_host_stands_at_every_tls_listener_behind_the_decision_of_that_listener(tmp_path: Path) -> None:
+    site, settings = make_site(tmp_path), GatewaySettings()
+    servers = _servers(configuration(site, settings))
+    for label in settings.routes:
+        for listener in ("external", "internal", "management"):
+            port = getattr(site.ports, listener)
+            (found,) = [
+                one for one in servers if f"127.0.0.1:{port} ssl;" in one and f"server_name {site.host(label)};" in one
+            ]
+            assert "auth_request /.tallygate/decide;" in found
+            assert f"proxy_pass http://role_gateway/decide/{listener};" in found
+            assert (
+                found.count("/decide/external;") + found.count("/decide/internal;") + found.count("/decide/management;")
+                == 1
+            )
+
+
+def test_certificates_are_asked_for_only_where_they_mean_something(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    asking = [one for one in _servers(configuration(site, GatewaySettings())) if "ssl_verify_client" in one]
+    assert {name for one in asking for name in re.findall(r"server_name (\S+);", one)} == {
+        "card.city.localhost",
+        "devices.city.localhost",
+    }
+
+
+def test_no_proxied_location_lets_the_clients_headers_through_by_default(tmp_path: Path) -> None:
+    text = configuration(make_site(tmp_path), GatewaySettings())
+    locations = re.findall(r"^ +location [^{]+\{\n(.*?)^ +\}", text, re.MULTILINE | re.DOTALL)
+    proxied = [one for one in locations if "proxy_pass " in one]
+    assert len(proxied) > 50
+    for one in proxied:
+        assert "proxy_pass_request_headers off;" in one
+
+
+def test_the_secret_stands_in_a_private_file_and_nowhere_else(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    for callee in ("gateway", "sso"):
+        path = site.secret_path(holder="nginx", caller="nginx", callee=callee)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(SECRET)
+        path.chmod(0o600)
+    for _ in range(2):
+        prepare(site, GatewaySettings(), static=ROOT / "core" / "web" / "static")
+    holding = [path for path in site.folder("nginx").rglob("*") if path.is_file() and b"bm5u" in path.read_bytes()]
+    assert sorted(path.name for path in holding) == ["gateway.conf", "sso.conf"]
+    assert {path.stat().st_mode & 0o777 for path in holding} == {0o600}
+
+
+def test_a_missing_secret_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        prepare(make_site(tmp_path), GatewaySettings(), static=ROOT / "core" / "web" / "static")
+
+
+def test_nginx_is_told_its_user_only_when_root_runs_it(tmp_path: Path) -> None:
+    line = command(make_site(tmp_path))
+    assert "-g" not in line
+    assert as_root(line)[-2:] == ["-g", "user root root;"]
+
+
+@pytest.mark.parametrize("value", ['a"b', "a\\b", "a$b", "a\nb", "a\0b"])
+def test_what_could_break_out_of_a_value_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="cannot stand"):
+        quoted(value)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"routes": {"a b": {"role": "audit", "zone": "external", "resource_class": "portal"}}},
+        {"routes": {"a": {"role": "a;b", "zone": "external", "resource_class": "portal"}}},
+        {"routes": {"a": {"role": "audit", "zone": "internet", "resource_class": "portal"}}},
+        {"routes": {"a": {"role": "audit", "zone": "external", "resource_class": "portal", "api": ["/a b"]}}},
+        {"routes": {"a": {"role": "audit", "zone": "external", "resource_class": "portal", "public": ["/a{}"]}}},
+        {"routes": {"sso": {"role": "audit", "zone": "external", "resource_class": "portal"}}},
+        {"open_hosts": {"a": {"role": "audit", "why": "x", "paths": ["/;"]}}},
+        {"open_hosts": {"pki": {"role": "audit", "why": "x"}}},
+        {"headers": ["Tallygate-Identity"]},
+        {"headers": ["x-forwarded-for"]},
+        {"headers": ["X_Y"]},
+        {"headers": ["A;"]},
+        {"body_limit": 0},
+        {"rate": 0},
+        {"unknown": 1},
+    ],
+)
+def test_settings_that_cannot_be_right_stop_the_start(tmp_path: Path, table: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        decode(GatewaySettings, table, where="gateway", folder=tmp_path)
+
+
+def test_the_certificate_must_carry_every_name(tmp_path: Path) -> None:
+    names = host_names(make_site(tmp_path), GatewaySettings())
+    assert {"tax.city.localhost", "devices.city.localhost", "card.city.localhost", "log.city.localhost"} <= set(names)
+
+
+def test_a_route_says_where_it_leads_and_not_who_may_go_there() -> None:
+    assert not {"roles", "people", "allowed"} & set(Route.__dataclass_fields__)

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision without any server: what is asked of the policies, what is recorded, and that failure denies."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, unquote
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from audit import Entry, Event, Outcome
+from audit.models_rules import check
+from ca import Standing
+from core.errors import Internal, Unavailable
+from directory import Mandate, Proofing
+from gateway.models import Answer, Question
+from gateway.service.decision import network
+from policies import Decision
+from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate
+
+
+def ask(unit: Gateway, **changes: Any) -> Answer:
+    question = Question(
+        listener="external",
+        unverified_method="GET",
+        unverified_host="tax.city.localhost",
+        unverified_target="/declaration",
+        unverified_cookie="",
+        unverified_authorization="",
+        unverified_certificate="",
+        address="203.0.113.7",
+    )
+    answer = unit.decider.decide(replace(question, **changes))
+    for event in unit.recorder.events:
+        check(event)
+    return answer
+
+
+def device_question() -> dict[str, str]:
+    return {
+        "unverified_host": "devices.city.localhost",
+        "unverified_target": "/api/device/v1/me",
+        "unverified_certificate": quote(certificate("device")[0].decode()),
+    }
+
+
+def hear(unit: Gateway, kind: str, *, index: int = 0, outcome: Outcome = Outcome.SUCCESS, **fields: Any) -> None:
+    event = Event(key="0" * 32, type=kind, outcome=outcome, at=unit.clock.now(), source="sso", **fields)
+    unit.news.hear([Entry(index=index, event=event)])
+
+
+def test_a_permit_is_recorded_with_who_what_where_how_and_which_policy(unit: Gateway) -> None:
+    answer = ask(unit, unverified_cookie=unit.open_session())
+    (event,) = unit.recorder.events
+    assert answer.status == 204
+    assert (event.type, event.outcome, event.subject, event.object) == (
+        "gateway.decision",
+        Outcome.SUCCESS,
+        SUBJECT,
+        "tax",
+    )
+    assert (event.session, event.zone, event.decision, event.policy) == ("sid-1", "external", answer.decision, "7")
+    assert event.sealed == {"name": "Li Wei", "address": "203.0.113.7", "path": "/declaration"}
+    assert event.attributes["policies"] == "p1"
+
+
+def test_an_anonymous_access_is_recorded_without_anything_personal(unit: Gateway) -> None:
+    assert ask(unit, unverified_target="/").status == 204
+    denied = ask(unit)
+    assert (denied.status, denied.reason) == (401, "login")
+    permit, denial = unit.recorder.events
+    assert permit.sealed == denial.sealed == {}
+    assert permit.attributes["network"] == "203.0.113.0/24"
+    assert (permit.outcome, denial.outcome) == (Outcome.SUCCESS, Outcome.DENIED)
+    assert "203.0.113.7" not in json.dumps([dict(event.attributes) for event in unit.recorder.events])
+
+
+def test_networks_are_not_addresses() -> None:
+    assert network("2001:db8:1:2::3") == "2001:db8:1::/48"
+    assert network("unix:") == ""
+
+
+def test_a_public_page_opens_for_a_visitor_whose_session_is_over(unit: Gateway) -> None:
+    answer = ask(unit, unverified_target="/", unverified_cookie="__Host-tallygate=" + "z" * 43)
+    assert (answer.status, answer.identity) == (204, "")
+
+
+def test_assurance_is_the_lower_of_proofing_and_login(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    unit.directory.people[SUBJECT] = unit.person(
+        proofing=Proofing(level=1),
+        organisation="tax-office",
+        clearance=2,
+        mandates=(Mandate(organisation="mill", scope="tax", until=unit.clock.now().date()),),
+    )
+    ask(unit, unverified_cookie=cookie)
+    (request,) = unit.engine.asked
+    assert (request.assurance, request.proofing, request.clearance) == (1, 1, 2)
+    assert (request.organisation, request.mandates) == ("tax-office", frozenset({"mill"}))
+    assert (request.resource, request.resource_class, request.to_zone) == ("tax", "portal", "external")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [RuntimeError("x"), Unavailable(), Internal(), KeyError("x"), RecursionError(), ZeroDivisionError()],
+)
+def test_whatever_the_policies_raise_denies(unit: Gateway, failure: Exception) -> None:
+    unit.engine.answer = failure
+    answer = ask(unit, unverified_cookie=unit.open_session())
+    assert (answer.status, answer.reason, answer.identity) == (403, "unavailable", "")
+    assert unit.recorder.events[-1].outcome is Outcome.DENIED
+
+
+@pytest.mark.parametrize("code", ["policy_error", "", "unheard-of", "allowed"])
+def test_a_denial_with_a_strange_code_is_still_a_denial(unit: Gateway, code: str) -> None:
+    unit.engine.answer = Decision(allowed=False, code=code, reasons=(), step_up=None, version="")
+    assert ask(unit, unverified_cookie=unit.open_session()).reason == "policy-error"
+
+
+def test_an_answer_that_is_not_exactly_true_denies(unit: Gateway) -> None:
+    unit.engine.answer = Decision(allowed="yes", code="allowed", reasons=(), step_up=None, version="")  # type: ignore[arg-type]  # what a broken engine could say
+    assert ask(unit, unverified_cookie=unit.open_session()).status == 403
+
+
+def test_without_a_receipt_there_is_no_access(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    unit.recorder.down = True
+    answer = ask(unit, unverified_cookie=cookie)
+    assert (answer.status, answer.reason, answer.identity) == (403, "record-unavailable", "")
+
+
+def test_a_recorder_that_breaks_in_an_unforeseen_way_denies(unit: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_more: object) -> None:
+        raise ConnectionResetError
+
+    cookie = unit.open_session()
+    monkeypatch.setattr(unit.recorder, "record", broken)
+    assert ask(unit, unverified_cookie=cookie).reason == "record-unavailable"
+
+
+def test_a_silent_feed_denies(unit: Gateway) -> None:
+    unit.freshness.stale = True
+    assert ask(unit, unverified_cookie=unit.open_session()).reason == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"listener": ""}, "unknown-host"),
+        ({"listener": "internet"}, "unknown-host"),
+        ({"unverified_host": "evil.example"}, "unknown-host"),
+        ({"unverified_host": "TAX.city.localhost"}, "unknown-host"),
+        ({"unverified_host": "sso.city.localhost"}, "unknown-host"),
+        ({"unverified_target": "/a/../b"}, "ambiguous-path"),
+        ({"unverified_method": "TRACE"}, "ambiguous-path"),
+        ({"unverified_authorization": "Basic x"}, "credential"),
+        ({"unverified_authorization": "Bearer x"}, "credential"),
+        ({"unverified_certificate": "x"}, "credential"),
+    ],
+)
+def test_what_cannot_be_read_is_denied_and_recorded(unit: Gateway, changes: dict[str, str], reason: str) -> None:
+    answer = ask(unit, **changes)
+    assert answer.reason == reason
+    assert unit.recorder.events[-1].outcome is Outcome.DENIED
+    assert not unit.engine.asked
+
+
+def test_sessions_end_by_age_and_by_idleness(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    unit.clock.advance(timedelta(minutes=29))
+    assert ask(unit, unverified_cookie=cookie).status == 204
+    unit.clock.advance(timedelta(minutes=29))
+    assert ask(unit, unverified_cookie=cookie).status == 204
+    unit.clock.advance(timedelta(minutes=31))
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+    other = unit.open_session("d" * 43, opened=unit.clock.now() - timedelta(hours=8))
+    assert ask(unit, unverified_cookie=other).reason == "login"
+
+
+def test_a_bearer_token_is_taken_at_interfaces_only(unit: Gateway) -> None:
+    bearer = f"Bearer {unit.token()}"
+    answer = ask(unit, unverified_target="/api/v1/me", unverified_authorization=bearer)
+    assert answer.status == 204
+    assert unit.recorder.events[-1].attributes["client"] == "tax"
+    assert ask(unit, unverified_authorization=bearer).reason == "credential"
+    at_other = {"unverified_host": "social.city.localhost", "unverified_target": "/api/v1/me"}
+    assert ask(unit, unverified_authorization=bearer, **at_other).reason == "credential"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("sso.session.ended", {"session": "sid-1", "subject": SUBJECT}),
+        ("directory.person.disabled", {"subject": SUBJECT}),
+    ],
+)
+def test_what_is_taken_away_ends_session_and_token(unit: Gateway, kind: str, fields: dict[str, Any]) -> None:
+    cookie, bearer = unit.open_session(), f"Bearer {unit.token()}"
+    api = {"unverified_target": "/api/v1/me", "unverified_authorization": bearer}
+    assert ask(unit, unverified_cookie=cookie).status == ask(unit, **api).status == 204
+    hear(unit, kind, outcome=Outcome.INTENDED, **fields)
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+    assert ask(unit, **api).reason == "credential"
+
+
+def test_a_revoked_grant_ends_its_tokens_only(unit: Gateway) -> None:
+    api = {"unverified_target": "/api/v1/me"}
+    hear(unit, "sso.token.revoked", object="g1", subject=SUBJECT)
+    assert ask(unit, unverified_authorization=f"Bearer {unit.token()}", **api).status == 401
+    assert ask(unit, unverified_authorization=f"Bearer {unit.token(grant='g2')}", **api).status == 204
+
+
+def test_a_person_enabled_again_may_log_in_again_but_the_old_session_is_gone(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    hear(unit, "directory.person.disabled", index=1, subject=SUBJECT)
+    hear(unit, "directory.person.enabled", index=2, outcome=Outcome.INTENDED, subject=SUBJECT)
+    api = {"unverified_target": "/api/v1/me", "unverified_authorization": f"Bearer {unit.token(sid='sid-2')}"}
+    assert ask(unit, **api).status == 401
+    hear(unit, "directory.person.enabled", index=3, subject=SUBJECT)
+    assert ask(unit, **api).status == 204
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+
+
+def test_a_role_change_is_seen_at_once_and_people_are_kept_meanwhile(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    for _ in range(3):
+        ask(unit, unverified_cookie=cookie)
+    assert unit.directory.asked == 1
+    unit.directory.people[SUBJECT] = unit.person(roles=frozenset())
+    hear(unit, "directory.role.withdrawn", subject=SUBJECT, attributes={"role": "citizen"})
+    ask(unit, unverified_cookie=cookie)
+    assert unit.engine.asked[-1].roles == frozenset()
+
+
+def test_an_answer_on_its_way_when_the_news_came_is_not_kept(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    read = unit.directory.person
+
+    def slow(subject: str) -> Any:
+        found = read(subject)
+        unit.people.drop(subject)
+        return found
+
+    unit.directory.person = slow  # type: ignore[method-assign]  # the news arrives while LDAP answers
+    ask(unit, unverified_cookie=cookie)
+    ask(unit, unverified_cookie=cookie)
+    assert unit.directory.asked == 2
+
+
+def test_a_person_the_directory_does_not_know_is_denied(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    unit.directory.people.clear()
+    assert ask(unit, unverified_cookie=cookie).reason == "disabled"
+
+
+def test_a_device_is_identified_until_its_certificate_or_itself_is_suspended(unit: Gateway) -> None:
+    question = device_question()
+    assert ask(unit, **question).status == 204
+    assert (unit.engine.asked[-1].principal_kind, unit.engine.asked[-1].device) == ("device", DEVICE)
+    serial = unit.verifier.verify(certificate_bytes(question), purpose="device", at=unit.clock.now()).serial
+    hear(unit, "ca.certificate.suspended", index=1, object=serial, subject=DEVICE, attributes={"issuer": "devices"})
+    assert ask(unit, **question).reason == "disabled"
+    hear(unit, "ca.certificate.released", index=2, object=serial, subject=DEVICE, attributes={"issuer": "devices"})
+    assert ask(unit, **question).status == 204
+    hear(unit, "directory.device.disabled", index=3, subject=DEVICE)
+    assert ask(unit, **question).reason == "disabled"
+
+
+def certificate_bytes(question: dict[str, str]) -> bytes:
+    return unquote(question["unverified_certificate"]).encode()
+
+
+@pytest.mark.parametrize("standing", [Standing.SUSPENDED, Standing.REVOKED, Standing.POSSIBLY_ISSUED, Standing.UNKNOWN])
+def test_a_device_certificate_that_is_not_good_is_denied(unit: Gateway, standing: Standing) -> None:
+    unit.status.standing = standing
+    assert ask(unit, **device_question()).reason == "disabled"
+
+
+def test_a_foreign_certificate_is_refused(unit: Gateway) -> None:
+    unit.verifier.foreign = True
+    assert ask(unit, **device_question()).reason == "credential"
+
+
+def test_a_device_certificate_opens_no_other_host(unit: Gateway) -> None:
+    question = device_question() | {"unverified_host": "tax.city.localhost"}
+    assert ask(unit, **question).reason == "credential"
+
+
+def test_new_policies_are_loaded_at_once_and_until_they_are_nothing_is_allowed(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    unit.engine.broken = True
+    hear(unit, "policy.released", object="8")
+    assert ask(unit, unverified_cookie=cookie).reason == "unavailable"
+    unit.engine.broken = False
+    unit.news.hear([])
+    assert ask(unit, unverified_cookie=cookie).status == 204
+    assert unit.engine.reloads == 2
+
+
+def test_what_one_worker_heard_holds_for_the_next_and_after_a_restart(unit: Gateway) -> None:
+    cookie = unit.open_session()
+    hear(unit, "sso.session.ended", index=41, session="sid-1", subject=SUBJECT)
+    other = Gateway(unit.site, clock=unit.clock, sign_key=unit.sign_key)
+    assert other.news.start() == 42
+    api = {"unverified_target": "/api/v1/me", "unverified_authorization": f"Bearer {unit.token()}"}
+    assert ask(other, unverified_cookie=cookie).reason == "login"
+    assert ask(other, **api).reason == "credential"
+    # A slower worker repeats what the faster one already went beyond; nothing comes back.
+    hear(other, "directory.person.enabled", index=40, subject=SUBJECT)
+    assert ask(other, **api).reason == "credential"
+    other.database.close()
+
+
+def test_the_sign_ons_new_key_is_found_without_a_restart(unit: Gateway) -> None:
+    api = {"unverified_target": "/api/v1/me"}
+    assert ask(unit, unverified_authorization=f"Bearer {unit.token()}", **api).status == 204
+    unit.sign_key = ec.generate_private_key(ec.SECP256R1())
+    fresh = unit.token(headers={"kid": "k2"})
+    assert ask(unit, unverified_authorization=f"Bearer {fresh}", **api).status == 401
+    jwk = jwt.algorithms.ECAlgorithm.to_jwk(unit.sign_key.public_key(), as_dict=True)
+    (unit.site.public / "sso-jwks.json").write_text(json.dumps({"keys": [{**jwk, "kid": "k2"}]}))
+    unit.clock.advance(timedelta(seconds=1))
+    assert ask(unit, unverified_authorization=f"Bearer {fresh}", **api).status == 204
+
+
+def test_the_cookie_itself_is_kept_nowhere(unit: Gateway) -> None:
+    unit.open_session()
+    stored = b"".join(path.read_bytes() for path in unit.site.folder("gateway").iterdir())
+    assert COOKIE.encode() not in stored
