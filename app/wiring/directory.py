@@ -12,7 +12,7 @@ from app.context import Context, write_secret
 from audit import Event, Outcome, Recorder, new_key
 from audit.relay import Relay
 from core.db import migrate
-from core.errors import Unavailable
+from core.errors import TallygateError
 from core.log import logger
 from directory import DirectorySettings, slapd, web
 from directory.service import DirectoryWriter, open_writer
@@ -30,6 +30,7 @@ def found(context: Context, recorder: Recorder) -> None:
     May be repeated: secrets and tree stay, the configuration is written afresh. Only while slapd is stopped.
     """
     settings = context.settings(ROLE, DirectorySettings)
+    context.site.folder(ROLE).mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(context.database(ROLE), _HOME / "migrations")
     (context.site.folder(ROLE) / "writer.lock").touch(0o600)
     services = {role: _service_secret(context, role) for role in slapd.SERVICES}
@@ -89,7 +90,7 @@ def _keep_replaying(keeper: DirectoryWriter) -> None:
     while not pause.wait(_REPLAY_SECONDS):
         try:
             keeper.replay()
-        except Unavailable as error:
+        except TallygateError as error:
             _log.warning("replay_waits", code=error.code)
 
 

@@ -242,7 +242,11 @@ class Pool:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self.server.open()
-            connection.simple_bind_s(self._bind_dn, self._password)
+            try:
+                connection.simple_bind_s(self._bind_dn, self._password)
+            except ldap.INVALID_CREDENTIALS as error:
+                # Says nothing about what was to be done on the connection: that may be tried again.
+                raise DirectoryUnavailable from error
             self._local.connection = connection
         return connection
 

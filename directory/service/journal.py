@@ -130,15 +130,13 @@ class Journal:
                     raise DirectoryUnavailable from error
 
     def _make(self, undertaking: Undertaking) -> None:
-        made: list[Change] = []
         try:
             for change in undertaking.changes:
                 change.make(self._pool)
-                made.append(change)
         except DirectoryRefused:
             if not undertaking.takes_away:
-                # What a run before this one made was made again above, so it is taken back too.
-                for change in reversed(made):
+                # All of them: a run before this one may have got further.
+                for change in reversed(undertaking.changes):
                     change.take_back(self._pool)
                 self._give_up(undertaking)
             raise

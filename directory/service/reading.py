@@ -170,8 +170,7 @@ class Directory:
         """See that the server answers and knows us.
 
         Raises:
-            DirectoryUnavailable: it does not answer.
-            DirectoryRefused: it does not take our secret.
+            DirectoryUnavailable: it does not answer, or does not take our secret.
         """
         self._pool.read(self._tree.branch("people"), ["objectClass"])
 

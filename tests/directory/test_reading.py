@@ -202,6 +202,12 @@ def test_a_server_that_restarted_between_two_questions_is_not_noticed(own_world:
     directory.check()
 
 
+def test_a_secret_that_the_server_does_not_take_is_no_answer(own_world: World) -> None:
+    (own_world.site.folder("ca") / "ldap.secret").write_bytes(b"x" * 32)
+    with pytest.raises(DirectoryUnavailable):
+        own_world.directory("ca").check()
+
+
 def test_threads_have_connections_of_their_own(filled: World, sso: Directory) -> None:
     failures: list[BaseException] = []
 
