@@ -78,6 +78,8 @@ def application(context: Context) -> Flask:
         clock=context.clock,
         settings=settings,
     )
+    # A role that cannot read would call every document damaged; better it does not start.
+    readers.check()
     relay.start()
     sealing.replay()
     guard = context.guard(ROLE, callers=CALLERS)

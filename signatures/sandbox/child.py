@@ -44,6 +44,8 @@ def main(descriptor: int, memory: int, processor: float) -> None:
 
 
 def _work(header: Mapping[str, Any], body: bytes) -> tuple[Mapping[str, Any], bytes]:
+    if header["verb"] == "check":
+        return {}, b""
     if header["verb"] == "prepare":
         prepared = prepare(body, codec.decode_request(header["request"]))
         region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}

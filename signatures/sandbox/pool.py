@@ -67,6 +67,14 @@ class ReaderPool:
             raise SandboxFailed("malformed") from error
         return Prepared(document=content, digest=digest, start=start, end=end)
 
+    def check(self) -> None:
+        """See that a reading process starts and answers; for the start of the role.
+
+        Raises:
+            Busy, SandboxFailed: it does not.
+        """
+        self._call({"verb": "check"}, b"")
+
     def close(self) -> None:
         """End every idle process."""
         while True:
@@ -121,7 +129,7 @@ class _Reader:
             )
         except OSError as error:
             self._line.close()
-            raise SandboxFailed("unavailable") from error
+            raise Busy from error
         finally:
             theirs.close()
 

@@ -12,6 +12,8 @@ from pyhanko.pdf_utils import generic as _generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.signers import PdfSignatureMetadata, sign_pdf
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
@@ -65,6 +67,18 @@ def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW) -> bytes:
     signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
     content = signer.sign_digest(prepared.digest, at=at)
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+
+
+def signed_again(document: bytes, leaf: Leaf) -> bytes:
+    """A second person signs after the first."""
+    writer: Any = IncrementalPdfFileWriter(io.BytesIO(document))
+    signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
+    metadata = PdfSignatureMetadata(
+        field_name=f"Next{len(document)}", md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES
+    )
+    output: Any = sign_pdf(writer, metadata, signer=signer, bytes_reserved=16384)
+    content: bytes = output.getvalue()
+    return content
 
 
 def one_byte_changed(document: bytes) -> bytes:

@@ -2,7 +2,7 @@
 """Every kind of document gets its own right answer, in plain words."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -95,6 +95,22 @@ def test_a_filled_form_is_refused_by_default_and_listed_when_tolerated(city: Cit
     assert tolerated.overall is Overall.TRUSTED
     assert tolerated.signatures[0].unchanged.code == "fields_changed"
     assert "remark" in said(tolerated)
+
+
+def test_a_second_signature_is_judged_for_itself_and_counts_as_a_change_under_the_first(city: City) -> None:
+    # pyHanko's signing function takes the machine's clock for the second signature.
+    today = datetime.now(UTC)
+    first = city.seal(before=today - DAY, after=today + DAY)
+    second = city.people.leaf("Wang Xiaoming", before=today - DAY, after=today + DAY)
+    twice = documents.signed_again(documents.sealed(documents.permit(), first, at=today), second)
+    strict = look(twice, city, at=today)
+    assert [one.unchanged.code for one in strict.signatures] == ["changed_after", "unchanged"]
+    assert strict.overall is Overall.NOT_TRUSTED
+    tolerant = look(twice, city, profile=Profile.TOLERANT, at=today)
+    assert tolerant.overall is Overall.TRUSTED
+    assert [one.overall for one in tolerant.signatures] == [Overall.TRUSTED, Overall.TRUSTED]
+    foreign = look(documents.signed_again(twice, stranger()), city, profile=Profile.TOLERANT, at=today)
+    assert foreign.overall is Overall.NOT_TRUSTED
 
 
 def test_an_unsigned_document_says_so(city: City) -> None:
