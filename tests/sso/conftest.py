@@ -5,7 +5,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class World:
     cards: FakeCards
     site: SiteSettings
     keys: KeyRing
+    database: Database
     fresh: bool = True
     decision: LoginDecision = field(default_factory=lambda: LoginDecision(allowed=True, version="1"))
     entries: Sequence[Mapping[str, Any]] | None = ()
@@ -228,7 +229,21 @@ def hidden(page: str, name: str) -> str:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    clock, recorder, people, cards = ManualClock(), ListRecorder(), FakeDirectory(), FakeCards()
+    made = make_world(tmp_path)
+    yield made
+    made.database.close()
+
+
+def make_world(
+    tmp_path: Path,
+    *,
+    clock: Any = None,
+    recorder: Any = None,
+    fresh: Callable[[], None] = lambda: None,
+    nudge: Callable[[], None] = lambda: None,
+) -> World:
+    """Override one thing of a good default."""
+    clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
     site = SiteSettings(
         name="city",
         domain="city.localhost",
@@ -244,9 +259,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     keys = KeyRing(generate_private_key(SECP256R1()))
     made: list[World] = []
 
-    def fresh() -> None:
+    def both_fresh() -> None:
         if not made[0].fresh:
             raise FeedStale
+        fresh()
 
     def decide(**_question: object) -> LoginDecision:
         return made[0].decision
@@ -268,8 +284,8 @@ def world(tmp_path: Path) -> Iterator[World]:
         settings=SSOSettings(),
         clock=clock,
         own_record=own_record,
-        fresh=fresh,
-        nudge=lambda: None,
+        fresh=both_fresh,
+        nudge=nudge,
     )
     guard = Guard(clock=clock)
     app = create(
@@ -292,10 +308,10 @@ def world(tmp_path: Path) -> Iterator[World]:
             cards=cards,
             site=site,
             keys=keys,
+            database=database,
         )
     )
-    yield made[0]
-    database.close()
+    return made[0]
 
 
 def register(store: Store, site: SiteSettings) -> None:
