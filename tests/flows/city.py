@@ -32,11 +32,11 @@ class City:
         self.root = folder / "public" / "root.pem"
         self.log_key = folder / "public" / "log.vkey"
         self._process: subprocess.Popen[str] | None = None
-        self.printed: list[str] = []
+        self.terminal = folder.with_suffix(".terminal")
 
     def start(self, *options: str) -> None:
         """Run `tallygate up` until it says that the city is up."""
-        output = (self.folder / "up.log").open("w+")
+        output = self.terminal.open("w")
         self._process = subprocess.Popen(
             [*COMMAND, "up", "--state", str(self.folder), *options],
             cwd=ROOT,
@@ -60,7 +60,7 @@ class City:
 
     def said(self) -> str:
         """What the operator sees on the terminal."""
-        return (self.folder / "up.log").read_text("utf-8")
+        return self.terminal.read_text("utf-8")
 
     @property
     def ports(self) -> dict[str, int]:
@@ -144,6 +144,7 @@ def started(*options: str) -> Iterator[City]:
             city._process.kill()
             city._process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+        city.terminal.unlink(missing_ok=True)
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 20, every: float = 0.05) -> Any:

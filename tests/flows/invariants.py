@@ -63,7 +63,7 @@ def _unmatched(city: City) -> set[str]:
 
 def _decisions_seen(city: City) -> set[str]:
     seen = set()
-    for line in (city.folder / "nginx" / "access.log").read_text("utf-8").splitlines():
+    for line in (city.folder / "nginx" / "logs" / "decisions.log").read_text("utf-8").splitlines():
         fields = json.loads(line)
         if fields["decision"]:
             seen.add(fields["decision"])
@@ -71,11 +71,11 @@ def _decisions_seen(city: City) -> set[str]:
 
 
 def _type(entry: dict[str, Any]) -> str:
-    return str(entry.get("metadata", {}).get("event_code", ""))
+    return str(entry["unmapped"]["type"])
 
 
 def _decision(entry: dict[str, Any]) -> str:
-    return str(entry.get("unmapped", {}).get("decision", ""))
+    return str(entry["unmapped"].get("decision", ""))
 
 
 def _root(hashes: list[bytes]) -> bytes:

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journeys of citizens, civil servants and those who look after them, in real browsers."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.flows import invariants
+from tests.flows.city import City
+from tests.flows.people import access_token, accessible, as_program, bearer, consent, heading, log_in, log_in_by_card
+
+Browse = Callable[..., BrowserContext]
+WITHIN = 1.0
+"""Seconds a revocation may take to bite."""
+
+
+@pytest.fixture(autouse=True)
+def _record_holds(city: City) -> Iterator[None]:
+    yield
+    invariants.check(city)
+
+
+def test_a_citizen_logs_in_once_and_out_once(city: City, browse: Browse) -> None:
+    context = browse()
+    page = context.new_page()
+    page.goto(city.url("tax"))
+    accessible(page)
+    page.get_by_role("link", name="Log in").first.click()
+    log_in(page, "chen.wei")
+    consent(page)
+    expect(page).to_have_url(city.url("tax", "/me"))
+    assert "Chen Wei" in page.inner_text("body")
+    accessible(page)
+
+    # The second portal asks for consent, not for a login.
+    page.goto(city.url("social", "/me"))
+    consent(page)
+    expect(page).to_have_url(city.url("social", "/me"))
+    accessible(page)
+
+    page.goto(city.url("sso", "/account"))
+    accessible(page)
+    account = page.inner_text("main")
+    assert "Tax portal" in account
+    assert "Social insurance" in account
+
+    page.goto(city.url("tax", "/me"))
+    page.get_by_role("link", name="Log out").or_(page.get_by_role("button", name="Log out")).first.click()
+    accessible(page)
+    page.get_by_role("button", name="Log out").first.click()
+    for portal in ("tax", "social"):
+        page.goto(city.url(portal, "/me"))
+        assert heading(page) == "Log in"
+
+
+def _card_login(page: Page, address: str) -> None:
+    page.goto(address)
+    log_in_by_card(page)
+
+
+def test_the_document_office_opens_by_card_from_inside_only(city: City, browse: Browse) -> None:
+    office = browse(card=city.folder / "demo" / "li.na.p12")
+    page = office.new_page()
+    _card_login(page, city.url("documents", "/me", "internal"))
+    consent(page)
+    expect(page).to_have_url(city.url("documents", "/me", "internal"))
+    accessible(page)
+
+    # The same person, the same login, the other network.
+    page.goto(city.url("documents", "/me"))
+    assert heading(page) == "Not from this network"
+    accessible(page)
+
+    citizen = browse().new_page()
+    citizen.goto(city.url("documents", "/me", "internal"))
+    log_in(citizen, "zhang.min")
+    assert heading(citizen) in {"You have no access to this page", "Please log in more surely"}
+    assert "What you can do" in citizen.inner_text("main")
+    accessible(citizen)
+
+
+def _until_refused(ask: Callable[[], int], since: float) -> float:
+    """Seconds from ``since`` until the answer is no."""
+    while ask() == 200:
+        assert time.monotonic() - since < 10, "still let in"
+    return time.monotonic() - since
+
+
+def test_a_suspension_bites_within_a_second_and_ends_with_its_release(city: City, browse: Browse) -> None:
+    office = browse(card=city.folder / "demo" / "li.na.p12")
+    page = office.new_page()
+    address = city.url("documents", "/me", "internal")
+    _card_login(page, address)
+    if heading(page) == "Share your data?":
+        consent(page)
+    program = as_program(city, office)
+    assert program.get(address).status_code == 200
+
+    desk = browse(card=city.folder / "demo" / "sun.li.p12").new_page()
+    _card_login(desk, city.url("ca", "/?q=li.na", "management"))
+    accessible(desk)
+    desk.locator("table a[href*='/certificates/']").first.click()
+    accessible(desk)
+    desk.get_by_role("button", name="Suspend").click()
+    since = time.monotonic()
+    took = _until_refused(lambda: program.get(address, allow_redirects=False).status_code, since)
+    assert took < WITHIN
+    page.goto(address)
+    log_in_by_card(page)
+    assert "suspended" in page.inner_text("main")
+
+    desk.get_by_role("button", name="Release").click()
+    expect(desk.get_by_role("button", name="Suspend")).to_be_visible()
+    page.goto(address)
+    log_in_by_card(page)
+    expect(page).to_have_url(address)
+
+
+def test_disabling_a_person_ends_portal_session_and_token_within_a_second(city: City, browse: Browse) -> None:
+    citizen = browse()
+    page = citizen.new_page()
+    page.goto(city.url("tax", "/me"))
+    log_in(page, "zhang.min")
+    consent(page)
+    program = as_program(city, citizen)
+    tokens = access_token(city, citizen, "tax")
+    assert bearer(city, tokens["access_token"]).status_code == 200
+    address = city.url("tax", "/me")
+    assert program.get(address).status_code == 200
+
+    desk = browse(card=city.folder / "demo" / "zhao.lei.p12").new_page()
+    _card_login(desk, city.url("directory", "/?q=zhang.min", "management"))
+    accessible(desk)
+    desk.get_by_role("link", name="Zhang Min").first.click()
+    accessible(desk)
+    desk.get_by_label("Reason").first.fill("Reported stolen papers")
+    desk.get_by_role("button", name="Disable").click()
+    since = time.monotonic()
+    assert _until_refused(lambda: program.get(address, allow_redirects=False).status_code, since) < WITHIN
+    assert bearer(city, tokens["access_token"]).status_code == 401
+    page.goto(city.url("sso", "/account"))
+    assert heading(page) == "Log in"
+    log_in(page, "zhang.min")
+    assert heading(page) == "Log in"
+
+    desk.get_by_label("Reason").first.fill("Papers found again")
+    desk.get_by_role("button", name="Enable").click()
+    expect(desk.get_by_role("button", name="Disable")).to_be_visible()
+    page.goto(address)
+    log_in(page, "zhang.min")
+    expect(page).to_have_url(address)
