@@ -7,6 +7,7 @@ change of standing commits together with its record in the outbox.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -79,6 +80,18 @@ _crls = Table(
     Column("der", LargeBinary),
 )
 _outbox = Outbox(_metadata)
+
+
+_MOST_KEY_USES = 1000
+
+
+class Objection(StrEnum):
+    """What speaks against a key."""
+
+    # It was revoked as lost or stolen.
+    COMPROMISED = "compromised"
+    # It vouches for somebody else already: a signature must have one owner.
+    ANOTHERS = "anothers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +251,15 @@ class Store:
             rows = list(connection.execute(query.limit(limit + 1)))
         more = rows[limit - 1].position if len(rows) > limit else 0
         return [_certificate(row) for row in rows[:limit]], more
+
+    def objection_to_key(self, key_hash: str, *, subject: str) -> Objection | None:
+        """Why a key must not be certified for a subject."""
+        known = _joined().where(_certificates.c.key_hash == key_hash, _certificates.c.state != State.ABANDONED)
+        with self._database.reading() as connection:
+            rows = list(connection.execute(known.limit(_MOST_KEY_USES)))
+        if any(row.why == Reason.KEY_COMPROMISE for row in rows):
+            return Objection.COMPROMISED
+        return Objection.ANOTHERS if any(row.subject != subject for row in rows) else None
 
     # Standing.
 

@@ -2,6 +2,7 @@
 """Composes the role ``ca``: authority, relay, housekeeping and its pages; and its part in the birth of a site."""
 
 from pathlib import Path
+from typing import Protocol
 
 from flask import Flask
 
@@ -15,7 +16,7 @@ from ca.store import Store
 from ca.x509 import Profile
 from core.clock import Clock
 from core.db import migrate
-from directory.service import Directory
+from directory import Person
 from gateway import GatewaySettings
 from gateway.proxy import host_names
 from policies.models import Action, DecisionRequest, ResourceClass
@@ -119,13 +120,19 @@ def application(context: Context) -> Flask:
     )
 
 
+class People(Protocol):
+    """Where the person who asks is looked up."""
+
+    def person(self, subject: str) -> Person: ...  # noqa: D102
+
+
 class ShippedPolicies:
     """The policies in force, asked about every person who wants a certificate made.
 
     A role of the site that asks on its own behalf is no person; the profiles' own rules speak about it.
     """
 
-    def __init__(self, engine: PolicyEngine, *, directory: Directory, clock: Clock) -> None:
+    def __init__(self, engine: PolicyEngine, *, directory: People, clock: Clock) -> None:
         self._engine = engine
         self._directory = directory
         self._clock = clock

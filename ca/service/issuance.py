@@ -17,13 +17,14 @@ from ..errors import (
     DraftSpent,
     IssuanceDenied,
     IssuerUnusable,
+    KeyRefused,
     KeyUnusable,
     LintStopped,
     SubjectUnsuitable,
 )
 from ..models import Issued, IssueRequest, serial_hex
 from ..signer import Signer
-from ..store import Intent, Store
+from ..store import Intent, Objection, Store
 from ..x509 import (
     CertificateRequest,
     IssuerFacts,
@@ -176,6 +177,7 @@ class Issuance:
         try:
             kind = profile(request.profile)
             asked = read_request(request.csr, keys=kind.keys)
+            self._check_key(asked, request)
             subject = self._subjects.of(kind, request)
             verdict = decide(self._policies, request, kind)
             if not verdict.allowed:
@@ -184,6 +186,13 @@ class Issuance:
             self._refused(request, error)
             raise
         return kind, asked, subject, verdict
+
+    def _check_key(self, asked: CertificateRequest, request: IssueRequest) -> None:
+        objection = self._store.objection_to_key(asked.key_hash, subject=request.subject)
+        if objection is Objection.COMPROMISED:
+            raise KeyRefused(why=N_("this key is known to be compromised"))
+        if objection is Objection.ANOTHERS:
+            raise KeyRefused(why=N_("this key belongs to another holder already"))
 
     def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
         name = request.issuer or min(kind.issuers)

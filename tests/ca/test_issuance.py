@@ -30,7 +30,7 @@ from ca.errors import (
     SubjectUnsuitable,
     UnknownProfile,
 )
-from ca.models import IssueRequest, Standing, State
+from ca.models import IssueRequest, Reason, Standing, State
 from ca.service import CertificateAuthority, Verdict
 from ca.x509 import PROFILES, Profile, draw
 from ca.x509.build import validity
@@ -152,6 +152,22 @@ def test_a_request_signed_by_another_key_is_refused(world: World, authority: Cer
 def test_weak_and_odd_keys_are_refused(authority: CertificateAuthority, make: Callable[[], bytes]) -> None:
     with pytest.raises(KeyRefused):
         authority.issue(ask(csr=make()))
+
+
+def test_a_key_vouches_for_one_holder_only(authority: CertificateAuthority) -> None:
+    csr = request_for()
+    authority.issue(ask(csr=csr))
+    authority.issue(ask("citizen-signing", csr=csr))
+    with pytest.raises(KeyRefused):
+        authority.issue(ask(subject=CLERK.subject, csr=csr))
+
+
+def test_a_compromised_key_is_never_certified_again(authority: CertificateAuthority) -> None:
+    csr = request_for()
+    lost = authority.issue(ask(csr=csr))
+    authority.revoke(lost.serial, reason=Reason.KEY_COMPROMISE, actor=OFFICER.subject)
+    with pytest.raises(KeyRefused):
+        authority.issue(ask(csr=csr))
 
 
 def test_a_request_to_become_an_authority_is_refused(authority: CertificateAuthority) -> None:

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may have what made: the profiles' own rules, and the shipped policies behind the wiring's adapter."""
+
+import dataclasses
+import secrets
+from pathlib import Path
+
+import pytest
+
+from app.wiring.ca import ShippedPolicies
+from ca import IssueRequest
+from ca.errors import IssuanceDenied
+from ca.models import ISSUERS
+from ca.service import CertificateAuthority, RequesterRules
+from ca.x509 import PROFILES, SubjectKind
+from policies.bundle import read_source, release
+from policies.config import PolicySettings
+from policies.errors import BundleRefused
+from policies.keys import public_pem, read_policy_key, read_release_key
+from policies.service import PolicyEngine
+from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK, OFFICER
+
+from .conftest import World, ask
+
+AT_DESK = {"assurance": 2, "zone": "management"}
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path) -> Path:
+    (tmp_path / "release.key").write_bytes(secrets.token_bytes(32))
+    (tmp_path / "release.key").chmod(0o600)
+    key = read_release_key(tmp_path / "release.key")
+    (tmp_path / "policy-key.pem").write_bytes(public_pem(key))
+    target = tmp_path / "policies"
+    source = read_source(PolicySettings().source)
+    release(target, source, key=key, recorder=world.recorder, at=world.clock.now(), actor="test")
+    return target
+
+
+@pytest.fixture
+def guarded(world: World, folder: Path) -> CertificateAuthority:
+    engine = PolicyEngine.load(folder, read_policy_key(folder.parent / "policy-key.pem"))
+    directory = world.directory
+    return world.open(ShippedPolicies(engine, directory=directory, clock=world.clock))
+
+
+def _desk(request: IssueRequest, **changes: object) -> IssueRequest:
+    return dataclasses.replace(request, **{**AT_DESK, **changes})  # type: ignore[arg-type]  # fields by name
+
+
+@pytest.mark.parametrize(
+    ("profile", "subject"),
+    [
+        ("citizen", CITIZEN.subject),
+        ("citizen-signing", CITIZEN.subject),
+        ("civil-servant", CLERK.subject),
+        ("organisation-seal", COMPANY.id),
+        ("device-client", KIOSK.id),
+    ],
+)
+def test_an_officer_at_the_desk_issues_every_kind(
+    world: World, guarded: CertificateAuthority, profile: str, subject: str
+) -> None:
+    issued = guarded.issue(_desk(ask(profile, subject=subject)))
+    assert guarded.status(issued.serial).good
+    assert world.recorder.events[-1].policy
+
+
+@pytest.mark.parametrize("changes", [{"assurance": 1}, {"zone": "external"}, {"zone": ""}, {"zone": "moon"}])
+def test_an_officer_elsewhere_or_weakly_identified_does_not(
+    guarded: CertificateAuthority, changes: dict[str, object]
+) -> None:
+    with pytest.raises(IssuanceDenied):
+        guarded.issue(_desk(ask(), **changes))
+
+
+def test_roles_count_as_the_directory_has_them_now(world: World, guarded: CertificateAuthority) -> None:
+    world.directory.people[OFFICER.subject] = dataclasses.replace(OFFICER, roles=frozenset())
+    with pytest.raises(IssuanceDenied):
+        guarded.issue(_desk(ask()))
+    world.directory.people[OFFICER.subject] = dataclasses.replace(OFFICER, enabled=False)
+    with pytest.raises(IssuanceDenied):
+        guarded.issue(_desk(ask()))
+
+
+def test_an_unreadable_release_stops_issuance(guarded: CertificateAuthority, folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"tampered")
+    with pytest.raises(BundleRefused):
+        guarded.issue(_desk(ask()))
+
+
+def test_a_role_of_the_site_asks_on_its_own_behalf(guarded: CertificateAuthority) -> None:
+    request = ask("organisation-seal", subject=COMPANY.id, actor="role:signatures")
+    issued = guarded.issue(dataclasses.replace(request, actor_roles=frozenset({"role:signatures"})))
+    assert guarded.status(issued.serial).good
+
+
+def test_a_person_may_renew_through_a_role_but_an_officer_not_for_himself() -> None:
+    own = ask(actor=CITIZEN.subject, roles=frozenset({"role:sso"}))
+    assert RequesterRules().decide(own, PROFILES["citizen"]).allowed
+    officer = ask(subject=OFFICER.subject)
+    assert RequesterRules().decide(officer, PROFILES["citizen"]).reasons == ("not-for-oneself",)
+
+
+def test_the_profiles_are_consistent() -> None:
+    assert len({each.number for each in PROFILES.values()}) == len(PROFILES)
+    for each in PROFILES.values():
+        assert each.issuers <= set(ISSUERS)
+        assert each.extended
+        assert each.requesters
+        assert all(exception.reason and exception.about for exception in each.exceptions)
+        if each.subject is SubjectKind.MACHINE:
+            assert not any(not role.startswith("role:") for role in each.requesters)
