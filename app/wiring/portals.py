@@ -40,7 +40,7 @@ def application(context: Context, name: str) -> Flask:
     pages = blueprint(portal, sign_on, guard, clock=context.clock, links=links, account=f"{site.origin('sso')}/account")
     more: dict[str, list[Blueprint]] = {
         "documents": [documents_portal.downloads(guard, clock=context.clock)],
-        "tax": [tax_portal.devices(context.verifier(site.host("devices")), guard, clock=context.clock)],
+        "tax": [tax_portal.device_api(context.verifier(site.host("devices")), guard, clock=context.clock)],
     }
     return context.flask(role, guard=guard, blueprints=[pages, *more.get(name, [])], translations=[TRANSLATIONS])
 

@@ -5,7 +5,7 @@ from core.errors import N_
 
 from ..base import Portal
 from .content import documents
-from .web import blueprint as downloads
+from .web import downloads as downloads
 
 PORTAL = Portal(
     name="documents",
@@ -14,4 +14,3 @@ PORTAL = Portal(
     template="documents.html",
     content=documents,
 )
-__all__ = ["PORTAL", "downloads"]

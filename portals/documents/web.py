@@ -11,7 +11,7 @@ from .content import document
 from .pdf import pdf
 
 
-def blueprint(guard: Guard, *, clock: Clock) -> Blueprint:
+def downloads(guard: Guard, *, clock: Clock) -> Blueprint:
     """The document as a file to read, sign or seal."""
     pages = Blueprint("downloads", __name__)
 

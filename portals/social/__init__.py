@@ -13,4 +13,3 @@ PORTAL = Portal(
     template="social.html",
     content=contributions,
 )
-__all__ = ["PORTAL"]

@@ -5,7 +5,7 @@ from core.errors import N_
 
 from ..base import Portal
 from .content import declaration
-from .devices import blueprint as devices
+from .devices import device_api as device_api
 
 PORTAL = Portal(
     name="tax",
@@ -14,4 +14,3 @@ PORTAL = Portal(
     template="tax.html",
     content=declaration,
 )
-__all__ = ["PORTAL", "devices"]

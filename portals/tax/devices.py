@@ -11,7 +11,7 @@ from core.web import Guard
 from ..errors import DeviceExpected
 
 
-def blueprint(verifier: IdentityVerifier, guard: Guard, *, clock: Clock) -> Blueprint:
+def device_api(verifier: IdentityVerifier, guard: Guard, *, clock: Clock) -> Blueprint:
     """The interface; ``verifier`` is for the machines' host."""
     pages = Blueprint("devices", __name__)
 

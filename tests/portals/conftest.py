@@ -67,7 +67,7 @@ def build(site: SiteSettings, sign_on: SignOnServer) -> Build:
         )
         links = [Link(title=social.PORTAL.title, address="https://social.city.localhost/me")]
         pages = blueprint(portal, client, guard, clock=CLOCK, links=links, account="https://sso.city.localhost/account")
-        machines = tax.devices(IdentityVerifier(KEY.public_key(), audience=f"x{HOST}"), guard, clock=CLOCK)
+        machines = tax.device_api(IdentityVerifier(KEY.public_key(), audience=f"x{HOST}"), guard, clock=CLOCK)
         downloads = documents.downloads(guard, clock=CLOCK)
         return create(
             "portal:tax",
