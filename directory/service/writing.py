@@ -122,10 +122,12 @@ class DirectoryWriter:
 
         Raises:
             NoSuchRole: not one that can be granted, and so not one that can be withdrawn.
+            OwnRole: the last administrator would leave nobody to appoint the next.
             NoSuchPerson: nobody of that name, if the server can tell.
             Pending: recorded and biting; the server follows.
         """
         _known(role)
+        self._not_oneself(subject, actor)
         person = self._person_if_known(subject)
         record = self._event(
             "directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed={"reason": reason}

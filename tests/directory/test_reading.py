@@ -2,6 +2,7 @@
 """Authentication and questions, against a real slapd: attacks, bad input, lost connections."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -191,6 +192,18 @@ def test_a_lost_connection_is_opened_again(own_world: World) -> None:
     with pytest.raises(DirectoryUnavailable):
         directory.authenticate("chen.wei", PASSWORD)
     own_world.start()
+    directory.check()
+
+
+def test_a_server_that_hangs_is_given_up_in_time(own_world: World) -> None:
+    directory = own_world.directory("directory", timeout=timedelta(seconds=0.3))
+    directory.check()
+    started = time.monotonic()
+    with own_world.hanging():
+        for ask in (directory.check, lambda: directory.authenticate("nobody", PASSWORD)):
+            with pytest.raises(DirectoryUnavailable):
+                ask()
+    assert time.monotonic() - started < 5
     directory.check()
 
 

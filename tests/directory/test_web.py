@@ -112,6 +112,8 @@ def test_nobody_changes_their_own_roles(desk: Desk, filled: World) -> None:
     own = filled.directory("directory").person_by_username("zhao.lei").subject
     assert "Another administrator" in desk.get(f"/people/{own}").text
     assert desk.post(f"/people/{own}/roles/grant", {"role": "ra-officer"}).status_code == 403
+    own_role = {"role": "directory-administrator"}
+    assert desk.post(f"/people/{own}/roles/withdraw", own_role).status_code == 403
 
 
 def test_devices_are_disabled_and_enabled(desk: Desk, filled: World, kiosk: Device) -> None:

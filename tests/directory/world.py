@@ -2,12 +2,17 @@
 """A small site with a real slapd, and the OpenLDAP clients to look at it from outside."""
 
 import secrets
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -63,8 +68,8 @@ class World:
     def url(self) -> str:
         return slapd.socket_url(self.site)
 
-    def directory(self, role: str) -> Directory:
-        return Directory.connect(self.settings, site=self.site, role=role, clock=self.clock)
+    def directory(self, role: str, **changed: Any) -> Directory:
+        return Directory.connect(replace(self.settings, **changed), site=self.site, role=role, clock=self.clock)
 
     def writer(self) -> DirectoryWriter:
         """The one writer, with its record in ``recorder`` and its outbox in ``store``."""
@@ -97,6 +102,16 @@ class World:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """The server takes connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         assert self._process is not None
