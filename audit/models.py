@@ -29,7 +29,8 @@ class Wait(StrEnum):
     SEQUENCED = "sequenced"
     # Covered by a signed checkpoint; for issuance and erasure.
     PUBLISHED = "published"
-    # Covered by a checkpoint that outsiders signed or time-stamped; for evidence.
+    # Covered by a checkpoint that outsiders signed or time-stamped; for evidence. A log without a witness refuses it
+    # with RecordUnavailable rather than answer with less.
     WITNESSED = "witnessed"
 
 

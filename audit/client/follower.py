@@ -15,7 +15,7 @@ from ..errors import FeedStale
 from ..models import Entry, Feed
 
 _FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
+_LONGEST_PAUSE = 0.25
 
 
 class Follower:

@@ -3,7 +3,9 @@
 
 Record: magic, first index (8 bytes), body length (4), first 16 bytes of the SHA-256 over these and the body; the body
 is packed like an entry bundle. A batch is written only after the batch before it is on disk. So a bad record at the
-very end was never acknowledged and is cut off; a bad record with a good one behind it was, and stops the log.
+very end was never acknowledged and is cut off; a bad record with a good one behind it was, and stops the log. The one
+case that cannot be told apart: the last record was acknowledged, the machine stopped before its checkpoint, and the
+disk then damaged exactly that record.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from shutil import rmtree
 
 from core.clock import Clock
 
-from ..errors import LogDamaged, ProofRefused
+from ..errors import LogDamaged
 from ..merkle import Checkpoint, Edge, LogKey, leaf_hash
 from ..merkle.tiles import WIDTH, bundle_path, partials_folder, tile_path, unpack
 from ..reader import LogReader
@@ -127,13 +127,3 @@ class Integrator:
             names = [tile_path(level, index)] + ([bundle_path(index)] if level == 0 else [])
             for name in names:
                 rmtree(self._folder / partials_folder(name), ignore_errors=True)
-
-
-def checked_origin(reader: LogReader, origin: str) -> None:
-    """Demand that a log is the one its key is for.
-
-    Raises:
-        ProofRefused: another origin.
-    """
-    if reader.checkpoint().origin != origin:
-        raise ProofRefused(why="the log has another origin")

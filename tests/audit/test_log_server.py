@@ -293,3 +293,24 @@ def test_a_wrong_first_frame_from_the_log_is_refused(site: LogSite, served: Serv
     with pytest.raises(WireBroken):
         line.expect(Frame.PROOF)
     line.close()
+
+
+def test_the_process_ends_cleanly_when_told_and_has_published_everything(site: LogSite) -> None:
+    process = site.process()
+    client = site.recorder()
+    receipt = client.record(event())
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    client.close()
+    assert verify_folder(site.folder, site.vkey).size > receipt.index
+
+
+def test_a_killed_process_leaves_a_socket_that_its_successor_replaces(site: LogSite) -> None:
+    process = site.process()
+    process.kill()
+    process.wait()
+    assert site.socket.exists()
+    with site.served():
+        client = site.recorder()
+        client.record(event())
+        client.close()
