@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One founded authority per test, on a clock moved by hand, with a directory of a handful of entries."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -83,18 +84,32 @@ def loaded(issued: Issued) -> x509.Certificate:
     return x509.load_pem_x509_certificate(issued.certificate)
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    state = tmp_path / "state"
-    ports = Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=6360)
-    site = SiteSettings(
-        name="city", domain="city.localhost", title="Sample City", title_zh="示范市", state=state, ports=ports
-    )
+@dataclass(frozen=True)
+class Born:
+    """A founded site to copy: its folder, and what its birth recorded."""
+
+    state: Path
+    events: tuple[Event, ...]
+
+
+@pytest.fixture(scope="session")
+def born(tmp_path_factory: pytest.TempPathFactory) -> Born:
+    site = site_in(tmp_path_factory.mktemp("born") / "state")
     site.folder("ca").mkdir(parents=True, mode=0o700)
-    database = Database.open(f"sqlite:///{site.folder('ca')}/ca.db")
+    database, recorder = _database(site), ListRecorder()
+    found(site=site, settings=CASettings(), database=database, recorder=recorder, clock=ManualClock())
+    database.close()
+    return Born(site.state, tuple(recorder.events))
+
+
+@pytest.fixture
+def world(tmp_path: Path, born: Born) -> Iterator[World]:
+    shutil.copytree(born.state, tmp_path / "state")
+    site = site_in(tmp_path / "state")
     clock, recorder = ManualClock(), ListRecorder()
-    found(site=site, settings=CASettings(), database=database, recorder=recorder, clock=clock)
+    recorder.events += born.events
     clock.advance(timedelta(minutes=5))
+    database = _database(site)
     yield World(
         site=site,
         clock=clock,
@@ -104,6 +119,17 @@ def world(tmp_path: Path) -> Iterator[World]:
         directory=SmallDirectory(),
     )
     database.close()
+
+
+def site_in(state: Path) -> SiteSettings:
+    ports = Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=6360)
+    return SiteSettings(
+        name="city", domain="city.localhost", title="Sample City", title_zh="示范市", state=state, ports=ports
+    )
+
+
+def _database(site: SiteSettings) -> Database:
+    return Database.open(f"sqlite:///{site.folder('ca')}/ca.db")
 
 
 @pytest.fixture

@@ -230,20 +230,17 @@ def test_openssl_asks_by_post(site: Site, served: BaseWSGIServer, tmp_path: Path
 def test_ocsp_by_get_even_with_double_slashes(site: Site) -> None:
     issuer = x509.load_pem_x509_certificate((site.world.site.public / "issuers" / "people.pem").read_bytes())
     issued = site.authority.issue(ask())
-    seen = {"raw": 0, "quoted": 0}
-    for number in range(400):
+    for length in range(16, 24):
+        # A nonce of ones gives runs of slashes in base64, wherever it begins.
         builder = ocsp.OCSPRequestBuilder().add_certificate(loaded(issued), issuer, hashes.SHA256())
-        builder = builder.add_extension(x509.OCSPNonce(number.to_bytes(2, "big") * 9), critical=False)
+        builder = builder.add_extension(x509.OCSPNonce(b"\xff" * length), critical=False)
         encoded = base64.b64encode(builder.build().public_bytes(Encoding.DER)).decode()
-        if "//" not in encoded and number > 3:
-            continue
-        for shape, path in (("raw", encoded), ("quoted", quote(encoded, safe=""))):
+        assert "//" in encoded
+        for path in (encoded, quote(encoded, safe="")):
             answer = site.client().get(f"/ocsp/people/{path}")
             assert answer.status_code == 200, encoded
             parsed = ocsp.load_der_ocsp_response(answer.data)
             assert parsed.certificate_status is ocsp.OCSPCertStatus.GOOD
-            seen[shape] += 1
-    assert min(seen.values()) >= 4
 
 
 @pytest.mark.parametrize("path", ["%00", "AAAA", "%%%", "a/b/c", "..%2f..", "王"])
