@@ -91,6 +91,19 @@ def test_nothing_passes_between_internal_and_external(request: DecisionRequest) 
 
 
 @given(requests)
+def test_what_belongs_to_nobody_is_neither_issued_nor_signed_nor_sealed(request: DecisionRequest) -> None:
+    if request.action in {Action.ISSUE, Action.SIGN, Action.SEAL}:
+        assert not RELEASE.decide(replace(request, owner="")).allowed
+
+
+@given(requests)
+def test_nobody_issues_above_what_was_proved_of_oneself(request: DecisionRequest) -> None:
+    issuing = replace(request, action=Action.ISSUE, owner=request.subject)
+    if RELEASE.decide(issuing).allowed:
+        assert min(issuing.assurance, issuing.proofing) >= 2
+
+
+@given(requests)
 def test_less_is_never_more(request: DecisionRequest) -> None:
     """Whoever is denied is denied too with less of what counts in favour."""
     weaker = replace(
