@@ -200,8 +200,10 @@ class Authorization:
         try:
             person = self._people.person(session.subject)
         except NotFound as error:
+            self._record_denial(client, session, "not in the directory")
             raise AccessDenied(why="the account cannot be used") from error
         if not person.enabled:
+            self._record_denial(client, session, "disabled")
             raise AccessDenied(why="the account cannot be used")
         decision = self._decide(
             person=person,
@@ -214,7 +216,18 @@ class Authorization:
             return Step.ISSUE
         if decision.step_up is not None and "sc" not in session.methods:
             return Step.STEP_UP
+        self._record_denial(client, session, " ".join(decision.reasons) or decision.code or "policy")
         raise AccessDenied(why="not allowed by the policies of this site")
+
+    def _record_denial(self, client: Client, session: Session, reason: str) -> None:
+        denial = self._records.tokens_refused(
+            client.id,
+            grant_type="authorization_code",
+            reason=reason,
+            subject=session.subject,
+            session=session.sid,
+        )
+        self._records.write(denial)
 
     def _issue(
         self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None

@@ -7,7 +7,7 @@ from audit import Entry, Event
 from core.clock import Clock
 
 from ..models import Session
-from ..store import Store
+from ..store import BATCH, Store
 from .records import Records
 
 # Entries heard before the position is written down, if none of them concerned us.
@@ -37,7 +37,7 @@ class News:
         # The issuing authority whose certificates people log in with.
         self._issuer = source
         self._written = 0
-        self._housekept = clock.monotonic()
+        self._housekeeping_due = clock.monotonic() + _HOUSEKEEPING
 
     def start(self) -> int:
         """Where to begin listening."""
@@ -57,9 +57,11 @@ class News:
             self._store.news.advance(self._written)
         if acted:
             self._nudge()
-        if self._clock.monotonic() - self._housekept >= _HOUSEKEEPING:
-            self._housekept = self._clock.monotonic()
-            self._store.purge(self._now(), self._ended("expired"))
+        if self._clock.monotonic() >= self._housekeeping_due:
+            gone = self._store.purge(self._now(), self._ended("expired"))
+            # More is waiting: go on at the next heartbeat, a batch at a time, so that news are never late.
+            pause = 0.0 if gone >= BATCH else _HOUSEKEEPING
+            self._housekeeping_due = self._clock.monotonic() + pause
 
     def _person_disabled(self, entry: Entry) -> None:
         subject = entry.event.subject

@@ -89,12 +89,16 @@ class Records:
             attributes=facts,
         )
 
-    def tokens_refused(self, client_id: str, *, grant_type: str, reason: str) -> Event:
-        """A presentation that led to no family."""
+    def tokens_refused(
+        self, client_id: str, *, grant_type: str, reason: str, subject: str = "", session: str = ""
+    ) -> Event:
+        """A presentation, or a session brought to another portal, that led to no family."""
         return self._event(
             "sso.token.refused",
             Outcome.DENIED,
+            subject=subject,
             object_=client_id,
+            session=session,
             attributes={"client": client_id, "grant_type": grant_type, "reason": reason},
         )
 

@@ -15,11 +15,10 @@ from core.errors import NotFound
 
 from ..config import SSOSettings
 from ..errors import InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
-from ..models import Client, Code, Grant, RefreshToken, TokenAnswer
+from ..models import Client, Grant, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
-from ..oauth.rfc6749 import TokenRequest, credentials, scope_text, secret_matches, token_request
+from ..oauth.rfc6749 import TokenRequest, credentials, scope_text, secret_matches, token_request, why_refused
 from ..oauth.rfc7517 import KeyRing
-from ..oauth.rfc7636 import verifier_matches
 from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
 from ..store import Store, digest
@@ -170,7 +169,7 @@ class Tokens:
         at = self._now()
         code = self._store.grants.code(digest(request.unverified["code"]))
         grant = self._store.grants.find(code.grant_id) if code else None
-        reason = _code_refused(code, request, at)
+        reason = why_refused(code, request, at=at)
         if code is None or grant is None or reason:
             if code is not None and code.used and code.client_id == request.client.id:
                 self._end(code.grant_id, reason="code presented twice")
@@ -327,44 +326,3 @@ _GRANT_TYPES: dict[str, Callable[[Tokens, TokenRequest], TokenAnswer]] = {
     "refresh_token": Tokens._by_refresh,  # noqa: SLF001
     "client_credentials": Tokens._by_client,  # noqa: SLF001
 }
-
-
-def check_code_known(code: Code, request: TokenRequest, _at: int) -> str:
-    """A code works for the client it was issued to (RFC 6749 section 4.1.3)."""
-    return "" if code.client_id == request.client.id else "another client's"
-
-
-def check_code_unused(code: Code, _request: TokenRequest, _at: int) -> str:
-    """Once."""
-    return "used" if code.used else ""
-
-
-def check_code_in_time(code: Code, _request: TokenRequest, at: int) -> str:
-    """Soon."""
-    return "" if at < code.expires_at else "expired"
-
-
-def check_code_address(code: Code, request: TokenRequest, _at: int) -> str:
-    """From the address it was sent to."""
-    return "" if request.unverified["redirect_uri"] == code.redirect_uri else "redirect_uri"
-
-
-def check_code_verifier(code: Code, request: TokenRequest, _at: int) -> str:
-    """By whoever began (RFC 7636 section 4.6)."""
-    return "" if verifier_matches(request.unverified["code_verifier"], code.challenge) else "code_verifier"
-
-
-CODE_CHECKS: tuple[Callable[[Code, TokenRequest, int], str], ...] = (
-    check_code_known,
-    check_code_unused,
-    check_code_in_time,
-    check_code_address,
-    check_code_verifier,
-)
-
-
-def _code_refused(code: Code | None, request: TokenRequest, at: int) -> str:
-    """Why a code does not count, for the record only; empty if it does."""
-    if code is None:
-        return "unknown"
-    return next((reason for check in CODE_CHECKS if (reason := check(code, request, at))), "")

@@ -20,7 +20,7 @@ from .sessions import SessionRows
 from .tables import ATTEMPTS, CODES, GRANTS, HANDOVERS, INTERACTIONS, OUTBOX, REFRESH_TOKENS, SESSIONS
 
 # Rows removed per transaction, so that housekeeping never holds the write lock for long.
-_BATCH = 200
+BATCH = 200
 # Used codes and ended families stay this long, so that a replay is still recognised.
 _MEMORY = 24 * 3600
 
@@ -71,14 +71,14 @@ class Store:
 
     def purge(self, at: int, ended: Callable[[Session], Event]) -> int:
         """One small batch of housekeeping: end sessions whose time is over, remove rows nobody can use any more."""
-        gone = len(self.sessions.end_expired(at, ended, limit=_BATCH))
+        gone = len(self.sessions.end_expired(at, ended, limit=BATCH))
         for table, key, column, memory in _EXPIRING:
             gone += self._remove(table, key, column, at - memory)
         return gone + self._remove(SESSIONS, SESSIONS.c.sid, SESSIONS.c.ended_at, at - _MEMORY)
 
     def _remove(self, table: Table, key: Column[str], column: Column[int], before: int) -> int:
         with self._database.reading() as connection:
-            found = connection.execute(select(key).where(column < before).order_by(column).limit(_BATCH))
+            found = connection.execute(select(key).where(column < before).order_by(column).limit(BATCH))
             keys = list(found.scalars())
         if not keys:
             return 0

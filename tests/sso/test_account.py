@@ -222,6 +222,17 @@ def test_housekeeping_removes_what_nobody_can_use(world: World) -> None:
     assert world.store.purge(at, lambda session: pytest.fail(session.sid)) == 0
 
 
+def test_housekeeping_keeps_up_with_a_flood_of_abandoned_logins(world: World) -> None:
+    browser = world.browser()
+    for _ in range(450):
+        world.service.authorization.park(None, browser="b" * 43)
+    world.clock.advance(timedelta(hours=1))
+    for _ in range(3):
+        world.service.news.hear([])
+    assert browser.get("/account").status_code == 303
+    assert world.store.purge(int(world.clock.now().timestamp()), lambda session: pytest.fail(session.sid)) == 0
+
+
 def _sid(id_token: str) -> str:
     body = id_token.split(".")[1]
     sid: str = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sid"]

@@ -9,6 +9,7 @@ import pytest
 
 from sso.errors import BadClient
 from sso.oauth.rfc6749 import check_address
+from tests.fakes.sso_directory import LI
 from tests.sso.conftest import World, answered, hidden, request
 
 GOOD = "https://tax.city.localhost:8443/callback"
@@ -259,3 +260,5 @@ def test_policies_may_ask_for_a_card_at_the_second_portal(world: World) -> None:
     assert "card=1" in answer.location
     world.decision = replace(world.decision, allowed=False, step_up=None)
     assert answered(browser.authorize("gateway"))["error"] == "access_denied"
+    event = world.recorder.events[-1]
+    assert (event.type, event.subject, event.attributes["reason"]) == ("sso.token.refused", LI, "need-card")
