@@ -9,7 +9,7 @@ from typing import Self
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, insert, select, text, update
 
-from core.db import Database, migrate
+from core.db import Database, DatabaseUnavailable, migrate
 
 _METADATA = MetaData()
 _KEYS = Table(
@@ -72,7 +72,12 @@ class SealStore:
             return {row.id: SealKey(row.id, row.subject, row.key) for row in connection.execute(query)}
 
     def destroy(self, subject: str, at: datetime) -> int:
-        """Overwrite every key of one subject, in the table and in what the database keeps beside it."""
+        """Overwrite every key of one subject, in the table and in what the database keeps beside it.
+
+        Raises:
+            DatabaseUnavailable: the keys are gone for every reader, but a copy may still lie in the database's
+                write-ahead file; calling again finishes the work.
+        """
         change = (
             update(_KEYS)
             .where(_KEYS.c.subject == subject, _KEYS.c.key.is_not(None))
@@ -83,7 +88,9 @@ class SealStore:
             count = connection.execute(change).rowcount
         # The write-ahead file would keep the old page until the next checkpoint.
         with self._database.engine.connect() as connection:
-            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            [busy, *_] = connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or [1]
+        if busy:
+            raise DatabaseUnavailable
         return count
 
     def close(self) -> None:

@@ -353,6 +353,20 @@ def test_destroying_a_key_erases_a_person_and_no_proof(site: LogSite, log: Log) 
     assert site.seals.open(site.reader().entry(3)) == {"name": "Anna"}
 
 
+def test_a_destroyed_key_leaves_no_copy_in_the_database_files(site: LogSite, log: Log) -> None:
+    log.append([event(subject="anna")])
+    key = site.store.current(["anna"])["anna"].key
+    assert key is not None
+
+    def copies() -> list[Path]:
+        return [path for path in site.seal_keys.parent.glob("seals.db*") if key in path.read_bytes()]
+
+    assert copies()
+    site.seals.destroy("anna", site.clock.now())
+    assert copies() == []
+    assert site.seals.destroy("anna", site.clock.now()) == 0
+
+
 def test_a_sealed_part_cannot_be_moved_to_another_entry(site: LogSite, log: Log) -> None:
     log.append([event(), event()])
     log.integrate()
