@@ -159,5 +159,5 @@ class GatewaySettings:
         for host in self.open_hosts.values():
             if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in host.paths):
                 raise ValueError(f"{host.role!r} cannot be an open host")
-        if not (1 <= self.body_limit <= LARGEST_BODY and self.rate >= 1 and self.burst >= 0 and self.connections >= 1):
+        if not (1 <= self.body_limit <= LARGEST_BODY and self.rate >= 1 and self.burst >= 1 and self.connections >= 1):
             raise ValueError("a limit is out of range")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import Column, Integer, MetaData, Row, String, Table, Text, delete, or_, select, update
+from sqlalchemy import Column, Integer, MetaData, Row, String, Table, Text, bindparam, delete, or_, select, update
 from sqlalchemy.engine import Connection
 
 from core.db import Database, Outbox, Waiting
@@ -41,6 +41,8 @@ _revoked = Table(
 )
 _cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
 _outbox = Outbox(_metadata)
+# Asked for by every decision, so built once.
+_BY_DIGEST = select(_sessions).where(_sessions.c.digest == bindparam("digest"))
 
 
 class Kind(StrEnum):
@@ -112,7 +114,7 @@ class Store:
     def session(self, digest: str) -> Session | None:
         """One session, or None."""
         with self._database.reading() as connection:
-            row = connection.execute(select(_sessions).where(_sessions.c.digest == digest)).first()
+            row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
         return None if row is None else _session(row)
 
     def touch(self, digest: str, *, at: datetime) -> None:
@@ -123,7 +125,7 @@ class Store:
     def end_session(self, digest: str) -> Session | None:
         """Forget one session and return what it was."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(_sessions).where(_sessions.c.digest == digest)).first()
+            row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
             connection.execute(delete(_sessions).where(_sessions.c.digest == digest))
         return None if row is None else _session(row)
 

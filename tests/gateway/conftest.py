@@ -451,13 +451,12 @@ class Reply:
 class City:
     """nginx, the gateway and the hosts, running."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
         self.site = make_site(folder)
-        self.gateway = Gateway(self.site)
+        self.gateway = Gateway(self.site, settings=GatewaySettings(**settings))
         self._servers: list[_Threading] = []
         self._nginx: subprocess.Popen[bytes] | None = None
-        self.down: set[str] = set()
 
     def start(self) -> None:
         site, settings = self.site, self.gateway.settings

@@ -385,3 +385,16 @@ def test_open_hosts_forward_only_their_paths(city: City) -> None:
     assert city.get("/tile/0/000", host="log.city.localhost").status == 200
     assert city.get("/search", host="log.city.localhost").status == 404
     assert not city.gateway.recorder.events
+
+
+def test_who_asks_too_often_is_told_to_wait(folder: Path) -> None:
+    city = City(folder, rate=1, burst=1)
+    try:
+        city.start()
+        replies = [city.get("/", headers=PAGE) for _ in range(5)]
+        assert {reply.status for reply in replies} == {200, 429}
+        refused = next(reply for reply in replies if reply.status == 429)
+        assert "访问过于频繁" in refused.body.decode()
+        assert len(city.gateway.recorder.events) == sum(reply.status == 200 for reply in replies)
+    finally:
+        city.stop()

@@ -102,6 +102,7 @@ def test_what_could_break_out_of_a_value_is_refused(value: str) -> None:
         {"headers": ["A;"]},
         {"body_limit": 0},
         {"rate": 0},
+        {"burst": 0},
         {"unknown": 1},
     ],
 )
