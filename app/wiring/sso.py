@@ -13,6 +13,7 @@ from flask import Flask
 
 import sso.store
 from app.context import Context, write_secret
+from app.files import replace
 from audit import Recorder
 from audit.client import Follower
 from audit.relay import Relay
@@ -24,7 +25,7 @@ from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
 from sso.models import LoginDecision
-from sso.service import Person, SignOn, load_keys, make_keys, register_client
+from sso.service import Person, SignOn, load_keys, make_keys, register_client, rotate_keys
 from sso.service.collaborators import Card
 from sso.web import blueprint
 
@@ -115,9 +116,14 @@ def found(context: Context, _recorder: Recorder) -> None:
     )
     for label in PORTALS:
         _register_portal(context, store, label)
-    site.public.mkdir(parents=True, exist_ok=True)
-    (site.public / "sso-jwks.json").write_text(json.dumps(load_keys(keys).jwks(), indent=2) + "\n", "utf-8")
+    _publish(context)
     database.close()
+
+
+def rotate(context: Context) -> None:
+    """Begin signing with a new key, once the role is restarted; tokens of the old one stay good until they end."""
+    rotate_keys(context.site.folder(ROLE) / "keys")
+    _publish(context)
 
 
 class LoginPolicy:
@@ -208,6 +214,11 @@ class OwnRecord:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise Unavailable
         return entries
+
+
+def _publish(context: Context) -> None:
+    keys = load_keys(context.site.folder(ROLE) / "keys")
+    replace(context.site.public / "sso-jwks.json", json.dumps(keys.jwks(), indent=2).encode() + b"\n")
 
 
 def _register_portal(context: Context, store: sso.store.Store, label: str) -> None:
