@@ -120,6 +120,8 @@ class GatewaySettings:
     # Requests per second of one address, and how many more may come at once.
     rate: int = 1000
     burst: int = 2000
+    # Forged or stale tokens and certificates of one address in a minute, after which it waits; per worker process.
+    refused_credentials: int = 60
     # Simultaneous connections of one address.
     connections: int = 1000
     # Request headers that reach a host; all others end at the boundary.
@@ -159,5 +161,11 @@ class GatewaySettings:
         for host in self.open_hosts.values():
             if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in host.paths):
                 raise ValueError(f"{host.role!r} cannot be an open host")
-        if not (1 <= self.body_limit <= LARGEST_BODY and self.rate >= 1 and self.burst >= 1 and self.connections >= 1):
+        if not (
+            1 <= self.body_limit <= LARGEST_BODY
+            and self.rate >= 1
+            and self.burst >= 1
+            and self.connections >= 1
+            and self.refused_credentials >= 1
+        ):
             raise ValueError("a limit is out of range")

@@ -38,7 +38,10 @@ def application(context: Context) -> WSGIApp:
     """The role's WSGI application, with its follower and relay running."""
     site, clock = context.site, context.clock
     settings = context.settings("gateway", GatewaySettings)
-    store = Store(context.database(ROLE))
+    database = context.database(ROLE)
+    # New code may meet the tables of an older one; of two workers the second waits and finds nothing to do.
+    migrate(database, _FOLDER / "migrations")
+    store = Store(database)
     recorder = context.recorder(ROLE)
     relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
     engine = policies.engine(context)

@@ -21,8 +21,9 @@ from policies import Action, Decision, DecisionRequest
 from ..config import LISTENERS, GatewaySettings, Route
 from ..errors import BadTarget, Refused
 from ..models import NOBODY, Answer, Caller, Question, Reason, Ruling, Target
-from ..request import credentials, matches
+from ..request import Credentials, credentials, matches
 from ..request import target as read_target
+from .attempts import Attempts
 from .identification import Identification
 from .news import Freshness, News
 
@@ -71,6 +72,7 @@ class Decider:
         self._news = news
         self._freshness = freshness
         self._identities = identities
+        self._attempts = Attempts(clock=clock, limit=settings.refused_credentials)
         self._routes = {
             site.host(label): (route.resource or label, route, site.origin(label, route.zone))
             for label, route in settings.routes.items()
@@ -105,8 +107,9 @@ class Decider:
             target = read_target(question.unverified_method, question.unverified_target)
             # 4. At most one credential was presented, once.
             given = credentials(question)
-            # 5. What was taken away has been heard.
+            # 5. What was taken away has been heard, and the caller is not guessing.
             self._current()
+            self._not_guessing(given, question.address)
             # 6. Who it is. A session that is over makes its owner nobody, so that public pages still open.
             try:
                 caller = self._identification.identify(
@@ -124,6 +127,8 @@ class Decider:
             # 7. What the policies say.
             decision = self._engine.decide(_request(caller, resource, route, target, zone=question.listener, at=at))
         except Refused as refused:
+            if refused.reason is Reason.CREDENTIAL:
+                self._attempts.refused(question.address)
             return Ruling(reason=refused.reason, caller=caller, resource=resource, route=route, target=target)
         except BadTarget as refused:
             _log.info("target_refused", why=refused.why)
@@ -154,6 +159,11 @@ class Decider:
         self._freshness.check()
         if self._news.policies_pending:
             raise Refused(Reason.UNAVAILABLE)
+
+    def _not_guessing(self, given: Credentials, address: str) -> None:
+        costly = given.unverified_token or given.unverified_certificate
+        if costly and self._attempts.exhausted(address):
+            raise Refused(Reason.TOO_MANY)
 
     def _identity(self, question: Question, ruling: Ruling, number: str) -> str:
         caller, target = ruling.caller, ruling.target

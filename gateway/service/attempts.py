@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forged tokens and certificates cost us a signature check each; who sends many is told to wait instead.
+
+Counted per address and worker, in memory: it spares work and stops nobody who has a session.
+"""
+
+import threading
+
+from core.clock import Clock
+
+WINDOW = 60.0
+"""Seconds over which refusals of one address add up."""
+_MOST = 10_000
+
+
+class Attempts:
+    """Counts refused credentials."""
+
+    def __init__(self, *, clock: Clock, limit: int) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._lock = threading.Lock()
+        # Address to start of its window and count.
+        self._refused: dict[str, tuple[float, int]] = {}
+
+    def exhausted(self, address: str) -> bool:
+        """Whether this address has to wait."""
+        with self._lock:
+            since, count = self._refused.get(address, (0.0, 0))
+            return count >= self._limit and self._clock.monotonic() - since < WINDOW
+
+    def refused(self, address: str) -> None:
+        """One more."""
+        now = self._clock.monotonic()
+        with self._lock:
+            since, count = self._refused.get(address, (now, 0))
+            if now - since >= WINDOW:
+                since, count = now, 0
+            if len(self._refused) >= _MOST and address not in self._refused:
+                self._refused.clear()
+            self._refused[address] = (since, count + 1)
