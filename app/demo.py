@@ -25,6 +25,7 @@ from ca import IssueRequest
 from ca.client import CAClient
 from core.errors import N_, Unavailable
 from core.site import SiteSettings
+from signatures.client import SignatureClient
 
 from .context import Context
 from .files import write_secret
@@ -32,6 +33,8 @@ from .processes import PATH
 from .sample import city
 from .users import GROUP, Users
 
+SEALS = ("document-office", "data-bureau")
+"""Organisations that have a seal from the first day; others get theirs with `tallygate seal --establish`."""
 DEVICE = 0
 """The sample device that gets a certificate: the first of the city."""
 
@@ -66,6 +69,9 @@ def fill(context: Context, say: Callable[[str], None]) -> None:
             )
     device = sample.batch.devices[DEVICE][1]
     _card(authority, folder / "device.p12", profile="device-client", subject=device.id)
+    seals = SignatureClient(context.peer("app", "signatures"))
+    for organisation in SEALS:
+        seals.establish(organisation)
     write_secret(folder / "filled", b"")
 
 

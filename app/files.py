@@ -12,7 +12,7 @@ def write_secret(path: Path, content: bytes) -> None:
         FileExistsError: another process was first.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path, "xb", opener=_private) as file:  # noqa: PTH123 - Path.open takes no opener
+    with open(path, "xb", opener=_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

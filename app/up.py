@@ -99,6 +99,11 @@ internal = {ports.internal}
 management = {ports.management}
 plain = {ports.plain}
 ldaps = {ports.ldaps}
+
+[directory]
+# A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.
+hash_memory_kib = 4096
+hash_passes = 1
 """,
         "utf-8",
     )

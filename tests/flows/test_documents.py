@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agency verifies documents: on the page, by REST and in the terminal, each with its own right answer."""
+
+import io
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+from reportlab.pdfgen.canvas import Canvas
+
+from tests.flows import invariants
+from tests.flows.city import City
+from tests.flows.people import accessible
+
+Browse = Callable[..., BrowserContext]
+AGENCY = "document-office"
+
+
+@pytest.fixture(autouse=True)
+def _record_holds(city: City) -> Iterator[None]:
+    yield
+    invariants.check(city)
+
+
+def _page(text: str) -> bytes:
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer)
+    canvas.drawString(72, 700, text)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def _subject(city: City, username: str) -> str:
+    """The identifier of a civil servant, from the certificate on the card."""
+    said = subprocess.run(
+        ["openssl", "x509", "-in", str(city.folder / "demo" / f"{username}.pem"), "-noout", "-ext", "subjectAltName"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return said.split("urn:uuid:")[1].split()[0].strip(",")
+
+
+@pytest.fixture(scope="module")
+def sealed(city: City, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documents")
+    plain, out = folder / "plain.pdf", folder / "sealed.pdf"
+    plain.write_bytes(_page("Notice of the document office"))
+    city.tallygate(
+        "seal", str(plain), "--site", str(city.configuration), "--organisation", AGENCY,
+        "--actor", _subject(city, "li.na"), "--out", str(out),
+    )  # fmt: skip
+    return out
+
+
+def _verify(city: City, path: Path) -> tuple[int, dict[str, object]]:
+    done = city.tallygate("verify", str(path), "--site", str(city.configuration), "--json", check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def _rest(city: City, content: bytes) -> dict[str, object]:
+    answer = city.http().post(
+        city.url("verify", "/api/v1/verify"), data=content, headers={"Content-Type": "application/pdf"}
+    )
+    assert answer.status_code == 200, answer.text
+    verdict: dict[str, object] = answer.json()
+    return verdict
+
+
+def test_a_sealed_document_is_trusted_by_page_rest_and_terminal(city: City, sealed: Path, browse: Browse) -> None:
+    code, said = _verify(city, sealed)
+    assert (code, said["overall"]) == (0, "trusted")
+    assert _rest(city, sealed.read_bytes())["overall"] == "trusted"
+    page = browse().new_page()
+    page.goto(city.url("verify"))
+    accessible(page)
+    page.get_by_label("PDF file").set_input_files(str(sealed))
+    page.get_by_role("button", name="Verify").click()
+    accessible(page)
+    assert page.locator(".notice.good").count() == 1
+    page.goto(city.url("verify", "/?lang=zh"))
+    accessible(page)
+    page.locator("input[type=file]").set_input_files(str(sealed))
+    page.locator("main button[type=submit]").click()
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    assert page.locator(".notice.good").count() == 1
+
+
+def test_a_changed_byte_and_an_appended_page_are_told_apart(city: City, sealed: Path, tmp_path: Path) -> None:
+    content = sealed.read_bytes()
+    changed = tmp_path / "changed.pdf"
+    at = content.index(b"stream") + 12
+    changed.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    code, said = _verify(city, changed)
+    assert (code, said["overall"]) in {(1, "not_trusted"), (2, "cannot_tell")}
+    appended = tmp_path / "appended.pdf"
+    appended.write_bytes(_append_page(content))
+    code, other = _verify(city, appended)
+    assert (code, other["overall"]) == (1, "not_trusted")
+    assert other["headline"] != said["headline"] or other["indication"] != said["indication"]
+    unsigned = tmp_path / "unsigned.pdf"
+    unsigned.write_bytes(_page("nobody signed this"))
+    assert _verify(city, unsigned)[0] == 1
+
+
+def _append_page(content: bytes) -> bytes:
+    """One more page as an incremental update behind the signature."""
+    from pyhanko.pdf_utils import generic  # noqa: PLC0415 - a tool of the attacker's, not part of the city
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415
+
+    writer = IncrementalPdfFileWriter(io.BytesIO(content))
+    page = generic.DictionaryObject(
+        {
+            generic.pdf_name("/Type"): generic.pdf_name("/Page"),
+            generic.pdf_name("/MediaBox"): generic.ArrayObject([generic.NumberObject(n) for n in (0, 0, 100, 100)]),
+        }
+    )
+    writer.insert_page(page)  # type: ignore[no-untyped-call]  # pyHanko
+    out = io.BytesIO()
+    writer.write(out)  # type: ignore[no-untyped-call]  # pyHanko
+    return out.getvalue()
+
+
+def test_a_suspended_seal_is_not_trusted_until_released(city: City, sealed: Path) -> None:
+    _, said = _verify(city, sealed)
+    serial = str(said["signatures"][0]["certificate"]["serial"])  # type: ignore[index]  # JSON
+    site = ("--site", str(city.configuration))
+    city.tallygate("ca", *site, "suspend", serial)
+    code, suspended = _verify(city, sealed)
+    assert (code, suspended["overall"]) == (2, "cannot_tell")
+    assert suspended["headline"] != said["headline"]
+    city.tallygate("ca", *site, "release", serial)
+    assert _verify(city, sealed)[0] == 0
+
+
+def test_a_foreign_seal_names_the_unknown_issuer(city: City, sealed: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "root.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", str(tmp_path / "key.pem"), "-out", str(foreign), "-subj", "/CN=Foreign", "-days", "9"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    done = city.tallygate("verify", str(sealed), "--trust", str(foreign), "--json", check=False)
+    assert done.returncode == 1
+    assert "issuer" in done.stdout

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""curl, openssl and ldapsearch agree with what we say."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows import invariants
+from tests.flows.city import City, until
+
+
+@pytest.fixture(autouse=True)
+def _record_holds(city: City) -> Iterator[None]:
+    yield
+    invariants.check(city)
+
+
+def _run(*command: str | Path, check: bool = True) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 or not check, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def card(city: City, tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Certificate, issuer and list of a civil servant's card, as files."""
+    whole = (city.folder / "demo" / "qian.jun.pem").read_text("utf-8")
+    parts = whole.split("-----BEGIN CERTIFICATE-----")
+    leaf, issuer = tmp_path / "leaf.pem", tmp_path / "issuer.pem"
+    leaf.write_text("-----BEGIN CERTIFICATE-----" + parts[1])
+    issuer.write_text((city.folder / "public" / "issuers" / "people.pem").read_text("utf-8"))
+    crl = tmp_path / "people.pem.crl"
+    der = tmp_path / "people.crl"
+    der.write_bytes(city.http().get(city.url("pki", "/crl/people.crl", "plain")).content)
+    crl.write_text(_run("openssl", "crl", "-inform", "DER", "-in", der))
+    return leaf, issuer, crl
+
+
+def test_curl_trusts_every_host_by_the_root_alone(city: City) -> None:
+    for label in ("tax", "social", "sso", "verify", "log"):
+        path = "/.well-known/openid-configuration" if label == "sso" else "/checkpoint" if label == "log" else "/"
+        said = _run(
+            "curl",
+            "-sS",
+            "--cacert",
+            city.root,
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %{ssl_verify_result}",
+            city.url(label, path),
+        )
+        assert said == "200 0", (label, said)
+
+
+def test_openssl_builds_the_chain_and_reads_the_list(city: City, card: tuple[Path, Path, Path]) -> None:
+    leaf, issuer, crl = card
+    chain = ("openssl", "verify", "-CAfile", city.root, "-untrusted", issuer)
+    assert f"{leaf}: OK" in _run(*chain, leaf)
+    assert f"{leaf}: OK" in _run(*chain, "-crl_check", "-CRLfile", crl, leaf)
+    assert "Issuer" in _run("openssl", "crl", "-in", crl, "-noout", "-text")
+
+
+def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, Path]) -> None:
+    leaf, issuer, _ = card
+    serial = _run("openssl", "x509", "-in", leaf, "-noout", "-serial").strip().split("=")[1].lower().lstrip("0")
+
+    def status() -> str:
+        return _run(
+            "openssl",
+            "ocsp",
+            "-issuer",
+            issuer,
+            "-cert",
+            leaf,
+            "-CAfile",
+            city.root,
+            "-url",
+            city.url("pki", "/ocsp/people", "plain"),
+            check=False,
+        )
+
+    assert f"{leaf}: good" in status()
+    city.tallygate("ca", "--site", str(city.configuration), "suspend", serial)
+    assert f"{leaf}: revoked" in status()
+    der = city.http().get(city.url("pki", "/crl/people.crl", "plain")).content
+    listed = subprocess.run(
+        ["openssl", "crl", "-inform", "DER", "-noout", "-text"], input=der, capture_output=True, check=True
+    ).stdout.decode()
+    assert serial.upper() in listed.replace(":", "")
+    assert "Certificate Hold" in listed
+    city.tallygate("ca", "--site", str(city.configuration), "release", serial)
+    until(lambda: f"{leaf}: good" in status(), seconds=5)
+
+
+def test_ldapsearch_sees_what_each_service_may_see(city: City) -> None:
+    socket = f"ldapi://{str(city.folder / 'run' / 'ldapi').replace('/', '%2F')}"
+    suffix = "dc=city,dc=example"
+    base = f"ou=people,{suffix}"
+
+    def search(role: str, *wanted: str) -> str:
+        # slapd's services bind with the base64 text of their secret.
+        secret = subprocess.run(
+            ["base64", "-w0", str(city.folder / role / "ldap.secret")], capture_output=True, check=True
+        ).stdout
+        word = city.folder.with_suffix(".word")
+        word.write_bytes(secret)
+        try:
+            return _run(
+                "ldapsearch",
+                "-x",
+                "-LLL",
+                "-o",
+                "nettimeout=5",
+                "-H",
+                socket,
+                "-D",
+                f"cn={role},ou=services,{suffix}",
+                "-y",
+                word,
+                "-b",
+                base,
+                "(uid=chen.wei)",
+                *wanted,
+                check=False,
+            )
+        finally:
+            word.unlink()
+
+    assert "uid: chen.wei" in search("sso", "uid")
+    assert "userPassword" not in search("sso", "userPassword")
+    assert "mail:" not in search("gateway", "mail")
+    anonymous = _run("ldapsearch", "-x", "-LLL", "-H", socket, "-b", base, "(uid=chen.wei)", "uid", check=False)
+    assert "chen.wei" not in anonymous
+
+
+def test_the_directory_speaks_tls(city: City) -> None:
+    said = subprocess.run(
+        [
+            "openssl",
+            "s_client",
+            "-connect",
+            f"127.0.0.1:{city.ports['ldaps']}",
+            "-CAfile",
+            str(city.root),
+            "-verify_return_error",
+            "-verify_hostname",
+            "ldap.city.localhost",
+        ],
+        input=b"",
+        capture_output=True,
+    )
+    assert b"Verify return code: 0 (ok)" in said.stdout
+
+
+def test_discovery_is_what_libraries_expect(city: City) -> None:
+    issuer = city.url("sso", "")
+    document = city.http().get(issuer.rstrip("/") + "/.well-known/openid-configuration").json()
+    assert document["issuer"] == issuer.rstrip("/")
+    assert document["code_challenge_methods_supported"] == ["S256"]
+    keys = city.http().get(document["jwks_uri"]).json()["keys"]
+    assert keys
+    assert all("d" not in key for key in keys)
