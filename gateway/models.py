@@ -3,45 +3,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from .config import Route
-
-
-class Reason(StrEnum):
-    """Why access was denied: travels in one header, chooses the page, stands in the record."""
-
-    # Nobody has been identified, or the session is over.
-    LOGIN = "login"
-    # A surer login would do.
-    STEP_UP = "step-up"
-    # What was presented is forged, stale or of a kind not taken here.
-    CREDENTIAL = "credential"
-    # More than one credential, or one given twice.
-    AMBIGUOUS_CREDENTIAL = "ambiguous-credential"
-    # The address or method can be read in two ways.
-    AMBIGUOUS_PATH = "ambiguous-path"
-    UNKNOWN_HOST = "unknown-host"
-    TOO_MANY = "too-many"
-    # From the policies.
-    DISABLED = "disabled"
-    SEPARATION = "separation"
-    CLEARANCE = "clearance"
-    ROLE = "role"
-    ZONE = "zone"
-    DEVICE = "device"
-    ASSURANCE = "assurance"
-    DEFAULT = "default"
-    POLICY_ERROR = "policy-error"
-    # Something the decision needs does not answer; denied for that reason alone.
-    UNAVAILABLE = "unavailable"
-    RECORD_UNAVAILABLE = "record-unavailable"
-
-    @property
-    def status(self) -> int:
-        """What nginx is told; it knows no other refusal."""
-        return 401 if self in (Reason.LOGIN, Reason.CREDENTIAL) else 403
+from .errors import Reason
 
 
 @dataclass(frozen=True, kw_only=True)

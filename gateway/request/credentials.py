@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from ..errors import Refused
-from ..models import Question, Reason
+from ..errors import Reason, Refused
+from ..models import Question
 
 COOKIE = "__Host-tallygate"
 """A cookie of one host over TLS, for all paths (RFC 6265bis section 4.1.3.2)."""

@@ -19,8 +19,8 @@ from core.site import SiteSettings
 from policies import Action, Decision, DecisionRequest
 
 from ..config import LISTENERS, GatewaySettings, Route
-from ..errors import BadTarget, Refused
-from ..models import NOBODY, Answer, Caller, Question, Reason, Ruling, Target
+from ..errors import BadTarget, Reason, Refused
+from ..models import NOBODY, Answer, Caller, Question, Ruling, Target
 from ..request import Credentials, credentials, matches
 from ..request import target as read_target
 from .attempts import Attempts
@@ -236,6 +236,8 @@ def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> 
         attributes["method"] = ruling.target.method
     if caller.credential:
         attributes["credential"] = caller.credential
+    if caller.methods:
+        attributes["amr"] = " ".join(caller.methods)
     if caller.client:
         attributes["client"] = caller.client
     if ruling.policies:

@@ -13,8 +13,8 @@ from core.clock import Clock
 from core.errors import NotFound
 
 from ..config import Route
-from ..errors import Refused, TokenRefused
-from ..models import NOBODY, Caller, Reason, Session, Target
+from ..errors import Reason, Refused, TokenRefused
+from ..models import NOBODY, Caller, Session, Target
 from ..request import Credentials, matches
 from ..store import Kind, Store
 from ..tokens import KeySet, access_token, unverified_key_id

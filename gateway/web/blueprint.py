@@ -16,8 +16,8 @@ from core.web import Guard, _, locale
 from core.web.inputs import query_text
 
 from ..config import LISTENERS
-from ..errors import BadLogin, BadReturn, BadTarget, NotThroughProxy
-from ..models import Login, Reason
+from ..errors import BadLogin, BadReturn, BadTarget, NotThroughProxy, Reason
+from ..models import Login
 from ..request import COOKIE, return_path, target
 from ..service.login import Logins
 from .words import WORDS, Words

@@ -12,7 +12,8 @@ from core.errors import Unauthenticated
 from core.identity import HEADER
 from core.log import logger
 
-from ..models import Answer, Question, Reason
+from ..errors import Reason
+from ..models import Answer, Question
 from ..service.decision import Decider
 
 PREFIX = "/decide/"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.errors import N_
 
-from ..models import Reason
+from ..errors import Reason
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadReturn, BadTarget, Refused
-from gateway.models import Question, Reason
+from gateway.errors import BadReturn, BadTarget, Reason, Refused
+from gateway.models import Question
 from gateway.request import credentials, matches, return_path, target
 
 COOKIE = "a" * 43

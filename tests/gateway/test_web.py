@@ -13,7 +13,7 @@ from werkzeug.test import Client, TestResponse
 
 from audit import Outcome, decode_event
 from audit.models_rules import check
-from gateway.models import Reason
+from gateway.errors import Reason
 from gateway.web.words import WORDS
 from tests.gateway.conftest import COOKIE, SECRET, SUBJECT, Gateway
 
