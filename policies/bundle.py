@@ -25,7 +25,6 @@ from .errors import BundleRefused, NothingToRelease
 from .release import Release
 
 CURRENT = "current"
-SHIPPED = Path(__file__).parent / "shipped"
 _FORMAT = "tallygate-policies/1"
 # Nothing else this key could ever sign begins like this.
 _CONTEXT = b"tallygate policy bundle\n"

@@ -13,7 +13,7 @@ from core.config import ConfigurationError, Document
 from core.site import SiteSettings
 
 from . import bundle
-from .config import PolicySettings
+from .config import SHIPPED, PolicySettings
 from .keys import read_policy_key, read_release_key
 from .models import DecisionRequest
 from .release import Release
@@ -21,7 +21,7 @@ from .release import Release
 _SOURCE = click.option(
     "--source",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=bundle.SHIPPED,
+    default=SHIPPED,
     help="Folder with the policies; the shipped ones by default.",
 )
 _SITE = click.option(
@@ -123,7 +123,7 @@ def explain(configuration: Path | None, *, disabled: bool, public_path: bool, **
 
 def _in_force(configuration: Path | None) -> Release:
     if configuration is None:
-        return Release(_files(bundle.SHIPPED), version="shipped")
+        return Release(_files(SHIPPED), version="shipped")
     site = Document.read(configuration).section("site", SiteSettings)
     manifest, files = bundle.read_current(site.public / "policies", read_policy_key(site.public / "policy-key.pem"))
     return Release.proved(files, version=manifest.version)

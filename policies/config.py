@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bundle import SHIPPED
+SHIPPED = Path(__file__).parent / "shipped"
+"""The policies that come with Tallygate."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from policies.bundle import SHIPPED, read_source, release
+from policies.bundle import read_source, release
+from policies.config import SHIPPED
 from policies.models import DecisionRequest
 from policies.release import Release
 from tests.fakes.recorder import ListRecorder

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from policies.bundle import SHIPPED
 from policies.cli import policies
+from policies.config import SHIPPED
 from policies.errors import PoliciesUnusable
 
 CITIZEN = ("explain", "--resource", "tax", "--class", "portal", "--to", "external", "--role", "citizen")

@@ -5,7 +5,7 @@ import cedarpy
 import pytest
 
 from policies import PoliciesUnusable
-from policies.bundle import SHIPPED
+from policies.config import SHIPPED
 from policies.engine import Ruleset
 from policies.engine.slices import compiled, slices
 from policies.engine.source import read_policies

@@ -4,7 +4,7 @@
 import pytest
 
 from policies import PoliciesUnusable
-from policies.bundle import SHIPPED
+from policies.config import SHIPPED
 from policies.engine import read_policies
 from policies.engine.lint import optional_attributes
 

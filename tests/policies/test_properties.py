@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.bundle import SHIPPED, read_source
+from policies.bundle import read_source
+from policies.config import SHIPPED
 from policies.engine import Ruleset
 from policies.engine.slices import compiled
 from policies.models import Action, Code, DecisionRequest, ResourceClass

@@ -3,8 +3,8 @@
 
 import pytest
 
-from policies.bundle import SHIPPED
 from policies.cases import Case, read_cases
+from policies.config import SHIPPED
 from policies.models import Code
 from policies.release import Release
 

@@ -4,7 +4,7 @@
 import pytest
 
 from policies import Code, PoliciesUnusable
-from policies.bundle import SHIPPED
+from policies.config import SHIPPED
 from policies.zones import Ferry, Live, ZoneMatrix
 
 from .conftest import Ask
