@@ -52,6 +52,20 @@ def test_every_package_is_listed() -> None:
     assert listed == present
 
 
+def test_what_lies_beside_the_code_is_shipped_with_it() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = {package: ROOT.joinpath(*package.split(".")) for package in tool["packages"]}
+    shipped = {
+        path
+        for package, patterns in tool["package-data"].items()
+        for pattern in patterns
+        for path in folders[package].glob(pattern)
+    }
+    shipped |= {path for folder in folders.values() for path in folder.glob("*.py")}
+    present = {path for component in COMPONENTS for path in _tracked(f"{component}/*")}
+    assert sorted(str(path.relative_to(ROOT)) for path in present - shipped) == []
+
+
 def test_no_room_is_a_rag_bag() -> None:
     found = [
         str(path.relative_to(ROOT))
