@@ -6,9 +6,12 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
 from reportlab.pdfgen.canvas import Canvas
 
 from tests.flows import invariants
@@ -108,16 +111,10 @@ def test_a_changed_byte_and_an_appended_page_are_told_apart(city: City, sealed: 
 
 def _append_page(content: bytes) -> bytes:
     """One more page as an incremental update behind the signature."""
-    from pyhanko.pdf_utils import generic  # noqa: PLC0415 - a tool of the attacker's, not part of the city
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415
-
     writer = IncrementalPdfFileWriter(io.BytesIO(content))
-    page = generic.DictionaryObject(
-        {
-            generic.pdf_name("/Type"): generic.pdf_name("/Page"),
-            generic.pdf_name("/MediaBox"): generic.ArrayObject([generic.NumberObject(n) for n in (0, 0, 100, 100)]),
-        }
-    )
+    extra = PdfFileReader(io.BytesIO(_page("and you owe us ten thousand yuan")))
+    page: Any = writer.import_object(extra.root["/Pages"]["/Kids"][0], obj_stream=None)
+    del page["/Parent"]
     writer.insert_page(page)  # type: ignore[no-untyped-call]  # pyHanko
     out = io.BytesIO()
     writer.write(out)  # type: ignore[no-untyped-call]  # pyHanko
