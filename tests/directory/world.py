@@ -108,6 +108,10 @@ class World:
         """The server takes connections and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # A thread of it may still be at work on the other core when the signal has been sent.
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        while any(_state(task) != "T" for task in tasks.iterdir()):
+            time.sleep(0.005)
         try:
             yield
         finally:
@@ -165,3 +169,8 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def _state(task: Path) -> str:
+    """The state letter of one thread (proc(5))."""
+    return (task / "stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
