@@ -44,8 +44,6 @@ def blueprint(console: Console, guard: Guard, *, assurance: int = 1) -> Blueprin
     made.app_template_global(name="says")(says)
     made.app_template_global(name="reason_words")(reason_words)
     made.app_template_global(name="named")(_named)
-    # In a template, _() marks what it returns as safe markup: right for texts of ours, wrong for what an entry says.
-    made.app_template_filter(name="in_words")(_)
     made.app_template_filter(name="moment")(_moment)
     _officers(made, console, guard, assurance)
     _downloads(made, console, guard, assurance)

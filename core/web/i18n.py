@@ -43,10 +43,11 @@ def install(app: Flask, *, site: SiteSettings, folders: Sequence[Path]) -> None:
     """Make templates translate and remember the choice of language."""
     chinese = load(folders)
     app.extensions["tallygate_chinese"] = chinese
-    app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
-        _, ngettext, newstyle=True
-    )
+    # Not Jinja's own extension: its _() declares whatever it returns to be safe markup, so that a value which is no
+    # text of ours would be script. These return plain strings, and every page escapes them.
+    app.add_template_global(_filled, "_")
+    app.add_template_global(_counted, "ngettext")
+    app.add_template_filter(_, "in_words")
 
     @app.before_request
     def choose() -> None:
@@ -78,8 +79,9 @@ def locale() -> Locale:
 
 
 def _(message: str) -> str:
-    """Translate one text into the language of the present request."""
-    return _catalogue().gettext(message) if locale() == "zh" else message
+    """Translate one text into the language of the present request; in templates the filter ``in_words``."""
+    # The empty key holds a catalogue's header.
+    return _catalogue().gettext(message) if message and locale() == "zh" else message
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
@@ -87,6 +89,15 @@ def ngettext(singular: str, plural: str, count: int) -> str:
     if locale() == "zh":
         return _catalogue().ngettext(singular, plural, count)
     return singular if count == 1 else plural
+
+
+def _filled(message: str, /, **values: object) -> str:
+    text = _(message)
+    return text % values if values else text
+
+
+def _counted(singular: str, plural: str, count: int) -> str:
+    return ngettext(singular, plural, count) % {"num": count}
 
 
 def other_language() -> dict[str, str]:

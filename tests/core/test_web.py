@@ -14,6 +14,7 @@ from core.errors import Conflict, Unavailable
 from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, caller, create, form_text, identity, json_object
+from core.web.inputs import query_text
 from tests.fakes.clock import ManualClock
 
 CLOCK = ManualClock()
@@ -51,6 +52,15 @@ def _blueprint(guard: Guard) -> Blueprint:
         if request.method == "POST":
             return form_text("name", longest=10)
         return render_template_string('<input name="csrf_token" value="{{ csrf_token() }}">')
+
+    @blueprint.get("/words")
+    @guard.public("shows what somebody sent")
+    def words() -> str:
+        return render_template_string(
+            "{{ said | in_words }}|{{ _(said) }}|{{ _('Page: %(said)s', said=said) }}|"
+            "{{ ngettext('%(num)s entry', '%(num)s entries', 2) }}|{{ '' | in_words }}|",
+            said=query_text("said"),
+        )
 
     @blueprint.get("/boom")
     @guard.public("raises what it should not")
@@ -159,6 +169,19 @@ def test_a_page_has_no_inline_code(client: FlaskClient) -> None:
     assert "<script" not in page
     assert "style=" not in page
     assert 'lang="en"' in page
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_somebody_sent_is_never_markup_even_when_translated(client: FlaskClient, language: str) -> None:
+    page = client.get("/words", query_string={"said": "<script>100%(x)s</script>", "lang": language}).text
+    escaped = "&lt;script&gt;100%(x)s&lt;/script&gt;"
+    assert page == f"{escaped}|{escaped}|Page: {escaped}|2 entries||"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_text_held_in_a_value_is_translated(client: FlaskClient, language: str) -> None:
+    page = client.get("/words", query_string={"said": "Page not found", "lang": language}).text
+    assert page.startswith("页面不存在|页面不存在|" if language == "zh" else "Page not found|Page not found|")
 
 
 @pytest.mark.parametrize(
