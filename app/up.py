@@ -61,12 +61,15 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         _check_ports(site)
         supervisor = supervise(context, file.resolve())
         say("Starting the roles")
-        supervisor.start()
-        if with_demo:
-            demo.fill(context, say)
-        say(_addresses(site, file))
-        sys.stdout.flush()
-        supervisor.run()
+        try:
+            supervisor.start()
+            if with_demo:
+                demo.fill(context, say)
+            say(_addresses(site, file))
+            sys.stdout.flush()
+            supervisor.run()
+        finally:
+            supervisor.stop()
         say("Stopped")
 
 
