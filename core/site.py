@@ -51,6 +51,7 @@ class SiteSettings:
     title_zh: str
     # Folder for everything the site keeps.
     state: Path
+    # Where the listeners are; a table of its own.
     ports: Ports
     # Arc under which certificate policies are numbered; 2.999 is the example arc (ITU-T X.660).
     oid_base: str = "2.999"

@@ -32,7 +32,7 @@ class DirectorySettings:
     database_bytes: int = 4 << 30
     # Entries one search may return at most.
     size_limit: int = 500
-    # Password policy.
+    # Password policy: the shortest one taken, and how many old ones may not come back.
     password_length: int = 12
     password_history: int = 5
     # Cost of a password's argon2id hash; OWASP's first choice. The sample city sets 4096 and 1 to fill up quickly.

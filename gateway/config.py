@@ -56,6 +56,7 @@ class Route:
 class OpenHost:
     """One host that identifies its callers itself or serves public facts; not behind the decision."""
 
+    # Role whose socket the requests go to.
     role: str
     # Why no decision is needed; part of the configuration so that a reader can disagree.
     why: str
