@@ -47,9 +47,12 @@ def main() -> None:
 @main.command()
 @_SITE
 @click.option("--renew-processes", is_flag=True, help="Renew what ran out while the site was off; roles stopped.")
-def init(configuration: Path, renew_processes: bool) -> None:  # noqa: FBT001 - click passes flags by name
+@click.option("--unless-born", is_flag=True, help="Do nothing where the site exists already.")
+def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:  # noqa: FBT001 - click passes by name
     """Bring a site to life, or its processes back."""
     context = Context.read(configuration)
+    if unless_born and birth.is_born(context.site):
+        return
     (birth.renew_processes if renew_processes else birth.init)(context, click.echo)
 
 

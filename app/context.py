@@ -18,9 +18,10 @@ from core.clock import Clock, SystemClock
 from core.config import Document, secret
 from core.db import Database
 from core.identity import IdentityVerifier
-from core.site import SiteSettings
+from core.site import ROLES, SiteSettings
 from core.web import Guard, create
 
+from .files import private_text
 from .files import write_secret as write_secret  # noqa: PLC0414 - offered to the wirings
 
 S = TypeVar("S")
@@ -31,8 +32,13 @@ class DatabaseSettings:
     """The ``[databases]`` section."""
 
     # Role to a file that holds its PostgreSQL URL (postgresql+psycopg://user:password@host/database), readable by
-    # that role alone. A role that is not named keeps SQLite.
+    # that role alone. A role that is not named keeps SQLite, and the log's own files are always with the log.
     url_files: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for role in self.url_files:
+            if role not in ROLES or role == "audit":
+                raise ValueError(f"{role!r} keeps no tables in a database server")
 
 
 class Context:
@@ -106,7 +112,7 @@ class Context:
         """The role's own tables: SQLite in its folder, or what the file named in ``[databases]`` says."""
         url_file = self.settings("databases", DatabaseSettings).url_files.get(role)
         if url_file is not None:
-            return Database.open(url_file.read_text("utf-8").strip())
+            return Database.open(private_text(url_file))
         return Database.open(f"sqlite:///{self.site.folder(role)}/{role.replace(':', '-')}.db")
 
     def verifier(self, audience: str) -> IdentityVerifier:

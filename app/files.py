@@ -2,7 +2,10 @@
 """Writing files that matter: secrets nobody else can read, and replacements that are whole or absent."""
 
 import os
+import stat
 from pathlib import Path
+
+from core.config import ConfigurationError
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -16,6 +19,23 @@ def write_secret(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def private_text(path: Path) -> str:
+    """Read a line with a password in it.
+
+    Raises:
+        ConfigurationError: missing, empty, or readable by others.
+    """
+    try:
+        mode, content = path.stat().st_mode, path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(where=str(path), why=getattr(error, "strerror", None) or "unreadable") from error
+    if mode & (stat.S_IRWXO | stat.S_IRWXG):
+        raise ConfigurationError(where=str(path), why="a secret must not be readable by group or others")
+    if not content:
+        raise ConfigurationError(where=str(path), why="is empty")
+    return content
 
 
 def replace(path: Path, content: bytes) -> None:
