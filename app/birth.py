@@ -4,8 +4,8 @@
 1. folders and pair secrets   2. the log, its key and entry 0   3. the key ceremony, recorded in process under the
 writer's lock   4. process certificates, identity key and policies   5. slapd   6. what each role needs
 
-The mark of a finished birth is written last. A birth that died midway has granted nothing to anybody: `init` removes
-what it left and begins again.
+The mark of a birth under way is written first, that of a finished one last. A birth that died midway has granted
+nothing to anybody: `init` removes what it left and begins again. Whatever no birth put there is never removed.
 """
 
 import shutil
@@ -27,7 +27,8 @@ from .users import Users
 from .wiring import audit, ca, directory, gateway, policies, signatures, sso
 
 _MARK = "born"
-_KEPT = frozenset({"site.toml", ".running"})
+_UNDER_WAY = ".being-born"
+_KEPT = frozenset({"site.toml", ".running", _UNDER_WAY})
 
 
 class AlreadyBorn(Conflict):
@@ -44,6 +45,13 @@ class NotBorn(Conflict):
     message = N_("There is no site here yet. Run “tallygate init” first.")
 
 
+class NotEmpty(Conflict):
+    """The state folder holds what no birth put there: perhaps a site that lost its mark."""
+
+    code = "not_empty"
+    message = N_("%(path)s is here already, and no unfinished birth left it. Give the new site a folder of its own.")
+
+
 def is_born(site: SiteSettings) -> bool:
     """Whether the birth was finished."""
     return (site.state / _MARK).exists()
@@ -54,15 +62,12 @@ def init(context: Context, say: Callable[[str], None]) -> None:
 
     Raises:
         AlreadyBorn: there is one here.
+        NotEmpty: the folder holds something else; it is left as it is.
     """
     site = context.site
     if is_born(site):
         raise AlreadyBorn
-    leftovers = [path for path in site.state.iterdir() if path.name not in _KEPT] if site.state.exists() else []
-    if leftovers:
-        say("An earlier birth was interrupted; beginning again")
-    for leftover in leftovers:
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    _clear(site, say)
     say("1. Folders and secrets")
     _folders(site)
     make(site)
@@ -83,6 +88,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         signatures.found(context, recorder)
     Users.detect().own(site)
     replace(site.state / _MARK, b"")
+    (site.state / _UNDER_WAY).unlink()
     say("The site is born")
 
 
@@ -91,19 +97,55 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
 
     Raises:
         NotBorn: there is no site.
+        LeadsElsewhere: a role left a link in its folder; nothing was renewed.
     """
     if not is_born(context.site):
         raise NotBorn
-    with _recording(context) as recorder:
-        say("Renewing OCSP delegates and revocation lists")
-        ca.renew(context, recorder)
-        say("Renewing process certificates")
-        ca.issue_process_certificates(context, recorder)
-    Users.detect().own(context.site)
+    users = Users.detect()
+    # Before: what a role left in its folder must not lead us, who may be root, elsewhere. After, and after a failure
+    # too: what we wrote there is the role's.
+    users.own(context.site)
+    try:
+        with _recording(context) as recorder:
+            say("Renewing OCSP delegates and revocation lists")
+            ca.renew(context, recorder)
+            say("Renewing process certificates")
+            ca.issue_process_certificates(context, recorder)
+    finally:
+        users.own(context.site)
 
 
 def _recording(context: Context) -> AbstractContextManager[Recorder]:
     return audit.local_recorder(context)
+
+
+def _clear(site: SiteSettings, say: Callable[[str], None]) -> None:
+    """Make room: what an interrupted birth left goes; anything else stays, and nothing is born beside it."""
+    site.state.mkdir(parents=True, exist_ok=True)
+    under_way = site.state / _UNDER_WAY
+    leftovers = [path for path in sorted(site.state.iterdir()) if path.name not in _KEPT and not _is_empty(path)]
+    if leftovers and not under_way.exists():
+        raise NotEmpty(path=str(leftovers[0]))
+    if leftovers:
+        say("An earlier birth was interrupted; beginning again")
+    for leftover in leftovers:
+        _remove(leftover)
+    replace(under_way, b"")
+
+
+def _remove(path: Path) -> None:
+    """Remove what an interrupted birth left; a volume of a container stays, empty."""
+    if path.is_mount():
+        for inner in path.iterdir():
+            _remove(inner)
+    elif path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _folders(site: SiteSettings) -> None:

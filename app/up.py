@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from core.errors import N_, Conflict
@@ -18,6 +18,7 @@ from core.site import Ports, SiteSettings
 
 from . import birth, demo
 from .context import Context
+from .files import replace
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
@@ -86,8 +87,8 @@ def supervise(context: Context, file: Path) -> Supervisor:
 
 def write_configuration(file: Path, ports: Ports) -> None:
     """The sample city's one file; everything not written here has its default."""
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    file.write_text(
+    replace(
+        file,
         f"""# SPDX-License-Identifier: Apache-2.0
 [site]
 name = "city"
@@ -107,8 +108,7 @@ ldaps = {ports.ldaps}
 # A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.
 hash_memory_kib = 4096
 hash_passes = 1
-""",
-        "utf-8",
+""".encode(),
     )
 
 
@@ -128,6 +128,15 @@ def free_ports() -> Ports:
         for taken in held:
             taken.close()
     return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
+
+
+def alone(configuration: Path) -> AbstractContextManager[Path]:
+    """Hold a site's folder as its supervisor does, so that nothing is born or renewed beneath one.
+
+    Raises:
+        AlreadyUp: the site is running, or being born.
+    """
+    return _folder(configuration, None)
 
 
 def _check_ports(site: SiteSettings) -> None:

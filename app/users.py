@@ -8,15 +8,28 @@ user too, and ``doctor`` says so: separation by process and by secret remains, s
 import os
 import pwd
 import shutil
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import N_, Conflict
 from core.site import SiteSettings
 
 from .pairs import holders
 
 GROUP = "tallygate"
 _CODE = Path(__file__).resolve().parent.parent
+
+
+class LeadsElsewhere(Conflict):
+    """A role's folder holds what the role cannot have put there honestly, so root touches nothing in it."""
+
+    code = "leads_elsewhere"
+    message = N_(
+        "%(path)s is a link in a folder that belongs to one role. No program of this site makes such a link. Find out "
+        "who made it, then remove it."
+    )
 
 
 @dataclass(frozen=True)
@@ -42,27 +55,63 @@ class Users:
         return name_of(holder) if self.separate else None
 
     def own(self, site: SiteSettings) -> None:
-        """Give every private folder to its owner, and close it to everybody else."""
+        """Give every private folder to its owner, and close it to everybody else.
+
+        Raises:
+            LeadsElsewhere: a link was found; nothing behind it was touched.
+        """
         for holder in holders():
             folder = site.folder(holder)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-            if self.separate:
-                for path in (folder, *folder.rglob("*")):
-                    shutil.chown(path, name_of(holder), name_of(holder))
+            self.give(folder, holder)
         run = site.state / "run"
         run.mkdir(parents=True, exist_ok=True)
         if self.separate:
             shutil.chown(run, "root", GROUP)
-            # Sockets take the folder's group, so that roles and nginx reach them and nobody else does.
-            run.chmod(0o2770)
+            # Sockets take the folder's group, so that roles and nginx reach them and nobody else does; and only its
+            # owner can remove a socket, so that no role can put its own in the place of another's and be told secrets.
+            run.chmod(0o3770)
         else:
             run.chmod(0o700)
+
+    def check(self, folder: Path) -> None:
+        """See that root, who is about to write here, is not led elsewhere by the folder's owner.
+
+        Raises:
+            LeadsElsewhere: the folder holds a link.
+        """
+        if self.separate and folder.exists():
+            _walk(folder, lambda _name, _parent: None)
+
+    def give(self, folder: Path, holder: str) -> None:
+        """Give one folder and everything in it to its owner; the owner may have filled it, so no link is followed.
+
+        Raises:
+            LeadsElsewhere: the folder holds a link.
+        """
+        if not self.separate:
+            return
+        owner = pwd.getpwnam(name_of(holder))
+        user, group = owner.pw_uid, owner.pw_gid
+        _walk(folder, lambda name, parent: os.chown(name, user, group, dir_fd=parent, follow_symlinks=False))
+        os.chown(folder, user, group, follow_symlinks=False)
 
 
 def name_of(holder: str) -> str:
     """The system user of one role."""
     return f"tallygate-{holder.replace('portal:', '')}"
+
+
+def _walk(folder: Path, act: Callable[[str, int], None]) -> None:
+    """Act on everything below, by name within an open folder: what is swapped meanwhile is not what is acted on."""
+    for root, folders, files, parent in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            # A second name of a file may stand outside, where its owner could never have put it.
+            if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
+                raise LeadsElsewhere(path=str(Path(root, name)))
+            act(name, parent)
 
 
 def _reachable(folder: Path) -> bool:

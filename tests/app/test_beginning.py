@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a birth begins: it clears away what an earlier one left, and never anything else."""
+
+from pathlib import Path
+
+import pytest
+
+from app import birth, up
+from app.birth import NotEmpty
+from app.context import Context
+from core.site import Ports
+
+
+class _Died(Exception):
+    pass
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    file = tmp_path / "city" / "site.toml"
+    up.write_configuration(file, Ports(external=1, internal=2, management=3, plain=4, ldaps=5))
+
+    def die(_context: Context) -> None:
+        raise _Died
+
+    # What comes after the folders and the pair secrets has tests of its own.
+    monkeypatch.setattr("app.birth.audit.found", die)
+    return Context.read(file)
+
+
+def test_an_interrupted_birth_is_begun_again(context: Context) -> None:
+    with pytest.raises(_Died):
+        birth.init(context, lambda _line: None)
+    before = context.site.pair_secret(holder="sso", caller="sso", callee="audit")
+    said: list[str] = []
+    with pytest.raises(_Died):
+        birth.init(context, said.append)
+    assert said[0].startswith("An earlier birth was interrupted")
+    assert context.site.pair_secret(holder="sso", caller="sso", callee="audit") != before
+
+
+def test_a_site_that_lost_its_mark_is_not_taken_for_an_unfinished_one(context: Context) -> None:
+    key = context.site.folder("ca") / "keys" / "people.pem"
+    key.parent.mkdir(parents=True)
+    key.write_text("the only copy")
+    with pytest.raises(NotEmpty):
+        birth.init(context, lambda _line: None)
+    assert key.read_text() == "the only copy"
+
+
+def test_what_an_operator_keeps_beside_the_configuration_survives(context: Context) -> None:
+    password = context.site.state / "sso-database"
+    password.write_text("postgresql+psycopg://...")
+    with pytest.raises(NotEmpty):
+        birth.init(context, lambda _line: None)
+    assert password.exists()
+
+
+def test_empty_folders_may_be_mounted_volumes_and_stay(context: Context) -> None:
+    volume = context.site.state / "nginx"
+    volume.mkdir()
+    number = volume.stat().st_ino
+    with pytest.raises(_Died):
+        birth.init(context, lambda _line: None)
+    assert volume.stat().st_ino == number
+
+
+def test_a_link_is_removed_and_not_followed(context: Context, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    with pytest.raises(_Died):
+        birth.init(context, lambda _line: None)
+    (context.site.state / "link").symlink_to(elsewhere)
+    with pytest.raises(_Died):
+        birth.init(context, lambda _line: None)
+    assert (elsewhere / "kept").exists()
+    assert not (context.site.state / "link").exists()
+
+
+def test_nothing_is_born_beneath_a_running_site(context: Context) -> None:
+    with up.alone(context.path), pytest.raises(up.AlreadyUp), up.alone(context.path):
+        pass
