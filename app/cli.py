@@ -53,7 +53,8 @@ def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:
     context = Context.read(configuration)
     if unless_born and birth.is_born(context.site):
         return
-    (birth.renew_processes if renew_processes else birth.init)(context, click.echo)
+    with up.alone(configuration):
+        (birth.renew_processes if renew_processes else birth.init)(context, click.echo)
 
 
 @main.command(name="serve")
