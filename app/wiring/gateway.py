@@ -2,7 +2,6 @@
 """Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and nginx before it."""
 
 import os
-import shutil
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import core.web
 import gateway
 from app.context import Context
-from app.users import Users, name_of
+from app.users import Users
 from audit import Recorder
 from audit.client import Follower
 from audit.relay import Relay
@@ -113,12 +112,15 @@ def found(context: Context, _recorder: Recorder) -> None:
 
 
 def prepare(context: Context) -> None:
-    """Write nginx's configuration; at every start, before nginx."""
+    """Write nginx's configuration; at every start, before nginx.
+
+    Raises:
+        LeadsElsewhere: nginx's user left a link in its folder, which root must not follow.
+    """
+    users, folder = Users.detect(), context.site.folder("nginx")
+    users.check(folder)
     nginx_prepare(context.site, context.settings("gateway", GatewaySettings), static=_STATIC)
-    if Users.detect().separate:
-        folder = context.site.folder("nginx")
-        for path in (folder, *folder.rglob("*")):
-            shutil.chown(path, name_of("nginx"), name_of("nginx"))
+    users.give(folder, "nginx")
 
 
 def command(context: Context) -> list[str]:
