@@ -8,8 +8,6 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.context import Context
-from app.files import replace, write_secret
 from audit import service
 from audit.config import AuditSettings
 from audit.console import Console
@@ -21,6 +19,9 @@ from audit.service import create_log, run_log
 from audit.web import TRANSLATIONS, blueprint
 from core.calls import PairSecrets
 from core.config import secret
+
+from ..context import Context
+from ..files import replace, write_secret
 
 
 def found(context: Context) -> None:

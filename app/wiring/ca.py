@@ -6,7 +6,6 @@ from typing import Protocol
 
 from flask import Flask
 
-from app.context import Context
 from audit import Recorder
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
@@ -22,6 +21,7 @@ from gateway.proxy import host_names
 from policies.models import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 
+from ..context import Context
 from . import policies
 
 _DESK_ZONE = "management"

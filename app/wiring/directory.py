@@ -8,7 +8,6 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.context import Context, write_secret
 from audit import Event, Outcome, Recorder, new_key
 from audit.relay import Relay
 from core.db import migrate
@@ -17,6 +16,8 @@ from core.log import logger
 from directory import DirectorySettings, slapd, web
 from directory.service import DirectoryWriter, open_writer
 from directory.store import Store
+
+from ..context import Context, write_secret
 
 ROLE = "directory"
 _HOME = Path(web.__file__).parent
