@@ -3,6 +3,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,13 +86,14 @@ class Context:
             log_key=self.log_key,
         )
 
-    def feed(self, role: str) -> Feed:
-        """The news from the log."""
+    def feed(self, role: str, *, about: Sequence[str] = ()) -> Feed:
+        """The news from the log; ``about`` names the beginnings of the event types that are wanted, by default all."""
         return FeedClient(
             self.log_socket,
             caller=role,
             secret=self.site.pair_secret(holder=role, caller=role, callee="audit"),
             log_key=self.log_key,
+            about=about,
         )
 
     def peer(self, caller: str, callee: str) -> Peer:
@@ -131,7 +133,9 @@ class Context:
         """Signs the role's cookies and form tokens; made at the role's first need."""
         path = self.site.folder(role) / "session.key"
         if not path.exists():
-            write_secret(path, secrets.token_bytes(32))
+            # Of two workers that start together one is first, and both use its key.
+            with suppress(FileExistsError):
+                write_secret(path, secrets.token_bytes(32))
         return secret(path)
 
     def directory(self, role: str) -> directory.service.Directory:

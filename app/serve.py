@@ -19,8 +19,11 @@ from .wiring import directory, gateway
 
 WORKERS = {"gateway": 2, "sso": 2}
 """The two roles on everybody's path get a process per core; two cores are the reference machine."""
-THREADS = 8
-"""Blocking threads per worker: they wait for receipts, LDAP and the database, and share group commits."""
+THREADS = {"ca": 32}
+"""Blocking threads per worker where it is not eight: a certificate waits up to a quarter of a second for the checkpoint
+that covers its intent, and whoever waits takes no processor."""
+_THREADS = 8
+"""They wait for receipts, LDAP and the database, and share group commits."""
 
 
 def serve(role: str, configuration: Path) -> None:
@@ -51,11 +54,13 @@ def serve(role: str, configuration: Path) -> None:
         uds=socket,
         uds_permissions=0o660,
         workers=WORKERS.get(role, 1),
-        blocking_threads=THREADS,
+        blocking_threads=THREADS.get(role, _THREADS),
         respawn_failed_workers=True,
         workers_kill_timeout=10,
         websockets=False,
         log_access=False,
+        # Its messages go through our own formatter, like everybody's (core.log).
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
     ).serve()
 
 

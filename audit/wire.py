@@ -3,7 +3,7 @@
 
 The caller sends HELLO with a nonce; the log answers with its origin and a signature over both, so that the caller
 knows to whom it shows its secret; the caller sends OPEN; the log says OPENED. Then either requests and answers flow,
-many at once, or entries and heartbeats.
+many at once, or entries, stretches that are passed over, and heartbeats.
 """
 
 import json
@@ -25,6 +25,7 @@ NONCE_SIZE = 32
 _LENGTH = struct.Struct(">I")
 _REQUEST = struct.Struct(">IB")
 _RECEIPT = struct.Struct(">IBQ32s")
+_STRETCH = struct.Struct(">QQ")
 _WAITS = (Wait.SEQUENCED, Wait.PUBLISHED, Wait.WITNESSED)
 _ERRORS: dict[str, type[TallygateError]] = {error.code: error for error in (BadEvent, KeyReused, RecordUnavailable)}
 
@@ -45,6 +46,7 @@ class Frame(IntEnum):
     REFUSAL = 7
     ENTRIES = 8
     HEARTBEAT = 9
+    PASSED = 10
 
 
 class Frames:
@@ -148,6 +150,24 @@ def read_receipt(content: bytes, origin: str) -> tuple[int, Receipt]:
         return request, Receipt(log=origin, index=index, leaf=leaf, level=_WAITS[level], checkpoint=checkpoint)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise WireBroken from error
+
+
+def passed_frame(first: int, following: int) -> bytes:
+    """Word that nothing from ``first`` up to ``following`` is what the follower asked for."""
+    return frame(Frame.PASSED, _STRETCH.pack(first, following))
+
+
+def read_passed(content: bytes) -> tuple[int, int]:
+    """Both ends of a stretch that was passed over.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        first, following = _STRETCH.unpack(content)
+    except struct.error as error:
+        raise WireBroken from error
+    return first, following
 
 
 def refusal_frame(request: int, error: TallygateError) -> bytes:

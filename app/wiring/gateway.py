@@ -46,7 +46,7 @@ def application(context: Context) -> WSGIApp:
     engine = policies.engine(context)
     people = People(directory=context.directory(ROLE), clock=clock, lifetime=settings.person_lifetime)
     news = News(store=store, people=people, clock=clock, reload_policies=engine.reload)
-    follower = Follower(context.feed(ROLE), start=news.start, hear=news.hear, clock=clock)
+    follower = Follower(context.feed(ROLE, about=news.about), start=news.start, hear=news.hear, clock=clock)
     keys = KeyFile(site.public / "sso-jwks.json", clock=clock)
     verifier = CertificateVerifier.load(site.public)
     identification = Identification(

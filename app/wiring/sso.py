@@ -73,7 +73,8 @@ def application(context: Context) -> Flask:
     )
     # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
     news = service.news
-    follower.append(Follower(context.feed(ROLE), start=news.start, hear=news.hear, clock=context.clock))
+    feed = context.feed(ROLE, about=news.about)
+    follower.append(Follower(feed, start=news.start, hear=news.hear, clock=context.clock))
     relay.start()
     follower[0].start()
     guard = context.guard(ROLE)

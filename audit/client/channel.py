@@ -6,7 +6,7 @@ import binascii
 import contextlib
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,17 @@ class Channel:
 
     @classmethod
     def open(
-        cls, path: Path, *, caller: str, secret: bytes, key: VerifierKey, timeout: float, feed: int | None = None
+        cls,
+        path: Path,
+        *,
+        caller: str,
+        secret: bytes,
+        key: VerifierKey,
+        timeout: float,
+        feed: int | None = None,
+        about: Sequence[str] = (),
     ) -> tuple["Channel", dict[str, Any]]:
-        """Connect, verify the log, show the secret, and say what for.
+        """Connect, verify the log, show the secret, and say what for; ``about`` are the feed's event types.
 
         Raises:
             OSError, WireBroken: no line.
@@ -47,7 +55,8 @@ class Channel:
             channel.send(frame(Frame.HELLO, nonce))
             _check_proof(channel.expect(Frame.PROOF), key, nonce)
             shown = base64.b64encode(secret).decode()
-            channel.send(document(Frame.OPEN, {"caller": caller, "secret": shown, "feed": feed}))
+            said = {"caller": caller, "secret": shown, "feed": feed} | ({"about": list(about)} if about else {})
+            channel.send(document(Frame.OPEN, said))
             return channel, parse(channel.expect(Frame.OPENED))
         except BaseException:
             connection.close()

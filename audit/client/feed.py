@@ -2,7 +2,8 @@
 """The news from the log over its socket. Heartbeats are signed, so silence cannot be filled by anybody else.
 
 A heartbeat counts only if the pinned key signed it for this very session, it is later than the one before, it names
-exactly the entries heard so far, and it was signed within ``patience`` of now.
+exactly the entries heard so far, and it was signed within ``patience`` of now. Entries that the follower did not ask
+for count as heard when the log says that it passed them over.
 """
 
 import base64
@@ -18,7 +19,7 @@ from ..merkle import VerifierKey
 from ..merkle.tiles import unpack
 from ..models import Entry
 from ..models_codec import decode_entry, milliseconds
-from ..wire import Frame, WireBroken, heartbeat_message, parse
+from ..wire import Frame, WireBroken, heartbeat_message, parse, read_passed
 from .channel import Channel
 
 # Where to begin for a follower that keeps nothing: at the log's present end.
@@ -27,7 +28,11 @@ _INDEX_SIZE = 8
 
 
 class FeedClient:
-    """Follows the log; one session per call of ``follow``."""
+    """Follows the log; one session per call of ``follow``.
+
+    ``about`` names the beginnings of the event types to hear; without it everything is heard. Now and then an entry of
+    another type comes too, so that the follower's place in the log moves.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class FeedClient:
         log_key: str,
         clock: Clock | None = None,
         patience: float = 1.0,
+        about: Sequence[str] = (),
     ) -> None:
         self._path = path
         self._caller = caller
@@ -45,6 +51,7 @@ class FeedClient:
         self._key = VerifierKey.parse(log_key)
         self._clock = clock or SystemClock()
         self._patience = patience
+        self._about = tuple(about)
         self._channel: Channel | None = None
 
     def follow(self, start: int, hear: Callable[[Sequence[Entry]], None]) -> None:
@@ -60,6 +67,7 @@ class FeedClient:
                 key=self._key,
                 timeout=5.0,
                 feed=start,
+                about=self._about,
             )
         except (OSError, WireBroken):
             return
@@ -85,6 +93,8 @@ class FeedClient:
             for kind, content in _received(channel):
                 if kind is Frame.ENTRIES:
                     hear(session.entries(content))
+                elif kind is Frame.PASSED and self._about:
+                    session.passed(content)
                 elif kind is Frame.HEARTBEAT:
                     at = session.heartbeat(parse(content))
                     if abs(milliseconds(self._clock.now()) - at) <= self._patience * 1000:
@@ -133,6 +143,17 @@ class _Session:
             raise WireBroken from error
         self._position += len(entries)
         return entries
+
+    def passed(self, content: bytes) -> None:
+        """Move over a stretch without anything that was asked for.
+
+        Raises:
+            WireBroken: not the one that follows.
+        """
+        first, following = read_passed(content)
+        if first != self._position or following <= first:
+            raise WireBroken
+        self._position = following
 
     def heartbeat(self, said: dict[str, Any]) -> int:
         """The time at which the log said that it has no more than we heard.

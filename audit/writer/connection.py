@@ -8,7 +8,8 @@ read is cut.
 import asyncio
 import base64
 import contextlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.errors import TallygateError, Unauthenticated
@@ -28,6 +29,7 @@ from ..wire import (
     heartbeat_message,
     hello_message,
     parse,
+    passed_frame,
     read_append,
     receipt_frame,
     refusal_frame,
@@ -41,10 +43,14 @@ HEARTBEAT = 0.25
 _PATIENCE = 5.0
 _UNREAD = 4 * 1024 * 1024
 _CHUNK = 128
+# A follower that asked for few types hears at least one entry in so many, whatever it is about: its place moves.
+_STRIDE = 512
+_MOST_TYPES = 64
 # Roles that may write events in another's name: the operator's own command line, as at the birth of the site.
 _ANY_SOURCE = "app"
 # An end that only passes requests on has nothing to say to the record.
 _STRANGERS = frozenset({"nginx"})
+_TYPE = re.compile(r"[a-z][a-z._]{0,63}", flags=re.ASCII)
 
 
 class Connection(asyncio.Protocol):
@@ -59,6 +65,9 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._feeding: asyncio.Task[None] | None = None
+        # Beginnings of the event types that its feed is about; every type begins with the empty one.
+        self._about: tuple[str, ...] = ("",)
+        self._news = asyncio.Event()
         self._appends = False
         self._transport: asyncio.Transport | None = None
 
@@ -146,6 +155,7 @@ class Connection(asyncio.Protocol):
             self._appends = True
             self.send(document(Frame.OPENED, {"size": self._server.size}))
         elif type(start) is int and start <= self._server.size:
+            self._about = _types(said.get("about"))
             self._begin_feed(self._server.size if start < 0 else start)
         else:
             raise WireBroken
@@ -177,7 +187,10 @@ class Connection(asyncio.Protocol):
             self.send(document(Frame.OPENED, {"start": start}))
             self._feeding = asyncio.get_running_loop().create_task(self._feed(start))
 
-        event = self._server.own_event("audit.feed.opened", self._caller, {"start": start})
+        facts: dict[str, str | int | bool] = {"start": start}
+        if any(self._about):
+            facts["about"] = " ".join(self._about)
+        event = self._server.own_event("audit.feed.opened", self._caller, facts)
         self._server.submit(event, Wait.SEQUENCED, recorded)
 
     async def _feed(self, position: int) -> None:
@@ -186,16 +199,42 @@ class Connection(asyncio.Protocol):
         beat = loop.time()
         with self._cutting():
             while self._transport is not None:
+                self._news.clear()
                 if position < self._server.size:
-                    entries = await loop.run_in_executor(None, self._server.log.read, position, _CHUNK)
-                    self.send(frame(Frame.ENTRIES, position.to_bytes(8, "big") + pack(entries)))
+                    # The writer's thread may be ahead of what this loop knows; a place beyond it would never wait.
+                    count = min(_CHUNK, self._server.size - position)
+                    entries = self._server.log.recent(position, count)
+                    if not entries:
+                        entries = await loop.run_in_executor(None, self._server.log.read, position, count)
+                    self._tell(position, entries)
                     position += len(entries)
                 if position == self._server.size and loop.time() >= beat:
                     self._heartbeat(position)
                     beat = loop.time() + HEARTBEAT
                 self.flush()
                 await self._writable.wait()
-                await self._server.grown(position, max(0.0, beat - loop.time()))
+                if position == self._server.size:
+                    await self._wait(max(0.0, beat - loop.time()))
+
+    def grown(self, types: Collection[str]) -> None:
+        """Events of these types were sequenced."""
+        if self._feeding is not None and any(kind.startswith(self._about) for kind in types):
+            self._news.set()
+
+    async def _wait(self, patience: float) -> None:
+        """Until there is something to tell, or the next heartbeat is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._news.wait()
+
+    def _tell(self, first: int, entries: list[bytes]) -> None:
+        """Send what the follower asked for; of everything else only word that it was passed over."""
+        for concerned, begin, end in _stretches(first, entries, self._about):
+            if concerned:
+                packed = pack(entries[begin - first : end - first])
+                self.send(frame(Frame.ENTRIES, begin.to_bytes(8, "big") + packed))
+            else:
+                self.send(passed_frame(begin, end))
 
     @contextlib.contextmanager
     def _cutting(self) -> Iterator[None]:
@@ -218,3 +257,40 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     _deadline: asyncio.TimerHandle
+
+
+def _types(said: Any) -> tuple[str, ...]:
+    """What a feed is about, by its opening.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    if said is None:
+        return ("",)
+    if not isinstance(said, list) or not 1 <= len(said) <= _MOST_TYPES:
+        raise WireBroken
+    if not all(isinstance(kind, str) and _TYPE.fullmatch(kind) for kind in said):
+        raise WireBroken
+    return tuple(said)
+
+
+def _stretches(first: int, entries: Sequence[bytes], about: Sequence[str]) -> Iterator[tuple[bool, int, int]]:
+    """Whether it concerns the follower, first index and following index of each stretch."""
+    begin, last = first, None
+    for index, raw in enumerate(entries, first):
+        concerned = index % _STRIDE == 0 or _is_about(raw, about)
+        if last is not None and concerned is not last:
+            yield last, begin, index
+            begin = index
+        last = concerned
+    if last is not None:
+        yield last, begin, first + len(entries)
+
+
+def _is_about(raw: bytes, about: Sequence[str]) -> bool:
+    """Whether an entry is of one of these types, without reading it whole.
+
+    In canonical JSON no text can contain this sequence of quotes, but an attribute may be called "type" too: such an
+    entry is told once too often, never once too few.
+    """
+    return any(f'"type":"{kind}'.encode() in raw for kind in about)

@@ -6,7 +6,6 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 """
 
 import asyncio
-import contextlib
 import socket
 from collections import deque
 from collections.abc import Mapping
@@ -53,7 +52,6 @@ class Server:
         self._connections: set[Connection] = set()
         self._work = asyncio.Event()
         self._news = asyncio.Event()
-        self._grown = asyncio.Condition()
         # Nothing more is taken; then: nothing more will be written.
         self._stopping = False
         self._drained = False
@@ -97,12 +95,6 @@ class Server:
         self._queue.append(Request(event, wait, answer))
         self._work.set()
 
-    async def grown(self, beyond: int, patience: float) -> None:
-        """Wait until more than ``beyond`` entries are sequenced, at most ``patience`` seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience), self._grown:
-                await self._grown.wait_for(lambda: self.size > beyond)
-
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "log-append") as thread:
@@ -122,8 +114,9 @@ class Server:
                     self._answer(request, place)
                 self._flush()
                 self._news.set()
-                async with self._grown:
-                    self._grown.notify_all()
+                types = {request.event.type for request in batch}
+                for connection in self._connections:
+                    connection.grown(types)
 
     def _answer(self, request: Request, place: Place | TallygateError) -> None:
         if isinstance(place, TallygateError):

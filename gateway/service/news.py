@@ -8,7 +8,7 @@ memory, and denies if the feed has been silent for too long.
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from audit import Entry, Event, Outcome
 from core.clock import Clock
@@ -34,6 +34,17 @@ class Freshness(Protocol):
 
 class News:
     """Applies entries; ``taken`` is what decisions ask."""
+
+    about: ClassVar[tuple[str, ...]] = (
+        "ca.certificate.released",
+        "ca.certificate.revoked",
+        "ca.certificate.suspended",
+        "directory.",
+        "policy.released",
+        "sso.session.ended",
+        "sso.token.revoked",
+    )
+    """What the feed must tell; what ``hear`` does nothing about is not asked for."""
 
     def __init__(self, *, store: Store, people: People, clock: Clock, reload_policies: Callable[[], object]) -> None:
         self._store = store

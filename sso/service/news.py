@@ -39,6 +39,11 @@ class News:
         self._written = 0
         self._housekeeping_due = clock.monotonic() + _HOUSEKEEPING
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What the feed must tell."""
+        return tuple(_ACTS)
+
     def start(self) -> int:
         """Where to begin listening."""
         self._written = self._store.news.position()

@@ -16,7 +16,7 @@ from audit import Entry, FeedStale
 from audit.client import LATEST, Follower
 from audit.merkle.tiles import pack
 from audit.models_codec import milliseconds
-from audit.wire import Frame, Frames, document, frame, heartbeat_message, hello_message
+from audit.wire import Frame, Frames, document, frame, heartbeat_message, hello_message, passed_frame
 from tests.fakes.clock import ManualClock
 from tests.fakes.log_site import LogSite, Served, event, wait_for
 
@@ -182,6 +182,98 @@ def test_a_follower_that_is_ahead_of_the_log_stays_stale(site: LogSite, served: 
     follower.stop()
 
 
+ENDINGS = ("sso.session.",)
+
+
+def test_a_follower_that_asks_for_some_types_hears_these_and_is_fresh(site: LogSite, served: Served) -> None:
+    client = site.recorder()
+    heard = Heard()
+    follower = Follower(site.feed(about=ENDINGS), start=1, hear=heard, clock=site.clock)
+    follower.start()
+    wait_for(lambda: fresh(follower))
+    wanted = []
+    for number in range(200):
+        client.record(event())
+        if number % 50 == 0:
+            wanted.append(client.record(event(type="sso.session.ended", session="s1")).index)
+    beats = heard.heartbeats
+    wait_for(lambda: heard.heartbeats > beats + 1)
+    assert heard.indexes() == wanted
+    assert fresh(follower)
+    follower.stop()
+    client.close()
+
+
+def test_what_was_asked_for_is_told_at_once_among_many_others(site: LogSite, served: Served) -> None:
+    client = site.recorder()
+    heard = Heard()
+    follower = Follower(site.feed(about=ENDINGS), start=LATEST, hear=heard, clock=site.clock)
+    follower.start()
+    wait_for(lambda: fresh(follower))
+    began = time.monotonic()
+    for _ in range(20):
+        client.record(event())
+    receipt = client.record(event(type="sso.session.ended", session="s1"))
+    wait_for(lambda: receipt.index in heard.indexes())
+    assert time.monotonic() - began < 1
+    follower.stop()
+    client.close()
+
+
+def test_what_was_asked_for_is_found_again_in_what_is_published_long_ago(site: LogSite) -> None:
+    log = site.open()
+    events = [event() for _ in range(700)]
+    events[300] = event(type="sso.session.ended", session="s1")
+    log.append(events)
+    log.integrate()
+    log.close()
+    heard = Heard()
+    with site.served():
+        follower = Follower(site.feed(about=ENDINGS), start=1, hear=heard, clock=site.clock)
+        follower.start()
+        wait_for(lambda: fresh(follower))
+        follower.stop()
+    # Entry 512 comes because the follower's place must move.
+    assert [entry.event.key for entry in heard.entries] == [events[300].key, events[511].key]
+    assert heard.indexes() == [301, 512]
+
+
+def test_no_text_in_an_entry_hides_its_type(site: LogSite, served: Served) -> None:
+    client = site.recorder()
+    heard = Heard()
+    follower = Follower(site.feed(about=ENDINGS), start=LATEST, hear=heard, clock=site.clock)
+    follower.start()
+    wait_for(lambda: fresh(follower))
+    ended = event(
+        type="sso.session.ended", session='","type":"sso.login', attributes={"type": "sso.login"}, sealed={"type": "x"}
+    )
+    receipt = client.record(ended)
+    client.record(event(attributes={"note": '"type":"sso.session.ended'}))
+    wait_for(lambda: receipt.index in heard.indexes())
+    beats = heard.heartbeats
+    wait_for(lambda: heard.heartbeats > beats + 1)
+    assert heard.indexes() == [receipt.index]
+    follower.stop()
+    client.close()
+
+
+def test_what_a_follower_asks_for_is_recorded(site: LogSite, served: Served) -> None:
+    heard = Heard()
+    follower = Follower(site.feed("gateway", about=(*ENDINGS, "audit.feed.")), start=1, hear=heard, clock=site.clock)
+    follower.start()
+    wait_for(lambda: bool(heard.entries))
+    follower.stop()
+    assert heard.entries[0].event.attributes == {"start": 1, "about": "sso.session. audit.feed."}
+
+
+@pytest.mark.parametrize("about", [[""], ["SSO."], ["x" * 65], ["sso."] * 65, ['","type":"'], [7]])
+def test_nonsense_about_what_to_hear_is_cut(site: LogSite, served: Served, about: list[Any]) -> None:
+    heard = Heard()
+    site.feed(about=about).follow(0, heard)
+    assert heard.entries == []
+    assert heard.heartbeats == 0
+
+
 @pytest.mark.parametrize("caller", ["nginx", "nobody"])
 def test_strangers_hear_nothing(site: LogSite, served: Served, caller: str) -> None:
     heard = Heard()
@@ -284,6 +376,21 @@ def test_entries_that_skip_one_end_the_session(site: LogSite) -> None:
     good = frame(Frame.ENTRIES, (0).to_bytes(8, "big") + pack([raw]))
     gap = frame(Frame.ENTRIES, (2).to_bytes(8, "big") + pack([raw]))
     assert heard_from(site, lambda nonce: [good, gap, beat(site, nonce, size=1)]).heartbeats == 0
+
+
+def test_a_stretch_that_was_passed_over_counts_as_heard_if_it_was_asked_for(site: LogSite) -> None:
+    said = lambda nonce: [passed_frame(0, 3), beat(site, nonce, size=3)]  # noqa: E731 - used twice
+    assert heard_from(site, said, about=ENDINGS).heartbeats == 1
+    assert heard_from(site, said).heartbeats == 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [passed_frame(1, 3), passed_frame(0, 0), frame(Frame.PASSED, b""), frame(Frame.PASSED, bytes(17))],
+)
+def test_a_stretch_that_does_not_follow_ends_the_session(site: LogSite, bad: bytes) -> None:
+    heard = heard_from(site, lambda nonce: [bad, beat(site, nonce)], about=ENDINGS)
+    assert heard.heartbeats == 0
 
 
 @pytest.mark.parametrize(
