@@ -1,24 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing files that matter: secrets nobody else can read, and replacements that are whole or absent."""
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.config import ConfigurationError
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; never replaces one that exists.
+    """Put a file in place that only its owner can read, whole or not at all; never replaces one that exists.
 
     Raises:
         FileExistsError: another process was first.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path, "xb", opener=_private) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with _alone(path.parent):
+        if path.exists():
+            raise FileExistsError(path)
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        with open(draft, "xb", opener=_private) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
 
 
 def private_text(path: Path) -> str:
@@ -42,7 +51,8 @@ def replace(path: Path, content: bytes) -> None:
     """Put a public file in place in one step; a crash leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
+    draft.unlink(missing_ok=True)
+    with draft.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -52,6 +62,18 @@ def replace(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One writer of secrets at a time; its death lets go. What it wrote is on disk on leaving."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _private(name: str, flags: int) -> int:

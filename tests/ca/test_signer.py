@@ -2,6 +2,8 @@
 """The signer is the only way to a key: its files, its doors, and that nobody else has one."""
 
 import ast
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import ca
 from ca.errors import KeyUnusable, NoSuchIssuer
 from ca.service import CertificateAuthority
 from ca.signer import Signer
+from ca.signer.keys import write_private
 
 from .conftest import World, ask
 
@@ -93,3 +96,23 @@ def test_a_missing_delegate_makes_the_role_unready(world: World, authority: Cert
 def test_an_unknown_issuer_has_no_key(authority: CertificateAuthority) -> None:
     with pytest.raises(NoSuchIssuer):
         authority._signer._issuing("root")
+
+
+def test_a_key_is_not_written_through_a_planted_link(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"kept")
+    key = tmp_path / "nginx" / "tls.key"
+    key.parent.mkdir()
+    (key.parent / f".tls.key.{os.getpid()}.new").symlink_to(precious)
+    write_private(key, b"a key")
+    assert precious.read_bytes() == b"kept"
+    assert not key.is_symlink()
+    assert key.read_bytes() == b"a key"
+
+
+def test_a_key_is_its_owners_alone_even_where_a_wider_file_was_prepared(tmp_path: Path) -> None:
+    prepared = tmp_path / f".tls.key.{os.getpid()}.new"
+    prepared.touch(0o666)
+    prepared.chmod(0o666)
+    write_private(tmp_path / "tls.key", b"a key")
+    assert stat.S_IMODE((tmp_path / "tls.key").stat().st_mode) == 0o600
