@@ -66,6 +66,23 @@ def test_what_lies_beside_the_code_is_shipped_with_it() -> None:
     assert sorted(str(path.relative_to(ROOT)) for path in present - shipped) == []
 
 
+def _strangely_imported(node: ast.AST, component: str, depth: int) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.level > depth or (node.level == 0 and (node.module or "").partition(".")[0] == component)
+    return isinstance(node, ast.Import) and any(alias.name.partition(".")[0] == component for alias in node.names)
+
+
+def test_imports_are_relative_inside_a_component_and_absolute_across() -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for component in COMPONENTS
+        for path in (ROOT / component).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if _strangely_imported(node, component, len(path.relative_to(ROOT).parts) - 1)
+    ]
+    assert found == []
+
+
 def test_no_room_is_a_rag_bag() -> None:
     found = [
         str(path.relative_to(ROOT))
