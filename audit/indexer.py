@@ -7,7 +7,6 @@ there. A crash loses nothing but the batch being read.
 
 import threading
 
-from core.errors import TallygateError
 from core.log import logger
 
 from .errors import LogDamaged, RecordUnavailable
@@ -65,7 +64,7 @@ class Indexer:
             try:
                 self.catch_up()
                 cause = ""
-            except (TallygateError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the thread must live, whatever it was
                 # The index stays behind and says so on every page; the next round tries again.
                 cause = type(error).__name__
             if cause != known:

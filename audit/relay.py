@@ -85,15 +85,23 @@ class Relay:
         pause = self._interval
         while not self._stopping.is_set():
             self._nudged.clear()
-            try:
-                self.drain()
+            if self._drained():
                 pause = self._interval
-            except (TallygateError, OSError) as error:
-                logger(__name__).warning("outbox_waits", error=str(error))
+                self._nudged.wait(pause)
+            else:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 self._stopping.wait(pause)
-                continue
-            self._nudged.wait(pause)
+
+    def _drained(self) -> bool:
+        try:
+            self.drain()
+        except (TallygateError, OSError) as error:
+            logger(__name__).warning("outbox_waits", error=str(error))
+            return False
+        except Exception:  # noqa: BLE001 - the thread must live: without it what was taken away bites nowhere else
+            logger(__name__).error("outbox_waits", exc_info=True)
+            return False
+        return True
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -93,6 +93,8 @@ def _keep_replaying(keeper: DirectoryWriter) -> None:
             keeper.replay()
         except TallygateError as error:
             _log.warning("replay_waits", code=error.code)
+        except Exception:  # noqa: BLE001 - without this thread what was taken away would stay in the tree
+            _log.error("replay_failed", exc_info=True)
 
 
 def _base_tree(context: Context, key: str, outcome: Outcome, *, already_there: bool = False) -> Event:

@@ -140,12 +140,15 @@ class _Line:
         self._channel.close()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, WireBroken):
-            while True:
-                for kind, content in self._channel.receive():
-                    self._deliver(kind, content)
-        with self._writing:
-            self._break()
+        try:
+            with contextlib.suppress(OSError, WireBroken):
+                while True:
+                    for kind, content in self._channel.receive():
+                        self._deliver(kind, content)
+        finally:
+            # Whatever it was: a line that nobody reads must not look whole.
+            with self._writing:
+                self._break()
 
     def _deliver(self, kind: Frame, content: bytes) -> None:
         number: int

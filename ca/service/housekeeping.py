@@ -62,3 +62,6 @@ class Housekeeping:
             except TallygateError as error:
                 _log.warning("housekeeping_postponed", code=error.code)
                 pause = self._retry
+            except Exception:  # noqa: BLE001 - without this thread lists and delegates would run out unnoticed
+                _log.error("housekeeping_failed", exc_info=True)
+                pause = self._retry

@@ -103,6 +103,24 @@ def test_a_nudge_delivers_at_once_and_a_log_that_was_down_is_tried_again(lock: P
     assert recorder.events == [one]
 
 
+def test_what_nobody_foresaw_delays_and_does_not_end_the_relay(lock: Path) -> None:
+    class Damaged(MemoryOutbox):
+        asked = 0
+
+        def outbox_head(self) -> list[Waiting]:
+            self.asked += 1
+            if self.asked == 1:
+                raise RuntimeError("database disk image is malformed")
+            return super().outbox_head()
+
+    outbox, recorder = Damaged([event()]), ListRecorder()
+    relay = Relay(outbox, recorder, lock=lock, interval=0.01)
+    relay.start()
+    wait_for(lambda: not outbox.rows)
+    relay.stop()
+    assert len(recorder.events) == 1
+
+
 def test_one_process_at_a_time_drains(lock: Path) -> None:
     outbox, recorder = MemoryOutbox([event()]), ListRecorder()
     with lock.open("ab") as held:

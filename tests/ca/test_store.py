@@ -116,6 +116,26 @@ def test_housekeeping_goes_on_after_a_failure(world: World, authority: Certifica
     assert authority._signer.responder("people").certificate != before
 
 
+def test_what_nobody_foresaw_does_not_end_housekeeping(
+    authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+
+    def reap() -> int:
+        rounds.append(1)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(authority, "reap", reap)
+    keeper = Housekeeping(authority, issuers=["people"], retry=0.01)
+    keeper.start()
+    for _ in range(500):
+        if len(rounds) > 1:
+            break
+        threading.Event().wait(0.02)
+    keeper.stop()
+    assert len(rounds) > 1
+
+
 def _reserve(world: World, serial: str) -> str:
     try:
         world.store.reserve(serial, issuer="people", profile="citizen", subject="s", actor="a", at=world.clock.now())
