@@ -142,8 +142,9 @@ class IndexStore:
             return connection.execute(select(func.count()).select_from(hits.subquery())).scalar_one()
 
     def about(self, subject: str, *, after: int | None, limit: int) -> list[Row]:
-        """The newest rows about one person, for that person."""
-        statement = select(_ENTRY).where(_ENTRY.c.subject == subject).order_by(_ENTRY.c.place.desc()).limit(limit)
+        """The newest rows about one person, for that person: what happened, without what was only about to."""
+        happened = (_ENTRY.c.subject == subject, _ENTRY.c.outcome != Outcome.INTENDED.value)
+        statement = select(_ENTRY).where(*happened).order_by(_ENTRY.c.place.desc()).limit(limit)
         if after is not None:
             statement = statement.where(_ENTRY.c.place < after)
         with self._database.reading() as connection:

@@ -155,6 +155,14 @@ def test_a_citizen_sees_their_own_record_and_that_it_was_opened(fake: ConsoleFak
     assert (recorded.type, recorded.subject, recorded.attributes["reader"]) == ("audit.read", LI, "sso")
 
 
+def test_a_citizen_is_told_what_happened_not_what_was_about_to(fake: ConsoleFake) -> None:
+    fake.add(type="sso.token.intended", outcome=Outcome.INTENDED, subject=LI)
+    fake.add(type="sso.token.issued", subject=LI)
+    rows = fake.console.history(Reader(role="sso"), LI, after=None, limit=5)
+    assert rows[0].type == "sso.token.issued"
+    assert Outcome.INTENDED not in {row.outcome for row in rows}
+
+
 def test_reading_a_bundle_is_recorded_as_a_range(fake: ConsoleFake) -> None:
     for _ in range(600):
         fake.add()
