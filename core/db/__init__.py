@@ -6,6 +6,7 @@ Owns the shape of the table ``outbox`` and no other. Only ``store`` rooms and th
 
 from .database import Database as Database
 from .database import DatabaseUnavailable as DatabaseUnavailable
+from .database import Unkeepable as Unkeepable
 from .migrate import migrate as migrate
 from .outbox import Outbox as Outbox
 from .outbox import OutboxFull as OutboxFull

@@ -6,14 +6,14 @@ BEGIN, so a transaction never fails half-way because another one wrote first.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..errors import N_, Unavailable
+from ..errors import N_, Invalid, Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -23,6 +23,13 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     message = N_("The service cannot reach its own records at the moment. Nothing was changed.")
+
+
+class Unkeepable(Invalid):
+    """A value no table can hold: a NUL or half a character in a text, a number beyond every column."""
+
+    code = "unkeepable"
+    message = N_("Something in this request cannot be kept as it is. Nothing was changed.")
 
 
 class Database:
@@ -40,6 +47,8 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=not url.startswith("sqlite"),
+            # Errors are logged with their text, and names and secrets are among the parameters.
+            hide_parameters=True,
         )
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
@@ -58,6 +67,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database is locked, gone or full; nothing was committed. A connection lost in
                 the commit itself leaves the outcome unknown: the owner's replay of unfinished intents decides.
+            Unkeepable: a value cannot be stored as it is; nothing was committed.
         """
         with self._translating(), self._engine.connect() as connection, connection.begin():
             yield connection
@@ -94,6 +104,9 @@ class Database:
             yield
         except (OperationalError, PoolTimeout) as error:
             raise DatabaseUnavailable from error
+        except (DataError, UnicodeEncodeError, OverflowError) as error:
+            # Whoever sent it hears that it cannot be right; every driver says so in its own way.
+            raise Unkeepable from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseUnavailable from error

@@ -49,7 +49,7 @@ def json_object(*, longest: int = 1 << 20) -> dict[str, Any]:
     """The body as one JSON object with unique names (RFC 7493).
 
     Raises:
-        Malformed: not UTF-8, not an object, a name given twice, too long or too deep.
+        Malformed: not UTF-8, not an object, a name given twice, no number or character at all, too long or too deep.
     """
     if request.mimetype != "application/json":
         raise Malformed(field="Content-Type")
@@ -57,7 +57,9 @@ def json_object(*, longest: int = 1 << 20) -> dict[str, Any]:
     if len(body) > longest:
         raise Malformed(field="body")
     try:
-        document = json.loads(body.decode("utf-8"), object_pairs_hook=_unique)
+        document = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
+        # Half a character, which JSON can spell and nothing can store (RFC 7493 section 2.1).
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Malformed(field="body") from error
     if not isinstance(document, dict):
@@ -70,3 +72,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         raise ValueError("a name is given twice")
     return document
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

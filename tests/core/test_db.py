@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy import Column, Integer, MetaData, Table, func, insert, literal, select, text
+from sqlalchemy.exc import IntegrityError
 
-from core.db import Database, DatabaseUnavailable, Outbox, OutboxFull, migrate
+from core.db import Database, DatabaseUnavailable, Outbox, OutboxFull, Unkeepable, migrate
 
 metadata = MetaData()
 things = Table("things", metadata, Column("id", Integer, primary_key=True))
@@ -117,3 +118,22 @@ def test_a_component_migrates_its_own_history(database: Database, tmp_path: Path
         connection.execute(text("INSERT INTO made VALUES (1)"))
         connection.execute(text("DROP TABLE made"))
         connection.execute(text("DROP TABLE alembic_version"))
+
+
+def test_a_number_beyond_every_column_is_the_senders_mistake(database: Database) -> None:
+    with pytest.raises(Unkeepable), database.transaction() as connection:
+        connection.execute(insert(things).values(id=2**70))
+    assert _count(database) == 0
+
+
+def test_half_a_character_is_the_senders_mistake(database: Database) -> None:
+    with pytest.raises(Unkeepable), database.reading() as connection:
+        connection.execute(select(literal("\ud800")))
+
+
+def test_errors_do_not_tell_what_was_to_be_stored(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(insert(things).values(id=4711))
+    with pytest.raises(IntegrityError) as refused, database.transaction() as connection:
+        connection.execute(text("INSERT INTO things (id) VALUES (:number)"), {"number": 4711})
+    assert "hidden" in str(refused.value)

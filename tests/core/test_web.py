@@ -285,7 +285,20 @@ def test_peers_come_in_by_their_secret_only(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"a":1,"a":2}', b"\xff", b'{"a":"' + b"x" * 100 + b'"}', b"[" * 100]
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"a":1,"a":2}',
+        b"\xff",
+        b'{"a":"' + b"x" * 100 + b'"}',
+        b"[" * 100,
+        b'{"a":NaN}',
+        b'{"a":-Infinity}',
+        b'{"a":"\\ud800"}',
+        b'{"\\udfff":1}',
+    ],
 )
 def test_json_is_read_strictly(client: FlaskClient, body: bytes) -> None:
     answer = client.post("/api", data=body, content_type="application/json", headers=PEER)
