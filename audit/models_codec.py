@@ -28,6 +28,7 @@ _PRODUCT = {"name": "Tallygate", "vendor_name": "Tallygate"}
 # OCSF status_id: 1 success, 2 failure, 99 other; severity_id: 1 informational, 2 low.
 _STATUS = {Outcome.INTENDED: 99, Outcome.SUCCESS: 1, Outcome.DENIED: 2, Outcome.FAILURE: 2}
 _SEVERITY = {Outcome.INTENDED: 1, Outcome.SUCCESS: 1, Outcome.DENIED: 2, Outcome.FAILURE: 2}
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _HEADER = ("subject", "actor", "object", "organisation", "session", "zone", "decision", "policy")
 
 
@@ -146,7 +147,7 @@ def _event(document: dict[str, Any]) -> Event:
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _CANONICAL.encode(document).encode()
 
 
 def _load(encoded: bytes) -> dict[str, Any]:

@@ -211,7 +211,7 @@ class Log:
         for event, ciphertext in zip(events, ciphertexts, strict=True):
             sequence = sources.get(event.source, 0)
             try:
-                raw = encode_entry(replace(event, sealed={}), sequence=sequence, ciphertext=ciphertext)
+                raw = encode_entry(event, sequence=sequence, ciphertext=ciphertext)
             except BadEvent as error:
                 refused[event.key] = error
                 continue
@@ -238,7 +238,7 @@ class Log:
 
     def _answer(self, event: Event, fresh: dict[str, Event], known: dict[str, int]) -> Place | TallygateError:
         if (first := fresh.get(event.key)) is not None:
-            if _comparable(first) != _comparable(event):
+            if first is not event and _comparable(first) != _comparable(event):
                 return KeyReused()
             index = self._places([event.key])[event.key]
             return Place(index, self._leaf(index))

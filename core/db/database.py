@@ -5,7 +5,8 @@ SQLite runs in WAL mode with foreign keys, a busy timeout and synchronous FULL. 
 BEGIN, so a transaction never fails half-way because another one wrote first.
 """
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Self
 
@@ -84,6 +85,22 @@ class Database:
             self._engine.connect().execution_options(tallygate_reads=True) as connection,
         ):
             yield connection
+
+    def look_up(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of one plain SELECT on SQLite, ``?`` standing for values; its own snapshot.
+
+        Costs a tenth of a built statement in a transaction: for what every single event has to ask.
+
+        Raises:
+            DatabaseUnavailable: the database did not answer.
+        """
+        try:
+            with self._translating(), closing(self._engine.raw_connection()) as connection:
+                cursor = connection.cursor()
+                cursor.execute(statement, values)
+                return list(cursor.fetchall())
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable from error
 
     def check(self) -> None:
         """Answer one trivial query.
