@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Births that were cut off, a site that comes back after years, two cities on one machine, and a clean end."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import pytest
+import requests
+
+from app.up import free_ports, write_configuration
+from tests.flows import invariants
+from tests.flows.city import COMMAND, ROOT, City, started, until
+
+SEED = 20261120
+MOMENTS = 6
+TWO_YEARS = "-730d"
+
+
+@pytest.fixture
+def unborn() -> Iterator[City]:
+    """A folder with a configuration file; nothing is born or started yet."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
+    folder.chmod(0o755)
+    city = City(folder)
+    write_configuration(city.configuration, free_ports())
+    yield city
+    if city._process is not None and city._process.poll() is None:
+        city.stop()
+    shutil.rmtree(folder)
+    city.terminal.unlink(missing_ok=True)
+
+
+def _site(city: City) -> tuple[str, str]:
+    return "--site", str(city.configuration)
+
+
+def test_a_site_that_was_off_for_two_years_comes_back(unborn: City) -> None:
+    city = unborn
+    subprocess.run(
+        ["faketime", "-f", TWO_YEARS, *COMMAND, "init", *_site(city)],
+        cwd=ROOT,
+        # Waiting inside needs a clock that runs as usual.
+        env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
+        check=True,
+        capture_output=True,
+    )
+    born = len(invariants.leaves(city))
+
+    found = city.tallygate("doctor", *_site(city), check=False)
+    assert found.returncode == 1
+    assert "WRONG certificate tls.pem: has expired: run “tallygate init --renew-processes”" in found.stdout
+
+    city.tallygate("init", "--renew-processes", *_site(city))
+    renewed = city.tallygate("doctor", *_site(city), check=False).stdout
+    assert "ok    certificate tls.pem" in renewed
+    assert "has expired" not in renewed
+
+    city.start(*_site(city), "--without-demo")
+    assert "ok    certificate tls.pem" in city.tallygate("doctor", *_site(city)).stdout
+    for label, path in (("tax", "/"), ("sso", "/.well-known/openid-configuration"), ("log", "/checkpoint")):
+        said = subprocess.run(
+            ["curl", "-sS", "-o", os.devnull, "-w", "%{http_code}", "--cacert", str(city.root), city.url(label, path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert said == "200", label
+    # The record goes on where it stood, two years later.
+    invariants.check(city)
+    entries = invariants.entries(city)
+    assert len(entries) > born
+    two_years = 2 * 365 * 86400 * 1000
+    assert entries[-1]["time"] - entries[0]["time"] >= two_years
+    # And what is valid now was certified now.
+    lists = city.http().get(city.url("pki", "/crl/infrastructure.crl", "plain"))
+    assert lists.status_code == 200
+    assert city.stop() == 0
+
+
+def test_a_birth_that_was_cut_off_begins_again(unborn: City) -> None:
+    city = unborn
+    began = time.monotonic()
+    city.tallygate("init", *_site(city))
+    whole = time.monotonic() - began
+    shutil.rmtree(city.folder / "audit")
+    (city.folder / "born").unlink()
+
+    dice = Random(SEED)  # noqa: S311 - moments that can be repeated
+    for _ in range(MOMENTS):
+        with subprocess.Popen(
+            [*COMMAND, "init", *_site(city)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as birth:
+            time.sleep(dice.uniform(whole / 8, whole))
+            birth.kill()
+        assert not (city.folder / "born").exists() or birth.returncode == 0
+        (city.folder / "born").unlink(missing_ok=True)
+        until(lambda: not _named_after(city))
+
+    said = city.tallygate("init", *_site(city)).stdout
+    assert "An earlier birth was interrupted" in said
+    assert "The site is born" in said
+    assert city.verify_log().returncode == 0
+    assert len([path for path in city.folder.iterdir() if path.name == "born"]) == 1
+
+    again = city.tallygate("init", *_site(city), check=False)
+    assert again.returncode == 1
+    assert "already_born" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert city.verify_log().returncode == 0
+
+
+def test_renewal_needs_a_site_and_stopped_roles(unborn: City) -> None:
+    city = unborn
+    before = city.tallygate("init", "--renew-processes", *_site(city), check=False)
+    assert before.returncode == 1
+    assert "not_born" in before.stderr
+    assert list(city.folder.iterdir()) == [city.configuration]
+
+    city.start("--without-demo")
+    certificate = (city.folder / "nginx" / "tls.pem").read_bytes()
+    while_running = city.tallygate("init", "--renew-processes", *_site(city), check=False)
+    assert while_running.returncode == 1
+    assert "Traceback" not in while_running.stderr
+    assert (city.folder / "nginx" / "tls.pem").read_bytes() == certificate
+    twice = city.tallygate("up", "--state", str(city.folder), check=False)
+    assert twice.returncode == 1
+    assert "already_up" in twice.stderr
+    assert city.ready()
+    assert city.stop() == 0
+
+
+def test_two_cities_live_side_by_side_and_leave_nothing_behind() -> None:
+    with ExitStack() as both:
+        first = both.enter_context(started("--without-demo"))
+        second = both.enter_context(started("--without-demo"))
+        assert not set(first.ports.values()) & set(second.ports.values())
+        assert first.ready()
+        assert second.ready()
+        with pytest.raises(requests.exceptions.SSLError):
+            # Each has a root of its own.
+            second.http().get(first.url("tax"), timeout=5)
+        families = [_family(city) for city in (first, second)]
+        assert all(len(family) > 20 for family in families)
+        cities = (first, second)
+        second.stop()
+        until(lambda: not [pid for pid in families[1] if _alive(pid)])
+        assert first.ready()
+        # The context presses Ctrl-C once more, on a process that has ended already.
+    until(lambda: not [command for city in cities for command in _named_after(city)])
+    until(lambda: not [pid for pid in families[0] if _alive(pid)])
+
+
+def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -> None:
+    city = unborn
+    command = [*COMMAND, "up", "--state", str(city.folder), "--without-demo"]
+    root = os.geteuid() == 0
+    if root:
+        command = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", *command]
+        for path in (city.folder, city.configuration):
+            shutil.chown(path, "nobody", "nogroup")
+    with city.terminal.open("w") as output:
+        running = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, text=True
+        )
+    city._process = running
+    until(lambda: "Ctrl-C stops everything." in city.said() or running.poll() is not None, seconds=120, every=0.2)
+    assert city.ready(), city.said()
+    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in _family(city)}
+    assert len(owners) == 1
+    assert owners != {0}
+    doctor = [*COMMAND, "doctor", *_site(city)]
+    if root:
+        doctor = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", *doctor]
+    said = subprocess.run(doctor, cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "all roles share one system user" in said.stdout
+    assert city.stop() == 0
+    until(lambda: not _named_after(city))
+
+
+def _family(city: City) -> list[int]:
+    """Every process that descends from the supervisor."""
+    assert city._process is not None
+    found, waiting = [], [city._process.pid]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            waiting += [int(child) for child in task.read_text("ascii").split()]
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _named_after(city: City) -> list[str]:
+    """Command lines that name the city's folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if f"{city.folder}/" in command or command.rstrip().endswith(str(city.folder)):
+            found.append(command)
+    return found

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every process dies by SIGKILL at random moments under load; what was acknowledged stays, nothing works twice.
+
+The moments follow from a seed, printed with every kill. TALLYGATE_KILLS says how often each role dies (scripts/soak:
+1,000), TALLYGATE_SEED which moments.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from core.calls import Peer
+from core.errors import TallygateError
+from tests.flows import invariants
+from tests.flows.city import City, started, until
+from tests.flows.load import Acknowledged, Load, Surfer, peer
+
+KILLS = int(os.environ.get("TALLYGATE_KILLS", "10"))
+SEED = int(os.environ.get("TALLYGATE_SEED", "20261120"))
+SERVING = (
+    "audit", "directory", "ca", "sso", "signatures", "gateway", "portal:tax", "portal:social", "portal:documents",
+)  # fmt: skip
+ROLES = ("slapd", "log", *SERVING, "nginx")
+HEALED_WITHIN = 60.0
+"""Seconds from the last kill of a round until every role is ready again, its longest back-off included."""
+
+
+@pytest.fixture(scope="module")
+def city() -> Iterator[City]:
+    """A city of its own: nobody else's should die so often."""
+    with started() as running:
+        yield running
+
+
+@pytest.mark.timeout(0)
+def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> None:
+    memory = Acknowledged()
+    subjects = _citizens(city)
+    dice = Random(SEED)  # noqa: S311 - moments that can be repeated
+    longest = 0.0
+    with Load(city, memory, subjects, seed=SEED) as load:
+        until(lambda: _has_begun(memory), seconds=60)
+        for round_ in range(KILLS):
+            time.sleep(dice.uniform(0.2, 1))
+            victims = [(role, False) for role in ROLES] + [(dice.choice(SERVING), True), ("nginx", True)]
+            dice.shuffle(victims)
+            for role, worker in victims:
+                time.sleep(dice.uniform(0, 0.6))
+                _kill(city, dice, role, worker=worker)
+            load.check()
+            since = time.monotonic()
+            until(lambda: _all_ready(city), seconds=HEALED_WITHIN, every=0.2)
+            longest = max(longest, time.monotonic() - since)
+            print(f"round {round_ + 1}: healed after {time.monotonic() - since:.1f} s", dict(memory.did))  # noqa: T201
+        # Work must go on by itself, for everybody.
+        before = Counter(memory.did)
+        until(lambda: all(memory.did[what] > before[what] for what in before), seconds=60)
+    print(f"seed {SEED}, longest healing {longest:.1f} s, refusals", memory.refusals.most_common(40))  # noqa: T201
+    assert not memory.faults, (len(memory.faults), memory.faults[:3])
+    until(lambda: _all_ready(city), seconds=HEALED_WITHIN)
+    _check(city, memory)
+
+
+def _has_begun(memory: Acknowledged) -> bool:
+    return all(memory.did[what] for what in ("page", "refresh", "certificate", "seal", "verify", "/disable", "search"))
+
+
+def _citizens(city: City) -> list[str]:
+    """Subjects of people about whom nobody else here does anything."""
+    born = [
+        entry["unmapped"]["subject"]
+        for entry in invariants.entries(city)
+        if entry["unmapped"]["type"] == "directory.person.created"
+        and entry["unmapped"]["attributes"]["kind"] == "citizen"
+    ]
+    busy = {entry["unmapped"].get("subject") for entry in _of(city, "sso.login")}
+    return [subject for subject in born[10:] if subject not in busy]
+
+
+def _kill(city: City, dice: Random, role: str, *, worker: bool) -> None:
+    """SIGKILL a process of the role that lives now; its main process, or one of those it made."""
+    pid = until(lambda: _processes(city).get(role), seconds=HEALED_WITHIN)
+    if worker:
+        pid = dice.choice(until(lambda: _children(_processes(city).get(role, 0)), seconds=HEALED_WITHIN))
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _processes(city: City) -> dict[str, int]:
+    """Main processes by role, as the operating system lists them."""
+    assert city._process is not None
+    found = {}
+    for pid in _children(city._process.pid):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        for role in ROLES:
+            if f" serve {role} " in command or f"/{role} " in command.partition(" -")[0] + " ":
+                found[role] = pid
+    return found
+
+
+def _children(parent: int) -> list[int]:
+    try:
+        tasks = [task.read_text("ascii") for task in Path(f"/proc/{parent}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(pid) for task in tasks for pid in task.split()]
+
+
+def _all_ready(city: City) -> bool:
+    for role in SERVING:
+        probe = Peer(path=city.folder / "run" / f"{role.replace(':', '-')}.sock", caller="test", secret=b"", timeout=5)
+        try:
+            probe.call("GET", "/readyz")
+        except TallygateError:
+            return False
+        finally:
+            probe.close()
+    return city.ready()
+
+
+def _check(city: City, memory: Acknowledged) -> None:
+    report = city.verify_log()
+    assert report.returncode == 0, report.stdout + report.stderr
+    # What was acknowledged is sequenced, and published a quarter of a second later; outcomes wait in their owners'
+    # outboxes and come as soon as the log is back.
+    acted_on = invariants._decisions_seen(city) | set(memory.decisions)
+    until(lambda: not _unrecorded(city, acted_on), seconds=10, every=0.5)
+    until(lambda: not set(memory.certificates) - _issued(city), seconds=30, every=0.5)
+    entries = invariants.entries(city)
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        by_type.setdefault(entry["unmapped"]["type"], []).append(entry["unmapped"])
+    _check_keys(entries)
+    assert memory.decisions
+    _check_logins(city, memory, by_type)
+    _check_certificates(city, memory, by_type)
+    assert len(by_type["signature.made"]) >= memory.did["seal"]
+    assert len(by_type["signature.verified"]) >= memory.did["verify"]
+    assert len(by_type["audit.searched"]) >= memory.did["search"]
+    for verb in ("disable", "enable"):
+        assert len(by_type[f"directory.person.{verb}d"]) >= memory.did[f"/{verb}"]
+    # Without any repair by hand, a person logs in.
+    page = Surfer(city, "chen.wei", Acknowledged()).enter(city.url("tax", "/me"))
+    assert "Chen Wei" in page.text
+
+
+def _check_keys(entries: list[dict[str, Any]]) -> None:
+    uids = Counter(entry["metadata"]["uid"] for entry in entries)
+    assert not [uid for uid, times in uids.items() if times > 1], "an entry was recorded twice"
+
+
+def _unrecorded(city: City, acted_on: set[str]) -> set[str]:
+    """Accesses without their record."""
+    recorded = Counter(entry["unmapped"]["decision"] for entry in _of(city, "gateway.decision"))
+    assert max(recorded.values()) == 1
+    return acted_on - set(recorded)
+
+
+def _check_logins(city: City, memory: Acknowledged, by_type: dict[str, list[dict[str, Any]]]) -> None:
+    logged_in = {entry.get("session") for entry in by_type["sso.login"]}
+    assert not set(memory.sessions) - logged_in
+    intended = {entry["object"] for entry in by_type["sso.token.intended"]}
+    assert not set(memory.families) - intended
+    assert not set(memory.ended) - {entry["session"] for entry in by_type["sso.session.ended"]}
+    assert not set(memory.revoked_families) - {entry["object"] for entry in by_type["sso.token.revoked"]}
+    assert not [code for code, times in memory.redeemed.items() if times > 1], "a code worked twice"
+    # What was revoked stays so.
+    password = (city.folder / "portal-tax" / "oidc.secret").read_text("ascii").strip()
+    for token in list(memory.revoked_families.values())[-100:]:
+        answer = city.http().post(
+            city.url("sso", "/token"),
+            data={"grant_type": "refresh_token", "refresh_token": token},
+            auth=("tax", password),
+        )
+        assert answer.status_code == 400, answer.text
+
+
+def _check_certificates(city: City, memory: Acknowledged, by_type: dict[str, list[dict[str, Any]]]) -> None:
+    intended = Counter(entry["object"] for entry in _issuances(by_type["ca.certificate.intended"]))
+    assert max(intended.values()) == 1, "a serial was used twice"
+    assert not set(memory.certificates) - set(intended)
+    assert not {entry["object"] for entry in by_type["ca.certificate.issued"]} - set(intended)
+    assert not set(memory.withdrawn) - {entry["object"] for entry in by_type["ca.certificate.revoked"]}
+    exist: dict[str, dict[str, Any]] = {}
+    role = peer(city, "ca")
+    for subject in sorted({entry["subject"] for entry in by_type["ca.certificate.intended"] if entry.get("subject")}):
+        listed = role.call("GET", f"/api/v1/subjects/{subject}/certificates").json()["certificates"]
+        # What is only reserved, intended or abandoned is no certificate: its key was not touched.
+        exist.update({each["serial"]: each for each in listed if each["state"] in {"signed", "delivered"}})
+    assert exist
+    assert not set(exist) - set(intended), "a certificate exists that was never intended"
+    # The list shows the newest of a subject; a soak may have given somebody more than one page.
+    for serial in memory.certificates:
+        status = role.call("GET", f"/api/v1/certificates/{serial}/status").json()
+        # One that was about to be revoked or suspended when somebody died may be any of these.
+        assert status["standing"] in ({"revoked"} if serial in memory.withdrawn else {"good", "suspended", "revoked"})
+    role.close()
+
+
+def _issuances(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry for entry in entries if "commitment" in entry["attributes"]]
+
+
+def _issued(city: City) -> set[str]:
+    """Serials whose outcome is on the record."""
+    return {entry["unmapped"]["object"] for entry in _of(city, "ca.certificate.issued")}
+
+
+def _of(city: City, kind: str) -> list[dict[str, Any]]:
+    return [entry for entry in invariants.entries(city) if entry["unmapped"]["type"] == kind]
