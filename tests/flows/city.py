@@ -125,12 +125,13 @@ class City:
 
 
 @contextmanager
-def started(*options: str) -> Iterator[City]:
-    """A new city in a short-lived folder; its socket paths must stay short."""
+def started(*options: str, prepare: Callable[[Path], None] = lambda _: None) -> Iterator[City]:
+    """A new city in a short-lived folder, whose socket paths must stay short; ``prepare`` may write its site.toml."""
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
     folder.chmod(0o755)
     city = City(folder)
     try:
+        prepare(folder)
         city.start(*options)
         yield city
         assert city.stop() == 0, city.said()

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 import secrets
+import subprocess
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -105,3 +106,14 @@ def serial_of(link: str) -> str:
     found = re.search(r"/certificates/([0-9a-f]+)", link)
     assert found
     return found.group(1)
+
+
+def subject_of(city: City, card: str) -> str:
+    """The identifier of a person or device, from the certificate on the card."""
+    said = subprocess.run(
+        ["openssl", "x509", "-in", str(city.folder / "demo" / f"{card}.pem"), "-noout", "-ext", "subjectAltName"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return said.split("urn:uuid:")[1].split()[0].strip(",")
