@@ -8,6 +8,7 @@ The mark of a birth under way is written first, that of a finished one last. A b
 nothing to anybody: `init` removes what it left and begins again. Whatever no birth put there is never removed.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -65,6 +66,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         NotEmpty: the folder holds something else; it is left as it is.
     """
     site = context.site
+    let_others_pass()
     if is_born(site):
         raise AlreadyBorn
     _clear(site, say)
@@ -113,6 +115,11 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
             ca.issue_process_certificates(context, recorder)
     finally:
         users.own(context.site)
+
+
+def let_others_pass() -> None:
+    """Make what is public readable by the roles' users, whatever the caller's shell says; secrets name their mode."""
+    os.umask(0o022)
 
 
 def _recording(context: Context) -> AbstractContextManager[Recorder]:

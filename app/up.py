@@ -27,6 +27,8 @@ from .wiring import directory, gateway
 PREFERRED = (8443, 8444, 8445, 8080, 8636)
 """Ports a city asks for first: external, internal, management, plain, directory."""
 _CITIES = 20
+_HOME = Path(__file__).resolve().parent.parent / ".state"
+"""Cities that were given no folder live beside the code."""
 
 
 class PortTaken(Conflict):
@@ -51,6 +53,7 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         PortTaken: one of its ports is not free.
         StartFailed: a process did not become ready.
     """
+    birth.let_others_pass()
     with _folder(configuration, state) as folder:
         file = configuration or birth.configuration_of(folder)
         if not file.exists():
@@ -151,12 +154,11 @@ def _check_ports(site: SiteSettings) -> None:
 
 
 @contextmanager
-def _folder(configuration: Path | None, state: Path | None) -> Iterator[Path]:
+def _folder(configuration: Path | None, state: Path | None, home: Path = _HOME) -> Iterator[Path]:
     """The state folder, locked for as long as this process runs."""
     if configuration is not None or state is not None:
         wishes = [configuration.parent if configuration is not None else state]
     else:
-        home = Path(__file__).resolve().parent.parent / ".state"
         wishes = [home / "city", *(home / f"city-{number}" for number in range(2, _CITIES))]
     for folder in wishes:
         assert folder is not None  # noqa: S101 - one of the two was given

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a new city goes: folders and ports that nobody else holds, whatever else runs on the machine."""
+
+import fcntl
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.context import Context
+from app.up import PREFERRED, AlreadyUp, PortTaken, _check_ports, _folder, free_ports, write_configuration
+from core.site import Ports
+
+
+def _numbers(ports: Ports) -> list[int]:
+    return [ports.external, ports.internal, ports.management, ports.plain, ports.ldaps]
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield int(holder.getsockname()[1])
+
+
+def test_preferred_ports_need_no_privilege() -> None:
+    assert all(port > 1024 for port in PREFERRED)
+    assert not {443, 80, 389, 636, 5432} & set(PREFERRED)
+
+
+def test_ports_in_use_are_replaced_by_others() -> None:
+    with ExitStack() as holders:
+        for port in PREFERRED:
+            holder = holders.enter_context(socket.socket())
+            try:
+                holder.bind(("127.0.0.1", port))
+            except OSError:
+                # Another city has it already, which is as good.
+                continue
+            holder.listen()
+        found = _numbers(free_ports())
+        assert not set(found) & set(PREFERRED)
+        assert len(set(found)) == len(found)
+
+
+def test_ports_found_are_free_again_to_be_used() -> None:
+    for port in _numbers(free_ports()):
+        with socket.socket() as user:
+            user.bind(("127.0.0.1", port))
+
+
+def test_a_configuration_that_was_written_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "site.toml"
+    ports = free_ports()
+    write_configuration(file, ports)
+    site = Context.read(file).site
+    assert _numbers(site.ports) == _numbers(ports)
+    assert site.state == file.parent
+    assert site.domain == "city.localhost"
+
+
+def test_a_port_of_the_site_that_somebody_holds_is_named(tmp_path: Path, taken: int) -> None:
+    free = free_ports()
+    file = tmp_path / "site.toml"
+    write_configuration(
+        file,
+        Ports(external=taken, internal=free.internal, management=free.management, plain=free.plain, ldaps=free.ldaps),
+    )
+    with pytest.raises(PortTaken, match=str(taken)):
+        _check_ports(Context.read(file).site)
+
+
+def test_one_folder_has_one_supervisor(tmp_path: Path) -> None:
+    with _folder(None, tmp_path / "city") as folder:
+        assert folder == tmp_path / "city"
+        with pytest.raises(AlreadyUp), _folder(None, tmp_path / "city"):
+            pass
+        # The site's file names the same folder.
+        with pytest.raises(AlreadyUp), _folder(tmp_path / "city" / "site.toml", None):
+            pass
+    with _folder(None, tmp_path / "city"):
+        pass
+
+
+def test_the_lock_is_not_inherited_by_what_is_started(tmp_path: Path) -> None:
+    with _folder(None, tmp_path):
+        held = [
+            int(path.name)
+            for path in Path("/proc/self/fd").iterdir()
+            if path.is_symlink() and str(path.readlink()) == str(tmp_path / ".running")
+        ]
+        assert held
+        assert all(fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC for number in held)
+
+
+def test_a_second_city_of_a_checkout_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    with ExitStack() as cities:
+        folders = [cities.enter_context(_folder(None, None, home=tmp_path)) for _ in range(3)]
+        assert [folder.name for folder in folders] == ["city", "city-2", "city-3"]
+    with _folder(None, None, home=tmp_path) as again:
+        assert again.name == "city"
