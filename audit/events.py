@@ -67,6 +67,7 @@ KINDS: dict[str, Kind] = {
     "policy.released": Kind(3004, 3, N_("Policies released"), grants=True),
     "gateway.decision": Kind(6003, 99, N_("Access decided")),
     "gateway.session.opened": Kind(3003, 1, N_("Gateway session opened"), grants=True),
+    "gateway.session.ended": Kind(3002, 2, N_("Gateway session ended")),
     "signature.intended": Kind(6003, 1, N_("Document about to be signed"), grants=True),
     "signature.made": Kind(6003, 1, N_("Document signed")),
     "signature.refused": Kind(6003, 1, N_("Signature refused")),

@@ -5,7 +5,7 @@ Shared by all workers of the role. Whoever can write here can let a known cookie
 he cannot make an identity, because a session's roles come from the directory and its cookie is stored only hashed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -122,12 +122,21 @@ class Store:
         with self._database.transaction() as connection:
             connection.execute(update(_sessions).where(_sessions.c.digest == digest).values(seen=_seconds(at)))
 
-    def end_session(self, digest: str) -> Session | None:
-        """Forget one session and return what it was."""
+    def end_session(self, digest: str, *, note: Callable[[Session], tuple[str, bytes]]) -> Session | None:
+        """Forget one session and return what it was; ``note`` makes the record of it that is kept with the act.
+
+        Raises:
+            OutboxFull: the record cannot keep up.
+        """
         with self._database.transaction() as connection:
             row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
-            connection.execute(delete(_sessions).where(_sessions.c.digest == digest))
-        return None if row is None else _session(row)
+            gone = connection.execute(delete(_sessions).where(_sessions.c.digest == digest)).rowcount
+            # Whoever asks twice at once ends it once.
+            ended = _session(row) if row is not None and gone else None
+            if ended is not None:
+                key, body = note(ended)
+                _outbox.put(connection, key=key, body=body)
+        return ended
 
     def forget(self, *, opened_before: datetime, seen_before: datetime, at: datetime) -> None:
         """Drop sessions that are over and revocations nothing depends on."""

@@ -142,7 +142,7 @@ class ShippedPolicies:
         if request.actor.startswith("role:"):
             return Verdict(allowed=True, reasons=("role-of-the-site",))
         self._engine.reload()
-        person = self._directory.person(request.actor)
+        person, at = self._directory.person(request.actor), self._clock.now()
         at_desk = not any(role.startswith("role:") for role in request.actor_roles)
         decision = self._engine.decide(
             DecisionRequest(
@@ -150,7 +150,7 @@ class ShippedPolicies:
                 subject=person.subject,
                 roles=person.roles | {person.kind.value},
                 organisation=person.organisation,
-                mandates=frozenset(each.organisation for each in person.mandates),
+                mandates=frozenset(each.organisation for each in person.mandates if each.until >= at.date()),
                 enabled=person.enabled,
                 proofing=person.proofing.level,
                 assurance=request.assurance,
@@ -164,7 +164,7 @@ class ShippedPolicies:
                 # Self-service stays in the zone it came from; the desk stands in the management network.
                 to_zone=_DESK_ZONE if at_desk else request.zone,
                 required_assurance=profile.assurance,
-                at=self._clock.now(),
+                at=at,
             )
         )
         return Verdict(allowed=decision.allowed, reasons=decision.reasons or (decision.code,), version=decision.version)

@@ -147,7 +147,7 @@ class Identification:
         if at - found.seen >= TOUCH_EVERY:
             self._store.touch(found.digest, at=at)
         return self._person(
-            found.subject, session=found.session, acr=found.acr, methods=found.methods, credential="session"
+            found.subject, session=found.session, acr=found.acr, methods=found.methods, credential="session", at=at
         )
 
     def _token(self, unverified: str, *, audience: str, at: datetime) -> Caller:
@@ -168,10 +168,19 @@ class Identification:
             methods=token.methods,
             credential="token",
             client=token.client,
+            at=at,
         )
 
     def _person(
-        self, subject: str, *, session: str, acr: int, methods: tuple[str, ...], credential: str, client: str = ""
+        self,
+        subject: str,
+        *,
+        session: str,
+        acr: int,
+        methods: tuple[str, ...],
+        credential: str,
+        at: datetime,
+        client: str = "",
     ) -> Caller:
         try:
             person = self._people.person(subject)
@@ -186,7 +195,7 @@ class Identification:
             client=client,
             roles=person.roles,
             organisation=person.organisation,
-            mandates=frozenset(mandate.organisation for mandate in person.mandates),
+            mandates=frozenset(mandate.organisation for mandate in person.mandates if mandate.until >= at.date()),
             enabled=person.enabled,
             proofing=person.proofing.level,
             assurance=min(acr, person.proofing.level),

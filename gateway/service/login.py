@@ -152,8 +152,14 @@ class Logins:
         return cookie
 
     def leave(self, cookie: str, *, host: str, listener: str) -> str:
-        """End the session of this cookie and return the address at the sign-on where logging out goes on."""
-        ended = self._store.end_session(digest(cookie)) if cookie else None
+        """End the session of this cookie and return the address at the sign-on where logging out goes on.
+
+        Raises:
+            OutboxFull: the record cannot keep up; the session goes on.
+        """
+        ended = self._store.end_session(digest(cookie), note=self._ended) if cookie else None
+        if ended is not None:
+            self._nudge()
         query = {"client_id": CLIENT}
         label = self._labels.get(host)
         if label is not None:
@@ -203,6 +209,20 @@ class Logins:
             },
             sealed=sealed,
         )
+
+    def _ended(self, session: Session) -> tuple[str, bytes]:
+        event = Event(
+            key=secrets.token_hex(16),
+            type="gateway.session.ended",
+            outcome=Outcome.SUCCESS,
+            at=self._clock.now(),
+            source="gateway",
+            subject=session.subject,
+            session=session.session,
+            zone=session.listener,
+            attributes={"host": session.host},
+        )
+        return event.key, encode_event(event)
 
     def _clean(self, at: datetime) -> None:
         now = self._clock.monotonic()

@@ -94,7 +94,10 @@ def test_assurance_is_the_lower_of_proofing_and_login(unit: Gateway) -> None:
         proofing=Proofing(level=1),
         organisation="tax-office",
         clearance=2,
-        mandates=(Mandate(organisation="mill", scope="tax", until=unit.clock.now().date()),),
+        mandates=(
+            Mandate(organisation="mill", scope="tax", until=unit.clock.now().date()),
+            Mandate(organisation="forge", scope="tax", until=unit.clock.now().date() - timedelta(days=1)),
+        ),
     )
     ask(unit, unverified_cookie=cookie)
     (request,) = unit.engine.asked

@@ -201,7 +201,7 @@ def test_an_assurance_that_does_not_exist_cannot_be_asked_for(get: Callable[...,
 def test_logging_out_ends_the_session_here_and_goes_on_at_the_sign_on(
     unit: Gateway, client: Client, get: Callable[..., TestResponse]
 ) -> None:
-    cookie = unit.open_session()
+    unit.open_session()
     client.set_cookie("__Host-tallygate", COOKIE, domain="tax.city.localhost", secure=True)
     page = get("/.tallygate/logout")
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
@@ -214,10 +214,16 @@ def test_logging_out_ends_the_session_here_and_goes_on_at_the_sign_on(
     assert reply.headers["Location"].startswith(unit.site.origin("sso") + "/logout?")
     assert query["id_token_hint"] == ["id-token"]
     assert query["post_logout_redirect_uri"] == [unit.site.origin("tax") + "/"]
-    assert unit.store.end_session("x") is None
+    _, waiting = unit.store.outbox_head()
+    ended = decode_event(waiting.body)
+    assert (ended.type, ended.outcome, ended.key) == ("gateway.session.ended", Outcome.SUCCESS, waiting.key)
+    assert (ended.subject, ended.session, ended.zone) == (SUBJECT, "sid-1", "external")
     assert "Max-Age=0" in next(one for one in reply.headers.getlist("Set-Cookie") if "__Host-tallygate=" in one)
     assert unit.site.origin("sso") in reply.headers["Content-Security-Policy"]
-    assert cookie
+    # There is nothing left to end, and nothing more to record.
+    again = get("/.tallygate/logout", method="POST", data=form, headers={"Referer": BASE + "/.tallygate/logout"})
+    assert again.status_code == reply.status_code
+    assert len(unit.store.outbox_head()) == 2
 
 
 @pytest.mark.parametrize("path", ["/.tallygate/login", "/.tallygate/denied", "/.tallygate/logout"])
