@@ -168,10 +168,13 @@ class Store:
             else:
                 connection.execute(update(_cursor).where(_cursor.c.id == 1).values(next=next_entry))
 
-    def revoked(self) -> set[tuple[Kind, str]]:
-        """Everything taken away."""
+    def revoked(self) -> dict[tuple[Kind, str], datetime | None]:
+        """Everything taken away, with the time after which nothing can depend on it."""
         with self._database.reading() as connection:
-            return {(Kind(row.kind), row.value) for row in connection.execute(select(_revoked))}
+            return {
+                (Kind(row.kind), row.value): None if row.until is None else datetime.fromtimestamp(row.until, UTC)
+                for row in connection.execute(select(_revoked))
+            }
 
     def outbox_head(self) -> list[Waiting]:
         """Records that wait for the log."""

@@ -21,6 +21,8 @@ SESSION_MEMORY = timedelta(hours=26)
 """Longer than any session or token of one sign-on session can live."""
 SAVE_EVERY = 5.0
 """Seconds between savings of a place that no effect depends on."""
+SWEEP_EVERY = 300.0
+"""Seconds between looks for what has passed."""
 _log = logger(__name__)
 
 
@@ -52,20 +54,32 @@ class News:
         self._clock = clock
         self._reload = reload_policies
         self._lock = threading.Lock()
+        # With the time after which nothing can depend on it; None stands until lifted.
         self._revoked = store.revoked()
         self._reload_due = False
+        self._heard: int | None = None
+        self._swept = clock.monotonic()
         # Place in the feed not yet saved (0: none), and when it was last saved. Most entries are decisions of our own
         # and change nothing; reading some of them again after a restart costs less than saving after each.
         self._unsaved = 0
         self._saved = clock.monotonic()
 
     def start(self) -> int:
-        """Where the feed is to be read from; memory is brought up to there."""
-        place = self._store.next_entry()
-        with self._lock:
-            # Added, not replaced: memory may know what the table could not take yet.
-            self._revoked |= self._store.revoked()
-        return place
+        """Where the feed is to be read from.
+
+        At first that is where any worker of the role got to, for the tables hold what was heard until there. Later it
+        is where this worker got to: what another heard meanwhile has not reached this one's memory and policies.
+        """
+        if self._heard is None:
+            place = self._store.next_entry()
+            with self._lock:
+                # Added, not replaced: memory may know what the table could not take yet.
+                self._revoked = {**self._store.revoked(), **self._revoked}
+            # The bundle was read before this place was: a release in between would go unheard.
+            self._reload_due = True
+            self._reload_policies()
+            self._heard = place
+        return self._heard
 
     def hear(self, entries: Sequence[Entry]) -> None:
         """Apply entries in order; an empty sequence is a heartbeat."""
@@ -82,15 +96,19 @@ class News:
             with self._lock:
                 for effect in effects:
                     if effect.lifts:
-                        self._revoked.discard((effect.kind, effect.value))
+                        self._revoked.pop((effect.kind, effect.value), None)
                     else:
-                        self._revoked.add((effect.kind, effect.value))
+                        self._revoked[effect.kind, effect.value] = effect.until
         if entries:
             self._unsaved = entries[-1].index + 1
         if effects or (self._unsaved and self._clock.monotonic() - self._saved >= SAVE_EVERY):
             self._store.apply(effects, next_entry=self._unsaved)
             self._saved, self._unsaved = self._clock.monotonic(), 0
+        if entries:
+            # Not before: what the table could not take is heard once more.
+            self._heard = entries[-1].index + 1
         self._reload_policies()
+        self._sweep()
 
     def taken(self, *names: tuple[Kind, str]) -> bool:
         """Whether any of these was taken away."""
@@ -101,6 +119,14 @@ class News:
     def policies_pending(self) -> bool:
         """A release was announced that this worker could not load yet; what it takes away is unknown."""
         return self._reload_due
+
+    def _sweep(self) -> None:
+        """Forget what nothing can depend on any more, so that memory does not grow with every logout."""
+        if self._clock.monotonic() - self._swept < SWEEP_EVERY:
+            return
+        self._swept, now = self._clock.monotonic(), self._clock.now()
+        with self._lock:
+            self._revoked = {name: until for name, until in self._revoked.items() if until is None or until > now}
 
     def _reload_policies(self) -> None:
         if not self._reload_due:

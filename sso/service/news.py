@@ -37,6 +37,7 @@ class News:
         # The issuing authority whose certificates people log in with.
         self._issuer = source
         self._written = 0
+        self._heard: int | None = None
         self._housekeeping_due = clock.monotonic() + _HOUSEKEEPING
 
     @property
@@ -45,9 +46,16 @@ class News:
         return tuple(_ACTS)
 
     def start(self) -> int:
-        """Where to begin listening."""
-        self._written = self._store.news.position()
-        return self._written
+        """Where to begin listening: at first where any worker got to, later where this one did.
+
+        The tables are shared, the policies in force are each worker's own.
+        """
+        if self._heard is None:
+            place = self._store.news.position()
+            # The bundle was read before this place was: a release in between would go unheard.
+            self._reload_policies()
+            self._written = self._heard = place
+        return self._heard
 
     def hear(self, entries: Sequence[Entry]) -> None:
         """Act on what is new; an empty sequence is a heartbeat, and a time for housekeeping."""
@@ -60,6 +68,8 @@ class News:
         if entries and (acted or entries[-1].index + 1 - self._written >= _STRIDE):
             self._written = entries[-1].index + 1
             self._store.news.advance(self._written)
+        if entries:
+            self._heard = entries[-1].index + 1
         if acted:
             self._nudge()
         if self._clock.monotonic() >= self._housekeeping_due:

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers share tables, not policies: each hears every release itself, whatever another heard already."""
+
+from audit import Entry, Event, Outcome
+from sso.service.news import News
+from tests.fakes.sso_directory import LI
+
+from .conftest import World
+
+
+def _entry(world: World, kind: str, index: int) -> Entry:
+    event = Event(
+        key=f"{index:032}", type=kind, outcome=Outcome.SUCCESS, at=world.clock.now(), source="directory", subject=LI
+    )
+    return Entry(index=index, event=event)
+
+
+def _worker(world: World) -> tuple[News, list[int]]:
+    loads: list[int] = []
+    news = News(
+        store=world.store,
+        records=world.service.news._records,
+        clock=world.clock,
+        nudge=lambda: None,
+        reload_policies=lambda: loads.append(1),
+    )
+    return news, loads
+
+
+def test_a_release_heard_by_one_worker_is_heard_by_one_whose_line_was_broken(world: World) -> None:
+    (quick, _), (slow, loads) = _worker(world), _worker(world)
+    for worker in (quick, slow):
+        worker.start()
+    released = _entry(world, "policy.released", 5)
+    quick.hear([released, _entry(world, "directory.person.disabled", 6)])
+    assert world.store.news.position() == 7
+    before = len(loads)
+    assert slow.start() <= 5
+    slow.hear([released])
+    assert len(loads) == before + 1
+
+
+def test_a_release_between_reading_the_bundle_and_the_first_word_is_not_missed(world: World) -> None:
+    quick, _ = _worker(world)
+    late, loads = _worker(world)
+    quick.start()
+    quick.hear([_entry(world, "policy.released", 5)])
+    assert late.start() == 6
+    assert loads
