@@ -17,6 +17,7 @@ import requests
 from app.up import free_ports, write_configuration
 from tests.flows import invariants
 from tests.flows.city import COMMAND, ROOT, City, started, until
+from tests.flows.machine import alive, family, named_after
 
 SEED = 20261120
 MOMENTS = 6
@@ -101,7 +102,7 @@ def test_a_birth_that_was_cut_off_begins_again(unborn: City) -> None:
             birth.kill()
         assert not (city.folder / "born").exists() or birth.returncode == 0
         (city.folder / "born").unlink(missing_ok=True)
-        until(lambda: not _named_after(city))
+        until(lambda: not named_after(city))
 
     said = city.tallygate("init", *_site(city)).stdout
     assert "An earlier birth was interrupted" in said
@@ -146,15 +147,15 @@ def test_two_cities_live_side_by_side_and_leave_nothing_behind() -> None:
         with pytest.raises(requests.exceptions.SSLError):
             # Each has a root of its own.
             second.http().get(first.url("tax"), timeout=5)
-        families = [_family(city) for city in (first, second)]
+        families = [family(city) for city in (first, second)]
         assert all(len(family) > 20 for family in families)
         cities = (first, second)
         second.stop()
-        until(lambda: not [pid for pid in families[1] if _alive(pid)])
+        until(lambda: not [pid for pid in families[1] if alive(pid)])
         assert first.ready()
         # The context presses Ctrl-C once more, on a process that has ended already.
-    until(lambda: not [command for city in cities for command in _named_after(city)])
-    until(lambda: not [pid for pid in families[0] if _alive(pid)])
+    until(lambda: not [command for city in cities for command in named_after(city)])
+    until(lambda: not [pid for pid in families[0] if alive(pid)])
 
 
 def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -> None:
@@ -172,7 +173,7 @@ def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -
     city._process = running
     until(lambda: "Ctrl-C stops everything." in city.said() or running.poll() is not None, seconds=120, every=0.2)
     assert city.ready(), city.said()
-    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in _family(city)}
+    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in family(city)}
     assert len(owners) == 1
     assert owners != {0}
     doctor = [*COMMAND, "doctor", *_site(city)]
@@ -182,37 +183,4 @@ def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -
     assert said.returncode == 0, said.stdout + said.stderr
     assert "all roles share one system user" in said.stdout
     assert city.stop() == 0
-    until(lambda: not _named_after(city))
-
-
-def _family(city: City) -> list[int]:
-    """Every process that descends from the supervisor."""
-    assert city._process is not None
-    found, waiting = [], [city._process.pid]
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            waiting += [int(child) for child in task.read_text("ascii").split()]
-    return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def _named_after(city: City) -> list[str]:
-    """Command lines that name the city's folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        except OSError:
-            continue
-        if f"{city.folder}/" in command or command.rstrip().endswith(str(city.folder)):
-            found.append(command)
-    return found
+    until(lambda: not named_after(city))

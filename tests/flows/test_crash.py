@@ -10,7 +10,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,13 +20,10 @@ from core.errors import TallygateError
 from tests.flows import invariants
 from tests.flows.city import City, started, until
 from tests.flows.load import Acknowledged, Load, Surfer, peer
+from tests.flows.machine import PROCESSES, SERVING, children, processes
 
 KILLS = int(os.environ.get("TALLYGATE_KILLS", "10"))
 SEED = int(os.environ.get("TALLYGATE_SEED", "20261120"))
-SERVING = (
-    "audit", "directory", "ca", "sso", "signatures", "gateway", "portal:tax", "portal:social", "portal:documents",
-)  # fmt: skip
-ROLES = ("slapd", "log", *SERVING, "nginx")
 HEALED_WITHIN = 60.0
 """Seconds from the last kill of a round until every role is ready again, its longest back-off included."""
 
@@ -49,7 +45,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
         until(lambda: _has_begun(memory), seconds=60)
         for round_ in range(KILLS):
             time.sleep(dice.uniform(0.2, 1))
-            victims = [(role, False) for role in ROLES] + [(dice.choice(SERVING), True), ("nginx", True)]
+            victims = [(role, False) for role in PROCESSES] + [(dice.choice(SERVING), True), ("nginx", True)]
             dice.shuffle(victims)
             for role, worker in victims:
                 time.sleep(dice.uniform(0, 0.6))
@@ -86,36 +82,13 @@ def _citizens(city: City) -> list[str]:
 
 def _kill(city: City, dice: Random, role: str, *, worker: bool) -> None:
     """SIGKILL a process of the role that lives now; its main process, or one of those it made."""
-    pid = until(lambda: _processes(city).get(role), seconds=HEALED_WITHIN)
+    pid = until(lambda: processes(city).get(role), seconds=HEALED_WITHIN)
     if worker:
-        pid = dice.choice(until(lambda: _children(_processes(city).get(role, 0)), seconds=HEALED_WITHIN))
+        pid = dice.choice(until(lambda: children(processes(city).get(role, 0)), seconds=HEALED_WITHIN))
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _processes(city: City) -> dict[str, int]:
-    """Main processes by role, as the operating system lists them."""
-    assert city._process is not None
-    found = {}
-    for pid in _children(city._process.pid):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        for role in ROLES:
-            if f" serve {role} " in command or f"/{role} " in command.partition(" -")[0] + " ":
-                found[role] = pid
-    return found
-
-
-def _children(parent: int) -> list[int]:
-    try:
-        tasks = [task.read_text("ascii") for task in Path(f"/proc/{parent}/task").glob("*/children")]
-    except OSError:
-        return []
-    return [int(pid) for task in tasks for pid in task.split()]
 
 
 def _all_ready(city: City) -> bool:

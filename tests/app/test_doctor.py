@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor says in words what is wrong, never crashes over it, and changes nothing."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from app import birth, doctor
+from app.cli import main
+from app.context import Context
+from app.up import free_ports, write_configuration
+from app.users import Users
+from core.clock import Clock, SystemClock
+from core.site import PORTALS, ROLES
+from tests.fakes.clock import ManualClock
+
+
+@pytest.fixture(scope="module")
+def born() -> Iterator[Context]:
+    """A born site whose roles do not run."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
+    folder.chmod(0o755)
+    write_configuration(folder / "site.toml", free_ports())
+    context = Context.read(folder / "site.toml")
+    birth.init(context, lambda _: None)
+    yield context
+    shutil.rmtree(folder)
+
+
+def _found(context: Context, clock: Clock | None = None) -> dict[str, doctor.Finding]:
+    at = clock or SystemClock()
+    seen = Context(path=context.path, site=context.site, document=context.document, clock=at)
+    return {finding.subject: finding for finding in doctor.examine(seen)}
+
+
+def test_a_born_site_that_is_off_lacks_only_its_processes(born: Context) -> None:
+    found = _found(born)
+    wrong = {subject for subject, finding in found.items() if not finding.good}
+    assert wrong == {"directory", *(f"role {role}" for role in (*ROLES, *(f"portal:{name}" for name in PORTALS)))}
+    assert "nobody can log in" in found["directory"].says
+    assert found["birth"].says == "finished"
+    assert "agrees with the signed tree" in found["log"].says
+
+
+def test_separation_is_told_as_it_is(born: Context) -> None:
+    says = _found(born)["separation"].says
+    assert ("own system user" in says) is Users.detect().separate
+    assert ("share one system user" in says) is not Users.detect().separate
+
+
+def test_certificates_near_their_end_are_told_before_they_have_expired(born: Context) -> None:
+    first = _found(born)["certificate tls.pem"]
+    days = int(first.says.split()[0])
+    clock = ManualClock(SystemClock().now() + timedelta(days=days - 5))
+    near = _found(born, clock)["certificate tls.pem"]
+    assert not near.good
+    assert near.says.startswith(("4 days left", "5 days left"))
+    clock.advance(timedelta(days=10))
+    over = _found(born, clock)["certificate tls.pem"]
+    assert not over.good
+    assert "has expired: run “tallygate init --renew-processes”" in over.says
+
+
+def test_a_clock_behind_the_record_is_told(born: Context) -> None:
+    clock = ManualClock(SystemClock().now() - timedelta(hours=1))
+    found = _found(born, clock)["clock"]
+    assert not found.good
+    assert "is behind the last entry of the log" in found.says
+
+
+def test_a_changed_byte_in_the_record_is_found(born: Context) -> None:
+    bundles = born.site.folder("audit") / "log" / "tile" / "entries"
+    # Narrower bundles of earlier checkpoints may lie beside the one that counts.
+    bundle = max((path for path in bundles.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    content = bundle.read_bytes()
+    bundle.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    try:
+        found = _found(born)["log"]
+    finally:
+        bundle.write_bytes(content)
+    assert not found.good
+    assert "entry 0" in found.says
+
+
+def test_a_missing_file_is_a_finding_and_no_crash(born: Context) -> None:
+    certificate = born.site.folder("nginx") / "tls.pem"
+    aside = certificate.rename(certificate.with_suffix(".aside"))
+    try:
+        found = _found(born)
+    finally:
+        aside.rename(certificate)
+    assert not found["certificates"].good
+    assert "could not be checked" in found["certificates"].says
+    # What comes after it is looked at all the same.
+    assert found["log"].good
+
+
+def test_an_unborn_site_is_told_what_to_do(tmp_path: Path) -> None:
+    write_configuration(tmp_path / "site.toml", free_ports())
+    found = _found(Context.read(tmp_path / "site.toml"))
+    assert not found["birth"].good
+    assert "tallygate init" in found["birth"].says
+
+
+def test_a_folder_too_deep_for_sockets_is_told(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 90)
+    write_configuration(deep / "site.toml", free_ports())
+    found = _found(Context.read(deep / "site.toml"))["socket paths"]
+    assert not found.good
+    assert "of 107 bytes" in found.says
+
+
+def test_looking_changes_nothing(born: Context) -> None:
+    def everything() -> dict[Path, tuple[int, int]]:
+        paths = [path for path in born.site.state.rglob("*") if path.is_file() and not path.is_symlink()]
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+
+    before = everything()
+    _found(born)
+    assert everything() == before
+
+
+def test_the_command_ends_with_one_if_anything_is_wrong(born: Context) -> None:
+    said = CliRunner().invoke(main, ["doctor", "--site", str(born.path)])
+    assert said.exit_code == 1
+    assert "ok    birth: finished" in said.output
+    assert "WRONG directory:" in said.output
+    assert "Traceback" not in said.output
