@@ -26,6 +26,9 @@ from .wiring import directory, gateway
 
 PREFERRED = (8443, 8444, 8445, 8080, 8636)
 """Ports a city asks for first: external, internal, management, plain, directory."""
+_OTHERS = range(20000, 30000)
+"""Where to look next: below the ports that outgoing connections get (32768 on Linux), for one of those could take the
+port of a server that is being restarted."""
 _CITIES = 20
 _HOME = Path(__file__).resolve().parent.parent / ".state"
 """Cities that were given no folder live beside the code."""
@@ -120,12 +123,7 @@ def free_ports() -> Ports:
     held: list[socket.socket] = []
     try:
         for wish in PREFERRED:
-            taken = socket.socket()
-            held.append(taken)
-            try:
-                taken.bind(("127.0.0.1", wish))
-            except OSError:
-                taken.bind(("127.0.0.1", 0))
+            held.append(_held(wish, *_OTHERS))
         external, internal, management, plain, ldaps = (taken.getsockname()[1] for taken in held)
     finally:
         for taken in held:
@@ -133,13 +131,16 @@ def free_ports() -> Ports:
     return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
 
 
-def alone(configuration: Path) -> AbstractContextManager[Path]:
-    """Hold a site's folder as its supervisor does, so that nothing is born or renewed beneath one.
-
-    Raises:
-        AlreadyUp: the site is running, or being born.
-    """
-    return _folder(configuration, None)
+def _held(*wishes: int) -> socket.socket:
+    for wish in wishes:
+        taken = socket.socket()
+        try:
+            taken.bind(("127.0.0.1", wish))
+        except OSError:
+            taken.close()
+        else:
+            return taken
+    raise PortTaken(port=wishes[0])
 
 
 def _check_ports(site: SiteSettings) -> None:

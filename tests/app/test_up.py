@@ -45,6 +45,9 @@ def test_ports_in_use_are_replaced_by_others() -> None:
         found = _numbers(free_ports())
         assert not set(found) & set(PREFERRED)
         assert len(set(found)) == len(found)
+        # An outgoing connection must not be able to take the port of a server that is being restarted.
+        outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+        assert max(found) < outgoing
 
 
 def test_ports_found_are_free_again_to_be_used() -> None:

@@ -33,6 +33,11 @@ def city() -> Iterator[City]:
     """A city of its own: nobody else's should die so often."""
     with started() as running:
         yield running
+        if not (running.folder / "proved").exists():
+            # Shown with the failure; afterwards the folder is gone.
+            for name in ("supervisor", "nginx", "log"):
+                log = running.terminal if name == "supervisor" else running.folder / "logs" / f"{name}.log"
+                print(f"--- {name}", log.read_text("utf-8", "replace")[-4000:], sep="\n")  # noqa: T201
 
 
 @pytest.mark.timeout(0)
@@ -62,6 +67,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
     assert not memory.faults, (len(memory.faults), memory.faults[:3])
     until(lambda: _all_ready(city), seconds=HEALED_WITHIN)
     _check(city, memory)
+    (city.folder / "proved").touch()
 
 
 def _has_begun(memory: Acknowledged) -> bool:
