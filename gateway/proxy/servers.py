@@ -148,9 +148,8 @@ def _server(host: str, port: int, *, asks_certificate: bool, lines: Iterable[str
             *_page_headers(tls=True),
             *_error_pages(),
             *_page_locations(tls=True),
-            # Probes are for the supervisor, not for the world.
-            *block("location = /livez", ["return 404;"]),
-            *block("location = /readyz", ["return 404;"]),
+            # Probes are for the supervisor, not for the world; applications take several slashes at the front for one.
+            *block("location ~ ^/+(livez|readyz)$", ["return 404;"]),
             *lines,
         ],
     )

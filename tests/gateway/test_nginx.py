@@ -342,6 +342,12 @@ def test_probes_and_the_decision_itself_cannot_be_reached(city: City) -> None:
         assert b"Secret" not in city.get("/static/.." + target, headers=PAGE).body
 
 
+def test_probes_cannot_be_reached_at_open_hosts_however_they_are_spelt(city: City) -> None:
+    for host in ("sso.city.localhost", "verify.city.localhost", "card.city.localhost"):
+        for target in ("/livez", "/readyz", "/%6civez", "//livez", "///readyz", "/x/..//readyz", "//%72eadyz"):
+            assert city.get(target, host=host, headers=JSON).status in (400, 404), (host, target)
+
+
 def test_static_files_come_without_a_decision(city: City) -> None:
     reply = city.get("/static/tallygate.css")
     assert (reply.status, reply.get("Content-Type")) == (200, "text/css; charset=utf-8")
