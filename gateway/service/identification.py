@@ -25,6 +25,8 @@ TOUCH_EVERY = timedelta(seconds=30)
 """How exactly the time of last use is kept; every keeping is a write."""
 REREAD_EVERY = 1.0
 """Seconds between looks at the key file because of an unknown key id."""
+REFRESH_EVERY = 60.0
+"""Seconds after which the key file is read again anyhow: a key that was withdrawn is in no token's favour."""
 _MOST_GOOD = 10_000
 
 
@@ -47,7 +49,7 @@ class Verifier(Protocol):
 
 
 class KeyFile:
-    """The sign-on's published keys, read again when a token names one we do not know."""
+    """The sign-on's published keys, read again now and then, and when a token names one we do not know."""
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
         self._path = path
@@ -65,7 +67,8 @@ class KeyFile:
         """
         with self._lock:
             now = self._clock.monotonic()
-            if not self._keys.knows(unverified_kid) and now - self._read_at >= REREAD_EVERY:
+            patience = REFRESH_EVERY if self._keys.knows(unverified_kid) else REREAD_EVERY
+            if now - self._read_at >= patience:
                 self._keys = KeySet.read(self._path.read_bytes())
                 self._read_at = now
             return self._keys

@@ -20,7 +20,7 @@ from core.site import SiteSettings
 
 from ..client import CLIENT
 from ..config import GatewaySettings
-from ..errors import BadLogin, TokenRefused
+from ..errors import BadLogin, SignOnUnavailable, TokenRefused
 from ..models import Login, Session, SignOn
 from ..request import return_path
 from ..store import SessionRevoked, Store
@@ -105,7 +105,7 @@ class Logins:
 
         Raises:
             BadLogin: the answer does not belong to the login, or came too late.
-            SignOnUnavailable: the sign-on does not answer as it should.
+            SignOnUnavailable: the sign-on does not answer as it should, or its keys cannot be read.
             RecordUnavailable: nothing was opened.
         """
         at = self._clock.now()
@@ -184,6 +184,9 @@ class Logins:
             return id_token(unverified, keys, client=CLIENT, issuer=self._issuer, nonce=nonce, at=at)
         except TokenRefused as error:
             raise BadLogin from error
+        except (OSError, ValueError) as error:
+            # The sign-on's keys cannot be read.
+            raise SignOnUnavailable from error
 
     def _callback(self, host: str, listener: str) -> str:
         label = self._labels.get(host)

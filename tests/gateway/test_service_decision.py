@@ -329,6 +329,15 @@ def test_the_sign_ons_new_key_is_found_without_a_restart(unit: Gateway) -> None:
     assert ask(unit, unverified_authorization=f"Bearer {fresh}", **api).status == 204
 
 
+def test_a_key_that_was_withdrawn_verifies_nothing_a_minute_later(unit: Gateway) -> None:
+    api = {"unverified_target": "/api/v1/me"}
+    stolen = unit.token()
+    assert ask(unit, unverified_authorization=f"Bearer {stolen}", **api).status == 204
+    (unit.site.public / "sso-jwks.json").write_text(json.dumps({"keys": []}))
+    unit.clock.advance(timedelta(seconds=61))
+    assert ask(unit, unverified_authorization=f"Bearer {stolen}", **api).reason == "credential"
+
+
 def test_the_cookie_itself_is_kept_nowhere(unit: Gateway) -> None:
     unit.open_session()
     stored = b"".join(path.read_bytes() for path in unit.site.folder("gateway").iterdir())

@@ -172,6 +172,21 @@ def test_a_sign_on_session_that_ended_meanwhile_opens_nothing(unit: Gateway, get
     assert reply.status_code == 400
 
 
+def test_without_the_sign_ons_keys_nobody_is_logged_in_and_the_page_says_later(
+    unit: Gateway, get: Callable[..., TestResponse]
+) -> None:
+    for content in (None, "{", "[]"):
+        asked = begin(get)
+        unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
+        keys = unit.site.public / "sso-jwks.json"
+        keys.unlink(missing_ok=True)
+        if content is not None:
+            keys.write_text(content)
+        reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+        assert reply.status_code == 503
+        assert not unit.recorder.events
+
+
 def test_a_disabled_person_is_not_logged_in(unit: Gateway, get: Callable[..., TestResponse]) -> None:
     asked = begin(get)
     unit.directory.people[SUBJECT] = unit.person(enabled=False)
