@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..site import SiteSettings
 from . import errors, headers, i18n
+from .body import taken_in
 from .guard import Guard
 from .health import health
 from .target import raw_target
@@ -75,5 +76,5 @@ def create(
     if behind_proxy:
         # nginx overwrites these three; REMOTE_ADDR is empty on a Unix socket.
         behind = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=0)
-        app.wsgi_app = raw_target(behind)  # type: ignore[method-assign,assignment]  # Flask documents this very line
+        app.wsgi_app = taken_in(raw_target(behind))  # type: ignore[method-assign,assignment]  # Flask documents this very line
     return app

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every door of the city: each endpoint's address, who may knock, and what a right request to it looks like.
+
+`declared` reads the same list out of the components' source, so that a new endpoint without a row here is noticed.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+ROOT = Path(__file__).parents[2]
+Face = Literal["page", "problem", "oauth"]
+Takes = Literal["", "form", "json", "pdf", "der", "upload", "table"]
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+"""A subject that nobody has, so that what is nearly right still changes nothing."""
+NO_SERIAL = "7abcdef012345678901234567890abcdef"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """One endpoint as it is reached through nginx, or past it by a role of the site."""
+
+    component: str
+    method: str
+    # The rule as the component declares it, and what stands before it in the address.
+    rule: str
+    before: str = ""
+    # Host label; a role's socket if ``role`` is set.
+    label: str = ""
+    listener: str = "external"
+    role: str = ""
+    face: Face = "page"
+    # User name of who is logged in there.
+    who: str = ""
+    known: Mapping[str, str] = field(default_factory=dict)
+    query: tuple[str, ...] = ()
+    takes: Takes = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    # Page that holds the form, for its token.
+    form_at: str = ""
+
+    @property
+    def name(self) -> str:
+        """As `declared` names it."""
+        return f"{self.component} {self.method} {self.rule}"
+
+    def path(self, **spoilt: str) -> str:
+        """The address, with known or given values in its places."""
+        path = self.before + self.rule
+        for place, value in {**self.known, **spoilt}.items():
+            path = path.replace(f"<{place}>", value)
+        return path
+
+
+def _audit() -> Iterator[Door]:
+    officer: dict[str, Any] = {
+        "component": "audit",
+        "method": "GET",
+        "label": "audit",
+        "listener": "management",
+        "who": "wang.qiang",
+    }
+    filters = ("person", "object", "zone", "outcome", "from", "to", "after", "limit", "kind", "organisation", "text")
+    yield Door(**officer, rule="/", query=("lang",))
+    yield Door(**officer, rule="/search", query=filters)
+    yield Door(**officer, rule="/search.json", query=filters, face="problem")
+    yield Door(**officer, rule="/entries/<index>", known={"index": "3"})
+    yield Door(**officer, rule="/entries/<index>/entry.json", known={"index": "3"})
+    yield Door(**officer, rule="/entries/<index>/entry.tlog-proof", known={"index": "3"})
+    yield Door(**officer, rule="/tile/entries/<path:rest>", known={"path:rest": "000"}, face="problem")
+    role: dict[str, Any] = {"component": "audit", "method": "GET", "role": "audit", "face": "problem"}
+    yield Door(**role, rule="/api/v1/entries", who="app", query=filters)
+    yield Door(**role, rule="/api/v1/bundles/<path:rest>", who="app", known={"path:rest": "000"})
+    yield Door(
+        **role,
+        rule="/api/v1/subjects/<subject>/entries",
+        who="sso",
+        known={"subject": NOBODY},
+        query=("after", "limit", "lang"),
+    )
+    public: dict[str, Any] = {"component": "audit", "method": "GET", "label": "log", "face": "problem"}
+    yield Door(**public, rule="/checkpoint")
+    yield Door(**public, rule="/tile/<level>/<path:rest>", known={"level": "0", "path:rest": "000"})
+
+
+def _ca() -> Iterator[Door]:
+    desk: dict[str, Any] = {"component": "ca", "label": "ca", "listener": "management", "who": "sun.li"}
+    serial = {"serial": NO_SERIAL}
+    verb = "any(suspend, release, revoke):verb"
+    # The side door believes nginx alone, and nginx vouches for no certificate at this host.
+    for before in ("", "/direct"):
+        yield Door(**desk, before=before, method="GET", rule="/", query=("q", "before"))
+        yield Door(**desk, before=before, method="GET", rule="/certificates/<serial>", known=serial)
+        yield Door(**desk, before=before, method="GET", rule="/certificates/<serial>.pem", known=serial)
+        yield Door(
+            **desk,
+            before=before,
+            method="POST",
+            rule=f"/certificates/<serial>/<{verb}>",
+            known={**serial, verb: "revoke"},
+            takes="form",
+            fields={"reason": "keyCompromise"},
+            form_at="/issue",
+        )
+        yield Door(**desk, before=before, method="GET", rule="/issue")
+        yield Door(
+            **desk,
+            before=before,
+            method="POST",
+            rule="/issue",
+            takes="upload",
+            fields={"profile": "citizen", "subject": "nobody.at.all", "csr": "x"},
+            form_at="/issue",
+        )
+    api: dict[str, Any] = {"component": "ca", "before": "/api/v1", "role": "ca", "who": "app", "face": "problem"}
+    yield Door(
+        **api,
+        method="POST",
+        rule="/certificates",
+        takes="json",
+        fields={"profile": "citizen", "csr": "MAA=", "subject": NOBODY, "actor": "", "zone": "", "issuer": ""},
+    )
+    yield Door(**api, method="GET", rule="/certificates/<serial>", known=serial)
+    yield Door(**api, method="GET", rule="/certificates/<serial>/status", known=serial)
+    yield Door(**api, method="GET", rule="/subjects/<subject>/certificates", known={"subject": NOBODY})
+    for word in ("revoke", "suspend", "release"):
+        yield Door(
+            **api,
+            method="POST",
+            rule=f"/certificates/<serial>/{word}",
+            known=serial,
+            takes="json",
+            fields={"reason": "keyCompromise", "actor": ""} if word == "revoke" else {"actor": ""},
+        )
+    facts: dict[str, Any] = {"component": "ca", "label": "pki", "listener": "plain", "face": "problem"}
+    issuer = {"issuer": "people"}
+    yield Door(**facts, method="POST", rule="/ocsp/<issuer>", known=issuer, takes="der")
+    yield Door(**facts, method="GET", rule="/ocsp/<issuer>/<path:encoded>", known={**issuer, "path:encoded": "MAA="})
+    yield Door(**facts, method="GET", rule="/crl/<issuer>.crl", known=issuer)
+    yield Door(**facts, method="GET", rule="/ca/<issuer>.cer", known=issuer)
+
+
+def _directory() -> Iterator[Door]:
+    desk: dict[str, Any] = {"component": "directory", "label": "directory", "listener": "management", "who": "zhao.lei"}
+    person = {"subject": NOBODY}
+    yield Door(**desk, method="GET", rule="/", query=("q", "after"))
+    yield Door(**desk, method="GET", rule="/people/<subject>", known=person, query=("done",))
+    for verb, fields in (
+        ("disable", {"reason": "because"}),
+        ("enable", {"reason": "because"}),
+        ("roles/grant", {"role": "ra-officer"}),
+        ("roles/withdraw", {"role": "ra-officer"}),
+    ):
+        yield Door(
+            **desk,
+            method="POST",
+            rule=f"/people/<subject>/{verb}",
+            known=person,
+            takes="form",
+            fields=fields,
+            form_at="/import",
+        )
+    yield Door(**desk, method="GET", rule="/organisations", query=("q", "after"))
+    yield Door(**desk, method="GET", rule="/devices", query=("q", "after", "done"))
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/devices/<identifier>/<verb>",
+        known={"identifier": "no-such-device", "verb": "disable"},
+        takes="form",
+        form_at="/import",
+    )
+    yield Door(**desk, method="GET", rule="/import")
+    yield Door(**desk, method="POST", rule="/import", takes="table", form_at="/import")
+
+
+def _gateway() -> Iterator[Door]:
+    at: dict[str, Any] = {"component": "gateway", "before": "/.tallygate", "label": "social"}
+    yield Door(**at, method="GET", rule="/login", query=("to", "acr"))
+    yield Door(**at, method="GET", rule="/callback", query=("code", "state", "iss", "error"))
+    yield Door(**at, method="GET", rule="/logout")
+    yield Door(**at, method="POST", rule="/logout", takes="form", form_at="/.tallygate/logout")
+    # Not to be had from outside.
+    yield Door(**at, method="GET", rule="/denied", query=("lang",))
+
+
+def _portals() -> Iterator[Door]:
+    at: dict[str, Any] = {"component": "portals", "method": "GET"}
+    for label, listener, who in (("tax", "external", "zhang.min"), ("documents", "internal", "li.na")):
+        host: dict[str, Any] = {**at, "label": label, "listener": listener, "who": who}
+        yield Door(**host, rule="/", query=("lang",))
+        yield Door(**host, rule="/me")
+        yield Door(**host, rule="/callback", query=("code", "state", "error"))
+        yield Door(**host, rule="/logout")
+        yield Door(**host, rule="/api/v1/me", face="problem")
+    yield Door(**host, rule="/documents/<name>.pdf", known={"name": "1"})
+    yield Door(**at, label="devices", rule="/api/device/v1/me", face="problem")
+
+
+def _signatures() -> Iterator[Door]:
+    at: dict[str, Any] = {"component": "signatures", "label": "verify"}
+    rest: dict[str, Any] = {**at, "before": "", "face": "problem"}
+    yield Door(**at, method="GET", rule="/", query=("lang",))
+    yield Door(**at, method="POST", rule="/", takes="upload", fields={"tolerant": "yes"}, form_at="/")
+    yield Door(**rest, method="POST", rule="/api/v1/verify", takes="pdf", query=("profile",))
+    yield Door(**rest, method="GET", rule="/api/v1/openapi.json")
+    peer: dict[str, Any] = {
+        "component": "signatures",
+        "role": "signatures",
+        "who": "app",
+        "face": "problem",
+        "method": "POST",
+    }
+    orders = ("organisation", "actor", "assurance", "zone", "session")
+    yield Door(**peer, rule="/api/v1/seal", takes="pdf", query=orders)
+    yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
+
+
+def _sso() -> Iterator[Door]:
+    at: dict[str, Any] = {"component": "sso", "label": "sso"}
+    facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
+    yield Door(**facts, rule="/.well-known/openid-configuration")
+    yield Door(**facts, rule="/.well-known/oauth-authorization-server")
+    yield Door(**facts, rule="/jwks")
+    asked: tuple[str, ...] = (
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "prompt",
+    )
+    asked += ("code_challenge_method", "max_age", "acr_values", "claims", "response_mode", "id_token_hint", "request")
+    yield Door(**at, method="GET", rule="/authorize", query=asked)
+    oauth: dict[str, Any] = {**at, "face": "oauth", "takes": "form"}
+    yield Door(
+        **oauth,
+        method="POST",
+        rule="/token",
+        fields={
+            "grant_type": "authorization_code",
+            "code": "x" * 43,
+            "redirect_uri": "https://tax.city.localhost/callback",
+            "code_verifier": "v" * 43,
+            "refresh_token": "x",
+            "scope": "openid",
+        },
+    )
+    yield Door(**{**oauth, "takes": ""}, method="GET", rule="/userinfo")
+    yield Door(**oauth, method="POST", rule="/userinfo", fields={"access_token": "x"})
+    yield Door(**oauth, method="POST", rule="/introspect", fields={"token": "x", "token_type_hint": "access_token"})
+    yield Door(**oauth, method="POST", rule="/revoke", fields={"token": "x", "token_type_hint": "access_token"})
+    yield Door(**at, method="GET", rule="/login", query=("interaction", "card", "lang"))
+    # The card host answers nothing but this.
+    yield Door(component="sso", label="card", method="GET", rule="/login", query=("ticket", "lang"))
+    shown: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/account"}
+    nowhere = {"interaction": "n" * 24}
+    yield Door(**shown, rule="/login", fields={**nowhere, "username": "nobody.at.all", "password": "wrong"})
+    yield Door(**shown, rule="/login/card", fields=nowhere)
+    yield Door(**at, method="GET", rule="/login/card", query=("handover",))
+    yield Door(**at, method="GET", rule="/consent", query=("interaction",), who="zhang.min")
+    yield Door(**shown, rule="/consent", fields={**nowhere, "choice": "allow"}, who="zhang.min")
+    yield Door(**at, method="GET", rule="/")
+    yield Door(**at, method="GET", rule="/account", who="zhang.min", query=("lang",))
+    yield Door(**shown, rule="/account/sessions/end", fields={"sid": "no-such-session"}, who="zhang.min")
+    # Without a session: with one, any right form ends them all.
+    yield Door(**shown, rule="/account/sessions/end-all")
+    yield Door(**shown, rule="/account/consents/withdraw", fields={"client": "no-such-client"}, who="zhang.min")
+    leaving = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+    yield Door(**at, method="GET", rule="/logout", query=leaving, who="zhang.min")
+    yield Door(**shown, rule="/logout", fields=dict.fromkeys(leaving[1:], "x"))
+    yield Door(**at, method="GET", rule="/logged-out")
+
+
+def _core() -> Iterator[Door]:
+    for role in ("audit", "ca", "directory", "gateway", "signatures", "sso", "portal-tax"):
+        for rule in ("/livez", "/readyz"):
+            yield Door(component="core", method="GET", rule=rule, role=role, face="problem")
+
+
+DOORS: tuple[Door, ...] = (
+    *_audit(),
+    *_ca(),
+    *_directory(),
+    *_gateway(),
+    *_portals(),
+    *_signatures(),
+    *_sso(),
+    *_core(),
+)
+METHODS = {"get", "post", "put", "patch", "delete", "route"}
+
+
+def declared() -> set[str]:
+    """Every endpoint in the source: component, method, rule."""
+    rooms = [path for path in ROOT.glob("*/**/*.py") if path.relative_to(ROOT).parts[0] not in {"tests", ".venv"}]
+    return {name for path in rooms for name in _declared(path)}
+
+
+def _declared(path: Path) -> Iterator[str]:
+    component = path.relative_to(ROOT).parts[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for call in getattr(node, "decorator_list", ()):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in METHODS:
+                for method in _methods(call):
+                    yield f"{component} {method} {ast.literal_eval(call.args[0])}"
+
+
+def _methods(call: ast.Call) -> list[str]:
+    assert isinstance(call.func, ast.Attribute)
+    if call.func.attr != "route":
+        return [call.func.attr.upper()]
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "methods"]
+    return list(ast.literal_eval(named[0])) if named else ["GET"]
