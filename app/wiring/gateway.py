@@ -9,8 +9,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import core.web
 import gateway
-from app.context import Context
-from app.users import Users
 from audit import Recorder
 from audit.client import Follower
 from audit.relay import Relay
@@ -26,6 +24,8 @@ from gateway.service import prepare as nginx_prepare
 from gateway.store import Store
 from gateway.web import WSGIApp, blueprint, decide_application, mounted
 
+from ..context import Context
+from ..users import Users
 from . import policies
 
 ROLE = "gateway"
@@ -123,10 +123,11 @@ def prepare(context: Context) -> None:
     users.give(folder, "nginx")
 
 
-def command(context: Context) -> list[str]:
-    """How the supervisor runs nginx in the foreground."""
+def command(context: Context, *, supervised: bool = True) -> list[str]:
+    """How nginx is run in the foreground; a supervisor that is root gives it a user of its own where there is one."""
     line = nginx_command(context.site)
-    return as_root(line) if os.geteuid() == 0 and not Users.detect().separate else line
+    stays_root = os.geteuid() == 0 and not (supervised and Users.detect().separate)
+    return as_root(line) if stays_root else line
 
 
 def _identity_key(context: Context) -> EllipticCurvePrivateKey:
