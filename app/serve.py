@@ -69,4 +69,4 @@ def server_command(name: str, context: Context) -> list[str]:
     if name == "slapd":
         return directory.command(context)
     gateway.prepare(context)
-    return gateway.command(context)
+    return gateway.command(context, supervised=False)

@@ -5,6 +5,7 @@ Each role owns ``state/<role>/`` (0700) and nothing else; what is public lies in
 ``state/run``. A pair secret is kept twice, once in each partner's folder, so that no file has two readers.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,11 @@ class Ports:
     plain: int
     # The directory over TLS.
     ldaps: int
-    # Address to listen on; loopback unless each role has a network of its own.
+    # IPv4 address to listen on; loopback unless each role has a network of its own.
     address: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
+        ipaddress.IPv4Address(self.address)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,10 @@ class OpenHost:
     client_certificate: bool = False
     # Only these paths are forwarded, exact or with a final star; everything if empty.
     paths: tuple[str, ...] = ()
+    # Only at these listeners; at every one if empty.
+    listeners: tuple[str, ...] = ()
+    # Whether the role decides on every access itself and records it as the gateway would.
+    decides: bool = False
 
 
 def _guarded() -> dict[str, Route]:
@@ -90,6 +94,14 @@ def _open() -> dict[str, OpenHost]:
     return {
         "sso": OpenHost(role="sso", why="the sign-on authenticates people and clients itself"),
         "card": OpenHost(role="sso", why="the sign-on checks the client certificate itself", client_certificate=True),
+        "ca-direct": OpenHost(
+            role="ca",
+            why="an officer's own certificate repairs a broken sign-on; the authority decides and records",
+            client_certificate=True,
+            paths=("/direct/*", "/static/*"),
+            listeners=("management",),
+            decides=True,
+        ),
         "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
         "log": OpenHost(
             role="audit",
@@ -162,6 +174,8 @@ class GatewaySettings:
         for host in self.open_hosts.values():
             if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in host.paths):
                 raise ValueError(f"{host.role!r} cannot be an open host")
+            if not set(host.listeners) <= set(LISTENERS):
+                raise ValueError(f"listeners must be some of {', '.join(LISTENERS)}")
         if not (
             1 <= self.body_limit <= LARGEST_BODY
             and self.rate >= 1

@@ -15,11 +15,11 @@ from ..config import LISTENERS, GatewaySettings
 from .blocks import block, quoted
 from .servers import guarded_host, open_host, pki_host, stranger
 
-DECISIONS = """'{"host":"$host","port":"$server_port","status":"$status","decision":"$tallygate_decision"}'"""
-"""One line of ``logs/decisions.log``."""
+DECISIONS = """'{"host":"$host","port":"$server_port","status":"$status","decision":"%s"}'"""
+"""One line of ``logs/decisions.log``; where the decision's number comes from differs."""
 
-SECRETS = ("gateway", "sso")
-"""Roles that believe nginx something: the original request, and the client certificate of the card host."""
+SECRETS = ("gateway", "sso", "ca")
+"""Roles that believe nginx something: the original request, and the client certificates of the hosts that ask."""
 
 
 def configuration(site: SiteSettings, settings: GatewaySettings) -> str:
@@ -59,7 +59,8 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
     return [
         "access_log off;",
         # Which decision each request was answered by: enough to compare with the record, and nothing personal.
-        f"log_format decisions escape=json {DECISIONS};",
+        f"log_format decisions escape=json {DECISIONS % '$tallygate_decision'};",
+        f"log_format own_decisions escape=json {DECISIONS % '$upstream_http_tallygate_decision'};",
         "server_tokens off;",
         "default_type application/octet-stream;",
         *block(
@@ -128,13 +129,17 @@ def _upstreams(site: SiteSettings, settings: GatewaySettings) -> list[str]:
 
 def _servers(site: SiteSettings, settings: GatewaySettings) -> list[str]:
     lines: list[str] = []
+    address = site.ports.address
     for listener in LISTENERS:
         port: int = getattr(site.ports, listener)
-        lines += stranger(port, tls=True)
+        lines += stranger(port, tls=True, address=address)
         for label, route in settings.routes.items():
-            lines += guarded_host(site.host(label), port, listener, route, settings.headers)
+            lines += guarded_host(site.host(label), port, listener, route, settings.headers, address=address)
         for label, host in settings.open_hosts.items():
-            lines += open_host(site.host(label), port, host, settings.headers, include=secret_name(host.role))
-    lines += stranger(site.ports.plain, tls=False)
-    lines += pki_host(site.host("pki"), site.ports.plain, settings.pki_role)
+            if host.listeners and listener not in host.listeners:
+                continue
+            include = secret_name(host.role)
+            lines += open_host(site.host(label), port, host, settings.headers, include=include, address=address)
+    lines += stranger(site.ports.plain, tls=False, address=address)
+    lines += pki_host(site.host("pki"), site.ports.plain, settings.pki_role, address=address)
     return lines

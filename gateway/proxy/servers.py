@@ -29,7 +29,9 @@ _SECURITY_HEADERS = (
 )
 
 
-def guarded_host(host: str, port: int, listener: str, route: Route, headers: Sequence[str]) -> list[str]:
+def guarded_host(
+    host: str, port: int, listener: str, route: Route, headers: Sequence[str], *, address: str
+) -> list[str]:
     """A host behind the decision."""
     asks = bool(route.device)
     decided = [
@@ -48,6 +50,7 @@ def guarded_host(host: str, port: int, listener: str, route: Route, headers: Seq
     return _server(
         host,
         port,
+        address=address,
         asks_certificate=asks,
         lines=[
             "access_log logs/decisions.log decisions buffer=32k flush=200ms;",
@@ -72,7 +75,9 @@ def guarded_host(host: str, port: int, listener: str, route: Route, headers: Seq
     )
 
 
-def open_host(host: str, port: int, settings: OpenHost, headers: Sequence[str], *, include: str) -> list[str]:
+def open_host(
+    host: str, port: int, settings: OpenHost, headers: Sequence[str], *, include: str, address: str
+) -> list[str]:
     """A host that identifies its callers itself, or serves public facts."""
     forwarded = [*_headers(host, port, headers), *_forward(settings.role)]
     if settings.client_certificate:
@@ -81,14 +86,16 @@ def open_host(host: str, port: int, settings: OpenHost, headers: Sequence[str], 
             "proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;",
         ]
     lines: list[str] = []
+    if settings.decides:
+        lines.append("access_log logs/decisions.log own_decisions buffer=32k flush=200ms;")
     for pattern in settings.paths or ("/*",):
         lines += block("location /" if pattern == "/*" else pattern_location(pattern), forwarded)
     if settings.paths:
         lines += block("location /", ["return 404;"])
-    return _server(host, port, asks_certificate=settings.client_certificate, lines=lines)
+    return _server(host, port, address=address, asks_certificate=settings.client_certificate, lines=lines)
 
 
-def pki_host(host: str, port: int, role: str) -> list[str]:
+def pki_host(host: str, port: int, role: str, *, address: str) -> list[str]:
     """What must be reachable before trust exists, over plain HTTP."""
     forwarded = [
         "client_max_body_size 64k;",
@@ -107,7 +114,7 @@ def pki_host(host: str, port: int, role: str) -> list[str]:
     return block(
         "server",
         [
-            f"listen 127.0.0.1:{port};",
+            f"listen {address}:{port};",
             f"server_name {host};",
             *_page_headers(tls=False),
             *_error_pages(),
@@ -118,12 +125,12 @@ def pki_host(host: str, port: int, role: str) -> list[str]:
     )
 
 
-def stranger(port: int, *, tls: bool) -> list[str]:
+def stranger(port: int, *, tls: bool, address: str) -> list[str]:
     """Whatever no host of ours was asked for: no handshake, or 421 (RFC 9110 section 15.5.20)."""
     return block(
         "server",
         [
-            f"listen 127.0.0.1:{port}{' ssl' if tls else ''} default_server;",
+            f"listen {address}:{port}{' ssl' if tls else ''} default_server;",
             'server_name "";',
             *(["ssl_reject_handshake on;"] if tls else []),
             *_page_headers(tls=tls),
@@ -135,11 +142,11 @@ def stranger(port: int, *, tls: bool) -> list[str]:
     )
 
 
-def _server(host: str, port: int, *, asks_certificate: bool, lines: Iterable[str]) -> list[str]:
+def _server(host: str, port: int, *, address: str, asks_certificate: bool, lines: Iterable[str]) -> list[str]:
     return block(
         "server",
         [
-            f"listen 127.0.0.1:{port} ssl;",
+            f"listen {address}:{port} ssl;",
             f"server_name {host};",
             # The name in TLS decided whether a certificate was asked for; the name in HTTP must be the same.
             *block(f"if ($ssl_server_name != {host})", ["return 421;"]),

@@ -22,6 +22,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import TestResponse
 
+from audit import Outcome
 from ca import CAClient, CertificateVerifier, web
 from ca.errors import AlreadyRevoked, IssuanceDenied, NoSuchCertificate
 from ca.models import IssueRequest, Reason, Standing
@@ -402,8 +403,13 @@ def test_an_officers_certificate_opens_the_side_door_and_is_recorded(site: Site)
     assert answer.status_code == 200
     assert site.world.recorder.events[-1].type == "gateway.decision"
     assert site.world.recorder.events[-1].subject == OFFICER.subject
+    assert site.world.recorder.events[-1].decision == answer.headers["Tallygate-Decision"]
     site.authority.suspend(issued.serial, actor="x")
-    assert site.client().get("/direct/", headers=_door(issued.certificate), base_url=ORIGIN).status_code == 401
+    shut = site.client().get("/direct/", headers=_door(issued.certificate), base_url=ORIGIN)
+    assert shut.status_code == 401
+    denied = site.world.recorder.events[-1]
+    assert (denied.type, denied.outcome, denied.subject) == ("gateway.decision", Outcome.DENIED, "")
+    assert denied.decision == shut.headers["Tallygate-Decision"]
 
 
 def test_the_side_door_stays_shut_for_everybody_else(site: Site) -> None:

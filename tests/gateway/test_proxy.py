@@ -2,6 +2,7 @@
 """The text of nginx's configuration: what must stand in it and what can never get into it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,34 @@ def test_certificates_are_asked_for_only_where_they_mean_something(tmp_path: Pat
     site = make_site(tmp_path)
     asking = [one for one in _servers(configuration(site, GatewaySettings())) if "ssl_verify_client" in one]
     assert {name for one in asking for name in re.findall(r"server_name (\S+);", one)} == {
+        "ca-direct.city.localhost",
         "card.city.localhost",
         "devices.city.localhost",
     }
+
+
+def test_the_authoritys_side_door_stands_in_the_management_network_only(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    servers = _servers(configuration(site, GatewaySettings()))
+    (found,) = [one for one in servers if "server_name ca-direct.city.localhost;" in one]
+    assert f"127.0.0.1:{site.ports.management} ssl;" in found
+    assert "ssl_verify_client optional_no_ca;" in found
+    assert "include secrets/ca.conf;" in found
+    assert "auth_request" not in found
+    assert "location ^~ /direct/ {" in found
+    assert "location ^~ /static/ {" in found
+    # These two, and nothing else of the authority's.
+    assert found.count("proxy_pass http://role_ca;") == 2
+
+
+def test_an_open_host_at_no_listener_we_know_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="listeners"):
+        decode(
+            GatewaySettings,
+            {"open_hosts": {"x": {"role": "ca", "why": "x", "listeners": ["attic"]}}},
+            where="gateway",
+            folder=Path(),
+        )
 
 
 def test_no_proxied_location_lets_the_clients_headers_through_by_default(tmp_path: Path) -> None:
@@ -56,7 +82,7 @@ def test_no_proxied_location_lets_the_clients_headers_through_by_default(tmp_pat
 
 def test_the_secret_stands_in_a_private_file_and_nowhere_else(tmp_path: Path) -> None:
     site = make_site(tmp_path)
-    for callee in ("gateway", "sso"):
+    for callee in ("gateway", "sso", "ca"):
         path = site.secret_path(holder="nginx", caller="nginx", callee=callee)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(SECRET)
@@ -64,7 +90,7 @@ def test_the_secret_stands_in_a_private_file_and_nowhere_else(tmp_path: Path) ->
     for _ in range(2):
         prepare(site, GatewaySettings(), static=ROOT / "core" / "web" / "static")
     holding = [path for path in site.folder("nginx").rglob("*") if path.is_file() and b"bm5u" in path.read_bytes()]
-    assert sorted(path.name for path in holding) == ["gateway.conf", "sso.conf"]
+    assert sorted(path.name for path in holding) == ["ca.conf", "gateway.conf", "sso.conf"]
     assert {path.stat().st_mode & 0o777 for path in holding} == {0o600}
 
 
@@ -118,3 +144,12 @@ def test_the_certificate_must_carry_every_name(tmp_path: Path) -> None:
 
 def test_a_route_says_where_it_leads_and_not_who_may_go_there() -> None:
     assert not {"roles", "people", "allowed"} & set(Route.__dataclass_fields__)
+
+
+def test_every_listener_stands_at_the_address_of_the_settings(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    assert set(re.findall(r"listen ([0-9.]+):", configuration(site, GatewaySettings()))) == {"127.0.0.1"}
+    everywhere = replace(site, ports=replace(site.ports, address="127.9.8.7"))
+    assert set(re.findall(r"listen ([0-9.]+):", configuration(everywhere, GatewaySettings()))) == {"127.9.8.7"}
+    with pytest.raises(ValueError, match="permitted"):
+        replace(site.ports, address='0.0.0.0"; x')
