@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much memory each role took at most: VmHWM of every process below the supervisor, by role."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def peaks(supervisor: int) -> dict[str, list[int]]:
+    """Peak resident memory in mebibytes of each process, largest first, by role."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for status in _PROC.glob("[0-9]*/stat"):
+        try:
+            text = status.read_text("ascii", "replace")
+        except OSError:
+            continue
+        children[int(text.rpartition(")")[2].split()[1])].append(int(status.parent.name))
+    found: dict[str, list[int]] = {"supervisor": [_peak(supervisor)]}
+    for leader in children[supervisor]:
+        everybody, waiting = [], [leader]
+        while waiting:
+            one = waiting.pop()
+            everybody.append(one)
+            waiting += children[one]
+        found[_role(leader)] = sorted((_peak(one) for one in everybody), reverse=True)
+    return {role: [peak for peak in all_ if peak] for role, all_ in sorted(found.items())}
+
+
+def _role(process: int) -> str:
+    words = (_PROC / str(process) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    if "serve" in words:
+        return words[words.index("serve") + 1]
+    return Path(words[0].split()[0].rstrip(":")).name
+
+
+def _peak(process: int) -> int:
+    try:
+        status = (_PROC / str(process) / "status").read_text("ascii", "replace")
+    except OSError:
+        return 0
+    known = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return round(int(known.group(1)) / 1024) if known else 0

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second nginx beside a running city: the city's own configuration on other ports, with TLS and address limits off.
+
+Everything else stays as the product writes it: decisions, headers, secrets. Two more hosts of its own stand at the
+external listener, ``bare`` and ``decided``: the same trivial answer, without and with the decision before it, so that
+what the decision costs can be told apart from what the application behind it costs.
+"""
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.context import Context
+from app.users import GROUP, Users
+from app.wiring import gateway
+
+LISTENERS = ("external", "internal", "management", "plain")
+_TRIVIAL = "location / { default_type text/html; return 200 '<p>ok</p>'; }"
+
+
+@contextmanager
+def plain_nginx(context: Context) -> Iterator[dict[str, int]]:
+    """Run it; gives the plain port of each listener, and those of ``bare`` and ``decided``."""
+    folder = context.site.folder("nginx")
+    for name in ("bench/logs", "bench/temp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    ports = dict(zip((*LISTENERS, "bare", "decided", "upstream"), _free_ports(len(LISTENERS) + 3), strict=True))
+    text = rewritten((folder / "nginx.conf").read_text("utf-8"), context, ports)
+    # Beside the original: nginx reads its includes from the folder of its configuration.
+    path = folder / "bench.conf"
+    path.write_text(text, "utf-8")
+    users = Users.detect()
+    user = users.of("nginx")
+    if user is not None:
+        for made in (path, folder / "bench", *(folder / "bench").iterdir()):
+            shutil.chown(made, user, user)
+    line = gateway.command(context)
+    line[line.index("-c") + 1] = str(path)
+    log = (folder / "bench" / "nginx.log").open("ab")
+    process = subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        user=user,
+        group=user,
+        extra_groups=[GROUP] if user else None,
+    )
+    log.close()
+    try:
+        _wait_for(ports["external"], process)
+        yield ports
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def rewritten(text: str, context: Context, ports: dict[str, int]) -> str:
+    """The configuration without TLS and without limits per address."""
+    site = context.site.ports
+    moved = {getattr(site, name): ports[name] for name in LISTENERS}
+    text = re.sub(
+        r"listen 127\.0\.0\.1:(\d+)( ssl)?( default_server)?;",
+        lambda found: f"listen 127.0.0.1:{moved[int(found.group(1))]}{found.group(3) or ''};",
+        text,
+    )
+    text = re.sub(r"if \(\$ssl_server_name != [^)]*\) \{\s*return 421;\s*\}", "", text)
+    text = re.sub(r"^\s*(ssl_|limit_req|limit_conn).*;\n", "", text, flags=re.MULTILINE)
+    text = text.replace("pid nginx.pid;", "pid bench/nginx.pid;").replace("logs/", "bench/logs/")
+    text = text.replace("_temp_path temp/", "_temp_path bench/temp/")
+    tax = _server(text, context.site.host("tax"))
+    decided = tax.replace(f"listen 127.0.0.1:{ports['external']};", f"listen 127.0.0.1:{ports['decided']};")
+    decided = decided.replace("proxy_pass http://role_portal_tax;", f"proxy_pass http://127.0.0.1:{ports['upstream']};")
+    bare = re.sub(r"^\s*(auth_request|error_page 401).*;\n", "", decided, flags=re.MULTILINE)
+    bare = bare.replace(f"127.0.0.1:{ports['decided']}", f"127.0.0.1:{ports['bare']}")
+    upstream = f"server {{ listen 127.0.0.1:{ports['upstream']}; {_TRIVIAL} }}"
+    end = text.rindex("}")
+    return "\n".join((text[:end], decided, bare, upstream, "}\n"))
+
+
+def _server(text: str, host: str) -> str:
+    """The first server block of one host, which is the external listener's."""
+    name = text.index(f"server_name {host};")
+    start = text.rindex("server {", 0, name)
+    depth, position = 0, start
+    while True:
+        position = min(p for p in (text.find("{", position), text.find("}", position)) if p >= 0)
+        depth += 1 if text[position] == "{" else -1
+        position += 1
+        if not depth:
+            return text[start:position]
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    limit = time.monotonic() + 20
+    while time.monotonic() < limit:
+        with socket.socket() as probe:
+            if process.poll() is None and probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("nginx without TLS did not start")
