@@ -55,7 +55,7 @@ class GrantRows:
     def issue(self, grant: Grant, code: Code | None, *, expires_at: int, at: int, outcome: Event) -> bool:
         """Begin a family, with its code if it has one; False if its session ended meanwhile."""
         with self._database.transaction() as connection:
-            if not _session_stands(connection, grant.sid, grant.subject, at):
+            if not _session_stands(connection, grant.sid, grant.subject, at, hold=True):
                 return False
             values = {**rows.grant_values(grant), "expires_at": expires_at}
             connection.execute(insert(GRANTS).values(**values))
@@ -76,7 +76,7 @@ class GrantRows:
     def redeem_code(self, code: Code, *, refresh: RefreshToken | None, at: int, outcome: Event) -> bool:
         """Use a code up; exactly one of many callers gets True."""
         with self._database.transaction() as connection:
-            if not _stands(connection, code.grant_id, at):
+            if not _stands(connection, code.grant_id, at, hold=True):
                 return False
             unused = and_(CODES.c.digest == code.digest, CODES.c.used_at.is_(None), CODES.c.expires_at > at)
             if connection.execute(update(CODES).where(unused).values(used_at=at)).rowcount != 1:
@@ -89,7 +89,7 @@ class GrantRows:
     def redeem_refresh(self, token: RefreshToken, *, successor: RefreshToken | None, at: int, outcome: Event) -> bool:
         """Use a refresh token; with a successor it is used up, and exactly one of many callers gets True."""
         with self._database.transaction() as connection:
-            if not _stands(connection, token.grant_id, at):
+            if not _stands(connection, token.grant_id, at, hold=True):
                 return False
             unused = and_(
                 REFRESH_TOKENS.c.digest == token.digest,
@@ -130,25 +130,34 @@ class GrantRows:
 
 
 def revoke_where(connection: Connection, chosen: ColumnElement[bool], at: int) -> list[Grant]:
-    """End the standing families of a choice."""
+    """End the standing families of a choice; those that another worker ends in this very moment are its to record."""
     standing = and_(chosen, GRANTS.c.revoked_at.is_(None))
-    found = [rows.grant_of(row) for row in connection.execute(select(GRANTS).where(standing))]
+    query = select(GRANTS).where(standing).order_by(GRANTS.c.id).with_for_update()
+    found = [rows.grant_of(row) for row in connection.execute(query)]
     connection.execute(update(GRANTS).where(standing).values(revoked_at=at))
     return found
 
 
-def _stands(connection: Connection, grant_id: str, at: int) -> bool:
+def _stands(connection: Connection, grant_id: str, at: int, *, hold: bool = False) -> bool:
+    """Whether a family counts; with ``hold`` it and its session cannot end before this transaction does.
+
+    Locks are taken in the order in which ``end_where`` takes them: session, then family.
+    """
     chosen = and_(GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None), GRANTS.c.expires_at > at)
-    grant = connection.execute(select(GRANTS.c.sid, GRANTS.c.subject).where(chosen)).one_or_none()
-    return grant is not None and _session_stands(connection, grant.sid, grant.subject, at)
+    query = select(GRANTS.c.sid, GRANTS.c.subject).where(chosen)
+    grant = connection.execute(query).one_or_none()
+    if grant is None or not _session_stands(connection, grant.sid, grant.subject, at, hold=hold):
+        return False
+    return not hold or connection.execute(query.with_for_update(read=True)).first() is not None
 
 
-def _session_stands(connection: Connection, sid: str, subject: str, at: int) -> bool:
+def _session_stands(connection: Connection, sid: str, subject: str, at: int, *, hold: bool = False) -> bool:
     if not sid:
         # A machine's own grant (RFC 6749 section 4.4) hangs on no session.
         return True
     alive = and_(SESSIONS.c.sid == sid, SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at > at)
-    session = connection.execute(select(SESSIONS.c.certificate).where(alive)).one_or_none()
+    query = select(SESSIONS.c.certificate).where(alive)
+    session = connection.execute(query.with_for_update(read=True) if hold else query).one_or_none()
     return session is not None and not is_barred(connection, subject=subject, certificate=session.certificate)
 
 

@@ -82,5 +82,7 @@ class InteractionRows:
             row = connection.execute(select(HANDOVERS).where(unused, mine.exists())).one_or_none()
             if row is None:
                 return None
-            connection.execute(update(HANDOVERS).where(unused).values(used_at=at))
+            # Where readers do not wait for writers, somebody else may have used it since it was read.
+            if connection.execute(update(HANDOVERS).where(unused).values(used_at=at)).rowcount != 1:
+                return None
         return Handover(interaction_id=row.interaction, authentication=rows.authentication_of(row.authentication))

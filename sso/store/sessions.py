@@ -106,9 +106,10 @@ class SessionRows:
 
 
 def end_where(connection: Connection, chosen: ColumnElement[bool], at: int, ended: Record) -> list[Session]:
-    """End the live sessions of a choice, their families, and leave the records."""
+    """End the live sessions of a choice, their families, and leave the records; each by one worker only."""
     live = and_(chosen, SESSIONS.c.ended_at.is_(None))
-    found = [rows.session_of(row) for row in connection.execute(select(SESSIONS).where(live))]
+    query = select(SESSIONS).where(live).order_by(SESSIONS.c.sid).with_for_update()
+    found = [rows.session_of(row) for row in connection.execute(query)]
     for session in found:
         connection.execute(update(SESSIONS).where(SESSIONS.c.sid == session.sid).values(ended_at=at))
         revoke_where(connection, GRANTS.c.sid == session.sid, at)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On PostgreSQL readers do not wait for writers: what is checked first and done then must hold even so."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event, text
+
+from audit import Event, Outcome
+from core.db import Database
+from sso.models import Authentication, Code, Grant, Session
+from sso.store import Store
+from sso.store.sessions import Opening
+from tests.fakes import postgres
+from tests.fakes.clock import ManualClock
+from tests.fakes.sso_directory import LI
+
+AT = 1000
+SESSION = Session(
+    sid="sid",
+    subject=LI,
+    name="Li",
+    name_zh="",
+    methods=("pwd",),
+    assurance=1,
+    certificate="",
+    network="",
+    agent="",
+    authenticated_at=AT,
+    created_at=AT,
+    seen_at=AT,
+    expires_at=AT * 9,
+)
+GRANT = Grant(
+    id="grant",
+    subject=LI,
+    client_id="tax",
+    sid="sid",
+    scopes=frozenset({"openid"}),
+    assurance=1,
+    methods=("pwd",),
+    authenticated_at=AT,
+    nonce="",
+    place="",
+    created_at=AT,
+)
+CODE = Code(
+    digest="code", grant_id="grant", client_id="tax", redirect_uri="u", challenge="c", expires_at=AT * 9, used=False
+)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with postgres.server() as folder:
+        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    with database.transaction() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    made = Store(database)
+    made.migrate()
+    return made
+
+
+def _event(kind: str) -> Event:
+    key = secrets.token_hex(16)
+    return Event(key=key, type=kind, outcome=Outcome.SUCCESS, at=ManualClock().now(), source="sso", subject=LI)
+
+
+def _ended(_session: Session) -> Event:
+    return _event("sso.session.ended")
+
+
+def _open(store: Store, session: Session = SESSION) -> None:
+    assert store.sessions.open(session, f"cookie-{session.sid}", Opening(previous="", interaction=""), _ended)
+
+
+class _Meanwhile:
+    """Does something else just before the first statement that begins so."""
+
+    def __init__(self, database: Database, beginning: str, act: object) -> None:
+        self._database, self._beginning, self._act, self._done = database, beginning, act, False
+
+    def __enter__(self) -> None:
+        event.listen(self._database.engine, "before_cursor_execute", self._look)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._database.engine, "before_cursor_execute", self._look)
+        assert self._done
+
+    def _look(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(self._beginning) and not self._done:
+            self._done = True
+            assert callable(self._act)
+            self._act()
+
+
+def test_a_card_handover_is_redeemed_once(database: Database, store: Store) -> None:
+    store.interactions.park("i", "browser", None, AT * 9)
+    store.interactions.ticket("ticket", "i", AT * 9)
+    proof = Authentication(subject=LI, name="Li", name_zh="", methods=("sc",), assurance=3, certificate="1a")
+    assert store.interactions.answer("ticket", "back", proof, at=AT, expires_at=AT * 9)
+    won: list[object] = []
+
+    def quicker() -> None:
+        won.append(store.interactions.take_back("back", "browser", AT))
+
+    with _Meanwhile(database, "UPDATE handovers", quicker):
+        assert store.interactions.take_back("back", "browser", AT) is None
+    assert won[0] is not None
+
+
+def test_a_session_that_two_workers_end_at_once_is_recorded_once(database: Database, store: Store) -> None:
+    _open(store)
+    assert store.grants.issue(GRANT, CODE, expires_at=AT * 9, at=AT, outcome=_event("sso.code.issued"))
+    before = len(store.outbox_head())
+    other = threading.Thread(target=lambda: store.sessions.end_of_person(LI, AT, _ended))
+
+    def meanwhile() -> None:
+        other.start()
+        other.join(timeout=0.2)
+
+    with _Meanwhile(database, "UPDATE sessions", meanwhile):
+        store.sessions.end_of_person(LI, AT, _ended)
+    other.join()
+    assert len(store.outbox_head()) == before + 1
+
+
+def test_a_code_is_not_redeemed_for_a_session_that_is_ending(database: Database, store: Store) -> None:
+    _open(store)
+    assert store.grants.issue(GRANT, CODE, expires_at=AT * 9, at=AT, outcome=_event("sso.code.issued"))
+    ended = threading.Event()
+
+    def end() -> None:
+        store.sessions.end_of_person(LI, AT, _ended)
+        ended.set()
+
+    thread = threading.Thread(target=end)
+
+    def meanwhile() -> None:
+        # The end has to wait until the redemption is over: only then it knows of everything that has to end.
+        thread.start()
+        assert not ended.wait(0.2)
+
+    with _Meanwhile(database, "UPDATE codes", meanwhile):
+        assert store.grants.redeem_code(CODE, refresh=None, at=AT, outcome=_event("sso.token.issued"))
+    thread.join()
+    assert not store.grants.standing("grant", AT)
+
+
+def test_a_code_for_a_session_that_has_ended_is_not_issued(store: Store) -> None:
+    _open(store, replace(SESSION, sid="gone"))
+    store.sessions.end("gone", LI, AT, _ended)
+    grant = replace(GRANT, id="other", sid="gone")
+    assert not store.grants.issue(grant, None, expires_at=AT * 9, at=AT, outcome=_event("sso.code.issued"))
