@@ -7,7 +7,7 @@ The authority makes a new list whenever something changed, so a suspension bites
 from collections.abc import Sequence
 
 from core.calls import Peer
-from core.errors import NotFound, Unavailable
+from core.errors import TallygateError
 from core.log import logger
 
 _log = logger(__name__)
@@ -26,6 +26,7 @@ class IssuerLists:
         for issuer in self._issuers:
             try:
                 found.append(self._peer.call("GET", f"/crl/{issuer}.crl").body)
-            except (Unavailable, NotFound) as error:
+            except TallygateError as error:
+                # Also an authority that is broken: the public is told "cannot tell", not an error of somebody else's.
                 _log.warning("revocation_list_unavailable", issuer=issuer, cause=type(error).__name__)
         return found

@@ -8,7 +8,7 @@ import pytest
 
 from core.calls import Answer
 from core.config import ConfigurationError
-from core.errors import NotFound, Unavailable
+from core.errors import Internal, NotFound, Unavailable
 from signatures.client import SignatureClient
 from signatures.models import SealOrder
 from signatures.pades import anchors, drawing
@@ -33,8 +33,15 @@ class FakePeer:
 
 
 def test_a_list_that_cannot_be_had_is_left_out_and_the_others_are_not() -> None:
-    peer: Any = FakePeer({"/crl/people.crl": Answer(200, {}, b"list"), "/crl/devices.crl": NotFound()})
-    assert IssuerLists(peer, issuers=["people", "organisations", "devices"])() == [b"list"]
+    peer: Any = FakePeer(
+        {
+            "/crl/people.crl": Answer(200, {}, b"list"),
+            "/crl/devices.crl": NotFound(),
+            # An authority whose key cannot be used answers 500.
+            "/crl/infrastructure.crl": Internal(),
+        }
+    )
+    assert IssuerLists(peer, issuers=["people", "organisations", "devices", "infrastructure"])() == [b"list"]
 
 
 def test_the_site_s_certificates_are_read_from_its_public_folder(tmp_path: Path, city: City) -> None:
