@@ -66,7 +66,7 @@ class Knocker:
 
     def __init__(self, city: City) -> None:
         self._city = city
-        self._wires: dict[tuple[str, str], Wire] = {}
+        self._wires: dict[tuple[str, str, str], Wire] = {}
         self._people: dict[str, requests.Session] = {}
         # How many requests the gateway decided.
         self.decided = 0
@@ -85,7 +85,7 @@ class Knocker:
     def wire(self, door: Door, listener: str = "") -> Wire:
         """The connection to a door."""
         listener = listener or door.listener
-        key = (door.role or door.label, listener)
+        key = (door.role, door.label, listener)
         if key not in self._wires:
             self._wires[key] = Wire(self._way(door, listener))
         return self._wires[key]
