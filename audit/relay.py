@@ -6,7 +6,7 @@ A crash between receipt and removal sends a row twice; its key makes that one en
 
 import fcntl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -64,8 +64,7 @@ class Relay:
         """
         with self._alone():
             while rows := self._store.outbox_head():
-                for row in rows:
-                    self._deliver(row)
+                self._deliver(rows)
 
     def stop(self) -> None:
         """End the thread; what waits stays."""
@@ -74,12 +73,19 @@ class Relay:
         if self._thread is not None:
             self._thread.join(timeout=10)
 
-    def _deliver(self, row: Waiting) -> None:
-        event = decode_event(row.body)
-        if event.key != row.key:
-            raise BadEvent(why="its key is not its row's")
-        self._recorder.record(event)
-        self._store.outbox_drop([row.position])
+    def _deliver(self, rows: Sequence[Waiting]) -> None:
+        delivered: list[int] = []
+        try:
+            for row in rows:
+                event = decode_event(row.body)
+                if event.key != row.key:
+                    raise BadEvent(why="its key is not its row's")
+                self._recorder.record(event)
+                delivered.append(row.position)
+        finally:
+            # One write for all. Dying before it costs nothing: the log knows their keys when they come again.
+            if delivered:
+                self._store.outbox_drop(delivered)
 
     def _run(self) -> None:
         pause = self._interval

@@ -66,6 +66,16 @@ def test_a_crash_between_receipt_and_removal_yields_one_entry(lock: Path, local:
     assert [recorder.record(one).index for one in events] == [1, 2]
 
 
+def test_what_was_delivered_before_a_failure_is_not_sent_again(lock: Path) -> None:
+    events = [event() for _ in range(4)]
+    outbox, recorder = MemoryOutbox(events), ListRecorder()
+    outbox.rows[1] = Waiting(1, outbox.rows[1].key, b"{}")
+    with pytest.raises(BadEvent):
+        Relay(outbox, recorder, lock=lock).drain()
+    assert recorder.events == events[:1]
+    assert [row.position for row in outbox.rows] == [1, 2, 3]
+
+
 def test_what_the_log_does_not_take_stays_in_order(lock: Path) -> None:
     events = [event() for _ in range(3)]
     outbox, recorder = MemoryOutbox(events), ListRecorder()
