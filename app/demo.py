@@ -35,6 +35,8 @@ from .users import GROUP, Users
 
 SEALS = ("document-office", "data-bureau")
 """Organisations that have a seal from the first day; others get theirs with `tallygate seal --establish`."""
+SIGNER = "chen.wei"
+"""The sample citizen who can sign documents from the first day."""
 DEVICE = 0
 """The sample device that gets a certificate: the first of the city."""
 
@@ -67,6 +69,7 @@ def fill(context: Context, say: Callable[[str], None]) -> None:
             _card(
                 authority, folder / f"{known.username}.p12", profile="civil-servant", subject=subjects[known.username]
             )
+    _card(authority, _signing(folder), profile="citizen-signing", subject=subjects[SIGNER])
     device = sample.batch.devices[DEVICE][1]
     _card(authority, folder / "device.p12", profile="device-client", subject=device.id)
     seals = SignatureClient(context.peer("app", "signatures"))
@@ -91,12 +94,18 @@ def accounts(site: SiteSettings) -> list[str]:
     for known in city.KNOWN:
         card = folder / f"{known.username}.p12"
         more = f"; card {card}, its password beside it" if card.exists() else ""
+        if known.username == SIGNER and _signing(folder).exists():
+            more += f"; signs with {_signing(folder)}"
         lines.append(f"{known.username:<{width}}  {known.name} {known.name_zh}, {known.says}{more}")
     return lines
 
 
 def _folder(site: SiteSettings) -> Path:
     return site.state / "demo"
+
+
+def _signing(folder: Path) -> Path:
+    return folder / f"{SIGNER}-signing.p12"
 
 
 def _people(context: Context) -> None:

@@ -15,8 +15,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from reportlab.pdfgen.canvas import Canvas
 
 from tests.flows import invariants
-from tests.flows.city import City
-from tests.flows.people import accessible
+from tests.flows.city import COMMAND, ROOT, City
+from tests.flows.people import accessible, subject_of
 
 Browse = Callable[..., BrowserContext]
 AGENCY = "document-office"
@@ -36,17 +36,6 @@ def _page(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def _subject(city: City, username: str) -> str:
-    """The identifier of a civil servant, from the certificate on the card."""
-    said = subprocess.run(
-        ["openssl", "x509", "-in", str(city.folder / "demo" / f"{username}.pem"), "-noout", "-ext", "subjectAltName"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return said.split("urn:uuid:")[1].split()[0].strip(",")
-
-
 @pytest.fixture(scope="module")
 def sealed(city: City, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents")
@@ -54,7 +43,7 @@ def sealed(city: City, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain.write_bytes(_page("Notice of the document office"))
     city.tallygate(
         "seal", str(plain), "--site", str(city.configuration), "--organisation", AGENCY,
-        "--actor", _subject(city, "li.na"), "--out", str(out),
+        "--actor", subject_of(city, "li.na"), "--out", str(out),
     )  # fmt: skip
     return out
 
@@ -143,3 +132,61 @@ def test_a_foreign_seal_names_the_unknown_issuer(city: City, sealed: Path, tmp_p
     done = city.tallygate("verify", str(sealed), "--trust", str(foreign), "--json", check=False)
     assert done.returncode == 1
     assert "issuer" in done.stdout
+
+
+def test_an_expired_seal_cannot_be_told_and_the_answer_names_the_day(city: City, sealed: Path, tmp_path: Path) -> None:
+    _, said = _verify(city, sealed)
+    last_day = str(said["signatures"][0]["certificate"]["not_after"])[:10]  # type: ignore[index]  # JSON
+    years_later = _verify_later(city, sealed, tmp_path, "+1200d")
+    assert (years_later.returncode, json.loads(years_later.stdout)["overall"]) == (2, "cannot_tell")
+    (signature,) = json.loads(years_later.stdout)["signatures"]
+    answers = signature["answers"]
+    # Nothing else about the document has changed.
+    assert (answers["unchanged"]["value"], answers["issuer"]["value"]) == ("yes", "yes")
+    assert (answers["valid"]["value"], answers["valid"]["code"]) == ("unknown", "expired")
+    assert "expired" in answers["valid"]["en"]
+    assert last_day[:4] in answers["valid"]["en"]
+    assert "过期" in answers["valid"]["zh"] or "到期" in answers["valid"]["zh"]
+    # Between the two the seal is valid, but nobody has a list of that day.
+    months_later = json.loads(_verify_later(city, sealed, tmp_path, "+800d").stdout)
+    assert months_later["overall"] == "cannot_tell"
+    assert months_later["signatures"][0]["answers"]["valid"]["code"] == "status_unavailable"
+
+
+def _verify_later(city: City, path: Path, tmp_path: Path, when: str) -> subprocess.CompletedProcess[str]:
+    """Somebody who kept document, certificates and list verifies offline when the clock says so."""
+    public, crl = city.folder / "public", tmp_path / "organisations.crl"
+    crl.write_bytes(city.http().get(city.url("pki", "/crl/organisations.crl", "plain")).content)
+    return subprocess.run(
+        ["faketime", "-f", when, *COMMAND, "verify", str(path), "--json", "--crl", str(crl),
+         "--trust", str(public / "root.pem"), "--trust", str(public / "issuers" / "organisations.pem")],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_a_person_signs_on_their_own_machine_and_is_named(city: City, tmp_path: Path) -> None:
+    card = city.folder / "demo" / "chen.wei-signing.p12"
+    plain, out = tmp_path / "plain.pdf", tmp_path / "signed.pdf"
+    plain.write_bytes(_page("I agree to the contract"))
+    city.tallygate(
+        "sign", str(plain), "--key", str(card), "--passphrase", str(card.with_suffix(".password")), "--out", str(out)
+    )
+    code, said = _verify(city, out)
+    assert (code, said["overall"]) == (0, "trusted")
+    assert _rest(city, out.read_bytes())["overall"] == "trusted"
+    certificate = said["signatures"][0]["certificate"]  # type: ignore[index]  # JSON
+    assert certificate["name"] == "陈伟"
+    assert certificate["subject"] == subject_of(city, "chen.wei-signing")
+    shown = city.tallygate("verify", str(out), "--site", str(city.configuration)).stdout
+    assert "陈伟" in shown
+
+
+def test_a_card_for_logging_in_signs_nothing_that_is_trusted(city: City, tmp_path: Path) -> None:
+    card = city.folder / "demo" / "li.na.p12"
+    plain, out = tmp_path / "plain.pdf", tmp_path / "signed.pdf"
+    plain.write_bytes(_page("I agree to the contract"))
+    city.tallygate(
+        "sign", str(plain), "--key", str(card), "--passphrase", str(card.with_suffix(".password")), "--out", str(out),
+        check=False,
+    )  # fmt: skip
+    assert not out.exists() or _verify(city, out)[0] != 0
