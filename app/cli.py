@@ -16,6 +16,7 @@ from signatures.cli import seal, sign, verify
 
 from . import birth, demo, doctor, serve, up
 from .context import Context
+from .wiring import sso
 
 
 class _Group(click.Group):
@@ -97,6 +98,22 @@ def doctor_command(configuration: Path) -> None:
     for finding in findings:
         click.echo(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.says}")
     sys.exit(0 if all(finding.good for finding in findings) else 1)
+
+
+@main.group(name="sso")
+def sso_commands() -> None:
+    """Look after the sign-on."""
+
+
+@sso_commands.command(name="rotate-keys")
+@_SITE
+def rotate_keys(configuration: Path) -> None:
+    """Make a new key for tokens; it signs from the role's next start, and the old one is still believed."""
+    context = Context.read(configuration)
+    if not birth.is_born(context.site):
+        raise birth.NotBorn
+    keys = sso.rotate(context)
+    click.echo(f"{keys} keys are published. Restart the role sso to sign with the new one.")
 
 
 def _authority() -> CAClient:

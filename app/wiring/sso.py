@@ -12,8 +12,6 @@ from typing import Any
 from flask import Flask
 
 import sso.store
-from app.context import Context, write_secret
-from app.files import replace
 from audit import Recorder
 from audit.client import Follower
 from audit.relay import Relay
@@ -29,6 +27,9 @@ from sso.service import Person, SignOn, load_keys, make_keys, register_client, r
 from sso.service.collaborators import Card
 from sso.web import blueprint
 
+from ..context import Context, write_secret
+from ..files import replace
+from ..users import Users
 from . import policies
 
 ROLE = "sso"
@@ -121,10 +122,19 @@ def found(context: Context, _recorder: Recorder) -> None:
     database.close()
 
 
-def rotate(context: Context) -> None:
-    """Begin signing with a new key, once the role is restarted; tokens of the old one stay good until they end."""
-    rotate_keys(context.site.folder(ROLE) / "keys")
-    _publish(context)
+def rotate(context: Context) -> int:
+    """Begin signing with a new key, once the role is restarted; tokens of the old one stay good until they end.
+
+    Returns how many keys are published now.
+
+    Raises:
+        LeadsElsewhere: the role left a link in its folder, which root must not follow.
+    """
+    folder, users = context.site.folder(ROLE), Users.detect()
+    users.check(folder)
+    rotate_keys(folder / "keys")
+    users.give(folder, ROLE)
+    return _publish(context)
 
 
 class LoginPolicy:
@@ -217,9 +227,10 @@ class OwnRecord:
         return entries
 
 
-def _publish(context: Context) -> None:
-    keys = load_keys(context.site.folder(ROLE) / "keys")
-    replace(context.site.public / "sso-jwks.json", json.dumps(keys.jwks(), indent=2).encode() + b"\n")
+def _publish(context: Context) -> int:
+    published = load_keys(context.site.folder(ROLE) / "keys").jwks()
+    replace(context.site.public / "sso-jwks.json", json.dumps(published, indent=2).encode() + b"\n")
+    return len(published["keys"])
 
 
 def _register_portal(context: Context, store: sso.store.Store, label: str) -> None:

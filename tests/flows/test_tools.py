@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """curl, openssl and ldapsearch agree with what we say."""
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.flows import invariants
 from tests.flows.city import City, until
+from tests.flows.load import Acknowledged, Surfer
 
 
 @pytest.fixture(autouse=True)
@@ -163,3 +165,21 @@ def test_discovery_is_what_libraries_expect(city: City) -> None:
     keys = city.http().get(document["jwks_uri"]).json()["keys"]
     assert keys
     assert all("d" not in key for key in keys)
+
+
+def test_a_rotated_key_signs_from_the_next_start_and_the_old_one_is_still_believed(city: City) -> None:
+    def published() -> list[str]:
+        answer = city.http().get(city.url("sso", "/jwks"), timeout=5)
+        return [key["kid"] for key in answer.json()["keys"]] if answer.ok else []
+
+    before = published()
+    early = Surfer(city, "zhang.min", Acknowledged())
+    assert "Zhang Min" in early.enter(city.url("tax", "/me")).text
+    said = city.tallygate("sso", "rotate-keys", "--site", str(city.configuration)).stdout
+    assert said.startswith(f"{len(before) + 1} keys are published")
+    city.kill("sso", signal.SIGTERM)
+    until(lambda: city.ready() and published()[1:] == before, seconds=60)
+    assert "Zhang Min" in early.get(city.url("tax", "/me")).text
+    late = Surfer(city, "chen.wei", Acknowledged())
+    assert "Chen Wei" in late.enter(city.url("tax", "/me")).text
+    assert "Chen Wei" in late.enter(city.url("social", "/me")).text
