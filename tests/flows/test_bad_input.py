@@ -135,7 +135,11 @@ def test_a_door_withstands(knocker: Knocker, door: Door) -> None:
         knocker.knock(door, path, method=method, body=b"x=y" if method != b"HEAD" else None)
     for headers in hostile.HEADERS:
         knocker.knock(door, path, headers=headers, body=body)
-    knocker.knock(door, path, headers=((b"Content-Length", b"99999999"),))
+    if not door.role:
+        # nginx says so before a role has to wait for what never comes.
+        refused = knocker.knock(door, path, headers=((b"Content-Length", b"99999999"),))
+        assert refused is not None
+        assert refused.status == 413
     for kind, content in bodies(knocker, door):
         answer = knocker.knock(door, path, headers=((b"Content-Type", kind),), body=content)
         assert answer is not None, (door.name, kind, content[:200])
