@@ -7,6 +7,7 @@ city with its own ports beside it.
 
 import fcntl
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -27,8 +28,9 @@ from .wiring import directory, gateway
 PREFERRED = (8443, 8444, 8445, 8080, 8636)
 """Ports a city asks for first: external, internal, management, plain, directory."""
 _OTHERS = range(20000, 30000)
-"""Where to look next: below the ports that outgoing connections get (32768 on Linux), for one of those could take the
-port of a server that is being restarted."""
+"""Where to look next, anywhere in it, since two cities may look at once. Below the ports that outgoing connections get
+(32768 on Linux), for one of those could take the port of a server that is being restarted."""
+_TRIES = 200
 _CITIES = 20
 _HOME = Path(__file__).resolve().parent.parent / ".state"
 """Cities that were given no folder live beside the code."""
@@ -123,7 +125,7 @@ def free_ports() -> Ports:
     held: list[socket.socket] = []
     try:
         for wish in PREFERRED:
-            held.append(_held(wish, *_OTHERS))  # noqa: PERF401 - those taken before a failure are closed too
+            held.append(_held(wish, *secrets.SystemRandom().sample(_OTHERS, _TRIES)))  # noqa: PERF401 - those taken before a failure are closed too
         external, internal, management, plain, ldaps = (taken.getsockname()[1] for taken in held)
     finally:
         for taken in held:
