@@ -3,7 +3,9 @@
 
 import dataclasses
 import secrets
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,10 +15,13 @@ from ca.errors import IssuanceDenied
 from ca.models import ISSUERS
 from ca.service import CertificateAuthority, RequesterRules
 from ca.x509 import PROFILES, SubjectKind
+from directory import Mandate
+from policies import DecisionRequest
 from policies.bundle import read_source, release
 from policies.config import PolicySettings
 from policies.errors import BundleRefused
 from policies.keys import public_pem, read_policy_key, read_release_key
+from policies.models import Decision
 from policies.service import PolicyEngine
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK, OFFICER
 
@@ -89,6 +94,34 @@ def test_an_unreadable_release_stops_issuance(guarded: CertificateAuthority, fol
             path.write_bytes(b"tampered")
     with pytest.raises(BundleRefused):
         guarded.issue(_desk(ask()))
+
+
+class _Listening:
+    """A policy engine that remembers what it was asked."""
+
+    def __init__(self, inner: PolicyEngine) -> None:
+        self._inner = inner
+        self.asked: list[DecisionRequest] = []
+
+    def reload(self) -> bool:
+        return self._inner.reload()
+
+    def decide(self, request: DecisionRequest) -> Decision:
+        self.asked.append(request)
+        return self._inner.decide(request)
+
+
+def test_policies_are_given_no_mandate_that_ran_out(world: World, folder: Path) -> None:
+    today = world.clock.now().date()
+    mandates = (
+        Mandate(organisation="mill", scope="all", until=today),
+        Mandate(organisation="forge", scope="all", until=today - timedelta(days=1)),
+    )
+    world.directory.people[OFFICER.subject] = dataclasses.replace(OFFICER, mandates=mandates)
+    engine = _Listening(PolicyEngine.load(folder, read_policy_key(folder.parent / "policy-key.pem")))
+    rules = ShippedPolicies(cast("PolicyEngine", engine), directory=world.directory, clock=world.clock)
+    world.open(rules).issue(_desk(ask()))
+    assert [request.mandates for request in engine.asked] == [frozenset({"mill"})]
 
 
 def test_a_role_of_the_site_asks_on_its_own_behalf(guarded: CertificateAuthority) -> None:
