@@ -121,7 +121,8 @@ def _people(context: Context) -> None:
         extra_groups=[GROUP] if user else None,
     )
     if done.returncode != 0:
-        raise DemoFailed(why=(done.stderr or done.stdout).strip().splitlines()[-1])
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise DemoFailed(why=said[-1] if said else f"exit code {done.returncode}")
 
 
 def _card(authority: CAClient, path: Path, *, profile: str, subject: str) -> None:

@@ -6,7 +6,7 @@ to the sign-on session that the gateway names in every request.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ class SignOn:
             OtherPerson: the login just made is of another session, and asking again would never end.
         """
         kept = session.get(_VISITOR)
-        if isinstance(kept, dict):
+        # A cookie of an earlier release may lack a field: that is nobody, not an error.
+        if isinstance(kept, dict) and kept.keys() == {field.name for field in fields(Visitor)}:
             visitor = Visitor(**kept)
             if (visitor.subject, visitor.session) == (identity.subject, identity.session):
                 session.pop(_ASKED, None)

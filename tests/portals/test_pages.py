@@ -74,6 +74,15 @@ def test_no_token_is_kept_in_the_browser(client: FlaskClient, sign_on: SignOnSer
         assert set(kept["visitor"]) == {"subject", "session", "name", "name_zh"}
 
 
+def test_a_cookie_of_another_release_is_nobody_s_and_no_error(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    log_in(client, sign_on, header)
+    with client.session_transaction(base_url=ORIGIN) as kept:
+        kept["visitor"] = {"subject": "u1", "nickname": "x"}
+    assert get(client, "/me", header("/me")).status_code in {302, 409}
+
+
 @pytest.mark.parametrize("change", [{"session": "s2"}, {"subject": "u2"}, {"session": "s2", "subject": "u2"}])
 def test_another_session_s_header_drops_the_portal_s_session(
     client: FlaskClient, sign_on: SignOnServer, header: Headers, change: dict[str, str]
