@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gateway decisions: nginx asks before every request; no decision is reused, each is recorded before it bites.
 
-``bare`` is the same host, headers and trivial upstream without the decision; ``page`` a portal's real page behind it.
+Three listeners: ``decided`` has a trivial upstream behind the decision, ``bare`` the same without the decision, and
+``external`` is the city's own, with a portal's real page behind it.
 """
 
 import time
-from dataclasses import dataclass
 
 from .measure import Figure, wrk
 from .place import Place, Visitor
@@ -15,38 +15,13 @@ PATH = "/me"
 _TRIES = 5
 
 
-@dataclass(frozen=True)
-class Decisions:
-    """The same request under three conditions, and the latency of one request at a time."""
-
-    decided: Figure
-    bare: Figure
-    page: Figure
-    decided_alone: Figure
-    bare_alone: Figure
-
-
-def measured(place: Place, username: str) -> Decisions:
+def measured(place: Place, cookie: str, listener: str, *, connections: int, seconds: int, path: str = PATH) -> Figure:
     """One person's session, asked about as often as possible."""
-    site = place.context.site
-    cookie = _entered(place, username)
-    headers = {"Host": site.host("tax"), "Cookie": f"__Host-tallygate={cookie}"}
-
-    def run(listener: str, seconds: int, connections: int) -> Figure:
-        return wrk(place.url(listener, PATH), seconds=seconds, connections=connections, headers=headers)
-
-    short = max(2, place.seconds // 3)
-    run("decided", 2, CONNECTIONS)
-    return Decisions(
-        decided=run("decided", place.seconds, CONNECTIONS),
-        bare=run("bare", short, CONNECTIONS),
-        page=run("external", short, CONNECTIONS),
-        decided_alone=run("decided", short, 1),
-        bare_alone=run("bare", short, 1),
-    )
+    headers = {"Host": place.context.site.host("tax"), "Cookie": f"__Host-tallygate={cookie}"}
+    return wrk(place.url(listener, path), seconds=seconds, connections=connections, headers=headers)
 
 
-def _entered(place: Place, username: str) -> str:
+def entered(place: Place, username: str) -> str:
     """The session's cookie; a busy machine may need a second try, which is not what is measured here."""
     for attempt in range(_TRIES):
         visitor = Visitor(place)

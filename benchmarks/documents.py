@@ -23,15 +23,19 @@ def seals(place: Place, actor: str) -> Figure:
     return repeat(lambda: client.seal(_order(actor, next(number))), seconds=place.seconds, threads=CALLERS)
 
 
-def verifications(place: Place, actor: str) -> Figure:
-    """One sealed document, verified again and again; nothing is kept between two of them."""
-    sealed = SignatureClient(place.context.peer("app", "signatures")).seal(_order(actor, -1))
+def sealed(place: Place, actor: str) -> bytes:
+    """One sealed document."""
+    return SignatureClient(place.context.peer("app", "signatures")).seal(_order(actor, -1))
+
+
+def verifications(place: Place, document: bytes) -> Figure:
+    """The same document again and again; nothing is kept between two verifications."""
     return wrk(
         place.url("external", f"/api/v1/verify?{urlencode({'profile': 'strict'})}"),
         seconds=place.seconds,
         connections=CALLERS,
         headers={"Host": place.context.site.host("verify"), "Content-Type": "application/pdf"},
-        body=sealed,
+        body=document,
     )
 
 

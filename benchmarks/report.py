@@ -12,6 +12,8 @@ from pathlib import Path
 
 from .measure import Figure
 
+# Milliseconds; less is noise of the clock's ticks.
+_SHOWN = 0.05
 _TEMPLATE = Path(__file__).with_name("template.md")
 
 
@@ -53,8 +55,15 @@ class Machine:
         )
 
 
-def written(machine: Machine, rows: Sequence[Row], memory: Mapping[str, Sequence[int]], *, added: str) -> str:
-    """The whole document."""
+def written(
+    machine: Machine,
+    rows: Sequence[Row],
+    memory: Mapping[str, Sequence[int]],
+    shares: Mapping[str, Mapping[str, float]],
+    *,
+    added: str,
+) -> str:
+    """The whole document; ``shares`` are milliseconds of processor time for one operation, by role."""
     after = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     where = [
         "| | |",
@@ -78,8 +87,20 @@ def written(machine: Machine, rows: Sequence[Row], memory: Mapping[str, Sequence
         *(f"| {role} | {len(all_)} | {max(all_)} | {sum(all_)} |" for role, all_ in memory.items() if all_),
         f"| **city** | {sum(map(len, memory.values()))} | | {sum(map(sum, memory.values()))} |",
     ]
+    roles = sorted({role for each in shares.values() for role, cost in each.items() if cost >= _SHOWN})
+    costs = [
+        f"| processor ms for one | {' | '.join(roles)} | sum |",
+        f"| --- | {'---: | ' * (len(roles) + 1)}".rstrip(),
+        *(_costs(name, each, roles) for name, each in shares.items()),
+    ]
     text = _TEMPLATE.read_text("utf-8")
-    for mark, lines in (("machine", where), ("figures", table), ("memory", peaks), ("added", [added])):
+    for mark, lines in (
+        ("machine", where),
+        ("figures", table),
+        ("memory", peaks),
+        ("costs", costs),
+        ("added", [added]),
+    ):
         text = text.replace(f"<!-- {mark} -->", "\n".join(lines))
     return text
 
@@ -93,6 +114,11 @@ def _line(row: Row) -> str:
         f"| {row.name} | {figure.rate:,.1f} | {figure.p50:,.2f} | {figure.p99:,.2f} | {figure.errors} "
         f"| {row.beside} | {bare} | {ratio} | {met} |"
     )
+
+
+def _costs(name: str, each: Mapping[str, float], roles: Sequence[str]) -> str:
+    cells = [f"{each.get(role, 0.0):.2f}" if each.get(role, 0.0) >= _SHOWN else "" for role in roles]
+    return f"| {name} | {' | '.join(cells)} | {sum(each.values()):.2f} |"
 
 
 def _said(*command: str) -> str:

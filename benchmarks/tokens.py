@@ -12,24 +12,32 @@ CONNECTIONS = 16
 CLIENT = "tax"
 
 
-def measured(place: Place, username: str) -> Figure:
-    """One client refreshing as often as it can; its refresh token stays, for it keeps a secret."""
+def refresh_token(place: Place, username: str) -> str:
+    """What the portal got at somebody's login; it stays, for this client keeps a secret."""
     visitor = Visitor(place)
     _, form = visitor.log_in(username)
-    basic = base64.b64encode(f"{CLIENT}:{client_secret(place, CLIENT)}".encode()).decode()
-    headers = {
-        "Host": place.context.site.host("sso"),
-        "Authorization": f"Basic {basic}",
-        "Content-Type": "application/x-www-form-urlencoded",
-    }
-    visitor._http.request("POST", "/token", body=urlencode(form), headers=headers)  # noqa: SLF001 - the same connection
+    visitor._http.request("POST", "/token", body=urlencode(form), headers=_headers(place))  # noqa: SLF001 - kept alive
     answer = json.loads(visitor._http.getresponse().read())  # noqa: SLF001
     visitor.close()
-    refresh = {"grant_type": "refresh_token", "refresh_token": answer["refresh_token"]}
+    return str(answer["refresh_token"])
+
+
+def measured(place: Place, token: str) -> Figure:
+    """One client refreshing as often as it can."""
+    refresh = {"grant_type": "refresh_token", "refresh_token": token}
     return wrk(
         place.url("external", "/token"),
         seconds=place.seconds,
         connections=CONNECTIONS,
-        headers=headers,
+        headers=_headers(place),
         body=urlencode(refresh).encode(),
     )
+
+
+def _headers(place: Place) -> dict[str, str]:
+    basic = base64.b64encode(f"{CLIENT}:{client_secret(place, CLIENT)}".encode()).decode()
+    return {
+        "Host": place.context.site.host("sso"),
+        "Authorization": f"Basic {basic}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory each role took at most: VmHWM of every process below the supervisor, by role."""
+"""What each role took: peak memory (VmHWM) and processor time of every process below the supervisor, by role."""
 
+import os
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -10,6 +11,16 @@ _PROC = Path("/proc")
 
 def peaks(supervisor: int) -> dict[str, list[int]]:
     """Peak resident memory in mebibytes of each process, largest first, by role."""
+    found = {role: sorted(map(_peak, all_), reverse=True) for role, all_ in _roles(supervisor).items()}
+    return {role: [peak for peak in all_ if peak] for role, all_ in sorted(found.items())}
+
+
+def spent(supervisor: int) -> dict[str, float]:
+    """Seconds of processor time so far, by role."""
+    return {role: sum(map(_spent, all_)) for role, all_ in _roles(supervisor).items()}
+
+
+def _roles(supervisor: int) -> dict[str, list[int]]:
     children: dict[int, list[int]] = defaultdict(list)
     for status in _PROC.glob("[0-9]*/stat"):
         try:
@@ -17,15 +28,24 @@ def peaks(supervisor: int) -> dict[str, list[int]]:
         except OSError:
             continue
         children[int(text.rpartition(")")[2].split()[1])].append(int(status.parent.name))
-    found: dict[str, list[int]] = {"supervisor": [_peak(supervisor)]}
+    found: dict[str, list[int]] = {"supervisor": [supervisor]}
     for leader in children[supervisor]:
         everybody, waiting = [], [leader]
         while waiting:
             one = waiting.pop()
             everybody.append(one)
             waiting += children[one]
-        found[_role(leader)] = sorted((_peak(one) for one in everybody), reverse=True)
-    return {role: [peak for peak in all_ if peak] for role, all_ in sorted(found.items())}
+        found[_role(leader)] = everybody
+    return found
+
+
+def _spent(process: int) -> float:
+    try:
+        text = (_PROC / str(process) / "stat").read_text("ascii", "replace")
+    except OSError:
+        return 0.0
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _role(process: int) -> str:
