@@ -107,13 +107,14 @@ def _measure(run: Run) -> tuple[list[Row], str]:
     issued = _shown("certificates", run("certificate", certificates.measured, place, citizen))
     card = place.folder / "demo" / "li.na.pem"
     answered = _shown("OCSP answers", run("OCSP answer", answers.measured, place, card))
+    sealed = _shown("seals", run("seal", documents.seals, place, servant))
+    pdf = apart(documents.sealed, place, servant)
+    verified = _shown("verifications", run("verification", documents.verifications, place, pdf))
+    # Last: the search index is still reading them when they are done, and would slow down what follows.
     synced = _shown("fdatasync", apart(bare.syncs, place.folder / "audit", short))
     single = _shown("audit appends, one", run("", appends.measured, place, threads=1, seconds=short))
     batched = run("append", appends.measured, place, threads=appends.TOGETHER, seconds=place.seconds)
     _shown(f"audit appends, {appends.TOGETHER}", batched)
-    sealed = _shown("seals", run("seal", documents.seals, place, servant))
-    pdf = apart(documents.sealed, place, servant)
-    verified = _shown("verifications", run("verification", documents.verifications, place, pdf))
     rows = [
         Row("logins", entered, "password checks by the directory alone (LDAP bind, argon2)", hashed.rate),
         Row("password checks by the directory alone", hashed),
