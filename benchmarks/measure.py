@@ -36,8 +36,9 @@ def repeat(act: Callable[[], object], *, seconds: float, threads: int = 1) -> Fi
         while (begun := time.perf_counter()) < stop:
             try:
                 act()
-            except Exception:  # noqa: BLE001 - whatever went wrong is counted and shown in the table
+            except Exception as error:  # noqa: BLE001 - whatever went wrong is counted and shown in the table
                 errors[number] += 1
+                print(f"error: {error!r:.300}", flush=True)
                 continue
             times[number].append(time.perf_counter() - begun)
 
