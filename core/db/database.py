@@ -6,7 +6,6 @@ BEGIN, so a transaction never fails half-way because another one wrote first.
 """
 
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Self
@@ -39,8 +38,6 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # SQLite has one writer, and who waits for it polls with growing pauses; our own threads queue here instead.
-        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
     def open(cls, url: str, *, connections: int = 16) -> Self:
@@ -73,7 +70,7 @@ class Database:
                 the commit itself leaves the outcome unknown: the owner's replay of unfinished intents decides.
             Unkeepable: a value cannot be stored as it is; nothing was committed.
         """
-        with self._writing(), self._translating(), self._engine.connect() as connection, connection.begin():
+        with self._translating(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -117,18 +114,6 @@ class Database:
     def close(self) -> None:
         """Return every connection; the database can be opened again."""
         self._engine.dispose()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        if self._turn is None:
-            yield
-            return
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
-            raise DatabaseUnavailable
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
