@@ -78,8 +78,9 @@ def wrk(
     bad = int(_found(r"refused (\d+)", said))
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
     bad += sum(map(int, broken.groups())) if broken else 0
+    answered = int(_found(r"(\d+) requests in", said))
     return Figure(
-        rate=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        rate=float(_found(r"Requests/sec:\s+([\d.]+)", said)) * max(0.0, 1 - bad / max(answered, 1)),
         p50=_milliseconds(_found(r"50%\s+([\d.]+\w+)", said)),
         p99=_milliseconds(_found(r"99%\s+([\d.]+\w+)", said)),
         errors=bad,
