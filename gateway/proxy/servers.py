@@ -265,7 +265,9 @@ def _error_pages() -> list[str]:
     # 494 is nginx's own number for headers over the limit, 497 for plain HTTP at a TLS port.
     # 421 has a page at the stranger only: elsewhere it is said before any location is chosen, and again for its page.
     mapped = {status: str(status) for status in STATUSES if status != _MISDIRECTED}
-    mapped |= {414: "400", 494: "431", 495: "400", 496: "400", 497: "400", 500: "503", 502: "503", 504: "503"}
+    # 501 is an unknown transfer coding: the visitor's mistake, whatever its number (RFC 9112 section 6.1).
+    mapped |= {414: "400", 494: "431", 495: "400", 496: "400", 497: "400", 501: "400"}
+    mapped |= {500: "503", 502: "503", 504: "503"}
     return [
         f"error_page {status} ={shown} {_PAGES}/{shown}.$tallygate_page;" for status, shown in sorted(mapped.items())
     ]

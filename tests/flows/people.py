@@ -33,6 +33,13 @@ def log_in_by_card(page: Page) -> None:
     ).first.click()
 
 
+def consent_if_asked(page: Page) -> None:
+    """Agree, if this person has not agreed before."""
+    page.wait_for_load_state()
+    if heading(page) == "Share your data?":
+        consent(page)
+
+
 def consent(page: Page) -> None:
     """Agree to share what a portal asks for."""
     expect(page.get_by_role("heading", level=1)).to_have_text("Share your data?")
