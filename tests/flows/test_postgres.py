@@ -17,7 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.fakes import postgres
 from tests.flows import invariants
-from tests.flows.city import ROOT, City, started
+from tests.flows.city import ROOT, City, started, until
 from tests.flows.load import Acknowledged, Surfer, heading
 from tests.flows.people import subject_of
 
@@ -134,7 +134,8 @@ def test_a_citizen_logs_in_and_out(city: City) -> None:
     assert "Chen Wei" in browser.enter(city.url("social", "/me")).text
     left = browser.send(browser.get(city.url("sso", "/logout")), "/logout", {})
     assert heading(left) == "You are logged out"
-    assert heading(browser.get(city.url("tax", "/me"))) == "Log in"
+    # Sign-on ended the session; the gateway hears of it within a second.
+    until(lambda: heading(browser.get(city.url("tax", "/me"))) == "Log in", seconds=1)
 
 
 def test_a_certificate_is_issued_suspended_and_released(city: City, tmp_path: Path) -> None:
