@@ -3,12 +3,13 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.flows import invariants
-from tests.flows.city import City
+from tests.flows.city import City, until
 from tests.flows.people import (
     access_token,
     accessible,
@@ -61,8 +62,12 @@ def test_a_citizen_logs_in_once_and_out_once(city: City, browse: Browse) -> None
     accessible(page)
     page.get_by_role("button", name="Log out").first.click()
     for portal in ("tax", "social"):
-        page.goto(city.url(portal, "/me"))
-        assert heading(page) == "Log in"
+        until(partial(_asks_for_login, page, city.url(portal, "/me")), seconds=WITHIN)
+
+
+def _asks_for_login(page: Page, address: str) -> bool:
+    page.goto(address)
+    return heading(page) == "Log in"
 
 
 def _card_login(page: Page, address: str) -> None:
