@@ -2,8 +2,8 @@
 """Every process dies by SIGKILL at random moments under load; what was acknowledged stays, nothing works twice.
 
 The moments follow from a seed, printed with every kill. TALLYGATE_KILLS says how often each role dies (scripts/soak:
-1,000, in batches), TALLYGATE_SEED which moments. TALLYGATE_HEALED_WITHIN is for a machine that has other work to do, and
-TALLYGATE_REPORT names a file to which a passed run adds its line.
+1,000, in batches), TALLYGATE_SEED which moments. TALLYGATE_HEALED_WITHIN is for a machine that has other work to do,
+and TALLYGATE_REPORT names a file to which a passed run adds its line.
 """
 
 import json
