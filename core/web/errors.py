@@ -4,6 +4,7 @@
 Only here does an error meet HTTP. What is not ours is an internal error: its text never leaves the process.
 """
 
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, render_template, request
@@ -137,7 +138,8 @@ def _oauth(error: TallygateError) -> Response:
 
 
 def _foreign_http(error: HTTPException) -> ResponseReturnValue:
-    if error.code is not None and error.code < 400:  # noqa: PLR2004 - redirects raised by the router
+    if error.code is not None and error.code < HTTPStatus.BAD_REQUEST:
+        # A redirect that the router raised.
         return error.get_response()
     known: dict[int | None, type[TallygateError]] = {
         403: Forbidden,
@@ -148,7 +150,8 @@ def _foreign_http(error: HTTPException) -> ResponseReturnValue:
         429: TooMany,
         503: Unavailable,
     }
-    mapped = known.get(error.code, Invalid if (error.code or 500) < 500 else Internal)()  # noqa: PLR2004
+    senders = error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR
+    mapped = known.get(error.code, Invalid if senders else Internal)()
     mapped.__cause__ = error
     return respond(mapped)
 

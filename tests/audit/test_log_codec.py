@@ -85,7 +85,7 @@ def test_time_is_kept_in_milliseconds_of_utc() -> None:
     "fields",
     [
         {"key": "AB" * 16}, {"key": "ab"}, {"key": ""}, {"type": "sso.logn"}, {"type": ""}, {"source": ""},
-        {"source": "SSO"}, {"source": "sso\n"}, {"at": datetime(2026, 1, 1)}, {"at": datetime(1, 1, 1, tzinfo=UTC)},  # noqa: DTZ001
+        {"source": "SSO"}, {"source": "sso\n"}, {"at": datetime(2026, 1, 1)}, {"at": datetime(1, 1, 1, tzinfo=UTC)},  # noqa: DTZ001 - a time without zone is what must be refused
         {"subject": ""}, {"subject": "a\nb"}, {"subject": "x" * 257}, {"object": "\ud800"}, {"zone": "\x00"},
         {"attributes": {"Bad": 1}}, {"attributes": {"a": 1.5}}, {"attributes": {"a": None}},
         {"attributes": {"a": 2**53}},
