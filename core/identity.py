@@ -27,6 +27,7 @@ HEADER = "Tallygate-Identity"
 ISSUER = "tallygate-gateway"
 LIFETIME = timedelta(seconds=60)
 LEEWAY = timedelta(seconds=5)
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class IdentityRefused(Unauthenticated):
@@ -112,38 +113,62 @@ class IdentityVerifier:
             IdentityRefused: for every reason alike.
         """
         try:
-            token = jwt.decode_complete(
-                header or "",
-                self._key,
-                algorithms=["ES256"],
-                audience=self._audience,
-                issuer=ISSUER,
-                options={
-                    "require": ["exp", "iat", "sub", "aud", "iss"],
-                    "strict_aud": True,
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
-            claims: Mapping[str, Any] = token["payload"]
-            if token["header"].get("typ") != "tallygate-identity+jwt":
-                raise IdentityRefused
-            if not claims["iat"] - LEEWAY.total_seconds() <= at.timestamp() <= claims["exp"]:
-                raise IdentityRefused
+            claims = self._claims(header, at)
             if claims["htm"] != method or claims["hth"] != _path_hash(path):
                 raise IdentityRefused
-            return Identity(
-                subject=claims["sub"],
-                kind=claims["kind"],
-                session=claims["sid"],
-                roles=frozenset(claims["roles"]),
-                assurance=claims["aal"],
-                methods=tuple(claims["amr"]),
-                zone=claims["zone"],
-                decision=claims["decision"],
-            )
+            return _identity(claims)
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise IdentityRefused from error
+
+    def verify_passed_on(self, header: str | None, *, at: datetime) -> Identity:
+        """Return who stands behind a call of the audience's role, which passes on the header it was asked with.
+
+        Only a request that changes something is a wish: whoever looked at a page has asked for nothing.
+
+        Raises:
+            IdentityRefused: for every reason alike.
+        """
+        try:
+            claims = self._claims(header, at)
+            if claims["htm"] in _READING:
+                raise IdentityRefused
+            return _identity(claims)
+        except (jwt.InvalidTokenError, KeyError, TypeError) as error:
+            raise IdentityRefused from error
+
+    def _claims(self, header: str | None, at: datetime) -> Mapping[str, Any]:
+        token = jwt.decode_complete(
+            header or "",
+            self._key,
+            algorithms=["ES256"],
+            audience=self._audience,
+            issuer=ISSUER,
+            options={
+                "require": ["exp", "iat", "sub", "aud", "iss"],
+                "strict_aud": True,
+                "verify_exp": False,
+                "verify_iat": False,
+            },
+        )
+        claims: Mapping[str, Any] = token["payload"]
+        if token["header"].get("typ") != "tallygate-identity+jwt":
+            raise IdentityRefused
+        if not claims["iat"] - LEEWAY.total_seconds() <= at.timestamp() <= claims["exp"]:
+            raise IdentityRefused
+        return claims
+
+
+def _identity(claims: Mapping[str, Any]) -> Identity:
+    return Identity(
+        subject=claims["sub"],
+        kind=claims["kind"],
+        session=claims["sid"],
+        roles=frozenset(claims["roles"]),
+        assurance=claims["aal"],
+        methods=tuple(claims["amr"]),
+        zone=claims["zone"],
+        decision=claims["decision"],
+    )
 
 
 def _path_hash(path: str) -> str:

@@ -52,6 +52,23 @@ def test_it_holds_for_one_request_and_one_minute(method: str, path: str, age: in
         VERIFIER.verify(_issue(), method=method, path=path, at=NOW + timedelta(seconds=age))
 
 
+def test_a_wish_is_passed_on_by_its_own_host_within_a_minute() -> None:
+    wish = IdentityIssuer(KEY).issue(CHEN, audience="tax.city.localhost", method="POST", path="/x", at=NOW)
+    assert VERIFIER.verify_passed_on(wish, at=NOW) == CHEN
+    social = IdentityVerifier(KEY.public_key(), audience="social.city.localhost")
+    for verifier, header, at in (
+        (VERIFIER, None, NOW),
+        (VERIFIER, "", NOW),
+        (VERIFIER, wish[:-4] + "AAAA", NOW),
+        (VERIFIER, wish, NOW + timedelta(seconds=61)),
+        (social, wish, NOW),
+        # Looking at a page is no wish.
+        (VERIFIER, _issue(), NOW),
+    ):
+        with pytest.raises(IdentityRefused):
+            verifier.verify_passed_on(header, at=at)
+
+
 def test_it_holds_for_one_host() -> None:
     other = IdentityVerifier(KEY.public_key(), audience="social.city.localhost")
     with pytest.raises(IdentityRefused):
