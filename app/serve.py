@@ -2,7 +2,8 @@
 """`tallygate serve ROLE`: one role as its own process, with granian before the WSGI application.
 
 The log's writer is no web application and runs its own loop. Everything else is loaded once per worker by
-``app.wsgi``; the role and the site's file reach it through the environment, which holds no secret.
+``app.wsgi``; the role and the site's file reach it through the environment, which holds no secret. The main process
+stays small: it only watches its workers, so it loads none of what they need.
 """
 
 import os
@@ -11,11 +12,9 @@ from pathlib import Path
 from granian import Granian
 from granian.constants import Interfaces
 
+from core.config import Document
 from core.log import configure
-from core.site import PORTALS, ROLES
-
-from .context import Context
-from .wiring import directory, gateway
+from core.site import PORTALS, ROLES, SiteSettings
 
 WORKERS = {"gateway": 2, "sso": 2}
 """The two roles on everybody's path get a process per core; two cores are the reference machine."""
@@ -34,16 +33,14 @@ def serve(role: str, configuration: Path) -> None:
     """
     configure(role)
     if role == "log":
-        from .wiring.audit import serve_log  # noqa: PLC0415 - the log's process loads nothing it does not need
-
-        serve_log(Context.read(configuration))
+        serve_log(configuration)
         return
     if role in ("slapd", "nginx"):
-        command = server_command(role, Context.read(configuration))
+        command = server_command(role, configuration)
         os.execvp(command[0], command)  # noqa: S606 - this process becomes the server; no shell
     if role not in ROLES and role not in {f"portal:{name}" for name in PORTALS}:
         raise ValueError(f"there is no role {role}")
-    socket = Context.read(configuration).site.socket(role)
+    socket = Document.read(configuration).section("site", SiteSettings).socket(role)
     socket.unlink(missing_ok=True)
     os.environ["TALLYGATE_ROLE"] = role
     os.environ["TALLYGATE_SITE"] = str(configuration)
@@ -64,8 +61,20 @@ def serve(role: str, configuration: Path) -> None:
     ).serve()
 
 
-def server_command(name: str, context: Context) -> list[str]:
+def serve_log(configuration: Path) -> None:
+    """Be the log's writer until SIGTERM."""
+    from .context import Context  # noqa: PLC0415 - see the module's docstring
+    from .wiring import audit  # noqa: PLC0415 - as above
+
+    audit.serve_log(Context.read(configuration))
+
+
+def server_command(name: str, configuration: Path) -> list[str]:
     """How to run one of the two servers that are not ours, in the foreground."""
+    from .context import Context  # noqa: PLC0415 - see the module's docstring
+    from .wiring import directory, gateway  # noqa: PLC0415 - as above
+
+    context = Context.read(configuration)
     if name == "slapd":
         return directory.command(context)
     gateway.prepare(context)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring a site to life, run it, fill it, examine it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from core.log import configure
+
+from .. import birth
+from .. import demo as sample
+from .. import doctor as examination
+from .. import up as running
+from ..context import Context
+from . import options
+
+
+@click.command
+@options.site
+@click.option("--renew-processes", is_flag=True, help="Renew what ran out while the site was off; roles stopped.")
+@click.option("--unless-born", is_flag=True, help="Do nothing where the site exists already.")
+def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Bring a site to life, or its processes back."""
+    context = Context.read(configuration)
+    if unless_born and birth.is_born(context.site):
+        return
+    with running.alone(configuration):
+        (birth.renew_processes if renew_processes else birth.init)(context, click.echo)
+
+
+@click.command
+@click.option("--site", "configuration", type=click.Path(dir_okay=False, path_type=Path), help="An existing site.")
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Folder for a new sample city.")
+@click.option("--without-demo", is_flag=True, help="Do not fill the sample city.")
+def up(configuration: Path | None, state: Path | None, without_demo: bool) -> None:  # noqa: FBT001 - as above
+    """Start everything on this machine; Ctrl-C stops it."""
+    configure("supervisor")
+    running.up(configuration=configuration, state=state, with_demo=not without_demo, say=click.echo)
+
+
+@click.command
+@options.site
+def demo(configuration: Path) -> None:
+    """Fill the sample city of a running site."""
+    sample.fill(Context.read(configuration), click.echo)
+
+
+@click.command(hidden=True)
+@options.site
+def demo_people(configuration: Path) -> None:
+    """The part of demo that runs as the directory's user."""
+    sample.fill_people(Context.read(configuration))
+
+
+@click.command
+@options.site
+def doctor(configuration: Path) -> None:
+    """Check the site and explain in words what is wrong; exit 1 if anything is."""
+    findings = examination.examine(Context.read(configuration))
+    for finding in findings:
+        click.echo(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.says}")
+    sys.exit(0 if all(finding.good for finding in findings) else 1)
