@@ -15,6 +15,10 @@ _PATTERN = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\*?\Z")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 LARGEST_BODY = 1024
 """Mebibytes; a larger setting is a mistake."""
+SESSION_COOKIE = "__Host-tallygate"
+"""Cookie of a session: of one host over TLS, for all paths (RFC 6265bis section 4.1.3.2)."""
+COOKIES = (SESSION_COOKIE, "__Host-gateway")
+"""Every cookie the gateway sets at the hosts it guards; the second holds logins that were begun (``core.web``)."""
 LISTENERS = ("external", "internal", "management")
 """The TLS listeners; each is the zone of what arrives by it."""
 
@@ -39,6 +43,8 @@ class Route:
     public: tuple[str, ...] = ()
     # Paths where a bearer token is taken, written alike.
     api: tuple[str, ...] = ()
+    # Whether the host is sent that token as well; it can then act as its caller elsewhere until the token ends.
+    passes_token: bool = False
     # Paths where a device certificate is taken, written alike; only hosts that name one ask for certificates at all.
     device: tuple[str, ...] = ()
 

@@ -12,6 +12,7 @@ from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.site import SiteSettings
 
 from ..config import LISTENERS, GatewaySettings
+from . import cookies
 from .blocks import block, quoted
 from .servers import guarded_host, open_host, pki_host, stranger
 
@@ -112,6 +113,7 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
         # An upstream may not steer nginx: X-Accel-Redirect reaches internal locations.
         "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;",
         "recursive_error_pages on;",
+        *cookies.maps(),
         *block("map $http_accept $tallygate_page", ["default json;", '"~*text/html" html;']),
     ]
 

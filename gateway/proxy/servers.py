@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from core.identity import HEADER
 
 from ..config import OpenHost, Route
+from . import cookies
 from .blocks import block, pattern_location
 from .pages import STATUSES
 
@@ -42,7 +43,8 @@ def guarded_host(
         "auth_request_set $tallygate_step_up $upstream_http_tallygate_step_up;",
         "error_page 401 403 = @refused;",
         *_error_pages(),
-        *_headers(host, port, headers),
+        *_headers(host, port, headers, cookie=cookies.FORWARDED, token=route.passes_token),
+        *cookies.answers(host),
         f"proxy_set_header {HEADER} $tallygate_identity;",
         "proxy_set_header Tallygate-Decision $tallygate_decision;",
         *_forward(route.role),
@@ -207,15 +209,17 @@ def _original(host: str, listener: str) -> list[str]:
     ]
 
 
-def _headers(host: str, port: int, names: Iterable[str]) -> list[str]:
+def _headers(
+    host: str, port: int, names: Iterable[str], *, cookie: str = "$http_cookie", token: bool = True
+) -> list[str]:
     """The client's headers that pass, by first value, and the ones that nginx vouches for."""
     return [
         "proxy_pass_request_headers off;",
         f"proxy_set_header Host {host}:{port};",
         'proxy_set_header Connection "";',
         *(f"proxy_set_header {name} $http_{_variable(name)};" for name in names),
-        "proxy_set_header Cookie $http_cookie;",
-        "proxy_set_header Authorization $http_authorization;",
+        f"proxy_set_header Cookie {cookie};",
+        *(["proxy_set_header Authorization $http_authorization;"] if token else []),
         "proxy_set_header X-Forwarded-For $remote_addr;",
         "proxy_set_header X-Forwarded-Proto https;",
         f"proxy_set_header X-Forwarded-Host {host}:{port};",

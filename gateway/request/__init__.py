@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a request strictly: what could be read in two ways is refused, never repaired."""
 
-from .credentials import COOKIE as COOKIE
 from .credentials import Credentials as Credentials
 from .credentials import credentials as credentials
 from .target import matches as matches

@@ -5,14 +5,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from ..config import SESSION_COOKIE
 from ..errors import Reason, Refused
 from ..models import Question
 
-COOKIE = "__Host-tallygate"
-"""A cookie of one host over TLS, for all paths (RFC 6265bis section 4.1.3.2)."""
-
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_.~+/=-]{1,6000})\Z")
+_BLANK = " \t"
 LONGEST_COOKIES = 16_384
 LONGEST_CERTIFICATE = 24_000
 
@@ -44,9 +43,10 @@ def credentials(question: Question) -> Credentials:
 def _session(header: str) -> str:
     if len(header) > LONGEST_COOKIES:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
-    # nginx joins several Cookie headers with "; ", granian with ";" or ",": all are separators here.
-    pairs = [part.strip().partition("=") for part in re.split(r"[;,]", header)]
-    found = [value.strip() for name, _, value in pairs if name.strip().lower() == COOKIE.lower()]
+    # nginx joins several Cookie headers with "; ", granian with ";" or ",": all are separators here. What nginx takes
+    # out before a host sees the header is read in the same way (gateway.proxy.cookies).
+    pairs = [part.partition("=") for part in re.split(r"[;,]", header)]
+    found = [value.strip(_BLANK) for name, _, value in pairs if name.strip(_BLANK).lower() == SESSION_COOKIE.lower()]
     if len(found) > 1:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
     # A cookie of another shape was never ours; it identifies nobody.

@@ -151,6 +151,14 @@ class Logins:
         self._clean(at)
         return cookie
 
+    def give_up(self, login: Login, *, state: str, issuer: str) -> None:
+        """Take note that the sign-on let nobody in.
+
+        Raises:
+            BadLogin: it was not the sign-on that said so, or not about this login.
+        """
+        self._belongs(login, state=state, issuer=issuer, at=self._clock.now())
+
     def leave(self, cookie: str, *, host: str, listener: str) -> str:
         """End the session of this cookie and return the address at the sign-on where logging out goes on.
 
@@ -172,8 +180,9 @@ class Logins:
         age = timedelta(seconds=at.timestamp() - login.begun)
         if not hmac.compare_digest(state.encode(), login.state.encode()):
             raise BadLogin
-        # RFC 9207: an answer that names another issuer was meant for a mix-up.
-        if issuer and issuer != self._issuer:
+        # RFC 9207 section 2.4: our sign-on always names itself, so an answer without its name is as much of a mix-up as
+        # one with another's.
+        if issuer != self._issuer:
             raise BadLogin
         if not timedelta(seconds=-5) <= age <= self._settings.login_lifetime:
             raise BadLogin

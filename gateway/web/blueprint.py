@@ -15,10 +15,10 @@ from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.web import Guard, _, locale
 from core.web.inputs import query_text
 
-from ..config import LISTENERS
+from ..config import LISTENERS, SESSION_COOKIE
 from ..errors import BadLogin, BadReturn, BadTarget, NotThroughProxy, Reason
 from ..models import Login
-from ..request import COOKIE, return_path, target
+from ..request import return_path, target
 from ..service.login import Logins
 from .words import WORDS, Words
 
@@ -66,19 +66,20 @@ def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str
         session[_PENDING] = pending
         if begun.host != _host() or begun.listener != _listener():
             raise BadLogin
-        code = query_text("code", longest=500)
+        code, issuer = query_text("code", longest=500), query_text("iss", longest=300)
         if not code:
+            service.give_up(begun, state=state, issuer=issuer)
             return _not_finished(begun)
         cookie = service.finish(
             begun,
             code=code,
             state=state,
-            issuer=query_text("iss", longest=300),
+            issuer=issuer,
             address=request.headers.get("X-Client-Address", ""),
-            old_cookie=request.cookies.get(COOKIE, ""),
+            old_cookie=request.cookies.get(SESSION_COOKIE, ""),
         )
         response = redirect(begun.to, code=_SEE_OTHER)
-        response.set_cookie(COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/")
+        response.set_cookie(SESSION_COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/")
         return response
 
     @pages.get("/logout")
@@ -91,9 +92,9 @@ def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str
     @guard.own(_WHY)
     def logout() -> ResponseReturnValue:
         g.form_targets = (sign_on,)
-        address = service.leave(request.cookies.get(COOKIE, ""), host=_host(), listener=_listener())
+        address = service.leave(request.cookies.get(SESSION_COOKIE, ""), host=_host(), listener=_listener())
         response = redirect(address, code=_SEE_OTHER)
-        response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
+        response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
         return response
 
     @pages.get("/denied")

@@ -366,6 +366,8 @@ class _Echo(BaseHTTPRequestHandler):
     """Answers with exactly what it received."""
 
     protocol_version = "HTTP/1.1"
+    # What a hostile host adds to its answer.
+    says: ClassVar[list[tuple[str, str]]] = []
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -385,6 +387,8 @@ class _Echo(BaseHTTPRequestHandler):
         # What a broken or hostile host might try on nginx and on the visitor.
         self.send_header("X-Accel-Redirect", "/.tallygate/pages/503.html")
         self.send_header("Tallygate-Identity", "leaked")
+        for name, value in self.says:
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
@@ -455,6 +459,7 @@ class City:
         self.folder = folder
         self.site = make_site(folder)
         self.gateway = Gateway(self.site, settings=GatewaySettings(**settings))
+        self.host_says = _Echo.says
         self._servers: list[_Threading] = []
         self._nginx: subprocess.Popen[bytes] | None = None
 
@@ -626,6 +631,7 @@ def city(running: City) -> Iterator[City]:
     """The running city, put back into its first state."""
     gateway = running.gateway
     yield running
+    running.host_says.clear()
     gateway.recorder.down = False
     gateway.recorder.events.clear()
     gateway.engine.answer = None

@@ -80,6 +80,16 @@ def test_no_proxied_location_lets_the_clients_headers_through_by_default(tmp_pat
         assert "proxy_pass_request_headers off;" in one
 
 
+def test_a_bearer_token_goes_on_only_where_the_settings_say_so(tmp_path: Path) -> None:
+    settings = GatewaySettings()
+    settings.routes["tax"] = replace(settings.routes["tax"], passes_token=True)
+    for server in _servers(configuration(make_site(tmp_path), settings)):
+        (found,) = re.findall(r"^        location / \{\n(.*?)^        \}", server, re.MULTILINE | re.DOTALL) or [""]
+        if "auth_request" in found:
+            assert ("$http_authorization" in found) == ("server_name tax." in server)
+            assert "proxy_set_header Cookie $tallygate_cookies;" in found
+
+
 def test_the_secret_stands_in_a_private_file_and_nowhere_else(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     for callee in ("gateway", "sso", "ca"):

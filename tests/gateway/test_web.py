@@ -13,6 +13,7 @@ from werkzeug.test import Client, TestResponse
 
 from audit import Outcome, decode_event
 from audit.models_rules import check
+from gateway.config import COOKIES
 from gateway.errors import Reason
 from gateway.web.words import WORDS
 from tests.gateway.conftest import COOKIE, SECRET, SUBJECT, Gateway
@@ -47,7 +48,14 @@ def get(client: Client) -> Callable[..., TestResponse]:
 def begin(get: Callable[..., TestResponse], to: str = "/declaration") -> dict[str, str]:
     reply = get("/.tallygate/login", query_string={"to": to})
     assert reply.status_code == 303
-    return {name: value[0] for name, value in parse_qs(urlsplit(reply.headers["Location"]).query).items()}
+    asked = urlsplit(reply.headers["Location"])
+    query = {name: value[0] for name, value in parse_qs(asked.query).items()}
+    return {**query, "issuer": f"{asked.scheme}://{asked.netloc}"}
+
+
+def answer(asked: dict[str, str], **changes: str) -> dict[str, str]:
+    """What the sign-on sends back by way of the browser."""
+    return {"code": "c", "state": asked["state"], "iss": asked["issuer"], **changes}
 
 
 def test_a_login_goes_to_the_sign_on_and_back_to_the_page(unit: Gateway, get: Callable[..., TestResponse]) -> None:
@@ -55,7 +63,7 @@ def test_a_login_goes_to_the_sign_on_and_back_to_the_page(unit: Gateway, get: Ca
     assert asked["redirect_uri"] == unit.site.origin("tax") + "/.tallygate/callback"
     assert (asked["client_id"], asked["code_challenge_method"], asked["scope"]) == ("gateway", "S256", "openid")
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-    reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+    reply = get("/.tallygate/callback", query_string=answer(asked))
     assert (reply.status_code, reply.headers["Location"]) == (303, "/declaration?year=2025")
     (cookie,) = [one for one in reply.headers.getlist("Set-Cookie") if one.startswith("__Host-tallygate=")]
     assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
@@ -68,9 +76,9 @@ def test_a_login_goes_to_the_sign_on_and_back_to_the_page(unit: Gateway, get: Ca
 def test_opening_a_session_is_recorded_before_and_after(unit: Gateway, get: Callable[..., TestResponse]) -> None:
     asked = begin(get)
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-    get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+    get("/.tallygate/callback", query_string=answer(asked))
     (intent,) = unit.recorder.events
-    (waiting,) = unit.store.outbox_head()
+    (waiting,) = unit.store.outbox.head()
     outcome = decode_event(waiting.body)
     for event in (intent, outcome):
         check(event)
@@ -82,10 +90,10 @@ def test_without_a_record_no_session_is_opened(unit: Gateway, get: Callable[...,
     asked = begin(get)
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
     unit.recorder.down = True
-    reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+    reply = get("/.tallygate/callback", query_string=answer(asked))
     assert reply.status_code == 503
     assert "__Host-tallygate=" not in str(reply.headers)
-    assert not unit.store.outbox_head()
+    assert not unit.store.outbox.head()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,7 @@ def test_an_id_token_that_is_not_for_this_login_opens_nothing(
 ) -> None:
     asked = begin(get)
     unit.sign_on.id_token = unit.signed_in(**{"nonce": asked["nonce"], **changes})
-    reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+    reply = get("/.tallygate/callback", query_string=answer(asked))
     assert reply.status_code == 400
     assert "__Host-tallygate=" not in str(reply.headers)
     assert not unit.recorder.events
@@ -115,7 +123,7 @@ def test_a_callback_needs_the_browser_that_began_the_login(unit: Gateway, get: C
     asked = begin(get)
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
     stranger = Client(unit.application())
-    query = {"code": "c", "state": asked["state"]}
+    query = answer(asked)
     reply = stranger.get("/.tallygate/callback", query_string=query, headers=NGINX, base_url=BASE)
     assert reply.status_code == 400
     assert not unit.sign_on.calls
@@ -130,18 +138,34 @@ def test_a_callback_nobody_asked_for_is_refused(get: Callable[..., TestResponse]
     assert get("/.tallygate/callback", query_string=query).status_code == 400
 
 
+def _nearly(issuer: str) -> tuple[str, ...]:
+    return issuer + "/", issuer.upper(), issuer[:-1], issuer + "#", f" {issuer}"
+
+
 def test_an_answer_in_the_name_of_another_issuer_is_refused(unit: Gateway, get: Callable[..., TestResponse]) -> None:
+    for issuer in ("https://evil.example", "", *_nearly(begin(get)["issuer"])):
+        asked = begin(get)
+        assert get("/.tallygate/callback", query_string=answer(asked, iss=issuer)).status_code == 400
+    assert not unit.sign_on.calls
+
+
+@pytest.mark.parametrize("names", [[], ["https://evil.example"], ["", ""]])
+def test_an_answer_that_does_not_name_the_sign_on_once_is_refused(
+    unit: Gateway, get: Callable[..., TestResponse], names: list[str]
+) -> None:
     asked = begin(get)
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-    query = {"code": "c", "state": asked["state"], "iss": "https://evil.example"}
+    query: dict[str, Any] = answer(asked)
+    query["iss"] = [query["iss"], *names] if names else []
     assert get("/.tallygate/callback", query_string=query).status_code == 400
     assert not unit.sign_on.calls
+    assert not unit.recorder.events
 
 
 def test_a_login_is_finished_once_in_time_and_where_it_began(unit: Gateway, get: Callable[..., TestResponse]) -> None:
     def finish(asked: dict[str, str], **headers: str) -> int:
         unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-        query = {"code": "c", "state": asked["state"]}
+        query = answer(asked)
         return get("/.tallygate/callback", query_string=query, headers=headers).status_code
 
     assert finish(begin(get), **{"Tallygate-Listener": "internal"}) == 400
@@ -158,7 +182,7 @@ def test_several_tabs_may_log_in_at_once(unit: Gateway, get: Callable[..., TestR
     first, second = begin(get, "/one"), begin(get, "/two")
     for asked, to in ((second, "/two"), (first, "/one")):
         unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-        reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+        reply = get("/.tallygate/callback", query_string=answer(asked))
         assert reply.headers["Location"] == to
 
 
@@ -168,7 +192,7 @@ def test_a_sign_on_session_that_ended_meanwhile_opens_nothing(unit: Gateway, get
     asked = begin(get)
     hear(unit, "sso.session.ended", session="sid-1", subject=SUBJECT)
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-    reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+    reply = get("/.tallygate/callback", query_string=answer(asked))
     assert reply.status_code == 400
 
 
@@ -182,7 +206,7 @@ def test_without_the_sign_ons_keys_nobody_is_logged_in_and_the_page_says_later(
         keys.unlink(missing_ok=True)
         if content is not None:
             keys.write_text(content)
-        reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+        reply = get("/.tallygate/callback", query_string=answer(asked))
         assert reply.status_code == 503
         assert not unit.recorder.events
 
@@ -191,16 +215,33 @@ def test_a_disabled_person_is_not_logged_in(unit: Gateway, get: Callable[..., Te
     asked = begin(get)
     unit.directory.people[SUBJECT] = unit.person(enabled=False)
     unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
-    reply = get("/.tallygate/callback", query_string={"code": "c", "state": asked["state"]})
+    reply = get("/.tallygate/callback", query_string=answer(asked))
     assert reply.status_code == 400
     assert not unit.recorder.events
 
 
 def test_a_login_the_sign_on_refused_is_explained(get: Callable[..., TestResponse]) -> None:
     asked = begin(get)
-    reply = get("/.tallygate/callback", query_string={"error": "access_denied", "state": asked["state"]})
+    reply = get("/.tallygate/callback", query_string=_refusal(asked, iss=asked["issuer"]))
     assert reply.status_code == 403
     assert "You were not logged in" in reply.text
+
+
+def _refusal(asked: dict[str, str], **more: str) -> dict[str, str]:
+    return {"error": "access_denied", "state": asked["state"], **more}
+
+
+def test_a_refusal_counts_only_from_the_sign_on(get: Callable[..., TestResponse]) -> None:
+    for more in ({}, {"iss": ""}, {"iss": "https://evil.example"}):
+        assert get("/.tallygate/callback", query_string=_refusal(begin(get), **more)).status_code == 400
+
+
+def test_nginx_keeps_back_every_cookie_the_gateway_sets(unit: Gateway, get: Callable[..., TestResponse]) -> None:
+    asked = begin(get)
+    unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"])
+    replies = get("/.tallygate/login"), get("/.tallygate/callback", query_string=answer(asked))
+    names = {one.partition("=")[0] for reply in replies for one in reply.headers.getlist("Set-Cookie")}
+    assert names == set(COOKIES)
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil", "/.tallygate/login", "/a//b"])
@@ -229,7 +270,7 @@ def test_logging_out_ends_the_session_here_and_goes_on_at_the_sign_on(
     assert reply.headers["Location"].startswith(unit.site.origin("sso") + "/logout?")
     assert query["id_token_hint"] == ["id-token"]
     assert query["post_logout_redirect_uri"] == [unit.site.origin("tax") + "/"]
-    _, waiting = unit.store.outbox_head()
+    _, waiting = unit.store.outbox.head()
     ended = decode_event(waiting.body)
     assert (ended.type, ended.outcome, ended.key) == ("gateway.session.ended", Outcome.SUCCESS, waiting.key)
     assert (ended.subject, ended.session, ended.zone) == (SUBJECT, "sid-1", "external")
@@ -238,7 +279,7 @@ def test_logging_out_ends_the_session_here_and_goes_on_at_the_sign_on(
     # There is nothing left to end, and nothing more to record.
     again = get("/.tallygate/logout", method="POST", data=form, headers={"Referer": BASE + "/.tallygate/logout"})
     assert again.status_code == reply.status_code
-    assert len(unit.store.outbox_head()) == 2
+    assert len(unit.store.outbox.head()) == 2
 
 
 @pytest.mark.parametrize("path", ["/.tallygate/login", "/.tallygate/denied", "/.tallygate/logout"])
