@@ -76,6 +76,8 @@ def wrk(
         script.flush()
         said = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True).stdout
     bad = int(_found(r"refused (\d+)", said))
+    for line in re.findall(r"^error: .*", said, re.MULTILINE):
+        print(line, flush=True)
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
     bad += sum(map(int, broken.groups())) if broken else 0
     answered = int(_found(r"(\d+) requests in", said))
@@ -89,15 +91,23 @@ def wrk(
 
 def _script(body: bytes | None) -> str:
     """What wrk runs: the request, and a count of answers that are no 2xx (wrk itself takes a redirect for success)."""
-    lines = ["refused = 0", "threads = {}"]
+    lines = ["refused = 0", "threads = {}", 'said = ""']
     if body is not None:
         lines += ['wrk.method = "POST"', 'wrk.body = "{}"'.format("".join(f"\\{byte:03}" for byte in body))]
     lines += [
         "function setup(thread) table.insert(threads, thread) end",
-        "function response(status) if status < 200 or status > 299 then refused = refused + 1 end end",
+        # The first few are kept with their text, so that a failed run says why.
+        "function response(status, _, body)",
+        "  if status >= 200 and status <= 299 then return end",
+        "  refused = refused + 1",
+        '  if refused <= 5 then said = said .. "error: " .. status .. " " .. body:sub(1, 200):gsub("%s+", " ") .. "\\n" end',
+        "end",
         "function done()",
         "  local all = 0",
-        '  for _, thread in ipairs(threads) do all = all + (thread:get("refused") or 0) end',
+        "  for _, thread in ipairs(threads) do",
+        '    all = all + (thread:get("refused") or 0)',
+        '    io.write(thread:get("said") or "")',
+        "  end",
         '  print("refused " .. all)',
         "end",
     ]

@@ -23,113 +23,101 @@ Forbidden
 └── InsufficientScope
 """
 
+from typing import ClassVar
+
 from core.errors import N_, Forbidden, Invalid, Unauthenticated
 
 
-class BadRequest(Invalid):
+class _Registered:
+    """Says a registered code on the wire, which is its own code too unless it states another."""
+
+    oauth_code: ClassVar[str]
+    code: str
+
+    def __init_subclass__(cls, *, oauth: str = "", **more: object) -> None:
+        super().__init_subclass__(**more)
+        if oauth:
+            cls.oauth_code = oauth
+            if _Registered in cls.__bases__ and "code" not in vars(cls):
+                cls.code = oauth
+
+
+class BadRequest(_Registered, Invalid, oauth="invalid_request"):
     """Shown as a page: where the answer should go is not known to be the client's."""
 
     code = "bad_authorization_request"
     message = N_(
         "The service that sent you here asked in a way that cannot be right (%(why)s). Nothing was sent to it."
     )
-    oauth_code = "invalid_request"
 
 
-class Redirectable(Invalid):
+class Redirectable(_Registered, Invalid, oauth="invalid_request"):
     """Told to the client at its registered address (RFC 6749 section 4.1.2.1)."""
 
     code = "authorization_refused"
     message = N_("The service that sent you here made a mistake: %(why)s")
-    oauth_code = "invalid_request"
 
 
-class UnsupportedResponseType(Redirectable):
+class UnsupportedResponseType(Redirectable, oauth="unsupported_response_type"):
     """Only ``code`` is spoken here."""
 
-    oauth_code = "unsupported_response_type"
 
-
-class ScopeRefused(Redirectable):
+class ScopeRefused(Redirectable, oauth="invalid_scope"):
     """A scope that is unknown or not registered for the client."""
 
-    oauth_code = "invalid_scope"
 
-
-class RequestNotSupported(Redirectable):
+class RequestNotSupported(Redirectable, oauth="request_not_supported"):
     """Request objects are not taken by value (OpenID Connect Core 3.1.2.6)."""
 
-    oauth_code = "request_not_supported"
 
-
-class RequestURINotSupported(Redirectable):
+class RequestURINotSupported(Redirectable, oauth="request_uri_not_supported"):
     """Request objects are never fetched."""
 
-    oauth_code = "request_uri_not_supported"
 
-
-class LoginRequired(Redirectable):
+class LoginRequired(Redirectable, oauth="login_required"):
     """``prompt=none`` and nobody is logged in, not long enough ago or not strongly enough."""
 
-    oauth_code = "login_required"
 
-
-class ConsentRequired(Redirectable):
+class ConsentRequired(Redirectable, oauth="consent_required"):
     """``prompt=none`` and the person has not agreed yet."""
 
-    oauth_code = "consent_required"
 
-
-class AccessDenied(Redirectable):
+class AccessDenied(Redirectable, oauth="access_denied"):
     """The person said no, or may not."""
 
-    oauth_code = "access_denied"
 
-
-class UnmetAuthentication(Redirectable):
+class UnmetAuthentication(Redirectable, oauth="unmet_authentication_requirements"):
     """The asked-for assurance cannot be reached by this person (OpenID Unmet Authentication Requirements 1.0)."""
 
-    oauth_code = "unmet_authentication_requirements"
 
-
-class InvalidGrant(Invalid):
+class InvalidGrant(_Registered, Invalid, oauth="invalid_grant"):
     """Expired, used, revoked, another client's, or never issued: which of these is not said."""
 
-    code = "invalid_grant"
     message = N_("This authorization does not count, or no longer.")
-    oauth_code = "invalid_grant"
 
 
-class InvalidScope(Invalid):
+class InvalidScope(_Registered, Invalid, oauth="invalid_scope"):
     """More was asked than was granted."""
 
-    code = "invalid_scope"
     message = N_("The scope asked for is more than what was granted.")
-    oauth_code = "invalid_scope"
 
 
-class UnsupportedGrant(Invalid):
+class UnsupportedGrant(_Registered, Invalid, oauth="unsupported_grant_type"):
     """A grant type that is unknown here."""
 
-    code = "unsupported_grant_type"
     message = N_("This kind of grant is not offered here.")
-    oauth_code = "unsupported_grant_type"
 
 
-class UnauthorizedClient(Invalid):
+class UnauthorizedClient(_Registered, Invalid, oauth="unauthorized_client"):
     """A grant type this client is not registered for."""
 
-    code = "unauthorized_client"
     message = N_("This client is not registered for this kind of grant.")
-    oauth_code = "unauthorized_client"
 
 
-class BadTokenRequest(Invalid):
+class BadTokenRequest(_Registered, Invalid, oauth="invalid_request"):
     """A parameter is missing, doubled or cannot be read."""
 
-    code = "invalid_request"
     message = N_("The field “%(field)s” is missing, given twice, or cannot be read.")
-    oauth_code = "invalid_request"
 
 
 class InteractionLost(Invalid):
@@ -146,28 +134,22 @@ class BadClient(Invalid):
     message = N_("This client cannot be registered: %(why)s")
 
 
-class InvalidClient(Unauthenticated):
+class InvalidClient(_Registered, Unauthenticated, oauth="invalid_client"):
     """Unknown client or wrong secret: which of both is not said."""
 
-    code = "invalid_client"
     message = N_("Client authentication failed.")
-    oauth_code = "invalid_client"
 
 
-class InvalidToken(Unauthenticated):
+class InvalidToken(_Registered, Unauthenticated, oauth="invalid_token"):
     """An access token that is malformed, expired, revoked or not ours."""
 
-    code = "invalid_token"
     message = N_("The access token does not count, or no longer.")
-    oauth_code = "invalid_token"
 
 
-class InsufficientScope(Forbidden):
+class InsufficientScope(_Registered, Forbidden, oauth="insufficient_scope"):
     """The token does not reach this far."""
 
-    code = "insufficient_scope"
     message = N_("The access token does not allow this.")
-    oauth_code = "insufficient_scope"
 
 
 class LoginRefused(Unauthenticated):
