@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """One database per component: SQLite by default, PostgreSQL by URL; everything acknowledged is on disk.
 
-SQLite runs in WAL mode with foreign keys, a busy timeout and synchronous FULL. Writers take the write lock at
-BEGIN, so a transaction never fails half-way because another one wrote first.
+SQLite runs in WAL mode with foreign keys, a busy timeout and synchronous FULL. Writers wait for their turn (``turn``)
+and take the write lock at BEGIN, so a transaction never fails half-way because another one wrote first.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import N_, Invalid, Unavailable
+from .turn import Turn, TurnMissed
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -38,6 +40,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._turn = _turn_of(engine)
 
     @classmethod
     def open(cls, url: str, *, connections: int = 16) -> Self:
@@ -70,7 +73,7 @@ class Database:
                 the commit itself leaves the outcome unknown: the owner's replay of unfinished intents decides.
             Unkeepable: a value cannot be stored as it is; nothing was committed.
         """
-        with self._translating(), self._engine.connect() as connection, connection.begin():
+        with self._writing(), self._translating(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -114,6 +117,19 @@ class Database:
     def close(self) -> None:
         """Return every connection; the database can be opened again."""
         self._engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Wait before a connection is taken, so that no reader is short of one because of who waits."""
+        with ExitStack() as held:
+            if self._turn is not None:
+                try:
+                    held.enter_context(self._turn.mine())
+                except (TurnMissed, OSError) as error:
+                    raise DatabaseUnavailable from error
+            yield
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -128,6 +144,13 @@ class Database:
             if error.connection_invalidated:
                 raise DatabaseUnavailable from error
             raise
+
+
+def _turn_of(engine: Engine) -> Turn | None:
+    """PostgreSQL has many writers, and a database in memory has one process that could wait."""
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        return None
+    return Turn(Path(str(engine.url.database)), patience=BUSY_TIMEOUT_MS / 1000)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
