@@ -3,7 +3,7 @@
 
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,8 @@ from .users import Users
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
 RENEW_BEFORE = timedelta(days=14)
+LONGEST_WAIT = 60
+"""Seconds after which a record should have reached the log."""
 SOCKET_PATH_LIMIT = 107
 """Bytes a Unix socket path may have on Linux (unix(7): 108 with the final zero)."""
 
@@ -133,13 +135,31 @@ def _roles(context: Context) -> Iterator[Finding]:
     for role in (*ROLES, *(f"portal:{name}" for name in PORTALS)):
         peer = Peer(path=context.site.socket(role), caller="doctor", secret=b"", timeout=3)
         try:
-            peer.call("GET", "/readyz")
-        except TallygateError as error:
-            yield Finding(f"role {role}", good=False, says=f"is not ready: {error.detail}")
-        else:
+            told = _numbers(peer.call("GET", "/readyz").body)
             yield Finding(f"role {role}", good=True, says="is ready")
+        except TallygateError as error:
+            told = {name: number for name, number in error.parameters.items() if isinstance(number, int)}
+            yield Finding(f"role {role}", good=False, says=f"is not ready: {error.detail}")
         finally:
             peer.close()
+        if "outbox_waiting" in told:
+            yield _outbox(role, told)
+
+
+def _numbers(body: bytes) -> dict[str, int]:
+    """What a role tells of itself behind the word that it is ready."""
+    pairs = (line.split(" ") for line in body.decode("utf-8", "replace").splitlines()[1:])
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}  # noqa: PLR2004 - a pair
+
+
+def _outbox(role: str, told: Mapping[str, int]) -> Finding:
+    waiting, aside = told["outbox_waiting"], told.get("outbox_aside", 0)
+    # A record whose age cannot be read cannot be delivered either.
+    age = told.get("outbox_oldest_seconds", LONGEST_WAIT + 1)
+    says = f"{waiting} wait for the log, the oldest for {age} s" if waiting else "nothing waits for the log"
+    if aside:
+        says += f"; {aside} were refused and set aside, see the table outbox_aside of the role"
+    return Finding(f"records of {role}", good=age <= LONGEST_WAIT and not aside, says=says)
 
 
 def _log(context: Context) -> Iterator[Finding]:

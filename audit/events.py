@@ -29,6 +29,7 @@ KINDS: dict[str, Kind] = {
     "audit.searched": Kind(6003, 2, N_("Officer searched the record")),
     "audit.opened": Kind(6003, 2, N_("Officer opened an entry")),
     "audit.read": Kind(6003, 2, N_("Entries were read in bulk")),
+    "audit.record.set_aside": Kind(6003, 99, N_("A record was refused and set aside")),
     "audit.feed.opened": Kind(6003, 2, N_("A service follows the record")),
     "ca.ceremony.intended": Kind(3004, 1, N_("Key ceremony begins"), grants=True),
     "ca.ceremony.completed": Kind(3004, 1, N_("Key ceremony completed")),

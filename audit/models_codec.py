@@ -100,6 +100,15 @@ def decode_entry(index: int, encoded: bytes) -> Entry:
     return Entry(index=index, event=event, ciphertext=ciphertext, sequence=sequence)
 
 
+def claimed_type(encoded: bytes) -> str:
+    """The type that bytes claim for themselves, whatever else is wrong with them; empty if they name none."""
+    try:
+        claimed = json.loads(encoded)["unmapped"]["type"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return claimed if isinstance(claimed, str) else ""
+
+
 def canonical(document: Mapping[str, Any]) -> bytes:
     """JSON in its one spelling."""
     return _dump(document)

@@ -2,44 +2,70 @@
 """From a component's outbox to the log: in order, each row until its receipt is there.
 
 A crash between receipt and removal sends a row twice; its key makes that one entry. One process at a time drains.
+
+A row that the log refuses for good (no event, too long, a key used before) is set aside in the owner's own database,
+and a record of that takes its place in the order, so that the rows behind it are not held up and nobody overlooks
+the gap. That record names the row by position and by a commitment whose key stays with the row: a plain hash of
+personal data would be personal data.
 """
 
 import fcntl
+import hashlib
+import hmac
+import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from core.db import Waiting
+from core.clock import Clock
+from core.db import Aside, Standing, Waiting
 from core.errors import TallygateError
 from core.log import logger
 
-from .errors import BadEvent
-from .models import Recorder
-from .models_codec import decode_event
+from .errors import BadEvent, KeyReused
+from .events import KINDS
+from .models import Attribute, Event, Outcome, Recorder
+from .models_codec import claimed_type, decode_event, encode_event, new_key
 
+SET_ASIDE = "audit.record.set_aside"
 _LONGEST_PAUSE = 1.0
+_BLIND_SIZE = 32
+_LONGEST_WHY = 200
+_log = logger(__name__)
 
 
-class OutboxStore(Protocol):
-    """The two verbs a store offers over its outbox, each in its own transaction."""
+class OutboxRows(Protocol):
+    """An outbox as it is emptied; each verb in its own transaction (``core.db.Drain``)."""
 
-    def outbox_head(self) -> list[Waiting]:
+    def head(self) -> list[Waiting]:
         """The oldest rows in order."""
         ...
 
-    def outbox_drop(self, positions: list[int]) -> None:
+    def drop(self, positions: list[int]) -> None:
         """Remove delivered rows."""
+        ...
+
+    def set_aside(self, row: Waiting, aside: Aside, *, instead: Waiting) -> None:
+        """Keep a row where nobody delivers it; ``instead`` takes its place."""
+        ...
+
+    def standing(self) -> Standing:
+        """How the outbox stands."""
         ...
 
 
 class Relay:
-    """Drains one outbox in the background, at once when nudged."""
+    """Drains one outbox in the background, at once when nudged; ``source`` is the role whose outbox it is."""
 
-    def __init__(self, store: OutboxStore, recorder: Recorder, *, lock: Path, interval: float = 0.05) -> None:
-        self._store = store
+    def __init__(
+        self, outbox: OutboxRows, recorder: Recorder, *, source: str, clock: Clock, lock: Path, interval: float = 0.05
+    ) -> None:
+        self._outbox = outbox
         self._recorder = recorder
+        self._source = source
+        self._clock = clock
         self._lock = lock
         self._interval = interval
         self._nudged = threading.Event()
@@ -60,11 +86,19 @@ class Relay:
 
         Raises:
             RecordUnavailable: the log gave no receipt; what is left stays, in order.
-            BadEvent: a row is not an event; it stays, and stops those behind it.
+            OutboxFull: a row cannot be delivered, and no more can be set aside; it stays, and stops those behind it.
+            BadEvent: the log does not even take the word that a row was set aside; somebody has to look.
         """
         with self._alone():
-            while rows := self._store.outbox_head():
+            while rows := self._outbox.head():
                 self._deliver(rows)
+
+    def standing(self) -> Mapping[str, int]:
+        """What a probe tells of the outbox: numbers only."""
+        now = self._outbox.standing()
+        age = self._age(now.oldest) if now.oldest is not None else 0
+        told = {"outbox_waiting": now.waiting, "outbox_oldest_seconds": age, "outbox_aside": now.aside}
+        return {name: number for name, number in told.items() if number is not None}
 
     def stop(self) -> None:
         """End the thread; what waits stays."""
@@ -77,15 +111,51 @@ class Relay:
         delivered: list[int] = []
         try:
             for row in rows:
-                event = decode_event(row.body)
-                if event.key != row.key:
-                    raise BadEvent(why="its key is not its row's")
-                self._recorder.record(event)
+                try:
+                    self._recorder.record(_event(row))
+                except (BadEvent, KeyReused) as refusal:
+                    self._set_aside(row, refusal)
+                    # Another row stands in its place now.
+                    return
                 delivered.append(row.position)
         finally:
             # One write for all. Dying before it costs nothing: the log knows their keys when they come again.
             if delivered:
-                self._store.outbox_drop(delivered)
+                self._outbox.drop(delivered)
+
+    def _set_aside(self, row: Waiting, refusal: TallygateError) -> None:
+        kind = claimed_type(row.body)
+        if kind == SET_ASIDE:
+            # Not the row is wrong but something between us and the log.
+            raise refusal
+        why = str(refusal.parameters.get("why", ""))[:_LONGEST_WHY]
+        blind = secrets.token_bytes(_BLIND_SIZE)
+        facts: dict[str, Attribute] = {
+            "position": row.position,
+            "reason": refusal.code,
+            "why": why,
+            "bytes": len(row.body),
+            "commitment": commitment(row, blind).hex(),
+        }
+        said = Event(
+            key=new_key(),
+            type=SET_ASIDE,
+            outcome=Outcome.FAILURE,
+            at=self._clock.now(),
+            source=self._source,
+            attributes=facts | ({"about": kind} if kind in KINDS else {}),
+        )
+        aside = Aside(reason=refusal.code, why=why, blind=blind, at=int(said.at.timestamp()))
+        self._outbox.set_aside(row, aside, instead=Waiting(row.position, said.key, encode_event(said)))
+        _log.error("record_set_aside", position=row.position, code=refusal.code, why=why, about=kind)
+
+    def _age(self, row: Waiting) -> int | None:
+        """Seconds since what the row says happened; None for a row that says nothing readable."""
+        try:
+            at = _event(row).at
+        except BadEvent:
+            return None
+        return max(0, int((self._clock.now() - at).total_seconds()))
 
     def _run(self) -> None:
         pause = self._interval
@@ -102,10 +172,10 @@ class Relay:
         try:
             self.drain()
         except (TallygateError, OSError) as error:
-            logger(__name__).warning("outbox_waits", error=str(error))
+            _log.warning("outbox_waits", error=str(error))
             return False
         except Exception:  # noqa: BLE001 - the thread must live: without it what was taken away bites nowhere else
-            logger(__name__).error("outbox_waits", exc_info=True)
+            _log.error("outbox_waits", exc_info=True)
             return False
         return True
 
@@ -115,3 +185,16 @@ class Relay:
         with self._lock.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def commitment(row: Waiting, blind: bytes) -> bytes:
+    """What the record holds of a row that was set aside; only who has row and ``blind`` can make it again."""
+    said = row.position.to_bytes(8, "big") + row.key.encode() + b"\n" + row.body
+    return hmac.new(blind, said, hashlib.sha256).digest()
+
+
+def _event(row: Waiting) -> Event:
+    event = decode_event(row.body)
+    if event.key != row.key:
+        raise BadEvent(why="its key is not its row's")
+    return event

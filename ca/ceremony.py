@@ -109,6 +109,8 @@ def renew(
 ) -> CertificateAuthority:
     """Bring back an authority that was without power: new OCSP delegates and lists where the old ones ran out.
 
+    Their records are left in the outbox.
+
     Raises:
         IssuerUnusable: an issuing authority itself has expired; that needs a ceremony.
     """
@@ -119,7 +121,6 @@ def renew(
     opened.renew_responders()
     for issuer in ISSUERS:
         opened.crl(issuer)
-    deliver_outbox(store, recorder)
     return opened
 
 
@@ -141,15 +142,15 @@ def issue_server(authority: CertificateAuthority, *, label: str, hosts: Sequence
 
 
 def deliver_outbox(store: Store, recorder: Recorder) -> None:
-    """Bring waiting outcomes to the record now; for the birth of a site, where no relay runs.
+    """Bring waiting outcomes to the record now; for the birth of a site, where all of them are new.
 
     Raises:
         RecordUnavailable: the log did not take one; it keeps waiting.
     """
-    while waiting := store.outbox_head():
+    while waiting := store.outbox.head():
         for each in waiting:
             recorder.record(decode_event(each.body))
-        store.outbox_drop([each.position for each in waiting])
+        store.outbox.drop([each.position for each in waiting])
 
 
 def _root(site: SiteSettings, settings: CASettings, linter: Linter, at: datetime) -> _Authority:

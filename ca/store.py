@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from core.db import Database, Outbox, Waiting
+from core.db import Database, Drain, Outbox
 
 from .errors import AlreadyRevoked, AlreadySuspended, NoSuchCertificate, NotSuspended, SerialTaken
 from .models import Certificate, Reason, Standing, State
@@ -132,6 +132,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Records on their way to the log.
+        self.outbox = Drain(database, _outbox)
 
     def check(self) -> None:
         """Whether the database answers."""
@@ -356,16 +358,6 @@ class Store:
         """Queue a record that goes with no other change."""
         with self._database.transaction() as connection:
             _put(connection, note)
-
-    def outbox_head(self) -> list[Waiting]:
-        """The oldest waiting records."""
-        with self._database.reading() as connection:
-            return _outbox.head(connection)
-
-    def outbox_drop(self, positions: list[int]) -> None:
-        """Remove delivered ones."""
-        with self._database.transaction() as connection:
-            _outbox.drop(connection, positions)
 
 
 def require_suspended(found: Certificate) -> None:

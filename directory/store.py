@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from core.db import Database, Outbox, Waiting
+from core.db import Database, Drain, Outbox
 
 from .ldap import changes
 from .ldap.changes import Change
@@ -87,6 +87,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Records on their way to the log.
+        self.outbox = Drain(database, _outbox)
 
     def announce(self, undertaking: Undertaking) -> None:
         """Write down a grant before its intent is recorded."""
@@ -138,16 +140,6 @@ class Store:
             else:
                 connection.execute(update(_register).where(_register.c.name == "entries").values(last=last + count))
         return range(last + 1, last + 1 + count)
-
-    def outbox_head(self) -> list[Waiting]:
-        """The oldest records that wait for the log."""
-        with self._database.reading() as connection:
-            return _outbox.head(connection)
-
-    def outbox_drop(self, positions: list[int]) -> None:
-        """Forget delivered records."""
-        with self._database.transaction() as connection:
-            _outbox.drop(connection, positions)
 
     def check(self) -> None:
         """See that the database answers."""

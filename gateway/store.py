@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import Column, Integer, MetaData, Row, String, Table, Text, bindparam, delete, or_, select, update
 from sqlalchemy.engine import Connection
 
-from core.db import Database, Outbox, Waiting
+from core.db import Database, Drain, Outbox
 
 from .models import Session
 
@@ -76,6 +76,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Records on their way to the log.
+        self.outbox = Drain(database, _outbox)
 
     def open_session(self, session: Session, *, key: str, body: bytes, replaces: str = "") -> None:
         """Keep a session together with the record of its opening; ``replaces`` is the digest of the browser's old one.
@@ -175,16 +177,6 @@ class Store:
                 (Kind(row.kind), row.value): None if row.until is None else datetime.fromtimestamp(row.until, UTC)
                 for row in connection.execute(select(_revoked))
             }
-
-    def outbox_head(self) -> list[Waiting]:
-        """Records that wait for the log."""
-        with self._database.reading() as connection:
-            return _outbox.head(connection)
-
-    def outbox_drop(self, positions: list[int]) -> None:
-        """Forget delivered records."""
-        with self._database.transaction() as connection:
-            _outbox.drop(connection, positions)
 
     def check(self) -> None:
         """Answer one trivial query.

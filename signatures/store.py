@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables ``seals``, ``signings`` and ``outbox``: rows in, models out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, MetaData, String, Table, Text, insert, select, update
 
 from audit import Event
-from core.db import Database, Outbox, Waiting
+from core.db import Database, Drain, Outbox
 
 from .errors import NoSeal
 from .models import Seal, SealState
@@ -73,7 +73,8 @@ class Store:
     def __init__(self, database: Database, *, encode: Callable[[Event], bytes]) -> None:
         self._database = database
         self._encode = encode
-        self._outbox = _outbox
+        # Records on their way to the log.
+        self.outbox = Drain(database, _outbox)
 
     def check(self) -> None:
         """Answer one trivial query.
@@ -164,18 +165,8 @@ class Store:
         with self._database.reading() as connection:
             return [_signing(row) for row in connection.execute(query)]
 
-    def outbox_head(self) -> list[Waiting]:
-        """Outcomes that wait for the log."""
-        with self._database.reading() as connection:
-            return self._outbox.head(connection)
-
-    def outbox_drop(self, positions: Sequence[int]) -> None:
-        """They arrived."""
-        with self._database.transaction() as connection:
-            self._outbox.drop(connection, list(positions))
-
     def _put(self, connection: Connection, event: Event) -> None:
-        self._outbox.put(connection, key=event.key, body=self._encode(event))
+        _outbox.put(connection, key=event.key, body=self._encode(event))
 
 
 def _seal(row: Any) -> Seal:

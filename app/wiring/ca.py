@@ -43,6 +43,7 @@ def found(context: Context, recorder: Recorder) -> None:
 def renew(context: Context, recorder: Recorder) -> None:
     """New OCSP delegates and revocation lists for a site that was off."""
     database = context.database("ca")
+    # It migrates first; what waits is then delivered, also past a record that the log refuses.
     ceremony.renew(
         site=context.site,
         settings=context.settings("ca", CASettings),
@@ -50,6 +51,7 @@ def renew(context: Context, recorder: Recorder) -> None:
         recorder=recorder,
         clock=context.clock,
     )
+    _relay(context, Store(database), recorder).drain()
     database.close()
 
 
@@ -70,7 +72,7 @@ def issue_process_certificates(context: Context, recorder: Recorder) -> None:
     ceremony.issue_server(authority, label="nginx", hosts=hosts, folder=site.folder("nginx"))
     ldap = [site.host("ldap"), "127.0.0.1"]
     ceremony.issue_server(authority, label="slapd", hosts=ldap, folder=site.folder("slapd"))
-    ceremony.deliver_outbox(store, recorder)
+    _relay(context, store, recorder).drain()
     database.close()
 
 
@@ -83,7 +85,7 @@ def application(context: Context) -> Flask:
     store = Store(database)
     recorder = context.recorder("ca")
     directory = context.directory("ca")
-    relay = Relay(store, recorder, lock=site.folder("ca") / "relay.lock")
+    relay = _relay(context, store, recorder)
     authority = open_authority(
         site=site,
         settings=settings,
@@ -117,7 +119,13 @@ def application(context: Context) -> Flask:
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
+        standing=relay.standing,
     )
+
+
+def _relay(context: Context, store: Store, recorder: Recorder) -> Relay:
+    lock = context.site.folder("ca") / "relay.lock"
+    return Relay(store.outbox, recorder, source="ca", clock=context.clock, lock=lock)
 
 
 class People(Protocol):

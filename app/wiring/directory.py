@@ -43,9 +43,13 @@ def found(context: Context, recorder: Recorder) -> None:
 
 def application(context: Context) -> Flask:
     """The administrators' desk; starts the relay and finishes what an earlier run left."""
-    store = Store(context.database(ROLE))
+    database = context.database(ROLE)
+    # New code may meet the tables of an older one.
+    migrate(database, _HOME / "migrations")
+    store = Store(database)
     recorder = context.recorder(ROLE)
-    relay = Relay(store, recorder, lock=context.site.folder(ROLE) / "relay.lock")
+    lock = context.site.folder(ROLE) / "relay.lock"
+    relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=lock)
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
     threading.Thread(target=_keep_replaying, args=(keeper,), name="directory-replay", daemon=True).start()
@@ -61,6 +65,7 @@ def application(context: Context) -> Flask:
         blueprints=[web.blueprint(keeper, guard, recorder=recorder, clock=context.clock)],
         translations=[_HOME / "translations"],
         ready=ready,
+        standing=relay.standing,
     )
 
 

@@ -42,7 +42,7 @@ def application(context: Context) -> WSGIApp:
     migrate(database, _FOLDER / "migrations")
     store = Store(database)
     recorder = context.recorder(ROLE)
-    relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
+    relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     engine = policies.engine(context)
     people = People(directory=context.directory(ROLE), clock=clock, lifetime=settings.person_lifetime)
     news = News(store=store, people=people, clock=clock, reload_policies=engine.reload)
@@ -100,6 +100,7 @@ def application(context: Context) -> WSGIApp:
         blueprints=[blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"))],
         translations=[_FOLDER / "translations"],
         ready=ready,
+        standing=relay.standing,
     )
     return mounted(decide_application(decider, proxy), pages)
 

@@ -45,7 +45,7 @@ def application(context: Context) -> Flask:
     site, settings = context.site, context.settings(ROLE, SignatureSettings)
     store = Store(_database(context), encode=encode_event)
     recorder = context.recorder(ROLE)
-    relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
+    relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     readers, commitments = ReaderPool(settings), Commitments(secret(_commitment_key(context)))
     trust = of_site(site.public)
     peer = context.peer(ROLE, "ca")
@@ -89,6 +89,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(verification=verification, sealing=sealing, guard=guard, largest=settings.largest)],
         translations=[_HERE / "translations"],
         ready=store.check,
+        standing=relay.standing,
     )
 
 

@@ -53,7 +53,7 @@ def application(context: Context) -> Flask:
     store = sso.store.Store(context.database(ROLE))
     store.migrate()
     recorder = context.recorder(ROLE)
-    relay = Relay(store, recorder, lock=site.folder(ROLE) / "relay.lock")
+    relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     follower: list[Follower] = []
     engine = policies.engine(context)
     service = SignOn(
@@ -90,6 +90,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(service, guard, card_host=site.host("card"), proxy=context.pairs(ROLE, ["nginx"]))],
         translations=[_TRANSLATIONS],
         ready=ready,
+        standing=relay.standing,
     )
 
 

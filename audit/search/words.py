@@ -72,6 +72,8 @@ REASONS = {
     "wrong_credentials": N_("User name or password was wrong."),
     "waiting": N_("Too many failed attempts; the next one had to wait."),
     "replaced": N_("A newer login took its place."),
+    "bad_event": N_("The record does not take such an event."),
+    "event_key_reused": N_("Its key was used for another event before."),
     "no_such_entry": N_("There is no such entry in the record."),
 }
 _HOW = {

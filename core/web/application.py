@@ -14,7 +14,7 @@ from ..site import SiteSettings
 from . import errors, headers, i18n
 from .body import taken_in
 from .guard import Guard
-from .health import health
+from .health import Standing, health, nothing
 from .target import raw_target
 
 MAX_BODY = 1 << 20
@@ -32,11 +32,13 @@ def create(
     blueprints: Sequence[Blueprint],
     translations: Sequence[Path] = (),
     ready: Callable[[], None] = lambda: None,
+    standing: Standing = nothing,
     behind_proxy: bool = True,
 ) -> Flask:
     """Build the application.
 
-    ``translations`` are the components' ``translations`` folders; ``ready`` raises while the role cannot serve.
+    ``translations`` are the components' ``translations`` folders; ``ready`` raises while the role cannot serve,
+    and ``standing`` gives the numbers that readyz tells beside.
 
     Raises:
         RuntimeError: an endpoint carries no guard and is not on the public list; the role must not start.
@@ -68,7 +70,7 @@ def create(
     errors.install(app)
     i18n.install(app, site=site, folders=[_HERE / "translations", *translations])
     headers.install(app)
-    app.register_blueprint(health(guard, ready))
+    app.register_blueprint(health(guard, ready, standing))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     guard.enforce(app, lambda: csrf.protect() if app.config["WTF_CSRF_ENABLED"] else None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All tables of sign-on behind one object, and the two chores that touch them all: outbox and housekeeping."""
+"""All tables of sign-on behind one object, and the chore that touches them all."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Column, Table, delete, select
 
 from audit import Event
-from core.db import Database, Waiting, migrate
+from core.db import Database, Drain, migrate
 
 from ..models import Session
 from .clients import ClientRows
@@ -46,6 +46,8 @@ class Store:
         self.consents = ConsentRows(database)
         self.attempts = AttemptRows(database)
         self.news = NewsRows(database)
+        # Records on their way to the log.
+        self.outbox = Drain(database, OUTBOX)
 
     def migrate(self) -> None:
         """Bring the schema to its newest revision."""
@@ -58,16 +60,6 @@ class Store:
             DatabaseUnavailable: it did not.
         """
         self._database.check()
-
-    def outbox_head(self) -> list[Waiting]:
-        """Records of what was taken away or came out, oldest first."""
-        with self._database.reading() as connection:
-            return OUTBOX.head(connection)
-
-    def outbox_drop(self, positions: list[int]) -> None:
-        """Forget those the log has."""
-        with self._database.transaction() as connection:
-            OUTBOX.drop(connection, positions)
 
     def purge(self, at: int, ended: Callable[[Session], Event]) -> int:
         """One small batch of housekeeping: end sessions whose time is over, remove rows nobody can use any more."""

@@ -3,12 +3,15 @@
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from werkzeug.serving import make_server
 
 from app import birth, doctor
 from app.cli import main
@@ -16,7 +19,9 @@ from app.context import Context
 from app.up import free_ports, write_configuration
 from app.users import Users
 from core.clock import Clock, SystemClock
+from core.errors import Unavailable
 from core.site import PORTALS, ROLES
+from core.web import Guard, create
 from tests.fakes.clock import ManualClock
 
 
@@ -45,6 +50,57 @@ def test_a_born_site_that_is_off_lacks_only_its_processes(born: Context) -> None
     assert "nobody can log in" in found["directory"].says
     assert found["birth"].says == "finished"
     assert "agrees with the signed tree" in found["log"].says
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize(
+    ("told", "good", "says"),
+    [
+        ({"outbox_waiting": 0, "outbox_oldest_seconds": 0, "outbox_aside": 0}, True, "nothing waits for the log"),
+        ({"outbox_waiting": 4, "outbox_oldest_seconds": 7, "outbox_aside": 0}, True, "4 wait for the log, the oldest"),
+        ({"outbox_waiting": 4, "outbox_oldest_seconds": 77, "outbox_aside": 0}, False, "the oldest for 77 s"),
+        ({"outbox_waiting": 1, "outbox_aside": 0}, False, "1 wait for the log"),
+        ({"outbox_waiting": 0, "outbox_oldest_seconds": 0, "outbox_aside": 2}, False, "2 were refused and set aside"),
+    ],
+)
+def test_records_that_wait_or_were_set_aside_are_told(
+    born: Context, told: dict[str, int], *, ready: bool, good: bool, says: str
+) -> None:
+    with _answering(born, ready=ready, told=told):
+        found = _found(born)
+    assert found["role sso"].good is ready
+    assert found["records of sso"].good is good
+    assert says in found["records of sso"].says
+
+
+@contextmanager
+def _answering(context: Context, *, ready: bool, told: dict[str, int]) -> Iterator[None]:
+    """The probes of role sso on its socket."""
+
+    def check() -> None:
+        if not ready:
+            raise Unavailable
+
+    app = create(
+        "sso",
+        site=context.site,
+        guard=Guard(clock=context.clock),
+        session_key=b"k" * 32,
+        blueprints=[],
+        ready=check,
+        standing=lambda: told,
+    )
+    path = context.site.socket("sso")
+    server = make_server(f"unix://{path}", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        path.unlink()
 
 
 def test_separation_is_told_as_it_is(born: Context) -> None:

@@ -50,7 +50,7 @@ class World:
         )
 
     def outbox(self) -> list[Event]:
-        return [decode_event(each.body) for each in self.store.outbox_head()]
+        return [decode_event(each.body) for each in self.store.outbox.head()]
 
     def reported(self) -> list[str]:
         return [each.type for each in self.outbox()]

@@ -83,10 +83,10 @@ def test_a_dead_reservation_is_abandoned_without_a_word(world: World, authority:
 
 def test_a_relay_may_deliver_and_drop(world: World) -> None:
     world.store.outbox_put(note(event("ca.certificate.refused", Outcome.DENIED, at=world.clock.now())))
-    waiting = world.store.outbox_head()
+    waiting = world.store.outbox.head()
     assert len(waiting) == 1
-    world.store.outbox_drop([each.position for each in waiting])
-    assert world.store.outbox_head() == []
+    world.store.outbox.drop([each.position for each in waiting])
+    assert world.store.outbox.head() == []
 
 
 def test_housekeeping_goes_on_after_a_failure(world: World, authority: CertificateAuthority) -> None:

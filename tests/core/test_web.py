@@ -331,3 +331,20 @@ def test_readiness_follows_the_role(make: Callable[..., Flask]) -> None:
     client = make(ready=not_yet).test_client()
     assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 503
+    assert make().test_client().get("/readyz").text == "ready\n"
+
+
+def test_readiness_tells_what_waits_also_when_the_role_cannot_work(make: Callable[..., Flask]) -> None:
+    def not_yet() -> None:
+        raise Unavailable
+
+    def standing() -> dict[str, int]:
+        return {"outbox_waiting": 3, "outbox_oldest_seconds": 90}
+
+    good = make(standing=standing).test_client().get("/readyz")
+    assert (good.status_code, good.text) == (200, "ready\noutbox_waiting 3\noutbox_oldest_seconds 90\n")
+    bad = make(ready=not_yet, standing=standing).test_client().get("/readyz")
+    assert (bad.status_code, (bad.json or {})["parameters"]) == (503, standing())
+    for ready in (not_yet, lambda: None):
+        worse = make(ready=ready, standing=not_yet).test_client().get("/readyz")
+        assert (worse.status_code, (worse.json or {})["parameters"]) == (503, {})

@@ -287,7 +287,13 @@ def test_a_disabling_killed_midway_is_finished_after_the_next_start(own_world: W
 def test_the_relay_delivers_what_waits(own_world: World) -> None:
     own_world.writer().import_csv(_TABLE, actor="")
     waiting = [event.key for event in own_world.outbox()]
-    relay = Relay(own_world.store, own_world.recorder, lock=own_world.site.folder("directory") / "relay.lock")
+    relay = Relay(
+        own_world.store.outbox,
+        own_world.recorder,
+        source="directory",
+        clock=own_world.clock,
+        lock=own_world.site.folder("directory") / "relay.lock",
+    )
     relay.drain()
     assert own_world.outbox() == []
     assert [event.key for event in own_world.recorder.events][-len(waiting) :] == waiting

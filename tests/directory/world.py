@@ -77,13 +77,13 @@ class World:
 
     def outbox(self) -> list[Event]:
         """What waits for the log."""
-        return [decode_event(row.body) for row in self.store.outbox_head()]
+        return [decode_event(row.body) for row in self.store.outbox.head()]
 
     def clear(self) -> None:
         """Forget what was recorded so far."""
         self.recorder.events.clear()
-        while rows := self.store.outbox_head():
-            self.store.outbox_drop([row.position for row in rows])
+        while rows := self.store.outbox.head():
+            self.store.outbox.drop([row.position for row in rows])
 
     def start(self) -> None:
         self._process = subprocess.Popen(slapd.command(self.settings, self.site), stderr=subprocess.DEVNULL)

@@ -89,7 +89,7 @@ def order(**changes: object) -> SealOrder:
 
 
 def outbox(role: Role) -> list[dict[str, str]]:
-    return [json.loads(row.body) for row in role.store.outbox_head()]
+    return [json.loads(row.body) for row in role.store.outbox.head()]
 
 
 def test_a_clerk_seals_and_the_seal_is_trusted(role: Role) -> None:
@@ -110,7 +110,7 @@ def test_the_intent_is_recorded_first_and_the_outcome_waits_in_the_outbox(role: 
     assert intended.outcome is Outcome.INTENDED
     assert (intended.subject, intended.organisation, intended.policy) == (CLERK, "tax-bureau", "7")
     assert [(row["type"], row["outcome"]) for row in outbox(role)] == [("signature.made", "success")]
-    role.store.outbox_drop([row.position for row in role.store.outbox_head()])
+    role.store.outbox.drop([row.position for row in role.store.outbox.head()])
     assert outbox(role) == []
 
 

@@ -83,10 +83,10 @@ class World:
         """Deliver the outbox to the record, as the relay does; returns all types."""
         from audit import decode_event  # noqa: PLC0415 - only this needs it
 
-        waiting = self.store.outbox_head()
+        waiting = self.store.outbox.head()
         for row in waiting:
             self.recorder.record(decode_event(row.body))
-        self.store.outbox_drop([row.position for row in waiting])
+        self.store.outbox.drop([row.position for row in waiting])
         return self.recorder.types()
 
     def basic(self, client: str, secret: str | None = None) -> dict[str, str]:

@@ -121,7 +121,7 @@ def test_a_card_handover_is_redeemed_once(database: Database, store: Store) -> N
 def test_a_session_that_two_workers_end_at_once_is_recorded_once(database: Database, store: Store) -> None:
     _open(store)
     assert store.grants.issue(GRANT, CODE, expires_at=AT * 9, at=AT, outcome=_event("sso.code.issued"))
-    before = len(store.outbox_head())
+    before = len(store.outbox.head())
     other = threading.Thread(target=lambda: store.sessions.end_of_person(LI, AT, _ended))
 
     def meanwhile() -> None:
@@ -131,7 +131,7 @@ def test_a_session_that_two_workers_end_at_once_is_recorded_once(database: Datab
     with _Meanwhile(database, "UPDATE sessions", meanwhile):
         store.sessions.end_of_person(LI, AT, _ended)
     other.join()
-    assert len(store.outbox_head()) == before + 1
+    assert len(store.outbox.head()) == before + 1
 
 
 def test_a_code_is_not_redeemed_for_a_session_that_is_ending(database: Database, store: Store) -> None:

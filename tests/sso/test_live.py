@@ -35,7 +35,7 @@ def joined(tmp_path: Path, log: LogSite) -> Iterator[World]:
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - made below
         nudge=lambda: relay[0].nudge(),  # noqa: PLW0108 - made below
     )
-    relay.append(Relay(world.store, recorder, lock=tmp_path / "relay.lock"))
+    relay.append(Relay(world.store.outbox, recorder, source="sso", clock=SystemClock(), lock=tmp_path / "relay.lock"))
     news = world.service.news
     follower.append(Follower(log.feed("sso"), start=news.start, hear=news.hear, clock=SystemClock()))
     relay[0].start()
@@ -75,7 +75,7 @@ def test_a_suspension_recorded_elsewhere_ends_the_session_within_a_second(tmp_pa
         assert time.monotonic() - began < 1.0
         assert browser.get("/account").status_code == 303
         authority.close()
-        wait_for(lambda: world.store.outbox_head() == [])
+        wait_for(lambda: world.store.outbox.head() == [])
         assert served.failure is None
     recorded = [entry.event.type for entry in _entries(log)]
     assert recorded.count("sso.session.ended") == 1
@@ -100,7 +100,7 @@ def test_when_the_log_stops_nothing_is_granted_and_when_it_returns_all_works(tmp
         assert browser.get("/account").status_code == 303
         serving.enter_context(log.served())
         wait_for(lambda: stranger.fill_in(page).status_code == 303)
-        wait_for(lambda: world.store.outbox_head() == [])
+        wait_for(lambda: world.store.outbox.head() == [])
     assert "sso.session.ended" in [entry.event.type for entry in _entries(log)]
 
 

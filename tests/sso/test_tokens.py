@@ -251,7 +251,7 @@ def test_without_a_record_nothing_is_issued(world: World) -> None:
     answer = world.redeem("tax", code)
     assert (answer.status_code, answer.get_json()["error"]) == (503, "temporarily_unavailable")
     assert browser.authorize("tax").status_code == 503
-    assert world.store.outbox_head() != []
+    assert world.store.outbox.head() != []
     world.recorder.down = False
     tokens = world.redeem("tax", code).get_json()
     world.recorder.down = True
