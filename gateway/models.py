@@ -23,6 +23,8 @@ class Question:
     # URL-encoded PEM, empty if TLS was given none or the host asks for none.
     unverified_certificate: str
     address: str
+    # The number nginx gave the request, by which its log and our entry find each other.
+    number: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

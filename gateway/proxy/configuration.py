@@ -6,6 +6,7 @@ else. What no block names is refused. nginx owns one folder, which is its prefix
 """
 
 import base64
+import json
 from collections.abc import Sequence
 
 from core.calls import CALLER_HEADER, SECRET_HEADER
@@ -16,8 +17,16 @@ from . import cookies
 from .blocks import block, quoted
 from .servers import guarded_host, open_host, pki_host, stranger
 
-DECISIONS = """'{"host":"$host","port":"$server_port","status":"$status","decision":"%s"}'"""
-"""One line of ``logs/decisions.log``; where the decision's number comes from differs."""
+_LINE = {
+    "host": "$host",
+    "port": "$server_port",
+    "status": "$status",
+    # The number nginx gave the request; the gateway's entry repeats it.
+    "request": "$request_id",
+    # Whom the request was forwarded to; empty if nginx answered by itself.
+    "to": "$proxy_host",
+}
+"""One line of ``logs/decisions.log``, but for the decision's number: where it comes from differs."""
 
 SECRETS = ("gateway", "sso", "ca")
 """Roles that believe nginx something: the original request, and the client certificates of the hosts that ask."""
@@ -60,8 +69,8 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
     return [
         "access_log off;",
         # Which decision each request was answered by: enough to compare with the record, and nothing personal.
-        f"log_format decisions escape=json {DECISIONS % '$tallygate_decision'};",
-        f"log_format own_decisions escape=json {DECISIONS % '$upstream_http_tallygate_decision'};",
+        _log_format("decisions", "$tallygate_decision"),
+        _log_format("own_decisions", "$upstream_http_tallygate_decision"),
         "server_tokens off;",
         "default_type application/octet-stream;",
         *block(
@@ -116,6 +125,11 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
         *cookies.maps(),
         *block("map $http_accept $tallygate_page", ["default json;", '"~*text/html" html;']),
     ]
+
+
+def _log_format(name: str, decision: str) -> str:
+    line = json.dumps({**_LINE, "decision": decision}, separators=(",", ":"))
+    return f"log_format {name} escape=json '{line}';"
 
 
 def _upstreams(site: SiteSettings, settings: GatewaySettings) -> list[str]:

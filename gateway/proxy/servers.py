@@ -19,6 +19,9 @@ DECIDE = "/.tallygate/decide"
 _PAGES = "/.tallygate/pages"
 _MISDIRECTED = 421
 _OWN = ("login", "callback", "logout")
+# Whoever decides records before it answers. A visitor who hung up meanwhile must not make nginx forget to ask for the
+# answer: its log would then not know the number of a decision that stands in the record.
+_HEARD_OUT = "proxy_ignore_client_abort on;"
 # Answers of nginx itself; those of a role carry their own.
 _SECURITY_HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
@@ -89,6 +92,7 @@ def open_host(
         ]
     lines: list[str] = []
     if settings.decides:
+        forwarded.append(_HEARD_OUT)
         lines.append("access_log logs/decisions.log own_decisions buffer=32k flush=200ms;")
     for pattern in settings.paths or ("/*",):
         lines += block("location /" if pattern == "/*" else pattern_location(pattern), forwarded)
@@ -176,9 +180,11 @@ def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
         'proxy_set_header Transfer-Encoding "";',
         *_original(host, listener),
         "proxy_set_header X-Original-URI $request_uri;",
+        "proxy_set_header Tallygate-Request $request_id;",
         "proxy_set_header Cookie $http_cookie;",
         "proxy_set_header Authorization $http_authorization;",
         *(["proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;"] if certificate else []),
+        _HEARD_OUT,
         f"proxy_pass http://role_gateway/decide/{listener};",
     ]
 

@@ -232,6 +232,8 @@ def _denied(reason: Reason, number: str, *, step_up: int | None = None) -> Answe
 def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> Event:
     caller = ruling.caller
     attributes: dict[str, str | int | bool] = {"reason": str(ruling.reason or "allowed"), "assurance": caller.assurance}
+    if question.number:
+        attributes["request"] = question.number
     if ruling.target is not None:
         attributes["method"] = ruling.target.method
     if caller.credential:

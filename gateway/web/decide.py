@@ -4,6 +4,7 @@
 Answers 204, 401 or 403 and nothing else: any other status would reach the visitor as an error of nginx.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..service.decision import Decider
 PREFIX = "/decide/"
 PROXY = "nginx"
 _LINES = {204: "204 No Content", 401: "401 Unauthorized", 403: "403 Forbidden"}
+_NUMBER = re.compile(r"[0-9a-f]{32}\Z")
 _log = logger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -58,6 +60,7 @@ def _answer(environ: dict[str, Any], decider: Decider, pairs: PairSecrets) -> An
         _log.warning("decision_asked_by_stranger")
         return Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
     listener = environ["PATH_INFO"].removeprefix(PREFIX)
+    number = environ.get("HTTP_TALLYGATE_REQUEST", "")
     return decider.decide(
         Question(
             listener=listener if listener.isalpha() and listener.isascii() else "",
@@ -68,5 +71,6 @@ def _answer(environ: dict[str, Any], decider: Decider, pairs: PairSecrets) -> An
             unverified_authorization=environ.get("HTTP_AUTHORIZATION", ""),
             unverified_certificate=environ.get("HTTP_TALLYGATE_CLIENT_CERTIFICATE", ""),
             address=environ.get("HTTP_X_CLIENT_ADDRESS", ""),
+            number=number if _NUMBER.match(number) else "",
         )
     )

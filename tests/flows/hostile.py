@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 Headers = Sequence[tuple[bytes, bytes]]
+Connect = Callable[[], socket.socket]
 PATIENCE = 20.0
 
 
@@ -43,7 +44,7 @@ class Answer:
 class Wire:
     """One address, spoken to over one kept connection that is opened again whenever it was closed."""
 
-    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+    def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._socket: socket.socket | None = None
 
@@ -82,7 +83,7 @@ class Wire:
             self._socket = None
 
 
-def over_tls(host: str, port: int, root: Path, certificate: Path | None = None) -> Callable[[], socket.socket]:
+def over_tls(host: str, port: int, root: Path, certificate: Path | None = None) -> Connect:
     """How to reach a listener under one name."""
     context = ssl.create_default_context(cafile=str(root))
     if certificate is not None:
@@ -95,12 +96,12 @@ def over_tls(host: str, port: int, root: Path, certificate: Path | None = None) 
     return connect
 
 
-def over_tcp(port: int) -> Callable[[], socket.socket]:
+def over_tcp(port: int) -> Connect:
     """How to reach the plain listener."""
     return lambda: socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 
-def over_unix(path: Path) -> Callable[[], socket.socket]:
+def over_unix(path: Path) -> Connect:
     """How to reach a role past nginx."""
 
     def connect() -> socket.socket:
