@@ -28,6 +28,8 @@ class DirectorySettings:
     modules: Path = Path("/usr/lib/ldap")
     # Folder of the server's standard schemas.
     schemas: Path = Path("/etc/ldap/schema")
+    # What the server may speak on the wire, in the notation of the library it was built with; Debian's is GnuTLS.
+    tls_suites: str = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
     # Most the database may grow to; the file is sparse.
     database_bytes: int = 4 << 30
     # Entries one search may return at most.
@@ -46,6 +48,8 @@ class DirectorySettings:
             raise ValueError("url must begin with ldaps://")
         if self.url and self.ca_file is None:
             raise ValueError("url needs ca_file")
+        if not self.tls_suites or not self.tls_suites.isprintable():
+            raise ValueError("tls_suites must name what may be spoken")
         if self.password_length < _SHORTEST_PASSWORD:
             raise ValueError("password_length must be at least 8")
         if self.timeout <= timedelta(0):

@@ -128,9 +128,10 @@ class Pool:
         def work(connection: SimpleLDAPObject) -> Entry | None:
             try:
                 found = connection.search_ext_s(dn, ldap.SCOPE_BASE, where, list(attributes))
-            except ldap.NO_SUCH_OBJECT:
+            except (ldap.NO_SUCH_OBJECT, ldap.REFERRAL):
+                # Whoever points elsewhere is not followed.
                 return None
-            return _entries(found)[0] if found else None
+            return next(iter(_entries(found)), None)
 
         return self._with(work)
 
@@ -244,7 +245,9 @@ class Pool:
             connection = self.server.open()
             try:
                 connection.simple_bind_s(self._bind_dn, self._password)
-            except ldap.INVALID_CREDENTIALS as error:
+            except _BROKEN:
+                raise
+            except ldap.LDAPError as error:
                 # Says nothing about what was to be done on the connection: that may be tried again.
                 raise DirectoryUnavailable from error
             self._local.connection = connection

@@ -12,11 +12,11 @@ from ..config import DirectorySettings
 from ..errors import BadName, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
 from ..ldap import Entry, Pool, Server, Tree, entries, names
 from ..models import Device, Mandate, Organisation, Page, Person, identifier_of, subject_of, username_of
-from ..slapd import DECOY, service_password, socket_url
+from ..slapd import DECOY, MOST_FOR_READERS, service_password, socket_url
 
 N = TypeVar("N", Person, Organisation, Device)
 
-MANDATES_LIMIT = 100
+MANDATES_LIMIT = MOST_FOR_READERS
 LONGEST_PASSWORD = 1024
 LONGEST_SEARCH = 100
 _ANYBODY = "(objectClass=inetOrgPerson)"

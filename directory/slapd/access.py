@@ -4,28 +4,35 @@
 | identity     | needs                                                                               |
 | ------------ | ----------------------------------------------------------------------------------- |
 | anonymous    | to prove a password (``auth``), and nothing else                                    |
-| sso          | who somebody is, their roles and mandates; never their password                     |
-| gateway      | roles, clearance, whether enabled, the name for the record's sealed part            |
+| sso          | user names, who somebody is, their roles and mandates; never their password         |
+| gateway      | roles, clearance, whether enabled, the name for the record's sealed part; devices   |
 | ca           | who somebody is with the proofing behind it, organisations, devices                 |
-| signatures   | names, organisations and mandates                                                   |
+| signatures   | who somebody is, by identifier alone; organisations and mandates                    |
 | directory    | the one writer: everything but reading passwords                                    |
 | audit        | nothing; it has no identity here                                                    |
 
 A person who binds as themselves sees nothing. The level ``write`` of slapd includes reading, so passwords are opened to
-the writer with the bare privilege ``=w``.
+the writer with the bare privilege ``=w``. The readers ask for one entry at a time, so no search answers them more than
+``MOST_FOR_READERS``: whoever steals a reader's secret cannot walk off with the register in one question.
 """
 
 from dataclasses import dataclass
 
 from ..ldap.names import Tree
 
-SERVICES = ("sso", "gateway", "ca", "signatures", "directory")
+READERS = ("sso", "gateway", "ca", "signatures")
+SERVICES = (*READERS, "directory")
 DECOY = "decoy"
 """An entry whose password nobody knows: binding to it costs what a real bind costs."""
 
+MOST_FOR_READERS = 100
+"""Entries in one answer; the longest list a reader asks for is one person's mandates."""
+
 READ, WRITE = "read", "write"
-_NAMES = "cn,sn,uid,tallyNameZh"
-_STATE = "entry,objectClass,tallySubject,tallyNumber,tallyEnabled,tallyClearance,tallyProofingLevel,memberOf"
+_IDENTITY = (
+    "entry,objectClass,tallySubject,cn,tallyNameZh,tallyOrganisation,tallyEnabled,tallyClearance,tallyProofingLevel,"
+    "memberOf"
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Rule:
 def rules(tree: Tree) -> tuple[Rule, ...]:
     """All lines in order; slapd takes the first that fits."""
     people, services = f'dn.subtree="{tree.branch("people")}"', f'dn.subtree="{tree.branch("services")}"'
-    everyone = dict.fromkeys(("sso", "gateway", "ca", "signatures"), READ)
+    everyone = dict.fromkeys(READERS, READ)
     writer = {"directory": WRITE}
     return (
         # A disabled person's password opens nothing, whoever asks.
@@ -53,19 +60,25 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f"{services} attrs=userPassword", {"anonymous": "auth"}),
         Rule(services, {}),
         Rule(f"{people} attrs=tallyProofingDate,tallyProofingEvidence", {**writer, "ca": READ}),
+        Rule(f"{people} attrs=uid", {**writer, "sso": READ, "ca": READ}),
         Rule(f"{people} attrs=mail", {**writer, "sso": READ, "ca": READ}),
-        Rule(f"{people} attrs=tallyOrganisation", {**writer, **everyone}),
-        Rule(f"{people} attrs={_NAMES}", {**writer, **everyone}),
-        Rule(f"{people} attrs={_STATE}", {**writer, **everyone}),
-        Rule(f"{people} attrs=children", writer),
-        Rule(f'dn.subtree="{tree.branch("organisations")}"', {**writer, **everyone}),
+        Rule(f"{people} attrs={_IDENTITY}", {**writer, **everyone}),
+        Rule(f"{people} attrs=children,sn,tallyNumber", writer),
+        # By this the writer tells whether a password was changed before a crash, since it cannot read passwords.
+        Rule(f"{people} attrs=entryCSN", {"directory": READ}),
+        Rule(f'dn.subtree="{tree.branch("organisations")}"', {**writer, "ca": READ, "signatures": READ}),
         Rule(f'dn.subtree="{tree.branch("devices")}"', {**writer, "gateway": READ, "ca": READ}),
         Rule(f'dn.subtree="{tree.branch("mandates")}"', {**writer, "sso": READ, "ca": READ, "signatures": READ}),
         Rule(f'dn.subtree="{tree.branch("roles")}"', writer),
-        Rule(f'dn.subtree="{tree.branch("portals")}"', {**writer, "sso": READ, "gateway": READ}),
+        Rule(f'dn.subtree="{tree.branch("portals")}"', writer),
         Rule("*", {}),
     )
 
 
 def _who(name: str, tree: Tree) -> str:
     return name if name == "anonymous" else f'dn.exact="{tree.service(name)}"'
+
+
+def limits(tree: Tree) -> tuple[str, ...]:
+    """How much one search gives to each reader, as slapd.conf(5) wants it."""
+    return tuple(f'dn.exact="{tree.service(name)}" size={MOST_FOR_READERS}' for name in READERS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..config import DirectorySettings
 from ..ldap.names import Tree
 from . import schema
-from .access import rules
+from .access import limits, rules
 
 _MODULES = ("back_mdb", "memberof", "refint", "unique", "ppolicy")
 _STANDARD_SCHEMAS = ("core", "cosine", "inetorgperson")
@@ -42,7 +42,7 @@ def ldif(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
     tree = Tree(settings.suffix)
     standard = [f"include: file://{settings.schemas / name}.ldif" for name in _STANDARD_SCHEMAS]
     blocks = [
-        _globals(places, tls=tls),
+        _globals(settings, places, tls=tls),
         _modules(settings),
         "dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n",
         *(f"{line}\n" for line in standard),
@@ -55,7 +55,7 @@ def ldif(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
     return "\n".join(blocks)
 
 
-def _globals(places: Places, *, tls: bool) -> str:
+def _globals(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
     text = (
         "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n"
         # Nobody reads without having said who they are, and never in clear over a wire.
@@ -64,10 +64,11 @@ def _globals(places: Places, *, tls: bool) -> str:
         "olcLogLevel: none\n"
     )
     if tls:
-        # 3.3 is TLS 1.2 in the numbering of the protocol.
+        # 3.3 is TLS 1.2 in the numbering of the protocol. A slapd built with GnuTLS, as Debian's is, ignores that line
+        # and is told by the suites.
         text += (
             f"olcTLSCertificateFile: {places.certificate}\nolcTLSCertificateKeyFile: {places.key}\n"
-            "olcTLSProtocolMin: 3.3\n"
+            f"olcTLSProtocolMin: 3.3\nolcTLSCipherSuite: {settings.tls_suites}\n"
         )
     return text
 
@@ -110,7 +111,8 @@ def _database(settings: DirectorySettings, places: Places, tree: Tree) -> str:
     )
     indices = "".join(f"olcDbIndex: {index}\n" for index in _INDICES)
     access = "".join(f"olcAccess: {{{i}}}{rule.text(tree)}\n" for i, rule in enumerate(rules(tree)))
-    return head + indices + access
+    bounds = "".join(f"olcLimits: {{{i}}}{limit}\n" for i, limit in enumerate(limits(tree)))
+    return head + indices + access + bounds
 
 
 def _overlays(tree: Tree) -> tuple[str, ...]:

@@ -173,12 +173,12 @@ def test_roles_come_from_groups_and_leave_with_them(filled: World, li_na: Person
     assert filled.directory("gateway").person(li_na.subject).roles == {"civil-servant"}
 
 
-def test_mandates_that_have_run_out_are_not_shown(filled: World) -> None:
+def test_mandates_that_have_run_out_are_not_shown(filled: World, chen_wei: Person) -> None:
     directory = filled.directory("signatures")
-    assert directory.person_by_username("chen.wei").mandates
+    assert directory.person(chen_wei.subject).mandates
     filled.clock.advance(timedelta(days=365 * 20))
     try:
-        assert not directory.person_by_username("chen.wei").mandates
+        assert not directory.person(chen_wei.subject).mandates
     finally:
         filled.clock.advance(timedelta(days=-365 * 20))
 

@@ -32,6 +32,8 @@ from directory.store import Store
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 
+_LISTENING = "0A"
+
 SETTINGS = DirectorySettings(hash_memory_kib=256, hash_passes=1, database_bytes=1 << 26, timeout=timedelta(seconds=5))
 
 
@@ -97,6 +99,22 @@ class World:
                 time.sleep(0.02)
             else:
                 return
+
+    def listens_at(self) -> set[tuple[str, int]]:
+        """The addresses at which the server takes connections over a wire (proc(5), net/tcp)."""
+        assert self._process is not None
+        folder = Path(f"/proc/{self._process.pid}")
+        own = {str(file.readlink()) for file in (folder / "fd").iterdir()}
+        found = set()
+        for table in ("tcp", "tcp6"):
+            for line in (folder / "net" / table).read_text("ascii").splitlines()[1:]:
+                cells = line.split()
+                if cells[3] == _LISTENING and f"socket:[{cells[9]}]" in own:
+                    address, port = cells[1].split(":")
+                    words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
+                    packed = b"".join(word.to_bytes(4, "little") for word in words)
+                    found.add((str(ip_address(packed)), int(port, 16)))
+        return found
 
     def kill(self) -> None:
         assert self._process is not None

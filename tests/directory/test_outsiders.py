@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every identity sees of every kind of entry, whole, and what outsiders who want more run into."""
+
+import base64
+import re
+import subprocess
+
+import pytest
+
+from app.sample.city import PASSWORD
+from directory import slapd
+from directory.models import Person
+from directory.slapd.access import MOST_FOR_READERS, READERS, SERVICES
+from tests.directory.test_access import modify
+from tests.directory.world import World
+
+WHO = {
+    "tallySubject", "cn", "tallyNameZh", "tallyOrganisation", "tallyEnabled", "tallyClearance", "tallyProofingLevel",
+    "memberOf", "objectClass",
+}  # fmt: skip
+REGISTER = {"uid", "mail", "tallyProofingDate", "tallyProofingEvidence"}
+ORGANISATION = {"objectClass", "tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency"}
+DEVICE = {"objectClass", "tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"}
+MANDATE = {"objectClass", "tallyId", "tallyHolder", "tallyOrganisation", "tallyScope", "tallyUntil"}
+KINDS = ("person", "organisation", "device", "mandate", "role", "portal", "service", "policy", "configuration", "root")
+
+# Identity: kind of entry: the attributes seen. What is not listed is not seen at all.
+SEEN: dict[str, dict[str, set[str]]] = {
+    "sso": {"person": WHO | {"uid", "mail"}, "mandate": MANDATE},
+    "gateway": {"person": WHO, "device": DEVICE},
+    "ca": {"person": WHO | REGISTER, "organisation": ORGANISATION, "device": DEVICE, "mandate": MANDATE},
+    "signatures": {"person": WHO, "organisation": ORGANISATION, "mandate": MANDATE},
+    "directory": {
+        "person": WHO | REGISTER | {"sn", "tallyNumber", "entryCSN"},
+        "organisation": ORGANISATION,
+        "device": DEVICE,
+        "mandate": MANDATE,
+        "role": {"objectClass", "cn", "member"},
+        "portal": {"objectClass", "cn"},
+    },
+    "a person": {},
+    "the machine's root user": {},
+}
+HIDDEN = ("userPassword", "pwdHistory", "pwdChangedTime", "entryUUID", "creatorsName", *sorted(REGISTER))
+# The server's own bookkeeping comes with an entry that is seen whole: no secret, no personal data. A person's is not.
+BOOKKEEPING = {
+    "structuralObjectClass", "entryUUID", "creatorsName", "createTimestamp", "entryCSN", "modifiersName",
+    "modifyTimestamp", "entryDN", "subschemaSubentry", "hasSubordinates",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def places(filled: World) -> dict[str, str]:
+    """One entry of each kind: where it is."""
+    tree, directory = filled.tree, filled.directory("directory")
+    holder = directory.person_by_username("wang.qiang")
+    agent = directory.person_by_username("chen.wei")
+    found = filled.as_service(
+        "directory", "ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-b", tree.branch("mandates"),
+        f"(tallyHolder={agent.subject})", "1.1",
+    )  # fmt: skip
+    mandate = re.search(r"^dn: (.+)$", found.stdout, re.MULTILINE)
+    assert mandate
+    return {
+        "person": tree.person(holder.subject),
+        "organisation": tree.organisation("tax-bureau"),
+        "device": tree.device(directory.devices().items[0].id),
+        "mandate": mandate[1],
+        "role": tree.role("security-officer"),
+        "portal": tree.portal("tax"),
+        "service": tree.service("directory"),
+        "policy": f"cn=default,{tree.branch('policies')}",
+        "configuration": "olcDatabase={1}mdb,cn=config",
+        "root": "",
+    }
+
+
+def as_(world: World, identity: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A client of OpenLDAP, bound as one row of the table."""
+    if identity in SERVICES:
+        return world.as_service(identity, name, *arguments)
+    if identity == "a person":
+        dn = world.tree.person(world.directory("directory").person_by_username("zhang.min").subject)
+        return world.tool(name, *arguments, bind=dn, password=PASSWORD)
+    command = [name, "-Y", "EXTERNAL", "-Q", "-H", world.url, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+def attributes(text: str) -> set[str]:
+    """Names of the attributes in an LDIF answer."""
+    return {line.partition(":")[0] for line in text.splitlines() if re.match(r"[A-Za-z]", line)} - {"dn"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("identity", SEEN)
+def test_the_whole_of_what_each_identity_sees(filled: World, places: dict[str, str], identity: str, kind: str) -> None:
+    found = as_(filled, identity, "ldapsearch", "-LLL", "-s", "base", "-b", places[kind], "*", "+")
+    wanted = SEEN[identity].get(kind, set())
+    assert attributes(found.stdout) - (BOOKKEEPING if kind != "person" else set()) == wanted
+    assert ("dn:" in found.stdout) is bool(wanted)
+
+
+@pytest.mark.parametrize("identity", [*SERVICES, "a person"])
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_is_hidden_is_not_told_by_a_filter_or_a_comparison_either(
+    filled: World, places: dict[str, str], identity: str, hidden: str
+) -> None:
+    if hidden in SEEN[identity].get("person", set()):
+        return
+    people = filled.tree.branch("people")
+    for where in ("({0}=*)", "(!({0}=*))", "(!({0}=nothing))", "({0}>=1)"):
+        answers = {
+            as_(filled, identity, "ldapsearch", "-LLL", "-z", "5", "-b", people, where.format(name), "1.1").stdout
+            for name in (hidden, "jpegPhoto")
+        }
+        assert len(answers) == 1, where
+    # 5 and 6 are the answers no and yes; everything else is none.
+    assert as_(filled, identity, "ldapcompare", places["person"], f"{hidden}:x").returncode not in (0, 5, 6)
+
+
+@pytest.mark.parametrize("name", ["audit", "decoy", "root", "nobody", "sso "])
+@pytest.mark.parametrize("password", ["no password of anybody", "secret", PASSWORD])
+def test_nobody_else_binds(filled: World, name: str, password: str) -> None:
+    assert filled.tool("ldapwhoami", bind=filled.tree.service(name), password=password).returncode == 49
+
+
+def test_an_empty_bind_is_no_bind(filled: World, chen_wei: Person) -> None:
+    for dn, password in (
+        ("", ""),
+        ("", PASSWORD),
+        (filled.tree.person(chen_wei.subject), ""),
+        (filled.tree.service("directory"), ""),
+        (f"cn=root,{filled.tree.suffix}", ""),
+        ("cn=config", ""),
+    ):
+        done = filled.tool("ldapwhoami", bind=dn, password=password)
+        assert done.returncode in (48, 49, 53), (dn, done.stdout)
+        found = filled.tool("ldapsearch", "-LLL", "-b", filled.tree.suffix, bind=dn, password=password)
+        assert "dn:" not in found.stdout
+
+
+@pytest.mark.parametrize("role", SERVICES)
+@pytest.mark.parametrize("paged", [(), ("pr=50/noprompt",), ("pr=100000/noprompt",), ("!pr=1/noprompt",)])
+def test_nobody_walks_off_with_the_register(filled: World, role: str, paged: tuple[str, ...]) -> None:
+    most = MOST_FOR_READERS if role in READERS else filled.settings.size_limit
+    arguments = [word for control in paged for word in ("-E", control)]
+    for limit in (("-z", "0"), ("-z", "max"), ("-z", "100000")):
+        found = filled.as_service(
+            role, "ldapsearch", "-LLL", *limit, *arguments, "-b", filled.tree.branch("people"), "(objectClass=*)", "1.1"
+        )
+        assert found.stdout.count("dn:") == most
+        assert found.returncode == 4
+
+
+def test_a_made_up_page_cookie_gets_nothing(filled: World) -> None:
+    # 1.2.840.113556.1.4.319 is the control of paged results (RFC 2696); its value here is a cookie nobody gave out.
+    forged = "!1.2.840.113556.1.4.319=::MBECAQoEDFRoaXJ0eS1zaXggYg=="
+    found = filled.as_service(
+        "gateway", "ldapsearch", "-LLL", "-e", forged, "-b", filled.tree.branch("people"), "(objectClass=*)", "1.1"
+    )
+    assert found.returncode != 0
+    assert "dn:" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        "!authzid=dn:cn=directory,ou=services,dc=city,dc=example",
+        "!authzid=u:directory",
+        "!relax",
+        "!preread=*,userPassword",
+        "!postread=*,userPassword",
+    ],
+)
+@pytest.mark.parametrize("role", READERS)
+def test_no_control_lends_powers(filled: World, chen_wei: Person, role: str, control: str) -> None:
+    dn = filled.tree.person(chen_wei.subject)
+    change = f"dn: {dn}\nchangetype: modify\nreplace: tallyEnabled\ntallyEnabled: FALSE\n"
+    done = modify(filled, role, change, "-e", control)
+    assert done.returncode != 0
+    assert "ARGON2" not in done.stdout
+    whoami = filled.as_service(role, "ldapwhoami", "-e", control)
+    assert filled.tree.service("directory") not in whoami.stdout
+    assert filled.directory("directory").person(chen_wei.subject).enabled
+
+
+def test_even_the_writer_is_not_shown_a_password_by_a_control(filled: World, chen_wei: Person) -> None:
+    dn = filled.tree.person(chen_wei.subject)
+    change = f"dn: {dn}\nchangetype: modify\nreplace: tallyEnabled\ntallyEnabled: TRUE\n"
+    for control in ("preread=*,userPassword,pwdHistory", "postread=*,userPassword,pwdHistory"):
+        done = modify(filled, "directory", change, "-e", control)
+        assert done.returncode == 0
+        assert "userPassword" not in done.stdout
+        assert "pwdHistory" not in done.stdout
+
+
+@pytest.mark.parametrize("role", SERVICES)
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("person", "memberOf: cn=ra-officer,ou=roles,dc=city,dc=example"),
+        ("person", "entryUUID: 00000000-0000-4000-8000-000000000000"),
+        ("person", "creatorsName: cn=x"),
+        ("person", "pwdHistory: x"),
+        ("person", "pwdPolicySubentry: cn=x"),
+        ("person", "pwdAccountLockedTime: 000001010000Z"),
+        ("policy", "pwdLockout: TRUE"),
+        ("service", "userPassword: stolen"),
+        ("configuration", "olcRootPW: stolen"),
+    ],
+)
+def test_nobody_writes_past_the_rules(filled: World, places: dict[str, str], role: str, kind: str, line: str) -> None:
+    attribute = line.partition(":")[0]
+    done = modify(filled, role, f"dn: {places[kind]}\nchangetype: modify\nreplace: {attribute}\n{line}\n")
+    assert done.returncode != 0
+
+
+def test_a_search_elsewhere_is_not_sent_elsewhere(filled: World) -> None:
+    for base in ("dc=elsewhere,dc=example", "cn=monitor", "ou=nowhere,dc=city,dc=example"):
+        found = filled.as_service("directory", "ldapsearch", "-LLL", "-b", base)
+        assert found.returncode == 32
+        assert "ref:" not in found.stdout.lower()
+
+
+def test_the_server_listens_at_its_socket_and_on_loopback_only(filled: World) -> None:
+    assert filled.listens_at() == {("127.0.0.1", filled.site.ports.ldaps)}
+    assert slapd.places(filled.site).socket.is_socket()
+
+
+@pytest.mark.parametrize("version", ["-tls1", "-tls1_1", "-tls1_2", "-tls1_3"])
+def test_only_good_tls_is_spoken(filled: World, version: str) -> None:
+    address, issuer = f"127.0.0.1:{filled.site.ports.ldaps}", slapd.places(filled.site).certificate
+    # The client would speak the old versions if the server did.
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", address, version, "-cipher", "ALL:@SECLEVEL=0", "-CAfile", str(issuer)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        input="",
+    )
+    shaken = "Verify return code: 0 (ok)" in done.stdout and "Cipher is (NONE)" not in done.stdout
+    assert shaken is (version in {"-tls1_2", "-tls1_3"})
+
+
+def test_passwords_are_kept_as_argon2_and_nowhere_in_clear(filled: World) -> None:
+    word = "a pass phrase to look for"
+    filled.writer().set_password(filled.directory("directory").person_by_username("sun.li").subject, word, actor="")
+    where = slapd.places(filled.site)
+    told = subprocess.run(
+        ["slapcat", "-o", "ldif-wrap=no", "-n", "1", "-F", str(where.configuration)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    kept = [base64.b64decode(found) for found in re.findall(r"^userPassword:: (\S+)$", told, re.MULTILINE)]
+    assert len(kept) > 500
+    assert all(value.startswith(b"{ARGON2}$argon2") for value in kept)
+    for file in (*where.data.iterdir(), *filled.site.folder("directory").iterdir()):
+        data = file.read_bytes()
+        assert word.encode() not in data, file
+        assert PASSWORD.encode() not in data, file
