@@ -7,6 +7,7 @@
 | role ``app``          | search as JSON, entry bundles                                         |
 | role ``sso``          | one person's own record, for “My account”                             |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
+| anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
 """
 
 import json
@@ -24,6 +25,7 @@ from .console import Console, Hit, Page, Reader
 from .errors import NoSuchEntry
 from .events import KINDS
 from .models import Outcome
+from .openapi import description
 from .search import BadFilter, Query, Row, TileAddress, parse
 from .search.query import FILTERS, ZONES
 from .search.words import OUTCOMES, PERSONAL, TONES, reason_words, says, tell
@@ -141,6 +143,11 @@ def _public(made: Blueprint, console: Console, guard: Guard) -> None:
         response = Response(console.checkpoint(), content_type="text/plain; charset=utf-8")
         response.headers["Cache-Control"] = _SECONDS
         return response
+
+    @made.get("/api/v1/openapi.json")
+    @guard.public("the description of an interface; what it leads to is guarded itself", errors="problem")
+    def openapi() -> dict[str, Any]:
+        return description()
 
     @made.get("/tile/<level>/<path:rest>")
     @guard.public("hash tiles hold only hashes; proofs are made of them", errors="problem")

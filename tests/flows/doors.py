@@ -83,6 +83,7 @@ def _audit() -> Iterator[Door]:
     )
     public: dict[str, Any] = {"component": "audit", "method": "GET", "label": "log", "face": "problem"}
     yield Door(**public, rule="/checkpoint")
+    yield Door(**public, rule="/api/v1/openapi.json")
     yield Door(**public, rule="/tile/<level>/<path:rest>", known={"level": "0", "path:rest": "000"})
 
 

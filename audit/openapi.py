@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs may ask of the record, as OpenAPI 3.1; the tests hold the interface to it.
+
+Tiles, bundles, checkpoints and proofs have the formats of C2SP (tlog-tiles, tlog-checkpoint, tlog-proof).
+"""
+
+from typing import Any
+
+from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
+
+from .events import KINDS
+from .models import Outcome
+from .search.query import LARGEST_PAGE, LONGEST, PAGE, ZONES
+
+_INDEX = "(0|[1-9][0-9]{0,15})"
+_GROUPS = "(x(00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/(x[0-9]{3}/){0,4})?[0-9]{3}"
+_WIDTH = r"(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
+_LEVEL = "([0-9]|[1-5][0-9]|6[0-3])"
+_WHOLE = {"type": "integer", "minimum": 0}
+_MAYBE = {"anyOf": [_WHOLE, {"type": "null"}]}
+_OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_ROW = ("type", "source", "zone", "subject", "actor", "object", "organisation", "session", "decision", "policy")
+
+
+def description() -> dict[str, Any]:
+    """The document."""
+    return document(
+        title="Tallygate record",
+        description="Read the append-only log and prove what it holds. Checkpoint and hash tiles are public; whoever "
+        "reads entries is identified, and the reading is itself recorded before it is answered.",
+        paths={
+            "/checkpoint": {"get": _checkpoint()},
+            "/tile/{level}/{rest}": {"get": _tile()},
+            "/tile/entries/{rest}": {"get": _bundle("readBundle", PERSON)},
+            "/search.json": {"get": _search("search", PERSON)},
+            "/entries/{index}/entry.json": {"get": _download("readEntry", "The bytes that were hashed", _json())},
+            "/entries/{index}/entry.tlog-proof": {"get": _download("proveEntry", "Its inclusion proof", _plain())},
+            "/api/v1/entries": {"get": _search("searchAsRole", PEER)},
+            "/api/v1/bundles/{rest}": {"get": _bundle("readBundleAsRole", PEER)},
+            "/api/v1/subjects/{subject}/entries": {"get": _own()},
+        },
+        schemas=_schemas(),
+    )
+
+
+def _checkpoint() -> dict[str, Any]:
+    return {
+        "operationId": "readCheckpoint",
+        "summary": "The newest published checkpoint, a signed note",
+        "responses": {"200": {"description": "The checkpoint", "content": _plain()}, **refusals("503")},
+    }
+
+
+def _tile() -> dict[str, Any]:
+    return {
+        "operationId": "readTile",
+        "summary": "One hash tile",
+        "parameters": [_path("level", _LEVEL, "Level of the tile"), _tile_index()],
+        "responses": {
+            "200": {"description": "Up to 256 hashes of 32 bytes", "content": _OCTETS},
+            **refusals("400", "404", "503"),
+        },
+    }
+
+
+def _bundle(name: str, security: Any) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": "One entry bundle; recorded as a range that was read",
+        "security": security,
+        "parameters": [_tile_index()],
+        "responses": {
+            "200": {"description": "Up to 256 entries, each behind its length in two bytes", "content": _OCTETS},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
+def _search(name: str, security: Any) -> dict[str, Any]:
+    page = {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}
+    return {
+        "operationId": name,
+        "summary": "The newest entries that match, without their personal parts; recorded with its filters",
+        "security": security,
+        "parameters": _filters(),
+        "responses": {"200": {"description": "One page", "content": page}, **refusals("400", "401", "403", "503")},
+    }
+
+
+def _download(name: str, what: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": f"{what}; recorded as an opening",
+        "security": PERSON,
+        "parameters": [_path("index", _INDEX, "Index of the entry")],
+        "responses": {
+            "200": {"description": what, "content": content},
+            **refusals("401", "403", "404", "503", pages=True),
+        },
+    }
+
+
+def _own() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/OwnRecord"}}}
+    subject = {"type": "string", "minLength": 1, "maxLength": LONGEST}
+    return {
+        "operationId": "readOwnRecord",
+        "summary": "What the record holds about one person, for that person",
+        "security": PEER,
+        "parameters": [
+            {"name": "subject", "in": "path", "required": True, "schema": subject},
+            *_paging(),
+            _query("lang", {"enum": ["en", "zh"]}),
+        ],
+        "responses": {
+            "200": {"description": "One page", "content": content},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
+def _path(name: str, pattern: str, says: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    return {"name": name, "in": "path", "required": True, "description": says, "schema": schema}
+
+
+def _tile_index() -> dict[str, Any]:
+    says = "Index in groups of three digits, x001/234, and .p/WIDTH for a partial tile; the slashes stand as they are"
+    return _path("rest", _GROUPS + _WIDTH, says)
+
+
+def _query(name: str, schema: dict[str, Any], says: str = "") -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema} | ({"description": says} if says else {})
+
+
+def _filters() -> list[dict[str, Any]]:
+    text = {"type": "string", "maxLength": LONGEST}
+    moment = "A date, or a date with time; without an offset UTC. The last day, minute or second counts in full"
+    return [
+        *(_query(name, text) for name in ("person", "organisation", "object", "session", "decision")),
+        _query("zone", {"enum": ["", *ZONES]}),
+        _query("outcome", {"enum": ["", *(outcome.value for outcome in Outcome)]}),
+        _query("type", {"enum": ["", *sorted(KINDS)]}),
+        *(_query(name, {"type": "string", "maxLength": 25}, moment) for name in ("from", "to")),
+        *_paging(),
+    ]
+
+
+def _paging() -> list[dict[str, Any]]:
+    return [
+        _query("after", _WHOLE, "Only entries before this index: “next” of the page before"),
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE}),
+    ]
+
+
+def _json() -> dict[str, Any]:
+    return {"application/json": {"schema": {"type": "object"}}}
+
+
+def _plain() -> dict[str, Any]:
+    return {"text/plain": {"schema": TEXT}}
+
+
+def _schemas() -> dict[str, Any]:
+    outcome = {"enum": [outcome.value for outcome in Outcome]}
+    moment = {"type": "string", "format": "date-time"}
+    fact = {"type": ["string", "integer", "boolean"]}
+    row = {
+        "index": _WHOLE,
+        "time": moment,
+        "outcome": outcome,
+        **dict.fromkeys(_ROW, TEXT),
+        "attributes": {"type": "object", "additionalProperties": fact},
+    }
+    own = {
+        "index": _WHOLE,
+        "time": moment,
+        **dict.fromkeys(("type", "says", "what", "where", "by"), TEXT),
+        "outcome": outcome,
+        "outcome_says": TEXT,
+    }
+    page = {
+        "entries": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}},
+        "total": _WHOLE,
+        "more": {"type": "boolean"},
+        "next": _MAYBE,
+        "lag": _MAYBE,
+    }
+    return {
+        "Page": exact(page),
+        "Row": exact(row),
+        "OwnRecord": exact({"entries": {"type": "array", "items": exact(own)}}),
+    }

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record's interface and its description are one: every rule is described, every answer is as described."""
+
+import base64
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from core.calls import CALLER_HEADER, SECRET_HEADER
+from core.identity import HEADER
+from core.openapi import document
+from tests.fakes.audit_console import LI, SECRETS, ConsoleFake
+
+PAGES = {"/", "/search", "/entries/{index}"}
+EXAMPLES = 25
+# Valid by its shape and wrong all the same: a day that no month has, an end before its beginning, a page that no
+# search has offered, an entry that is not there yet.
+UNCHECKED = [ignored_auth, positive_data_acceptance]
+GOOD: dict[str, dict[str, Any]] = {
+    "readCheckpoint": {},
+    "readTile": {"path_parameters": {"level": "0", "rest": "000.p/3"}},
+    "readBundle": {"path_parameters": {"rest": "000.p/3"}},
+    "readBundleAsRole": {"path_parameters": {"rest": "000.p/3"}},
+    "search": {"query": {"person": "Wang Fang", "outcome": "denied", "limit": 1, "from": "2000-01-01"}},
+    "searchAsRole": {"query": {"zone": "external", "limit": 2}},
+    "readEntry": {"path_parameters": {"index": "3"}},
+    "proveEntry": {"path_parameters": {"index": "3"}},
+    "readOwnRecord": {"path_parameters": {"subject": LI}, "query": {"limit": 3}},
+}
+CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "sso"}
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> ConsoleFake:
+    made = ConsoleFake(tmp_path_factory.mktemp("audit"))
+    made.fill()
+    return made
+
+
+def _gateway(fake: ConsoleFake) -> Callable[..., Iterable[bytes]]:
+    """The role behind a gateway that knows every visitor with a header for an officer."""
+    name = "HTTP_" + HEADER.upper().replace("-", "_")
+
+    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if name in environ:
+            environ[name] = fake.header(environ["REQUEST_URI"])
+        return fake.app.wsgi_app(environ, start_response)
+
+    return wrapped
+
+
+def _operations(fake: ConsoleFake) -> dict[str, Any]:
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", _gateway(fake))
+    found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    assert len(found) == len(list(schema.get_all_operations()))
+    return {operation.definition.raw["operationId"]: operation for operation in found}
+
+
+def _credentials(name: str) -> dict[str, str]:
+    if (caller := CALLERS.get(name)) is None:
+        return {HEADER: "an officer"}
+    return {CALLER_HEADER: caller, SECRET_HEADER: base64.b64encode(SECRETS[caller]).decode()}
+
+
+def test_every_rule_for_programs_is_described_and_nothing_else(fake: ConsoleFake) -> None:
+    rules = [rule for rule in fake.app.url_map.iter_rules() if rule.endpoint.startswith("audit.")]
+    served = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in rules
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    paths = fake.public("/api/v1/openapi.json").get_json()["paths"]
+    described = {(path, method) for path, item in paths.items() for method in item}
+    assert served - described == {(page, "get") for page in PAGES}
+    assert described <= served
+
+
+def test_who_may_call_is_described_as_it_is(fake: ConsoleFake) -> None:
+    for name, operation in _operations(fake).items():
+        answer = fake.app.test_client().get(operation.Case(**GOOD[name]).formatted_path)
+        assert (answer.status_code == 200) is ("security" not in operation.definition.raw), name
+        if answer.status_code != 200:
+            assert answer.status_code == 401, name
+
+
+def test_the_headers_of_the_description_are_those_that_count() -> None:
+    schemes = document(title="", description="", paths={}, schemas={})["components"]["securitySchemes"]
+    assert [scheme["name"] for scheme in schemes.values()] == [CALLER_HEADER, SECRET_HEADER, HEADER]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_request_is_answered_as_described(fake: ConsoleFake, name: str) -> None:
+    case = _operations(fake)[name].Case(**GOOD[name])
+    answer = case.call(headers=_credentials(name))
+    assert answer.status_code == 200, answer.text
+    assert answer.content
+    case.validate_response(answer, excluded_checks=[ignored_auth])
+
+
+def test_every_operation_is_tried(fake: ConsoleFake) -> None:
+    assert set(_operations(fake)) == set(GOOD)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_whatever_is_asked_is_answered_as_described(fake: ConsoleFake, name: str, mode: GenerationMode) -> None:
+    operation = _operations(fake)[name]
+    if mode is GenerationMode.NEGATIVE and not list(operation.iter_parameters()):
+        # Nothing to be got wrong.
+        return
+
+    @settings(
+        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def hold(case: Any) -> None:
+        # What the description asks for and this request leaves out stays out.
+        good = {header: value for header, value in _credentials(name).items() if header in case.headers}
+        for headers in ({}, good):
+            answer = case.call(headers=headers)
+            assert answer.status_code < 500
+            case.validate_response(answer, excluded_checks=UNCHECKED)
+
+    hold()
