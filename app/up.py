@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from core.errors import N_, Conflict
+from core.errors import N_, Conflict, TallygateError
 from core.site import Ports, SiteSettings
 
 from . import birth, demo
@@ -23,7 +23,7 @@ from .files import replace
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import directory, gateway
+from .wiring import directory, gateway, policies
 
 PREFERRED = (8443, 8444, 8445, 8080, 8636)
 """Ports a city asks for first: external, internal, management, plain, directory."""
@@ -72,6 +72,7 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         say("Starting the roles")
         try:
             supervisor.start()
+            _end_release(context, say)
             if with_demo:
                 demo.fill(context, say)
             say(_addresses(site, file))
@@ -80,6 +81,17 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         finally:
             supervisor.stop()
         say("Stopped")
+
+
+def _end_release(context: Context, say: Callable[[str], None]) -> None:
+    try:
+        version = policies.replay(context)
+    except TallygateError as error:
+        # The policies in force are what they were; the next release or start tries again.
+        say(f"An interrupted policy release waits for its outcome: {error}")
+    else:
+        if version:
+            say(f"The interrupted policy release {version} now has its outcome on the record")
 
 
 def supervise(context: Context, file: Path) -> Supervisor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions at hosts, what was taken away, how far the news was heard, and the outbox: rows in, models out.
+"""Sessions at hosts and those being opened, what was taken away, how far the news was heard, and the outbox.
 
 Shared by all workers of the role. Whoever can write here can let a known cookie live longer or forget a revocation;
 he cannot make an identity, because a session's roles come from the directory and its cookie is stored only hashed.
@@ -10,7 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import Column, Integer, MetaData, Row, String, Table, Text, bindparam, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from core.db import Database, Drain, Outbox
@@ -38,6 +53,14 @@ _revoked = Table(
     Column("kind", String(20), primary_key=True),
     Column("value", String(200), primary_key=True),
     Column("until", Integer, nullable=True),
+)
+# Intents to open a session that have no outcome yet: key and encoded event.
+_openings = Table(
+    "openings",
+    _metadata,
+    Column("key", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("begun", BigInteger, nullable=False),
 )
 _cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
 _outbox = Outbox(_metadata)
@@ -67,8 +90,20 @@ class Effect:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """An encoded event, as it waits for the log, and its key."""
+
+    key: str
+    body: bytes
+
+
 class SessionRevoked(Exception):
     """The sign-on session ended while the gateway's was being opened; nothing was stored."""
+
+
+class OpeningOver(Exception):
+    """The opening took so long that it was taken for dead; nothing was stored."""
 
 
 class Store:
@@ -79,11 +114,19 @@ class Store:
         # Records on their way to the log.
         self.outbox = Drain(database, _outbox)
 
-    def open_session(self, session: Session, *, key: str, body: bytes, replaces: str = "") -> None:
-        """Keep a session together with the record of its opening; ``replaces`` is the digest of the browser's old one.
+    def begin_opening(self, intent: Note, *, at: datetime) -> None:
+        """Remember that a session is about to be opened, before its intent is recorded."""
+        with self._database.transaction() as connection:
+            connection.execute(_openings.insert().values(key=intent.key, body=intent.body, begun=_seconds(at)))
+
+    def open_session(self, session: Session, *, intent: str, outcome: Note, replaces: str = "") -> None:
+        """Keep a session together with its outcome's record, and end the opening that its intent's key names.
+
+        ``replaces`` is the digest of the browser's old cookie.
 
         Raises:
             SessionRevoked: its sign-on session or its person was taken away meanwhile.
+            OpeningOver: the opening has its outcome already.
             OutboxFull: the record cannot keep up.
         """
         with self._database.transaction() as connection:
@@ -95,6 +138,8 @@ class Store:
             )
             if connection.execute(taken).first() is not None:
                 raise SessionRevoked
+            if not _over(connection, intent):
+                raise OpeningOver
             if replaces:
                 connection.execute(delete(_sessions).where(_sessions.c.digest == replaces))
             connection.execute(
@@ -111,7 +156,26 @@ class Store:
                     id_token=session.id_token,
                 )
             )
-            _outbox.put(connection, key=key, body=body)
+            _outbox.put(connection, key=outcome.key, body=outcome.body)
+
+    def end_opening(self, intent: str, *notes: Note) -> bool:
+        """End an opening that opened nothing, with what is to be recorded of it; False if it has its outcome already.
+
+        Raises:
+            OutboxFull: the record cannot keep up; the opening stays unfinished.
+        """
+        with self._database.transaction() as connection:
+            ended = _over(connection, intent)
+            if ended:
+                for note in notes:
+                    _outbox.put(connection, key=note.key, body=note.body)
+        return ended
+
+    def unfinished_openings(self, *, before: datetime) -> list[Note]:
+        """Intents older than this that have no outcome; a few at a time."""
+        query = select(_openings).where(_openings.c.begun < _seconds(before)).order_by(_openings.c.begun).limit(100)
+        with self._database.reading() as connection:
+            return [Note(key=row.key, body=row.body) for row in connection.execute(query)]
 
     def session(self, digest: str) -> Session | None:
         """One session, or None."""
@@ -185,6 +249,11 @@ class Store:
             DatabaseUnavailable: it did not.
         """
         self._database.check()
+
+
+def _over(connection: Connection, intent: str) -> bool:
+    """Forget an opening; whoever does so first may say how it ended."""
+    return bool(connection.execute(delete(_openings).where(_openings.c.key == intent)).rowcount)
 
 
 def _apply(connection: Connection, effect: Effect) -> None:

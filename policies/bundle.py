@@ -4,14 +4,19 @@
 ``current`` has two lines: the canonical manifest (JSON, sorted, no spaces) with the SHA-256 of every file, and the
 base64 of its Ed25519 signature. It is replaced in one step after the version's folder is complete, so a crash leaves
 the old release or the new one. The folder itself is not trusted: whoever changes it gains nothing but a refusal.
+
+The journal lies where the release key does. It holds the manifest of a release under way, from before its intent until
+after its outcome, so that one that was cut off gets its outcome too.
 """
 
 import base64
 import binascii
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,10 +30,14 @@ from .errors import BundleRefused, NothingToRelease
 from .release import Release
 
 CURRENT = "current"
+JOURNAL = "release.journal"
+"""Name of the journal, in the private folder of the release key."""
 _FORMAT = "tallygate-policies/1"
 # Nothing else this key could ever sign begins like this.
 _CONTEXT = b"tallygate policy bundle\n"
 _LONGEST = 1 << 20
+# The operator's own commands release, whoever types them (the actor).
+_SOURCE = "app"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +104,12 @@ def release(
     source: Mapping[str, bytes],
     *,
     key: Ed25519PrivateKey,
+    journal: Path,
     recorder: Recorder,
     at: datetime,
     actor: str,
-    recorded_by: str = "app",
 ) -> Manifest:
-    """Prove, record, sign and put in force.
+    """Prove, record, sign and put in force; one release at a time.
 
     Raises:
         PoliciesUnusable: they do not build or a case fails; nothing was recorded.
@@ -110,33 +119,60 @@ def release(
     # 1. Only what passes its own tests can be released.
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in source.items()}
     Release.proved(source, version="candidate")
-    # 2. Decide the version; what was begun and cut off is finished by the same path.
-    before = read_manifest(folder, key.public_key()) if (folder / CURRENT).exists() else None
-    if before is not None and before.files == digests:
-        # A crash after step 5 left no outcome; recording it twice under one key is one entry.
-        recorder.record(_event(before, Outcome.SUCCESS, recorded_by))
-        raise NothingToRelease(version=before.version)
-    sequence = before.sequence + 1 if before else 1
-    content = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
-    manifest = Manifest(
-        format=_FORMAT,
-        sequence=sequence,
-        version=f"{sequence}-{content[:12]}",
-        released_at=at.isoformat(),
-        released_by=actor,
-        files=digests,
-    )
-    # 3. The intent is in the log before anything is signed.
-    recorder.record(_event(manifest, Outcome.INTENDED, recorded_by), wait=Wait.PUBLISHED)
-    # 4. The files first; nobody reads them before the manifest names them.
-    for name, body in source.items():
-        _write(folder / manifest.version / name, body)
-    # 5. In force from this rename on.
-    signature = base64.b64encode(key.sign(_CONTEXT + manifest.canonical()))
-    _write(folder / CURRENT, manifest.canonical() + b"\n" + signature + b"\n")
-    # 6. Followers load it when they hear this.
-    recorder.record(_event(manifest, Outcome.SUCCESS, recorded_by))
+    with _alone(journal):
+        # 2. What was begun and cut off gets its outcome first; then the version follows from what is in force.
+        _end_unfinished(folder, journal, key=key.public_key(), recorder=recorder)
+        before = read_manifest(folder, key.public_key()) if (folder / CURRENT).exists() else None
+        if before is not None and before.files == digests:
+            raise NothingToRelease(version=before.version)
+        sequence = before.sequence + 1 if before else 1
+        # The time is part of the name: an attempt that was cut off and the next one are two.
+        content = hashlib.sha256(json.dumps([digests, at.isoformat()], sort_keys=True).encode()).hexdigest()
+        manifest = Manifest(
+            format=_FORMAT,
+            sequence=sequence,
+            version=f"{sequence}-{content[:12]}",
+            released_at=at.isoformat(),
+            released_by=actor,
+            files=digests,
+        )
+        # 3. The intent is in the log before anything is signed. A death from here on is ended by replay().
+        _write(journal, manifest.canonical(), mode=0o600)
+        recorder.record(_event(manifest, Outcome.INTENDED), wait=Wait.PUBLISHED)
+        # 4. The files first; nobody reads them before the manifest names them.
+        for name, body in source.items():
+            _publish(folder / manifest.version / name, body)
+        # 5. In force from this rename on.
+        signature = base64.b64encode(key.sign(_CONTEXT + manifest.canonical()))
+        _publish(folder / CURRENT, manifest.canonical() + b"\n" + signature + b"\n")
+        # 6. Followers load it when they hear this.
+        recorder.record(_event(manifest, Outcome.SUCCESS))
+        journal.unlink()
     return manifest
+
+
+def replay(folder: Path, *, key: Ed25519PublicKey, journal: Path, recorder: Recorder) -> str:
+    """Give a release that was cut off its outcome, and return its version; empty if there is none.
+
+    Raises:
+        BundleRefused: what is in force cannot be read.
+        RecordUnavailable: it stays unfinished.
+    """
+    with _alone(journal):
+        return _end_unfinished(folder, journal, key=key, recorder=recorder)
+
+
+def _end_unfinished(folder: Path, journal: Path, *, key: Ed25519PublicKey, recorder: Recorder) -> str:
+    if not journal.exists():
+        return ""
+    manifest = _manifest(journal.read_bytes())
+    in_force = (folder / CURRENT).exists() and read_manifest(folder, key) == manifest
+    # Whether the intent arrived may be unknown. Entries have keys that follow from the manifest, so what is there
+    # already is not recorded twice.
+    recorder.record(_event(manifest, Outcome.INTENDED))
+    recorder.record(_event(manifest, Outcome.SUCCESS if in_force else Outcome.FAILURE))
+    journal.unlink()
+    return manifest.version
 
 
 def _manifest(verified: bytes) -> Manifest:
@@ -152,7 +188,7 @@ def _manifest(verified: bytes) -> Manifest:
     return manifest
 
 
-def _event(manifest: Manifest, outcome: Outcome, recorded_by: str) -> Event:
+def _event(manifest: Manifest, outcome: Outcome) -> Event:
     # The key follows from what happened: a release cut off midway is recorded once, however often it is retried.
     digest = hashlib.sha256(b"policy.released\n" + outcome.encode() + b"\n" + manifest.canonical()).hexdigest()
     return Event(
@@ -160,7 +196,7 @@ def _event(manifest: Manifest, outcome: Outcome, recorded_by: str) -> Event:
         type="policy.released",
         outcome=outcome,
         at=datetime.fromisoformat(manifest.released_at),
-        source=recorded_by,
+        source=_SOURCE,
         actor=manifest.released_by,
         object=manifest.version,
         policy=manifest.version,
@@ -168,19 +204,31 @@ def _event(manifest: Manifest, outcome: Outcome, recorded_by: str) -> Event:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
+def _publish(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Every role reads the bundle as its own user.
     path.parent.chmod(0o755)
+    _write(path, content, mode=0o644)
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
     draft = path.with_name(f".{path.name}.new")
     with draft.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    draft.chmod(0o644)
+    draft.chmod(mode)
     draft.replace(path)
     handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _alone(journal: Path) -> Iterator[None]:
+    """One release at a time; the death of its process lets go of the lock."""
+    with journal.with_name(f"{journal.name}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

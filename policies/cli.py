@@ -77,6 +77,7 @@ def release(configuration: Path, actor: str) -> None:
             site.public / "policies",
             _files(settings.source),
             key=read_release_key(site.folder("policies") / "release.key"),
+            journal=site.folder("policies") / bundle.JOURNAL,
             recorder=recorder,
             at=SystemClock().now(),
             actor=actor,

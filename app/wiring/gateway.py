@@ -2,6 +2,7 @@
 """Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and nginx before it."""
 
 import os
+import threading
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -15,7 +16,9 @@ from audit.relay import Relay
 from ca import CAClient, CertificateVerifier
 from core.config import ConfigurationError
 from core.db import migrate
+from core.errors import TallygateError
 from core.identity import IdentityIssuer
+from core.log import logger
 from gateway import GatewaySettings
 from gateway.client import SignOnClient
 from gateway.service import Decider, Identification, KeyFile, Lifetimes, Logins, News, People, as_root
@@ -29,6 +32,8 @@ from ..users import Users
 from . import policies
 
 ROLE = "gateway"
+_REPLAY_SECONDS = 30.0
+_log = logger(__name__)
 _FOLDER = Path(gateway.__file__).parent
 _STATIC = Path(core.web.__file__).parent / "static"
 
@@ -87,6 +92,7 @@ def application(context: Context) -> WSGIApp:
     )
     relay.start()
     follower.start()
+    threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
     guard = context.guard(ROLE)
     proxy = context.pairs(ROLE, ["nginx"])
 
@@ -129,6 +135,19 @@ def command(context: Context, *, supervised: bool = True) -> list[str]:
     line = nginx_command(context.site)
     stays_root = os.geteuid() == 0 and not (supervised and Users.detect().separate)
     return as_root(line) if stays_root else line
+
+
+def _keep_replaying(logins: Logins) -> None:
+    # The first time at once; again, because what died with the last process is not old enough then.
+    pause = threading.Event()
+    while True:
+        try:
+            logins.replay()
+        except TallygateError as error:
+            _log.warning("replay_waits", code=error.code)
+        except Exception:  # noqa: BLE001 - without this thread an intent could stay without its outcome
+            _log.error("replay_failed", exc_info=True)
+        pause.wait(_REPLAY_SECONDS)
 
 
 def _identity_key(context: Context) -> EllipticCurvePrivateKey:

@@ -5,7 +5,8 @@ import secrets
 
 from audit import Recorder
 from core.config import ConfigurationError
-from policies.bundle import read_source, release
+from policies.bundle import JOURNAL, read_source, release
+from policies.bundle import replay as replay_release
 from policies.config import PolicySettings
 from policies.keys import public_pem, read_policy_key, read_release_key
 from policies.service import PolicyEngine
@@ -33,10 +34,26 @@ def found(context: Context, recorder: Recorder) -> None:
         context.site.public / "policies",
         source,
         key=key,
+        journal=key_file.with_name(JOURNAL),
         recorder=recorder,
         at=context.clock.now(),
         actor="init",
     )
+
+
+def replay(context: Context) -> str:
+    """End a release that was cut off, and return its version; empty if there is none. The log must be running.
+
+    Raises:
+        BundleRefused: what is in force cannot be read.
+        RecordUnavailable: it stays unfinished.
+    """
+    site = context.site
+    journal = site.folder("policies") / JOURNAL
+    if not journal.exists():
+        return ""
+    key = read_policy_key(site.public / "policy-key.pem")
+    return replay_release(site.public / "policies", key=key, journal=journal, recorder=context.recorder("app"))
 
 
 def engine(context: Context) -> PolicyEngine:

@@ -9,13 +9,15 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlencode
 
-from audit import Event, Outcome, Recorder, encode_event
+from audit import Event, Outcome, Recorder, decode_event, encode_event
 from core.clock import Clock
 from core.errors import NotFound
+from core.log import logger
 from core.site import SiteSettings
 
 from ..client import CLIENT
@@ -23,12 +25,15 @@ from ..config import GatewaySettings
 from ..errors import BadLogin, SignOnUnavailable, TokenRefused
 from ..models import Login, Session, SignOn
 from ..request import return_path
-from ..store import SessionRevoked, Store
+from ..store import Note, OpeningOver, SessionRevoked, Store
 from ..tokens import id_token, unverified_key_id
 from .identification import KeyFile, digest
 from .people import People
 
+ABANDONED_AFTER = timedelta(minutes=1)
+"""An opening older than this has died: the log, which it waits for, answers or is given up far sooner."""
 _CLEAN_EVERY = 60.0
+_log = logger(__name__)
 
 
 class Exchange(Protocol):
@@ -133,23 +138,54 @@ class Logins:
             seen=at,
             id_token=unverified,
         )
-        name = secrets.token_hex(16)
-        sealed = {"name": person.name, "address": address}
-        # State after this line: an intent without a session. If we stop here nothing was granted.
-        self._recorder.record(self._event(session, Outcome.INTENDED, name=name, at=at, sealed=sealed))
-        outcome = self._event(session, Outcome.SUCCESS, name=name, at=at, sealed=sealed)
+        intent = _opening(session, at=at, sealed={"name": person.name, "address": address})
+        # A death after this line leaves a row that replay() ends.
+        self._store.begin_opening(_note(intent), at=at)
         try:
+            # State after this line: an intent without a session. If we stop here nothing was granted.
+            self._recorder.record(intent)
             self._store.open_session(
                 session,
-                key=outcome.key,
-                body=encode_event(outcome),
+                intent=intent.key,
+                outcome=_note(_ending(intent, Outcome.SUCCESS, at=at)),
                 replaces=digest(old_cookie) if old_cookie else "",
             )
-        except SessionRevoked as error:
+        except (SessionRevoked, OpeningOver) as error:
+            self._abandon(intent)
             raise BadLogin from error
+        except BaseException:
+            self._abandon(intent)
+            raise
         self._nudge()
         self._clean(at)
         return cookie
+
+    def replay(self) -> int:
+        """End openings whose process died between intent and outcome: no session is there, and the record says so.
+
+        Raises:
+            OutboxFull: the record cannot keep up; the rest waits for the next time.
+        """
+        at = self._clock.now()
+        unfinished = self._store.unfinished_openings(before=at - ABANDONED_AFTER)
+        ended = sum(self._fail(decode_event(note.body)) for note in unfinished)
+        if ended:
+            self._nudge()
+        return ended
+
+    def _abandon(self, intent: Event) -> None:
+        try:
+            self._fail(intent)
+        except Exception as error:  # noqa: BLE001 - the row stays for replay(); what went wrong before is what is told
+            _log.warning("opening_not_ended", cause=type(error).__name__)
+        else:
+            self._nudge()
+
+    def _fail(self, intent: Event) -> bool:
+        # Whether the log took the intent may be unknown. It goes once more, before its outcome: under its key there is
+        # one entry, however often it is sent.
+        failure = _ending(intent, Outcome.FAILURE, at=self._clock.now())
+        return self._store.end_opening(intent.key, _note(intent), _note(failure))
 
     def give_up(self, login: Login, *, state: str, issuer: str) -> None:
         """Take note that the sign-on let nobody in.
@@ -203,25 +239,6 @@ class Logins:
             raise BadLogin
         return self._site.origin(label, listener) + "/.tallygate/callback"
 
-    def _event(self, session: Session, outcome: Outcome, *, name: str, at: datetime, sealed: dict[str, str]) -> Event:
-        return Event(
-            key=secrets.token_hex(16),
-            type="gateway.session.opened",
-            outcome=outcome,
-            at=at,
-            source="gateway",
-            subject=session.subject,
-            object=name,
-            session=session.session,
-            zone=session.listener,
-            attributes={
-                "host": session.host,
-                "acr": str(session.acr),
-                "amr": " ".join(session.methods),
-            },
-            sealed=sealed,
-        )
-
     def _ended(self, session: Session) -> tuple[str, bytes]:
         event = Event(
             key=secrets.token_hex(16),
@@ -244,3 +261,27 @@ class Logins:
         self._store.forget(
             opened_before=at - self._settings.session_lifetime, seen_before=at - self._settings.session_idle, at=at
         )
+
+
+def _opening(session: Session, *, at: datetime, sealed: dict[str, str]) -> Event:
+    return Event(
+        key=secrets.token_hex(16),
+        type="gateway.session.opened",
+        outcome=Outcome.INTENDED,
+        at=at,
+        source="gateway",
+        subject=session.subject,
+        object=secrets.token_hex(16),
+        session=session.session,
+        zone=session.listener,
+        attributes={"host": session.host, "acr": str(session.acr), "amr": " ".join(session.methods)},
+        sealed=sealed,
+    )
+
+
+def _ending(intent: Event, outcome: Outcome, *, at: datetime) -> Event:
+    return replace(intent, key=secrets.token_hex(16), outcome=outcome, at=at)
+
+
+def _note(event: Event) -> Note:
+    return Note(key=event.key, body=encode_event(event))

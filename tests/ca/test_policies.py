@@ -17,7 +17,7 @@ from ca.service import CertificateAuthority, RequesterRules
 from ca.x509 import PROFILES, SubjectKind
 from directory import Mandate
 from policies import DecisionRequest
-from policies.bundle import read_source, release
+from policies.bundle import JOURNAL, read_source, release
 from policies.config import PolicySettings
 from policies.errors import BundleRefused
 from policies.keys import public_pem, read_policy_key, read_release_key
@@ -38,7 +38,8 @@ def folder(world: World, tmp_path: Path) -> Path:
     (tmp_path / "policy-key.pem").write_bytes(public_pem(key))
     target = tmp_path / "policies"
     source = read_source(PolicySettings().source)
-    release(target, source, key=key, recorder=world.recorder, at=world.clock.now(), actor="test")
+    journal = tmp_path / JOURNAL
+    release(target, source, key=key, journal=journal, recorder=world.recorder, at=world.clock.now(), actor="test")
     return target
 
 

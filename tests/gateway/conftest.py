@@ -53,7 +53,7 @@ from gateway.service import (
     prepare,
 )
 from gateway.service.identification import digest
-from gateway.store import Store
+from gateway.store import Note, Store
 from gateway.web import WSGIApp, blueprint, decide_application, mounted
 from policies import Decision, DecisionRequest
 from tests.fakes.clock import ManualClock
@@ -265,7 +265,9 @@ class Gateway:
             seen=self.clock.now(),
             id_token="id-token",
         )
-        self.store.open_session(replace(session, **changes), key=os.urandom(16).hex(), body=b"{}")
+        intent, outcome = (Note(key=os.urandom(16).hex(), body=b"{}") for _ in range(2))
+        self.store.begin_opening(intent, at=self.clock.now())
+        self.store.open_session(replace(session, **changes), intent=intent.key, outcome=outcome)
         return f"__Host-tallygate={cookie}"
 
     def token(self, *, headers: Mapping[str, Any] | None = None, drop: str = "", **changes: Any) -> str:

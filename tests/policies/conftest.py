@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from policies.bundle import read_source, release
+from policies.bundle import JOURNAL, read_source, release
 from policies.config import SHIPPED
 from policies.models import DecisionRequest
 from policies.release import Release
@@ -43,7 +43,8 @@ def recorder() -> ListRecorder:
 
 @pytest.fixture
 def bundle(tmp_path: Path, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes]) -> Path:
-    release(tmp_path / "policies", shipped_files, key=key, recorder=recorder, at=AT, actor="maker")
+    journal = tmp_path / JOURNAL
+    release(tmp_path / "policies", shipped_files, key=key, journal=journal, recorder=recorder, at=AT, actor="maker")
     return tmp_path / "policies"
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import Outcome, RecordUnavailable, Wait
 from audit.models import Event, Receipt
 from policies import BundleRefused, NothingToRelease, PoliciesUnusable
-from policies.bundle import CURRENT, Manifest, read_current, read_manifest, release
+from policies.bundle import CURRENT, JOURNAL, Manifest, read_current, read_manifest, release
 from policies.service import PolicyEngine
 from tests.fakes.recorder import ListRecorder
 
@@ -44,7 +44,9 @@ def test_no_record_no_release(tmp_path: Path, key: Ed25519PrivateKey, shipped_fi
     recorder = ListRecorder()
     recorder.down = True
     with pytest.raises(RecordUnavailable):
-        release(tmp_path / "p", shipped_files, key=key, recorder=recorder, at=AT, actor="maker")
+        release(
+            tmp_path / "p", shipped_files, key=key, journal=tmp_path / JOURNAL, recorder=recorder, at=AT, actor="maker"
+        )
     assert not (tmp_path / "p").exists()
 
 
@@ -61,12 +63,20 @@ def test_a_release_cut_off_before_its_outcome_is_finished_by_trying_again(
 ) -> None:
     broken, recorder = _DownAfterIntent(), ListRecorder()
     with pytest.raises(RecordUnavailable):
-        release(tmp_path / "p", shipped_files, key=key, recorder=broken, at=AT, actor="maker")
+        release(
+            tmp_path / "p", shipped_files, key=key, journal=tmp_path / JOURNAL, recorder=broken, at=AT, actor="maker"
+        )
     recorder.events = broken.events
     for _ in range(2):
         with pytest.raises(NothingToRelease):
             release(
-                tmp_path / "p", shipped_files, key=key, recorder=recorder, at=AT + timedelta(hours=1), actor="other"
+                tmp_path / "p",
+                shipped_files,
+                key=key,
+                journal=tmp_path / JOURNAL,
+                recorder=recorder,
+                at=AT + timedelta(hours=1),
+                actor="other",
             )
     assert [event.outcome for event in recorder.events] == [Outcome.INTENDED, Outcome.SUCCESS]
 
@@ -80,6 +90,7 @@ def test_policies_that_fail_their_own_cases_are_not_released(
             tmp_path / "p",
             {**shipped_files, "forbids.cedar": forbids},
             key=key,
+            journal=tmp_path / JOURNAL,
             recorder=recorder,
             at=AT,
             actor="maker",
@@ -93,7 +104,7 @@ def test_a_release_lacking_a_file_is_refused(
 ) -> None:
     rest = {k: v for k, v in shipped_files.items() if k != name}
     with pytest.raises(PoliciesUnusable):
-        release(tmp_path / "p", rest, key=key, recorder=recorder, at=AT, actor="maker")
+        release(tmp_path / "p", rest, key=key, journal=tmp_path / JOURNAL, recorder=recorder, at=AT, actor="maker")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +126,13 @@ def test_a_release_with_an_unreadable_file_is_refused(
 ) -> None:
     with pytest.raises(PoliciesUnusable):
         release(
-            tmp_path / "p", {**shipped_files, name: content}, key=key, recorder=ListRecorder(), at=AT, actor="maker"
+            tmp_path / "p",
+            {**shipped_files, name: content},
+            key=key,
+            journal=tmp_path / JOURNAL,
+            recorder=ListRecorder(),
+            at=AT,
+            actor="maker",
         )
 
 
@@ -127,6 +144,7 @@ def test_a_case_about_nobody_or_nothing_is_refused(shipped_files: dict[str, byte
             tmp_path / "p",
             files,
             key=Ed25519PrivateKey.generate(),
+            journal=tmp_path / JOURNAL,
             recorder=ListRecorder(),
             at=AT,
             actor="maker",
@@ -205,7 +223,15 @@ def test_a_newer_release_is_loaded_and_an_older_one_refused(
     engine = PolicyEngine.load(bundle, key.public_key())
     shutil.copytree(bundle, bundle.parent / "yesterday")
     assert engine.reload() is False
-    release(bundle, changed(shipped_files), key=key, recorder=recorder, at=AT, actor="maker")
+    release(
+        bundle,
+        changed(shipped_files),
+        key=key,
+        journal=bundle.parent / JOURNAL,
+        recorder=recorder,
+        at=AT,
+        actor="maker",
+    )
     assert engine.reload() is True
     assert engine.version.startswith("2-")
     shutil.copy(bundle.parent / "yesterday" / CURRENT, bundle / CURRENT)
@@ -221,7 +247,15 @@ def test_a_broken_newer_release_leaves_the_old_in_force(
     bundle: Path, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes], ask: Ask
 ) -> None:
     engine = PolicyEngine.load(bundle, key.public_key())
-    manifest = release(bundle, changed(shipped_files), key=key, recorder=recorder, at=AT, actor="maker")
+    manifest = release(
+        bundle,
+        changed(shipped_files),
+        key=key,
+        journal=bundle.parent / JOURNAL,
+        recorder=recorder,
+        at=AT,
+        actor="maker",
+    )
     (bundle / manifest.version / "zones.toml").write_bytes(b"")
     with pytest.raises(BundleRefused):
         engine.reload()
@@ -234,7 +268,9 @@ def test_the_same_files_are_not_released_twice(
 ) -> None:
     before = list(recorder.events)
     with pytest.raises(NothingToRelease):
-        release(bundle, shipped_files, key=key, recorder=recorder, at=AT, actor="maker")
+        release(
+            bundle, shipped_files, key=key, journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="maker"
+        )
     assert recorder.events == before
 
 

@@ -10,7 +10,7 @@ from app.wiring import policies
 from core.config import Document
 from core.site import SiteSettings
 from policies import BundleRefused
-from policies.bundle import read_source, release
+from policies.bundle import JOURNAL, read_source, release
 from policies.keys import read_policy_key, read_release_key
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
@@ -59,11 +59,12 @@ def test_the_key_can_release_again(context: Context, tmp_path: Path, shipped_fil
     policies.found(context, recorder)
     engine = policies.engine(context)
     key = read_release_key(context.site.folder("policies") / "release.key")
+    journal = context.site.folder("policies") / JOURNAL
     again = {**shipped_files, "more.cedar": b'@id("more") permit (principal, action, resource) when { false };'}
     again["cases.csv"] += b"nobody,access,verify,external,0,,allowed,,public-class\n"
     with pytest.raises(Exception, match="no case proves more"):
-        release(context.site.public / "policies", again, key=key, recorder=recorder, at=AT, actor="a")
+        release(context.site.public / "policies", again, key=key, journal=journal, recorder=recorder, at=AT, actor="a")
     del again["more.cedar"]
-    release(context.site.public / "policies", again, key=key, recorder=recorder, at=AT, actor="a")
+    release(context.site.public / "policies", again, key=key, journal=journal, recorder=recorder, at=AT, actor="a")
     assert engine.reload()
     assert read_source(context.site.public / "policies" / engine.version)["cases.csv"] == again["cases.csv"]

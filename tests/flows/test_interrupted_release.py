@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's `tallygate policies release` dies where it stands; the next release, or the next start, ends it."""
+
+import shutil
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.flows import invariants
+from tests.flows.city import COMMAND, ROOT, City, started, until
+
+SEED = 20261121
+DEATHS = 6
+LONGEST = 0.05
+"""Seconds after the intent was announced within which the release dies; all that is left of it takes about as long."""
+
+
+@pytest.fixture
+def city() -> Iterator[City]:
+    """A city of its own: it is stopped and started again."""
+    with started("--without-demo") as running:
+        source = running.folder / "policy-source"
+        shutil.copytree(ROOT / "policies" / "shipped", source)
+        with running.configuration.open("a", encoding="utf-8") as file:
+            file.write(f'\n[policies]\nsource = "{source}"\n')
+        yield running
+
+
+def _release(city: City, remark: str) -> subprocess.Popen[bytes]:
+    with (city.folder / "policy-source" / "access.cedar").open("a", encoding="utf-8") as file:
+        file.write(f"// {remark}\n")
+    return subprocess.Popen(
+        [*COMMAND, "policies", "release", "--site", str(city.configuration), "--actor", "maker"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _outcomes(city: City) -> dict[str, list[str]]:
+    found = defaultdict(list)
+    for entry in invariants.entries(city):
+        if entry["unmapped"]["type"] == "policy.released":
+            found[entry["unmapped"]["object"]].append(entry["status"])
+    return found
+
+
+def _in_force(city: City) -> str:
+    return (city.folder / "public" / "policies" / "current").read_text("ascii").split('"version":"')[1].split('"')[0]
+
+
+def test_whenever_a_release_dies_its_intent_gets_its_outcome(city: City) -> None:
+    journal, dice = city.folder / "policies" / "release.journal", Random(SEED)  # noqa: S311 - can be repeated
+    interrupted = 0
+    for number in range(DEATHS):
+        known = _made(journal)
+        with _release(city, str(number)) as release:
+            _until_begun(release, journal, known)
+            time.sleep(dice.uniform(0, LONGEST))
+            release.kill()
+        interrupted += journal.exists()
+    assert interrupted, "every release was faster than its death"
+    with _release(city, "whole") as release:
+        assert release.wait(60) == 0
+    assert not journal.exists()
+    before = _in_force(city)
+
+    # The log is halted, so this one dies before anything of it is in force.
+    city.kill("log", signal.SIGSTOP)
+    try:
+        with _release(city, "never in force") as release:
+            _until_begun(release, journal, 0)
+            release.kill()
+    finally:
+        city.kill("log", signal.SIGCONT)
+    assert journal.exists()
+    assert city.stop() == 0
+    city.start("--without-demo")
+    assert "interrupted policy release" in city.said()
+    assert not journal.exists()
+    assert _in_force(city) == before
+    until(lambda: all(len(each) == 2 for each in _outcomes(city).values()), seconds=10)
+    outcomes = _outcomes(city)
+    assert outcomes[before] == ["intended", "success"]
+    assert {tuple(each) for each in outcomes.values()} == {("intended", "success"), ("intended", "failure")}
+    with _release(city, "as ever") as release:
+        assert release.wait(60) == 0
+    assert _in_force(city) != before
+
+
+def _made(path: Path) -> int:
+    """When it was written; 0 if it is not there."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _until_begun(release: subprocess.Popen[bytes], journal: Path, known: int) -> None:
+    until(lambda: _made(journal) not in {0, known} or release.poll() is not None, every=0.001, seconds=60)
