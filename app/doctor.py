@@ -144,6 +144,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             peer.close()
         if "outbox_waiting" in told:
             yield _outbox(role, told)
+        if "reader_seccomp" in told:
+            yield _reading(told)
 
 
 def _numbers(body: bytes) -> dict[str, int]:
@@ -160,6 +162,16 @@ def _outbox(role: str, told: Mapping[str, int]) -> Finding:
     if aside:
         says += f"; {aside} were refused and set aside, see the table outbox_aside of the role"
     return Finding(f"records of {role}", good=age <= LONGEST_WAIT and not aside, says=says)
+
+
+def _reading(told: Mapping[str, int]) -> Finding:
+    layers = {name.removeprefix("reader_"): holds for name, holds in told.items() if name.startswith("reader_")}
+    held = [f"{name} (version {holds})" if holds > 1 else name for name, holds in layers.items() if holds]
+    missing = [name for name, holds in layers.items() if not holds]
+    says = f"documents are opened in processes locked in by {', '.join(held)}"
+    if missing:
+        says += f"; this machine has no {', no '.join(missing)} for them, so the others hold alone"
+    return Finding("reading processes", good=bool(layers["seccomp"]), says=says)
 
 
 def _log(context: Context) -> Iterator[Finding]:

@@ -13,7 +13,8 @@ TallygateError
 │   ├── NoSeal              the organisation has no seal
 │   └── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
 └── Unavailable
-    └── Busy                every reading process is at work
+    ├── Busy                every reading process is at work
+    └── Unconfined          the process that opens documents cannot be locked in
 
 A document that cannot be verified is no error: it gets a verdict that says so.
 """
@@ -77,9 +78,19 @@ class Busy(Unavailable):
     message = N_("Many documents are being checked at the moment. Please try again in a moment.")
 
 
-class SandboxFailed(Exception):
-    """The reading process gave up on a document; never leaves this component. ``reason`` is a short word."""
+class Unconfined(Unavailable):
+    """The process that opens documents cannot be locked in on this machine."""
 
-    def __init__(self, reason: str) -> None:
+    code = "unconfined"
+    message = N_("This machine cannot lock in the process that opens documents, so no document was opened.")
+
+
+class SandboxFailed(Exception):
+    """The reading process gave up on a document; never leaves this component."""
+
+    def __init__(self, reason: str, *, fit: bool = False) -> None:
         super().__init__(reason)
+        # A short word.
         self.reason = reason
+        # The process itself answered so, and can go on.
+        self.fit = fit

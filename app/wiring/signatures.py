@@ -79,7 +79,7 @@ def application(context: Context) -> Flask:
         settings=settings,
     )
     # A role that cannot read would call every document damaged; better it does not start.
-    readers.check()
+    layers = {f"reader_{name}": holds for name, holds in readers.check().items()}
     relay.start()
     sealing.replay()
     guard = context.guard(ROLE, callers=CALLERS)
@@ -89,7 +89,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(verification=verification, sealing=sealing, guard=guard, largest=settings.largest)],
         translations=[_HERE / "translations"],
         ready=store.check,
-        standing=relay.standing,
+        standing=lambda: {**relay.standing(), **layers},
     )
 
 

@@ -20,7 +20,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 DIGEST = "sha256"
 # The library annotates only part of itself; what it leaves out enters as Any.
-_NEW_STORE: Any = SimpleCertificateStore
+NEW_STORE: Any = SimpleCertificateStore
 SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 
 
@@ -38,7 +38,7 @@ class KeySigner(Signer):
             KeyMismatch: the certificate is for another key.
         """
         own = certificates(certificate)[0]
-        store: Any = _NEW_STORE()
+        store: Any = NEW_STORE()
         store.register_multiple(certificates(chain))
         super().__init__(signing_cert=own, cert_registry=store, embed_roots=False)
         spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -7,8 +7,9 @@ file could not be read, never that it is unsigned.
 
 import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from typing import Any
 
 from asn1crypto import x509
 from pyhanko.pdf_utils.decode_limits import DecodeLimits
@@ -32,12 +33,20 @@ _LEVELS = {
 _MOST_SIGNATURES = 50
 
 
-def inspect(document: bytes, *, trust: Trust, lists: Sequence[bytes], profile: Profile, at: datetime) -> Inspection:
-    """Read one file; never raises for what is in it."""
+def inspect(
+    document: bytes,
+    *,
+    trust: Trust,
+    lists: Sequence[bytes],
+    profile: Profile,
+    at: datetime,
+    run: Callable[[Coroutine[Any, Any, Inspection]], Inspection] = asyncio.run,
+) -> Inspection:
+    """Read one file; never raises for what is in it. ``run`` brings a loop of its own where none can be made."""
     if not looks_like_pdf(document):
         return Inspection(failure="not_pdf", marks=marks(document))
     try:
-        return asyncio.run(_inspect(document, trust, lists, profile, at))
+        return run(_inspect(document, trust, lists, profile, at))
     except PdfDecodeLimitError:
         return Inspection(failure="limits", marks=marks(document))
     except MemoryError:

@@ -3,6 +3,7 @@
 
 import asyncio
 import io
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,8 +50,12 @@ class Request:
     reason: str
 
 
-def prepare(document: bytes, request: Request) -> Prepared:
+def prepare(
+    document: bytes, request: Request, *, run: Callable[[Coroutine[Any, Any, Prepared]], Prepared] = asyncio.run
+) -> Prepared:
     """Add one signature field with its picture to the last page and digest everything but the signature.
+
+    ``run`` brings a loop of its own where none can be made.
 
     Raises:
         NotSealable: see there. Other exceptions come from malformed files; the caller treats them alike.
@@ -79,7 +84,7 @@ def prepare(document: bytes, request: Request) -> Prepared:
         stamp_style=_style(request.drawing, turn),
         new_field_spec=SigFieldSpec("Tallygate1", on_page=last, box=box, readable_field_name=request.name),
     )
-    return asyncio.run(_digest(signer, writer, request))
+    return run(_digest(signer, writer, request))
 
 
 async def _digest(signer: PdfSigner, writer: IncrementalPdfFileWriter, request: Request) -> Prepared:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reading process itself: takes one job after the other until its line closes or a limit ends it."""
+"""The reading process itself: locks itself in, then takes one job after the other until its line closes.
 
+Nothing it needs may be missing once it is locked in (``pades.late``).
+"""
+
+import asyncio
 import base64
 import logging
-import math
-import resource
-import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -13,27 +14,41 @@ from datetime import datetime
 from typing import Any
 
 from ..models import Profile
+from ..pades import late
 from ..pades.inspection import inspect
 from ..pades.signing import NotSealable, prepare
-from . import codec, frames
-
-_FILES = 16
+from . import codec, confinement, frames
 
 
-def main(descriptor: int, memory: int, processor: float) -> None:
-    """Confine this process, then serve."""
+def main(descriptor: int, memory: int) -> None:
+    """Get ready, lock this process in, say how, then serve."""
+    confinement.close_all_but(descriptor)
     line = socket.socket(fileno=descriptor)
     # The library warns about odd files at length; nobody reads that, and names may stand in it.
     logging.disable(logging.CRITICAL)
-    _confine(memory)
+    late.load()
+    with asyncio.Runner() as runner:
+        # A loop is made of descriptors, so this one serves every job.
+        runner.get_loop()
+        try:
+            layers = confinement.confine(memory=memory)
+        except confinement.LayerMissing as error:
+            frames.send(line, {"unconfined": str(error)})
+            return
+        frames.send(line, {"layers": layers})
+        sys.setrecursionlimit(2000)
+        serve(line, runner)
+
+
+def serve(line: socket.socket, runner: asyncio.Runner) -> None:
+    """One job after the other, until the line closes or a limit ends this process."""
     while True:
         try:
             header, body = frames.receive(line)
         except frames.LineBroken:
             return
-        _grant(processor)
         try:
-            answer, content = _work(header, body)
+            answer, content = _work(header, body, runner)
         except MemoryError:
             answer, content = {"failed": "limits"}, b""
         except NotSealable as error:
@@ -43,11 +58,9 @@ def main(descriptor: int, memory: int, processor: float) -> None:
         frames.send(line, answer, content)
 
 
-def _work(header: Mapping[str, Any], body: bytes) -> tuple[Mapping[str, Any], bytes]:
-    if header["verb"] == "check":
-        return {}, b""
+def _work(header: Mapping[str, Any], body: bytes, runner: asyncio.Runner) -> tuple[Mapping[str, Any], bytes]:
     if header["verb"] == "prepare":
-        prepared = prepare(body, codec.decode_request(header["request"]))
+        prepared = prepare(body, codec.decode_request(header["request"]), run=runner.run)
         region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
         return region, prepared.document
     found = inspect(
@@ -56,22 +69,6 @@ def _work(header: Mapping[str, Any], body: bytes) -> tuple[Mapping[str, Any], by
         lists=[base64.b64decode(encoded) for encoded in header["lists"]],
         profile=Profile(header["profile"]),
         at=datetime.fromisoformat(header["at"]),
+        run=runner.run,
     )
     return codec.encode_inspection(found), b""
-
-
-def _confine(memory: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
-    # Ctrl-C in the operator's terminal is the service's business; it closes the line.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.setrecursionlimit(2000)
-
-
-def _grant(processor: float) -> None:
-    """Allow this much more processor time from now; the kernel ends the process beyond it."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    until = math.ceil(used.ru_utime + used.ru_stime + processor)
-    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))

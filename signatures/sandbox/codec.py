@@ -12,6 +12,7 @@ from ..models import (
     Chain,
     Inspection,
     Modification,
+    Prepared,
     Revocation,
     SignatureFacts,
     Trust,
@@ -73,6 +74,17 @@ def decode_request(header: Mapping[str, Any]) -> Request:
         at=datetime.fromisoformat(header["at"]),
         name=header["name"],
         reason=header["reason"],
+    )
+
+
+def decode_prepared(header: Mapping[str, Any], content: bytes) -> Prepared:
+    """From JSON and the document beside it.
+
+    Raises:
+        KeyError, TypeError, ValueError: not a prepared document.
+    """
+    return Prepared(
+        document=content, digest=bytes.fromhex(header["digest"]), start=int(header["start"]), end=int(header["end"])
     )
 
 

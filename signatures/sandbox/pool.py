@@ -2,24 +2,33 @@
 """A few long-lived reading processes; one that fails, stalls or grew old is replaced."""
 
 import base64
+import math
+import os
+import resource
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, TypeVar
+
+from core.log import logger
 
 from ..config import SignatureSettings
-from ..errors import Busy, SandboxFailed
+from ..errors import Busy, SandboxFailed, Unconfined
 from ..models import Inspection, Prepared, Profile, Trust
 from ..pades.signing import Request
 from . import codec, frames
 
-_ROOT = Path(__file__).parents[2]
-_START = "import sys; from signatures.sandbox.child import main; main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))"  # noqa: E501 - one program text
+ROOT = Path(__file__).parents[2]
+START = "import sys; from signatures.sandbox.child import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+
+T = TypeVar("T")
+_log = logger(__name__)
 
 
 class ReaderPool:
@@ -39,6 +48,7 @@ class ReaderPool:
         Raises:
             Busy: no reading process came free in time.
             SandboxFailed: the process died, ran out of time or answered nonsense.
+            Unconfined: it could not be locked in.
         """
         header = {
             "verb": "inspect",
@@ -47,11 +57,7 @@ class ReaderPool:
             "profile": profile.value,
             "at": at.isoformat(),
         }
-        answer, _ = self._call(header, document)
-        try:
-            return codec.decode_inspection(answer)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SandboxFailed("malformed") from error
+        return self._call(header, document, lambda answer, _: codec.decode_inspection(answer))
 
     def prepare(self, document: bytes, request: Request) -> Prepared:
         """Make room for a signature in one file.
@@ -59,21 +65,22 @@ class ReaderPool:
         Raises:
             Busy: no reading process came free in time.
             SandboxFailed: the file cannot be signed, or the process died over it.
+            Unconfined: it could not be locked in.
         """
-        answer, content = self._call({"verb": "prepare", "request": codec.encode_request(request)}, document)
-        try:
-            digest, start, end = bytes.fromhex(answer["digest"]), int(answer["start"]), int(answer["end"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise SandboxFailed("malformed") from error
-        return Prepared(document=content, digest=digest, start=start, end=end)
+        header = {"verb": "prepare", "request": codec.encode_request(request)}
+        return self._call(header, document, codec.decode_prepared)
 
-    def check(self) -> None:
-        """See that a reading process starts and answers; for the start of the role.
+    def check(self) -> dict[str, int]:
+        """Start every reading process; says how they are locked in (``confinement``). For the start of the role.
 
         Raises:
-            Busy, SandboxFailed: it does not.
+            Busy, SandboxFailed, Unconfined: one does not start.
         """
-        self._call({"verb": "check"}, b"")
+        layers: dict[str, int] = {}
+        for _ in range(self._settings.readers):
+            # The queue goes round, so each has its turn.
+            layers = self._with(lambda reader: (reader.ready(), True))
+        return layers
 
     def close(self) -> None:
         """End every idle process."""
@@ -85,43 +92,56 @@ class ReaderPool:
             if reader is not None:
                 reader.end()
 
-    def _call(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    def _call(self, header: Mapping[str, Any], body: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
+        def work(reader: _Reader) -> tuple[T, bool]:
+            answer, content = reader.work(header, body)
+            if "failed" in answer:
+                raise SandboxFailed(str(answer["failed"]), fit=answer["failed"] != "limits")
+            try:
+                found = read(answer, content)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise SandboxFailed("malformed") from error
+            # One that met a limit may be short of memory for good.
+            return found, answer.get("failure") != "limits" and reader.documents < self._settings.reader_documents
+
+        return self._with(work)
+
+    def _with(self, act: Callable[["_Reader"], tuple[T, bool]]) -> T:
+        """Have a free reading process do something that says whether it can go on afterwards."""
         try:
             reader = self._free.get(timeout=self._settings.reader_wait.total_seconds())
         except Empty as error:
             raise Busy from error
+        fit = False
         try:
             reader = reader or _Reader(self._settings)
-            answer = reader.work(header, body)
-        except BaseException:
-            # Whatever happened in there, the next document gets a fresh process.
-            if reader is not None:
-                reader.end()
-            self._free.put(None)
+            answer, fit = act(reader)
+        except SandboxFailed as error:
+            fit = error.fit
             raise
-        # A process that met a limit may be short of memory for good.
-        spent = answer[0].get("failed") == "limits" or answer[0].get("failure") == "limits"
-        if spent or reader.documents >= self._settings.reader_documents:
-            reader.end()
-            reader = None
-        self._free.put(reader)
-        if "failed" in answer[0]:
-            raise SandboxFailed(str(answer[0]["failed"]))
-        return answer
+        else:
+            return answer
+        finally:
+            # Whatever happened in there, the next document gets a process that works.
+            if reader is not None and not fit:
+                reader.end()
+                reader = None
+            self._free.put(reader)
 
 
 class _Reader:
     def __init__(self, settings: SignatureSettings) -> None:
         self._wall = settings.reader_wall.total_seconds()
+        self._processor = settings.reader_processor.total_seconds()
+        self._layers: dict[str, int] | None = None
         self.documents = 0
         self._line, theirs = socket.socketpair()
-        limits = (str(settings.reader_memory), str(settings.reader_processor.total_seconds()))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-B", "-c", _START, str(theirs.fileno()), *limits],
+                [sys.executable, "-B", "-c", START, str(theirs.fileno()), str(settings.reader_memory)],
                 pass_fds=[theirs.fileno()],
                 # Nothing of our environment, no terminal, no open file but the line.
-                env={"PYTHONPATH": str(_ROOT), "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
+                env={"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "TZ": "UTC"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -133,26 +153,67 @@ class _Reader:
         finally:
             theirs.close()
 
+    def ready(self) -> dict[str, int]:
+        """Wait until it is locked in; how.
+
+        Raises:
+            SandboxFailed: it did not start.
+            Unconfined: it could not be locked in.
+        """
+        if self._layers is None:
+            with self._watched():
+                said, _ = frames.receive(self._line)
+            if "layers" not in said:
+                _log.error("reader_unconfined", why=str(said.get("unconfined"))[:200])
+                raise Unconfined
+            self._layers = dict(said["layers"])
+        return self._layers
+
     def work(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """One job; the watchdog kills the process when the wall time is over.
+        """One job; the kernel ends the process beyond its processor time, the watchdog beyond its wall time.
 
         Raises:
             SandboxFailed: it died or was killed.
+            Unconfined: it could not be locked in.
         """
+        self.ready()
         self.documents += 1
-        watchdog = threading.Timer(self._wall, self._process.kill)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
+        with self._watched():
+            self._grant()
             frames.send(self._line, header, body)
             return frames.receive(self._line)
-        except frames.LineBroken as error:
-            raise SandboxFailed("limits") from error
-        finally:
-            watchdog.cancel()
 
     def end(self) -> None:
         """Kill and reap."""
         self._line.close()
         self._process.kill()
         self._process.wait()
+
+    def _grant(self) -> None:
+        """Allow this much more processor time from now; from outside, for inside nothing may be asked of limits."""
+        try:
+            used = _processor_time(self._process.pid)
+            resource.prlimit(
+                self._process.pid, resource.RLIMIT_CPU, (math.ceil(used + self._processor), resource.RLIM_INFINITY)
+            )
+        except OSError as error:
+            # It is gone already.
+            raise SandboxFailed("limits") from error
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        watchdog = threading.Timer(self._wall, self._process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        except frames.LineBroken as error:
+            raise SandboxFailed("limits") from error
+        finally:
+            watchdog.cancel()
+
+
+def _processor_time(pid: int) -> float:
+    """Seconds a process has spent (proc(5): user and system time follow the name, which may hold anything)."""
+    spent = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[11:13]
+    return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")

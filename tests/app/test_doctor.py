@@ -73,6 +73,23 @@ def test_records_that_wait_or_were_set_aside_are_told(
     assert says in found["records of sso"].says
 
 
+@pytest.mark.parametrize(
+    ("told", "good", "says"),
+    [
+        ({"reader_seccomp": 1, "reader_namespaces": 1, "reader_landlock": 2}, True, "landlock (version 2)"),
+        ({"reader_seccomp": 1, "reader_namespaces": 0, "reader_landlock": 0}, True, "no namespaces, no landlock"),
+        ({"reader_seccomp": 0, "reader_namespaces": 1, "reader_landlock": 2}, False, "no seccomp"),
+    ],
+)
+def test_the_layers_that_lock_in_untrusted_documents_are_told(
+    born: Context, told: dict[str, int], *, good: bool, says: str
+) -> None:
+    with _answering(born, ready=True, told=told):
+        found = _found(born)["reading processes"]
+    assert found.good is good
+    assert says in found.says
+
+
 @contextmanager
 def _answering(context: Context, *, ready: bool, told: dict[str, int]) -> Iterator[None]:
     """The probes of role sso on its socket."""

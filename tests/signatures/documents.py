@@ -7,21 +7,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from asn1crypto.keys import PrivateKeyInfo
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils import generic as _generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 from pyhanko.sign.fields import SigSeedSubFilter
-from pyhanko.sign.signers import PdfSignatureMetadata, sign_pdf
+from pyhanko.sign.signers import PdfSignatureMetadata, SimpleSigner, sign_pdf
+from pyhanko.sign.signers.pdf_signer import PdfSigner, PdfSigningSession
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
 from signatures.config import SignatureSettings
+from signatures.models import Inspection, Profile
 from signatures.pades import cms, drawing
 from signatures.pades.glyphs import Outlines
+from signatures.pades.inspection import inspect
 from signatures.pades.signing import Request, prepare
-from tests.signatures.pki import NOW, Leaf
+from tests.signatures.pki import NOW, City, Leaf
 
 # The library annotates only part of itself.
 generic: Any = _generic
@@ -77,6 +81,29 @@ def signed_again(document: bytes, leaf: Leaf) -> bytes:
         field_name=f"Next{len(document)}", md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES
     )
     output: Any = sign_pdf(writer, metadata, signer=signer, bytes_reserved=16384)
+    content: bytes = output.getvalue()
+    return content
+
+
+class _Then(PdfSigner):
+    """pyHanko reads the machine's clock; tests sign at a time of their own."""
+
+    def init_signing_session(self, *arguments: Any, **keywords: Any) -> PdfSigningSession:
+        session: PdfSigningSession = super().init_signing_session(*arguments, **keywords)
+        session.system_time = NOW
+        return session
+
+
+def signed_with(leaf: Leaf, document: bytes | None = None, *, digest: str = "sha256", **options: Any) -> bytes:
+    """Signed by somebody else's program: the library's stock signer, with any kind of key it knows."""
+    own = cms.certificates(leaf.pem)[0]
+    encoded = leaf.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    store = cms.NEW_STORE()
+    store.register_multiple(cms.certificates(leaf.chain))
+    signer = SimpleSigner(own, PrivateKeyInfo.load(encoded), store, **options)
+    metadata = PdfSignatureMetadata(field_name="Theirs", md_algorithm=digest, subfilter=SigSeedSubFilter.PADES)
+    writer: Any = IncrementalPdfFileWriter(io.BytesIO(document or permit()))
+    output: Any = _Then(metadata, signer).sign_pdf(writer)
     content: bytes = output.getvalue()
     return content
 
@@ -173,6 +200,11 @@ def _raw(stream: bytes) -> bytes:
     objects = [b"1 0 obj\n<</Type/XRef/Size 3/W[1 4 2]/Root 2 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(stream)]
     body = objects[0] + stream + b"\nendstream\nendobj\n"
     return b"".join([*parts, body, b"startxref\n%d\n%%%%EOF\n" % size])
+
+
+def inspected(document: bytes, city: City, profile: Profile = Profile.STRICT) -> Inspection:
+    """Read here, without a reading process."""
+    return inspect(document, trust=city.trust(), lists=city.lists(), profile=profile, at=NOW)
 
 
 def write(folder: Path, name: str, content: bytes) -> Path:

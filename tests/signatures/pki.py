@@ -2,6 +2,7 @@
 """A small public-key infrastructure for tests: a site with its two signing authorities, and a stranger's."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -22,7 +23,8 @@ TAX_UUID = "6f1d3d0e-7a52-4a38-9d5e-0b7f54e7a001"
 class Leaf:
     """A key and its certificate."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, chain: bytes) -> None:
+    def __init__(self, key: Any, certificate: x509.Certificate, chain: bytes) -> None:
+        # Elliptic unless asked for otherwise.
         self.key = key
         self.certificate = certificate
         self.pem = certificate.public_bytes(Encoding.PEM)
@@ -51,8 +53,9 @@ class Authority:
         after: datetime = NOW + 300 * DAY,
         purpose: ObjectIdentifier = DOCUMENT_SIGNING,
         commitment: bool = True,
+        key: Any = None,
     ) -> Leaf:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(name, organisation))

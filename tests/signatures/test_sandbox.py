@@ -114,6 +114,7 @@ def test_nonsense_from_a_reading_process_is_no_verdict(sealed: bytes, city: City
     pool._free.put(reader)  # type: ignore[arg-type]  # a corrupted process
     with pytest.raises(SandboxFailed):
         read(pool, sealed, city)
+    assert reader.ended
 
 
 def test_a_reading_process_has_no_environment_and_cannot_write(tmp_path: Path) -> None:
@@ -126,12 +127,13 @@ def test_a_reading_process_has_no_environment_and_cannot_write(tmp_path: Path) -
     finally:
         reader.end()
     assert set(environment.split(b"\0")) <= {
-        *(line for line in environment.split(b"\0") if line.split(b"=")[0] in {b"PYTHONPATH", b"LANG", b""}),
+        *(line for line in environment.split(b"\0") if line.split(b"=")[0] in {b"PYTHONPATH", b"LANG", b"TZ", b""}),
         b"MALLOC_ARENA_MAX=1",
     }
     sizes = next(line for line in limits.splitlines() if line.startswith("Max file size"))
     assert sizes.split()[3:5] == ["0", "0"]
-    assert all(link == "/dev/null" or link.startswith("socket:") for link in opened)
+    # The line, and the loop's own poll and pair of sockets.
+    assert {link for link in opened if not link.startswith("socket:")} == {"/dev/null", "anon_inode:[eventpoll]"}
 
 
 def test_two_threads_share_the_processes(readers: ReaderPool, sealed: bytes, city: City) -> None:
@@ -145,10 +147,10 @@ def test_two_threads_share_the_processes(readers: ReaderPool, sealed: bytes, cit
 
 
 class _Lying:
-    documents = 0
+    documents, ended = 0, False
 
     def work(self, *_: object) -> tuple[dict[str, object], bytes]:
         return {"failure": "", "marks": 1, "pages": 1, "signatures": [{"field": "x"}]}, b""
 
     def end(self) -> None:
-        return
+        self.ended = True
