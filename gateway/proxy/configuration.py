@@ -155,7 +155,9 @@ def _servers(site: SiteSettings, settings: GatewaySettings) -> list[str]:
             if host.listeners and listener not in host.listeners:
                 continue
             include = secret_name(host.role)
-            lines += open_host(site.host(label), port, host, settings.headers, include=include, address=address)
+            lines += open_host(
+                site.host(label), port, listener, host, settings.headers, include=include, address=address
+            )
     lines += stranger(site.ports.plain, tls=False, address=address)
     lines += pki_host(site.host("pki"), site.ports.plain, settings.pki_role, address=address)
     return lines

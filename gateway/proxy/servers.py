@@ -81,7 +81,7 @@ def guarded_host(
 
 
 def open_host(
-    host: str, port: int, settings: OpenHost, headers: Sequence[str], *, include: str, address: str
+    host: str, port: int, listener: str, settings: OpenHost, headers: Sequence[str], *, include: str, address: str
 ) -> list[str]:
     """A host that identifies its callers itself, or serves public facts."""
     forwarded = [*_headers(host, port, headers), *_forward(settings.role)]
@@ -93,6 +93,8 @@ def open_host(
     lines: list[str] = []
     if settings.decides:
         forwarded.append(_HEARD_OUT)
+        # The zone is part of the role's own decision.
+        forwarded.append(f"proxy_set_header Tallygate-Listener {listener};")
         lines.append("access_log logs/decisions.log own_decisions buffer=32k flush=200ms;")
     for pattern in settings.paths or ("/*",):
         lines += block("location /" if pattern == "/*" else pattern_location(pattern), forwarded)

@@ -57,8 +57,9 @@ def test_the_authoritys_side_door_stands_in_the_management_network_only(tmp_path
     assert "auth_request" not in found
     assert "location ^~ /direct/ {" in found
     assert "location ^~ /static/ {" in found
-    # These two, and nothing else of the authority's.
+    # These two, and nothing else of the authority's; both tell it the zone, which is part of its own decision.
     assert found.count("proxy_pass http://role_ca;") == 2
+    assert found.count("proxy_set_header Tallygate-Listener management;") == 2
 
 
 def test_an_open_host_at_no_listener_we_know_is_refused() -> None:
