@@ -10,7 +10,8 @@ Invalid
 Unauthenticated
 └── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
 Forbidden
-└── IssuanceDenied      policy says no; ``reasons`` names the rules
+├── IssuanceDenied      policy says no; ``reasons`` names the rules
+└── WeaklyProofed       the directory knows the person less surely than the desk demands
 NotFound
 ├── NoSuchCertificate
 └── NoSuchIssuer
@@ -80,6 +81,13 @@ class IssuanceDenied(Forbidden):
 
     code = "issuance_denied"
     message = N_("This certificate may not be issued here: %(reasons)s")
+
+
+class WeaklyProofed(Forbidden):
+    """The directory knows the person less surely than the desk demands."""
+
+    code = "weakly_proofed"
+    message = N_("Your identity has not been proved surely enough for this desk. Ask the registrar of the directory.")
 
 
 class NoSuchCertificate(NotFound):

@@ -10,7 +10,7 @@ from audit import Recorder
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
 from ca.models import ISSUERS, IssueRequest
-from ca.service import Housekeeping, Verdict, open_authority
+from ca.service import Desk, Entrance, Housekeeping, Verdict, open_authority
 from ca.store import Store
 from ca.x509 import Profile
 from core.clock import Clock
@@ -84,7 +84,7 @@ def application(context: Context) -> Flask:
     migrate(database, ceremony.MIGRATIONS)
     store = Store(database)
     recorder = context.recorder("ca")
-    directory = context.directory("ca")
+    directory, engine = context.directory("ca"), policies.engine(context)
     relay = _relay(context, store, recorder)
     authority = open_authority(
         site=site,
@@ -93,21 +93,22 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
         directory=directory,
-        policies=(ShippedPolicies(policies.engine(context), directory=directory, clock=context.clock),),
+        policies=(ShippedPolicies(engine, directory=directory, clock=context.clock),),
         nudge=relay.nudge,
     )
     relay.start()
     Housekeeping(authority, issuers=ISSUERS).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
-    door = web.side_door(
-        authority,
-        guard,
-        directory=directory,
+    entrance = Entrance(
         verifier=CertificateVerifier.load(site.public),
-        pairs=context.pairs("ca", ["nginx"]),
+        status=authority.status,
+        people=directory,
+        decide=policies.fresh(engine),
+        desk=desk(context.settings("gateway", GatewaySettings)),
         recorder=recorder,
         clock=context.clock,
     )
+    door = web.side_door(authority, guard, directory=directory, entrance=entrance, pairs=context.pairs("ca", ["nginx"]))
     return context.flask(
         "ca",
         guard=guard,
@@ -126,6 +127,19 @@ def application(context: Context) -> Flask:
 def _relay(context: Context, store: Store, recorder: Recorder) -> Relay:
     lock = context.site.folder("ca") / "relay.lock"
     return Relay(store.outbox, recorder, source="ca", clock=context.clock, lock=lock)
+
+
+def desk(settings: GatewaySettings) -> Desk:
+    """The desk as the gateway's route describes it, so that both doors ask the same question."""
+    label = "ca"
+    route = settings.routes.get(label) or GatewaySettings().routes[label]
+    return Desk(
+        resource=route.resource or label,
+        resource_class=route.resource_class,
+        zone=route.zone,
+        assurance=route.assurance,
+        classification=route.classification,
+    )
 
 
 class People(Protocol):

@@ -2,6 +2,7 @@
 """Policies at the birth of a site, and the engine as each role that decides loads it."""
 
 import secrets
+from collections.abc import Callable
 
 from audit import Recorder
 from core.config import ConfigurationError
@@ -9,6 +10,7 @@ from policies.bundle import JOURNAL, read_source, release
 from policies.bundle import replay as replay_release
 from policies.config import PolicySettings
 from policies.keys import public_pem, read_policy_key, read_release_key
+from policies.models import Decision, DecisionRequest
 from policies.service import PolicyEngine
 
 from ..context import Context
@@ -65,3 +67,13 @@ def engine(context: Context) -> PolicyEngine:
     """
     key = read_policy_key(context.site.public / "policy-key.pem")
     return PolicyEngine.load(context.site.public / "policies", key)
+
+
+def fresh(loaded: PolicyEngine) -> Callable[[DecisionRequest], Decision]:
+    """Decide by the newest release; an unreadable one refuses rather than keep old rules."""
+
+    def decide(request: DecisionRequest) -> Decision:
+        loaded.reload()
+        return loaded.decide(request)
+
+    return decide

@@ -3,6 +3,9 @@
 
 from .authority import CertificateAuthority as CertificateAuthority
 from .authority import self_request as self_request
+from .entrance import Desk as Desk
+from .entrance import Entrance as Entrance
+from .entrance import Knock as Knock
 from .housekeeping import Housekeeping as Housekeeping
 from .opening import key_folder as key_folder
 from .opening import open_authority as open_authority

@@ -18,7 +18,7 @@ from core.db import Database
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 
-from .conftest import World
+from .world import World
 
 
 def test_the_ceremony_is_recorded_before_and_after(world: World) -> None:

@@ -12,14 +12,12 @@ from ca.models import Standing
 from core.errors import TallygateError
 from tests.fakes.people import CITIZEN
 
-from .conftest import World, request_for
-from .test_web import Site, _client, site
-
-__all__ = ["site"]
+from .sites import Site
+from .world import World, request_for
 
 
 def _run(site: Site, *arguments: str) -> str:
-    done = CliRunner().invoke(group(lambda: _client(site)), list(arguments), catch_exceptions=False)
+    done = CliRunner().invoke(group(site.peer), list(arguments), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output.strip()
 

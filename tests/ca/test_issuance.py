@@ -38,7 +38,7 @@ from core.db import DatabaseUnavailable
 from core.errors import NotFound
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK, OFFICER
 
-from .conftest import World, ask, loaded, new_key, request_for
+from .world import World, ask, loaded, new_key, request_for
 
 # What it makes.
 

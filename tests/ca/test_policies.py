@@ -2,7 +2,6 @@
 """Who may have what made: the profiles' own rules, and the shipped policies behind the wiring's adapter."""
 
 import dataclasses
-import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -17,35 +16,20 @@ from ca.service import CertificateAuthority, RequesterRules
 from ca.x509 import PROFILES, SubjectKind
 from directory import Mandate
 from policies import DecisionRequest
-from policies.bundle import JOURNAL, read_source, release
-from policies.config import PolicySettings
 from policies.errors import BundleRefused
-from policies.keys import public_pem, read_policy_key, read_release_key
+from policies.keys import read_policy_key
 from policies.models import Decision
 from policies.service import PolicyEngine
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK, OFFICER
 
-from .conftest import World, ask
+from .world import World, ask
 
 AT_DESK = {"assurance": 2, "zone": "management"}
 
 
 @pytest.fixture
-def folder(world: World, tmp_path: Path) -> Path:
-    (tmp_path / "release.key").write_bytes(secrets.token_bytes(32))
-    (tmp_path / "release.key").chmod(0o600)
-    key = read_release_key(tmp_path / "release.key")
-    (tmp_path / "policy-key.pem").write_bytes(public_pem(key))
-    target = tmp_path / "policies"
-    source = read_source(PolicySettings().source)
-    journal = tmp_path / JOURNAL
-    release(target, source, key=key, journal=journal, recorder=world.recorder, at=world.clock.now(), actor="test")
-    return target
-
-
-@pytest.fixture
-def guarded(world: World, folder: Path) -> CertificateAuthority:
-    engine = PolicyEngine.load(folder, read_policy_key(folder.parent / "policy-key.pem"))
+def guarded(world: World, released: Path) -> CertificateAuthority:
+    engine = PolicyEngine.load(released, read_policy_key(released.parent / "policy-key.pem"))
     directory = world.directory
     return world.open(ShippedPolicies(engine, directory=directory, clock=world.clock))
 
@@ -89,8 +73,8 @@ def test_roles_count_as_the_directory_has_them_now(world: World, guarded: Certif
         guarded.issue(_desk(ask()))
 
 
-def test_an_unreadable_release_stops_issuance(guarded: CertificateAuthority, folder: Path) -> None:
-    for path in folder.rglob("*"):
+def test_an_unreadable_release_stops_issuance(guarded: CertificateAuthority, released: Path) -> None:
+    for path in released.rglob("*"):
         if path.is_file():
             path.write_bytes(b"tampered")
     with pytest.raises(BundleRefused):
@@ -112,14 +96,14 @@ class _Listening:
         return self._inner.decide(request)
 
 
-def test_policies_are_given_no_mandate_that_ran_out(world: World, folder: Path) -> None:
+def test_policies_are_given_no_mandate_that_ran_out(world: World, released: Path) -> None:
     today = world.clock.now().date()
     mandates = (
         Mandate(organisation="mill", scope="all", until=today),
         Mandate(organisation="forge", scope="all", until=today - timedelta(days=1)),
     )
     world.directory.people[OFFICER.subject] = dataclasses.replace(OFFICER, mandates=mandates)
-    engine = _Listening(PolicyEngine.load(folder, read_policy_key(folder.parent / "policy-key.pem")))
+    engine = _Listening(PolicyEngine.load(released, read_policy_key(released.parent / "policy-key.pem")))
     rules = ShippedPolicies(cast("PolicyEngine", engine), directory=world.directory, clock=world.clock)
     world.open(rules).issue(_desk(ask()))
     assert [request.mandates for request in engine.asked] == [frozenset({"mill"})]

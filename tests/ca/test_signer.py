@@ -14,7 +14,7 @@ from ca.service import CertificateAuthority
 from ca.signer import Signer
 from ca.signer.keys import write_private
 
-from .conftest import World, ask
+from .world import World, ask
 
 HOME = Path(ca.__file__).parent
 

@@ -26,7 +26,7 @@ from ca.models import Issued, Reason, Standing
 from ca.service import CertificateAuthority, Housekeeping
 from tests.fakes.people import CITIZEN, KIOSK, OFFICER
 
-from .conftest import World, ask, loaded
+from .world import World, ask, loaded
 
 
 def _question(world: World, issued: Issued, *, issuer: str = "people", nonce: bytes | None = None) -> bytes:

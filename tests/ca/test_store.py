@@ -16,7 +16,7 @@ from core.db import OutboxFull
 from core.errors import TallygateError
 from tests.fakes.people import CITIZEN
 
-from .conftest import World, ask
+from .world import World, ask
 
 
 def test_a_serial_reserved_at_once_by_many_is_given_to_one(world: World) -> None:

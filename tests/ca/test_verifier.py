@@ -18,7 +18,7 @@ from ca.service import CertificateAuthority
 from ca.verifier import Purpose
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK
 
-from .conftest import World, ask, loaded, new_key, request_for
+from .world import World, ask, loaded, new_key, request_for
 
 
 @pytest.fixture

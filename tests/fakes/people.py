@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A directory of three people, an agency, a company and two devices, held in memory."""
 
+import datetime as dt
 from dataclasses import replace
 
-from directory import Device, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, Organisation, Person, PersonKind
+from directory import Device, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, Organisation, Person, PersonKind, Proofing
 
 CITIZEN = Person(
     subject="0b3a4cbe-7d12-4b6e-9a51-3f6d2c8e1a01",
@@ -27,6 +28,7 @@ OFFICER = Person(
     name="Zhao Min",
     organisation="tax-bureau",
     roles=frozenset({"ra-officer"}),
+    proofing=Proofing(level=3, date=dt.date(2026, 1, 5)),
 )
 AGENCY = Organisation(
     id="tax-bureau", name="Tax Bureau", name_zh="税务局", credit_code="11100000000000001A", agency=True

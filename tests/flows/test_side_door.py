@@ -2,6 +2,7 @@
 """With sign-on out of order an officer reaches the authority's desk by the card alone; nobody else does."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -122,6 +123,58 @@ def test_a_card_without_the_role_is_refused_by_name(city: City) -> None:
     assert heading(page) != ""
     (denied,) = until(lambda: _decisions(city)[before:])
     assert (denied["outcome"], denied["reason"]) == ("denied", "role")
+
+
+def _registered(city: City, table: str, username: str) -> str:
+    """Have the directory's desk enter a table and make one person of it an officer; their identifier."""
+    desk = Surfer(city, "zhao.lei", Acknowledged(), card=True)
+    address = city.url("directory", "/import", "management")
+    page = desk.enter(address)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert token is not None
+    entered = desk.http.post(
+        address,
+        data={"csrf_token": token.group(1)},
+        files={"file": ("officers.csv", table.encode())},
+        headers={"Referer": address},
+        timeout=30,
+    )
+    assert entered.status_code == 200, entered.text
+    found = re.search(r"/people/([0-9a-f-]{36})", desk.get(city.url("directory", f"/?q={username}", "management")).text)
+    assert found is not None
+    page = desk.get(city.url("directory", f"/people/{found.group(1)}", "management"))
+    assert desk.send(page, "/roles/grant", {"role": "ra-officer"}).status_code == 200
+    return found.group(1)
+
+
+def _card(city: City, subject: str, folder: Path) -> tuple[str, str]:
+    certificate, key, wish = folder / "card.pem", folder / "key.pem", folder / "card.csr"
+    subprocess.run(
+        ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", str(key), "-subj", "/CN=x", "-out", str(wish)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    site = ("--site", str(city.configuration))
+    city.tallygate("ca", *site, "issue", "civil-servant", subject, str(wish), "--out", str(certificate))
+    return str(certificate), str(key)
+
+
+def test_a_good_card_of_an_officer_who_was_poorly_proofed_opens_nothing(city: City, tmp_path: Path) -> None:
+    # Entered by letter, level 1: the card proves the key, nobody ever proved the person.
+    table = (
+        "kind,username,name,name_zh,organisation,proofing_level,proofing_date\n"
+        "civil-servant,lu.ping,Lu Ping,陆平,data-bureau,1,2026-01-05\n"
+    )
+    card = _card(city, _registered(city, table, "lu.ping"), tmp_path)
+    before = len(_decisions(city))
+    with city.http() as program:
+        program.cert = card
+        answer = program.get(_desk(city), headers={"Accept": "text/html"})
+    assert answer.status_code == 403
+    assert "has not been proved surely enough" in answer.text
+    (denied,) = until(lambda: _decisions(city)[before:])
+    assert (denied["outcome"], denied["reason"], denied["assurance"]) == ("denied", "assurance", 1)
+    assert denied["policies"]
 
 
 def test_a_suspended_officer_stays_outside(city: City) -> None:

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authority's application as its role wires it, with the shipped policies, and the ways callers reach it."""
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.wiring import policies
+from app.wiring.ca import ShippedPolicies, desk
+from ca import CAClient, CertificateVerifier, web
+from ca.service import CertificateAuthority, Entrance
+from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
+from core.errors import from_problem
+from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
+from core.web import Guard, create
+from gateway import GatewaySettings
+from policies.bundle import JOURNAL, read_source, release
+from policies.config import PolicySettings
+from policies.keys import public_pem, read_policy_key, read_release_key
+from policies.models import Decision, DecisionRequest
+from policies.service import PolicyEngine
+from tests.fakes.people import OFFICER
+
+from .world import World
+
+HOST = "ca.city.localhost"
+ORIGIN = f"https://{HOST}:8445"
+SECRETS = {
+    name: bytes([number]) * 32 for number, name in enumerate(("app", "sso", "gateway", "nginx", "signatures"), 1)
+}
+
+
+@dataclass
+class Site:
+    world: World
+    authority: CertificateAuthority
+    app: Flask
+    gateway: IdentityIssuer
+
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def headers(
+        self, method: str, path: str, roles: frozenset[str] = frozenset({"ra-officer"}), subject: str = OFFICER.subject
+    ) -> dict[str, str]:
+        token = self.identity(method, path, roles=roles, subject=subject)
+        return {HEADER: token, "Host": HOST, "Referer": f"https://{HOST}/", "X-Forwarded-Proto": "https"}
+
+    def identity(
+        self,
+        method: str,
+        path: str,
+        *,
+        subject: str = OFFICER.subject,
+        roles: frozenset[str] = frozenset(),
+        host: str = HOST,
+        zone: str = "management",
+        assurance: int = 3,
+    ) -> str:
+        """What the gateway says of a person's request at a host."""
+        identity = Identity(
+            subject=subject,
+            kind="person",
+            session="s1",
+            roles=roles,
+            assurance=assurance,
+            methods=("pwd",),
+            zone=zone,
+            decision="d1",
+        )
+        return self.gateway.issue(identity, audience=host, method=method, path=path, at=self.world.clock.now())
+
+    def peer(self, caller: str = "app") -> CAClient:
+        return CAClient(TestPeer(self.app, caller))  # type: ignore[arg-type]  # the one verb of a peer
+
+
+def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest], Decision] | None = None) -> Site:
+    """The role's application over a world; ``decide`` answers at the side door instead of the released policies."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    engine = PolicyEngine.load(folder, read_policy_key(folder.parent / "policy-key.pem"))
+    authority = world.open(ShippedPolicies(engine, directory=world.directory, clock=world.clock))
+    # For what a test prepares; same tables, but nobody is asked.
+    unasked = world.open()
+    guard = Guard(
+        clock=world.clock,
+        pairs=PairSecrets(SECRETS),
+        verifier=IdentityVerifier(key.public_key(), audience=HOST),
+    )
+    entrance = Entrance(
+        verifier=CertificateVerifier.load(world.site.public),
+        status=authority.status,
+        people=world.directory,
+        decide=decide or policies.fresh(engine),
+        desk=desk(GatewaySettings()),
+        recorder=world.recorder,
+        clock=world.clock,
+    )
+    door = web.side_door(
+        authority,
+        guard,
+        directory=world.directory,
+        entrance=entrance,
+        pairs=PairSecrets({"nginx": SECRETS["nginx"]}),
+    )
+    app = create(
+        "ca",
+        site=world.site,
+        guard=guard,
+        session_key=b"k" * 32,
+        blueprints=[
+            web.public(authority, guard),
+            web.api(authority, guard),
+            web.desk(authority, guard, directory=world.directory),
+            door,
+        ],
+        translations=[Path(web.__file__).parents[1] / "translations"],
+        ready=authority.check,
+    )
+    return Site(world, unasked, app, IdentityIssuer(key))
+
+
+def release_policies(world: World, folder: Path) -> Path:
+    """The shipped policies, signed."""
+    (folder / "release.key").write_bytes(secrets.token_bytes(32))
+    (folder / "release.key").chmod(0o600)
+    key = read_release_key(folder / "release.key")
+    (folder / "policy-key.pem").write_bytes(public_pem(key))
+    source = read_source(PolicySettings().source)
+    target, now = folder / "policies", world.clock.now()
+    release(target, source, key=key, journal=folder / JOURNAL, recorder=world.recorder, at=now, actor="test")
+    return target
+
+
+class TestPeer:
+    """A peer over the test client; raises what a real one raises."""
+
+    __test__ = False
+
+    def __init__(self, app: Flask, caller: str) -> None:
+        self._client = app.test_client()
+        self._headers = {CALLER_HEADER: caller, SECRET_HEADER: base64.b64encode(SECRETS[caller]).decode()}
+
+    def call(
+        self, method: str, path: str, *, document: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        extra = {"json": document} if document is not None else {}
+        sent = {**self._headers, **(headers or {})}
+        response = self._client.open(path, method=method, headers=sent, **extra)  # type: ignore[arg-type]  # one of two shapes
+        if response.status_code >= 400:
+            raise from_problem(response.status_code, response.get_json())
+        return Answer(response.status_code, dict(response.headers), response.data)

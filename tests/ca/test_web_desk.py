@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registration desk behind the gateway."""
+
+import io
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import pytest
+from werkzeug.test import TestResponse
+
+from ca.models import Standing
+from tests.fakes.people import CITIZEN, CLERK, COMPANY, OFFICER
+
+from .sites import ORIGIN, Site
+from .world import ask, request_for
+
+
+def _submit(site: Site, path: str, form: Mapping[str, object], at: str = "") -> TestResponse:
+    client = site.client()
+    page = client.get(at or "/issue", headers=site.headers("GET", at or "/issue"), base_url=ORIGIN)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.get_data(as_text=True))
+    assert token is not None
+    return client.post(
+        path,
+        data={"csrf_token": token.group(1), **form},
+        headers=site.headers("POST", path),
+        base_url=ORIGIN,
+        content_type="multipart/form-data",
+    )
+
+
+def test_an_officer_issues_suspends_releases_and_revokes(site: Site) -> None:
+    form = {"profile": "civil-servant", "subject": CLERK.username, "csr": request_for().decode()}
+    answer = _submit(site, "/issue", form)
+    assert answer.status_code == 303
+    path = answer.headers["Location"]
+    serial = path.rsplit("/", 1)[1]
+    for verb, standing in (
+        ("suspend", Standing.SUSPENDED),
+        ("release", Standing.GOOD),
+        ("revoke", Standing.REVOKED),
+    ):
+        done = _submit(site, f"{path}/{verb}", {"reason": "superseded"}, at=path)
+        assert done.status_code == 303
+        assert site.authority.status(serial).standing is standing
+    assert site.world.outbox()[-1].actor == OFFICER.subject
+
+
+def test_an_uploaded_request_works_too(site: Site) -> None:
+    form = {"profile": "organisation-seal", "subject": COMPANY.id, "csr": ""}
+    answer = _submit(site, "/issue", {**form, "file": (io.BytesIO(request_for()), "seal.csr")})
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"profile": "citizen", "subject": "nobody", "csr": "x"}, 404),
+        ({"profile": "citizen", "subject": CITIZEN.username, "csr": "nonsense"}, 400),
+        ({"profile": "citizen", "subject": CITIZEN.username, "csr": ""}, 400),
+        ({"profile": "server", "subject": "x", "csr": "x"}, 400),
+        ({"profile": "citizen", "subject": OFFICER.username}, 403),
+        ({"profile": "", "subject": "", "csr": ""}, 400),
+        ({}, 400),
+    ],
+)
+def test_a_bad_form_comes_back_with_words(site: Site, form: dict[str, object], status: int) -> None:
+    if form.get("subject") == OFFICER.username:
+        form = {**form, "csr": request_for().decode()}
+    answer = _submit(site, "/issue", form)
+    assert answer.status_code == status
+
+
+def test_search_by_everything(site: Site) -> None:
+    serial = site.authority.issue(ask()).serial
+    for sought in (CITIZEN.subject, CITIZEN.username, "王小", ""):
+        path = f"/?q={quote(sought)}"
+        page = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+        assert serial in page.get_data(as_text=True), sought
+    path = f"/?q={serial}"
+    found = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+    assert found.headers["Location"].endswith(f"/certificates/{serial}")
+    path = f"/?q={quote('李' * 20)}"
+    none = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+    assert "No certificate matches." in none.get_data(as_text=True)
+
+
+def test_only_officers_see_the_desk(site: Site) -> None:
+    for path in ("/", "/issue", "/certificates/12ab"):
+        headers = site.headers("GET", path, frozenset({"citizen"}))
+        assert site.client().get(path, headers=headers, base_url=ORIGIN).status_code == 403
+        assert site.client().get(path, base_url=ORIGIN).status_code == 401
+
+
+def test_a_form_without_its_token_does_nothing(site: Site) -> None:
+    serial = site.authority.issue(ask()).serial
+    path = f"/certificates/{serial}/suspend"
+    answer = site.client().post(path, headers=site.headers("POST", path), base_url=ORIGIN)
+    assert answer.status_code == 403
+    assert site.authority.status(serial).good
+
+
+def test_conflicts_are_told_on_the_page_in_both_languages(site: Site) -> None:
+    serial = site.authority.issue(ask()).serial
+    path = f"/certificates/{serial}"
+    site.authority.suspend(serial, actor="x")
+    client = site.client()
+    page = client.get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.get_data(as_text=True))
+    assert token is not None
+    for language, words in (("en", "is suspended already"), ("zh", "已经挂起")):
+        send = f"{path}/suspend?lang={language}"
+        answer = client.post(
+            send, data={"csrf_token": token.group(1)}, headers=site.headers("POST", send), base_url=ORIGIN
+        )
+        assert answer.status_code == 409
+        assert words in answer.get_data(as_text=True)
+
+
+def test_downloads_and_unknown_serials(site: Site) -> None:
+    issued = site.authority.issue(ask())
+    path = f"/certificates/{issued.serial}.pem"
+    assert site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN).data == issued.certificate
+    for path, status in (
+        ("/certificates/1234", 404),
+        ("/certificates/zz", 400),
+        ("/?before=x", 400),
+        ("/?q=a&q=b", 400),
+    ):
+        assert site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN).status_code == status

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public facts: what openssl fetches over plain HTTP."""
+
+import base64
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from ca.models import Reason
+
+from .sites import Site
+from .world import ask, loaded
+
+
+@pytest.fixture
+def served(site: Site) -> Iterator[BaseWSGIServer]:
+    server = make_server("127.0.0.1", 0, site.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("nonce", ["-nonce", "-no_nonce"])
+def test_openssl_asks_by_post(site: Site, served: BaseWSGIServer, tmp_path: Path, nonce: str) -> None:
+    good, bad = site.authority.issue(ask()), site.authority.issue(ask())
+    site.authority.revoke(bad.serial, reason=Reason.KEY_COMPROMISE, actor="x")
+    for issued, word in ((good, "good"), (bad, "revoked")):
+        (tmp_path / "leaf.pem").write_bytes(issued.certificate)
+        public = site.world.site.public
+        command = ["openssl", "ocsp", "-issuer", str(public / "issuers" / "people.pem"), nonce]
+        command += ["-cert", str(tmp_path / "leaf.pem"), "-url", f"http://127.0.0.1:{served.port}/ocsp/people"]
+        command += ["-CAfile", str(public / "root.pem"), "-verify_other", str(public / "issuers" / "people.pem")]
+        # openssl reads the real clock, the site lives on a clock of its own.
+        now = int(site.world.clock.now().timestamp())
+        command += ["-attime", str(now), "-validity_period", str(400 * 86_400)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        assert "Response verify OK" in done.stderr, done.stderr
+        assert f"leaf.pem: {word}" in done.stdout, done.stdout
+
+
+def test_ocsp_by_get_even_with_double_slashes(site: Site) -> None:
+    issuer = x509.load_pem_x509_certificate((site.world.site.public / "issuers" / "people.pem").read_bytes())
+    issued = site.authority.issue(ask())
+    for length in range(16, 24):
+        # A nonce of ones gives runs of slashes in base64, wherever it begins.
+        builder = ocsp.OCSPRequestBuilder().add_certificate(loaded(issued), issuer, hashes.SHA256())
+        builder = builder.add_extension(x509.OCSPNonce(b"\xff" * length), critical=False)
+        encoded = base64.b64encode(builder.build().public_bytes(Encoding.DER)).decode()
+        assert "//" in encoded
+        for path in (encoded, quote(encoded, safe="")):
+            answer = site.client().get(f"/ocsp/people/{path}")
+            assert answer.status_code == 200, encoded
+            parsed = ocsp.load_der_ocsp_response(answer.data)
+            assert parsed.certificate_status is ocsp.OCSPCertStatus.GOOD
+
+
+@pytest.mark.parametrize("path", ["%00", "AAAA", "%%%", "a/b/c", "..%2f..", "王"])
+def test_ocsp_by_get_calls_garbage_malformed(site: Site, path: str) -> None:
+    answer = site.client().get(f"/ocsp/people/{path}")
+    assert answer.status_code in (200, 404)
+    if answer.status_code == 200:
+        status = ocsp.load_der_ocsp_response(answer.data).response_status
+        assert status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
+def test_lists_and_issuers_have_their_media_types(site: Site) -> None:
+    crl = site.client().get("/crl/people.crl")
+    assert crl.content_type == "application/pkix-crl"
+    assert x509.load_der_x509_crl(crl.data).issuer is not None
+    authority = site.client().get("/ca/people.cer")
+    assert authority.content_type == "application/pkix-cert"
+    x509.load_der_x509_certificate(authority.data)
+    for path in ("/crl/root.crl", "/crl/..crl", "/ca/nobody.cer"):
+        assert site.client().get(path).status_code == 404
+
+
+def test_the_role_is_ready(site: Site) -> None:
+    assert site.client().get("/readyz").status_code == 200

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One founded authority on a clock moved by hand, with a directory of a handful of entries; and what is asked of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Event, decode_event
+from ca import CASettings, IssueRequest
+from ca.models import Issued
+from ca.service import CertificateAuthority, IssuancePolicy, open_authority
+from ca.store import Store
+from core.db import Database
+from core.site import Ports, SiteSettings
+from tests.fakes.clock import ManualClock
+from tests.fakes.people import CITIZEN, OFFICER, SmallDirectory
+from tests.fakes.recorder import ListRecorder
+
+
+@dataclass
+class World:
+    """A site with its authority."""
+
+    site: SiteSettings
+    clock: ManualClock
+    recorder: ListRecorder
+    database: Database
+    store: Store
+    directory: SmallDirectory
+    settings: CASettings = field(default_factory=CASettings)
+
+    def open(self, *policies: IssuancePolicy) -> CertificateAuthority:
+        return open_authority(
+            site=self.site,
+            settings=self.settings,
+            store=self.store,
+            recorder=self.recorder,
+            clock=self.clock,
+            directory=self.directory,
+            policies=policies,
+        )
+
+    def outbox(self) -> list[Event]:
+        return [decode_event(each.body) for each in self.store.outbox.head()]
+
+    def reported(self) -> list[str]:
+        return [each.type for each in self.outbox()]
+
+    def rows(self) -> int:
+        with self.database.reading() as connection:
+            return int(connection.exec_driver_sql("SELECT count(*) FROM certificates").scalar_one())
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def request_for(key: ec.EllipticCurvePrivateKey | None = None) -> bytes:
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return csr.sign(key or new_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def ask(
+    profile: str = "citizen",
+    *,
+    subject: str = CITIZEN.subject,
+    csr: bytes | None = None,
+    actor: str = OFFICER.subject,
+    roles: frozenset[str] = frozenset({"ra-officer"}),
+) -> IssueRequest:
+    return IssueRequest(profile=profile, csr=csr or request_for(), subject=subject, actor=actor, actor_roles=roles)
+
+
+def loaded(issued: Issued) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(issued.certificate)
+
+
+@dataclass(frozen=True)
+class Born:
+    """A founded site to copy: its folder, and what its birth recorded."""
+
+    state: Path
+    events: tuple[Event, ...]
+
+
+def site_in(state: Path) -> SiteSettings:
+    ports = Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=6360)
+    return SiteSettings(
+        name="city", domain="city.localhost", title="Sample City", title_zh="示范市", state=state, ports=ports
+    )
+
+
+def open_database(site: SiteSettings) -> Database:
+    return Database.open(f"sqlite:///{site.folder('ca')}/ca.db")
