@@ -14,7 +14,7 @@ PAIRS: tuple[tuple[str, str], ...] = (
     # Everybody records; the console of the audit role records its officers' reads like anybody else.
     *((caller, "audit") for caller in ("audit", "directory", "ca", "sso", "signatures", "gateway", "app")),
     *(("nginx", callee) for callee in ("gateway", "sso", "ca", "signatures", "audit")),
-    *((caller, "ca") for caller in ("sso", "gateway", "signatures", "directory", "app")),
+    *((caller, "ca") for caller in ("sso", "gateway", "signatures", "app")),
     *(("app", callee) for callee in ("directory", "sso", "signatures", "gateway")),
     ("portal:documents", "signatures"),
 )

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authority's verbs for other roles, over the peer API of role ca; raises the same errors as the service."""
+"""The authority's verbs for other roles, over the peer API of role ca; raises the same errors as the service.
+
+A role speaks for itself. For a person it passes on the gateway's header it was asked with; which role has which
+business is said in `ca.service.callers`.
+"""
 
 import base64
 from datetime import datetime
@@ -7,6 +11,7 @@ from typing import Any
 
 from core.calls import Peer
 from core.errors import Unavailable
+from core.identity import HEADER
 
 from .models import Certificate, CertificateStatus, Issued, IssueRequest, Reason, Standing, State, read_serial
 
@@ -19,8 +24,8 @@ class CAClient:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
-    def issue(self, request: IssueRequest) -> Issued:
-        """Ask for a certificate.
+    def issue(self, request: IssueRequest, *, identity: str = "") -> Issued:
+        """Ask for a certificate; ``identity`` is the gateway's header of the person whose wish this is.
 
         Raises:
             TallygateError: as ``CertificateAuthority.issue``.
@@ -32,10 +37,8 @@ class CAClient:
             "actor": request.actor,
             "hosts": list(request.hosts),
             "issuer": request.issuer,
-            "assurance": request.assurance,
-            "zone": request.zone,
         }
-        answer = self._call("POST", "/certificates", document)
+        answer = self._call("POST", "/certificates", document, identity=identity)
         try:
             return Issued(
                 serial=answer["serial"],
@@ -45,17 +48,17 @@ class CAClient:
         except (KeyError, TypeError, AttributeError) as error:
             raise Unavailable from error
 
-    def revoke(self, serial: str, *, reason: Reason, actor: str) -> None:
+    def revoke(self, serial: str, *, reason: Reason, actor: str, identity: str = "") -> None:
         """End a certificate for good."""
-        self._call("POST", f"/certificates/{read_serial(serial)}/revoke", {"reason": reason.value, "actor": actor})
+        self._change(serial, "revoke", {"reason": reason.value, "actor": actor}, identity)
 
-    def suspend(self, serial: str, *, actor: str) -> None:
+    def suspend(self, serial: str, *, actor: str, identity: str = "") -> None:
         """Make it worthless until released."""
-        self._call("POST", f"/certificates/{read_serial(serial)}/suspend", {"actor": actor})
+        self._change(serial, "suspend", {"actor": actor}, identity)
 
     def release(self, serial: str, *, actor: str) -> None:
         """End a suspension."""
-        self._call("POST", f"/certificates/{read_serial(serial)}/release", {"actor": actor})
+        self._change(serial, "release", {"actor": actor})
 
     def status(self, serial: str) -> CertificateStatus:
         """What one serial is worth now."""
@@ -73,8 +76,14 @@ class CAClient:
         except (KeyError, TypeError) as error:
             raise Unavailable from error
 
-    def _call(self, method: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer = self._peer.call(method, API + path, document=document).json()
+    def _change(self, serial: str, verb: str, document: dict[str, Any], identity: str = "") -> None:
+        self._call("POST", f"/certificates/{read_serial(serial)}/{verb}", document, identity=identity)
+
+    def _call(
+        self, method: str, path: str, document: dict[str, Any] | None = None, *, identity: str = ""
+    ) -> dict[str, Any]:
+        passed_on = {HEADER: identity} if identity else {}
+        answer = self._peer.call(method, API + path, document=document, headers=passed_on).json()
         if not isinstance(answer, dict):
             raise Unavailable
         return answer

@@ -11,6 +11,7 @@ Unauthenticated
 └── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
 Forbidden
 ├── IssuanceDenied      policy says no; ``reasons`` names the rules
+├── NotYourBusiness     a role asked what it has no business to ask, or spoke for a person without proof
 └── WeaklyProofed       the directory knows the person less surely than the desk demands
 NotFound
 ├── NoSuchCertificate
@@ -81,6 +82,13 @@ class IssuanceDenied(Forbidden):
 
     code = "issuance_denied"
     message = N_("This certificate may not be issued here: %(reasons)s")
+
+
+class NotYourBusiness(Forbidden):
+    """A role asked what it has no business to ask, or spoke for a person without proof."""
+
+    code = "not_your_business"
+    message = N_("This part of the site may not ask that of the certificate authority, or not for this person.")
 
 
 class WeaklyProofed(Forbidden):

@@ -64,6 +64,8 @@ class IssueRequest:
     actor: str
     # Directory roles the actor holds, as the gateway vouched for them, or "role:NAME" of the calling role.
     actor_roles: frozenset[str] = frozenset()
+    # The role that carried the wish here; empty for whoever stands at the desk.
+    caller: str = ""
     # DNS names and loopback addresses, for servers only.
     hosts: tuple[str, ...] = ()
     # How surely the actor is identified, and the zone they came from, as the gateway vouched for.

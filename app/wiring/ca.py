@@ -10,11 +10,12 @@ from audit import Recorder
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
 from ca.models import ISSUERS, IssueRequest
-from ca.service import Desk, Entrance, Housekeeping, Verdict, open_authority
+from ca.service import BUSINESS, Callers, Desk, Entrance, Housekeeping, Verdict, open_authority
 from ca.store import Store
 from ca.x509 import Profile
 from core.clock import Clock
 from core.db import migrate
+from core.identity import IdentityVerifier
 from directory import Person
 from gateway import GatewaySettings
 from gateway.proxy import host_names
@@ -99,12 +100,14 @@ def application(context: Context) -> Flask:
     relay.start()
     Housekeeping(authority, issuers=ISSUERS).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
+    gateway = context.settings("gateway", GatewaySettings)
+    callers = Callers(verifiers=verifiers(context, gateway), recorder=recorder, clock=context.clock)
     entrance = Entrance(
         verifier=CertificateVerifier.load(site.public),
         status=authority.status,
         people=directory,
         decide=policies.fresh(engine),
-        desk=desk(context.settings("gateway", GatewaySettings)),
+        desk=desk(gateway),
         recorder=recorder,
         clock=context.clock,
     )
@@ -114,7 +117,7 @@ def application(context: Context) -> Flask:
         guard=guard,
         blueprints=[
             web.public(authority, guard),
-            web.api(authority, guard),
+            web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=directory),
             door,
         ],
@@ -127,6 +130,15 @@ def application(context: Context) -> Flask:
 def _relay(context: Context, store: Store, recorder: Recorder) -> Relay:
     lock = context.site.folder("ca") / "relay.lock"
     return Relay(store.outbox, recorder, source="ca", clock=context.clock, lock=lock)
+
+
+def verifiers(context: Context, settings: GatewaySettings) -> dict[str, list[IdentityVerifier]]:
+    """For each role that may call, what checks the header of persons at the guarded hosts that lead to it."""
+    found: dict[str, list[IdentityVerifier]] = {role: [] for role in BUSINESS}
+    for label, route in settings.routes.items():
+        if route.role in found:
+            found[route.role].append(context.verifier(context.site.host(label)))
+    return found
 
 
 def desk(settings: GatewaySettings) -> Desk:

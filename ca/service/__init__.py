@@ -3,6 +3,10 @@
 
 from .authority import CertificateAuthority as CertificateAuthority
 from .authority import self_request as self_request
+from .callers import BUSINESS as BUSINESS
+from .callers import Behalf as Behalf
+from .callers import Callers as Callers
+from .callers import Verb as Verb
 from .entrance import Desk as Desk
 from .entrance import Entrance as Entrance
 from .entrance import Knock as Knock

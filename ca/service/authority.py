@@ -94,17 +94,17 @@ class CertificateAuthority:
         """See ``Issuance.issue``."""
         return self._issuance.issue(request)
 
-    def revoke(self, serial: str, *, reason: Reason, actor: str) -> None:
+    def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
         """See ``StandingChanges.revoke``."""
-        self._changes.revoke(serial, reason=reason, actor=actor)
+        self._changes.revoke(serial, reason=reason, actor=actor, caller=caller)
 
-    def suspend(self, serial: str, *, actor: str) -> None:
+    def suspend(self, serial: str, *, actor: str, caller: str = "") -> None:
         """See ``StandingChanges.suspend``."""
-        self._changes.suspend(serial, actor=actor)
+        self._changes.suspend(serial, actor=actor, caller=caller)
 
-    def release(self, serial: str, *, actor: str) -> None:
+    def release(self, serial: str, *, actor: str, caller: str = "") -> None:
         """See ``StandingChanges.release``."""
-        self._changes.release(serial, actor=actor)
+        self._changes.release(serial, actor=actor, caller=caller)
 
     def certificate(self, serial: str) -> Certificate:
         """One serial.

@@ -130,7 +130,7 @@ class Issuance:
                     serial=serial,
                     decision=verdict.decision,
                     policy=verdict.version,
-                    attributes=_facts(linted, commitment(key, linted.tbs)),
+                    attributes=_facts(request, linted, commitment(key, linted.tbs)),
                     name=subject.common_name,
                 ),
                 wait=Wait.PUBLISHED,
@@ -160,7 +160,7 @@ class Issuance:
             serial=serial,
             decision=verdict.decision,
             policy=verdict.version,
-            attributes={**_facts(linted, commitment(key, linted.tbs)), "certificate": commitment(key, der)},
+            attributes={**_facts(request, linted, commitment(key, linted.tbs)), "certificate": commitment(key, der)},
         )
         self._store.signed(serial, der, note(outcome))
         self._nudge()
@@ -238,7 +238,7 @@ class Issuance:
             at=self._clock.now(),
             subject=request.subject,
             actor=request.actor,
-            attributes={"code": error.code, "profile": request.profile[:32]},
+            attributes={"code": error.code, "profile": request.profile[:32], **_carried(request)},
         )
         self._store.outbox_put(note(refusal))
         self._nudge()
@@ -251,7 +251,7 @@ class Issuance:
             subject=request.subject,
             actor=request.actor,
             serial=serial,
-            attributes={"code": error.code, "profile": request.profile},
+            attributes={"code": error.code, "profile": request.profile, **_carried(request)},
         )
         try:
             self._store.abandon(serial, note(ending))
@@ -260,10 +260,15 @@ class Issuance:
             _log.warning("abandon_failed", serial=serial)
 
 
-def _facts(linted: LintedDraft, committed: str) -> dict[str, str | int | bool]:
+def _facts(request: IssueRequest, linted: LintedDraft, committed: str) -> dict[str, str | int | bool]:
     return {
+        **_carried(request),
         "issuer": linted.draft.issuer.name,
         "profile": linted.draft.profile.name,
         "not_after": linted.draft.not_after.isoformat(),
         "commitment": committed,
     }
+
+
+def _carried(request: IssueRequest) -> dict[str, str]:
+    return {"caller": request.caller} if request.caller else {}

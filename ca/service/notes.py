@@ -32,7 +32,7 @@ def event(
     name: str = "",
 ) -> Event:
     """One event of ours; only a person or device has something to seal."""
-    person = subject if _IDENTIFIER.fullmatch(subject) else ""
+    person = subject if is_identifier(subject) else ""
     clear = dict(attributes or {})
     organisation = ""
     if subject and not person:
@@ -55,6 +55,11 @@ def event(
         attributes=clear,
         sealed={"name": name} if person and name else {},
     )
+
+
+def is_identifier(text: str) -> bool:
+    """Whether it is the directory's random identifier of a person or device, which says nothing about them."""
+    return bool(_IDENTIFIER.fullmatch(text))
 
 
 def note(event: Event) -> Note:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Suspend, revoke, release: taking away commits with its record and bites at once; giving back is recorded first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from audit import Event, Outcome, Recorder, Wait
 from core.clock import Clock
@@ -10,6 +10,8 @@ from ..errors import IssuanceDenied
 from ..models import Certificate, Reason, Standing, read_serial
 from ..store import Store, require_suspended
 from .notes import event, note
+
+_KINDS = {Standing.REVOKED: "ca.certificate.revoked", Standing.SUSPENDED: "ca.certificate.suspended"}
 
 
 class StandingChanges:
@@ -21,16 +23,16 @@ class StandingChanges:
         self._clock = clock
         self._nudge = nudge
 
-    def revoke(self, serial: str, *, reason: Reason, actor: str) -> None:
+    def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
         """End a certificate for good.
 
         Raises:
             NoSuchCertificate: there is none.
             AlreadyRevoked: it is.
         """
-        self._withdraw(read_serial(serial), Standing.REVOKED, reason, actor, "ca.certificate.revoked")
+        self._withdraw(serial, Standing.REVOKED, reason, actor=actor, caller=caller)
 
-    def suspend(self, serial: str, *, actor: str) -> None:
+    def suspend(self, serial: str, *, actor: str, caller: str = "") -> None:
         """Make a certificate worthless until released.
 
         Raises:
@@ -38,9 +40,9 @@ class StandingChanges:
             AlreadyRevoked: it is.
             AlreadySuspended: it is.
         """
-        self._withdraw(read_serial(serial), Standing.SUSPENDED, Reason.UNSPECIFIED, actor, "ca.certificate.suspended")
+        self._withdraw(serial, Standing.SUSPENDED, Reason.UNSPECIFIED, actor=actor, caller=caller)
 
-    def release(self, serial: str, *, actor: str) -> None:
+    def release(self, serial: str, *, actor: str, caller: str = "") -> None:
         """End a suspension: the intent is recorded first, since this gives access back.
 
         Raises:
@@ -54,36 +56,41 @@ class StandingChanges:
         require_suspended(found)
         if actor == found.subject:
             raise IssuanceDenied(reasons="not-for-oneself")
-        intent = event(
-            "ca.certificate.intended",
-            Outcome.INTENDED,
-            at=self._clock.now(),
-            subject=found.subject,
-            actor=actor,
-            serial=digits,
-            attributes={"issuer": found.issuer, "profile": found.profile, "act": "release"},
+        carried = _carried(caller)
+        intent = self._event(
+            "ca.certificate.intended", found, actor, {**carried, "act": "release"}, outcome=Outcome.INTENDED
         )
         self._recorder.record(intent, wait=Wait.PUBLISHED)
-        done = self._event("ca.certificate.released", found, actor)
+        done = self._event("ca.certificate.released", found, actor, carried)
         self._store.release(digits, note=note(done))
         self._nudge()
 
-    def _withdraw(self, serial: str, standing: Standing, reason: Reason, actor: str, kind: str) -> None:
-        found = self._store.certificate(serial)
-        record = self._event(kind, found, actor, reason)
-        self._store.withdraw(serial, standing=standing, reason=reason, at=self._clock.now(), note=note(record))
+    def _withdraw(self, serial: str, standing: Standing, reason: Reason, *, actor: str, caller: str) -> None:
+        digits = read_serial(serial)
+        found = self._store.certificate(digits)
+        record = self._event(_KINDS[standing], found, actor, {**_carried(caller), "reason": reason.value})
+        self._store.withdraw(digits, standing=standing, reason=reason, at=self._clock.now(), note=note(record))
         self._nudge()
 
-    def _event(self, kind: str, found: Certificate, actor: str, reason: Reason | None = None) -> Event:
-        attributes: dict[str, str | int | bool] = {"issuer": found.issuer, "profile": found.profile}
-        if reason is not None:
-            attributes["reason"] = reason.value
+    def _event(
+        self,
+        kind: str,
+        found: Certificate,
+        actor: str,
+        more: Mapping[str, str],
+        *,
+        outcome: Outcome = Outcome.SUCCESS,
+    ) -> Event:
         return event(
             kind,
-            Outcome.SUCCESS,
+            outcome,
             at=self._clock.now(),
             subject=found.subject,
             actor=actor,
             serial=found.serial,
-            attributes=attributes,
+            attributes={"issuer": found.issuer, "profile": found.profile, **more},
         )
+
+
+def _carried(caller: str) -> dict[str, str]:
+    return {"caller": caller} if caller else {}

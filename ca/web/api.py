@@ -1,112 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peer API: what `ca.client.CAClient` speaks. The caller's role is what policies see; a person is vouched for."""
+"""The peer API: what `ca.client.CAClient` speaks. Which role may ask what, and for whom, is said in the service."""
 
 import base64
 import binascii
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
+from core.identity import HEADER
 from core.web import Guard, caller, json_object
 from core.web.inputs import Malformed
 
 from ..client import API, certificate_document, status_document
-from ..models import IssueRequest, Reason
-from ..service import CertificateAuthority
+from ..errors import NoSuchCertificate
+from ..models import IssueRequest, Reason, read_serial
+from ..service import BUSINESS, Behalf, Callers, CertificateAuthority, Verb
 
-CALLERS = ("sso", "gateway", "signatures", "directory", "app")
-_MOST_HOSTS = 100
-_LONGEST = 200
-_HIGHEST_ASSURANCE = 3
+CALLERS = tuple(BUSINESS)
+MOST_HOSTS = 100
+LONGEST = 200
+_WISH = frozenset({"profile", "csr", "subject", "actor", "hosts", "issuer"})
 
 
-def api(service: CertificateAuthority, guard: Guard) -> Blueprint:
+def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blueprint:
     """The verbs for other roles."""
     blueprint = Blueprint("ca_api", __name__, url_prefix=API)
+
+    def admitted(verb: Verb, *, actor: str = "", subject: str = "", serial: str = "") -> Behalf:
+        return callers.behalf(
+            verb,
+            caller=caller(),
+            unverified_identity=request.headers.get(HEADER, ""),
+            unverified_actor=actor,
+            subject=subject,
+            serial=serial,
+        )
+
+    def about(verb: Verb, serial: str, document: dict[str, Any]) -> Behalf:
+        try:
+            holder = service.certificate(serial).subject
+        except NoSuchCertificate:
+            # Whoever has no business here does not learn even that.
+            holder = ""
+        return admitted(verb, actor=_actor(document), subject=holder, serial=read_serial(serial))
 
     @blueprint.post("/certificates")
     @guard.peer(*CALLERS)
     def issue() -> tuple[Response, int]:
-        document = json_object()
-        issued = service.issue(
-            IssueRequest(
-                profile=_text(document, "profile"),
-                csr=_csr(document),
-                subject=_text(document, "subject"),
-                actor=_actor(document),
-                actor_roles=frozenset({f"role:{caller()}"}),
-                hosts=_hosts(document),
-                assurance=_assurance(document),
-                zone=_text(document, "zone", optional=True),
-                issuer=_text(document, "issuer", optional=True),
-            )
+        document = _known(json_object(), _WISH)
+        wish = IssueRequest(
+            profile=_text(document, "profile"),
+            csr=_csr(document),
+            subject=_text(document, "subject"),
+            actor=_actor(document),
+            hosts=_hosts(document),
+            issuer=_text(document, "issuer", optional=True),
         )
+        issued = service.issue(admitted(Verb.ISSUE, actor=wish.actor, subject=wish.subject).carrying(wish))
         body = {"serial": issued.serial, "certificate": issued.certificate.decode(), "chain": issued.chain.decode()}
         return jsonify(body), 201
 
     @blueprint.get("/certificates/<serial>")
     @guard.peer(*CALLERS)
     def show(serial: str) -> Response:
+        admitted(Verb.SHOW, serial=read_serial(serial))
         return jsonify(certificate_document(service.certificate(serial)))
 
     @blueprint.get("/certificates/<serial>/status")
     @guard.peer(*CALLERS)
     def status(serial: str) -> Response:
+        admitted(Verb.STATUS, serial=read_serial(serial))
         return jsonify(status_document(service.status(serial)))
 
     @blueprint.get("/subjects/<subject>/certificates")
     @guard.peer(*CALLERS)
     def of_subject(subject: str) -> Response:
+        admitted(Verb.LIST, subject=subject)
         found, _ = service.certificates(subject)
         return jsonify({"certificates": [certificate_document(each) for each in found]})
 
     @blueprint.post("/certificates/<serial>/revoke")
     @guard.peer(*CALLERS)
     def revoke(serial: str) -> Response:
-        document = json_object()
+        document = _known(json_object(), {"actor", "reason"})
         try:
             reason = Reason(_text(document, "reason"))
         except ValueError as error:
             raise Malformed(field="reason") from error
-        service.revoke(serial, reason=reason, actor=_actor(document))
+        behalf = about(Verb.REVOKE, serial, document)
+        service.revoke(serial, reason=reason, actor=behalf.actor, caller=behalf.caller)
         return jsonify(status_document(service.status(serial)))
 
     @blueprint.post("/certificates/<serial>/suspend")
     @guard.peer(*CALLERS)
     def suspend(serial: str) -> Response:
-        service.suspend(serial, actor=_actor(json_object()))
+        behalf = about(Verb.SUSPEND, serial, _known(json_object(), {"actor"}))
+        service.suspend(serial, actor=behalf.actor, caller=behalf.caller)
         return jsonify(status_document(service.status(serial)))
 
     @blueprint.post("/certificates/<serial>/release")
-    @guard.peer("app")
+    @guard.peer(*CALLERS)
     def release(serial: str) -> Response:
-        service.release(serial, actor=_actor(json_object()))
+        behalf = about(Verb.RELEASE, serial, _known(json_object(), {"actor"}))
+        service.release(serial, actor=behalf.actor, caller=behalf.caller)
         return jsonify(status_document(service.status(serial)))
 
     return blueprint
 
 
+def _known(document: dict[str, Any], names: set[str] | frozenset[str]) -> dict[str, Any]:
+    for name in document:
+        if name not in names:
+            raise Malformed(field=name[:LONGEST])
+    return document
+
+
 def _text(document: dict[str, Any], name: str, *, optional: bool = False) -> str:
     value = document.get(name, "" if optional else None)
-    if not isinstance(value, str) or len(value) > _LONGEST or not value.isprintable() or not (value or optional):
+    if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable() or not (value or optional):
         raise Malformed(field=name)
     return value
 
 
 def _actor(document: dict[str, Any]) -> str:
-    """The person the calling role vouches for, or the role itself; nobody speaks as another role."""
-    role = f"role:{caller()}"
-    actor = _text(document, "actor", optional=True) or role
-    if actor.startswith("role:") and actor != role:
-        raise Malformed(field="actor")
-    return actor
-
-
-def _assurance(document: dict[str, Any]) -> int:
-    value = document.get("assurance", 0)
-    if type(value) is not int or not 0 <= value <= _HIGHEST_ASSURANCE:
-        raise Malformed(field="assurance")
-    return value
+    """Whom the calling role says it speaks for; worth nothing until the service has compared it."""
+    return _text(document, "actor", optional=True)
 
 
 def _csr(document: dict[str, Any]) -> bytes:
@@ -121,6 +139,6 @@ def _csr(document: dict[str, Any]) -> bytes:
 
 def _hosts(document: dict[str, Any]) -> tuple[str, ...]:
     value = document.get("hosts", [])
-    if not isinstance(value, list) or len(value) > _MOST_HOSTS or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, list) or len(value) > MOST_HOSTS or not all(isinstance(each, str) for each in value):
         raise Malformed(field="hosts")
     return tuple(value)

@@ -110,7 +110,7 @@ PROFILES: Mapping[str, Profile] = {
             keys=_ANY,
             extended=(DOCUMENT_SIGNING,),
             commitment=True,
-            requesters=_OFFICER | _OPERATOR | {"role:signatures", "role:sso"},
+            requesters=_OFFICER | _OPERATOR | {"role:sso"},
             exceptions=(_URN,),
         ),
         Profile(

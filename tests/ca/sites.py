@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from app.wiring import policies
 from app.wiring.ca import ShippedPolicies, desk
 from ca import CAClient, CertificateVerifier, web
-from ca.service import CertificateAuthority, Entrance
+from ca.service import Callers, CertificateAuthority, Entrance
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
@@ -31,6 +31,8 @@ from .world import World
 
 HOST = "ca.city.localhost"
 ORIGIN = f"https://{HOST}:8445"
+ACCOUNT = "account.city.localhost"
+"""A guarded host that leads to the sign-on, where people look after their own certificates."""
 SECRETS = {
     name: bytes([number]) * 32 for number, name in enumerate(("app", "sso", "gateway", "nginx", "signatures"), 1)
 }
@@ -92,6 +94,11 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         pairs=PairSecrets(SECRETS),
         verifier=IdentityVerifier(key.public_key(), audience=HOST),
     )
+    callers = Callers(
+        verifiers={"sso": [IdentityVerifier(key.public_key(), audience=ACCOUNT)]},
+        recorder=world.recorder,
+        clock=world.clock,
+    )
     entrance = Entrance(
         verifier=CertificateVerifier.load(world.site.public),
         status=authority.status,
@@ -115,7 +122,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         session_key=b"k" * 32,
         blueprints=[
             web.public(authority, guard),
-            web.api(authority, guard),
+            web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=world.directory),
             door,
         ],
