@@ -11,6 +11,7 @@ TallygateError
 ├── Conflict
 │   ├── AlreadySigned       a further signature would show up as a change under the first
 │   ├── NoSeal              the organisation has no seal
+│   ├── SealChanged         somebody else gave the organisation another seal at the same moment
 │   └── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
 └── Unavailable
     ├── Busy                every reading process is at work
@@ -62,6 +63,13 @@ class NoSeal(Conflict):
 
     code = "no_seal"
     message = N_("This organisation has no electronic seal yet.")
+
+
+class SealChanged(Conflict):
+    """Somebody else gave the organisation another seal at the same moment."""
+
+    code = "seal_changed"
+    message = N_("This organisation was given another seal at the same moment. Nothing was changed by this request.")
 
 
 class SealUnusable(Conflict):

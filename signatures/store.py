@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from audit import Event
 from core.db import Database, Drain, Outbox
 
-from .errors import NoSeal
+from .errors import NoSeal, SealChanged
 from .models import Seal, SealState
 
 _metadata = MetaData()
@@ -97,27 +98,20 @@ class Store:
             raise NoSeal
         return _seal(row)
 
-    def put_seal(self, seal: Seal) -> None:
-        """Make this the organisation's seal; an earlier one retires."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                update(_seals)
-                .where(_seals.c.organisation == seal.organisation, _seals.c.state == SealState.ACTIVE.value)
-                .values(state=SealState.RETIRED.value)
-            )
-            connection.execute(
-                insert(_seals).values(
-                    serial=seal.serial,
-                    organisation=seal.organisation,
-                    certificate=seal.certificate,
-                    chain=seal.chain,
-                    key=seal.key,
-                    state=SealState.ACTIVE.value,
-                    name=seal.name,
-                    name_zh=seal.name_zh,
-                    made_at=seal.made_at.isoformat(),
-                )
-            )
+    def put_seal(self, seal: Seal, *, instead_of: Seal | None) -> None:
+        """Make this the organisation's seal; the one it replaces retires.
+
+        Raises:
+            SealChanged: the organisation's seal is no longer the one that was to be replaced.
+        """
+        try:
+            with self._database.transaction() as connection:
+                if instead_of is not None:
+                    _retire(connection, instead_of)
+                _add(connection, seal)
+        except IntegrityError as error:
+            # The index allows one active seal for each organisation: somebody else's came in between.
+            raise SealChanged from error
 
     def intend(self, signing: Signing) -> None:
         """Remember that a sealing is about to happen."""
@@ -167,6 +161,32 @@ class Store:
 
     def _put(self, connection: Connection, event: Event) -> None:
         _outbox.put(connection, key=event.key, body=self._encode(event))
+
+
+def _retire(connection: Connection, seal: Seal) -> None:
+    retired = connection.execute(
+        update(_seals)
+        .where(_seals.c.serial == seal.serial, _seals.c.state == SealState.ACTIVE.value)
+        .values(state=SealState.RETIRED.value)
+    )
+    if retired.rowcount != 1:
+        raise SealChanged
+
+
+def _add(connection: Connection, seal: Seal) -> None:
+    connection.execute(
+        insert(_seals).values(
+            serial=seal.serial,
+            organisation=seal.organisation,
+            certificate=seal.certificate,
+            chain=seal.chain,
+            key=seal.key,
+            state=SealState.ACTIVE.value,
+            name=seal.name,
+            name_zh=seal.name_zh,
+            made_at=seal.made_at.isoformat(),
+        )
+    )
 
 
 def _seal(row: Any) -> Seal:

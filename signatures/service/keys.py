@@ -55,6 +55,12 @@ class SealKeys:
                 known = self._loaded[seal.serial] = self._load(seal)
             return known
 
+    def drop(self, seal: Seal) -> None:
+        """Destroy the key of a seal that was never used."""
+        with self._lock:
+            self._loaded.pop(seal.serial, None)
+        (self._folder / seal.key).unlink(missing_ok=True)
+
     def _load(self, seal: Seal) -> KeySigner:
         try:
             key = load_pem_private_key((self._folder / seal.key).read_bytes(), None)

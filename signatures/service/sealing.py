@@ -20,7 +20,16 @@ from directory.models import Organisation, Person
 from policies.models import Action, Decision, DecisionRequest, ResourceClass
 
 from ..config import SignatureSettings
-from ..errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SandboxFailed, SealDenied, SealUnusable
+from ..errors import (
+    AlreadySigned,
+    CannotSeal,
+    NoSeal,
+    NothingSent,
+    SandboxFailed,
+    SealChanged,
+    SealDenied,
+    SealUnusable,
+)
 from ..models import Prepared, Seal, SealOrder, SealState
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
@@ -90,14 +99,13 @@ class Sealing:
 
         Raises:
             NotFound: the directory knows no such organisation.
+            SealChanged: somebody else renewed it at the same moment.
             TallygateError: the authority refused.
         """
         found = self._organisation(organisation)
-        if not renew:
-            try:
-                return self._store.seal_of(found.id)
-            except NoSeal:
-                pass
+        present = self._present(found.id)
+        if present is not None and not renew:
+            return present
         name, request = self._keys.make(found.id)
         # A death here leaves a key file without a seal, and perhaps a certificate nobody can use: both harmless.
         issued = self._authority.issue(
@@ -115,7 +123,14 @@ class Sealing:
             made_at=self._clock.now(),
         )
         self._keys.signer(seal)
-        self._store.put_seal(seal)
+        try:
+            self._store.put_seal(seal, instead_of=present)
+        except SealChanged:
+            # The certificate was issued for nothing, and without its key it stays so.
+            self._keys.drop(seal)
+            if renew:
+                raise
+            return self._store.seal_of(found.id)
         return seal
 
     def seal(self, order: SealOrder) -> bytes:
@@ -189,6 +204,12 @@ class Sealing:
         if ended:
             self._nudge()
         return ended
+
+    def _present(self, organisation: str) -> Seal | None:
+        try:
+            return self._store.seal_of(organisation)
+        except NoSeal:
+            return None
 
     def _permission(self, order: SealOrder, commitment: str) -> Decision:
         at = self._clock.now()
