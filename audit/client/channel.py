@@ -6,6 +6,8 @@ import binascii
 import contextlib
 import secrets
 import socket
+import struct
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,12 @@ class Channel:
     ) -> tuple["Channel", dict[str, Any]]:
         """Connect, verify the log, show the secret, and say what for; ``about`` are the feed's event types.
 
+        ``timeout`` is for all of it together.
+
         Raises:
             OSError, WireBroken: no line.
         """
+        deadline = time.monotonic() + timeout
         nonce = secrets.token_bytes(NONCE_SIZE)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         channel = cls(connection, nonce)
@@ -53,11 +58,11 @@ class Channel:
             connection.settimeout(timeout)
             connection.connect(str(path))
             channel.send(frame(Frame.HELLO, nonce))
-            _check_proof(channel.expect(Frame.PROOF), key, nonce)
+            _check_proof(channel.expect(Frame.PROOF, deadline), key, nonce)
             shown = base64.b64encode(secret).decode()
             said = {"caller": caller, "secret": shown, "feed": feed} | ({"about": list(about)} if about else {})
             channel.send(document(Frame.OPEN, said))
-            return channel, parse(channel.expect(Frame.OPENED))
+            return channel, parse(channel.expect(Frame.OPENED, deadline))
         except BaseException:
             connection.close()
             raise
@@ -66,9 +71,11 @@ class Channel:
         """Write whole frames."""
         self._connection.sendall(content)
 
-    def expect(self, wanted: Frame) -> bytes:
-        """The next frame, which must be of this kind."""
+    def expect(self, wanted: Frame, deadline: float | None = None) -> bytes:
+        """The next frame, which must be of this kind and come before ``deadline``."""
         while not self._early:
+            if deadline is not None:
+                self._connection.settimeout(_left(deadline))
             self._early = list(self.receive())
         kind, content = self._early.pop(0)
         if kind is not wanted:
@@ -95,11 +102,25 @@ class Channel:
         """How long a read or write may take."""
         self._connection.settimeout(timeout)
 
+    def read_for_ever(self, *, write: float) -> None:
+        """From now on a read waits as long as it takes, and a write for at most so many seconds."""
+        self._connection.settimeout(None)
+        seconds, rest = divmod(write, 1)
+        limit = struct.pack("@ll", int(seconds), int(rest * 1_000_000))
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
     def close(self) -> None:
         """Cut the line; a blocked reader returns."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def _check_proof(content: bytes, key: VerifierKey, nonce: bytes) -> None:

@@ -64,22 +64,30 @@ class RecorderClient:
             line.close()
 
     def _ask(self, encoded: bytes, wait: Wait, deadline: float) -> Receipt:
-        result = self._open_line().ask(encoded, wait, deadline)
+        result = self._open_line(deadline).ask(encoded, wait, deadline)
         if isinstance(result, TallygateError):
             raise result
         return result
 
-    def _open_line(self) -> "_Line":
-        with self._guard:
+    def _open_line(self, deadline: float) -> "_Line":
+        # Whoever holds it may be waiting for a log that does not answer; the others need not wait in turn.
+        if not self._guard.acquire(timeout=_left(deadline)):
+            raise RecordUnavailable
+        try:
             if self._line is None or self._line.broken:
-                try:
-                    channel, _ = Channel.open(
-                        self._path, caller=self._caller, secret=self._secret, key=self._key, timeout=self._timeout
-                    )
-                except (OSError, WireBroken) as error:
-                    raise RecordUnavailable from error
-                self._line = _Line(channel, self._key.name)
+                self._line = self._connected(_left(deadline))
             return self._line
+        finally:
+            self._guard.release()
+
+    def _connected(self, timeout: float) -> "_Line":
+        try:
+            channel, _ = Channel.open(
+                self._path, caller=self._caller, secret=self._secret, key=self._key, timeout=timeout
+            )
+        except (OSError, WireBroken) as error:
+            raise RecordUnavailable from error
+        return _Line(channel, self._key.name, timeout=self._timeout)
 
     def _verified(self, receipt: Receipt, wait: Wait) -> Receipt:
         """Demand the level that was asked for, and the pinned key's signature on its checkpoint."""
@@ -103,20 +111,22 @@ class _LineBroken(Exception):
 class _Line:
     """One channel, the requests on it, and the thread that reads their answers."""
 
-    def __init__(self, channel: Channel, origin: str) -> None:
+    def __init__(self, channel: Channel, origin: str, *, timeout: float) -> None:
         self._channel = channel
         self._origin = origin
         self._writing = threading.Lock()
         self._waiting: dict[int, _Answer] = {}
         self._number = 0
         self.broken = False
-        channel.settimeout(None)
+        channel.read_for_ever(write=timeout)
         threading.Thread(target=self._read, name="recorder", daemon=True).start()
 
     def ask(self, encoded: bytes, wait: Wait, deadline: float) -> _Result:
         """Send one request and wait for its answer, at most until ``deadline``."""
         answer: _Answer = queue.SimpleQueue()
-        with self._writing:
+        if not self._writing.acquire(timeout=_left(deadline)):
+            return RecordUnavailable()
+        try:
             if self.broken:
                 raise _LineBroken
             self._number = number = (self._number + 1) % _NUMBERS
@@ -126,8 +136,10 @@ class _Line:
             except OSError as error:
                 self._break()
                 raise _LineBroken from error
+        finally:
+            self._writing.release()
         try:
-            result = answer.get(timeout=max(0.0, deadline - time.monotonic()))
+            result = answer.get(timeout=_left(deadline))
         except queue.Empty:
             self._waiting.pop(number, None)
             return RecordUnavailable()
@@ -169,6 +181,10 @@ class _Line:
         while self._waiting:
             _, answer = self._waiting.popitem()
             answer.put(_Cut())
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
 
 
 class _Cut(TallygateError):

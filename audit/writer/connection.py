@@ -42,6 +42,8 @@ Answer = Callable[[Receipt | TallygateError], None]
 HEARTBEAT = 0.25
 _PATIENCE = 5.0
 _UNREAD = 4 * 1024 * 1024
+# Seconds after which a follower that does not read what is waiting for it is cut.
+_STALLED = 30.0
 _CHUNK = 128
 # A follower that asked for few types hears at least one entry in so many, whatever it is about: its place moves.
 _STRIDE = 512
@@ -60,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._frames = Frames()
         self._caller = ""
+        self._admitted = ""
         self._nonce = b""
         self._out: list[bytes] = []
         self._writable = asyncio.Event()
@@ -81,7 +84,7 @@ class Connection(asyncio.Protocol):
         """Forget the caller; its requests go on, unanswered."""
         self._deadline.cancel()
         self._transport = None
-        self._server.leave(self)
+        self._server.leave(self, self._admitted)
         if self._feeding is not None:
             self._feeding.cancel()
 
@@ -148,8 +151,9 @@ class Connection(asyncio.Protocol):
             self._caller = self._server.pairs.caller(caller, secret)
         except Unauthenticated as error:
             raise WireBroken from error
-        if self._caller in _STRANGERS:
+        if self._caller in _STRANGERS or not self._server.admit(self, self._caller):
             raise WireBroken
+        self._admitted = self._caller
         self._deadline.cancel()
         if start is None:
             self._appends = True
@@ -173,7 +177,7 @@ class Connection(asyncio.Protocol):
             answer(error)
             return
         if self._caller in (event.source, _ANY_SOURCE):
-            self._server.submit(event, wait, answer)
+            self._server.submit(event, wait, answer, caller=self._caller, size=len(encoded))
         else:
             answer(BadEvent(why="its source is not the caller"))
 
@@ -212,7 +216,8 @@ class Connection(asyncio.Protocol):
                     self._heartbeat(position)
                     beat = loop.time() + HEARTBEAT
                 self.flush()
-                await self._writable.wait()
+                async with asyncio.timeout(_STALLED):
+                    await self._writable.wait()
                 if position == self._server.size:
                     await self._wait(max(0.0, beat - loop.time()))
 

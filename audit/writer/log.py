@@ -16,6 +16,7 @@ from typing import Self
 
 from core.clock import Clock
 from core.errors import TallygateError
+from core.log import logger
 
 from ..errors import BadEvent, Erased, KeyReused, LogDamaged, LogExists, LogInUse, RecordUnavailable
 from ..merkle import Checkpoint, LogKey, leaf_hash
@@ -27,9 +28,11 @@ from .disk import Disk
 from .integration import Integrator
 from .store import KeyIndex
 
-# Beyond this many entries that no checkpoint covers, nothing more is taken.
+# Beyond so many entries, or so many bytes of them, that no checkpoint covers, nothing more is taken.
 MOST_PENDING = 65_536
+MOST_PENDING_BYTES = 32 * 1024 * 1024
 _STEP = 4096
+_log = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Log:
         # Sequenced, not yet published: entries from ``_base`` on, and their keys.
         self._base = 0
         self._pending: list[_Sequenced] = []
+        self._pending_bytes = 0
         self._keys: dict[str, int] = {}
         self._sources: dict[str, int] = {}
         self._broken = False
@@ -139,7 +143,7 @@ class Log:
     def append(self, events: Sequence[Event]) -> list[Place | TallygateError]:
         """Give each event its place, all with one sync; an event that cannot have one gets its error instead."""
         self._demand_whole()
-        if len(self._pending) + len(events) > MOST_PENDING:
+        if len(self._pending) + len(events) > MOST_PENDING or self._pending_bytes > MOST_PENDING_BYTES:
             return [RecordUnavailable() for _ in events]
         known = self._places({event.key for event in events})
         fresh: dict[str, Event] = {}
@@ -147,7 +151,7 @@ class Log:
             if event.key not in known:
                 fresh.setdefault(event.key, event)
         refused = self._sequence(list(fresh.values()))
-        return [refused.get(event.key) or self._answer(event, fresh, known) for event in events]
+        return [refused.get(event.key) or self._told(event, fresh, known) for event in events]
 
     def integrate(self) -> Checkpoint | None:
         """Publish everything that is sequenced; None if there is nothing new."""
@@ -187,6 +191,9 @@ class Log:
         # 2. Bring the index of keys up to the tree.
         self._index = KeyIndex.open(private / "index.db")
         self._opened.callback(self._index.close)
+        if self._index.size() > self._base:
+            # It speaks of another history than the tree does.
+            self._index.clear()
         for start in range(self._index.size(), self._base, _STEP):
             self._take_up(start, self._reread(start))
         self._sources = self._index.sources()
@@ -235,6 +242,15 @@ class Log:
                 self._keys[entry.key] = self.size
                 self._sources[entry.source] = entry.sequence + 1
                 self._pending.append(entry)
+                self._pending_bytes += len(entry.raw)
+
+    def _told(self, event: Event, fresh: dict[str, Event], known: dict[str, int]) -> Place | TallygateError:
+        try:
+            return self._answer(event, fresh, known)
+        except TallygateError as error:
+            # Its entry is on disk and cannot be read now. That concerns this event alone, not the batch around it.
+            _log.error("place_not_told", key=event.key, exc_info=error)
+            return RecordUnavailable()
 
     def _answer(self, event: Event, fresh: dict[str, Event], known: dict[str, int]) -> Place | TallygateError:
         if (first := fresh.get(event.key)) is not None:
@@ -267,7 +283,11 @@ class Log:
         with self._guard:
             found = {key: self._keys[key] for key in keys if key in self._keys}
         if rest := [key for key in keys if key not in found]:
-            found.update(self._index.places(rest))
+            try:
+                found.update(self._index.places(rest))
+            except OSError:
+                self._broken = True
+                raise
         return found
 
     def _integrate(self, waiting: list[_Sequenced]) -> Checkpoint:
@@ -278,6 +298,7 @@ class Log:
             del self._pending[: len(waiting)]
             for entry in waiting:
                 del self._keys[entry.key]
+                self._pending_bytes -= len(entry.raw)
         self._ahead.forget(self._base)
         return checkpoint
 

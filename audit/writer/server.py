@@ -7,7 +7,7 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 
 import asyncio
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,17 +25,26 @@ from .log import Log, Place
 
 INTERVAL = 0.25
 _BATCH = 512
-# Requests that wait for their batch; beyond this the log says no at once instead of late.
+# What may wait for its batch, in requests and in bytes; beyond this the log says no at once instead of late. One
+# caller may take half of either, so that none can crowd out the others.
 _MOST_WAITING = 8192
+_MOST_BYTES = 32 * 1024 * 1024
+_SHARE = 2
+# Connections that have not yet shown a secret, and those of one caller: whoever may knock must not use up the
+# process's descriptors, without which it could not write.
+_MOST_STRANGERS = 64
+_MOST_LINES = 64
 
 
 @dataclass(frozen=True)
 class Request:
-    """One event on its way in, and whom to tell."""
+    """One event on its way in, whom to tell, and whose part of the queue it takes."""
 
     event: Event
     wait: Wait
     answer: Answer
+    caller: str
+    size: int
 
 
 class Server:
@@ -48,8 +57,14 @@ class Server:
         self.interval = interval
         self.size = log.size
         self._queue: deque[Request] = deque()
+        # Requests and bytes in the queue, by caller.
+        self._waiting: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._published: list[tuple[int, bytes, Answer]] = []
         self._connections: set[Connection] = set()
+        # In the order in which they came.
+        self._strangers: dict[Connection, None] = {}
+        self._lines: Counter[str] = Counter()
         self._work = asyncio.Event()
         self._news = asyncio.Event()
         # Nothing more is taken; then: nothing more will be written.
@@ -80,20 +95,51 @@ class Server:
                 connection.abort()
 
     def join(self, connection: Connection) -> None:
-        """A connection exists."""
+        """A connection exists; if too many have not said who they are, the one that has been silent longest goes."""
         self._connections.add(connection)
+        self._strangers[connection] = None
+        if len(self._strangers) > _MOST_STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.abort()
 
-    def leave(self, connection: Connection) -> None:
-        """A connection is gone."""
+    def admit(self, connection: Connection, caller: str) -> bool:
+        """A connection has shown its secret; False if its caller has too many already."""
+        self._strangers.pop(connection, None)
+        if self._lines[caller] >= _MOST_LINES:
+            return False
+        self._lines[caller] += 1
+        return True
+
+    def leave(self, connection: Connection, caller: str) -> None:
+        """A connection is gone; ``caller`` is empty if it was never admitted."""
         self._connections.discard(connection)
+        self._strangers.pop(connection, None)
+        if caller:
+            self._lines[caller] -= 1
 
-    def submit(self, event: Event, wait: Wait, answer: Answer) -> None:
-        """Queue one event; ``answer`` is called once, or never if the process dies."""
-        if self._stopping or len(self._queue) >= _MOST_WAITING or wait is Wait.WITNESSED:
+    def submit(self, event: Event, wait: Wait, answer: Answer, *, caller: str = "", size: int = 0) -> None:
+        """Queue one event of ``size`` bytes; ``answer`` is called once, or never if the process dies."""
+        if self._stopping or wait is Wait.WITNESSED or not self._has_room(caller, size):
             answer(RecordUnavailable())
             return
-        self._queue.append(Request(event, wait, answer))
+        self._queue.append(Request(event, wait, answer, caller, size))
+        self._waiting[caller] += 1
+        self._bytes[caller] += size
         self._work.set()
+
+    def _has_room(self, caller: str, size: int) -> bool:
+        if len(self._queue) >= _MOST_WAITING or self._bytes.total() + size > _MOST_BYTES:
+            return False
+        share = self._waiting[caller] < _MOST_WAITING // _SHARE and self._bytes[caller] + size <= _MOST_BYTES // _SHARE
+        return not caller or share
+
+    def _next_batch(self) -> list[Request]:
+        batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
+        for request in batch:
+            self._waiting[request.caller] -= 1
+            self._bytes[request.caller] -= request.size
+        return batch
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -103,7 +149,7 @@ class Server:
                     self._work.clear()
                     await self._work.wait()
                     continue
-                batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
+                batch = self._next_batch()
                 try:
                     places = await loop.run_in_executor(thread, self.log.append, [r.event for r in batch])
                 except TallygateError:

@@ -239,21 +239,23 @@ def test_a_crash_at_any_step_loses_nothing_and_signs_no_second_history(site: Log
         verify_consistency(old=old, new=new, old_root=roots[old], new_root=roots[new], proof=proof)
 
 
-def test_a_lost_index_of_keys_is_rebuilt(site: LogSite) -> None:
+def test_a_place_that_cannot_be_read_harms_nobody_else(site: LogSite) -> None:
     log = site.open()
-    one = event()
-    first = log.append([one])
+    log.append([one := event()])
     log.integrate()
+    (site.folder / "tile/entries/000.p/2").write_bytes(b"")
+    found = log.append([one, event()])
+    assert [type(p) for p in found] == [RecordUnavailable, Place]
     log.close()
-    for path in (site.folder / "private").glob("index.db*"):
-        path.unlink()
-    log = site.open()
-    assert log.append([one]) == first
-    assert place(log.append([event()])[0]).index == 2
-    log.close()
-    log = site.open()
-    assert site.reader().entry(2).sequence == 1
-    log.close()
+
+
+def test_a_backlog_is_bounded_in_bytes_too(site: LogSite, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.writer.log.MOST_PENDING_BYTES", 100_000)
+    big = [event(sealed={"a": "x" * 40_000}) for _ in range(4)]
+    assert [type(p) for p in log.append(big)] == [Place] * 4
+    assert isinstance(log.append([event()])[0], RecordUnavailable)
+    log.integrate()
+    assert isinstance(log.append([event()])[0], Place)
 
 
 def test_integrated_write_ahead_files_go(site: LogSite, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
