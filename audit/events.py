@@ -56,6 +56,7 @@ KINDS: dict[str, Kind] = {
     "directory.people.searched": Kind(6003, 2, N_("Directory searched")),
     "directory.imported": Kind(3004, 1, N_("Directory import")),
     "sso.login": Kind(3002, 1, N_("Login")),
+    "sso.login.attempted": Kind(3002, 99, N_("Somebody tries to log in")),
     "sso.session.ended": Kind(3002, 2, N_("Session ended")),
     "sso.code.intended": Kind(3003, 1, N_("Authorization code about to be issued"), grants=True),
     "sso.code.issued": Kind(3003, 1, N_("Authorization code issued")),

@@ -54,14 +54,27 @@ class AuthorizationRequest:
 class Interaction:
     """A request parked while somebody logs in or agrees; works only in the browser that began it."""
 
+    # Answered once.
     id: str
+    # Digest of the cookie of the browser that began it.
+    browser: str
     # None: the person wants nothing but "My account".
     request: AuthorizationRequest | None
-    # A login was completed within this interaction, which is what ``prompt=login`` and ``max_age`` ask for.
-    logged_in: bool
-    # Somebody looked at the consent page and said yes within it.
-    agreed: bool
+    # Digest of the session's cookie when it began; empty if there was none. Every login changes it.
+    begun_as: str
+    # The same when somebody looked at the consent page and said yes; empty before.
+    agreed_as: str
     expires_at: int
+    # Number of one card login within it; empty but on the way to the card host and back.
+    ticket: str = ""
+
+    def logged_in(self, session: "Session | None") -> bool:
+        """Whether a login was completed within it, which is what ``prompt=login`` and ``max_age`` ask for."""
+        return session is not None and session.digest != self.begun_as
+
+    def agreed(self, session: "Session | None") -> bool:
+        """Whether this very login's person said yes within it."""
+        return session is not None and session.digest == self.agreed_as
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +107,10 @@ class Visitor:
 class Session:
     """One login in one browser."""
 
-    # Public identifier (claim ``sid``); the cookie's value is another, stored only hashed.
+    # Public identifier (claim ``sid``).
     sid: str
+    # Of the cookie's value, which is stored nowhere and changes at every login.
+    digest: str
     subject: str
     name: str
     name_zh: str
@@ -165,10 +180,10 @@ class Consent:
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """A card login between its two hosts."""
+    """A card login on its way back from the card host."""
 
-    interaction_id: str
-    authentication: Authentication | None
+    interaction: Interaction
+    authentication: Authentication
 
 
 @dataclass(frozen=True, kw_only=True)

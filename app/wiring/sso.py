@@ -68,6 +68,7 @@ def application(context: Context) -> Flask:
         settings=settings,
         clock=context.clock,
         own_record=OwnRecord(context),
+        state_key=context.session_key(ROLE),
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
         nudge=relay.nudge,
         reload_policies=engine.reload,

@@ -16,6 +16,7 @@ from .login import Login as Login
 from .login import NewSession as NewSession
 from .logout import Logout as Logout
 from .news import News as News
+from .parking import Parking as Parking
 from .records import Records as Records
 from .sign_on import SignOn as SignOn
 from .tokens import Tokens as Tokens

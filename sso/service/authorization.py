@@ -3,7 +3,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit import Outcome
 from core.clock import Clock
@@ -18,6 +18,7 @@ from ..oauth.rfc6749.authorization import Parameters
 from ..oauth.rfc9207 import answered, refused
 from ..store import Store, digest
 from .collaborators import DecideLogin, People
+from .parking import Parking
 from .records import Records
 
 
@@ -25,7 +26,8 @@ from .records import Records
 class Parked:
     """A page is needed before the request can go on; ``step`` says which."""
 
-    interaction: str
+    # As it travels with the browser.
+    sealed: str
     step: Step
 
 
@@ -40,6 +42,7 @@ class Authorization:
         people: People,
         decide: DecideLogin,
         records: Records,
+        parking: Parking,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -50,6 +53,7 @@ class Authorization:
         self._people = people
         self._decide = decide
         self._records = records
+        self._parking = parking
         self._settings = settings
         self._clock = clock
         self._fresh = fresh
@@ -70,27 +74,29 @@ class Authorization:
                 return self._issue(request, draft.client, session, None)
             if "none" in request.prompts:
                 raise unattended(step)
+            interaction = self._parking.begin(request, browser=browser, session=session)
         except Redirectable as error:
             return refused(self._issuer, error, redirect_uri=draft.redirect_uri, state=draft.state, mode=draft.mode)
-        return Parked(interaction=self.park(request, browser=browser), step=step)
+        return self._parked(interaction, step)
 
-    def park(self, request: AuthorizationRequest | None, *, browser: str) -> str:
-        """Keep a request (None: the wish to see "My account") until its person has done what is missing."""
-        name = secrets.token_urlsafe(18)
-        expires_at = self._now() + int(self._settings.interaction_lifetime.total_seconds())
-        self._store.interactions.park(name, digest(browser), request, expires_at)
-        return name
+    def enter(self, *, browser: str) -> Parked:
+        """Somebody who is not logged in wants to see "My account"."""
+        return self._parked(self._parking.begin(None, browser=browser, session=None), Step.LOGIN)
 
-    def interaction(self, name: str, *, browser: str) -> Interaction:
+    def interaction(self, sealed: str, *, browser: str) -> Interaction:
         """A parked request, in the browser that began it.
 
         Raises:
-            InteractionLost: finished, over, or another browser's.
+            InteractionLost: answered, over, or another browser's.
         """
-        found = self._store.interactions.find(name, digest(browser), self._now()) if name and browser else None
-        if found is None:
+        found = self._parking.opened(sealed, browser=browser)
+        if self._store.interactions.spent(found.id):
             raise InteractionLost
         return found
+
+    def sealed(self, interaction: Interaction) -> str:
+        """A parked request as it travels with its browser."""
+        return self._parking.sealed(interaction)
 
     def client(self, interaction: Interaction) -> Client | None:
         """Who asked; None for "My account".
@@ -117,8 +123,10 @@ class Authorization:
         """Origins a form of this interaction may lead to."""
         return (origin_of(interaction.request.redirect_uri),) if interaction.request else ()
 
-    def proceed(self, interaction: Interaction, *, session: Session | None) -> Redirection | Parked | None:
-        """Go on after a page; None: to "My account".
+    def proceed(
+        self, interaction: Interaction, *, session: Session | None, decided: bool = False
+    ) -> Redirection | Parked | None:
+        """Go on after a page; None: to "My account". ``decided``: the policies have just let this login in here.
 
         Raises:
             InteractionLost: another tab was faster.
@@ -126,22 +134,19 @@ class Authorization:
         """
         request, client = interaction.request, self.client(interaction)
         if request is None or client is None:
-            if session is None:
-                return Parked(interaction=interaction.id, step=Step.LOGIN)
-            self._store.interactions.finish(interaction.id)
-            return None
+            return None if session is not None else self._parked(interaction, Step.LOGIN)
         try:
-            step = self._step(request, client, session=session, interaction=interaction)
+            step = self._step(request, client, session=session, interaction=interaction, decided=decided)
             if step is Step.ISSUE and session is not None:
                 return self._issue(request, client, session, interaction)
             if step is Step.UNREACHABLE:
                 raise UnmetAuthentication(why="acr_values")
         except Redirectable as error:
             return self._refuse(interaction, request, error)
-        return Parked(interaction=interaction.id, step=step)
+        return self._parked(interaction, step)
 
-    def agree(self, interaction: Interaction, *, session: Session) -> None:
-        """The person says yes: recorded, then remembered, then in force for this request.
+    def agree(self, interaction: Interaction, *, session: Session) -> Interaction:
+        """The person says yes: recorded, then remembered, then in force for this request, which is returned so.
 
         Raises:
             RecordUnavailable: nothing was remembered.
@@ -164,21 +169,23 @@ class Authorization:
         self._records.write(self._records.consent(consent, Outcome.INTENDED, session=session.sid))
         outcome = self._records.consent(consent, Outcome.SUCCESS, session=session.sid)
         self._store.consents.put(consent, outcome)
-        self._store.interactions.agreed(interaction.id)
         self._nudge()
+        return replace(interaction, agreed_as=session.digest)
 
     def decline(self, interaction: Interaction) -> Redirection | None:
         """The person says no; None: there was no client to tell."""
         if interaction.request is None:
-            self._store.interactions.finish(interaction.id)
             return None
         # A client that was removed meanwhile is told nothing.
         self.client(interaction)
         return self._refuse(interaction, interaction.request, AccessDenied(why="the person declined"))
 
     def _refuse(self, interaction: Interaction, request: AuthorizationRequest, error: Redirectable) -> Redirection:
-        self._store.interactions.finish(interaction.id)
+        self._store.interactions.spend(interaction)
         return refused(self._issuer, error, redirect_uri=request.redirect_uri, state=request.state, mode=request.mode)
+
+    def _parked(self, interaction: Interaction, step: Step) -> Parked:
+        return Parked(sealed=self._parking.sealed(interaction), step=step)
 
     def _step(
         self,
@@ -187,11 +194,12 @@ class Authorization:
         *,
         session: Session | None,
         interaction: Interaction | None,
+        decided: bool = False,
     ) -> Step:
         consent = self._store.consents.find(session.subject, client.id) if session else None
         at = self._now()
         step = next_step(request, client, session=session, consent=consent, interaction=interaction, at=at)
-        if step is Step.ISSUE and session is not None:
+        if step is Step.ISSUE and session is not None and not decided:
             step = self._policy_step(client, session)
         return step
 
@@ -248,12 +256,10 @@ class Authorization:
             place=host_of(request.redirect_uri),
             created_at=at,
         )
-        # 2. Record the intent. A crash from here to 4 leaves an intent without outcome, and nothing that works.
+        # 2. Record the intent. A crash from here to 3 leaves an intent without outcome, and nothing that works.
         self._records.write(self._records.code(grant, Outcome.INTENDED))
-        # 3. One answer per parked request, however many tabs.
-        if interaction is not None and not self._store.interactions.finish(interaction.id):
-            raise InteractionLost
-        # 4. Family, code and outcome in one transaction, if the session still stands.
+        # 3. Family, code and outcome in one transaction, if the session still stands; one answer per parked request,
+        #    however many tabs.
         value = secrets.token_urlsafe(32)
         code = Code(
             digest=digest(value),
@@ -265,7 +271,9 @@ class Authorization:
             used=False,
         )
         outcome = self._records.code(grant, Outcome.SUCCESS)
-        if not self._store.grants.issue(grant, code, expires_at=session.expires_at, at=at, outcome=outcome):
+        if not self._store.grants.issue(
+            grant, code, expires_at=session.expires_at, at=at, outcome=outcome, answers=interaction
+        ):
             raise AccessDenied(why="the session has ended")
         self._nudge()
         return answered(self._issuer, request, code=value)

@@ -2,19 +2,20 @@
 """Logging in, by password or by card, as one ceremony: prove, decide, record, open. No record, no login."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from audit import Event
 from core.clock import Clock
-from core.errors import NotFound, TallygateError, Unauthenticated
+from core.errors import NotFound, TallygateError, Unauthenticated, Unavailable
 
 from ..config import SSOSettings
 from ..errors import CardMissing, CardNotGood, CardRefused, InteractionLost, LoginRefused, PolicyRefused, StepUpNeeded
-from ..models import Authentication, Interaction, LoginDecision, Session, Visitor
-from ..store import Store, digest
+from ..models import Authentication, Handover, Interaction, LoginDecision, Session, Visitor
+from ..store import Door, Patience, Store, digest
 from ..store.sessions import Opening
 from .collaborators import Cards, DecideLogin, People, Person
+from .parking import Parking
 from .records import Records
 
 # What each authenticator proves at best; a person's proofing may lower it.
@@ -45,6 +46,7 @@ class Login:
         cards: Cards,
         decide: DecideLogin,
         records: Records,
+        parking: Parking,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -55,7 +57,13 @@ class Login:
         self._cards = cards
         self._decide = decide
         self._records = records
+        self._parking = parking
         self._settings = settings
+        self._patience = Patience(
+            first=int(settings.wait_first.total_seconds()),
+            longest=int(settings.wait_longest.total_seconds()),
+            memory=int(settings.attempts_memory.total_seconds()),
+        )
         self._clock = clock
         self._fresh = fresh
         self._nudge = nudge
@@ -72,31 +80,31 @@ class Login:
         """
         self._fresh()
         client = _client(interaction)
-        pair, network = self._doors(username, visitor)
-        if not self._knock(pair, network):
+        doors = self._doors(username, visitor)
+        # 1. Count, durably: who cuts us off after the check has not guessed for nothing.
+        if not self._store.attempts.knock(doors, self._patience, at=self._now()):
             self._records.write(self._records.login_failed(visitor, method="pwd", reason="waiting", client=client))
             raise LoginRefused
+        # 2. Record that somebody tries. While the log is down no password is checked, so none can be guessed.
+        # 3. Check.
         try:
+            self._records.write(self._records.login_attempted(visitor, method="pwd", client=client))
             person = self._people.authenticate(username, password[: _LONGEST_PASSWORD + 1])
-        except Unauthenticated as error:
+        except Unavailable:
+            # Nobody learnt anything: this one attempt does not count, those before it do.
+            self._store.attempts.give_back(doors, self._patience)
+            raise
+        except TallygateError as error:
+            # A name that the directory cannot even look up is wrong like any other.
             self._records.write(self._records.login_failed(visitor, method="pwd", reason="wrong", client=client))
             raise LoginRefused from error
-        except TallygateError as error:
-            # Not the person's mistake: the attempt does not count.
-            self._store.attempts.forgive(pair=pair, network=network)
-            if error.kind.status < 500:  # noqa: PLR2004 - a name the directory cannot even look up is wrong like any
-                self._records.write(self._records.login_failed(visitor, method="pwd", reason="wrong", client=client))
-                raise LoginRefused from error
-            raise
-        self._store.attempts.forgive(pair=pair, network=network)
+        # 4. Decide, record, open; only what opened a session is forgiven, and with it.
         who = _proved(person, level=PASSWORD_LEVEL, methods=PASSWORD_METHODS)
-        return self._open(who, person, visitor=visitor, interaction=interaction, cookie=cookie)
+        return self._open(who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=doors)
 
     def card_ticket(self, interaction: Interaction) -> str:
-        """Begin a card login: the ticket goes to the card host in the address."""
-        ticket = secrets.token_urlsafe(32)
-        self._store.interactions.ticket(digest(ticket), interaction.id, interaction.expires_at)
-        return ticket
+        """Begin a card login: the ticket goes to the card host in the address, and nothing is kept of it here."""
+        return self._parking.ticket(interaction)
 
     def card_shown(self, ticket: str, certificate_pem: bytes | None, *, visitor: Visitor) -> str:
         """At the card host: verify the certificate and return the token that goes back, which works once.
@@ -106,8 +114,8 @@ class Login:
             CardMissing, CardRefused, CardNotGood: no certificate, none of a person of ours, or one withdrawn.
         """
         self._fresh()
-        at = self._now()
-        if not self._store.interactions.ticket_open(digest(ticket), at):
+        interaction = self._parking.of_ticket(ticket)
+        if not self._store.interactions.ticket_open(interaction.ticket):
             raise InteractionLost
         try:
             who = self._by_certificate(certificate_pem)
@@ -115,13 +123,14 @@ class Login:
             self._records.write(self._records.login_failed(visitor, method="sc", reason=error.code, client=""))
             raise
         back = secrets.token_urlsafe(32)
-        expires_at = at + int(self._settings.handover_lifetime.total_seconds())
-        if not self._store.interactions.answer(digest(ticket), digest(back), who, at=at, expires_at=expires_at):
+        expires_at = self._now() + int(self._settings.handover_lifetime.total_seconds())
+        handover = Handover(interaction=interaction, authentication=who)
+        if not self._store.interactions.answer(handover, back=digest(back), expires_at=expires_at):
             raise InteractionLost
         return back
 
-    def by_card(self, back: str, *, browser: str, visitor: Visitor, cookie: str) -> tuple[NewSession, str]:
-        """Back at the sign-on host: open the session; the second value is the interaction to go on with.
+    def by_card(self, back: str, *, browser: str, visitor: Visitor, cookie: str) -> tuple[NewSession, Interaction]:
+        """Back at the sign-on host: open the session; the second value is the request to go on with.
 
         Raises:
             InteractionLost: the token was used, is over, or belongs to another browser's interaction.
@@ -131,14 +140,11 @@ class Login:
         self._fresh()
         at = self._now()
         handover = self._store.interactions.take_back(digest(back), digest(browser), at)
-        if handover is None or handover.authentication is None:
+        if handover is None or handover.interaction.expires_at <= at:
             raise InteractionLost
-        interaction = self._store.interactions.find(handover.interaction_id, digest(browser), at)
-        if interaction is None:
-            raise InteractionLost
-        who = handover.authentication
+        interaction, who = handover.interaction, handover.authentication
         opened = self._open(who, self._holder(who.subject), visitor=visitor, interaction=interaction, cookie=cookie)
-        return opened, interaction.id
+        return opened, interaction
 
     def current(self, cookie: str) -> Session | None:
         """The session a browser's cookie stands for; None if it is over or nobody used it for too long."""
@@ -173,7 +179,14 @@ class Login:
         return person
 
     def _open(
-        self, who: Authentication, person: Person, *, visitor: Visitor, interaction: Interaction, cookie: str
+        self,
+        who: Authentication,
+        person: Person,
+        *,
+        visitor: Visitor,
+        interaction: Interaction,
+        cookie: str,
+        doors: Sequence[Door] = (),
     ) -> NewSession:
         # 1. Decide.
         client = _client(interaction)
@@ -186,19 +199,24 @@ class Login:
         sid = same.sid if same else secrets.token_urlsafe(24)
         # 2. Record the decision, either way. A crash after this leaves the record of a login that opened nothing.
         self._records.write(self._records.login(who, visitor, sid=sid, client=client, decision=decision))
-        _permit(decision, who)
+        if not decision.allowed:
+            self._store.attempts.forgive(doors)
+            raise _no(decision, who)
         # 3. Open under a new cookie; the old value is worth nothing from here on.
-        session = self._session(who, visitor, sid=sid, same=same, at=at)
         fresh = secrets.token_urlsafe(32)
-        opening = Opening(previous=digest(cookie) if cookie else "", interaction=interaction.id)
-        if not self._store.sessions.open(session, digest(fresh), opening, self._replaced):
+        session = self._session(who, visitor, sid=sid, cookie=fresh, same=same, at=at)
+        opening = Opening(previous=digest(cookie) if cookie else "", forgiven=doors)
+        if not self._store.sessions.open(session, opening, self._replaced):
             raise CardNotGood if who.certificate else LoginRefused
         self._nudge()
         return NewSession(session=session, cookie=fresh)
 
-    def _session(self, who: Authentication, visitor: Visitor, *, sid: str, same: Session | None, at: int) -> Session:
+    def _session(
+        self, who: Authentication, visitor: Visitor, *, sid: str, cookie: str, same: Session | None, at: int
+    ) -> Session:
         return Session(
             sid=sid,
+            digest=digest(cookie),
             subject=who.subject,
             name=who.name,
             name_zh=who.name_zh,
@@ -214,18 +232,12 @@ class Login:
             expires_at=at + int(self._settings.session_lifetime.total_seconds()),
         )
 
-    def _doors(self, username: str, visitor: Visitor) -> tuple[str, str]:
+    def _doors(self, username: str, visitor: Visitor) -> tuple[Door, Door]:
         name = username.strip().casefold()
-        return digest(f"pair\0{name}\0{visitor.network}"), digest(f"network\0{visitor.network}")
-
-    def _knock(self, pair: str, network: str) -> bool:
-        settings = self._settings
-        return self._store.attempts.knock(
-            [(pair, settings.attempts_free), (network, settings.network_free)],
-            first=int(settings.wait_first.total_seconds()),
-            longest=int(settings.wait_longest.total_seconds()),
-            memory=int(settings.attempts_memory.total_seconds()),
-            at=self._now(),
+        return (
+            # The one door that a right password opens anew: others of the network may still be guessing.
+            Door(key=digest(f"pair\0{name}\0{visitor.network}"), free=self._settings.attempts_free, forgets=True),
+            Door(key=digest(f"network\0{visitor.network}"), free=self._settings.network_free, forgets=False),
         )
 
     def _replaced(self, session: Session) -> Event:
@@ -250,12 +262,10 @@ def _proved(person: Person, *, level: int, methods: tuple[str, ...], certificate
     )
 
 
-def _permit(decision: LoginDecision, who: Authentication) -> None:
-    if decision.allowed:
-        return
+def _no(decision: LoginDecision, who: Authentication) -> TallygateError:
     if decision.step_up is not None and not who.certificate:
-        raise StepUpNeeded
-    raise PolicyRefused(reasons=", ".join(decision.reasons) or decision.code or "-")
+        return StepUpNeeded()
+    return PolicyRefused(reasons=", ".join(decision.reasons) or decision.code or "-")
 
 
 def _client(interaction: Interaction) -> str:

@@ -8,6 +8,7 @@ from core.clock import Clock
 
 from ..models import Session
 from ..store import BATCH, Store
+from ..store.sessions import Barred
 from .records import Records
 
 # Entries heard before the position is written down, if none of them concerned us.
@@ -79,26 +80,23 @@ class News:
             self._housekeeping_due = self._clock.monotonic() + pause
 
     def _person_disabled(self, entry: Entry) -> None:
-        subject = entry.event.subject
-        # Barred first: a login that is under way now cannot open a session afterwards.
-        self._store.news.bar("person", subject, entry.index)
-        self._store.sessions.end_of_person(subject, self._now(), self._ended("person disabled"))
+        self._bar("person", entry.event.subject, entry, reason="person disabled")
 
     def _person_enabled(self, entry: Entry) -> None:
         # The directory announces the act and says later how it ended; only that it ended well counts.
         if entry.event.outcome == "success":
-            self._store.news.unbar("person", entry.event.subject, entry.index)
+            self._store.news.unbar("person", entry.event.subject, entry.index, self._now())
 
     def _certificate_withdrawn(self, entry: Entry) -> None:
-        if not self._ours(entry):
-            return
-        serial = entry.event.object
-        self._store.news.bar("certificate", serial, entry.index)
-        self._store.sessions.end_of_certificate(serial, self._now(), self._ended("certificate withdrawn"))
+        if self._ours(entry):
+            self._bar("certificate", entry.event.object, entry, reason="certificate withdrawn")
 
     def _certificate_released(self, entry: Entry) -> None:
         if self._ours(entry) and entry.event.outcome == "success":
-            self._store.news.unbar("certificate", entry.event.object, entry.index)
+            self._store.news.unbar("certificate", entry.event.object, entry.index, self._now())
+
+    def _bar(self, kind: Barred, name: str, entry: Entry, *, reason: str) -> None:
+        self._store.sessions.bar(kind, name, entry.index, self._now(), self._ended(reason))
 
     def _policies_released(self, entry: Entry) -> None:
         # The intent comes before the bundle; reading early is harmless, for what is unsigned or older is refused.

@@ -48,6 +48,15 @@ class Records:
             sealed={"name": who.name or who.subject, "address": visitor.address},
         )
 
+    def login_attempted(self, visitor: Visitor, *, method: str, client: str) -> Event:
+        """Somebody is about to be checked; nothing is known of who."""
+        return self._event(
+            "sso.login.attempted",
+            Outcome.INTENDED,
+            object_=client,
+            attributes={"method": method, "network": visitor.network},
+        )
+
     def login_failed(self, visitor: Visitor, *, method: str, reason: str, client: str, subject: str = "") -> Event:
         """A login that proved nobody; nobody's name is kept, for a wrong name may be a password."""
         return self._event(

@@ -17,6 +17,7 @@ from .collaborators import Cards, DecideLogin, People
 from .login import Login
 from .logout import Logout
 from .news import News
+from .parking import Parking
 from .records import Records
 from .tokens import Tokens
 
@@ -38,12 +39,17 @@ class SignOn:
         settings: SSOSettings,
         clock: Clock,
         own_record: OwnRecord,
+        state_key: bytes,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
         reload_policies: Callable[[], object] = lambda: None,
     ) -> None:
-        """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay."""
+        """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay.
+
+        ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
+        """
         records = Records(recorder=recorder, clock=clock)
+        parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
         self.issuer = issuer
         self.card_origin = card_origin
         self.metadata: dict[str, Any] = metadata(issuer)
@@ -54,6 +60,7 @@ class SignOn:
             cards=cards,
             decide=decide,
             records=records,
+            parking=parking,
             settings=settings,
             clock=clock,
             fresh=fresh,
@@ -65,6 +72,7 @@ class SignOn:
             people=people,
             decide=decide,
             records=records,
+            parking=parking,
             settings=settings,
             clock=clock,
             fresh=fresh,

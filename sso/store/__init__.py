@@ -5,6 +5,8 @@ Trusted: this database decides who is logged in. Who can write to it can log in 
 pseudonymous sessions, but no cookie, code, token or secret that could be presented.
 """
 
+from .limits import Door as Door
+from .limits import Patience as Patience
 from .store import BATCH as BATCH
 from .store import Store as Store
 from .tables import digest as digest

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 from audit import Event, encode_event
 from core.db import Database
 
-from ..models import Code, Grant, RefreshToken
+from ..models import Code, Grant, Interaction, RefreshToken
 from . import rows
+from .interactions import spend
 from .news import is_barred
 from .tables import CODES, GRANTS, OUTBOX, REFRESH_TOKENS, SESSIONS
 
@@ -52,11 +53,26 @@ class GrantRows:
             used=row.used_at is not None,
         )
 
-    def issue(self, grant: Grant, code: Code | None, *, expires_at: int, at: int, outcome: Event) -> bool:
-        """Begin a family, with its code if it has one; False if its session ended meanwhile."""
+    def issue(
+        self,
+        grant: Grant,
+        code: Code | None,
+        *,
+        expires_at: int,
+        at: int,
+        outcome: Event,
+        answers: Interaction | None = None,
+    ) -> bool:
+        """Begin a family, with its code if it has one; False if its session ended meanwhile.
+
+        Raises:
+            InteractionLost: the parked request it answers was answered already.
+        """
         with self._database.transaction() as connection:
             if not _session_stands(connection, grant.sid, grant.subject, at, hold=True):
                 return False
+            if answers is not None:
+                spend(connection, answers)
             values = {**rows.grant_values(grant), "expires_at": expires_at}
             connection.execute(insert(GRANTS).values(**values))
             if code is not None:

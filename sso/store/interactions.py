@@ -1,88 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parked requests and the card logins between their two hosts."""
+"""What must be remembered of parked requests: that one was answered, and a card login on its way back."""
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from core.db import Database
 
-from ..models import Authentication, AuthorizationRequest, Handover, Interaction
-from . import rows
-from .tables import HANDOVERS, INTERACTIONS
+from ..errors import InteractionLost
+from ..models import Handover, Interaction
+from . import texts, upsert
+from .tables import HANDOVERS, SPENT
 
 
 class InteractionRows:
-    """The tables ``interactions`` and ``handovers``."""
+    """The tables ``spent`` and ``handovers``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def park(self, name: str, browser: str, request: AuthorizationRequest | None, expires_at: int) -> None:
-        """Park a request for one browser, known by the digest of its cookie."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                insert(INTERACTIONS).values(
-                    id=name,
-                    browser=browser,
-                    request=rows.request_text(request),
-                    logged_in=False,
-                    agreed=False,
-                    expires_at=expires_at,
-                )
-            )
-
-    def find(self, name: str, browser: str, at: int) -> Interaction | None:
-        """The parked request, for the browser that began it and nobody else."""
-        chosen = and_(INTERACTIONS.c.id == name, INTERACTIONS.c.browser == browser, INTERACTIONS.c.expires_at > at)
+    def spent(self, name: str) -> bool:
+        """Whether a parked request was answered already."""
         with self._database.reading() as connection:
-            row = connection.execute(select(INTERACTIONS).where(chosen)).one_or_none()
-        return rows.interaction_of(row) if row else None
+            return connection.execute(select(SPENT.c.id).where(SPENT.c.id == name)).first() is not None
 
-    def agreed(self, name: str) -> None:
-        """The person said yes within it."""
+    def spend(self, interaction: Interaction) -> None:
+        """It is answered now.
+
+        Raises:
+            InteractionLost: another was faster.
+        """
         with self._database.transaction() as connection:
-            connection.execute(update(INTERACTIONS).where(INTERACTIONS.c.id == name).values(agreed=True))
+            spend(connection, interaction)
 
-    def finish(self, name: str) -> bool:
-        """Remove it; exactly one of many callers gets True."""
-        with self._database.transaction() as connection:
-            return connection.execute(delete(INTERACTIONS).where(INTERACTIONS.c.id == name)).rowcount == 1
-
-    def ticket(self, digest: str, interaction: str, expires_at: int) -> None:
-        """Begin a card login for an interaction."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                insert(HANDOVERS).values(
-                    ticket=digest, interaction=interaction, authentication="", expires_at=expires_at
-                )
-            )
-
-    def ticket_open(self, digest: str, at: int) -> bool:
-        """Whether a ticket is still unused."""
-        chosen = and_(HANDOVERS.c.ticket == digest, HANDOVERS.c.back.is_(None), HANDOVERS.c.expires_at > at)
+    def ticket_open(self, ticket: str) -> bool:
+        """Whether nobody logged in with a ticket yet."""
         with self._database.reading() as connection:
-            return connection.execute(select(HANDOVERS.c.ticket).where(chosen)).first() is not None
+            chosen = select(HANDOVERS.c.ticket).where(HANDOVERS.c.ticket == ticket)
+            return connection.execute(chosen).first() is None
 
-    def answer(self, digest: str, back: str, authentication: Authentication, *, at: int, expires_at: int) -> bool:
-        """Exchange a ticket for the token that goes back; works once."""
-        chosen = and_(HANDOVERS.c.ticket == digest, HANDOVERS.c.back.is_(None), HANDOVERS.c.expires_at > at)
-        text = rows.authentication_text(authentication)
+    def answer(self, handover: Handover, *, back: str, expires_at: int) -> bool:
+        """Exchange a ticket for the token that goes back, kept as its digest; works once."""
+        values = {
+            "ticket": handover.interaction.ticket,
+            "back": back,
+            "browser": handover.interaction.browser,
+            "interaction": texts.interaction_text(handover.interaction),
+            "authentication": texts.authentication_text(handover.authentication),
+            "expires_at": expires_at,
+        }
         with self._database.transaction() as connection:
-            changed = update(HANDOVERS).where(chosen).values(back=back, authentication=text, expires_at=expires_at)
-            return connection.execute(changed).rowcount == 1
+            return upsert.ensure(connection, HANDOVERS, values)
 
     def take_back(self, back: str, browser: str, at: int) -> Handover | None:
-        """Use the token that came back, in the browser whose interaction it belongs to; works once."""
-        unused = and_(HANDOVERS.c.back == back, HANDOVERS.c.used_at.is_(None), HANDOVERS.c.expires_at > at)
-        mine = select(INTERACTIONS.c.id).where(
-            INTERACTIONS.c.id == HANDOVERS.c.interaction,
-            INTERACTIONS.c.browser == browser,
-            INTERACTIONS.c.expires_at > at,
+        """Use the token that came back, in the browser whose request it belongs to; works once."""
+        unused = and_(
+            HANDOVERS.c.back == back,
+            HANDOVERS.c.browser == browser,
+            HANDOVERS.c.used_at.is_(None),
+            HANDOVERS.c.expires_at > at,
         )
+        taken = update(HANDOVERS).where(unused).values(used_at=at)
         with self._database.transaction() as connection:
-            row = connection.execute(select(HANDOVERS).where(unused, mine.exists())).one_or_none()
-            if row is None:
-                return None
-            # Where readers do not wait for writers, somebody else may have used it since it was read.
-            if connection.execute(update(HANDOVERS).where(unused).values(used_at=at)).rowcount != 1:
-                return None
-        return Handover(interaction_id=row.interaction, authentication=rows.authentication_of(row.authentication))
+            row = connection.execute(taken.returning(HANDOVERS.c.interaction, HANDOVERS.c.authentication)).one_or_none()
+        if row is None:
+            return None
+        return Handover(
+            interaction=texts.interaction_of(row.interaction),
+            authentication=texts.authentication_of(row.authentication),
+        )
+
+
+def spend(connection: Connection, interaction: Interaction) -> None:
+    """The same, inside a transaction, which must not go on after the error."""
+    if not upsert.ensure(connection, SPENT, {"id": interaction.id, "expires_at": interaction.expires_at}):
+        raise InteractionLost

@@ -2,13 +2,34 @@
 """Counting knocks at a door: before the password is looked at, so that parallel guesses cannot slip by."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, Row, case, delete, select, update
 
 from core.db import Database
 
 from .tables import ATTEMPTS
 from .upsert import ensure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where attempts are counted."""
+
+    key: str
+    # How many cost no waiting.
+    free: int
+    # Whether a right password forgives everything counted here, or itself alone.
+    forgets: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Seconds: the first wait, the longest one, and after how long failures are forgotten."""
+
+    first: int
+    longest: int
+    memory: int
 
 
 class AttemptRows:
@@ -17,32 +38,80 @@ class AttemptRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def knock(self, doors: Sequence[tuple[str, int]], *, first: int, longest: int, memory: int, at: int) -> bool:
-        """Count one attempt at every door, given with its free attempts; False, uncounted, if one is closed."""
-        with self._database.transaction() as connection:
-            failures = {key: _failures(connection, key, memory, at) for key in sorted(key for key, _ in doors)}
-            if None in failures.values():
+    def knock(self, doors: Sequence[Door], patience: Patience, *, at: int) -> bool:
+        """Count one attempt at every door; False, uncounted, if one is closed.
+
+        A closed door is seen without writing: who hammers at one makes no row and keeps nobody else waiting.
+        """
+        with self._database.reading() as connection:
+            known = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key.in_([door.key for door in doors])))
+            if any(_closed(row, patience, at) for row in known):
                 return False
-            for key, free in doors:
-                count = (failures[key] or 0) + 1
-                wait = min(longest, first << min(count - free - 1, 20)) if count > free else 0
-                values = {"failures": count, "last_at": at, "closed_until": at + wait}
-                connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.key == key).values(**values))
+        try:
+            with self._database.transaction() as connection:
+                for door in _ordered(doors):
+                    _count(connection, door, patience, at)
+        except _Closed:
+            return False
         return True
 
-    def forgive(self, *, pair: str, network: str) -> None:
-        """The password was right: the pair begins anew, and its network gets this one attempt back."""
-        fewer = case((ATTEMPTS.c.failures > 0, ATTEMPTS.c.failures - 1), else_=0)
+    def give_back(self, doors: Sequence[Door], patience: Patience) -> None:
+        """One attempt at every door was none, because nothing was checked; all others stay counted."""
         with self._database.transaction() as connection:
-            connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.key == pair))
-            connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.key == network).values(failures=fewer, closed_until=0))
+            for door in _ordered(doors):
+                query = select(ATTEMPTS).where(ATTEMPTS.c.key == door.key).with_for_update()
+                row = connection.execute(query).one_or_none()
+                if row is not None and row.failures > 0:
+                    _set(connection, door, patience, row.failures - 1, at=row.last_at)
+
+    def forgive(self, doors: Sequence[Door]) -> None:
+        """The password was right."""
+        with self._database.transaction() as connection:
+            forgive(connection, doors)
 
 
-def _failures(connection: Connection, key: str, memory: int, at: int) -> int | None:
-    """Failures that still count; None if the door is closed."""
-    ensure(connection, ATTEMPTS, {"key": key, "failures": 0, "last_at": at, "closed_until": 0})
+def forgive(connection: Connection, doors: Sequence[Door]) -> None:
+    """The password was right: it was no failure, whatever else that means at each door."""
+    fewer = case((ATTEMPTS.c.failures > 0, ATTEMPTS.c.failures - 1), else_=0)
+    for door in _ordered(doors):
+        here = ATTEMPTS.c.key == door.key
+        if door.forgets:
+            connection.execute(delete(ATTEMPTS).where(here))
+        else:
+            connection.execute(update(ATTEMPTS).where(here).values(failures=fewer, closed_until=0))
+
+
+def _ordered(doors: Sequence[Door]) -> list[Door]:
+    """Everybody locks the rows in the same order."""
+    return sorted(doors, key=lambda door: door.key)
+
+
+class _Closed(Exception):
+    """Undoes what was counted at other doors."""
+
+
+def _count(connection: Connection, door: Door, patience: Patience, at: int) -> None:
+    ensure(connection, ATTEMPTS, {"key": door.key, "failures": 0, "last_at": at, "closed_until": 0})
     # Locked until the commit, so that parallel knocks are counted one after another.
-    row = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key == key).with_for_update()).one()
-    if row.last_at + memory <= at:
-        return 0
-    return None if row.closed_until > at else int(row.failures)
+    row = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key == door.key).with_for_update()).one()
+    if _closed(row, patience, at):
+        raise _Closed
+    failures = 0 if _forgotten(row, patience, at) else row.failures
+    _set(connection, door, patience, failures + 1, at=at)
+
+
+def _set(connection: Connection, door: Door, patience: Patience, failures: int, *, at: int) -> None:
+    over = failures - door.free
+    # Each failure doubles the wait.
+    wait = min(patience.longest, patience.first << min(over - 1, 20)) if over > 0 else 0
+    # No wait is no time at all: a neighbour in the queue may still have the second before in mind.
+    values = {"failures": failures, "last_at": at, "closed_until": at + wait if wait else 0}
+    connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.key == door.key).values(**values))
+
+
+def _closed(row: "Row[tuple[str, int, int, int]]", patience: Patience, at: int) -> bool:
+    return bool(row.closed_until > at) and not _forgotten(row, patience, at)
+
+
+def _forgotten(row: "Row[tuple[str, int, int, int]]", patience: Patience, at: int) -> bool:
+    return bool(row.last_at + patience.memory <= at)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the log told: who and what is barred, and how far we have listened. Hearing twice changes nothing."""
+"""What the log told: who and what is barred, and how far we have listened.
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+Every worker hears everything, some later than others. The newest entry about a person or certificate wins, whoever
+hears it first; hearing an older one afterwards changes nothing, and hearing one twice neither.
+"""
+
+from sqlalchemy import Connection, and_, or_, select
 
 from core.db import Database
 
+from . import upsert
 from .tables import BARRED, HEARD
-from .upsert import ensure
 
 
 class NewsRows:
@@ -23,20 +27,12 @@ class NewsRows:
     def advance(self, position: int) -> None:
         """Everything before ``position`` was heard; never goes back."""
         with self._database.transaction() as connection:
-            ensure(connection, HEARD, {"id": 1, "position": position})
-            behind = and_(HEARD.c.id == 1, HEARD.c.position < position)
-            connection.execute(update(HEARD).where(behind).values(position=position))
+            upsert.put(connection, HEARD, {"id": 1, "position": position}, where=HEARD.c.position < position)
 
-    def bar(self, kind: str, name: str, position: int) -> None:
-        """A person or certificate counts no more."""
+    def unbar(self, kind: str, name: str, position: int, at: int) -> None:
+        """A person or certificate counts again, unless a later entry said otherwise."""
         with self._database.transaction() as connection:
-            _forget(connection, kind, name, position)
-            ensure(connection, BARRED, {"kind": kind, "id": name, "position": position})
-
-    def unbar(self, kind: str, name: str, position: int) -> None:
-        """It counts again, unless it was barred anew by a later entry."""
-        with self._database.transaction() as connection:
-            _forget(connection, kind, name, position)
+            _tell(connection, kind, name, position, released_at=at)
 
     def barred(self, *, subject: str, certificate: str) -> bool:
         """Whether a person or the certificate used is barred."""
@@ -44,13 +40,19 @@ class NewsRows:
             return is_barred(connection, subject=subject, certificate=certificate)
 
 
+def bar(connection: Connection, kind: str, name: str, position: int) -> bool:
+    """A person or certificate counts no more; False if a later entry said otherwise."""
+    return _tell(connection, kind, name, position, released_at=None)
+
+
 def is_barred(connection: Connection, *, subject: str, certificate: str) -> bool:
     """The same, inside a transaction."""
     person = and_(BARRED.c.kind == "person", BARRED.c.id == subject)
     card = and_(BARRED.c.kind == "certificate", BARRED.c.id == certificate)
-    return connection.execute(select(BARRED.c.id).where(or_(person, card)).limit(1)).first() is not None
+    chosen = and_(or_(person, card), BARRED.c.released_at.is_(None))
+    return connection.execute(select(BARRED.c.id).where(chosen).limit(1)).first() is not None
 
 
-def _forget(connection: Connection, kind: str, name: str, position: int) -> None:
-    chosen = and_(BARRED.c.kind == kind, BARRED.c.id == name, BARRED.c.position <= position)
-    connection.execute(delete(BARRED).where(chosen))
+def _tell(connection: Connection, kind: str, name: str, position: int, *, released_at: int | None) -> bool:
+    values = {"kind": kind, "id": name, "position": position, "released_at": released_at}
+    return upsert.put(connection, BARRED, values, where=BARRED.c.position <= position)

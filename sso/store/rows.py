@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows to models and back; sets travel as sorted words, nested models as JSON."""
+"""Rows to models and back; sets lie as sorted words."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row
 
-from ..models import Authentication, AuthorizationRequest, Client, Code, Consent, Grant, Interaction, Session
+from ..models import Client, Code, Consent, Grant, Session
 
-_SETS = frozenset({"scopes", "prompts", "grants"})
+_SETS = frozenset({"scopes", "grants"})
 _TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris"})
 
 
@@ -30,7 +29,7 @@ def session_of(row: Row[Any]) -> Session:
 
 
 def session_values(session: Session) -> dict[str, Any]:
-    """A login's row, without the digest of its cookie."""
+    """A login's row."""
     return {name: _flat(value) for name, value in asdict(session).items()}
 
 
@@ -63,45 +62,6 @@ def consent_of(row: Row[Any]) -> Consent:
     return Consent(**_values(row))
 
 
-def interaction_of(row: Row[Any]) -> Interaction:
-    """A parked request."""
-    return Interaction(
-        id=row.id,
-        request=request_of(row.request) if row.request else None,
-        logged_in=bool(row.logged_in),
-        agreed=bool(row.agreed),
-        expires_at=row.expires_at,
-    )
-
-
-def request_text(request: AuthorizationRequest | None) -> str:
-    """A validated request as JSON."""
-    if request is None:
-        return ""
-    return json.dumps({name: _listed(value) for name, value in asdict(request).items()})
-
-
-def request_of(text: str) -> AuthorizationRequest:
-    """And back; only we write these, behind the checks."""
-    values: dict[str, Any] = json.loads(text)
-    for name in values.keys() & _SETS:
-        values[name] = frozenset(values[name])
-    return AuthorizationRequest(**values)
-
-
-def authentication_text(authentication: Authentication) -> str:
-    """A card login on its way back."""
-    return json.dumps(asdict(authentication))
-
-
-def authentication_of(text: str) -> Authentication | None:
-    """And back; None while the card host has not seen a certificate."""
-    if not text:
-        return None
-    values = json.loads(text)
-    return Authentication(**{**values, "methods": tuple(values["methods"])})
-
-
 def _values(row: Row[Any]) -> dict[str, Any]:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     for name in values.keys() & _SETS:
@@ -113,10 +73,6 @@ def _values(row: Row[Any]) -> dict[str, Any]:
 
 def _flat(value: Any) -> Any:
     return " ".join(sorted(value) if isinstance(value, frozenset) else value) if _many(value) else value
-
-
-def _listed(value: Any) -> Any:
-    return sorted(value) if _many(value) else value
 
 
 def _many(value: Any) -> bool:

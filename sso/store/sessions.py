@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins. Ending one ends its families in the same transaction and leaves the record in the outbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, insert, select, update
 
 from audit import Event, encode_event
 from core.db import Database
@@ -12,20 +13,23 @@ from core.db import Database
 from ..models import Session
 from . import rows
 from .grants import revoke_where
-from .news import is_barred
-from .tables import GRANTS, INTERACTIONS, OUTBOX, SESSIONS
+from .limits import Door, forgive
+from .news import bar, is_barred
+from .tables import GRANTS, OUTBOX, SESSIONS
 
 Record = Callable[[Session], Event]
+Barred = Literal["person", "certificate"]
+_COLUMNS: dict[Barred, Column[str]] = {"person": SESSIONS.c.subject, "certificate": SESSIONS.c.certificate}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What opening a session replaces."""
+    """What opening a session settles with it."""
 
     # Digest of the cookie the browser came with; empty if none.
     previous: str
-    # The interaction the login belongs to; empty if none.
-    interaction: str
+    # Doors at which the attempt turns out to be no failure.
+    forgiven: Sequence[Door] = ()
 
 
 class SessionRows:
@@ -54,7 +58,7 @@ class SessionRows:
         with self._database.reading() as connection:
             return [rows.session_of(row) for row in connection.execute(query)]
 
-    def open(self, session: Session, digest: str, opening: Opening, ended: Record) -> bool:
+    def open(self, session: Session, opening: Opening, ended: Record) -> bool:
         """Open a session under a new cookie; False if person or certificate was barred meanwhile.
 
         A session of the same person that the cookie stood for goes on under its old identifier, so that portals stay
@@ -65,14 +69,12 @@ class SessionRows:
             if is_barred(connection, subject=session.subject, certificate=session.certificate):
                 return False
             continued = and_(SESSIONS.c.sid == session.sid, SESSIONS.c.subject == session.subject, _alive(at))
-            values = {**rows.session_values(session), "digest": digest}
+            values = rows.session_values(session)
             if connection.execute(update(SESSIONS).where(continued).values(**values)).rowcount == 0:
                 connection.execute(insert(SESSIONS).values(**values))
             if opening.previous:
                 end_where(connection, SESSIONS.c.digest == opening.previous, at, ended)
-            if opening.interaction:
-                chosen = INTERACTIONS.c.id == opening.interaction
-                connection.execute(update(INTERACTIONS).where(chosen).values(logged_in=True, agreed=False))
+            forgive(connection, opening.forgiven)
         return True
 
     def touch(self, sid: str, at: int) -> None:
@@ -88,9 +90,15 @@ class SessionRows:
         """End all sessions of a person."""
         return self._end(SESSIONS.c.subject == subject, at, ended)
 
-    def end_of_certificate(self, serial: str, at: int, ended: Record) -> list[Session]:
-        """End all sessions opened with a certificate."""
-        return self._end(SESSIONS.c.certificate == serial, at, ended)
+    def bar(self, kind: Barred, name: str, position: int, at: int, ended: Record) -> list[Session]:
+        """A person or certificate counts no more, and what was opened with it ends; nothing, if that is old news.
+
+        Both in one transaction: between them, newer news could let somebody in whom the older would throw out.
+        """
+        with self._database.transaction() as connection:
+            if not bar(connection, kind, name, position):
+                return []
+            return end_where(connection, _COLUMNS[kind] == name, at, ended)
 
     def end_expired(self, at: int, ended: Record, *, limit: int) -> list[Session]:
         """End sessions whose time is over, a few at a time."""

@@ -17,7 +17,7 @@ from .interactions import InteractionRows
 from .limits import AttemptRows
 from .news import NewsRows
 from .sessions import SessionRows
-from .tables import ATTEMPTS, CODES, GRANTS, HANDOVERS, INTERACTIONS, OUTBOX, REFRESH_TOKENS, SESSIONS
+from .tables import ATTEMPTS, BARRED, CODES, GRANTS, HANDOVERS, OUTBOX, REFRESH_TOKENS, SESSIONS, SPENT
 
 # Rows removed per transaction, so that housekeeping never holds the write lock for long.
 BATCH = 200
@@ -25,12 +25,14 @@ BATCH = 200
 _MEMORY = 24 * 3600
 
 _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
-    (INTERACTIONS, INTERACTIONS.c.id, INTERACTIONS.c.expires_at, 0),
+    (SPENT, SPENT.c.id, SPENT.c.expires_at, 0),
     (HANDOVERS, HANDOVERS.c.ticket, HANDOVERS.c.expires_at, 0),
     (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
     (GRANTS, GRANTS.c.id, GRANTS.c.expires_at, _MEMORY),
+    # No worker that is fit to serve is so far behind the news.
+    (BARRED, BARRED.c.id, BARRED.c.released_at, _MEMORY),
 )
 
 
@@ -75,4 +77,4 @@ class Store:
         if not keys:
             return 0
         with self._database.transaction() as connection:
-            return connection.execute(delete(table).where(key.in_(keys))).rowcount
+            return connection.execute(delete(table).where(key.in_(keys), column < before)).rowcount

@@ -2,161 +2,176 @@
 """The tables and their indices. Every kind of one-time value has a table of its own, so none passes for another."""
 
 import hashlib
+from typing import Any
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 from core.db import Outbox
 
+_ID_LENGTH = 64
+
 METADATA = MetaData()
 OUTBOX = Outbox(METADATA)
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, String(_ID_LENGTH), primary_key=True)
+
+
+def _id(name: str, *, unique: bool = False) -> Column[str]:
+    return Column(name, String(_ID_LENGTH), nullable=False, unique=unique)
+
+
+def _short(name: str, length: int) -> Column[str]:
+    return Column(name, String(length), nullable=False)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
+
+
+def _moment_or_never(name: str) -> Column[int]:
+    return Column(name, Integer)
+
+
+def _expiring(name: str, *parts: Column[Any] | Index) -> Table:
+    """A table whose rows are of no use to anybody after a while, found by the index ``NAME_expiry``."""
+    return Table(name, METADATA, *parts, _number("expires_at"), Index(f"{name}_expiry", "expires_at"))
+
 
 CLIENTS = Table(
     "clients",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("name", String(200), nullable=False),
-    Column("name_zh", String(200), nullable=False),
-    Column("redirect_uris", Text, nullable=False),
-    Column("post_logout_uris", Text, nullable=False),
-    Column("scopes", Text, nullable=False),
-    Column("grants", Text, nullable=False),
-    Column("audience", Text, nullable=False),
-    Column("trusted", Boolean, nullable=False),
-    Column("public", Boolean, nullable=False),
-    Column("secret_hash", String(64), nullable=False),
+    _key("id"),
+    _short("name", 200),
+    _short("name_zh", 200),
+    _text("redirect_uris"),
+    _text("post_logout_uris"),
+    _text("scopes"),
+    _text("grants"),
+    _text("audience"),
+    _flag("trusted"),
+    _flag("public"),
+    _id("secret_hash"),
 )
 
 SESSIONS = Table(
     "sessions",
     METADATA,
-    Column("sid", String(64), primary_key=True),
+    _key("sid"),
     # Of the cookie's value; changes at every login.
-    Column("digest", String(64), nullable=False, unique=True),
-    Column("subject", String(64), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("name_zh", String(200), nullable=False),
-    Column("methods", Text, nullable=False),
-    Column("assurance", Integer, nullable=False),
-    Column("certificate", String(64), nullable=False),
-    Column("network", String(64), nullable=False),
-    Column("agent", String(100), nullable=False),
-    Column("authenticated_at", Integer, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("seen_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("ended_at", Integer),
+    _id("digest", unique=True),
+    _id("subject"),
+    _short("name", 200),
+    _short("name_zh", 200),
+    _text("methods"),
+    _number("assurance"),
+    _id("certificate"),
+    _id("network"),
+    _short("agent", 100),
+    _number("authenticated_at"),
+    _number("created_at"),
+    _number("seen_at"),
+    _number("expires_at"),
+    _moment_or_never("ended_at"),
     Index("sessions_subject", "subject", "ended_at"),
     Index("sessions_certificate", "certificate", "ended_at"),
     Index("sessions_expiry", "ended_at", "expires_at"),
 )
 
-INTERACTIONS = Table(
-    "interactions",
-    METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("browser", String(64), nullable=False),
-    # The validated request as JSON; empty for "My account".
-    Column("request", Text, nullable=False),
-    Column("logged_in", Boolean, nullable=False),
-    Column("agreed", Boolean, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Index("interactions_expiry", "expires_at"),
-)
+# Parked requests live in their browsers; only that one was answered is remembered, until it could not come again.
+SPENT = _expiring("spent", _key("id"))
 
-GRANTS = Table(
+GRANTS = _expiring(
     "grants",
-    METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("subject", String(64), nullable=False),
-    Column("client_id", String(64), nullable=False),
-    Column("sid", String(64), nullable=False),
-    Column("scopes", Text, nullable=False),
-    Column("assurance", Integer, nullable=False),
-    Column("methods", Text, nullable=False),
-    Column("authenticated_at", Integer, nullable=False),
-    Column("nonce", Text, nullable=False),
-    Column("place", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("revoked_at", Integer),
+    _key("id"),
+    _id("subject"),
+    _id("client_id"),
+    _id("sid"),
+    _text("scopes"),
+    _number("assurance"),
+    _text("methods"),
+    _number("authenticated_at"),
+    _text("nonce"),
+    _text("place"),
+    _number("created_at"),
+    _moment_or_never("revoked_at"),
     Index("grants_session", "sid"),
     Index("grants_person", "subject", "client_id"),
-    Index("grants_expiry", "expires_at"),
 )
 
-CODES = Table(
+CODES = _expiring(
     "codes",
-    METADATA,
-    Column("digest", String(64), primary_key=True),
-    Column("grant_id", String(64), nullable=False),
-    Column("client_id", String(64), nullable=False),
-    Column("redirect_uri", Text, nullable=False),
-    Column("challenge", String(64), nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("used_at", Integer),
-    Index("codes_expiry", "expires_at"),
+    _key("digest"),
+    _id("grant_id"),
+    _id("client_id"),
+    _text("redirect_uri"),
+    _id("challenge"),
+    _moment_or_never("used_at"),
 )
 
-REFRESH_TOKENS = Table(
+REFRESH_TOKENS = _expiring(
     "refresh_tokens",
-    METADATA,
-    Column("digest", String(64), primary_key=True),
-    Column("grant_id", String(64), nullable=False),
-    Column("client_id", String(64), nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("used_at", Integer),
-    Index("refresh_tokens_expiry", "expires_at"),
+    _key("digest"),
+    _id("grant_id"),
+    _id("client_id"),
+    _moment_or_never("used_at"),
 )
 
 CONSENTS = Table(
     "consents",
     METADATA,
-    Column("subject", String(64), primary_key=True),
-    Column("client_id", String(64), primary_key=True),
-    Column("scopes", Text, nullable=False),
-    Column("granted_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
+    _key("subject"),
+    _key("client_id"),
+    _text("scopes"),
+    _number("granted_at"),
+    _number("expires_at"),
 )
 
 # Keyed by a digest of name and network, so that no user name is kept.
 ATTEMPTS = Table(
     "attempts",
     METADATA,
-    Column("key", String(64), primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("last_at", Integer, nullable=False),
-    Column("closed_until", Integer, nullable=False),
+    _key("key"),
+    _number("failures"),
+    _number("last_at"),
+    _number("closed_until"),
     Index("attempts_last", "last_at"),
 )
 
-# One card login: the ticket goes to the card host, the return token comes back.
-HANDOVERS = Table(
+# A card login that succeeded at the card host, on its way back. The ticket is what went there, and works once.
+HANDOVERS = _expiring(
     "handovers",
-    METADATA,
-    Column("ticket", String(64), primary_key=True),
-    Column("interaction", String(64), nullable=False),
-    Column("back", String(64), unique=True),
-    Column("authentication", Text, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("used_at", Integer),
-    Index("handovers_expiry", "expires_at"),
+    _key("ticket"),
+    _id("back", unique=True),
+    _id("browser"),
+    # The parked request and who was proved, as JSON.
+    _text("interaction"),
+    _text("authentication"),
+    _moment_or_never("used_at"),
 )
 
-# Persons disabled and certificates withdrawn, as the log told: a login that overlaps the news still fails.
+# Persons and certificates that count no more, and those that count again: a login that overlaps the news still fails,
+# and news that come late change nothing. ``position`` is the newest entry of the log that spoke about one.
 BARRED = Table(
     "barred",
     METADATA,
     Column("kind", String(16), primary_key=True),
-    Column("id", String(64), primary_key=True),
-    Column("position", Integer, nullable=False),
+    _key("id"),
+    _number("position"),
+    _moment_or_never("released_at"),
+    Index("barred_released", "released_at"),
 )
 
-HEARD = Table(
-    "heard",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("position", Integer, nullable=False),
-)
+HEARD = Table("heard", METADATA, Column("id", Integer, primary_key=True), _number("position"))
 
 
 def digest(value: str) -> str:

@@ -4,22 +4,29 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def ensure(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row unless one with its key is there."""
-    made = _insert(connection, table).values(**values)
-    connection.execute(made.on_conflict_do_nothing())
+def ensure(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless one with its key is there; exactly one of many callers gets True."""
+    made = _insert(connection, table).values(**values).on_conflict_do_nothing()
+    return _made(connection, table, made)
 
 
-def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, or give the one with its key these values."""
+def put(
+    connection: Connection, table: Table, values: Mapping[str, Any], *, where: ColumnElement[bool] | None = None
+) -> bool:
+    """Insert a row, or give the one with its key these values; with ``where``, which sees the old row, only then."""
     keys = [column.name for column in table.primary_key]
     made = _insert(connection, table).values(**values)
     changed = {name: value for name, value in values.items() if name not in keys}
-    connection.execute(made.on_conflict_do_update(index_elements=keys, set_=changed))
+    return _made(connection, table, made.on_conflict_do_update(index_elements=keys, set_=changed, where=where))
+
+
+def _made(connection: Connection, table: Table, insert: postgresql.Insert | sqlite.Insert) -> bool:
+    # Not every driver counts the rows of an insert; all return them.
+    return connection.execute(insert.returning(*table.primary_key)).first() is not None
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

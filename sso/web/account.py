@@ -22,9 +22,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
     authorization, logout, account = service.authorization, service.logout, service.account
 
     def to_login() -> ResponseReturnValue:
-        name = authorization.park(None, browser=browser.binding())
-        interaction = authorization.interaction(name, browser=browser.binding())
-        return browser.lead(authorization.proceed(interaction, session=None))
+        return browser.lead(authorization.enter(browser=browser.binding()))
 
     @routes.get("/")
     @guard.public("leads to the account page")

@@ -73,7 +73,7 @@ class Browser:
         elif isinstance(onward, Parked):
             page = "sso.consent" if onward.step is Step.CONSENT else "sso.login"
             card = "1" if onward.step is Step.STEP_UP else None
-            response = _response(redirect(url_for(page, interaction=onward.interaction, card=card), 303))
+            response = _response(redirect(url_for(page, interaction=onward.sealed, card=card), 303))
         elif onward.mode == "form_post":
             g.form_targets = (origin_of(onward.uri),)
             response = _response(

@@ -14,6 +14,7 @@ from core.web.inputs import query_text
 
 from ..errors import CardRefused
 from ..service import SignOn
+from ..service.parking import LONGEST
 from .browser import Browser, visitor
 
 CERTIFICATE_HEADER = "Tallygate-Client-Certificate"
@@ -30,7 +31,7 @@ def add(
         if caller != "nginx":
             raise Forbidden
         try:
-            back = service.login.card_shown(query_text("ticket"), _certificate(), visitor=visitor())
+            back = service.login.card_shown(query_text("ticket", longest=LONGEST), _certificate(), visitor=visitor())
         except CardRefused as error:
             page = render_template("sso/card.html", error=_(error.message), again=request.full_path)
             return page, error.kind.status

@@ -13,6 +13,7 @@ from core.web.inputs import query_text
 from ..errors import LoginRefused, StepUpNeeded
 from ..models import Client, Interaction
 from ..service import SignOn
+from ..service.parking import LONGEST
 from .browser import Browser, visitor
 from .words import title_of, wishes
 
@@ -31,8 +32,8 @@ def add(
     """Add the views."""
     authorization = service.authorization
 
-    def parked(name: str) -> tuple[Interaction, Client | None]:
-        interaction = authorization.interaction(name, browser=browser.binding())
+    def parked(sealed: str) -> tuple[Interaction, Client | None]:
+        interaction = authorization.interaction(sealed, browser=browser.binding())
         client = authorization.client(interaction)
         g.form_targets = (*authorization.form_targets(interaction), service.card_origin)
         return interaction, client
@@ -43,7 +44,7 @@ def add(
         wants_card = isinstance(error, StepUpNeeded) or query_text("card") == "1"
         return render_template(
             "sso/login.html",
-            interaction=interaction,
+            sealed=authorization.sealed(interaction),
             portal=title_of(authorization.destination(interaction)),
             error=_(error.message) if error else "",
             card_only=wants_card or asked > 1,
@@ -55,14 +56,15 @@ def add(
     def login() -> ResponseReturnValue:
         if request.host.partition(":")[0].lower() == card_host:
             return card_login()
-        if not query_text("interaction"):
+        sealed = query_text("interaction", longest=LONGEST)
+        if not sealed:
             return redirect("/account", 303)
-        return login_page(parked(query_text("interaction"))[0])
+        return login_page(parked(sealed)[0])
 
     @routes.post("/login")
     @guard.own("user name and password, checked by the directory")
     def password() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction"))
+        interaction, _client = parked(form_text("interaction", longest=LONGEST))
         try:
             opened = service.login.by_password(
                 form_text("username", optional=True),
@@ -73,41 +75,38 @@ def add(
             )
         except (LoginRefused, StepUpNeeded) as error:
             return login_page(interaction, error=error), error.kind.status
-        onward = authorization.proceed(
-            authorization.interaction(interaction.id, browser=browser.binding()), session=opened.session
-        )
+        onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)
 
     @routes.post("/login/card")
     @guard.own("the parked request of this browser")
     def to_card() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction"))
+        interaction, _client = parked(form_text("interaction", longest=LONGEST))
         ticket = service.login.card_ticket(interaction)
         return redirect(f"{service.card_origin}/login?ticket={ticket}&lang={locale()}", 303)
 
     @routes.get("/login/card")
     @guard.own("a one-use token from the card host, in the browser that asked for it")
     def from_card() -> ResponseReturnValue:
-        opened, name = service.login.by_card(
+        opened, interaction = service.login.by_card(
             query_text("handover"),
             browser=browser.binding(),
             visitor=visitor(),
             cookie=browser.session_cookie,
         )
-        interaction = authorization.interaction(name, browser=browser.binding())
-        onward = authorization.proceed(interaction, session=opened.session)
+        onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)
 
     @routes.get("/consent")
     @guard.own("the session of this browser")
     def consent() -> ResponseReturnValue:
-        interaction, client = parked(query_text("interaction"))
+        interaction, client = parked(query_text("interaction", longest=LONGEST))
         session = browser.session()
         if session is None or interaction.request is None or client is None:
             return browser.lead(authorization.proceed(interaction, session=session))
         return render_template(
             "sso/consent.html",
-            interaction=interaction,
+            sealed=authorization.sealed(interaction),
             portal=title_of(client),
             session=session,
             wishes=wishes(interaction.request.scopes),
@@ -116,17 +115,14 @@ def add(
     @routes.post("/consent")
     @guard.own("the session of this browser")
     def consented() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction"))
+        interaction, _client = parked(form_text("interaction", longest=LONGEST))
         session = browser.session()
         if session is None:
             return browser.lead(authorization.proceed(interaction, session=None))
         if form_text("choice") != "allow":
             return browser.lead(authorization.decline(interaction))
-        authorization.agree(interaction, session=session)
-        onward = authorization.proceed(
-            authorization.interaction(interaction.id, browser=browser.binding()), session=session
-        )
-        return browser.lead(onward)
+        agreed = authorization.agree(interaction, session=session)
+        return browser.lead(authorization.proceed(agreed, session=session))
 
 
 def _password() -> str:

@@ -284,6 +284,7 @@ def make_world(
         settings=SSOSettings(),
         clock=clock,
         own_record=own_record,
+        state_key=b"s" * 32,
         fresh=both_fresh,
         nudge=nudge,
     )

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on the authorization endpoint: addresses, downgrades, mix-up, foreign browsers."""
 
+import base64
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from sqlalchemy import func, select
 
-from sso.errors import BadClient
+from sso.errors import BadClient, InteractionLost
+from sso.models import Visitor
 from sso.oauth.rfc6749 import check_address
-from tests.fakes.sso_directory import LI
+from sso.store.tables import METADATA
+from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import World, answered, hidden, request
 
+VISITOR = Visitor(address="203.0.113.7", network="203.0.113.0/24", agent="")
 GOOD = "https://tax.city.localhost:8443/callback"
 _HOST = "tax.city.localhost:8443"
 TWISTED = [
@@ -226,6 +231,58 @@ def test_a_parked_request_is_answered_once(world: World) -> None:
     assert "interaction_lost" in again.text
 
 
+def test_whoever_asks_without_proving_anything_leaves_nothing_behind(world: World) -> None:
+    before = _rows(world)
+    for _ in range(3):
+        browser = world.browser()
+        page = browser.follow(browser.authorize("tax", state="s" * 2000, nonce="n" * 2000))
+        browser.get("/account")
+        # On the way to the card host, and at it without a card.
+        assert browser.card(page, None).status_code == 401
+    assert _rows(world) == before
+
+
+def test_a_parked_request_can_be_neither_read_nor_changed(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("tax", state="a-state-of-the-client"))
+    sealed = hidden(page.text, "interaction")
+    assert "a-state-of-the-client" not in page.text
+    assert b"a-state" not in base64.urlsafe_b64decode(sealed)
+    for place in range(0, len(sealed), 29):
+        changed = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
+        assert browser.get("/login", interaction=changed).status_code == 400, place
+    for other in ("", "x", "=", "é", sealed[:-1], sealed * 2, "0" * 7500):
+        assert browser.get("/login", interaction=other).status_code in (303, 400)
+
+
+def test_a_ticket_is_no_parked_request_and_a_parked_request_no_ticket(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("gateway"))
+    sealed = hidden(page.text, "interaction")
+    leads = browser.post("/login/card", page, interaction=sealed).location
+    ticket = parse_qs(urlsplit(leads).query)["ticket"][0]
+    assert browser.get("/login", interaction=ticket).status_code == 400
+    with pytest.raises(InteractionLost):
+        world.service.login.card_shown(sealed, f"card 1a {WANG}".encode(), visitor=VISITOR)
+
+
+def test_a_request_that_is_too_long_to_be_carried_about_is_refused(world: World) -> None:
+    said = answered(world.browser().authorize("tax", state="\\" * 2000, nonce="\\" * 2000))
+    assert said["error"] == "invalid_request"
+
+
+def test_a_login_counts_for_the_request_it_was_made_in_and_a_yes_for_the_person_who_said_it(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("tax", prompt="login consent"))
+    consent = browser.follow(browser.fill_in(page))
+    assert "/consent" in consent.request.path
+    # Somebody else logs in within the very same request, and is asked in turn.
+    browser.post("/consent", consent, interaction=hidden(consent.text, "interaction"), choice="allow")
+    second = browser.follow(browser.authorize("tax", prompt="login consent"))
+    yes = browser.follow(browser.fill_in(second, "wang.wei"))
+    assert "/consent" in yes.request.path
+
+
 def test_a_parked_request_expires(world: World) -> None:
     browser = world.browser()
     page = browser.follow(browser.authorize("gateway"))
@@ -262,3 +319,11 @@ def test_policies_may_ask_for_a_card_at_the_second_portal(world: World) -> None:
     assert answered(browser.authorize("gateway"))["error"] == "access_denied"
     event = world.recorder.events[-1]
     assert (event.type, event.subject, event.attributes["reason"]) == ("sso.token.refused", LI, "need-card")
+
+
+def _rows(world: World) -> dict[str, int]:
+    with world.database.reading() as connection:
+        return {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in METADATA.tables.items()
+        }

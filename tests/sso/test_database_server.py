@@ -11,8 +11,9 @@ from sqlalchemy import event, text
 
 from audit import Event, Outcome
 from core.db import Database
-from sso.models import Authentication, Code, Grant, Session
-from sso.store import Store
+from sso.errors import InteractionLost
+from sso.models import Authentication, Code, Grant, Handover, Interaction, Session
+from sso.store import Door, Patience, Store
 from sso.store.sessions import Opening
 from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
@@ -21,6 +22,7 @@ from tests.fakes.sso_directory import LI
 AT = 1000
 SESSION = Session(
     sid="sid",
+    digest="cookie",
     subject=LI,
     name="Li",
     name_zh="",
@@ -47,6 +49,7 @@ GRANT = Grant(
     place="",
     created_at=AT,
 )
+PARKED = Interaction(id="i", browser="browser", request=None, begun_as="", agreed_as="", expires_at=AT * 9)
 CODE = Code(
     digest="code", grant_id="grant", client_id="tax", redirect_uri="u", challenge="c", expires_at=AT * 9, used=False
 )
@@ -80,7 +83,7 @@ def _ended(_session: Session) -> Event:
 
 
 def _open(store: Store, session: Session = SESSION) -> None:
-    assert store.sessions.open(session, f"cookie-{session.sid}", Opening(previous="", interaction=""), _ended)
+    assert store.sessions.open(session, Opening(previous=""), _ended)
 
 
 class _Meanwhile:
@@ -104,10 +107,10 @@ class _Meanwhile:
 
 
 def test_a_card_handover_is_redeemed_once(database: Database, store: Store) -> None:
-    store.interactions.park("i", "browser", None, AT * 9)
-    store.interactions.ticket("ticket", "i", AT * 9)
     proof = Authentication(subject=LI, name="Li", name_zh="", methods=("sc",), assurance=3, certificate="1a")
-    assert store.interactions.answer("ticket", "back", proof, at=AT, expires_at=AT * 9)
+    handover = Handover(interaction=replace(PARKED, ticket="ticket"), authentication=proof)
+    assert store.interactions.answer(handover, back="back", expires_at=AT * 9)
+    assert not store.interactions.answer(handover, back="another", expires_at=AT * 9)
     won: list[object] = []
 
     def quicker() -> None:
@@ -115,7 +118,55 @@ def test_a_card_handover_is_redeemed_once(database: Database, store: Store) -> N
 
     with _Meanwhile(database, "UPDATE handovers", quicker):
         assert store.interactions.take_back("back", "browser", AT) is None
-    assert won[0] is not None
+    assert won == [handover]
+
+
+def test_a_parked_request_is_answered_once(database: Database, store: Store) -> None:
+    _open(store)
+    other = replace(GRANT, id="other")
+
+    def quicker() -> None:
+        outcome = _event("sso.code.issued")
+        assert store.grants.issue(other, None, expires_at=AT * 9, at=AT, outcome=outcome, answers=PARKED)
+
+    with (
+        _Meanwhile(database, "INSERT INTO spent", quicker),
+        pytest.raises(InteractionLost),
+    ):
+        store.grants.issue(GRANT, CODE, expires_at=AT * 9, at=AT, outcome=_event("sso.code.issued"), answers=PARKED)
+    assert store.grants.standing("other", AT)
+    assert not store.grants.standing("grant", AT)
+
+
+def test_parallel_guesses_are_all_counted(store: Store) -> None:
+    door, patience = Door(key="door", free=3, forgets=True), Patience(first=2, longest=900, memory=3600)
+    let_in: list[bool] = []
+    together = threading.Barrier(8)
+
+    def guess() -> None:
+        together.wait()
+        let_in.append(store.attempts.knock([door], patience, at=AT))
+
+    guesses = [threading.Thread(target=guess) for _ in range(8)]
+    for thread in guesses:
+        thread.start()
+    for thread in guesses:
+        thread.join()
+    # Three that cost nothing, one that closes the door.
+    assert sorted(let_in) == [False] * 4 + [True] * 4
+
+
+def test_old_news_that_overlap_new_ones_change_nothing(database: Database, store: Store) -> None:
+    store.sessions.bar("person", LI, 5, AT, _ended)
+
+    def released() -> None:
+        store.news.unbar("person", LI, 6, AT)
+        _open(store)
+
+    with _Meanwhile(database, "INSERT INTO barred", released):
+        assert store.sessions.bar("person", LI, 5, AT, _ended) == []
+    assert not store.news.barred(subject=LI, certificate="")
+    assert store.sessions.by_cookie("cookie", AT) is not None
 
 
 def test_a_session_that_two_workers_end_at_once_is_recorded_once(database: Database, store: Store) -> None:

@@ -61,13 +61,14 @@ def test_the_record_stands_before_each_answer(world: World) -> None:
     assert tokens.status_code == 200
     kinds = [(event.type, event.outcome) for event in world.recorder.events]
     assert kinds == [
+        ("sso.login.attempted", Outcome.INTENDED),
         ("sso.login", Outcome.SUCCESS),
         ("sso.consent.granted", Outcome.INTENDED),
         ("sso.code.intended", Outcome.INTENDED),
         ("sso.token.intended", Outcome.INTENDED),
     ]
-    assert world.drain()[4:] == ["sso.consent.granted", "sso.code.issued", "sso.token.issued"]
-    login = world.recorder.events[0]
+    assert world.drain()[5:] == ["sso.consent.granted", "sso.code.issued", "sso.token.issued"]
+    login = world.recorder.events[1]
     assert login.subject == LI
     assert login.sealed["name"] == "Li Na"
     assert "address" not in " ".join(login.attributes)

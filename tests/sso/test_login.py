@@ -6,10 +6,14 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from audit import Outcome
+from directory import Person
 from sso.errors import InteractionLost
 from sso.models import LoginDecision, Visitor
+from sso.store import Door, Patience
+from sso.store.tables import ATTEMPTS
 from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import World, answered, hidden
 
@@ -115,6 +119,82 @@ def test_an_outage_of_the_directory_counts_against_nobody(world: World) -> None:
         assert browser.fill_in(page).status_code == 503
     world.people.down = False
     assert browser.fill_in(page).status_code == 303
+
+
+def test_an_outage_of_the_directory_forgives_nothing_that_was_wrong_before(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("gateway"))
+    for _ in range(4):
+        browser.fill_in(page, password="wrong")
+    world.people.down = True
+    browser.fill_in(page, password="wrong")
+    world.people.down = False
+    browser.fill_in(page, password="wrong")
+    # That was the fifth: the door is closed.
+    asked = world.people.asked
+    assert browser.fill_in(page).status_code == 401
+    assert world.people.asked == asked
+
+
+def test_while_the_log_refuses_no_password_is_checked_and_no_failure_forgotten(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("gateway"))
+    for _ in range(4):
+        browser.fill_in(page, password="wrong")
+    asked, before = world.people.asked, _failures(world)
+    world.recorder.down = True
+    for password in ("wrong", "correct horse li.na"):
+        for _ in range(5):
+            assert browser.fill_in(page, password=password).status_code == 503
+    assert world.people.asked == asked
+    assert _failures(world) == before
+    world.recorder.down = False
+    browser.fill_in(page, password="wrong")
+    assert browser.fill_in(page).status_code == 401
+    assert world.people.asked == asked + 1
+
+
+def test_a_failure_counts_although_its_record_could_not_be_made(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("gateway"))
+
+    _silence_after_the_check(world)
+    for _ in range(5):
+        world.recorder.down = False
+        assert browser.fill_in(page, password="wrong").status_code == 503
+    world.recorder.down = False
+    asked = world.people.asked
+    assert browser.fill_in(page).status_code == 401
+    assert world.people.asked == asked
+
+
+def test_a_right_password_is_not_forgiven_before_its_session_is_open(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("gateway"))
+    for _ in range(3):
+        browser.fill_in(page, password="wrong")
+    _silence_after_the_check(world)
+    assert browser.fill_in(page).status_code == 503
+    # Right and wrong leave the same behind, so that the next wait tells nothing.
+    assert max(_failures(world)) == 4
+
+
+def test_who_asked_a_second_ago_is_not_turned_away_because_a_neighbour_was_quicker(world: World) -> None:
+    doors = [Door(key="pair", free=4, forgets=True), Door(key="network", free=60, forgets=False)]
+    patience = Patience(first=2, longest=900, memory=3600)
+    assert world.store.attempts.knock(doors, patience, at=1001)
+    assert world.store.attempts.knock(doors, patience, at=1000)
+
+
+def test_who_hammers_at_a_closed_door_leaves_nothing_behind(world: World) -> None:
+    browser = world.browser()
+    page = browser.follow(browser.authorize("gateway"))
+    for number in range(61):
+        browser.fill_in(page, f"name{number}", "wrong")
+    before = len(_failures(world))
+    for number in range(20):
+        browser.fill_in(page, f"another{number}", "wrong")
+    assert len(_failures(world)) == before
 
 
 def test_without_a_record_nobody_logs_in(world: World) -> None:
@@ -316,6 +396,22 @@ def test_a_ticket_works_once(world: World) -> None:
     world.service.login.card_shown(token, f"card 1a2b {WANG}".encode(), visitor=visitor)
     with pytest.raises(InteractionLost):
         world.service.login.card_shown(token, f"card 1a2b {WANG}".encode(), visitor=visitor)
+
+
+def _silence_after_the_check(world: World) -> None:
+    """The log dies in the very moment in which a password is looked at."""
+    check = world.people.authenticate
+
+    def silenced(username: str, password: str) -> Person:
+        world.recorder.down = True
+        return check(username, password)
+
+    world.people.authenticate = silenced  # type: ignore[method-assign]  # one thing of a good default is overridden
+
+
+def _failures(world: World) -> list[int]:
+    with world.database.reading() as connection:
+        return list(connection.execute(select(ATTEMPTS.c.failures).order_by(ATTEMPTS.c.key)).scalars())
 
 
 def _visitor() -> Visitor:

@@ -1,16 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers share tables, not policies: each hears every release itself, whatever another heard already."""
 
+from datetime import timedelta
+
+from sqlalchemy import select
+
 from audit import Entry, Event, Outcome
 from sso.service.news import News
+from sso.store.tables import BARRED
 from tests.fakes.sso_directory import LI
 
 from .conftest import World
 
 
-def _entry(world: World, kind: str, index: int) -> Entry:
+def _entry(world: World, kind: str, index: int, *, object_: str = "") -> Entry:
     event = Event(
-        key=f"{index:032}", type=kind, outcome=Outcome.SUCCESS, at=world.clock.now(), source="directory", subject=LI
+        key=f"{index:032}",
+        type=kind,
+        outcome=Outcome.SUCCESS,
+        at=world.clock.now(),
+        source="directory",
+        subject="" if object_ else LI,
+        object=object_,
+        attributes={"issuer": "people"} if object_ else {},
     )
     return Entry(index=index, event=event)
 
@@ -47,3 +59,43 @@ def test_a_release_between_reading_the_bundle_and_the_first_word_is_not_missed(w
     quick.hear([_entry(world, "policy.released", 5)])
     assert late.start() == 6
     assert loads
+
+
+def test_a_worker_that_hears_late_bars_nobody_again_and_ends_nothing(world: World) -> None:
+    (quick, _), (slow, _) = _worker(world), _worker(world)
+    disabled = _entry(world, "directory.person.disabled", 5)
+    enabled = _entry(world, "directory.person.enabled", 6)
+    quick.hear([disabled])
+    quick.hear([enabled])
+    browser = world.browser()
+    browser.log_in()
+    slow.hear([disabled])
+    assert not world.store.news.barred(subject=LI, certificate="")
+    assert browser.get("/account").status_code == 200
+    slow.hear([enabled])
+    assert browser.get("/account").status_code == 200
+
+
+def test_the_newest_news_about_a_card_win_in_whatever_order_workers_hear_them(world: World) -> None:
+    (quick, _), (slow, _) = _worker(world), _worker(world)
+    suspended, released, revoked = (
+        _entry(world, f"ca.certificate.{kind}", index, object_="1a")
+        for index, kind in enumerate(("suspended", "released", "revoked"), 5)
+    )
+    for entry in (suspended, released, revoked):
+        quick.hear([entry])
+    for entry in (suspended, released):
+        slow.hear([entry])
+        assert world.store.news.barred(subject=LI, certificate="1a")
+    slow.hear([revoked, revoked])
+    assert world.store.news.barred(subject=LI, certificate="1a")
+
+
+def test_what_was_released_long_ago_is_forgotten_and_what_is_barred_never(world: World) -> None:
+    worker, _ = _worker(world)
+    worker.hear([_entry(world, "directory.person.disabled", 5), _entry(world, "directory.person.enabled", 6)])
+    worker.hear([_entry(world, "ca.certificate.revoked", 7, object_="1a")])
+    world.clock.advance(timedelta(days=2))
+    worker.hear([])
+    with world.database.reading() as connection:
+        assert [row.id for row in connection.execute(select(BARRED.c.id))] == ["1a"]

@@ -94,8 +94,8 @@ def next_step(
         client=client,
         session=session,
         consent=consent,
-        logged_in=interaction is not None and interaction.logged_in,
-        agreed=interaction is not None and interaction.agreed,
+        logged_in=interaction is not None and interaction.logged_in(session),
+        agreed=interaction is not None and interaction.agreed(session),
         at=at,
     )
     return next((step for need in STEPS if (step := need(situation)) is not None), Step.ISSUE)
