@@ -79,6 +79,7 @@ def application(context: Context) -> Flask:
     follower.append(Follower(feed, start=news.start, hear=news.hear, clock=context.clock))
     relay.start()
     follower[0].start()
+    service.housekeeping.start()
     guard = context.guard(ROLE)
 
     def ready() -> None:

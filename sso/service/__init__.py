@@ -9,6 +9,7 @@ from .collaborators import Cards as Cards
 from .collaborators import DecideLogin as DecideLogin
 from .collaborators import People as People
 from .collaborators import Person as Person
+from .housekeeping import Housekeeping as Housekeeping
 from .keys import load_keys as load_keys
 from .keys import make_keys as make_keys
 from .keys import rotate_keys as rotate_keys

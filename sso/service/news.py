@@ -7,14 +7,12 @@ from audit import Entry, Event
 from core.clock import Clock
 
 from ..models import Session
-from ..store import BATCH, Store
+from ..store import Store
 from ..store.sessions import Barred
 from .records import Records
 
 # Entries heard before the position is written down, if none of them concerned us.
 _STRIDE = 500
-# Seconds between two batches of housekeeping.
-_HOUSEKEEPING = 60.0
 
 
 class News:
@@ -39,7 +37,6 @@ class News:
         self._issuer = source
         self._written = 0
         self._heard: int | None = None
-        self._housekeeping_due = clock.monotonic() + _HOUSEKEEPING
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -59,7 +56,7 @@ class News:
         return self._heard
 
     def hear(self, entries: Sequence[Entry]) -> None:
-        """Act on what is new; an empty sequence is a heartbeat, and a time for housekeeping."""
+        """Act on what is new; an empty sequence is a heartbeat."""
         acted = False
         for entry in entries:
             act = _ACTS.get(entry.event.type)
@@ -73,11 +70,6 @@ class News:
             self._heard = entries[-1].index + 1
         if acted:
             self._nudge()
-        if self._clock.monotonic() >= self._housekeeping_due:
-            gone = self._store.purge(self._now(), self._ended("expired"))
-            # More is waiting: go on at the next heartbeat, a batch at a time, so that news are never late.
-            pause = 0.0 if gone >= BATCH else _HOUSEKEEPING
-            self._housekeeping_due = self._clock.monotonic() + pause
 
     def _person_disabled(self, entry: Entry) -> None:
         self._bar("person", entry.event.subject, entry, reason="person disabled")

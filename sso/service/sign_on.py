@@ -14,6 +14,7 @@ from ..store import Store
 from .account import Account, OwnRecord
 from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
+from .housekeeping import Housekeeping
 from .login import Login
 from .logout import Logout
 from .news import News
@@ -91,4 +92,5 @@ class SignOn:
         )
         self.logout = Logout(issuer=issuer, store=store, keys=keys, records=records, clock=clock, nudge=nudge)
         self.account = Account(store=store, records=records, clock=clock, own_record=own_record, nudge=nudge)
+        self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge)
         self.news = News(store=store, records=records, clock=clock, nudge=nudge, reload_policies=reload_policies)

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from audit import Entry, Event, Outcome
-from sso.models import Interaction
 from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import World, answered, hidden
 
@@ -208,32 +207,6 @@ def test_the_position_is_written_now_and_then(world: World) -> None:
     assert world.store.news.position() >= 500
     world.store.news.advance(3)
     assert world.store.news.position() >= 500
-
-
-def test_housekeeping_removes_what_nobody_can_use(world: World) -> None:
-    browser = world.browser()
-    browser.log_in("tax")
-    browser.authorize("tax", prompt="login")
-    world.clock.advance(timedelta(days=3))
-    world.service.news.hear([])
-    world.clock.advance(timedelta(days=3))
-    world.service.news.hear([])
-    assert world.drain().count("sso.session.ended") == 1
-    at = int(world.clock.now().timestamp())
-    assert world.store.purge(at, lambda session: pytest.fail(session.sid)) == 0
-
-
-def test_housekeeping_keeps_up_with_a_flood_of_finished_logins(world: World) -> None:
-    at = int(world.clock.now().timestamp())
-    for number in range(450):
-        world.store.interactions.spend(
-            Interaction(id=str(number), browser="", request=None, begun_as="", agreed_as="", expires_at=at + 900)
-        )
-    world.clock.advance(timedelta(hours=1))
-    for _ in range(3):
-        world.service.news.hear([])
-    assert world.store.purge(at + 3600, lambda session: pytest.fail(session.sid)) == 0
-    assert not world.store.interactions.spent("449")
 
 
 def _sid(id_token: str) -> str:

@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers share tables, not policies: each hears every release itself, whatever another heard already."""
 
-from datetime import timedelta
-
-from sqlalchemy import select
-
 from audit import Entry, Event, Outcome
 from sso.service.news import News
-from sso.store.tables import BARRED
 from tests.fakes.sso_directory import LI
 
 from .conftest import World
@@ -89,13 +84,3 @@ def test_the_newest_news_about_a_card_win_in_whatever_order_workers_hear_them(wo
         assert world.store.news.barred(subject=LI, certificate="1a")
     slow.hear([revoked, revoked])
     assert world.store.news.barred(subject=LI, certificate="1a")
-
-
-def test_what_was_released_long_ago_is_forgotten_and_what_is_barred_never(world: World) -> None:
-    worker, _ = _worker(world)
-    worker.hear([_entry(world, "directory.person.disabled", 5), _entry(world, "directory.person.enabled", 6)])
-    worker.hear([_entry(world, "ca.certificate.revoked", 7, object_="1a")])
-    world.clock.advance(timedelta(days=2))
-    worker.hear([])
-    with world.database.reading() as connection:
-        assert [row.id for row in connection.execute(select(BARRED.c.id))] == ["1a"]
