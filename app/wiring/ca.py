@@ -157,7 +157,9 @@ def desk(settings: GatewaySettings) -> Desk:
 class People(Protocol):
     """Where the person who asks is looked up."""
 
-    def person(self, subject: str) -> Person: ...  # noqa: D102
+    def person(self, subject: str) -> Person:
+        """One person; raises NotFound."""
+        ...
 
 
 class ShippedPolicies:

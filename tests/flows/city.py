@@ -138,7 +138,7 @@ def started(*options: str, prepare: Callable[[Path], None] = lambda _: None) -> 
     except BaseException:
         logs = folder / "logs"
         for log in sorted(logs.glob("*.log")) if logs.exists() else []:
-            print(f"--- {log.name}", log.read_text("utf-8", "replace")[-3000:], sep="\n")  # noqa: T201
+            print(f"--- {log.name}", log.read_text("utf-8", "replace")[-3000:], sep="\n")  # noqa: T201 - pytest shows it with the failure
         raise
     finally:
         if city._process is not None and city._process.poll() is None:

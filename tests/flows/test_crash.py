@@ -40,7 +40,7 @@ def city() -> Iterator[City]:
             # Shown with the failure; afterwards the folder is gone.
             for name in ("supervisor", "nginx", "log"):
                 log = running.terminal if name == "supervisor" else running.folder / "logs" / f"{name}.log"
-                print(f"--- {name}", log.read_text("utf-8", "replace")[-4000:], sep="\n")  # noqa: T201
+                print(f"--- {name}", log.read_text("utf-8", "replace")[-4000:], sep="\n")  # noqa: T201 - shown with -s
 
 
 # A handshake that a kill cuts short leaves its socket to the garbage collector (urllib3); that is no fault of a city.
@@ -64,11 +64,11 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
             since = time.monotonic()
             until(lambda: _all_ready(city), seconds=HEALED_WITHIN, every=0.2)
             longest = max(longest, time.monotonic() - since)
-            print(f"round {round_ + 1}: healed after {time.monotonic() - since:.1f} s", dict(memory.did))  # noqa: T201
+            print(f"round {round_ + 1}: healed after {time.monotonic() - since:.1f} s", dict(memory.did))  # noqa: T201 - shown with -s
         # Work must go on by itself, for everybody.
         before = Counter(memory.did)
         until(lambda: all(memory.did[what] > before[what] for what in before), seconds=60)
-    print(f"seed {SEED}, longest healing {longest:.1f} s, refusals", memory.refusals.most_common(40))  # noqa: T201
+    print(f"seed {SEED}, longest healing {longest:.1f} s, refusals", memory.refusals.most_common(40))  # noqa: T201 - shown with -s
     assert not memory.faults, (len(memory.faults), memory.faults[:3])
     until(lambda: _all_ready(city), seconds=HEALED_WITHIN)
     _check(city, memory)

@@ -60,7 +60,7 @@ def _as(user: str, *command: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def test_every_process_and_its_workers_have_their_own_user(city: City, separate: bool) -> None:  # noqa: FBT001
+def test_every_process_and_its_workers_have_their_own_user(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
     running = processes(city)
     assert set(running) == set(USERS)
     for role, pid in running.items():
@@ -74,7 +74,7 @@ def test_every_process_and_its_workers_have_their_own_user(city: City, separate:
                 assert int(status["CapPrm"], 16) == 0, role
 
 
-def test_no_role_reads_the_folder_of_another(city: City, separate: bool) -> None:  # noqa: FBT001
+def test_no_role_reads_the_folder_of_another(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
     for folder, owner in FOLDERS.items():
         path = city.folder / folder
         status = path.stat()
@@ -88,7 +88,7 @@ def test_no_role_reads_the_folder_of_another(city: City, separate: bool) -> None
             assert (listed.returncode == 0) == (other == owner), (other, folder)
 
 
-def test_every_secret_is_its_owners_alone(city: City, separate: bool) -> None:  # noqa: FBT001
+def test_every_secret_is_its_owners_alone(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
     secrets = [*city.folder.glob("*/pairs/*"), *city.folder.glob("*/*.key"), *city.folder.glob("*/*.secret")]
     secrets += city.folder.glob("*/keys/*")
     assert len(secrets) > 40
@@ -104,7 +104,7 @@ def test_every_secret_is_its_owners_alone(city: City, separate: bool) -> None:  
             assert _as(stranger, "cat", str(path)).returncode != 0, path
 
 
-def test_the_roots_key_belongs_to_no_running_role(city: City, separate: bool) -> None:  # noqa: FBT001
+def test_the_roots_key_belongs_to_no_running_role(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
     for path in (city.folder / "offline").rglob("*"):
         assert path.stat().st_uid == os.geteuid()
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
@@ -113,7 +113,7 @@ def test_the_roots_key_belongs_to_no_running_role(city: City, separate: bool) ->
     assert (city.folder / "offline" / "root.key").exists()
 
 
-def test_sockets_are_closed_to_everybody_else(city: City, separate: bool) -> None:  # noqa: FBT001
+def test_sockets_are_closed_to_everybody_else(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
     run = city.folder / "run"
     assert stat.S_IMODE(run.stat().st_mode) & 0o007 == 0
     sockets = [path for path in run.iterdir() if path.is_socket()]
