@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from core.calls import Peer
 from core.errors import Unavailable
+from core.identity import HEADER
 
 from .models import Profile, SealOrder
 
@@ -25,16 +26,18 @@ class SignatureClient:
         Raises:
             TallygateError: as ``Sealing.seal``.
         """
-        query = urlencode(
-            {
-                "organisation": order.organisation,
+        said: dict[str, str | int] = {"organisation": order.organisation}
+        headers = dict(PDF)
+        if order.unverified_identity:
+            headers[HEADER] = order.unverified_identity
+        else:
+            said |= {
                 "actor": order.actor,
                 "assurance": order.assurance,
                 "zone": order.zone,
                 "session": order.session,
             }
-        )
-        return self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=PDF).body
+        return self._peer.call("POST", f"{API}/seal?{urlencode(said)}", body=order.document, headers=headers).body
 
     def establish(self, organisation: str, *, renew: bool = False) -> str:
         """Give an organisation its seal; the serial of its certificate."""

@@ -12,7 +12,8 @@ TallygateError
 │   ├── AlreadySigned       a further signature would show up as a change under the first
 │   ├── NoSeal              the organisation has no seal
 │   ├── SealChanged         somebody else gave the organisation another seal at the same moment
-│   └── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
+│   ├── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
+│   └── WishUsed            this very request was carried out already
 └── Unavailable
     ├── Busy                every reading process is at work
     └── Unconfined          the process that opens documents cannot be locked in
@@ -77,6 +78,13 @@ class SealUnusable(Conflict):
 
     code = "seal_unusable"
     message = N_("The seal of this organisation cannot be used at the moment: its certificate is not valid.")
+
+
+class WishUsed(Conflict):
+    """One request of a person, let through once by the gateway, is carried out once."""
+
+    code = "wish_used"
+    message = N_("This request was carried out already. Please open the page again and ask anew.")
 
 
 class Busy(Unavailable):

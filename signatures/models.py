@@ -220,15 +220,30 @@ class SealOrder:
     document: bytes
     # Identifier in the directory.
     organisation: str
-    # Subject of the person who acts.
-    actor: str
     # Role of the site that asks on the person's behalf.
     caller: str
+    # The header with which the gateway let the person through to the caller, as it came.
+    unverified_identity: str = ""
+    # What the caller says of the person; counts only from callers that are not behind the gateway.
+    actor: str = ""
     # How surely the caller knows the person, 0 to 3.
     assurance: int = 0
     # Zone the person works in.
     zone: str = "internal"
     session: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Who stands behind an order, by the word of somebody we believe."""
+
+    # Subject of the person who acts.
+    actor: str
+    assurance: int
+    zone: str
+    session: str
+    # Identifier of the gateway's decision; empty where there was none.
+    decision: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from core.identity import HEADER
 from core.openapi import PEER, TEXT, document, exact, refusals
 
 from .models import Indication, Overall, Profile, Value
@@ -54,12 +55,13 @@ def _verify(largest: int) -> dict[str, Any]:
 
 def _seal(largest: int) -> dict[str, Any]:
     def text(name: str, **schema: Any) -> dict[str, Any]:
-        required = name in {"organisation", "actor"}
-        return {"name": name, "in": "query", "required": required, "schema": {"type": "string", **schema}}
+        return {"name": name, "in": "query", "required": name == "organisation", "schema": {"type": "string", **schema}}
 
     return {
         "operationId": "seal",
         "summary": "Put an organisation's seal on a document; for roles of the site",
+        "description": "A role behind the gateway passes on the header with which the gateway let the person through, "
+        "and the person is taken from there; the operator names the person.",
         "security": PEER,
         "parameters": [
             text("organisation", pattern=_IDENTIFIER),
@@ -67,6 +69,7 @@ def _seal(largest: int) -> dict[str, Any]:
             text("assurance", enum=["0", "1", "2", "3"]),
             text("zone", enum=["external", "internal", "management"]),
             text("session", pattern="^[A-Za-z0-9._~-]{0,128}$"),
+            {"name": HEADER, "in": "header", "required": False, "schema": TEXT},
         ],
         "requestBody": _pdf(largest),
         "responses": {

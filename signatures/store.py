@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from audit import Event
 from core.db import Database, Drain, Outbox
 
-from .errors import NoSeal, SealChanged
+from .errors import NoSeal, SealChanged, WishUsed
 from .models import Seal, SealState
 
 _metadata = MetaData()
@@ -40,6 +40,7 @@ _signings = Table(
     Column("serial", String(40)),
     Column("state", String(16)),
     Column("at", String(40)),
+    Column("decision", String(64)),
 )
 _outbox = Outbox(_metadata)
 
@@ -66,6 +67,8 @@ class Signing:
     commitment: str
     serial: str
     at: datetime
+    # Of the gateway, by which the person's request came through; empty for the operator's.
+    decision: str = ""
 
 
 class Store:
@@ -114,19 +117,27 @@ class Store:
             raise SealChanged from error
 
     def intend(self, signing: Signing) -> None:
-        """Remember that a sealing is about to happen."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                insert(_signings).values(
-                    key=signing.key,
-                    organisation=signing.organisation,
-                    actor=signing.actor,
-                    commitment=signing.commitment,
-                    serial=signing.serial,
-                    state=SigningState.INTENDED.value,
-                    at=signing.at.astimezone(UTC).isoformat(),
-                )
-            )
+        """Remember that a sealing is about to happen.
+
+        Raises:
+            WishUsed: one was intended by the same decision already.
+        """
+        row = insert(_signings).values(
+            key=signing.key,
+            organisation=signing.organisation,
+            actor=signing.actor,
+            commitment=signing.commitment,
+            serial=signing.serial,
+            state=SigningState.INTENDED.value,
+            at=signing.at.astimezone(UTC).isoformat(),
+            decision=signing.decision,
+        )
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(row)
+        except IntegrityError as error:
+            # The keys are drawn at random; what came twice is the decision.
+            raise WishUsed from error
 
     def finish(self, key: str, state: SigningState, outcome: Event | None) -> bool:
         """End a sealing and put its outcome into the outbox; says False if it had ended already.
@@ -211,4 +222,5 @@ def _signing(row: Any) -> Signing:
         commitment=row.commitment,
         serial=row.serial,
         at=datetime.fromisoformat(row.at),
+        decision=row.decision,
     )

@@ -15,6 +15,7 @@ import ipaddress
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from core.identity import HEADER
 from core.web import Guard, caller, json_object, locale
 from core.web.inputs import Malformed, query_text
 
@@ -29,6 +30,7 @@ from .verdict.words import QUESTIONS, moment, short
 _FORM_OVERHEAD = 64 * 1024
 _ZONES = frozenset({"external", "internal", "management"})
 _ASSURANCE = frozenset({"0", "1", "2", "3"})
+_OPERATOR = "app"
 _PUBLIC = "anybody may check a signature; only the kind of answer and the network are recorded"
 
 
@@ -81,7 +83,7 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
         return jsonify(description(largest))
 
     @blue.post("/api/v1/seal")
-    @guard.peer("app", "portal:documents")
+    @guard.peer(_OPERATOR, "portal:documents")
     def seal() -> Response:
         zone, assurance = query_text("zone") or "internal", query_text("assurance") or "0"
         if zone not in _ZONES:
@@ -91,8 +93,10 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
         order = SealOrder(
             document=_body(largest),
             organisation=query_text("organisation", optional=False, longest=64),
-            actor=query_text("actor", optional=False, longest=64),
             caller=caller(),
+            unverified_identity=request.headers.get(HEADER, ""),
+            # Whoever comes through the gateway is known by its header; the operator names the person.
+            actor=query_text("actor", longest=64),
             assurance=int(assurance),
             zone=zone,
             session=query_text("session", longest=128),
@@ -100,7 +104,7 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
         return Response(sealing.seal(order), content_type="application/pdf")
 
     @blue.post("/api/v1/seals")
-    @guard.peer("app")
+    @guard.peer(_OPERATOR)
     def establish() -> ResponseReturnValue:
         wish = json_object(longest=4096)
         organisation, renew = wish.get("organisation"), wish.get("renew", False)

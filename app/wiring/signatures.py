@@ -20,6 +20,7 @@ from signatures.sandbox import ReaderPool
 from signatures.service import IssuerLists, Sealing, Verification
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
+from signatures.service.wishes import Wishes
 from signatures.store import Store
 from signatures.web import blueprint
 
@@ -77,6 +78,10 @@ def application(context: Context) -> Flask:
         outlines=Outlines.open(settings.font, face=settings.font_face),
         clock=context.clock,
         settings=settings,
+        wishes=Wishes(
+            operators=["app"],
+            hosts={f"portal:{name}": context.verifier(site.host(name)) for name in ("documents",)},
+        ),
     )
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}

@@ -5,7 +5,8 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from audit import Event, Outcome, Recorder
 from ca.models import CertificateStatus, Issued, IssueRequest
 from core.clock import Clock
 from core.errors import Conflict, NotFound
+from core.identity import IdentityRefused
 from directory.models import Organisation, Person
 from policies.models import Action, Decision, DecisionRequest, ResourceClass
 
@@ -29,8 +31,9 @@ from ..errors import (
     SealChanged,
     SealDenied,
     SealUnusable,
+    WishUsed,
 )
-from ..models import Prepared, Seal, SealOrder, SealState
+from ..models import Prepared, Seal, SealOrder, SealState, Wish
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
 from ..pades.signing import Request
@@ -38,6 +41,7 @@ from ..sandbox import ReaderPool
 from ..store import Signing, SigningState, Store
 from .commitment import Commitments
 from .keys import SealKeys
+from .wishes import Wishes
 
 _ABANDONED_AFTER = timedelta(minutes=10)
 _ORGANISATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})")
@@ -75,6 +79,7 @@ class Sealing:
         outlines: Outlines,
         clock: Clock,
         settings: SignatureSettings,
+        wishes: Wishes,
     ) -> None:
         self._store = store
         self._readers = readers
@@ -87,6 +92,7 @@ class Sealing:
         self._commitments = commitments
         self._clock = clock
         self._settings = settings
+        self._wishes = wishes
         # A seal is drawn once per organisation and process.
         self._draw = lru_cache(maxsize=256)(
             lambda name_zh, name: drawing.seal(outlines, name_zh=name_zh or name, name=name)
@@ -137,7 +143,9 @@ class Sealing:
         """The document with the organisation's seal on its last page.
 
         Raises:
+            IdentityRefused: nobody we believe says who the person is; recorded.
             SealDenied: this person may not; recorded.
+            WishUsed: the gateway let this request through once, and it was carried out; recorded.
             NoSeal, SealUnusable: the organisation cannot seal now.
             CannotSeal, AlreadySigned: the document cannot take a seal.
             RecordUnavailable: the intent has no receipt; nothing was signed.
@@ -146,7 +154,8 @@ class Sealing:
         if not order.document:
             raise NothingSent
         commitment = self._commitments.of(order.document)
-        decision = self._permission(order, commitment)
+        wish = self._wish(order, commitment)
+        decision = self._permission(order, wish, commitment)
         # 2. The seal and what its issuer says of it at this moment.
         seal = self._store.seal_of(order.organisation)
         self._usable(seal)
@@ -155,17 +164,9 @@ class Sealing:
         at = self._clock.now()
         prepared = self._prepare(order, seal)
         # 4. The intent. Without its receipt nothing is signed; a death after it leaves a row that replay() ends.
-        intent = self._event(order, commitment, seal, decision, type_="signature.intended", outcome=Outcome.INTENDED)
-        self._store.intend(
-            Signing(
-                key=intent.key,
-                organisation=order.organisation,
-                actor=order.actor,
-                commitment=commitment,
-                serial=seal.serial,
-                at=at,
-            )
-        )
+        act = _Act(order, wish, commitment, seal, decision)
+        intent = self._event(act, type_="signature.intended", outcome=Outcome.INTENDED)
+        self._intend(act, intent, at)
         try:
             self._recorder.record(intent)
             # 5. The signature, over the digest we computed ourselves.
@@ -173,12 +174,12 @@ class Sealing:
             sealed = cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
         except BaseException:
             # Whether the log took the intent may be unknown; the row says that no document left.
-            outcome = self._event(order, commitment, seal, decision, type_="signature.made", outcome=Outcome.FAILURE)
+            outcome = self._event(act, type_="signature.made", outcome=Outcome.FAILURE)
             self._store.finish(intent.key, SigningState.FAILED, outcome)
             self._nudge()
             raise
         # 6. The outcome, in the transaction that ends the intent; only then does the document leave.
-        made = self._event(order, commitment, seal, decision, type_="signature.made", outcome=Outcome.SUCCESS)
+        made = self._event(act, type_="signature.made", outcome=Outcome.SUCCESS)
         if not self._store.finish(intent.key, SigningState.MADE, made):
             raise Conflict
         self._nudge()
@@ -198,6 +199,7 @@ class Sealing:
                 subject=signing.actor,
                 object=signing.commitment,
                 organisation=signing.organisation,
+                decision=signing.decision,
                 attributes={"certificate": signing.serial, "reason": "process_died"},
             )
             ended += self._store.finish(signing.key, SigningState.FAILED, event)
@@ -211,13 +213,41 @@ class Sealing:
         except NoSeal:
             return None
 
-    def _permission(self, order: SealOrder, commitment: str) -> Decision:
+    def _wish(self, order: SealOrder, commitment: str) -> Wish:
+        try:
+            wish = self._wishes.read(order, at=self._clock.now())
+        except IdentityRefused as error:
+            # Whoever the caller named, nobody we believe did: the record of that person stays clean.
+            self._refuse(order, Wish(actor="", assurance=0, zone="", session=""), commitment, code=error.code)
+            raise
+        if order.actor not in {"", wish.actor}:
+            self._refuse(order, wish, commitment, code="other_person")
+            raise SealDenied
+        return wish
+
+    def _intend(self, act: "_Act", intent: Event, at: datetime) -> None:
+        signing = Signing(
+            key=intent.key,
+            organisation=act.order.organisation,
+            actor=act.wish.actor,
+            decision=act.wish.decision,
+            commitment=act.commitment,
+            serial=act.seal.serial,
+            at=at,
+        )
+        try:
+            self._store.intend(signing)
+        except WishUsed as error:
+            self._refuse(act.order, act.wish, act.commitment, code=error.code)
+            raise
+
+    def _permission(self, order: SealOrder, wish: Wish, commitment: str) -> Decision:
         at = self._clock.now()
         try:
-            person = self._people.person(order.actor)
+            person = self._people.person(wish.actor)
             self._organisation(order.organisation)
         except NotFound as error:
-            self._refuse(order, commitment, code="unknown")
+            self._refuse(order, wish, commitment, code="unknown")
             raise SealDenied from error
         mandates = frozenset(
             mandate.organisation
@@ -233,21 +263,21 @@ class Sealing:
                 mandates=mandates,
                 enabled=person.enabled,
                 proofing=person.proofing.level,
-                assurance=order.assurance,
+                assurance=wish.assurance,
                 clearance=person.clearance,
                 action=Action.SEAL.value,
                 resource="seal",
                 resource_class=ResourceClass.SIGNING.value,
                 owner=order.organisation,
                 classification=0,
-                from_zone=order.zone,
-                to_zone=order.zone,
+                from_zone=wish.zone,
+                to_zone=wish.zone,
                 required_assurance=2,
                 at=at,
             )
         )
         if not decision.allowed:
-            self._refuse(order, commitment, code=decision.code, decision=decision)
+            self._refuse(order, wish, commitment, code=decision.code, decision=decision)
             raise SealDenied
         return decision
 
@@ -288,7 +318,9 @@ class Sealing:
             raise CannotSeal
         return prepared
 
-    def _refuse(self, order: SealOrder, commitment: str, *, code: str, decision: Decision | None = None) -> None:
+    def _refuse(
+        self, order: SealOrder, wish: Wish, commitment: str, *, code: str, decision: Decision | None = None
+    ) -> None:
         self._recorder.record(
             Event(
                 key=secrets.token_hex(16),
@@ -296,38 +328,49 @@ class Sealing:
                 outcome=Outcome.DENIED,
                 at=self._clock.now(),
                 source="signatures",
-                subject=order.actor,
+                subject=wish.actor,
                 object=commitment,
                 organisation=order.organisation,
-                session=order.session,
-                zone=order.zone,
+                session=wish.session,
+                zone=wish.zone,
+                decision=wish.decision,
                 policy=decision.version if decision else "",
                 attributes={"code": code, "caller": order.caller, "policies": _joined(decision)},
             )
         )
 
-    def _event(
-        self, order: SealOrder, commitment: str, seal: Seal, decision: Decision, *, type_: str, outcome: Outcome
-    ) -> Event:
+    def _event(self, act: "_Act", *, type_: str, outcome: Outcome) -> Event:
         return Event(
             key=secrets.token_hex(16),
             type=type_,
             outcome=outcome,
             at=self._clock.now(),
             source="signatures",
-            subject=order.actor,
-            object=commitment,
-            organisation=order.organisation,
-            session=order.session,
-            zone=order.zone,
-            policy=decision.version,
+            subject=act.wish.actor,
+            object=act.commitment,
+            organisation=act.order.organisation,
+            session=act.wish.session,
+            zone=act.wish.zone,
+            decision=act.wish.decision,
+            policy=act.decision.version,
             attributes={
-                "certificate": seal.serial,
-                "caller": order.caller,
-                "assurance": order.assurance,
-                "policies": _joined(decision),
+                "certificate": act.seal.serial,
+                "caller": act.order.caller,
+                "assurance": act.wish.assurance,
+                "policies": _joined(act.decision),
             },
         )
+
+
+@dataclass(frozen=True)
+class _Act:
+    """One sealing that was permitted."""
+
+    order: SealOrder
+    wish: Wish
+    commitment: str
+    seal: Seal
+    decision: Decision
 
 
 def _joined(decision: Decision | None) -> str:

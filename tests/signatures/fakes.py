@@ -2,17 +2,21 @@
 """Small real collaborators: an authority that issues from the test city, a directory of three people, one rule."""
 
 import json
-from datetime import date
+import secrets
+from datetime import date, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit import Event
 from ca.models import CertificateStatus, Issued, IssueRequest, Standing
 from core.errors import NotFound
+from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from directory.models import Mandate, Organisation, Person, PersonKind
 from policies.models import Decision, DecisionRequest
+from signatures.service.wishes import Wishes
 from tests.signatures.pki import DAY, DOCUMENT_SIGNING, NOW, City
 
 CLERK = "1b6e2a54-0000-4000-8000-000000000001"
@@ -91,6 +95,34 @@ class People:
         return Organisation(
             id=identifier, name=name, name_zh=name_zh, credit_code="", agency=identifier == "tax-bureau"
         )
+
+
+PORTAL = "portal:documents"
+HOST = "documents.city.localhost"
+_GATEWAY = ec.generate_private_key(ec.SECP256R1())
+
+
+def wishes() -> Wishes:
+    """The operator, and one portal behind the gateway."""
+    return Wishes(operators=["app"], hosts={PORTAL: IdentityVerifier(_GATEWAY.public_key(), audience=HOST)})
+
+
+def let_through(
+    subject: str = CLERK, *, audience: str = HOST, method: str = "POST", at: datetime = NOW, **changes: object
+) -> str:
+    """The header of one request that the gateway let through, each by a decision of its own."""
+    fields: dict[str, object] = {
+        "subject": subject,
+        "kind": "person",
+        "session": "s1",
+        "roles": frozenset({"civil-servant"}),
+        "assurance": 2,
+        "methods": ("hwk",),
+        "zone": "internal",
+        "decision": secrets.token_hex(16),
+    }
+    identity = Identity(**{**fields, **changes})  # type: ignore[arg-type]  # fields by name
+    return IdentityIssuer(_GATEWAY).issue(identity, audience=audience, method=method, path="/seal", at=at)
 
 
 def decide(request: DecisionRequest) -> Decision:

@@ -24,7 +24,10 @@ class FakePeer:
         self._answers = answers
         self.calls: list[tuple[str, str, Any]] = []
 
-    def call(self, method: str, path: str, *, document: Any = None, body: bytes | None = None, **_: Any) -> Answer:
+    def call(
+        self, method: str, path: str, *, document: Any = None, body: bytes | None = None, headers: Any = None
+    ) -> Answer:
+        self.headers = headers
         self.calls.append((method, path, document if document is not None else body))
         found = self._answers.get(path.split("?", maxsplit=1)[0], Unavailable())
         if isinstance(found, Exception):
@@ -75,6 +78,11 @@ def test_the_client_sends_the_order_and_returns_the_document() -> None:
     order = SealOrder(document=b"x", organisation="tax-bureau", actor="a&b", caller="app", assurance=2)
     assert client.seal(order) == b"%PDF"
     assert fake.calls[0][1] == "/api/v1/seal?organisation=tax-bureau&actor=a%26b&assurance=2&zone=internal&session="
+    behind = SealOrder(document=b"x", organisation="tax-bureau", caller="portal:documents", unverified_identity="h.e.r")
+    assert client.seal(behind) == b"%PDF"
+    # Of the person nothing is said beside the gateway's header.
+    assert fake.calls[1][1] == "/api/v1/seal?organisation=tax-bureau"
+    assert fake.headers == {"Content-Type": "application/pdf", "Tallygate-Identity": "h.e.r"}
     assert client.establish("tax-bureau") == "1f"
 
 

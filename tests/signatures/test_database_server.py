@@ -24,7 +24,7 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.flows.city import until
 from tests.signatures import documents
-from tests.signatures.fakes import People, TestAuthority, decide, encode
+from tests.signatures.fakes import People, TestAuthority, decide, encode, wishes
 from tests.signatures.pki import City
 
 MIGRATIONS = Path(__file__).parents[2] / "signatures" / "migrations"
@@ -70,6 +70,7 @@ def role(
         outlines=documents.outlines(),
         clock=ManualClock(),
         settings=SignatureSettings(),
+        wishes=wishes(),
     )
     yield Role(sealing, store, database, tmp_path / "keys")
     database.close()

@@ -15,8 +15,9 @@ from audit import Outcome, RecordUnavailable
 from ca.models import Standing
 from core.db import Database, migrate
 from core.errors import NotFound
+from core.identity import IdentityRefused
 from signatures.config import SignatureSettings
-from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable
+from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable, WishUsed
 from signatures.models import Overall, Prepared, Profile, SealOrder
 from signatures.pades.inspection import inspect
 from signatures.pades.signing import Request
@@ -30,7 +31,18 @@ from signatures.verdict import judge
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CITIZEN, CLERK, MERCHANT, People, TestAuthority, decide, encode
+from tests.signatures.fakes import (
+    CITIZEN,
+    CLERK,
+    MERCHANT,
+    PORTAL,
+    People,
+    TestAuthority,
+    decide,
+    encode,
+    let_through,
+    wishes,
+)
 from tests.signatures.pki import NOW, City
 
 MIGRATIONS = Path(__file__).parents[2] / "signatures" / "migrations"
@@ -68,6 +80,7 @@ def role(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
         outlines=documents.outlines(),
         clock=clock,
         settings=SignatureSettings(),
+        wishes=wishes(),
     )
     verification = Verification(
         readers=readers,
@@ -82,9 +95,7 @@ def role(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
 
 
 def order(**changes: object) -> SealOrder:
-    asked = SealOrder(
-        document=documents.permit(), organisation="tax-bureau", actor=CLERK, caller="portal:documents", assurance=2
-    )
+    asked = SealOrder(document=documents.permit(), organisation="tax-bureau", actor=CLERK, caller="app", assurance=2)
     return replace(asked, **changes)  # type: ignore[arg-type]  # tests name the fields
 
 
@@ -157,6 +168,85 @@ def test_whoever_may_not_is_refused_and_recorded(role: Role, actor: str, organis
         role.sealing.seal(order(actor=actor, organisation=organisation, assurance=assurance))
     assert role.recorder.types() == ["signature.refused"]
     assert role.recorder.events[0].outcome is Outcome.DENIED
+
+
+def through(header: str, **changes: object) -> SealOrder:
+    """An order of the portal, which passes on the header it was asked with."""
+    return order(caller=PORTAL, unverified_identity=header, actor="", assurance=0, **changes)
+
+
+def test_behind_the_gateway_the_person_is_taken_from_its_header(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    sealed = role.sealing.seal(through(let_through(CLERK, decision="d" * 32, session="s9")))
+    assert role.verification.verify(sealed, asker=Asker()).overall is Overall.TRUSTED
+    intended = role.recorder.events[0]
+    assert (intended.type, intended.subject, intended.decision) == ("signature.intended", CLERK, "d" * 32)
+    assert (intended.session, intended.zone) == ("s9", "internal")
+    assert (intended.attributes["caller"], intended.attributes["assurance"]) == (PORTAL, 2)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "x",
+        let_through(CLERK, audience="tax.city.localhost"),
+        let_through(CLERK, audience="verify.city.localhost"),
+        let_through(CLERK, at=NOW - timedelta(seconds=61)),
+        let_through(CLERK, at=NOW + timedelta(seconds=60)),
+        # Whoever reads a page has asked for no seal.
+        let_through(CLERK, method="GET"),
+        let_through("meter", kind="device"),
+        let_through(CLERK)[:-6] + "AAAAAA",
+    ],
+)
+def test_a_header_for_another_time_host_or_deed_moves_nothing(role: Role, header: str) -> None:
+    role.sealing.establish("tax-bureau")
+    for claimed in ("", CLERK):
+        with pytest.raises(IdentityRefused):
+            role.sealing.seal(replace(through(header), actor=claimed, assurance=3, session="s1"))
+    refused = role.recorder.events[0]
+    assert role.recorder.types() == ["signature.refused"] * 2
+    # The record of the person who was named is not touched.
+    assert (refused.outcome, refused.subject, refused.decision) == (Outcome.DENIED, "", "")
+    assert (refused.attributes["caller"], refused.attributes["code"]) == (PORTAL, "identity_refused")
+
+
+def test_a_portal_cannot_vouch_for_another_person(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    with pytest.raises(SealDenied):
+        role.sealing.seal(replace(through(let_through(CITIZEN, decision="e" * 32)), actor=CLERK))
+    refused = role.recorder.events[0]
+    assert (refused.type, refused.subject, refused.decision) == ("signature.refused", CITIZEN, "e" * 32)
+    assert (refused.attributes["caller"], refused.attributes["code"]) == (PORTAL, "other_person")
+
+
+def test_a_header_is_good_for_one_seal(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    header = let_through(CLERK)
+    role.sealing.seal(through(header))
+    with pytest.raises(WishUsed):
+        role.sealing.seal(through(header, document=documents.permit(pages=2)))
+    assert role.recorder.types() == ["signature.intended", "signature.refused"]
+    assert role.recorder.events[1].attributes["code"] == "wish_used"
+    assert [row["outcome"] for row in outbox(role)] == ["success"]
+    # The operator has no such header, and his rows do not get into each other's way.
+    assert role.sealing.seal(order())
+    assert role.sealing.seal(order())
+
+
+def test_the_word_of_a_role_that_is_neither_operator_nor_behind_the_gateway_counts_for_nothing(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    with pytest.raises(IdentityRefused):
+        role.sealing.seal(order(caller="portal:tax", unverified_identity=let_through(CLERK)))
+    assert role.recorder.types() == ["signature.refused"]
+
+
+def test_the_header_s_assurance_counts_and_not_the_portal_s(role: Role) -> None:
+    role.sealing.establish("tax-bureau")
+    with pytest.raises(SealDenied):
+        role.sealing.seal(replace(through(let_through(CLERK, assurance=1)), assurance=3))
+    assert role.recorder.events[0].subject == CLERK
 
 
 def test_a_disabled_clerk_is_refused(role: Role) -> None:

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import ignored_auth
 
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.db import Database, migrate
+from core.identity import HEADER
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from signatures.config import SignatureSettings
@@ -31,7 +32,7 @@ from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CITIZEN, CLERK, People, TestAuthority, decide, encode
+from tests.signatures.fakes import CITIZEN, CLERK, PORTAL, People, TestAuthority, decide, encode, let_through, wishes
 from tests.signatures.pki import City
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         outlines=documents.outlines(),
         clock=clock,
         settings=SignatureSettings(),
+        wishes=wishes(),
     )
     verification = Verification(
         readers=readers,
@@ -240,12 +242,24 @@ def test_without_the_recorder_there_is_no_verdict_and_no_seal(
 
 def test_a_portal_seals_for_a_clerk(client: FlaskClient) -> None:
     assert client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer()).status_code == 200
-    query = f"organisation=tax-bureau&actor={CLERK}&assurance=2"
-    headers = {**PDF, **peer("portal:documents", b"b" * 32)}
-    answer = client.post(f"/api/v1/seal?{query}", data=documents.permit(), headers=headers)
+    headers = {**PDF, **peer(PORTAL, b"b" * 32), HEADER: let_through(CLERK)}
+    answer = client.post("/api/v1/seal?organisation=tax-bureau", data=documents.permit(), headers=headers)
     assert answer.status_code == 200
     assert answer.content_type == "application/pdf"
     assert client.post("/api/v1/verify", data=answer.data, headers=PDF).get_json()["overall"] == "trusted"
+
+
+@pytest.mark.parametrize("claim", ["", f"&actor={CLERK}&assurance=2", f"&actor={CLERK}&assurance=3&session=s1"])
+@pytest.mark.parametrize("header", [None, "", "x.y.z", let_through(CLERK, audience="tax.city.localhost")])
+def test_a_portal_s_own_word_is_taken_for_nobody(
+    client: FlaskClient, recorder: ListRecorder, claim: str, header: str | None
+) -> None:
+    client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer())
+    headers = {**PDF, **peer(PORTAL, b"b" * 32), **({} if header is None else {HEADER: header})}
+    answer = client.post(f"/api/v1/seal?organisation=tax-bureau{claim}", data=documents.permit(), headers=headers)
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "identity_refused")
+    (event,) = recorder.events
+    assert (event.type, event.subject, event.attributes["caller"]) == ("signature.refused", "", PORTAL)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +270,7 @@ def test_a_portal_seals_for_a_clerk(client: FlaskClient) -> None:
         (f"organisation=tax-bureau&actor={CLERK}&assurance=9", 400, "malformed"),
         (f"organisation=tax-bureau&actor={CLERK}&assurance=2&zone=moon", 400, "malformed"),
         (f"actor={CLERK}&assurance=2", 400, "malformed"),
-        ("organisation=tax-bureau&assurance=2", 400, "malformed"),
+        ("organisation=tax-bureau&assurance=2", 403, "seal_denied"),
         (f"organisation=tax-bureau&actor={CLERK}&assurance=2", 409, "no_seal"),
     ],
 )
