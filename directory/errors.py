@@ -10,7 +10,7 @@ NotFound
 Invalid
 ├── BadName                 what cannot be a name of this directory
 ├── NoSuchRole
-├── WeakPassword            too short, or used before
+├── WeakPassword            too short, too long, easy to guess, or used before
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
 ├── DutiesConflict          three powers, three people
@@ -73,7 +73,9 @@ class WeakPassword(Invalid):
     """The directory's password policy refuses it."""
 
     code = "weak_password"
-    message = N_("This password is too short or has been used before. Please choose another one.")
+    message = N_(
+        "This password is too short, too long, easy to guess or has been used before. Please choose another one."
+    )
 
 
 class UnreadableImport(Invalid):

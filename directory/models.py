@@ -15,6 +15,7 @@ N = TypeVar("N")
 USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*\Z")
 IDENTIFIER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 LONGEST_NAME = 64
+LONGEST_PASSWORD = 1024
 
 
 class PersonKind(StrEnum):
@@ -143,6 +144,20 @@ def identifier_of(text: str) -> str:
     if len(text) > LONGEST_NAME or not IDENTIFIER.match(text):
         raise BadName
     return text
+
+
+def can_be_password(text: str) -> bool:
+    """Whether this could be anybody's password: what cannot be sent to the server is none."""
+    return 0 < len(text) <= LONGEST_PASSWORD and "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+_FEWEST_CHARACTERS = 5
+
+
+def is_guessable(password: str, username: str) -> bool:
+    """Whether somebody who knows the user name would soon try it: it holds the name, or hardly any other character."""
+    folded = password.casefold()
+    return username.casefold() in folded or len(set(folded)) < _FEWEST_CHARACTERS
 
 
 _CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"

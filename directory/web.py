@@ -4,6 +4,8 @@
 What an administrator reads about people is recorded before it is shown; every change goes to the one writer.
 """
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
@@ -15,12 +17,14 @@ from core.web.inputs import query_text
 
 from .errors import NoSuchOrganisation, UnreadableImport
 from .imports import ImportReport
-from .models import ROLES, Organisation, Person
+from .models import ROLES, N, Organisation, Page, Person
 from .service import DirectoryWriter
 from .service.events import event
 
 ADMINISTRATOR = "directory-administrator"
 LONGEST_REASON = 500
+PAGE = 25
+"""Entries on one page of a list."""
 
 # Words of the tree that pages show; templates translate them by key.
 WORDS = {
@@ -110,14 +114,25 @@ def _add_words(desk: Blueprint) -> None:
         return _(CLEARANCES[number]) if 0 <= number < len(CLEARANCES) else str(number)
 
 
+def _list(
+    section: str,
+    find: Callable[..., Page[N]],
+    *,
+    seen: Callable[[str, tuple[N, ...]], None] = lambda _text, _items: None,
+) -> str:
+    """One page of a list; ``seen`` is told what it shows before it is shown."""
+    text, after = query_text("q", longest=100), query_text("after", longest=15)
+    page = find(text, after=after, limit=PAGE)
+    seen(text, page.items)
+    done = DONE.get(query_text("done", longest=20), "")
+    return render_template(f"directory/{section}.html", page=page, q=text, after=after, done=done, section=section)
+
+
 def _add_people(desk: Blueprint, writer: DirectoryWriter, guard: Guard, readings: _Readings) -> None:
     @desk.get("/")
     @guard.person(ADMINISTRATOR)
     def people() -> str:
-        text, after = query_text("q", longest=100), query_text("after", longest=15)
-        page = writer.directory.people(text, after=after, limit=25)
-        readings.searched(text, page.items)
-        return render_template("directory/people.html", page=page, q=text, after=after, section="people")
+        return _list("people", writer.directory.people, seen=readings.searched)
 
     @desk.get("/people/<subject>")
     @guard.person(ADMINISTRATOR)
@@ -192,23 +207,12 @@ def _add_things(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
     @desk.get("/organisations")
     @guard.person(ADMINISTRATOR)
     def organisations() -> str:
-        text, after = query_text("q", longest=100), query_text("after", longest=15)
-        page = writer.directory.organisations(text, after=after, limit=25)
-        return render_template("directory/organisations.html", page=page, q=text, after=after, section="organisations")
+        return _list("organisations", writer.directory.organisations)
 
     @desk.get("/devices")
     @guard.person(ADMINISTRATOR)
     def devices() -> str:
-        text, after = query_text("q", longest=100), query_text("after", longest=15)
-        page = writer.directory.devices(text, after=after, limit=25)
-        return render_template(
-            "directory/devices.html",
-            page=page,
-            q=text,
-            after=after,
-            done=DONE.get(query_text("done", longest=20), ""),
-            section="devices",
-        )
+        return _list("devices", writer.directory.devices)
 
     @desk.post("/devices/<identifier>/<verb>")
     @guard.person(ADMINISTRATOR)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from core.errors import N_
 
 from ..errors import UnreadableImport
-from .records import FIELDS, Row
+from .records import BROKEN_ROW, FIELDS, Refusal, Row
 
 MOST_ROWS = 5_000
 """Each row becomes records in the outbox, which holds 10,000."""
@@ -37,7 +37,12 @@ _NAMES = {
     "tallycreditcode": "credit_code",
     "tallyscope": "scope",
     "tallyuntil": "until",
+    "tallyholder": "username",
 }
+# Where an entry stood and how it was counted elsewhere means nothing here.
+_TREE = ("dn", "objectclass", "sn", "tallysubject", "tallynumber")
+# What every new entry is anyway.
+_UNDERSTOOD = (("tallyagency", "FALSE"), ("tallyenabled", "TRUE"))
 _DAY = 8
 
 
@@ -56,11 +61,13 @@ def read_csv(data: bytes) -> list[Row]:
         for cells in reader:
             if not cells:
                 continue
+            line = reader.line_num
             if len(cells) != len(header):
-                fields = {"": ""}
-            else:
-                fields = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-            rows.append(Row(reader.line_num, fields.pop("kind", ""), fields))
+                why = N_("it has more or fewer cells than the first line")
+                rows.append(Row(line, "", {}, Refusal(line, "", why)))
+                continue
+            fields = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
+            rows.append(Row(line, fields.pop("kind", ""), fields))
     except csv.Error as error:
         raise UnreadableImport(why=N_("it is not a table of comma-separated values")) from error
     return _bounded(rows)
@@ -72,25 +79,29 @@ def read_ldif(data: bytes) -> list[Row]:
     Raises:
         UnreadableImport: not UTF-8, not LDIF, change records, too many entries.
     """
-    rows: list[Row] = []
-    for line, pairs in _entries(_text(data)):
-        fields: dict[str, str] = {}
-        kind = ""
-        for name, value in pairs:
-            if name == "objectclass":
-                kind = _KINDS.get(value.lower(), kind)
-            elif name == "tallyagency":
-                kind = "agency" if value == "TRUE" else kind
-            elif name == "tallyholder":
-                fields["username"] = value
-            elif name not in ("dn", "sn", "tallysubject", "tallynumber", "tallyenabled"):
-                known = _NAMES.get(name, name)
-                # A value given twice, or an attribute that is not imported, is refused with its line, not dropped.
-                fields[known if known not in fields else ""] = _day(value) if known in _DAYS else value
-        if kind in ("device", "mandate"):
-            fields.pop("id", None)
-        rows.append(Row(line, kind, fields))
-    return _bounded(rows)
+    return _bounded([_row(line, pairs) for line, pairs in _entries(_text(data))])
+
+
+def _row(line: int, pairs: list[tuple[str, str]]) -> Row:
+    """One entry. What is not imported is refused, not dropped: an entry that was left out half would be another one."""
+    fields: dict[str, str] = {}
+    kinds = {_KINDS[value.lower()] for name, value in pairs if name == "objectclass" and value.lower() in _KINDS}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    for name, value in pairs:
+        if name in _TREE:
+            continue
+        if (name, value) == ("tallyagency", "TRUE") and kind == "organisation":
+            kind = "agency"
+            continue
+        if (name, value) in _UNDERSTOOD:
+            continue
+        known = _NAMES.get(name)
+        if known is None or known in fields:
+            return Row(line, kind, {}, Refusal(line, name, BROKEN_ROW))
+        fields[known] = _day(value) if known in _DAYS else value
+    if kind in ("device", "mandate"):
+        fields.pop("id", None)
+    return Row(line, kind, fields)
 
 
 _DAYS = ("proofing_date", "until")

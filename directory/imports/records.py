@@ -45,16 +45,7 @@ _LONGEST = 120
 _HIGHEST_LEVEL = 3
 _MAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
 
-_BROKEN_ROW = N_("this line has fields it cannot have")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table or one entry of an LDIF file; ``fields`` holds what is not empty."""
-
-    line: int
-    kind: str
-    fields: dict[str, str]
+BROKEN_ROW = N_("this line has fields it cannot have")
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,17 @@ class Refusal:
     line: int
     field: str
     why: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table or one entry of an LDIF file; ``fields`` holds what is not empty."""
+
+    line: int
+    kind: str
+    fields: dict[str, str]
+    # What is wrong with the line as such; its fields are then not looked at.
+    broken: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,9 @@ def parse(rows: list[Row], *, new_id: Callable[[], str]) -> Batch:
 
 
 def _shape(row: Row, batch: Batch) -> None:
+    if row.broken:
+        batch.refused.append(row.broken)
+        return
     if row.kind not in _REQUIRED:
         batch.refuse(row.line, "kind", N_("this is not a kind of entry"))
         return
@@ -133,7 +138,7 @@ def _shape(row: Row, batch: Batch) -> None:
     allowed = {*_REQUIRED[row.kind], *_OPTIONAL[row.kind]}
     for name, value in row.fields.items():
         if name not in allowed:
-            batch.refuse(row.line, name, _BROKEN_ROW)
+            batch.refuse(row.line, name, BROKEN_ROW)
         elif len(value) > _LONGEST or not value.isprintable():
             batch.refuse(row.line, name, N_("it is too long or holds control characters"))
 
@@ -221,10 +226,14 @@ class _Reader:
     def day(self, name: str) -> date | None:
         text = self.text(name)
         try:
-            return date.fromisoformat(text) if text else None
+            day = date.fromisoformat(text) if text else None
         except ValueError:
+            day = None
+        # Python reads other ways of writing a day too, week numbers among them.
+        if text != (day.isoformat() if day else ""):
             self._refuse(name, N_("it must be a day written as 2026-11-20"))
             return None
+        return day
 
     def credit_code(self) -> str:
         code = self.text("credit_code").upper()

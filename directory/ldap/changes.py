@@ -17,6 +17,8 @@ class Verb(StrEnum):
     REPLACE = "replace"
     INCLUDE = "include"
     EXCLUDE = "exclude"
+    # Nothing is made: tells whether the entry was changed by other means since this was written down.
+    WITNESS = "witness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,15 @@ class Change:
             pool.replace(self.dn, self.attribute, [self.value])
         elif self.verb is Verb.INCLUDE:
             pool.include(self.dn, self.attribute, self.value)
-        else:
+        elif self.verb is Verb.EXCLUDE:
             pool.exclude(self.dn, self.attribute, self.value)
+
+    def happened(self, pool: Pool) -> bool:
+        """For ``witness``: whether the entry is another than it was."""
+        if self.verb is not Verb.WITNESS:
+            return False
+        entry = pool.read(self.dn, [self.attribute])
+        return entry is not None and entry.text(self.attribute) != self.value
 
     def take_back(self, pool: Pool) -> None:
         """Remove what an ``add`` or ``include`` brought; others are never part of a series that can fail midway."""
@@ -67,6 +76,12 @@ def enabled(dn: str, *, to: bool) -> Change:
 def member(group: str, dn: str, *, joins: bool) -> Change:
     """Put somebody into a group or take them out."""
     return Change(verb=Verb.INCLUDE if joins else Verb.EXCLUDE, dn=group, attribute="member", value=dn)
+
+
+def witness(dn: str, pool: Pool) -> Change:
+    """Note how the entry is now. The server gives each change of an entry a number of its own (entryCSN)."""
+    entry = pool.read(dn, ["entryCSN"])
+    return Change(verb=Verb.WITNESS, dn=dn, attribute="entryCSN", value=entry.text("entryCSN") if entry else "")
 
 
 def dump(changes: Sequence[Change]) -> bytes:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to the LDAP server: one per thread, reopened when they break, never following referrals.
 
-A verb that finds its connection broken opens a new one and tries once more; every verb here may be repeated.
+A verb that finds its connection broken opens a new one and tries once more; every verb but one may be repeated.
 """
 
 import threading
@@ -208,7 +208,12 @@ class Pool:
         self._with(work)
 
     def set_password(self, dn: str, password: str) -> bool:
-        """Let the server hash and keep a password; False if its policy refuses (RFC 3062)."""
+        """Let the server hash and keep a password; False if its policy refuses (RFC 3062).
+
+        Raises:
+            DirectoryUnavailable: whether it happened is unknown. It is not tried again, for the server would find the
+                new password among the old ones.
+        """
 
         def work(connection: SimpleLDAPObject) -> bool:
             try:
@@ -217,7 +222,7 @@ class Pool:
                 return False
             return True
 
-        return self._with(work)
+        return self._with(work, tries=1)
 
     def close(self) -> None:
         """Drop this thread's connection."""
@@ -226,13 +231,14 @@ class Pool:
         if connection is not None:
             connection.unbind_s()
 
-    def _with(self, work: Callable[[SimpleLDAPObject], T]) -> T:
+    def _with(self, work: Callable[[SimpleLDAPObject], T], *, tries: int = 2) -> T:
         try:
-            try:
-                return work(self._connection())
-            except _BROKEN:
-                self._forget()
-                return work(self._connection())
+            for _ in range(tries - 1):
+                try:
+                    return work(self._connection())
+                except _BROKEN:
+                    self._forget()
+            return work(self._connection())
         except _BROKEN as error:
             self._forget()
             raise DirectoryUnavailable from error

@@ -2,6 +2,7 @@
 """Names and filters in which every value from outside is escaped, and NUL refused (RFC 4514, RFC 4515)."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from ldap.dn import escape_dn_chars
 from ldap.filter import escape_filter_chars
@@ -69,6 +70,11 @@ def equal(attribute: str, value: str) -> str:
 def at_least(attribute: str, number: int) -> str:
     """The filter ``attribute>=number``."""
     return f"({attribute}>={int(number)})"
+
+
+def from_day(attribute: str, day: date) -> str:
+    """The filter for a time not before this day began, in UTC."""
+    return f"({attribute}>={day:%Y%m%d}000000Z)"
 
 
 def contains(attributes: tuple[str, ...], text: str) -> str:

@@ -81,15 +81,13 @@ def series(
         value = hashed(password.encode(), salt=salt, cost=cost) if password else no_password(cost)
         made.append(changes.add(tree.person(person.subject), entries.person_content(person, password_hash=value)))
     made += [changes.add(tree.device(d.id), entries.device_content(d)) for _, d in batch.devices]
-    subjects = {person.username: person.subject for _, person in batch.people}
-    for _, new in batch.mandates:
-        holder = subjects.get(new.username) or directory.person_by_username(new.username).subject
+    for holder, new in _held(batch, directory):
         content = entries.mandate_content(holder, new.mandate)
         made.append(changes.add(tree.mandate(entries.mandate_id(holder, new.mandate)), content))
     return tuple(made)
 
 
-def events(batch: Batch, at: datetime, *, actor: str, operation: str) -> Iterator[Event]:
+def events(batch: Batch, directory: Directory, at: datetime, *, actor: str, operation: str) -> Iterator[Event]:
     """What is recorded about each new entry once all are in."""
     for _, person in batch.people:
         yield event(
@@ -116,6 +114,25 @@ def events(batch: Batch, at: datetime, *, actor: str, operation: str) -> Iterato
                 operation=operation,
                 attributes={"kind": kind},
             )
+    for holder, new in _held(batch, directory):
+        yield event(
+            "directory.entry.created",
+            Outcome.SUCCESS,
+            at,
+            subject=holder,
+            actor=actor,
+            operation=operation,
+            organisation=new.mandate.organisation,
+            attributes={"kind": "mandate", "scope": new.mandate.scope, "until": new.mandate.until.isoformat()},
+            sealed={"username": new.username},
+        )
+
+
+def _held(batch: Batch, directory: Directory) -> Iterator[tuple[str, NewMandate]]:
+    """Each mandate with the subject of its holder, who is in the batch or was here before."""
+    subjects = {person.username: person.subject for _, person in batch.people}
+    for _, new in batch.mandates:
+        yield subjects.get(new.username) or directory.person_by_username(new.username).subject, new
 
 
 def _is_agency(directory: Directory, identifier: str, known: dict[str, bool]) -> bool:

@@ -20,6 +20,7 @@ def event(
     subject: str = "",
     actor: str = "",
     operation: str = "",
+    organisation: str = "",
     attributes: Mapping[str, Attribute] | None = None,
     sealed: Mapping[str, str] | None = None,
 ) -> Event:
@@ -33,6 +34,7 @@ def event(
         subject=subject,
         actor=actor,
         object=operation,
+        organisation=organisation,
         attributes=dict(attributes or {}),
         sealed={name: value for name, value in (sealed or {}).items() if value},
     )

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit import Event, Recorder, new_key
+from core.db import OutboxFull
 from core.errors import TallygateError
 from core.log import logger
 
@@ -60,7 +61,7 @@ class Journal:
         try:
             with self._locked():
                 self._finish_all()
-        except DirectoryUnavailable as error:
+        except (DirectoryUnavailable, OutboxFull) as error:
             raise Pending from error
 
     def grant(
@@ -71,7 +72,7 @@ class Journal:
         Raises:
             RecordUnavailable: no receipt; nothing happened.
             DirectoryRefused: the server refused; what was made of it was taken back.
-            Pending: the record has it; it is finished when the server answers again.
+            Pending: the record has it; it is finished when the server answers again, or the outbox has room.
         """
         undertaking = Undertaking(key, State.ANNOUNCED, changes, tuple(map(note, outcomes)), note(failure))
         self._store.announce(undertaking)
@@ -84,26 +85,34 @@ class Journal:
         self._store.going(key)
         try:
             self._make(undertaking)
-        except DirectoryUnavailable as error:
+        except (DirectoryUnavailable, OutboxFull) as error:
             raise Pending from error
 
     @contextmanager
-    def supervised(self, key: str, *, intent: Event, outcome: Event, failure: Event) -> Iterator[None]:
-        """A grant whose content must not be written down; interrupted, it counts as failed. Only inside ``alone``.
+    def supervised(self, key: str, witness: Change, *, intent: Event, outcome: Event, failure: Event) -> Iterator[None]:
+        """A grant whose content must not be written down; interrupted, ``witness`` tells how it ended.
+
+        Only inside ``alone``.
 
         Raises:
             RecordUnavailable: no receipt; the body is not entered.
+            DirectoryUnavailable: by the body; whether it happened is found out when the server answers again.
+            Pending: it has happened; its outcome gets into the outbox when there is room.
         """
-        undertaking = Undertaking(key, State.ANNOUNCED, (), (note(outcome),), note(failure))
+        undertaking = Undertaking(key, State.ANNOUNCED, (witness,), (note(outcome),), note(failure))
         self._store.announce(undertaking)
         try:
             self._recorder.record(intent)
             yield
+        except DirectoryUnavailable:
+            raise
         except TallygateError:
             self._give_up(undertaking)
             raise
-        self._store.finish(undertaking)
-        self._nudge()
+        try:
+            self._finish(undertaking)
+        except OutboxFull as error:
+            raise Pending from error
 
     def replay(self) -> None:
         """Finish or give up everything that an earlier run left; called at start and from time to time.
@@ -118,8 +127,11 @@ class Journal:
     def _finish_all(self) -> None:
         for undertaking in self._store.underway():
             if undertaking.state is State.ANNOUNCED:
-                # We hold the lock, so its process is gone, and it never got a receipt.
-                self._give_up(undertaking)
+                # We hold the lock, so its process is gone or has lost the server. Only what a witness saw was done.
+                if any(change.happened(self._pool) for change in undertaking.changes):
+                    self._finish(undertaking)
+                else:
+                    self._give_up(undertaking)
                 continue
             try:
                 self._make(undertaking)
@@ -140,6 +152,9 @@ class Journal:
                     change.take_back(self._pool)
                 self._give_up(undertaking)
             raise
+        self._finish(undertaking)
+
+    def _finish(self, undertaking: Undertaking) -> None:
         self._store.finish(undertaking)
         self._nudge()
 

@@ -11,13 +11,22 @@ from core.site import SiteSettings
 from ..config import DirectorySettings
 from ..errors import BadName, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
 from ..ldap import Entry, Pool, Server, Tree, entries, names
-from ..models import Device, Mandate, Organisation, Page, Person, identifier_of, subject_of, username_of
+from ..models import (
+    Device,
+    Mandate,
+    Organisation,
+    Page,
+    Person,
+    can_be_password,
+    identifier_of,
+    subject_of,
+    username_of,
+)
 from ..slapd import DECOY, MOST_FOR_READERS, service_password, socket_url
 
 N = TypeVar("N", Person, Organisation, Device)
 
 MANDATES_LIMIT = MOST_FOR_READERS
-LONGEST_PASSWORD = 1024
 LONGEST_SEARCH = 100
 _ANYBODY = "(objectClass=inetOrgPerson)"
 
@@ -52,13 +61,7 @@ class Directory:
             entry = self._by_username(username_of(username))
         except BadName:
             entry = None
-        usable = (
-            entry is not None
-            and entry.text("tallyEnabled") == "TRUE"
-            and 0 < len(password) <= LONGEST_PASSWORD
-            and "\0" not in password
-            and not any("\ud800" <= c <= "\udfff" for c in password)
-        )
+        usable = entry is not None and entry.text("tallyEnabled") == "TRUE" and can_be_password(password)
         if not usable or entry is None:
             self._pool.server.proves(self._tree.service(DECOY), "no password of anybody")
             raise WrongCredentials
@@ -188,17 +191,13 @@ class Directory:
         return found[0] if found else None
 
     def _person(self, entry: Entry) -> Person:
-        held = self._pool.search(
-            self._tree.branch("mandates"),
+        # Those that have run out are left to the server, so that they never crowd out those that hold.
+        where = names.every(
             names.equal("tallyHolder", entry.text("tallySubject")),
-            entries.MANDATE,
-            limit=MANDATES_LIMIT,
+            names.from_day("tallyUntil", self._clock.now().date()),
         )
-        return entries.person(entry, self._current(held), self._tree)
-
-    def _current(self, held: list[Entry]) -> tuple[Mandate, ...]:
-        today = self._clock.now().date()
-        return tuple(mandate for mandate in map(entries.mandate, held) if mandate.until >= today)
+        held = self._pool.search(self._tree.branch("mandates"), where, entries.MANDATE, limit=MANDATES_LIMIT)
+        return entries.person(entry, tuple(map(entries.mandate, held)), self._tree)
 
     def _where(self, kind: str, attributes: tuple[str, ...], text: str) -> str:
         if len(text) > LONGEST_SEARCH:

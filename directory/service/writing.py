@@ -26,7 +26,7 @@ from ..errors import (
 from ..imports import Batch, ImportReport, parse, read_csv, read_ldif
 from ..ldap import Pool, Tree, changes
 from ..ldap.changes import Change
-from ..models import ADMINISTRATIVE, ROLES, Device, Person, PersonKind, subject_of
+from ..models import ADMINISTRATIVE, ROLES, Device, Person, PersonKind, can_be_password, is_guessable, subject_of
 from ..slapd import Cost
 from ..store import Store
 from . import entering
@@ -161,22 +161,27 @@ class DirectoryWriter:
         """Give somebody a new password; the server judges it and makes the hash.
 
         Raises:
-            WeakPassword: too short, or one of the last ones.
+            WeakPassword: too short, too long, easy to guess, or one of the last ones.
             NoSuchPerson: nobody of that name.
+            DirectoryUnavailable: whether it happened shows when the server is back; the record then says so.
+            Pending: it has happened; the record follows.
         """
-        if len(password) < self._password_length or "\0" in password:
+        if len(password) < self._password_length or not can_be_password(password):
             raise WeakPassword
         with self._journal.alone():
             person = self.directory.person(subject)
-            key = new_key()
+            if is_guessable(password, person.username):
+                raise WeakPassword
+            key, dn = new_key(), self._tree.person(person.subject)
             kind, what = "directory.person.changed", {"what": "password"}
             intent, done, failed = (
                 self._event(kind, person, outcome=outcome, actor=actor, operation=key, attributes=what)
                 for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
             )
-            # A password is never written down: a crash in here is closed as a failure, and it is set once more.
-            with self._journal.supervised(key, intent=intent, outcome=done, failure=failed):
-                if not self._pool.set_password(self._tree.person(person.subject), password):
+            # A password is never written down: after a crash in here the journal looks whether the entry has changed.
+            witness = changes.witness(dn, self._pool)
+            with self._journal.supervised(key, witness, intent=intent, outcome=done, failure=failed):
+                if not self._pool.set_password(dn, password):
                     raise WeakPassword
 
     def import_csv(self, data: bytes, *, actor: str) -> ImportReport:
@@ -214,7 +219,7 @@ class DirectoryWriter:
                 event("directory.imported", outcome, at, actor=actor, operation=key, attributes=_counts(report))
                 for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
             )
-            created = tuple(entering.events(batch, at, actor=actor, operation=key))
+            created = tuple(entering.events(batch, self.directory, at, actor=actor, operation=key))
             self._journal.grant(key, series, intent=intent, outcomes=(*created, done), failure=failed)
         return report
 

@@ -80,6 +80,8 @@ def test_a_table_may_hold_every_kind() -> None:
         ("kind=device|name=A|organisation=../x", "organisation"),
         ("kind=mandate|username=a|organisation=b|scope=everything|until=2030-01-01", "scope"),
         ("kind=mandate|username=a|organisation=b|scope=all|until=never", "until"),
+        ("kind=mandate|username=a|organisation=b|scope=all|until=20300101", "until"),
+        ("kind=mandate|username=a|organisation=b|scope=all|until=2030-W01-1", "until"),
     ],
 )
 def test_a_bad_line_is_refused_by_its_field(line: str, field: str) -> None:
@@ -101,9 +103,11 @@ def test_lines_that_repeat_each_other_are_refused() -> None:
     assert [(refusal.line, refusal.field) for refusal in found.refused] == [(3, "username"), (5, "credit_code")]
 
 
-def test_a_line_of_another_width_is_refused() -> None:
-    found = batch(b"kind,username,name\ncitizen,a\n")
-    assert found.refused
+@pytest.mark.parametrize("cells", ["citizen,a", "citizen,a,A,more", "citizen"])
+def test_a_line_of_another_width_is_refused_as_such(cells: str) -> None:
+    found = batch(f"kind,username,name\n{cells}\n".encode())
+    assert [(refusal.line, refusal.field) for refusal in found.refused] == [(2, "")]
+    assert "cells" in found.refused[0].why
     assert found.report().entered == 0
 
 
@@ -159,13 +163,41 @@ tallyCreditCode: {CODE}
 
 @pytest.mark.parametrize(
     "extra",
-    ["userPassword: secret", "memberOf: cn=security-officer", "uid: second", "jpegPhoto:: AAAA", "pwdReset: TRUE"],
+    [
+        "userPassword: secret",
+        "memberOf: cn=security-officer",
+        "uid: second",
+        "UID;lang-zh: second",
+        "jpegPhoto:: AAAA",
+        "pwdReset: TRUE",
+        "tallyEnabled: FALSE",
+        "tallyAgency: TRUE",
+        "tallyHolder: second",
+        "objectClass: tallyCivilServant",
+    ],
 )
 def test_what_an_entry_may_not_bring_is_refused_with_its_line(extra: str) -> None:
     text = f"\ndn: x\nobjectClass: tallyCitizen\nuid: a\ncn: A\n{extra}\n"
     found = parse(read_ldif(text.encode()), new_id=lambda: "x")
     assert found.refused[0].line == 2
     assert found.report().entered == 0
+
+
+@pytest.mark.parametrize("agency", ["TRUE", "FALSE"])
+def test_the_order_of_an_entrys_lines_means_nothing(agency: str) -> None:
+    lines = ["objectClass: tallyOrganisationEntry", f"tallyAgency: {agency}", "tallyId: tax", "o: Tax"]
+    for order in (lines, lines[::-1]):
+        text = "\n".join(["dn: x", *order, f"tallyCreditCode: {CODE}", ""])
+        found = parse(read_ldif(text.encode()), new_id=lambda: "x")
+        assert found.refused == []
+        assert found.organisations[0][1].agency is (agency == "TRUE")
+
+
+@pytest.mark.parametrize("agency", ["true", "yes", ""])
+def test_a_truth_value_that_is_none_is_refused(agency: str) -> None:
+    entry = f"dn: x\nobjectClass: tallyOrganisationEntry\ntallyAgency: {agency}\n"
+    found = parse(read_ldif(f"{entry}tallyId: a\no: A\ntallyCreditCode: {CODE}\n".encode()), new_id=lambda: "x")
+    assert [refusal.field for refusal in found.refused] == ["tallyagency"]
 
 
 @pytest.mark.parametrize(
@@ -238,3 +270,26 @@ def test_a_good_ldif_file_is_entered_without_roles_or_password(filled: World, wr
     assert person.roles == {"civil-servant"}
     created = [event for event in filled.outbox() if event.type == "directory.person.created"]
     assert (created[0].subject, created[0].actor) == (person.subject, "a1")
+
+
+def test_every_mandate_has_a_record_of_its_own_about_its_holder(filled: World, writer: DirectoryWriter) -> None:
+    chen_wei = filled.directory("directory").person_by_username("chen.wei")
+    report = writer.import_csv(
+        table(
+            "kind=citizen|username=new.agent|name=New Agent",
+            "kind=mandate|username=new.agent|organisation=jinhe-trading|scope=tax|until=2040-01-01",
+            "kind=mandate|username=chen.wei|organisation=jinhe-trading|scope=seal|until=2041-01-01",
+        ),
+        actor="a1",
+    )
+    assert report.mandates == 2
+    new = filled.directory("directory").person_by_username("new.agent")
+    told = [event for event in filled.outbox() if event.attributes.get("kind") == "mandate"]
+    assert [
+        (event.subject, event.actor, event.organisation, event.attributes["scope"], event.attributes["until"])
+        for event in told
+    ] == [
+        (new.subject, "a1", "jinhe-trading", "tax", "2040-01-01"),
+        (chen_wei.subject, "a1", "jinhe-trading", "seal", "2041-01-01"),
+    ]
+    assert {event.object for event in told} == {filled.recorder.events[-1].object}

@@ -3,7 +3,7 @@
 
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,6 +21,7 @@ from directory.ldap import Server
 from directory.ldap.names import contains, equal, rdn_value
 from directory.models import Person, credit_code_check, credit_code_is_right
 from directory.service import Directory
+from directory.slapd import MOST_FOR_READERS
 from tests.directory.world import World
 
 HOSTILE = (
@@ -181,6 +182,22 @@ def test_mandates_that_have_run_out_are_not_shown(filled: World, chen_wei: Perso
         assert not directory.person(chen_wei.subject).mandates
     finally:
         filled.clock.advance(timedelta(days=-365 * 20))
+
+
+def test_mandates_that_have_run_out_crowd_out_none_that_hold(own_world: World) -> None:
+    body = "91999999ABCDEFGHJ"
+    lines = [f"organisation,,company,A company,{body + credit_code_check(body)},,", "citizen,agent,,An agent,,,"]
+    companies = [f"{body[:12]}{n:05d}" for n in range(MOST_FOR_READERS)]
+    lines += [f"organisation,,c{n},A company,{code + credit_code_check(code)},," for n, code in enumerate(companies)]
+    lines += [f"mandate,agent,,,,c{n},2026-11-01" for n in range(MOST_FOR_READERS)]
+    lines += ["mandate,agent,,,,company,2030-01-01"]
+    rows = [f"{line},all" if line.startswith("mandate") else f"{line}," for line in lines]
+    table = "\r\n".join(["kind,username,id,name,credit_code,organisation,until,scope", *rows]).encode()
+    report = own_world.writer().import_csv(table, actor="")
+    assert report.refused == ()
+    subject = own_world.directory("directory").person_by_username("agent").subject
+    own_world.clock.advance(datetime(2026, 12, 1, tzinfo=UTC) - own_world.clock.now())
+    assert [m.organisation for m in own_world.directory("signatures").person(subject).mandates] == ["company"]
 
 
 def test_a_lost_connection_is_opened_again(own_world: World) -> None:

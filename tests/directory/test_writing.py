@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes and their records: what grants is recorded first, what takes away bites first, a crash leaves no half."""
 
-import os
-import signal
+import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from app.sample.city import PASSWORD
 from audit import Outcome, RecordUnavailable
 from audit.relay import Relay
+from core.db import OutboxFull
 from directory.errors import (
     DirectoryRefused,
     DirectoryUnavailable,
@@ -26,10 +26,9 @@ from directory.errors import (
     WrongCredentials,
 )
 from directory.imports import Batch
-from directory.ldap.changes import Change
-from directory.models import ADMINISTRATIVE, Organisation, Person, credit_code_check
+from directory.ldap import Pool
+from directory.models import ADMINISTRATIVE, LONGEST_PASSWORD, Organisation, Person, credit_code_check
 from directory.service import DirectoryWriter
-from directory.store import Store
 from tests.directory.world import World
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -158,7 +157,9 @@ def test_who_may_hold_what(filled: World, writer: DirectoryWriter, chen_wei: Per
 def test_the_servers_policy_judges_length_and_history(filled: World, writer: DirectoryWriter, chen_wei: Person) -> None:
     person = filled.directory("directory").person_by_username("zhang.min")
     sso = filled.directory("sso")
-    for weak in ("short", "", "eleven char", "nul\0 in a long password", PASSWORD):
+    guessable = ("zhang.min2026!", "MyZhang.Min-password", "aaaaaaaaaaaaaaaa", "abababababababab")
+    unusable = ("nul\0 in a long password", "half a character: \ud800", "x1!" * 1000)
+    for weak in ("short", "", "eleven char", PASSWORD, *guessable, *unusable):
         with pytest.raises(WeakPassword):
             writer.set_password(person.subject, weak, actor="")
         sso.authenticate("zhang.min", PASSWORD)
@@ -172,6 +173,104 @@ def test_the_servers_policy_judges_length_and_history(filled: World, writer: Dir
     outcomes = [event.outcome for event in filled.outbox() if event.type == "directory.person.changed"]
     assert outcomes.count(Outcome.SUCCESS) == 3
     assert filled.store.underway() == []
+
+
+def test_a_longest_password_still_opens(filled: World, writer: DirectoryWriter) -> None:
+    person = filled.directory("directory").person_by_username("qian.jun")
+    longest = ("A long one, 很长的密码. " * LONGEST_PASSWORD)[:LONGEST_PASSWORD]
+    writer.set_password(person.subject, longest, actor="")
+    assert filled.directory("sso").authenticate("qian.jun", longest).subject == person.subject
+
+
+def test_a_password_that_the_server_took_before_it_fell_silent_is_recorded_as_set(own_world: World) -> None:
+    own_world.writer().import_csv(_TABLE, actor="")
+    person = own_world.directory("directory").person_by_username("crash.test0")
+    own_world.clear()
+    for silent, outcome in ((_before, Outcome.FAILURE), (_after, Outcome.SUCCESS)):
+        writer = own_world.writer()
+        with silent(own_world), pytest.raises(DirectoryUnavailable):
+            writer.set_password(person.subject, "a new pass phrase", actor="")
+        assert own_world.outbox() == []
+        own_world.writer().replay()
+        assert [event.outcome for event in own_world.outbox()] == [outcome]
+        assert own_world.store.underway() == []
+        own_world.clear()
+    own_world.directory("sso").authenticate("crash.test0", "a new pass phrase")
+
+
+@contextmanager
+def _before(world: World) -> Iterator[None]:
+    """The server dies before it is given the password."""
+
+    def dead(real: Callable[..., bool], *given: Any) -> bool:
+        world.kill()
+        return real(*given)
+
+    with _set_password(dead):
+        yield
+    world.start()
+
+
+@contextmanager
+def _after(world: World) -> Iterator[None]:
+    """The server takes the password and dies before it says so."""
+
+    def taken(real: Callable[..., bool], *given: Any) -> bool:
+        assert real(*given)
+        raise DirectoryUnavailable
+
+    with _set_password(taken):
+        yield
+
+
+@contextmanager
+def _set_password(act: Callable[..., bool]) -> Iterator[None]:
+    real = Pool.set_password
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Pool, "set_password", lambda *given: act(real, *given))
+        yield
+
+
+def test_a_full_outbox_delays_the_outcome_and_denies_nothing_that_was_done(own_world: World) -> None:
+    writer = own_world.writer()
+    with full_outbox(own_world), pytest.raises(Pending):
+        writer.import_csv(_TABLE, actor="")
+    assert len(own_world.directory("directory").people("crash.test").items) == 5
+    with full_outbox(own_world), pytest.raises(OutboxFull):
+        writer.replay()
+    writer.replay()
+    outcomes = [event.outcome for event in own_world.outbox() if event.type == "directory.imported"]
+    assert outcomes == [Outcome.SUCCESS]
+    person = own_world.directory("directory").person_by_username("crash.test0")
+    own_world.clear()
+    with full_outbox(own_world), pytest.raises(Pending):
+        writer.set_password(person.subject, "a new pass phrase", actor="")
+    own_world.directory("sso").authenticate("crash.test0", "a new pass phrase")
+    writer.replay()
+    assert [event.outcome for event in own_world.outbox()] == [Outcome.SUCCESS]
+
+
+def test_nothing_is_taken_away_unrecorded(own_world: World) -> None:
+    writer = own_world.writer()
+    writer.import_csv(_TABLE, actor="")
+    person = own_world.directory("directory").person_by_username("crash.test0")
+    with full_outbox(own_world), pytest.raises(OutboxFull):
+        writer.disable_person(person.subject, actor="", reason="x")
+    assert own_world.directory("gateway").person(person.subject).enabled
+    assert own_world.store.underway() == []
+
+
+@contextmanager
+def full_outbox(world: World) -> Iterator[None]:
+    """As many rows wait as may."""
+    world.clear()
+    with sqlite3.connect(world.site.folder("directory") / "directory.db") as file:
+        file.executemany("INSERT INTO outbox (key, body) VALUES (?, ?)", ((f"filler{n}", b"") for n in range(10_000)))
+    try:
+        yield
+    finally:
+        with sqlite3.connect(world.site.folder("directory") / "directory.db") as file:
+            file.execute("DELETE FROM outbox WHERE key LIKE 'filler%'")
 
 
 def test_taking_away_works_while_the_server_is_down(own_world: World) -> None:
@@ -234,56 +333,6 @@ def test_a_refusal_midway_takes_everything_back(own_world: World) -> None:
     assert own_world.store.underway() == []
 
 
-@dataclass(frozen=True)
-class Crash:
-    """Where the process dies: at the ``count``-th call of one verb."""
-
-    owner: type[Any]
-    verb: str
-    count: int = 1
-    # Die when the call has done its work, instead of before.
-    after: bool = False
-    # Whether the import must be there after the next start.
-    entered: bool = True
-
-
-_CRASHES = {
-    "announced only": Crash(Store, "announce", after=True, entered=False),
-    "before the receipt is noted": Crash(Store, "going", entered=False),
-    "before the first entry": Crash(Change, "make"),
-    "in the middle": Crash(Change, "make", count=3),
-    "after the last entry": Crash(Change, "make", count=5, after=True),
-    "before it is closed": Crash(Store, "finish"),
-}
-
-
-@pytest.mark.parametrize("crash", _CRASHES.values(), ids=_CRASHES)
-def test_an_import_killed_midway_is_whole_or_absent_after_the_next_start(own_world: World, crash: Crash) -> None:
-    _killed(crash, lambda: own_world.writer().import_csv(_TABLE, actor=""))
-
-    own_world.writer().replay()
-    people = own_world.directory("directory").people("crash.test").items
-    assert len(people) == (5 if crash.entered else 0)
-    outcomes = [event.outcome for event in own_world.outbox() if event.type == "directory.imported"]
-    assert outcomes == [Outcome.SUCCESS if crash.entered else Outcome.FAILURE]
-    created = [event.subject for event in own_world.outbox() if event.type == "directory.person.created"]
-    assert sorted(created) == sorted(person.subject for person in people)
-    own_world.writer().replay()
-    assert own_world.store.underway() == []
-    assert own_world.writer().import_csv(_TABLE, actor="").entered == (0 if crash.entered else 5)
-
-
-def test_a_disabling_killed_midway_is_finished_after_the_next_start(own_world: World) -> None:
-    own_world.writer().import_csv(_TABLE, actor="")
-    person = own_world.directory("directory").person_by_username("crash.test1")
-    own_world.clear()
-    _killed(Crash(Change, "make"), lambda: own_world.writer().disable_person(person.subject, actor="", reason="x"))
-    assert [event.type for event in own_world.outbox()] == ["directory.person.disabled"]
-    own_world.writer().replay()
-    assert not own_world.directory("gateway").person(person.subject).enabled
-    assert len(own_world.outbox()) == 1
-
-
 def test_the_relay_delivers_what_waits(own_world: World) -> None:
     own_world.writer().import_csv(_TABLE, actor="")
     waiting = [event.key for event in own_world.outbox()]
@@ -297,31 +346,3 @@ def test_the_relay_delivers_what_waits(own_world: World) -> None:
     relay.drain()
     assert own_world.outbox() == []
     assert [event.key for event in own_world.recorder.events][-len(waiting) :] == waiting
-
-
-def _killed(crash: Crash, work: Callable[[], Any]) -> None:
-    """Do the work in a child process that is killed with SIGKILL at the given place."""
-    child = os.fork()
-    if child == 0:
-        try:
-            _prepare_to_die(crash)
-            work()
-        finally:
-            # Never back into pytest.
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
-
-
-def _prepare_to_die(crash: Crash) -> None:
-    real: Callable[..., Any] = getattr(crash.owner, crash.verb)
-    calls = [0]
-
-    def dying(*arguments: Any) -> Any:
-        calls[0] += 1
-        answer = real(*arguments) if crash.after or calls[0] < crash.count else None
-        if calls[0] == crash.count:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
-
-    setattr(crash.owner, crash.verb, dying)
