@@ -76,6 +76,7 @@ def server_command(name: str, configuration: Path) -> list[str]:
 
     context = Context.read(configuration)
     if name == "slapd":
+        directory.prepare(context)
         return directory.command(context)
     gateway.prepare(context)
     return gateway.command(context, supervised=False)

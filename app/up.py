@@ -97,6 +97,7 @@ def _end_release(context: Context, say: Callable[[str], None]) -> None:
 def supervise(context: Context, file: Path) -> Supervisor:
     """The supervisor of a born site; nothing is started yet."""
     users = Users.detect()
+    directory.prepare(context)
     gateway.prepare(context)
     return Supervisor(
         processes(context.site, file, slapd=tuple(directory.command(context)), nginx=tuple(gateway.command(context))),

@@ -18,6 +18,7 @@ from directory.service import DirectoryWriter, open_writer
 from directory.store import Store
 
 from ..context import Context, write_secret
+from ..users import Users
 
 ROLE = "directory"
 _HOME = Path(web.__file__).parent
@@ -72,6 +73,19 @@ def application(context: Context) -> Flask:
 def writer(context: Context) -> DirectoryWriter:
     """The writer outside its role, for the operator's own commands; the running role's relay delivers its outbox."""
     return _writer(context, Store(context.database(ROLE)), context.recorder(ROLE), lambda: None)
+
+
+def prepare(context: Context) -> None:
+    """Bring slapd's configuration up to the settings and to this release; at every start, before slapd.
+
+    Raises:
+        ConfigurationError: slapd does not take it.
+        LeadsElsewhere: slapd's user left a link in its folder, which root must not follow.
+    """
+    users, folder = Users.detect(), context.site.folder("slapd")
+    users.check(folder)
+    slapd.configure(context.settings(ROLE, DirectorySettings), context.site)
+    users.give(folder, "slapd")
 
 
 def command(context: Context) -> list[str]:

@@ -31,6 +31,8 @@ class Places:
     """Where the server keeps its things."""
 
     configuration: Path
+    # What the configuration was made from, written last.
+    in_force: Path
     data: Path
     socket: Path
     certificate: Path
@@ -53,6 +55,11 @@ def ldif(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
         *_overlays(tree),
     ]
     return "\n".join(blocks)
+
+
+def indices(text: str) -> list[str]:
+    """What a configuration says is indexed."""
+    return [line for line in text.splitlines() if line.startswith("olcDbIndex:")]
 
 
 def _globals(settings: DirectorySettings, places: Places, *, tls: bool) -> str:

@@ -17,12 +17,16 @@ from .access import DECOY
 from .configuration import Places
 from .passwords import DIGEST_LENGTH, SALT_LENGTH, SERVICE_COST, Cost, hashed, service_password, unusable
 
+_TOOL_LIMIT = 3600
+"""Seconds; an index over millions of entries takes minutes."""
+
 
 def places(site: SiteSettings) -> Places:
     """Where the site's own slapd lives."""
     folder = site.folder("slapd")
     return Places(
         configuration=folder / "config",
+        in_force=folder / "in-force.ldif",
         data=folder / "data",
         # Beside the roles' sockets: the folder lets only the site's own users in, the socket itself anybody.
         socket=site.state / "run" / "ldapi",
@@ -55,7 +59,7 @@ def check(settings: DirectorySettings, site: SiteSettings) -> None:
 
 
 def prepare(settings: DirectorySettings, site: SiteSettings, services: Mapping[str, bytes]) -> bool:
-    """Write the configuration afresh, and the base tree if there is none; True if the tree was made now.
+    """Write the configuration, and the base tree if there is none; True if the tree was made now.
 
     ``services`` holds the secret of everybody who may bind. Only while slapd is stopped.
 
@@ -63,15 +67,12 @@ def prepare(settings: DirectorySettings, site: SiteSettings, services: Mapping[s
         ConfigurationError: slapd does not take it; holds its words.
     """
     where = places(site)
-    for folder in (where.data.parent, where.data, where.socket.parent):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configure(settings, site)
     if (where.data / "data.mdb").exists():
         return False
     hashes = {name: _service_hash(secret) for name, secret in services.items()}
-    cost = Cost(settings.hash_memory_kib, settings.hash_passes)
-    hashes[DECOY] = no_password(cost)
-    _slapadd(settings, where, base.ldif(settings, hashes), database=1)
+    hashes[DECOY] = no_password(_cost(settings))
+    _tool(settings, where, "add", base.ldif(settings, hashes), database=1)
     return True
 
 
@@ -80,16 +81,38 @@ def no_password(cost: Cost) -> str:
     return unusable(salt=secrets.token_bytes(SALT_LENGTH), digest=secrets.token_bytes(DIGEST_LENGTH), cost=cost)
 
 
-def configure(settings: DirectorySettings, site: SiteSettings) -> None:
-    """Replace ``cn=config``; the data stays. Needed after a change of settings or the first certificate.
+def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
+    """Bring the server's configuration and what the tree repeats of it up to the settings; True if anything changed.
+
+    At every start, only while slapd is stopped. The register itself stays.
 
     Raises:
         ConfigurationError: slapd does not take it; the old configuration is gone, and the next start repeats this.
     """
     where = places(site)
+    for folder in (where.data.parent, where.data, where.socket.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = configuration.ldif(settings, where, tls=where.certificate.exists())
+    rules = base.rules(settings)
+    in_force = where.in_force.read_text("utf-8") if where.in_force.exists() else ""
+    if in_force == wanted + rules:
+        return False
+    # From here to the end a crash leaves nothing in force, and the next start does all of it again.
+    where.in_force.unlink(missing_ok=True)
     shutil.rmtree(where.configuration, ignore_errors=True)
     where.configuration.mkdir(mode=0o700, parents=True)
-    _slapadd(settings, where, configuration.ldif(settings, where, tls=where.certificate.exists()), database=0)
+    _tool(settings, where, "add", wanted, database=0)
+    if (where.data / "data.mdb").exists():
+        decoy = base.decoy(settings, no_password(_cost(settings)))
+        _tool(settings, where, "modify", f"{rules}\n{decoy}", database=1)
+        if configuration.indices(in_force) != configuration.indices(wanted):
+            _tool(settings, where, "index", "", database=1)
+    where.in_force.write_text(wanted + rules, "utf-8")
+    return True
+
+
+def _cost(settings: DirectorySettings) -> Cost:
+    return Cost(settings.hash_memory_kib, settings.hash_passes)
 
 
 def _service_hash(secret: bytes) -> str:
@@ -97,9 +120,10 @@ def _service_hash(secret: bytes) -> str:
     return hashed(text, salt=secrets.token_bytes(SALT_LENGTH), cost=SERVICE_COST)
 
 
-def _slapadd(settings: DirectorySettings, where: Places, text: str, *, database: int) -> None:
-    tool = [str(settings.slapd), "-T", "add", "-n", str(database), "-F", str(where.configuration)]
-    done = subprocess.run(tool, input=text.encode(), capture_output=True, timeout=60)
+def _tool(settings: DirectorySettings, where: Places, name: str, text: str, *, database: int) -> None:
+    """One of slapd's own tools for while it is stopped: slapadd, slapmodify, slapindex."""
+    command = [str(settings.slapd), "-T", name, "-n", str(database), "-F", str(where.configuration)]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_TOOL_LIMIT)
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ConfigurationError(where="slapd", why=words[-1] if words else f"slapadd ended with {done.returncode}")
+        raise ConfigurationError(where="slapd", why=words[-1] if words else f"slap{name} ended with {done.returncode}")

@@ -2,6 +2,7 @@
 """The server's configuration as text, and as slapd takes it."""
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,7 +40,12 @@ def test_every_identifier_is_given_once_and_lies_under_our_arc() -> None:
 
 def test_lockout_is_off_and_hashing_stands_on_the_frontend() -> None:
     where = configuration.Places(
-        configuration=Path("/c"), data=Path("/d"), socket=Path("/s"), certificate=Path("/t"), key=Path("/k")
+        configuration=Path("/c"),
+        in_force=Path("/f"),
+        data=Path("/d"),
+        socket=Path("/s"),
+        certificate=Path("/t"),
+        key=Path("/k"),
     )
     text = configuration.ldif(SETTINGS, where, tls=True)
     assert "olcPPolicyUseLockout: FALSE" in text
@@ -65,6 +71,68 @@ def test_preparing_again_keeps_the_tree_and_renews_the_configuration(stopped: Wo
     stopped.start()
     stopped.directory("sso").check()
     stopped.stop()
+
+
+def test_new_settings_reach_a_tree_that_is_there_already(stopped: World) -> None:
+    stopped.start()
+    stopped.writer().import_csv(b"kind,username,name\ncitizen,one,One\ncitizen,two,Two\n", actor="")
+    stopped.pause()
+    stopped.settings = replace(
+        stopped.settings, size_limit=1, password_length=20, password_history=0, hash_memory_kib=512
+    )
+    assert slapd.configure(stopped.settings, stopped.site)
+    stopped.start()
+    found = stopped.as_service("directory", "ldapsearch", "-LLL", "-b", stopped.tree.branch("people"), "(uid=*)", "uid")
+    assert found.stdout.count("dn:") == 1
+    person = stopped.directory("directory").person_by_username("one")
+    pool = stopped.pool("directory")
+    assert not pool.set_password(stopped.tree.person(person.subject), "nineteen characters")
+    assert pool.set_password(stopped.tree.person(person.subject), "twenty characters ok")
+    assert pool.set_password(stopped.tree.person(person.subject), "twenty characters ok")
+    stopped.pause()
+    kept = {dn: value for dn, value in stopped.passwords().items() if dn.startswith(("cn=decoy", "tallySubject"))}
+    assert len(kept) == 3
+    assert sum(b"m=512" in value for value in kept.values()) == 2
+    stopped.stop()
+
+
+def test_what_is_in_force_is_not_written_again(stopped: World) -> None:
+    where = slapd.places(stopped.site)
+    before = {path: path.stat().st_mtime_ns for path in where.configuration.rglob("*")}
+    assert not slapd.configure(stopped.settings, stopped.site)
+    assert {path: path.stat().st_mtime_ns for path in where.configuration.rglob("*")} == before
+
+
+def test_a_configuration_that_was_interrupted_is_written_again(stopped: World) -> None:
+    where = slapd.places(stopped.site)
+    where.in_force.unlink()
+    shutil.rmtree(where.configuration)
+    assert slapd.configure(stopped.settings, stopped.site)
+    stopped.start()
+    stopped.directory("sso").check()
+    stopped.stop()
+
+
+def test_an_index_that_is_new_is_made_of_what_is_there(stopped: World) -> None:
+    _without_index(stopped, "uid eq,sub")
+    stopped.start()
+    stopped.writer().import_csv(b"kind,username,name\ncitizen,one,Somebody\n", actor="")
+    stopped.pause()
+    assert slapd.configure(stopped.settings, stopped.site)
+    stopped.start()
+    assert stopped.directory("directory").person_by_username("one").name == "Somebody"
+    stopped.stop()
+
+
+def _without_index(world: World, index: str) -> None:
+    """The configuration of an earlier release, which had one index less."""
+    where = slapd.places(world.site)
+    text = configuration.ldif(world.settings, where, tls=True).replace(f"olcDbIndex: {index}\n", "")
+    shutil.rmtree(where.configuration)
+    where.configuration.mkdir()
+    tool = [str(world.settings.slapd), "-T", "add", "-n", "0", "-F", str(where.configuration)]
+    subprocess.run(tool, input=text.encode(), check=True, timeout=60)
+    where.in_force.write_text(text, "utf-8")
 
 
 def test_without_a_certificate_only_the_socket_listens(stopped: World) -> None:

@@ -2,12 +2,15 @@
 """The directory's part in a site's birth, from the configuration file on."""
 
 import stat
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.context import Context
+from app.serve import server_command
 from app.wiring import directory as wiring
 from audit import Outcome
+from directory import slapd
 from directory.slapd import SERVICES
 from tests.fakes.recorder import ListRecorder
 
@@ -45,3 +48,19 @@ def test_a_birth_makes_secrets_tree_and_tables_and_is_recorded(tmp_path: Path) -
     again = {role: (context.site.folder(role) / "ldap.secret").read_bytes() for role in SERVICES}
     assert again == secrets
     assert recorder.events[-1].attributes["already_there"] is True
+
+
+def test_every_start_brings_slapd_up_to_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(_SITE, "utf-8")
+    context = Context.read(file)
+    wiring.found(context, ListRecorder())
+    where = slapd.places(context.site)
+    assert "olcSizeLimit: size=77" not in where.in_force.read_text("utf-8")
+    file.write_text(_SITE + "[directory]\nsize_limit = 77\n", "utf-8")
+    assert server_command("slapd", file)[0].endswith("slapd")
+    assert "olcSizeLimit: size=77" in where.in_force.read_text("utf-8")
+    told = subprocess.run(
+        ["slapcat", "-n", "0", "-F", str(where.configuration)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "olcSizeLimit: size=77" in told.stdout

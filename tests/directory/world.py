@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small site with a real slapd, and the OpenLDAP clients to look at it from outside."""
 
+import base64
+import re
 import secrets
 import signal
 import socket
@@ -26,8 +28,9 @@ from core.site import Ports, SiteSettings
 from directory import slapd
 from directory.config import DirectorySettings
 from directory.errors import DirectoryUnavailable
-from directory.ldap import Server, Tree
+from directory.ldap import Pool, Server, Tree
 from directory.service import Directory, DirectoryWriter, open_writer
+from directory.service.reading import pool
 from directory.store import Store
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
@@ -72,6 +75,10 @@ class World:
 
     def directory(self, role: str, **changed: Any) -> Directory:
         return Directory.connect(replace(self.settings, **changed), site=self.site, role=role, clock=self.clock)
+
+    def pool(self, role: str) -> Pool:
+        """The connections of one role."""
+        return pool(self.settings, site=self.site, role=role)
 
     def writer(self) -> DirectoryWriter:
         """The one writer, with its record in ``recorder`` and its outbox in ``store``."""
@@ -135,11 +142,22 @@ class World:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
-    def stop(self) -> None:
+    def pause(self) -> None:
+        """End the server properly; it may be started again."""
         assert self._process is not None
-        self.database.close()
         self._process.terminate()
         self._process.wait(10)
+
+    def stop(self) -> None:
+        self.database.close()
+        self.pause()
+
+    def passwords(self) -> dict[str, bytes]:
+        """What is kept as whose password, by name in the tree; read past the server."""
+        command = ["slapcat", "-o", "ldif-wrap=no", "-n", "1", "-F", str(slapd.places(self.site).configuration)]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        found = re.findall(r"^dn: (\S+)$(?:\n(?!dn:).+)*\nuserPassword:: (\S+)$", told, re.MULTILINE)
+        return {dn: base64.b64decode(value) for dn, value in found}
 
     def tool(self, name: str, *arguments: str, bind: str, password: str) -> subprocess.CompletedProcess[str]:
         """One of OpenLDAP's own clients."""
