@@ -14,6 +14,8 @@ from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
 
+CODE = Path(__file__).resolve().parent.parent
+"""Where the code is found, whatever folder somebody happened to start from."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where slapd, nginx and setpriv are looked for; the caller's path is not trusted."""
 
@@ -32,6 +34,8 @@ class Process:
     # Left-over sockets of a killed predecessor.
     sockets: tuple[Path, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    # Logs it writes itself and opens again on SIGUSR1.
+    own_logs: tuple[Path, ...] = ()
 
 
 def processes(
@@ -45,8 +49,13 @@ def processes(
         _serving("log", "audit", configuration, ready=lambda: _connects(log), sockets=(log,)),
         *(_role(site, role, configuration) for role in ROLES),
         *(_role(site, f"portal:{name}", configuration) for name in PORTALS),
-        Process(name="nginx", holder="nginx", command=nginx, ready=lambda: _listens(site)),
+        Process(name="nginx", holder="nginx", command=nginx, ready=lambda: _listens(site), own_logs=nginx_logs(site)),
     )
+
+
+def nginx_logs(site: SiteSettings) -> tuple[Path, ...]:
+    """The files that nginx writes itself."""
+    return tuple(site.folder("nginx") / "logs" / name for name in ("decisions.log", "error.log"))
 
 
 def _role(site: SiteSettings, role: str, configuration: Path) -> Process:
@@ -63,8 +72,7 @@ def _serving(
         command=(sys.executable, "-m", "app", "serve", name, "--site", str(configuration)),
         ready=ready,
         sockets=sockets,
-        # The code is found by path, not by the folder somebody happened to start from.
-        environment={"PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PYTHONUNBUFFERED": "1"},
+        environment={"PYTHONPATH": str(CODE), "PYTHONUNBUFFERED": "1"},
     )
 
 

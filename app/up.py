@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from core.errors import N_, Conflict, TallygateError
+from core.log import LogSettings
 from core.site import Ports, SiteSettings
 
 from . import birth, demo
@@ -103,6 +104,8 @@ def supervise(context: Context, file: Path) -> Supervisor:
         processes(context.site, file, slapd=tuple(directory.command(context)), nginx=tuple(gateway.command(context))),
         users=users,
         logs=context.site.state / "logs",
+        settings=context.settings("logs", LogSettings),
+        clock=context.clock,
     )
 
 

@@ -52,6 +52,8 @@ def _role(process: int) -> str:
     words = (_PROC / str(process) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     if "serve" in words:
         return words[words.index("serve") + 1]
+    if "app.warden" in words:
+        return "warden"
     return Path(words[0].split()[0].rstrip(":")).name
 
 

@@ -6,8 +6,23 @@ The operational log is not the record: it may be lost. Names, addresses and secr
 
 import logging
 import sys
+from dataclasses import dataclass
 
 import structlog
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """The ``[logs]`` section: the operational logs of a machine, which are no part of the record."""
+
+    # KiB after which a log is put aside and a new one begun; at midnight (UTC) each is put aside in any case.
+    largest_kib: int = 32768
+    # How many old ones are kept of each log; the oldest is removed when there are more.
+    kept: int = 14
+
+    def __post_init__(self) -> None:
+        if self.largest_kib < 1 or self.kept < 1:
+            raise ValueError("largest_kib and kept must be at least 1")
 
 
 def configure(role: str) -> None:

@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.processes import Process
-from app.supervisor import StartFailed, Supervisor
+from app.supervisor import _WAITS, StartFailed, Supervisor
 from app.users import Users
+from core.clock import SystemClock
+from core.log import LogSettings
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
@@ -39,7 +42,9 @@ def _process(tmp_path: Path, name: str, code: str = SERVER) -> Process:
 
 
 def _supervisor(tmp_path: Path, *processes: Process) -> Supervisor:
-    return Supervisor(processes, users=Users(separate=False), logs=tmp_path / "logs")
+    return Supervisor(
+        processes, users=Users(separate=False), logs=tmp_path / "logs", settings=LogSettings(), clock=SystemClock()
+    )
 
 
 def _alive(pid: int) -> bool:
@@ -93,21 +98,118 @@ def test_a_process_that_never_gets_ready_stops_the_start(tmp_path: Path) -> None
     _until(lambda: not _alive(int((tmp_path / "good.child").read_text())))
 
 
-def test_a_killed_supervisor_takes_its_processes_along(tmp_path: Path) -> None:
-    script = (
-        "import sys, time\nsys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path\nfrom tests.app.test_supervisor import _process, _supervisor\n"
-        "tmp = Path(sys.argv[2])\nsupervisor = _supervisor(tmp, _process(tmp, 'a', 'import time, sys; "
-        'open(sys.argv[1], "w"); time.sleep(1000)\'))\n'
-        "supervisor.start()\nprint(supervisor.pids()['a'], flush=True)\ntime.sleep(1000)\n"
-    )
+def test_a_session_is_ended_before_its_number_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = _supervisor(tmp_path, _process(tmp_path, "a"), _process(tmp_path, "b"))
+    supervisor.start()
+    first = supervisor.pids()
+    looked: list[tuple[int, bool]] = []
+    killpg = os.killpg
+
+    def watched(group: int, number: int) -> None:
+        # A number that was given back names nobody, or a stranger.
+        parent = Path(f"/proc/{group}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[1]
+        looked.append((group, int(parent) == os.getpid()))
+        killpg(group, number)
+
+    monkeypatch.setattr("app.supervisor.os.killpg", watched)
+    os.kill(first["a"], signal.SIGKILL)
+    _until(lambda: not _alive(first["a"]))
+
+    def replaced() -> bool:
+        supervisor.watch()
+        return supervisor.pids()["a"] != first["a"]
+
+    _until(replaced)
+    second = supervisor.pids()
+    supervisor.stop()
+    assert looked == [(first["a"], True), (second["b"], True), (second["a"], True)]
+    # Given back they are, all of them.
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (*first.values(), *second.values()))
+
+
+MASTER = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+worker = os.fork()
+if not worker:
+    open(sys.argv[1] + ".worker", "w").write(str(os.getpid()))
+    os.rename(sys.argv[1] + ".worker", sys.argv[1])
+time.sleep(1000)
+"""
+"""Like nginx: a worker that does not notice its master's end; and like a process that hangs, deaf to SIGTERM."""
+SUPERVISOR = """
+import sys, time
+from pathlib import Path
+from tests.app.test_supervisor import MASTER, _process, _supervisor
+supervisor = _supervisor(Path(sys.argv[1]), *(_process(Path(sys.argv[1]), name, MASTER) for name in ("a", "b", "c")))
+supervisor.start()
+print(*supervisor.pids().values(), supervisor._warden._handle.pid, flush=True)
+while True:
+    supervisor.watch()
+    time.sleep(0.02)
+"""
+
+
+@contextmanager
+def _apart(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int], int]]:
+    """A supervisor to be killed, every process it and they have made, and its warden."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(ROOT), str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        *leaders, warden = map(int, parent.stdout.readline().split())
+        workers = [int((tmp_path / name).read_text("ascii")) for name in ("a", "b", "c")]
+        yield parent, [*leaders, *workers], warden
+
+
+def test_a_killed_supervisor_leaves_nobody_not_even_who_hangs(tmp_path: Path) -> None:
+    with _apart(tmp_path) as (parent, pids, warden):
+        # One stopped with its worker, one stopped alone, one whose worker is stopped.
+        for stopped in (pids[0], pids[3], pids[1], pids[5]):
+            os.kill(stopped, signal.SIGSTOP)
+        assert all(map(_alive, pids))
         parent.kill()
-    _until(lambda: not _alive(pid))
+    _until(lambda: not any(map(_alive, [*pids, warden])))
+
+
+def test_a_killed_warden_is_replaced_and_told_everything(tmp_path: Path) -> None:
+    with _apart(tmp_path) as (parent, pids, warden):
+        os.kill(warden, signal.SIGKILL)
+
+        def another() -> list[int]:
+            listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text("ascii").split()
+            return [int(pid) for pid in listed if int(pid) not in pids and int(pid) != warden]
+
+        _until(lambda: bool(another()))
+        [second] = another()
+        # It knows when the pipe was read; the kernel's own list shows what it waits for.
+        _until(lambda: _alive(second) and b"app.warden" in Path(f"/proc/{second}/cmdline").read_bytes())
+        parent.kill()
+    _until(lambda: not any(map(_alive, [*pids, second])))
+
+
+def test_the_warden_spares_a_stranger_who_got_the_number(tmp_path: Path) -> None:
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        # The supervisor knew a process of that number which began at another time.
+        told = subprocess.run(
+            [sys.executable, "-m", "app.warden"], input=f"+ {stranger.pid} 1\n", text=True, cwd=ROOT, timeout=30
+        )
+        assert told.returncode == 0
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_process_begins_only_when_the_warden_knows_it(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    # The supervisor died before it could give the word.
+    subprocess.run([*_WAITS, "touch", str(begun)], stdin=subprocess.DEVNULL)
+    assert not begun.exists()
+    subprocess.run([*_WAITS, "touch", str(begun)], input=b"\n", check=True)
+    assert begun.exists()
 
 
 def test_processes_inherit_nothing_from_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from app.context import DatabaseSettings
 from audit.config import AuditSettings
 from ca.config import CASettings
 from core.errors import TallygateError
+from core.log import LogSettings
 from core.site import SiteSettings
 from core.web.errors import _status
 from directory.config import DirectorySettings
@@ -31,6 +32,7 @@ COMPONENTS = ("core", "audit", "policies", "directory", "ca", "signatures", "sso
 SECTIONS: dict[str, type[Any]] = {
     "site": SiteSettings,
     "databases": DatabaseSettings,
+    "logs": LogSettings,
     "audit": AuditSettings,
     "directory": DirectorySettings,
     "policies": PolicySettings,
