@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,7 +18,7 @@ import requests
 from app.up import free_ports, write_configuration
 from tests.flows import invariants
 from tests.flows.city import COMMAND, ROOT, City, started, until
-from tests.flows.machine import alive, family, named_after
+from tests.flows.machine import alive, children, family, named_after, processes
 
 SEED = 20261120
 MOMENTS = 6
@@ -193,3 +194,23 @@ def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -
     assert "all roles share one system user" in said.stdout
     assert city.stop() == 0
     until(lambda: not named_after(city))
+
+
+def test_a_killed_supervisor_leaves_nothing_of_its_city_behind(unborn: City) -> None:
+    city = unborn
+    city.start("--without-demo")
+    everybody, running = family(city), processes(city)
+    assert len(everybody) > 20
+    # Deaf to every word: nginx with one of its workers, slapd, a role, and a worker of another.
+    deaf = [running["nginx"], children(running["nginx"])[0], running["slapd"], running["ca"], *children(running["sso"])]
+    for pid in deaf:
+        os.kill(pid, signal.SIGSTOP)
+    assert city._process is not None
+    city._process.kill()
+    city._process.wait()
+    until(lambda: not [pid for pid in everybody if alive(pid)])
+    until(lambda: not named_after(city))
+    # Nothing holds a port or a lock.
+    city.start("--without-demo")
+    until(city.ready)
+    assert city.stop() == 0
