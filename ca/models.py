@@ -16,7 +16,7 @@ _LONGEST_SERIAL = 40
 class State(StrEnum):
     """How far an issuance came; a row never goes back."""
 
-    # The serial is taken, nothing is known to be signed with it.
+    # The serial is taken, nothing is known to be signed with it; only older releases left this state behind.
     RESERVED = "reserved"
     # The bytes about to be signed are stored. Whether they were signed may be unknown: never good.
     INTENDED = "intended"

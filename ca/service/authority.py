@@ -106,6 +106,10 @@ class CertificateAuthority:
         """See ``StandingChanges.release``."""
         self._changes.release(serial, actor=actor, caller=caller)
 
+    def sweep(self) -> int:
+        """See ``StandingChanges.sweep``."""
+        return self._changes.sweep()
+
     def certificate(self, serial: str) -> Certificate:
         """One serial.
 

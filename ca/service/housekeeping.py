@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the authority does unasked: settle dead issuances, renew OCSP delegates, keep revocation lists fresh."""
+"""What the authority does unasked: settle dead issuances, revoke what compromised keys were used for, renew OCSP delegates, keep revocation lists fresh."""
 
 import threading
 from collections.abc import Sequence
@@ -49,6 +49,7 @@ class Housekeeping:
             TallygateError: the record or the database is away; a later round does it.
         """
         self._authority.reap()
+        self._authority.sweep()
         self._authority.renew_responders()
         for issuer in self._issuers:
             self._authority.crl(issuer)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from audit import Outcome, Recorder, Wait
+from audit import Event, Outcome, Recorder, Wait
 from core.clock import Clock
 from core.errors import N_, TallygateError, Unavailable
 from core.log import logger
@@ -22,9 +22,9 @@ from ..errors import (
     LintStopped,
     SubjectUnsuitable,
 )
-from ..models import Issued, IssueRequest, serial_hex
+from ..models import Issued, IssueRequest, Reason, serial_hex
 from ..signer import Signer
-from ..store import Intent, Objection, Store
+from ..store import Intent, Store
 from ..x509 import (
     CertificateRequest,
     IssuerFacts,
@@ -86,39 +86,22 @@ class Issuance:
         # 1. What is asked for: profile, key, and proof that the requester holds it.
         # 2. Who it is for: what the directory says of an enabled subject, nothing the requester says.
         # 3. Whether it may be: every policy, asked here even if somebody asked before.
-        kind, asked, subject, verdict = self._examine(request)
-        issuer = self._issuer(kind, request)
+        kind, asked, subject, verdict, issuer = self._examine(request)
 
-        # 4. Take the serial. A duplicate or a dead database stops here, before any signature.
+        # 4. Draw a serial.
         number = draw(self._instance)
         serial = serial_hex(number)
-        self._store.reserve(
-            serial,
-            issuer=issuer.name,
-            profile=kind.name,
-            subject=request.subject,
-            actor=request.actor,
-            at=self._clock.now(),
-        )
 
-        # 5. Lint the real bytes under a throw-away key. State: reserved; a failure abandons the serial.
+        # 5. Lint the real bytes under a throw-away key. A failure leaves nothing but the record of it.
         linted = self._lint(request, kind=kind, issuer=issuer, subject=subject, asked=asked, number=number)
 
-        # 6. Keep the bytes about to be signed: from here on the serial can be found and revoked whatever happens.
-        # State: intended. The reaper keeps what stays here as "possibly issued".
+        # 6. Take serial and key, and keep the bytes about to be signed, in one transaction: a duplicate, a key that is
+        # compromised or somebody else's, or a dead database stops here, before any signature. From here on the serial
+        # can be found and revoked whatever happens. State: intended. The reaper keeps what stays here as "possibly
+        # issued".
         key = secrets.token_bytes(32)
+        self._intend(request, linted, serial=serial, name=subject.common_name, key_hash=asked.key_hash, key=key)
         try:
-            self._store.intend(
-                Intent(
-                    serial=serial,
-                    name=subject.common_name,
-                    not_before=linted.draft.not_before,
-                    not_after=linted.draft.not_after,
-                    key_hash=asked.key_hash,
-                    tbs=linted.tbs,
-                    commitment_key=key,
-                )
-            )
             # 7. The intent goes into the published record. No receipt, no signature.
             self._recorder.record(
                 event(
@@ -162,8 +145,7 @@ class Issuance:
             policy=verdict.version,
             attributes={**_facts(request, linted, commitment(key, linted.tbs)), "certificate": commitment(key, der)},
         )
-        self._store.signed(serial, der, note(outcome))
-        self._nudge()
+        self._keep(request, serial, der, outcome)
 
         # 11. Hand it over. A failure from here on loses nothing: the certificate can be fetched by its serial.
         self._store.deliver(serial)
@@ -173,26 +155,62 @@ class Issuance:
             chain=issuer.certificate.public_bytes(Encoding.PEM),
         )
 
-    def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict]:
+    def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict, IssuerFacts]:
         try:
             kind = profile(request.profile)
             asked = read_request(request.csr, keys=kind.keys)
-            self._check_key(asked, request)
             subject = self._subjects.of(kind, request)
             verdict = decide(self._policies, request, kind)
             if not verdict.allowed:
                 raise IssuanceDenied(reasons=", ".join(verdict.reasons))
+            issuer = self._issuer(kind, request)
         except TallygateError as error:
             self._refused(request, error)
             raise
-        return kind, asked, subject, verdict
+        return kind, asked, subject, verdict, issuer
 
-    def _check_key(self, asked: CertificateRequest, request: IssueRequest) -> None:
-        objection = self._store.objection_to_key(asked.key_hash, subject=request.subject)
-        if objection is Objection.COMPROMISED:
+    def _intend(
+        self, request: IssueRequest, linted: LintedDraft, *, serial: str, name: str, key_hash: str, key: bytes
+    ) -> None:
+        draft = linted.draft
+        intent = Intent(
+            serial=serial,
+            issuer=draft.issuer.name,
+            profile=draft.profile.name,
+            subject=request.subject,
+            actor=request.actor,
+            at=self._clock.now(),
+            name=name,
+            not_before=draft.not_before,
+            not_after=draft.not_after,
+            key_hash=key_hash,
+            tbs=linted.tbs,
+            commitment_key=key,
+        )
+        try:
+            self._store.intend(intent)
+        except TallygateError as error:
+            self._signer.seal.forget(linted)
+            if isinstance(error, KeyRefused):
+                self._refused(request, error)
+            raise
+
+    def _keep(self, request: IssueRequest, serial: str, der: bytes, outcome: Event) -> None:
+        """Store what was signed, unless its key was reported as compromised meanwhile: then it is revoked already."""
+        at = self._clock.now()
+        revoked = event(
+            "ca.certificate.revoked",
+            Outcome.SUCCESS,
+            at=at,
+            subject=request.subject,
+            actor="role:ca",
+            serial=serial,
+            attributes={**_carried(request), "reason": Reason.KEY_COMPROMISE.value, "profile": request.profile},
+        )
+        good = self._store.signed(serial, der, note(outcome), if_blocked=note(revoked), at=at)
+        self._nudge()
+        if not good:
             raise KeyRefused(why=N_("this key is known to be compromised"))
-        if objection is Objection.ANOTHERS:
-            raise KeyRefused(why=N_("this key belongs to another holder already"))
 
     def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
         name = request.issuer or min(kind.issuers)
@@ -227,7 +245,6 @@ class Issuance:
         except TallygateError as error:
             if isinstance(error, LintStopped):
                 _log.error("lint_stopped", profile=kind.name, finding=error.parameters["finding"])
-            self._store.abandon(serial_hex(number), None)
             self._refused(request, error)
             raise
 

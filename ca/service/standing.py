@@ -2,14 +2,19 @@
 """Suspend, revoke, release: taking away commits with its record and bites at once; giving back is recorded first."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from audit import Event, Outcome, Recorder, Wait
 from core.clock import Clock
+from core.errors import Unavailable
+from core.log import logger
 
-from ..errors import IssuanceDenied
+from ..errors import AlreadyRevoked, IssuanceDenied
 from ..models import Certificate, Reason, Standing, read_serial
 from ..store import Store, require_suspended
 from .notes import event, note
+
+_log = logger(__name__)
 
 _KINDS = {Standing.REVOKED: "ca.certificate.revoked", Standing.SUSPENDED: "ca.certificate.suspended"}
 
@@ -24,13 +29,34 @@ class StandingChanges:
         self._nudge = nudge
 
     def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
-        """End a certificate for good.
+        """End a certificate for good; for a compromised key, every certificate that was made for it.
 
         Raises:
             NoSuchCertificate: there is none.
             AlreadyRevoked: it is.
         """
         self._withdraw(serial, Standing.REVOKED, reason, actor=actor, caller=caller)
+        if reason is Reason.KEY_COMPROMISE:
+            try:
+                self.sweep()
+            except Unavailable as error:
+                # The key is blocked and its report committed; housekeeping sweeps on.
+                _log.warning("sweep_postponed", code=error.code)
+
+    def sweep(self) -> int:
+        """Revoke whatever else was made for compromised keys; returns how many.
+
+        Raises:
+            Unavailable: the rest waits for the next round.
+        """
+        swept = 0
+        while serials := self._store.unswept():
+            for serial in serials:
+                # Somebody may revoke it at the same moment.
+                with suppress(AlreadyRevoked):
+                    self._withdraw(serial, Standing.REVOKED, Reason.KEY_COMPROMISE, actor="role:ca", caller="")
+                    swept += 1
+        return swept
 
     def suspend(self, serial: str, *, actor: str, caller: str = "") -> None:
         """Make a certificate worthless until released.

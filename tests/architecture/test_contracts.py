@@ -59,7 +59,7 @@ OFFENCES = [
     ("face-audit", "ca/service/notes.py", "import audit.wire"),
     ("face-ca", "gateway/service/decision.py", "import ca.signer.keys"),
     ("face-core", "sso/web/login.py", "import core.web.headers"),
-    ("face-core", "ca/store.py", "import core.db.outbox"),
+    ("face-core", "ca/store/tables.py", "import core.db.outbox"),
     ("face-directory", "ca/service/subjects.py", "import directory.ldap"),
     ("face-gateway", "portals/base/oidc.py", "import gateway.tokens"),
     ("face-policies", "gateway/service/decision.py", "import policies.engine"),

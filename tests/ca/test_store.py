@@ -16,11 +16,11 @@ from core.db import OutboxFull
 from core.errors import TallygateError
 from tests.fakes.people import CITIZEN
 
-from .world import World, ask
+from .world import World, ask, intent
 
 
-def test_a_serial_reserved_at_once_by_many_is_given_to_one(world: World) -> None:
-    results = _together(8, lambda: _reserve(world, "abc"))
+def test_a_serial_taken_at_once_by_many_is_given_to_one(world: World) -> None:
+    results = _together(8, lambda: _take(world, "abc"))
     assert results.count("taken") == 7
     assert results.count("mine") == 1
 
@@ -44,7 +44,7 @@ def test_a_full_outbox_refuses_to_change_anything(
     world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serial = authority.issue(ask()).serial
-    monkeypatch.setattr("ca.store._outbox._capacity", 0)
+    monkeypatch.setattr("ca.store.tables.outbox._capacity", 0)
     with pytest.raises(OutboxFull):
         authority.suspend(serial, actor="x")
     assert authority.status(serial).good
@@ -72,10 +72,14 @@ def test_wildcards_in_a_name_are_plain_letters(authority: CertificateAuthority) 
         assert authority.named(sought)[0] == []
 
 
-def test_a_dead_reservation_is_abandoned_without_a_word(world: World, authority: CertificateAuthority) -> None:
-    _reserve(world, "abc")
+def test_a_bare_reservation_of_an_older_release_is_abandoned_without_a_word(
+    world: World, authority: CertificateAuthority
+) -> None:
+    _take(world, "abc")
+    with world.database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE certificates SET state = 'reserved', key_hash = ''")
     world.clock.advance(timedelta(minutes=5))
-    assert authority.reap() == 1
+    assert authority.reap() == world.rows()
     assert world.store.certificate("abc").state is State.ABANDONED
     assert authority.status("abc").standing is Standing.UNKNOWN
     assert world.outbox() == []
@@ -136,9 +140,9 @@ def test_what_nobody_foresaw_does_not_end_housekeeping(
     assert len(rounds) > 1
 
 
-def _reserve(world: World, serial: str) -> str:
+def _take(world: World, serial: str) -> str:
     try:
-        world.store.reserve(serial, issuer="people", profile="citizen", subject="s", actor="a", at=world.clock.now())
+        world.store.intend(intent(serial, at=world.clock.now()))
     except SerialTaken:
         return "taken"
     return "mine"

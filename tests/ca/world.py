@@ -2,6 +2,7 @@
 """One founded authority on a clock moved by hand, with a directory of a handful of entries; and what is asked of it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from audit import Event, decode_event
 from ca import CASettings, IssueRequest
 from ca.models import Issued
 from ca.service import CertificateAuthority, IssuancePolicy, open_authority
-from ca.store import Store
+from ca.store import Intent, Store
 from core.db import Database
 from core.site import Ports, SiteSettings
 from tests.fakes.clock import ManualClock
@@ -73,6 +74,24 @@ def ask(
     roles: frozenset[str] = frozenset({"ra-officer"}),
 ) -> IssueRequest:
     return IssueRequest(profile=profile, csr=csr or request_for(), subject=subject, actor=actor, actor_roles=roles)
+
+
+def intent(serial: str, *, at: datetime, key_hash: str = "a" * 64, subject: str = CITIZEN.subject) -> Intent:
+    """What the store keeps before a signature; nothing in it is checked there."""
+    return Intent(
+        serial=serial,
+        issuer="people",
+        profile="citizen",
+        subject=subject,
+        actor=OFFICER.subject,
+        at=at,
+        name="x",
+        not_before=at,
+        not_after=at + timedelta(days=365),
+        key_hash=key_hash,
+        tbs=b"tbs",
+        commitment_key=b"k" * 32,
+    )
 
 
 def loaded(issued: Issued) -> x509.Certificate:

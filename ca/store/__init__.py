@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serials and their states, keys and their owners, revocations, revocation lists: rows in, models out.
+
+The bytes about to be signed are stored before the key is touched, in the transaction that takes their serial and their
+key. Every change of standing commits together with its record in the outbox.
+"""
+
+from .issuances import Intent as Intent
+from .lists import KeptList as KeptList
+from .standings import require_suspended as require_suspended
+from .store import Store as Store
+from .tables import Note as Note

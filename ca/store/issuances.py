@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far an issuance came: intended, signed, delivered; or abandoned."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import AlreadyRevoked, SerialTaken
+from ..models import Certificate, Reason, Standing, State
+from . import keys, standings
+from .rows import certificate, joined
+from .tables import Note, Part, certificates, put, seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """What is stored before a signature."""
+
+    serial: str
+    issuer: str
+    profile: str
+    subject: str
+    actor: str
+    at: datetime
+    name: str
+    not_before: datetime
+    not_after: datetime
+    key_hash: str
+    tbs: bytes
+    # Key of the commitment that the record holds instead of the bytes.
+    commitment_key: bytes
+
+
+class Issuances(Part):
+    """The states of issuances."""
+
+    def intend(self, intent: Intent) -> None:
+        """Take the serial and the key, and store what is about to be signed, in one transaction.
+
+        Raises:
+            SerialTaken: it is taken.
+            KeyRefused: the key is compromised, or vouches for somebody else.
+        """
+        try:
+            with self._database.transaction() as connection:
+                keys.claim(connection, intent.key_hash, subject=intent.subject)
+                connection.execute(insert(certificates).values(**_row(intent)))
+        except IntegrityError as error:
+            raise SerialTaken from error
+
+    def signed(self, serial: str, der: bytes, note: Note, *, if_blocked: Note, at: datetime) -> bool:
+        """Store the certificate and the record of its outcome, together.
+
+        A key that was reported as compromised since the intent makes it a revoked certificate in the same
+        transaction, with ``if_blocked`` as the record of that. Returns whether it is good.
+        """
+        with self._database.transaction() as connection:
+            key_hash = _advance(connection, serial, State.INTENDED, state=State.SIGNED, der=der)
+            put(connection, note)
+            if not keys.is_blocked(connection, key_hash):
+                return True
+            # An officer may have revoked it while it was only intended.
+            with suppress(AlreadyRevoked):
+                standings.withdraw(
+                    connection, serial, standing=Standing.REVOKED, reason=Reason.KEY_COMPROMISE, at=at, note=if_blocked
+                )
+            return False
+
+    def deliver(self, serial: str) -> None:
+        """Say that the caller has it."""
+        with self._database.transaction() as connection:
+            _advance(connection, serial, State.SIGNED, state=State.DELIVERED)
+
+    def abandon(self, serial: str, note: Note | None) -> None:
+        """End an issuance whose certificate was not signed; its key is free again if nothing else uses it."""
+        ended = update(certificates).where(
+            certificates.c.serial == serial, certificates.c.state.in_([State.RESERVED, State.INTENDED])
+        )
+        with self._database.transaction() as connection:
+            given_up = connection.execute(
+                ended.values(state=State.ABANDONED).returning(certificates.c.key_hash)
+            ).scalar_one_or_none()
+            if given_up:
+                keys.give_up(connection, given_up)
+            if note is not None:
+                put(connection, note)
+
+    def stale(self, before: datetime, *, limit: int = 256) -> list[Certificate]:
+        """Issuances that began before that moment, did not end and were not yet reported."""
+        query = joined().where(
+            certificates.c.state.in_([State.RESERVED, State.INTENDED]),
+            certificates.c.created < seconds(before),
+            certificates.c.reaped.is_(False),
+        )
+        with self._database.reading() as connection:
+            return [certificate(row) for row in connection.execute(query.limit(limit))]
+
+    def reap(self, serial: str, note: Note) -> None:
+        """Keep a stale intent as possibly issued, and say so once."""
+        with self._database.transaction() as connection:
+            query = update(certificates).where(certificates.c.serial == serial, certificates.c.reaped.is_(False))
+            if connection.execute(query.values(reaped=True)).rowcount:
+                put(connection, note)
+
+
+def _row(intent: Intent) -> dict[str, Any]:
+    return {
+        "serial": intent.serial,
+        "issuer": intent.issuer,
+        "profile": intent.profile,
+        "subject": intent.subject,
+        "actor": intent.actor,
+        "state": State.INTENDED,
+        "created": seconds(intent.at),
+        "name": intent.name,
+        "not_before": seconds(intent.not_before),
+        "not_after": seconds(intent.not_after),
+        "key_hash": intent.key_hash,
+        "tbs": intent.tbs,
+        "commitment_key": intent.commitment_key,
+        "der": b"",
+        "reaped": False,
+    }
+
+
+def _advance(connection: Connection, serial: str, expected: State, **values: Any) -> str:
+    """Step to the next state; the hash of the certificate's key."""
+    query = update(certificates).where(certificates.c.serial == serial, certificates.c.state == expected)
+    advanced = connection.execute(query.values(**values).returning(certificates.c.key_hash)).scalar_one_or_none()
+    if advanced is None:
+        # The reaper of another process took this issuance for dead; it stays as that one left it.
+        raise SerialTaken
+    return str(advanced)

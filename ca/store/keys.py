@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which public key vouches for whom, and which are known to be compromised; exact and without a race.
+
+One row for each key under a unique index. Whoever certifies a key, gives it up or blocks it holds that row until the
+transaction ends, so that two requests for one key, or a request and a report of its loss, come one after the other.
+A transaction that holds certificates too takes them first.
+"""
+
+from sqlalchemy import Connection, delete, exists, func, select
+
+from core.errors import N_
+
+from ..errors import KeyRefused, SerialTaken
+from ..models import State
+from .tables import certificates, insert_or, keys
+
+_TRIES = 5
+
+
+def claim(connection: Connection, key_hash: str, *, subject: str) -> None:
+    """Take a key for a subject, who may have it already.
+
+    Raises:
+        KeyRefused: it is compromised, or vouches for somebody else.
+        SerialTaken: others keep giving it up at the same moment; a new attempt will do.
+    """
+    for _ in range(_TRIES):
+        connection.execute(
+            insert_or(connection, keys).values(hash=key_hash, subject=subject, blocked=None).on_conflict_do_nothing()
+        )
+        row = connection.execute(select(keys).where(keys.c.hash == key_hash).with_for_update()).one_or_none()
+        if row is None:
+            # On PostgreSQL the row may have gone between the two statements: its last issuance was abandoned.
+            continue
+        if row.blocked is not None:
+            raise KeyRefused(why=N_("this key is known to be compromised"))
+        if row.subject != subject:
+            raise KeyRefused(why=N_("this key belongs to another holder already"))
+        return
+    raise SerialTaken
+
+
+def is_blocked(connection: Connection, key_hash: str) -> bool:
+    """Whether a key is compromised; until the transaction ends it does not become so."""
+    query = select(keys.c.blocked).where(keys.c.hash == key_hash).with_for_update()
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+def block(connection: Connection, key_hash: str, *, subject: str, at: int) -> None:
+    """Never certify a key again; the first report counts."""
+    known = insert_or(connection, keys).values(hash=key_hash, subject=subject, blocked=at)
+    first = func.coalesce(keys.c.blocked, at)
+    connection.execute(known.on_conflict_do_update(index_elements=[keys.c.hash], set_={"blocked": first}))
+
+
+def give_up(connection: Connection, key_hash: str) -> None:
+    """Let a key go that no issuance used after all; a blocked one stays."""
+    connection.execute(select(keys.c.hash).where(keys.c.hash == key_hash).with_for_update())
+    used = exists().where(certificates.c.key_hash == key_hash, certificates.c.state != State.ABANDONED)
+    connection.execute(delete(keys).where(keys.c.hash == key_hash, keys.c.blocked.is_(None), ~used))

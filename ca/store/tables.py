@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authority's tables, and what every part of the store does with a connection."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core.db import Database, Outbox
+
+_metadata = MetaData()
+certificates = Table(
+    "certificates",
+    _metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("serial", String(40)),
+    Column("issuer", String(32)),
+    Column("profile", String(32)),
+    Column("subject", String(128)),
+    Column("actor", String(128)),
+    Column("state", String(16)),
+    Column("created", BigInteger),
+    Column("name", String(64)),
+    Column("not_before", BigInteger),
+    Column("not_after", BigInteger),
+    Column("key_hash", String(64)),
+    Column("tbs", LargeBinary),
+    Column("commitment_key", LargeBinary),
+    Column("der", LargeBinary),
+    Column("reaped", Boolean),
+)
+keys = Table(
+    "keys",
+    _metadata,
+    # SHA-256 of the subjectPublicKeyInfo, hexadecimal.
+    Column("hash", String(64), primary_key=True),
+    # Whom the key vouches for: a signature must have one owner.
+    Column("subject", String(128)),
+    # When it was found to be compromised; no value while it is not.
+    Column("blocked", BigInteger),
+)
+revocations = Table(
+    "revocations",
+    _metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("issuer", String(32)),
+    Column("standing", String(16)),
+    Column("reason", String(32)),
+    Column("at", BigInteger),
+    Column("not_after", BigInteger),
+)
+revisions = Table(
+    "revisions", _metadata, Column("issuer", String(32), primary_key=True), Column("revision", BigInteger)
+)
+crls = Table(
+    "crls",
+    _metadata,
+    Column("issuer", String(32), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("revision", BigInteger),
+    Column("made", BigInteger),
+    Column("until", BigInteger),
+    Column("der", LargeBinary),
+)
+outbox = Outbox(_metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """An encoded event for the outbox, with its idempotency key."""
+
+    key: str
+    body: bytes
+
+
+class Part:
+    """One part of the store; all parts share a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
+def put(connection: Connection, note: Note) -> None:
+    """Queue a record with the change that it tells of."""
+    outbox.put(connection, key=note.key, body=note.body)
+
+
+def insert_or(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say what happens if the row is there; both databases have it, each in its own words."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def seconds(at: datetime) -> int:
+    """A moment as it is stored."""
+    return int(at.timestamp())
+
+
+def moment(stored: int) -> datetime:
+    """The reverse."""
+    return datetime.fromtimestamp(stored, UTC)

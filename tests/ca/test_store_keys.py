@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One key, one holder, and never again once it is compromised: on both databases, whatever happens at once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from audit import Outcome
+from ca.ceremony import MIGRATIONS
+from ca.errors import AlreadyRevoked, KeyRefused
+from ca.models import Reason, Standing, State
+from ca.service import CertificateAuthority, Housekeeping
+from ca.service.notes import event, note
+from ca.store import Note, Store
+from core.db import Database, OutboxFull, migrate
+from tests.fakes import postgres
+from tests.fakes.clock import ManualClock
+
+from .world import World, ask, intent, request_for
+
+NOW = ManualClock().now()
+TABLES = ("outbox", "revocations", "revisions", "keys", "certificates")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Database]:
+    with postgres.server() as folder:
+        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
+        migrate(opened, MIGRATIONS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "postgresql":
+        opened: Database = request.getfixturevalue("server")
+        with opened.transaction() as connection:
+            for table in TABLES:
+                connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names of our own tables
+        yield opened
+        return
+    opened = Database.open(f"sqlite:///{tmp_path}/ca.db")
+    migrate(opened, MIGRATIONS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return Store(database)
+
+
+def _note() -> Note:
+    return note(event("ca.certificate.revoked", Outcome.SUCCESS, at=NOW, actor="role:ca"))
+
+
+def _intend(store: Store, serial: str, *, key: str = "k", subject: str = "a") -> bool:
+    try:
+        store.intend(intent(serial, at=NOW, key_hash=key, subject=subject))
+    except KeyRefused:
+        return False
+    return True
+
+
+def _signed(store: Store, serial: str) -> bool:
+    return store.signed(serial, b"der", _note(), if_blocked=_note(), at=NOW)
+
+
+def _lost(store: Store, serial: str) -> bool:
+    try:
+        store.withdraw(serial, standing=Standing.REVOKED, reason=Reason.KEY_COMPROMISE, at=NOW, note=_note())
+    except AlreadyRevoked:
+        return False
+    return True
+
+
+def _at_once(*acts: Callable[[], object]) -> list[object]:
+    """What each of them came to."""
+    results: list[object] = [None] * len(acts)
+    gate = threading.Barrier(len(acts))
+
+    def run(number: int) -> None:
+        gate.wait(10)
+        results[number] = acts[number]()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(acts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_a_key_found_compromised_among_very_many_certificates_is_refused(store: Store) -> None:
+    for number in range(1, 1102):
+        assert _intend(store, f"{number:x}")
+    assert _signed(store, "44d")
+    assert _lost(store, "44d")
+    assert not _intend(store, "fffff")
+    assert not _intend(store, "ffffe", subject="b")
+
+
+def test_of_two_who_claim_one_key_at_once_one_gets_it(store: Store) -> None:
+    for each in range(25):
+        got = _at_once(
+            lambda: _intend(store, f"a{each:x}", key=f"k{each}", subject="a"),  # noqa: B023 - runs before the next round
+            lambda: _intend(store, f"b{each:x}", key=f"k{each}", subject="b"),  # noqa: B023 - as above
+        )
+        assert sorted(got, key=bool) == [False, True]
+
+
+def test_a_key_reported_lost_while_its_certificate_is_made_makes_it_revoked_at_once(store: Store) -> None:
+    assert _intend(store, "1")
+    assert _signed(store, "1")
+    assert _intend(store, "2")
+    assert _lost(store, "1")
+    assert not _signed(store, "2")
+    late = store.certificate("2")
+    assert (late.state, late.standing, late.reason) == (State.SIGNED, Standing.REVOKED, Reason.KEY_COMPROMISE)
+    # Two outcomes and two revocations wait for the record.
+    assert len(store.outbox.head()) == 4
+
+
+def test_an_intent_revoked_for_its_lost_key_stays_revoked_when_it_is_signed(store: Store) -> None:
+    assert _intend(store, "1")
+    assert _lost(store, "1")
+    assert not _signed(store, "1")
+    assert store.certificate("1").standing is Standing.REVOKED
+
+
+def test_no_certificate_slips_through_beside_the_report_of_its_keys_loss(store: Store) -> None:
+    for each in range(25):
+        key = f"k{each}"
+        assert _intend(store, f"a{each:x}", key=key)
+        assert _signed(store, f"a{each:x}")
+
+        def certified(serial: str = f"b{each:x}", key: str = key) -> bool:
+            return _intend(store, serial, key=key) and _signed(store, serial)
+
+        _at_once(certified, lambda serial=f"a{each:x}": _lost(store, serial))  # type: ignore[misc]  # bound now
+        # Signed before the report, it waits for the sweep; after it, it is refused or revoked: never signed unseen.
+        made = [one for one in store.certificates(key_hash=key)[0] if one.serial == f"b{each:x}"]
+        unswept = [one.serial for one in made if one.standing is not Standing.REVOKED]
+        assert store.unswept() == unswept
+        for serial in unswept:
+            assert _lost(store, serial)
+        assert store.unswept() == []
+        assert not _intend(store, f"c{each:x}", key=key)
+
+
+def test_a_key_given_up_is_free_and_one_in_use_is_not(store: Store) -> None:
+    assert _intend(store, "1")
+    assert _intend(store, "2")
+    store.abandon("1", None)
+    assert not _intend(store, "3", subject="b")
+    store.abandon("2", None)
+    assert _intend(store, "3", subject="b")
+    assert not _intend(store, "4")
+
+
+def test_a_key_given_up_and_claimed_at_once_has_one_holder(store: Store) -> None:
+    for each in range(25):
+        assert _intend(store, f"a{each:x}", key=f"k{each}", subject="a")
+        _at_once(
+            lambda: store.abandon(f"a{each:x}", None),  # noqa: B023 - runs before the next round
+            lambda: _intend(store, f"b{each:x}", key=f"k{each}", subject="a"),  # noqa: B023 - as above
+            lambda: _intend(store, f"c{each:x}", key=f"k{each}", subject="b"),  # noqa: B023 - as above
+        )
+        holders = {one.subject for one in store.certificates(key_hash=f"k{each}")[0] if one.state is State.INTENDED}
+        assert len(holders) == 1
+
+
+def test_a_blocked_key_stays_blocked_when_its_issuance_is_abandoned(store: Store) -> None:
+    assert _intend(store, "1")
+    assert _lost(store, "1")
+    store.abandon("1", None)
+    assert not _intend(store, "2")
+
+
+def test_of_many_who_revoke_at_once_one_does(store: Store) -> None:
+    for each in range(15):
+        serial = f"a{each:x}"
+        assert _intend(store, serial, key=serial)
+        assert _signed(store, serial)
+        done = _at_once(*[lambda serial=serial: _lost(store, serial) for _ in range(3)])  # type: ignore[misc]  # bound now
+        assert done.count(True) == 1
+
+
+def test_keys_of_an_older_release_are_taken_over(database: Database) -> None:
+    store = Store(database)
+    for serial, key, subject in (("1", "k", "a"), ("2", "k", "a"), ("3", "l", "b"), ("4", "m", "c")):
+        assert _intend(store, serial, key=key, subject=subject)
+    assert _lost(store, "2")
+    store.abandon("4", None)
+    with database.transaction() as connection:
+        connection.execute(text("DROP TABLE keys"))
+        connection.execute(text("UPDATE alembic_version SET version_num = 'ca0002'"))
+    migrate(database, MIGRATIONS)
+    assert not _intend(store, "5", key="k", subject="a")
+    assert not _intend(store, "6", key="l", subject="a")
+    assert _intend(store, "7", key="l", subject="b")
+    assert _intend(store, "8", key="m", subject="d")
+
+
+def test_every_certificate_of_a_compromised_key_is_revoked(world: World, authority: CertificateAuthority) -> None:
+    csr, other = request_for(), authority.issue(ask()).serial
+    serials = [authority.issue(ask(csr=csr)).serial for _ in range(3)]
+    authority.suspend(serials[1], actor="officer")
+    authority.revoke(serials[2], reason=Reason.SUPERSEDED, actor="officer")
+    authority.revoke(serials[0], reason=Reason.KEY_COMPROMISE, actor="officer")
+    swept = authority.certificate(serials[1])
+    assert (swept.standing, swept.reason) == (Standing.REVOKED, Reason.KEY_COMPROMISE)
+    # What was final before stays as it was.
+    assert authority.certificate(serials[2]).reason is Reason.SUPERSEDED
+    assert authority.status(other).good
+    told = [(each.object, each.actor) for each in world.outbox() if each.type == "ca.certificate.revoked"]
+    assert told[-2:] == [(serials[0], "officer"), (serials[1], "role:ca")]
+
+
+def test_a_sweep_that_was_cut_off_is_finished_by_housekeeping(
+    world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csr = request_for()
+    first, second = (authority.issue(ask(csr=csr)).serial for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "unswept", _full)
+        authority.revoke(first, reason=Reason.KEY_COMPROMISE, actor="officer")
+    assert authority.status(second).good
+    Housekeeping(authority, issuers=["people"]).round()
+    assert authority.status(second).standing is Standing.REVOKED
+
+
+def _full() -> list[str]:
+    raise OutboxFull
+
+
+def test_whoever_asks_hears_that_the_key_was_lost_meanwhile(world: World, authority: CertificateAuthority) -> None:
+    csr = request_for()
+    first = authority.issue(ask(csr=csr))
+    signer = authority._signer
+    real = signer.certificate
+
+    def sign(*given: object, **named: object) -> object:
+        # At this very moment another process takes the report that the key is lost, and has not swept yet.
+        assert _lost(world.store, first.serial)
+        return real(*given, **named)  # type: ignore[arg-type]  # as they came
+
+    signer.certificate = sign  # type: ignore[method-assign,assignment]  # the signer, and somebody beside it
+    with pytest.raises(KeyRefused):
+        authority.issue(ask(csr=csr))
+    newest = authority.certificates(ask().subject)[0][0]
+    assert newest.serial != first.serial
+    assert newest.standing is Standing.REVOKED
+    assert world.reported()[-2:] == ["ca.certificate.issued", "ca.certificate.revoked"]
