@@ -156,7 +156,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _folders(site: SiteSettings) -> None:
-    for folder in (site.state, site.public, site.state / "run"):
+    for folder in (site.state, site.public, site.run):
         folder.mkdir(parents=True, exist_ok=True)
     Users.detect().own(site)
 

@@ -70,7 +70,7 @@ class Context:
     @property
     def log_socket(self) -> Path:
         """Where the log's writer takes frames."""
-        return self.site.state / "run" / "log.sock"
+        return self.site.socket("audit", "log")
 
     @property
     def log_key(self) -> str:

@@ -120,7 +120,7 @@ def _certificate(path: Path, context: Context) -> Finding:
 
 
 def _directory(context: Context) -> Iterator[Finding]:
-    path = context.site.state / "run" / "ldapi"
+    path = context.site.socket("slapd", "ldapi")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)
         try:
@@ -132,7 +132,7 @@ def _directory(context: Context) -> Iterator[Finding]:
 
 
 def _roles(context: Context) -> Iterator[Finding]:
-    for role in (*ROLES, *(f"portal:{name}" for name in PORTALS)):
+    for role in (*ROLES, *(f"portal:{name}" for name in PORTALS), "nginx"):
         peer = Peer(path=context.site.socket(role), caller="doctor", secret=b"", timeout=3)
         try:
             told = _numbers(peer.call("GET", "/readyz").body)

@@ -42,14 +42,21 @@ def processes(
     site: SiteSettings, configuration: Path, *, slapd: tuple[str, ...], nginx: tuple[str, ...]
 ) -> tuple[Process, ...]:
     """All of them, each started only when those before it are ready."""
-    log = site.state / "run" / "log.sock"
-    ldapi = site.state / "run" / "ldapi"
+    log, ldapi, proxy = site.socket("audit", "log"), site.socket("slapd", "ldapi"), site.socket("nginx")
     return (
         Process(name="slapd", holder="slapd", command=slapd, ready=lambda: _connects(ldapi), sockets=(ldapi,)),
         _serving("log", "audit", configuration, ready=lambda: _connects(log), sockets=(log,)),
         *(_role(site, role, configuration) for role in ROLES),
         *(_role(site, f"portal:{name}", configuration) for name in PORTALS),
-        Process(name="nginx", holder="nginx", command=nginx, ready=lambda: _listens(site), own_logs=nginx_logs(site)),
+        Process(
+            name="nginx",
+            holder="nginx",
+            command=nginx,
+            # On its own socket, for on a port of the site somebody else could answer. nginx opens all or none.
+            ready=lambda: _answers(proxy),
+            sockets=(proxy,),
+            own_logs=nginx_logs(site),
+        ),
     )
 
 
@@ -87,12 +94,6 @@ def _answers(path: Path) -> None:
         raise FileNotFoundError(path)
     # The probes are public: this caller has no secret and needs none.
     Peer(path=path, caller="supervisor", secret=b"", timeout=5).call("GET", "/readyz")
-
-
-def _listens(site: SiteSettings) -> None:
-    for port in (site.ports.external, site.ports.internal, site.ports.management, site.ports.plain):
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            pass
 
 
 def is_up(process: Process) -> bool:

@@ -41,7 +41,7 @@ def serve(role: str, configuration: Path) -> None:
     if role not in ROLES and role not in {f"portal:{name}" for name in PORTALS}:
         raise ValueError(f"there is no role {role}")
     socket = Document.read(configuration).section("site", SiteSettings).socket(role)
-    socket.unlink(missing_ok=True)
+    _make_room(socket)
     os.environ["TALLYGATE_ROLE"] = role
     os.environ["TALLYGATE_SITE"] = str(configuration)
     Granian(
@@ -66,7 +66,9 @@ def serve_log(configuration: Path) -> None:
     from .context import Context  # noqa: PLC0415 - see the module's docstring
     from .wiring import audit  # noqa: PLC0415 - as above
 
-    audit.serve_log(Context.read(configuration))
+    context = Context.read(configuration)
+    _make_room(context.log_socket)
+    audit.serve_log(context)
 
 
 def server_command(name: str, configuration: Path) -> list[str]:
@@ -76,7 +78,15 @@ def server_command(name: str, configuration: Path) -> list[str]:
 
     context = Context.read(configuration)
     if name == "slapd":
+        _make_room(context.site.socket("slapd", "ldapi"))
         directory.prepare(context)
         return directory.command(context)
+    _make_room(context.site.socket("nginx"))
     gateway.prepare(context)
     return gateway.command(context, supervised=False)
+
+
+def _make_room(socket: Path) -> None:
+    """What lies here is a dead predecessor's. The folder is made by the supervisor, or here where there is none."""
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    socket.unlink(missing_ok=True)

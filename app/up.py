@@ -98,6 +98,7 @@ def _end_release(context: Context, say: Callable[[str], None]) -> None:
 def supervise(context: Context, file: Path) -> Supervisor:
     """The supervisor of a born site; nothing is started yet."""
     users = Users.detect()
+    users.open_run(context.site)
     directory.prepare(context)
     gateway.prepare(context)
     return Supervisor(

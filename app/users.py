@@ -65,15 +65,30 @@ class Users:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
             self.give(folder, holder)
-        run = site.state / "run"
-        run.mkdir(parents=True, exist_ok=True)
+        self.open_run(site)
+
+    def open_run(self, site: SiteSettings) -> None:
+        """Make the folders for sockets anew, one for each role; only while no role runs.
+
+        A role that could bind a socket by another's name would be told the secrets of those who call that one. So the
+        folder of folders is root's, and in its own each role alone may create. The others may pass, and connect: what
+        is made there takes the folder's group.
+        """
+        site.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.separate:
-            shutil.chown(run, "root", GROUP)
-            # Sockets take the folder's group, so that roles and nginx reach them and nobody else does; and only its
-            # owner can remove a socket, so that no role can put its own in the place of another's and be told secrets.
-            run.chmod(0o3770)
-        else:
-            run.chmod(0o700)
+            shutil.chown(site.run, "root", GROUP)
+        site.run.chmod(0o750 if self.separate else 0o700)
+        for left in site.run.iterdir():
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+        for holder in holders():
+            folder = site.socket(holder).parent
+            folder.mkdir(mode=0o700)
+            if self.separate:
+                shutil.chown(folder, name_of(holder), GROUP)
+                folder.chmod(0o2750)
 
     def check(self, folder: Path) -> None:
         """See that root, who is about to write here, is not led elsewhere by the folder's owner.

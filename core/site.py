@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things lie on one machine: names, folders, sockets and pair secrets of a site.
 
-Each role owns ``state/<role>/`` (0700) and nothing else; what is public lies in ``state/public``; sockets lie in
-``state/run``. A pair secret is kept twice, once in each partner's folder, so that no file has two readers.
+Each role owns ``state/<role>/`` (0700), ``state/run/<role>/`` for its sockets, and nothing else; what is public lies in
+``state/public``. A pair secret is kept twice, once in each partner's folder, so that no file has two readers.
 """
 
 import ipaddress
@@ -81,9 +81,14 @@ class SiteSettings:
         """The private folder of one role."""
         return self.state / role.replace(":", "-")
 
-    def socket(self, role: str) -> Path:
-        """The Unix socket a role listens on."""
-        return self.state / "run" / f"{role.replace(':', '-')}.sock"
+    @property
+    def run(self) -> Path:
+        """Holds one folder for each role's sockets, and nothing else."""
+        return self.state / "run"
+
+    def socket(self, role: str, name: str = "sock") -> Path:
+        """A Unix socket a role listens on: its only one, or the named one. Short, for Linux allows 107 bytes."""
+        return self.run / role.replace(":", "-") / name
 
     @property
     def public(self) -> Path:

@@ -67,7 +67,7 @@ def release(configuration: Path, actor: str) -> None:
     site = document.section("site", SiteSettings)
     settings = document.section("policies", PolicySettings)
     recorder = RecorderClient(
-        site.state / "run" / "log.sock",
+        site.socket("audit", "log"),
         caller="app",
         secret=site.pair_secret(holder="app", caller="app", callee="audit"),
         log_key=(site.public / "log.vkey").read_text("utf-8").strip(),

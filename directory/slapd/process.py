@@ -28,8 +28,8 @@ def places(site: SiteSettings) -> Places:
         configuration=folder / "config",
         in_force=folder / "in-force.ldif",
         data=folder / "data",
-        # Beside the roles' sockets: the folder lets only the site's own users in, the socket itself anybody.
-        socket=site.state / "run" / "ldapi",
+        # The folder lets only the site's own users in, the socket itself anybody.
+        socket=site.socket("slapd", "ldapi"),
         certificate=folder / "tls.pem",
         key=folder / "tls.key",
     )

@@ -15,7 +15,7 @@ from core.site import SiteSettings
 from ..config import LISTENERS, GatewaySettings
 from . import cookies
 from .blocks import block, quoted
-from .servers import guarded_host, open_host, pki_host, stranger
+from .servers import guarded_host, open_host, pki_host, sign_of_life, stranger
 
 _LINE = {
     "host": "$host",
@@ -144,7 +144,7 @@ def _upstreams(site: SiteSettings, settings: GatewaySettings) -> list[str]:
 
 
 def _servers(site: SiteSettings, settings: GatewaySettings) -> list[str]:
-    lines: list[str] = []
+    lines = sign_of_life(site.socket("nginx"))
     address = site.ports.address
     for listener in LISTENERS:
         port: int = getattr(site.ports, listener)

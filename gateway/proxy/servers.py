@@ -7,12 +7,13 @@ client's ends here, whatever its spelling; so no list of forbidden names can be 
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from core.identity import HEADER
 
 from ..config import OpenHost, Route
 from . import cookies
-from .blocks import block, pattern_location
+from .blocks import block, pattern_location, quoted
 from .pages import STATUSES
 
 DECIDE = "/.tallygate/decide"
@@ -146,6 +147,18 @@ def stranger(port: int, *, tls: bool, address: str) -> list[str]:
             f"error_page 421 {_PAGES}/421.$tallygate_page;",
             *_page_locations(tls=tls),
             *block("location /", ["return 421;"]),
+        ],
+    )
+
+
+def sign_of_life(socket: Path) -> list[str]:
+    """Where the supervisor asks this nginx and can take no other for it; it answers when every listener is open."""
+    return block(
+        "server",
+        [
+            f"listen {quoted(f'unix:{socket}')};",
+            *block("location = /readyz", ["default_type text/plain;", "return 200 ready;"]),
+            *block("location /", ["return 404;"]),
         ],
     )
 

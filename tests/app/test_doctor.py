@@ -46,7 +46,8 @@ def _found(context: Context, clock: Clock | None = None) -> dict[str, doctor.Fin
 def test_a_born_site_that_is_off_lacks_only_its_processes(born: Context) -> None:
     found = _found(born)
     wrong = {subject for subject, finding in found.items() if not finding.good}
-    assert wrong == {"directory", *(f"role {role}" for role in (*ROLES, *(f"portal:{name}" for name in PORTALS)))}
+    roles = (*ROLES, *(f"portal:{name}" for name in PORTALS), "nginx")
+    assert wrong == {"directory", *(f"role {role}" for role in roles)}
     assert "nobody can log in" in found["directory"].says
     assert found["birth"].says == "finished"
     assert "agrees with the signed tree" in found["log"].says

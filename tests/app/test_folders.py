@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Root hands folders to their owners; an owner who prepared its folder gains nothing by that."""
 
+import grp
 import os
 import pwd
+import socket
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,17 +80,66 @@ def test_a_link_to_a_folder_is_not_entered(site: SiteSettings) -> None:
     assert (elsewhere / "passwd").stat().st_uid == os.getuid()
 
 
-def test_nobody_can_put_a_socket_in_the_place_of_anothers(site: SiteSettings) -> None:
-    Users(separate=True).own(site)
-    mode = (site.state / "run").stat().st_mode
-    assert mode & stat.S_ISVTX
-    assert mode & stat.S_ISGID
-    assert not mode & stat.S_IRWXO
+_BIND = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"
+_CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
+def _may(user: str, code: str, path: Path) -> bool:
+    """Whether a user of the site's group can do that."""
+    if not ROOT:
+        return True
+    line = ["setpriv", "--reuid", user, "--regid", user, "--groups", "users", "--", "/usr/bin/python3", "-c", code]
+    done = subprocess.run([*line, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0 or "PermissionError" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+def test_nobody_can_bind_a_socket_by_anothers_name(site: SiteSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Again users of this very machine: daemon has the role ca, games every other.
+    if ROOT:
+        monkeypatch.setattr("app.users.name_of", lambda holder: "daemon" if holder == "ca" else "games")
+        monkeypatch.setattr("app.users.GROUP", "users")
+    site.state.chmod(0o755)
+    Users(separate=True).open_run(site)
+    assert stat.S_IMODE(site.run.stat().st_mode) == 0o750
+    for holder in holders():
+        assert stat.S_IMODE(site.socket(holder).parent.stat().st_mode) == 0o2750
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(site.socket("ca", "left")))
+    assert _may("daemon", _BIND, site.socket("ca"))
+    assert not ROOT or site.socket("ca").stat().st_gid == grp.getgrnam("users").gr_gid
+    if ROOT:
+        for path in (site.socket("ca", "other"), site.run / "other", site.run / "other.sock"):
+            assert not _may("games", _BIND, path)
+    # But a socket that its owner opened to the group is reached.
+    with socket.socket(socket.AF_UNIX) as listening:
+        path = site.socket("ca", "listening")
+        listening.bind(str(path))
+        path.chmod(0o660)
+        listening.listen()
+        assert _may("games", _CONNECT, path)
+
+
+def test_what_an_earlier_release_left_among_the_sockets_is_cleared_away(site: SiteSettings) -> None:
+    # There every role could make things beside the others' sockets, folders and links too.
+    elsewhere = site.state / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    site.run.mkdir()
+    (site.run / "sso").symlink_to(elsewhere)
+    (site.run / "ca").mkdir()
+    with socket.socket(socket.AF_UNIX) as planted:
+        planted.bind(str(site.run / "ca" / "sock"))
+    Users(separate=True).open_run(site)
+    assert {path.name for path in site.run.iterdir()} == {holder.replace(":", "-") for holder in holders()}
+    assert not any(path.is_symlink() or list(path.iterdir()) for path in site.run.iterdir())
+    assert (elsewhere / "kept").exists()
+    assert elsewhere.stat().st_uid == os.getuid()
 
 
 def test_where_all_share_a_user_only_that_user_reaches_the_sockets(site: SiteSettings) -> None:
     Users(separate=False).own(site)
-    assert stat.S_IMODE((site.state / "run").stat().st_mode) == 0o700
+    assert stat.S_IMODE(site.run.stat().st_mode) == 0o700
 
 
 def test_portals_have_users_of_their_own() -> None:

@@ -5,6 +5,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -64,41 +65,46 @@ def test_a_process_sees_nothing_of_the_callers_shell(
     assert seen["TZ"] == "Asia/Shanghai"
 
 
-def test_a_socket_that_nobody_listens_on_is_no_sign_of_life(listed: dict[str, Process], site: SiteSettings) -> None:
-    assert not is_up(listed["log"])
-    (site.state / "run").mkdir()
-    with socket.socket(socket.AF_UNIX) as left_over:
-        left_over.bind(str(site.state / "run" / "log.sock"))
-    assert not is_up(listed["log"])
-    (site.state / "run" / "log.sock").unlink()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(site.state / "run" / "log.sock"))
+def _bound(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    return made
+
+
+def test_a_socket_that_nobody_listens_on_is_no_sign_of_life(listed: dict[str, Process]) -> None:
+    log = listed["log"]
+    assert not is_up(log)
+    [path] = log.sockets
+    with _bound(path):
+        assert not is_up(log)
+    path.unlink()
+    with _bound(path) as listener:
         listener.listen()
-        assert is_up(listed["log"])
+        assert is_up(log)
 
 
-def test_nginx_lives_only_when_it_listens_everywhere(listed: dict[str, Process], site: SiteSettings) -> None:
+def test_a_server_that_is_not_ours_is_no_sign_that_nginx_lives(listed: dict[str, Process], site: SiteSettings) -> None:
+    assert not is_up(listed["nginx"])
     ports = site.ports
-    opened = []
-    for port in (ports.external, ports.internal, ports.management, ports.plain):
+    with ExitStack() as strangers:
+        for port in (ports.external, ports.internal, ports.management, ports.plain):
+            stranger = strangers.enter_context(socket.create_server(("127.0.0.1", port)))
+            stranger.listen()
         assert not is_up(listed["nginx"])
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-        opened.append(listener)
-    assert is_up(listed["nginx"])
-    for listener in opened:
-        listener.close()
 
 
-def test_a_role_that_does_not_answer_is_not_up(listed: dict[str, Process], site: SiteSettings) -> None:
-    (site.state / "run").mkdir()
-    for name in ("sso", "portal-tax"):
+def test_a_role_that_does_not_answer_is_not_up(listed: dict[str, Process]) -> None:
+    for name in ("sso", "portal-tax", "nginx"):
         assert not is_up(listed[name])
-        with socket.socket(socket.AF_UNIX) as left_over:
-            left_over.bind(str(listed[name].sockets[0]))
-        assert not is_up(listed[name])
+        with _bound(listed[name].sockets[0]):
+            assert not is_up(listed[name])
+
+
+def test_every_process_listens_in_the_folder_of_its_owner(listed: dict[str, Process], site: SiteSettings) -> None:
+    for process in listed.values():
+        for path in process.sockets:
+            assert path.parent == site.run / process.holder.replace(":", "-")
 
 
 def test_nobody_may_call_a_portal_but_through_nginx() -> None:

@@ -3,18 +3,26 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from app.context import Context
 from app.processes import is_up, processes
+from app.supervisor import StartFailed, Supervisor
 from app.up import free_ports, write_configuration
+from app.users import Users
+from app.wiring import gateway
+from core.clock import SystemClock
 from core.config import Document
+from core.log import LogSettings
 from core.site import SiteSettings
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 def born() -> Iterator[Path]:
     """A site without roles, below a path short enough for sockets."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-serve-") as folder:
+        # The roles' users must pass.
+        Path(folder).chmod(0o755)
         file = Path(folder) / "site.toml"
         write_configuration(file, free_ports())
         subprocess.run(
@@ -56,6 +66,34 @@ def test_a_role_logs_json_lines_only_and_leaves_on_sigterm(born: Path) -> None:
     assert {line["role"] for line in lines} >= {"audit"}
     assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
     assert not site.socket("audit").exists()
+
+
+def _nginx(born: Path) -> Supervisor:
+    context = Context.read(born)
+    Users.detect().open_run(context.site)
+    gateway.prepare(context)
+    made = processes(context.site, born, slapd=("true",), nginx=tuple(gateway.command(context)))
+    return Supervisor(
+        made[-1:],
+        users=Users.detect(),
+        logs=born.parent / "logs",
+        settings=LogSettings(),
+        clock=SystemClock(),
+    )
+
+
+def test_nginx_is_ready_only_if_it_is_our_own(born: Path) -> None:
+    ports = Document.read(born).section("site", SiteSettings).ports
+    with ExitStack() as strangers:
+        for port in (ports.external, ports.internal, ports.management, ports.plain):
+            strangers.enter_context(socket.create_server(("127.0.0.1", port)))
+        with pytest.raises(StartFailed, match="nginx"):
+            _nginx(born).start()
+    assert "Address already in use" in (born.parent / "logs" / "nginx.log").read_text("utf-8")
+    supervisor = _nginx(born)
+    supervisor.start()
+    socket.create_connection(("127.0.0.1", ports.plain)).close()
+    supervisor.stop()
 
 
 def test_an_unknown_role_is_refused(born: Path) -> None:

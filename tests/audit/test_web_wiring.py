@@ -47,8 +47,7 @@ class Role:
         self.context = Context.read(self.configuration)
         self._key = ec.generate_private_key(ec.SECP256R1())
         site = self.context.site
-        for path in (site.public, site.state / "run"):
-            path.mkdir(parents=True)
+        site.public.mkdir(parents=True)
         make(site)
         public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (site.public / "gateway-identity.pem").write_bytes(public)

@@ -276,7 +276,7 @@ def _claims(token: str) -> dict[str, str]:
 def peer(city: City, callee: str) -> Peer:
     """A role, as the operator on the machine may call it."""
     mine = secret(city.folder / "app" / "pairs" / f"app--{callee}")
-    return Peer(path=city.folder / "run" / f"{callee}.sock", caller="app", secret=mine)
+    return Peer(path=city.folder / "run" / callee / "sock", caller="app", secret=mine)
 
 
 def authority(city: City, memory: Acknowledged, dice: Random, subjects: list[str]) -> None:

@@ -116,8 +116,8 @@ def test_the_roots_key_belongs_to_no_running_role(city: City, separate: bool) ->
 def test_sockets_are_closed_to_everybody_else(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
     run = city.folder / "run"
     assert stat.S_IMODE(run.stat().st_mode) & 0o007 == 0
-    sockets = [path for path in run.iterdir() if path.is_socket()]
-    assert len(sockets) >= 11
+    sockets = [path for path in run.glob("*/*") if path.is_socket()]
+    assert len(sockets) >= 12
     probe = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
     if os.geteuid() == 0:
         for path in sockets:
@@ -130,7 +130,21 @@ def test_sockets_are_closed_to_everybody_else(city: City, separate: bool) -> Non
             assert b"PermissionError" in tried.stderr, path
     if separate:
         # nginx must reach those it forwards to.
-        assert _as("nginx", "/usr/bin/python3", "-c", probe, str(run / "gateway.sock")).returncode == 0
+        assert _as("nginx", "/usr/bin/python3", "-c", probe, str(run / "gateway" / "sock")).returncode == 0
+
+
+def test_no_role_can_bind_a_socket_by_anothers_name(city: City, separate: bool) -> None:  # noqa: FBT001
+    run = city.folder / "run"
+    bind = "import os, socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1]); os.unlink(sys.argv[1])"
+    for folder, owner in FOLDERS.items():
+        for other in sorted(set(FOLDERS.values())) if separate else ():
+            bound = _as(other, "/usr/bin/python3", "-c", bind, str(run / folder / "other"))
+            assert (bound.returncode == 0) == (other == owner), (other, folder)
+            # Nor beside the folders, nor by moving one of them away.
+            assert _as(other, "/usr/bin/python3", "-c", bind, str(run / "other")).returncode != 0
+            assert _as(other, "mv", str(run / folder), str(run / "away")).returncode != 0
+            assert other == owner or _as(other, "rm", "-f", str(run / folder / "sock")).returncode != 0
+    assert {path.name for path in run.iterdir()} == set(FOLDERS)
 
 
 def test_what_is_public_can_be_read_by_anybody(city: City) -> None:

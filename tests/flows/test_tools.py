@@ -98,7 +98,7 @@ def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, P
 
 
 def test_ldapsearch_sees_what_each_service_may_see(city: City) -> None:
-    socket = f"ldapi://{str(city.folder / 'run' / 'ldapi').replace('/', '%2F')}"
+    socket = f"ldapi://{str(city.folder / 'run' / 'slapd' / 'ldapi').replace('/', '%2F')}"
     suffix = "dc=city,dc=example"
     base = f"ou=people,{suffix}"
 

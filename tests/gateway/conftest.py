@@ -373,7 +373,7 @@ class _Echo(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        name = Path(str(self.server.server_address)).name
+        name = Path(str(self.server.server_address)).parent.name
         content = json.dumps(
             {
                 "at": name,
@@ -467,7 +467,7 @@ class City:
 
     def start(self) -> None:
         site, settings = self.site, self.gateway.settings
-        (site.state / "run").mkdir(exist_ok=True)
+        site.socket("nginx").parent.mkdir(parents=True, exist_ok=True)
         for callee in SECRETS:
             path = site.secret_path(holder="nginx", caller="nginx", callee=callee)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -547,6 +547,7 @@ class City:
 
     def _serve(self, role: str, handler: type[BaseHTTPRequestHandler]) -> None:
         path = self.site.socket(role)
+        path.parent.mkdir()
         server = _Threading(str(path), handler)
         path.chmod(0o660)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

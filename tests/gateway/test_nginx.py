@@ -30,7 +30,7 @@ def _cookie(city: City) -> tuple[str, str]:
 def test_a_person_with_a_session_reaches_the_host_with_a_signed_identity(city: City) -> None:
     reply = city.get("/declaration?year=2025", headers=(_cookie(city),))
     assert reply.status == 200
-    assert reply.json()["at"] == "portal-tax.sock"
+    assert reply.json()["at"] == "portal-tax"
     assert reply.json()["target"] == "/declaration?year=2025"
     (header,) = reply.received("Tallygate-Identity")
     identity = city.gateway.verifier_of("tax.city.localhost").verify(
@@ -336,7 +336,7 @@ def test_probes_and_the_decision_itself_cannot_be_reached(city: City) -> None:
         assert city.get(target, headers=(cookie, *JSON)).status in (400, 404), target
     for target in ("/decide/external", "/decide/internal"):
         reply = city.get(target, headers=(cookie,))
-        assert reply.json()["at"] == "portal-tax.sock"
+        assert reply.json()["at"] == "portal-tax"
     for target in ("/.tallygate/pages/503.html", "/tls.key", "/nginx.conf", "/secrets/gateway.conf"):
         assert b"PRIVATE" not in city.get(target, headers=PAGE).body
         assert b"Secret" not in city.get("/static/.." + target, headers=PAGE).body
