@@ -93,7 +93,7 @@ class Knocker:
     def _way(self, door: Door, listener: str) -> Callable[[], socket.socket]:
         city = self._city
         if door.role:
-            return hostile.over_unix(city.folder / "run" / f"{door.role}.sock")
+            return hostile.over_unix(city.folder / "run" / door.role / "sock")
         if listener == "plain":
             return hostile.over_tcp(city.ports["plain"])
         return hostile.over_tls(f"{door.label}.city.localhost", city.ports[listener], city.root)
