@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 ResponseMode = Literal["query", "form_post"]
 Prompt = Literal["none", "login", "consent", "select_account"]
@@ -165,6 +165,23 @@ class RefreshToken:
     client_id: str
     expires_at: int
     used: bool
+
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presented(Generic[V]):
+    """A one-time value that was found, with everything its redemption depends on."""
+
+    value: V
+    grant: Grant
+    # Whether family, session, person and certificate all count.
+    stands: bool
+    # 0 for a machine's own grant, which has no session.
+    session_ends_at: int
+    # What the person agreed to; None if nothing, or no longer.
+    consent: "Consent | None"
 
 
 @dataclass(frozen=True, kw_only=True)

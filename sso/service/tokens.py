@@ -15,7 +15,7 @@ from core.errors import NotFound
 
 from ..config import SSOSettings
 from ..errors import InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
-from ..models import Client, Grant, RefreshToken, TokenAnswer
+from ..models import Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
 from ..oauth.rfc6749 import TokenRequest, credentials, scope_text, secret_matches, token_request, why_refused
 from ..oauth.rfc7517 import KeyRing
@@ -132,14 +132,13 @@ class Tokens:
 
     def _introspected(self, asker: Client, unverified_token: str) -> tuple[dict[str, Any], str, str]:
         at = self._now()
-        row = self._store.grants.refresh_token(digest(unverified_token))
-        if row is not None:
-            grant = self._store.grants.find(row.grant_id)
-            live = not row.used and row.expires_at > at and self._store.grants.standing(row.grant_id, at)
-            if grant is not None and live and asker.id == row.client_id:
-                told = active_refresh(grant, issuer=self._issuer, expires_at=row.expires_at)
-                return told, grant.subject, grant.sid
-            return INACTIVE, "", ""
+        if _opaque(unverified_token):
+            found = self._store.grants.presented_refresh_token(digest(unverified_token), at)
+            row, grant = (found.value, found.grant) if found and found.stands else (None, None)
+            if row is None or grant is None or row.used or row.expires_at <= at or row.client_id != asker.id:
+                return INACTIVE, "", ""
+            told = active_refresh(grant, issuer=self._issuer, expires_at=row.expires_at)
+            return told, grant.subject, grant.sid
         try:
             claims = self._standing(unverified_token)
         except InvalidToken:
@@ -156,9 +155,9 @@ class Tokens:
         return claims
 
     def _family(self, unverified_token: str, client: Client) -> str:
-        row = self._store.grants.refresh_token(digest(unverified_token))
-        if row is not None:
-            return row.grant_id if row.client_id == client.id else ""
+        if _opaque(unverified_token):
+            found = self._store.grants.presented_refresh_token(digest(unverified_token), self._now())
+            return found.grant.id if found and found.value.client_id == client.id else ""
         try:
             claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=self._now())
         except InvalidToken:
@@ -167,21 +166,23 @@ class Tokens:
 
     def _by_code(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
-        code = self._store.grants.code(digest(request.unverified["code"]))
-        grant = self._store.grants.find(code.grant_id) if code else None
+        presented = self._store.grants.presented_code(digest(request.unverified["code"]), at)
+        if presented is None:
+            raise self._refused(request, "unknown")
+        code, grant = presented.value, presented.grant
         reason = why_refused(code, request, at=at)
-        if code is None or grant is None or reason:
-            if code is not None and code.used and code.client_id == request.client.id:
+        if reason:
+            if code.used and code.client_id == request.client.id:
                 self._end(code.grant_id, reason="code presented twice")
-            raise self._refused(request, reason or "unknown")
-        person = self._holder(grant, request)
+            raise self._refused(request, reason)
+        person = self._holder(presented, request, at)
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
-        refresh, value = self._refresh(request.client, grant, at)
+        refresh, value = _refresh(request.client, presented)
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
         if not self._store.grants.redeem_code(code, refresh=refresh, at=at, outcome=outcome):
             # Somebody else redeemed it in this very moment, or its session ended: the latter is nobody's attack.
-            spent = self._store.grants.code(code.digest)
-            if spent is not None and spent.used:
+            spent = self._store.grants.presented_code(code.digest, at)
+            if spent is not None and spent.value.used:
                 self._end(code.grant_id, reason="code presented twice")
             raise self._refused(request, "used or ended")
         self._nudge()
@@ -189,31 +190,43 @@ class Tokens:
 
     def _by_refresh(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
-        row = self._store.grants.refresh_token(digest(request.unverified["refresh_token"]))
-        if row is None or row.client_id != request.client.id or row.expires_at <= at:
+        presented = self._store.grants.presented_refresh_token(digest(request.unverified["refresh_token"]), at)
+        if presented is None or presented.value.client_id != request.client.id or presented.value.expires_at <= at:
             raise self._refused(request, "unknown")
+        row, grant = presented.value, presented.grant
         if row.used:
             # RFC 9700 section 4.14.2: thief and owner cannot be told apart, so both lose it.
             self._end(row.grant_id, reason="refresh token presented twice")
             raise self._refused(request, "used")
-        grant = self._store.grants.find(row.grant_id)
-        if grant is None:
-            raise self._refused(request, "unknown")
         scopes = request.scopes or grant.scopes
         if not scopes <= grant.scopes:
             raise InvalidScope
-        person = self._holder(grant, request)
+        person = self._holder(presented, request, at)
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         # Only what a client cannot keep secret rotates; FAPI 2.0 forbids rotation for all others.
-        successor, value = self._refresh(request.client, grant, at) if request.client.public else (None, "")
-        outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
-        if not self._store.grants.redeem_refresh(row, successor=successor, at=at, outcome=outcome):
-            spent = self._store.grants.refresh_token(row.digest)
-            if spent is not None and spent.used:
+        value = self._rotated(presented, request, at) if request.client.public else self._kept(presented, request)
+        return self._answer(request.client, grant, scopes, at, refresh=value, person=person)
+
+    def _rotated(self, presented: Presented[RefreshToken], request: TokenRequest, at: int) -> str:
+        """The refresh token that follows; the one presented is used up, with the outcome in the same transaction."""
+        row = presented.value
+        successor, value = _refresh(request.client, presented)
+        outcome = self._records.tokens(presented.grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        if successor is None or not self._store.grants.rotate(row, successor=successor, at=at, outcome=outcome):
+            spent = self._store.grants.presented_refresh_token(row.digest, at)
+            if spent is not None and spent.value.used:
                 self._end(row.grant_id, reason="refresh token presented twice")
             raise self._refused(request, "used or ended")
         self._nudge()
-        return self._answer(request.client, grant, scopes, at, refresh=value, person=person)
+        return value
+
+    def _kept(self, presented: Presented[RefreshToken], request: TokenRequest) -> str:
+        """None follows, and nothing changes here: so there is no transaction for the outcome to go with."""
+        # The record took its time; what was taken away meanwhile must not be granted.
+        if not self._store.grants.standing(presented.grant.id, self._now()):
+            raise self._refused(request, "used or ended")
+        self._records.write(self._records.tokens(presented.grant, Outcome.SUCCESS, grant_type=request.grant_type))
+        return ""
 
     def _by_client(self, request: TokenRequest) -> TokenAnswer:
         client, at = request.client, self._now()
@@ -240,15 +253,15 @@ class Tokens:
         self._nudge()
         return self._answer(client, grant, scopes, at, refresh="", person=None)
 
-    def _holder(self, grant: Grant, request: TokenRequest) -> Person:
+    def _holder(self, presented: Presented[Any], request: TokenRequest, at: int) -> Person:
         """The person a grant is about, who must be in the directory and enabled at every redemption."""
-        at = self._now()
-        if not self._store.grants.standing(grant.id, at):
+        grant, consent = presented.grant, presented.consent
+        if not presented.stands:
             raise self._refused(request, "ended")
-        if not request.client.trusted:
-            consent = self._store.consents.find(grant.subject, grant.client_id)
-            if consent is None or consent.expires_at <= at or not grant.scopes <= consent.scopes:
-                raise self._refused(request, "consent withdrawn")
+        if not request.client.trusted and (
+            consent is None or consent.expires_at <= at or not grant.scopes <= consent.scopes
+        ):
+            raise self._refused(request, "consent withdrawn")
         try:
             person = self._people.person(grant.subject)
         except NotFound as error:
@@ -256,23 +269,6 @@ class Tokens:
         if not person.enabled:
             raise self._refused(request, "disabled")
         return person
-
-    def _refresh(self, client: Client, grant: Grant, at: int) -> tuple[RefreshToken | None, str]:
-        """A refresh token that lives as long as the session, for clients registered for it."""
-        if "refresh_token" not in client.grants:
-            return None, ""
-        session = self._store.sessions.by_sid(grant.sid, at)
-        if session is None:
-            return None, ""
-        value = secrets.token_urlsafe(32)
-        row = RefreshToken(
-            digest=digest(value),
-            grant_id=grant.id,
-            client_id=client.id,
-            expires_at=session.expires_at,
-            used=False,
-        )
-        return row, value
 
     def _answer(
         self,
@@ -319,6 +315,26 @@ class Tokens:
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
+
+
+def _opaque(token: str) -> bool:
+    """A refresh token, if it is anything of ours: access tokens have three parts (RFC 7519 section 3)."""
+    return "." not in token
+
+
+def _refresh(client: Client, presented: Presented[Any]) -> tuple[RefreshToken | None, str]:
+    """A refresh token that lives as long as the session, for clients registered for it."""
+    if "refresh_token" not in client.grants or not presented.session_ends_at:
+        return None, ""
+    value = secrets.token_urlsafe(32)
+    row = RefreshToken(
+        digest=digest(value),
+        grant_id=presented.grant.id,
+        client_id=client.id,
+        expires_at=presented.session_ends_at,
+        used=False,
+    )
+    return row, value
 
 
 _GRANT_TYPES: dict[str, Callable[[Tokens, TokenRequest], TokenAnswer]] = {

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registered applications."""
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import bindparam, delete, insert, or_, select
 
 from core.db import Database
 
 from ..models import Client
 from . import rows
 from .tables import CLIENTS
+
+# Asked at every request: built once.
+_FIND = select(CLIENTS).where(CLIENTS.c.id == bindparam("id"))
 
 
 class ClientRows:
@@ -19,7 +22,7 @@ class ClientRows:
     def find(self, client_id: str) -> Client | None:
         """One application."""
         with self._database.reading() as connection:
-            row = connection.execute(select(CLIENTS).where(CLIENTS.c.id == client_id)).one_or_none()
+            row = connection.execute(_FIND, {"id": client_id}).one_or_none()
         return rows.client_of(row) if row else None
 
     def named(self, ids: set[str]) -> dict[str, Client]:

@@ -2,17 +2,20 @@
 """Families and the one-time values in them. Redemption is one conditional UPDATE inside one transaction."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, select, update
 
 from audit import Event, encode_event
 from core.db import Database
 
-from ..models import Code, Grant, Interaction, RefreshToken
-from . import rows
+from ..models import Code, Grant, Interaction, Presented, RefreshToken
+from . import families, rows
 from .interactions import spend
 from .news import is_barred
 from .tables import CODES, GRANTS, OUTBOX, REFRESH_TOKENS, SESSIONS
+
+V = TypeVar("V")
 
 
 class GrantRows:
@@ -21,37 +24,20 @@ class GrantRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, grant_id: str) -> Grant | None:
-        """A family, standing or not."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(GRANTS).where(GRANTS.c.id == grant_id)).one_or_none()
-        return rows.grant_of(row) if row else None
-
     def standing(self, grant_id: str, at: int) -> bool:
         """Whether family, session, person and certificate all still count."""
         with self._database.reading() as connection:
-            return _stands(connection, grant_id, at)
+            return connection.execute(families.STANDING, {"id": grant_id, "at": at}).first() is not None
 
-    def code(self, digest: str) -> Code | None:
-        """A code's row."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(CODES).where(CODES.c.digest == digest)).one_or_none()
-        return rows.code_of(row) if row else None
+    def presented_code(self, digest: str, at: int) -> Presented[Code] | None:
+        """A code and its family, standing or not."""
+        row = self._presented(families.PRESENTED_CODE, digest, at)
+        return _presented(row, rows.code_of(row, "codes_")) if row else None
 
-    def refresh_token(self, digest: str) -> RefreshToken | None:
-        """A refresh token's row."""
-        with self._database.reading() as connection:
-            chosen = REFRESH_TOKENS.c.digest == digest
-            row = connection.execute(select(REFRESH_TOKENS).where(chosen)).one_or_none()
-        if row is None:
-            return None
-        return RefreshToken(
-            digest=row.digest,
-            grant_id=row.grant_id,
-            client_id=row.client_id,
-            expires_at=row.expires_at,
-            used=row.used_at is not None,
-        )
+    def presented_refresh_token(self, digest: str, at: int) -> Presented[RefreshToken] | None:
+        """A refresh token and its family, standing or not."""
+        row = self._presented(families.PRESENTED_REFRESH_TOKEN, digest, at)
+        return _presented(row, rows.refresh_token_of(row, "refresh_tokens_")) if row else None
 
     def issue(
         self,
@@ -69,7 +55,7 @@ class GrantRows:
             InteractionLost: the parked request it answers was answered already.
         """
         with self._database.transaction() as connection:
-            if not _session_stands(connection, grant.sid, grant.subject, at, hold=True):
+            if not _session_held(connection, grant.sid, grant.subject, at):
                 return False
             if answers is not None:
                 spend(connection, answers)
@@ -92,7 +78,7 @@ class GrantRows:
     def redeem_code(self, code: Code, *, refresh: RefreshToken | None, at: int, outcome: Event) -> bool:
         """Use a code up; exactly one of many callers gets True."""
         with self._database.transaction() as connection:
-            if not _stands(connection, code.grant_id, at, hold=True):
+            if not _held(connection, code.grant_id, at):
                 return False
             unused = and_(CODES.c.digest == code.digest, CODES.c.used_at.is_(None), CODES.c.expires_at > at)
             if connection.execute(update(CODES).where(unused).values(used_at=at)).rowcount != 1:
@@ -102,22 +88,19 @@ class GrantRows:
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 
-    def redeem_refresh(self, token: RefreshToken, *, successor: RefreshToken | None, at: int, outcome: Event) -> bool:
-        """Use a refresh token; with a successor it is used up, and exactly one of many callers gets True."""
+    def rotate(self, token: RefreshToken, *, successor: RefreshToken, at: int, outcome: Event) -> bool:
+        """Use a refresh token up, and keep the one that follows; exactly one of many callers gets True."""
         with self._database.transaction() as connection:
-            if not _stands(connection, token.grant_id, at, hold=True):
+            if not _held(connection, token.grant_id, at):
                 return False
             unused = and_(
                 REFRESH_TOKENS.c.digest == token.digest,
                 REFRESH_TOKENS.c.used_at.is_(None),
                 REFRESH_TOKENS.c.expires_at > at,
             )
-            # Without a successor the row is written with what it had: the condition is checked all the same.
-            used_at = at if successor is not None else None
-            if connection.execute(update(REFRESH_TOKENS).where(unused).values(used_at=used_at)).rowcount != 1:
+            if connection.execute(update(REFRESH_TOKENS).where(unused).values(used_at=at)).rowcount != 1:
                 return False
-            if successor is not None:
-                _insert_refresh(connection, successor)
+            _insert_refresh(connection, successor)
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 
@@ -144,6 +127,10 @@ class GrantRows:
                 found.setdefault(row.sid, []).append((row.client_id, row.place))
         return found
 
+    def _presented(self, query: Select[Any], digest: str, at: int) -> Row[Any] | None:
+        with self._database.reading() as connection:
+            return connection.execute(query, {"digest": digest, "at": at}).one_or_none()
+
 
 def revoke_where(connection: Connection, chosen: ColumnElement[bool], at: int) -> list[Grant]:
     """End the standing families of a choice; those that another worker ends in this very moment are its to record."""
@@ -154,26 +141,36 @@ def revoke_where(connection: Connection, chosen: ColumnElement[bool], at: int) -
     return found
 
 
-def _stands(connection: Connection, grant_id: str, at: int, *, hold: bool = False) -> bool:
-    """Whether a family counts; with ``hold`` it and its session cannot end before this transaction does.
+def _presented(row: Row[Any], value: V) -> Presented[V]:
+    return Presented(
+        value=value,
+        grant=rows.grant_of(row, "grants_"),
+        stands=bool(row.stands),
+        session_ends_at=row.session_ends_at or 0,
+        consent=rows.consent_of(row, "consents_") if row.consents_subject else None,
+    )
+
+
+def _held(connection: Connection, grant_id: str, at: int) -> bool:
+    """Whether a family counts; if so it and its session cannot end before this transaction does.
 
     Locks are taken in the order in which ``end_where`` takes them: session, then family.
     """
     chosen = and_(GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None), GRANTS.c.expires_at > at)
     query = select(GRANTS.c.sid, GRANTS.c.subject).where(chosen)
     grant = connection.execute(query).one_or_none()
-    if grant is None or not _session_stands(connection, grant.sid, grant.subject, at, hold=hold):
+    if grant is None or not _session_held(connection, grant.sid, grant.subject, at):
         return False
-    return not hold or connection.execute(query.with_for_update(read=True)).first() is not None
+    return connection.execute(query.with_for_update(read=True)).first() is not None
 
 
-def _session_stands(connection: Connection, sid: str, subject: str, at: int, *, hold: bool = False) -> bool:
+def _session_held(connection: Connection, sid: str, subject: str, at: int) -> bool:
     if not sid:
         # A machine's own grant (RFC 6749 section 4.4) hangs on no session.
         return True
     alive = and_(SESSIONS.c.sid == sid, SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at > at)
-    query = select(SESSIONS.c.certificate).where(alive)
-    session = connection.execute(query.with_for_update(read=True) if hold else query).one_or_none()
+    query = select(SESSIONS.c.certificate).where(alive).with_for_update(read=True)
+    session = connection.execute(query).one_or_none()
     return session is not None and not is_barred(connection, subject=subject, certificate=session.certificate)
 
 

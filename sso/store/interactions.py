@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must be remembered of parked requests: that one was answered, and a card login on its way back."""
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from core.db import Database
 
@@ -9,6 +9,8 @@ from ..errors import InteractionLost
 from ..models import Handover, Interaction
 from . import texts, upsert
 from .tables import HANDOVERS, SPENT
+
+_SPENT = select(SPENT.c.id).where(SPENT.c.id == bindparam("id"))
 
 
 class InteractionRows:
@@ -20,7 +22,7 @@ class InteractionRows:
     def spent(self, name: str) -> bool:
         """Whether a parked request was answered already."""
         with self._database.reading() as connection:
-            return connection.execute(select(SPENT.c.id).where(SPENT.c.id == name)).first() is not None
+            return connection.execute(_SPENT, {"id": name}).first() is not None
 
     def spend(self, interaction: Interaction) -> None:
         """It is answered now.

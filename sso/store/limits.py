@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counting knocks at a door: before the password is looked at, so that parallel guesses cannot slip by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, case, delete, select, update
 
 from core.db import Database
 
+from . import upsert
 from .tables import ATTEMPTS
-from .upsert import ensure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,7 @@ class AttemptRows:
                 return False
         try:
             with self._database.transaction() as connection:
-                for door in _ordered(doors):
-                    _count(connection, door, patience, at)
+                _count(connection, {door.key: door for door in doors}, patience, at)
         except _Closed:
             return False
         return True
@@ -81,7 +80,7 @@ def forgive(connection: Connection, doors: Sequence[Door]) -> None:
             connection.execute(update(ATTEMPTS).where(here).values(failures=fewer, closed_until=0))
 
 
-def _ordered(doors: Sequence[Door]) -> list[Door]:
+def _ordered(doors: Iterable[Door]) -> list[Door]:
     """Everybody locks the rows in the same order."""
     return sorted(doors, key=lambda door: door.key)
 
@@ -90,14 +89,14 @@ class _Closed(Exception):
     """Undoes what was counted at other doors."""
 
 
-def _count(connection: Connection, door: Door, patience: Patience, at: int) -> None:
-    ensure(connection, ATTEMPTS, {"key": door.key, "failures": 0, "last_at": at, "closed_until": 0})
-    # Locked until the commit, so that parallel knocks are counted one after another.
-    row = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key == door.key).with_for_update()).one()
-    if _closed(row, patience, at):
-        raise _Closed
-    failures = 0 if _forgotten(row, patience, at) else row.failures
-    _set(connection, door, patience, failures + 1, at=at)
+def _count(connection: Connection, doors: Mapping[str, Door], patience: Patience, at: int) -> None:
+    fresh = [{"key": door.key, "failures": 0, "last_at": at, "closed_until": 0} for door in _ordered(doors.values())]
+    # Held until the commit, so that parallel knocks are counted one after another.
+    for row in upsert.held(connection, ATTEMPTS, fresh):
+        if _closed(row, patience, at):
+            raise _Closed
+        failures = 0 if _forgotten(row, patience, at) else row.failures
+        _set(connection, doors[row.key], patience, failures + 1, at=at)
 
 
 def _set(connection: Connection, door: Door, patience: Patience, failures: int, *, at: int) -> None:

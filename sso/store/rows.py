@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ..models import Client, Code, Consent, Grant, Session
+from ..models import Client, Code, Consent, Grant, RefreshToken, Session
 
 _SETS = frozenset({"scopes", "grants"})
 _TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris"})
@@ -33,9 +33,9 @@ def session_values(session: Session) -> dict[str, Any]:
     return {name: _flat(value) for name, value in asdict(session).items()}
 
 
-def grant_of(row: Row[Any]) -> Grant:
+def grant_of(row: Row[Any], prefix: str = "") -> Grant:
     """A family."""
-    values = _values(row)
+    values = _values(row, prefix)
     return Grant(**{name: values[name] for name in Grant.__dataclass_fields__})
 
 
@@ -44,26 +44,28 @@ def grant_values(grant: Grant) -> dict[str, Any]:
     return {name: _flat(value) for name, value in asdict(grant).items()}
 
 
-def code_of(row: Row[Any]) -> Code:
+def code_of(row: Row[Any], prefix: str = "") -> Code:
     """A code's row; the caller has its digest."""
-    return Code(
-        digest=row.digest,
-        grant_id=row.grant_id,
-        client_id=row.client_id,
-        redirect_uri=row.redirect_uri,
-        challenge=row.challenge,
-        expires_at=row.expires_at,
-        used=row.used_at is not None,
-    )
+    values = _values(row, prefix)
+    used = values.pop("used_at") is not None
+    return Code(**values, used=used)
 
 
-def consent_of(row: Row[Any]) -> Consent:
+def refresh_token_of(row: Row[Any], prefix: str = "") -> RefreshToken:
+    """A refresh token's row."""
+    values = _values(row, prefix)
+    used = values.pop("used_at") is not None
+    return RefreshToken(**values, used=used)
+
+
+def consent_of(row: Row[Any], prefix: str = "") -> Consent:
     """A remembered yes."""
-    return Consent(**_values(row))
+    return Consent(**_values(row, prefix))
 
 
-def _values(row: Row[Any]) -> dict[str, Any]:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+def _values(row: Row[Any], prefix: str = "") -> dict[str, Any]:
+    named = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    values = {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
     for name in values.keys() & _SETS:
         values[name] = frozenset(values[name].split())
     for name in values.keys() & _TUPLES:

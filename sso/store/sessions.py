@@ -11,7 +11,7 @@ from audit import Event, encode_event
 from core.db import Database
 
 from ..models import Session
-from . import rows
+from . import families, rows
 from .grants import revoke_where
 from .limits import Door, forgive
 from .news import bar, is_barred
@@ -41,15 +41,7 @@ class SessionRows:
     def by_cookie(self, digest: str, at: int) -> Session | None:
         """The session of a cookie, idle or not."""
         with self._database.reading() as connection:
-            row = connection.execute(select(SESSIONS).where(SESSIONS.c.digest == digest, _alive(at))).one_or_none()
-            if row is None or is_barred(connection, subject=row.subject, certificate=row.certificate):
-                return None
-        return rows.session_of(row)
-
-    def by_sid(self, sid: str, at: int) -> Session | None:
-        """A live session by its public identifier."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(SESSIONS).where(SESSIONS.c.sid == sid, _alive(at))).one_or_none()
+            row = connection.execute(families.BY_COOKIE, {"digest": digest, "at": at}).one_or_none()
         return rows.session_of(row) if row else None
 
     def of(self, subject: str, at: int) -> list[Session]:

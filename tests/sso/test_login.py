@@ -282,7 +282,7 @@ def test_a_session_is_over_after_ten_hours_whatever_happens(world: World) -> Non
         assert browser.get("/account").status_code == 200
     world.clock.advance(timedelta(minutes=20))
     assert browser.get("/account").status_code == 303
-    world.service.news.hear([])
+    world.service.housekeeping.batch()
     assert "sso.session.ended" in world.drain()
 
 

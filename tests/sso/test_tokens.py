@@ -11,6 +11,8 @@ import jwt
 import pytest
 from werkzeug.test import TestResponse
 
+from audit import Event
+from audit.models import Receipt, Wait
 from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import VERIFIER, Browser, World, answered, hidden
 
@@ -42,6 +44,32 @@ def test_fifty_parallel_refreshes_of_a_public_client_give_one_token(world: World
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 49
     successor = next(answer.get_json()["refresh_token"] for answer in answers if answer.status_code == 200)
     _refused(world.token("web-app", grant_type="refresh_token", refresh_token=successor))
+
+
+def test_a_refresh_token_that_stays_is_redeemed_while_others_write(world: World) -> None:
+    refresh = world.redeem("tax", world.browser().log_in("tax")["code"]).get_json()["refresh_token"]
+    world.drain()
+    with world.database.transaction():
+        answer = world.token("tax", grant_type="refresh_token", refresh_token=refresh)
+    assert answer.status_code == 200
+    # Nothing changed, so nothing waits for the relay: both records stand already.
+    assert world.store.outbox.head() == []
+    assert world.recorder.types()[-2:] == ["sso.token.intended", "sso.token.issued"]
+
+
+def test_what_ends_while_the_intent_is_being_recorded_gives_no_token(world: World) -> None:
+    browser = world.browser()
+    refresh = world.redeem("tax", browser.log_in("tax")["code"]).get_json()["refresh_token"]
+    record = world.recorder.record
+
+    def slow(event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
+        if event.type == "sso.token.intended":
+            world.hear("directory.person.disabled", subject=LI)
+        return record(event, wait=wait)
+
+    world.recorder.record = slow  # type: ignore[method-assign]  # one thing of a good default is overridden
+    _refused(world.token("tax", grant_type="refresh_token", refresh_token=refresh))
+    assert "sso.token.issued" not in world.recorder.types()[-2:]
 
 
 def test_a_reused_refresh_token_ends_the_family(world: World) -> None:
