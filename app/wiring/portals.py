@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes one portal: its pages, its client of the sign-on, and links to its neighbours."""
 
-from flask import Blueprint, Flask
+from collections.abc import Callable
+
+from flask import Flask
 
 from core.config import ConfigurationError
 from portals import Portal, SignOn
@@ -10,12 +12,16 @@ from portals import social as social_portal
 from portals import tax as tax_portal
 from portals.base import Link
 from portals.base.pages import TRANSLATIONS, blueprint
+from signatures import SealOrder
+from signatures.client import SignatureClient
+from signatures.verdict.words import TRANSLATIONS as SIGNATURE_TRANSLATIONS
 
 from ..context import Context
 
 _PORTALS: dict[str, Portal] = {
     portal.name: portal for portal in (tax_portal.PORTAL, social_portal.PORTAL, documents_portal.PORTAL)
 }
+_OFFICE = "document-office"
 _ZONES = {"tax": "external", "social": "external", "documents": "internal"}
 
 
@@ -38,11 +44,26 @@ def application(context: Context, name: str) -> Flask:
         if other is not portal and _ZONES[other.name] == _ZONES[name]
     ]
     pages = blueprint(portal, sign_on, guard, clock=context.clock, links=links, account=f"{site.origin('sso')}/account")
-    more: dict[str, list[Blueprint]] = {
-        "documents": [documents_portal.downloads(guard, clock=context.clock)],
-        "tax": [tax_portal.device_api(context.verifier(site.host("devices")), guard, clock=context.clock)],
-    }
-    return context.flask(role, guard=guard, blueprints=[pages, *more.get(name, [])], translations=[TRANSLATIONS])
+    blueprints, translations = [pages], [TRANSLATIONS]
+    if name == "documents":
+        blueprints.append(documents_portal.downloads(guard, clock=context.clock, seal=seal(context, role)))
+        # What the signatures role refuses is shown here.
+        translations.append(SIGNATURE_TRANSLATIONS)
+    if name == "tax":
+        devices = context.verifier(site.host("devices"))
+        blueprints.append(tax_portal.device_api(devices, guard, clock=context.clock))
+    return context.flask(role, guard=guard, blueprints=blueprints, translations=translations)
+
+
+def seal(context: Context, role: str) -> Callable[[bytes, str], bytes]:
+    """The office's seal, asked for with the header the portal itself was asked with."""
+    client = SignatureClient(context.peer(role, "signatures"))
+
+    def ask(document: bytes, header: str) -> bytes:
+        order = SealOrder(document=document, organisation=_OFFICE, caller=role, unverified_identity=header)
+        return client.seal(order)
+
+    return ask
 
 
 def _client_secret(context: Context, role: str) -> str:

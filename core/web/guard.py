@@ -100,15 +100,26 @@ class Guard:
             raise Forbidden
         return name
 
-    def _person(self, mark: Mark) -> Identity:
+    def visitor(self) -> Identity | None:
+        """The person whom the gateway names on a page that is open to everybody, if it names one."""
+        try:
+            found = self._identified()
+        except Unauthenticated:
+            return None
+        return found if found.kind == "person" else None
+
+    def _identified(self) -> Identity:
         if self._verifier is None:
             raise Unauthenticated
-        found = self._verifier.verify(
+        return self._verifier.verify(
             request.headers.get(HEADER),
             method=request.method,
             path=request.environ.get("REQUEST_URI") or request.full_path.rstrip("?"),
             at=self._clock.now(),
         )
+
+    def _person(self, mark: Mark) -> Identity:
+        found = self._identified()
         if found.kind != "person" or found.assurance < mark.assurance:
             raise Forbidden
         if mark.names and not mark.names & found.roles:

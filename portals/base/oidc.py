@@ -92,17 +92,24 @@ class SignOn:
         Raises:
             OtherPerson: the login just made is of another session, and asking again would never end.
         """
-        kept = session.get(_VISITOR)
-        # A cookie of an earlier release may lack a field: that is nobody, not an error.
-        if isinstance(kept, dict) and kept.keys() == {field.name for field in fields(Visitor)}:
-            visitor = Visitor(**kept)
-            if (visitor.subject, visitor.session) == (identity.subject, identity.session):
-                session.pop(_ASKED, None)
-                return visitor
+        found = self.known(identity)
+        if found is not None:
+            session.pop(_ASKED, None)
+            return found
+        logged_in = isinstance(session.get(_VISITOR), dict)
         forget()
-        if isinstance(kept, dict) and session.pop(_ASKED, None) == identity.session:
+        if logged_in and session.pop(_ASKED, None) == identity.session:
             raise OtherPerson
         return None
+
+    def known(self, identity: Identity) -> Visitor | None:
+        """As ``visitor``, but only looks."""
+        kept = session.get(_VISITOR)
+        # A cookie of an earlier release may lack a field: that is nobody, not an error.
+        if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(Visitor)}:
+            return None
+        found = Visitor(**kept)
+        return found if (found.subject, found.session) == (identity.subject, identity.session) else None
 
     def begin(self, identity: Identity) -> Response:
         """Send the browser to the sign-on.

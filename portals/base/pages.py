@@ -55,7 +55,9 @@ def blueprint(
     @pages.get("/")
     @guard.public("what the service offers, before anybody logs in")
     def landing() -> ResponseReturnValue:
-        return render_template("portals/landing.html")
+        access = guard.visitor()
+        visitor = sign_on.known(access) if access else None
+        return render_template("portals/landing.html", access=access, visitor=visitor)
 
     @pages.get("/me")
     @guard.person()

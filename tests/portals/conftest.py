@@ -2,6 +2,7 @@
 """A portal between a real identity header and a small provider over TLS."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,27 @@ def site(tmp_path: Path) -> SiteSettings:
     )
 
 
+@dataclass
+class Seals:
+    """The signatures role: remembers what it was asked."""
+
+    asked: list[tuple[bytes, str]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def __call__(self, document: bytes, identity: str) -> bytes:
+        self.asked.append((document, identity))
+        if self.error is not None:
+            raise self.error
+        return document + b"% sealed"
+
+
 @pytest.fixture
-def build(site: SiteSettings, sign_on: SignOnServer) -> Build:
+def seal() -> Seals:
+    return Seals()
+
+
+@pytest.fixture
+def build(site: SiteSettings, sign_on: SignOnServer, seal: Seals) -> Build:
     def make(portal: Portal = tax.PORTAL, *, roots: Path | None = None, issuer: str = "") -> Flask:
         guard = Guard(clock=CLOCK, verifier=IdentityVerifier(KEY.public_key(), audience=HOST))
         client = SignOn(
@@ -68,7 +88,7 @@ def build(site: SiteSettings, sign_on: SignOnServer) -> Build:
         links = [Link(title=social.PORTAL.title, address="https://social.city.localhost/me")]
         pages = blueprint(portal, client, guard, clock=CLOCK, links=links, account="https://sso.city.localhost/account")
         machines = tax.device_api(IdentityVerifier(KEY.public_key(), audience=f"x{HOST}"), guard, clock=CLOCK)
-        downloads = documents.downloads(guard, clock=CLOCK)
+        downloads = documents.downloads(guard, clock=CLOCK, seal=seal)
         return create(
             "portal:tax",
             site=site,
@@ -95,7 +115,7 @@ def browser(app: Flask) -> FlaskClient:
 def header() -> Headers:
     """The gateway's header for one request of one person."""
 
-    def make(path: str, *, audience: str = HOST, **changes: object) -> dict[str, str]:
+    def make(path: str, *, audience: str = HOST, method: str = "GET", **changes: object) -> dict[str, str]:
         fields: dict[str, object] = {
             "subject": "u1",
             "kind": "person",
@@ -107,7 +127,7 @@ def header() -> Headers:
             "decision": "d-77",
         }
         identity = Identity(**{**fields, **changes})  # type: ignore[arg-type]  # fields by name
-        issued = IdentityIssuer(KEY).issue(identity, audience=audience, method="GET", path=path, at=CLOCK.now())
+        issued = IdentityIssuer(KEY).issue(identity, audience=audience, method=method, path=path, at=CLOCK.now())
         return {"Tallygate-Identity": issued}
 
     return make

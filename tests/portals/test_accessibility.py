@@ -29,7 +29,7 @@ PORTALS = (tax.PORTAL, social.PORTAL, documents.PORTAL)
 class _Known(SignOn):
     """The login is tested elsewhere; here its result is enough."""
 
-    def visitor(self, identity: Identity) -> Visitor | None:
+    def known(self, identity: Identity) -> Visitor | None:
         return Visitor(subject=identity.subject, session=identity.session, name="Li Na", name_zh="李娜")
 
 
@@ -53,7 +53,7 @@ def _behind_a_gateway(app: Flask) -> Callable[..., Any]:
             decision="5f0c2d1e9a7b4c33",
         )
         environ["HTTP_TALLYGATE_IDENTITY"] = issuer.issue(
-            identity, audience="any", method="GET", path=environ["REQUEST_URI"], at=CLOCK.now()
+            identity, audience="any", method=environ["REQUEST_METHOD"], path=environ["REQUEST_URI"], at=CLOCK.now()
         )
         return app(environ, start)
 
@@ -70,7 +70,7 @@ def _portal(portal: Portal, site: SiteSettings) -> Flask:
         site=site,
         guard=guard,
         session_key=b"k" * 32,
-        blueprints=[pages, documents.downloads(guard, clock=CLOCK)],
+        blueprints=[pages, documents.downloads(guard, clock=CLOCK, seal=lambda document, _: document)],
         translations=[TRANSLATIONS],
         behind_proxy=False,
     )
@@ -92,7 +92,7 @@ def test_every_page_is_accessible(chromium: Browser, site: SiteSettings, portal:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        for language, width in (("en", 1280), ("en", 390), ("zh", 1280), ("zh", 390)):
+        for language, width in (("en", 1280), ("en", 360), ("zh", 1280), ("zh", 360)):
             page = chromium.new_page(viewport={"width": width, "height": 800})
             for path in ("/", "/me"):
                 page.goto(f"http://127.0.0.1:{server.server_port}{path}?lang={language}")
@@ -101,6 +101,15 @@ def test_every_page_is_accessible(chromium: Browser, site: SiteSettings, portal:
                 assert [violation["id"] for violation in found] == [], (path, language, width)
                 assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
             page.close()
+        # The same without JavaScript; the landing page knows that the person is logged in.
+        plain = chromium.new_context(java_script_enabled=False)
+        page = plain.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/?lang=en")
+        assert "You are logged in as Li Na." in page.inner_text("main")
+        page.get_by_role("link", name="Go to your page").click()
+        assert page.url.endswith("/me")
+        assert page.get_by_role("link", name="Log out").count() == 1
+        plain.close()
     finally:
         server.shutdown()
         thread.join(5)

@@ -2,6 +2,7 @@
 """A portal greets only whom both the gateway and the sign-on name, in the same session."""
 
 import os
+import re
 from pathlib import Path
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
@@ -10,10 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portals import documents, social
+from core.errors import from_problem
+from core.identity import IdentityVerifier
+from portals import Portal, documents, social, tax
 from tests.fakes.sign_on_server import SignOnServer
 
-from .conftest import ORIGIN, Build, Headers, browser
+from .conftest import CLOCK, HOST, KEY, ORIGIN, Build, Headers, Seals, browser
 
 
 def get(client: FlaskClient, path: str, headers: dict[str, str] | None = None) -> TestResponse:
@@ -32,6 +35,32 @@ def test_the_landing_page_is_for_everybody(client: FlaskClient) -> None:
     assert 'href="/me"' in page.text
     assert "Log in" in page.text
     assert "登录" in get(client, "/?lang=zh").text
+
+
+@pytest.mark.parametrize("portal", [tax.PORTAL, social.PORTAL, documents.PORTAL], ids=lambda portal: portal.name)
+def test_the_landing_page_knows_who_is_logged_in(
+    build: Build, sign_on: SignOnServer, header: Headers, portal: Portal
+) -> None:
+    client = browser(build(portal))
+    # The gateway knows the person from a neighbour; this portal does not know the name yet.
+    page = get(client, "/", header("/"))
+    assert "You are logged in." in page.text
+    assert 'href="/logout"' in page.text
+    log_in(client, sign_on, header)
+    page = get(client, "/", header("/"))
+    assert "You are logged in as Li Na." in page.text
+    assert "Go to your page" in page.text
+    assert "Log in<" not in page.text
+    # A header of another session, a device, another page or an old one names nobody here.
+    assert "Li Na" not in get(client, "/", header("/", session="s2")).text
+    for nobody in (header("/", kind="device"), header("/me"), header("/", audience="x.city.localhost"), {}):
+        page = get(client, "/", nobody)
+        assert (page.status_code, "Log in<" in page.text) == (200, True)
+        assert "logged in" not in page.text
+        assert 'href="/logout"' not in page.text
+    # Looking at the landing page ends nothing.
+    assert "李娜" in get(client, "/?lang=zh", header("/?lang=zh")).text
+    assert get(client, "/me", header("/me")).status_code == 200
 
 
 def test_nobody_gets_in_beside_the_gateway(client: FlaskClient) -> None:
@@ -249,3 +278,60 @@ def test_a_document_is_for_civil_servants_with_a_certificate(client: FlaskClient
     assert get(client, path, header(path, assurance=2)).status_code == 403
     missing = "/documents/nothing.pdf"
     assert get(client, missing, header(missing, roles=servant, assurance=2)).status_code == 404
+
+
+SERVANT: dict[str, object] = {"roles": frozenset({"civil-servant"}), "assurance": 2}
+SEAL = "/documents/budget/seal"
+
+
+def press(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers, path: str = SEAL, *, token: bool = True
+) -> TestResponse:
+    """The button on the clerk's own page."""
+    log_in(client, sign_on, header, **SERVANT)
+    page = get(client, "/me", header("/me", **SERVANT))
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found
+    return client.post(
+        path,
+        base_url=ORIGIN,
+        data={"csrf_token": found[1]} if token else {},
+        headers={"Accept": "text/html", "Referer": f"{ORIGIN}/me", **header(path, method="POST", **SERVANT)},
+    )
+
+
+def test_a_clerk_has_a_document_sealed_under_the_gateway_s_word(
+    build: Build, sign_on: SignOnServer, header: Headers, seal: Seals
+) -> None:
+    answer = press(browser(build(documents.PORTAL)), sign_on, header)
+    assert answer.status_code == 200
+    assert answer.data.endswith(b"% sealed")
+    assert "-sealed.pdf" in answer.headers["Content-Disposition"]
+    ((document, identity),) = seal.asked
+    assert document.startswith(b"%PDF-1.7")
+    found = IdentityVerifier(KEY.public_key(), audience=HOST).verify_passed_on(identity, at=CLOCK.now())
+    assert (found.subject, found.decision) == ("u1", "d-77")
+
+
+def test_no_other_site_s_page_presses_the_button(
+    build: Build, sign_on: SignOnServer, header: Headers, seal: Seals
+) -> None:
+    client = browser(build(documents.PORTAL))
+    assert press(client, sign_on, header, token=False).status_code == 403
+    unknown = press(browser(build(documents.PORTAL)), sign_on, header, "/documents/nothing/seal")
+    assert unknown.status_code == 404
+    assert client.post(SEAL, base_url=ORIGIN, headers=header(SEAL, method="POST", **SERVANT)).status_code == 403
+    assert client.post(SEAL, base_url=ORIGIN, headers=header(SEAL, method="POST")).status_code == 403
+    assert client.post(SEAL, base_url=ORIGIN).status_code == 401
+    assert client.get(SEAL, base_url=ORIGIN, headers=header(SEAL, **SERVANT)).status_code in {404, 405}
+    assert seal.asked == []
+
+
+def test_a_refusal_of_the_signatures_role_is_a_page(
+    build: Build, sign_on: SignOnServer, header: Headers, seal: Seals
+) -> None:
+    refusal = {"code": "seal_denied", "message": "You may not use the seal of this organisation.", "parameters": {}}
+    seal.error = from_problem(403, refusal)
+    page = press(browser(build(documents.PORTAL)), sign_on, header)
+    assert (page.status_code, page.mimetype) == (403, "text/html")
+    assert "You may not use the seal" in page.text

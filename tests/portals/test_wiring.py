@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each portal is composed from its site's files alone."""
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from werkzeug.serving import make_server
 
 from app.context import Context
 from app.wiring import portals
@@ -34,7 +37,34 @@ def context(tmp_path: Path) -> Context:
         folder = made.folder(f"portal:{name}")
         folder.mkdir()
         (folder / "oidc.secret").write_text("a-secret\n", "ascii")
+    pair = made.secret_path(holder="portal:documents", caller="portal:documents", callee="signatures")
+    pair.parent.mkdir()
+    pair.write_bytes(b"s" * 32)
+    pair.chmod(0o600)
     return Context(site=made, document=document, clock=CLOCK, path=tmp_path / "site.toml")
+
+
+def test_the_office_asks_the_signatures_role_with_nothing_but_the_header(context: Context) -> None:
+    asked: list[tuple[str, str, str]] = []
+    path = context.site.socket("signatures")
+    path.parent.mkdir(parents=True)
+
+    def signatures(environ: dict[str, Any], start: Any) -> list[bytes]:
+        document = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        asked.append((environ["QUERY_STRING"], environ["HTTP_TALLYGATE_CALLER"], environ["HTTP_TALLYGATE_IDENTITY"]))
+        start("200 OK", [("Content-Type", "application/pdf")])
+        return [document + b"% sealed"]
+
+    server = make_server(f"unix://{path}", 0, signatures)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        assert portals.seal(context, "portal:documents")(b"%PDF", "h.e.r") == b"%PDF% sealed"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert asked == [("organisation=document-office", "portal:documents", "h.e.r")]
 
 
 @pytest.mark.parametrize("name", PORTALS)
@@ -48,7 +78,8 @@ def test_a_portal_serves_its_landing_page(context: Context, name: str) -> None:
 def test_only_the_tax_portal_answers_devices_and_only_the_office_holds_documents(context: Context) -> None:
     rules = {name: {rule.rule for rule in portals.application(context, name).url_map.iter_rules()} for name in PORTALS}
     assert [name for name in PORTALS if "/api/device/v1/me" in rules[name]] == ["tax"]
-    assert [name for name in PORTALS if "/documents/<name>.pdf" in rules[name]] == ["documents"]
+    for rule in ("/documents/<name>.pdf", "/documents/<name>/seal"):
+        assert [name for name in PORTALS if rule in rules[name]] == ["documents"]
 
 
 def test_a_portal_without_its_client_secret_does_not_start(context: Context) -> None:
