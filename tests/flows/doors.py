@@ -198,6 +198,8 @@ def _portals() -> Iterator[Door]:
         yield Door(**host, rule="/logout")
         yield Door(**host, rule="/api/v1/me", face="problem")
     yield Door(**host, rule="/documents/<name>.pdf", known={"name": "1"})
+    button = {**host, "method": "POST", "takes": "form", "form_at": "/me"}
+    yield Door(**button, rule="/documents/<name>/seal", known={"name": "1"})
     yield Door(**at, label="devices", rule="/api/device/v1/me", face="problem")
 
 
