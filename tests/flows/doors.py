@@ -35,6 +35,8 @@ class Door:
     face: Face = "page"
     # User name of who is logged in there.
     who: str = ""
+    # Whose certificate is shown in TLS: a name among the sample city's cards.
+    card: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
     query: tuple[str, ...] = ()
     takes: Takes = ""
@@ -46,6 +48,11 @@ class Door:
     def name(self) -> str:
         """As `declared` names it."""
         return f"{self.component} {self.method} {self.rule}"
+
+    @property
+    def id(self) -> str:
+        """Door and visitor, for a test's name."""
+        return " ".join(filter(None, (self.label or self.role, self.method, self.before + self.rule, self.card)))
 
     def path(self, **spoilt: str) -> str:
         """The address, with known or given values in its places."""
@@ -200,7 +207,9 @@ def _portals() -> Iterator[Door]:
     yield Door(**host, rule="/documents/<name>.pdf", known={"name": "1"})
     button = {**host, "method": "POST", "takes": "form", "form_at": "/me"}
     yield Door(**button, rule="/documents/<name>/seal", known={"name": "1"})
-    yield Door(**at, label="devices", rule="/api/device/v1/me", face="problem")
+    # Nobody, a device, and a person who is none.
+    for card in ("", "device", "li.na"):
+        yield Door(**at, label="devices", rule="/api/device/v1/me", face="problem", card=card)
 
 
 def _signatures() -> Iterator[Door]:

@@ -50,6 +50,14 @@ def checkpoint(city: City) -> tuple[int, bytes]:
     return int(lines[1]), base64.b64decode(lines[2])
 
 
+def mark(city: City) -> str:
+    """The number of a decision made now: what was answered before stands before it in the record."""
+    address = city.url("social", "/nobody-is-logged-in")
+    answer = city.http().get(address, headers={"Accept": "application/json"}, timeout=20)
+    assert answer.status_code == 401, answer.text
+    return str(answer.json()["instance"]).rpartition(":")[2]
+
+
 def check(city: City) -> None:
     """The record agrees with itself, with its signature, and with what nginx saw."""
     report = city.verify_log()

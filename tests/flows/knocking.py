@@ -6,13 +6,16 @@ import html
 import json
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
 from requests.cookies import get_cookie_header
 
-from tests.flows import hostile
+from tests.flows import hostile, invariants
 from tests.flows.city import PASSWORD, City
 from tests.flows.doors import Door
 from tests.flows.hostile import Answer, Headers, Wire
@@ -61,15 +64,26 @@ def person(city: City, username: str, address: str) -> requests.Session:
     return session
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Some knocking between two decisions whose numbers are known."""
+
+    name: str
+    first: str
+    last: str
+    decided: int
+
+
 class Knocker:
     """Sends what a door should refuse, and looks at the answer."""
 
     def __init__(self, city: City) -> None:
         self._city = city
-        self._wires: dict[tuple[str, str, str], Wire] = {}
+        self._wires: dict[tuple[str, ...], Wire] = {}
         self._people: dict[str, requests.Session] = {}
         # How many requests the gateway decided.
         self.decided = 0
+        self._stretches: list[Stretch] = []
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -78,6 +92,23 @@ class Knocker:
         for session in self._people.values():
             session.close()
 
+    @contextmanager
+    def counting(self, name: str) -> Iterator[None]:
+        """A stretch of knocking at guarded doors, about which `uncounted` is asked later; nobody else may be about."""
+        first, decided = invariants.mark(self._city), self.decided
+        yield
+        self._stretches.append(Stretch(name, first, invariants.mark(self._city), self.decided - decided))
+
+    def uncounted(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Stretches in which the record tells of more or fewer decisions than there were."""
+        decisions = [entry for entry in entries if entry["unmapped"]["type"] == "gateway.decision"]
+        place = {entry["unmapped"]["decision"]: number for number, entry in enumerate(decisions)}
+        return [
+            f"{each.name}: {each.decided} decided, {recorded} recorded"
+            for each in self._stretches
+            if (recorded := place[each.last] - place[each.first] - 1) != each.decided
+        ]
+
     def host(self, door: Door, listener: str = "") -> str:
         """Host and port."""
         return f"{door.label}.city.localhost:{self._city.ports[listener or door.listener]}"
@@ -85,7 +116,7 @@ class Knocker:
     def wire(self, door: Door, listener: str = "") -> Wire:
         """The connection to a door."""
         listener = listener or door.listener
-        key = (door.role, door.label, listener)
+        key = (door.role, door.label, listener, door.card)
         if key not in self._wires:
             self._wires[key] = Wire(self._way(door, listener))
         return self._wires[key]
@@ -96,7 +127,8 @@ class Knocker:
             return hostile.over_unix(city.folder / "run" / door.role / "sock")
         if listener == "plain":
             return hostile.over_tcp(city.ports["plain"])
-        return hostile.over_tls(f"{door.label}.city.localhost", city.ports[listener], city.root)
+        card = city.folder / "demo" / f"{door.card}.pem" if door.card else None
+        return hostile.over_tls(f"{door.label}.city.localhost", city.ports[listener], city.root, card)
 
     def visitor(self, door: Door) -> requests.Session:
         """Who stands at this door, logged in if somebody must be."""

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A city as it was when the first stone flew, and whether it still is: nobody died, nothing exists nobody ordered."""
+
+import json
+import re
+import sqlite3
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.flows import invariants
+from tests.flows.city import City, until
+
+# Tables that may hold more rows afterwards: what is parked, counted and remembered about visitors, and expires.
+PASSING = {
+    "sso": {"spent", "attempts", "handovers", "sessions", "grants", "codes", "consents", "refresh_tokens"},
+    "gateway": {"sessions", "revoked"},
+}
+# What the one suspension and the changes of the revocation list leave, and every counter.
+LEFT = {"sso.barred", "ca.revocations", "ca.revisions", "ca.crls"}
+# Records of acts that nothing here may bring about but where a test says so itself.
+ACTS = re.compile(
+    r"(ca|directory|policy|signature)\.(?!person\.read|people\.searched|(certificate\.)?refused|verified)"
+)
+
+
+@dataclass
+class Before:
+    """What a city was like at one moment."""
+
+    processes: dict[int, str]
+    logs: dict[Path, int]
+    rows: dict[str, int]
+    entries: int
+    # Acts that tests of this file did on purpose.
+    meant: Counter[str] = field(default_factory=Counter)
+
+
+def look(city: City) -> Before:
+    """The city as it is, when everything of its birth has settled."""
+    # What the sample city's birth left in the outboxes may still be on its way to the log.
+    until(lambda: _delivered(city), seconds=60)
+    rows = until(lambda: _settled(city), seconds=60)
+    last = invariants.mark(city)
+    until(lambda: any(entry["unmapped"].get("decision") == last for entry in invariants.entries(city)))
+    return Before(_processes(city), _logs(city), rows, invariants.checkpoint(city)[0])
+
+
+def check(city: City, before: Before) -> None:
+    """Nothing changed but what was meant to."""
+    assert city.ready()
+    # Nobody died over it.
+    after = _processes(city)
+    assert not {args for pid, args in before.processes.items() if after.get(pid) != args}
+    # No role met an error it had not foreseen.
+    for path, size in before.logs.items():
+        with path.open("rb") as file:
+            file.seek(size)
+            bad = [line for line in file.read().splitlines() if _alarming(line)]
+        assert not bad, (path.name, bad[:5])
+    # Nothing exists that nobody ordered.
+    rows = until(lambda: _settled(city), seconds=10)
+    grown = {name: (before.rows[name], count) for name, count in rows.items() if count != before.rows[name]}
+    assert not {name for name in grown if not _may_grow(name)}, grown
+    # The record tells of every decision, and of no act but those that were meant.
+    invariants.check(city)
+    entries = invariants.entries(city)[before.entries :]
+    kinds = Counter(invariants._type(entry) for entry in entries)
+    acts = Counter({kind: count for kind, count in kinds.items() if ACTS.match(kind)})
+    assert acts == before.meant, (acts, before.meant)
+
+
+def _delivered(city: City) -> bool:
+    kinds = Counter(invariants._type(entry) for entry in invariants.entries(city))
+    return kinds["ca.certificate.intended"] == kinds["ca.certificate.issued"] + kinds["ca.certificate.released"]
+
+
+def _processes(city: City) -> dict[int, str]:
+    """Every process of the city that is there to stay: roles and their workers, slapd, nginx."""
+    assert city._process is not None
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [
+        (int(pid), int(parent), args) for pid, parent, args in (line.split(None, 2) for line in listed.splitlines())
+    ]
+    family = {city._process.pid: "up"}
+    for _ in range(3):
+        family |= {pid: args for pid, parent, args in rows if parent in family}
+    # Readers of documents are replaced as they grow old or choke.
+    return {pid: args for pid, args in family.items() if "sandbox" not in args}
+
+
+def _logs(city: City) -> dict[Path, int]:
+    return {path: path.stat().st_size for path in (city.folder / "logs").glob("*.log")}
+
+
+def _rows(city: City) -> dict[str, int]:
+    """How many rows each table of each component holds."""
+    found = {}
+    for path in city.folder.glob("*/*.db"):
+        if path.parent.name == "audit":
+            continue
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        for (table,) in connection.execute("select name from sqlite_master where type='table'").fetchall():
+            (count,) = connection.execute(f"select count(*) from {table}").fetchone()  # noqa: S608 - from the schema
+            found[f"{path.parent.name}.{table}"] = count
+        connection.close()
+    return found
+
+
+def _may_grow(name: str) -> bool:
+    component, _, table = name.partition(".")
+    return name in LEFT or table == "sqlite_sequence" or table in PASSING.get(component, set())
+
+
+def _settled(city: City) -> dict[str, int] | None:
+    rows = _rows(city)
+    return rows if not any(count for name, count in rows.items() if name.endswith(".outbox")) else None
+
+
+def _alarming(line: bytes) -> bool:
+    if any(word in line for word in (b"internal_error", b"Traceback", b"panicked", b"_failed")):
+        return True
+    try:
+        return str(json.loads(line).get("level", "")) in {"error", "critical"}
+    except ValueError:
+        return False
