@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,8 @@ class AuditSettings:
     publish: timedelta = timedelta(milliseconds=250)
     # Lowest assurance, 1 to 3, with which a security officer reads the record.
     officer_assurance: int = 1
+    # A tlog-policy file (C2SP) whose "log" lines name the logs of other sites that this one witnesses.
+    witness_for: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):

@@ -21,8 +21,8 @@ class Kind:
     grants: bool = False
 
 
-# OCSF classes: 3001 account change, 3002 authentication, 3003 authorize session, 3004 entity management,
-# 3005 user access management, 6002 application lifecycle, 6003 API activity, 99 = other activity.
+# OCSF classes: 2004 detection finding, 3001 account change, 3002 authentication, 3003 authorize session, 3004 entity
+# management, 3005 user access management, 6002 application lifecycle, 6003 API activity, 99 = other activity.
 KINDS: dict[str, Kind] = {
     "log.created": Kind(6002, 1, N_("Log created")),
     "log.started": Kind(6002, 3, N_("Log process started")),
@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "audit.opened": Kind(6003, 2, N_("Officer opened an entry")),
     "audit.read": Kind(6003, 2, N_("Entries were read in bulk")),
     "audit.record.set_aside": Kind(6003, 99, N_("A record was refused and set aside")),
+    "audit.witness.contradicted": Kind(2004, 1, N_("A log of others signed two histories")),
     "audit.feed.opened": Kind(6003, 2, N_("A service follows the record")),
     "ca.ceremony.intended": Kind(3004, 1, N_("Key ceremony begins"), grants=True),
     "ca.ceremony.completed": Kind(3004, 1, N_("Key ceremony completed")),

@@ -11,12 +11,14 @@ from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 from .events import KINDS
 from .models import Outcome
 from .search.query import LARGEST_PAGE, LONGEST, PAGE, ZONES
+from .witness.submission import SIZE_TYPE
 
 _INDEX = "(0|[1-9][0-9]{0,15})"
 _GROUPS = "(x(00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/(x[0-9]{3}/){0,4})?[0-9]{3}"
 _WIDTH = r"(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
 _LEVEL = "([0-9]|[1-5][0-9]|6[0-3])"
 _WHOLE = {"type": "integer", "minimum": 0}
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
 _MAYBE = {"anyOf": [_WHOLE, {"type": "null"}]}
 _OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _ROW = ("type", "source", "zone", "subject", "actor", "object", "organisation", "session", "decision", "policy")
@@ -32,6 +34,8 @@ def description() -> dict[str, Any]:
             "/checkpoint": {"get": _checkpoint()},
             "/tile/{level}/{rest}": {"get": _tile()},
             "/tile/entries/{rest}": {"get": _bundle("readBundle", PERSON)},
+            "/witness/add-checkpoint": {"post": _add_checkpoint()},
+            "/witness/{digest}/checkpoint": {"get": _cosigned()},
             "/search.json": {"get": _search("search", PERSON)},
             "/entries/{index}/entry.json": {"get": _download("readEntry", "The bytes that were hashed", _json())},
             "/entries/{index}/entry.tlog-proof": {"get": _download("proveEntry", "Its inclusion proof", _plain())},
@@ -60,6 +64,31 @@ def _tile() -> dict[str, Any]:
             "200": {"description": "Up to 256 hashes of 32 bytes", "content": _OCTETS},
             **refusals("400", "404", "503"),
         },
+    }
+
+
+def _add_checkpoint() -> dict[str, Any]:
+    form = "As in C2SP tlog-witness: old size, consistency proof, empty line, signed checkpoint"
+    stale = {SIZE_TYPE: {"schema": {"type": "string", "pattern": "^(0|[1-9][0-9]*)\n$"}}}
+    return {
+        "operationId": "addCheckpoint",
+        "summary": "Ask this site to witness a checkpoint of a log that it knows",
+        "requestBody": {"required": True, "description": form, "content": _plain()},
+        "responses": {
+            "200": {"description": "Cosignature lines", "content": _plain()},
+            **refusals("400", "403", "404", "413", "503"),
+            "409": {"description": "The size that was cosigned last", "content": stale},
+            "422": {"description": "Not shown to continue what was cosigned last", "content": _plain()},
+        },
+    }
+
+
+def _cosigned() -> dict[str, Any]:
+    return {
+        "operationId": "readCosigned",
+        "summary": "The newest checkpoint that this site cosigned for a log of others",
+        "parameters": [_path("digest", "[0-9a-f]{64}", "SHA-256 of the log's origin")],
+        "responses": {"200": {"description": "The checkpoint", "content": _plain()}, **refusals("404", "503")},
     }
 
 
@@ -147,9 +176,11 @@ def _filters() -> list[dict[str, Any]]:
 
 
 def _paging() -> list[dict[str, Any]]:
+    # As a form sends it: what is empty was not filled in.
+    after, limit = ({"anyOf": [{"const": ""}, wanted]} for wanted in (_WHOLE, _LIMIT))
     return [
-        _query("after", _WHOLE, "Only entries before this index: “next” of the page before"),
-        _query("limit", {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE}),
+        _query("after", after, "Only entries before this index: “next” of the page before"),
+        _query("limit", {**limit, "default": PAGE}),
     ]
 
 

@@ -8,6 +8,7 @@
 | role ``sso``          | one person's own record, for “My account”                             |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
 | anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
+| logs of others        | ask this site to witness them, as in C2SP tlog-witness                |
 """
 
 import json
@@ -30,6 +31,7 @@ from .search import BadFilter, Query, Row, TileAddress, parse
 from .search.query import FILTERS, ZONES
 from .search.words import OUTCOMES, PERSONAL, TONES, reason_words, says, tell
 from .search.words import ZONES as ZONE_WORDS
+from .witness import LARGEST, SIZE_TYPE, Inconsistent, Outdated, Witness
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 ROLE = "security-officer"
@@ -39,7 +41,7 @@ _DIGITS = 16
 _MINUTE = "%Y-%m-%dT%H:%M"
 
 
-def blueprint(console: Console, guard: Guard, *, assurance: int = 1) -> Blueprint:
+def blueprint(console: Console, guard: Guard, *, witness: Witness, assurance: int = 1) -> Blueprint:
     """Every address of the audit role; ``assurance`` is the lowest with which an officer reads."""
     made = Blueprint("audit", __name__, template_folder="templates")
     made.app_template_global(name="tell")(tell)
@@ -51,6 +53,7 @@ def blueprint(console: Console, guard: Guard, *, assurance: int = 1) -> Blueprin
     _downloads(made, console, guard, assurance)
     _peers(made, console, guard)
     _public(made, console, guard)
+    _witness(made, witness, guard)
     return made
 
 
@@ -153,6 +156,28 @@ def _public(made: Blueprint, console: Console, guard: Guard) -> None:
     @guard.public("hash tiles hold only hashes; proofs are made of them", errors="problem")
     def tile(level: str, rest: str) -> Response:
         return _octets(console.tile(TileAddress.parse(level, rest)), _FOREVER)
+
+
+def _witness(made: Blueprint, witness: Witness, guard: Guard) -> None:
+    @made.post("/witness/add-checkpoint")
+    @guard.own("the signature of a log whose key is configured here", errors="problem")
+    def add_checkpoint() -> Response:
+        request.max_content_length = LARGEST
+        try:
+            lines = witness.add_checkpoint(request.get_data(cache=False))
+        except Outdated as error:
+            # C2SP tlog-witness gives these two answers their form.
+            return Response(f"{error.parameters['size']}\n", status=409, content_type=SIZE_TYPE)
+        except Inconsistent as error:
+            return Response(f"{error.detail}\n", status=422, content_type="text/plain; charset=utf-8")
+        return Response(lines, content_type="text/plain; charset=utf-8")
+
+    @made.get("/witness/<digest>/checkpoint")
+    @guard.public("what this site has cosigned of a log; whoever watches that log compares it", errors="problem")
+    def witnessed(digest: str) -> Response:
+        response = Response(witness.latest(digest), content_type="text/plain; charset=utf-8")
+        response.headers["Cache-Control"] = _SECONDS
+        return response
 
 
 def _officer() -> Reader:

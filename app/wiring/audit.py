@@ -2,7 +2,7 @@
 """Composes the role ``audit``: the log's writer as a process of its own, the console beside it, and the log's birth."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -11,30 +11,34 @@ from flask import Flask
 from audit import service
 from audit.config import AuditSettings
 from audit.console import Console
-from audit.merkle import LogKey
+from audit.merkle import CosignerKey, LogKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
 from audit.service import create_log, run_log
 from audit.web import TRANSLATIONS, blueprint
+from audit.witness import Policy, PolicyRefused, Witness, WitnessStore
 from core.calls import PairSecrets
-from core.config import secret
+from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import replace, write_secret
+
+_WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
 
 
 def found(context: Context) -> None:
     """Make the log's keys, begin the log with entry 0, and publish its verifier keys."""
     folder = context.site.folder("audit")
-    for name in ("log.key", "log-mldsa44.key"):
-        if not (folder / name).exists():
-            write_secret(folder / name, secrets.token_bytes(32))
+    _make_missing(folder, ("log.key", "log-mldsa44.key"))
     key = log_key(context)
     with closing(SealStore.open(folder / "seals.db", upgrade=True)) as store:
         create_log(folder / "log", key=key, seals=Seals(store), clock=context.clock)
     replace(context.site.public / "log.vkey", f"{key.vkey}\n".encode())
     replace(context.site.public / "log-mldsa44.vkey", f"{key.mldsa_vkey}\n".encode())
+    # For other sites' policy files: by these keys they know our cosignatures.
+    for name, vkey in zip(("witness.vkey", "witness-mldsa44.vkey"), witness_key(context).vkeys, strict=True):
+        replace(context.site.public / name, f"{vkey}\n".encode())
 
 
 @contextmanager
@@ -67,24 +71,31 @@ def serve_log(context: Context) -> None:
 def application(context: Context) -> Flask:
     """The officers' console, the public log, and what other roles may read; indexes the log in a thread."""
     folder = context.site.folder("audit")
-    if not (folder / INDEX_KEY).exists():
-        write_secret(folder / INDEX_KEY, secrets.token_bytes(32))
+    _make_missing(folder, [INDEX_KEY])
     reading = Reading.open(folder, log_key=context.log_key)
+    recorder = context.recorder("audit")
     console = Console(
         log=reading.log,
         index=reading.index,
         indexer=reading.indexer,
         names=reading.names,
-        recorder=context.recorder("audit"),
+        recorder=recorder,
         clock=context.clock,
     )
     guard = context.guard("audit", audience=context.site.host("audit"), callers=("app", "sso"))
     assurance = context.settings("audit", AuditSettings).officer_assurance
+    witness = Witness(
+        key=witness_key(context),
+        logs=[log.key for log in _policy(context, "witness_for").logs],
+        store=WitnessStore.open(folder / "witness.db"),
+        recorder=recorder,
+        clock=context.clock,
+    )
     reading.indexer.start()
     app = context.flask(
         "audit",
         guard=guard,
-        blueprints=[blueprint(console, guard, assurance=assurance)],
+        blueprints=[blueprint(console, guard, witness=witness, assurance=assurance)],
         translations=[TRANSLATIONS],
         ready=console.ready,
     )
@@ -98,6 +109,31 @@ def log_key(context: Context) -> LogKey:
     folder = context.site.folder("audit")
     origin = f"{context.site.domain}/{context.settings('audit', AuditSettings).log}"
     return LogKey(origin, seed=secret(folder / "log.key"), mldsa_seed=secret(folder / "log-mldsa44.key"))
+
+
+def witness_key(context: Context) -> CosignerKey:
+    """What this site cosigns with; its keys are made at the first need."""
+    folder = context.site.folder("audit")
+    _make_missing(folder, _WITNESS_KEYS)
+    ed25519, mldsa = (secret(folder / name) for name in _WITNESS_KEYS)
+    return CosignerKey(f"{context.site.domain}/witness", seed=ed25519, mldsa_seed=mldsa)
+
+
+def _make_missing(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if not (folder / name).exists():
+            write_secret(folder / name, secrets.token_bytes(32))
+
+
+def _policy(context: Context, setting: str) -> Policy:
+    """The policy file that a setting names; without one, nobody is known and nobody is asked."""
+    path: Path | None = getattr(context.settings("audit", AuditSettings), setting)
+    try:
+        return Policy.parse(path.read_bytes() if path else b"quorum none\n")
+    except OSError as error:
+        raise ConfigurationError(where=f"audit.{setting}", why=error.strerror or "unreadable") from error
+    except PolicyRefused as error:
+        raise ConfigurationError(where=f"audit.{setting}", why=error.detail) from error
 
 
 def _callers(folder: Path) -> dict[str, bytes]:

@@ -16,7 +16,9 @@ from .note import Note, Signature
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", flags=re.ASCII)
 _LINES = 3
-_TIME_SIZE = 8
+TIME_SIZE = 8
+# The end of the year 9999: what a calendar can hold.
+_LATEST = 253_402_300_799
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Checkpoint:
         second = key.mldsa_vkey
         if second is None:
             return str(Note(self.text, (ed25519,)))
-        stamp = int(at.timestamp()).to_bytes(_TIME_SIZE, "big")
-        cosignature = Signature(self.origin, second.id, stamp + key.cosign(self._subtree(self.origin, stamp)))
+        stamp = int(at.timestamp()).to_bytes(TIME_SIZE, "big")
+        cosignature = Signature(self.origin, second.id, stamp + key.cosign(self.subtree(self.origin, stamp)))
         return str(Note(self.text, (ed25519, cosignature)))
 
     @classmethod
@@ -76,7 +78,7 @@ class Checkpoint:
         return cls(lines[0], int(lines[1]), root)
 
     def verify_cosignature(self, note: Note, key: VerifierKey) -> datetime:
-        """Check a cosigner's ML-DSA-44 line and return its time.
+        """Check a cosigner's lines, of either type, on the note this was read from, and return the latest time.
 
         Raises:
             ProofRefused: missing or bad.
@@ -85,11 +87,20 @@ class Checkpoint:
         if not lines:
             raise ProofRefused(why="the checkpoint lacks the second signature")
         for line in lines:
-            stamp = line.content[:_TIME_SIZE]
-            key.verify_bytes(line.content[_TIME_SIZE:], self._subtree(key.name, stamp))
-        return datetime.fromtimestamp(int.from_bytes(lines[0].content[:_TIME_SIZE], "big"), UTC)
+            stamp = line.content[:TIME_SIZE]
+            key.verify_bytes(line.content[TIME_SIZE:], self.cosigned(key, stamp, note.text))
+        latest = max(int.from_bytes(line.content[:TIME_SIZE], "big") for line in lines)
+        if latest > _LATEST:
+            raise ProofRefused(why="a cosignature's time is none")
+        return datetime.fromtimestamp(latest, UTC)
 
-    def _subtree(self, cosigner: str, stamp: bytes) -> bytes:
+    def cosigned(self, key: VerifierKey, stamp: bytes, text: str) -> bytes:
+        """The bytes a cosigner signs; of ``text``, the whole of the note, only Ed25519 covers extension lines."""
+        if key.type == COSIGNATURE_MLDSA44:
+            return self.subtree(key.name, stamp)
+        return f"cosignature/v1\ntime {int.from_bytes(stamp, 'big')}\n{text}".encode()
+
+    def subtree(self, cosigner: str, stamp: bytes) -> bytes:
         """The bytes an ML-DSA-44 cosigner signs (tlog-cosignature v1.1.0-rc.1)."""
         return b"".join(
             (

@@ -15,10 +15,12 @@ from werkzeug.test import TestResponse
 
 from audit.console import Console, Reader
 from audit.indexer import Indexer
+from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome
 from audit.search import NameTokens
 from audit.store import IndexStore
 from audit.web import TRANSLATIONS, blueprint
+from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
 from core.db import Database
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
@@ -31,6 +33,8 @@ HOST = "audit.city.localhost"
 LI = "0b6fd1de-9f0a-4d0c-8a51-6c4e0f3a7001"
 WANG = "5a1a8a52-36b5-4e36-8f64-0d6a3d5b7002"
 OFFICER = "77c9a8b0-1d7e-4b5f-9e0e-2f8f5c1d7003"
+WITNESSED = LogKey("other.example/log", seed=b"\x05" * 32, mldsa_seed=b"\x06" * 32)
+"""The log of another site, which this one witnesses."""
 SECRETS = {"app": b"a" * 32, "sso": b"s" * 32}
 _KEY = ec.generate_private_key(ec.SECP256R1())
 _NUMBERS = itertools.count(1)
@@ -64,6 +68,13 @@ class ConsoleFake:
             index=self.store,
             indexer=self.indexer,
             names=self.names,
+            recorder=self.log,
+            clock=self.clock,
+        )
+        self.witness = Witness(
+            key=CosignerKey("city.localhost/witness", seed=b"\x09" * 32, mldsa_seed=b"\x0a" * 32),
+            logs=[WITNESSED.vkey],
+            store=WitnessStore.open(folder / "witness.db"),
             recorder=self.log,
             clock=self.clock,
         )
@@ -150,7 +161,7 @@ class ConsoleFake:
             site=site,
             guard=guard,
             session_key=b"k" * 32,
-            blueprints=[blueprint(self.console, guard, assurance=assurance)],
+            blueprints=[blueprint(self.console, guard, witness=self.witness, assurance=assurance)],
             translations=[TRANSLATIONS],
             ready=self.console.ready,
             behind_proxy=False,

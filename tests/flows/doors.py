@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
 Face = Literal["page", "problem", "oauth"]
-Takes = Literal["", "form", "json", "pdf", "der", "upload", "table"]
+Takes = Literal["", "form", "json", "pdf", "der", "note", "upload", "table"]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A subject that nobody has, so that what is nearly right still changes nothing."""
@@ -91,6 +91,8 @@ def _audit() -> Iterator[Door]:
     public: dict[str, Any] = {"component": "audit", "method": "GET", "label": "log", "face": "problem"}
     yield Door(**public, rule="/checkpoint")
     yield Door(**public, rule="/api/v1/openapi.json")
+    yield Door(**public, rule="/witness/<digest>/checkpoint", known={"digest": "00" * 32})
+    yield Door(**{**public, "method": "POST"}, rule="/witness/add-checkpoint", takes="note")
     yield Door(**public, rule="/tile/<level>/<path:rest>", known={"level": "0", "path:rest": "000"})
 
 

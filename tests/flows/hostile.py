@@ -354,6 +354,21 @@ def json_bodies(fields: Mapping[str, object]) -> Iterator[tuple[bytes, bytes]]:
     yield b"", right
 
 
+NOTES = (
+    b"",
+    b"old",
+    b"old 0\n\n",
+    b"old 0\n\nlog\n0\n" + b"A" * 43 + b"=\n\n",
+    b"old 0\n\nlog\n0\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 log AAAAAAA=\n",
+    b"old 9223372036854775808\n\nlog\n9999999999999999999\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 log AAAAAAA=\n",
+    b"old 1\n" + (b"A" * 43 + b"=\n") * 100 + b"\nlog\n0\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 log AAAAAAA=\n",
+    b"old 0\r\n\r\nlog\r\n",
+    b"\xff\xfe\n\n\xff",
+    b"\n" * 100_000,
+    b"old 0\n\n" + b"\n\n" * 50_000,
+    b"\0" * 1000,
+)
+"""Submissions to a witness."""
 DER = (
     b"",
     b"0",
