@@ -27,9 +27,14 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 
 
 def document(
-    *, title: str, description: str, paths: Mapping[str, dict[str, Any]], schemas: Mapping[str, dict[str, Any]]
+    *,
+    title: str,
+    description: str,
+    paths: Mapping[str, dict[str, Any]],
+    schemas: Mapping[str, dict[str, Any]],
+    security: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The whole document; it describes its own address too."""
+    """The whole document; it describes its own address too. ``security`` are schemes of the component's own."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -42,7 +47,7 @@ def document(
         "components": {
             "schemas": {**schemas, "Problem": _problem()},
             "responses": {f"E{status}": {"description": text, "content": _PROBLEM} for status, text in _SAYS.items()},
-            "securitySchemes": _security(),
+            "securitySchemes": {**_security(), **(security or {})},
         },
     }
 

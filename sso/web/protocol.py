@@ -8,6 +8,7 @@ from core.web import Guard
 
 from ..errors import BadTokenRequest
 from ..oauth.rfc6750 import bearer
+from ..openapi import description
 from ..service import SignOn
 from .browser import Browser
 
@@ -23,6 +24,11 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
     @guard.public("the provider's own description", errors="problem")
     def configuration() -> Response:
         return jsonify(service.metadata)
+
+    @routes.get("/api/v1/openapi.json")
+    @guard.public("the description of an interface; what it leads to is guarded itself", errors="problem")
+    def openapi() -> Response:
+        return jsonify(description())
 
     @routes.get("/jwks")
     @guard.public("public keys", errors="problem")

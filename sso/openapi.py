@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs may ask of sign-on, as OpenAPI 3.1; the tests hold the interface to it.
+
+The authorization endpoint and the logout are not here: browsers go there, and what they are shown is for people.
+"""
+
+from typing import Any
+
+from core.openapi import TEXT, document, exact, refusals
+
+from .oauth.rfc6749 import SCOPES
+from .oauth.rfc7517 import ALGORITHM
+
+_CLIENT: list[dict[str, list[str]]] = [{"client": []}]
+# A public client keeps no secret and names itself in the form.
+_ANY_CLIENT: list[dict[str, list[str]]] = [*_CLIENT, {}]
+_BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+_SECONDS = {"type": "integer", "minimum": 0}
+_LIST = {"type": "array", "items": TEXT}
+_SAYS = {
+    "400": "The request cannot be right (RFC 6749 section 5.2)",
+    "401": "Client or token do not count",
+    "403": "The token does not reach this far",
+    "413": "The body is too large",
+    "503": "Temporary; try again",
+}
+
+
+def description() -> dict[str, Any]:
+    """The document."""
+    return document(
+        title="Tallygate sign-on",
+        description="OAuth 2 and OpenID Connect for portals. Every token is recorded before it is given, and every "
+        "reading about a person before it is answered.",
+        paths={
+            "/.well-known/openid-configuration": {"get": _fact("readConfiguration", "Metadata")},
+            "/.well-known/oauth-authorization-server": {"get": _fact("readMetadata", "Metadata")},
+            "/jwks": {"get": _fact("readKeys", "Keys")},
+            "/token": {"post": _token()},
+            "/userinfo": {"get": _userinfo("readClaims"), "post": _userinfo("readClaimsByPost")},
+            "/introspect": {"post": _introspect()},
+            "/revoke": {"post": _revoke()},
+        },
+        schemas=_schemas(),
+        security=_security(),
+    )
+
+
+def _fact(name: str, schema: str) -> dict[str, Any]:
+    return {"operationId": name, "responses": {"200": _json("A public fact", schema), **refusals("503")}}
+
+
+def _token() -> dict[str, Any]:
+    fields = ("code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id")
+    form = {
+        "type": "object",
+        "properties": {
+            "grant_type": {"enum": ["authorization_code", "refresh_token", "client_credentials"]},
+            **dict.fromkeys(fields, TEXT),
+        },
+        "required": ["grant_type"],
+    }
+    return {
+        "operationId": "issueTokens",
+        "summary": "Exchange a code, a refresh token or a client's own credentials for tokens",
+        "security": _ANY_CLIENT,
+        "requestBody": _form(form),
+        "responses": {"200": _json("The tokens", "Tokens"), **_refused("400", "401", "413", "503")},
+    }
+
+
+def _userinfo(name: str) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": "Claims about the person a token with openid was given for",
+        "security": _BEARER,
+        "responses": {"200": _json("The claims its scopes open", "Claims"), **_refused("401", "403", "413", "503")},
+    }
+
+
+def _introspect() -> dict[str, Any]:
+    return {
+        "operationId": "introspect",
+        "summary": "What a token is worth now (RFC 7662)",
+        "security": _CLIENT,
+        "requestBody": _form(_presented()),
+        "responses": {
+            "200": _json("Active with its facts, or inactive and no word more", "Introspection"),
+            **_refused("400", "401", "413", "503"),
+        },
+    }
+
+
+def _revoke() -> dict[str, Any]:
+    return {
+        "operationId": "revoke",
+        "summary": "End the family of a token (RFC 7009)",
+        "security": _ANY_CLIENT,
+        "requestBody": _form({**_presented(), "properties": {**_presented()["properties"], "client_id": TEXT}}),
+        "responses": {
+            "200": {"description": "It is worth nothing now, if it ever was"},
+            **_refused("400", "401", "413", "503"),
+        },
+    }
+
+
+def _presented() -> dict[str, Any]:
+    hint = {"type": "string", "description": "Taken and ignored: what a token is, it says itself."}
+    return {
+        "type": "object",
+        "properties": {"token": {"type": "string", "minLength": 1}, "token_type_hint": hint},
+        "required": ["token"],
+    }
+
+
+def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+
+
+def _json(says: str, schema: str) -> dict[str, Any]:
+    return {
+        "description": says,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+    }
+
+
+def _refused(*statuses: str) -> dict[str, Any]:
+    return {status: _json(_SAYS[status], "Refusal") for status in statuses}
+
+
+def _security() -> dict[str, Any]:
+    return {
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "client_secret_basic: both parts are form-encoded before they are joined (RFC 6749 2.3.1).",
+        },
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt"},
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    key = exact({"kty": {"const": "EC"}, "crv": {"const": "P-256"}, **dict.fromkeys(("x", "y", "kid"), TEXT)})
+    key["properties"] |= {"use": {"const": "sig"}, "alg": {"const": ALGORITHM}}
+    key["required"] = list(key["properties"])
+    claims = {name: (_LIST if name == "roles" else TEXT) for told in SCOPES.values() for name in told}
+    facts = ("token_type", "iss", "sub", "aud", "client_id", "scope", "jti", "grant", "sid", "acr")
+    return {
+        "Metadata": {
+            "type": "object",
+            "description": "RFC 8414 and OpenID Connect Discovery",
+            "properties": {"issuer": TEXT, "token_endpoint": TEXT, "jwks_uri": TEXT, "scopes_supported": _LIST},
+            "required": ["issuer", "token_endpoint", "jwks_uri", "scopes_supported"],
+        },
+        "Keys": exact({"keys": {"type": "array", "minItems": 1, "items": key}}),
+        "Tokens": {
+            "type": "object",
+            "properties": {
+                **dict.fromkeys(("access_token", "scope", "id_token", "refresh_token"), TEXT),
+                "token_type": {"const": "Bearer"},
+                "expires_in": _SECONDS,
+            },
+            "required": ["access_token", "token_type", "expires_in", "scope"],
+            "additionalProperties": False,
+        },
+        "Claims": {"type": "object", "properties": claims, "required": ["sub"], "additionalProperties": False},
+        "Introspection": {
+            "type": "object",
+            "properties": {
+                "active": {"type": "boolean"},
+                **dict.fromkeys(facts, TEXT),
+                **dict.fromkeys(("iat", "exp"), _SECONDS),
+            },
+            "required": ["active"],
+            "additionalProperties": False,
+        },
+        "Refusal": exact({"error": TEXT, "error_description": TEXT}),
+    }
