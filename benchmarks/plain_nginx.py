@@ -68,6 +68,8 @@ def rewritten(text: str, context: Context, ports: dict[str, int]) -> str:
         lambda found: f"listen 127.0.0.1:{moved[int(found.group(1))]}{found.group(3) or ''};",
         text,
     )
+    # The sign of life of the city's own nginx stays where it is.
+    text = text.replace(str(context.site.socket("nginx")), str(context.site.folder("nginx") / "bench" / "sock"))
     text = re.sub(r"if \(\$ssl_server_name != [^)]*\) \{\s*return 421;\s*\}", "", text)
     text = re.sub(r"^\s*(ssl_|limit_req|limit_conn).*;\n", "", text, flags=re.MULTILINE)
     text = text.replace("pid nginx.pid;", "pid bench/nginx.pid;").replace("logs/", "bench/logs/")
