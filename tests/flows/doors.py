@@ -239,6 +239,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**facts, rule="/.well-known/openid-configuration")
     yield Door(**facts, rule="/.well-known/oauth-authorization-server")
     yield Door(**facts, rule="/jwks")
+    yield Door(**facts, rule="/api/v1/openapi.json")
     asked: tuple[str, ...] = (
         "response_type",
         "client_id",
