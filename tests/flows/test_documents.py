@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An agency verifies documents: on the page, by REST and in the terminal, each with its own right answer."""
 
+import base64
 import io
 import json
 import subprocess
@@ -15,8 +16,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from reportlab.pdfgen.canvas import Canvas
 
 from tests.flows import invariants
-from tests.flows.city import COMMAND, ROOT, City
-from tests.flows.people import accessible, subject_of
+from tests.flows.city import COMMAND, ROOT, City, until
+from tests.flows.people import accessible, consent_if_asked, log_in_by_card, subject_of
 
 Browse = Callable[..., BrowserContext]
 AGENCY = "document-office"
@@ -79,6 +80,63 @@ def test_a_sealed_document_is_trusted_by_page_rest_and_terminal(city: City, seal
     page.locator("main button[type=submit]").click()
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
     assert page.locator(".notice.good").count() == 1
+
+
+def test_a_clerk_has_a_document_sealed_in_the_office_and_the_record_names_who_by_which_decision(
+    city: City, browse: Browse, tmp_path: Path
+) -> None:
+    office, out = browse(card=city.folder / "demo" / "li.na.p12", java_script_enabled=False), tmp_path / "sealed.pdf"
+    page = office.new_page()
+    page.goto(city.url("documents", "/", "internal"))
+    log_in_by_card(page)
+    assert "You are logged in." in page.inner_text("main")
+    page.get_by_role("link", name="Go to your page").click()
+    consent_if_asked(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Seal and download").first.click()
+    waiting.value.save_as(out)
+    assert waiting.value.suggested_filename.endswith("-sealed.pdf")
+    code, said = _verify(city, out)
+    assert (code, said["overall"]) == (0, "trusted")
+    page.goto(city.url("documents", "/", "internal"))
+    assert "You are logged in as Li Na." in page.inner_text("main")
+
+    (intended,) = until(lambda: _by_portal(city, "signature.intended"))
+    (made,) = until(lambda: _by_portal(city, "signature.made"))
+    (decided,) = [
+        entry["unmapped"]
+        for entry in invariants.entries(city)
+        if entry["unmapped"]["type"] == "gateway.decision" and entry["unmapped"]["decision"] == intended["decision"]
+    ]
+    person = subject_of(city, "li.na")
+    assert person == intended["subject"] == made["subject"] == decided["subject"]
+    assert (made["decision"], made["organisation"]) == (decided["decision"], AGENCY)
+    assert (intended["session"], intended["zone"]) == (decided["session"], "internal")
+
+
+def _by_portal(city: City, kind: str) -> list[dict[str, Any]]:
+    told = [entry["unmapped"] for entry in invariants.entries(city)]
+    return [one for one in told if one["type"] == kind and one["attributes"]["caller"] == "portal:documents"]
+
+
+def test_a_portal_that_was_taken_over_seals_in_nobody_s_name(city: City, tmp_path: Path) -> None:
+    pair = city.folder / "portal-documents" / "pairs" / "portal-documents--signatures"
+    secret = base64.b64encode(pair.read_bytes()).decode()
+    (tmp_path / "plain.pdf").write_bytes(_page("Whoever reads this owes us ten thousand yuan"))
+    li_na = subject_of(city, "li.na")
+    for header in ("", "e30.e30.e30"):
+        answer = subprocess.run(
+            ["curl", "--silent", "--unix-socket", str(city.folder / "run" / "signatures" / "sock"),
+             "-H", "Tallygate-Caller: portal:documents", "-H", f"Tallygate-Secret: {secret}",
+             "-H", f"Tallygate-Identity: {header}", "-H", "Content-Type: application/pdf",
+             "--data-binary", f"@{tmp_path / 'plain.pdf'}",
+             f"http://localhost/api/v1/seal?organisation={AGENCY}&actor={li_na}&assurance=3&zone=internal"],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        assert json.loads(answer.stdout)["code"] == "identity_refused"
+    refused = until(lambda: found if len(found := _by_portal(city, "signature.refused")) == 2 else None)
+    assert {one["attributes"]["code"] for one in refused} == {"identity_refused"}
+    assert not any("subject" in one for one in refused)
 
 
 def test_a_changed_byte_and_an_appended_page_are_told_apart(city: City, sealed: Path, tmp_path: Path) -> None:
