@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the authority does unasked: settle dead issuances, revoke what compromised keys were used for, renew OCSP delegates, keep revocation lists fresh."""
+"""What the authority does unasked: settle dead issuances, revoke what compromised keys were used for, renew delegates.
+
+And it keeps revocation lists fresh.
+"""
 
 import threading
 from collections.abc import Sequence
