@@ -17,6 +17,8 @@ class CASettings:
     country: str = "CN"
     # How long a revocation list is valid; a new one is made at each change and at half of this.
     crl_lifetime: timedelta = timedelta(hours=24)
+    # How long the root's revocation list is valid; only a ceremony makes a new one.
+    root_crl_lifetime: timedelta = timedelta(days=365)
     # How long one OCSP answer may be cached.
     ocsp_lifetime: timedelta = timedelta(hours=8)
     # An issuance that has not ended after this long is taken for dead.

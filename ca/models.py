@@ -10,6 +10,9 @@ from .errors import BadSerial
 ISSUERS = ("people", "devices", "organisations", "infrastructure")
 """The issuing authorities; which of them signed tells what kind of subject a certificate has."""
 
+ROOT = "root"
+"""The authority that vouches for the issuing ones, by ceremony only; a name no issuing authority can have."""
+
 _LONGEST_SERIAL = 40
 
 

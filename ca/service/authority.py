@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -51,6 +52,7 @@ class CertificateAuthority:
         domain: str,
         origin: str,
         oid_base: str,
+        public: Path,
         policies: Sequence[IssuancePolicy] = (),
         nudge: Callable[[], None] = lambda: None,
     ) -> None:
@@ -76,7 +78,7 @@ class CertificateAuthority:
         )
         self._changes = StandingChanges(store=store, recorder=recorder, clock=clock, nudge=nudge)
         self._publication = Publication(
-            store=store, signer=self._signer, clock=clock, issuers=issuers, settings=settings
+            store=store, signer=self._signer, clock=clock, issuers=issuers, settings=settings, public=public
         )
 
     def check(self) -> None:

@@ -47,6 +47,7 @@ def open_authority(
         domain=site.domain,
         origin=site.origin("pki", "plain"),
         oid_base=site.oid_base,
+        public=site.public,
         policies=policies,
         nudge=nudge,
     )

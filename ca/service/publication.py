@@ -2,6 +2,7 @@
 """Revocation lists and OCSP answers: public facts, made from what is stored and recorded nowhere."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,7 +12,7 @@ from core.clock import Clock
 
 from ..config import CASettings
 from ..errors import IssuerUnusable, NoSuchCertificate, NoSuchIssuer
-from ..models import Certificate, Standing, serial_hex
+from ..models import ROOT, Certificate, Standing, serial_hex
 from ..signer import Signer
 from ..store import KeptList, Store
 from ..x509.lists import Withdrawn, draft_answer, draft_crl, read_question
@@ -30,28 +31,36 @@ class Publication:
         clock: Clock,
         issuers: Mapping[str, x509.Certificate],
         settings: CASettings,
+        public: Path,
     ) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
         self._issuers = dict(issuers)
         self._settings = settings
+        self._public = public
 
     def authority(self, issuer: str) -> bytes:
-        """The issuer's own certificate, DER.
+        """The own certificate of an issuer or the root, DER.
 
         Raises:
             NoSuchIssuer: there is none.
         """
+        if issuer == ROOT:
+            return x509.load_pem_x509_certificate(_read(root_certificate(self._public))).public_bytes(Encoding.DER)
         return self._issuer(issuer).public_bytes(Encoding.DER)
 
     def crl(self, issuer: str) -> bytes:
         """The present list, DER: the stored one, or a new one if something changed or half its life is over.
 
+        The root's is what the last ceremony left.
+
         Raises:
             NoSuchIssuer: there is none.
             IssuerUnusable: other processes keep publishing first.
         """
+        if issuer == ROOT:
+            return _read(root_list(self._public))
         certificate = self._issuer(issuer)
         for _ in range(_TRIES):
             kept, revision = self._store.newest_list(issuer)
@@ -109,6 +118,23 @@ class Publication:
         if found is None:
             raise NoSuchIssuer
         return found
+
+
+def root_certificate(public: Path) -> Path:
+    """Where a ceremony leaves the root's certificate."""
+    return public / "root.pem"
+
+
+def root_list(public: Path) -> Path:
+    """Where a ceremony leaves the root's revocation list."""
+    return public / "root.crl"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NoSuchIssuer from error
 
 
 def _withdrawn(found: Certificate | None) -> Withdrawn | None:

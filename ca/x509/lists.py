@@ -53,6 +53,19 @@ class Withdrawn:
         return _FLAGS[self.reason]
 
 
+def read_entry(entry: x509.RevokedCertificate) -> Withdrawn:
+    """One entry of a list of ours, as it was written."""
+    try:
+        flag = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        flag = x509.ReasonFlags.unspecified
+    at, serial = entry.revocation_date_utc, entry.serial_number
+    if flag is x509.ReasonFlags.certificate_hold:
+        return Withdrawn(serial=serial, standing=Standing.SUSPENDED, at=at)
+    reason = next(reason for reason, known in _FLAGS.items() if known is flag)
+    return Withdrawn(serial=serial, standing=Standing.REVOKED, at=at, reason=reason)
+
+
 def draft_crl(
     issuer: x509.Certificate, *, number: int, entries: Sequence[Withdrawn], at: datetime, until: datetime
 ) -> x509.CertificateRevocationListBuilder:

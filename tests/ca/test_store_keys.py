@@ -3,6 +3,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_no_certificate_slips_through_beside_the_report_of_its_keys_loss(store: 
         def certified(serial: str = f"b{each:x}", key: str = key) -> bool:
             return _intend(store, serial, key=key) and _signed(store, serial)
 
-        _at_once(certified, lambda serial=f"a{each:x}": _lost(store, serial))  # type: ignore[misc]  # bound now
+        _at_once(certified, partial(_lost, store, f"a{each:x}"))
         # Signed before the report, it waits for the sweep; after it, it is refused or revoked: never signed unseen.
         made = [one for one in store.certificates(key_hash=key)[0] if one.serial == f"b{each:x}"]
         unswept = [one.serial for one in made if one.standing is not Standing.REVOKED]
@@ -186,7 +187,7 @@ def test_of_many_who_revoke_at_once_one_does(store: Store) -> None:
         serial = f"a{each:x}"
         assert _intend(store, serial, key=serial)
         assert _signed(store, serial)
-        done = _at_once(*[lambda serial=serial: _lost(store, serial) for _ in range(3)])  # type: ignore[misc]  # bound now
+        done = _at_once(*[partial(_lost, store, serial) for _ in range(3)])
         assert done.count(True) == 1
 
 

@@ -82,8 +82,20 @@ def test_lists_and_issuers_have_their_media_types(site: Site) -> None:
     authority = site.client().get("/ca/people.cer")
     assert authority.content_type == "application/pkix-cert"
     x509.load_der_x509_certificate(authority.data)
-    for path in ("/crl/root.crl", "/crl/..crl", "/ca/nobody.cer"):
+    for path in ("/crl/..crl", "/crl/nobody.crl", "/ca/nobody.cer"):
         assert site.client().get(path).status_code == 404
+
+
+def test_the_roots_list_and_certificate_stand_where_issuing_authorities_say(site: Site) -> None:
+    crl = x509.load_der_x509_crl(site.client().get("/crl/root.crl").data)
+    root = x509.load_der_x509_certificate(site.client().get("/ca/root.cer").data)
+    assert crl.issuer == root.subject == root.issuer
+    people = x509.load_pem_x509_certificate((site.world.site.public / "issuers" / "people.pem").read_bytes())
+    where = people.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    assert [each.access_location.value for each in where] == ["http://pki.city.localhost:8080/ca/root.cer"]
+    # A site that an older release founded has no list of the root, and nothing that names one.
+    (site.world.site.public / "root.crl").unlink()
+    assert site.client().get("/crl/root.crl").status_code == 404
 
 
 def test_the_role_is_ready(site: Site) -> None:

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The birth of the authorities of a site, and what brings them back after years without power.
+
+Issuing keys go to ``state/ca/keys``, certificates and the root's revocation list to ``state/public``. Everything else,
+machines and delegates included, is certified by the one issuance function, in process, with its intent in the record
+first.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Outcome, Recorder, Wait, decode_event
+from core.clock import Clock
+from core.db import Database, migrate
+from core.site import SiteSettings
+
+from ..config import CASettings
+from ..errors import AlreadyFounded
+from ..models import ISSUERS, ROOT, IssueRequest
+from ..service import CertificateAuthority, key_folder, open_authority, self_request
+from ..service.notes import event
+from ..service.publication import root_certificate, root_list
+from ..signer import KeyFolder
+from ..signer.keys import encode_key, write_private
+from ..store import Store
+from ..x509 import Linter, Seal
+from ..x509.lists import read_entry
+from . import offline
+from .authorities import Authority, Hall
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+_PUBLIC_MODE = 0o644
+
+
+def found(
+    *, site: SiteSettings, settings: CASettings, database: Database, recorder: Recorder, clock: Clock
+) -> CertificateAuthority:
+    """Hold the ceremony; returns the authority, which can certify machines at once.
+
+    Raises:
+        AlreadyFounded: there is a root here.
+        RecordUnavailable: the ceremony was not recorded, so it was not held.
+    """
+    kept = site.state / "offline"
+    if (kept / offline.KEY).exists() or root_certificate(site.public).exists():
+        raise AlreadyFounded
+
+    # 1. The intent, before any key exists.
+    at = clock.now().replace(microsecond=0)
+    intent = event(
+        "ca.ceremony.intended", Outcome.INTENDED, at=at, actor="role:app", attributes={"issuers": ",".join(ISSUERS)}
+    )
+    recorder.record(intent, wait=Wait.PUBLISHED)
+
+    # 2. The root, and its key away from every running role.
+    hall = Hall(site=site, settings=settings, linter=Linter(Seal()), at=at)
+    root = hall.root()
+    offline.keep(kept, root.key)
+
+    # 3. The issuing authorities, each able to issue only its own profiles.
+    keys = KeyFolder(key_folder(site))
+    issuers = {name: hall.issuer(name, root) for name in ISSUERS}
+    for name, authority in issuers.items():
+        keys.keep_issuing(name, authority.key)
+
+    # 4. What everybody may know, with the root's first revocation list, which is empty.
+    crl = hall.root_list(root, number=1)
+    _publish(root_certificate(site.public), root.certificate.public_bytes(Encoding.PEM))
+    _publish(root_list(site.public), crl)
+    for name, authority in issuers.items():
+        _publish(site.public / "issuers" / f"{name}.pem", authority.certificate.public_bytes(Encoding.PEM))
+
+    # 5. Tables and OCSP delegates, by the normal issuance.
+    migrate(database, MIGRATIONS)
+    store = Store(database)
+    opened = open_authority(site=site, settings=settings, store=store, recorder=recorder, clock=clock, directory=None)
+    opened.renew_responders()
+
+    # 6. The outcome, with what anybody can compare.
+    prints = {name: each.certificate.fingerprint(hashes.SHA256()).hex() for name, each in issuers.items()}
+    prints |= {ROOT: root.certificate.fingerprint(hashes.SHA256()).hex(), "root_list": _digest(crl)}
+    deliver_outbox(store, recorder)
+    completed = event("ca.ceremony.completed", Outcome.SUCCESS, at=clock.now(), actor="role:app", attributes=prints)
+    recorder.record(completed, wait=Wait.PUBLISHED)
+    return opened
+
+
+def renew(
+    *, site: SiteSettings, settings: CASettings, database: Database, recorder: Recorder, clock: Clock
+) -> CertificateAuthority:
+    """Bring back an authority that was without power: new OCSP delegates and lists where the old ones ran out.
+
+    Their records are left in the outbox. The root's list is renewed only where the root's key and its passphrase are
+    at hand; else it takes a ceremony.
+
+    Raises:
+        IssuerUnusable: an issuing authority itself has expired; that needs a ceremony.
+    """
+    migrate(database, MIGRATIONS)
+    store = Store(database)
+    opened = open_authority(site=site, settings=settings, store=store, recorder=recorder, clock=clock, directory=None)
+    opened.reap()
+    opened.renew_responders()
+    for issuer in ISSUERS:
+        opened.crl(issuer)
+    if offline.is_at_hand(site.state / "offline"):
+        _renew_root_list(site, settings, recorder, clock)
+    return opened
+
+
+def issue_server(authority: CertificateAuthority, *, label: str, hosts: Sequence[str], folder: Path) -> None:
+    """Certify one of the site's own servers: ``tls.key`` and ``tls.pem`` (certificate, then issuer) in its folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issued = authority.issue(
+        IssueRequest(
+            profile="server",
+            csr=self_request(key),
+            subject=label,
+            actor="role:app",
+            actor_roles=frozenset({"role:app"}),
+            hosts=tuple(hosts),
+        )
+    )
+    write_private(folder / "tls.key", encode_key(key))
+    write_private(folder / "tls.pem", issued.certificate + issued.chain)
+
+
+def deliver_outbox(store: Store, recorder: Recorder) -> None:
+    """Bring waiting outcomes to the record now; for the birth of a site, where all of them are new.
+
+    Raises:
+        RecordUnavailable: the log did not take one; it keeps waiting.
+    """
+    while waiting := store.outbox.head():
+        for each in waiting:
+            recorder.record(decode_event(each.body))
+        store.outbox.drop([each.position for each in waiting])
+
+
+def _renew_root_list(site: SiteSettings, settings: CASettings, recorder: Recorder, clock: Clock) -> None:
+    """The same entries under the next number, if half of the old list's life is over."""
+    at = clock.now().replace(microsecond=0)
+    path = root_list(site.public)
+    try:
+        old = x509.load_der_x509_crl(path.read_bytes())
+    except FileNotFoundError:
+        # A site that an older release founded has none, and nothing names one.
+        return
+    if old.next_update_utc is None or at < old.next_update_utc - settings.root_crl_lifetime / 2:
+        return
+    number = old.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
+    key = offline.take(site.state / "offline")
+    root = Authority(x509.load_pem_x509_certificate(root_certificate(site.public).read_bytes()), key)
+    intent = event("ca.ceremony.intended", Outcome.INTENDED, at=at, actor="role:app", attributes={"root_list": number})
+    recorder.record(intent, wait=Wait.PUBLISHED)
+    hall = Hall(site=site, settings=settings, linter=Linter(Seal()), at=at)
+    crl = hall.root_list(root, number=number, entries=[read_entry(each) for each in old])
+    _publish(path, crl)
+    prints: dict[str, str | int | bool] = {"number": number, "root_list": _digest(crl)}
+    recorder.record(
+        event("ca.ceremony.completed", Outcome.SUCCESS, at=at, actor="role:app", attributes=prints),
+        wait=Wait.PUBLISHED,
+    )
+
+
+def _digest(der: bytes) -> str:
+    return hashlib.sha256(der).hexdigest()
+
+
+def _publish(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_private(path, content)
+    path.chmod(_PUBLIC_MODE)
