@@ -37,7 +37,9 @@ _IPV4 = 4
 class People(Protocol):
     """The directory as far as the door looks into it; strangers raise NotFound."""
 
-    def person(self, subject: str) -> Person: ...  # noqa: D102 - the class says it
+    def person(self, subject: str) -> Person:
+        """One person."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

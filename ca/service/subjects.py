@@ -7,6 +7,7 @@ import uuid
 from typing import Protocol
 
 from core.errors import N_
+from directory import Device, Organisation, Person
 
 from ..errors import SubjectDisabled, SubjectUnsuitable
 from ..models import IssueRequest
@@ -19,55 +20,20 @@ TAG_YEAR = 2026
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
 
-class PersonEntry(Protocol):
-    """What is read of a person."""
-
-    @property
-    def subject(self) -> str: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def name_zh(self) -> str: ...  # noqa: D102
-    @property
-    def organisation(self) -> str: ...  # noqa: D102
-    @property
-    def enabled(self) -> bool: ...  # noqa: D102
-
-
-class OrganisationEntry(Protocol):
-    """What is read of an organisation."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def name_zh(self) -> str: ...  # noqa: D102
-    @property
-    def credit_code(self) -> str: ...  # noqa: D102
-
-
-class DeviceEntry(Protocol):
-    """What is read of a device."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def organisation(self) -> str: ...  # noqa: D102
-    @property
-    def enabled(self) -> bool: ...  # noqa: D102
-
-
 class DirectorySource(Protocol):
     """The directory as far as the authority looks into it; lookups of strangers raise NotFound."""
 
-    def person(self, subject: str) -> PersonEntry: ...  # noqa: D102
-    def organisation(self, identifier: str, /) -> OrganisationEntry: ...  # noqa: D102
-    def device(self, identifier: str, /) -> DeviceEntry: ...  # noqa: D102
+    def person(self, subject: str) -> Person:
+        """One person."""
+        ...
+
+    def organisation(self, identifier: str, /) -> Organisation:
+        """One organisation."""
+        ...
+
+    def device(self, identifier: str, /) -> Device:
+        """One device."""
+        ...
 
 
 class Subjects:
@@ -101,7 +67,7 @@ class Subjects:
         person = self._source().person(identifier)
         if not person.enabled:
             raise SubjectDisabled
-        if profile.subject is not SubjectKind.PERSON and str(person.kind) != profile.subject.value:
+        if profile.subject is not SubjectKind.PERSON and person.kind.value != profile.subject.value:
             raise SubjectUnsuitable(why=N_("the person is not of the kind this certificate is for"))
         agency = ""
         if profile.subject is SubjectKind.CIVIL_SERVANT and person.organisation:
@@ -175,5 +141,5 @@ def _identifier(unverified: str) -> str:
     return found
 
 
-def _display(entry: PersonEntry | OrganisationEntry) -> str:
+def _display(entry: Person | Organisation) -> str:
     return entry.name_zh or entry.name

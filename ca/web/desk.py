@@ -13,6 +13,7 @@ from core.errors import Kind, TallygateError
 from core.web import Guard, _, form_text, identity
 from core.web.guard import V
 from core.web.inputs import Malformed, query_text
+from directory import Person
 
 from ..errors import BadSerial, NoSuchCertificate
 from ..models import Certificate, IssueRequest, Reason, Standing, read_serial
@@ -31,20 +32,17 @@ _SHOWN_AGAIN = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.FORBIDDEN, Kind.NOT_
 class PersonSource(DirectorySource, Protocol):
     """The directory with the lookup a person at a desk needs."""
 
-    def person_by_username(self, username: str, /) -> "HasSubject": ...  # noqa: D102
-
-
-class HasSubject(Protocol):
-    """A person found by user name."""
-
-    @property
-    def subject(self) -> str: ...  # noqa: D102
+    def person_by_username(self, username: str, /) -> Person:
+        """The person of that user name."""
+        ...
 
 
 class Marking(Protocol):
     """A guard's mark, as the guard made it."""
 
-    def __call__(self, view: V, /) -> V: ...  # noqa: D102
+    def __call__(self, view: V, /) -> V:
+        """Mark one view."""
+        ...
 
 
 @dataclass(frozen=True)

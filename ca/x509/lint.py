@@ -140,7 +140,7 @@ class _ExtensionDecoder(ValueDecoder):  # type: ignore[misc]  # the library ship
     example arc 2.999 and the UUID arc's numbers; pyasn1 reads them and checks the encoding as strictly.
     """
 
-    def decode_value(self, node, type_node, value_node, pdu_type):  # type: ignore[no-untyped-def]  # as above  # noqa: ANN001, ANN202
+    def decode_value(self, node, type_node, value_node, pdu_type):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - the library ships no types
         if type_node.pdu != rfc5280.id_ce_certificatePolicies:
             return super().decode_value(node, type_node, value_node, pdu_type)
         try:
