@@ -75,6 +75,8 @@ def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blu
     @blueprint.get("/subjects/<subject>/certificates")
     @guard.peer(*CALLERS)
     def of_subject(subject: str) -> Response:
+        if len(subject) > LONGEST or not subject.isprintable():
+            raise Malformed(field="subject")
         admitted(Verb.LIST, subject=subject)
         found, _ = service.certificates(subject)
         return jsonify({"certificates": [certificate_document(each) for each in found]})

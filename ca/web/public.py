@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What anybody may fetch over plain HTTP: OCSP answers, revocation lists, the issuers' certificates."""
+"""What anybody may fetch over plain HTTP: OCSP answers, revocation lists, issuers; and what may be asked here."""
+
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from core.web import Guard
 
+from ..openapi import description
 from ..service import CertificateAuthority
 from ..x509.lists import read_path
 
@@ -33,6 +36,11 @@ def public(service: CertificateAuthority, guard: Guard) -> Blueprint:
     @guard.public("RFC 5280 section 4.2.2.1: a public certificate", errors="problem")
     def authority(issuer: str) -> Response:
         return Response(service.authority(issuer), content_type="application/pkix-cert")
+
+    @blueprint.get("/api/v1/openapi.json")
+    @guard.public("the description of an interface; what it leads to is guarded itself", errors="problem")
+    def openapi() -> dict[str, Any]:
+        return description()
 
     return blueprint
 

@@ -3,6 +3,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,10 +31,11 @@ def born(tmp_path_factory: pytest.TempPathFactory) -> Born:
     return Born(site.state, tuple(recorder.events))
 
 
-@pytest.fixture
-def world(tmp_path: Path, born: Born) -> Iterator[World]:
-    shutil.copytree(born.state, tmp_path / "state")
-    site = site_in(tmp_path / "state")
+@contextmanager
+def founded(born: Born, folder: Path) -> Iterator[World]:
+    """A copy of the founded site, five minutes later."""
+    shutil.copytree(born.state, folder / "state")
+    site = site_in(folder / "state")
     clock, recorder = ManualClock(), ListRecorder()
     recorder.events += born.events
     clock.advance(timedelta(minutes=5))
@@ -47,6 +49,12 @@ def world(tmp_path: Path, born: Born) -> Iterator[World]:
         directory=SmallDirectory(),
     )
     database.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, born: Born) -> Iterator[World]:
+    with founded(born, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

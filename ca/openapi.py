@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs may ask of the authority, as OpenAPI 3.1; the tests hold the interface to it.
+
+Public facts have the formats of RFC 5280 (certificates, revocation lists) and RFC 6960 (OCSP). The verbs are for other
+roles of the site; which role has which business is said in `ca.service.callers`.
+"""
+
+from typing import Any
+
+from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
+
+from .models import ISSUERS, ROOT, Reason, Standing, State
+from .x509 import PROFILES
+
+_LONGEST = 200
+_SERIAL = "^0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}$"
+_MOMENT = {"type": "string", "format": "date-time"}
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
+# On a role's own behalf, or with the gateway's word about the person whose wish it carries.
+_CARRIED = [*PEER, {**PEER[0], **PERSON[0]}]
+
+
+def description() -> dict[str, Any]:
+    """The document."""
+    return document(
+        title="Tallygate certificate authority",
+        description="OCSP answers, revocation lists and issuers' certificates for everybody; for roles of the site the "
+        "verbs over certificates, each on its own behalf or with the gateway's signed word about a person.",
+        paths={
+            "/ocsp/{issuer}": {"post": _ask()},
+            "/ocsp/{issuer}/{encoded}": {"get": _ask_by_path()},
+            "/crl/{issuer}.crl": {"get": _fact("readList", "The present revocation list", "application/pkix-crl")},
+            "/ca/{issuer}.cer": {"get": _fact("readIssuer", "The issuer's certificate", "application/pkix-cert")},
+            "/api/v1/certificates": {"post": _issue()},
+            "/api/v1/certificates/{serial}": {"get": _read("show", "One certificate", "Certificate")},
+            "/api/v1/certificates/{serial}/status": {"get": _read("status", "What it is worth now", "Status")},
+            "/api/v1/certificates/{serial}/revoke": {"post": _change("revoke", "End it for good", _CARRIED)},
+            "/api/v1/certificates/{serial}/suspend": {
+                "post": _change("suspend", "Make it worthless until released", _CARRIED)
+            },
+            "/api/v1/certificates/{serial}/release": {"post": _change("release", "End a suspension", PEER)},
+            "/api/v1/subjects/{subject}/certificates": {"get": _list()},
+        },
+        schemas=_schemas(),
+    )
+
+
+def _ask() -> dict[str, Any]:
+    question = {"application/ocsp-request": {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        "operationId": "askStatus",
+        "summary": "OCSP (RFC 6960); what cannot be read is answered “malformed request”",
+        "parameters": [_issuer(ISSUERS)],
+        "requestBody": {"required": True, "content": question},
+        "responses": {"200": _octets("A signed answer", "application/ocsp-response"), **refusals("404", "413", "503")},
+    }
+
+
+def _ask_by_path() -> dict[str, Any]:
+    encoded = {"name": "encoded", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return {
+        "operationId": "askStatusByPath",
+        "summary": "The same with the request in base64 in the path (RFC 6960 appendix A.1)",
+        "parameters": [_issuer(ISSUERS), encoded],
+        "responses": {"200": _octets("A signed answer", "application/ocsp-response"), **refusals("404", "503")},
+    }
+
+
+def _fact(name: str, says: str, kind: str) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": says,
+        "parameters": [_issuer((*ISSUERS, ROOT))],
+        "responses": {"200": _octets(says, kind), **refusals("404", "503")},
+    }
+
+
+def _issue() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
+    wish = {
+        "type": "object",
+        "properties": {
+            "profile": {"enum": sorted(PROFILES)},
+            "csr": {**_BASE64, "description": "PKCS #10; only its key and its proof of possession are used"},
+            "subject": {**text, "description": "Identifier in the directory; a label for a machine of the site"},
+            "actor": _actor(),
+            "hosts": {"type": "array", "items": TEXT, "maxItems": 100, "description": "For servers only"},
+            "issuer": {"enum": ["", *ISSUERS], "description": "Where a profile has several"},
+        },
+        "required": ["profile", "csr", "subject"],
+        "additionalProperties": False,
+    }
+    return {
+        "operationId": "issue",
+        "summary": "Have a certificate made; its intent is in the published record before it is signed",
+        "security": _CARRIED,
+        "requestBody": _json(wish),
+        "responses": {
+            "201": {"description": "The certificate and its chain without the root, PEM", "content": _as("Issued")},
+            **refusals("400", "401", "403", "404", "409", "413", "503"),
+        },
+    }
+
+
+def _read(name: str, says: str, schema: str) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": says,
+        "security": PEER,
+        "parameters": [_serial()],
+        "responses": {
+            "200": {"description": says, "content": _as(schema)},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
+def _change(name: str, says: str, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+    properties: dict[str, Any] = {"actor": _actor()}
+    required = []
+    if name == "revoke":
+        properties["reason"] = {"enum": [reason.value for reason in Reason]}
+        required = ["reason"]
+    wish = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "operationId": name,
+        "summary": says,
+        "security": security,
+        "parameters": [_serial()],
+        "requestBody": _json(wish),
+        "responses": {
+            "200": {"description": "What it is worth now", "content": _as("Status")},
+            **refusals("400", "401", "403", "404", "409", "413", "503"),
+        },
+    }
+
+
+def _list() -> dict[str, Any]:
+    subject = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
+    return {
+        "operationId": "list",
+        "summary": "The newest certificates of one subject",
+        "security": PEER,
+        "parameters": [{"name": "subject", "in": "path", "required": True, "schema": subject}],
+        "responses": {
+            "200": {"description": "Newest first", "content": _as("Certificates")},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
+def _issuer(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"name": "issuer", "in": "path", "required": True, "schema": {"enum": list(names)}}
+
+
+def _serial() -> dict[str, Any]:
+    says = "Serial number in hexadecimal"
+    schema = {"type": "string", "pattern": _SERIAL}
+    return {"name": "serial", "in": "path", "required": True, "description": says, "schema": schema}
+
+
+def _actor() -> dict[str, Any]:
+    says = "Whom the role speaks for; itself or nothing, or the person of the header it passes on"
+    return {"type": "string", "maxLength": _LONGEST, "description": says}
+
+
+def _octets(says: str, kind: str) -> dict[str, Any]:
+    return {"description": says, "content": {kind: {"schema": {"type": "string", "format": "binary"}}}}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _as(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _schemas() -> dict[str, Any]:
+    standing = {"enum": [standing.value for standing in Standing]}
+    maybe = {"anyOf": [_MOMENT, {"type": "null"}]}
+    certificate = {
+        **dict.fromkeys(("serial", "issuer", "profile", "subject", "name", "actor"), TEXT),
+        "state": {"enum": [state.value for state in State]},
+        "standing": standing,
+        **dict.fromkeys(("created", "not_before", "not_after"), _MOMENT),
+        "der": _BASE64,
+        "changed": maybe,
+        "reason": {"enum": [*(reason.value for reason in Reason), None]},
+    }
+    status = {
+        **dict.fromkeys(("serial", "issuer", "profile", "subject"), TEXT),
+        "standing": standing,
+        "not_after": maybe,
+    }
+    certificates = {"type": "array", "items": {"$ref": "#/components/schemas/Certificate"}}
+    return {
+        "Issued": exact(dict.fromkeys(("serial", "certificate", "chain"), TEXT)),
+        "Certificate": exact(certificate),
+        "Certificates": exact({"certificates": certificates}),
+        "Status": exact(status),
+    }
