@@ -131,7 +131,7 @@ def _ca() -> Iterator[Door]:
         method="POST",
         rule="/certificates",
         takes="json",
-        fields={"profile": "citizen", "csr": "MAA=", "subject": NOBODY, "actor": "", "zone": "", "issuer": ""},
+        fields={"profile": "citizen", "csr": "MAA=", "subject": NOBODY, "actor": "", "issuer": ""},
     )
     yield Door(**api, method="GET", rule="/certificates/<serial>", known=serial)
     yield Door(**api, method="GET", rule="/certificates/<serial>/status", known=serial)
@@ -151,6 +151,7 @@ def _ca() -> Iterator[Door]:
     yield Door(**facts, method="GET", rule="/ocsp/<issuer>/<path:encoded>", known={**issuer, "path:encoded": "MAA="})
     yield Door(**facts, method="GET", rule="/crl/<issuer>.crl", known=issuer)
     yield Door(**facts, method="GET", rule="/ca/<issuer>.cer", known=issuer)
+    yield Door(**{**api, "before": ""}, method="GET", rule="/api/v1/openapi.json")
 
 
 def _directory() -> Iterator[Door]:
