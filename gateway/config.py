@@ -74,6 +74,8 @@ class OpenHost:
     listeners: tuple[str, ...] = ()
     # Whether the role decides on every access itself and records it as the gateway would.
     decides: bool = False
+    # Paths, written alike, where a stranger costs the role work: the stricter limit ``stranger_rate`` holds there.
+    limited: tuple[str, ...] = ()
 
 
 def _guarded() -> dict[str, Route]:
@@ -98,7 +100,7 @@ def _guarded() -> dict[str, Route]:
 
 def _open() -> dict[str, OpenHost]:
     return {
-        "sso": OpenHost(role="sso", why="the sign-on authenticates people and clients itself"),
+        "sso": OpenHost(role="sso", why="the sign-on authenticates people and clients itself", limited=("/authorize",)),
         "card": OpenHost(role="sso", why="the sign-on checks the client certificate itself", client_certificate=True),
         "ca-direct": OpenHost(
             role="ca",
@@ -139,6 +141,9 @@ class GatewaySettings:
     # Requests per second of one address, and how many more may come at once.
     rate: int = 1000
     burst: int = 2000
+    # The same where an open host says that strangers cost it work. A whole office may stand behind one address.
+    stranger_rate: int = 100
+    stranger_burst: int = 400
     # Forged or stale tokens and certificates of one address in a minute, after which it waits; per worker process.
     refused_credentials: int = 60
     # Simultaneous connections of one address.
@@ -178,14 +183,18 @@ class GatewaySettings:
             if not _HEADER.match(header) or header.lower().startswith(("tallygate-", "x-original-", "x-forwarded-")):
                 raise ValueError(f"header {header!r} cannot be let through")
         for host in self.open_hosts.values():
-            if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in host.paths):
+            if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in (*host.paths, *host.limited)):
                 raise ValueError(f"{host.role!r} cannot be an open host")
+            if host.paths and not set(host.limited) <= set(host.paths):
+                raise ValueError(f"limited must be some of {', '.join(host.paths)}")
             if not set(host.listeners) <= set(LISTENERS):
                 raise ValueError(f"listeners must be some of {', '.join(LISTENERS)}")
         if not (
             1 <= self.body_limit <= LARGEST_BODY
             and self.rate >= 1
             and self.burst >= 1
+            and self.stranger_rate >= 1
+            and self.stranger_burst >= 1
             and self.connections >= 1
             and self.refused_credentials >= 1
         ):

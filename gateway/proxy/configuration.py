@@ -95,8 +95,9 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
         "keepalive_timeout 30s;",
         "reset_timedout_connection on;",
         f"limit_req_zone $binary_remote_addr zone=address:10m rate={settings.rate}r/s;",
+        f"limit_req_zone $binary_remote_addr zone=strangers:10m rate={settings.stranger_rate}r/s;",
         "limit_conn_zone $binary_remote_addr zone=connections:10m;",
-        f"limit_req zone=address burst={settings.burst} nodelay;",
+        *_limits(settings, strangers=False),
         f"limit_conn connections {settings.connections};",
         "limit_req_status 429;",
         "limit_conn_status 429;",
@@ -125,6 +126,13 @@ def _general(settings: GatewaySettings) -> Sequence[str]:
         *cookies.maps(),
         *block("map $http_accept $tallygate_page", ["default json;", '"~*text/html" html;']),
     ]
+
+
+def _limits(settings: GatewaySettings, *, strangers: bool) -> list[str]:
+    lines = [f"limit_req zone=address burst={settings.burst} nodelay;"]
+    if strangers:
+        lines.append(f"limit_req zone=strangers burst={settings.stranger_burst} nodelay;")
+    return lines
 
 
 def _log_format(name: str, decision: str) -> str:
@@ -156,7 +164,14 @@ def _servers(site: SiteSettings, settings: GatewaySettings) -> list[str]:
                 continue
             include = secret_name(host.role)
             lines += open_host(
-                site.host(label), port, listener, host, settings.headers, include=include, address=address
+                site.host(label),
+                port,
+                listener,
+                host,
+                settings.headers,
+                include=include,
+                address=address,
+                limits=_limits(settings, strangers=True),
             )
     lines += stranger(site.ports.plain, tls=False, address=address)
     lines += pki_host(site.host("pki"), site.ports.plain, settings.pki_role, address=address)

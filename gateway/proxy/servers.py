@@ -82,9 +82,17 @@ def guarded_host(
 
 
 def open_host(
-    host: str, port: int, listener: str, settings: OpenHost, headers: Sequence[str], *, include: str, address: str
+    host: str,
+    port: int,
+    listener: str,
+    settings: OpenHost,
+    headers: Sequence[str],
+    *,
+    include: str,
+    address: str,
+    limits: Sequence[str],
 ) -> list[str]:
-    """A host that identifies its callers itself, or serves public facts."""
+    """A host that identifies its callers itself, or serves public facts; ``limits`` hold where it says so."""
     forwarded = [*_headers(host, port, headers), *_forward(settings.role)]
     if settings.client_certificate:
         forwarded += [
@@ -97,8 +105,10 @@ def open_host(
         # The zone is part of the role's own decision.
         forwarded.append(f"proxy_set_header Tallygate-Listener {listener};")
         lines.append("access_log logs/decisions.log own_decisions buffer=32k flush=200ms;")
-    for pattern in settings.paths or ("/*",):
-        lines += block("location /" if pattern == "/*" else pattern_location(pattern), forwarded)
+    for pattern in dict.fromkeys((*settings.limited, *(settings.paths or ("/*",)))):
+        # A location that names a limit inherits none.
+        here = limits if pattern in settings.limited else ()
+        lines += block("location /" if pattern == "/*" else pattern_location(pattern), [*here, *forwarded])
     if settings.paths:
         lines += block("location /", ["return 404;"])
     return _server(host, port, address=address, asks_certificate=settings.client_certificate, lines=lines)

@@ -393,6 +393,17 @@ def test_open_hosts_forward_only_their_paths(city: City) -> None:
     assert not city.gateway.recorder.events
 
 
+def test_where_strangers_cost_work_they_are_told_to_wait_sooner(folder: Path) -> None:
+    city = City(folder, stranger_rate=1, stranger_burst=1)
+    sso = "sso.city.localhost"
+    try:
+        city.start()
+        assert {city.get("/authorize?a=b", host=sso, headers=PAGE).status for _ in range(5)} == {200, 429}
+        assert {city.get("/token", host=sso, headers=PAGE).status for _ in range(5)} == {200}
+    finally:
+        city.stop()
+
+
 def test_who_asks_too_often_is_told_to_wait(folder: Path) -> None:
     city = City(folder, rate=1, burst=1)
     try:

@@ -62,6 +62,18 @@ def test_the_authoritys_side_door_stands_in_the_management_network_only(tmp_path
     assert found.count("proxy_set_header Tallygate-Listener management;") == 2
 
 
+def test_a_path_with_a_limit_of_its_own_keeps_everybodys(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    found = [one for one in _servers(configuration(site, GatewaySettings())) if "server_name sso.city." in one]
+    assert found
+    for one in found:
+        place = one[one.index("location = /authorize {") :]
+        place = place[: place.index("}")]
+        assert "limit_req zone=address burst=2000 nodelay;" in place
+        assert "limit_req zone=strangers burst=400 nodelay;" in place
+        assert "proxy_pass http://role_sso;" in place
+
+
 def test_an_open_host_at_no_listener_we_know_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="listeners"):
         decode(
@@ -140,6 +152,10 @@ def test_what_could_break_out_of_a_value_is_refused(value: str) -> None:
         {"body_limit": 0},
         {"rate": 0},
         {"burst": 0},
+        {"stranger_rate": 0},
+        {"stranger_burst": 0},
+        {"open_hosts": {"a": {"role": "audit", "why": "x", "limited": ["/;"]}}},
+        {"open_hosts": {"a": {"role": "audit", "why": "x", "paths": ["/a"], "limited": ["/b"]}}},
         {"unknown": 1},
     ],
 )
