@@ -68,6 +68,11 @@ class Visitor:
             kept[name] = value
         return answer.status, urljoin(address, answer.headers.get("Location") or ""), page
 
+    def post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
+        """What one address answers to a form, on the same connection, without cookies."""
+        self._http.request("POST", path, body=urlencode(form), headers=dict(headers))
+        return self._http.getresponse().read()
+
     def log_in(self, username: str, client: str = "tax") -> tuple[str, dict[str, str]]:
         """From the portal's request to the code in the portal's redirect; also what redeems the code."""
         site = self._context.site

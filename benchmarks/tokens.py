@@ -16,8 +16,7 @@ def refresh_token(place: Place, username: str) -> str:
     """What the portal got at somebody's login; it stays, for this client keeps a secret."""
     visitor = Visitor(place)
     _, form = visitor.log_in(username)
-    visitor._http.request("POST", "/token", body=urlencode(form), headers=_headers(place))  # noqa: SLF001 - kept alive
-    answer = json.loads(visitor._http.getresponse().read())  # noqa: SLF001
+    answer = json.loads(visitor.post("/token", form, _headers(place)))
     visitor.close()
     return str(answer["refresh_token"])
 

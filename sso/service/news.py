@@ -2,6 +2,7 @@
 """Hearing the log: what others took away ends sessions here. Every worker hears everything; twice changes nothing."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from audit import Entry, Event
 from core.clock import Clock
@@ -41,7 +42,7 @@ class News:
     @property
     def about(self) -> tuple[str, ...]:
         """What the feed must tell."""
-        return tuple(_ACTS)
+        return tuple(self._ACTS)
 
     def start(self) -> int:
         """Where to begin listening: at first where any worker got to, later where this one did.
@@ -59,7 +60,7 @@ class News:
         """Act on what is new; an empty sequence is a heartbeat."""
         acted = False
         for entry in entries:
-            act = _ACTS.get(entry.event.type)
+            act = self._ACTS.get(entry.event.type)
             if act is not None:
                 act(self, entry)
                 acted = True
@@ -104,12 +105,11 @@ class News:
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
 
-
-_ACTS: dict[str, Callable[[News, Entry], None]] = {
-    "directory.person.disabled": News._person_disabled,  # noqa: SLF001 - the table belongs to the class above
-    "directory.person.enabled": News._person_enabled,  # noqa: SLF001
-    "ca.certificate.revoked": News._certificate_withdrawn,  # noqa: SLF001
-    "ca.certificate.suspended": News._certificate_withdrawn,  # noqa: SLF001
-    "ca.certificate.released": News._certificate_released,  # noqa: SLF001
-    "policy.released": News._policies_released,  # noqa: SLF001
-}
+    _ACTS: ClassVar[dict[str, Callable[["News", Entry], None]]] = {
+        "directory.person.disabled": _person_disabled,
+        "directory.person.enabled": _person_enabled,
+        "ca.certificate.revoked": _certificate_withdrawn,
+        "ca.certificate.suspended": _certificate_withdrawn,
+        "ca.certificate.released": _certificate_released,
+        "policy.released": _policies_released,
+    }

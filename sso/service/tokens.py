@@ -7,7 +7,7 @@ one conditional update. What was redeemed once and comes again ends its whole fa
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from audit import Outcome
 from core.clock import Clock
@@ -80,7 +80,7 @@ class Tokens:
         """
         request = token_request(client, parameters)
         self._fresh()
-        return _GRANT_TYPES[request.grant_type](self, request)
+        return self._GRANT_TYPES[request.grant_type](self, request)
 
     def userinfo(self, unverified_token: str) -> dict[str, Any]:
         """The claims of a person for the bearer of an access token with ``openid``; recorded before they are told.
@@ -316,6 +316,12 @@ class Tokens:
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
 
+    _GRANT_TYPES: ClassVar[dict[str, Callable[["Tokens", TokenRequest], TokenAnswer]]] = {
+        "authorization_code": _by_code,
+        "refresh_token": _by_refresh,
+        "client_credentials": _by_client,
+    }
+
 
 def _opaque(token: str) -> bool:
     """A refresh token, if it is anything of ours: access tokens have three parts (RFC 7519 section 3)."""
@@ -335,10 +341,3 @@ def _refresh(client: Client, presented: Presented[Any]) -> tuple[RefreshToken | 
         used=False,
     )
     return row, value
-
-
-_GRANT_TYPES: dict[str, Callable[[Tokens, TokenRequest], TokenAnswer]] = {
-    "authorization_code": Tokens._by_code,  # noqa: SLF001 - the table belongs to the class above
-    "refresh_token": Tokens._by_refresh,  # noqa: SLF001
-    "client_credentials": Tokens._by_client,  # noqa: SLF001
-}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blueprint: which host answers what, and the headers that go with refusals."""
 
+from http import HTTPStatus
+
 from flask import Blueprint, Response, request
 
 from core.calls import PairSecrets
@@ -13,7 +15,7 @@ from . import account, card, login, protocol
 from .browser import Browser
 
 _CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.revoke", "sso.introspect"})
-_REFUSALS = frozenset({401, 403})
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 def blueprint(service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecrets) -> Blueprint:
@@ -33,7 +35,7 @@ def blueprint(service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecre
 
     @routes.after_request
     def name_the_scheme(response: Response) -> Response:
-        if request.endpoint in _CLIENT_ENDPOINTS and response.status_code == 401:  # noqa: PLR2004
+        if request.endpoint in _CLIENT_ENDPOINTS and response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Basic realm="tallygate", charset="UTF-8"'
         if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:
             error = (response.get_json(silent=True) or {}).get("error", "invalid_token")

@@ -11,19 +11,39 @@ class Holder(Protocol):
     """The attributes of a directory person that can become claims."""
 
     @property
-    def subject(self) -> str: ...  # noqa: D102 - named by the claim
+    def subject(self) -> str:
+        """Pseudonymous identifier, the same at every service."""
+        ...
+
     @property
-    def username(self) -> str: ...  # noqa: D102
+    def username(self) -> str:
+        """What the person logs in with."""
+        ...
+
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """In Latin letters."""
+        ...
+
     @property
-    def name_zh(self) -> str: ...  # noqa: D102
+    def name_zh(self) -> str:
+        """In Chinese; empty if there is none."""
+        ...
+
     @property
-    def mail(self) -> str: ...  # noqa: D102
+    def mail(self) -> str:
+        """E-mail address; empty if there is none."""
+        ...
+
     @property
-    def organisation(self) -> str: ...  # noqa: D102
+    def organisation(self) -> str:
+        """Identifier of the organisation the person works for; empty for citizens."""
+        ...
+
     @property
-    def roles(self) -> frozenset[str]: ...  # noqa: D102
+    def roles(self) -> frozenset[str]:
+        """Directory roles."""
+        ...
 
 
 def claims_of(person: Holder, scopes: Iterable[str]) -> dict[str, Any]:
