@@ -17,7 +17,7 @@ from directory.config import DirectorySettings
 from directory.service import Directory
 from tests.flows.city import City, started
 
-from . import answers, appends, bare, certificates, decisions, documents, logins, processes, tokens
+from . import answers, appends, bare, certificates, decisions, documents, logins, processes, tokens, writers
 from .measure import Figure, apart
 from .place import Place
 from .plain_nginx import plain_nginx
@@ -111,6 +111,7 @@ def _measure(run: Run) -> tuple[list[Row], str]:
     pdf = apart(documents.sealed, place, servant)
     verified = _shown("verifications", run("verification", documents.verifications, place, pdf))
     # Last: the search index is still reading them when they are done, and would slow down what follows.
+    taking_turns = _shown("writing transactions", apart(writers.measured, place.folder / "audit", short))
     synced = _shown("fdatasync", apart(bare.syncs, place.folder / "audit", short))
     single = _shown("audit appends, one", run("", appends.measured, place, threads=1, seconds=short))
     batched = run("append", appends.measured, place, threads=appends.TOGETHER, seconds=place.seconds)
@@ -130,6 +131,12 @@ def _measure(run: Run) -> tuple[list[Row], str]:
         Row("OCSP answers", answered, "P-256 signatures", signing.rate),
         Row("audit appends, one at a time", single, "bare fdatasync", synced.rate),
         Row(f"audit appends, {appends.TOGETHER} at once", batched, "bare fdatasync", synced.rate, 1000),
+        Row(
+            f"writing transactions, {writers.PROCESSES} processes of {writers.THREADS} threads",
+            taking_turns,
+            "bare fdatasync",
+            synced.rate,
+        ),
         Row("bare fdatasync of 700 bytes", synced),
         Row("PDF seals", sealed, "P-256 signatures", signing.rate),
         Row("PDF verifications", verified, "P-256 verifications", checking.rate),

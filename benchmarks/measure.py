@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -26,8 +26,39 @@ class Figure:
     errors: int = 0
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What one process measured, to be put together with others."""
+
+    # Seconds of every call.
+    times: list[float]
+    # Seconds the whole took.
+    took: float
+    errors: int = 0
+
+    def figure(self) -> Figure:
+        """In short."""
+        return together([self])
+
+
+def together(parts: Sequence[Samples]) -> Figure:
+    """Samples of processes that ran at the same time, in short."""
+    every = sorted(one for part in parts for one in part.times)
+    return Figure(
+        rate=len(every) / max(part.took for part in parts),
+        p50=_share(every, 0.5) * 1000,
+        p99=_share(every, 0.99) * 1000,
+        errors=sum(part.errors for part in parts),
+    )
+
+
 def repeat(act: Callable[[], object], *, seconds: float, threads: int = 1) -> Figure:
     """Call ``act`` as often as possible; an exception is an error and counts in no time."""
+    return sampled(act, seconds=seconds, threads=threads).figure()
+
+
+def sampled(act: Callable[[], object], *, seconds: float, threads: int = 1) -> Samples:
+    """The same, with every single time."""
     times: list[list[float]] = [[] for _ in range(threads)]
     errors = [0] * threads
     stop = time.perf_counter() + seconds
@@ -49,13 +80,7 @@ def repeat(act: Callable[[], object], *, seconds: float, threads: int = 1) -> Fi
     for worker in workers:
         worker.join()
     took = time.perf_counter() - begun
-    every = sorted(one for part in times for one in part)
-    return Figure(
-        rate=len(every) / took,
-        p50=_share(every, 0.5) * 1000,
-        p99=_share(every, 0.99) * 1000,
-        errors=sum(errors),
-    )
+    return Samples(times=[one for part in times for one in part], took=took, errors=sum(errors))
 
 
 def apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
