@@ -8,10 +8,12 @@ The mark of a birth under way is written first, that of a finished one last. A b
 nothing to anybody: `init` removes what it left and begins again. Whatever no birth put there is never removed.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,11 +21,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from audit import Recorder
 from core.errors import N_, Conflict
+from core.log import LogSettings
 from core.site import SiteSettings
 
 from .context import Context
 from .files import replace, write_secret
 from .pairs import make
+from .processes import log_writer
+from .supervisor import Supervisor
 from .users import Users
 from .wiring import audit, ca, directory, gateway, policies, signatures, sso
 
@@ -81,7 +86,8 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         say("4. Identity key, policies and process certificates")
         _identity_key(site)
         policies.found(context, recorder)
-        ca.issue_process_certificates(context, recorder)
+        for holder, files in ca.certify_servers(context, recorder).items():
+            ca.install(context, holder, files)
         say("5. The directory")
         directory.found(context, recorder)
         say("6. The roles")
@@ -97,24 +103,53 @@ def init(context: Context, say: Callable[[str], None]) -> None:
 def renew_processes(context: Context, say: Callable[[str], None]) -> None:
     """Steps 2 and 3 again for what runs out: process and OCSP certificates, CRLs. The roles must be stopped.
 
+    Root, if it is root that renews, writes and reads nothing in a role's folder: each part is done by its owner.
+
     Raises:
         NotBorn: there is no site.
         LeadsElsewhere: a role left a link in its folder; nothing was renewed.
+        StartFailed: the log does not start; nothing was renewed.
     """
     if not is_born(context.site):
         raise NotBorn
     users = Users.detect()
-    # Before: what a role left in its folder must not lead us, who may be root, elsewhere. After, and after a failure
-    # too: what we wrote there is the role's.
     users.own(context.site)
+    log = Supervisor(
+        [log_writer(context.site, context.path)],
+        users=users,
+        logs=context.site.state / "logs",
+        settings=context.settings("logs", LogSettings),
+        clock=context.clock,
+    )
     try:
-        with _recording(context) as recorder:
-            say("Renewing OCSP delegates and revocation lists")
-            ca.renew(context, recorder)
-            say("Renewing process certificates")
-            ca.issue_process_certificates(context, recorder)
+        log.start()
+        say("Renewing OCSP delegates and revocation lists")
+        users.acting("ca", partial(_renew, context))
+        ca.renew_root_list(context)
+        say("Renewing process certificates")
+        made = json.loads(users.acting("ca", partial(_certify, context)))
+        for holder, files in made.items():
+            users.acting(holder, partial(_install, context, holder, files))
     finally:
-        users.own(context.site)
+        log.stop()
+
+
+def _renew(context: Context) -> bytes:
+    ca.renew(context)
+    return b""
+
+
+def _certify(context: Context) -> bytes:
+    made = ca.certify_servers(context, context.recorder("ca"))
+    # Keys and certificates are PEM, which is ASCII (RFC 7468).
+    return json.dumps(
+        {holder: {n: c.decode("ascii") for n, c in files.items()} for holder, files in made.items()}
+    ).encode()
+
+
+def _install(context: Context, holder: str, files: dict[str, str]) -> bytes:
+    ca.install(context, holder, {name: content.encode("ascii") for name, content in files.items()})
+    return b""
 
 
 def let_others_pass() -> None:
@@ -156,9 +191,10 @@ def _is_empty(path: Path) -> bool:
 
 
 def _folders(site: SiteSettings) -> None:
-    for folder in (site.state, site.public, site.run):
+    for folder in (site.state, site.public):
         folder.mkdir(parents=True, exist_ok=True)
-    Users.detect().own(site)
+    # Until all is in place no role's user can put anything between: users of roles may run another site already.
+    Users.detect().keep(site)
 
 
 def _identity_key(site: SiteSettings) -> None:

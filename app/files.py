@@ -18,7 +18,7 @@ def write_secret(path: Path, content: bytes) -> None:
         FileExistsError: another process was first.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(path.parent):
+    with alone(path.parent):
         if path.exists():
             raise FileExistsError(path)
         draft = path.with_name(f".{path.name}.new")
@@ -65,8 +65,8 @@ def replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One writer of secrets at a time; its death lets go. What it wrote is on disk on leaving."""
+def alone(folder: Path) -> Iterator[None]:
+    """One at a time in this folder; its death lets go. What it wrote is on disk on leaving."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -42,10 +42,10 @@ def processes(
     site: SiteSettings, configuration: Path, *, slapd: tuple[str, ...], nginx: tuple[str, ...]
 ) -> tuple[Process, ...]:
     """All of them, each started only when those before it are ready."""
-    log, ldapi, proxy = site.socket("audit", "log"), site.socket("slapd", "ldapi"), site.socket("nginx")
+    ldapi, proxy = site.socket("slapd", "ldapi"), site.socket("nginx")
     return (
         Process(name="slapd", holder="slapd", command=slapd, ready=lambda: _connects(ldapi), sockets=(ldapi,)),
-        _serving("log", "audit", configuration, ready=lambda: _connects(log), sockets=(log,)),
+        log_writer(site, configuration),
         *(_role(site, role, configuration) for role in ROLES),
         *(_role(site, f"portal:{name}", configuration) for name in PORTALS),
         Process(
@@ -58,6 +58,12 @@ def processes(
             own_logs=nginx_logs(site),
         ),
     )
+
+
+def log_writer(site: SiteSettings, configuration: Path) -> Process:
+    """The log's own process, which everybody else needs."""
+    path = site.socket("audit", "log")
+    return _serving("log", "audit", configuration, ready=lambda: _connects(path), sockets=(path,))
 
 
 def nginx_logs(site: SiteSettings) -> tuple[Path, ...]:

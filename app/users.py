@@ -16,6 +16,7 @@ from pathlib import Path
 from core.errors import N_, Conflict
 from core.site import SiteSettings
 
+from .acting import acting
 from .pairs import holders
 
 GROUP = "tallygate"
@@ -54,6 +55,15 @@ class Users:
         """The user to drop into, or None to stay."""
         return name_of(holder) if self.separate else None
 
+    def keep(self, site: SiteSettings) -> None:
+        """Make every private folder, closed to everybody else, and for the time being to its owner too."""
+        for holder in holders():
+            folder = site.folder(holder)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.separate:
+                os.chown(folder, os.geteuid(), os.getegid(), follow_symlinks=False)
+            folder.chmod(0o700)
+
     def own(self, site: SiteSettings) -> None:
         """Give every private folder to its owner, and close it to everybody else.
 
@@ -90,14 +100,14 @@ class Users:
                 shutil.chown(folder, name_of(holder), GROUP)
                 folder.chmod(0o2750)
 
-    def check(self, folder: Path) -> None:
-        """See that root, who is about to write here, is not led elsewhere by the folder's owner.
+    def acting(self, holder: str, act: Callable[[], bytes]) -> bytes:
+        """Have something done in the holder's folder by its owner (`app.acting`).
 
         Raises:
-            LeadsElsewhere: the folder holds a link.
+            TallygateError: the one that ``act`` raised, by kind and code.
+            ActingFailed: its owner may not do that.
         """
-        if self.separate and folder.exists():
-            _walk(folder, lambda _name, _parent: None)
+        return acting(name_of(holder), GROUP, act) if self.separate else act()
 
     def give(self, folder: Path, holder: str) -> None:
         """Give one folder and everything in it to its owner; the owner may have filled it, so no link is followed.
@@ -109,7 +119,7 @@ class Users:
             return
         owner = pwd.getpwnam(name_of(holder))
         user, group = owner.pw_uid, owner.pw_gid
-        _walk(folder, lambda name, parent: os.chown(name, user, group, dir_fd=parent, follow_symlinks=False))
+        _walk(folder, lambda handle: os.chown(f"/proc/self/fd/{handle}", user, group))
         os.chown(folder, user, group, follow_symlinks=False)
 
 
@@ -118,15 +128,20 @@ def name_of(holder: str) -> str:
     return f"tallygate-{holder.replace('portal:', '')}"
 
 
-def _walk(folder: Path, act: Callable[[str, int], None]) -> None:
-    """Act on everything below, by name within an open folder: what is swapped meanwhile is not what is acted on."""
+def _walk(folder: Path, act: Callable[[int], None]) -> None:
+    """Act on everything below by a handle of the thing itself: what is swapped meanwhile is not what is acted on."""
     for root, folders, files, parent in os.fwalk(folder, follow_symlinks=False):
         for name in (*folders, *files):
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            # A second name of a file may stand outside, where its owner could never have put it.
-            if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
-                raise LeadsElsewhere(path=str(Path(root, name)))
-            act(name, parent)
+            # Opens nothing, neither a link's target nor a device; it only names what lies there now (open(2), O_PATH).
+            handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                found = os.fstat(handle)
+                # A second name of a file may stand outside, where its owner could never have put it.
+                if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
+                    raise LeadsElsewhere(path=str(Path(root, name)))
+                act(handle)
+            finally:
+                os.close(handle)
 
 
 def _reachable(folder: Path) -> bool:

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a granian worker loads: the application of the role named in the environment."""
 
-import ctypes
 import importlib
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.log import configure
 
+from .acting import die_with
 from .context import Context
-
-_PR_SET_PDEATHSIG = 1
 
 
 def application() -> Callable[..., Any]:
     """Compose the role's application; called once per worker process."""
     # A killed main process must not leave this worker serving on its socket.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with(os.getppid())
     role = os.environ["TALLYGATE_ROLE"]
     configure(role)
     context = Context.read(Path(os.environ["TALLYGATE_SITE"]))

@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "sso.userinfo": Kind(6003, 2, N_("A portal read a person's data")),
     "sso.consent.granted": Kind(3005, 1, N_("Consent given"), grants=True),
     "sso.consent.withdrawn": Kind(3005, 2, N_("Consent withdrawn")),
+    "sso.key.rotated": Kind(3004, 3, N_("Sign-on's signing key changed"), grants=True),
     "policy.released": Kind(3004, 3, N_("Policies released"), grants=True),
     "gateway.decision": Kind(6003, 99, N_("Access decided")),
     "gateway.session.opened": Kind(3003, 1, N_("Gateway session opened"), grants=True),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``ca``: authority, relay, housekeeping and its pages; and its part in the birth of a site."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -41,9 +42,10 @@ def found(context: Context, recorder: Recorder) -> None:
     database.close()
 
 
-def renew(context: Context, recorder: Recorder) -> None:
-    """New OCSP delegates and revocation lists for a site that was off."""
+def renew(context: Context) -> None:
+    """New OCSP delegates and revocation lists for a site that was off; only its log runs."""
     database = context.database("ca")
+    recorder = context.recorder("ca")
     # It migrates first; what waits is then delivered, also past a record that the log refuses.
     ceremony.renew(
         site=context.site,
@@ -56,8 +58,18 @@ def renew(context: Context, recorder: Recorder) -> None:
     database.close()
 
 
-def issue_process_certificates(context: Context, recorder: Recorder) -> None:
-    """Certify nginx and slapd; their old certificates stay valid until they end."""
+def renew_root_list(context: Context) -> None:
+    """A new list of the root's, where its key is at hand; by the operator, who alone can read it."""
+    ceremony.renew_root_list(
+        site=context.site,
+        settings=context.settings("ca", CASettings),
+        recorder=context.recorder("app"),
+        clock=context.clock,
+    )
+
+
+def certify_servers(context: Context, recorder: Recorder) -> dict[str, dict[str, bytes]]:
+    """Certify nginx and slapd; returns the files of each. Their old certificates stay valid until they end."""
     site = context.site
     database = context.database("ca")
     store = Store(database)
@@ -69,12 +81,19 @@ def issue_process_certificates(context: Context, recorder: Recorder) -> None:
         clock=context.clock,
         directory=None,
     )
-    hosts = host_names(site, context.settings("gateway", GatewaySettings))
-    ceremony.issue_server(authority, label="nginx", hosts=hosts, folder=site.folder("nginx"))
-    ldap = [site.host("ldap"), "127.0.0.1"]
-    ceremony.issue_server(authority, label="slapd", hosts=ldap, folder=site.folder("slapd"))
+    hosts = {
+        "nginx": host_names(site, context.settings("gateway", GatewaySettings)),
+        "slapd": (site.host("ldap"), "127.0.0.1"),
+    }
+    made = {label: ceremony.issue_server(authority, label=label, hosts=names) for label, names in hosts.items()}
     _relay(context, store, recorder).drain()
     database.close()
+    return made
+
+
+def install(context: Context, holder: str, files: Mapping[str, bytes]) -> None:
+    """Give a server what was made for it."""
+    ceremony.install(context.site.folder(holder), files)
 
 
 def application(context: Context) -> Flask:

@@ -76,16 +76,18 @@ def writer(context: Context) -> DirectoryWriter:
 
 
 def prepare(context: Context) -> None:
-    """Bring slapd's configuration up to the settings and to this release; at every start, before slapd.
+    """Bring slapd's configuration up to the settings and to this release; at every start, before slapd, by its user.
 
     Raises:
         ConfigurationError: slapd does not take it.
-        LeadsElsewhere: slapd's user left a link in its folder, which root must not follow.
     """
-    users, folder = Users.detect(), context.site.folder("slapd")
-    users.check(folder)
-    slapd.configure(context.settings(ROLE, DirectorySettings), context.site)
-    users.give(folder, "slapd")
+    settings = context.settings(ROLE, DirectorySettings)
+
+    def write() -> bytes:
+        slapd.configure(settings, context.site)
+        return b""
+
+    Users.detect().acting("slapd", write)
 
 
 def command(context: Context) -> list[str]:

@@ -119,15 +119,14 @@ def found(context: Context, _recorder: Recorder) -> None:
 
 
 def prepare(context: Context) -> None:
-    """Write nginx's configuration; at every start, before nginx.
+    """Write nginx's configuration; at every start, before nginx, and by its user."""
+    settings = context.settings("gateway", GatewaySettings)
 
-    Raises:
-        LeadsElsewhere: nginx's user left a link in its folder, which root must not follow.
-    """
-    users, folder = Users.detect(), context.site.folder("nginx")
-    users.check(folder)
-    nginx_prepare(context.site, context.settings("gateway", GatewaySettings), static=_STATIC)
-    users.give(folder, "nginx")
+    def write() -> bytes:
+        nginx_prepare(context.site, settings, static=_STATIC)
+        return b""
+
+    Users.detect().acting("nginx", write)
 
 
 def command(context: Context, *, supervised: bool = True) -> list[str]:

@@ -12,23 +12,34 @@ from typing import Any
 from flask import Flask
 
 import sso.store
-from audit import Recorder
+from audit import Recorder, RecordUnavailable
 from audit.client import Follower
 from audit.relay import Relay
 from ca.client import CAClient
 from ca.verifier import CertificateVerifier
 from core.errors import Unavailable
+from core.log import logger
 from core.site import PORTALS
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
 from sso.models import LoginDecision
-from sso.service import Person, SignOn, load_keys, make_keys, register_client, rotate_keys
+from sso.oauth.rfc7517 import KeyRing
+from sso.service import (
+    Person,
+    SignOn,
+    begin_rotation,
+    end_rotation,
+    finish_rotation,
+    load_keys,
+    make_keys,
+    register_client,
+)
 from sso.service.collaborators import Card
 from sso.web import blueprint
 
 from ..context import Context, write_secret
-from ..files import replace
+from ..files import alone, replace
 from ..users import Users
 from . import policies
 
@@ -44,6 +55,7 @@ _TITLES = {
 # Scopes beside openid and profile that a portal may ask for.
 _SCOPES = {"documents": frozenset({"organisation", "roles"})}
 _ENTRIES = 20
+_log = logger(__name__)
 
 
 def application(context: Context) -> Flask:
@@ -56,6 +68,10 @@ def application(context: Context) -> Flask:
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     follower: list[Follower] = []
     engine = policies.engine(context)
+    try:
+        end_rotation(site.folder(ROLE) / "keys", recorder=recorder)
+    except RecordUnavailable as error:
+        _log.warning("rotation_waits", code=error.code)
     service = SignOn(
         issuer=site.origin("sso"),
         card_origin=site.origin("card"),
@@ -121,7 +137,7 @@ def found(context: Context, _recorder: Recorder) -> None:
     )
     for label in PORTALS:
         _register_portal(context, store, label)
-    _publish(context)
+    _publish(context, _listed(load_keys(keys)))
     database.close()
 
 
@@ -131,13 +147,21 @@ def rotate(context: Context) -> int:
     Returns how many keys are published now.
 
     Raises:
-        LeadsElsewhere: the role left a link in its folder, which root must not follow.
+        RecordUnavailable: no record, no new key; nothing was changed.
+        ActingFailed: the role's folder is not as the role's user left it.
     """
-    folder, users = context.site.folder(ROLE), Users.detect()
-    users.check(folder)
-    rotate_keys(folder / "keys")
-    users.give(folder, ROLE)
-    return _publish(context)
+    users, keys = Users.detect(), context.site.folder(ROLE) / "keys"
+
+    def begin() -> bytes:
+        return _listed(begin_rotation(keys, recorder=context.recorder(ROLE), at=context.clock.now(), actor="role:app"))
+
+    def finish() -> bytes:
+        return _listed(finish_rotation(keys, recorder=context.recorder(ROLE)))
+
+    with alone(context.site.public):
+        # Everybody can know the new key before anything is signed with it.
+        _publish(context, users.acting(ROLE, begin))
+        return _publish(context, users.acting(ROLE, finish))
 
 
 class LoginPolicy:
@@ -230,10 +254,13 @@ class OwnRecord:
         return entries
 
 
-def _publish(context: Context) -> int:
-    published = load_keys(context.site.folder(ROLE) / "keys").jwks()
-    replace(context.site.public / "sso-jwks.json", json.dumps(published, indent=2).encode() + b"\n")
-    return len(published["keys"])
+def _listed(keys: KeyRing) -> bytes:
+    return json.dumps(keys.jwks(), indent=2).encode() + b"\n"
+
+
+def _publish(context: Context, listed: bytes) -> int:
+    replace(context.site.public / "sso-jwks.json", listed)
+    return len(json.loads(listed)["keys"])
 
 
 def _register_portal(context: Context, store: sso.store.Store, label: str) -> None:

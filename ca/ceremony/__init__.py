@@ -7,5 +7,7 @@ A ceremony records in process, before any role runs: its intent first, its outco
 from .founding import MIGRATIONS as MIGRATIONS
 from .founding import deliver_outbox as deliver_outbox
 from .founding import found as found
+from .founding import install as install
 from .founding import issue_server as issue_server
 from .founding import renew as renew
+from .founding import renew_root_list as renew_root_list

@@ -7,7 +7,7 @@ first.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -96,8 +96,7 @@ def renew(
 ) -> CertificateAuthority:
     """Bring back an authority that was without power: new OCSP delegates and lists where the old ones ran out.
 
-    Their records are left in the outbox. The root's list is renewed only where the root's key and its passphrase are
-    at hand; else it takes a ceremony.
+    Their records are left in the outbox.
 
     Raises:
         IssuerUnusable: an issuing authority itself has expired; that needs a ceremony.
@@ -109,13 +108,11 @@ def renew(
     opened.renew_responders()
     for issuer in ISSUERS:
         opened.crl(issuer)
-    if offline.is_at_hand(site.state / "offline"):
-        _renew_root_list(site, settings, recorder, clock)
     return opened
 
 
-def issue_server(authority: CertificateAuthority, *, label: str, hosts: Sequence[str], folder: Path) -> None:
-    """Certify one of the site's own servers: ``tls.key`` and ``tls.pem`` (certificate, then issuer) in its folder."""
+def issue_server(authority: CertificateAuthority, *, label: str, hosts: Sequence[str]) -> dict[str, bytes]:
+    """Certify one of the site's own servers; returns its ``tls.key`` and ``tls.pem`` (certificate, then issuer)."""
     key = ec.generate_private_key(ec.SECP256R1())
     issued = authority.issue(
         IssueRequest(
@@ -127,8 +124,13 @@ def issue_server(authority: CertificateAuthority, *, label: str, hosts: Sequence
             hosts=tuple(hosts),
         )
     )
-    write_private(folder / "tls.key", encode_key(key))
-    write_private(folder / "tls.pem", issued.certificate + issued.chain)
+    return {"tls.key": encode_key(key), "tls.pem": issued.certificate + issued.chain}
+
+
+def install(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put what a server was given into its folder."""
+    for name, content in files.items():
+        write_private(folder / name, content)
 
 
 def deliver_outbox(store: Store, recorder: Recorder) -> None:
@@ -143,8 +145,13 @@ def deliver_outbox(store: Store, recorder: Recorder) -> None:
         store.outbox.drop([each.position for each in waiting])
 
 
-def _renew_root_list(site: SiteSettings, settings: CASettings, recorder: Recorder, clock: Clock) -> None:
-    """The same entries under the next number, if half of the old list's life is over."""
+def renew_root_list(*, site: SiteSettings, settings: CASettings, recorder: Recorder, clock: Clock) -> None:
+    """The same entries under the next number, if half of the old list's life is over.
+
+    Only where the root's key and its passphrase are at hand, which no role's user can read; else it takes a ceremony.
+    """
+    if not offline.is_at_hand(site.state / "offline"):
+        return
     at = clock.now().replace(microsecond=0)
     path = root_list(site.public)
     try:

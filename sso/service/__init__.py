@@ -12,12 +12,14 @@ from .collaborators import Person as Person
 from .housekeeping import Housekeeping as Housekeeping
 from .keys import load_keys as load_keys
 from .keys import make_keys as make_keys
-from .keys import rotate_keys as rotate_keys
 from .login import Login as Login
 from .login import NewSession as NewSession
 from .logout import Logout as Logout
 from .news import News as News
 from .parking import Parking as Parking
 from .records import Records as Records
+from .rotation import begin_rotation as begin_rotation
+from .rotation import end_rotation as end_rotation
+from .rotation import finish_rotation as finish_rotation
 from .sign_on import SignOn as SignOn
 from .tokens import Tokens as Tokens

@@ -18,21 +18,20 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
 
-from ..oauth.rfc7517 import KeyRing, thumbprint
+from ..oauth.rfc7517 import KeyRing
 
-_SIGNING = "signing.pem"
+SIGNING = "signing.pem"
 
 
 def make_keys(folder: Path) -> None:
     """Make the first signing key; leaves one that exists."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (folder / _SIGNING).exists():
-        _write(folder / _SIGNING, generate_private_key(SECP256R1()))
+    if not (folder / SIGNING).exists():
+        write_key(folder / SIGNING, generate_private_key(SECP256R1()))
 
 
 def load_keys(folder: Path) -> KeyRing:
@@ -42,34 +41,32 @@ def load_keys(folder: Path) -> KeyRing:
         OSError: there is no signing key.
         ValueError: a file is not a P-256 key.
     """
-    signing = load_pem_private_key((folder / _SIGNING).read_bytes(), None)
+    return KeyRing(load_signing(folder), retained=load_retained(folder))
+
+
+def load_signing(folder: Path) -> EllipticCurvePrivateKey:
+    """The key that signs; raises as ``load_keys``."""
+    signing = load_pem_private_key((folder / SIGNING).read_bytes(), None)
     if not isinstance(signing, EllipticCurvePrivateKey):
         raise ValueError(f"{folder}: the signing key must be P-256")  # noqa: TRY004 - content, not type
+    return signing
+
+
+def load_retained(folder: Path) -> list[EllipticCurvePublicKey]:
+    """The public halves of older ones; raises as ``load_keys``."""
     retained = []
     for path in sorted(folder.glob("retained-*.pem")):
         key = load_pem_public_key(path.read_bytes())
         if not isinstance(key, EllipticCurvePublicKey):
             raise ValueError(f"{path}: must be P-256")  # noqa: TRY004 - content, not type
         retained.append(key)
-    return KeyRing(signing, retained=retained)
+    return retained
 
 
-def rotate_keys(folder: Path) -> None:
-    """Replace the signing key and retain the public half of the old one; takes effect when the role restarts."""
-    old = load_pem_private_key((folder / _SIGNING).read_bytes(), None)
-    if not isinstance(old, EllipticCurvePrivateKey):
-        raise ValueError(f"{folder}: the signing key must be P-256")  # noqa: TRY004 - content, not type
-    public = old.public_key()
-    retained = folder / f"retained-{thumbprint(public)}.pem"
-    # The old key is retained before the new one signs: a crash between leaves the old one signing, and known.
-    retained.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    fresh = folder / "signing.new"
-    fresh.unlink(missing_ok=True)
-    _write(fresh, generate_private_key(SECP256R1()))
-    fresh.replace(folder / _SIGNING)
-
-
-def _write(path: Path, key: EllipticCurvePrivateKey) -> None:
+def write_key(path: Path, key: EllipticCurvePrivateKey) -> None:
+    """Put a private key where none is."""
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

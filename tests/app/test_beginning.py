@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a birth begins: it clears away what an earlier one left, and never anything else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from app import birth, up
 from app.birth import NotEmpty
 from app.context import Context
+from app.pairs import holders
 from core.site import Ports
 
 
@@ -37,6 +39,13 @@ def test_an_interrupted_birth_is_begun_again(context: Context) -> None:
         birth.init(context, said.append)
     assert said[0].startswith("An earlier birth was interrupted")
     assert context.site.pair_secret(holder="sso", caller="sso", callee="audit") != before
+
+
+def test_while_a_site_is_being_born_its_folders_are_nobody_elses(context: Context) -> None:
+    with pytest.raises(_Died):
+        birth.init(context, lambda _line: None)
+    for holder in holders():
+        assert context.site.folder(holder).stat().st_uid == os.geteuid()
 
 
 def test_a_site_that_lost_its_mark_is_not_taken_for_an_unfinished_one(context: Context) -> None:

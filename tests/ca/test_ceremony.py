@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from audit import RecordUnavailable
 from ca import CASettings
-from ca.ceremony import deliver_outbox, found, issue_server, offline, renew
+from ca.ceremony import deliver_outbox, found, install, issue_server, offline, renew, renew_root_list
 from ca.ceremony.authorities import Authority, Hall
 from ca.errors import AlreadyFounded
 from ca.models import ISSUERS, Reason, Standing
@@ -77,7 +77,7 @@ def test_every_key_file_is_private(world: World) -> None:
 
 def test_openssl_accepts_the_chain_of_a_server(world: World) -> None:
     folder = world.site.state / "nginx"
-    issue_server(world.open(), label="nginx", hosts=["sso.city.localhost", "localhost", "127.0.0.1"], folder=folder)
+    install(folder, issue_server(world.open(), label="nginx", hosts=["sso.city.localhost", "localhost", "127.0.0.1"]))
     public = world.site.public
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-policy_check", "-no_check_time"]
     command += ["-verify_hostname", "sso.city.localhost", "-CAfile", str(public / "root.pem")]
@@ -193,25 +193,27 @@ def test_without_a_record_the_roots_list_stays_as_it_is(world: World) -> None:
 
 
 def _renew(world: World) -> CertificateAuthority:
-    return renew(
+    authority = renew(
         site=world.site,
         settings=world.settings,
         database=world.database,
         recorder=world.recorder,
         clock=world.clock,
     )
+    renew_root_list(site=world.site, settings=world.settings, recorder=world.recorder, clock=world.clock)
+    return authority
 
 
 def test_a_site_comes_back_after_two_years_without_power(world: World) -> None:
     world.clock.advance(timedelta(days=730))
     before = (world.site.folder("ca") / "keys" / "ocsp-people.pem").read_bytes()
     authority = _renew(world)
-    issue_server(authority, label="nginx", hosts=["sso.city.localhost"], folder=world.site.state / "nginx")
+    made = issue_server(authority, label="nginx", hosts=["sso.city.localhost"])
     deliver_outbox(world.store, world.recorder)
     assert (world.site.folder("ca") / "keys" / "ocsp-people.pem").read_bytes() != before
     assert not world.outbox()
     crl = x509.load_der_x509_crl(authority.crl("people"))
     assert crl.next_update_utc is not None
     assert crl.next_update_utc > world.clock.now()
-    server = x509.load_pem_x509_certificate((world.site.state / "nginx" / "tls.pem").read_bytes())
+    server = x509.load_pem_x509_certificate(made["tls.pem"])
     assert server.not_valid_after_utc > world.clock.now() + timedelta(days=100)

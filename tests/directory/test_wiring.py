@@ -3,11 +3,16 @@
 
 import stat
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from app.context import Context
 from app.serve import server_command
+from app.users import Users
 from app.wiring import directory as wiring
 from audit import Outcome
 from directory import slapd
@@ -50,11 +55,20 @@ def test_a_birth_makes_secrets_tree_and_tables_and_is_recorded(tmp_path: Path) -
     assert recorder.events[-1].attributes["already_there"] is True
 
 
-def test_every_start_brings_slapd_up_to_the_settings(tmp_path: Path) -> None:
-    file = tmp_path / "site.toml"
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that slapd's user can reach, who writes the configuration where there is one."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_every_start_brings_slapd_up_to_the_settings(passable: Path) -> None:
+    file = passable / "site.toml"
     file.write_text(_SITE, "utf-8")
     context = Context.read(file)
     wiring.found(context, ListRecorder())
+    Users.detect().own(context.site)
     where = slapd.places(context.site)
     assert "olcSizeLimit: size=77" not in where.in_force.read_text("utf-8")
     file.write_text(_SITE + "[directory]\nsize_limit = 77\n", "utf-8")

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sso.errors import InvalidToken
 from sso.oauth.rfc7517 import KeyRing
 from sso.oauth.rfc9068 import accepted
-from sso.service import load_keys, make_keys, rotate_keys
+from sso.service import begin_rotation, finish_rotation, load_keys, make_keys
+from tests.fakes.recorder import ListRecorder
 from tests.sso.conftest import World
 
 ISSUER = "https://sso.city.localhost:8443"
@@ -177,7 +179,9 @@ def test_a_retained_key_still_verifies_and_no_longer_signs(tmp_path: Path) -> No
     token = old.sign(CLAIMS, typ="at+jwt")
     make_keys(tmp_path)
     assert load_keys(tmp_path).jwks() == old.jwks()
-    rotate_keys(tmp_path)
+    recorder = ListRecorder()
+    begin_rotation(tmp_path, recorder=recorder, at=datetime(2026, 11, 20, tzinfo=UTC), actor="role:app")
+    finish_rotation(tmp_path, recorder=recorder)
     fresh = load_keys(tmp_path)
     assert fresh.read(token, typ="at+jwt", issuer=ISSUER)["sub"] == "somebody"
     kids = [key["kid"] for key in fresh.jwks()["keys"]]

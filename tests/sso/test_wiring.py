@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role's part in a site's birth: keys, tables, clients, secrets where they belong and nowhere else."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -62,17 +61,6 @@ def test_a_repeated_birth_changes_no_secret_and_no_key(context: Context) -> None
     before = _files(context)
     wiring.found(context, ListRecorder())
     assert _files(context) == before
-
-
-def test_rotation_publishes_both_keys(context: Context) -> None:
-    wiring.found(context, ListRecorder())
-    published = context.site.public / "sso-jwks.json"
-    old = json.loads(published.read_text("utf-8"))["keys"]
-    wiring.rotate(context)
-    keys = json.loads(published.read_text("utf-8"))["keys"]
-    assert len(keys) == 2
-    assert keys[1] == old[0]
-    assert all("d" not in key for key in keys)
 
 
 def _files(context: Context) -> dict[str, bytes]:

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate sso rotate-keys` on a real site: on the record or not at all, and by the role's own user."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.context import Context
+from app.processes import log_writer
+from app.supervisor import Supervisor
+from app.up import free_ports, write_configuration
+from app.users import Users
+from audit import Outcome
+from audit.reader import LogReader
+from core.clock import SystemClock
+from core.log import LogSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def born() -> Iterator[Context]:
+    """A site whose roles do not run."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-") as folder:
+        # The roles' users must pass.
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "site.toml"
+        write_configuration(file, free_ports())
+        assert _tallygate("init", "--site", str(file)).returncode == 0
+        yield Context.read(file)
+
+
+def _tallygate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "app", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def _rotate(context: Context) -> subprocess.CompletedProcess[str]:
+    return _tallygate("sso", "rotate-keys", "--site", str(context.path))
+
+
+@contextmanager
+def _log(context: Context) -> Iterator[Supervisor]:
+    """The log's process, as a running site has it."""
+    supervisor = Supervisor(
+        [log_writer(context.site, context.path)],
+        users=Users.detect(),
+        logs=context.site.state / "logs",
+        settings=LogSettings(),
+        clock=SystemClock(),
+    )
+    supervisor.start()
+    try:
+        yield supervisor
+    finally:
+        # What was taken is published on leaving.
+        supervisor.stop()
+
+
+def _rotations(context: Context) -> list[tuple[Outcome, str, str]]:
+    reader = LogReader(context.site.folder("audit") / "log", context.log_key)
+    entries = reader.entries(0, reader.checkpoint().size)
+    return [(e.event.outcome, e.event.object, e.event.actor) for e in entries if e.event.type == "sso.key.rotated"]
+
+
+def _published(context: Context) -> list[str]:
+    listed = json.loads((context.site.public / "sso-jwks.json").read_bytes())
+    assert all("d" not in key for key in listed["keys"])
+    return [key["kid"] for key in listed["keys"]]
+
+
+def _keys(context: Context) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (context.site.folder("sso") / "keys").iterdir()}
+
+
+def test_a_rotation_is_on_the_record_and_its_files_belong_to_the_role(born: Context) -> None:
+    old, before = _published(born), _rotations(born)
+    with _log(born):
+        done = _rotate(born)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{len(old) + 1} keys are published. Restart the role sso to sign with the new one.\n"
+    now = _published(born)
+    assert now[1:] == old
+    recorded = _rotations(born)[len(before) :]
+    assert recorded == [(Outcome.INTENDED, now[0], "role:app"), (Outcome.SUCCESS, now[0], "role:app")]
+    keys = born.site.folder("sso") / "keys"
+    assert {path.stat().st_uid for path in (keys, *keys.iterdir())} == {born.site.folder("sso").stat().st_uid}
+    assert (born.site.public / "sso-jwks.json").stat().st_uid == os.geteuid()
+
+
+def test_without_the_log_nothing_is_rotated(born: Context) -> None:
+    old, before, recorded = _published(born), _keys(born)["signing.pem"], _rotations(born)
+    refused = _rotate(born)
+    assert refused.returncode == 1
+    assert refused.stderr.strip().endswith("[record_unavailable]")
+    assert "Traceback" not in refused.stderr
+    assert _published(born) == old
+    assert _keys(born)["signing.pem"] == before
+    # The attempt is told when the log is there again, at the latest by the next rotation.
+    with _log(born):
+        assert _rotate(born).returncode == 0
+    [intent, outcome, *rest] = _rotations(born)[len(recorded) :]
+    assert (intent[0], outcome[0], intent[1]) == (Outcome.INTENDED, Outcome.FAILURE, outcome[1])
+    assert [each[0] for each in rest] == [Outcome.INTENDED, Outcome.SUCCESS]
+    assert outcome[1] not in _published(born)
+
+
+@pytest.mark.parametrize("planted", ["signing.new", "rotation.json", "keys"])
+def test_what_the_role_planted_leads_root_nowhere(born: Context, planted: str) -> None:
+    precious = born.site.state / "precious"
+    precious.mkdir(mode=0o700, exist_ok=True)
+    secret = precious / "signing.pem"
+    secret.write_bytes(_keys(born)["signing.pem"])
+    keys = born.site.folder("sso") / "keys"
+    away = keys.with_name("away")
+    target = precious if planted == "keys" else precious / "target"
+    if planted == "keys":
+        keys.rename(away)
+        keys.symlink_to(target)
+    else:
+        (keys / planted).symlink_to(target)
+    published = _published(born)
+    try:
+        with _log(born):
+            done = _rotate(born)
+    finally:
+        if planted == "keys":
+            keys.unlink()
+            away.rename(keys)
+        else:
+            (keys / planted).unlink(missing_ok=True)
+    assert "Traceback" not in done.stderr
+    if Users.detect().separate:
+        # Where all share a user, that user's link leads only where it may write anyway.
+        assert [path.name for path in precious.iterdir()] == ["signing.pem"]
+        assert secret.stat().st_uid == os.geteuid()
+        assert done.returncode == (0 if planted == "signing.new" else 1), done.stderr
+    if done.returncode:
+        assert _published(born) == published
+
+
+def test_a_renewal_is_done_by_the_owners_of_the_folders(born: Context) -> None:
+    before = {name: (born.site.folder(name) / "tls.pem").read_bytes() for name in ("nginx", "slapd")}
+    renewed = _tallygate("init", "--renew-processes", "--site", str(born.path))
+    assert renewed.returncode == 0, renewed.stderr
+    for name, old in before.items():
+        folder = born.site.folder(name)
+        assert (folder / "tls.pem").read_bytes() != old
+        for file in ("tls.pem", "tls.key"):
+            assert (folder / file).stat().st_uid == folder.stat().st_uid
+            assert (folder / file).stat().st_mode & 0o077 == 0
+    for role in ("ca", "audit"):
+        folder = born.site.folder(role)
+        assert {path.stat().st_uid for path in folder.rglob("*")} == {folder.stat().st_uid}
+    # Nothing is left running, and the record is whole.
+    with _log(born) as supervisor:
+        os.kill(supervisor.pids()["log"], signal.SIGTERM)
+
+
+def test_a_renewal_follows_no_link_of_the_authoritys(born: Context) -> None:
+    precious = born.site.state / "precious"
+    precious.mkdir(mode=0o700, exist_ok=True)
+    keys = born.site.folder("ca") / "keys"
+    away = keys.rename(keys.with_name("away"))
+    keys.symlink_to(precious)
+    before = sorted(precious.iterdir())
+    try:
+        refused = _tallygate("init", "--renew-processes", "--site", str(born.path))
+    finally:
+        keys.unlink()
+        away.rename(keys)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert sorted(precious.iterdir()) == before
