@@ -108,6 +108,10 @@ class CertificateAuthority:
         """See ``StandingChanges.release``."""
         self._changes.release(serial, actor=actor, caller=caller)
 
+    def settle(self) -> None:
+        """See ``Issuance.settle``."""
+        self._issuance.settle()
+
     def sweep(self) -> int:
         """See ``StandingChanges.sweep``."""
         return self._changes.sweep()

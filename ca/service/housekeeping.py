@@ -51,6 +51,7 @@ class Housekeeping:
         Raises:
             TallygateError: the record or the database is away; a later round does it.
         """
+        self._authority.settle()
         self._authority.reap()
         self._authority.sweep()
         self._authority.renew_responders()

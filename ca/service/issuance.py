@@ -38,6 +38,7 @@ from ..x509 import (
     profile,
     read_request,
 )
+from .handover import Handover
 from .notes import commitment, event, note
 from .policy import IssuancePolicy, Verdict, decide
 from .subjects import Subjects
@@ -75,6 +76,7 @@ class Issuance:
         self._oid_base = oid_base
         self._instance = instance
         self._nudge = nudge
+        self._handover = Handover()
 
     def issue(self, request: IssueRequest) -> Issued:
         """The ceremony, whole.
@@ -147,13 +149,20 @@ class Issuance:
         )
         self._keep(request, serial, der, outcome)
 
-        # 11. Hand it over. A failure from here on loses nothing: the certificate can be fetched by its serial.
-        self._store.deliver(serial)
+        # 11. Hand it over. A failure from here on loses nothing: the certificate can be fetched by its serial. That it
+        # was handed over is stored with the next issuance, or by housekeeping: a commit for that alone is a sync.
+        self._handover.add(serial)
         return Issued(
             serial=serial,
             certificate=certificate.public_bytes(Encoding.PEM),
             chain=issuer.certificate.public_bytes(Encoding.PEM),
         )
+
+    def settle(self) -> None:
+        """Store what was handed over and not yet said so."""
+        with self._handover.taken() as delivered:
+            if delivered:
+                self._store.deliver(delivered)
 
     def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict, IssuerFacts]:
         try:
@@ -207,7 +216,8 @@ class Issuance:
             serial=serial,
             attributes={**_carried(request), "reason": Reason.KEY_COMPROMISE.value, "profile": request.profile},
         )
-        good = self._store.signed(serial, der, note(outcome), if_blocked=note(revoked), at=at)
+        with self._handover.taken() as delivered:
+            good = self._store.signed(serial, der, note(outcome), if_blocked=note(revoked), at=at, delivered=delivered)
         self._nudge()
         if not good:
             raise KeyRefused(why=N_("this key is known to be compromised"))

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far an issuance came: intended, signed, delivered; or abandoned."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import AlreadyRevoked, SerialTaken
@@ -14,6 +15,20 @@ from ..models import Certificate, Reason, Standing, State
 from . import keys, standings
 from .rows import certificate, joined
 from .tables import Note, Part, certificates, put, seconds
+
+# Built once: composing a statement costs as much as running it.
+_TAKE = insert(certificates)
+_SIGN = (
+    update(certificates)
+    .where(certificates.c.serial == bindparam("this"), certificates.c.state == State.INTENDED)
+    .values(state=State.SIGNED, der=bindparam("der"))
+    .returning(certificates.c.key_hash)
+)
+_DELIVER = (
+    update(certificates)
+    .where(certificates.c.serial == bindparam("this"), certificates.c.state == State.SIGNED)
+    .values(state=State.DELIVERED)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +63,27 @@ class Issuances(Part):
         try:
             with self._database.transaction() as connection:
                 keys.claim(connection, intent.key_hash, subject=intent.subject)
-                connection.execute(insert(certificates).values(**_row(intent)))
+                connection.execute(_TAKE, _row(intent))
         except IntegrityError as error:
             raise SerialTaken from error
 
-    def signed(self, serial: str, der: bytes, note: Note, *, if_blocked: Note, at: datetime) -> bool:
-        """Store the certificate and the record of its outcome, together.
+    def signed(
+        self, serial: str, der: bytes, note: Note, *, if_blocked: Note, at: datetime, delivered: Sequence[str] = ()
+    ) -> bool:
+        """Store the certificate and the record of its outcome, together; and say which others were handed over.
 
         A key that was reported as compromised since the intent makes it a revoked certificate in the same
         transaction, with ``if_blocked`` as the record of that. Returns whether it is good.
         """
         with self._database.transaction() as connection:
-            key_hash = _advance(connection, serial, State.INTENDED, state=State.SIGNED, der=der)
+            # The reaper of another process may have taken this issuance for dead; it stays as that one left it.
+            row = connection.execute(_SIGN, {"this": serial, "der": der}).one_or_none()
+            if row is None:
+                raise SerialTaken
             put(connection, note)
-            if not keys.is_blocked(connection, key_hash):
+            if delivered:
+                connection.execute(_DELIVER, [{"this": each} for each in delivered])
+            if not keys.is_blocked(connection, row.key_hash):
                 return True
             # An officer may have revoked it while it was only intended.
             with suppress(AlreadyRevoked):
@@ -70,10 +92,10 @@ class Issuances(Part):
                 )
             return False
 
-    def deliver(self, serial: str) -> None:
-        """Say that the caller has it."""
+    def deliver(self, serials: Sequence[str]) -> None:
+        """Say that the callers have them."""
         with self._database.transaction() as connection:
-            _advance(connection, serial, State.SIGNED, state=State.DELIVERED)
+            connection.execute(_DELIVER, [{"this": each} for each in serials])
 
     def abandon(self, serial: str, note: Note | None) -> None:
         """End an issuance whose certificate was not signed; its key is free again if nothing else uses it."""
@@ -125,13 +147,3 @@ def _row(intent: Intent) -> dict[str, Any]:
         "der": b"",
         "reaped": False,
     }
-
-
-def _advance(connection: Connection, serial: str, expected: State, **values: Any) -> str:
-    """Step to the next state; the hash of the certificate's key."""
-    query = update(certificates).where(certificates.c.serial == serial, certificates.c.state == expected)
-    advanced = connection.execute(query.values(**values).returning(certificates.c.key_hash)).scalar_one_or_none()
-    if advanced is None:
-        # The reaper of another process took this issuance for dead; it stays as that one left it.
-        raise SerialTaken
-    return str(advanced)

@@ -6,7 +6,8 @@ transaction ends, so that two requests for one key, or a request and a report of
 A transaction that holds certificates too takes them first.
 """
 
-from sqlalchemy import Connection, delete, exists, func, select
+from sqlalchemy import Connection, bindparam, delete, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import N_
 
@@ -15,6 +16,12 @@ from ..models import State
 from .tables import certificates, insert_or, keys
 
 _TRIES = 5
+# Built once: composing a statement costs as much as running it.
+_TAKE = {
+    "sqlite": sqlite.insert(keys).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(keys).on_conflict_do_nothing(),
+}
+_HOLD = select(keys).where(keys.c.hash == bindparam("this")).with_for_update()
 
 
 def claim(connection: Connection, key_hash: str, *, subject: str) -> None:
@@ -25,10 +32,8 @@ def claim(connection: Connection, key_hash: str, *, subject: str) -> None:
         SerialTaken: others keep giving it up at the same moment; a new attempt will do.
     """
     for _ in range(_TRIES):
-        connection.execute(
-            insert_or(connection, keys).values(hash=key_hash, subject=subject, blocked=None).on_conflict_do_nothing()
-        )
-        row = connection.execute(select(keys).where(keys.c.hash == key_hash).with_for_update()).one_or_none()
+        connection.execute(_TAKE[connection.dialect.name], {"hash": key_hash, "subject": subject, "blocked": None})
+        row = connection.execute(_HOLD, {"this": key_hash}).one_or_none()
         if row is None:
             # On PostgreSQL the row may have gone between the two statements: its last issuance was abandoned.
             continue
@@ -42,8 +47,8 @@ def claim(connection: Connection, key_hash: str, *, subject: str) -> None:
 
 def is_blocked(connection: Connection, key_hash: str) -> bool:
     """Whether a key is compromised; until the transaction ends it does not become so."""
-    query = select(keys.c.blocked).where(keys.c.hash == key_hash).with_for_update()
-    return connection.execute(query).scalar_one_or_none() is not None
+    row = connection.execute(_HOLD, {"this": key_hash}).one_or_none()
+    return row is not None and row.blocked is not None
 
 
 def block(connection: Connection, key_hash: str, *, subject: str, at: int) -> None:
@@ -55,6 +60,6 @@ def block(connection: Connection, key_hash: str, *, subject: str, at: int) -> No
 
 def give_up(connection: Connection, key_hash: str) -> None:
     """Let a key go that no issuance used after all; a blocked one stays."""
-    connection.execute(select(keys.c.hash).where(keys.c.hash == key_hash).with_for_update())
+    connection.execute(_HOLD, {"this": key_hash})
     used = exists().where(certificates.c.key_hash == key_hash, certificates.c.state != State.ABANDONED)
     connection.execute(delete(keys).where(keys.c.hash == key_hash, keys.c.blocked.is_(None), ~used))

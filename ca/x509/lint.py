@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -28,6 +29,9 @@ from .profiles import LintException
 
 _STOPS = validation.ValidationFindingSeverity.NOTICE
 """Findings of this severity or worse stop issuance; numerically lower is worse."""
+
+_MOST_KINDS = 4096
+"""Places in a certificate that are remembered; ours have a few hundred, and nobody else's are linted here."""
 
 SigningKey = ec.EllipticCurvePrivateKey
 
@@ -78,7 +82,7 @@ class Linter:
 
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
-        self._rules = _rules()
+        self._rules = IndexedRules(pkilint_rules())
         self._keys: dict[str, SigningKey] = {}
         self._lock = threading.Lock()
 
@@ -152,7 +156,53 @@ class _ExtensionDecoder(ValueDecoder):  # type: ignore[misc]  # the library ship
         return create_and_append_node_from_pdu(value_node.document, decoded, value_node)
 
 
-def _rules() -> validation.Validator:
+class IndexedRules(validation.ValidatorContainer):  # type: ignore[misc]  # the library ships no types
+    """A container that asks only those rules about a node that can have an answer.
+
+    pkilint asks every rule about every node of a certificate, some five thousand times. Which path and which type of
+    value a rule is about is fixed when it is made, so here that part of the answer is kept. The rest (predicates, tags)
+    is still asked each time, by the rule's own ``match``; findings and their order stay the same.
+    """
+
+    def __init__(self, original: Any) -> None:
+        self.__dict__.update(original.__dict__)
+        self.validators = [
+            IndexedRules(rule) if isinstance(rule, validation.ValidatorContainer) else rule
+            for rule in original.validators
+        ]
+        self._known: dict[tuple[str, type], list[Any]] = {}
+
+    def _validate_rec(self, node: Any, results: list[Any]) -> None:
+        for rule in self._about(node):
+            if rule.match(node):
+                found = rule.validate_wrapper(node)
+                if isinstance(found, list):
+                    results += found
+                else:
+                    results.append(found)
+        for child in node.children.values():
+            self._validate_rec(child, results)
+
+    def _about(self, node: Any) -> list[Any]:
+        kind = (node.path, type(node.pdu))
+        found = self._known.get(kind)
+        if found is None:
+            found = [rule for rule in self.validators if _can_match(rule, *kind)]
+            if len(self._known) < _MOST_KINDS:
+                self._known[kind] = found
+        return found
+
+
+def _can_match(rule: Any, path: str, pdu: type) -> bool:
+    return (
+        rule._path in (None, path)  # noqa: SLF001 - what NodeVisitor.match itself compares
+        and (rule._path_re is None or rule._path_re.match(path) is not None)  # noqa: SLF001 - as above
+        and (rule._pdu_class is None or issubclass(pdu, rule._pdu_class))  # noqa: SLF001 - as above
+    )
+
+
+def pkilint_rules() -> validation.Validator:
+    """The rules of RFC 5280 as pkilint composes them, with our decoder of policies."""
     decoding = certificate.create_decoding_validators(names.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS)
     ours = extension.ExtensionsDecodingValidator(
         decode_func=_ExtensionDecoder(

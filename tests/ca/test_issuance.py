@@ -77,7 +77,9 @@ def test_every_desk_profile_passes_lint(
 ) -> None:
     issued = authority.issue(ask(profile, subject=subject))
     found = authority.certificate(issued.serial)
-    assert (found.profile, found.issuer, found.subject, found.state) == (profile, issuer, subject, State.DELIVERED)
+    assert (found.profile, found.issuer, found.subject, found.state) == (profile, issuer, subject, State.SIGNED)
+    authority.settle()
+    assert authority.certificate(issued.serial).state is State.DELIVERED
     assert found.standing is Standing.GOOD
 
 
@@ -388,15 +390,34 @@ def test_step_10_a_store_that_dies_after_the_signature_leaves_it_possibly_issued
     _is_possibly_issued(world)
 
 
-def test_step_11_a_crash_before_delivery_loses_nothing(
-    world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world.store, "deliver", _raising(DatabaseUnavailable()))
-    with pytest.raises(DatabaseUnavailable):
-        authority.issue(ask())
-    found = _last(world)
+def test_step_11_what_was_handed_over_is_stored_with_the_next_issuance(authority: CertificateAuthority) -> None:
+    first, second = authority.issue(ask()).serial, authority.issue(ask()).serial
+    assert authority.certificate(first).state is State.DELIVERED
+    assert authority.certificate(second).state is State.SIGNED
+
+
+def test_step_11_a_crash_before_that_loses_nothing(world: World, authority: CertificateAuthority) -> None:
+    serial = authority.issue(ask()).serial
+    again = world.open()
+    again.settle()
+    again.reap()
+    found = again.certificate(serial)
     assert (found.state, found.standing) == (State.SIGNED, Standing.GOOD)
     assert world.reported()[-1] == "ca.certificate.issued"
+
+
+def test_step_11_what_cannot_be_stored_now_waits(
+    world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = authority.issue(ask()).serial
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "deliver", _raising(DatabaseUnavailable()))
+        patched.setattr(world.store, "signed", _raising(DatabaseUnavailable()))
+        for act in (authority.settle, lambda: authority.issue(ask())):
+            with pytest.raises(DatabaseUnavailable):
+                act()
+    authority.settle()
+    assert authority.certificate(serial).state is State.DELIVERED
 
 
 # The token.
