@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.flows.city import PASSWORD, City
+from tests.flows.words import ENGLISH, Words
 
 _AXE = Axe()
 
@@ -21,30 +22,39 @@ _AXE = Axe()
 def log_in(page: Page, username: str, password: str = PASSWORD) -> None:
     """Fill in the login page that is shown."""
     accessible(page)
-    page.get_by_role("textbox", name="User name").fill(username)
-    page.get_by_role("textbox", name="Password").fill(password)
-    page.get_by_role("button", name="Log in", exact=True).click()
+    fill_in(page, username, password)
 
 
-def log_in_by_card(page: Page) -> None:
+def fill_in(page: Page, username: str, password: str = PASSWORD, *, words: Words = ENGLISH) -> None:
+    """User name and password."""
+    page.get_by_role("textbox", name=words("User name")).fill(username)
+    page.get_by_role("textbox", name=words("Password")).fill(password)
+    page.get_by_role("button", name=words("Log in")).click()
+
+
+def log_in_by_card(page: Page, *, words: Words = ENGLISH) -> None:
     """Choose the card on the login page that is shown."""
-    page.get_by_role("link", name="Log in with your card").or_(
-        page.get_by_role("button", name="Log in with your card")
-    ).first.click()
+    name = words("Log in with your card")
+    page.get_by_role("link", name=name).or_(page.get_by_role("button", name=name)).first.click()
 
 
-def consent_if_asked(page: Page) -> None:
+def consent_if_asked(page: Page, *, words: Words = ENGLISH) -> None:
     """Agree, if this person has not agreed before."""
     page.wait_for_load_state()
-    if heading(page) == "Share your data?":
-        consent(page)
+    if words("Share your data?").match(heading(page)):
+        agree(page, words=words)
 
 
 def consent(page: Page) -> None:
     """Agree to share what a portal asks for."""
     expect(page.get_by_role("heading", level=1)).to_have_text("Share your data?")
     accessible(page)
-    page.get_by_role("button", name="Yes, share this").click()
+    agree(page)
+
+
+def agree(page: Page, *, words: Words = ENGLISH) -> None:
+    """Say yes on the page that asks."""
+    page.get_by_role("button", name=words("Yes, share this")).click()
 
 
 def accessible(page: Page) -> None:

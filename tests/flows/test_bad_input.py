@@ -259,7 +259,10 @@ def test_garbage_on_a_roles_socket_ends_only_its_own_connection(city: City) -> N
                     said = connection.recv(65536)
                 except (ConnectionError, BrokenPipeError):
                     said = b""
-            assert not re.match(rb"HTTP/1\.[01] 5", said), (path.parent.name, raw[:200], said[:300])
+            status = re.match(rb"HTTP/1\.[01] (5\d\d)", said)
+            # On its own socket, which is for the supervisor, nginx speaks without our pages.
+            unspoken = path.parent.name == "nginx" and status is not None and int(status[1]) in UNSPOKEN
+            assert status is None or unspoken, (path.parent.name, raw[:200], said[:300])
     assert city.ready()
 
 

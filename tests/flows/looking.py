@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Walking through all pages a person can reach, and looking at each: wide and narrow, light and dark, in its language.
+
+With TALLYGATE_SHOTS naming a folder, a picture of each view is left there for people to look at.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import urldefrag, urlsplit
+
+from playwright.sync_api import BrowserContext, Error, Page
+
+from tests.flows.people import accessible
+from tests.flows.words import TAGS, Language, catalogue
+
+WIDTHS = (1280, 360)
+SHOTS = os.environ.get("TALLYGATE_SHOTS", "")
+MOST_ALIKE = 2
+"""Pages of one kind that are looked at: the second may show what the first has none of."""
+# What stands for one of many: numbers, serials, identifiers.
+_ONE_OF_MANY = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
+# Texts and where they stand; code is not language, and what is marked as English may be.
+_TEXTS = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.replace(/\\s+/g, ' ').trim();
+    const around = walker.currentNode.parentElement;
+    if (text && !around.closest('script, style, code, pre, [lang=en]:not(html)')) found.push(text);
+  }
+  for (const each of document.querySelectorAll('[aria-label], [title], [alt], [placeholder], [data-label]'))
+    for (const name of ['aria-label', 'title', 'alt', 'placeholder', 'data-label'])
+      if (each.getAttribute(name)) found.push(each.getAttribute(name).replace(/\\s+/g, ' ').trim());
+  return found;
+}"""
+_OVERFLOW = """() => {
+  const limit = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= limit) return [];
+  const wide = [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > limit + 1);
+  return wide.slice(0, 5).map(each => each.outerHTML.slice(0, 200));
+}"""
+# Five words in a row are a sentence and no name.
+_SENTENCE = re.compile(r"(?:[A-Za-z][A-Za-z'\u2019]*[ ,;:]+){4}[A-Za-z]+")
+
+
+class Eyes:
+    """Looks at pages in one language and remembers what is wrong."""
+
+    def __init__(self, who: str, language: Language) -> None:
+        self.wrong: list[str] = []
+        self.seen: list[str] = []
+        self._who = who
+        self._language = language
+        self._english = _untranslated() if language == "zh" else {}
+
+    def walk(self, context: BrowserContext, starts: Iterable[str]) -> None:
+        """Open the first addresses and everything links lead to, each kind of page a few times."""
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        waiting, known, kinds = list(starts), set(), Counter[str]()
+        while waiting:
+            address = urldefrag(waiting.pop(0)).url
+            if address in known:
+                continue
+            known.add(address)
+            if kinds[kind(address)] >= MOST_ALIKE or not _page(page, address):
+                continue
+            kinds[kind(address)] += 1
+            self.look(page)
+            waiting += [link for link in _links(page) if link not in known]
+        page.close()
+
+    def look(self, page: Page) -> None:
+        """At the page that is shown."""
+        self.seen.append(page.url)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            self._shot(page, str(width))
+            self._checks(page, f"{width} px")
+        page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+        page.emulate_media(color_scheme="dark")
+        self._shot(page, "dark")
+        self._checks(page, "dark")
+        page.emulate_media(color_scheme="light")
+        self._language_of(page)
+
+    def _checks(self, page: Page, view: str) -> None:
+        try:
+            accessible(page)
+        except AssertionError as error:
+            self.wrong.append(f"{view}: {error}")
+        if overflow := page.evaluate(_OVERFLOW):
+            self.wrong.append(f"{view}: {page.url} is too wide: {overflow}")
+
+    def _language_of(self, page: Page) -> None:
+        tag = page.locator("html").get_attribute("lang")
+        if tag != TAGS[self._language]:
+            self.wrong.append(f"{page.url} says that it is in {tag}")
+        if self._language == "zh":
+            for text in page.evaluate(_TEXTS):
+                if text in self._english or any(each.fullmatch(text) for each in self._english.values() if each):
+                    self.wrong.append(f"{page.url} has no Chinese for: {text}")
+                elif _SENTENCE.search(text):
+                    self.wrong.append(f"{page.url} speaks English: {text}")
+
+    def _shot(self, page: Page, view: str) -> None:
+        if SHOTS:
+            place = re.sub(r"[^a-z0-9]+", "-", kind(page.url).lower().replace(".city.localhost", "")).strip("-")
+            name = f"{self._who}-{self._language}-{len(self.seen):02}-{place[:60]}-{view}.png"
+            page.screenshot(path=Path(SHOTS) / name, full_page=True)
+
+
+def kind(address: str) -> str:
+    """The address without what stands for one of many; of the query only what was asked."""
+    at = urlsplit(address)
+    asked = "&".join(sorted(part.partition("=")[0] for part in at.query.split("&") if part))
+    return f"{at.netloc}{_ONE_OF_MANY.sub('#', at.path)}?{asked}"
+
+
+def _untranslated() -> dict[str, re.Pattern[str] | None]:
+    """English texts that a Chinese page must not show; with a pattern where values stand in them."""
+    found: dict[str, re.Pattern[str] | None] = {}
+    for english, chinese in catalogue().items():
+        if english in chinese or not re.search("[A-Za-z]{2}", english):
+            continue
+        parts = re.split(r"%\([a-z_]+\)s", english)
+        # A text that is mostly values would match everything.
+        long = sum(map(len, parts)) > 8 and len(parts) > 1
+        found[english] = re.compile(".*".join(map(re.escape, parts))) if long else None
+    return found
+
+
+def _page(page: Page, address: str) -> bool:
+    """Open it; says whether it is a page at all and not a file."""
+    try:
+        response = page.goto(address)
+    except Error:
+        # A download has begun.
+        return False
+    return response is not None and "html" in response.headers.get("content-type", "")
+
+
+def _links(page: Page) -> Iterator[str]:
+    """Links to pages of the city, without leaving and without changing the language."""
+    site = (urlsplit(page.url).hostname or "").partition(".")[2]
+    for link in page.locator("a[href]:not([hreflang]):not([download])").all():
+        address = str(link.evaluate("each => each.href"))
+        at = urlsplit(address)
+        if (at.hostname or "").endswith(f".{site}") and "logout" not in at.path and not at.path.endswith(".pdf"):
+            yield urldefrag(address).url

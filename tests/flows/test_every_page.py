@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every page that a citizen, a civil servant and each officer can reach: readable, narrow enough, in their language."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.flows import invariants
+from tests.flows.city import City
+from tests.flows.looking import Eyes
+from tests.flows.paper import sealed
+from tests.flows.people import agree, fill_in, heading, log_in_by_card
+from tests.flows.words import LOCALES, Language, Words
+
+Browse = Callable[..., BrowserContext]
+CITIZENS = {"en": "peng.zihan", "zh": "wu.xiuying"}
+
+
+@pytest.fixture(autouse=True)
+def _record_holds(city: City) -> Iterator[None]:
+    yield
+    invariants.check(city)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who walks, and where they begin: host, path, listener."""
+
+    name: str
+    starts: tuple[tuple[str, str, str], ...]
+    card: bool = True
+
+
+OFFICERS = (
+    Person("li.na", (("documents", "/me", "internal"), ("documents", "/me", "external"), ("sso", "/account", ""))),
+    Person(
+        "wang.qiang",
+        (
+            ("audit", "/", "management"),
+            ("audit", "/search?outcome=denied", "management"),
+            ("audit", "/search?type=sso.login&outcome=success", "management"),
+            ("audit", "/search?person=nobody-at-all", "management"),
+            ("audit", "/entries/0", "management"),
+            ("audit", "/entries/99999999", "management"),
+            ("ca", "/", "management"),
+        ),
+    ),
+    Person(
+        "sun.li",
+        (
+            ("ca", "/", "management"),
+            ("ca", "/?q=li.na", "management"),
+            ("ca", "/?q=nobody-at-all", "management"),
+            ("ca", "/certificates/4711", "management"),
+        ),
+    ),
+    Person(
+        "zhao.lei",
+        (
+            ("directory", "/", "management"),
+            ("directory", "/?q=li.na", "management"),
+            ("directory", "/?q=zhao.lei", "management"),
+            ("directory", "/?q=nobody-at-all", "management"),
+            ("directory", "/people/nobody", "management"),
+        ),
+    ),
+)
+
+
+@pytest.fixture(params=get_args(Language))
+def words(request: pytest.FixtureRequest) -> Words:
+    return Words(request.param)
+
+
+def _enter(page: Page, address: str, person: Person, words: Words) -> None:
+    """Log in and agree on the way to an address."""
+    page.goto(address)
+    if words("Log in").match(heading(page)):
+        if person.card:
+            log_in_by_card(page, words=words)
+        else:
+            fill_in(page, person.name, words=words)
+    page.wait_for_load_state()
+    if words("Share your data?").match(heading(page)):
+        agree(page, words=words)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("person", OFFICERS, ids=lambda person: person.name)
+def test_every_page_of_an_officer(city: City, browse: Browse, words: Words, person: Person) -> None:
+    context = browse(card=city.folder / "demo" / f"{person.name}.p12", locale=LOCALES[words.language])
+    page = context.new_page()
+    starts = [city.url(label, path, listener or "external") for label, path, listener in person.starts]
+    _enter(page, starts[0], person, words)
+    eyes = Eyes(person.name, words.language)
+    eyes.walk(context, starts)
+    # The way out, and what is said at the door.
+    for address in (starts[0].partition("/me")[0].rstrip("/") + "/.tallygate/logout",):
+        page.goto(address)
+        eyes.look(page)
+    assert len(eyes.seen) > len(starts)
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+@pytest.mark.timeout(900)
+def test_every_page_of_a_citizen(city: City, browse: Browse, words: Words, tmp_path: Path) -> None:
+    who = Person(CITIZENS[words.language], (), card=False)
+    eyes = Eyes("citizen", words.language)
+    context = browse(locale=LOCALES[words.language])
+    page = context.new_page()
+    # Before anybody knows who it is.
+    for label, path in (("tax", "/"), ("verify", "/"), ("tax", "/nobody"), ("sso", "/nothing-here"), ("sso", "/login")):
+        page.goto(city.url(label, path))
+        eyes.look(page)
+    page.goto(city.url("tax", "/.tallygate/callback?code=x&state=x"))
+    eyes.look(page)
+    for label in ("tax", "social"):
+        page.goto(city.url(label, "/me"))
+        if label == "tax":
+            eyes.look(page)
+            fill_in(page, who.name, "wrong", words=words)
+            eyes.look(page)
+            fill_in(page, who.name, words=words)
+        eyes.look(page)
+        agree(page, words=words)
+        page.wait_for_url(city.url(label, "/me"))
+    eyes.walk(
+        context, [city.url("tax"), city.url("tax", "/me"), city.url("social", "/me"), city.url("sso", "/account")]
+    )
+    # What is refused, and why.
+    for address in (
+        city.url("documents", "/me", "internal"),
+        city.url("audit", "/", "management"),
+        city.url("tax", "/a%2fb"),
+        city.url("tax", "/.tallygate/login?to=//evil"),
+    ):
+        page.goto(address)
+        eyes.look(page)
+    # What the verifier says of a good document, and of what is none.
+    for document in (sealed(city, tmp_path), city.root):
+        page.goto(city.url("verify"))
+        page.locator("input[type=file]").set_input_files(str(document))
+        page.locator("main form button[type=submit]").click()
+        page.wait_for_load_state()
+        eyes.look(page)
+    page.goto(city.url("tax", "/.tallygate/logout"))
+    eyes.look(page)
+    page.goto(city.url("sso", "/logout"))
+    eyes.look(page)
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_load_state()
+    eyes.look(page)
+    assert not eyes.wrong, "\n".join(eyes.wrong)
