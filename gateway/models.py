@@ -77,6 +77,7 @@ class Caller:
     kind: Literal["person", "device", "anonymous"]
     subject: str = ""
     name: str = ""
+    name_zh: str = ""
     session: str = ""
     # How: "session", "token", "certificate"; empty for nobody.
     credential: str = ""

@@ -250,6 +250,8 @@ def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> 
     if caller.subject:
         # Where somebody went is as personal as who it was.
         sealed = {"name": caller.name, "address": question.address}
+        if caller.name_zh:
+            sealed["name_zh"] = caller.name_zh
         if ruling.target is not None:
             sealed["path"] = ruling.target.path
     else:

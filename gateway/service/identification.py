@@ -193,6 +193,7 @@ class Identification:
             kind="person",
             subject=subject,
             name=person.name,
+            name_zh=person.name_zh,
             session=session,
             credential=credential,
             client=client,

@@ -138,7 +138,8 @@ class Logins:
             seen=at,
             id_token=unverified,
         )
-        intent = _opening(session, at=at, sealed={"name": person.name, "address": address})
+        names = {"name": person.name} | ({"name_zh": person.name_zh} if person.name_zh else {})
+        intent = _opening(session, at=at, sealed={**names, "address": address})
         # A death after this line leaves a row that replay() ends.
         self._store.begin_opening(_note(intent), at=at)
         try:

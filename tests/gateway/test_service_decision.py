@@ -67,6 +67,12 @@ def test_a_permit_is_recorded_with_who_what_where_how_and_which_policy(unit: Gat
     assert event.attributes["policies"] == "p1"
 
 
+def test_officers_read_the_name_in_their_own_script(unit: Gateway) -> None:
+    unit.directory.people[SUBJECT] = unit.person(name_zh="李伟")
+    ask(unit, unverified_cookie=unit.open_session())
+    assert unit.recorder.events[-1].sealed["name_zh"] == "李伟"
+
+
 def test_an_anonymous_access_is_recorded_without_anything_personal(unit: Gateway) -> None:
     assert ask(unit, unverified_target="/").status == 204
     denied = ask(unit)
