@@ -30,7 +30,7 @@ from .pades import anchors, cms, drawing
 from .pades.glyphs import Outlines
 from .pades.signing import Request
 from .sandbox import ReaderPool
-from .service import IssuerLists
+from .service import IssuerLists, asked_from
 from .verdict import Catalogue, as_json, judge, unreadable
 from .verdict.words import QUESTIONS, Language, moment, short
 
@@ -117,19 +117,18 @@ def sign(file: Path, store: Path, passphrase: Path | None, out: Path) -> None:
         raise click.ClickException("the key file holds no key and certificate that can sign documents")
     own = held.cert.certificate.public_bytes(Encoding.PEM)
     chain = b"".join(each.certificate.public_bytes(Encoding.PEM) for each in held.additional_certs)
-    out.write_bytes(_signed(file.read_bytes(), cms.KeySigner(key=held.key, certificate=own, chain=chain), own, chain))
+    out.write_bytes(_signed(file.read_bytes(), cms.KeySigner(key=held.key, certificate=own, chain=chain), own))
     click.echo(f"signed: {out}")
 
 
-def _signed(document: bytes, signer: cms.KeySigner, own: bytes, chain: bytes) -> bytes:
+def _signed(document: bytes, signer: cms.KeySigner, own: bytes) -> bytes:
     settings, at = SignatureSettings(), SystemClock().now()
     certificate = cms.certificates(own)[0]
     name = str(certificate.subject.native.get("common_name") or "?")
     outlines = Outlines.open(settings.font, face=settings.font_face)
     picture = drawing.stamp(outlines, [name, "电子签名 Digitally signed", moment(at, "en")])
     outlines.close()
-    room = cms.room_for(own, chain)
-    request = Request(drawing=picture, certificate=certificate.dump(), room=room, at=at, name=name, reason="")
+    request = Request(drawing=picture, certificate=certificate.dump(), room=signer.room, at=at, name=name, reason="")
     readers = ReaderPool(settings)
     try:
         prepared = readers.prepare(document, request)
@@ -137,7 +136,7 @@ def _signed(document: bytes, signer: cms.KeySigner, own: bytes, chain: bytes) ->
         raise (AlreadySigned if error.reason == "signed" else CannotSeal) from error
     finally:
         readers.close()
-    content = signer.sign_digest(prepared.digest, at=at)
+    content = signer.sign_digest(prepared.digest)
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
 
 
@@ -149,7 +148,7 @@ def _start(configuration: Path | None, trust: Sequence[Path], crl: Sequence[Path
     found = anchors.of_site(site.public)
     if not lists:
         try:
-            lists = IssuerLists(_peer(site, callee="ca"), issuers=sorted(found.signing))()
+            lists = IssuerLists(asked_from(_peer(site, callee="ca")), issuers=sorted(found.signing))()
         except TallygateError as error:
             click.echo(f"tallygate: no revocation lists: {error.detail}", err=True)
     return found, lists

@@ -8,6 +8,7 @@ from flask import Flask
 
 import signatures.store
 from audit import Recorder, encode_event
+from audit.client import LATEST, Follower
 from audit.relay import Relay
 from ca.client import CAClient
 from core.config import secret
@@ -17,7 +18,7 @@ from signatures.config import SignatureSettings
 from signatures.pades.anchors import of_site
 from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
-from signatures.service import IssuerLists, Sealing, Verification
+from signatures.service import Changes, IssuerLists, Kept, Sealing, Verification, asked_from
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
@@ -50,6 +51,10 @@ def application(context: Context) -> Flask:
     readers, commitments = ReaderPool(settings), Commitments(secret(_commitment_key(context)))
     trust = of_site(site.public)
     peer = context.peer(ROLE, "ca")
+    authority, changes = CAClient(peer), Changes(latest=LATEST)
+    follower = Follower(
+        context.feed(ROLE, about=Changes.about), start=changes.start, hear=changes.hear, clock=context.clock
+    )
     engine = policies.engine(context)
 
     def decide(request: DecisionRequest) -> Decision:
@@ -60,7 +65,10 @@ def application(context: Context) -> Flask:
     verification = Verification(
         readers=readers,
         trust=trust,
-        lists=IssuerLists(peer, issuers=sorted(trust.signing)),
+        lists=IssuerLists(
+            Kept(asked_from(peer), changes=changes, freshness=follower, clock=context.clock),
+            issuers=sorted(trust.signing),
+        ),
         recorder=recorder,
         commitments=commitments,
         clock=context.clock,
@@ -69,7 +77,8 @@ def application(context: Context) -> Flask:
         store=store,
         readers=readers,
         keys=SealKeys(site.folder(ROLE) / "keys"),
-        authority=CAClient(peer),
+        authority=authority,
+        status=Kept(authority.status, changes=changes, freshness=follower, clock=context.clock),
         people=context.directory(ROLE),
         decide=decide,
         recorder=recorder,
@@ -86,6 +95,7 @@ def application(context: Context) -> Flask:
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}
     relay.start()
+    follower.start()
     sealing.replay()
     guard = context.guard(ROLE, callers=CALLERS)
     return context.flask(

@@ -34,10 +34,9 @@ class _Issuer:
 
 
 class Assessor:
-    """Holds the issuers and lists of one verification."""
+    """Holds the issuers and lists of many verifications."""
 
-    def __init__(self, trust: Trust, *, lists: Iterable[bytes], at: datetime) -> None:
-        self._at = at
+    def __init__(self, trust: Trust, *, lists: Iterable[bytes]) -> None:
         self._signing = trust.signing
         self._roots = [_Issuer(x509.load_pem_x509_certificate(root.encode()), "") for root in trust.roots]
         self._issuers = [
@@ -45,17 +44,17 @@ class Assessor:
         ]
         self._lists = [found for found in map(read_list, lists) if found is not None]
 
-    def assess(self, der: bytes, *, others: Sequence[bytes]) -> CertificateFacts:
-        """Look at one certificate; ``others`` came with the document and are believed only as far as they verify.
+    def assess(self, der: bytes, *, others: Sequence[bytes], at: datetime) -> CertificateFacts:
+        """Look at one certificate as of ``at``; ``others`` came with the document: believed as far as they verify.
 
         Raises:
             ValueError: not a certificate.
         """
         own = x509.load_der_x509_certificate(der)
-        chain, path = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in _read(others))])
+        chain, path = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in _read(others))], at)
         authority = path[0].authority if path else ""
         issuer = path[0].certificate if path else None
-        revocation, revoked_at = self._status(own, issuer) if issuer else (Revocation.UNAVAILABLE, None)
+        revocation, revoked_at = self._status(own, issuer, at) if issuer else (Revocation.UNAVAILABLE, None)
         return CertificateFacts(
             serial=f"{own.serial_number:x}",
             name=_part(own.subject, NameOID.COMMON_NAME),
@@ -71,7 +70,7 @@ class Assessor:
             revoked_at=revoked_at,
         )
 
-    def _climb(self, own: x509.Certificate, between: list[_Issuer]) -> tuple[Chain, list[_Issuer]]:
+    def _climb(self, own: x509.Certificate, between: list[_Issuer], at: datetime) -> tuple[Chain, list[_Issuer]]:
         path: list[_Issuer] = []
         current = own
         broken = False
@@ -81,31 +80,23 @@ class Assessor:
             if found is None or found in path:
                 return Chain.UNKNOWN, []
             path.append(found)
-            broken |= not self._may_issue(found.certificate, depth=len(path) - 1)
+            broken |= not _may_issue(found.certificate, depth=len(path) - 1, at=at)
             if root is not None:
                 return (Chain.BROKEN if broken else Chain.TRUSTED), path
             above = next((one for one in [*self._roots, *between] if _made(one.certificate, found.certificate)), None)
             if above is not None:
                 # An issuer without a list of its own stays trusted for as long as the site publishes it.
-                broken |= self._status(found.certificate, above.certificate)[0] in {
+                broken |= self._status(found.certificate, above.certificate, at)[0] in {
                     Revocation.REVOKED,
                     Revocation.SUSPENDED,
                 }
             current = found.certificate
         return Chain.UNKNOWN, []
 
-    def _may_issue(self, issuer: x509.Certificate, *, depth: int) -> bool:
-        try:
-            basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-            usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        except x509.ExtensionNotFound:
-            return False
-        deep_enough = basic.path_length is None or basic.path_length >= depth
-        in_time = issuer.not_valid_before_utc <= self._at <= issuer.not_valid_after_utc
-        return basic.ca and usage.key_cert_sign and deep_enough and in_time
-
-    def _status(self, own: x509.Certificate, issuer: x509.Certificate) -> tuple[Revocation, datetime | None]:
-        usable = [found for found in self._lists if _signed_by(found, issuer) and self._fresh(found)]
+    def _status(
+        self, own: x509.Certificate, issuer: x509.Certificate, at: datetime
+    ) -> tuple[Revocation, datetime | None]:
+        usable = [found for found in self._lists if _fresh(found, at) and _signed_by(found, issuer)]
         if not usable:
             return Revocation.UNAVAILABLE, None
         newest = max(usable, key=lambda found: found.last_update_utc)
@@ -119,8 +110,20 @@ class Assessor:
         held = reason is x509.ReasonFlags.certificate_hold
         return (Revocation.SUSPENDED if held else Revocation.REVOKED), entry.revocation_date_utc
 
-    def _fresh(self, found: x509.CertificateRevocationList) -> bool:
-        return found.next_update_utc is not None and found.last_update_utc <= self._at <= found.next_update_utc
+
+def _may_issue(issuer: x509.Certificate, *, depth: int, at: datetime) -> bool:
+    try:
+        basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    deep_enough = basic.path_length is None or basic.path_length >= depth
+    in_time = issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc
+    return basic.ca and usage.key_cert_sign and deep_enough and in_time
+
+
+def _fresh(found: x509.CertificateRevocationList, at: datetime) -> bool:
+    return found.next_update_utc is not None and found.last_update_utc <= at <= found.next_update_utc
 
 
 def _made(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

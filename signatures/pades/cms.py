@@ -2,12 +2,14 @@
 """Makes the CMS signature of a PAdES B-B seal from a digest; the only place where the key is used.
 
 The key is loaded once and held: the stock signer reloads and re-checks it for every signature and signs twice to
-learn the size, which costs eight times the work with RSA (specs/signatures.md, fact 5).
+learn the size, which costs eight times the work with RSA (specs/signatures.md, fact 5). The library makes one object
+when the key is loaded; every signature after that only fills it in, for nine tenths of a signature is making objects.
 """
 
 import asyncio
-from datetime import datetime
-from typing import Any
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Self
 
 from asn1crypto import cms, pem, x509
 from cryptography.hazmat.primitives import hashes
@@ -15,12 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, Signer
+from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 DIGEST = "sha256"
 # The library annotates only part of itself; what it leaves out enters as Any.
 NEW_STORE: Any = SimpleCertificateStore
+# Stands in the place of the digest in a form.
+_MARK = hashlib.sha256(b"the digest of a document").digest()
+_SEQUENCE, _SET, _OCTETS, _CONTEXT_0, _LONG_FORM = 0x30, 0x31, 0x04, 0xA0, 0x80
+_SIGNED_DATA = cms.ContentType("signed_data").dump()
 SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 
 
@@ -45,25 +51,89 @@ class KeySigner(Signer):
         if own.public_key.dump() != spki:
             raise KeyMismatch("the certificate is for another key")
         self._key = key
+        self._form = _Form.of(asyncio.run(self.async_sign(_MARK, DIGEST, dry_run=True, use_pades=True)))
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: FBT001, FBT002 - pyHanko's signature
         """Sign the encoded attributes."""
         if digest_algorithm != DIGEST:
             raise ValueError(f"unexpected digest {digest_algorithm}")
-        if dry_run:
-            return bytes(512)
+        return bytes(self._longest) if dry_run else self._sign(data)
+
+    @property
+    def room(self) -> int:
+        """How many hexadecimal digits to reserve in a document."""
+        return 2 * len(self._form.filled(_MARK, bytes(self._longest)))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The DER of the CMS object over one document digest."""
+        return self._form.filled(digest, self._sign(self._form.signed(digest)))
+
+    @property
+    def _longest(self) -> int:
+        # Two numbers of the curve's size, each with a tag, a length and perhaps a zero, in a sequence.
+        size = (self._key.key_size + 7) // 8
+        return size if isinstance(self._key, RSAPrivateKey) else 2 * size + 9
+
+    def _sign(self, data: bytes) -> bytes:
         if isinstance(self._key, RSAPrivateKey):
             return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
         return self._key.sign(data, ECDSA(hashes.SHA256()))
 
-    def sign_digest(self, digest: bytes, *, at: datetime) -> bytes:
-        """The DER of the CMS object over one document digest."""
-        attributes = PdfCMSSignedAttributes(signing_time=at)
-        made: cms.ContentInfo = asyncio.run(
-            self.async_sign(digest, DIGEST, use_pades=True, signed_attr_settings=attributes)
+
+@dataclass(frozen=True)
+class _Form:
+    """A CMS object of the library's making (RFC 5652, 5.1 and 5.3), to be filled with digest and signature."""
+
+    # The encoded parts of SignedData before the signer's information.
+    head: bytes
+    # Those of SignerInfo before and after its attributes.
+    signer: bytes
+    algorithm: bytes
+    # The content of the attributes, _MARK in the place of the digest.
+    attributes: bytes
+
+    @classmethod
+    def of(cls, made: cms.ContentInfo) -> Self:
+        """Take one apart.
+
+        Raises:
+            ValueError: it is not made of the parts we know.
+        """
+        signed = made["content"]
+        info = signed["signer_infos"][0]
+        form = cls(
+            head=_encoded(signed, "version", "digest_algorithms", "encap_content_info", "certificates"),
+            signer=_encoded(info, "version", "sid", "digest_algorithm"),
+            algorithm=_encoded(info, "signature_algorithm"),
+            attributes=info["signed_attrs"].contents,
         )
-        encoded: bytes = made.dump()
-        return encoded
+        if form.attributes.count(_MARK) != 1 or form.filled(_MARK, info["signature"].native) != made.dump():
+            raise ValueError("the library makes other objects than it did")
+        return form
+
+    def signed(self, digest: bytes) -> bytes:
+        """What the key signs: the attributes as a set of their own (RFC 5652, 5.4)."""
+        return _der(_SET, self.attributes.replace(_MARK, digest))
+
+    def filled(self, digest: bytes, signature: bytes) -> bytes:
+        """The whole object."""
+        attributes = _der(_CONTEXT_0, self.attributes.replace(_MARK, digest))
+        info = _der(_SEQUENCE, self.signer, attributes, self.algorithm, _der(_OCTETS, signature))
+        signed = _der(_SEQUENCE, self.head, _der(_SET, info))
+        return _der(_SEQUENCE, _SIGNED_DATA, _der(_CONTEXT_0, signed))
+
+
+def _encoded(of: Any, *names: str) -> bytes:
+    return b"".join(of[name].dump() for name in names)
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    size = len(content)
+    if size < _LONG_FORM:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, _LONG_FORM | len(length))) + length + content
 
 
 def certificates(chain: bytes) -> list[x509.Certificate]:
@@ -71,11 +141,6 @@ def certificates(chain: bytes) -> list[x509.Certificate]:
     if not chain.strip():
         return []
     return [x509.Certificate.load(der) for _, _, der in pem.unarmor(chain, multiple=True)]
-
-
-def room_for(certificate: bytes, chain: bytes) -> int:
-    """How many hexadecimal digits to reserve: the certificates twice over and 4 KiB of attributes and signature."""
-    return 2 * (4096 + len(certificate) + len(chain))
 
 
 def put_into(document: bytes, *, start: int, end: int, content: bytes) -> bytes:

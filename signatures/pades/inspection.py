@@ -7,23 +7,20 @@ file could not be read, never that it is unsigned.
 
 import asyncio
 import io
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
-from asn1crypto import x509
 from pyhanko.pdf_utils.decode_limits import DecodeLimits
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, NO_CHANGES_DIFF_POLICY, DiffResult, ModificationLevel
 from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pyhanko_certvalidator import ValidationContext
 
-from ..models import Inspection, Modification, Profile, SignatureFacts, Trust
-from .certificates import Assessor, read_list
-from .cms import certificates
+from ..models import Inspection, Modification, Profile, SignatureFacts
 from .gate import covers_whole_file, looks_like_pdf, marks
+from .grounds import Grounds
 
 _LEVELS = {
     ModificationLevel.NONE: Modification.NONE,
@@ -36,8 +33,7 @@ _MOST_SIGNATURES = 50
 def inspect(
     document: bytes,
     *,
-    trust: Trust,
-    lists: Sequence[bytes],
+    grounds: Grounds,
     profile: Profile,
     at: datetime,
     run: Callable[[Coroutine[Any, Any, Inspection]], Inspection] = asyncio.run,
@@ -46,7 +42,7 @@ def inspect(
     if not looks_like_pdf(document):
         return Inspection(failure="not_pdf", marks=marks(document))
     try:
-        return run(_inspect(document, trust, lists, profile, at))
+        return run(_inspect(document, grounds, profile, at))
     except PdfDecodeLimitError:
         return Inspection(failure="limits", marks=marks(document))
     except MemoryError:
@@ -55,7 +51,7 @@ def inspect(
         return Inspection(failure="malformed", marks=marks(document))
 
 
-async def _inspect(document: bytes, trust: Trust, lists: Sequence[bytes], profile: Profile, at: datetime) -> Inspection:
+async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: datetime) -> Inspection:
     reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
     if reader.encrypted:
         return Inspection(failure="encrypted", marks=marks(document))
@@ -63,24 +59,19 @@ async def _inspect(document: bytes, trust: Trust, lists: Sequence[bytes], profil
     pages = int(reader.root["/Pages"]["/Count"])
     if len(embedded) > _MOST_SIGNATURES:
         return Inspection(failure="limits", marks=marks(document))
-    assessor = Assessor(trust, lists=lists, at=at)
-    found = []
-    for signature in embedded:
-        if signature.sig_object_type == "/Sig":
-            context = _context(trust, lists, at)
-            found.append(await _examine(signature, document, assessor, context, profile))
+    found = [
+        await _examine(signature, document, grounds, profile, at)
+        for signature in embedded
+        if signature.sig_object_type == "/Sig"
+    ]
     return Inspection(failure="", marks=marks(document), pages=pages, signatures=tuple(found))
 
 
 async def _examine(
-    signature: EmbeddedPdfSignature,
-    document: bytes,
-    assessor: Assessor,
-    context: ValidationContext,
-    profile: Profile,
+    signature: EmbeddedPdfSignature, document: bytes, grounds: Grounds, profile: Profile, at: datetime
 ) -> SignatureFacts:
     policy = NO_CHANGES_DIFF_POLICY if profile is Profile.STRICT else DEFAULT_DIFF_POLICY
-    status = await async_validate_pdf_signature(signature, context, diff_policy=policy)
+    status = await async_validate_pdf_signature(signature, grounds.context(at), diff_policy=policy)
     difference = status.diff_result
     changed: tuple[str, ...] = ()
     modification = Modification.OTHER
@@ -97,23 +88,9 @@ async def _examine(
         permitted=bool(status.docmdp_ok),
         changed_fields=changed,
         library_trusts=bool(status.trusted),
-        certificate=assessor.assess(
-            signature.signer_cert.dump(), others=[other.dump() for other in signature.other_embedded_certs]
+        certificate=grounds.assessor.assess(
+            signature.signer_cert.dump(), others=[other.dump() for other in signature.other_embedded_certs], at=at
         ),
-    )
-
-
-def _context(trust: Trust, lists: Sequence[bytes], at: datetime) -> ValidationContext:
-    between: list[x509.Certificate] = []
-    for text in trust.issuers.values():
-        between += certificates(text.encode())
-    return ValidationContext(
-        trust_roots=[found for root in trust.roots for found in certificates(root.encode())],
-        other_certs=between,
-        crls=[found for found in lists if read_list(found) is not None],
-        moment=at,
-        allow_fetching=False,
-        revocation_mode="soft-fail",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..models import Profile
 from ..pades import late
+from ..pades.grounds import Grounds
 from ..pades.inspection import inspect
 from ..pades.signing import NotSealable, prepare
 from . import codec, confinement, frames
@@ -42,13 +43,14 @@ def main(descriptor: int, memory: int) -> None:
 
 def serve(line: socket.socket, runner: asyncio.Runner) -> None:
     """One job after the other, until the line closes or a limit ends this process."""
+    reader = _Reader(runner)
     while True:
         try:
             header, body = frames.receive(line)
         except frames.LineBroken:
             return
         try:
-            answer, content = _work(header, body, runner)
+            answer, content = reader.work(header, body)
         except MemoryError:
             answer, content = {"failed": "limits"}, b""
         except NotSealable as error:
@@ -58,17 +60,31 @@ def serve(line: socket.socket, runner: asyncio.Runner) -> None:
         frames.send(line, answer, content)
 
 
-def _work(header: Mapping[str, Any], body: bytes, runner: asyncio.Runner) -> tuple[Mapping[str, Any], bytes]:
-    if header["verb"] == "prepare":
-        prepared = prepare(body, codec.decode_request(header["request"]), run=runner.run)
-        region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
-        return region, prepared.document
-    found = inspect(
-        body,
-        trust=codec.decode_trust(header["trust"]),
-        lists=[base64.b64decode(encoded) for encoded in header["lists"]],
-        profile=Profile(header["profile"]),
-        at=datetime.fromisoformat(header["at"]),
-        run=runner.run,
-    )
-    return codec.encode_inspection(found), b""
+class _Reader:
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        # What verifications start from, until the parent sends another.
+        self._grounds: Grounds | None = None
+
+    def work(self, header: Mapping[str, Any], body: bytes) -> tuple[Mapping[str, Any], bytes]:
+        """Do one job."""
+        match header["verb"]:
+            case "start from":
+                lists = [base64.b64decode(encoded) for encoded in header["lists"]]
+                self._grounds = Grounds(codec.decode_trust(header["trust"]), lists)
+                return {}, b""
+            case "prepare":
+                prepared = prepare(body, codec.decode_request(header["request"]), run=self._runner.run)
+                region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
+                return region, prepared.document
+            case "inspect" if self._grounds is not None:
+                found = inspect(
+                    body,
+                    grounds=self._grounds,
+                    profile=Profile(header["profile"]),
+                    at=datetime.fromisoformat(header["at"]),
+                    run=self._runner.run,
+                )
+                return codec.encode_inspection(found), b""
+            case verb:
+                raise ValueError(verb)

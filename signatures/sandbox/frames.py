@@ -24,7 +24,8 @@ def send(line: socket.socket, header: Mapping[str, Any], body: bytes = b"") -> N
     encoded = json.dumps(header).encode()
     try:
         line.sendall(_HEAD.pack(len(encoded), len(body)) + encoded)
-        line.sendall(body)
+        if body:
+            line.sendall(body)
     except OSError as error:
         raise LineBroken from error
 

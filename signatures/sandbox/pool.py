@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 START = "import sys; from signatures.sandbox.child import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 
 T = TypeVar("T")
+_Grounds = tuple[Trust, tuple[bytes, ...]]
 _log = logger(__name__)
 
 
@@ -50,14 +51,9 @@ class ReaderPool:
             SandboxFailed: the process died, ran out of time or answered nonsense.
             Unconfined: it could not be locked in.
         """
-        header = {
-            "verb": "inspect",
-            "trust": codec.encode_trust(trust),
-            "lists": [base64.b64encode(found).decode() for found in lists],
-            "profile": profile.value,
-            "at": at.isoformat(),
-        }
-        return self._call(header, document, lambda answer, _: codec.decode_inspection(answer))
+        grounds = (trust, tuple(lists))
+        header = {"verb": "inspect", "profile": profile.value, "at": at.isoformat()}
+        return self._call(header, document, lambda answer, _: codec.decode_inspection(answer), grounds=grounds)
 
     def prepare(self, document: bytes, request: Request) -> Prepared:
         """Make room for a signature in one file.
@@ -92,8 +88,17 @@ class ReaderPool:
             if reader is not None:
                 reader.end()
 
-    def _call(self, header: Mapping[str, Any], body: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
+    def _call(
+        self,
+        header: Mapping[str, Any],
+        body: bytes,
+        read: Callable[[dict[str, Any], bytes], T],
+        *,
+        grounds: "_Grounds | None" = None,
+    ) -> T:
         def work(reader: _Reader) -> tuple[T, bool]:
+            if grounds is not None:
+                reader.start_from(grounds)
             answer, content = reader.work(header, body)
             if "failed" in answer:
                 raise SandboxFailed(str(answer["failed"]), fit=answer["failed"] != "limits")
@@ -134,6 +139,7 @@ class _Reader:
         self._wall = settings.reader_wall.total_seconds()
         self._processor = settings.reader_processor.total_seconds()
         self._layers: dict[str, int] | None = None
+        self._grounds: _Grounds | None = None
         self.documents = 0
         self._line, theirs = socket.socketpair()
         try:
@@ -169,6 +175,25 @@ class _Reader:
             self._layers = dict(said["layers"])
         return self._layers
 
+    def start_from(self, grounds: "_Grounds") -> None:
+        """Have it know this trust and these lists; costs nothing if it does.
+
+        Raises:
+            SandboxFailed: it cannot read them, died or was killed.
+        """
+        if grounds == self._grounds:
+            return
+        trust, lists = grounds
+        header = {
+            "verb": "start from",
+            "trust": codec.encode_trust(trust),
+            "lists": [base64.b64encode(found).decode() for found in lists],
+        }
+        answer, _ = self._ask(header, b"")
+        if answer:
+            raise SandboxFailed(str(answer.get("failed", "malformed")))
+        self._grounds = grounds
+
     def work(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """One job; the kernel ends the process beyond its processor time, the watchdog beyond its wall time.
 
@@ -176,8 +201,11 @@ class _Reader:
             SandboxFailed: it died or was killed.
             Unconfined: it could not be locked in.
         """
-        self.ready()
         self.documents += 1
+        return self._ask(header, body)
+
+    def _ask(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        self.ready()
         with self._watched():
             self._grant()
             frames.send(self._line, header, body)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs: ``Verification`` answers the four questions, ``Sealing`` puts an organisation's seal on a document."""
 
+from .kept import Changes as Changes
+from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
+from .lists import asked_from as asked_from
 from .sealing import Sealing as Sealing
 from .verification import Verification as Verification

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest lists of revoked certificates, asked from our own authority at every verification.
+"""The newest lists of revoked certificates, asked from our own authority.
 
-The authority makes a new list whenever something changed, so a suspension bites in the very next verdict.
+The authority makes a new list whenever something changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.calls import Peer
 from core.errors import TallygateError
@@ -13,11 +13,16 @@ from core.log import logger
 _log = logger(__name__)
 
 
-class IssuerLists:
-    """Asks the authority's public addresses."""
+def asked_from(peer: Peer) -> Callable[[str], bytes]:
+    """Asks the authority's public address for one issuer's list."""
+    return lambda issuer: peer.call("GET", f"/crl/{issuer}.crl").body
 
-    def __init__(self, peer: Peer, *, issuers: Sequence[str]) -> None:
-        self._peer = peer
+
+class IssuerLists:
+    """The lists of several issuers; ``ask`` answers for one."""
+
+    def __init__(self, ask: Callable[[str], bytes], *, issuers: Sequence[str]) -> None:
+        self._ask = ask
         self._issuers = tuple(issuers)
 
     def __call__(self) -> list[bytes]:
@@ -25,7 +30,7 @@ class IssuerLists:
         found = []
         for issuer in self._issuers:
             try:
-                found.append(self._peer.call("GET", f"/crl/{issuer}.crl").body)
+                found.append(self._ask(issuer))
             except TallygateError as error:
                 # Also an authority that is broken: the public is told "cannot tell", not an error of somebody else's.
                 _log.warning("revocation_list_unavailable", issuer=issuer, cause=type(error).__name__)

@@ -51,7 +51,6 @@ class Authority(Protocol):
     """The certificate authority, in process or over its socket."""
 
     def issue(self, request: IssueRequest) -> Issued: ...  # noqa: D102
-    def status(self, serial: str) -> CertificateStatus: ...  # noqa: D102
 
 
 class People(Protocol):
@@ -71,6 +70,7 @@ class Sealing:
         readers: ReaderPool,
         keys: SealKeys,
         authority: Authority,
+        status: Callable[[str], CertificateStatus],
         people: People,
         decide: Callable[[DecisionRequest], Decision],
         recorder: Recorder,
@@ -85,6 +85,8 @@ class Sealing:
         self._readers = readers
         self._keys = keys
         self._authority = authority
+        # What the authority says of a seal's certificate at this moment.
+        self._status = status
         self._people = people
         self._decide = decide
         self._recorder = recorder
@@ -162,7 +164,7 @@ class Sealing:
         signer = self._keys.signer(seal)
         # 3. Room in the document, made by a process that has no key; its answer is checked against the original.
         at = self._clock.now()
-        prepared = self._prepare(order, seal)
+        prepared = self._prepare(order, seal, room=signer.room)
         # 4. The intent. Without its receipt nothing is signed; a death after it leaves a row that replay() ends.
         act = _Act(order, wish, commitment, seal, decision)
         intent = self._event(act, type_="signature.intended", outcome=Outcome.INTENDED)
@@ -170,7 +172,7 @@ class Sealing:
         try:
             self._recorder.record(intent)
             # 5. The signature, over the digest we computed ourselves.
-            content = signer.sign_digest(prepared.digest, at=at)
+            content = signer.sign_digest(prepared.digest)
             sealed = cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
         except BaseException:
             # Whether the log took the intent may be unknown; the row says that no document left.
@@ -291,15 +293,15 @@ class Sealing:
         own = x509.load_pem_x509_certificate(seal.certificate.encode())
         if not own.not_valid_before_utc <= self._clock.now() <= own.not_valid_after_utc:
             raise SealUnusable
-        if not self._authority.status(seal.serial).good:
+        if not self._status(seal.serial).good:
             raise SealUnusable
 
-    def _prepare(self, order: SealOrder, seal: Seal) -> Prepared:
+    def _prepare(self, order: SealOrder, seal: Seal, *, room: int) -> Prepared:
         own = x509.load_pem_x509_certificate(seal.certificate.encode())
         request = Request(
             drawing=self._draw(seal.name_zh, seal.name),
             certificate=own.public_bytes(Encoding.DER),
-            room=cms.room_for(seal.certificate.encode(), seal.chain.encode()),
+            room=room,
             at=self._clock.now(),
             name=seal.name_zh or seal.name,
             reason="",

@@ -23,6 +23,7 @@ from signatures.config import SignatureSettings
 from signatures.models import Inspection, Profile
 from signatures.pades import cms, drawing
 from signatures.pades.glyphs import Outlines
+from signatures.pades.grounds import Grounds
 from signatures.pades.inspection import inspect
 from signatures.pades.signing import Request, prepare
 from tests.signatures.pki import NOW, City, Leaf
@@ -56,20 +57,20 @@ def permit(*, pages: int = 1, form: bool = False, rotate: int = 0) -> bytes:
     return output.getvalue()
 
 
-def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW) -> bytes:
+def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0) -> bytes:
     """What the service does, without the service."""
     picture = drawing.seal(outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
+    signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
     request = Request(
         drawing=picture,
         certificate=leaf.certificate.public_bytes(Encoding.DER),
-        room=cms.room_for(leaf.pem, leaf.chain),
+        room=signer.room + spare,
         at=at,
         name="江城市税务局",
         reason="",
     )
     prepared = prepare(document, request)
-    signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
-    content = signer.sign_digest(prepared.digest, at=at)
+    content = signer.sign_digest(prepared.digest)
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
 
 
@@ -204,7 +205,7 @@ def _raw(stream: bytes) -> bytes:
 
 def inspected(document: bytes, city: City, profile: Profile = Profile.STRICT) -> Inspection:
     """Read here, without a reading process."""
-    return inspect(document, trust=city.trust(), lists=city.lists(), profile=profile, at=NOW)
+    return inspect(document, grounds=Grounds(city.trust(), city.lists()), profile=profile, at=NOW)
 
 
 def write(folder: Path, name: str, content: bytes) -> Path:

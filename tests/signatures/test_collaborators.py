@@ -12,7 +12,7 @@ from core.errors import Internal, NotFound, Unavailable
 from signatures.client import SignatureClient
 from signatures.models import SealOrder
 from signatures.pades import anchors, drawing
-from signatures.service import IssuerLists
+from signatures.service import IssuerLists, asked_from
 from tests.signatures import documents
 from tests.signatures.pki import City
 
@@ -44,7 +44,9 @@ def test_a_list_that_cannot_be_had_is_left_out_and_the_others_are_not() -> None:
             "/crl/infrastructure.crl": Internal(),
         }
     )
-    assert IssuerLists(peer, issuers=["people", "organisations", "devices", "infrastructure"])() == [b"list"]
+    assert IssuerLists(asked_from(peer), issuers=["people", "organisations", "devices", "infrastructure"])() == [
+        b"list"
+    ]
 
 
 def test_the_site_s_certificates_are_read_from_its_public_folder(tmp_path: Path, city: City) -> None:

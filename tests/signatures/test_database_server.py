@@ -57,11 +57,13 @@ def role(
             connection.execute(text("CREATE SCHEMA public"))
     migrate(database, MIGRATIONS)
     store = Store(database, encode=encode)
+    authority = TestAuthority(city)
     sealing = Sealing(
         store=store,
         readers=readers,
         keys=SealKeys(tmp_path / "keys"),
-        authority=TestAuthority(city),
+        authority=authority,
+        status=authority.status,
         people=People(),
         decide=decide,
         recorder=ListRecorder(),

@@ -11,11 +11,11 @@ import pytest
 
 from signatures.config import SignatureSettings
 from signatures.errors import Busy, SandboxFailed
-from signatures.models import Inspection, Profile
+from signatures.models import Chain, Inspection, Profile, Revocation
 from signatures.sandbox import ReaderPool
 from signatures.sandbox.pool import _Reader
 from tests.signatures import documents
-from tests.signatures.pki import NOW, City
+from tests.signatures.pki import NOW, City, Leaf
 
 _SETTINGS = SignatureSettings(readers=1, reader_wait=timedelta(seconds=0.05))
 
@@ -98,6 +98,45 @@ def test_an_old_process_is_replaced(sealed: bytes, city: City) -> None:
         pool.close()
 
 
+def test_one_process_follows_changing_lists_and_anchors(readers: ReaderPool) -> None:
+    """What is kept between documents is replaced the moment it is another."""
+
+    def status(city: City) -> tuple[Chain, Revocation]:
+        certificate = read(readers, sealed, city).signatures[0].certificate
+        return certificate.chain, certificate.revocation
+
+    ours, theirs = City(), City()
+    leaf = ours.seal()
+    sealed = documents.sealed(documents.permit(), leaf)
+    for _ in range(2):
+        assert status(ours) == (Chain.TRUSTED, Revocation.GOOD)
+        ours.organisations.revoke(leaf)
+        assert status(ours) == (Chain.TRUSTED, Revocation.REVOKED)
+        assert status(theirs)[0] is Chain.UNKNOWN
+        ours.organisations.revoked.clear()
+
+
+def test_a_certificate_in_one_document_does_not_help_the_next(readers: ReaderPool, city: City) -> None:
+    stranger = City()
+    leaf = stranger.seal()
+    signed = documents.sealed(documents.permit(), leaf)
+    both = replace(city.trust(), roots=(*city.trust().roots, stranger.root.pem.decode()))
+    lists = [*city.lists(), *stranger.lists()]
+
+    def chain(document: bytes) -> Chain:
+        found = readers.inspect(document, trust=both, lists=lists, profile=Profile.STRICT, at=NOW)
+        return found.signatures[0].certificate.chain
+
+    # This document brings the issuer's certificate along; the other one, of the same signer, does not.
+    assert chain(signed) is Chain.TRUSTED
+    alone = documents.sealed(documents.permit(), Leaf(leaf.key, leaf.certificate, b""))
+    assert chain(alone) is Chain.UNKNOWN
+    assert (
+        readers.inspect(alone, trust=both, lists=lists, profile=Profile.STRICT, at=NOW).signatures[0].library_trusts
+        is False
+    )
+
+
 def test_when_all_processes_are_at_work_the_caller_is_told(sealed: bytes, city: City) -> None:
     pool = ReaderPool(_SETTINGS)
     taken = pool._free.get()
@@ -148,6 +187,9 @@ def test_two_threads_share_the_processes(readers: ReaderPool, sealed: bytes, cit
 
 class _Lying:
     documents, ended = 0, False
+
+    def start_from(self, _: object) -> None:
+        return
 
     def work(self, *_: object) -> tuple[dict[str, object], bytes]:
         return {"failure": "", "marks": 1, "pages": 1, "signatures": [{"field": "x"}]}, b""

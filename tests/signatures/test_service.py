@@ -19,7 +19,6 @@ from core.identity import IdentityRefused
 from signatures.config import SignatureSettings
 from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable, WishUsed
 from signatures.models import Overall, Prepared, Profile, SealOrder
-from signatures.pades.inspection import inspect
 from signatures.pades.signing import Request
 from signatures.sandbox import ReaderPool
 from signatures.service import Sealing, Verification
@@ -72,6 +71,7 @@ def role(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
         readers=readers,
         keys=SealKeys(tmp_path / "keys"),
         authority=authority,
+        status=authority.status,
         people=people,
         decide=decide,
         recorder=recorder,
@@ -383,9 +383,7 @@ def test_a_suspension_bites_in_the_next_verdict(role: Role) -> None:
 
 
 def test_verification_and_reading_in_process_agree(role: Role, sealed: bytes) -> None:
-    found = inspect(
-        sealed, trust=role.city.trust(), lists=role.city.lists(), profile=Profile.STRICT, at=role.clock.now()
-    )
+    found = documents.inspected(sealed, role.city)
     here = judge(sealed, found, profile=Profile.STRICT, at=role.clock.now())
     assert role.verification.verify(sealed, asker=Asker()) == here
 

@@ -64,11 +64,13 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, ROOT / "signatures" / "migrations")
     store, clock, commitments = Store(database, encode=encode), ManualClock(), Commitments(b"k" * 32)
+    authority = TestAuthority(city)
     sealing = Sealing(
         store=store,
         readers=readers,
         keys=SealKeys(tmp_path / "keys"),
-        authority=TestAuthority(city),
+        authority=authority,
+        status=authority.status,
         people=People(),
         decide=decide,
         recorder=recorder,

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a verification starts from, read once for many documents: certificates we trust, and lists of revoked ones.
+
+Nothing of a document ever enters here: every signature gets a registry of its own, and shares only what was parsed.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from asn1crypto import crl, x509
+from pyhanko_certvalidator import ValidationContext
+
+from ..models import Trust
+from .certificates import Assessor, read_list
+from .cms import certificates
+
+
+class Grounds:
+    """The trust and the lists of one moment; verifications follow at any later one."""
+
+    def __init__(self, trust: Trust, lists: Sequence[bytes]) -> None:
+        readable = [der for der in lists if read_list(der) is not None]
+        self._assessor = Assessor(trust, lists=readable)
+        self._roots = _all(trust.roots)
+        self._between = _all(trust.issuers.values())
+        self._lists = [crl.CertificateList.load(der) for der in readable]
+
+    @property
+    def assessor(self) -> Assessor:
+        """Our own opinion of certificates."""
+        return self._assessor
+
+    def context(self, at: datetime) -> ValidationContext:
+        """The library's, for one signature."""
+        return ValidationContext(
+            trust_roots=self._roots,
+            other_certs=self._between,
+            crls=self._lists,
+            moment=at,
+            allow_fetching=False,
+            revocation_mode="soft-fail",
+        )
+
+
+def _all(texts: Iterable[str]) -> list[x509.Certificate]:
+    return [found for text in texts for found in certificates(text.encode())]
