@@ -3,7 +3,9 @@
 
 ``current`` has two lines: the canonical manifest (JSON, sorted, no spaces) with the SHA-256 of every file, and the
 base64 of its Ed25519 signature. It is replaced in one step after the version's folder is complete, so a crash leaves
-the old release or the new one. The folder itself is not trusted: whoever changes it gains nothing but a refusal.
+the old release or the new one. What it held before goes into its own version's folder, so that an earlier version can
+be proved and released again: as a newer one, for whoever saw a newer release refuses an older. The folder itself is
+not trusted: whoever changes it gains nothing but a refusal.
 
 The journal lies where the release key does. It holds the manifest of a release under way, from before its intent until
 after its outcome, so that one that was cut off gets its outcome too.
@@ -32,6 +34,8 @@ from .release import Release
 CURRENT = "current"
 JOURNAL = "release.journal"
 """Name of the journal, in the private folder of the release key."""
+_SIGNED = ".manifest"
+"""Name of that copy; no file of a release begins with a dot."""
 _FORMAT = "tallygate-policies/1"
 # Nothing else this key could ever sign begins like this.
 _CONTEXT = b"tallygate policy bundle\n"
@@ -60,7 +64,8 @@ class Manifest:
 
 def read_source(folder: Path) -> dict[str, bytes]:
     """The files of a release from a folder somebody edited."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    return {path.name: path.read_bytes() for path in files}
 
 
 def read_current(folder: Path, key: Ed25519PublicKey) -> tuple[Manifest, dict[str, bytes]]:
@@ -70,16 +75,7 @@ def read_current(folder: Path, key: Ed25519PublicKey) -> tuple[Manifest, dict[st
         BundleRefused: unsigned, signed by another key, or any file differs from its manifest.
     """
     manifest = read_manifest(folder, key)
-    files: dict[str, bytes] = {}
-    for name, digest in manifest.files.items():
-        try:
-            content = (folder / manifest.version / name).read_bytes()
-        except OSError as error:
-            raise BundleRefused(why=f"{name} cannot be read") from error
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise BundleRefused(why=f"{name} was changed after it was signed")
-        files[name] = content
-    return manifest, files
+    return manifest, _content(folder, manifest)
 
 
 def read_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
@@ -88,15 +84,36 @@ def read_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
     Raises:
         BundleRefused: unsigned, signed by another key, or not a manifest.
     """
-    try:
-        with (folder / CURRENT).open("rb") as file:
-            signed, _, signature = file.read(_LONGEST).partition(b"\n")
-        key.verify(base64.b64decode(signature.strip(), validate=True), _CONTEXT + signed)
-    except OSError as error:
-        raise BundleRefused(why="there is none") from error
-    except (InvalidSignature, binascii.Error) as error:
-        raise BundleRefused(why="its signature is not by the policy key") from error
-    return _manifest(signed)
+    return _verified(folder / CURRENT, key)
+
+
+def read_version(folder: Path, version: str, key: Ed25519PublicKey) -> dict[str, bytes]:
+    """Verify one version that is or was in force and return its files.
+
+    Raises:
+        BundleRefused: there is none of that name, or as in ``read_current``.
+    """
+    for manifest in history(folder, key):
+        if manifest.version == version:
+            return _content(folder, manifest)
+    raise BundleRefused(why=f"{version} was never in force here")
+
+
+def history(folder: Path, key: Ed25519PublicKey) -> list[Manifest]:
+    """Every version that is or was in force, as far as its proof is there, newest first.
+
+    Raises:
+        BundleRefused: what is in force cannot be read.
+    """
+    found = [read_manifest(folder, key)]
+    for path in folder.glob(f"*/{_SIGNED}"):
+        try:
+            manifest = _verified(path, key)
+        except BundleRefused:
+            continue
+        if manifest.version == path.parent.name and manifest.version != found[0].version:
+            found.append(manifest)
+    return sorted(found, key=lambda each: -each.sequence)
 
 
 def release(
@@ -142,8 +159,10 @@ def release(
         # 4. The files first; nobody reads them before the manifest names them.
         for name, body in source.items():
             _publish(folder / manifest.version / name, body)
-        # 5. In force from this rename on.
+        # 5. What was in force keeps its proof; in force from the second rename on.
         signature = base64.b64encode(key.sign(_CONTEXT + manifest.canonical()))
+        if before is not None:
+            _publish(folder / before.version / _SIGNED, (folder / CURRENT).read_bytes())
         _publish(folder / CURRENT, manifest.canonical() + b"\n" + signature + b"\n")
         # 6. Followers load it when they hear this.
         recorder.record(_event(manifest, Outcome.SUCCESS))
@@ -173,6 +192,31 @@ def _end_unfinished(folder: Path, journal: Path, *, key: Ed25519PublicKey, recor
     recorder.record(_event(manifest, Outcome.SUCCESS if in_force else Outcome.FAILURE))
     journal.unlink()
     return manifest.version
+
+
+def _verified(path: Path, key: Ed25519PublicKey) -> Manifest:
+    try:
+        with path.open("rb") as file:
+            signed, _, signature = file.read(_LONGEST).partition(b"\n")
+        key.verify(base64.b64decode(signature.strip(), validate=True), _CONTEXT + signed)
+    except OSError as error:
+        raise BundleRefused(why="there is none") from error
+    except (InvalidSignature, binascii.Error) as error:
+        raise BundleRefused(why="its signature is not by the policy key") from error
+    return _manifest(signed)
+
+
+def _content(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for name, digest in manifest.files.items():
+        try:
+            content = (folder / manifest.version / name).read_bytes()
+        except OSError as error:
+            raise BundleRefused(why=f"{name} cannot be read") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise BundleRefused(why=f"{name} was changed after it was signed")
+        files[name] = content
+    return files
 
 
 def _manifest(verified: bytes) -> Manifest:

@@ -33,6 +33,9 @@ _SITE = click.option(
 )
 
 
+_ACTOR = click.option("--actor", required=True, help="Who releases; goes into the record.")
+
+
 @click.group()
 def policies() -> None:
     """Write, prove and release the site's policies."""
@@ -60,12 +63,36 @@ def test(source: Path) -> None:
 
 @policies.command()
 @_SITE
-@click.option("--actor", required=True, help="Who releases; goes into the record.")
+@_ACTOR
 def release(configuration: Path, actor: str) -> None:
     """Record, sign and put in force the policies of the site's source folder."""
-    document = Document.read(configuration)
-    site = document.section("site", SiteSettings)
-    settings = document.section("policies", PolicySettings)
+    settings = Document.read(configuration).section("policies", PolicySettings)
+    _put_in_force(configuration, _files(settings.source), actor=actor)
+
+
+@policies.command()
+@_SITE
+def history(configuration: Path) -> None:
+    """List the versions that were in force, the newest first."""
+    site = _site(configuration)
+    for manifest in bundle.history(site.public / "policies", read_policy_key(site.public / "policy-key.pem")):
+        click.echo(f"{manifest.version}  {manifest.released_at[:16]}  {manifest.released_by}")
+
+
+@policies.command()
+@click.argument("version")
+@_SITE
+@_ACTOR
+def rollback(version: str, configuration: Path, actor: str) -> None:
+    """Put an earlier VERSION in force again, under a new number."""
+    site = _site(configuration)
+    key = read_policy_key(site.public / "policy-key.pem")
+    files = bundle.read_version(site.public / "policies", version, key)
+    _put_in_force(configuration, files, actor=actor)
+
+
+def _put_in_force(configuration: Path, files: dict[str, bytes], *, actor: str) -> None:
+    site = _site(configuration)
     recorder = RecorderClient(
         site.socket("audit", "log"),
         caller="app",
@@ -75,7 +102,7 @@ def release(configuration: Path, actor: str) -> None:
     try:
         manifest = bundle.release(
             site.public / "policies",
-            _files(settings.source),
+            files,
             key=read_release_key(site.folder("policies") / "release.key"),
             journal=site.folder("policies") / bundle.JOURNAL,
             recorder=recorder,
@@ -85,6 +112,10 @@ def release(configuration: Path, actor: str) -> None:
     finally:
         recorder.close()
     click.echo(f"Version {manifest.version} is in force")
+
+
+def _site(configuration: Path) -> SiteSettings:
+    return Document.read(configuration).section("site", SiteSettings)
 
 
 @policies.command()
@@ -125,7 +156,7 @@ def explain(configuration: Path | None, *, disabled: bool, public_path: bool, **
 def _in_force(configuration: Path | None) -> Release:
     if configuration is None:
         return Release(_files(SHIPPED), version="shipped")
-    site = Document.read(configuration).section("site", SiteSettings)
+    site = _site(configuration)
     manifest, files = bundle.read_current(site.public / "policies", read_policy_key(site.public / "policy-key.pem"))
     return Release.proved(files, version=manifest.version)
 

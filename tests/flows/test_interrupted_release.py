@@ -91,6 +91,31 @@ def test_whenever_a_release_dies_its_intent_gets_its_outcome(city: City) -> None
         assert release.wait(60) == 0
     assert _in_force(city) != before
 
+    # And taken back by one command; the gateway decides by it at once.
+    site = ("--site", str(city.configuration))
+    listed = city.tallygate("policies", "history", *site).stdout.splitlines()
+    assert [line.split()[0] for line in listed][:2] == [_in_force(city), before]
+    city.tallygate("policies", "rollback", before, *site, "--actor", "maker")
+    taken_back = _in_force(city)
+    assert taken_back not in {before, listed[0].split()[0]}
+    files = [city.folder / "public" / "policies" / version / "access.cedar" for version in (taken_back, before)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    until(lambda: _decided_by(city) == taken_back, seconds=5)
+    refused = city.tallygate("policies", "rollback", "7-nothing", *site, "--actor", "maker", check=False)
+    assert refused.returncode != 0
+    assert "never in force" in refused.stderr
+    assert _in_force(city) == taken_back
+
+
+def _decided_by(city: City) -> str:
+    """The version a decision made now was decided by."""
+    number = invariants.mark(city)
+
+    def found() -> list[str]:
+        return [e["unmapped"]["policy"] for e in invariants.entries(city) if e["unmapped"].get("decision") == number]
+
+    return str(until(found, seconds=5)[0])
+
 
 def _made(path: Path) -> int:
     """When it was written; 0 if it is not there."""

@@ -13,7 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import Outcome, RecordUnavailable, Wait
 from audit.models import Event, Receipt
 from policies import BundleRefused, NothingToRelease, PoliciesUnusable
-from policies.bundle import CURRENT, JOURNAL, Manifest, read_current, read_manifest, release
+from policies.bundle import (
+    CURRENT,
+    JOURNAL,
+    Manifest,
+    history,
+    read_current,
+    read_manifest,
+    read_version,
+    release,
+)
 from policies.service import PolicyEngine
 from tests.fakes.recorder import ListRecorder
 
@@ -276,3 +285,48 @@ def test_the_same_files_are_not_released_twice(
 
 def test_others_can_read_the_bundle(bundle: Path) -> None:
     assert all(path.stat().st_mode & 0o004 for path in bundle.rglob("*"))
+
+
+def test_an_earlier_version_is_put_in_force_again_as_a_newer_one(
+    bundle: Path, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    public, journal = key.public_key(), bundle.parent / JOURNAL
+    engine = PolicyEngine.load(bundle, public)
+    first = engine.version
+    second = release(
+        bundle, changed(shipped_files), key=key, journal=journal, recorder=recorder, at=AT, actor="maker"
+    ).version
+    assert engine.reload()
+    assert [each.version for each in history(bundle, public)] == [second, first]
+    files = read_version(bundle, first, public)
+    assert files == shipped_files
+    third = release(
+        bundle, files, key=key, journal=journal, recorder=recorder, at=AT + timedelta(hours=1), actor="maker"
+    ).version
+    assert engine.reload()
+    assert (engine.version, read_current(bundle, public)[1]) == (third, shipped_files)
+    assert third.startswith("3-")
+    assert [each.version for each in history(bundle, public)] == [third, second, first]
+
+
+def test_only_what_was_in_force_and_is_as_it_was_can_come_back(
+    bundle: Path, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    public = key.public_key()
+    first = read_manifest(bundle, public).version
+    release(
+        bundle, changed(shipped_files), key=key, journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="a"
+    )
+    for version in ("2-000000000000", "..", ".", "", f"../policies/{first}", f"{first}/"):
+        with pytest.raises(BundleRefused, match="never in force"):
+            read_version(bundle, version, public)
+    # A copy of the proof under another name proves nothing.
+    shutil.copytree(bundle / first, bundle / "9-forged")
+    assert len(history(bundle, public)) == 2
+    (bundle / first / "access.cedar").write_bytes(b"permit (principal, action, resource);")
+    with pytest.raises(BundleRefused, match="changed after"):
+        read_version(bundle, first, public)
+    proof = bundle / first / ".manifest"
+    proof.write_bytes(proof.read_bytes().replace(b'"sequence":1', b'"sequence":7'))
+    with pytest.raises(BundleRefused, match="never in force"):
+        read_version(bundle, first, public)
