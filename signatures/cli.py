@@ -54,7 +54,7 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     configuration: Path | None,
     tolerant: bool,  # noqa: FBT001 - click passes flags by name
     language: Language,
-    as_document: bool,  # noqa: FBT001 - as above
+    as_document: bool,  # noqa: FBT001 - click passes flags by name
 ) -> None:
     """Say whether a signed PDF can be trusted: exit 0 yes, 1 no, 2 cannot tell."""
     if configuration is None and not trust:
@@ -77,7 +77,7 @@ def verify(  # noqa: PLR0917 - click passes everything by name
 @click.option("--actor", required=True, help="Directory subject of the person who acts for the organisation.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The sealed document.")
 @click.option("--establish", is_flag=True, help="Give the organisation its seal first, if it has none.")
-def seal(  # noqa: PLR0917 - as above
+def seal(  # noqa: PLR0917 - click passes everything by name
     file: Path,
     configuration: Path,
     organisation: str,

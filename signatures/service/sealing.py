@@ -50,14 +50,21 @@ _ORGANISATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})")
 class Authority(Protocol):
     """The certificate authority, in process or over its socket."""
 
-    def issue(self, request: IssueRequest) -> Issued: ...  # noqa: D102
+    def issue(self, request: IssueRequest) -> Issued:
+        """Make a certificate; recorded there."""
+        ...
 
 
 class People(Protocol):
     """The directory as far as seals need it; strangers raise NotFound."""
 
-    def person(self, subject: str) -> Person: ...  # noqa: D102
-    def organisation(self, identifier: str, /) -> Organisation: ...  # noqa: D102
+    def person(self, subject: str) -> Person:
+        """One person."""
+        ...
+
+    def organisation(self, identifier: str, /) -> Organisation:
+        """One organisation."""
+        ...
 
 
 class Sealing:

@@ -15,7 +15,9 @@ from portals.social.content import contributions
 from portals.tax.content import declaration, tax_on
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
+# Hypothesis draws naive moments and adds the zone itself.
+FIRST, LAST = datetime(2020, 1, 1, tzinfo=UTC).replace(tzinfo=None), AT.replace(year=2040, tzinfo=None)
+moments = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 
 
 @pytest.mark.parametrize(
