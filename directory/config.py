@@ -8,6 +8,7 @@ from pathlib import Path
 
 _SUFFIX = re.compile(r"dc=[a-z0-9-]+(,dc=[a-z0-9-]+)*\Z")
 _SHORTEST_PASSWORD = 8
+_LONGEST_KEPT = 9999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class DirectorySettings:
     tls_suites: str = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
     # Most the database may grow to; the file is sparse.
     database_bytes: int = 4 << 30
+    # Days for which the server keeps its own notes of what was changed; longer than the writer may ever stand still.
+    changes_kept_days: int = 90
     # Entries one search may return at most.
     size_limit: int = 500
     # Password policy: the shortest one taken, and how many old ones may not come back.
@@ -52,5 +55,7 @@ class DirectorySettings:
             raise ValueError("tls_suites must name what may be spoken")
         if self.password_length < _SHORTEST_PASSWORD:
             raise ValueError("password_length must be at least 8")
+        if not 1 <= self.changes_kept_days <= _LONGEST_KEPT:
+            raise ValueError("changes_kept_days must be from 1 to 9999")
         if self.timeout <= timedelta(0):
             raise ValueError("timeout must be positive")

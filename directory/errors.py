@@ -6,7 +6,8 @@ Unauthenticated
 NotFound
 ├── NoSuchPerson
 ├── NoSuchOrganisation
-└── NoSuchDevice
+├── NoSuchDevice
+└── NoSuchChange
 Invalid
 ├── BadName                 what cannot be a name of this directory
 ├── NoSuchRole
@@ -14,7 +15,8 @@ Invalid
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
 ├── DutiesConflict          three powers, three people
-└── RoleNotForCitizens
+├── RoleNotForCitizens
+└── ChangedSince            what was to be undone has been changed again, or was settled already
 Forbidden
 └── OwnRole                 nobody gives powers to themselves
 Unavailable
@@ -53,6 +55,13 @@ class NoSuchDevice(NotFound):
 
     code = "no_such_device"
     message = N_("There is no such device in the directory.")
+
+
+class NoSuchChange(NotFound):
+    """No unrecorded change has this number."""
+
+    code = "no_such_change"
+    message = N_("There is no such change.")
 
 
 class BadName(Invalid):
@@ -100,6 +109,13 @@ class RoleNotForCitizens(Conflict):
 
     code = "role_not_for_citizens"
     message = N_("Only a civil servant can hold this role.")
+
+
+class ChangedSince(Conflict):
+    """The entry is no longer as the unrecorded change left it, so taking that back would take back more."""
+
+    code = "changed_since"
+    message = N_("This has been changed again since, or is settled already. Look at the entry as it is now.")
 
 
 class OwnRole(Forbidden):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -13,9 +14,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     delete,
+    func,
     insert,
     select,
     update,
@@ -23,7 +26,7 @@ from sqlalchemy import (
 
 from core.db import Database, Drain, Outbox
 
-from .ldap import changes
+from .ldap import accesslog, changes
 from .ldap.changes import Change
 
 _metadata = MetaData()
@@ -44,7 +47,37 @@ _register = Table(
     Column("name", String(16), primary_key=True),
     Column("last", BigInteger, nullable=False),
 )
+# How each change that was written down will look in the server's log; gone when it has been seen there.
+_expected = Table(
+    "expected",
+    _metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(32), nullable=False, index=True),
+    Column("trace", String(64), nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+_watched = Table(
+    "watched",
+    _metadata,
+    Column("name", String(16), primary_key=True),
+    Column("place", String(40), nullable=False),
+    Column("csn", String(64), nullable=False),
+)
+_unrecorded = Table(
+    "unrecorded",
+    _metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("found", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
 _outbox = Outbox(_metadata)
+
+
+_MOST_AT_ONCE = 500
+"""A database takes so many values in one statement at any rate."""
 
 
 class State(StrEnum):
@@ -80,6 +113,39 @@ class Undertaking:
     def takes_away(self) -> bool:
         """Its record was committed with it."""
         return self.failure is None
+
+
+class Fate(StrEnum):
+    """What became of a change that nobody recorded."""
+
+    OPEN = "open"
+    UNDONE = "undone"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noticed:
+    """One change as the server's log tells it, ready to be compared with what was expected."""
+
+    id: str
+    trace: str
+    # Where it stands in the server's log, and its own number.
+    place: str
+    csn: str
+    body: bytes
+    # What is recorded if nobody expected it; None if it does not matter then.
+    alarm: Note | None
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """A change that nobody expected."""
+
+    position: int
+    # Epoch seconds.
+    found: int
+    fate: Fate
+    body: bytes
 
 
 class Store:
@@ -141,6 +207,74 @@ class Store:
                 connection.execute(update(_register).where(_register.c.name == "entries").values(last=last + count))
         return range(last + 1, last + 1 + count)
 
+    def expect(self, key: str, series: Sequence[Change]) -> None:
+        """Announce further changes of an undertaking, before they are made."""
+        with self._database.transaction() as connection:
+            _expect(connection, key, series)
+
+    def expect_if_new(self, undertaking: Undertaking) -> None:
+        """Announce the changes of an undertaking that was written down by a release which did not."""
+        with self._database.transaction() as connection:
+            query = select(_expected.c.position).where(_expected.c.key == undertaking.key).limit(1)
+            if connection.execute(query).one_or_none() is None:
+                _expect(connection, undertaking.key, undertaking.changes)
+
+    def settled(self) -> list[int]:
+        """What is still expected of undertakings that are closed: whatever they did is in the server's log by now."""
+        under_way = select(_journal.c.key)
+        query = select(_expected.c.position).where(_expected.c.key.not_in(under_way)).limit(_MOST_AT_ONCE)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def forget_expected(self, positions: Sequence[int]) -> None:
+        """Expect these no longer."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(_expected).where(_expected.c.position.in_(positions)))
+
+    def watched(self) -> tuple[str, str]:
+        """How far the server's log has been read: the place, and the number of the last change; empty at first."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(_watched)).one_or_none()
+        return (row.place, row.csn) if row else ("", "")
+
+    def notice(self, found: Sequence[Noticed], *, at: int) -> int:
+        """Compare with what was expected; what was not is kept and goes to the record. Returns how many those are.
+
+        Raises:
+            OutboxFull: nothing was noticed; to be repeated.
+        """
+        alarms = 0
+        with self._database.transaction() as connection:
+            for each in found:
+                alarms += _compare(connection, each, at)
+            if found:
+                _go_on(connection, found[-1].place, found[-1].csn)
+        return alarms
+
+    def unrecorded(self, *, limit: int) -> list[Unrecorded]:
+        """The newest changes that nobody expected; those still open first."""
+        is_settled = _unrecorded.c.state != Fate.OPEN
+        query = select(_unrecorded).order_by(is_settled, _unrecorded.c.position.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [_unrecorded_of(row) for row in connection.execute(query)]
+
+    def unrecorded_at(self, position: int) -> Unrecorded | None:
+        """One of them."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(_unrecorded).where(_unrecorded.c.position == position)).one_or_none()
+        return _unrecorded_of(row) if row else None
+
+    def unsettled(self) -> int:
+        """How many are open."""
+        query = select(func.count()).select_from(_unrecorded).where(_unrecorded.c.state == Fate.OPEN)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
+
+    def settle(self, position: int, fate: Fate) -> None:
+        """Say what became of one."""
+        with self._database.transaction() as connection:
+            connection.execute(update(_unrecorded).where(_unrecorded.c.position == position).values(state=fate))
+
     def check(self) -> None:
         """See that the database answers."""
         self._database.check()
@@ -163,6 +297,39 @@ def _put(connection: Connection, undertaking: Undertaking) -> None:
             failure=_bytes(_optional(undertaking.failure)),
         )
     )
+
+    _expect(connection, undertaking.key, undertaking.changes)
+
+
+def _expect(connection: Connection, key: str, series: Sequence[Change]) -> None:
+    if series:
+        rows = [{"key": key, "trace": accesslog.trace(change)} for change in series]
+        connection.execute(insert(_expected), rows)
+
+
+def _compare(connection: Connection, noticed: Noticed, at: int) -> bool:
+    """Whether it is news that nobody expected."""
+    first = select(func.min(_expected.c.position)).where(_expected.c.trace == noticed.trace)
+    expected = connection.execute(first).scalar_one()
+    if expected is not None:
+        connection.execute(delete(_expected).where(_expected.c.position == expected))
+        return False
+    known = select(_unrecorded.c.position).where(_unrecorded.c.id == noticed.id)
+    if noticed.alarm is None or connection.execute(known).one_or_none() is not None:
+        return False
+    kept = {"id": noticed.id, "found": at, "state": Fate.OPEN, "body": noticed.body}
+    connection.execute(insert(_unrecorded).values(**kept))
+    _outbox.put(connection, key=noticed.alarm.key, body=noticed.alarm.body)
+    return True
+
+
+def _go_on(connection: Connection, place: str, csn: str) -> None:
+    connection.execute(delete(_watched))
+    connection.execute(insert(_watched).values(name="changes", place=place, csn=csn))
+
+
+def _unrecorded_of(row: Row[Any]) -> Unrecorded:
+    return Unrecorded(row.position, row.found, Fate(row.state), row.body)
 
 
 def _optional(note: Note | None) -> tuple[Note, ...]:

@@ -4,7 +4,7 @@
 What an administrator reads about people is recorded before it is shown; every change goes to the one writer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
@@ -25,6 +25,7 @@ ADMINISTRATOR = "directory-administrator"
 LONGEST_REASON = 500
 PAGE = 25
 """Entries on one page of a list."""
+MOST_SHOWN = 100
 
 # Words of the tree that pages show; templates translate them by key.
 WORDS = {
@@ -38,6 +39,20 @@ WORDS = {
     "tax": N_("tax"),
     "social": N_("social insurance"),
     "seal": N_("sealing documents"),
+    # What was done to the tree, where, and what became of it.
+    "add": N_("Entered"),
+    "modify": N_("Changed"),
+    "delete": N_("Removed"),
+    "modrdn": N_("Renamed"),
+    "gap": N_("Notes missing"),
+    "people": N_("People"),
+    "organisations": N_("Organisations"),
+    "devices": N_("Devices"),
+    "mandates": N_("Mandates"),
+    "roles": N_("Roles"),
+    "elsewhere": N_("elsewhere"),
+    "undone": N_("undone"),
+    "kept": N_("kept"),
 }
 LEVELS = (N_("not proofed"), N_("claimed"), N_("documents checked"), N_("checked face to face"))
 CLEARANCES = (N_("none"), N_("internal"), N_("confidential"), N_("secret"))
@@ -46,6 +61,8 @@ DONE = {
     "enabled": N_("Enabled again."),
     "granted": N_("Role granted."),
     "withdrawn": N_("Role withdrawn. It ends everywhere within a second."),
+    "undone": N_("Undone. The entry is as it was before."),
+    "kept": N_("Kept, and recorded from now on."),
 }
 
 
@@ -60,10 +77,12 @@ def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, cloc
     """All pages of the desk."""
     desk = Blueprint("directory", __name__, template_folder="templates")
     _add_words(desk)
-    _add_people(desk, writer, guard, _Readings(recorder, clock))
+    readings = _Readings(recorder, clock)
+    _add_people(desk, writer, guard, readings)
     _add_changes(desk, writer, guard)
     _add_things(desk, writer, guard)
     _add_import(desk, writer, guard)
+    _add_unrecorded(desk, writer, guard, readings)
     return desk
 
 
@@ -76,8 +95,12 @@ class _Readings:
 
     def searched(self, text: str, people: tuple[Person, ...]) -> None:
         """A list of people; what was searched for may be a name and is sealed under the administrator's key."""
-        subjects = ",".join(person.subject for person in people)
-        self._record("directory.people.searched", identity().subject, sealed={"text": text}, shown=subjects)
+        self.listed(text, [person.subject for person in people])
+
+    def listed(self, text: str, subjects: Iterable[str]) -> None:
+        """Something about these people."""
+        shown = ",".join(subjects)
+        self._record("directory.people.searched", identity().subject, sealed={"text": text}, shown=shown)
 
     def opened(self, person: Person) -> None:
         """One person's page."""
@@ -249,3 +272,29 @@ def _add_import(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
 
 def _import_page(*, report: ImportReport | None = None, problem: str = "") -> str:
     return render_template("directory/import.html", report=report, problem=problem, section="import")
+
+
+def _add_unrecorded(desk: Blueprint, writer: DirectoryWriter, guard: Guard, readings: _Readings) -> None:
+    @desk.context_processor
+    def alarms() -> dict[str, object]:
+        return {"unrecorded": writer.unrecorded.open()}
+
+    @desk.get("/unrecorded")
+    @guard.person(ADMINISTRATOR)
+    def unrecorded() -> str:
+        changes = writer.unrecorded.newest()
+        readings.listed("", sorted({change.subject for change in changes if change.subject})[:MOST_SHOWN])
+        done = DONE.get(query_text("done", longest=20), "")
+        return render_template("directory/unrecorded.html", changes=changes, done=done, section="unrecorded")
+
+    @desk.post("/unrecorded/<int:number>/undo")
+    @guard.person(ADMINISTRATOR)
+    def undo(number: int) -> Answer:
+        writer.unrecorded.undo(number, actor=identity().subject)
+        return redirect(url_for("directory.unrecorded", done="undone"), 303)
+
+    @desk.post("/unrecorded/<int:number>/keep")
+    @guard.person(ADMINISTRATOR)
+    def keep(number: int) -> Answer:
+        writer.unrecorded.keep(number, actor=identity().subject, reason=form_text("reason", longest=LONGEST_REASON))
+        return redirect(url_for("directory.unrecorded", done="kept"), 303)

@@ -22,7 +22,7 @@ from ..users import Users
 
 ROLE = "directory"
 _HOME = Path(web.__file__).parent
-_REPLAY_SECONDS = 1.0
+_HOUSE_SECONDS = 1.0
 _log = logger(__name__)
 
 
@@ -53,7 +53,7 @@ def application(context: Context) -> Flask:
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=lock)
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
-    threading.Thread(target=_keep_replaying, args=(keeper,), name="directory-replay", daemon=True).start()
+    threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
     guard = context.guard(ROLE, audience=context.site.host("directory"))
 
     def ready() -> None:
@@ -106,16 +106,20 @@ def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[
     )
 
 
-def _keep_replaying(keeper: DirectoryWriter) -> None:
-    # Also carries out what was decided while slapd was down.
+def _keep_house(keeper: DirectoryWriter) -> None:
+    # Carries out what was decided while slapd was down, and looks for what was changed past the writer.
     pause = threading.Event()
-    while not pause.wait(_REPLAY_SECONDS):
-        try:
-            keeper.replay()
-        except TallygateError as error:
-            _log.warning("replay_waits", code=error.code)
-        except Exception:  # noqa: BLE001 - without this thread what was taken away would stay in the tree
-            _log.error("replay_failed", exc_info=True)
+    while not pause.wait(_HOUSE_SECONDS):
+        for name, work in (("replay", keeper.replay), ("watch", keeper.watch.look)):
+            try:
+                alarms = work()
+            except TallygateError as error:
+                _log.warning(f"{name}_waits", code=error.code)
+            except Exception:  # noqa: BLE001 - without this thread what was taken away would stay in the tree
+                _log.error(f"{name}_failed", exc_info=True)
+            else:
+                if alarms:
+                    _log.error("changed_without_record", changes=alarms)
 
 
 def _base_tree(context: Context, key: str, outcome: Outcome, *, already_there: bool = False) -> Event:

@@ -17,6 +17,9 @@ class Verb(StrEnum):
     REPLACE = "replace"
     INCLUDE = "include"
     EXCLUDE = "exclude"
+    REMOVE = "remove"
+    # ``value`` is the new name.
+    RENAME = "rename"
     # Nothing is made: tells whether the entry was changed by other means since this was written down.
     WITNESS = "witness"
 
@@ -42,11 +45,21 @@ class Change:
         if self.verb is Verb.ADD:
             pool.add(self.dn, self.content)
         elif self.verb is Verb.REPLACE:
-            pool.replace(self.dn, self.attribute, [self.value])
+            pool.replace(self.dn, self.attribute, [self.value] if self.value else [])
         elif self.verb is Verb.INCLUDE:
             pool.include(self.dn, self.attribute, self.value)
         elif self.verb is Verb.EXCLUDE:
             pool.exclude(self.dn, self.attribute, self.value)
+        elif self.verb is Verb.REMOVE:
+            pool.remove(self.dn)
+        elif self.verb is Verb.RENAME:
+            pool.rename(self.dn, self.value)
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether nobody can do more after it than before."""
+        off = self.verb is Verb.REPLACE and (self.attribute, self.value) == ("tallyEnabled", "FALSE")
+        return off or self.verb in (Verb.EXCLUDE, Verb.REMOVE)
 
     def happened(self, pool: Pool) -> bool:
         """For ``witness``: whether the entry is another than it was."""
@@ -55,12 +68,13 @@ class Change:
         entry = pool.read(self.dn, [self.attribute])
         return entry is not None and entry.text(self.attribute) != self.value
 
-    def take_back(self, pool: Pool) -> None:
-        """Remove what an ``add`` or ``include`` brought; others are never part of a series that can fail midway."""
+    def taking_back(self) -> tuple["Change", ...]:
+        """What removes again what an ``add`` or ``include`` brought; nothing else is part of a series of grants."""
         if self.verb is Verb.ADD:
-            pool.remove(self.dn)
-        elif self.verb is Verb.INCLUDE:
-            pool.exclude(self.dn, self.attribute, self.value)
+            return (Change(verb=Verb.REMOVE, dn=self.dn),)
+        if self.verb is Verb.INCLUDE:
+            return (Change(verb=Verb.EXCLUDE, dn=self.dn, attribute=self.attribute, value=self.value),)
+        return ()
 
 
 def add(dn: str, content: Content) -> Change:

@@ -173,8 +173,20 @@ class Pool:
 
         self._with(work)
 
+    def rename(self, dn: str, to: str) -> None:
+        """Give an entry another name, perhaps elsewhere; if it is gone, there is nothing to name."""
+        rdn, _, above = to.partition(",")
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.rename_s(dn, rdn, newsuperior=above)
+            except ldap.NO_SUCH_OBJECT:
+                return
+
+        self._with(work)
+
     def replace(self, dn: str, attribute: str, values: Sequence[str]) -> None:
-        """Set an attribute to exactly these values; if the entry is gone, there is nothing to set."""
+        """Set an attribute to exactly these values, perhaps none; if the entry is gone, there is nothing to set."""
         content = [value.encode("utf-8") for value in values]
 
         def work(connection: SimpleLDAPObject) -> None:

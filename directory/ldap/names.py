@@ -9,6 +9,9 @@ from ldap.filter import escape_filter_chars
 
 from ..errors import BadName
 
+CHANGES = "cn=changes"
+"""The suffix under which slapd keeps its own notes of what was changed."""
+
 
 @dataclass(frozen=True)
 class Tree:

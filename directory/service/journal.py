@@ -133,6 +133,7 @@ class Journal:
                 else:
                     self._give_up(undertaking)
                 continue
+            self._store.expect_if_new(undertaking)
             try:
                 self._make(undertaking)
             except DirectoryRefused as error:
@@ -148,8 +149,10 @@ class Journal:
         except DirectoryRefused:
             if not undertaking.takes_away:
                 # All of them: a run before this one may have got further.
-                for change in reversed(undertaking.changes):
-                    change.take_back(self._pool)
+                back = [step for change in reversed(undertaking.changes) for step in change.taking_back()]
+                self._store.expect(undertaking.key, back)
+                for step in back:
+                    step.make(self._pool)
                 self._give_up(undertaking)
             raise
         self._finish(undertaking)

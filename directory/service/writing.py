@@ -33,6 +33,8 @@ from . import entering
 from .events import event
 from .journal import Journal
 from .reading import Directory, pool
+from .unrecorded import Unrecorded
+from .watching import Watch
 
 LONGEST_REASON = 500
 
@@ -51,8 +53,12 @@ class DirectoryWriter:
         clock: Clock,
         cost: Cost,
         password_length: int,
+        unrecorded: Unrecorded,
+        watch: Watch,
     ) -> None:
         self.directory = directory
+        self.unrecorded = unrecorded
+        self.watch = watch
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -313,21 +319,19 @@ def open_writer(
         ConfigurationError: the writer's secret is missing or readable by others.
     """
     connections, tree = pool(settings, site=site, role="directory"), Tree(settings.suffix)
+    folder, cost = site.folder("directory"), Cost(settings.hash_memory_kib, settings.hash_passes)
+    journal = Journal(store=store, pool=connections, recorder=recorder, lock=folder / "writer.lock", nudge=nudge)
     return DirectoryWriter(
         directory=Directory(pool=connections, tree=tree, clock=clock),
         pool=connections,
         tree=tree,
-        journal=Journal(
-            store=store,
-            pool=connections,
-            recorder=recorder,
-            lock=site.folder("directory") / "writer.lock",
-            nudge=nudge,
-        ),
+        journal=journal,
         store=store,
         clock=clock,
-        cost=Cost(settings.hash_memory_kib, settings.hash_passes),
+        cost=cost,
         password_length=settings.password_length,
+        unrecorded=Unrecorded(store=store, journal=journal, pool=connections, tree=tree, clock=clock, cost=cost),
+        watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),
     )
 
 

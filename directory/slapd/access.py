@@ -79,6 +79,16 @@ def _who(name: str, tree: Tree) -> str:
     return name if name == "anonymous" else f'dn.exact="{tree.service(name)}"'
 
 
+def changes_rules(tree: Tree, base: str) -> tuple[str, ...]:
+    """Of what was changed the writer alone reads, and no password: values are hidden, not only attributes."""
+    writer, texts = _who("directory", tree), ("reqMod", "reqOld")
+    values = 'val.regex="^(userPassword|pwdHistory)[:;]"'
+    hidden = [f'to dn.subtree="{base}" attrs={name} {values} by * none' for name in texts]
+    # Read, but not searched: a filter with a part of a value is not held against the lines above, and would tell it.
+    shown = f'to dn.subtree="{base}" attrs={",".join(texts)} by {writer} =rd by * none'
+    return (*hidden, shown, f"to * by {writer} read by * none")
+
+
 def limits(tree: Tree) -> tuple[str, ...]:
     """How much one search gives to each reader, as slapd.conf(5) wants it."""
     return tuple(f'dn.exact="{tree.service(name)}" size={MOST_FOR_READERS}' for name in READERS)

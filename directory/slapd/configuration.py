@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import DirectorySettings
-from ..ldap.names import Tree
+from ..ldap.names import CHANGES, Tree
 from . import schema
-from .access import limits, rules
+from .access import changes_rules, limits, rules
 
-_MODULES = ("back_mdb", "memberof", "refint", "unique", "ppolicy")
+_MODULES = ("back_mdb", "memberof", "refint", "unique", "ppolicy", "accesslog")
 _STANDARD_SCHEMAS = ("core", "cosine", "inetorgperson")
 _INDICES = (
     "objectClass eq",
@@ -34,6 +34,8 @@ class Places:
     # What the configuration was made from, written last.
     in_force: Path
     data: Path
+    # The server's own notes of what was changed.
+    changes: Path
     socket: Path
     certificate: Path
     key: Path
@@ -53,6 +55,7 @@ def ldif(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
         _NO_CONFIG_ACCESS,
         _database(settings, places, tree),
         *_overlays(tree),
+        *_changes(settings, places, tree),
     ]
     return "\n".join(blocks)
 
@@ -145,5 +148,25 @@ def _overlays(tree: Tree) -> tuple[str, ...]:
             f"dn: olcOverlay={{3}}ppolicy,{place}\nobjectClass: olcOverlayConfig\nobjectClass: olcPPolicyConfig\n"
             f"olcOverlay: {{3}}ppolicy\nolcPPolicyDefault: cn=default,{tree.branch('policies')}\n"
             "olcPPolicyHashCleartext: TRUE\nolcPPolicyUseLockout: FALSE\n"
+        ),
+    )
+
+
+def _changes(settings: DirectorySettings, places: Places, tree: Tree) -> tuple[str, str]:
+    """Every change, by whomever, in a database of its own, whose one reader compares it with the record."""
+    hidden = "".join(f"olcAccess: {{{i}}}{rule}\n" for i, rule in enumerate(changes_rules(tree, CHANGES)))
+    return (
+        (
+            "dn: olcOverlay={4}accesslog,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\n"
+            f"objectClass: olcAccessLogConfig\nolcOverlay: {{4}}accesslog\nolcAccessLogDB: {CHANGES}\n"
+            "olcAccessLogOps: writes\nolcAccessLogOld: (objectClass=*)\nolcAccessLogSuccess: TRUE\n"
+            f"olcAccessLogPurge: {settings.changes_kept_days}+00:00 01+00:00\n"
+        ),
+        (
+            "dn: olcDatabase={2}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\n"
+            f"olcDatabase: {{2}}mdb\nolcSuffix: {CHANGES}\nolcDbDirectory: {places.changes}\n"
+            # Its overlay writes in this name, which has no password and no entry.
+            f"olcRootDN: cn=root,{CHANGES}\nolcDbMaxSize: {settings.database_bytes}\n"
+            f"olcDbIndex: objectClass,reqStart,entryCSN eq\n{hidden}"
         ),
     )

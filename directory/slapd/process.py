@@ -28,6 +28,7 @@ def places(site: SiteSettings) -> Places:
         configuration=folder / "config",
         in_force=folder / "in-force.ldif",
         data=folder / "data",
+        changes=folder / "changes",
         # The folder lets only the site's own users in, the socket itself anybody.
         socket=site.socket("slapd", "ldapi"),
         certificate=folder / "tls.pem",
@@ -90,7 +91,7 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
         ConfigurationError: slapd does not take it; the old configuration is gone, and the next start repeats this.
     """
     where = places(site)
-    for folder in (where.data.parent, where.data, where.socket.parent):
+    for folder in (where.data.parent, where.data, where.changes, where.socket.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = configuration.ldif(settings, where, tls=where.certificate.exists())
     rules = base.rules(settings)

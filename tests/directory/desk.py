@@ -43,11 +43,11 @@ class Desk:
         self._roles = roles
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        return self._client.get(path, base_url=f"https://{HOST}", headers=self._headers("GET", path), **more)
+        return self._client.get(path, base_url=f"https://{HOST}", headers=self.headers("GET", path), **more)
 
     def post(self, path: str, data: dict[str, Any], *, token: bool = True) -> TestResponse:
         form = {**data, "csrf_token": self._token()} if token else data
-        headers = {**self._headers("POST", path), "Referer": f"https://{HOST}/"}
+        headers = {**self.headers("POST", path), "Referer": f"https://{HOST}/"}
         answer = self._client.post(path, base_url=f"https://{HOST}", headers=headers, data=form)
         # The test client keeps a large body in a file of its own.
         answer.request.input_stream.close()
@@ -58,7 +58,8 @@ class Desk:
         assert found
         return found[1]
 
-    def _headers(self, method: str, path: str) -> dict[str, str]:
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        """What the gateway adds to a request."""
         identity = Identity(
             subject=self._subject,
             kind="person",

@@ -22,12 +22,15 @@ from audit import Event, Outcome, decode_event, encode_event
 from audit.models import Receipt, Wait
 from directory.models import Person, credit_code_check
 from directory.service import DirectoryWriter, open_writer
+from directory.service.watching import ALARM
+from directory.store import Fate
+from tests.directory.test_watching import rogue
 from tests.directory.world import World
 from tests.fakes.recorder import ListRecorder
 
 KILLS = os.environ.get("TALLYGATE_KILLS", "12")
 SEED = int(os.environ.get("TALLYGATE_SEED", "20261120"))
-_WRITING = {"journal.py", "store.py", "changes.py", "connection.py"}
+_WRITING = {"journal.py", "store.py", "changes.py", "connection.py", "unrecorded.py", "watching.py"}
 """Where something is written down or made; a sample is drawn from here."""
 _HOME = str(Path(directory.__file__).parent)
 
@@ -136,6 +139,35 @@ def _device_enabled(scene: Scene) -> bool:
     return scene.world.directory("gateway").device(scene.device).enabled
 
 
+def _settle(writer: DirectoryWriter) -> None:
+    for found in writer.unrecorded.newest():
+        if found.fate is Fate.OPEN:
+            writer.unrecorded.keep(found.number, actor="", reason="x")
+
+
+def _changed_past_us(writer: DirectoryWriter, scene: Scene) -> None:
+    """Somebody else disables the person, or gives another name, and the change is the only one that is not settled."""
+    writer.watch.look()
+    _settle(writer)
+    _enable(writer, scene)
+    writer.watch.look()
+    dn = scene.world.tree.person(scene.person)
+    rogue(
+        scene.world,
+        f"dn: {dn}\nchangetype: modify\nreplace: tallyEnabled\ntallyEnabled: FALSE\n-\nreplace: cn\ncn: {scene.turn}\n",
+    )
+
+
+def _noticed(writer: DirectoryWriter, scene: Scene) -> None:
+    _changed_past_us(writer, scene)
+    assert writer.watch.look() == 1
+
+
+def _undo(writer: DirectoryWriter, scene: Scene) -> None:
+    (number,) = [found.number for found in writer.unrecorded.newest() if found.fate is Fate.OPEN]
+    writer.unrecorded.undo(number, actor="")
+
+
 ACTS = {
     "disable a person": Act(
         "directory.person.disabled", _disable, lambda scene: not scene.seen().enabled, _enable, takes_away=True
@@ -169,6 +201,14 @@ ACTS = {
         _entered,
         lambda *_: None,
     ),
+    "notice a change": Act(
+        ALARM,
+        lambda writer, _scene: writer.watch.look(),
+        lambda scene: bool(scene.world.writer().unrecorded.open()),
+        _changed_past_us,
+        takes_away=True,
+    ),
+    "undo a change": Act("directory.change.undone", _undo, lambda scene: scene.seen().enabled, _noticed),
 }
 """Every verb of the writer that changes something."""
 

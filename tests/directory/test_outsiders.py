@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every identity sees of every kind of entry, whole, and what outsiders who want more run into."""
 
+import base64
 import re
 import subprocess
 
@@ -21,7 +22,11 @@ REGISTER = {"uid", "mail", "tallyProofingDate", "tallyProofingEvidence"}
 ORGANISATION = {"objectClass", "tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency"}
 DEVICE = {"objectClass", "tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"}
 MANDATE = {"objectClass", "tallyId", "tallyHolder", "tallyOrganisation", "tallyScope", "tallyUntil"}
-KINDS = ("person", "organisation", "device", "mandate", "role", "portal", "service", "policy", "configuration", "root")
+KINDS = (
+    "person", "organisation", "device", "mandate", "role", "portal", "service", "policy", "configuration", "root",
+    "change",
+)  # fmt: skip
+CHANGE = {"objectClass", "reqStart", "reqEnd", "reqType", "reqSession", "reqAuthzID", "reqDN", "reqResult", "reqMod"}
 
 # Identity: kind of entry: the attributes seen. What is not listed is not seen at all.
 SEEN: dict[str, dict[str, set[str]]] = {
@@ -36,6 +41,7 @@ SEEN: dict[str, dict[str, set[str]]] = {
         "mandate": MANDATE,
         "role": {"objectClass", "cn", "member"},
         "portal": {"objectClass", "cn"},
+        "change": CHANGE | {"reqEntryUUID"},
     },
     "a person": {},
     "the machine's root user": {},
@@ -59,7 +65,10 @@ def places(filled: World) -> dict[str, str]:
         f"(tallyHolder={agent.subject})", "1.1",
     )  # fmt: skip
     mandate = re.search(r"^dn: (.+)$", found.stdout, re.MULTILINE)
+    noted = filled.as_service("directory", "ldapsearch", "-LLL", "-z", "1", "-b", "cn=changes", "(reqType=add)", "1.1")
+    change = re.search(r"^dn: (.+)$", noted.stdout, re.MULTILINE)
     assert mandate
+    assert change
     return {
         "person": tree.person(holder.subject),
         "organisation": tree.organisation("tax-bureau"),
@@ -71,6 +80,7 @@ def places(filled: World) -> dict[str, str]:
         "policy": f"cn=default,{tree.branch('policies')}",
         "configuration": "olcDatabase={1}mdb,cn=config",
         "root": "",
+        "change": change[1],
     }
 
 
@@ -212,6 +222,24 @@ def test_nobody_writes_past_the_rules(filled: World, places: dict[str, str], rol
     attribute = line.partition(":")[0]
     done = modify(filled, role, f"dn: {places[kind]}\nchangetype: modify\nreplace: {attribute}\n{line}\n")
     assert done.returncode != 0
+
+
+def test_the_servers_own_notes_show_nobody_a_password(filled: World) -> None:
+    person = filled.directory("directory").person_by_username("li.na")
+    for word in ("one pass phrase or", "another pass phrase"):
+        filled.writer().set_password(person.subject, word, actor="")
+    for identity in SEEN:
+        found = as_(filled, identity, "ldapsearch", "-LLL", "-z", "0", "-b", "cn=changes", "(objectClass=*)", "*", "+")
+        assert ("reqMod" in found.stdout) is (identity == "directory")
+        for line in found.stdout.splitlines():
+            assert not line.startswith(("reqMod: userPassword", "reqOld: userPassword", "reqOld: pwdHistory"))
+        assert "ARGON2" not in found.stdout
+        assert base64.b64encode(b"userPassword")[:12].decode() not in found.stdout
+        for where in ("(reqMod=userPassword*)", "(reqOld=userPassword*)", "(reqMod=*ARGON2*)", "(reqOld=pwdHistory*)"):
+            told = as_(filled, identity, "ldapsearch", "-LLL", "-b", "cn=changes", where, "reqDN")
+            assert "reqDN" not in told.stdout
+    done = modify(filled, "directory", "dn: cn=changes\nchangetype: delete\n")
+    assert done.returncode == 50
 
 
 def test_a_search_elsewhere_is_not_sent_elsewhere(filled: World) -> None:

@@ -43,6 +43,7 @@ def test_lockout_is_off_and_hashing_stands_on_the_frontend() -> None:
         configuration=Path("/c"),
         in_force=Path("/f"),
         data=Path("/d"),
+        changes=Path("/n"),
         socket=Path("/s"),
         certificate=Path("/t"),
         key=Path("/k"),

@@ -186,6 +186,20 @@ def _directory() -> Iterator[Door]:
     )
     yield Door(**desk, method="GET", rule="/import")
     yield Door(**desk, method="POST", rule="/import", takes="table", form_at="/import")
+    yield Door(**desk, method="GET", rule="/unrecorded", query=("done",))
+    number = {"int:number": "999999"}
+    yield Door(
+        **desk, method="POST", rule="/unrecorded/<int:number>/undo", known=number, takes="form", form_at="/import"
+    )
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/unrecorded/<int:number>/keep",
+        known=number,
+        takes="form",
+        fields={"reason": "because"},
+        form_at="/import",
+    )
 
 
 def _gateway() -> Iterator[Door]:

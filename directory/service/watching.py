@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Follows the server's own log of changes; what stands there and was not written down before is an alarm.
+
+The journal writes down how each change will look in that log before it makes it. Here every line of the log takes one
+such expectation away, and a line for which there is none was made by somebody else: with a stolen secret, or past us.
+Expectations of closed undertakings that no line came for (what was to be entered was there already) are dropped once
+the log has been read past them, so that nothing can hide behind them later.
+"""
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audit import Event, Outcome, encode_event
+from core.clock import Clock
+
+from ..ldap import Pool, Tree, accesslog
+from ..ldap.accesslog import Seen
+from ..store import Note, Noticed, Store
+from .events import SOURCE
+from .unrecorded import about
+
+ALARM = "directory.change.unrecorded"
+PAGE = 200
+GAP = "gap"
+"""What a stretch of the log that is gone, unread, is called in place of a verb."""
+
+
+class Watch:
+    """One process at a time watches; the others find the lock taken and do nothing."""
+
+    def __init__(
+        self, *, store: Store, pool: Pool, tree: Tree, clock: Clock, lock: Path, nudge: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._pool = pool
+        self._tree = tree
+        self._clock = clock
+        self._lock = lock
+        self._nudge = nudge
+
+    def look(self) -> int:
+        """Read what is new to the end and return how much of it nobody had written down.
+
+        Raises:
+            DirectoryUnavailable: the server does not answer; look again later.
+            OutboxFull: the alarms cannot be recorded now; look again later.
+        """
+        with self._first() as first:
+            if not first:
+                return 0
+            # Whatever these did is in the log before it is read.
+            settled = self._store.settled()
+            alarms = self._gap()
+            more = True
+            while more:
+                place, _ = self._store.watched()
+                found = accesslog.read(self._pool, after=place, limit=PAGE)
+                alarms += self._notice(found)
+                more = len(found) == PAGE
+            self._store.forget_expected(settled)
+        if alarms:
+            self._nudge()
+        return alarms
+
+    def _gap(self) -> int:
+        """An alarm if the server has cleared from its log what was not read, or the whole log is another one."""
+        _, csn = self._store.watched()
+        cleared = accesslog.forgotten_until(self._pool)
+        if not csn or (cleared and cleared <= csn):
+            return 0
+        return self._notice([Seen(id=f"gap {csn}", place="", csn=cleared, by="", verb=GAP, dn="")])
+
+    def _notice(self, found: list[Seen]) -> int:
+        at = self._clock.now()
+        return self._store.notice([self._noticed(seen) for seen in found], at=int(at.timestamp()))
+
+    def _noticed(self, seen: Seen) -> Noticed:
+        alarm = None if seen.changes_nothing else self._alarm(seen)
+        return Noticed(
+            id=seen.id,
+            trace=seen.trace(),
+            place=seen.place,
+            csn=seen.csn,
+            body=accesslog.dump(seen),
+            alarm=Note(alarm.key, encode_event(alarm)) if alarm else None,
+        )
+
+    def _alarm(self, seen: Seen) -> Event:
+        whom = about(seen, self._tree)
+        tail = f",{self._tree.branch('services')}".lower()
+        service = seen.by.lower().removesuffix(tail).removeprefix("cn=") if seen.by.lower().endswith(tail) else ""
+        sealed = {"entry": seen.dn, "before": seen.before_text, "after": seen.after_text} if whom.subject else {}
+        return Event(
+            # The same line of the server's log is the same entry of the record, however often it is read.
+            key=hashlib.sha256(f"{ALARM} {seen.id}".encode()).hexdigest()[:32],
+            type=ALARM,
+            outcome=Outcome.SUCCESS,
+            at=self._clock.now(),
+            source=SOURCE,
+            subject=whom.subject,
+            organisation=whom.organisation,
+            object=seen.id,
+            attributes={
+                "change": seen.verb,
+                "place": whom.place,
+                "names": seen.names,
+                "by": service or "somebody else",
+            },
+            sealed={name: value[:_LONGEST_SEALED] for name, value in sealed.items() if value},
+        )
+
+    @contextmanager
+    def _first(self) -> Iterator[bool]:
+        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+_LONGEST_NAMES = 500
+_LONGEST_SEALED = 8_000
+"""Characters; an entry of the record holds 64 KiB, and the whole of it is kept here."""
