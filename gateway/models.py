@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns of a decision: the question nginx asks, who the caller turned out to be, and the answer."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -109,6 +110,8 @@ class Ruling:
     # Ids of policies and zone rows.
     policies: tuple[str, ...] = ()
     version: str = ""
+    # What the entry keeps of the question that the policies were asked, for replaying it.
+    asked: Mapping[str, str | int | bool] = field(default_factory=dict)
 
     @property
     def allowed(self) -> bool:

@@ -14,3 +14,4 @@ from .models import Code as Code
 from .models import Decision as Decision
 from .models import DecisionRequest as DecisionRequest
 from .models import ResourceClass as ResourceClass
+from .record import noted as noted

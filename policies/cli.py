@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tallygate policies``: check, test, release and explain."""
+"""``tallygate policies``: check, test, compare, release, take back and explain."""
 
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from audit.client import RecorderClient
+from core.calls import Peer
 from core.clock import SystemClock
 from core.config import ConfigurationError, Document
 from core.site import SiteSettings
 
 from . import bundle
+from . import replay as replaying
 from .config import SHIPPED, PolicySettings
 from .keys import read_policy_key, read_release_key
-from .models import DecisionRequest
+from .models import DecisionRequest, Past
+from .record import read
 from .release import Release
+from .replay import Change
 
 _SOURCE = click.option(
     "--source",
@@ -33,6 +40,12 @@ _SITE = click.option(
 )
 
 
+_CANDIDATE = click.option(
+    "--source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the candidate; the site's own source folder by default.",
+)
+_DAYS = click.option("--days", type=click.IntRange(1, 3650), default=7, help="How far to look back.")
 _ACTOR = click.option("--actor", required=True, help="Who releases; goes into the record.")
 
 
@@ -89,6 +102,69 @@ def rollback(version: str, configuration: Path, actor: str) -> None:
     key = read_policy_key(site.public / "policy-key.pem")
     files = bundle.read_version(site.public / "policies", version, key)
     _put_in_force(configuration, files, actor=actor)
+
+
+@policies.command()
+@_SITE
+@_CANDIDATE
+def diff(configuration: Path, source: Path | None) -> None:
+    """Show which lines of both case tables a candidate answers otherwise than what is in force."""
+    before, after = _in_force(configuration), _candidate(configuration, source)
+    _tell(replaying.changes(Counter({*before.questions, *after.questions}), before=before.decide, after=after.decide))
+
+
+@policies.command()
+@_SITE
+@_CANDIDATE
+@_DAYS
+def replay(configuration: Path, source: Path | None, days: int) -> None:
+    """Ask a candidate what was asked in the last days: who would gain access, and who would lose it.
+
+    Mandates are not in the record: a policy about them cannot be replayed.
+    """
+    before, after = _in_force(configuration), _candidate(configuration, source)
+    asked = replaying.questions(_past(configuration, days))
+    click.echo(f"{asked.total()} decisions, {len(asked)} different questions")
+    _tell(replaying.changes(asked, before=before.decide, after=after.decide))
+
+
+@policies.command()
+@_SITE
+@_DAYS
+def usage(configuration: Path, days: int) -> None:
+    """Show how often each policy decided in the last days; one that never did may be superfluous."""
+    click.echo("  hits  alone  policy")
+    for use in replaying.usage(_past(configuration, days), _in_force(configuration).policies):
+        click.echo(f"{use.hits:>6} {use.alone:>6}  {use.name}")
+
+
+def _tell(changes: Sequence[Change]) -> None:
+    for change in changes:
+        click.echo(
+            f"{'GAINS' if change.gains else 'LOSES'} {change.resource} from {change.from_zone}: {change.group}, "
+            f"{change.times} times, {change.subjects} of them different; {change.was} becomes {change.becomes} "
+            f"because of {', '.join(change.because) or 'nothing that permits'}"
+        )
+    click.echo(f"{len(changes)} changes")
+
+
+def _past(configuration: Path, days: int) -> Iterator[Past]:
+    site = _site(configuration)
+    peer = Peer(
+        path=site.socket("audit"),
+        caller="app",
+        secret=site.pair_secret(holder="app", caller="app", callee="audit"),
+        timeout=60,
+    )
+    try:
+        yield from read(peer, since=SystemClock().now() - timedelta(days=days))
+    finally:
+        peer.close()
+
+
+def _candidate(configuration: Path, source: Path | None) -> Release:
+    chosen = source or Document.read(configuration).section("policies", PolicySettings).source
+    return Release(_files(chosen), version="candidate")
 
 
 def _put_in_force(configuration: Path, files: dict[str, bytes], *, actor: str) -> None:

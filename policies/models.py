@@ -124,3 +124,13 @@ class Decision:
     step_up: int | None
     # Version of the policies that decided.
     version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """One decision as it stands in the record."""
+
+    request: DecisionRequest
+    allowed: bool
+    # Ids of the policies and zone rows that decided.
+    reasons: tuple[str, ...]

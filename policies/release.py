@@ -65,6 +65,11 @@ class Release:
         """How many lines the table has."""
         return len(self._cases)
 
+    @property
+    def questions(self) -> tuple[DecisionRequest, ...]:
+        """What the table asks."""
+        return tuple(case.request for case in self._cases)
+
     def failures(self) -> list[str]:
         """What the table finds wrong."""
         return failures(self._cases, self.decide, self.policies)

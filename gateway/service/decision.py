@@ -16,7 +16,7 @@ from core.errors import Unavailable
 from core.identity import Identity, IdentityIssuer
 from core.log import logger
 from core.site import SiteSettings
-from policies import Action, Decision, DecisionRequest
+from policies import Action, Decision, DecisionRequest, noted
 
 from ..config import LISTENERS, GatewaySettings, Route
 from ..errors import BadTarget, Reason, Refused
@@ -125,7 +125,8 @@ class Decider:
                 if refused.reason is not Reason.LOGIN:
                     raise
             # 7. What the policies say.
-            decision = self._engine.decide(_request(caller, resource, route, target, zone=question.listener, at=at))
+            asked = _request(caller, resource, route, target, zone=question.listener, at=at)
+            decision = self._engine.decide(asked)
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
                 self._attempts.refused(question.address)
@@ -148,6 +149,7 @@ class Decider:
             step_up=decision.step_up,
             policies=decision.reasons,
             version=decision.version,
+            asked=noted(asked),
         )
 
     def _place(self, question: Question) -> tuple[str, Route, str]:
@@ -246,6 +248,7 @@ def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> 
         attributes["policies"] = " ".join(ruling.policies)
     if ruling.route is not None:
         attributes["to_zone"] = ruling.route.zone
+    attributes |= ruling.asked
     sealed: dict[str, str] = {}
     if caller.subject:
         # Where somebody went is as personal as who it was.

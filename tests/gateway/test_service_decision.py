@@ -19,6 +19,7 @@ from directory import Mandate, Proofing
 from gateway.models import Answer, Question
 from gateway.service.decision import network
 from policies import Decision
+from policies.record import past
 from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate
 
 
@@ -65,6 +66,24 @@ def test_a_permit_is_recorded_with_who_what_where_how_and_which_policy(unit: Gat
     assert (event.session, event.zone, event.decision, event.policy) == ("sid-1", "external", answer.decision, "7")
     assert event.sealed == {"name": "Li Wei", "address": "203.0.113.7", "path": "/declaration"}
     assert event.attributes["policies"] == "p1"
+
+
+def test_the_entry_keeps_the_question_so_that_it_can_be_asked_again(unit: Gateway) -> None:
+    unit.directory.people[SUBJECT] = unit.person(roles=frozenset({"citizen", "b"}), organisation="water", clearance=1)
+    ask(unit, unverified_cookie=unit.open_session())
+    ask(unit, unverified_target="/")
+    ask(unit, **device_question())
+    assert len(unit.recorder.events) == 3
+    for event, asked in zip(unit.recorder.events, unit.engine.asked, strict=True):
+        shown = {
+            "policy": event.policy, "subject": event.subject, "organisation": event.organisation,
+            "object": event.object, "zone": event.zone, "outcome": event.outcome, "time": event.at.isoformat(),
+            "attributes": event.attributes,
+        }  # fmt: skip
+        kept = past(shown)
+        assert kept is not None
+        assert kept.request == asked
+        assert kept.reasons == ("p1",)
 
 
 def test_officers_read_the_name_in_their_own_script(unit: Gateway) -> None:
