@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Has everything loaded that the libraries would fetch in the middle of their work: a reading process opens no file."""
+"""Gets a reading process ready: later it opens no file, so what libraries fetch while they work is fetched now."""
 
 import codecs
 from datetime import datetime
@@ -11,6 +11,8 @@ from pyhanko.pdf_utils.crypt import pdfmac
 from pyhanko.pdf_utils.metadata import xmp_xml
 from pyhanko.sign.validation import pdf_embedded
 
+from . import shortcuts
+
 _MODULES = (backends, filters, pdfmac, pdf_embedded, xmp_xml)
 _ENCODINGS = (
     "ascii", "cp1252", "hex", "idna", "latin1", "punycode", "raw_unicode_escape", "utf-8", "utf-8-sig",
@@ -19,7 +21,8 @@ _ENCODINGS = (
 
 
 def load() -> None:
-    """Fetch it now."""
+    """Fetch it, and take the shortcuts."""
+    shortcuts.install()
     for name in _ENCODINGS:
         codecs.lookup(name)
     # The backend itself is imported by whoever asks for it.

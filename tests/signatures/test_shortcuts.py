@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shortcut answers what the library's own function answers: the same value, the same place, the same refusal."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asn1crypto import x509
+from hypothesis import given
+from hypothesis import strategies as st
+from pyhanko.pdf_utils import generic
+
+from signatures.pades import shortcuts
+
+_SLOWLY = generic.read_hex_string_from_stream
+_PREPARE: Callable[[Any, str], str] = x509.NameTypeAndValue._ldap_string_prep
+
+
+def read(function: Callable[[Any], Any], content: bytes) -> tuple[str, object, int]:
+    stream = io.BytesIO(content)
+    stream.seek(2)
+    try:
+        found = function(stream)
+    except Exception as error:  # noqa: BLE001 - whatever the library raises, both must
+        return type(error).__name__, str(error), 0
+    return type(found).__name__, found, stream.tell()
+
+
+@given(st.text("0123456789abcdefABCDEF<> \n\r\t\0%x", max_size=60).map(str.encode))
+def test_any_hexadecimal_string_is_read_alike(content: bytes) -> None:
+    whole = b"[ <" + content + b"> >>"
+    assert read(shortcuts.read_hex_string, whole) == read(_SLOWLY, whole)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 4093, 4094, 4095, 4096, 4097, 9000, 20000])
+def test_long_strings_are_read_alike_wherever_a_chunk_ends(size: int) -> None:
+    for content in (b"a" * size, b"FE" * size, b"fEfF" + b"00" * size, b"7" * size + b"\n", b"7" * size + b"g"):
+        for end in (b">", b"> /X", b""):
+            whole = b"[ <" + content + end
+            assert read(shortcuts.read_hex_string, whole) == read(_SLOWLY, whole)
+
+
+@given(st.text(max_size=30))
+def test_any_part_of_a_name_is_prepared_alike(text: str) -> None:
+    def ask(prepare: Callable[[], str]) -> str:
+        try:
+            return prepare()
+        except ValueError as error:
+            return f"refused: {error}"
+
+    expected = ask(lambda: _PREPARE(None, text))
+    assert [ask(lambda: shortcuts.prepared(text)) for _ in range(2)] == [expected] * 2
+
+
+def test_this_process_reads_without_shortcuts() -> None:
+    """Otherwise the tests that compare both would compare a function with itself."""
+    assert generic.read_hex_string_from_stream is _SLOWLY
+    assert _SLOWLY.__module__ == generic.__name__
