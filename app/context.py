@@ -14,9 +14,11 @@ import directory.config
 import directory.service
 from audit import Feed, Recorder
 from audit.client import FeedClient, RecorderClient
+from audit.config import AuditSettings
+from audit.witness import Policy, PolicyRefused
 from core.calls import PairSecrets, Peer
 from core.clock import Clock, SystemClock
-from core.config import Document, secret
+from core.config import ConfigurationError, Document, secret
 from core.db import Database
 from core.identity import IdentityVerifier
 from core.site import ROLES, SiteSettings
@@ -26,6 +28,7 @@ from .files import private_text
 from .files import write_secret as write_secret  # noqa: PLC0414 - offered to the wirings
 
 S = TypeVar("S")
+_ADDRESSES = ("http://", "https://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,31 @@ class Context:
             caller=role,
             secret=self.site.pair_secret(holder=role, caller=role, callee="audit"),
             log_key=self.log_key,
+            policy=self.witness_policy("witness_policy"),
         )
+
+    def witness_policy(self, setting: str) -> Policy | None:
+        """The policy file that one of the settings ``audit.witness_...`` names; None if it names none.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+        """
+        path: Path | None = getattr(self.settings("audit", AuditSettings), setting)
+        if path is None:
+            return None
+        where = f"audit.{setting}"
+        try:
+            policy = Policy.parse(path.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(where=where, why=error.strerror or "unreadable") from error
+        except PolicyRefused as error:
+            raise ConfigurationError(where=where, why=error.detail) from error
+        if setting == "witness_policy":
+            if policy.quorum == "none":
+                raise ConfigurationError(where=where, why="a quorum of none witnesses nothing")
+            if bad := [each.url for each in policy.witnesses.values() if not each.url.startswith(_ADDRESSES)]:
+                raise ConfigurationError(where=where, why=f"{bad[0]!r} is no address of a witness")
+        return policy
 
     def feed(self, role: str, *, about: Sequence[str] = ()) -> Feed:
         """The news from the log; ``about`` names the beginnings of the event types that are wanted, by default all."""

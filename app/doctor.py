@@ -144,6 +144,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             peer.close()
         if "outbox_waiting" in told:
             yield _outbox(role, told)
+        if "witness_quorum" in told:
+            yield _quorum(told)
         if "reader_seccomp" in told:
             yield _reading(told)
 
@@ -152,6 +154,12 @@ def _numbers(body: bytes) -> dict[str, int]:
     """What a role tells of itself behind the word that it is ready."""
     pairs = (line.split(" ") for line in body.decode("utf-8", "replace").splitlines()[1:])
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}  # noqa: PLR2004 - a pair
+
+
+def _quorum(told: Mapping[str, int]) -> Finding:
+    met, behind = bool(told["witness_quorum"]), told.get("witness_behind", 0)
+    says = "enough of them cosign" if met else "too few of them cosign: see the page of witnesses of the audit console"
+    return Finding("witnesses", met, f"{says}; {behind} entries are not witnessed")
 
 
 def _outbox(role: str, told: Mapping[str, int]) -> Finding:

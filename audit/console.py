@@ -9,7 +9,7 @@ the person the entry is about, who therefore finds it in their own record.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from .errors import LogDamaged, NoSuchEntry
+from .errors import LogDamaged, NoSuchEntry, NothingWitnessed
 from .indexer import Indexer
 from .models import Attribute, Entry, Event, Outcome, Recorder
 from .search import (
@@ -35,6 +35,7 @@ from .search import (
     row_of,
 )
 from .store import MOST_COUNTED, IndexStore
+from .witness import WitnessStatus
 
 _log = logger(__name__)
 DAY = timedelta(hours=24)
@@ -100,7 +101,9 @@ class Console:
         names: NameTokens,
         recorder: Recorder,
         clock: Clock,
+        witnesses: Callable[[], WitnessStatus | None] = lambda: None,
     ) -> None:
+        self._witnesses = witnesses
         self._log = log
         self._index = index
         self._indexer = indexer
@@ -207,6 +210,37 @@ class Console:
     def checkpoint(self) -> bytes:
         """The newest checkpoint: a public fact."""
         return self._log.checkpoint()
+
+    def witnessed(self) -> bytes:
+        """The largest checkpoint that enough witnesses cosigned: a public fact.
+
+        Raises:
+            NothingWitnessed: there is none.
+        """
+        found = self._log.witnessed()
+        if found is None:
+            raise NothingWitnessed
+        return found
+
+    def quorum(self) -> WitnessStatus | None:
+        """How our witnesses stand; None where none are asked."""
+        return self._witnesses()
+
+    def witnesses(self, reader: Reader) -> WitnessStatus | None:
+        """The same for an officer, whose look is recorded.
+
+        Raises:
+            RecordUnavailable: the look could not be recorded.
+        """
+        self._record("audit.searched", reader, attributes={"view": "witnesses"})
+        return self._witnesses()
+
+    def standing(self) -> Mapping[str, int]:
+        """What a probe tells: whether enough witnesses cosign, and how many entries lie beyond what they have."""
+        status = self._witnesses()
+        if status is None:
+            return {}
+        return {"witness_quorum": int(status.met), "witness_behind": max(0, self._log.size() - status.witnessed)}
 
     def ready(self) -> None:
         """Raise while nothing could be read."""

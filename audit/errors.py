@@ -13,6 +13,7 @@ Conflict
 └── LogExists           a log is created once
 NotFound
 ├── NoSuchEntry
+├── NothingWitnessed    no checkpoint has been cosigned by enough witnesses
 └── Erased              the key of an entry's sealed part was destroyed
 Internal
 └── LogDamaged          stored bytes contradict what was signed; names the first bad entry
@@ -75,6 +76,13 @@ class NoSuchEntry(NotFound):
 
     code = "no_such_entry"
     message = N_("There is no such entry in the record.")
+
+
+class NothingWitnessed(NotFound):
+    """Nobody is asked, or too few have answered so far."""
+
+    code = "nothing_witnessed"
+    message = N_("No checkpoint of this record has been cosigned by enough witnesses.")
 
 
 class Erased(NotFound):

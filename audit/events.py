@@ -26,6 +26,8 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "log.created": Kind(6002, 1, N_("Log created")),
     "log.started": Kind(6002, 3, N_("Log process started")),
+    "log.witnesses.lost": Kind(6002, 99, N_("Too few witnesses cosign the log")),
+    "log.witnesses.back": Kind(6002, 99, N_("Enough witnesses cosign the log again")),
     "audit.searched": Kind(6003, 2, N_("Officer searched the record")),
     "audit.opened": Kind(6003, 2, N_("Officer opened an entry")),
     "audit.read": Kind(6003, 2, N_("Entries were read in bulk")),

@@ -34,6 +34,7 @@ def description() -> dict[str, Any]:
             "/checkpoint": {"get": _checkpoint()},
             "/tile/{level}/{rest}": {"get": _tile()},
             "/tile/entries/{rest}": {"get": _bundle("readBundle", PERSON)},
+            "/witnessed": {"get": _witnessed()},
             "/witness/add-checkpoint": {"post": _add_checkpoint()},
             "/witness/{digest}/checkpoint": {"get": _cosigned()},
             "/search.json": {"get": _search("search", PERSON)},
@@ -64,6 +65,14 @@ def _tile() -> dict[str, Any]:
             "200": {"description": "Up to 256 hashes of 32 bytes", "content": _OCTETS},
             **refusals("400", "404", "503"),
         },
+    }
+
+
+def _witnessed() -> dict[str, Any]:
+    return {
+        "operationId": "readWitnessed",
+        "summary": "The largest checkpoint that enough witnesses have cosigned",
+        "responses": {"200": {"description": "The checkpoint", "content": _plain()}, **refusals("404", "503")},
     }
 
 

@@ -53,8 +53,10 @@ class PublishedLog:
         return self._reader.entry_bytes(index)
 
     def prove(self, index: int) -> Inclusion:
-        """A proof against the newest checkpoint."""
-        note = self._reader.note()
+        """A proof against the newest checkpoint; where the entry is witnessed, against the one that is cosigned."""
+        note = self._reader.witnessed()
+        if note is None or self._reader.opened(note).size <= index:
+            note = self._reader.note()
         path = self._reader.inclusion_proof(index, self._reader.opened(note).size)
         return Inclusion(index=index, path=tuple(path), checkpoint=note)
 
@@ -66,6 +68,11 @@ class PublishedLog:
     def checkpoint(self) -> bytes:
         """The newest published checkpoint, a signed note."""
         return self._reader.note().encode()
+
+    def witnessed(self) -> bytes | None:
+        """The largest checkpoint that enough witnesses cosigned."""
+        note = self._reader.witnessed()
+        return None if note is None else note.encode()
 
     def tile(self, level: int, index: int, width: int) -> bytes | None:
         """The stored bytes of one hash tile."""

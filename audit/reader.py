@@ -16,6 +16,8 @@ from .merkle.tiles import WIDTH, Edge, bundle_path, is_tile_path, levels, split,
 from .models import Entry
 from .models_codec import decode_entry
 
+WITNESSED = "witnessed"
+"""File of the cosigned checkpoint, beside the published one."""
 _LEVEL_BITS = 8
 
 
@@ -39,6 +41,18 @@ class LogReader:
             LogDamaged: missing, or not signed by the pinned key.
         """
         return self.opened(self._read("checkpoint", 0).decode("utf-8", "replace"))
+
+    def witnessed(self) -> str | None:
+        """The largest checkpoint that enough witnesses cosigned, with their lines, of which only the log's is checked.
+
+        None if there is none, or none that fits the published log.
+        """
+        try:
+            note = (self._folder / WITNESSED).read_text("utf-8")
+            return note if self.opened(note).size <= self.size() else None
+        except (OSError, UnicodeDecodeError, LogDamaged):
+            # What is cosigned can be asked for again; the log itself is whole without it.
+            return None
 
     def opened(self, note: str) -> Checkpoint:
         """Check the signature of a checkpoint from anywhere.

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,8 +20,19 @@ from .errors import RecordUnavailable
 from .merkle import LogKey
 from .models import Event, Outcome, Receipt, Wait
 from .models_codec import decode_event, encode_event, new_key
+from .reader import WITNESSED, LogReader
 from .seals import Seals, SealStore
-from .writer import Log, serve
+from .witness import STATUS, Cosigning, Policy, Rounds, WitnessClient
+from .writer import Disk, Log, serve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witnesses:
+    """Who cosigns this log, how often they are asked while nobody waits, and by which roots their hosts are known."""
+
+    policy: Policy
+    interval: timedelta = timedelta(seconds=10)
+    authorities: Path | None = None
 
 
 def create_log(folder: Path, *, key: LogKey, seals: Seals, clock: Clock) -> Receipt:
@@ -96,6 +108,7 @@ def run_log(
     pairs: PairSecrets,
     clock: Clock,
     publish: timedelta = timedelta(milliseconds=250),
+    witnesses: Witnesses | None = None,
 ) -> None:
     """The log's process: own the folder and serve its socket until SIGTERM or SIGINT.
 
@@ -106,11 +119,39 @@ def run_log(
     """
     store = SealStore.open(seal_keys, upgrade=True)
     with closing(store), closing(Log.open(folder, key=key, seals=Seals(store), clock=clock)) as log:
-        uvloop.run(_until_told(log, socket, pairs, clock, publish))
+        rounds = rounds_of(log, folder, witnesses, clock) if witnesses else None
+        uvloop.run(_until_told(log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds))
 
 
-async def _until_told(log: Log, socket: Path, pairs: PairSecrets, clock: Clock, publish: timedelta) -> None:
+def rounds_of(log: Log, folder: Path, witnesses: Witnesses, clock: Clock) -> Rounds:
+    """Whom to ask about this log, and where the answers go."""
+    disk, kept, status = Disk(), folder / WITNESSED, folder / "private" / STATUS
+    urls = {witness.url for witness in witnesses.policy.witnesses.values() if witness.url}
+    cosigning = Cosigning(
+        policy=witnesses.policy,
+        key=log.key.vkey,
+        log=LogReader(folder, str(log.key.vkey)),
+        addresses={url: WitnessClient(url, authorities=witnesses.authorities) for url in sorted(urls)},
+        keep=lambda note: disk.put(kept, note),
+        tell=lambda said: _replace(status, said),
+        clock=clock,
+        kept=kept.read_bytes() if kept.exists() else b"",
+    )
+    return Rounds(cosigning, interval=witnesses.interval.total_seconds())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """A file that is there whole; it may be lost."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+async def _until_told(
+    log: Log, socket: Path, *, pairs: PairSecrets, clock: Clock, publish: timedelta, rounds: Rounds | None
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(log, socket, pairs=pairs, clock=clock, stop=stop, interval=publish.total_seconds())
+    seconds = publish.total_seconds()
+    await serve(log, socket, pairs=pairs, clock=clock, stop=stop, interval=seconds, rounds=rounds)

@@ -3,17 +3,18 @@
 
 | who                   | what                                                                  |
 | --------------------- | --------------------------------------------------------------------- |
-| officers              | overview, search, entry, proof, entry bytes, entry bundles            |
+| officers              | overview, search, entry, proof, entry bytes, entry bundles, witnesses |
 | role ``app``          | search as JSON, entry bundles                                         |
 | role ``sso``          | one person's own record, for “My account”                             |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
+| anybody               | the checkpoint that our witnesses have cosigned                       |
 | anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
 | logs of others        | ask this site to witness them, as in C2SP tlog-witness                |
 """
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +33,7 @@ from .search.query import FILTERS, ZONES
 from .search.words import OUTCOMES, PERSONAL, TONES, reason_words, says, tell
 from .search.words import ZONES as ZONE_WORDS
 from .witness import LARGEST, SIZE_TYPE, Inconsistent, Outdated, Witness
+from .witness.words import STAND_TONES, STANDS
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 ROLE = "security-officer"
@@ -49,11 +51,12 @@ def blueprint(console: Console, guard: Guard, *, witness: Witness, assurance: in
     made.app_template_global(name="reason_words")(reason_words)
     made.app_template_global(name="named")(_named)
     made.app_template_filter(name="moment")(_moment)
+    made.app_template_filter(name="epoch_moment")(lambda seconds: _moment(datetime.fromtimestamp(seconds, UTC)))
     _officers(made, console, guard, assurance)
     _downloads(made, console, guard, assurance)
     _peers(made, console, guard)
     _public(made, console, guard)
-    _witness(made, witness, guard)
+    _witness(made, console, witness, guard, assurance)
     return made
 
 
@@ -63,7 +66,9 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
     def overview() -> str:
         parse(_parameters())
         shape, lag = console.overview(_officer())
-        return render_template("audit/overview.html", shape=shape, lag=lag, **_choices({}, Query()))
+        return render_template(
+            "audit/overview.html", shape=shape, lag=lag, quorum=console.quorum(), **_choices({}, Query())
+        )
 
     @made.get("/search")
     @guard.person(ROLE, assurance=assurance)
@@ -158,7 +163,21 @@ def _public(made: Blueprint, console: Console, guard: Guard) -> None:
         return _octets(console.tile(TileAddress.parse(level, rest)), _FOREVER)
 
 
-def _witness(made: Blueprint, witness: Witness, guard: Guard) -> None:
+def _witness(made: Blueprint, console: Console, witness: Witness, guard: Guard, assurance: int) -> None:
+    @made.get("/witnesses")
+    @guard.person(ROLE, assurance=assurance)
+    def witnesses() -> str:
+        return render_template(
+            "audit/witnesses.html", status=console.witnesses(_officer()), own=witness, stands=STANDS, told=STAND_TONES
+        )
+
+    @made.get("/witnessed")
+    @guard.public("the checkpoint that outsiders have cosigned; proofs lead to it", errors="problem")
+    def witnessed_note() -> Response:
+        response = Response(console.witnessed(), content_type="text/plain; charset=utf-8")
+        response.headers["Cache-Control"] = _SECONDS
+        return response
+
     @made.post("/witness/add-checkpoint")
     @guard.own("the signature of a log whose key is configured here", errors="problem")
     def add_checkpoint() -> Response:

@@ -15,11 +15,11 @@ from audit.merkle import CosignerKey, LogKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
-from audit.service import create_log, run_log
+from audit.service import Witnesses, create_log, run_log
 from audit.web import TRANSLATIONS, blueprint
-from audit.witness import Policy, PolicyRefused, Witness, WitnessStore
+from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.calls import PairSecrets
-from core.config import ConfigurationError, secret
+from core.config import secret
 
 from ..context import Context
 from ..files import replace, write_secret
@@ -56,7 +56,7 @@ def local_recorder(context: Context) -> Iterator[Recorder]:
 
 def serve_log(context: Context) -> None:
     """Run the log's writer until told to stop."""
-    folder = context.site.folder("audit")
+    folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
     run_log(
         folder / "log",
         context.log_socket,
@@ -64,7 +64,8 @@ def serve_log(context: Context) -> None:
         seal_keys=folder / "seals.db",
         pairs=PairSecrets(_callers(folder / "pairs")),
         clock=context.clock,
-        publish=context.settings("audit", AuditSettings).publish,
+        publish=settings.publish,
+        witnesses=_witnesses(context),
     )
 
 
@@ -74,6 +75,7 @@ def application(context: Context) -> Flask:
     _make_missing(folder, [INDEX_KEY])
     reading = Reading.open(folder, log_key=context.log_key)
     recorder = context.recorder("audit")
+    asked = context.witness_policy("witness_policy") is not None
     console = Console(
         log=reading.log,
         index=reading.index,
@@ -81,12 +83,14 @@ def application(context: Context) -> Flask:
         names=reading.names,
         recorder=recorder,
         clock=context.clock,
+        witnesses=lambda: _status(folder) if asked else None,
     )
     guard = context.guard("audit", audience=context.site.host("audit"), callers=("app", "sso"))
     assurance = context.settings("audit", AuditSettings).officer_assurance
+    others = context.witness_policy("witness_for")
     witness = Witness(
         key=witness_key(context),
-        logs=[log.key for log in _policy(context, "witness_for").logs],
+        logs=[log.key for log in others.logs] if others else [],
         store=WitnessStore.open(folder / "witness.db"),
         recorder=recorder,
         clock=context.clock,
@@ -98,6 +102,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(console, guard, witness=witness, assurance=assurance)],
         translations=[TRANSLATIONS],
         ready=console.ready,
+        standing=console.standing,
     )
     # Whoever ends the application in process ends its thread.
     app.extensions["tallygate_indexer"] = reading.indexer
@@ -125,15 +130,21 @@ def _make_missing(folder: Path, names: Sequence[str]) -> None:
             write_secret(folder / name, secrets.token_bytes(32))
 
 
-def _policy(context: Context, setting: str) -> Policy:
-    """The policy file that a setting names; without one, nobody is known and nobody is asked."""
-    path: Path | None = getattr(context.settings("audit", AuditSettings), setting)
+def _witnesses(context: Context) -> Witnesses | None:
+    settings = context.settings("audit", AuditSettings)
+    policy = context.witness_policy("witness_policy")
+    if policy is None:
+        return None
+    return Witnesses(policy=policy, interval=settings.witness_interval, authorities=settings.witness_roots)
+
+
+def _status(folder: Path) -> WitnessStatus:
+    """How the log's process says the witnesses stand; before it has asked, nobody has cosigned."""
     try:
-        return Policy.parse(path.read_bytes() if path else b"quorum none\n")
-    except OSError as error:
-        raise ConfigurationError(where=f"audit.{setting}", why=error.strerror or "unreadable") from error
-    except PolicyRefused as error:
-        raise ConfigurationError(where=f"audit.{setting}", why=error.detail) from error
+        said = WitnessStatus.decode((folder / "log" / "private" / STATUS).read_bytes())
+    except OSError:
+        said = None
+    return said or WitnessStatus.unknown()
 
 
 def _callers(folder: Path) -> dict[str, bytes]:

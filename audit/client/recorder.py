@@ -18,23 +18,39 @@ from ..merkle import Checkpoint, VerifierKey
 from ..models import Event, Receipt, Wait
 from ..models_codec import encode_event
 from ..wire import Frame, WireBroken, append_frame, read_receipt, read_refusal
+from ..witness import Policy
 from .channel import Channel
 
 _Result = Receipt | TallygateError
 _Answer = queue.SimpleQueue[_Result]
 _ATTEMPTS = 2
+# Seconds that witnesses are given beyond the log's own time.
+_WITNESSES = 15.0
 _NUMBERS = 2**32
 
 
 class RecorderClient:
-    """Thread-safe; connects at the first event."""
+    """Thread-safe; connects at the first event.
 
-    def __init__(self, path: Path, *, caller: str, secret: bytes, log_key: str, timeout: float = 5.0) -> None:
+    ``policy`` is by whom the caller wants to see an entry witnessed; without one it cannot tell, and asks for none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        caller: str,
+        secret: bytes,
+        log_key: str,
+        timeout: float = 5.0,
+        policy: Policy | None = None,
+    ) -> None:
         self._path = path
         self._caller = caller
         self._secret = secret
         self._key = VerifierKey.parse(log_key)
         self._timeout = timeout
+        self._policy = policy
         self._guard = threading.Lock()
         self._line: _Line | None = None
 
@@ -47,7 +63,10 @@ class RecorderClient:
             KeyReused: the key belongs to a different event.
         """
         encoded = encode_event(event)
-        deadline = time.monotonic() + self._timeout
+        if wait is Wait.WITNESSED and self._policy is None:
+            raise RecordUnavailable
+        # Other sites are asked, and may be slow.
+        deadline = time.monotonic() + self._timeout + (_WITNESSES if wait is Wait.WITNESSED else 0)
         for attempt in range(_ATTEMPTS):
             try:
                 return self._verified(self._ask(encoded, wait, deadline), wait)
@@ -96,7 +115,11 @@ class RecorderClient:
         if wait is Wait.SEQUENCED:
             return receipt
         try:
-            checkpoint = Checkpoint.verified(receipt.checkpoint.encode(), [self._key])
+            note = receipt.checkpoint.encode()
+            if wait is Wait.WITNESSED and self._policy is not None:
+                checkpoint = self._policy.demand(note, [self._key])
+            else:
+                checkpoint = Checkpoint.verified(note, [self._key])
         except ProofRefused as error:
             raise RecordUnavailable from error
         if checkpoint.size <= receipt.index:

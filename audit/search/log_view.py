@@ -51,6 +51,10 @@ class LogView(Protocol):
         """The newest published checkpoint, a signed note."""
         ...
 
+    def witnessed(self) -> bytes | None:
+        """The largest checkpoint that enough witnesses cosigned; None if there is none."""
+        ...
+
     def tile(self, level: int, index: int, width: int) -> bytes | None:
         """The stored bytes of one hash tile; None if it is not there."""
         ...

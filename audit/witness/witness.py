@@ -53,6 +53,20 @@ class Witness:
         """The logs that are witnessed here."""
         return sorted(self._logs)
 
+    @property
+    def keys(self) -> Sequence[VerifierKey]:
+        """Our own, for others' policy files."""
+        return self._key.vkeys
+
+    def cosigned(self) -> Sequence[tuple[str, Cosigned | None]]:
+        """Each log that is witnessed here, and what was cosigned of it last."""
+        last = {each.origin: each for each in self._store.everything()}
+        return [(origin, last.get(origin)) for origin in sorted(self._logs.keys() | last.keys())]
+
+    def contradictions(self) -> Sequence[Cosigned]:
+        """What logs of others signed against themselves."""
+        return self._store.contradictions()
+
     def add_checkpoint(self, body: bytes) -> bytes:
         """Cosign a checkpoint; the lines of our signatures.
 

@@ -6,6 +6,7 @@ committed checkpoint, index of keys). Trusted: the committed checkpoint and the 
 bundles, which are re-read before and after they are signed.
 """
 
+from .disk import Disk as Disk
 from .log import Log as Log
 from .log import Place as Place
 from .server import serve as serve

@@ -20,7 +20,9 @@ from core.errors import TallygateError
 from ..errors import RecordUnavailable
 from ..models import Event, Outcome, Receipt, Wait
 from ..models_codec import new_key
+from ..witness.rounds import Rounds
 from .connection import Answer, Connection
+from .evidence import Evidence
 from .log import Log, Place
 
 INTERVAL = 0.25
@@ -50,7 +52,9 @@ class Request:
 class Server:
     """Queue, batches, publishing; the connections call ``submit``."""
 
-    def __init__(self, log: Log, *, pairs: PairSecrets, clock: Clock, interval: float = INTERVAL) -> None:
+    def __init__(
+        self, log: Log, *, pairs: PairSecrets, clock: Clock, interval: float = INTERVAL, rounds: Rounds | None = None
+    ) -> None:
         self.log = log
         self.pairs = pairs
         self.clock = clock
@@ -60,7 +64,9 @@ class Server:
         # Requests and bytes in the queue, by caller.
         self._waiting: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
-        self._published: list[tuple[int, bytes, Answer]] = []
+        self._published: list[tuple[int, bytes, Wait, Answer]] = []
+        # None where nobody is asked to witness this log.
+        self._evidence = Evidence(rounds, origin=log.origin) if rounds else None
         self._connections: set[Connection] = set()
         # In the order in which they came.
         self._strangers: dict[Connection, None] = {}
@@ -74,6 +80,8 @@ class Server:
     async def run(self, path: Path, stop: asyncio.Event) -> None:
         """Serve until ``stop``; what was taken is answered before this returns."""
         self._submit_own("log.started", {"size": self.size})
+        if self._evidence is not None:
+            self._evidence.start(flush=self._flush, changed=self._quorum_changed)
         listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), sock=_bound(path))
         tasks = [asyncio.create_task(task) for task in (self._write(), self._publish(), stop.wait())]
         try:
@@ -89,6 +97,9 @@ class Server:
             self._news.set()
             await tasks[1]
         finally:
+            if self._evidence is not None:
+                self._evidence.stop()
+                self._flush()
             for task in tasks:
                 task.cancel()
             for connection in list(self._connections):
@@ -120,7 +131,8 @@ class Server:
 
     def submit(self, event: Event, wait: Wait, answer: Answer, *, caller: str = "", size: int = 0) -> None:
         """Queue one event of ``size`` bytes; ``answer`` is called once, or never if the process dies."""
-        if self._stopping or wait is Wait.WITNESSED or not self._has_room(caller, size):
+        nobody = wait is Wait.WITNESSED and self._evidence is None
+        if self._stopping or nobody or not self._has_room(caller, size):
             answer(RecordUnavailable())
             return
         self._queue.append(Request(event, wait, answer, caller, size))
@@ -170,7 +182,7 @@ class Server:
         elif request.wait is Wait.SEQUENCED:
             request.answer(Receipt(log=self.log.origin, index=place.index, leaf=place.leaf, level=Wait.SEQUENCED))
         else:
-            self._published.append((place.index, place.leaf, request.answer))
+            self._published.append((place.index, place.leaf, request.wait, request.answer))
 
     async def _publish(self) -> None:
         loop = asyncio.get_running_loop()
@@ -188,31 +200,46 @@ class Server:
     def _tell_published(self) -> None:
         size, note = self.log.published, self.log.note
         waiting, self._published = self._published, []
-        for index, leaf, answer in waiting:
-            if index < size:
-                answer(Receipt(log=self.log.origin, index=index, leaf=leaf, level=Wait.PUBLISHED, checkpoint=note))
+        for index, leaf, wait, answer in waiting:
+            if index >= size:
+                self._published.append((index, leaf, wait, answer))
+            elif wait is Wait.WITNESSED and self._evidence is not None:
+                self._evidence.add(index, leaf, answer)
             else:
-                self._published.append((index, leaf, answer))
+                answer(Receipt(log=self.log.origin, index=index, leaf=leaf, level=Wait.PUBLISHED, checkpoint=note))
         self._flush()
 
     def _flush(self) -> None:
         for connection in list(self._connections):
             connection.flush()
 
-    def own_event(self, kind: str, actor: str, attributes: Mapping[str, str | int | bool]) -> Event:
+    def _quorum_changed(self, met: bool) -> None:  # noqa: FBT001 - a callback with one fact
+        outcome = Outcome.SUCCESS if met else Outcome.FAILURE
+        kind = "log.witnesses.back" if met else "log.witnesses.lost"
+        self._submit_own(kind, {"size": self.log.published}, outcome)
+
+    def own_event(
+        self,
+        kind: str,
+        actor: str,
+        attributes: Mapping[str, str | int | bool],
+        outcome: Outcome = Outcome.SUCCESS,
+    ) -> Event:
         """An event of which the log itself is the source."""
         return Event(
             key=new_key(),
             type=kind,
-            outcome=Outcome.SUCCESS,
+            outcome=outcome,
             at=self.clock.now(),
             source="audit",
             actor=actor,
             attributes=attributes,
         )
 
-    def _submit_own(self, kind: str, attributes: Mapping[str, str | int | bool]) -> None:
-        self.submit(self.own_event(kind, "", attributes), Wait.SEQUENCED, lambda _: None)
+    def _submit_own(
+        self, kind: str, attributes: Mapping[str, str | int | bool], outcome: Outcome = Outcome.SUCCESS
+    ) -> None:
+        self.submit(self.own_event(kind, "", attributes, outcome), Wait.SEQUENCED, lambda _: None)
 
 
 def _bound(path: Path) -> socket.socket:
@@ -226,12 +253,19 @@ def _bound(path: Path) -> socket.socket:
 
 
 async def serve(
-    log: Log, path: Path, *, pairs: PairSecrets, clock: Clock, stop: asyncio.Event, interval: float = INTERVAL
+    log: Log,
+    path: Path,
+    *,
+    pairs: PairSecrets,
+    clock: Clock,
+    stop: asyncio.Event,
+    interval: float = INTERVAL,
+    rounds: Rounds | None = None,
 ) -> None:
-    """Own the log until ``stop``.
+    """Own the log until ``stop``; ``rounds`` go to the witnesses, if there are any.
 
     Raises:
         OSError: a write failed; nobody was told that it had succeeded.
         LogDamaged: what was stored is not what was written.
     """
-    await Server(log, pairs=pairs, clock=clock, interval=interval).run(path, stop)
+    await Server(log, pairs=pairs, clock=clock, interval=interval, rounds=rounds).run(path, stop)

@@ -91,6 +91,20 @@ def test_the_layers_that_lock_in_untrusted_documents_are_told(
     assert says in found.says
 
 
+@pytest.mark.parametrize(
+    ("told", "good", "says"),
+    [
+        ({"witness_quorum": 1, "witness_behind": 3}, True, "enough of them cosign; 3 entries are not witnessed"),
+        ({"witness_quorum": 0, "witness_behind": 90}, False, "too few of them cosign"),
+    ],
+)
+def test_a_missing_quorum_of_witnesses_is_told(born: Context, told: dict[str, int], *, good: bool, says: str) -> None:
+    with _answering(born, ready=True, told=told):
+        found = _found(born)["witnesses"]
+    assert found.good is good
+    assert says in found.says
+
+
 @contextmanager
 def _answering(context: Context, *, ready: bool, told: dict[str, int]) -> Iterator[None]:
     """The probes of role sso on its socket."""

@@ -22,7 +22,7 @@ from core.openapi import document
 from tests.fakes.audit_console import LI, SECRETS, WITNESSED, ConsoleFake
 from tests.fakes.clock import ManualClock
 
-PAGES = {"/", "/search", "/entries/{index}"}
+PAGES = {"/", "/search", "/entries/{index}", "/witnesses"}
 EXAMPLES = 25
 # Valid by its shape and wrong all the same: a day that no month has, an end before its beginning, a page that no
 # search has offered, an entry that is not there yet.
@@ -40,6 +40,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "readEntry": {"path_parameters": {"index": "3"}},
     "proveEntry": {"path_parameters": {"index": "3"}},
     "addCheckpoint": {"body": SUBMISSION, "media_type": "text/plain"},
+    "readWitnessed": {},
     "readCosigned": {"path_parameters": {"digest": DIGEST}},
     "readOwnRecord": {"path_parameters": {"subject": LI}, "query": {"limit": 3}},
 }
@@ -50,6 +51,7 @@ CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "s
 def fake(tmp_path_factory: pytest.TempPathFactory) -> ConsoleFake:
     made = ConsoleFake(tmp_path_factory.mktemp("audit"))
     made.fill()
+    made.log.cosigned = made.log.checkpoint()
     made.witness.add_checkpoint(SUBMISSION.encode())
     return made
 

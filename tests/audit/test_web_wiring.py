@@ -1,116 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit role as it is wired on a machine: a folder born by ``found``, the log's process, the Flask application."""
+"""The audit role as it is wired on a machine: what it serves while its log runs, and while it does not."""
 
-import base64
 import json
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from flask.testing import FlaskClient
 
-from app.context import Context
-from app.pairs import make
-from app.wiring import audit
-from core.identity import HEADER, Identity, IdentityIssuer
-
-_TOML = """
-[site]
-name = "city"
-domain = "city.localhost"
-title = "Sample City"
-title_zh = "示范市"
-state = "."
-[site.ports]
-external = 8443
-internal = 8444
-management = 8445
-plain = 8080
-ldaps = 8636
-"""
-_SERVE = "import sys; from pathlib import Path; from app.serve import serve; serve('log', Path(sys.argv[1]))"
-
-
-class Role:
-    """The audit role of one site; ``log`` is the process of the log's writer."""
-
-    def __init__(self, folder: Path) -> None:
-        self.configuration = folder / "site.toml"
-        self.configuration.write_text(_TOML, "utf-8")
-        self.context = Context.read(self.configuration)
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        site = self.context.site
-        site.public.mkdir(parents=True)
-        make(site)
-        public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        (site.public / "gateway-identity.pem").write_bytes(public)
-        audit.found(self.context)
-        self.log: subprocess.Popen[bytes] | None = None
-        self.app = audit.application(self.context)
-        self.client = self.app.test_client()
-
-    def start_log(self) -> None:
-        self.log = subprocess.Popen([sys.executable, "-c", _SERVE, str(self.configuration)])
-        deadline = time.monotonic() + 30
-        while self.get("/").status_code == 503 and time.monotonic() < deadline:
-            time.sleep(0.1)
-
-    def stop_log(self) -> None:
-        if self.log is not None:
-            self.log.terminate()
-            assert self.log.wait(timeout=20) == 0
-            self.log = None
-
-    def get(self, path: str) -> "Answer":
-        who = Identity(
-            subject="77c9a8b0-1d7e-4b5f-9e0e-2f8f5c1d7003",
-            kind="person",
-            session="s",
-            roles=frozenset({"security-officer"}),
-            assurance=2,
-            methods=("x509",),
-            zone="management",
-            decision="d",
-        )
-        header = IdentityIssuer(self._key).issue(
-            who, audience="audit.city.localhost", method="GET", path=path, at=self.context.clock.now()
-        )
-        return Answer(self.client, path, {HEADER: header})
-
-    def peer(self, path: str, caller: str) -> "Answer":
-        secret = self.context.site.pair_secret(holder=caller, caller=caller, callee="audit")
-        headers = {"Tallygate-Caller": caller, "Tallygate-Secret": base64.b64encode(secret).decode()}
-        return Answer(self.client, path, headers)
-
-
-class Answer:
-    def __init__(self, client: FlaskClient, path: str, headers: dict[str, str]) -> None:
-        found = client.get(path, headers=headers, environ_overrides={"REQUEST_URI": path})
-        self.status_code = found.status_code
-        self.text = found.text
+from core.config import ConfigurationError
+from tests.fakes.audit_role import AuditRole
 
 
 @pytest.fixture
-def role() -> Iterator[Role]:
-    # Socket paths are limited to 107 bytes, so the site lies near the root.
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tga"))
-    made = Role(folder)
+def role() -> Iterator[AuditRole]:
+    made = AuditRole()
     try:
         yield made
     finally:
-        made.stop_log()
-        made.app.extensions["tallygate_indexer"].stop()
-        shutil.rmtree(folder)
+        made.remove()
 
 
-def test_an_officer_reads_the_real_record_and_only_while_it_can_be_kept(role: Role) -> None:
+def test_an_officer_reads_the_real_record_and_only_while_it_can_be_kept(role: AuditRole) -> None:
     # Before the log runs, public facts are served and nothing else.
     assert role.client.get("/readyz").status_code == 200
     assert role.client.get("/checkpoint").status_code == 200
@@ -137,3 +47,25 @@ def test_an_officer_reads_the_real_record_and_only_while_it_can_be_kept(role: Ro
     assert role.peer("/api/v1/entries", "app").status_code == 503
     role.start_log()
     assert role.get("/search").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "content", "why"),
+    [
+        ("witness_for", "log rubbish\nquorum none\n", "line 1: the key cannot be read"),
+        ("witness_for", None, "No such file"),
+        ("witness_policy", "quorum none\n", "a quorum of none witnesses nothing"),
+        ("witness_policy", "witness w KEY\nquorum w\n", "'' is no address of a witness"),
+        ("witness_policy", "witness w KEY file:///etc/passwd\nquorum w\n", "is no address of a witness"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_stops_the_start(
+    role: AuditRole, setting: str, content: str | None, why: str
+) -> None:
+    key = (role.context.site.public / "witness.vkey").read_text("utf-8").strip()
+    if content is not None:
+        (role.folder / "policy.txt").write_text(content.replace("KEY", key), "utf-8")
+    role.app.extensions["tallygate_indexer"].stop()
+    with pytest.raises(ConfigurationError, match=why) as refused:
+        role.begin(f'{setting} = "policy.txt"\n')
+    assert refused.value.parameters["where"] == f"audit.{setting}"

@@ -164,5 +164,6 @@ class ConsoleFake:
             blueprints=[blueprint(self.console, guard, witness=self.witness, assurance=assurance)],
             translations=[TRANSLATIONS],
             ready=self.console.ready,
+            standing=self.console.standing,
             behind_proxy=False,
         )

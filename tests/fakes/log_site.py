@@ -21,7 +21,8 @@ from audit.client import FeedClient, RecorderClient
 from audit.merkle import LogKey
 from audit.reader import LogReader
 from audit.seals import Seals, SealStore
-from audit.service import create_log, run_log
+from audit.service import Witnesses, create_log, rounds_of, run_log
+from audit.witness import Rounds
 from audit.writer import Log, serve
 from audit.writer.disk import Disk
 from core.calls import PairSecrets
@@ -88,10 +89,13 @@ class LogSite:
         )
 
     @contextmanager
-    def served(self, disk: Disk | None = None, interval: float = 0.05) -> Iterator["Served"]:
+    def served(
+        self, disk: Disk | None = None, interval: float = 0.05, witnesses: Witnesses | None = None
+    ) -> Iterator["Served"]:
         """The writer's loop in a thread."""
         log = self.open(disk)
-        served = Served(self, log, interval)
+        rounds = rounds_of(log, self.folder, witnesses, self.clock) if witnesses else None
+        served = Served(self, log, interval, rounds)
         try:
             yield served
         finally:
@@ -108,12 +112,12 @@ class LogSite:
 class Served:
     """A running writer and how it ended."""
 
-    def __init__(self, site: LogSite, log: Log, interval: float) -> None:
+    def __init__(self, site: LogSite, log: Log, interval: float, rounds: Rounds | None) -> None:
         self.log = log
         self.failure: BaseException | None = None
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, args=(site, interval))
+        self._thread = threading.Thread(target=self._run, args=(site, interval, rounds))
         self._thread.start()
         wait_for(lambda: answers(site) or not self._thread.is_alive())
 
@@ -126,9 +130,11 @@ class Served:
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
-    def _run(self, site: LogSite, interval: float) -> None:
+    def _run(self, site: LogSite, interval: float, rounds: Rounds | None) -> None:
         pairs = PairSecrets(site.secrets)
-        work = serve(self.log, site.socket, pairs=pairs, clock=site.clock, stop=self._stop, interval=interval)
+        work = serve(
+            self.log, site.socket, pairs=pairs, clock=site.clock, stop=self._stop, interval=interval, rounds=rounds
+        )
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(work)

@@ -23,6 +23,7 @@ class MemoryLog:
         self.stored: list[bytes] = []
         self.erased: set[str] = set()
         self.down = False
+        self.cosigned: bytes | None = None
 
     def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
         check(event)
@@ -78,6 +79,9 @@ class MemoryLog:
         root = _root([_leaf(raw) for raw in self.stored])
         text = f"{self.origin}\n{self.size()}\n{base64.b64encode(root).decode()}\n"
         return f"{text}\n— {self.origin} {base64.b64encode(b'k' * 68).decode()}\n".encode()
+
+    def witnessed(self) -> bytes | None:
+        return self.cosigned
 
     def tile(self, level: int, index: int, width: int) -> bytes | None:
         if level:

@@ -74,6 +74,7 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/", query=("lang",))
     yield Door(**officer, rule="/search", query=filters)
     yield Door(**officer, rule="/search.json", query=filters, face="problem")
+    yield Door(**officer, rule="/witnesses", query=("lang",))
     yield Door(**officer, rule="/entries/<index>", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.json", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.tlog-proof", known={"index": "3"})
@@ -91,6 +92,7 @@ def _audit() -> Iterator[Door]:
     public: dict[str, Any] = {"component": "audit", "method": "GET", "label": "log", "face": "problem"}
     yield Door(**public, rule="/checkpoint")
     yield Door(**public, rule="/api/v1/openapi.json")
+    yield Door(**public, rule="/witnessed")
     yield Door(**public, rule="/witness/<digest>/checkpoint", known={"digest": "00" * 32})
     yield Door(**{**public, "method": "POST"}, rule="/witness/add-checkpoint", takes="note")
     yield Door(**public, rule="/tile/<level>/<path:rest>", known={"level": "0", "path:rest": "000"})
