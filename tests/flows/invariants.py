@@ -119,8 +119,19 @@ def _not_acted_on(entry: dict[str, Any], by_request: dict[str, dict[str, str]]) 
 
 def lines(city: City) -> list[dict[str, str]]:
     """What nginx wrote about requests to hosts where decisions are made."""
-    written = (city.folder / "nginx" / "logs" / "decisions.log").read_text("utf-8").splitlines()
-    return [json.loads(line) for line in written]
+    return [json.loads(line) for line in noted(city)]
+
+
+def noted(city: City) -> list[str]:
+    """The same as text, from the files that were put aside and from the newest."""
+    log = city.folder / "nginx" / "logs" / "decisions.log"
+    while True:
+        aside = sorted(log.parent.glob("decisions.log.*"))
+        # For a moment, when it has just been put aside, there is none.
+        newest = log.read_text("utf-8") if log.exists() else ""
+        written = [line for path in aside for line in path.read_text("utf-8").splitlines()] + newest.splitlines()
+        if aside == sorted(log.parent.glob("decisions.log.*")):
+            return written
 
 
 def _type(entry: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ The moments follow from a seed, printed with every kill. TALLYGATE_KILLS says ho
 and TALLYGATE_REPORT names a file to which a passed run adds its line.
 """
 
-import json
 import os
 import signal
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from app.up import free_ports, write_configuration
 from core.calls import Peer
 from core.errors import TallygateError
 from tests.flows import invariants
@@ -34,13 +34,20 @@ HEALED_WITHIN = float(os.environ.get("TALLYGATE_HEALED_WITHIN", "60"))
 @pytest.fixture(scope="module")
 def city() -> Iterator[City]:
     """A city of its own: nobody else's should die so often."""
-    with started() as running:
+    with started(prepare=_prepare) as running:
         yield running
         if not (running.folder / "proved").exists():
             # Shown with the failure; afterwards the folder is gone.
             for name in ("supervisor", "nginx", "log"):
                 log = running.terminal if name == "supervisor" else running.folder / "logs" / f"{name}.log"
                 print(f"--- {name}", log.read_text("utf-8", "replace")[-4000:], sep="\n")  # noqa: T201 - shown with -s
+
+
+def _prepare(folder: Path) -> None:
+    """Logs that are full after a few requests: no line may be lost when they are put aside either."""
+    file = folder / "site.toml"
+    write_configuration(file, free_ports())
+    file.write_text(file.read_text("utf-8") + "\n[logs]\nlargest_kib = 64\nkept = 1000000\n", "utf-8")
 
 
 # A handshake that a kill cuts short leaves its socket to the garbage collector (urllib3); that is no fault of a city.
@@ -69,6 +76,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
         before = Counter(memory.did)
         until(lambda: all(memory.did[what] > before[what] for what in before), seconds=60)
     print(f"seed {SEED}, longest healing {longest:.1f} s, refusals", memory.refusals.most_common(40))  # noqa: T201 - shown with -s
+    assert list((city.folder / "nginx" / "logs").glob("decisions.log.*"))
     assert not memory.faults, (len(memory.faults), memory.faults[:3])
     until(lambda: _all_ready(city), seconds=HEALED_WITHIN)
     _check(city, memory)
@@ -168,15 +176,13 @@ def _unrecorded(city: City, acted_on: set[str]) -> set[str]:
 
 def _told(city: City, missing: set[str]) -> list[str]:
     """What nginx noted about accesses without their record."""
-    noted = (city.folder / "nginx" / "logs" / "decisions.log").read_text("utf-8").splitlines()
-    return [f"{len(missing)} without their record", *(line for line in noted if any(each in line for each in missing))]
+    noted = [line for line in invariants.noted(city) if any(each in line for each in missing)]
+    return [f"{len(missing)} without their record", *noted]
 
 
 def _accesses(city: City) -> set[str]:
     """Decisions nginx acted on; where the record or a role was away it said 503, and nobody got in."""
-    noted = (city.folder / "nginx" / "logs" / "decisions.log").read_text("utf-8").splitlines()
-    fields = [json.loads(line) for line in noted]
-    return {each["decision"] for each in fields if each["decision"] and each["status"] != "503"}
+    return {each["decision"] for each in invariants.lines(city) if each["decision"] and each["status"] != "503"}
 
 
 def _check_logins(city: City, memory: Acknowledged, by_type: dict[str, list[dict[str, Any]]]) -> None:
