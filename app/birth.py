@@ -25,6 +25,7 @@ from core.log import LogSettings
 from core.site import SiteSettings
 
 from .context import Context
+from .errors import NotBorn
 from .files import replace, write_secret
 from .pairs import make
 from .processes import log_writer
@@ -42,13 +43,6 @@ class AlreadyBorn(Conflict):
 
     code = "already_born"
     message = N_("This site exists already. To renew its process certificates, use --renew-processes.")
-
-
-class NotBorn(Conflict):
-    """There is no finished site here."""
-
-    code = "not_born"
-    message = N_("There is no site here yet. Run “tallygate init” first.")
 
 
 class NotEmpty(Conflict):

@@ -16,7 +16,7 @@ from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
 
-from . import birth
+from . import birth, settings
 from .context import Context
 from .users import Users
 
@@ -41,6 +41,7 @@ class Finding:
 def examine(context: Context) -> list[Finding]:
     """Look at everything; a check that fails unexpectedly is a finding, not a crash."""
     checks: list[tuple[str, Callable[[Context], Iterator[Finding]]]] = [
+        ("configuration", _configuration),
         ("birth", _birth),
         ("separation", _separation),
         ("disk", _disk),
@@ -58,6 +59,11 @@ def examine(context: Context) -> list[Finding]:
         except (OSError, ValueError, TallygateError) as error:
             findings.append(Finding(subject, good=False, says=f"could not be checked: {error}"))
     return findings
+
+
+def _configuration(context: Context) -> Iterator[Finding]:
+    settings.check(context)
+    yield Finding("configuration", good=True, says="every section can be read")
 
 
 def _birth(context: Context) -> Iterator[Finding]:

@@ -53,7 +53,7 @@ def processes(
             holder="nginx",
             command=nginx,
             # On its own socket, for on a port of the site somebody else could answer. nginx opens all or none.
-            ready=lambda: _answers(proxy),
+            ready=lambda: answers(proxy),
             sockets=(proxy,),
             own_logs=nginx_logs(site),
         ),
@@ -73,7 +73,7 @@ def nginx_logs(site: SiteSettings) -> tuple[Path, ...]:
 
 def _role(site: SiteSettings, role: str, configuration: Path) -> Process:
     path = site.socket(role)
-    return _serving(role, role, configuration, ready=lambda: _answers(path), sockets=(path,))
+    return _serving(role, role, configuration, ready=lambda: answers(path), sockets=(path,))
 
 
 def _serving(
@@ -95,7 +95,12 @@ def _connects(path: Path) -> None:
         probe.connect(str(path))
 
 
-def _answers(path: Path) -> None:
+def answers(path: Path) -> None:
+    """See that somebody serves on a socket and is ready.
+
+    Raises:
+        OSError, TallygateError: nobody does.
+    """
     if not path.exists():
         raise FileNotFoundError(path)
     # The probes are public: this caller has no secret and needs none.

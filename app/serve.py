@@ -7,14 +7,20 @@ stays small: it only watches its workers, so it loads none of what they need.
 """
 
 import os
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from granian import Granian
 from granian.constants import Interfaces
 
 from core.config import Document
-from core.log import configure
+from core.errors import TallygateError
+from core.log import LogSettings, configure
 from core.site import PORTALS, ROLES, SiteSettings
+
+from .errors import NotBorn, UnknownRole
 
 WORKERS = {"gateway": 2, "sso": 2}
 """The two roles on everybody's path get a process per core; two cores are the reference machine."""
@@ -23,24 +29,36 @@ THREADS = {"ca": 32}
 that covers its intent, and whoever waits takes no processor."""
 _THREADS = 8
 """They wait for receipts, LDAP and the database, and share group commits."""
+_LOGS_EVERY = 1.0
+"""Seconds between two looks at the logs of an nginx that has no supervisor."""
 
 
 def serve(role: str, configuration: Path) -> None:
     """Run until SIGTERM.
 
     Raises:
-        ValueError: there is no such role.
+        UnknownRole: there is none of that name.
+        ConfigurationError: the file cannot be used.
+        NotBorn: there is no site yet.
     """
+    portals = tuple(f"portal:{name}" for name in PORTALS)
+    known = ("slapd", "log", *ROLES, *portals, "nginx")
+    if role not in known:
+        raise UnknownRole(role=role, known=", ".join(known))
+    site = Document.read(configuration).section("site", SiteSettings)
+    # A birth makes it, and of the whole site a container sees only this and its own.
+    if not site.run.is_dir():
+        raise NotBorn
     configure(role)
     if role == "log":
         serve_log(configuration)
         return
     if role in ("slapd", "nginx"):
         command = server_command(role, configuration)
+        if role == "nginx":
+            _turn_logs_beside(os.getpid(), configuration)
         os.execvp(command[0], command)  # noqa: S606 - this process becomes the server; no shell
-    if role not in ROLES and role not in {f"portal:{name}" for name in PORTALS}:
-        raise ValueError(f"there is no role {role}")
-    socket = Document.read(configuration).section("site", SiteSettings).socket(role)
+    socket = site.socket(role)
     _make_room(socket)
     os.environ["TALLYGATE_ROLE"] = role
     os.environ["TALLYGATE_SITE"] = str(configuration)
@@ -86,7 +104,30 @@ def server_command(name: str, configuration: Path) -> list[str]:
     return gateway.command(context, supervised=False)
 
 
+def _turn_logs_beside(nginx: int, configuration: Path) -> None:
+    """What the supervisor does for nginx's logs, where there is none: in a process that ends with nginx."""
+    from .context import Context  # noqa: PLC0415 - see the module's docstring
+    from .logs import OwnLogs  # noqa: PLC0415 - as above
+    from .processes import answers, nginx_logs  # noqa: PLC0415 - as above
+
+    context = Context.read(configuration)
+    logs = OwnLogs(nginx_logs(context.site), settings=context.settings("logs", LogSettings), clock=context.clock)
+    if os.fork():
+        return
+    try:
+        while os.getppid() == nginx:
+            time.sleep(_LOGS_EVERY)
+            with suppress(OSError, TallygateError):
+                if logs.due():
+                    # Before it is ready it would die of the signal.
+                    answers(context.site.socket("nginx"))
+                    logs.put_aside()
+                    os.kill(nginx, signal.SIGUSR1)
+    finally:
+        os._exit(0)
+
+
 def _make_room(socket: Path) -> None:
     """What lies here is a dead predecessor's. The folder is made by the supervisor, or here where there is none."""
-    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    socket.parent.mkdir(mode=0o700, exist_ok=True)
     socket.unlink(missing_ok=True)

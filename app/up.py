@@ -18,7 +18,7 @@ from core.errors import N_, Conflict, TallygateError
 from core.log import LogSettings
 from core.site import Ports, SiteSettings
 
-from . import birth, demo
+from . import birth, demo, settings
 from .context import Context
 from .files import replace
 from .processes import processes
@@ -65,6 +65,7 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         if not file.exists():
             write_configuration(file, free_ports())
         context = Context.read(file.resolve())
+        settings.check(context)
         site = context.site
         if not birth.is_born(site):
             birth.init(context, say)

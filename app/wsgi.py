@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.log import configure
+from core.errors import TallygateError
+from core.log import configure, logger
 
 from .acting import die_with
 from .context import Context
@@ -19,8 +20,14 @@ def application() -> Callable[..., Any]:
     die_with(os.getppid())
     role = os.environ["TALLYGATE_ROLE"]
     configure(role)
-    context = Context.read(Path(os.environ["TALLYGATE_SITE"]))
-    return compose(role, context)
+    try:
+        return compose(role, Context.read(Path(os.environ["TALLYGATE_SITE"])))
+    except TallygateError as error:
+        # In words, on one line; granian would print where in the code it happened.
+        logger(__name__).error("role_cannot_start", code=error.code, why=error.detail)
+    except Exception:  # noqa: BLE001 - whatever it is, the log has one object per line
+        logger(__name__).error("role_cannot_start", exc_info=True)
+    raise SystemExit(1)
 
 
 def compose(role: str, context: Context) -> Callable[..., Any]:

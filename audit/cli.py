@@ -64,7 +64,7 @@ def reindex(folder: Path, key: str | None) -> None:
 
 
 def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> Report:
-    kept = older.read_text("utf-8") if older else None
+    kept = _text(older) if older else None
     if where.startswith(("http://", "https://")):
         if key is None:
             raise click.UsageError("an address needs --key: the key must not come from whom it checks")
@@ -79,4 +79,9 @@ def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *,
 def _key(text: str) -> str:
     """A vkey has plus signs and three parts; anything else names a file."""
     path = Path(text)
-    return path.read_text("utf-8").strip() if path.is_file() else text
+    return _text(path).strip() if path.is_file() else text
+
+
+def _text(path: Path) -> str:
+    """What is no text is no key and no checkpoint either; whoever parses it says so."""
+    return path.read_bytes().decode("utf-8", "replace")

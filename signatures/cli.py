@@ -108,9 +108,9 @@ def seal(  # noqa: PLR0917 - click passes everything by name
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The signed document.")
 def sign(file: Path, store: Path, passphrase: Path | None, out: Path) -> None:
     """Sign a PDF with your own certificate, on your own machine; the key goes nowhere."""
-    word = passphrase.read_text("utf-8").strip() if passphrase else click.prompt("Passphrase", hide_input=True)
+    word = passphrase.read_bytes().strip() if passphrase else click.prompt("Passphrase", hide_input=True).encode()
     try:
-        held = load_pkcs12(store.read_bytes(), word.encode() or None)
+        held = load_pkcs12(store.read_bytes(), word or None)
     except ValueError as error:
         raise click.ClickException("the key file cannot be opened with this passphrase") from error
     if held.cert is None or not isinstance(held.key, EllipticCurvePrivateKey | RSAPrivateKey):

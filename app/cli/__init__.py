@@ -47,7 +47,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except TallygateError as error:
             click.echo(f"tallygate: {error.detail} [{error.code}]", err=True)
-            sys.exit(1)
+        except OSError as error:
+            # A file that is missing or closed to us, a full disk: its name and the reason say all there is to say.
+            click.echo(f"tallygate: {error}", err=True)
+        sys.exit(1)
 
 
 @click.group(cls=_Group)

@@ -19,11 +19,12 @@ def _authority() -> CAClient:
     return CAClient(Context.read(configuration).peer("app", "ca"))
 
 
-def _remember_site(ctx: click.Context, _parameter: click.Parameter, value: Path) -> None:
+def _remember_site(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     ctx.obj = value
 
 
 ca = group(_authority)
 ca.params.append(
-    click.Option(["--site"], type=SITE_FILE, required=True, expose_value=False, callback=_remember_site, help=SITE_HELP)
+    # Demanded when it is needed, so that a command's help can be read without a site.
+    click.Option(["--site"], type=SITE_FILE, expose_value=False, callback=_remember_site, help=SITE_HELP)
 )

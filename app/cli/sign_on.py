@@ -7,6 +7,7 @@ import click
 
 from .. import birth
 from ..context import Context
+from ..errors import NotBorn
 from ..wiring import sso as wiring
 from . import options
 
@@ -22,6 +23,6 @@ def rotate_keys(configuration: Path) -> None:
     """Make a new key for tokens; it signs from the role's next start, and the old one is still believed."""
     context = Context.read(configuration)
     if not birth.is_born(context.site):
-        raise birth.NotBorn
+        raise NotBorn
     keys = wiring.rotate(context)
     click.echo(f"{keys} keys are published. Restart the role sso to sign with the new one.")

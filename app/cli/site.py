@@ -8,7 +8,7 @@ import click
 
 from core.log import configure
 
-from .. import birth
+from .. import birth, settings
 from .. import demo as sample
 from .. import doctor as examination
 from .. import up as running
@@ -23,6 +23,7 @@ from . import options
 def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:  # noqa: FBT001 - click passes by name
     """Bring a site to life, or its processes back."""
     context = Context.read(configuration)
+    settings.check(context)
     if unless_born and birth.is_born(context.site):
         return
     with running.alone(configuration):
@@ -30,7 +31,7 @@ def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:
 
 
 @click.command
-@click.option("--site", "configuration", type=click.Path(dir_okay=False, path_type=Path), help="An existing site.")
+@click.option("--site", "configuration", type=options.SITE_FILE, help="An existing site.")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Folder for a new sample city.")
 @click.option("--without-demo", is_flag=True, help="Do not fill the sample city.")
 def up(configuration: Path | None, state: Path | None, without_demo: bool) -> None:  # noqa: FBT001 - as above

@@ -8,22 +8,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from app.context import Context
-from app.processes import is_up, processes
+from app.processes import answers, is_up, processes
 from app.supervisor import StartFailed, Supervisor
 from app.up import free_ports, write_configuration
 from app.users import Users
 from app.wiring import gateway
 from core.clock import SystemClock
 from core.config import Document
+from core.errors import TallygateError
 from core.log import LogSettings
-from core.site import SiteSettings
+from core.site import Ports, SiteSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,25 +69,44 @@ def test_a_role_logs_json_lines_only_and_leaves_on_sigterm(born: Path) -> None:
     assert not site.socket("audit").exists()
 
 
-def _nginx(born: Path) -> Supervisor:
-    context = Context.read(born)
+def test_a_role_that_cannot_start_says_why_in_words(born: Path) -> None:
+    pairs = born.parent / "sso" / "pairs"
+    away = pairs.rename(pairs.with_name("away"))
+    command = [sys.executable, "-m", "app", "serve", "sso", "--site", str(born)]
+    lines = []
+    try:
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as role:
+            assert role.stderr is not None
+            for line in role.stderr:
+                lines.append(json.loads(line))
+                if lines[-1]["event"] == "role_cannot_start":
+                    role.terminate()
+    finally:
+        away.rename(pairs)
+    why = {line["why"] for line in lines if line["event"] == "role_cannot_start"}
+    assert why == {f"Configuration: {pairs}/sso--audit: No such file or directory"}
+
+
+def _nginx(file: Path) -> Supervisor:
+    context = Context.read(file)
     Users.detect().open_run(context.site)
     gateway.prepare(context)
-    made = processes(context.site, born, slapd=("true",), nginx=tuple(gateway.command(context)))
+    made = processes(context.site, file, slapd=("true",), nginx=tuple(gateway.command(context)))
     return Supervisor(
         made[-1:],
         users=Users.detect(),
-        logs=born.parent / "logs",
+        logs=file.parent / "logs",
         settings=LogSettings(),
         clock=SystemClock(),
     )
 
 
 def test_nginx_is_ready_only_if_it_is_our_own(born: Path) -> None:
-    ports = Document.read(born).section("site", SiteSettings).ports
     with ExitStack() as strangers:
-        for port in (ports.external, ports.internal, ports.management, ports.plain):
-            strangers.enter_context(socket.create_server(("127.0.0.1", port)))
+        held = [strangers.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
+        external, internal, management, plain, ldaps = (each.getsockname()[1] for each in held)
+        ports = Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
+        write_configuration(born, ports)
         with pytest.raises(StartFailed, match="nginx"):
             _nginx(born).start()
     assert "Address already in use" in (born.parent / "logs" / "nginx.log").read_text("utf-8")
@@ -94,6 +114,46 @@ def test_nginx_is_ready_only_if_it_is_our_own(born: Path) -> None:
     supervisor.start()
     socket.create_connection(("127.0.0.1", ports.plain)).close()
     supervisor.stop()
+
+
+def test_nginx_without_a_supervisor_has_its_logs_put_aside_too(born: Path) -> None:
+    write_configuration(born, free_ports())
+    born.write_text(born.read_text("utf-8") + "\n[logs]\nlargest_kib = 1\n", "utf-8")
+    site = Context.read(born).site
+    log = site.folder("nginx") / "logs" / "decisions.log"
+    command = [sys.executable, "-m", "app", "serve", "nginx", "--site", str(born)]
+    with subprocess.Popen(command, cwd=ROOT) as nginx:
+        try:
+            _until(lambda: log.exists() and _is_answered(site.socket("nginx")))
+            with log.open("ab") as file:
+                file.write(b"x" * 2000 + b"\n")
+            _until(lambda: bool(list(log.parent.glob("decisions.log.*"))))
+            # It was told, and opened the new one.
+            _until(lambda: log.exists() and not log.stat().st_size)
+            assert nginx.poll() is None
+            [beside] = [
+                int(pid)
+                for pid in Path(f"/proc/{nginx.pid}/task/{nginx.pid}/children").read_text("ascii").split()
+                if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            ]
+        finally:
+            nginx.terminate()
+    _until(lambda: not Path(f"/proc/{beside}").exists())
+
+
+def _is_answered(path: Path) -> bool:
+    try:
+        answers(path)
+    except (OSError, TallygateError):
+        return False
+    return True
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 def test_an_unknown_role_is_refused(born: Path) -> None:

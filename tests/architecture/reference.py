@@ -14,33 +14,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from app.context import DatabaseSettings
-from audit.config import AuditSettings
-from ca.config import CASettings
+from app.settings import SECTIONS
 from core.errors import TallygateError
-from core.log import LogSettings
-from core.site import SiteSettings
 from core.web.errors import _status
-from directory.config import DirectorySettings
-from gateway.config import GatewaySettings
-from policies.config import PolicySettings
-from signatures.config import SignatureSettings
-from sso.config import SSOSettings
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = ("core", "audit", "policies", "directory", "ca", "signatures", "sso", "gateway", "portals", "app")
-SECTIONS: dict[str, type[Any]] = {
-    "site": SiteSettings,
-    "databases": DatabaseSettings,
-    "logs": LogSettings,
-    "audit": AuditSettings,
-    "directory": DirectorySettings,
-    "policies": PolicySettings,
-    "ca": CASettings,
-    "sso": SSOSettings,
-    "signatures": SignatureSettings,
-    "gateway": GatewaySettings,
-}
 _GENERATED = "<!-- Made by `python -m tests.architecture.reference`; a test compares it with the code. -->"
 _SETTINGS = """\
 # Settings

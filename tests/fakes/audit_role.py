@@ -47,7 +47,8 @@ class AuditRole:
         self.context = Context.read(self.configuration)
         self._key = ec.generate_private_key(ec.SECP256R1())
         site = self.context.site
-        site.public.mkdir(parents=True)
+        for folder in (site.public, site.run):
+            folder.mkdir(parents=True)
         make(site)
         public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (site.public / "gateway-identity.pem").write_bytes(public)
