@@ -2,7 +2,7 @@
 """Where a request waits while its person logs in or agrees: sealed, in the addresses and forms of its own browser.
 
 Anybody may ask for anything here, so nothing of a request is kept before somebody has proved who they are
-(docs/decisions/0009). The seal makes it unreadable and unchangeable; it counts for a while, in the browser it began
+(docs/decisions/0010). The seal makes it unreadable and unchangeable; it counts for a while, in the browser it began
 in, and for one answer.
 """
 
