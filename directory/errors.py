@@ -18,7 +18,8 @@ Conflict
 ├── RoleNotForCitizens
 └── ChangedSince            what was to be undone has been changed again, or was settled already
 Forbidden
-└── OwnRole                 nobody gives powers to themselves
+├── OwnRole                 nobody gives powers to themselves
+└── BeyondScope             an agency's administrator, and something of the whole site
 Unavailable
 ├── DirectoryUnavailable    slapd did not answer; nothing happened
 └── Pending                 decided and recorded, carried out as soon as slapd answers
@@ -95,12 +96,12 @@ class UnreadableImport(Invalid):
 
 
 class DutiesConflict(Conflict):
-    """Separation of duties (三权分立): nobody holds two of the three administrative powers."""
+    """Separation of duties (三权分立): nobody holds two roles that must be kept apart."""
 
     code = "duties_conflict"
     message = N_(
-        "This person already holds another of these roles. Security officer, directory administrator and security "
-        "administrator must be three different people."
+        "This person already holds a role that must be kept apart from this one. Security officer, security administrator "
+        "and administrators of the directory must be different people, and no security officer registers identities."
     )
 
 
@@ -123,6 +124,13 @@ class OwnRole(Forbidden):
 
     code = "own_role"
     message = N_("You cannot change your own roles or re-enable yourself. Another administrator has to do it.")
+
+
+class BeyondScope(Forbidden):
+    """It lies outside the part of the directory that this administrator has."""
+
+    code = "beyond_scope"
+    message = N_("This is outside the part of the directory that you administer.")
 
 
 class DirectoryUnavailable(Unavailable):

@@ -25,8 +25,20 @@ class PersonKind(StrEnum):
     CIVIL_SERVANT = "civil-servant"
 
 
-ADMINISTRATIVE = frozenset({"security-officer", "directory-administrator", "security-administrator"})
-"""The three powers that must be three people (三权分立): who watches, who registers, who sets the rules."""
+ADMINISTRATOR = "directory-administrator"
+AGENCY_ADMINISTRATOR = "agency-administrator"
+"""Registers for the own agency and what is below it, and nowhere else."""
+
+ADMINISTRATIVE = frozenset({"security-officer", "security-administrator", ADMINISTRATOR, AGENCY_ADMINISTRATOR})
+"""The three powers that must be three people (三权分立): who watches, who sets the rules, who registers; and whoever
+registers does so for the whole directory or for one agency, never both."""
+
+APART = frozenset(
+    {frozenset({one, other}) for one in ADMINISTRATIVE for other in ADMINISTRATIVE if one != other}
+    # Whoever watches does not vouch for identities either.
+    | {frozenset({"security-officer", "ra-officer"})}
+)
+"""Pairs of roles that nobody holds both of; the policies refuse whoever has them all the same."""
 
 ROLES = (*sorted(ADMINISTRATIVE), "ra-officer")
 """Every role that can be granted; ``citizen`` and ``civil-servant`` follow from the kind of person."""
@@ -86,6 +98,8 @@ class Organisation:
     # Unified social credit code (GB 32100-2015).
     credit_code: str
     agency: bool
+    # The agency it is a part of; empty for one that stands alone.
+    parent: str = ""
     number: int = 0
 
 
@@ -98,6 +112,22 @@ class Device:
     organisation: str
     enabled: bool
     number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """The part of the directory that somebody administers."""
+
+    everything: bool = False
+    # Identifiers of organisations, with everything below them.
+    organisations: frozenset[str] = frozenset()
+
+    def holds(self, organisation: str) -> bool:
+        """Whether what belongs to this organisation lies in it; what belongs to none lies only in everything."""
+        return self.everything or (bool(organisation) and organisation in self.organisations)
+
+
+EVERYWHERE = Scope(everything=True)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The administrators' desk: people, organisations, devices and imports for role ``directory-administrator``.
+"""The administrators' desk: people, organisations, devices and imports, as far as the administrator's part goes.
 
 What an administrator reads about people is recorded before it is shown; every change goes to the one writer.
 """
@@ -17,11 +17,10 @@ from core.web.inputs import query_text
 
 from .errors import NoSuchOrganisation, UnreadableImport
 from .imports import ImportReport
-from .models import ROLES, N, Organisation, Page, Person
-from .service import DirectoryWriter
+from .models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
+from .service import Administration, DirectoryWriter
 from .service.events import event
 
-ADMINISTRATOR = "directory-administrator"
 LONGEST_REASON = 500
 PAGE = 25
 """Entries on one page of a list."""
@@ -33,6 +32,7 @@ WORDS = {
     "civil-servant": N_("Civil servant"),
     "security-officer": N_("Security officer"),
     "directory-administrator": N_("Directory administrator"),
+    "agency-administrator": N_("Agency administrator"),
     "security-administrator": N_("Security administrator"),
     "ra-officer": N_("Registration officer"),
     "all": N_("everything"),
@@ -66,6 +66,10 @@ DONE = {
 }
 
 
+Mine = Callable[[], Administration]
+"""What the administrator of the present request has."""
+
+
 class NoFile(Invalid):
     """The import form came without a file, or in no known format."""
 
@@ -75,14 +79,19 @@ class NoFile(Invalid):
 
 def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, clock: Clock) -> Blueprint:
     """All pages of the desk."""
+
+    def mine() -> Administration:
+        who = identity()
+        return Administration(writer, subject=who.subject, roles=who.roles)
+
     desk = Blueprint("directory", __name__, template_folder="templates")
     _add_words(desk)
     readings = _Readings(recorder, clock)
-    _add_people(desk, writer, guard, readings)
-    _add_changes(desk, writer, guard)
-    _add_things(desk, writer, guard)
-    _add_import(desk, writer, guard)
-    _add_unrecorded(desk, writer, guard, readings)
+    _add_people(desk, mine, guard, readings)
+    _add_changes(desk, mine, guard)
+    _add_things(desk, mine, guard)
+    _add_import(desk, mine, guard)
+    _add_unrecorded(desk, mine, guard, readings)
     return desk
 
 
@@ -137,7 +146,14 @@ def _add_words(desk: Blueprint) -> None:
         return _(CLEARANCES[number]) if 0 <= number < len(CLEARANCES) else str(number)
 
 
+def _render(own: Administration, name: str, **values: object) -> str:
+    """One page, with what every page shows."""
+    unrecorded = own.unrecorded.open() if own.everything else 0
+    return render_template(f"directory/{name}.html", everything=own.everything, unrecorded=unrecorded, **values)
+
+
 def _list(
+    own: Administration,
     section: str,
     find: Callable[..., Page[N]],
     *,
@@ -148,36 +164,42 @@ def _list(
     page = find(text, after=after, limit=PAGE)
     seen(text, page.items)
     done = DONE.get(query_text("done", longest=20), "")
-    return render_template(f"directory/{section}.html", page=page, q=text, after=after, done=done, section=section)
+    return _render(own, section, page=page, q=text, after=after, done=done, section=section)
 
 
-def _add_people(desk: Blueprint, writer: DirectoryWriter, guard: Guard, readings: _Readings) -> None:
+def _add_people(desk: Blueprint, mine: Mine, guard: Guard, readings: _Readings) -> None:
     @desk.get("/")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def people() -> str:
-        return _list("people", writer.directory.people, seen=readings.searched)
+        own = mine()
+        return _list(own, "people", own.people, seen=readings.searched)
 
     @desk.get("/people/<subject>")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def person(subject: str) -> str:
-        found = writer.directory.person(subject)
+        own = mine()
+        found = own.person(subject)
         readings.opened(found)
-        return render_template(
-            "directory/person.html",
+        oneself = found.subject == identity().subject
+        return _render(
+            own,
+            "person",
             person=found,
             granted=sorted(found.roles & set(ROLES)),
             grantable=[role for role in ROLES if role not in found.roles],
-            mandates=[(_organisation_name(writer, mandate.organisation), mandate) for mandate in found.mandates],
-            organisation=_organisation_name(writer, found.organisation) if found.organisation else "",
-            oneself=found.subject == identity().subject,
+            mandates=[(_organisation_name(own, mandate.organisation), mandate) for mandate in found.mandates],
+            organisation=_organisation_name(own, found.organisation) if found.organisation else "",
+            oneself=oneself,
+            may_grant=own.everything and not oneself,
+            may_change=own.may_change(found) and (found.enabled or not oneself),
             done=_done(query_text("done", longest=20), enabled=found.enabled),
             section="people",
         )
 
 
-def _organisation_name(writer: DirectoryWriter, identifier: str) -> str:
+def _organisation_name(own: Administration, identifier: str) -> str:
     try:
-        return shown_name(writer.directory.organisation(identifier))
+        return shown_name(own.organisation(identifier))
     except NoSuchOrganisation:
         return identifier
 
@@ -187,31 +209,29 @@ def shown_name(named: Person | Organisation) -> str:
     return named.name_zh if locale() == "zh" and named.name_zh else named.name
 
 
-def _add_changes(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
+def _add_changes(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     @desk.post("/people/<subject>/disable")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def disable(subject: str) -> Answer:
-        reason = form_text("reason", longest=LONGEST_REASON)
-        writer.disable_person(subject, actor=identity().subject, reason=reason)
+        mine().disable_person(subject, reason=form_text("reason", longest=LONGEST_REASON))
         return _back(subject, "disabled")
 
     @desk.post("/people/<subject>/enable")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def enable(subject: str) -> Answer:
-        reason = form_text("reason", longest=LONGEST_REASON)
-        writer.enable_person(subject, actor=identity().subject, reason=reason)
+        mine().enable_person(subject, reason=form_text("reason", longest=LONGEST_REASON))
         return _back(subject, "enabled")
 
     @desk.post("/people/<subject>/roles/grant")
     @guard.person(ADMINISTRATOR)
     def grant(subject: str) -> Answer:
-        writer.grant_role(subject, form_text("role", longest=64), actor=identity().subject)
+        mine().grant_role(subject, form_text("role", longest=64))
         return _back(subject, "granted")
 
     @desk.post("/people/<subject>/roles/withdraw")
     @guard.person(ADMINISTRATOR)
     def withdraw(subject: str) -> Answer:
-        writer.withdraw_role(subject, form_text("role", longest=64), actor=identity().subject)
+        mine().withdraw_role(subject, form_text("role", longest=64))
         return _back(subject, "withdrawn")
 
 
@@ -226,75 +246,76 @@ def _back(subject: str, done: str) -> Answer:
     return redirect(url_for("directory.person", subject=subject, done=done), 303)
 
 
-def _add_things(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
+def _add_things(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     @desk.get("/organisations")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def organisations() -> str:
-        return _list("organisations", writer.directory.organisations)
+        own = mine()
+        return _list(own, "organisations", own.organisations)
 
     @desk.get("/devices")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def devices() -> str:
-        return _list("devices", writer.directory.devices)
+        own = mine()
+        return _list(own, "devices", own.devices)
 
     @desk.post("/devices/<identifier>/<verb>")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def device(identifier: str, verb: str) -> Answer:
         if verb not in ("disable", "enable"):
             raise Invalid
-        act = writer.disable_device if verb == "disable" else writer.enable_device
-        act(identifier, actor=identity().subject)
+        own = mine()
+        act = own.disable_device if verb == "disable" else own.enable_device
+        act(identifier)
         return redirect(url_for("directory.devices", done=f"{verb}d"), 303)
 
 
-def _add_import(desk: Blueprint, writer: DirectoryWriter, guard: Guard) -> None:
+def _add_import(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     @desk.get("/import")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def form() -> str:
-        return _import_page()
+        return _import_page(mine())
 
     @desk.post("/import")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def enter() -> Response:
         file = request.files.get("file")
         if file is None or len(request.files.getlist("file")) != 1 or not file.filename:
             raise NoFile
-        take = {"csv": writer.import_csv, "ldif": writer.import_ldif}.get(file.filename.lower().rpartition(".")[2])
+        own = mine()
+        take = {"csv": own.import_csv, "ldif": own.import_ldif}.get(file.filename.lower().rpartition(".")[2])
         if take is None:
             raise NoFile
         try:
-            report = take(file.read(), actor=identity().subject)
+            report = take(file.read())
         except UnreadableImport as error:
             # The reason is a text of ours and shown translated, which the general error page cannot do.
-            return Response(_import_page(problem=str(error.parameters["why"])), error.kind.status)
-        return Response(_import_page(report=report), 422 if report.refused else 200)
+            return Response(_import_page(own, problem=str(error.parameters["why"])), error.kind.status)
+        return Response(_import_page(own, report=report), 422 if report.refused else 200)
 
 
-def _import_page(*, report: ImportReport | None = None, problem: str = "") -> str:
-    return render_template("directory/import.html", report=report, problem=problem, section="import")
+def _import_page(own: Administration, *, report: ImportReport | None = None, problem: str = "") -> str:
+    return _render(own, "import", report=report, problem=problem, section="import")
 
 
-def _add_unrecorded(desk: Blueprint, writer: DirectoryWriter, guard: Guard, readings: _Readings) -> None:
-    @desk.context_processor
-    def alarms() -> dict[str, object]:
-        return {"unrecorded": writer.unrecorded.open()}
-
+def _add_unrecorded(desk: Blueprint, mine: Mine, guard: Guard, readings: _Readings) -> None:
     @desk.get("/unrecorded")
     @guard.person(ADMINISTRATOR)
     def unrecorded() -> str:
-        changes = writer.unrecorded.newest()
+        own = mine()
+        changes = own.unrecorded.newest()
         readings.listed("", sorted({change.subject for change in changes if change.subject})[:MOST_SHOWN])
         done = DONE.get(query_text("done", longest=20), "")
-        return render_template("directory/unrecorded.html", changes=changes, done=done, section="unrecorded")
+        return _render(own, "unrecorded", changes=changes, done=done, section="unrecorded")
 
     @desk.post("/unrecorded/<int:number>/undo")
     @guard.person(ADMINISTRATOR)
     def undo(number: int) -> Answer:
-        writer.unrecorded.undo(number, actor=identity().subject)
+        mine().unrecorded.undo(number, actor=identity().subject)
         return redirect(url_for("directory.unrecorded", done="undone"), 303)
 
     @desk.post("/unrecorded/<int:number>/keep")
     @guard.person(ADMINISTRATOR)
     def keep(number: int) -> Answer:
-        writer.unrecorded.keep(number, actor=identity().subject, reason=form_text("reason", longest=LONGEST_REASON))
+        mine().unrecorded.keep(number, actor=identity().subject, reason=form_text("reason", longest=LONGEST_REASON))
         return redirect(url_for("directory.unrecorded", done="kept"), 303)

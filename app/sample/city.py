@@ -45,6 +45,15 @@ KNOWN = (
     Known("wang.qiang", "Wang Qiang", "王强", "security officer", "data-bureau", "security-officer", 1),
     Known("zhao.lei", "Zhao Lei", "赵磊", "directory administrator", "data-bureau", "directory-administrator", 1),
     Known("sun.li", "Sun Li", "孙丽", "registration authority officer", "data-bureau", "ra-officer", 1),
+    Known(
+        "zhou.fang",
+        "Zhou Fang",
+        "周芳",
+        "administrator of the document office",
+        "document-office",
+        "agency-administrator",
+        1,
+    ),
     Known("qian.jun", "Qian Jun", "钱军", "security administrator", "data-bureau", "security-administrator", 1),
 )
 

@@ -107,19 +107,29 @@ def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[
 
 
 def _keep_house(keeper: DirectoryWriter) -> None:
-    # Carries out what was decided while slapd was down, and looks for what was changed past the writer.
-    pause = threading.Event()
+    """Carry out what was decided while slapd was down, and look for what was changed past the writer."""
+
+    def look() -> None:
+        if changes := keeper.watch.look():
+            _log.error("changed_without_record", changes=changes)
+
+    pause, complete = threading.Event(), False
     while not pause.wait(_HOUSE_SECONDS):
-        for name, work in (("replay", keeper.replay), ("watch", keeper.watch.look)):
-            try:
-                alarms = work()
-            except TallygateError as error:
-                _log.warning(f"{name}_waits", code=error.code)
-            except Exception:  # noqa: BLE001 - without this thread what was taken away would stay in the tree
-                _log.error(f"{name}_failed", exc_info=True)
-            else:
-                if alarms:
-                    _log.error("changed_without_record", changes=alarms)
+        complete = complete or _done("complete_tree", keeper.complete_tree)
+        _done("replay", keeper.replay)
+        _done("watch", look)
+
+
+def _done(name: str, work: Callable[[], None]) -> bool:
+    try:
+        work()
+    except TallygateError as error:
+        _log.warning(f"{name}_waits", code=error.code)
+    except Exception:  # noqa: BLE001 - without its thread what was taken away would stay in the tree
+        _log.error(f"{name}_failed", exc_info=True)
+    else:
+        return True
+    return False
 
 
 def _base_tree(context: Context, key: str, outcome: Outcome, *, already_there: bool = False) -> Event:

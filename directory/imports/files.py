@@ -35,6 +35,7 @@ _NAMES = {
     "tallyproofingevidence": "proofing_evidence",
     "tallyclearance": "clearance",
     "tallycreditcode": "credit_code",
+    "tallyparent": "parent",
     "tallyscope": "scope",
     "tallyuntil": "until",
     "tallyholder": "username",

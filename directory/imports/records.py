@@ -34,7 +34,7 @@ _OPTIONAL = {
     "citizen": ("name_zh", "mail", *_PROOFING),
     "civil-servant": ("name_zh", "mail", "clearance", *_PROOFING),
     "organisation": ("name_zh",),
-    "agency": ("name_zh",),
+    "agency": ("name_zh", "parent"),
     "device": (),
     "mandate": (),
 }
@@ -172,6 +172,7 @@ def _record(row: Row, batch: Batch, new_id: Callable[[], str]) -> None:
             name_zh=reader.text("name_zh"),
             credit_code=reader.credit_code(),
             agency=row.kind == "agency",
+            parent=reader.identifier("parent") if reader.text("parent") else "",
         )
         batch.organisations.append((row.line, organisation))
     elif row.kind == "device":

@@ -24,7 +24,7 @@ PERSON = (
     "tallyEnabled",
     "memberOf",
 )
-ORGANISATION = ("tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency")
+ORGANISATION = ("tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency", "tallyParent")
 DEVICE = ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled")
 MANDATE = ("tallyOrganisation", "tallyScope", "tallyUntil")
 
@@ -65,6 +65,7 @@ def organisation(entry: Entry) -> Organisation:
         name_zh=entry.text("tallyNameZh"),
         credit_code=entry.text("tallyCreditCode"),
         agency=entry.text("tallyAgency") == "TRUE",
+        parent=entry.text("tallyParent"),
     )
 
 
@@ -122,6 +123,7 @@ def organisation_content(of: Organisation) -> Content:
         "tallyNameZh": [of.name_zh],
         "tallyCreditCode": [of.credit_code],
         "tallyAgency": [_truth(of.agency)],
+        "tallyParent": [of.parent],
     }
     return _filled(content)
 
@@ -136,6 +138,11 @@ def device_content(of: Device) -> Content:
         "tallyOrganisation": [of.organisation],
         "tallyEnabled": [_truth(of.enabled)],
     }
+
+
+def role_content(name: str) -> Content:
+    """What is entered for a role that nobody holds yet."""
+    return {"objectClass": ["tallyRole"], "cn": [name]}
 
 
 def mandate_id(holder: str, of: Mandate) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names and filters in which every value from outside is escaped, and NUL refused (RFC 4514, RFC 4515)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -88,6 +89,15 @@ def contains(attributes: tuple[str, ...], text: str) -> str:
     """
     inner = "".join(f"({attribute}=*{_assertion(text)}*)" for attribute in attributes)
     return f"(|{inner})"
+
+
+def any_of(attribute: str, values: Iterable[str]) -> str:
+    """The filter that finds one of these values; of no values none is found.
+
+    Raises:
+        BadName: one is empty, has a NUL, or is no text at all.
+    """
+    return f"(|{''.join(equal(attribute, value) for value in values)})"
 
 
 def every(*filters: str) -> str:

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs: `Directory` answers questions for every role, `DirectoryWriter` makes every change for the one."""
+"""The verbs: `Directory` answers questions for every role, `DirectoryWriter` makes every change for the one.
 
+`Administration` is the part of both that one administrator has.
+"""
+
+from .administration import Administration as Administration
 from .reading import Directory as Directory
 from .writing import DirectoryWriter as DirectoryWriter
 from .writing import open_writer as open_writer

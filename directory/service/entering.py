@@ -14,12 +14,15 @@ from ..errors import NoSuchOrganisation, NoSuchPerson
 from ..imports import Batch, NewMandate
 from ..ldap import Tree, changes, entries
 from ..ldap.changes import Change
+from ..models import Scope
 from ..slapd import SALT_LENGTH, Cost, hashed, no_password
 from .events import event
 from .reading import Directory
 
 _TAKEN = N_("the directory has this already")
 _UNKNOWN_ORGANISATION = N_("there is no such organisation")
+_NO_AGENCY = N_("there is no such agency")
+_OUTSIDE = N_("this is outside the part of the directory that you administer")
 
 
 def new_id() -> str:
@@ -27,8 +30,28 @@ def new_id() -> str:
     return str(UUID(bytes=secrets.token_bytes(16), version=4))
 
 
-def compare(batch: Batch, directory: Directory) -> None:
-    """Refuse what is there already and what refers to nothing, neither in the directory nor in the batch."""
+def compare(batch: Batch, directory: Directory, within: Scope) -> None:
+    """Refuse what is there already, what refers to nothing, and what its author may not enter."""
+    _known(batch, directory)
+    agencies = {organisation.id: organisation.agency for _, organisation in batch.organisations}
+    _organisations(batch, directory, agencies)
+    for line, person in batch.people:
+        if person.organisation and not _is_agency(directory, person.organisation, agencies):
+            batch.refuse(line, "organisation", _NO_AGENCY)
+    for line, device in batch.devices:
+        if device.organisation not in agencies and not _has_organisation(directory, device.organisation):
+            batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
+    usernames = {person.username for _, person in batch.people}
+    for line, new in batch.mandates:
+        if new.username not in usernames:
+            _compare_mandate(line, new, batch, directory)
+        if new.mandate.organisation not in agencies and not _has_organisation(directory, new.mandate.organisation):
+            batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
+    if not within.everything:
+        _stay_within(batch, within)
+
+
+def _known(batch: Batch, directory: Directory) -> None:
     for line, person in batch.people:
         if _has_person(directory, person.username):
             batch.refuse(line, "username", _TAKEN)
@@ -37,19 +60,41 @@ def compare(batch: Batch, directory: Directory) -> None:
             batch.refuse(line, "id", _TAKEN)
         elif directory.has_credit_code(organisation.credit_code):
             batch.refuse(line, "credit_code", _TAKEN)
-    known = {organisation.id: organisation.agency for _, organisation in batch.organisations}
+
+
+def _organisations(batch: Batch, directory: Directory, agencies: dict[str, bool]) -> None:
+    parents = {organisation.id: organisation.parent for _, organisation in batch.organisations}
+    for line, organisation in batch.organisations:
+        if not organisation.parent:
+            continue
+        if not _is_agency(directory, organisation.parent, agencies):
+            batch.refuse(line, "parent", _NO_AGENCY)
+        # What is in the directory already is part of nothing in this batch, so a circle is within it.
+        above = organisation.parent
+        for _ in parents:
+            above = parents.get(above, "")
+        if above:
+            batch.refuse(line, "parent", N_("it would be a part of itself"))
+
+
+def _stay_within(batch: Batch, within: Scope) -> None:
+    """An agency's administrator enters its civil servants, its devices and what is to be below it."""
+    new = {organisation.id: organisation.parent for _, organisation in batch.organisations if organisation.agency}
+    allowed = set(within.organisations)
+    for _ in new:
+        allowed |= {identifier for identifier, parent in new.items() if parent in allowed}
+    scope = Scope(organisations=frozenset(allowed))
+    for line, organisation in batch.organisations:
+        if not (organisation.agency and scope.holds(organisation.parent)):
+            batch.refuse(line, "parent", _OUTSIDE)
     for line, person in batch.people:
-        if person.organisation and not _is_agency(directory, person.organisation, known):
-            batch.refuse(line, "organisation", N_("there is no such agency"))
+        if not scope.holds(person.organisation):
+            batch.refuse(line, "organisation", _OUTSIDE)
     for line, device in batch.devices:
-        if device.organisation not in known and not _has_organisation(directory, device.organisation):
-            batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
-    usernames = {person.username for _, person in batch.people}
-    for line, new in batch.mandates:
-        if new.username not in usernames:
-            _compare_mandate(line, new, batch, directory)
-        if new.mandate.organisation not in known and not _has_organisation(directory, new.mandate.organisation):
-            batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
+        if not scope.holds(device.organisation):
+            batch.refuse(line, "organisation", _OUTSIDE)
+    for line, _ in batch.mandates:
+        batch.refuse(line, "kind", _OUTSIDE)
 
 
 def _compare_mandate(line: int, new: NewMandate, batch: Batch, directory: Directory) -> None:

@@ -12,11 +12,13 @@ from ..config import DirectorySettings
 from ..errors import BadName, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
 from ..ldap import Entry, Pool, Server, Tree, entries, names
 from ..models import (
+    EVERYWHERE,
     Device,
     Mandate,
     Organisation,
     Page,
     Person,
+    Scope,
     can_be_password,
     identifier_of,
     subject_of,
@@ -28,6 +30,8 @@ N = TypeVar("N", Person, Organisation, Device)
 
 MANDATES_LIMIT = MOST_FOR_READERS
 LONGEST_SEARCH = 100
+MOST_IN_BRANCH = 400
+"""Organisations; each is a part of a filter, and a search answers with at most 500 entries."""
 _ANYBODY = "(objectClass=inetOrgPerson)"
 
 
@@ -139,35 +143,51 @@ class Directory:
             raise NoSuchDevice
         return entries.device(entry)
 
-    def people(self, text: str = "", *, after: str = "", limit: int = 50) -> Page[Person]:
+    def people(self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Person]:
         """People whose user name or name contains the text, in order of register number; without their mandates.
 
         Raises:
             BadName: the text or the key cannot be searched for.
         """
-        where = self._where(_ANYBODY, ("uid", "cn", "tallyNameZh"), text)
+        where = self._where(_within(_ANYBODY, "tallyOrganisation", within), ("uid", "cn", "tallyNameZh"), text)
         found = self._list("people", where, entries.PERSON, after=after, limit=limit)
         return _page(found, limit, lambda entry: entries.person(entry, (), self._tree))
 
-    def organisations(self, text: str = "", *, after: str = "", limit: int = 50) -> Page[Organisation]:
+    def organisations(
+        self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE
+    ) -> Page[Organisation]:
         """Organisations whose name or identifier contains the text, in order of register number.
 
         Raises:
             BadName: the text or the key cannot be searched for.
         """
-        where = self._where("(objectClass=tallyOrganisationEntry)", ("tallyId", "o", "tallyNameZh"), text)
+        kind = _within("(objectClass=tallyOrganisationEntry)", "tallyId", within)
+        where = self._where(kind, ("tallyId", "o", "tallyNameZh"), text)
         found = self._list("organisations", where, entries.ORGANISATION, after=after, limit=limit)
         return _page(found, limit, entries.organisation)
 
-    def devices(self, text: str = "", *, after: str = "", limit: int = 50) -> Page[Device]:
+    def devices(self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Device]:
         """Devices whose name contains the text, in order of register number.
 
         Raises:
             BadName: the text or the key cannot be searched for.
         """
-        where = self._where("(objectClass=tallyDevice)", ("cn", "tallyOrganisation"), text)
+        kind = _within("(objectClass=tallyDevice)", "tallyOrganisation", within)
+        where = self._where(kind, ("cn", "tallyOrganisation"), text)
         found = self._list("devices", where, entries.DEVICE, after=after, limit=limit)
         return _page(found, limit, entries.device)
+
+    def branch(self, root: str) -> Scope:
+        """An organisation and everything below it; of a branch too large to be listed, what lies near its root."""
+        found, layer = {root}, {root}
+        while layer and len(found) < MOST_IN_BRANCH:
+            where = names.any_of("tallyParent", sorted(layer))
+            below = self._pool.search(
+                self._tree.branch("organisations"), where, ["tallyId"], limit=MOST_IN_BRANCH - len(found)
+            )
+            layer = {entry.text("tallyId") for entry in below} - found
+            found |= layer
+        return Scope(organisations=frozenset(found))
 
     def check(self) -> None:
         """See that the server answers and knows us.
@@ -221,6 +241,11 @@ def pool(settings: DirectorySettings, *, site: SiteSettings, role: str) -> Pool:
     server = Server(url=settings.url or socket_url(site), timeout=settings.timeout, ca_file=settings.ca_file)
     password = service_password(secret(site.folder(role) / "ldap.secret"))
     return Pool(server, bind_dn=Tree(settings.suffix).service(role), password=password)
+
+
+def _within(kind: str, attribute: str, scope: Scope) -> str:
+    """Only what lies in a scope; ``(|)`` is the filter that finds nothing (RFC 4526)."""
+    return kind if scope.everything else names.every(kind, names.any_of(attribute, sorted(scope.organisations)))
 
 
 def _key(after: str) -> int:

@@ -24,9 +24,20 @@ from ..errors import (
     WeakPassword,
 )
 from ..imports import Batch, ImportReport, parse, read_csv, read_ldif
-from ..ldap import Pool, Tree, changes
+from ..ldap import Pool, Tree, changes, entries
 from ..ldap.changes import Change
-from ..models import ADMINISTRATIVE, ROLES, Device, Person, PersonKind, can_be_password, is_guessable, subject_of
+from ..models import (
+    APART,
+    EVERYWHERE,
+    ROLES,
+    Device,
+    Person,
+    PersonKind,
+    Scope,
+    can_be_password,
+    is_guessable,
+    subject_of,
+)
 from ..slapd import Cost
 from ..store import Store
 from . import entering
@@ -103,7 +114,7 @@ class DirectoryWriter:
             NoSuchRole: not one that can be granted.
             OwnRole: nobody grants to themselves.
             RoleNotForCitizens: official roles belong to civil servants.
-            DutiesConflict: they hold another of the three administrative powers.
+            DutiesConflict: they hold another role that must be kept apart from it.
         """
         _known(role)
         self._not_oneself(subject, actor)
@@ -113,7 +124,7 @@ class DirectoryWriter:
                 return
             if person.kind is not PersonKind.CIVIL_SERVANT:
                 raise RoleNotForCitizens
-            if role in ADMINISTRATIVE and person.roles & ADMINISTRATIVE:
+            if any(frozenset({role, held}) in APART for held in person.roles):
                 raise DutiesConflict
             self._grant(
                 "directory.role.granted",
@@ -190,30 +201,32 @@ class DirectoryWriter:
                 if not self._pool.set_password(dn, password):
                     raise WeakPassword
 
-    def import_csv(self, data: bytes, *, actor: str) -> ImportReport:
+    def import_csv(self, data: bytes, *, actor: str, within: Scope = EVERYWHERE) -> ImportReport:
         """Enter everything that a table holds, or nothing.
 
         Raises:
             UnreadableImport: it is no such table.
         """
-        return self.enter(parse(read_csv(data), new_id=entering.new_id), actor=actor)
+        return self.enter(parse(read_csv(data), new_id=entering.new_id), actor=actor, within=within)
 
-    def import_ldif(self, data: bytes, *, actor: str) -> ImportReport:
+    def import_ldif(self, data: bytes, *, actor: str, within: Scope = EVERYWHERE) -> ImportReport:
         """Enter everything that an LDIF file holds, or nothing.
 
         Raises:
             UnreadableImport: it is no such file.
         """
-        return self.enter(parse(read_ldif(data), new_id=entering.new_id), actor=actor)
+        return self.enter(parse(read_ldif(data), new_id=entering.new_id), actor=actor, within=within)
 
-    def enter(self, batch: Batch, *, actor: str, passwords: dict[str, str] | None = None) -> ImportReport:
-        """Enter a batch of new records, or nothing; ``passwords`` are by subject.
+    def enter(
+        self, batch: Batch, *, actor: str, passwords: dict[str, str] | None = None, within: Scope = EVERYWHERE
+    ) -> ImportReport:
+        """Enter a batch of new records, or nothing; ``passwords`` are by subject. What is not ``within`` is refused.
 
         Everything is checked before the first write. A crash midway is finished at the next start; a refusal midway
         takes back what was entered.
         """
         with self._journal.alone():
-            entering.compare(batch, self.directory)
+            entering.compare(batch, self.directory, within)
             report = batch.report()
             if report.refused:
                 return report
@@ -228,6 +241,25 @@ class DirectoryWriter:
             created = tuple(entering.events(batch, self.directory, at, actor=actor, operation=key))
             self._journal.grant(key, series, intent=intent, outcomes=(*created, done), failure=failed)
         return report
+
+    def complete_tree(self) -> None:
+        """Enter the roles that a tree of an earlier release lacks; called at start.
+
+        Raises:
+            DirectoryUnavailable: the server does not answer; call again later.
+        """
+        missing = [role for role in ROLES if self._pool.read(self._tree.role(role), ["cn"]) is None]
+        if not missing:
+            return
+        series = tuple(changes.add(self._tree.role(role), entries.role_content(role)) for role in missing)
+        with self._journal.alone():
+            key, at = new_key(), self._clock.now()
+            what = {"kind": "role", "names": " ".join(missing)}
+            intent, done, failed = (
+                event("directory.entry.created", outcome, at, operation=key, attributes=what)
+                for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
+            )
+            self._journal.grant(key, series, intent=intent, outcomes=(done,), failure=failed)
 
     def replay(self) -> None:
         """Finish what an earlier run left; called at start and from time to time.

@@ -21,6 +21,7 @@ _INDICES = (
     "tallyNameZh eq,sub",
     "mail eq",
     "tallySubject,tallyId,tallyNumber,tallyOrganisation,tallyHolder,tallyCreditCode,tallyEnabled eq",
+    "tallyParent eq",
     "member,memberOf eq",
     "entryUUID,entryCSN eq",
 )

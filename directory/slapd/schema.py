@@ -76,6 +76,7 @@ ATTRIBUTES = (
     Attribute(14, "tallyScope", "what a mandate is for"),
     Attribute(15, "tallyUntil", "last day of a mandate", _TIME, _TIME_RULES),
     Attribute(16, "tallyHost", "host name of a portal"),
+    Attribute(17, "tallyParent", "identifier of the agency that an organisation is a part of"),
 )
 
 _PERSON_MUST = ("tallySubject", "tallyNumber", "uid", "tallyEnabled", "tallyProofingLevel")
@@ -96,7 +97,7 @@ CLASSES = (
         "tallyOrganisationEntry",
         "an agency or a company",
         ("tallyId", "tallyNumber", "o", "tallyCreditCode", "tallyAgency"),
-        ("tallyNameZh",),
+        ("tallyNameZh", "tallyParent"),
     ),
     Class(4, "tallyDevice", "a device", ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled")),
     Class(5, "tallyPortal", "a portal behind the gateway", ("cn",), ("description", "tallyHost")),
