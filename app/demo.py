@@ -111,7 +111,19 @@ def _signing(folder: Path) -> Path:
 def _people(context: Context) -> None:
     user = Users.detect().of("directory")
     done = subprocess.run(
-        (sys.executable, "-m", "app", "demo-people", "--site", str(context.path)),
+        # It ends with us, however we end.
+        (
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "--",
+            sys.executable,
+            "-m",
+            "app",
+            "demo-people",
+            "--site",
+            str(context.path),
+        ),
         capture_output=True,
         text=True,
         cwd="/",

@@ -2,6 +2,7 @@
 """`tallygate audit`: what an auditor types; `verify` needs no running site and no secret, `reindex` the index's key."""
 
 import base64
+import os
 import sys
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def reindex(folder: Path, key: str | None) -> None:
     how many entries are not shown yet.
     """
     log_key = _key(key or str(folder.resolve().parent / "public" / "log.vkey"))
+    _become_owner(folder)
     click.echo(f"{Reading.open(folder, log_key=log_key).indexer.rebuild()} entries indexed")
 
 
@@ -74,6 +76,15 @@ def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *,
     if key is None and not beside.exists():
         raise click.UsageError("which log is this? --key names its verifier key")
     return verify_folder(folder, _key(key or str(beside)), older=kept)
+
+
+def _become_owner(folder: Path) -> None:
+    """Root has no business in a role's folder: the role could not change what it wrote, and links could lead it."""
+    found = folder.stat()
+    if os.geteuid() == 0 and found.st_uid != 0:
+        os.setgroups([])
+        os.setresgid(found.st_gid, found.st_gid, found.st_gid)
+        os.setresuid(found.st_uid, found.st_uid, found.st_uid)
 
 
 def _key(text: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate sso rotate-keys` on a real site: on the record or not at all, and by the role's own user."""
+"""What an operator does in a role's folder, on a real site: on the record or not at all, and by the role's own user."""
 
 import json
 import os
@@ -162,6 +162,20 @@ def test_a_renewal_is_done_by_the_owners_of_the_folders(born: Context) -> None:
     # Nothing is left running, and the record is whole.
     with _log(born) as supervisor:
         os.kill(supervisor.pids()["log"], signal.SIGTERM)
+
+
+def test_the_search_index_is_built_by_the_owner_of_its_folder(born: Context) -> None:
+    folder = born.site.folder("audit")
+    owner = folder.stat()
+    key = folder / "index.key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    os.chown(key, owner.st_uid, owner.st_gid)
+    done = _tallygate("audit", "reindex", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" entries indexed\n")
+    assert (folder / "index.db").exists()
+    assert {path.stat().st_uid for path in folder.rglob("*")} == {owner.st_uid}
 
 
 def test_a_renewal_follows_no_link_of_the_authoritys(born: Context) -> None:
