@@ -160,6 +160,8 @@ def test_two_sites_witness_each_other_and_say_plainly_when_they_cannot(
         assert _verify_as_outsiders_do(proof.partition("\n\n")[2], witness) == 2
 
     # 2. Witnessing writes no entries, so the two do not keep each other busy for ever.
+    # What was read above is recorded; a receipt that came later says that all of it is published and cosigned.
+    north.recorder().record(event(), wait=Wait.WITNESSED)
     wait_for(lambda: north.status().met and north.status().witnessed == north.size())
     size, rounds = north.size(), {north.status().at}
 
