@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our own look at the raw bytes, because the library's verdict alone is not safe to show (specs/signatures.md, 1, 4).
 
-A lenient viewer shows what a strict parser does not see: bytes after the last signed one, and signatures that the
-newest revision of the file no longer mentions.
+A lenient viewer shows what a strict parser does not see: bytes after the last signed one, objects that no table
+mentions, and signatures that the newest revision of the file no longer mentions.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _MARK = re.compile(rb"/ByteRange[\s\0]*\[")
 _HEX = re.compile(rb"[0-9A-Fa-f\s\0]*")
+_OBJECT = re.compile(rb"(?<![0-9])[0-9]{1,10}[\s\0]+[0-9]{1,5}[\s\0]+obj(?![a-zA-Z])")
 _PARTS = 4
 
 
@@ -32,3 +33,17 @@ def covers_whole_file(document: bytes, byte_range: Sequence[int]) -> bool:
         return False
     gap = document[first:second]
     return gap[:1] == b"<" and gap[-1:] == b">" and _HEX.fullmatch(gap[1:-1]) is not None
+
+
+def accounted_for(document: bytes, start: int, *, places: Collection[int], revisions: int) -> bool:
+    """Whether what stands from ``start`` on is just so many revisions, and every object in it where a table says.
+
+    A viewer that finds a table wanting rebuilds it by scanning, and shows the last objects and trailers it finds.
+    """
+    rest = document[start:]
+    ends, trailers = rest.count(b"startxref"), rest.count(b"trailer")
+    return (
+        ends == revisions >= trailers
+        and rest.rstrip().endswith(b"%%EOF")
+        and all(start + found.start() in places for found in _OBJECT.finditer(rest))
+    )

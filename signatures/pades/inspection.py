@@ -14,11 +14,12 @@ from typing import Any
 from pyhanko.pdf_utils.decode_limits import DecodeLimits
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, NO_CHANGES_DIFF_POLICY, DiffResult, ModificationLevel
+from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
 from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from ..models import Inspection, Modification, Profile, SignatureFacts
+from .changes import POLICIES, more_than_seen
 from .gate import covers_whole_file, looks_like_pdf, marks
 from .grounds import Grounds
 
@@ -70,23 +71,29 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
 async def _examine(
     signature: EmbeddedPdfSignature, document: bytes, grounds: Grounds, profile: Profile, at: datetime
 ) -> SignatureFacts:
-    policy = NO_CHANGES_DIFF_POLICY if profile is Profile.STRICT else DEFAULT_DIFF_POLICY
-    status = await async_validate_pdf_signature(signature, grounds.context(at), diff_policy=policy)
+    status = await async_validate_pdf_signature(signature, grounds.context(at), diff_policy=POLICIES[profile])
     difference = status.diff_result
-    changed: tuple[str, ...] = ()
+    changed: set[str] = set()
     modification = Modification.OTHER
+    byte_range = [int(value) for value in signature.byte_range]
+    covers_file = covers_whole_file(document, byte_range)
     if isinstance(difference, DiffResult):
+        changed = {str(name) for name in difference.changed_form_fields}
         modification = _LEVELS.get(difference.modification_level, Modification.OTHER)
-        changed = tuple(sorted(_shown(name) for name in difference.changed_form_fields))[:100]
+    if not covers_file and modification in {Modification.ARCHIVAL, Modification.FORM}:
+        unseen = more_than_seen(
+            signature.reader, document, revision=signature.signed_revision, end=sum(byte_range[-2:]), changed=changed
+        )
+        modification = Modification.OTHER if unseen else modification
     return SignatureFacts(
         field=_shown(signature.field_name),
         claimed_at=status.signer_reported_dt,
         digest_matches=bool(status.intact),
         signature_verifies=bool(status.valid),
-        covers_file=covers_whole_file(document, [int(value) for value in signature.byte_range]),
+        covers_file=covers_file,
         modification=modification,
         permitted=bool(status.docmdp_ok),
-        changed_fields=changed,
+        changed_fields=tuple(sorted(map(_shown, changed)))[:100],
         library_trusts=bool(status.trusted),
         certificate=grounds.assessor.assess(
             signature.signer_cert.dump(), others=[other.dump() for other in signature.other_embedded_certs], at=at

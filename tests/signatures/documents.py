@@ -13,7 +13,7 @@ from pyhanko.pdf_utils import generic as _generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
-from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, SimpleSigner, sign_pdf
 from pyhanko.sign.signers.pdf_signer import PdfSigner, PdfSigningSession
 from reportlab.lib.pagesizes import A4
@@ -95,14 +95,22 @@ class _Then(PdfSigner):
         return session
 
 
-def signed_with(leaf: Leaf, document: bytes | None = None, *, digest: str = "sha256", **options: Any) -> bytes:
+def signed_with(
+    leaf: Leaf, document: bytes | None = None, *, digest: str = "sha256", certify: MDPPerm | None = None, **options: Any
+) -> bytes:
     """Signed by somebody else's program: the library's stock signer, with any kind of key it knows."""
     own = cms.certificates(leaf.pem)[0]
     encoded = leaf.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     store = cms.NEW_STORE()
     store.register_multiple(cms.certificates(leaf.chain))
     signer = SimpleSigner(own, PrivateKeyInfo.load(encoded), store, **options)
-    metadata = PdfSignatureMetadata(field_name="Theirs", md_algorithm=digest, subfilter=SigSeedSubFilter.PADES)
+    metadata = PdfSignatureMetadata(
+        field_name="Theirs",
+        md_algorithm=digest,
+        subfilter=SigSeedSubFilter.PADES,
+        certify=certify is not None,
+        docmdp_permissions=certify or MDPPerm.FILL_FORMS,
+    )
     writer: Any = IncrementalPdfFileWriter(io.BytesIO(document or permit()))
     output: Any = _Then(metadata, signer).sign_pdf(writer)
     content: bytes = output.getvalue()
