@@ -86,13 +86,13 @@ def more_than_seen(
 
 
 def _info(of: HistoricalResolver) -> dict[str, Any]:
-    reference = of.trailer_view.get_value_as_reference("/Info", optional=True)
+    # Here and below the library promises a reference and may give none.
+    reference: Any = of.trailer_view.get_value_as_reference("/Info", optional=True)
     found: Any = {} if reference is None else reference.get_object()
     return {str(name): found[name] for name in found if name not in _VOLATILE_INFO}
 
 
 def _metadata(of: HistoricalResolver) -> dict[Any, Any]:
-    # The library promises a reference here and may give none.
     reference: Any = of.root.get_value_as_reference("/Metadata", optional=True)
     if reference is None:
         return {}
