@@ -101,7 +101,8 @@ class DutiesConflict(Conflict):
     code = "duties_conflict"
     message = N_(
         "This person already holds a role that must be kept apart from this one. Security officer, security "
-        "administrator and administrators of the directory must be different people, and no security officer registers identities."
+        "administrator and administrators of the directory must be different people, and no security officer "
+        "registers identities."
     )
 
 
