@@ -11,8 +11,8 @@ nothing to anybody: `init` removes what it left and begins again. Whatever no bi
 import json
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -108,15 +108,7 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
         raise NotBorn
     users = Users.detect()
     users.own(context.site)
-    log = Supervisor(
-        [log_writer(context.site, context.path)],
-        users=users,
-        logs=context.site.state / "logs",
-        settings=context.settings("logs", LogSettings),
-        clock=context.clock,
-    )
-    try:
-        log.start()
+    with log_alone(context):
         say("Renewing OCSP delegates and revocation lists")
         users.acting("ca", partial(_renew, context))
         ca.renew_root_list(context)
@@ -124,6 +116,25 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
         made = json.loads(users.acting("ca", partial(_certify, context)))
         for holder, files in made.items():
             users.acting(holder, partial(_install, context, holder, files))
+
+
+@contextmanager
+def log_alone(context: Context) -> Iterator[None]:
+    """Let the log run, and nothing else, while an operator does what must be recorded.
+
+    Raises:
+        StartFailed: it does not start.
+    """
+    log = Supervisor(
+        [log_writer(context.site, context.path)],
+        users=Users.detect(),
+        logs=context.site.state / "logs",
+        settings=context.settings("logs", LogSettings),
+        clock=context.clock,
+    )
+    try:
+        log.start()
+        yield
     finally:
         log.stop()
 

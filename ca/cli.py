@@ -1,20 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tallygate ca ...``: the operator on the machine asks the running role; nothing here opens a key or a table."""
+"""``tallygate ca ...``: the operator on the machine asks the running role, or holds a ceremony of the root's key."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol, TextIO
 
 import click
 
+from audit import Recorder
+from core.errors import N_
+
+from .ceremony import Place, hold, read_script, rehearse
 from .client import CAClient
+from .errors import ScriptRefused
 from .models import Certificate, IssueRequest, Reason
 from .x509 import PROFILES
 
 OPERATOR = "role:app"
 
 
-def group(client: Callable[[], CAClient]) -> click.Group:
-    """The commands, over a client that is made when one of them runs."""
+class Hall(Protocol):
+    """Where ceremonies are held: the site, its settings, and its record while one is held."""
+
+    def place(self, shares: Callable[[], list[str]], shares_to: Path | None) -> Place:
+        """The site."""
+        ...
+
+    def recording(self) -> AbstractContextManager[Recorder]:
+        """The record, whether or not the site is running."""
+        ...
+
+
+def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Group:
+    """The commands, over a client or a hall that is made when one of them runs."""
 
     @click.group("ca", help="Issue, suspend, release and revoke certificates.")
     def ca() -> None:
@@ -58,7 +77,50 @@ def group(client: Callable[[], CAClient]) -> click.Group:
     def revoke(serial: str, reason: str) -> None:
         client().revoke(serial, reason=Reason(reason), actor=OPERATOR)
 
+    ca.add_command(_ceremony(hall))
     return ca
+
+
+def _ceremony(hall: Callable[[], Hall]) -> click.Command:
+    @click.command("ceremony")
+    @click.argument("script", metavar="FILE.toml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--hold", "reviewed", metavar="SHA256", help="Do it: the hash of the reviewed file.")
+    @click.option("--share", "files", multiple=True, type=click.File(), help="A custodian's; else they are asked for.")
+    @click.option("--shares-to", type=click.Path(file_okay=False, path_type=Path), help="Empty folder for new shares.")
+    @click.option("--transcript", type=click.Path(dir_okay=False, path_type=Path), help="Default: beside the file.")
+    def ceremony(
+        script: Path, reviewed: str | None, files: tuple[TextIO, ...], shares_to: Path | None, transcript: Path | None
+    ) -> None:
+        """Hold the key ceremony that FILE.toml describes. Without --hold it is a rehearsal, and nothing is kept."""
+        read, digest = read_script(script)
+        there = hall()
+        place = there.place(lambda: [each.read() for each in files] or _asked_for(), shares_to)
+        if reviewed is None:
+            click.echo(str(rehearse(read, digest, place)), nl=False)
+            click.echo(f"\nTo hold it: --hold {digest}")
+            return
+        if reviewed.lower() != digest:
+            raise ScriptRefused(why=N_("the file is not the one that was reviewed"))
+        kept = transcript or script.with_suffix(".transcript")
+        kept.touch(exist_ok=False)
+        try:
+            with there.recording() as recorder:
+                said = str(hold(read, digest, place, recorder))
+        except BaseException:
+            kept.unlink()
+            raise
+        kept.write_text(said, "utf-8")
+        click.echo(said, nl=False)
+
+    return ceremony
+
+
+def _asked_for() -> list[str]:
+    """What custodians type, one after the other, unseen; an empty line ends it."""
+    shares: list[str] = []
+    while said := click.prompt(f"Share {len(shares) + 1}", default="", hide_input=True, show_default=False):
+        shares.append(said)
+    return shares
 
 
 def line(found: Certificate) -> str:

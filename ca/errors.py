@@ -5,6 +5,8 @@ Invalid
 ├── RequestRefused      a certificate request that cannot be read, or whose sender does not hold the key
 ├── KeyRefused          a public key too weak, of a wrong kind or known to be bad
 ├── SubjectUnsuitable   what the directory says cannot be put in such a certificate
+├── ShareRefused        a custodian's share is mistyped, or does not open the root's key with the others
+├── ScriptRefused       a ceremony's file is not for this site, or asks for what cannot be
 ├── UnknownProfile
 └── BadSerial
 Unauthenticated
@@ -54,6 +56,20 @@ class SubjectUnsuitable(Invalid):
 
     code = "subject_unsuitable"
     message = N_("This certificate cannot be made for this subject: %(why)s")
+
+
+class ShareRefused(Invalid):
+    """A custodian's share is mistyped, or does not open the root's key with the others."""
+
+    code = "share_refused"
+    message = N_("The custodians' shares cannot be used: %(why)s")
+
+
+class ScriptRefused(Invalid):
+    """A ceremony's file is not for this site, or asks for what cannot be."""
+
+    code = "script_refused"
+    message = N_("This ceremony cannot be held here: %(why)s")
 
 
 class UnknownProfile(Invalid):

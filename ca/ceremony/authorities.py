@@ -86,6 +86,9 @@ class Hall:
         """The root's revocation list, DER: which issuing authorities may no longer be believed."""
         until = min(self._at + self._settings.root_crl_lifetime, root.certificate.not_valid_after_utc)
         builder = draft_crl(root.certificate, number=number, entries=entries, at=self._at, until=until)
+        throw_away = ec.generate_private_key(root.key.curve)
+        draft = builder.sign(throw_away, algorithm_for(throw_away))
+        self._demand_clean(self._linter.list_findings(draft.public_bytes(Encoding.DER)))
         return builder.sign(root.key, algorithm_for(root.key)).public_bytes(Encoding.DER)
 
     def _template(
@@ -120,10 +123,12 @@ class Hall:
         # Lint before the real key is touched, as everywhere.
         throw_away = ec.generate_private_key(signing.curve)
         draft = builder.sign(throw_away, algorithm_for(throw_away))
-        findings = self._linter.findings(draft.public_bytes(Encoding.DER))
+        self._demand_clean(self._linter.findings(draft.public_bytes(Encoding.DER)))
+        return Authority(builder.sign(signing, algorithm_for(signing)), key)
+
+    def _demand_clean(self, findings: list[tuple[str, str]]) -> None:
         if findings:
             raise LintStopped(finding=findings[0][0])
-        return Authority(builder.sign(signing, algorithm_for(signing)), key)
 
     def _name(self, title: str) -> x509.Name:
         return x509.Name(

@@ -71,10 +71,10 @@ def found(
 
     # 4. What everybody may know, with the root's first revocation list, which is empty.
     crl = hall.root_list(root, number=1)
-    _publish(root_certificate(site.public), root.certificate.public_bytes(Encoding.PEM))
-    _publish(root_list(site.public), crl)
+    publish(root_certificate(site.public), root.certificate.public_bytes(Encoding.PEM))
+    publish(root_list(site.public), crl)
     for name, authority in issuers.items():
-        _publish(site.public / "issuers" / f"{name}.pem", authority.certificate.public_bytes(Encoding.PEM))
+        publish(site.public / "issuers" / f"{name}.pem", authority.certificate.public_bytes(Encoding.PEM))
 
     # 5. Tables and OCSP delegates, by the normal issuance.
     migrate(database, MIGRATIONS)
@@ -168,7 +168,7 @@ def renew_root_list(*, site: SiteSettings, settings: CASettings, recorder: Recor
     recorder.record(intent, wait=Wait.PUBLISHED)
     hall = Hall(site=site, settings=settings, linter=Linter(Seal()), at=at)
     crl = hall.root_list(root, number=number, entries=[read_entry(each) for each in old])
-    _publish(path, crl)
+    publish(path, crl)
     prints: dict[str, str | int | bool] = {"number": number, "root_list": _digest(crl)}
     recorder.record(
         event("ca.ceremony.completed", Outcome.SUCCESS, at=at, actor="role:app", attributes=prints),
@@ -180,7 +180,8 @@ def _digest(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def _publish(path: Path, content: bytes) -> None:
+def publish(path: Path, content: bytes) -> None:
+    """Put what everybody may read in its place, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_private(path, content)
     path.chmod(_PUBLIC_MODE)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root's key, encrypted, in ``state/offline``: no running role can reach it.
 
-Its passphrase lies beside it only in a demo; an operator takes both away.
+Its passphrase lies beside it only until a custody ceremony divides it among custodians; a demo leaves it there.
 """
 
 import base64
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,14 +22,29 @@ from ..signer.keys import write_private
 
 KEY = "root.key"
 PASSPHRASE = "passphrase"  # noqa: S105 - the name of a file
+SECRET_SIZE = 32
 
 
 def keep(offline: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    """Encrypt a new root's key."""
-    passphrase = base64.b64encode(secrets.token_bytes(32))
-    write_private(offline / PASSPHRASE, passphrase + b"\n")
-    encrypted = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
-    write_private(offline / KEY, encrypted)
+    """Encrypt a new root's key and leave its passphrase beside it."""
+    secret = secrets.token_bytes(SECRET_SIZE)
+    write_private(offline / PASSPHRASE, _passphrase(secret) + b"\n")
+    replace(offline, encrypted(key, secret))
+
+
+def encrypted(key: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
+    """The key's file under a secret."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(_passphrase(secret)))
+
+
+def replace(offline: Path, key_file: bytes) -> None:
+    """Put a key's file in the place of the one that is there."""
+    write_private(offline / KEY, key_file)
+
+
+def forget_passphrase(offline: Path) -> None:
+    """Leave the key to whoever has its secret."""
+    (offline / PASSPHRASE).unlink(missing_ok=True)
 
 
 def is_at_hand(offline: Path) -> bool:
@@ -36,19 +52,44 @@ def is_at_hand(offline: Path) -> bool:
     return (offline / KEY).exists() and (offline / PASSPHRASE).exists()
 
 
-def take(offline: Path) -> ec.EllipticCurvePrivateKey:
-    """Decrypt the root's key.
+def take(offline: Path, secret: Callable[[], bytes] | None = None) -> ec.EllipticCurvePrivateKey:
+    """Decrypt the root's key with the passphrase beside it; if that is not there or is old, with custodians' secret.
 
     Raises:
         KeyUnusable: key or passphrase is not there, or one does not open the other.
     """
     try:
-        passphrase = (offline / PASSPHRASE).read_bytes().strip()
-        key = load_pem_private_key((offline / KEY).read_bytes(), password=passphrase)
+        key_file = (offline / KEY).read_bytes()
+        passphrase = (offline / PASSPHRASE).read_bytes().strip() if secret is None or is_at_hand(offline) else b""
     except OSError as error:
         raise KeyUnusable(path=str(offline), why=error.strerror or "unreadable") from error
+    if passphrase:
+        try:
+            return _opened(key_file, passphrase)
+        except KeyUnusable:
+            if secret is None:
+                raise
+    return opened(key_file, secret() if secret else b"")
+
+
+def opened(key_file: bytes, secret: bytes) -> ec.EllipticCurvePrivateKey:
+    """Decrypt a key's file with its secret.
+
+    Raises:
+        KeyUnusable: it does not open it.
+    """
+    return _opened(key_file, _passphrase(secret))
+
+
+def _opened(key_file: bytes, passphrase: bytes) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = load_pem_private_key(key_file, password=passphrase)
     except (ValueError, TypeError) as error:
-        raise KeyUnusable(path=str(offline / KEY), why="the passphrase does not open it") from error
+        raise KeyUnusable(path=KEY, why="the passphrase does not open it") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise KeyUnusable(path=str(offline / KEY), why="not an elliptic-curve key")
+        raise KeyUnusable(path=KEY, why="not an elliptic-curve key")
     return key
+
+
+def _passphrase(secret: bytes) -> bytes:
+    return base64.b64encode(secret)

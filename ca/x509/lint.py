@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from pkilint import validation
+from pkilint import pkix, validation
 from pkilint.document import SubstrateDecodingFailedError, ValueDecoder, create_and_append_node_from_pdu
-from pkilint.pkix import certificate, extension
+from pkilint.pkix import certificate, crl, extension
 from pkilint.pkix import name as names
 from pyasn1.codec.der import decoder
 from pyasn1.error import PyAsn1Error
@@ -102,17 +102,11 @@ class Linter:
 
     def findings(self, der: bytes) -> list[tuple[str, str]]:
         """Code and text of everything of NOTICE or worse."""
-        document = certificate.RFC5280Certificate("draft", der, "certificate")
-        try:
-            document.decode()
-        except SubstrateDecodingFailedError as error:
-            return [("itu.invalid_asn1_syntax", str(error))]
-        return [
-            (found.finding.code, found.message or "")
-            for result in self._rules.validate(document.root)
-            for found in result.finding_descriptions
-            if found.finding.severity <= _STOPS
-        ]
+        return _findings(certificate.RFC5280Certificate("draft", der, "certificate"), self._rules)
+
+    def list_findings(self, der: bytes) -> list[tuple[str, str]]:
+        """The same of a revocation list."""
+        return _findings(crl.RFC5280CertificateList("draft", der, "certificateList"), _list_rules())
 
     def _throw_away(self, issuer: x509.Certificate) -> SigningKey:
         key = issuer.public_key()
@@ -154,6 +148,19 @@ class _ExtensionDecoder(ValueDecoder):  # type: ignore[misc]  # the library ship
         if rest:
             raise SubstrateDecodingFailedError(value_node.document, pdu_type, value_node, "trailing bytes")
         return create_and_append_node_from_pdu(value_node.document, decoded, value_node)
+
+
+def _findings(document: Any, rules: Any) -> list[tuple[str, str]]:
+    try:
+        document.decode()
+    except SubstrateDecodingFailedError as error:
+        return [("itu.invalid_asn1_syntax", str(error))]
+    return [
+        (found.finding.code, found.message or "")
+        for result in rules.validate(document.root)
+        for found in result.finding_descriptions
+        if found.finding.severity <= _STOPS
+    ]
 
 
 class IndexedRules(validation.ValidatorContainer):  # type: ignore[misc]  # the library ships no types
@@ -217,5 +224,19 @@ def pkilint_rules() -> validation.Validator:
             certificate.create_subject_validator_container([]),
             certificate.create_extensions_validator_container([]),
             certificate.create_spki_validator_container([]),
+        ],
+    )
+
+
+def _list_rules() -> validation.Validator:
+    return crl.create_pkix_crl_validator_container(
+        [
+            pkix.create_attribute_decoder(names.ATTRIBUTE_TYPE_MAPPINGS),
+            pkix.create_extension_decoder(extension.EXTENSION_MAPPINGS),
+        ],
+        [
+            crl.create_issuer_validator_container([]),
+            crl.create_validity_validator_container([]),
+            crl.create_extensions_validator_container([]),
         ],
     )
