@@ -112,6 +112,8 @@ def _certificates(context: Context) -> Iterator[Finding]:
     files += [site.folder("nginx") / "tls.pem", site.folder("slapd") / "tls.pem"]
     for path in files:
         yield _certificate(path, context)
+    if (site.public / "root.crl").exists():
+        yield _root_list(site.public / "root.crl", context)
 
 
 def _certificate(path: Path, context: Context) -> Finding:
@@ -123,6 +125,17 @@ def _certificate(path: Path, context: Context) -> Finding:
         )
     good = left > RENEW_BEFORE
     return Finding(f"certificate {path.name}", good, f"{left.days} days left")
+
+
+def _root_list(path: Path, context: Context) -> Finding:
+    ends = x509.load_der_x509_crl(path.read_bytes()).next_update_utc
+    left = ends - context.clock.now() if ends else timedelta()
+    if left > RENEW_BEFORE:
+        return Finding("root's revocation list", good=True, says=f"{left.days} days left")
+    says = "has ended" if left < timedelta() else f"{left.days} days left"
+    return Finding(
+        "root's revocation list", good=False, says=f"{says}: hold a ceremony “root-list” (tallygate ca ceremony)"
+    )
 
 
 def _directory(context: Context) -> Iterator[Finding]:

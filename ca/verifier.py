@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
 from .errors import CertificateRefused, KeyUnusable
@@ -55,10 +56,10 @@ class CertificateVerifier:
 
     @classmethod
     def load(cls, public: Path) -> Self:
-        """Read the site's public folder.
+        """Read the site's public folder; an issuing authority on the root's revocation list is left out.
 
         Raises:
-            KeyUnusable: a certificate is missing, or an authority is not signed by the root.
+            KeyUnusable: a certificate is missing, or an authority or the list is not signed by the root.
         """
         try:
             root = x509.load_pem_x509_certificate((public / "root.pem").read_bytes())
@@ -69,9 +70,11 @@ class CertificateVerifier:
             root.verify_directly_issued_by(root)
             for issuer in issuers.values():
                 issuer.verify_directly_issued_by(root)
+            gone = withdrawn_by_root(public, root)
         except (OSError, ValueError, TypeError, InvalidSignature) as error:
             raise KeyUnusable(path=str(public), why="not the certificates of one site") from error
-        return cls(root=root, issuers=issuers)
+        left = {name: issuer for name, issuer in issuers.items() if issuer.serial_number not in gone}
+        return cls(root=root, issuers=left)
 
     def verify(self, unverified_pem: bytes, *, purpose: Purpose, at: datetime) -> VerifiedCertificate:
         """Return what the certificate says, after everything but its status was checked.
@@ -80,7 +83,9 @@ class CertificateVerifier:
             CertificateRefused: for every reason alike.
         """
         rule = _RULES[purpose]
-        issuer = self._issuers[rule.issuer]
+        issuer = self._issuers.get(rule.issuer)
+        if issuer is None:
+            raise CertificateRefused
         try:
             certificate = _read(unverified_pem)
             self._check_chain(certificate, issuer)
@@ -114,6 +119,22 @@ class CertificateVerifier:
             raise CertificateRefused
         certificate.verify_directly_issued_by(issuer)
         issuer.verify_directly_issued_by(self._root)
+
+
+def withdrawn_by_root(public: Path, root: x509.Certificate) -> frozenset[int]:
+    """Serials on the root's list. Its end is the operator's worry: a list past it still says whom not to believe.
+
+    Raises:
+        InvalidSignature: the root did not sign it.
+    """
+    path = public / "root.crl"
+    if not path.exists():
+        # A site that an older release founded has none.
+        return frozenset()
+    crl, key = x509.load_der_x509_crl(path.read_bytes()), root.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not crl.is_signature_valid(key):
+        raise InvalidSignature
+    return frozenset(each.serial_number for each in crl)
 
 
 def _read(unverified: bytes) -> x509.Certificate:

@@ -53,6 +53,7 @@ class CertificateAuthority:
         origin: str,
         oid_base: str,
         public: Path,
+        withdrawn: frozenset[int] = frozenset(),
         policies: Sequence[IssuancePolicy] = (),
         nudge: Callable[[], None] = lambda: None,
     ) -> None:
@@ -70,7 +71,8 @@ class CertificateAuthority:
             clock=clock,
             subjects=Subjects(directory=directory, country=settings.country, domain=domain),
             policies=(RequesterRules(), *policies),
-            issuers=issuers,
+            # What the root took back still tells what its certificates are worth, but makes no more of them.
+            issuers={name: each for name, each in issuers.items() if each.serial_number not in withdrawn},
             origin=origin,
             oid_base=oid_base,
             instance=settings.instance,
@@ -191,7 +193,7 @@ class CertificateAuthority:
     def renew_responders(self) -> int:
         """Issue a new OCSP delegate for every issuer whose present one is missing or ends soon; returns how many."""
         made = 0
-        for issuer in self._issuers:
+        for issuer in self._issuance.issuers:
             if self._responder_lasts(issuer):
                 continue
             key = ec.generate_private_key(ec.SECP256R1())

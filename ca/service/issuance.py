@@ -71,7 +71,7 @@ class Issuance:
         self._clock = clock
         self._subjects = subjects
         self._policies = tuple(policies)
-        self._issuers = dict(issuers)
+        self.issuers = dict(issuers)
         self._origin = origin
         self._oid_base = oid_base
         self._instance = instance
@@ -226,9 +226,9 @@ class Issuance:
         name = request.issuer or min(kind.issuers)
         if name not in kind.issuers or (not request.issuer and len(kind.issuers) > 1):
             raise SubjectUnsuitable(why=N_("this issuing authority does not make such certificates"))
-        if name not in self._issuers:
+        if name not in self.issuers:
             raise IssuerUnusable
-        return IssuerFacts(name=name, certificate=self._issuers[name])
+        return IssuerFacts(name=name, certificate=self.issuers[name])
 
     def _lint(
         self,

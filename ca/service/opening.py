@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from audit import Recorder
 from core.clock import Clock
@@ -15,6 +16,7 @@ from ..errors import KeyUnusable
 from ..models import ISSUERS
 from ..signer import KeyFolder
 from ..store import Store
+from ..verifier import withdrawn_by_root
 from .authority import CertificateAuthority
 from .policy import IssuancePolicy
 from .subjects import DirectorySource
@@ -34,7 +36,7 @@ def open_authority(
     """Read the issuers' certificates and compose the authority.
 
     Raises:
-        KeyUnusable: an issuer's certificate cannot be read.
+        KeyUnusable: an issuer's certificate or the root's list cannot be read.
     """
     return CertificateAuthority(
         store=store,
@@ -48,6 +50,7 @@ def open_authority(
         origin=site.origin("pki", "plain"),
         oid_base=site.oid_base,
         public=site.public,
+        withdrawn=_withdrawn(site.public),
         policies=policies,
         nudge=nudge,
     )
@@ -63,3 +66,11 @@ def _issuer(path: Path) -> x509.Certificate:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise KeyUnusable(path=str(path), why="no issuer's certificate") from error
+
+
+def _withdrawn(public: Path) -> frozenset[int]:
+    root = public / "root.pem"
+    try:
+        return withdrawn_by_root(public, x509.load_pem_x509_certificate(root.read_bytes()))
+    except (OSError, ValueError, InvalidSignature) as error:
+        raise KeyUnusable(path=str(public), why="no revocation list of the root") from error

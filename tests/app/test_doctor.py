@@ -135,6 +135,17 @@ def _answering(context: Context, *, ready: bool, told: dict[str, int]) -> Iterat
         path.unlink()
 
 
+def test_the_end_of_the_roots_list_is_told_before_it_comes(born: Context) -> None:
+    first = _found(born)["root's revocation list"]
+    assert first.good
+    clock = ManualClock(SystemClock().now() + timedelta(days=int(first.says.split()[0]) - 5))
+    near = _found(born, clock)["root's revocation list"]
+    assert not near.good
+    assert "hold a ceremony" in near.says
+    clock.advance(timedelta(days=10))
+    assert _found(born, clock)["root's revocation list"].says.startswith("has ended")
+
+
 def test_separation_is_told_as_it_is(born: Context) -> None:
     says = _found(born)["separation"].says
     assert ("own system user" in says) is Users.detect().separate

@@ -13,9 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ca import CertificateRefused, CertificateVerifier
-from ca.errors import KeyUnusable
+from ca.ceremony import offline
+from ca.ceremony.authorities import Authority, Hall
+from ca.errors import IssuerUnusable, KeyUnusable
+from ca.models import Reason, Standing
 from ca.service import CertificateAuthority
 from ca.verifier import Purpose
+from ca.x509 import Linter, Seal
+from ca.x509.lists import Withdrawn
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK
 
 from .world import World, ask, loaded, new_key, request_for
@@ -50,6 +55,47 @@ def test_each_kind_is_taken_for_its_purpose_and_no_other(
     for other in others - {purpose}:
         with pytest.raises(CertificateRefused):
             verifier.verify(issued.certificate, purpose=other, at=world.clock.now())
+
+
+def _on_the_roots_list(world: World, issuer: str) -> None:
+    public, now = world.site.public, world.clock.now()
+    root = Authority(
+        x509.load_pem_x509_certificate((public / "root.pem").read_bytes()), offline.take(world.site.state / "offline")
+    )
+    serial = x509.load_pem_x509_certificate((public / "issuers" / f"{issuer}.pem").read_bytes()).serial_number
+    gone = Withdrawn(serial=serial, standing=Standing.REVOKED, at=now, reason=Reason.KEY_COMPROMISE)
+    hall = Hall(site=world.site, settings=world.settings, linter=Linter(Seal()), at=now)
+    (public / "root.crl").write_bytes(hall.root_list(root, number=2, entries=[gone]))
+
+
+def test_nothing_of_an_authority_that_the_root_took_back_is_believed_or_made(
+    world: World, authority: CertificateAuthority
+) -> None:
+    card, kiosk = authority.issue(ask()), authority.issue(ask("device-client", subject=KIOSK.id))
+    _on_the_roots_list(world, "people")
+    after, now = CertificateVerifier.load(world.site.public), world.clock.now()
+    with pytest.raises(CertificateRefused):
+        after.verify(card.certificate, purpose="person", at=now)
+    assert after.verify(kiosk.certificate, purpose="device", at=now).serial == kiosk.serial
+    again = world.open()
+    with pytest.raises(IssuerUnusable):
+        again.issue(ask())
+    again.issue(ask("device-client", subject=KIOSK.id))
+    # What its certificates are worth is still told.
+    again.revoke(card.serial, reason=Reason.SUPERSEDED, actor="x")
+    assert len(x509.load_der_x509_crl(again.crl("people"))) == 1
+
+
+def test_a_list_that_the_root_did_not_sign_stops_the_start(world: World) -> None:
+    path = world.site.public / "root.crl"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    for start in (lambda: CertificateVerifier.load(world.site.public), world.open):
+        with pytest.raises(KeyUnusable):
+            start()
+    path.unlink()
+    CertificateVerifier.load(world.site.public)
+    world.open()
 
 
 def test_a_signing_certificate_does_not_log_in(
