@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from core.errors import N_
 
 from ..errors import KeyRefused, RequestRefused
+from .weakness import check_ed25519, check_rsa
 
 LONGEST = 16 * 1024
 """Bytes; a request with an RSA-8192 key has about 3 KiB."""
@@ -84,6 +85,7 @@ def _check_key(key: object, allowed: frozenset[str]) -> tuple[PublicKey, str]:
         _check_rsa(key)
     elif isinstance(key, ed25519.Ed25519PublicKey):
         algorithm, checked = "Ed25519", key
+        check_ed25519(key)
     else:
         raise KeyRefused(why=N_("this kind of key is not accepted"))
     if algorithm not in allowed:
@@ -97,9 +99,4 @@ def _check_rsa(key: rsa.RSAPublicKey) -> None:
         raise KeyRefused(why=N_("an RSA key must have 3072 to 8192 bits"))
     if numbers.e != _RSA_EXPONENT:
         raise KeyRefused(why=N_("the RSA exponent must be 65537"))
-    # Divisible by a small prime, or an even modulus: the key is broken or made up.
-    if any(numbers.n % prime == 0 for prime in _SMALL_PRIMES):
-        raise KeyRefused(why=N_("the RSA modulus has a small factor"))
-
-
-_SMALL_PRIMES = tuple(p for p in range(2, 752) if all(p % q for q in range(2, int(p**0.5) + 1)))
+    check_rsa(key)
