@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "ca.certificate.revoked": Kind(3004, 4, N_("Certificate revoked")),
     "ca.certificate.suspended": Kind(3004, 3, N_("Certificate suspended")),
     "ca.certificate.released": Kind(3004, 3, N_("Certificate released from suspension")),
+    "ca.tables.reconciled": Kind(3004, 3, N_("Certificate authority found its tables behind the record")),
     "ca.call.refused": Kind(6003, 99, N_("A request to the certificate authority was refused")),
     "directory.person.created": Kind(3001, 1, N_("Person entered in the directory"), grants=True),
     "directory.person.changed": Kind(3001, 99, N_("Person changed in the directory")),

@@ -26,6 +26,7 @@ Conflict
 ├── AlreadySuspended
 └── NotSuspended        only what is suspended can be released
 Unavailable
+├── NotReconciled       the record has not yet been compared with the tables
 ├── IssuerUnusable      the issuing authority has expired or is not set up
 └── SerialTaken         chance or a broken generator drew a number twice; a new attempt draws a new one
 Internal
@@ -175,6 +176,13 @@ class IssuerUnusable(Unavailable):
 
     code = "issuer_unusable"
     message = N_("The issuing authority cannot be used at the moment. Nothing was issued.")
+
+
+class NotReconciled(Unavailable):
+    """The record has not yet been compared with the tables, which may be an old copy."""
+
+    code = "not_reconciled"
+    message = N_("The certificate authority is still comparing its tables with the record. Please try again.")
 
 
 class SerialTaken(Unavailable):

@@ -15,6 +15,7 @@ from ca.client import CAClient
 
 from .. import birth, up
 from ..context import Context
+from ..errors import NotBorn
 from .options import SITE_FILE, SITE_HELP
 
 
@@ -34,7 +35,7 @@ class _Hall:
     def recording(self) -> Iterator[Recorder]:
         """Over the log's socket; while the site is off, the log alone is started for it."""
         if not birth.is_born(self._context.site):
-            raise birth.NotBorn
+            raise NotBorn
         with ExitStack() as stack:
             try:
                 stack.enter_context(up.alone(self._configuration))

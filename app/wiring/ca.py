@@ -8,10 +8,11 @@ from typing import Protocol
 from flask import Flask
 
 from audit import Recorder
+from audit.client import Follower
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
 from ca.models import ISSUERS, IssueRequest
-from ca.service import BUSINESS, Callers, Desk, Entrance, Housekeeping, Verdict, open_authority
+from ca.service import ABOUT, BUSINESS, Callers, Desk, Entrance, Housekeeping, Reconciliation, Verdict, open_authority
 from ca.store import Store
 from ca.x509 import Profile
 from core.clock import Clock
@@ -106,6 +107,10 @@ def application(context: Context) -> Flask:
     recorder = context.recorder("ca")
     directory, engine = context.directory("ca"), policies.engine(context)
     relay = _relay(context, store, recorder)
+    agreement = Reconciliation(store=store, clock=context.clock, instance=settings.instance, nudge=relay.nudge)
+    follower = Follower(
+        context.feed("ca", about=ABOUT), start=agreement.start, hear=agreement.hear, clock=context.clock
+    )
     authority = open_authority(
         site=site,
         settings=settings,
@@ -115,8 +120,10 @@ def application(context: Context) -> Flask:
         directory=directory,
         policies=(ShippedPolicies(engine, directory=directory, clock=context.clock),),
         nudge=relay.nudge,
+        ready=agreement.check,
     )
     relay.start()
+    follower.start()
     Housekeeping(authority, issuers=ISSUERS).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
     gateway = context.settings("gateway", GatewaySettings)

@@ -16,4 +16,6 @@ from .opening import open_authority as open_authority
 from .policy import IssuancePolicy as IssuancePolicy
 from .policy import RequesterRules as RequesterRules
 from .policy import Verdict as Verdict
+from .reconciliation import ABOUT as ABOUT
+from .reconciliation import Reconciliation as Reconciliation
 from .subjects import DirectorySource as DirectorySource

@@ -35,8 +35,8 @@ RENEW_BEFORE = timedelta(days=30)
 class CertificateAuthority:
     """Issues, withdraws and tells; every collaborator comes by keyword.
 
-    ``nudge`` is called after every commit that put a record in the outbox. ``directory`` may be absent at a site's
-    birth, when only machines are certified.
+    ``ready`` raises while the tables may be older than the record. ``nudge`` is called after every commit that put a
+    record in the outbox. ``directory`` may be absent at a site's birth, when only machines are certified.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class CertificateAuthority:
         withdrawn: frozenset[int] = frozenset(),
         policies: Sequence[IssuancePolicy] = (),
         nudge: Callable[[], None] = lambda: None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -63,6 +64,7 @@ class CertificateAuthority:
         self._clock = clock
         self._settings = settings
         self._nudge = nudge
+        self._ready = ready
         self._signer = Signer(keys=keys, issuers=issuers)
         self._issuance = Issuance(
             store=store,
@@ -77,20 +79,28 @@ class CertificateAuthority:
             oid_base=oid_base,
             instance=settings.instance,
             nudge=nudge,
+            ready=ready,
         )
-        self._changes = StandingChanges(store=store, recorder=recorder, clock=clock, nudge=nudge)
+        self._changes = StandingChanges(store=store, recorder=recorder, clock=clock, nudge=nudge, ready=ready)
         self._publication = Publication(
-            store=store, signer=self._signer, clock=clock, issuers=issuers, settings=settings, public=public
+            store=store,
+            signer=self._signer,
+            clock=clock,
+            issuers=issuers,
+            settings=settings,
+            public=public,
+            ready=ready,
         )
 
     def check(self) -> None:
         """Whether the authority can work.
 
         Raises:
-            Unavailable: its tables do not answer.
+            Unavailable: its tables do not answer, or may be older than the record.
             KeyUnusable: a delegate is missing.
         """
         self._store.check()
+        self._ready()
         for issuer in self._issuers:
             self._signer.responder(issuer)
 
@@ -139,7 +149,12 @@ class CertificateAuthority:
         return self._store.certificates(name=name, before=before, limit=limit)
 
     def status(self, serial: str) -> CertificateStatus:
-        """What one serial is worth; never raises for a serial that was never used."""
+        """What one serial is worth; never raises for a serial that was never used.
+
+        Raises:
+            NotReconciled: the record may know better.
+        """
+        self._ready()
         digits = read_serial(serial)
         try:
             found = self._store.certificate(digits)

@@ -63,6 +63,7 @@ class Issuance:
         oid_base: str,
         instance: int,
         nudge: Callable[[], None],
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._signer = signer
@@ -76,6 +77,7 @@ class Issuance:
         self._oid_base = oid_base
         self._instance = instance
         self._nudge = nudge
+        self._ready = ready
         self._handover = Handover()
 
     def issue(self, request: IssueRequest) -> Issued:
@@ -85,6 +87,9 @@ class Issuance:
             TallygateError: nothing was issued. Only if the process died between steps 8 and 10 may bytes exist that
                 nobody was given; that serial stays "possibly issued": visible, revocable and never good.
         """
+        # 0. The record knows of no certificate that the tables do not know.
+        self._ready()
+
         # 1. What is asked for: profile, key, and proof that the requester holds it.
         # 2. Who it is for: what the directory says of an enabled subject, nothing the requester says.
         # 3. Whether it may be: every policy, asked here even if somebody asked before.

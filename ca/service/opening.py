@@ -32,6 +32,7 @@ def open_authority(
     directory: DirectorySource | None,
     policies: Sequence[IssuancePolicy] = (),
     nudge: Callable[[], None] = lambda: None,
+    ready: Callable[[], None] = lambda: None,
 ) -> CertificateAuthority:
     """Read the issuers' certificates and compose the authority.
 
@@ -53,6 +54,7 @@ def open_authority(
         withdrawn=_withdrawn(site.public),
         policies=policies,
         nudge=nudge,
+        ready=ready,
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Revocation lists and OCSP answers: public facts, made from what is stored and recorded nowhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from core.clock import Clock
+from core.errors import Unavailable
 
 from ..config import CASettings
 from ..errors import IssuerUnusable, NoSuchCertificate, NoSuchIssuer
@@ -32,6 +33,7 @@ class Publication:
         issuers: Mapping[str, x509.Certificate],
         settings: CASettings,
         public: Path,
+        ready: Callable[[], None],
     ) -> None:
         self._store = store
         self._signer = signer
@@ -39,6 +41,7 @@ class Publication:
         self._issuers = dict(issuers)
         self._settings = settings
         self._public = public
+        self._ready = ready
 
     def authority(self, issuer: str) -> bytes:
         """The own certificate of an issuer or the root, DER.
@@ -57,6 +60,7 @@ class Publication:
 
         Raises:
             NoSuchIssuer: there is none.
+            NotReconciled: a new one may lack what the record knows to be revoked.
             IssuerUnusable: other processes keep publishing first.
         """
         if issuer == ROOT:
@@ -67,13 +71,18 @@ class Publication:
             now = self._clock.now()
             if kept and kept.revision == revision and now < kept.made + self._settings.crl_lifetime / 2:
                 return kept.der
-            fresh = self._make(issuer, certificate, (kept.number if kept else 0) + 1)
+            self._ready()
+            # Rises even where the tables are a restored copy that knows an older number (RFC 5280 section 5.2.3).
+            number = max((kept.number if kept else 0) + 1, int(now.timestamp()))
+            fresh = self._make(issuer, certificate, number)
             if self._store.keep_list(issuer, fresh):
                 return fresh.der
         raise IssuerUnusable
 
     def ocsp(self, issuer: str, unverified: bytes) -> bytes:
         """Answer one request, DER; whatever cannot be read is answered "malformed request".
+
+        While the tables may be older than the record, everything else is answered "try later".
 
         Raises:
             NoSuchIssuer: there is none.
@@ -84,6 +93,10 @@ class Publication:
             return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if not question.ours:
             return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+        try:
+            self._ready()
+        except Unavailable:
+            return _unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
         found = self._find(issuer, question.serial)
         now = self._clock.now()
         builder = draft_answer(

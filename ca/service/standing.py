@@ -22,11 +22,20 @@ _KINDS = {Standing.REVOKED: "ca.certificate.revoked", Standing.SUSPENDED: "ca.ce
 class StandingChanges:
     """The three verbs over one certificate's standing."""
 
-    def __init__(self, *, store: Store, recorder: Recorder, clock: Clock, nudge: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        recorder: Recorder,
+        clock: Clock,
+        nudge: Callable[[], None],
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._recorder = recorder
         self._clock = clock
         self._nudge = nudge
+        self._ready = ready
 
     def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
         """End a certificate for good; for a compromised key, every certificate that was made for it.
@@ -76,7 +85,9 @@ class StandingChanges:
             NotSuspended: nothing to release.
             AlreadyRevoked: revocation is final.
             IssuanceDenied: nobody releases their own certificate.
+            NotReconciled: it may have been revoked since these tables were copied.
         """
+        self._ready()
         digits = read_serial(serial)
         found = self._store.certificate(digits)
         require_suspended(found)

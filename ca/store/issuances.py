@@ -63,7 +63,7 @@ class Issuances(Part):
         try:
             with self._database.transaction() as connection:
                 keys.claim(connection, intent.key_hash, subject=intent.subject)
-                connection.execute(_TAKE, _row(intent))
+                connection.execute(_TAKE, row_of(intent))
         except IntegrityError as error:
             raise SerialTaken from error
 
@@ -129,7 +129,8 @@ class Issuances(Part):
                 put(connection, note)
 
 
-def _row(intent: Intent) -> dict[str, Any]:
+def row_of(intent: Intent) -> dict[str, Any]:
+    """The row of an intent."""
     return {
         "serial": intent.serial,
         "issuer": intent.issuer,

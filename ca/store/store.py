@@ -4,6 +4,7 @@
 from core.db import Database, Drain
 
 from ..models import Certificate, State
+from .heard import Hearings
 from .issuances import Issuances
 from .lists import Lists
 from .rows import certificate, joined, one
@@ -11,7 +12,7 @@ from .standings import Standings
 from .tables import Note, certificates, outbox, put
 
 
-class Store(Issuances, Standings, Lists):
+class Store(Issuances, Standings, Lists, Hearings):
     """The authority's own tables."""
 
     def __init__(self, database: Database) -> None:

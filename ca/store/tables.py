@@ -63,6 +63,12 @@ crls = Table(
     Column("until", BigInteger),
     Column("der", LargeBinary),
 )
+heard = Table(
+    "heard",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("position", BigInteger),
+)
 outbox = Outbox(_metadata)
 
 

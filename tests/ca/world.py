@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One founded authority on a clock moved by hand, with a directory of a handful of entries; and what is asked of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ class World:
     directory: SmallDirectory
     settings: CASettings = field(default_factory=CASettings)
 
-    def open(self, *policies: IssuancePolicy) -> CertificateAuthority:
+    def open(self, *policies: IssuancePolicy, ready: Callable[[], None] = lambda: None) -> CertificateAuthority:
         return open_authority(
             site=self.site,
             settings=self.settings,
@@ -43,6 +44,7 @@ class World:
             clock=self.clock,
             directory=self.directory,
             policies=policies,
+            ready=ready,
         )
 
     def outbox(self) -> list[Event]:
