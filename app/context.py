@@ -157,8 +157,12 @@ class Context:
         )
 
     def session_key(self, role: str) -> bytes:
-        """Signs the role's cookies and form tokens; made at the role's first need."""
-        path = self.site.folder(role) / "session.key"
+        """Signs the role's cookies and form tokens. A new one ends what is under way, and nothing else."""
+        return self.kept_key(role, "session.key")
+
+    def kept_key(self, role: str, name: str) -> bytes:
+        """A secret of one role alone; made at the role's first need."""
+        path = self.site.folder(role) / name
         if not path.exists():
             # Of two workers that start together one is first, and both use its key.
             with suppress(FileExistsError):

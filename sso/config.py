@@ -31,5 +31,11 @@ class SSOSettings:
     wait_first: timedelta = timedelta(seconds=2)
     # No wait is longer, so that nobody is locked out for good.
     wait_longest: timedelta = timedelta(minutes=15)
+    # Wrong one-time codes for one person, from wherever they come, before waiting begins.
+    codes_free: int = 5
     # Failures older than this are forgotten.
     attempts_memory: timedelta = timedelta(hours=1)
+    # What people log in with is changed only so shortly after a login.
+    fresh_login: timedelta = timedelta(minutes=5)
+    # Set up after a login by password alone, a second factor is in force after this; its owner is told meanwhile.
+    factor_cooling: timedelta = timedelta(days=3)

@@ -9,6 +9,8 @@ Invalid
 ├── UnsupportedGrant
 ├── UnauthorizedClient
 ├── BadTokenRequest
+├── SetupLost             what was begun at "My account" is over or belongs to another session
+├── CodeWrong             a one-time code that does not fit while it is being set up
 ├── InteractionLost       the parked request is gone, finished or belongs to another browser
 └── BadClient             a registration nobody should accept
 Unauthenticated
@@ -20,12 +22,15 @@ Unauthenticated
 Forbidden
 ├── PolicyRefused         the policies do not let this person log in here
 ├── StepUpNeeded          they would, with a card
+├── LoginTooOld           what one logs in with is changed shortly after a sure enough login only
 └── InsufficientScope
+Conflict
+└── FactorExists          there is one already
 """
 
 from typing import ClassVar
 
-from core.errors import N_, Forbidden, Invalid, Unauthenticated
+from core.errors import N_, Conflict, Forbidden, Invalid, Unauthenticated
 
 
 class _Registered:
@@ -127,6 +132,34 @@ class InteractionLost(Invalid):
     message = N_("This login was finished, has expired, or was begun in another browser. Please start again there.")
 
 
+class SetupLost(Invalid):
+    """Begun in another session, too long ago, or changed on the way."""
+
+    code = "setup_lost"
+    message = N_("This was begun too long ago or in another session. Please begin again.")
+
+
+class CodeWrong(Invalid):
+    """The code does not fit the secret that is being set up."""
+
+    code = "code_wrong"
+    message = N_("This code does not fit. Please check the clock of your device and enter the code it shows now.")
+
+
+class FactorExists(Conflict):
+    """An app has been set up already."""
+
+    code = "factor_exists"
+    message = N_("This is set up already. To use another device, remove it first.")
+
+
+class LoginTooOld(Forbidden):
+    """To change what one logs in with, one logs in shortly before, with two factors if two are in force."""
+
+    code = "login_too_old"
+    message = N_("Please log in once more, as surely as you can, before you change what you log in with.")
+
+
 class BadClient(Invalid):
     """A registration nobody should accept; ``why`` says what is wrong."""
 
@@ -157,8 +190,8 @@ class LoginRefused(Unauthenticated):
 
     code = "login_refused"
     message = N_(
-        "You could not be logged in with this user name and password. Please check both. "
-        "After several attempts you have to wait a little before the next one counts."
+        "You could not be logged in with what you entered. Please check user name and password, and the one-time code "
+        "if you have set one up. After several attempts you have to wait a little before the next one counts."
     )
 
 
@@ -191,10 +224,10 @@ class PolicyRefused(Forbidden):
 
 
 class StepUpNeeded(Forbidden):
-    """The policies want surer identification for this login; the card login page offers it."""
+    """The policies want surer identification for this login; the login page shows what is sure enough."""
 
     code = "step_up_needed"
-    message = N_("A password is not enough for this service. Please log in with your card.")
+    message = N_("A password is not enough for this service. Please log in more surely.")
 
 
 class NotLoggedIn(Unauthenticated):

@@ -58,7 +58,7 @@ class Interaction:
     id: str
     # Digest of the cookie of the browser that began it.
     browser: str
-    # None: the person wants nothing but "My account".
+    # None: the person wants nothing but a page of "My account".
     request: AuthorizationRequest | None
     # Digest of the session's cookie when it began; empty if there was none. Every login changes it.
     begun_as: str
@@ -67,6 +67,8 @@ class Interaction:
     expires_at: int
     # Number of one card login within it; empty but on the way to the card host and back.
     ticket: str = ""
+    # Where without a request the person wants to go, for which a login within it is needed; empty: "My account".
+    page: str = ""
 
     def logged_in(self, session: "Session | None") -> bool:
         """Whether a login was completed within it, which is what ``prompt=login`` and ``max_age`` ask for."""
@@ -89,6 +91,31 @@ class Authentication:
     assurance: int
     # Serial of the card's certificate, lower-case hexadecimal; empty for passwords.
     certificate: str = ""
+    # What else it was made with, and ends with: "codes" for an app; empty if nothing.
+    factor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeApp:
+    """An app that makes one-time codes for one person."""
+
+    subject: str
+    # Sealed.
+    secret: str
+    # Newest time step a code was taken of.
+    step: int
+    created_at: int
+    # From here on it is asked for at every login by password, and makes it a login with two factors.
+    counts_from: int
+    used_at: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodes:
+    """How many codes on paper somebody has left, of those made last."""
+
+    left: int
+    created_at: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +150,8 @@ class Session:
     created_at: int
     seen_at: int
     expires_at: int
+    # What beside password or card it was opened with; empty if nothing.
+    factor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

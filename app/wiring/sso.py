@@ -74,6 +74,7 @@ def application(context: Context) -> Flask:
         _log.warning("rotation_waits", code=error.code)
     service = SignOn(
         issuer=site.origin("sso"),
+        site=site.title,
         card_origin=site.origin("card"),
         store=store,
         people=context.directory(ROLE),
@@ -85,6 +86,7 @@ def application(context: Context) -> Flask:
         clock=context.clock,
         own_record=OwnRecord(context),
         state_key=context.session_key(ROLE),
+        factor_key=context.kept_key(ROLE, "factors.key"),
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
         nudge=relay.nudge,
         reload_policies=engine.reload,

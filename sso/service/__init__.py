@@ -3,12 +3,14 @@
 
 from .account import Account as Account
 from .authorization import Authorization as Authorization
+from .authorization import Home as Home
 from .authorization import Parked as Parked
 from .clients import register_client as register_client
 from .collaborators import Cards as Cards
 from .collaborators import DecideLogin as DecideLogin
 from .collaborators import People as People
 from .collaborators import Person as Person
+from .factors import Factors as Factors
 from .housekeeping import Housekeeping as Housekeeping
 from .keys import load_keys as load_keys
 from .keys import make_keys as make_keys

@@ -29,6 +29,15 @@ class Parked:
     # As it travels with the browser.
     sealed: str
     step: Step
+    # How surely somebody has to log in, if that is what is missing; 0 if it does not matter.
+    level: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """A page of "My account"; empty is the first."""
+
+    page: str = ""
 
 
 class Authorization:
@@ -69,7 +78,7 @@ class Authorization:
         draft = drafted(parameters, self._store.clients.find)
         try:
             request = validated(draft)
-            step = self._step(request, draft.client, session=session, interaction=None)
+            step, level = self._step(request, draft.client, session=session, interaction=None)
             if step is Step.ISSUE and session is not None:
                 return self._issue(request, draft.client, session, None)
             if "none" in request.prompts:
@@ -77,11 +86,11 @@ class Authorization:
             interaction = self._parking.begin(request, browser=browser, session=session)
         except Redirectable as error:
             return refused(self._issuer, error, redirect_uri=draft.redirect_uri, state=draft.state, mode=draft.mode)
-        return self._parked(interaction, step)
+        return self._parked(interaction, step, level)
 
-    def enter(self, *, browser: str) -> Parked:
-        """Somebody who is not logged in wants to see "My account"."""
-        return self._parked(self._parking.begin(None, browser=browser, session=None), Step.LOGIN)
+    def enter(self, *, browser: str, session: Session | None = None, page: str = "") -> Parked:
+        """Somebody wants to see "My account", or a page of it that asks for a login of this very moment."""
+        return self._parked(self._parking.begin(None, browser=browser, session=session, page=page), Step.LOGIN)
 
     def interaction(self, sealed: str, *, browser: str) -> Interaction:
         """A parked request, in the browser that began it.
@@ -125,8 +134,8 @@ class Authorization:
 
     def proceed(
         self, interaction: Interaction, *, session: Session | None, decided: bool = False
-    ) -> Redirection | Parked | None:
-        """Go on after a page; None: to "My account". ``decided``: the policies have just let this login in here.
+    ) -> Redirection | Parked | Home:
+        """Go on after a page. ``decided``: the policies have just let this login in here.
 
         Raises:
             InteractionLost: another tab was faster.
@@ -134,16 +143,18 @@ class Authorization:
         """
         request, client = interaction.request, self.client(interaction)
         if request is None or client is None:
-            return None if session is not None else self._parked(interaction, Step.LOGIN)
+            if session is None or (interaction.page and not interaction.logged_in(session)):
+                return self._parked(interaction, Step.LOGIN)
+            return Home(page=interaction.page)
         try:
-            step = self._step(request, client, session=session, interaction=interaction, decided=decided)
+            step, level = self._step(request, client, session=session, interaction=interaction, decided=decided)
             if step is Step.ISSUE and session is not None:
                 return self._issue(request, client, session, interaction)
             if step is Step.UNREACHABLE:
                 raise UnmetAuthentication(why="acr_values")
         except Redirectable as error:
             return self._refuse(interaction, request, error)
-        return self._parked(interaction, step)
+        return self._parked(interaction, step, level)
 
     def agree(self, interaction: Interaction, *, session: Session) -> Interaction:
         """The person says yes: recorded, then remembered, then in force for this request, which is returned so.
@@ -172,10 +183,10 @@ class Authorization:
         self._nudge()
         return replace(interaction, agreed_as=session.digest)
 
-    def decline(self, interaction: Interaction) -> Redirection | None:
-        """The person says no; None: there was no client to tell."""
+    def decline(self, interaction: Interaction) -> Redirection | Home:
+        """The person says no."""
         if interaction.request is None:
-            return None
+            return Home()
         # A client that was removed meanwhile is told nothing.
         self.client(interaction)
         return self._refuse(interaction, interaction.request, AccessDenied(why="the person declined"))
@@ -184,8 +195,8 @@ class Authorization:
         self._store.interactions.spend(interaction)
         return refused(self._issuer, error, redirect_uri=request.redirect_uri, state=request.state, mode=request.mode)
 
-    def _parked(self, interaction: Interaction, step: Step) -> Parked:
-        return Parked(sealed=self._parking.sealed(interaction), step=step)
+    def _parked(self, interaction: Interaction, step: Step, level: int = 0) -> Parked:
+        return Parked(sealed=self._parking.sealed(interaction), step=step, level=level)
 
     def _step(
         self,
@@ -195,15 +206,16 @@ class Authorization:
         session: Session | None,
         interaction: Interaction | None,
         decided: bool = False,
-    ) -> Step:
+    ) -> tuple[Step, int]:
+        """What comes next, and how sure a login it takes."""
         consent = self._store.consents.find(session.subject, client.id) if session else None
         at = self._now()
         step = next_step(request, client, session=session, consent=consent, interaction=interaction, at=at)
         if step is Step.ISSUE and session is not None and not decided:
-            step = self._policy_step(client, session)
-        return step
+            return self._policy_step(client, session)
+        return step, request.assurance
 
-    def _policy_step(self, client: Client, session: Session) -> Step:
+    def _policy_step(self, client: Client, session: Session) -> tuple[Step, int]:
         """A session opened for one portal is asked again at the next: what the policies ask there may be more."""
         try:
             person = self._people.person(session.subject)
@@ -221,9 +233,9 @@ class Authorization:
             at=self._clock.now(),
         )
         if decision.allowed:
-            return Step.ISSUE
+            return Step.ISSUE, 0
         if decision.step_up is not None and "sc" not in session.methods:
-            return Step.STEP_UP
+            return Step.STEP_UP, decision.step_up
         self._record_denial(client, session, " ".join(decision.reasons) or decision.code or "policy")
         raise AccessDenied(why="not allowed by the policies of this site")
 

@@ -11,19 +11,15 @@ from core.errors import NotFound, TallygateError, Unauthenticated, Unavailable
 
 from ..config import SSOSettings
 from ..errors import CardMissing, CardNotGood, CardRefused, InteractionLost, LoginRefused, PolicyRefused, StepUpNeeded
+from ..factors import CARD, strength
 from ..models import Authentication, Handover, Interaction, LoginDecision, Session, Visitor
 from ..store import Door, Patience, Store, digest
 from ..store.sessions import Opening
 from .collaborators import Cards, DecideLogin, People, Person
+from .factors import CodeRefused, Factors
 from .parking import Parking
 from .records import Records
 
-# What each authenticator proves at best; a person's proofing may lower it.
-PASSWORD_LEVEL = 1
-CARD_LEVEL = 3
-# RFC 8176. A card's key cannot be seen from here: "sc" says that a card's certificate was used, and no more.
-PASSWORD_METHODS = ("pwd",)
-CARD_METHODS = ("sc",)
 _LONGEST_PASSWORD = 1024
 
 
@@ -47,6 +43,7 @@ class Login:
         decide: DecideLogin,
         records: Records,
         parking: Parking,
+        factors: Factors,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -58,20 +55,19 @@ class Login:
         self._decide = decide
         self._records = records
         self._parking = parking
+        self._factors = factors
         self._settings = settings
-        self._patience = Patience(
-            first=int(settings.wait_first.total_seconds()),
-            longest=int(settings.wait_longest.total_seconds()),
-            memory=int(settings.attempts_memory.total_seconds()),
-        )
+        self._patience = Patience.of(settings)
         self._clock = clock
         self._fresh = fresh
         self._nudge = nudge
 
     def by_password(
-        self, username: str, password: str, *, visitor: Visitor, interaction: Interaction, cookie: str
+        self, username: str, password: str, code: str, *, visitor: Visitor, interaction: Interaction, cookie: str
     ) -> NewSession:
-        """Log in by LDAP bind.
+        """Log in by LDAP bind, and by a code beside it for whoever has set that up.
+
+        Both come in one form and are refused alike, so that a password cannot be guessed without its code.
 
         Raises:
             LoginRefused: unknown, disabled, wrong, or too soon after failures: never said which.
@@ -98,9 +94,24 @@ class Login:
             # A name that the directory cannot even look up is wrong like any other.
             self._records.write(self._records.login_failed(visitor, method="pwd", reason="wrong", client=client))
             raise LoginRefused from error
+        try:
+            proof = self._factors.beside_password(person.subject, code)
+        except CodeRefused as error:
+            # Somebody knows the password: that is for the person's own record.
+            failed = self._records.login_failed(
+                visitor, method="otp", reason=error.why, client=client, subject=person.subject
+            )
+            self._records.write(failed)
+            raise LoginRefused from error
         # 4. Decide, record, open; only what opened a session is forgiven, and with it.
-        who = _proved(person, level=PASSWORD_LEVEL, methods=PASSWORD_METHODS)
-        return self._open(who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=doors)
+        return self._open(
+            _proved(person, methods=proof.methods, factor=proof.factor),
+            person,
+            visitor=visitor,
+            interaction=interaction,
+            cookie=cookie,
+            doors=(*doors, *proof.doors),
+        )
 
     def card_ticket(self, interaction: Interaction) -> str:
         """Begin a card login: the ticket goes to the card host in the address, and nothing is kept of it here."""
@@ -167,7 +178,7 @@ class Login:
             raise CardRefused from error
         if not self._cards.good(card.serial):
             raise CardNotGood
-        return _proved(self._holder(card.subject), level=CARD_LEVEL, methods=CARD_METHODS, certificate=card.serial)
+        return _proved(self._holder(card.subject), methods=CARD, certificate=card.serial)
 
     def _holder(self, subject: str) -> Person:
         try:
@@ -230,6 +241,7 @@ class Login:
             created_at=same.created_at if same else at,
             seen_at=at,
             expires_at=at + int(self._settings.session_lifetime.total_seconds()),
+            factor=who.factor,
         )
 
     def _doors(self, username: str, visitor: Visitor) -> tuple[Door, Door]:
@@ -251,20 +263,22 @@ class Login:
 _TOUCH_EVERY = 60
 
 
-def _proved(person: Person, *, level: int, methods: tuple[str, ...], certificate: str = "") -> Authentication:
+def _proved(person: Person, *, methods: tuple[str, ...], certificate: str = "", factor: str = "") -> Authentication:
     return Authentication(
         subject=person.subject,
         name=person.name,
         name_zh=person.name_zh,
         methods=methods,
-        assurance=min(person.proofing.level, level),
+        # A person's proofing may lower what the authenticator proves.
+        assurance=min(person.proofing.level, strength(methods)),
         certificate=certificate,
+        factor=factor,
     )
 
 
 def _no(decision: LoginDecision, who: Authentication) -> TallygateError:
     if decision.step_up is not None and not who.certificate:
-        return StepUpNeeded()
+        return StepUpNeeded(level=decision.step_up)
     return PolicyRefused(reasons=", ".join(decision.reasons) or decision.code or "-")
 
 

@@ -78,6 +78,16 @@ class Records:
             attributes={"reason": reason},
         )
 
+    def factor(self, kind: str, session: Session, *, factor: str, counts_from: int | None = None) -> Event:
+        """Something to log in with beside a password, about to be set up, set up or taken away."""
+        return self._event(
+            kind,
+            Outcome.INTENDED if kind.endswith(".intended") else Outcome.SUCCESS,
+            subject=session.subject,
+            session=session.sid,
+            attributes={"factor": factor, **({"counts_from": counts_from} if counts_from is not None else {})},
+        )
+
     def code(self, grant: Grant, outcome: Outcome) -> Event:
         """An authorization code, intended or issued."""
         kind = "sso.code.intended" if outcome is Outcome.INTENDED else "sso.code.issued"

@@ -14,6 +14,7 @@ from ..store import Store
 from .account import Account, OwnRecord
 from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
+from .factors import Factors
 from .housekeeping import Housekeeping
 from .login import Login
 from .logout import Logout
@@ -30,6 +31,7 @@ class SignOn:
         self,
         *,
         issuer: str,
+        site: str,
         card_origin: str,
         store: Store,
         people: People,
@@ -41,6 +43,7 @@ class SignOn:
         clock: Clock,
         own_record: OwnRecord,
         state_key: bytes,
+        factor_key: bytes,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
         reload_policies: Callable[[], object] = lambda: None,
@@ -48,6 +51,8 @@ class SignOn:
         """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay.
 
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
+        ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
+        ``site`` is the name people find this place by in their apps.
         """
         records = Records(recorder=recorder, clock=clock)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
@@ -55,6 +60,17 @@ class SignOn:
         self.card_origin = card_origin
         self.metadata: dict[str, Any] = metadata(issuer)
         self.jwks: dict[str, Sequence[dict[str, str]]] = {**keys.jwks()}
+        self.factors = Factors(
+            site=site,
+            store=store,
+            records=records,
+            settings=settings,
+            clock=clock,
+            state_key=state_key,
+            factor_key=factor_key,
+            fresh=fresh,
+            nudge=nudge,
+        )
         self.login = Login(
             store=store,
             people=people,
@@ -62,6 +78,7 @@ class SignOn:
             decide=decide,
             records=records,
             parking=parking,
+            factors=self.factors,
             settings=settings,
             clock=clock,
             fresh=fresh,

@@ -3,11 +3,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import Connection, Row, case, delete, select, update
 
 from core.db import Database
 
+from ..config import SSOSettings
 from . import upsert
 from .tables import ATTEMPTS
 
@@ -30,6 +32,15 @@ class Patience:
     first: int
     longest: int
     memory: int
+
+    @classmethod
+    def of(cls, settings: SSOSettings) -> Self:
+        """As the site wants it."""
+        return cls(
+            first=int(settings.wait_first.total_seconds()),
+            longest=int(settings.wait_longest.total_seconds()),
+            memory=int(settings.attempts_memory.total_seconds()),
+        )
 
 
 class AttemptRows:

@@ -12,6 +12,7 @@ from core.db import Database, Drain, migrate
 from ..models import Session
 from .clients import ClientRows
 from .consents import ConsentRows
+from .factors import FactorRows
 from .grants import GrantRows
 from .interactions import InteractionRows
 from .limits import AttemptRows
@@ -46,6 +47,7 @@ class Store:
         self.sessions = SessionRows(database)
         self.grants = GrantRows(database)
         self.consents = ConsentRows(database)
+        self.factors = FactorRows(database)
         self.attempts = AttemptRows(database)
         self.news = NewsRows(database)
         # Records on their way to the log.

@@ -82,6 +82,8 @@ SESSIONS = Table(
     _number("seen_at"),
     _number("expires_at"),
     _moment_or_never("ended_at"),
+    # What beside a password or a card it was opened with, so that it ends with it; empty if nothing.
+    _id("factor"),
     Index("sessions_subject", "subject", "ended_at"),
     Index("sessions_certificate", "certificate", "ended_at"),
     Index("sessions_expiry", "ended_at", "expires_at"),
@@ -157,6 +159,30 @@ HANDOVERS = _expiring(
     _text("interaction"),
     _text("authentication"),
     _moment_or_never("used_at"),
+)
+
+# An app that makes one-time codes; its secret is sealed with a key that is not in this database.
+CODE_APPS = Table(
+    "code_apps",
+    METADATA,
+    _key("subject"),
+    _text("secret"),
+    # The newest time step a code was taken of: none is taken twice, and none before it.
+    _number("step"),
+    _number("created_at"),
+    # From here on it is asked for, and counts as a second factor.
+    _number("counts_from"),
+    _moment_or_never("used_at"),
+)
+
+RECOVERY_CODES = Table(
+    "recovery_codes",
+    METADATA,
+    _key("digest"),
+    _id("subject"),
+    _number("created_at"),
+    _moment_or_never("used_at"),
+    Index("recovery_codes_subject", "subject"),
 )
 
 # Persons and certificates that count no more, and those that count again: a login that overlaps the news still fails,

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page "My account" and the way out."""
 
-from datetime import UTC, datetime
-
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -12,7 +10,7 @@ from core.web.inputs import query_text
 from ..oauth.rfc6749 import origin_of
 from ..service import SignOn
 from .browser import Browser
-from .words import title_of, wishes
+from .words import methods_text, moment, title_of, wishes
 
 _LONGEST_HINT = 8000
 
@@ -41,7 +39,9 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
             page=account.page(session, language=locale()),
             title_of=title_of,
             wishes=wishes,
-            moment=_moment,
+            moment=moment,
+            methods_text=methods_text,
+            pending=service.factors.page(session).pending,
         )
 
     @routes.post("/account/sessions/end")
@@ -118,7 +118,3 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
 
 
 _PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

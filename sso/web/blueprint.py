@@ -11,7 +11,7 @@ from core.web import Guard
 
 from ..oauth.rfc6750 import challenge
 from ..service import SignOn
-from . import account, card, login, protocol
+from . import account, card, factors, login, protocol
 from .browser import Browser
 
 _CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.revoke", "sso.introspect"})
@@ -26,6 +26,7 @@ def blueprint(service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecre
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
     account.add(routes, service, guard, browser)
+    factors.add(routes, service, guard, browser)
 
     @routes.before_request
     def keep_hosts_apart() -> None:

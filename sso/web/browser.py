@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from ..models import Redirection, Session, Visitor
 from ..oauth.openid import Step
 from ..oauth.rfc6749 import origin_of, with_parameters
-from ..service import NewSession, Parked, SignOn
+from ..service import Home, NewSession, Parked, SignOn
 
 # ``__Host-``: only this very host can set them, over TLS, for all its pages.
 SESSION_COOKIE = "__Host-sso-session"
@@ -66,14 +66,15 @@ class Browser:
         """Send the browser to an address of ours or a registered one."""
         return _response(redirect(address, 303))
 
-    def lead(self, onward: Redirection | Parked | None) -> Response:
-        """Send the browser where it has to go next; None is "My account"."""
-        if onward is None:
-            response = _response(redirect(url_for("sso.account"), 303))
+    def lead(self, onward: Redirection | Parked | Home) -> Response:
+        """Send the browser where it has to go next."""
+        if isinstance(onward, Home):
+            page = "sso.factors" if onward.page == "factors" else "sso.account"
+            response = _response(redirect(url_for(page), 303))
         elif isinstance(onward, Parked):
             page = "sso.consent" if onward.step is Step.CONSENT else "sso.login"
-            card = "1" if onward.step is Step.STEP_UP else None
-            response = _response(redirect(url_for(page, interaction=onward.sealed, card=card), 303))
+            level = onward.level if onward.step is Step.STEP_UP else None
+            response = _response(redirect(url_for(page, interaction=onward.sealed, level=level), 303))
         elif onward.mode == "form_post":
             g.form_targets = (origin_of(onward.uri),)
             response = _response(

@@ -18,6 +18,8 @@ from .browser import Browser, visitor
 from .words import title_of, wishes
 
 _LONGEST_PASSWORD = 1024
+_LONGEST_CODE = 40
+_LEVELS = {"2": 2, "3": 3}
 
 
 def add(
@@ -40,15 +42,14 @@ def add(
 
     def login_page(interaction: Interaction, *, error: TallygateError | None = None) -> str:
         session = browser.session()
-        asked = interaction.request.assurance if interaction.request else 0
-        wants_card = isinstance(error, StepUpNeeded) or query_text("card") == "1"
+        level = _level(interaction, error)
         return render_template(
             "sso/login.html",
             sealed=authorization.sealed(interaction),
             portal=title_of(authorization.destination(interaction)),
             error=_(error.message) if error else "",
-            card_only=wants_card or asked > 1,
-            known=session if session and not wants_card else None,
+            level=level,
+            known=session if session and level < 2 else None,  # noqa: PLR2004 - a surer login explains itself
         )
 
     @routes.get("/login")
@@ -62,13 +63,14 @@ def add(
         return login_page(parked(sealed)[0])
 
     @routes.post("/login")
-    @guard.own("user name and password, checked by the directory")
+    @guard.own("user name and password, checked by the directory; a code where one is set up")
     def password() -> ResponseReturnValue:
         interaction, _client = parked(form_text("interaction", longest=LONGEST))
         try:
             opened = service.login.by_password(
                 form_text("username", optional=True),
                 _password(),
+                form_text("code", longest=_LONGEST_CODE, optional=True),
                 visitor=visitor(),
                 interaction=interaction,
                 cookie=browser.session_cookie,
@@ -123,6 +125,13 @@ def add(
             return browser.lead(authorization.decline(interaction))
         agreed = authorization.agree(interaction, session=session)
         return browser.lead(authorization.proceed(agreed, session=session))
+
+
+def _level(interaction: Interaction, error: TallygateError | None) -> int:
+    """How sure a login has to be here: what the client asked for, or the policies at a step before or just now."""
+    asked = interaction.request.assurance if interaction.request else 0
+    refused = int(error.parameters.get("level", 0)) if isinstance(error, StepUpNeeded) else 0
+    return max(asked, refused, _LEVELS.get(query_text("level"), 0))
 
 
 def _password() -> str:

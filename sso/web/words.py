@@ -2,6 +2,7 @@
 """What scopes and clients are called on pages."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from core.web import _, locale
 
@@ -29,3 +30,16 @@ def wishes(scopes: Iterable[str]) -> list[str]:
     }
     wanted = set(scopes)
     return [says[scope] for scope in SCOPES if scope in wanted]
+
+
+def methods_text(methods: Iterable[str]) -> str:
+    """How a login was made."""
+    used = set(methods)
+    if "sc" in used:
+        return _("card")
+    return _("password and one-time code") if "otp" in used else _("password")
+
+
+def moment(seconds: int) -> str:
+    """A time as pages show it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -287,12 +287,12 @@ def _sso() -> Iterator[Door]:
     yield Door(**oauth, method="POST", rule="/userinfo", fields={"access_token": "x"})
     yield Door(**oauth, method="POST", rule="/introspect", fields={"token": "x", "token_type_hint": "access_token"})
     yield Door(**oauth, method="POST", rule="/revoke", fields={"token": "x", "token_type_hint": "access_token"})
-    yield Door(**at, method="GET", rule="/login", query=("interaction", "card", "lang"))
+    yield Door(**at, method="GET", rule="/login", query=("interaction", "level", "lang"))
     # The card host answers nothing but this.
     yield Door(component="sso", label="card", method="GET", rule="/login", query=("ticket", "lang"))
     shown: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/account"}
     nowhere = {"interaction": "n" * 24}
-    yield Door(**shown, rule="/login", fields={**nowhere, "username": "nobody.at.all", "password": "wrong"})
+    yield Door(**shown, rule="/login", fields={**nowhere, "username": "nobody.at.all", "password": "wrong", "code": "0"})
     yield Door(**shown, rule="/login/card", fields=nowhere)
     yield Door(**at, method="GET", rule="/login/card", query=("handover",))
     yield Door(**at, method="GET", rule="/consent", query=("interaction",), who="zhang.min")
@@ -303,6 +303,13 @@ def _sso() -> Iterator[Door]:
     # Without a session: with one, any right form ends them all.
     yield Door(**shown, rule="/account/sessions/end-all")
     yield Door(**shown, rule="/account/consents/withdraw", fields={"client": "no-such-client"}, who="zhang.min")
+    yield Door(**at, method="GET", rule="/account/factors", who="zhang.min", query=("lang",))
+    yield Door(**at, method="GET", rule="/account/factors/again", who="zhang.min")
+    # Without a session: with one of the last minutes, any right form changes what that person logs in with.
+    yield Door(**shown, rule="/account/factors/codes")
+    yield Door(**shown, rule="/account/factors/codes/confirm", fields={"setup": "x" * 100, "code": "000000"})
+    yield Door(**shown, rule="/account/factors/codes/remove")
+    yield Door(**shown, rule="/account/factors/recovery")
     leaving = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
     yield Door(**at, method="GET", rule="/logout", query=leaving, who="zhang.min")
     yield Door(**shown, rule="/logout", fields=dict.fromkeys(leaving[1:], "x"))

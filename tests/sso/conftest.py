@@ -142,13 +142,16 @@ class Browser:
         assert not parts.netloc, answer.location
         return self.get(parts.path, **{name: values[0] for name, values in parse_qs(parts.query).items()})
 
-    def fill_in(self, page: TestResponse, username: str = "li.na", password: str | None = None) -> TestResponse:
+    def fill_in(
+        self, page: TestResponse, username: str = "li.na", password: str | None = None, code: str = ""
+    ) -> TestResponse:
         return self.post(
             "/login",
             page,
             interaction=hidden(page.text, "interaction"),
             username=username,
             password=f"correct horse {username}" if password is None else password,
+            code=code,
         )
 
     def log_in(self, client: str = "tax", username: str = "li.na", **changes: str) -> dict[str, str]:
@@ -274,6 +277,7 @@ def make_world(
 
     service = SignOn(
         issuer=site.origin("sso"),
+        site=site.title,
         card_origin=site.origin("card"),
         store=store,
         people=people,
@@ -285,6 +289,7 @@ def make_world(
         clock=clock,
         own_record=own_record,
         state_key=b"s" * 32,
+        factor_key=b"f" * 32,
         fresh=both_fresh,
         nudge=nudge,
     )

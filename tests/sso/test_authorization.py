@@ -314,7 +314,7 @@ def test_policies_may_ask_for_a_card_at_the_second_portal(world: World) -> None:
     world.decision = replace(world.decision, allowed=False, step_up=2, reasons=("need-card",))
     answer = browser.authorize("gateway")
     assert answer.location.startswith("/login")
-    assert "card=1" in answer.location
+    assert "level=2" in answer.location
     world.decision = replace(world.decision, allowed=False, step_up=None)
     assert answered(browser.authorize("gateway"))["error"] == "access_denied"
     event = world.recorder.events[-1]

@@ -26,6 +26,12 @@ PATHS = [
     "/account/sessions/end",
     "/account/sessions/end-all",
     "/account/consents/withdraw",
+    "/account/factors",
+    "/account/factors/again",
+    "/account/factors/codes",
+    "/account/factors/codes/confirm",
+    "/account/factors/codes/remove",
+    "/account/factors/recovery",
     "/jwks",
     "/.well-known/openid-configuration",
     "/nothing-here",
@@ -34,7 +40,8 @@ NAMES = [
     *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age"),
     *("code_challenge", "code_challenge_method", "acr_values", "request", "interaction", "handover", "ticket"),
     *("grant_type", "code", "code_verifier", "refresh_token", "token", "token_type_hint", "client_secret"),
-    *("id_token_hint", "post_logout_redirect_uri", "username", "password", "choice", "sid", "client", "lang", "card"),
+    *("id_token_hint", "post_logout_redirect_uri", "username", "password", "choice", "sid", "client", "lang"),
+    *("level", "setup"),
 ]
 VALUES = [
     b"",
