@@ -292,7 +292,8 @@ def _sso() -> Iterator[Door]:
     yield Door(component="sso", label="card", method="GET", rule="/login", query=("ticket", "lang"))
     shown: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/account"}
     nowhere = {"interaction": "n" * 24}
-    yield Door(**shown, rule="/login", fields={**nowhere, "username": "nobody.at.all", "password": "wrong", "code": "0"})
+    typed = {"username": "nobody.at.all", "password": "wrong", "code": "0"}
+    yield Door(**shown, rule="/login", fields={**nowhere, **typed})
     yield Door(**shown, rule="/login/card", fields=nowhere)
     yield Door(**at, method="GET", rule="/login/card", query=("handover",))
     yield Door(**at, method="GET", rule="/consent", query=("interaction",), who="zhang.min")
