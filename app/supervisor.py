@@ -232,6 +232,7 @@ class _Warden:
 
     def __init__(self) -> None:
         self._handle: subprocess.Popen[bytes] | None = None
+        self._line: int | None = None
         self._sessions: dict[int, str] = {}
 
     @property
@@ -239,25 +240,33 @@ class _Warden:
         return self._handle is not None and self._handle.poll() is None
 
     def start(self) -> None:
-        """Start one, or another in the place of one that died; it is told everything."""
+        """Start one, or another in the place of one that died.
+
+        What it must know lies in its line before it begins, so that there is no moment in which it knows less.
+        """
         self.stop()
-        self._handle = subprocess.Popen(
-            (sys.executable, "-m", "app.warden"),
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-            env={"PATH": PATH, "LANG": "C.UTF-8", "PYTHONPATH": str(CODE)},
-            start_new_session=True,
-        )
-        for session, began in self._sessions.items():
-            _tell(self._handle, b"+ %d %s\n" % (session, began.encode()))
+        reading, self._line = os.pipe()
+        try:
+            for session, began in self._sessions.items():
+                self._say(b"+ %d %s\n" % (session, began.encode()))
+            self._handle = subprocess.Popen(
+                (sys.executable, "-m", "app.warden"),
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": PATH, "LANG": "C.UTF-8", "PYTHONPATH": str(CODE)},
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
 
     def stop(self) -> None:
         """Let it end: it finds nobody if every session was ended before."""
+        if self._line is not None:
+            os.close(self._line)
+            self._line = None
         if self._handle is None:
             return
-        _close(self._handle)
         try:
             self._handle.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
@@ -277,8 +286,10 @@ class _Warden:
         self._say(b"- %d\n" % session)
 
     def _say(self, line: bytes) -> None:
-        if self._handle is not None:
-            _tell(self._handle, line)
+        # One that died is found dead at the next look.
+        if self._line is not None:
+            with suppress(BrokenPipeError):
+                os.write(self._line, line)
 
 
 def _tell(handle: subprocess.Popen[bytes], line: bytes) -> None:

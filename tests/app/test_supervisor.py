@@ -183,7 +183,7 @@ def test_a_killed_warden_is_replaced_and_told_everything(tmp_path: Path) -> None
 
         _until(lambda: bool(another()))
         [second] = another()
-        # It knows when the pipe was read; the kernel's own list shows what it waits for.
+        # It was told before it began.
         _until(lambda: _alive(second) and b"app.warden" in Path(f"/proc/{second}/cmdline").read_bytes())
         parent.kill()
     _until(lambda: not any(map(_alive, [*pids, second])))
