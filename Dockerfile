@@ -3,5 +3,6 @@
 FROM debian:12-slim
 WORKDIR /opt/tallygate
 COPY . .
-RUN scripts/bootstrap && rm -rf /var/lib/apt/lists/*
+# Whatever the umask of the checkout was, each role's own user reads the code and none writes it.
+RUN scripts/bootstrap && chmod -R go=u-w . && rm -rf /var/lib/apt/lists/*
 ENTRYPOINT ["/opt/tallygate/.venv/bin/tallygate"]

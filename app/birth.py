@@ -8,6 +8,7 @@ The mark of a birth under way is written first, that of a finished one last. A b
 nothing to anybody: `init` removes what it left and begins again. Whatever no birth put there is never removed.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -20,13 +21,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from audit import Recorder
+from core.config import ConfigurationError
 from core.errors import N_, Conflict
 from core.log import LogSettings
 from core.site import SiteSettings
 
-from .context import Context
+from .context import Context, DatabaseSettings
 from .errors import NotBorn
-from .files import replace, write_secret
+from .files import private_text, replace, write_secret
 from .pairs import make
 from .processes import log_writer
 from .supervisor import Supervisor
@@ -52,6 +54,13 @@ class NotEmpty(Conflict):
     message = N_("%(path)s is here already, and no unfinished birth left it. Give the new site a folder of its own.")
 
 
+class DatabaseNotEmpty(Conflict):
+    """A server keeps tables that this birth did not make; init clears the site's folder, and no server."""
+
+    code = "database_not_empty"
+    message = N_("The database of the role %(role)s holds tables already. Empty it, then run “tallygate init” again.")
+
+
 def is_born(site: SiteSettings) -> bool:
     """Whether the birth was finished."""
     return (site.state / _MARK).exists()
@@ -63,6 +72,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
     Raises:
         AlreadyBorn: there is one here.
         NotEmpty: the folder holds something else; it is left as it is.
+        DatabaseNotEmpty: so does a database of a server.
     """
     site = context.site
     let_others_pass()
@@ -72,6 +82,9 @@ def init(context: Context, say: Callable[[str], None]) -> None:
     say("1. Folders and secrets")
     _folders(site)
     make(site)
+    for _role, path, url in _handed_out(context):
+        _take(path, url)
+    _expect_empty(context)
     say("2. The log and its first entry")
     audit.found(context)
     with _recording(context) as recorder:
@@ -157,6 +170,23 @@ def _install(context: Context, holder: str, files: dict[str, str]) -> bytes:
     return b""
 
 
+def refresh(context: Context) -> None:
+    """Bring a finished site in line with what changed around it: the numbers of its users, its databases' URLs.
+
+    An image made anew may number its users otherwise. The folders then follow, and roles that run must be started anew;
+    where nothing changed, running roles notice nothing.
+
+    Raises:
+        ConfigurationError: a URL cannot be handed out.
+        LeadsElsewhere: a role left a link in its folder, which root must not follow.
+    """
+    users = Users.detect()
+    if not users.own_already(context.site):
+        users.own(context.site)
+    for role, path, url in _handed_out(context):
+        users.acting(role, partial(_take, path, url))
+
+
 def let_others_pass() -> None:
     """Make what is public readable by the roles' users, whatever the caller's shell says; secrets name their mode."""
     os.umask(0o022)
@@ -182,13 +212,20 @@ def _clear(site: SiteSettings, say: Callable[[str], None]) -> None:
 
 def _remove(path: Path) -> None:
     """Remove what an interrupted birth left; a volume of a container stays, empty."""
-    if path.is_mount():
-        for inner in path.iterdir():
-            _remove(inner)
-    elif path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    if path.is_symlink() or not path.is_dir():
         path.unlink()
+        return
+    for inner in path.iterdir():
+        if inner.is_dir() and not inner.is_symlink():
+            shutil.rmtree(inner)
+        else:
+            inner.unlink()
+    try:
+        path.rmdir()
+    except OSError as error:
+        # Whether a folder is a volume cannot be seen beforehand: those of one disk share its device number.
+        if error.errno != errno.EBUSY:
+            raise
 
 
 def _is_empty(path: Path) -> bool:
@@ -200,6 +237,36 @@ def _folders(site: SiteSettings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     # Until all is in place no role's user can put anything between: users of roles may run another site already.
     Users.detect().keep(site)
+
+
+def _handed_out(context: Context) -> Iterator[tuple[str, Path, str]]:
+    """Each role whose database's URL is handed out, where its copy belongs, and the URL."""
+    databases = context.settings("databases", DatabaseSettings)
+    if databases.handed_out_from is None:
+        return
+    for role, path in databases.url_files.items():
+        folder = context.site.folder(role)
+        if path.parent != folder:
+            raise ConfigurationError(where=f"databases.url_files.{role}", why=f"must lie in {folder} to be handed out")
+        yield role, path, private_text(databases.handed_out_from / path.name)
+
+
+def _take(path: Path, url: str) -> bytes:
+    if not path.exists() or path.read_text("utf-8") != url:
+        # A crash in between leaves no file; the role does not start, and the next init puts it there.
+        path.unlink(missing_ok=True)
+        write_secret(path, url.encode())
+    return b""
+
+
+def _expect_empty(context: Context) -> None:
+    # Certificates of an earlier authority, in the tables of this one, would be answered for as if it had issued them.
+    for role in context.settings("databases", DatabaseSettings).url_files:
+        database = context.database(role)
+        found = database.tables()
+        database.close()
+        if found:
+            raise DatabaseNotEmpty(role=role)
 
 
 def _identity_key(site: SiteSettings) -> None:

@@ -38,6 +38,9 @@ class DatabaseSettings:
     # Role to a file that holds its PostgreSQL URL (postgresql+psycopg://user:password@host/database), readable by
     # that role alone. A role that is not named keeps SQLite, and the log's own files are always with the log.
     url_files: dict[str, Path] = field(default_factory=dict)
+    # Folder where `tallygate init` finds files of the same names and hands each role its own copy, every time it is
+    # run. For secrets that belong to root, as those of containers do; `url_files` then name the roles' own folders.
+    handed_out_from: Path | None = None
 
     def __post_init__(self) -> None:
         for role in self.url_files:

@@ -71,8 +71,16 @@ def _birth(context: Context) -> Iterator[Finding]:
     yield Finding("birth", born, "finished" if born else "not finished: run “tallygate init”")
 
 
-def _separation(_: Context) -> Iterator[Finding]:
-    if Users.detect().separate:
+def _separation(context: Context) -> Iterator[Finding]:
+    users = Users.detect()
+    if not users.sockets_shared(context.site):
+        yield Finding(
+            "separation",
+            good=False,
+            says="new sockets do not take the group of the site, so roles cannot reach each other: run “tallygate init "
+            "--unless-born” as root with every capability, then restart the roles",
+        )
+    elif users.separate:
         yield Finding("separation", good=True, says="every role runs as its own system user")
     else:
         yield Finding(

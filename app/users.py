@@ -5,6 +5,7 @@ Bootstrap makes the users. Where they cannot reach the code (a checkout inside a
 user too, and ``doctor`` says so: separation by process and by secret remains, separation by user does not.
 """
 
+import grp
 import os
 import pwd
 import shutil
@@ -99,6 +100,26 @@ class Users:
             if self.separate:
                 shutil.chown(folder, name_of(holder), GROUP)
                 folder.chmod(0o2750)
+
+    def own_already(self, site: SiteSettings) -> bool:
+        """Whether every private folder, and every one for sockets, is in the right hands."""
+        return self.sockets_shared(site) and all(
+            site.folder(holder).stat().st_uid == pwd.getpwnam(name_of(holder)).pw_uid
+            for holder in (holders() if self.separate else ())
+        )
+
+    def sockets_shared(self, site: SiteSettings) -> bool:
+        """Whether new sockets will take the site's group.
+
+        Linux drops the folders' bit without a word where root lacks the capability FSETID; then no role reaches
+        another.
+        """
+        group = grp.getgrnam(GROUP).gr_gid if self.separate else 0
+        for holder in holders() if self.separate else ():
+            folder = site.socket(holder).parent
+            if not folder.is_dir() or not folder.stat().st_mode & stat.S_ISGID or folder.stat().st_gid != group:
+                return False
+        return True
 
     def acting(self, holder: str, act: Callable[[], bytes]) -> bytes:
         """Have something done in the holder's folder by its owner (`app.acting`).

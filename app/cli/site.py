@@ -19,12 +19,13 @@ from . import options
 @click.command
 @options.site
 @click.option("--renew-processes", is_flag=True, help="Renew what ran out while the site was off; roles stopped.")
-@click.option("--unless-born", is_flag=True, help="Do nothing where the site exists already.")
+@click.option("--unless-born", is_flag=True, help="Where the site exists already, only see to its owners.")
 def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:  # noqa: FBT001 - click passes by name
     """Bring a site to life, or its processes back."""
     context = Context.read(configuration)
     settings.check(context)
     if unless_born and birth.is_born(context.site):
+        birth.refresh(context)
         return
     with running.alone(configuration):
         (birth.renew_processes if renew_processes else birth.init)(context, click.echo)

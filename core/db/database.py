@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -104,6 +104,15 @@ class Database:
                 return list(cursor.fetchall())
         except sqlite3.OperationalError as error:
             raise DatabaseUnavailable from error
+
+    def tables(self) -> list[str]:
+        """The names of all tables, for whoever must find none.
+
+        Raises:
+            DatabaseUnavailable: the database did not answer.
+        """
+        with self.reading() as connection:
+            return inspect(connection).get_table_names()
 
     def check(self) -> None:
         """Answer one trivial query.

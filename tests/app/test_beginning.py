@@ -2,6 +2,8 @@
 """Where a birth begins: it clears away what an earlier one left, and never anything else."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,36 @@ def test_empty_folders_may_be_mounted_volumes_and_stay(context: Context) -> None
     with pytest.raises(_Died):
         birth.init(context, lambda _line: None)
     assert volume.stat().st_ino == number
+
+
+_BEGIN_AGAIN = """
+import pathlib, subprocess, sys
+from app import birth
+state = pathlib.Path(sys.argv[1])
+subprocess.run(["mount", "--bind", sys.argv[2], state / "nginx"], check=True)
+birth._remove(state / "nginx")
+assert list((state / "nginx").iterdir()) == []
+birth._remove(state / "sso")
+assert not (state / "sso").exists()
+"""
+
+
+def test_a_volume_of_the_same_disk_stays_and_is_emptied(tmp_path: Path) -> None:
+    volume, state = tmp_path / "volume", tmp_path / "state"
+    for folder in (volume, state / "nginx", state / "sso"):
+        (folder / "logs").mkdir(parents=True)
+        (folder / "logs" / "error.log").touch()
+        (folder / "link").symlink_to(tmp_path)
+    # A mount of one's own, as a container has, and of one disk, where the device's number tells nothing.
+    own = ["unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")), "--"]
+    done = subprocess.run(
+        [*own, sys.executable, "-c", _BEGIN_AGAIN, str(state), str(volume)],
+        capture_output=True,
+        text=True,
+        cwd=Path(birth.__file__).parents[1],
+    )
+    assert done.returncode == 0, done.stderr
+    assert volume.exists()
 
 
 def test_a_link_is_removed_and_not_followed(context: Context, tmp_path: Path) -> None:

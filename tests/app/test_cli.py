@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, str] = {
     "audit reindex": "DIR",
     "audit verify": "DIR --key KEY",
+    "ca ceremony": "FILE",
     "ca issue": "server label FILE --out OUT",
     "ca release": "ab12",
     "ca revoke": "ab12 --reason key-compromise",
@@ -48,7 +49,10 @@ COMMANDS: dict[str, str] = {
 }
 """Every command with arguments as an operator would give them; capitals stand for files and folders."""
 HIDDEN = {"demo-people"}
-OF_A_SITE = [name for name in COMMANDS if "SITE" in COMMANDS[name] or name.startswith("ca ")]
+# A ceremony works before any site does: its file says all.
+OF_A_SITE = [
+    name for name in COMMANDS if "SITE" in COMMANDS[name] or (name.startswith("ca ") and name != "ca ceremony")
+]
 
 
 def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor says in words what is wrong, never crashes over it, and changes nothing."""
 
+import grp
+import os
 import shutil
 import tempfile
 import threading
@@ -51,6 +53,23 @@ def test_a_born_site_that_is_off_lacks_only_its_processes(born: Context) -> None
     assert "nobody can log in" in found["directory"].says
     assert found["birth"].says == "finished"
     assert "agrees with the signed tree" in found["log"].says
+
+
+def test_sockets_that_nobody_else_will_reach_are_told(born: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Folders of a site whose roles share a user have no group; taken for those of separate users they are useless.
+    monkeypatch.setattr("app.users.Users.detect", lambda: Users(separate=True))
+    monkeypatch.setattr("app.users.GROUP", grp.getgrgid(os.getgid()).gr_name)
+    folders = [folder for folder in born.site.run.iterdir() if folder.is_dir()]
+    before = {folder: folder.stat().st_mode & 0o7777 for folder in folders}
+    for folder in folders:
+        folder.chmod(0o750)
+    try:
+        found = _found(born)["separation"]
+    finally:
+        for folder, mode in before.items():
+            folder.chmod(mode)
+    assert not found.good
+    assert "roles cannot reach each other" in found.says
 
 
 @pytest.mark.parametrize("ready", [True, False])

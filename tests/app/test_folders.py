@@ -92,6 +92,25 @@ def test_what_is_swapped_for_a_link_while_root_looks_is_not_given_away(
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
 
 
+def test_what_is_in_the_right_hands_is_known_and_what_is_not_too(
+    site: SiteSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = Users(separate=True)
+    monkeypatch.setattr("app.users.GROUP", grp.getgrgid(os.getgid()).gr_name)
+    users.own(site)
+    assert users.own_already(site)
+    assert users.sockets_shared(site)
+    # As the kernel does it where root lacks the capability FSETID.
+    site.socket("ca").parent.chmod(0o750)
+    assert not users.sockets_shared(site)
+    assert not users.own_already(site)
+    site.socket("ca").parent.chmod(0o2750)
+    assert users.own_already(site)
+    site.socket("ca").parent.rmdir()
+    assert not users.own_already(site)
+    assert Users(separate=False).own_already(site)
+
+
 def test_until_a_birth_is_over_no_role_gets_into_its_folder(site: SiteSettings) -> None:
     Users(separate=True).own(site)
     Users(separate=True).keep(site)

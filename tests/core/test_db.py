@@ -40,6 +40,13 @@ def test_leaving_commits_and_raising_rolls_back(database: Database) -> None:
     assert _count(database) == 1
 
 
+def test_all_tables_are_told(database: Database) -> None:
+    assert {"things", "outbox"} <= set(database.tables())
+    with database.transaction() as connection:
+        metadata.drop_all(connection)
+    assert database.tables() == []
+
+
 def test_reading_never_writes(database: Database) -> None:
     with database.reading() as connection:
         connection.execute(insert(things).values(id=1))
