@@ -52,6 +52,9 @@ def read_share(unverified: str) -> Share:
     except (binascii.Error, ValueError) as error:
         raise ShareRefused(why=N_("it is mistyped or no share")) from error
     payload, check = content[:-_CHECK], content[-_CHECK:]
+    # The last letter holds bits that stand for nothing; a mistake there would be in no byte.
+    if base64.b32encode(content).decode("ascii").rstrip("=") != text.rstrip("="):
+        raise ShareRefused(why=N_("it is mistyped or no share"))
     if len(payload) <= 2 + _MARK or check != _check(payload) or not payload[0] or not payload[1]:
         raise ShareRefused(why=N_("it is mistyped or no share"))
     return Share(number=payload[0], needed=payload[1], mark=payload[2 : 2 + _MARK], values=payload[2 + _MARK :])
