@@ -154,7 +154,8 @@ def test_bad_credentials_are_refused_and_few_are_enough(knocker: Knocker) -> Non
 
 def test_roles_interfaces_are_no_strangers_business(city: City, knocker: Knocker) -> None:
     for door in DOORS:
-        if door.component == "core" or not door.role:
+        # How the authority's interface looks is no secret (docs/public-endpoints.md).
+        if door.component == "core" or not door.role or door.rule == "/api/v1/openapi.json":
             continue
         body = b"{}" if door.method == "POST" else None
         bare = knocker.knock(
@@ -164,7 +165,7 @@ def test_roles_interfaces_are_no_strangers_business(city: City, knocker: Knocker
             body=body,
         )
         assert bare is not None
-        assert bare.status in {401, 403}
+        assert bare.status in {401, 403}, (door.name, bare)
         # Through nginx even the right secret is worth nothing.
         label, listener = {"signatures": ("verify", "external")}.get(door.role, (door.role, "management"))
         through = Door(
