@@ -40,25 +40,25 @@ def _officer(city: City, browse: Browse) -> Page:
 def test_the_officer_finds_permit_and_deny_and_proves_one(city: City, browse: Browse, tmp_path: Path) -> None:
     citizen = browse().new_page()
     citizen.goto(city.url("documents", "/me", "internal"))
-    log_in(citizen, "luo.jianguo")
+    log_in(citizen, "yuan.jianguo")
     assert heading(citizen) != "Log in"
     citizen.goto(city.url("tax", "/me"))
 
     page = _officer(city, browse)
 
     def found() -> bool:
-        denied = _search(city, page, person="luo.jianguo", object="documents", outcome="denied", zone="internal")
-        permitted = _search(city, page, person="luo.jianguo", object="tax", outcome="success")
+        denied = _search(city, page, person="yuan.jianguo", object="documents", outcome="denied", zone="internal")
+        permitted = _search(city, page, person="yuan.jianguo", object="tax", outcome="success")
         return "Access decided" in denied and "Access decided" in permitted
 
     until(found, seconds=10, every=0.3)
     accessible(page)
 
-    _search(city, page, person="luo.jianguo", object="documents", outcome="denied", zone="internal")
+    _search(city, page, person="yuan.jianguo", object="documents", outcome="denied", zone="internal")
     page.locator("table a[href^='/entries/']").first.click()
     accessible(page)
     entry = page.inner_text("main")
-    for what in ("Luo Jianguo", "documents", "Internal network", "Login by password", "role"):
+    for what in ("Yuan Jianguo", "documents", "Internal network", "Login by password", "role"):
         assert what in entry, (what, entry)
     assert "Proven" in entry
 

@@ -26,7 +26,7 @@ def stricter(tmp_path: Path) -> Path:
 
 
 def test_the_record_tells_who_would_lose_access(city: City, stricter: Path) -> None:
-    person(city, "song.xiuying", city.url("social", "/.tallygate/login?to=/nowhere"))
+    person(city, "song.xiuying", city.url("social", "/.tallygate/login?to=/me"))
     site = ("--site", str(city.configuration))
 
     def replayed() -> str:
