@@ -74,6 +74,21 @@ REASONS = {
     "replaced": N_("A newer login took its place."),
     "bad_event": N_("The record does not take such an event."),
     "event_key_reused": N_("Its key was used for another event before."),
+    "unknown": N_("What was presented is not known here."),
+    "used": N_("It was used before."),
+    "ended": N_("The login it came from is over."),
+    "used_or_ended": N_("It was used before, or the login it came from is over."),
+    "expired": N_("Its time is over."),
+    "another_client's": N_("It was given to another application."),
+    "redirect_uri": N_("The address to return to is another one than at first."),
+    "code_verifier": N_("The application could not prove that it began the login."),
+    "code_presented_twice": N_("A code was presented twice."),
+    "refresh_token_presented_twice": N_("A refresh token was presented twice."),
+    "revoked_by_client": N_("The application gave it back."),
+    "consent_withdrawn": N_("The person withdrew the consent."),
+    "certificate_withdrawn": N_("The certificate was withdrawn."),
+    "person_disabled": N_("The person was disabled."),
+    "its_second_factor_was_removed": N_("Its second factor was removed."),
     "no_such_entry": N_("There is no such entry in the record."),
 }
 _HOW = {
@@ -146,7 +161,7 @@ def says(kind: str) -> str:
 
 def reason_words(code: str) -> str:
     """Why, in words; empty for a code without."""
-    return REASONS.get(code.replace("-", "_"), "")
+    return REASONS.get(code.replace("-", "_").replace(" ", "_"), "")
 
 
 def _value(name: str, value: str) -> str:

@@ -108,8 +108,11 @@ def test_whenever_a_release_dies_its_intent_gets_its_outcome(city: City) -> None
 
 
 def _decided_by(city: City) -> str:
-    """The version a decision made now was decided by."""
-    number = invariants.mark(city)
+    """The version a decision made now was decided by; empty while the gateway reads what was just put in force."""
+    try:
+        number = invariants.mark(city)
+    except AssertionError:
+        return ""
 
     def found() -> list[str]:
         return [e["unmapped"]["policy"] for e in invariants.entries(city) if e["unmapped"].get("decision") == number]
