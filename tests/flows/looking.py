@@ -88,10 +88,12 @@ class Eyes:
         self._language_of(page)
 
     def _checks(self, page: Page, view: str) -> None:
-        try:
-            accessible(page)
-        except AssertionError as error:
-            self.wrong.append(f"{view}: {error}")
+        # Colours, sizes and structure are the same in both languages; in the second axe looks once at each page.
+        if self._language == "en" or view == f"{WIDTHS[-1]} px":
+            try:
+                accessible(page)
+            except AssertionError as error:
+                self.wrong.append(f"{view}: {error}")
         if overflow := page.evaluate(_OVERFLOW):
             self.wrong.append(f"{view}: {page.url} is too wide: {overflow}")
 
