@@ -46,6 +46,7 @@ def processes(
     return (
         Process(name="slapd", holder="slapd", command=slapd, ready=lambda: _connects(ldapi), sockets=(ldapi,)),
         log_writer(site, configuration),
+        _watch(site, configuration),
         *(_role(site, role, configuration) for role in ROLES),
         *(_role(site, f"portal:{name}", configuration) for name in PORTALS),
         Process(
@@ -64,6 +65,12 @@ def log_writer(site: SiteSettings, configuration: Path) -> Process:
     """The log's own process, which everybody else needs."""
     path = site.socket("audit", "log")
     return _serving("log", "audit", configuration, ready=lambda: _connects(path), sockets=(path,))
+
+
+def _watch(site: SiteSettings, configuration: Path) -> Process:
+    """What the record does again and again, beside writing and reading."""
+    path = site.socket("audit", "watch")
+    return _serving("watch", "audit", configuration, ready=lambda: _connects(path), sockets=(path,))
 
 
 def nginx_logs(site: SiteSettings) -> tuple[Path, ...]:

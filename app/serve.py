@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tallygate serve ROLE`: one role as its own process, with granian before the WSGI application.
 
-The log's writer is no web application and runs its own loop. Everything else is loaded once per worker by
-``app.wsgi``; the role and the site's file reach it through the environment, which holds no secret. The main process
-stays small: it only watches its workers, so it loads none of what they need.
+The log's writer and the process of the record's duties are no web applications. Everything else is loaded once per
+worker by ``app.wsgi``; the role and the site's file reach it through the environment, which holds no secret. The main
+process stays small: it only watches its workers, so it loads none of what they need.
 """
 
 import os
@@ -42,7 +42,7 @@ def serve(role: str, configuration: Path) -> None:
         NotBorn: there is no site yet.
     """
     portals = tuple(f"portal:{name}" for name in PORTALS)
-    known = ("slapd", "log", *ROLES, *portals, "nginx")
+    known = ("slapd", "log", "watch", *ROLES, *portals, "nginx")
     if role not in known:
         raise UnknownRole(role=role, known=", ".join(known))
     site = Document.read(configuration).section("site", SiteSettings)
@@ -52,6 +52,9 @@ def serve(role: str, configuration: Path) -> None:
     configure(role)
     if role == "log":
         serve_log(configuration)
+        return
+    if role == "watch":
+        serve_watch(configuration)
         return
     if role in ("slapd", "nginx"):
         command = server_command(role, configuration)
@@ -87,6 +90,17 @@ def serve_log(configuration: Path) -> None:
     context = Context.read(configuration)
     _make_room(context.log_socket)
     audit.serve_log(context)
+
+
+def serve_watch(configuration: Path) -> None:
+    """Do the record's duties until SIGTERM."""
+    from .context import Context  # noqa: PLC0415 - see the module's docstring
+    from .wiring import audit  # noqa: PLC0415 - as above
+
+    context = Context.read(configuration)
+    path = context.site.socket("audit", "watch")
+    _make_room(path)
+    audit.serve_watch(context, path)
 
 
 def server_command(name: str, configuration: Path) -> list[str]:

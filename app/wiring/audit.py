@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composes the role ``audit``: the log's writer as a process of its own, the console beside it, and the log's birth."""
+"""Composes the role ``audit``: the log's writer and its duties as processes of their own, the console, the birth."""
 
 import secrets
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
@@ -11,12 +13,14 @@ from flask import Flask
 from audit import service
 from audit.config import AuditSettings
 from audit.console import Console
+from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
 from audit.service import Witnesses, create_log, run_log
-from audit.web import TRANSLATIONS, blueprint
+from audit.watch import Duty, Stopped, Watch
+from audit.web import TRANSLATIONS, Pages, blueprint, public, reading, witnessing
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.calls import PairSecrets
 from core.config import secret
@@ -69,18 +73,36 @@ def serve_log(context: Context) -> None:
     )
 
 
+def serve_watch(context: Context, path: Path) -> None:
+    """Do the record's duties until told to stop; ``path`` is the socket that tells how they stand."""
+    watch = Watch(duties(context), folder=context.site.folder("audit"), clock=context.clock)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: watch.stop())
+    watch.run(path)
+
+
+def duties(context: Context) -> list[Duty]:
+    """What the record does again and again."""
+    opened = _reading(context)
+    return [
+        Duty(
+            name="index",
+            every=timedelta(milliseconds=250),
+            act=lambda stopped: _index(opened.indexer, stopped),
+        ),
+    ]
+
+
 def application(context: Context) -> Flask:
-    """The officers' console, the public log, and what other roles may read; indexes the log in a thread."""
-    folder = context.site.folder("audit")
-    _make_missing(folder, [INDEX_KEY])
-    reading = Reading.open(folder, log_key=context.log_key)
+    """The officers' console, the public log, and what other roles may read."""
+    folder, opened = context.site.folder("audit"), _reading(context)
     recorder = context.recorder("audit")
     asked = context.witness_policy("witness_policy") is not None
     console = Console(
-        log=reading.log,
-        index=reading.index,
-        indexer=reading.indexer,
-        names=reading.names,
+        log=opened.log,
+        index=opened.index,
+        indexer=opened.indexer,
+        names=opened.names,
         recorder=recorder,
         clock=context.clock,
         witnesses=lambda: _status(folder) if asked else None,
@@ -95,18 +117,29 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
     )
-    reading.indexer.start()
-    app = context.flask(
+    parts: list[Pages] = [
+        reading(console, assurance=assurance),
+        public(console),
+        witnessing(console, witness=witness, assurance=assurance),
+    ]
+    return context.flask(
         "audit",
         guard=guard,
-        blueprints=[blueprint(console, guard, witness=witness, assurance=assurance)],
+        blueprints=[blueprint(guard, parts)],
         translations=[TRANSLATIONS],
         ready=console.ready,
         standing=console.standing,
     )
-    # Whoever ends the application in process ends its thread.
-    app.extensions["tallygate_indexer"] = reading.indexer
-    return app
+
+
+def _reading(context: Context) -> Reading:
+    folder = context.site.folder("audit")
+    _make_missing(folder, [INDEX_KEY])
+    return Reading.open(folder, log_key=context.log_key)
+
+
+def _index(indexer: Indexer, stopped: Stopped) -> None:
+    indexer.catch_up(stopped=lambda: bool(stopped))
 
 
 def log_key(context: Context) -> LogKey:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # has no types of its own
+import yaml
 
 from app.context import Context, DatabaseSettings
 from core.site import PORTALS, ROLES
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "app" / "sample"
-OWN = {"slapd", "log", "nginx", *ROLES, *(f"portal-{name}" for name in PORTALS)}
+OWN = {"slapd", "log", "watch", "nginx", *ROLES, *(f"portal-{name}" for name in PORTALS)}
 """One container for each process of a site."""
 
 
@@ -103,7 +103,7 @@ def test_secrets_are_given_to_who_starts_as_root_only_for_nobody_else_can_read_t
 def test_each_container_mounts_its_own_folder_and_public_things_for_reading(composed: dict[str, Any]) -> None:
     for name in OWN:
         mounted = _volumes(composed["services"][name])
-        holder = "audit" if name == "log" else name
+        holder = "audit" if name in {"log", "watch"} else name
         assert set(mounted) == {"/site/site.toml", f"/site/{holder}", "/site/public", "/site/run"}, name
         assert mounted["/site/public"] == "public:ro"
         assert mounted["/site/site.toml"].endswith(":ro")
@@ -124,7 +124,12 @@ def test_every_container_says_whether_it_is_well(composed: dict[str, Any]) -> No
 
 def test_every_probe_asks_where_its_process_listens(composed: dict[str, Any]) -> None:
     site = Context.read(SAMPLE / "compose.toml").site
-    inside = {"slapd": ("slapd", "ldapi"), "log": ("audit", "log"), "nginx": ("nginx", "sock")}
+    inside = {
+        "slapd": ("slapd", "ldapi"),
+        "log": ("audit", "log"),
+        "watch": ("audit", "watch"),
+        "nginx": ("nginx", "sock"),
+    }
     for name in OWN:
         path = site.socket(*inside.get(name, (name, "sock"))).relative_to(site.state)
         assert f"/site/{path}" in " ".join(composed["services"][name]["healthcheck"]["test"]), name
@@ -146,7 +151,7 @@ def test_every_role_runs_as_its_own_user_that_bootstrap_makes(composed: dict[str
     found = re.search(r"for role in ([a-z ]+); do", (ROOT / "scripts" / "bootstrap").read_text("utf-8"))
     assert found
     for name in OWN:
-        role = {"log": "audit"}.get(name, name.removeprefix("portal-"))
+        role = {"log": "audit", "watch": "audit"}.get(name, name.removeprefix("portal-"))
         assert composed["services"][name]["user"] == f"tallygate-{role}"
         assert role in found.group(1).split()
 

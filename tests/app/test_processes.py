@@ -33,13 +33,13 @@ def listed(site: SiteSettings) -> dict[str, Process]:
 
 def test_the_record_starts_before_those_who_record_and_nginx_last(listed: dict[str, Process]) -> None:
     portals = [f"portal-{name}" for name in PORTALS]
-    assert list(listed) == ["slapd", "log", *ROLES, *portals, "nginx"]
+    assert list(listed) == ["slapd", "log", "watch", *ROLES, *portals, "nginx"]
 
 
 def test_every_process_works_in_a_folder_of_an_owner_that_has_a_user(listed: dict[str, Process]) -> None:
     assert {process.holder for process in listed.values()} <= set(holders())
-    # The log's writer and the console beside it are one role; nobody else shares.
-    owners = [process.holder for process in listed.values() if process.name != "log"]
+    # The log's writer, its duties and the console beside it are one role; nobody else shares.
+    owners = [process.holder for process in listed.values() if process.name not in {"log", "watch"}]
     assert len(set(owners)) == len(owners)
     assert len({name_of(owner) for owner in owners}) == len(owners)
 

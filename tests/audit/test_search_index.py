@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import sqlite3
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from audit.errors import LogDamaged, RecordUnavailable
 from audit.indexer import BATCH, Indexer
 from audit.models import Entry, Outcome
 from audit.search import Query, parse
-from core.db import DatabaseUnavailable
 from tests.fakes.audit_console import LI, OFFICER, WANG, ConsoleFake
 
 
@@ -147,30 +145,12 @@ def test_one_damaged_sealed_part_hides_no_later_entry(fake: ConsoleFake) -> None
     assert damaged.catch_up() == 0
 
 
-def test_the_thread_follows_and_survives_a_failure(fake: ConsoleFake) -> None:
-    reads = 0
-
-    class Flaky:
-        def size(self) -> int:
-            nonlocal reads
-            reads += 1
-            if reads == 1:
-                raise DatabaseUnavailable
-            return fake.log.size()
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(fake.log, name)
-
-    indexer = Indexer(log=Flaky(), store=fake.store, names=fake.names, interval=0.01)  # type: ignore[arg-type]  # by __getattr__
-    indexer.start()
-    try:
+def test_who_is_told_to_stop_stops_after_the_batch(fake: ConsoleFake) -> None:
+    fake.indexer.catch_up()
+    for _ in range(2 * BATCH):
         fake.add()
-        deadline = time.monotonic() + 5
-        while fake.store.position() < fake.log.size() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert fake.store.position() == fake.log.size()
-    finally:
-        indexer.stop()
+    asked = iter([False, True])
+    assert fake.indexer.catch_up(stopped=lambda: next(asked)) == BATCH
 
 
 def test_the_shape_of_a_day_adds_up(fake: ConsoleFake) -> None:

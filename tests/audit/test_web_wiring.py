@@ -65,7 +65,6 @@ def test_a_policy_that_cannot_be_used_stops_the_start(
     key = (role.context.site.public / "witness.vkey").read_text("utf-8").strip()
     if content is not None:
         (role.folder / "policy.txt").write_text(content.replace("KEY", key), "utf-8")
-    role.app.extensions["tallygate_indexer"].stop()
     with pytest.raises(ConfigurationError, match=why) as refused:
         role.begin(f'{setting} = "policy.txt"\n')
     assert refused.value.parameters["where"] == f"audit.{setting}"

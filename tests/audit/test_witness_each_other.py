@@ -59,7 +59,6 @@ class Site:
             "utf-8",
         )
         (self.role.folder / "others.txt").write_text(f"log {other.key('log.vkey')}\nquorum none\n", "utf-8")
-        self.role.app.extensions["tallygate_indexer"].stop()
         settings = 'witness_policy = "witnesses.txt"\nwitness_for = "others.txt"\nwitness_interval = 1\n'
         self.role.begin(settings)
         self.role.start_log()

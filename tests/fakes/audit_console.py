@@ -19,7 +19,7 @@ from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome
 from audit.search import NameTokens
 from audit.store import IndexStore
-from audit.web import TRANSLATIONS, blueprint
+from audit.web import TRANSLATIONS, blueprint, public, reading, witnessing
 from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
 from core.db import Database
@@ -62,7 +62,7 @@ class ConsoleFake:
         self.names = NameTokens(b"n" * 32)
         self.store = IndexStore(Database.open(f"sqlite:///{folder}/index.db"))
         self.store.prepare()
-        self.indexer = Indexer(log=self.log, store=self.store, names=self.names, interval=0.01)
+        self.indexer = Indexer(log=self.log, store=self.store, names=self.names)
         self.console = Console(
             log=self.log,
             index=self.store,
@@ -161,7 +161,16 @@ class ConsoleFake:
             site=site,
             guard=guard,
             session_key=b"k" * 32,
-            blueprints=[blueprint(self.console, guard, witness=self.witness, assurance=assurance)],
+            blueprints=[
+                blueprint(
+                    guard,
+                    [
+                        reading(self.console, assurance=assurance),
+                        public(self.console),
+                        witnessing(self.console, witness=self.witness, assurance=assurance),
+                    ],
+                )
+            ],
             translations=[TRANSLATIONS],
             ready=self.console.ready,
             standing=self.console.standing,

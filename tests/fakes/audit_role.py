@@ -66,7 +66,6 @@ class AuditRole:
     def end(self) -> None:
         """Stop everything; the folder is left."""
         self.stop_log()
-        self.app.extensions["tallygate_indexer"].stop()
 
     def remove(self) -> None:
         """Stop everything and leave nothing behind."""

@@ -9,7 +9,7 @@ SERVING = (
     "audit", "directory", "ca", "sso", "signatures", "gateway", "portal:tax", "portal:social", "portal:documents",
 )  # fmt: skip
 """Roles that answer HTTP."""
-PROCESSES = ("slapd", "log", *SERVING, "nginx")
+PROCESSES = ("slapd", "log", "watch", *SERVING, "nginx")
 """Everything the supervisor starts."""
 
 

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP to the record and back: officers' pages, the site's own questions, and the public log.
+
+| who                   | what                                                                  |
+| --------------------- | --------------------------------------------------------------------- |
+| officers              | overview, search, entry, proof, entry bytes, entry bundles, witnesses |
+| role ``app``          | search as JSON, entry bundles                                         |
+| role ``sso``          | one person's own record, for “My account”                             |
+| anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
+| anybody               | the checkpoint that our witnesses have cosigned                       |
+| anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
+| logs of others        | ask this site to witness them, as in C2SP tlog-witness                |
+"""
+
+from .blueprint import TRANSLATIONS as TRANSLATIONS
+from .blueprint import Pages as Pages
+from .blueprint import blueprint as blueprint
+from .public import public as public
+from .reading import reading as reading
+from .witnessing import witnessing as witnessing

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The role's one blueprint, made of parts; each part brings its addresses, and the templates share their words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Blueprint
+
+from core.web import Guard, locale
+
+from ..search.words import reason_words, says, tell
+
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+ROLE = "security-officer"
+Pages = Callable[[Blueprint, Guard], None]
+"""Adds its addresses to the blueprint."""
+
+
+def blueprint(guard: Guard, parts: Sequence[Pages]) -> Blueprint:
+    """Every address of the audit role."""
+    made = Blueprint("audit", __name__, template_folder=str(TRANSLATIONS.parent / "templates"))
+    made.app_template_global(name="tell")(tell)
+    made.app_template_global(name="says")(says)
+    made.app_template_global(name="reason_words")(reason_words)
+    made.app_template_global(name="named")(_named)
+    made.app_template_filter(name="moment")(_moment)
+    made.app_template_filter(name="epoch_moment")(lambda seconds: _moment(datetime.fromtimestamp(seconds, UTC)))
+    for part in parts:
+        part(made, guard)
+    return made
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _named(sealed: Mapping[str, str]) -> str:
+    """The person's name in the reader's script, if both are known."""
+    order = ("name_zh", "name") if locale() == "zh" else ("name", "name_zh")
+    return next((sealed[field] for field in order if sealed.get(field)), "")

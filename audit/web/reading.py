@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What officers and the site's own roles read: overview, search, entries, proofs, bundles."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, render_template
+
+from core.web import Guard, _, caller
+
+from ..console import Console, Hit, Page, Reader
+from ..events import KINDS
+from ..models import Outcome
+from ..search import Query, Row, TileAddress, parse
+from ..search.query import FILTERS, ZONES
+from ..search.words import OUTCOMES, PERSONAL, TONES, tell
+from ..search.words import ZONES as ZONE_WORDS
+from .asked import file, octets, officer, parameters, place
+from .blueprint import ROLE, Pages
+
+_MINUTE = "%Y-%m-%dT%H:%M"
+
+
+def reading(console: Console, *, assurance: int = 1) -> Pages:
+    """Every address at which the record is read; ``assurance`` is the lowest with which an officer reads."""
+
+    def pages(made: Blueprint, guard: Guard) -> None:
+        _officers(made, console, guard, assurance)
+        _downloads(made, console, guard, assurance)
+        _peers(made, console, guard)
+
+    return pages
+
+
+def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -> None:
+    @made.get("/")
+    @guard.person(ROLE, assurance=assurance)
+    def overview() -> str:
+        parse(parameters())
+        shape, lag = console.overview(officer())
+        return render_template(
+            "audit/overview.html", shape=shape, lag=lag, quorum=console.quorum(), **_choices({}, Query())
+        )
+
+    @made.get("/search")
+    @guard.person(ROLE, assurance=assurance)
+    def search() -> str:
+        given = parameters()
+        query = parse(given)
+        page = console.search(officer(), query)
+        return render_template(
+            "audit/search.html",
+            page=page,
+            older=_address("audit.search", given, after=page.next) if page.next is not None else None,
+            newest=_address("audit.search", given) if "after" in given else None,
+            as_json=_address("audit.search_json", given),
+            **_choices(given, query),
+        )
+
+    @made.get("/search.json")
+    @guard.person(ROLE, assurance=assurance, errors="problem")
+    def search_json() -> dict[str, Any]:
+        return _page_document(console.search(officer(), parse(parameters()), unseal=False))
+
+    @made.get("/entries/<index>")
+    @guard.person(ROLE, assurance=assurance)
+    def entry(index: str) -> str:
+        opened = console.open(officer(), place(index))
+        return render_template(
+            "audit/entry.html",
+            opened=opened,
+            told=tell(opened.row),
+            pretty=_pretty(opened.raw),
+            personal=PERSONAL,
+        )
+
+
+def _downloads(made: Blueprint, console: Console, guard: Guard, assurance: int) -> None:
+    @made.get("/entries/<index>/entry.json")
+    @guard.person(ROLE, assurance=assurance)
+    def entry_bytes(index: str) -> Response:
+        number = place(index)
+        return file(console.raw(officer(), number), "application/json", f"entry-{number}.json")
+
+    @made.get("/entries/<index>/entry.tlog-proof")
+    @guard.person(ROLE, assurance=assurance)
+    def entry_proof(index: str) -> Response:
+        number = place(index)
+        proof = console.proof(officer(), number).encode()
+        return file(proof, "text/plain; charset=utf-8", f"entry-{number}.tlog-proof")
+
+    @made.get("/tile/entries/<path:rest>")
+    @guard.person(ROLE, assurance=assurance, errors="problem")
+    def bundle(rest: str) -> Response:
+        return octets(console.bundle(officer(), TileAddress.parse("0", rest)), "private, no-store")
+
+
+def _peers(made: Blueprint, console: Console, guard: Guard) -> None:
+    @made.get("/api/v1/entries")
+    @guard.peer("app")
+    def entries() -> dict[str, Any]:
+        return _page_document(console.search(Reader(role=caller()), parse(parameters()), unseal=False))
+
+    @made.get("/api/v1/bundles/<path:rest>")
+    @guard.peer("app")
+    def peer_bundle(rest: str) -> Response:
+        return octets(console.bundle(Reader(role=caller()), TileAddress.parse("0", rest)), "private, no-store")
+
+    @made.get("/api/v1/subjects/<subject>/entries")
+    @guard.peer("sso")
+    def subject_entries(subject: str) -> dict[str, Any]:
+        query = parse(parameters(only=("after", "limit", "lang")))
+        # The path is as strict as a filter; a subject nobody knows has an empty record.
+        subject = parse({"person": [subject]}).person
+        rows = console.history(Reader(role=caller()), subject, after=query.after, limit=query.limit)
+        return {"entries": [_plain(row) for row in rows]}
+
+
+def _choices(given: Mapping[str, list[str]], query: Query) -> dict[str, Any]:
+    """What the filter form offers, and what it shows as chosen."""
+    # A time field of a browser takes minutes only; the last minute of a span is inside it.
+    times = {
+        "from": query.since.strftime(_MINUTE) if query.since else "",
+        "to": (query.until - timedelta(seconds=1)).strftime(_MINUTE) if query.until else "",
+    }
+    return {
+        "chosen": {name: given.get(name, [""])[0].strip() for name in FILTERS} | times,
+        "kinds": sorted((_(kind.says), name) for name, kind in KINDS.items()),
+        "zones_words": ZONE_WORDS,
+        "zones": [(name, ZONE_WORDS[name]) for name in ZONES],
+        "outcomes": [(outcome.value, OUTCOMES[outcome]) for outcome in Outcome],
+        "tones": {outcome.value: TONES[outcome] for outcome in Outcome},
+    }
+
+
+def _address(endpoint: str, given: Mapping[str, list[str]], **more: int) -> str:
+    path = {"audit.search": "/search", "audit.search_json": "/search.json"}[endpoint]
+    kept = {name: found[0] for name, found in given.items() if found[0].strip() and name not in ("after", "lang")}
+    query = urlencode({**kept, **more})
+    return f"{path}?{query}" if query else path
+
+
+def _page_document(page: Page) -> dict[str, Any]:
+    return {
+        "entries": [_document(hit) for hit in page.hits],
+        "total": page.total,
+        "more": page.more,
+        "next": page.next,
+        "lag": page.lag,
+    }
+
+
+def _document(hit: Hit) -> dict[str, Any]:
+    row = hit.row
+    names = ("type", "source", "zone", "subject", "actor", "object", "organisation", "session", "decision", "policy")
+    return {
+        "index": row.index,
+        "time": row.at.isoformat(),
+        "outcome": row.outcome.value,
+        **{name: getattr(row, name) for name in names},
+        "attributes": dict(row.attributes),
+    }
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    told = tell(row)
+    return {
+        "index": row.index,
+        "time": row.at.isoformat(),
+        "type": row.type,
+        "says": _(told.says),
+        "what": row.object,
+        "where": _(told.zone) if told.zone else "",
+        "by": _(told.source),
+        "outcome": row.outcome.value,
+        "outcome_says": _(told.outcome),
+    }
+
+
+def _pretty(raw: bytes) -> str:
+    """The entry for reading; what is downloaded are the very bytes."""
+    try:
+        return json.dumps(json.loads(raw), ensure_ascii=False, indent=2)
+    except ValueError:
+        return raw.decode("utf-8", "replace")
