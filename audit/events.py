@@ -6,16 +6,29 @@ documentation of what is recorded. ``grants`` marks types that announce a grant 
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.errors import N_
 
 
+class Retention(StrEnum):
+    """For how long entries are kept is set per class, never per entry."""
+
+    # Decisions, logins, sessions, tokens, and what officers and services read.
+    ACCESS = "access"
+    # Accounts, entries of the directory, roles, mandates, devices, factors, consents.
+    IDENTITY = "identity"
+    # Certificates, keys, ceremonies, policies, signatures, the life of the log itself.
+    TRUST = "trust"
+
+
 @dataclass(frozen=True)
 class Kind:
-    """How one event type maps to OCSF: class_uid and activity_id."""
+    """How one event type maps to OCSF, class_uid and activity_id, and how long it is kept."""
 
     ocsf_class: int
     activity: int
+    retention: Retention
     # What it says, in words an officer uses; a catalogue key.
     says: str
     grants: bool = False
@@ -24,66 +37,72 @@ class Kind:
 # OCSF classes: 2004 detection finding, 3001 account change, 3002 authentication, 3003 authorize session, 3004 entity
 # management, 3005 user access management, 6002 application lifecycle, 6003 API activity, 99 = other activity.
 KINDS: dict[str, Kind] = {
-    "log.created": Kind(6002, 1, N_("Log created")),
-    "log.started": Kind(6002, 3, N_("Log process started")),
-    "log.witnesses.lost": Kind(6002, 99, N_("Too few witnesses cosign the log")),
-    "log.witnesses.back": Kind(6002, 99, N_("Enough witnesses cosign the log again")),
-    "audit.searched": Kind(6003, 2, N_("Officer searched the record")),
-    "audit.opened": Kind(6003, 2, N_("Officer opened an entry")),
-    "audit.read": Kind(6003, 2, N_("Entries were read in bulk")),
-    "audit.record.set_aside": Kind(6003, 99, N_("A record was refused and set aside")),
-    "audit.witness.contradicted": Kind(2004, 1, N_("A log of others signed two histories")),
-    "audit.feed.opened": Kind(6003, 2, N_("A service follows the record")),
-    "ca.ceremony.intended": Kind(3004, 1, N_("Key ceremony begins"), grants=True),
-    "ca.ceremony.completed": Kind(3004, 1, N_("Key ceremony completed")),
-    "ca.certificate.intended": Kind(3004, 1, N_("Certificate about to be signed"), grants=True),
-    "ca.certificate.issued": Kind(3004, 1, N_("Certificate issued")),
-    "ca.certificate.abandoned": Kind(3004, 99, N_("Certificate abandoned")),
-    "ca.certificate.refused": Kind(3004, 1, N_("Certificate refused")),
-    "ca.certificate.revoked": Kind(3004, 4, N_("Certificate revoked")),
-    "ca.certificate.suspended": Kind(3004, 3, N_("Certificate suspended")),
-    "ca.certificate.released": Kind(3004, 3, N_("Certificate released from suspension")),
-    "ca.tables.reconciled": Kind(3004, 3, N_("Certificate authority found its tables behind the record")),
-    "ca.call.refused": Kind(6003, 99, N_("A request to the certificate authority was refused")),
-    "directory.person.created": Kind(3001, 1, N_("Person entered in the directory"), grants=True),
-    "directory.person.changed": Kind(3001, 99, N_("Person changed in the directory")),
-    "directory.person.disabled": Kind(3001, 5, N_("Person disabled")),
-    "directory.person.enabled": Kind(3001, 2, N_("Person enabled"), grants=True),
-    "directory.entry.created": Kind(3004, 1, N_("Directory entry created"), grants=True),
-    "directory.entry.changed": Kind(3004, 3, N_("Directory entry changed")),
-    "directory.entry.removed": Kind(3004, 4, N_("Directory entry removed")),
-    "directory.role.granted": Kind(3005, 1, N_("Role granted"), grants=True),
-    "directory.role.withdrawn": Kind(3005, 2, N_("Role withdrawn")),
-    "directory.device.disabled": Kind(3004, 3, N_("Device disabled")),
-    "directory.device.enabled": Kind(3004, 3, N_("Device enabled"), grants=True),
-    "directory.person.read": Kind(6003, 2, N_("Directory entry read")),
-    "directory.people.searched": Kind(6003, 2, N_("Directory searched")),
-    "directory.change.unrecorded": Kind(3004, 99, N_("Directory changed without a record")),
-    "directory.change.undone": Kind(3004, 3, N_("Unrecorded change of the directory undone"), grants=True),
-    "directory.change.kept": Kind(3004, 3, N_("Unrecorded change of the directory kept"), grants=True),
-    "directory.imported": Kind(3004, 1, N_("Directory import")),
-    "sso.login": Kind(3002, 1, N_("Login")),
-    "sso.login.attempted": Kind(3002, 99, N_("Somebody tries to log in")),
-    "sso.factor.intended": Kind(3001, 10, N_("Second factor about to be set up"), grants=True),
-    "sso.factor.enrolled": Kind(3001, 10, N_("Second factor set up")),
-    "sso.factor.removed": Kind(3001, 11, N_("Second factor removed")),
-    "sso.session.ended": Kind(3002, 2, N_("Session ended")),
-    "sso.code.intended": Kind(3003, 1, N_("Authorization code about to be issued"), grants=True),
-    "sso.code.issued": Kind(3003, 1, N_("Authorization code issued")),
-    "sso.token.intended": Kind(3003, 1, N_("Tokens about to be issued"), grants=True),
-    "sso.token.issued": Kind(3003, 1, N_("Tokens issued")),
-    "sso.token.refused": Kind(3003, 1, N_("Tokens refused")),
-    "sso.token.revoked": Kind(3003, 99, N_("Tokens revoked")),
-    "sso.userinfo": Kind(6003, 2, N_("A portal read a person's data")),
-    "sso.consent.granted": Kind(3005, 1, N_("Consent given"), grants=True),
-    "sso.consent.withdrawn": Kind(3005, 2, N_("Consent withdrawn")),
-    "sso.key.rotated": Kind(3004, 3, N_("Sign-on's signing key changed"), grants=True),
-    "policy.released": Kind(3004, 3, N_("Policies released"), grants=True),
-    "gateway.decision": Kind(6003, 99, N_("Access decided")),
-    "gateway.session.opened": Kind(3003, 1, N_("Gateway session opened"), grants=True),
-    "gateway.session.ended": Kind(3002, 2, N_("Gateway session ended")),
-    "signature.intended": Kind(6003, 1, N_("Document about to be signed"), grants=True),
-    "signature.made": Kind(6003, 1, N_("Document signed")),
-    "signature.refused": Kind(6003, 1, N_("Signature refused")),
-    "signature.verified": Kind(6003, 2, N_("Signed document verified")),
+    "log.created": Kind(6002, 1, Retention.TRUST, N_("Log created")),
+    "log.started": Kind(6002, 3, Retention.TRUST, N_("Log process started")),
+    "log.witnesses.lost": Kind(6002, 99, Retention.TRUST, N_("Too few witnesses cosign the log")),
+    "log.witnesses.back": Kind(6002, 99, Retention.TRUST, N_("Enough witnesses cosign the log again")),
+    "audit.searched": Kind(6003, 2, Retention.ACCESS, N_("Officer searched the record")),
+    "audit.opened": Kind(6003, 2, Retention.ACCESS, N_("Officer opened an entry")),
+    "audit.read": Kind(6003, 2, Retention.ACCESS, N_("Entries were read in bulk")),
+    "audit.record.set_aside": Kind(6003, 99, Retention.TRUST, N_("A record was refused and set aside")),
+    "audit.witness.contradicted": Kind(2004, 1, Retention.TRUST, N_("A log of others signed two histories")),
+    "audit.feed.opened": Kind(6003, 2, Retention.ACCESS, N_("A service follows the record")),
+    "ca.ceremony.intended": Kind(3004, 1, Retention.TRUST, N_("Key ceremony begins"), grants=True),
+    "ca.ceremony.completed": Kind(3004, 1, Retention.TRUST, N_("Key ceremony completed")),
+    "ca.certificate.intended": Kind(3004, 1, Retention.TRUST, N_("Certificate about to be signed"), grants=True),
+    "ca.certificate.issued": Kind(3004, 1, Retention.TRUST, N_("Certificate issued")),
+    "ca.certificate.abandoned": Kind(3004, 99, Retention.TRUST, N_("Certificate abandoned")),
+    "ca.certificate.refused": Kind(3004, 1, Retention.TRUST, N_("Certificate refused")),
+    "ca.certificate.revoked": Kind(3004, 4, Retention.TRUST, N_("Certificate revoked")),
+    "ca.certificate.suspended": Kind(3004, 3, Retention.TRUST, N_("Certificate suspended")),
+    "ca.certificate.released": Kind(3004, 3, Retention.TRUST, N_("Certificate released from suspension")),
+    "ca.tables.reconciled": Kind(
+        3004, 3, Retention.TRUST, N_("Certificate authority found its tables behind the record")
+    ),
+    "ca.call.refused": Kind(6003, 99, Retention.ACCESS, N_("A request to the certificate authority was refused")),
+    "directory.person.created": Kind(3001, 1, Retention.IDENTITY, N_("Person entered in the directory"), grants=True),
+    "directory.person.changed": Kind(3001, 99, Retention.IDENTITY, N_("Person changed in the directory")),
+    "directory.person.disabled": Kind(3001, 5, Retention.IDENTITY, N_("Person disabled")),
+    "directory.person.enabled": Kind(3001, 2, Retention.IDENTITY, N_("Person enabled"), grants=True),
+    "directory.entry.created": Kind(3004, 1, Retention.IDENTITY, N_("Directory entry created"), grants=True),
+    "directory.entry.changed": Kind(3004, 3, Retention.IDENTITY, N_("Directory entry changed")),
+    "directory.entry.removed": Kind(3004, 4, Retention.IDENTITY, N_("Directory entry removed")),
+    "directory.role.granted": Kind(3005, 1, Retention.IDENTITY, N_("Role granted"), grants=True),
+    "directory.role.withdrawn": Kind(3005, 2, Retention.IDENTITY, N_("Role withdrawn")),
+    "directory.device.disabled": Kind(3004, 3, Retention.IDENTITY, N_("Device disabled")),
+    "directory.device.enabled": Kind(3004, 3, Retention.IDENTITY, N_("Device enabled"), grants=True),
+    "directory.person.read": Kind(6003, 2, Retention.ACCESS, N_("Directory entry read")),
+    "directory.people.searched": Kind(6003, 2, Retention.ACCESS, N_("Directory searched")),
+    "directory.change.unrecorded": Kind(3004, 99, Retention.IDENTITY, N_("Directory changed without a record")),
+    "directory.change.undone": Kind(
+        3004, 3, Retention.IDENTITY, N_("Unrecorded change of the directory undone"), grants=True
+    ),
+    "directory.change.kept": Kind(
+        3004, 3, Retention.IDENTITY, N_("Unrecorded change of the directory kept"), grants=True
+    ),
+    "directory.imported": Kind(3004, 1, Retention.IDENTITY, N_("Directory import")),
+    "sso.login": Kind(3002, 1, Retention.ACCESS, N_("Login")),
+    "sso.login.attempted": Kind(3002, 99, Retention.ACCESS, N_("Somebody tries to log in")),
+    "sso.factor.intended": Kind(3001, 10, Retention.IDENTITY, N_("Second factor about to be set up"), grants=True),
+    "sso.factor.enrolled": Kind(3001, 10, Retention.IDENTITY, N_("Second factor set up")),
+    "sso.factor.removed": Kind(3001, 11, Retention.IDENTITY, N_("Second factor removed")),
+    "sso.session.ended": Kind(3002, 2, Retention.ACCESS, N_("Session ended")),
+    "sso.code.intended": Kind(3003, 1, Retention.ACCESS, N_("Authorization code about to be issued"), grants=True),
+    "sso.code.issued": Kind(3003, 1, Retention.ACCESS, N_("Authorization code issued")),
+    "sso.token.intended": Kind(3003, 1, Retention.ACCESS, N_("Tokens about to be issued"), grants=True),
+    "sso.token.issued": Kind(3003, 1, Retention.ACCESS, N_("Tokens issued")),
+    "sso.token.refused": Kind(3003, 1, Retention.ACCESS, N_("Tokens refused")),
+    "sso.token.revoked": Kind(3003, 99, Retention.ACCESS, N_("Tokens revoked")),
+    "sso.userinfo": Kind(6003, 2, Retention.ACCESS, N_("A portal read a person's data")),
+    "sso.consent.granted": Kind(3005, 1, Retention.IDENTITY, N_("Consent given"), grants=True),
+    "sso.consent.withdrawn": Kind(3005, 2, Retention.IDENTITY, N_("Consent withdrawn")),
+    "sso.key.rotated": Kind(3004, 3, Retention.TRUST, N_("Sign-on's signing key changed"), grants=True),
+    "policy.released": Kind(3004, 3, Retention.TRUST, N_("Policies released"), grants=True),
+    "gateway.decision": Kind(6003, 99, Retention.ACCESS, N_("Access decided")),
+    "gateway.session.opened": Kind(3003, 1, Retention.ACCESS, N_("Gateway session opened"), grants=True),
+    "gateway.session.ended": Kind(3002, 2, Retention.ACCESS, N_("Gateway session ended")),
+    "signature.intended": Kind(6003, 1, Retention.TRUST, N_("Document about to be signed"), grants=True),
+    "signature.made": Kind(6003, 1, Retention.TRUST, N_("Document signed")),
+    "signature.refused": Kind(6003, 1, Retention.TRUST, N_("Signature refused")),
+    "signature.verified": Kind(6003, 2, Retention.ACCESS, N_("Signed document verified")),
 }
