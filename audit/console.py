@@ -19,7 +19,7 @@ from core.log import logger
 
 from .errors import LogDamaged, NoSuchEntry, NothingWitnessed
 from .indexer import Indexer
-from .models import Attribute, Entry, Event, Outcome, Recorder
+from .models import Attribute, Entry, Event, Outcome, Reader, Recorder
 from .search import (
     Evidence,
     LogView,
@@ -41,19 +41,6 @@ _log = logger(__name__)
 DAY = timedelta(hours=24)
 _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reader:
-    """Who reads: an officer with their session, or a role of the site."""
-
-    subject: str = ""
-    session: str = ""
-    zone: str = ""
-    # The gateway's decision that let the officer in.
-    decision: str = ""
-    # Name of the role that asks, when it is not a person.
-    role: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

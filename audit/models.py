@@ -116,3 +116,18 @@ class Feed(Protocol):
     def follow(self, start: int, hear: Callable[[Sequence[Entry]], None]) -> None:
         """Deliver entries from ``start`` on; an empty sequence is a heartbeat. Returns when the line breaks."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Who reads: an officer with their session, or a role of the site."""
+
+    subject: str = ""
+    session: str = ""
+    zone: str = ""
+    # The gateway's decision that let the officer in.
+    decision: str = ""
+    # The officer's directory roles, as the guard verified them.
+    roles: frozenset[str] = frozenset()
+    # Name of the role that asks, when it is not a person.
+    role: str = ""

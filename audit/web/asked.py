@@ -5,8 +5,8 @@ from flask import Response, request
 
 from core.web import identity
 
-from ..console import Reader
 from ..errors import NoSuchEntry
+from ..models import Reader
 from ..search import BadFilter
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -17,7 +17,7 @@ _DIGITS = 16
 def officer() -> Reader:
     """The officer who asks, as the guard verified them."""
     who = identity()
-    return Reader(subject=who.subject, session=who.session, zone=who.zone, decision=who.decision)
+    return Reader(subject=who.subject, session=who.session, zone=who.zone, decision=who.decision, roles=who.roles)
 
 
 def parameters(*, only: tuple[str, ...] | None = None) -> dict[str, list[str]]:

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, render_template
 
 from core.web import Guard, _, caller
 
-from ..console import Console, Hit, Page, Reader
+from ..console import Console, Hit, Page
 from ..events import KINDS
-from ..models import Outcome
+from ..models import Outcome, Reader
 from ..search import Query, Row, TileAddress, parse
 from ..search.query import FILTERS, ZONES
 from ..search.words import OUTCOMES, PERSONAL, TONES, tell

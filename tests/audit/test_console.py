@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.console import Console, Reader
+from audit.console import Console
 from audit.errors import LogDamaged, NoSuchEntry, RecordUnavailable
-from audit.models import Entry, Outcome
+from audit.models import Entry, Outcome, Reader
 from audit.search import NoSuchTile, Query, TileAddress, UnknownCursor
 from tests.fakes.audit_console import LI, OFFICER, WANG, ConsoleFake
 

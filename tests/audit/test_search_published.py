@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from audit.cli import audit
-from audit.console import Console, Reader
+from audit.console import Console
 from audit.errors import LogDamaged, NoSuchEntry
 from audit.merkle import LogKey
-from audit.models import Event, Outcome, Receipt, Wait
+from audit.models import Event, Outcome, Reader, Receipt, Wait
 from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
 from audit.search import Query, TileAddress

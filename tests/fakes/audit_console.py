@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from audit.console import Console, Reader
+from audit.console import Console
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
-from audit.models import Event, Outcome
+from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens
 from audit.store import IndexStore
 from audit.web import TRANSLATIONS, blueprint, public, reading, witnessing
