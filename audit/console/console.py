@@ -10,17 +10,16 @@ the person the entry is about, who therefore finds it in their own record.
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from .errors import LogDamaged, NoSuchEntry, NothingWitnessed
-from .indexer import Indexer
-from .models import Attribute, Entry, Event, Outcome, Reader, Recorder
-from .search import (
+from ..errors import LogDamaged, NoSuchEntry, NothingWitnessed
+from ..indexer import Indexer
+from ..models import Attribute, Entry, Event, Outcome, Reader, Recorder
+from ..search import (
     Evidence,
     LogView,
     NameTokens,
@@ -34,46 +33,14 @@ from .search import (
     proof_text,
     row_of,
 )
-from .store import MOST_COUNTED, IndexStore
-from .witness import WitnessStatus
+from ..store import MOST_COUNTED, IndexStore
+from ..witness import WitnessStatus
+from .models import Hit, Opened, Page
 
 _log = logger(__name__)
 DAY = timedelta(hours=24)
 _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """One line of a result; ``sealed`` is None if the person was erased."""
-
-    row: Row
-    sealed: Mapping[str, str] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """One page of hits."""
-
-    hits: Sequence[Hit]
-    # How many match on all pages, counted up to MOST_COUNTED; ``more`` says that there are more than that.
-    total: int
-    more: bool
-    # Where the next page begins; None on the last one.
-    next: int | None
-    # Entries that are published and not yet in the index; None if reading stopped at a damaged one.
-    lag: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """One entry with everything that is known of it, and its evidence."""
-
-    entry: Entry
-    row: Row
-    sealed: Mapping[str, str] | None
-    raw: bytes
-    evidence: Evidence
 
 
 class Console:
@@ -104,10 +71,10 @@ class Console:
         Raises:
             RecordUnavailable: the look could not be recorded.
         """
-        lag = self._catch_up()
+        lag = self.catch_up()
         until = self._clock.now() + timedelta(seconds=1)
         shape = self._index.shape(until - DAY, until)
-        self._record("audit.searched", reader, attributes={"view": "overview", "hits": shape.total})
+        self.record("audit.searched", reader, attributes={"view": "overview", "hits": shape.total})
         return shape, lag
 
     def search(self, reader: Reader, query: Query, *, unseal: bool = True) -> Page:
@@ -117,21 +84,21 @@ class Console:
             UnknownCursor: the log is not that long.
             RecordUnavailable: the search could not be recorded.
         """
-        lag = self._catch_up()
+        lag = self.catch_up()
         if query.after is not None and query.after > self._log.size():
             raise UnknownCursor
-        persons = self._persons(query.person)
+        persons = self.persons(query.person)
         rows = self._index.search(query, persons)
         counted = self._index.count(query, persons)
         shown = rows[: query.limit]
-        self._record(
+        self.record(
             "audit.read" if reader.role else "audit.searched",
             reader,
             attributes=_asked(query) | _span(shown) | {"hits": min(counted, MOST_COUNTED), "persons": len(persons)},
             sealed={"person": query.person} if query.person and reader.subject else {},
         )
         return Page(
-            hits=[self._hit(row) if unseal else Hit(row=row, sealed={}) for row in shown],
+            hits=[self.hit(row) if unseal else Hit(row=row, sealed={}) for row in shown],
             total=min(counted, MOST_COUNTED),
             more=counted > MOST_COUNTED,
             next=shown[-1].index if len(rows) > query.limit else None,
@@ -164,9 +131,9 @@ class Console:
         Raises:
             RecordUnavailable: the reading could not be recorded.
         """
-        self._catch_up()
+        self.catch_up()
         rows = self._index.about(subject, after=after, limit=limit)
-        self._record("audit.read", reader, subject=subject, attributes={"view": "own", "hits": len(rows)})
+        self.record("audit.read", reader, subject=subject, attributes={"view": "own", "hits": len(rows)})
         return rows
 
     def bundle(self, reader: Reader, address: TileAddress) -> bytes:
@@ -179,7 +146,7 @@ class Console:
         found = self._log.bundle(address.index, address.width) if address.implied_by(self._log.size()) else None
         if found is None:
             raise NoSuchTile
-        self._record("audit.read", reader, attributes={"first": address.first, "count": address.width})
+        self.record("audit.read", reader, attributes={"first": address.first, "count": address.width})
         return found
 
     def tile(self, address: TileAddress) -> bytes:
@@ -219,7 +186,7 @@ class Console:
         Raises:
             RecordUnavailable: the look could not be recorded.
         """
-        self._record("audit.searched", reader, attributes={"view": "witnesses"})
+        self.record("audit.searched", reader, attributes={"view": "witnesses"})
         return self._witnesses()
 
     def standing(self) -> Mapping[str, int]:
@@ -254,9 +221,10 @@ class Console:
         if failed:
             attributes["reason"] = failed
         outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
-        self._record("audit.opened", reader, subject=subject, what=str(index), attributes=attributes, outcome=outcome)
+        self.record("audit.opened", reader, subject=subject, what=str(index), attributes=attributes, outcome=outcome)
 
-    def _catch_up(self) -> int | None:
+    def catch_up(self) -> int | None:
+        """Read on in the log; the lag that is left, None if a damaged entry stopped it."""
         try:
             return self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
         except LogDamaged as error:
@@ -264,10 +232,12 @@ class Console:
             _log.error("index_stopped", exc_info=error)
             return None
 
-    def _persons(self, person: str) -> frozenset[str]:
+    def persons(self, person: str) -> frozenset[str]:
+        """Whom a name or identifier stands for."""
         return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()
 
-    def _hit(self, row: Row) -> Hit:
+    def hit(self, row: Row) -> Hit:
+        """A line of a list, with what the officer may see of its personal part."""
         try:
             sealed = self._sealed(self._log.read(row.index, 1)[0])
         except LogDamaged as error:
@@ -279,7 +249,7 @@ class Console:
     def _sealed(self, entry: Entry) -> Mapping[str, str] | None:
         return self._log.unseal(entry) if entry.ciphertext else {}
 
-    def _record(
+    def record(
         self,
         kind: str,
         reader: Reader,
@@ -290,6 +260,11 @@ class Console:
         sealed: Mapping[str, str] | None = None,
         outcome: Outcome = Outcome.SUCCESS,
     ) -> None:
+        """Put into the record what was read and by whom; nothing may be shown before this returns.
+
+        Raises:
+            RecordUnavailable: the log took nothing.
+        """
         self._recorder.record(
             Event(
                 key=secrets.token_hex(16),

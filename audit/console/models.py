@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What reading answers with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..models import Entry
+from ..search import Evidence, Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One line of a result; ``sealed`` is None if the person was erased."""
+
+    row: Row
+    sealed: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of hits."""
+
+    hits: Sequence[Hit]
+    # How many match on all pages, counted up to MOST_COUNTED; ``more`` says that there are more than that.
+    total: int
+    more: bool
+    # Where the next page begins; None on the last one.
+    next: int | None
+    # Entries that are published and not yet in the index; None if reading stopped at a damaged one.
+    lag: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """One entry with everything that is known of it, and its evidence."""
+
+    entry: Entry
+    row: Row
+    sealed: Mapping[str, str] | None
+    raw: bytes
+    evidence: Evidence
