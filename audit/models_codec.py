@@ -20,8 +20,9 @@ from .models_rules import check
 
 OCSF_VERSION = "1.6.0"
 MAX_ENTRY = 65_535
-# What an entry holds beyond its event: sequence number, key identifier, nonce and tag.
-_OVERHEAD = 160
+# What an entry holds beyond its event: sequence number, and of a sealed part its version, key identifier, salt,
+# commitment and tag.
+_OVERHEAD = 192
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _PRODUCT = {"name": "Tallygate", "vendor_name": "Tallygate"}

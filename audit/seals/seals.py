@@ -1,32 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AES-256-GCM under the subject's own key; bound to the event's key, type and subject, so no part can be moved."""
+"""AES-256-GCM under a key of each entry's own, derived from the subject's; bound to the event, so no part can be moved.
+
+The subject's key opens everything about the subject and never leaves the audit role. What a court is given is one
+entry's secret: it opens that entry's sealed part and tells nothing about any other, nor about the subject's key.
+
+A sealed part is, in base64: version 1 (one byte), identifier of the subject's key (8), salt (12), commitment (32),
+ciphertext with its tag. With ``bound`` = event key, type, source and subject, joined by newlines:
+
+    secret     = HKDF-SHA-256(subject's key, salt=salt, info="tallygate entry secret v1" + newline + bound)
+    commitment = HKDF-SHA-256(secret, no salt, info="tallygate entry commitment v1")
+    key        = HKDF-SHA-256(secret, no salt, info="tallygate entry key v1")
+    ciphertext = AES-256-GCM(key, nonce=salt, canonical JSON of the facts, additional data=bound)
+
+The commitment is why an opening proves something: AES-GCM alone lets whoever seals prepare one ciphertext that opens
+to two different texts under two keys.
+"""
 
 import base64
 import binascii
+import hmac
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import Erased, LogDamaged
 from ..models import Entry, Event
 from ..models_codec import canonical
 from .store import SealKey, SealStore
 
+_VERSION = b"\x01"
 _ID_SIZE = 8
-_NONCE_SIZE = 12
+_SALT_SIZE = 12
+_SECRET_SIZE = 32
 
 
 @dataclass(frozen=True)
 class Sealing:
-    """What one opened entry says about a person, and under which key it lay."""
+    """What one opened entry says about a person, and under which of the person's keys it lay."""
 
     key_id: bytes
     facts: Mapping[str, str]
+    # Opens this entry and no other.
+    secret: bytes
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A sealed part, taken apart."""
+
+    key_id: bytes
+    salt: bytes
+    commitment: bytes
+    ciphertext: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        content = base64.b64decode(text, validate=True)
+        salt, commitment = 1 + _ID_SIZE, 1 + _ID_SIZE + _SALT_SIZE
+        body = commitment + _SECRET_SIZE
+        if content[:1] != _VERSION or len(content) <= body:
+            raise ValueError("not a sealed part of a known version")
+        return cls(content[1:salt], content[salt:commitment], content[commitment:body], content[body:])
+
+    def __str__(self) -> str:
+        content = _VERSION + self.key_id + self.salt + self.commitment + self.ciphertext
+        return base64.b64encode(content).decode()
 
 
 class Seals:
@@ -56,22 +102,29 @@ class Seals:
         return dict(self.opening(entry).facts) if entry.ciphertext else {}
 
     def opening(self, entry: Entry) -> Sealing:
-        """Open and say which key did it."""
+        """Open, and say which key did it and which secret opens this entry alone.
+
+        Raises:
+            Erased: its key was destroyed.
+            LogDamaged: the ciphertext is not what was sealed.
+        """
         try:
-            content = base64.b64decode(entry.ciphertext, validate=True)
+            part = _Part.parse(entry.ciphertext)
         except (ValueError, binascii.Error) as error:
             raise LogDamaged(index=entry.index, why="its sealed part is malformed") from error
-        identifier, nonce = content[:_ID_SIZE], content[_ID_SIZE : _ID_SIZE + _NONCE_SIZE]
-        key = self._store.find([identifier]).get(identifier)
+        key = self._store.find([part.key_id]).get(part.key_id)
         if key is None:
             raise LogDamaged(index=entry.index, why="the key of its sealed part is unknown")
         if key.key is None:
             raise Erased
+        secret = _secret(key.key, part.salt, entry.event)
         try:
-            clear = AESGCM(key.key).decrypt(nonce, content[_ID_SIZE + _NONCE_SIZE :], _bound(entry.event))
+            clear = AESGCM(_derived(secret, "key")).decrypt(part.salt, part.ciphertext, _bound(entry.event))
         except (InvalidTag, ValueError) as error:
             raise LogDamaged(index=entry.index, why="its sealed part was changed") from error
-        return Sealing(identifier, json.loads(clear))
+        if not hmac.compare_digest(part.commitment, _derived(secret, "commitment")):
+            raise LogDamaged(index=entry.index, why="its sealed part was changed")
+        return Sealing(part.key_id, json.loads(clear), secret)
 
     def destroy(self, subject: str, at: datetime) -> int:
         """Make everything sealed so far about one subject unreadable; returns how many keys there were.
@@ -88,9 +141,20 @@ def _new_key(subject: str) -> SealKey:
 def _encrypt(event: Event, key: SealKey) -> str:
     if key.key is None:
         raise ValueError("a destroyed key seals nothing")
-    nonce = secrets.token_bytes(_NONCE_SIZE)
-    sealed = AESGCM(key.key).encrypt(nonce, canonical(event.sealed), _bound(event))
-    return base64.b64encode(key.id + nonce + sealed).decode()
+    salt = secrets.token_bytes(_SALT_SIZE)
+    secret = _secret(key.key, salt, event)
+    sealed = AESGCM(_derived(secret, "key")).encrypt(salt, canonical(event.sealed), _bound(event))
+    return str(_Part(key.id, salt, _derived(secret, "commitment"), sealed))
+
+
+def _secret(key: bytes, salt: bytes, event: Event) -> bytes:
+    info = b"tallygate entry secret v1\n" + _bound(event)
+    return HKDF(algorithm=SHA256(), length=_SECRET_SIZE, salt=salt, info=info).derive(key)
+
+
+def _derived(secret: bytes, what: str) -> bytes:
+    info = f"tallygate entry {what} v1".encode()
+    return HKDF(algorithm=SHA256(), length=_SECRET_SIZE, salt=None, info=info).derive(secret)
 
 
 def _bound(event: Event) -> bytes:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log in its owner's hands: places, keys, restarts, torn tails, failing disks."""
 
+import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -382,6 +383,25 @@ def test_a_sealed_part_cannot_be_moved_to_another_entry(site: LogSite, log: Log)
         with pytest.raises(LogDamaged):
             site.seals.open(forged)
     assert site.seals.open(replace(first, ciphertext="")) == {}
+
+
+def test_an_entrys_secret_opens_that_entry_alone_and_is_committed_to(site: LogSite, log: Log) -> None:
+    log.append([event(sealed={"name": "李雷"}), event(sealed={"name": "李雷"})])
+    log.integrate()
+    first, second = site.reader().entries(1, 2)
+    one, other = site.seals.opening(first), site.seals.opening(second)
+    assert one.key_id == other.key_id
+    assert one.secret != other.secret
+    key = site.store.find([one.key_id])[one.key_id].key
+    assert key not in {one.secret, other.secret}
+    # One ciphertext that opens to two texts: the commitment in the leaf is to one secret only.
+    content = bytearray(base64.b64decode(first.ciphertext))
+    content[21] ^= 1
+    with pytest.raises(LogDamaged, match="changed"):
+        site.seals.open(replace(first, ciphertext=base64.b64encode(bytes(content)).decode()))
+    site.seals.destroy(first.event.subject, site.clock.now())
+    with pytest.raises(Erased):
+        site.seals.opening(second)
 
 
 def test_keys_are_kept_for_their_owner_only_and_clear_text_nowhere(site: LogSite, log: Log) -> None:
