@@ -7,8 +7,6 @@ city with its own ports beside it.
 
 import fcntl
 import os
-import secrets
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,27 +19,15 @@ from core.site import Ports, SiteSettings
 from . import birth, demo, settings
 from .context import Context
 from .files import replace
+from .ports import PortClaims, free_ports
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
 from .wiring import directory, gateway, policies
 
-PREFERRED = (8443, 8444, 8445, 8080, 8636)
-"""Ports a city asks for first: external, internal, management, plain, directory."""
-_OTHERS = range(20000, 30000)
-"""Where to look next, anywhere in it, since two cities may look at once. Below the ports that outgoing connections get
-(32768 on Linux), for one of those could take the port of a server that is being restarted."""
-_TRIES = 200
 _CITIES = 20
 _HOME = Path(__file__).resolve().parent.parent / ".state"
 """Cities that were given no folder live beside the code."""
-
-
-class PortTaken(Conflict):
-    """The site's addresses name a port that somebody else holds now."""
-
-    code = "port_taken"
-    message = N_("Port %(port)s of this site is in use by another program. Stop it, or start a new site.")
 
 
 class AlreadyUp(Conflict):
@@ -56,20 +42,21 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
 
     Raises:
         AlreadyUp: the given site is running.
-        PortTaken: one of its ports is not free.
+        PortTaken: one of its ports is not free, or promised to another city.
         StartFailed: a process did not become ready.
     """
     birth.let_others_pass()
-    with _folder(configuration, state) as folder:
+    with _folder(configuration, state) as folder, PortClaims() as claims:
         file = configuration or birth.configuration_of(folder)
         if not file.exists():
-            write_configuration(file, free_ports())
+            write_configuration(file, free_ports(claims))
         context = Context.read(file.resolve())
         settings.check(context)
         site = context.site
+        # Before a birth, which takes its time: nothing listens yet, and another city may be looking for ports.
+        claims.take_all(site.ports)
         if not birth.is_born(site):
             birth.init(context, say)
-        _check_ports(site)
         supervisor = supervise(context, file.resolve())
         say("Starting the roles")
         try:
@@ -138,19 +125,6 @@ hash_passes = 1
     )
 
 
-def free_ports() -> Ports:
-    """The preferred ports where they are free, others where not; all held until all are found."""
-    held: list[socket.socket] = []
-    try:
-        for wish in PREFERRED:
-            held.append(_held(wish, *secrets.SystemRandom().sample(_OTHERS, _TRIES)))  # noqa: PERF401 - those taken before a failure are closed too
-        external, internal, management, plain, ldaps = (taken.getsockname()[1] for taken in held)
-    finally:
-        for taken in held:
-            taken.close()
-    return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
-
-
 def alone(configuration: Path) -> AbstractContextManager[Path]:
     """Hold a site's folder as its supervisor does, so that nothing is born or renewed beneath one.
 
@@ -158,29 +132,6 @@ def alone(configuration: Path) -> AbstractContextManager[Path]:
         AlreadyUp: the site is running, or being born.
     """
     return _folder(configuration, None)
-
-
-def _held(*wishes: int) -> socket.socket:
-    for wish in wishes:
-        taken = socket.socket()
-        try:
-            taken.bind(("127.0.0.1", wish))
-        except OSError:
-            taken.close()
-        else:
-            return taken
-    raise PortTaken(port=wishes[0])
-
-
-def _check_ports(site: SiteSettings) -> None:
-    ports = site.ports
-    for port in (ports.external, ports.internal, ports.management, ports.plain, ports.ldaps):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise PortTaken(port=port) from error
 
 
 @contextmanager

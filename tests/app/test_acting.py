@@ -16,7 +16,8 @@ import pytest
 
 from app.acting import ActingFailed, acting
 from app.context import Context
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 from app.users import Users
 from app.wiring import gateway
 from core.errors import Conflict, TallygateError, Unavailable

@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 
 ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, str] = {

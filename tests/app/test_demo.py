@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 
 ROOT = Path(__file__).parents[2]
 CODE = (

@@ -18,7 +18,8 @@ from werkzeug.serving import make_server
 from app import birth, doctor
 from app.cli import main
 from app.context import Context
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 from app.users import Users
 from core.clock import Clock, SystemClock
 from core.errors import Unavailable

@@ -12,8 +12,9 @@ import pytest
 
 from app.context import Context
 from app.pairs import PAIRS, holders
+from app.ports import free_ports
 from app.processes import PATH, Process, clean_environment, is_up, processes
-from app.up import free_ports, write_configuration
+from app.up import write_configuration
 from app.users import name_of
 from core.site import PORTALS, ROLES, SiteSettings
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
+from app.ports import free_ports
 from app.processes import log_writer
 from app.supervisor import Supervisor
-from app.up import free_ports, write_configuration
+from app.up import write_configuration
 from app.users import Users
 from audit import Outcome
 from audit.reader import LogReader

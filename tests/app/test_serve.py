@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
+from app.ports import free_ports
 from app.processes import answers, is_up, processes
 from app.supervisor import StartFailed, Supervisor
-from app.up import free_ports, write_configuration
+from app.up import write_configuration
 from app.users import Users
 from app.wiring import gateway
 from core.clock import SystemClock

@@ -3,6 +3,8 @@
 
 import fcntl
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
-from app.up import PREFERRED, AlreadyUp, PortTaken, _check_ports, _folder, free_ports, write_configuration
+from app.ports import PREFERRED, PortClaims, PortTaken, free_ports
+from app.up import AlreadyUp, _folder, write_configuration
 from core.site import Ports
+
+ROOT = Path(__file__).parents[2]
 
 
 def _numbers(ports: Ports) -> list[int]:
@@ -74,7 +79,35 @@ def test_a_port_of_the_site_that_somebody_holds_is_named(tmp_path: Path, taken: 
         Ports(external=taken, internal=free.internal, management=free.management, plain=free.plain, ldaps=free.ldaps),
     )
     with pytest.raises(PortTaken, match=str(taken)):
-        _check_ports(Context.read(file).site)
+        PortClaims().take_all(Context.read(file).site.ports)
+
+
+def test_a_port_is_promised_to_one_city_although_nobody_listens_yet() -> None:
+    with PortClaims() as first, PortClaims() as second:
+        ours, theirs = free_ports(first), free_ports(second)
+        assert not set(_numbers(ours)) & set(_numbers(theirs))
+        assert not set(_numbers(ours)) & set(_numbers(free_ports()))
+        with pytest.raises(PortTaken, match=str(ours.external)):
+            second.take_all(ours)
+        # Its own promise is no obstacle.
+        first.take_all(ours)
+        first.close()
+        second.take_all(ours)
+
+
+def test_a_promise_ends_with_the_process_that_holds_it() -> None:
+    port = free_ports().external
+    code = f"import time, app.ports as p; c = p.PortClaims(); print(c.take({port}), flush=True); time.sleep(60)"
+    with (
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as holder,
+        PortClaims() as ours,
+    ):
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"True\n"
+        assert not ours.take(port)
+        holder.kill()
+        holder.wait()
+        assert ours.take(port)
 
 
 def test_one_folder_has_one_supervisor(tmp_path: Path) -> None:

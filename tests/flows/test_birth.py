@@ -15,7 +15,8 @@ from random import Random
 import pytest
 import requests
 
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 from tests.flows import invariants
 from tests.flows.city import COMMAND, ROOT, City, started, until
 from tests.flows.machine import alive, children, family, named_after, processes

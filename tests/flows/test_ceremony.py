@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 from tests.flows import invariants
 from tests.flows.city import City
 

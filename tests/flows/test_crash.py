@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from app.up import free_ports, write_configuration
+from app.ports import free_ports
+from app.up import write_configuration
 from core.calls import Peer
 from core.errors import TallygateError
 from tests.flows import invariants
