@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """AES-256-GCM under a key of each entry's own, derived from the subject's; bound to the event, so no part can be moved.
 
-The subject's key opens everything about the subject and never leaves the audit role. What a court is given is one
-entry's secret: it opens that entry's sealed part and tells nothing about any other, nor about the subject's key.
+The subject's key opens what one class and quarter hold about the subject, and never leaves the audit role. What a
+court is given is one entry's secret: it opens that entry's sealed part and tells nothing about any other, nor about
+the subject's key.
 
 A sealed part is, in base64: version 1 (one byte), identifier of the subject's key (8), salt (12), commitment (32),
 ciphertext with its tag. With ``bound`` = event key, type, source and subject, joined by newlines:
@@ -32,12 +33,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import Erased, LogDamaged
+from ..events import KINDS, Retention
 from ..models import Entry, Event
 from ..models_codec import canonical
+from .partitions import ID_SIZE, Partition
 from .store import SealKey, SealStore
 
 _VERSION = b"\x01"
-_ID_SIZE = 8
 _SALT_SIZE = 12
 _SECRET_SIZE = 32
 
@@ -64,7 +66,7 @@ class _Part:
     @classmethod
     def parse(cls, text: str) -> Self:
         content = base64.b64decode(text, validate=True)
-        salt, commitment = 1 + _ID_SIZE, 1 + _ID_SIZE + _SALT_SIZE
+        salt, commitment = 1 + ID_SIZE, 1 + ID_SIZE + _SALT_SIZE
         body = commitment + _SECRET_SIZE
         if content[:1] != _VERSION or len(content) <= body:
             raise ValueError("not a sealed part of a known version")
@@ -83,14 +85,15 @@ class Seals:
 
     def seal(self, events: Sequence[Event], at: datetime) -> list[str]:
         """The ciphertext of each event's sealed part, empty where there is none; new keys are on disk before."""
-        subjects = {event.subject for event in events if event.sealed}
-        if not subjects:
-            return [""] * len(events)
-        keys = self._store.current(subjects)
-        if missing := [_new_key(subject) for subject in sorted(subjects - keys.keys())]:
-            self._store.add(missing, at)
-            keys.update({key.subject: key for key in missing})
-        return [_encrypt(event, keys[event.subject]) if event.sealed else "" for event in events]
+        subjects: dict[Retention, set[str]] = {}
+        for event in events:
+            if event.sealed:
+                subjects.setdefault(KINDS[event.type].retention, set()).add(event.subject)
+        keys = {retention: self._keys(retention, wanted, at) for retention, wanted in subjects.items()}
+        return [
+            _encrypt(event, keys[KINDS[event.type].retention][event.subject]) if event.sealed else ""
+            for event in events
+        ]
 
     def open(self, entry: Entry) -> dict[str, str]:
         """The personal part of an entry; empty if it never had one.
@@ -133,9 +136,18 @@ class Seals:
         """
         return self._store.destroy(subject, at)
 
+    def _keys(self, retention: Retention, subjects: set[str], at: datetime) -> dict[str, SealKey]:
+        """One key for each subject, class of retention and quarter, so that class and quarter can be dropped whole."""
+        partition = self._store.open_partition(Partition.at(at, retention))
+        keys = self._store.current(subjects, partition)
+        if missing := [_new_key(subject, partition) for subject in sorted(subjects - keys.keys())]:
+            self._store.add(missing, at)
+            keys.update({key.subject: key for key in missing})
+        return keys
 
-def _new_key(subject: str) -> SealKey:
-    return SealKey(secrets.token_bytes(_ID_SIZE), subject, secrets.token_bytes(32))
+
+def _new_key(subject: str, partition: Partition) -> SealKey:
+    return SealKey(partition.new_id(), subject, secrets.token_bytes(32))
 
 
 def _encrypt(event: Event, key: SealKey) -> str:

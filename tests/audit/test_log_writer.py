@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from audit import BadEvent, Erased, Event, KeyReused, LogDamaged, LogExists, LogInUse, NoSuchEntry, RecordUnavailable
+from audit.events import Retention
 from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
-from audit.seals import SealStore
+from audit.seals import Partition, SealStore
 from audit.verify import verify_folder
 from audit.writer import Log, Place
 from audit.writer.disk import Disk
@@ -358,11 +359,12 @@ def test_destroying_a_key_erases_a_person_and_no_proof(site: LogSite, log: Log) 
 
 def test_a_destroyed_key_leaves_no_copy_in_the_database_files(site: LogSite, log: Log) -> None:
     log.append([event(subject="anna")])
-    key = site.store.current(["anna"])["anna"].key
+    partition = Partition.at(site.clock.now(), Retention.ACCESS)
+    key = site.store.current(["anna"], partition)["anna"].key
     assert key is not None
 
     def copies() -> list[Path]:
-        return [path for path in site.seal_keys.parent.glob("seals.db*") if key in path.read_bytes()]
+        return [path for path in site.seal_keys.parent.glob("seals/*") if key in path.read_bytes()]
 
     assert copies()
     site.seals.destroy("anna", site.clock.now())
