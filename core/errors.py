@@ -61,9 +61,17 @@ class TallygateError(Exception):
     code: str = "internal"
     message: str = N_("Something went wrong on our side. Nothing was changed.")
 
+    # What the page offers to do about it, as a catalogue key; empty if nothing can be done there and then.
+    leads_says: str = ""
+
     def __init__(self, **parameters: str | int) -> None:
         super().__init__(self.message, parameters)
         self.parameters = parameters
+
+    @property
+    def leads_to(self) -> str:
+        """The address at which that is done, within the same application."""
+        return ""
 
     @property
     def detail(self) -> str:

@@ -99,6 +99,8 @@ def respond(error: TallygateError) -> ResponseReturnValue:
                 detail=_(shown.message) % shown.parameters if shown.parameters else _(shown.message),
                 code=shown.code,
                 status=status,
+                leads_to=shown.leads_to,
+                leads_says=_(shown.leads_says) if shown.leads_says else "",
             )
         )
     response.status_code = status
