@@ -12,6 +12,7 @@ from cryptography import x509
 
 from audit.reader import LogReader
 from audit.verify import verify_folder
+from audit.watch import Standing
 from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
@@ -50,6 +51,7 @@ def examine(context: Context) -> list[Finding]:
         ("certificates", _certificates),
         ("directory", _directory),
         ("roles", _roles),
+        ("duties of the record", _duties),
         ("log", _log),
     ]
     findings: list[Finding] = []
@@ -175,6 +177,20 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _quorum(told)
         if "reader_seccomp" in told:
             yield _reading(told)
+
+
+def _duties(context: Context) -> Iterator[Finding]:
+    try:
+        standings = Standing.ask(context.site.socket("audit", "watch"))
+    except OSError as error:
+        says = f"the process “watch” does not answer ({error.strerror}): nothing is indexed, checked or exported"
+        yield Finding("duties of the record", good=False, says=says)
+        return
+    for name, standing in standings.items():
+        says = f"done at {standing.done}" if standing.done else "not done yet"
+        if standing.why:
+            says = f"failed at {standing.failed}: {standing.why}; {says}"
+        yield Finding(f"duty {name}", good=not standing.why, says=says)
 
 
 def _numbers(body: bytes) -> dict[str, int]:

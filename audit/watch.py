@@ -73,10 +73,30 @@ class Standing:
     def read(cls, folder: Path) -> dict[str, Self]:
         """By duty, as the watching process last said; empty before it ever ran."""
         try:
-            told = json.loads((folder / STATUS).read_bytes())
-            return {str(name): cls(**standing) for name, standing in told.items()}
+            return cls._parse((folder / STATUS).read_bytes())
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
+
+    @classmethod
+    def ask(cls, path: Path) -> dict[str, Self]:
+        """By duty, as the watching process says now.
+
+        Raises:
+            OSError: nobody answers at that socket.
+            ValueError: what answered is not ours.
+        """
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
+            line.settimeout(_TELL)
+            line.connect(str(path))
+            told = b"".join(iter(lambda: line.recv(65536), b""))
+        try:
+            return cls._parse(told)
+        except (TypeError, AttributeError) as error:
+            raise ValueError("these are no standings of duties") from error
+
+    @classmethod
+    def _parse(cls, told: bytes) -> dict[str, Self]:
+        return {str(name): cls(**standing) for name, standing in json.loads(told).items()}
 
 
 class Watch:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +22,8 @@ from app.context import Context
 from app.ports import free_ports
 from app.up import write_configuration
 from app.users import Users
+from audit.errors import RecordUnavailable
+from audit.watch import STATUS, Duty, Stopped, Watch
 from core.clock import Clock, SystemClock
 from core.errors import Unavailable
 from core.site import PORTALS, ROLES
@@ -50,10 +53,41 @@ def test_a_born_site_that_is_off_lacks_only_its_processes(born: Context) -> None
     found = _found(born)
     wrong = {subject for subject, finding in found.items() if not finding.good}
     roles = (*ROLES, *(f"portal:{name}" for name in PORTALS), "nginx")
-    assert wrong == {"directory", *(f"role {role}" for role in roles)}
+    assert wrong == {"directory", "duties of the record", *(f"role {role}" for role in roles)}
     assert "nobody can log in" in found["directory"].says
     assert found["birth"].says == "finished"
     assert "agrees with the signed tree" in found["log"].says
+
+
+def _both_tried(found: dict[str, doctor.Finding]) -> bool:
+    return "duty works" in found and found["duty works"].says.startswith("done at") and not found["duty fails"].good
+
+
+def test_a_duty_that_fails_is_told_with_its_reason(born: Context) -> None:
+    def refuse(_stopped: Stopped) -> None:
+        raise RecordUnavailable
+
+    path = born.site.socket("audit", "watch")
+    duties = [
+        Duty(name="works", every=timedelta(hours=1), act=lambda _: None),
+        Duty(name="fails", every=timedelta(hours=1), act=refuse),
+    ]
+    watch = Watch(duties, folder=born.site.folder("audit"), clock=SystemClock())
+    thread = threading.Thread(target=watch.run, args=(path,))
+    thread.start()
+    try:
+        limit = time.monotonic() + 10
+        while not _both_tried(found := _found(born)):
+            assert time.monotonic() < limit
+    finally:
+        watch.stop()
+        thread.join()
+        path.unlink()
+        (born.site.folder("audit") / STATUS).unlink()
+    assert found["duty works"].good
+    assert not found["duty fails"].good
+    assert RecordUnavailable.code in found["duty fails"].says
+    assert "duties of the record" not in found
 
 
 def test_sockets_that_nobody_else_will_reach_are_told(born: Context, monkeypatch: pytest.MonkeyPatch) -> None:
