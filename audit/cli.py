@@ -55,10 +55,10 @@ def verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, 
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--key", help="Verifier key, or a file that holds it; default FOLDER/../public/log.vkey.")
 def reindex(folder: Path, key: str | None) -> None:
-    """Throw the search index away and build it again from the record.
+    """Build the search index again from the record.
 
-    FOLDER is the audit role's own (state/audit). The console may keep running: until the end it says on every page
-    how many entries are not shown yet.
+    FOLDER is the audit role's own (state/audit). The console may keep running: it searches the old index until the
+    new one is whole, and then the new one. Interrupted, nothing has changed.
     """
     log_key = _key(key or str(folder.resolve().parent / "public" / "log.vkey"))
     _become_owner(folder)

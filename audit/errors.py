@@ -10,6 +10,7 @@ Invalid
 Conflict
 ├── KeyReused           one idempotency key, two different events
 ├── LogInUse            another process owns the log folder
+├── IndexInUse          another process rebuilds the search index
 └── LogExists           a log is created once
 NotFound
 ├── NoSuchEntry
@@ -62,6 +63,13 @@ class LogInUse(Conflict):
 
     code = "log_in_use"
     message = N_("Another process is writing this record.")
+
+
+class IndexInUse(Conflict):
+    """One rebuilding at a time; the other one goes on."""
+
+    code = "index_in_use"
+    message = N_("The search index is being rebuilt by another process.")
 
 
 class LogExists(Conflict):

@@ -2,19 +2,22 @@
 """Follows the published log into the search index; the position moves in the transaction that adds the rows.
 
 Several processes may run an indexer over one index: whoever comes second finds the position moved and reads on from
-there. A crash loses nothing but the batch being read.
+there. A crash loses nothing but the batch being read. A rebuilding makes a new index beside the old one, which
+answers until the new one holds as much as the log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from core.log import logger
 
 from .errors import LogDamaged, RecordUnavailable
 from .models import Entry
-from .search import LogView, NameTokens, row_of
+from .search import Indexed, LogView, NameTokens, row_of
 from .store import IndexStore
 
 BATCH = 256
+_BULK = 16 * BATCH
+"""Entries of one transaction while many are read: the full-text index is written in larger pieces."""
 _log = logger(__name__)
 
 
@@ -27,37 +30,57 @@ class Indexer:
         self._names = names
 
     def catch_up(self, *, batches: int | None = None, stopped: Callable[[], bool] = lambda: False) -> int:
-        """Read until the index holds what is published now, or until ``batches`` were read; the lag that is left."""
+        """Read until the index holds what is published now, or until ``batches`` were read; the lag that is left.
+
+        Raises:
+            IndexDamaged: the newest part of the index cannot be read; it must be rebuilt.
+        """
         size = self._log.size()
         position = self._store.position()
         done = 0
         while position < size and (batches is None or done < batches) and not stopped():
-            self._step(position, min(BATCH, size - position))
+            bulk = batches is None and size - position >= _BULK
+            self._step(position, _BULK if bulk else min(BATCH, size - position))
             position = self._store.position()
             done += 1
         return max(0, size - position)
 
-    def rebuild(self) -> int:
-        """Throw everything away and read the log again from entry 0; how many entries the index holds."""
-        self._store.clear()
-        self.catch_up()
-        return self._store.position()
+    def rebuild(self, *, begin: int = 0, told: Callable[[int, int], None] = lambda _position, _size: None) -> int:
+        """Read the log again from ``begin`` into a new index, which then takes the place of the old one.
+
+        How many entries were read; ``told`` hears now and then how far it got. Killed midway, the old index stays.
+
+        Raises:
+            IndexInUse: somebody else is rebuilding it.
+        """
+        with self._store.rebuilding(begin) as new:
+            indexer = Indexer(log=self._log, store=new, names=self._names)
+            while indexer.catch_up(batches=0):
+                indexer._step(new.position(), min(_BULK, self._log.size() - new.position()))
+                told(new.position(), self._log.size())
+            return new.position() - begin
 
     def _step(self, start: int, limit: int) -> None:
-        entries = self._log.read(start, limit)
-        if not entries or entries[0].index != start:
-            raise RecordUnavailable
-        tokens: dict[str, set[bytes]] = {}
-        for entry in entries:
-            if found := self._names_in(entry):
-                tokens.setdefault(entry.event.subject, set()).update(found)
-        self._store.add(start, [row_of(entry) for entry in entries], tokens)
+        with self._store.adding():
+            found: list[Indexed] = []
+            while len(found) < limit:
+                entries = self._log.read(start + len(found), min(BATCH, limit - len(found)))
+                if not entries or entries[0].index != start + len(found):
+                    if found:
+                        break
+                    raise RecordUnavailable
+                found += [self._indexed(entry) for entry in entries]
+            self._store.add(start, found)
 
-    def _names_in(self, entry: Entry) -> frozenset[bytes]:
+    def _indexed(self, entry: Entry) -> Indexed:
+        row, sealed = row_of(entry), self._unsealed(entry)
+        marks, words = self._names.words.marks(entry.event, row.reason, sealed)
+        return Indexed(row=row, marks=marks, sealed=words, names=self._names.tokens(sealed))
+
+    def _unsealed(self, entry: Entry) -> Mapping[str, str]:
         try:
-            sealed = self._log.unseal(entry) if entry.ciphertext else None
+            return (self._log.unseal(entry) if entry.ciphertext else None) or {}
         except LogDamaged as error:
             # One unreadable part must not hide all later entries; opening this one reports the damage.
             _log.error("sealed_part_damaged", index=entry.index, exc_info=error)
-            return frozenset()
-        return self._names.tokens(sealed) if sealed else frozenset()
+            return {}

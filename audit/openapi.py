@@ -10,7 +10,7 @@ from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 
 from .events import KINDS
 from .models import Outcome
-from .search.query import LARGEST_PAGE, LONGEST, PAGE, ZONES
+from .search.query import LARGEST_PAGE, LONGEST, LONGEST_TEXT, PAGE, ZONES
 from .witness.submission import SIZE_TYPE
 
 _INDEX = "(0|[1-9][0-9]{0,15})"
@@ -171,11 +171,16 @@ def _query(name: str, schema: dict[str, Any], says: str = "") -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema} | ({"description": says} if says else {})
 
 
+_TYPED = "Words, “phrases” in quotation marks, beginnings with a star, and field:value for every other filter"
+_PLAIN = ("person", "organisation", "object", "session", "decision", "source", "reason")
+
+
 def _filters() -> list[dict[str, Any]]:
     text = {"type": "string", "maxLength": LONGEST}
     moment = "A date, or a date with time; without an offset UTC. The last day, minute or second counts in full"
     return [
-        *(_query(name, text) for name in ("person", "organisation", "object", "session", "decision")),
+        _query("q", {"type": "string", "maxLength": LONGEST_TEXT}, _TYPED),
+        *(_query(name, text) for name in _PLAIN),
         _query("zone", {"enum": ["", *ZONES]}),
         _query("outcome", {"enum": ["", *(outcome.value for outcome in Outcome)]}),
         _query("type", {"enum": ["", *sorted(KINDS)]}),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 from core.config import secret
-from core.db import Database
 
 from .errors import Erased
 from .indexer import Indexer
@@ -18,8 +17,12 @@ from .seals import Seals, SealStore
 from .search import Inclusion, NameTokens
 from .store import IndexStore
 
+INDEX = "index"
+"""Folder of the search index, in the audit role's folder."""
 INDEX_KEY = "index.key"
-"""File of the key that makes name tokens, in the audit role's folder."""
+"""File of the key that makes tokens of names and words, in the audit role's folder."""
+_ONE_FILE = "index.db*"
+"""What earlier versions had in place of the folder; nothing in it was not in the log."""
 
 
 class PublishedLog:
@@ -94,13 +97,15 @@ class Reading:
 
     @classmethod
     def open(cls, folder: Path, *, log_key: str) -> Self:
-        """Open log, seals and index, and bring the index to its newest shape.
+        """Open log, seals and index; an index of another version is thrown away.
 
         Raises:
             ConfigurationError: the key of the index is missing or readable by others.
         """
         names = NameTokens(secret(folder / INDEX_KEY))
         log = PublishedLog(reader=LogReader(folder / "log", log_key), seals=Seals(SealStore.open(folder / "seals.db")))
-        index = IndexStore(Database.open(f"sqlite:///{folder / 'index.db'}"))
+        for old in folder.glob(_ONE_FILE):
+            old.unlink(missing_ok=True)
+        index = IndexStore.open(folder / INDEX)
         index.prepare()
         return cls(log=log, names=names, index=index, indexer=Indexer(log=log, store=index, names=names))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from core.clock import Clock
+from core.db import DatabaseUnavailable
 from core.errors import TallygateError
 from core.log import logger
 
@@ -21,6 +22,7 @@ from ..indexer import Indexer
 from ..models import Attribute, Entry, Event, Outcome, Reader, Recorder
 from ..search import (
     Evidence,
+    IndexDamaged,
     LogView,
     NameTokens,
     NoSuchTile,
@@ -29,11 +31,13 @@ from ..search import (
     Shape,
     TileAddress,
     UnknownCursor,
+    Vocabulary,
     check,
     proof_text,
     row_of,
 )
-from ..store import MOST_COUNTED, IndexStore
+from ..search.words import told
+from ..store import IndexStore
 from ..witness import WitnessStatus
 from .models import Hit, Opened, Page
 
@@ -56,7 +60,9 @@ class Console:
         recorder: Recorder,
         clock: Clock,
         witnesses: Callable[[], WitnessStatus | None] = lambda: None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
+        self._vocabulary = vocabulary or Vocabulary(told())
         self._witnesses = witnesses
         self._log = log
         self._index = index
@@ -87,22 +93,24 @@ class Console:
         lag = self.catch_up()
         if query.after is not None and query.after > self._log.size():
             raise UnknownCursor
-        persons = self.persons(query.person)
-        rows = self._index.search(query, persons)
-        counted = self._index.count(query, persons)
+        persons, words = self.persons(query.person), self._words(query)
+        rows = self._index.search(query, persons, words)
+        survey = self._index.survey(query, persons, words)
         shown = rows[: query.limit]
         self.record(
             "audit.read" if reader.role else "audit.searched",
             reader,
-            attributes=_asked(query) | _span(shown) | {"hits": min(counted, MOST_COUNTED), "persons": len(persons)},
-            sealed={"person": query.person} if query.person and reader.subject else {},
+            attributes=_asked(query) | _span(shown) | {"hits": survey.counted, "persons": len(persons)},
+            sealed=_personal(query) if reader.subject else {},
         )
         return Page(
             hits=[self.hit(row) if unseal else Hit(row=row, sealed={}) for row in shown],
-            total=min(counted, MOST_COUNTED),
-            more=counted > MOST_COUNTED,
+            total=survey.counted,
+            more=survey.more,
             next=shown[-1].index if len(rows) > query.limit else None,
             lag=lag,
+            survey=survey,
+            damaged=self._index.damaged(),
         )
 
     def open(self, reader: Reader, index: int) -> Opened:
@@ -227,7 +235,7 @@ class Console:
         """Read on in the log; the lag that is left, None if a damaged entry stopped it."""
         try:
             return self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
-        except LogDamaged as error:
+        except (LogDamaged, IndexDamaged, DatabaseUnavailable) as error:
             # What was indexed before stays searchable: now is when officers need it.
             _log.error("index_stopped", exc_info=error)
             return None
@@ -235,6 +243,14 @@ class Console:
     def persons(self, person: str) -> frozenset[str]:
         """Whom a name or identifier stands for."""
         return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()
+
+    def _words(self, query: Query) -> list[str]:
+        """The question for each phrase: as a word of the clear header or the sealed part, or of a code's name."""
+        asked = []
+        for phrase in query.phrases:
+            either = [self._names.words.asks(phrase), *self._vocabulary.asks(phrase)]
+            asked.append("(" + " OR ".join(one for one in either if one) + ")")
+        return asked
 
     def hit(self, row: Row) -> Hit:
         """A line of a list, with what the officer may see of its personal part."""
@@ -285,17 +301,20 @@ class Console:
 
 
 def _asked(query: Query) -> dict[str, Attribute]:
-    """The filters that are no personal data, as attributes; the person's name is sealed."""
-    plain = ("organisation", "object", "zone", "outcome", "type", "session", "decision")
-    asked: dict[str, Attribute] = {
-        f"filter_{name}": str(getattr(query, name)) for name in plain if getattr(query, name)
-    }
+    """The filters that are no personal data, as attributes; what is typed as a name or freely is sealed."""
+    asked: dict[str, Attribute] = {f"filter_{name}": value for name, value in query.fields().items()}
     for name, moment in (("from", query.since), ("to", query.until)):
         if moment:
             asked[f"filter_{name}"] = moment.isoformat()
     if query.after is not None:
         asked["filter_after"] = query.after
     return asked
+
+
+def _personal(query: Query) -> dict[str, str]:
+    """What may name somebody: sealed under the officer's own key."""
+    typed = {"person": query.person, "words": query.text}
+    return {name: text for name, text in typed.items() if text}
 
 
 def _span(rows: Sequence[Row]) -> dict[str, Attribute]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..models import Entry
-from ..search import Evidence, Row
+from ..search import Evidence, Row, Stretch, Survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,10 @@ class Page:
     next: int | None
     # Entries that are published and not yet in the index; None if reading stopped at a damaged one.
     lag: int | None
+    # What the hits have in common.
+    survey: Survey
+    # Parts of the index that cannot be read, so that none of their entries is among the hits.
+    damaged: Sequence[Stretch] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,12 @@ Invalid
 └── BadTileAddress   not the one spelling a tile has
 NotFound
 └── NoSuchTile       no published checkpoint implies this tile
+Unavailable
+├── SearchTooLong    it was cancelled, so that others need not wait for it
+└── IndexDamaged     a file of the index is not what was written
 """
 
-from core.errors import N_, Invalid, NotFound
+from core.errors import N_, Invalid, NotFound, Unavailable
 
 
 class BadFilter(Invalid):
@@ -38,3 +41,20 @@ class NoSuchTile(NotFound):
 
     code = "no_such_tile"
     message = N_("No published checkpoint covers this tile.")
+
+
+class SearchTooLong(Unavailable):
+    """The deadline of every question to the index has passed."""
+
+    code = "search_too_long"
+    message = N_("This search took too long and was cancelled. Narrow the time, or add a filter or a word.")
+
+
+class IndexDamaged(Unavailable):
+    """``first`` is the first entry of the part that is damaged; the record itself is not."""
+
+    code = "index_damaged"
+    message = N_(
+        "The search index is damaged from entry %(first)s on. The record itself is not affected, and entries can be "
+        "opened by their number. “tallygate audit reindex” builds the index again."
+    )

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names made searchable without being kept: keyed tokens that mean nothing to whoever steals the index alone.
 
-A token is HMAC-SHA-256 over the normalised name. Whoever has both the key and the index can test guesses, so the key
-lies in the audit role's folder and the tokens of an erased person are deleted with the person's key.
+A token is the first half of HMAC-SHA-256 over the normalised name. Whoever has both the key and the index can test
+guesses, so the key lies in the audit role's folder and the tokens of an erased person are deleted with the person's
+key.
 """
 
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Mapping
+
+from .terms import Words
+from .terms import normalised as folded
 
 NAMED_BY = ("name", "name_zh", "username")
 """Fields of a sealed part that name its subject."""
 
 _SHORTEST_WORD = 2
+_SIZE = 16
 
 
 class NameTokens:
@@ -22,10 +26,12 @@ class NameTokens:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self.words = Words(key)
 
     def token(self, name: str) -> bytes:
         """The token somebody who types this name asks for."""
-        return hmac.digest(self._key, b"name\0" + normalised(name).encode("utf-8", "replace"), hashlib.sha256)
+        digest = hmac.digest(self._key, b"name\0" + normalised(name).encode("utf-8", "replace"), hashlib.sha256)
+        return digest[:_SIZE]
 
     def tokens(self, sealed: Mapping[str, str]) -> frozenset[bytes]:
         """Every token under which the subject of a sealed part is found: each name, and each word of it."""
@@ -38,4 +44,4 @@ class NameTokens:
 
 def normalised(name: str) -> str:
     """One spelling for what people type alike: width, case and spaces do not count."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()
+    return re.sub(r"\s+", " ", folded(name)).strip()

@@ -10,13 +10,19 @@ from typing import Any
 from ..events import KINDS
 from ..models import Outcome
 from .errors import BadFilter
+from .terms import SHORTEST_BEGINNING, Phrase
 
 LONGEST = 200
+LONGEST_TEXT = 400
+MOST_PHRASES = 12
+"""Words and phrases of one search; each costs the index a look."""
 PAGE = 50
 LARGEST_PAGE = 500
 _LARGEST_INDEX = 2**53
 ZONES = ("internet", "external", "internal", "management")
-FILTERS = ("person", "organisation", "object", "zone", "outcome", "type", "session", "decision", "from", "to")
+FIELDS = ("organisation", "object", "zone", "outcome", "type", "session", "decision", "source", "reason")
+"""Filters that one field of the clear header must equal."""
+FILTERS = ("q", "person", *FIELDS, "from", "to")
 """Names of the filters as they stand in an address."""
 _PAGING = ("after", "limit")
 _IGNORED = ("lang",)
@@ -26,6 +32,9 @@ _IGNORED = ("lang",)
 class Query:
     """One question; what is empty or None does not narrow it. Times are a half-open span."""
 
+    # As it was typed; what it asks for stands in ``phrases`` and in the other filters.
+    text: str = ""
+    phrases: tuple[Phrase, ...] = ()
     person: str = ""
     organisation: str = ""
     object: str = ""
@@ -34,11 +43,17 @@ class Query:
     type: str = ""
     session: str = ""
     decision: str = ""
+    source: str = ""
+    reason: str = ""
     since: datetime | None = None
     until: datetime | None = None
     # Only entries before this index; how the next page is asked for.
     after: int | None = None
     limit: int = PAGE
+
+    def fields(self) -> dict[str, str]:
+        """The filters of the clear header that are set."""
+        return {name: str(value) for name in FIELDS if (value := getattr(self, name))}
 
 
 def parse(values: Mapping[str, Sequence[str]]) -> Query:
@@ -47,24 +62,61 @@ def parse(values: Mapping[str, Sequence[str]]) -> Query:
     Raises:
         BadFilter: one of them is unknown, given twice, too long, not printable or not what its name says.
     """
-    given = {}
+    given: dict[str, Any] = {}
     for name, found in values.items():
         if name in _IGNORED:
             continue
         if name not in FILTERS and name not in _PAGING:
             raise BadFilter(field=name[:40] if name.isprintable() else "?")
-        text = _one(name, found)
-        if text:
-            field = {"from": "since", "to": "until"}.get(name, name)
-            given[field] = _READ.get(name, _text)(name, text)
+        text = _one(name, found, longest=LONGEST_TEXT if name == "q" else LONGEST)
+        if text and name == "q":
+            given["text"] = text
+        elif text:
+            given[_ATTRIBUTES.get(name, name)] = _READ.get(name, _text)(name, text)
+    if "text" in given:
+        given["phrases"], named = _typed(given["text"])
+        if twice := sorted(set(given) & {_ATTRIBUTES.get(name, name) for name in named}):
+            raise BadFilter(field=twice[0])
+        given |= {_ATTRIBUTES.get(name, name): _READ.get(name, _text)(name, text) for name, text in named.items()}
     query = Query(**given)
     if query.since and query.until and query.since >= query.until:
         raise BadFilter(field="to")
     return query
 
 
-def _one(name: str, found: Sequence[str]) -> str:
-    if len(found) != 1 or len(found[0]) > LONGEST:
+def _typed(text: str) -> tuple[tuple[Phrase, ...], dict[str, str]]:
+    """Words, phrases in quotes, and ``field:value``, as they stand in the one box."""
+    phrases: list[Phrase] = []
+    named: dict[str, str] = {}
+    place = 0
+    while place < len(text):
+        match = _TERM.match(text, place)
+        if match is None:
+            raise BadFilter(field="q")
+        place = match.end()
+        name, quoted, plain = match["name"], match["quoted"], match["plain"] or ""
+        value = (plain if quoted is None else quoted).strip(" ")
+        if name is not None:
+            if name not in FILTERS or name == "q" or name in named or not value or len(value) > LONGEST:
+                raise BadFilter(field=name[:40])
+            named[name] = value
+        elif any(letter.isalnum() for letter in value):
+            phrases.append(_phrase(value, begins=quoted is None and value.endswith("*")))
+        else:
+            raise BadFilter(field="q")
+    if len(phrases) > MOST_PHRASES:
+        raise BadFilter(field="q")
+    return tuple(dict.fromkeys(phrases)), named
+
+
+def _phrase(value: str, *, begins: bool) -> Phrase:
+    if begins and not (value[:-1].isalnum() and len(value) > SHORTEST_BEGINNING):
+        raise BadFilter(field="q")
+    return Phrase(value[:-1] if begins else value, begins=begins)
+
+
+def _one(name: str, found: Sequence[str], *, longest: int) -> str:
+    if len(found) != 1 or len(found[0]) > longest:
         raise BadFilter(field=name)
     # The wide space of Chinese keyboards is not printable to Python, and meant as a space.
     text = found[0].replace("\u3000", " ").strip(" ")
@@ -119,6 +171,8 @@ def _moment(name: str, text: str) -> datetime:
         raise BadFilter(field=name) from error
 
 
+_ATTRIBUTES = {"from": "since", "to": "until"}
+_TERM = re.compile(r""" *(?:(?P<name>[a-z_]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^ "]+))(?= |$) *""", re.ASCII)
 _READ: dict[str, Callable[[str, str], Any]] = {
     "zone": _known(among=ZONES),
     "outcome": _outcome,

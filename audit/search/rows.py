@@ -35,6 +35,18 @@ class Row:
         return str(self.attributes.get("reason") or self.attributes.get("code") or "")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Indexed:
+    """What the index is given of one entry."""
+
+    row: Row
+    # Marks of the clear header, and of the sealed part; see ``terms``.
+    marks: str
+    sealed: str
+    # Name tokens of the subject.
+    names: frozenset[bytes]
+
+
 def row_of(entry: Entry) -> Row:
     """Flatten one entry."""
     event = entry.event

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes of the record in words that officers use; every text is a catalogue key. What has no word stays a code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import N_
@@ -109,6 +109,7 @@ PERSONAL = {
     "path": N_("Requested address"),
     "reason": N_("Reason"),
     "person": N_("Person searched for"),
+    "words": N_("Words searched for"),
 }
 """Fields of a sealed part."""
 _WHY = ("reason", "code")
@@ -162,6 +163,21 @@ def says(kind: str) -> str:
 def reason_words(code: str) -> str:
     """Why, in words; empty for a code without."""
     return REASONS.get(code.replace("-", "_").replace(" ", "_"), "")
+
+
+def told(*languages: Callable[[str], str]) -> dict[str, dict[str, list[str]]]:
+    """What every code is called in English and in further languages; the field, the code, its names."""
+    fields: dict[str, Mapping[str, str]] = {
+        "type": {name: kind.says for name, kind in KINDS.items()},
+        "outcome": {outcome.value: words for outcome, words in OUTCOMES.items()},
+        "zone": ZONES,
+        "source": _SOURCES,
+        "reason": REASONS,
+    }
+    return {
+        field: {code: [words, *(say(words) for say in languages)] for code, words in codes.items()}
+        for field, codes in fields.items()
+    }
 
 
 def _value(name: str, value: str) -> str:

@@ -175,7 +175,7 @@ def test_the_search_index_is_built_by_the_owner_of_its_folder(born: Context) -> 
     done = _tallygate("audit", "reindex", str(folder))
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(" entries indexed\n")
-    assert (folder / "index.db").exists()
+    assert (folder / "index" / "current").exists()
     assert {path.stat().st_uid for path in folder.rglob("*")} == {owner.st_uid}
 
 

@@ -22,7 +22,6 @@ from audit.store import IndexStore
 from audit.web import TRANSLATIONS, blueprint, public, reading, witnessing
 from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
-from core.db import Database
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
@@ -56,11 +55,11 @@ def event(clock: ManualClock, **fields: Any) -> Event:
 class ConsoleFake:
     """Everything of the audit role but the real log; tests change one thing of it."""
 
-    def __init__(self, folder: Path, *, assurance: int = 1) -> None:
+    def __init__(self, folder: Path, *, assurance: int = 1, span: int = 50) -> None:
         self.clock = ManualClock()
         self.log = MemoryLog()
         self.names = NameTokens(b"n" * 32)
-        self.store = IndexStore(Database.open(f"sqlite:///{folder}/index.db"))
+        self.store = IndexStore.open(folder / "index", span=span)
         self.store.prepare()
         self.indexer = Indexer(log=self.log, store=self.store, names=self.names)
         self.console = Console(

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the index keeps of an entry to find it by, and what a question asks the index for.
+
+A *mark* is one token of the full-text index. The kinds are told apart by their first letter, so that nobody
+can ask for one kind with words of another:
+
+- marks of fields, by a letter each: a field's whole value, hashed; what a filter asks for;
+- words of the clear header, as they are: ``w`` and the word, or ``x`` and a hash for what is no plain word;
+- words of the sealed part: ``s`` and a keyed HMAC. The stolen index alone says nothing about them.
+
+Words of event types, outcomes, networks and reasons are not kept for each entry: a question for them becomes one for
+the codes that they stand for (``Vocabulary``).
+"""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import itertools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..models import Event
+
+_FIELDS = {
+    "type": "t",
+    "outcome": "r",
+    "zone": "z",
+    "source": "q",
+    "reason": "y",
+    "person": "p",
+    "object": "o",
+    "organisation": "g",
+    "session": "n",
+    "decision": "d",
+    "policy": "v",
+}
+_IDENTIFYING = ("person", "object", "organisation", "session", "decision", "policy")
+_COMBINED = (("outcome", "zone"), ("outcome", "type"), ("type", "zone"))
+"""Two filters that officers use together and that each match a great part of all entries: one mark answers both."""
+_HAN = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_PART = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
+_SHORTEST = 2
+_LONGEST_WORD = 64
+_MOST_WORDS = 200
+"""Words of one value that are kept; the longest free text of a form has fewer."""
+SHORTEST_BEGINNING = 3
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """What was typed as one: a word, or several in quotes that stand beside each other."""
+
+    text: str
+    # The word only begins so.
+    begins: bool = False
+
+
+class Words:
+    """Makes the marks of entries and of questions."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"words of sealed parts", hashlib.sha256)
+
+    def marks(self, event: Event, reason: str, sealed: Mapping[str, str]) -> tuple[str, str]:
+        """Everything an entry is found by: the clear marks, and those of its sealed part."""
+        fields = field_values(event, reason)
+        found = dict.fromkeys(mark(name, value) for name, values in fields.items() for value in values if value)
+        for first, second in _COMBINED:
+            [one], [other] = fields[first], fields[second]
+            if one and other:
+                found[combined(first, one, second, other)] = None
+        values = [str(value) for value in event.attributes.values() if isinstance(value, str)]
+        for chunk in _chunks([*values, event.object, event.organisation]):
+            for word in _spread(chunk):
+                found[_clear(word)] = None
+        return " ".join(found), " ".join(self._sealed_marks(sealed.values()))
+
+    def asks(self, phrase: Phrase) -> str:
+        """The question for one phrase in clear or sealed words, and as a whole identifier."""
+        chunks = list(_chunks([phrase.text]))
+        if phrase.begins:
+            return f'"{_clear(chunks[-1])}" *' if chunks else ""
+        either = [quoted(mark(name, phrase.text)) for name in _IDENTIFYING]
+        if chunks:
+            either.append(_all(_asked(chunk, _clear) for chunk in chunks))
+            pairs = [quoted(self._pair(one, other)) for one, other in itertools.pairwise(chunks)]
+            either.append(_all([*(_asked(chunk, self._sealed) for chunk in chunks), *pairs]))
+        return _any(either)
+
+    def _sealed_marks(self, values: Iterable[str]) -> Iterator[str]:
+        found: dict[str, None] = {}
+        for value in values:
+            chunks = list(_chunks([value]))
+            for chunk in chunks:
+                for word in _spread(chunk):
+                    found[self._sealed(word)] = None
+            for one, other in itertools.pairwise(chunks):
+                found[self._pair(one, other)] = None
+        return iter(found)
+
+    def _sealed(self, word: str) -> str:
+        return _keyed(self._key, b"word\0" + word.encode("utf-8", "replace"))
+
+    def _pair(self, one: str, other: str) -> str:
+        return _keyed(self._key, b"pair\0" + one.encode("utf-8", "replace") + b"\0" + other.encode("utf-8", "replace"))
+
+
+class Vocabulary:
+    """Codes of the record by the words that they have in every language."""
+
+    def __init__(self, told: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        # Field to code to its texts, as chunks with one space around each.
+        self._told = {
+            field: {code: [_spaced(text) for text in (code, *texts)] for code, texts in codes.items()}
+            for field, codes in told.items()
+        }
+
+    def asks(self, phrase: Phrase) -> list[str]:
+        """The questions for codes whose texts hold the phrase."""
+        wanted = _spaced(phrase.text)
+        if not wanted.strip():
+            return []
+        if phrase.begins:
+            wanted = wanted.rstrip()
+        han = bool(re.search(f"[{_HAN}]", wanted))
+        sought = wanted.strip() if han else wanted
+        return [
+            quoted(mark(field, code))
+            for field, codes in self._told.items()
+            for code, texts in codes.items()
+            if any(sought in text for text in texts)
+        ]
+
+
+def field_values(event: Event, reason: str) -> dict[str, tuple[str, ...]]:
+    """The values of an entry that filters ask for."""
+    return {
+        "type": (event.type,),
+        "outcome": (event.outcome.value,),
+        "zone": (event.zone,),
+        "source": (event.source,),
+        "reason": (reason,),
+        "person": (event.subject, event.actor),
+        "object": (event.object,),
+        "organisation": (event.organisation,),
+        "session": (event.session,),
+        "decision": (event.decision,),
+        "policy": (event.policy,),
+    }
+
+
+def filtered(filters: Mapping[str, str], persons: Iterable[str]) -> list[str]:
+    """The questions for filters; ``persons`` are whom the filter ``person`` stands for, none if it is not set."""
+    left = {name: value for name, value in filters.items() if value}
+    asked = []
+    for first, second in _COMBINED:
+        if first in left and second in left:
+            asked.append(quoted(combined(first, left.pop(first), second, left.pop(second))))
+    asked += [quoted(mark(name, value)) for name, value in left.items()]
+    if anybody := [quoted(mark("person", person)) for person in sorted(persons)]:
+        asked.append(_any(anybody))
+    return asked
+
+
+def mark(field: str, value: str) -> str:
+    """The mark of a field's whole value."""
+    return _FIELDS[field] + _hashed(value)
+
+
+def combined(first: str, one: str, second: str, other: str) -> str:
+    """The mark of two fields' values together."""
+    return f"c{_FIELDS[first]}{_FIELDS[second]}" + _hashed(f"{one}\0{other}")
+
+
+def quoted(token: str) -> str:
+    """As the full-text index wants a token that is not plain ASCII; no mark holds a quotation mark."""
+    return f'"{token}"'
+
+
+def normalised(text: str) -> str:
+    """One spelling for what people type alike: width and case do not count."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _all(asked: Iterable[str]) -> str:
+    return "(" + " AND ".join(asked) + ")"
+
+
+def _any(asked: Sequence[str]) -> str:
+    return "(" + " OR ".join(asked) + ")"
+
+
+def _chunks(values: Iterable[str]) -> Iterator[str]:
+    """What stands between spaces, without the punctuation around it."""
+    for value in values:
+        for _count, chunk in zip(range(_MOST_WORDS), normalised(value).split(), strict=False):
+            parts = list(_PART.finditer(chunk))
+            if parts:
+                yield chunk[parts[0].start() : parts[-1].end()]
+
+
+def _spread(chunk: str) -> Iterator[str]:
+    """A chunk, and the words in it that somebody may ask for alone."""
+    yield chunk
+    if not _is_address(chunk):
+        yield from _parts(chunk)
+
+
+def _parts(chunk: str) -> Iterator[str]:
+    """Words of a chunk; of Chinese, which has no spaces, every two characters that stand together."""
+    for found in _PART.findall(chunk):
+        if re.match(f"[{_HAN}]", found):
+            yield from (found[i : i + 2] for i in range(max(1, len(found) - 1)))
+        elif len(found) >= _SHORTEST:
+            yield found
+
+
+def _asked(chunk: str, made: Callable[[str], str]) -> str:
+    """The chunk as it stands somewhere, or all of its words."""
+    parts = [] if _is_address(chunk) else [part for part in dict.fromkeys(_parts(chunk)) if part != chunk]
+    whole = quoted(made(chunk))
+    return _any([whole, _all(quoted(made(part)) for part in parts)]) if parts else whole
+
+
+def _spaced(text: str) -> str:
+    return " " + " ".join(part for chunk in _chunks([text]) for part in _PART.findall(chunk)) + " "
+
+
+def _is_address(chunk: str) -> bool:
+    if not chunk[:1].isalnum() or not ("." in chunk or ":" in chunk):
+        return False
+    try:
+        ipaddress.ip_network(chunk, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=20_000)
+def _hashed(value: str) -> str:
+    return _lettered(hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).digest())
+
+
+@lru_cache(maxsize=20_000)
+def _clear(word: str) -> str:
+    return f"w{word}" if word.isalnum() and len(word) <= _LONGEST_WORD else f"x{_hashed(word)}"
+
+
+@lru_cache(maxsize=20_000)
+def _keyed(key: bytes, text: bytes) -> str:
+    # Forty bits: a question for one word finds an entry without it once in many thousand million.
+    return "s" + _lettered(hmac.digest(key, text, hashlib.sha256)[:5])
+
+
+def _lettered(digest: bytes) -> str:
+    return base64.b32encode(digest).decode().rstrip("=").lower()

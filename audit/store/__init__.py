@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the audit role keeps beside the log: the search index, which can be thrown away and is built again.
+
+Nothing here is trusted: an entry is opened from the log and proven. See ``schema`` for the tables and the view
+``event``, whose columns stay.
+"""
+
+from .index import MOST_COUNTED as MOST_COUNTED
+from .index import MOST_NAMESAKES as MOST_NAMESAKES
+from .index import IndexStore as IndexStore

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One part of the index: one SQLite file with the entries of one stretch of the log, read by many and written by one.
+
+Everything that reads has a deadline: SQLite asks every few thousand steps whether it has passed.
+"""
+
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from core.db import DatabaseUnavailable
+
+from ..models import Outcome
+from ..search import Indexed, Row
+from ..search.errors import IndexDamaged, SearchTooLong
+from ..search.rows import stamp, unstamp
+from . import schema
+
+_BUSY_SECONDS = 10
+_CACHE_KIB = 2_000
+_WRITER_CACHE_KIB = 32_000
+_MOST_IDLE = 2
+_STEPS = 5_000
+"""Steps of SQLite's machine between two looks at the clock: well under a millisecond."""
+HOUR = 3_600_000
+_DAY = 24 * HOUR
+_ENTRY = ("place", "at", "type", "outcome", *schema.TEXTS, "attributes")
+_INSERT_ENTRY = f"INSERT INTO entry ({', '.join((*_ENTRY, 'sealed'))}) VALUES ({', '.join('?' * (len(_ENTRY) + 1))})"  # noqa: S608
+_INSERT_FACT = f"INSERT INTO fact VALUES ({', '.join('?' * (2 + len(schema.FACTS)))})"  # noqa: S608
+_KEYS = ", ".join(schema.COUNTED)
+_MARKS = ", ".join("?" * len(schema.COUNTED))
+_COUNT_HOUR = (
+    f"INSERT INTO hour VALUES (?, {_MARKS}, ?, ?, ?) ON CONFLICT (at, {_KEYS}) DO UPDATE SET "  # noqa: S608
+    "times = times + excluded.times, first = min(first, excluded.first), last = max(last, excluded.last)"
+)
+_COUNT_DAY = (
+    f"INSERT INTO day VALUES (?, {_MARKS}, ?) ON CONFLICT (at, {_KEYS}) DO UPDATE SET times = times + excluded.times"  # noqa: S608
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Which stretch of the log a part holds."""
+
+    first: int
+    next: int
+    # Milliseconds; None while it is empty.
+    since: int | None
+    until: int | None
+    # Nothing is added any more.
+    closed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sought:
+    """One question as a part is asked it."""
+
+    # For the full-text index; empty for every entry.
+    match: str = ""
+    # Milliseconds, half-open.
+    since: int | None = None
+    until: int | None = None
+    # Only places before this one.
+    before: int | None = None
+    # When the answer is no use any more, by the monotonic clock.
+    deadline: float = float("inf")
+
+
+class Part:
+    """One file; several threads may read at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        self._closed: Extent | None = None
+
+    @classmethod
+    def create(cls, folder: Path, first: int) -> Self | None:
+        """A new file, whole from the moment it has its name; None if somebody else was there before."""
+        path = folder / f"{first:016d}.db"
+        draft = folder / f".{first:016d}-{secrets.token_hex(8)}"
+        try:
+            with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.executescript(f"BEGIN; {schema.TABLES} PRAGMA user_version={schema.VERSION}; COMMIT")
+                connection.execute("INSERT INTO extent (one, first, next) VALUES (1, ?, ?)", (first, first))
+            os.link(draft, path)
+        except FileExistsError:
+            return None
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable from error
+        finally:
+            for left in (draft, Path(f"{draft}-wal"), Path(f"{draft}-shm")):
+                left.unlink(missing_ok=True)
+        return cls(path)
+
+    @property
+    def first(self) -> int:
+        """Place of its first entry, by its name."""
+        return int(self.path.stem)
+
+    def size(self) -> int:
+        """What its files take on the disk."""
+        files = (self.path, Path(f"{self.path}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def fits(self) -> bool:
+        """Whether it has the shape of this version."""
+        with self.reading() as connection:
+            return bool(connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION)
+
+    def extent(self) -> Extent:
+        """What it holds now."""
+        if self._closed:
+            return self._closed
+        with self.reading() as connection:
+            first, after, since, until, closed = connection.execute(
+                "SELECT first, next, since, until, closed FROM extent"
+            ).fetchone()
+        found = Extent(first=first, next=after, since=since, until=until, closed=bool(closed))
+        if found.closed:
+            self._closed = found
+        return found
+
+    def add(self, entries: Sequence[Indexed], *, close: bool) -> bool:
+        """Put consecutive entries in and move the position with them; False if somebody else was there before."""
+        start = entries[0].row.index if entries else None
+        times = [stamp(entry.row.at) for entry in entries]
+        with self.writing() as connection:
+            if start is not None:
+                moved = connection.execute(
+                    "UPDATE extent SET next = ?, since = min(ifnull(since, ?), ?), until = max(ifnull(until, ?), ?) "
+                    "WHERE next = ? AND NOT closed",
+                    (start + len(entries), min(times), min(times), max(times), max(times), start),
+                ).rowcount
+                if not moved:
+                    return False
+                self._insert(connection, entries)
+            if close:
+                connection.execute("UPDATE extent SET closed = 1")
+        return True
+
+    def settle(self) -> None:
+        """Make the full-text index of a part that is closed one piece: it is never written again."""
+        with self.writing() as connection:
+            connection.execute("INSERT INTO word(word) VALUES ('optimize')")
+            connection.execute("ANALYZE")
+
+    def search(self, sought: Sought, limit: int, *, subject: str = "") -> list[Row]:
+        """The newest rows that match; with ``subject`` only what happened about that one."""
+        source, conditions, values = self._conditions(sought, "entry")
+        if subject:
+            conditions += ["subject = ?", "outcome != ?"]
+            values += [subject, Outcome.INTENDED.value]
+        columns = ", ".join(f"entry.{name}" for name in _ENTRY)
+        statement = f"SELECT {columns} FROM {source} {_where(conditions)} ORDER BY {_order(sought)} LIMIT ?"  # noqa: S608
+        with self.reading(sought.deadline) as connection:
+            return [_row(found) for found in connection.execute(statement, [*values, limit])]
+
+    def facts(self, sought: Sought, limit: int) -> tuple[list[tuple[int, ...]], Mapping[int, str]]:
+        """Time and codes of the newest hits, and what the codes stand for."""
+        source, conditions, values = self._conditions(sought, "fact")
+        columns = ", ".join(("fact.at", *schema.FACTS))
+        statement = f"SELECT {columns} FROM {source} {_where(conditions)} ORDER BY {_order(sought)} LIMIT ?"  # noqa: S608
+        with self.reading(sought.deadline) as connection:
+            found = connection.execute(statement, [*values, limit]).fetchall()
+            wanted = sorted({code for row in found for code in row[1:]})
+            texts: dict[int, str] = {}
+            for begin in range(0, len(wanted), 500):
+                some = wanted[begin : begin + 500]
+                marks = ",".join("?" * len(some))
+                texts.update(connection.execute(f"SELECT id, text FROM code WHERE id IN ({marks})", some).fetchall())  # noqa: S608
+        return found, texts
+
+    def following(self, sought: Sought, place: int, limit: int) -> list[Row]:
+        """The first rows after a place that match, oldest first."""
+        columns = ", ".join(f"entry.{name}" for name in _ENTRY)
+        statement = (
+            f"SELECT {columns} FROM word CROSS JOIN entry ON entry.place = word.rowid "  # noqa: S608
+            "WHERE word MATCH ? AND word.rowid > ? ORDER BY word.rowid LIMIT ?"
+        )
+        with self.reading(sought.deadline) as connection:
+            return [_row(found) for found in connection.execute(statement, (sought.match, place, limit))]
+
+    def refusals(self, sought: Sought, limit: int) -> list[tuple[str, str, str, str]]:
+        """Object, network, reason and subject of the newest hits."""
+        source, conditions, values = self._conditions(sought, "entry")
+        statement = (
+            f"SELECT object, zone, reason, subject FROM {source} {_where(conditions)} "  # noqa: S608
+            f"ORDER BY {_order(sought)} LIMIT ?"
+        )
+        with self.reading(sought.deadline) as connection:
+            return connection.execute(statement, [*values, limit]).fetchall()
+
+    def counters(
+        self, table: str, since: int, until: int, by: Sequence[str], where: Mapping[str, str]
+    ) -> list[tuple[Any, ...]]:
+        """Sums of the counters ``hour`` or ``day`` in a half-open span, by time and the fields named."""
+        given = "".join(f" AND {name} = ?" for name in where)
+        columns = ", ".join(("at", *by))
+        statement = (
+            f"SELECT {columns}, sum(times) FROM {table} WHERE at >= ? AND at < ?{given} "  # noqa: S608
+            f"GROUP BY {columns}"
+        )
+        with self.reading() as connection:
+            return connection.execute(statement, [since, until, *where.values()]).fetchall()
+
+    def namesakes(self, token: bytes, limit: int) -> list[str]:
+        """Who is found under a name token."""
+        with self.reading() as connection:
+            found = connection.execute("SELECT subject FROM namesake WHERE token = ? LIMIT ?", (token, limit))
+            return [subject for (subject,) in found]
+
+    def forget(self, subject: str, mark: str) -> None:
+        """Take every name and every sealed word of one person out, of the file too; ``mark`` finds their entries."""
+        with self.writing() as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("DELETE FROM namesake WHERE subject = ?", (subject,))
+            found = connection.execute(
+                "SELECT place, sealed FROM word CROSS JOIN entry ON place = word.rowid "
+                "WHERE word MATCH ? AND subject = ? AND sealed != ''",
+                (mark, subject),
+            ).fetchall()
+            if not found:
+                return
+            gone = [(place, sealed) for place, sealed in found]
+            connection.executemany("INSERT INTO word(word, rowid, marks) VALUES ('delete', ?, ?)", gone)
+            # The index counts its rows, and one of them was counted out.
+            connection.executemany("INSERT INTO word(rowid, marks) VALUES (?, '')", [(place,) for place, _ in gone])
+            connection.executemany("UPDATE entry SET sealed = '' WHERE place = ?", [(place,) for place, _ in gone])
+            # Until its pieces are joined, the words lie in the old ones.
+            connection.execute("INSERT INTO word(word) VALUES ('optimize')")
+        with suppress(sqlite3.OperationalError), closing(self._open()) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def everything(self) -> Iterator[tuple[Row, str]]:
+        """All rows with their sealed words, for comparing."""
+        with self.reading() as connection:
+            columns = ", ".join((*_ENTRY, "sealed"))
+            for *found, sealed in connection.execute(f"SELECT {columns} FROM entry ORDER BY place"):  # noqa: S608
+                yield _row(found), sealed
+
+    def names(self) -> list[tuple[bytes, str]]:
+        """All name tokens, for comparing."""
+        with self.reading() as connection:
+            return connection.execute("SELECT token, subject FROM namesake").fetchall()
+
+    def check(self) -> None:
+        """Read every page.
+
+        Raises:
+            IndexDamaged: something is not as SQLite wrote it.
+        """
+        with self.reading() as connection:
+            [answer] = connection.execute("PRAGMA quick_check(1)").fetchone()
+            connection.execute("SELECT count(*) FROM word WHERE word MATCH 'none'").fetchone()
+        if answer != "ok":
+            raise IndexDamaged(first=self.first)
+
+    def close(self) -> None:
+        """Give idle connections back."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def reading(self, deadline: float = float("inf")) -> Iterator[sqlite3.Connection]:
+        """A connection that writes nothing.
+
+        Raises:
+            SearchTooLong: the deadline has passed.
+            IndexDamaged: the file is not what SQLite wrote.
+            DatabaseUnavailable: the file did not answer.
+        """
+        with self._translating(deadline):
+            with self._guard:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = self._open()
+                connection.execute("PRAGMA query_only=ON")
+            try:
+                if deadline != float("inf"):
+                    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            connection.set_progress_handler(None, 0)
+            with self._guard:
+                if len(self._idle) < _MOST_IDLE:
+                    self._idle.append(connection)
+                    return
+            connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; raises as ``reading``."""
+        with self._translating(float("inf")), closing(self._open()) as connection:
+            connection.execute(f"PRAGMA cache_size=-{_WRITER_CACHE_KIB}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def _translating(self, deadline: float) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise SearchTooLong from error
+            raise DatabaseUnavailable from error
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged(first=self.first) from error
+
+    def _open(self) -> sqlite3.Connection:
+        # Without "rwc" a file that retention has dropped would come back empty.
+        address = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(
+            address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+        )
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        return connection
+
+    def _insert(self, connection: sqlite3.Connection, entries: Sequence[Indexed]) -> None:
+        rows = [entry.row for entry in entries]
+        words = [(e.row.index, f"{e.marks} {e.sealed}") for e in entries]
+        connection.executemany(_INSERT_ENTRY, [(*_values(e.row), e.sealed) for e in entries])
+        connection.executemany("INSERT INTO word(rowid, marks) VALUES (?, ?)", words)
+        facts = [(row.index, stamp(row.at), [_field(row, name) for name in schema.FACTS]) for row in rows]
+        codes = _codes(connection, {text for _, _, texts in facts for text in texts})
+        connection.executemany(
+            _INSERT_FACT, [(place, at, *(codes[text] for text in texts)) for place, at, texts in facts]
+        )
+        names = {(token, entry.row.subject) for entry in entries for token in entry.names}
+        connection.executemany("INSERT OR IGNORE INTO namesake VALUES (?, ?)", sorted(names))
+        _count(connection, rows)
+
+    def _conditions(self, sought: Sought, table: str) -> tuple[str, list[str], list[Any]]:
+        places, values = self._places(sought)
+        if sought.match:
+            source = f"word CROSS JOIN {table} ON {table}.place = word.rowid"
+            conditions = ["word MATCH ?", *(f"word.rowid {condition}" for condition in places)]
+            values.insert(0, sought.match)
+        else:
+            source, conditions = table, [f"{table}.place {condition}" for condition in places]
+        for sign, bound in ((">=", sought.since), ("<", sought.until)):
+            if bound is not None:
+                conditions.append(f"{table}.at {sign} ?")
+                values.append(bound)
+        return source, conditions, values
+
+    def _places(self, sought: Sought) -> tuple[list[str], list[Any]]:
+        """A span of time as a span of places, wide enough for entries that came out of their order."""
+        conditions, values = [], []
+        if sought.before is not None:
+            conditions, values = ["< ?"], [sought.before]
+        extent = self.extent()
+        inside = (sought.since is not None and (extent.since or 0) < sought.since) or (
+            sought.until is not None and (extent.until or 0) >= sought.until
+        )
+        if inside:
+            since = 0 if sought.since is None else sought.since - sought.since % HOUR
+            until = (extent.until or 0) + 1 if sought.until is None else sought.until
+            with self.reading(sought.deadline) as connection:
+                first, last = connection.execute(
+                    "SELECT ifnull(min(first), 0), ifnull(max(last), -1) FROM hour WHERE at >= ? AND at < ?",
+                    (since, until),
+                ).fetchone()
+            conditions += [">= ?", "<= ?"]
+            values += [first, last]
+        return conditions, values
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _order(sought: Sought) -> str:
+    return "word.rowid DESC" if sought.match else "place DESC"
+
+
+def _codes(connection: sqlite3.Connection, texts: Iterable[str]) -> dict[str, int]:
+    wanted = sorted(texts)
+    connection.executemany("INSERT OR IGNORE INTO code (text) VALUES (?)", [(text,) for text in wanted])
+    codes: dict[str, int] = {}
+    for begin in range(0, len(wanted), 500):
+        some = wanted[begin : begin + 500]
+        marks = ",".join("?" * len(some))
+        codes.update(connection.execute(f"SELECT text, id FROM code WHERE text IN ({marks})", some).fetchall())  # noqa: S608
+    return codes
+
+
+def _count(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    hours: dict[tuple[Any, ...], list[int]] = {}
+    days: Counter[tuple[Any, ...]] = Counter()
+    for row in rows:
+        at, told = stamp(row.at), tuple(_field(row, name) for name in schema.COUNTED)
+        days[(at - at % _DAY, *told)] += 1
+        found = hours.setdefault((at - at % HOUR, *told), [0, row.index, row.index])
+        found[0] += 1
+        found[2] = row.index
+    connection.executemany(_COUNT_HOUR, [(*key, *found) for key, found in hours.items()])
+    connection.executemany(_COUNT_DAY, [(*key, times) for key, times in days.items()])
+
+
+def _field(row: Row, name: str) -> str:
+    if name == "to_zone":
+        return str(row.attributes.get("to_zone", ""))
+    return str(getattr(row, name))
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    attributes = json.dumps(dict(row.attributes), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    texts = (getattr(row, name) for name in schema.TEXTS)
+    return row.index, stamp(row.at), row.type, row.outcome.value, *texts, attributes
+
+
+def _row(found: Sequence[Any]) -> Row:
+    given = dict(zip(_ENTRY, found, strict=True))
+    given.pop("reason")
+    place, at, attributes = given.pop("place"), given.pop("at"), given.pop("attributes")
+    outcome = Outcome(given.pop("outcome"))
+    return Row(index=place, at=unstamp(at), outcome=outcome, attributes=json.loads(attributes), **given)
