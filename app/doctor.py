@@ -175,6 +175,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _outbox(role, told)
         if "witness_quorum" in told:
             yield _quorum(told)
+        if "stamp_failing" in told:
+            yield _stamps(told)
         if "reader_seccomp" in told:
             yield _reading(told)
 
@@ -203,6 +205,14 @@ def _quorum(told: Mapping[str, int]) -> Finding:
     met, behind = bool(told["witness_quorum"]), told.get("witness_behind", 0)
     says = "enough of them cosign" if met else "too few of them cosign: see the page of witnesses of the audit console"
     return Finding("witnesses", met, f"{says}; {behind} entries are not witnessed")
+
+
+def _stamps(told: Mapping[str, int]) -> Finding:
+    age = told.get("stamp_age_seconds")
+    says = "nothing has been stamped yet" if age is None else f"the last one is {age // 60} minutes old"
+    if told["stamp_failing"]:
+        says += "; none can be had now: see the page of time-stamps of the audit console"
+    return Finding("time-stamps", good=not told["stamp_failing"], says=says)
 
 
 def _outbox(role: str, told: Mapping[str, int]) -> Finding:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the record."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,18 @@ class AuditSettings:
     # Root certificates of witnesses' https addresses; those of the machine if left out.
     witness_roots: Path | None = None
 
+    # Address of a time-stamping authority (RFC 3161), http or https, that stamps this log's checkpoints. Without it the
+    # record proves order and content, and its times rest on the site's own clock and its witnesses'.
+    time_stamp_url: str = ""
+    # PEM file of the roots to which the authority's signing certificate must lead; needed with `time_stamp_url`.
+    time_stamp_roots: Path | None = None
+    # How often checkpoints are stamped while entries arrive.
+    time_stamp_interval: timedelta = timedelta(hours=1)
+    # Object identifier of the policy under which stamps are asked for; the authority's own choice if left out.
+    time_stamp_policy: str = ""
+    # Root certificates of the authority's https address; those of the machine if left out.
+    time_stamp_tls_roots: Path | None = None
+
     def __post_init__(self) -> None:
         if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):
             raise ValueError("log must be one part of a path: letters, digits, dash, dot")
@@ -36,3 +51,11 @@ class AuditSettings:
             raise ValueError("witness_interval must be between one second and one hour")
         if self.officer_assurance not in (1, 2, 3):
             raise ValueError("officer_assurance must be 1, 2 or 3")
+        if self.time_stamp_url and not self.time_stamp_url.startswith(("http://", "https://")):
+            raise ValueError("time_stamp_url must be an http or https address")
+        if self.time_stamp_url and self.time_stamp_roots is None:
+            raise ValueError("time_stamp_roots must name the roots by which the time-stamping authority is known")
+        if not timedelta(minutes=1) <= self.time_stamp_interval <= timedelta(days=7):
+            raise ValueError("time_stamp_interval must be between one minute and seven days")
+        if self.time_stamp_policy and not _OID.fullmatch(self.time_stamp_policy):
+            raise ValueError("time_stamp_policy must be an object identifier such as 1.2.3.4")

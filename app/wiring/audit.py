@@ -8,26 +8,30 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography import x509
 from flask import Flask
 
 from audit import service
 from audit.config import AuditSettings
 from audit.console import Console
 from audit.indexer import Indexer
-from audit.merkle import CosignerKey, LogKey
+from audit.merkle import CosignerKey, LogKey, VerifierKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
+from audit.reader import LogReader
 from audit.seals import Seals, SealStore
 from audit.service import Witnesses, create_log, run_log
+from audit.stamps import Authority, Stamper, StampStore
 from audit.watch import Duty, Stopped, Watch
-from audit.web import TRANSLATIONS, Pages, blueprint, public, reading, witnessing
+from audit.web import TRANSLATIONS, Pages, blueprint, public, reading, stamping, witnessing
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.calls import PairSecrets
-from core.config import secret
+from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import replace, write_secret
 
+_STAMP_ROUND = timedelta(minutes=1)
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
 
 
@@ -84,13 +88,18 @@ def serve_watch(context: Context, path: Path) -> None:
 def duties(context: Context) -> list[Duty]:
     """What the record does again and again."""
     opened = _reading(context)
-    return [
+    given = [
         Duty(
             name="index",
             every=timedelta(milliseconds=250),
             act=lambda stopped: _index(opened.indexer, stopped),
         ),
     ]
+    if (stamps := _stamps(context)) is not None:
+        stamping_round = stamper(context, stamps)
+        # Whether it is time is for the round to say: after a failure the next try comes soon.
+        given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: stamping_round.round()))
+    return given
 
 
 def application(context: Context) -> Flask:
@@ -117,10 +126,12 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
     )
+    stamps = _stamps(context)
     parts: list[Pages] = [
         reading(console, assurance=assurance),
         public(console),
         witnessing(console, witness=witness, assurance=assurance),
+        stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
     ]
     return context.flask(
         "audit",
@@ -128,7 +139,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(guard, parts)],
         translations=[TRANSLATIONS],
         ready=console.ready,
-        standing=console.standing,
+        standing=lambda: {**console.standing(), **_stamped(context, stamps)},
     )
 
 
@@ -140,6 +151,54 @@ def _reading(context: Context) -> Reading:
 
 def _index(indexer: Indexer, stopped: Stopped) -> None:
     indexer.catch_up(stopped=lambda: bool(stopped))
+
+
+def _stamps(context: Context) -> StampStore | None:
+    """The tokens; None where no authority is asked."""
+    if not context.settings("audit", AuditSettings).time_stamp_url:
+        return None
+    return StampStore.open(context.site.folder("audit") / "stamps.db")
+
+
+def _stamped(context: Context, stamps: StampStore | None) -> dict[str, int]:
+    """What a probe tells of the stamps: whether they fail, and how old the last one is."""
+    if stamps is None:
+        return {}
+    last, failing = stamps.last(), stamps.outage() is not None
+    age = {} if last is None else {"stamp_age_seconds": max(0, int((context.clock.now() - last.kept).total_seconds()))}
+    return {"stamp_failing": int(failing), **age}
+
+
+def stamper(context: Context, stamps: StampStore) -> Stamper:
+    """Asks the authority of the settings about the record's newest checkpoint.
+
+    Raises:
+        ConfigurationError: the roots by which the authority is known cannot be read.
+    """
+    settings = context.settings("audit", AuditSettings)
+    authority = Authority(settings.time_stamp_url, authorities=settings.time_stamp_tls_roots)
+    second = context.site.public / "log-mldsa44.vkey"
+    return Stamper(
+        log=LogReader(context.site.folder("audit") / "log", context.log_key),
+        store=stamps,
+        ask=authority.ask,
+        roots=_time_stamp_roots(settings),
+        interval=settings.time_stamp_interval,
+        policy=settings.time_stamp_policy,
+        dated_by=VerifierKey.parse(second.read_text("utf-8")) if second.exists() else None,
+        recorder=context.recorder("audit"),
+        clock=context.clock,
+    )
+
+
+def _time_stamp_roots(settings: AuditSettings) -> list[x509.Certificate]:
+    path = settings.time_stamp_roots
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes()) if path else []
+    except OSError as error:
+        raise ConfigurationError(where="audit.time_stamp_roots", why=error.strerror or "unreadable") from error
+    except ValueError as error:
+        raise ConfigurationError(where="audit.time_stamp_roots", why="there is no certificate in it") from error
 
 
 def log_key(context: Context) -> LogKey:

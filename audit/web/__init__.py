@@ -9,6 +9,7 @@
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
 | anybody               | the checkpoint that our witnesses have cosigned                       |
 | anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
+| officers              | the time-stamps over the record, and each token                       |
 | logs of others        | ask this site to witness them, as in C2SP tlog-witness                |
 """
 
@@ -17,4 +18,5 @@ from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .public import public as public
 from .reading import reading as reading
+from .stamping import stamping as stamping
 from .witnessing import witnessing as witnessing

@@ -18,8 +18,9 @@ from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens
+from audit.stamps import StampStore
 from audit.store import IndexStore
-from audit.web import TRANSLATIONS, blueprint, public, reading, witnessing
+from audit.web import TRANSLATIONS, blueprint, public, reading, stamping, witnessing
 from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
@@ -77,6 +78,7 @@ class ConsoleFake:
             recorder=self.log,
             clock=self.clock,
         )
+        self.stamps = StampStore.open(folder / "stamps.db")
         self.reader = Reader(subject=OFFICER, session="s-officer", zone="management", decision="d-officer")
         self.app = self._app(folder, assurance)
 
@@ -167,6 +169,7 @@ class ConsoleFake:
                         reading(self.console, assurance=assurance),
                         public(self.console),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
+                        stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
                     ],
                 )
             ],
