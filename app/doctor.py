@@ -11,15 +11,16 @@ from pathlib import Path
 from cryptography import x509
 
 from audit.reader import LogReader
-from audit.verify import verify_folder
+from audit.verify import verify
 from audit.watch import Standing
 from core.calls import Peer
 from core.errors import TallygateError
-from core.site import PORTALS, ROLES, SiteSettings
+from core.site import PORTALS, ROLES
 
 from . import birth, settings
 from .context import Context
 from .users import Users
+from .wiring import audit
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
@@ -236,13 +237,9 @@ def _reading(told: Mapping[str, int]) -> Finding:
 
 
 def _log(context: Context) -> Iterator[Finding]:
-    report = verify_folder(_log_folder(context.site), context.log_key)
+    report = verify(audit.tiles(context).get, context.log_key)
     yield Finding("log", good=True, says=f"every tile and leaf of {report.size} entries agrees with the signed tree")
 
 
 def _reader(context: Context) -> LogReader:
-    return LogReader(_log_folder(context.site), context.log_key)
-
-
-def _log_folder(site: SiteSettings) -> Path:
-    return site.folder("audit") / "log"
+    return LogReader(audit.tiles(context), context.log_key)

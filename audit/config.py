@@ -16,6 +16,17 @@ class AuditSettings:
     # Last part of the log's name: its origin is "<site.domain>/<log>". A log that replaces another gets a new one;
     # entries never move from log to log.
     log: str = "log"
+    # Object storage for the log's public part, tiles, entry bundles and checkpoints: "s3://BUCKET/PREFIX". Left out,
+    # they lie in the log's folder. Write-ahead file, lock, staging and commit always stay on the log's own disk. To be
+    # set before the birth of the site: nothing is moved.
+    tiles: str = ""
+    # Address of an S3-compatible server, when it is not Amazon's: "https://objects.example".
+    tiles_endpoint: str = ""
+    tiles_region: str = "us-east-1"
+    # File with the access key as IDENTIFIER:SECRET, readable by the audit role alone.
+    tiles_credentials: Path | None = None
+    # Root certificates of the server's address; those of the machine if left out.
+    tiles_roots: Path | None = None
     # Longest time between a sequenced entry and the checkpoint that covers it.
     publish: timedelta = timedelta(milliseconds=250)
     # Lowest assurance, 1 to 3, with which a security officer reads the record.
@@ -45,6 +56,8 @@ class AuditSettings:
     def __post_init__(self) -> None:
         if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):
             raise ValueError("log must be one part of a path: letters, digits, dash, dot")
+        if bool(self.tiles) != bool(self.tiles_credentials) or (self.tiles and not self.tiles.startswith("s3://")):
+            raise ValueError("tiles must be s3://BUCKET/PREFIX, and tiles_credentials must name a file")
         if not timedelta(milliseconds=50) <= self.publish <= timedelta(seconds=1):
             raise ValueError("publish must be between 50 ms and one second")
         if not timedelta(seconds=1) <= self.witness_interval <= timedelta(hours=1):

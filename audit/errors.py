@@ -3,6 +3,7 @@
 
 Unavailable
 ├── RecordUnavailable   the log gave no receipt: the act must not happen
+├── TilesUnavailable    the storage of tiles does not answer; what was to be read or put there is tried again
 └── FeedStale           a follower has heard nothing for too long: it denies
 Invalid
 ├── BadEvent            an event the log does not take
@@ -28,6 +29,13 @@ class RecordUnavailable(Unavailable):
 
     code = "record_unavailable"
     message = N_("Access cannot be recorded at the moment, so nothing was done. Please try again shortly.")
+
+
+class TilesUnavailable(Unavailable):
+    """The store of tiles and checkpoints gave no answer that settles anything."""
+
+    code = "tiles_unavailable"
+    message = N_("The storage of the record does not answer at the moment. Please try again shortly.")
 
 
 class FeedStale(Unavailable):

@@ -43,6 +43,8 @@ KINDS: dict[str, Kind] = {
     "log.witnesses.back": Kind(6002, 99, Retention.TRUST, N_("Enough witnesses cosign the log again")),
     "log.stamped": Kind(6002, 99, Retention.TRUST, N_("Log time-stamped")),
     "log.stamp.failed": Kind(6002, 99, Retention.TRUST, N_("Log could not be time-stamped")),
+    "log.storage.lost": Kind(6002, 99, Retention.TRUST, N_("The storage of tiles does not answer")),
+    "log.storage.back": Kind(6002, 99, Retention.TRUST, N_("The storage of tiles answers again")),
     "audit.searched": Kind(6003, 2, Retention.ACCESS, N_("Officer searched the record")),
     "audit.opened": Kind(6003, 2, Retention.ACCESS, N_("Officer opened an entry")),
     "audit.evidence.made": Kind(6003, 2, Retention.TRUST, N_("Evidence file made")),

@@ -8,6 +8,7 @@ from typing import Self
 
 from core.config import secret
 
+from .blobs import BlobStore
 from .errors import Erased
 from .indexer import Indexer
 from .merkle.tiles import bundle_path, tile_path
@@ -96,14 +97,16 @@ class Reading:
     indexer: Indexer
 
     @classmethod
-    def open(cls, folder: Path, *, log_key: str) -> Self:
-        """Open log, seals and index; an index of another version is thrown away.
+    def open(cls, folder: Path, *, log_key: str, blobs: BlobStore | None = None) -> Self:
+        """Open log, seals and index; an index of another version is thrown away. ``blobs`` holds the log's public part.
 
         Raises:
             ConfigurationError: the key of the index is missing or readable by others.
         """
         names = NameTokens(secret(folder / INDEX_KEY))
-        log = PublishedLog(reader=LogReader(folder / "log", log_key), seals=Seals(SealStore.open(folder / "seals.db")))
+        log = PublishedLog(
+            reader=LogReader(blobs or folder / "log", log_key), seals=Seals(SealStore.open(folder / "seals.db"))
+        )
         for old in folder.glob(_ONE_FILE):
             old.unlink(missing_ok=True)
         index = IndexStore.open(folder / INDEX)

@@ -8,7 +8,8 @@ checked against the signed root before it is.
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import BadEvent, LogDamaged, NoSuchEntry, ProofRefused
+from .blobs import BlobStore, DiskBlobs
+from .errors import BadEvent, LogDamaged, NoSuchEntry, ProofRefused, TilesUnavailable
 from .merkle import Checkpoint, VerifierKey, leaf_hash, root_hash, verify_consistency, verify_inclusion
 from .merkle.hashing import HASH_SIZE
 from .merkle.proofs import consistency_proof, inclusion_proof, range_hash
@@ -22,10 +23,13 @@ _LEVEL_BITS = 8
 
 
 class LogReader:
-    """One log folder, pinned by the log's verifier key."""
+    """One log, in a folder or wherever else its public part lies, pinned by the log's verifier key.
 
-    def __init__(self, folder: Path, vkey: str) -> None:
-        self._folder = folder
+    Where the store may be out of reach, every verb may raise ``TilesUnavailable``.
+    """
+
+    def __init__(self, where: BlobStore | Path, vkey: str) -> None:
+        self._blobs = DiskBlobs(where) if isinstance(where, Path) else where
         self._key = VerifierKey.parse(vkey)
 
     def note(self) -> str:
@@ -48,9 +52,10 @@ class LogReader:
         None if there is none, or none that fits the published log.
         """
         try:
-            note = (self._folder / WITNESSED).read_text("utf-8")
-            return note if self.opened(note).size <= self.size() else None
-        except (OSError, UnicodeDecodeError, LogDamaged):
+            raw = self._blobs.get(WITNESSED)
+            note = raw.decode() if raw is not None else None
+            return note if note is not None and self.opened(note).size <= self.size() else None
+        except (OSError, UnicodeDecodeError, LogDamaged, TilesUnavailable):
             # What is cosigned can be asked for again; the log itself is whole without it.
             return None
 
@@ -161,10 +166,7 @@ class LogReader:
         """The stored bytes of one tile or bundle by its path; None if it is not there or no such path."""
         if not is_tile_path(path):
             return None
-        try:
-            return (self._folder / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return self._blobs.get(path)
 
     def _stored(self, path: str, whole: str, index: int) -> bytes:
         """The partial tile, or the full one that replaced it."""
@@ -173,9 +175,12 @@ class LogReader:
 
     def _read(self, path: str, index: int) -> bytes:
         try:
-            return (self._folder / path).read_bytes()
+            found = self._blobs.get(path)
         except OSError as error:
             raise LogDamaged(index=index, why=f"{path} cannot be read") from error
+        if found is None:
+            raise LogDamaged(index=index, why=f"{path} cannot be read")
+        return found
 
     def _nodes(self, size: int) -> Callable[[int, int], bytes]:
         """Hashes of complete subtrees, from the tiles of a log of this size."""

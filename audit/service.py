@@ -16,6 +16,7 @@ from core.calls import PairSecrets
 from core.clock import Clock
 from core.errors import TallygateError
 
+from .blobs import BlobStore, DiskBlobs
 from .errors import RecordUnavailable
 from .merkle import LogKey
 from .models import Event, Outcome, Receipt, Wait
@@ -23,7 +24,7 @@ from .models_codec import decode_event, encode_event, new_key
 from .reader import WITNESSED, LogReader
 from .seals import Seals, SealStore
 from .witness import STATUS, Cosigning, Policy, Rounds, WitnessClient
-from .writer import Disk, Log, serve
+from .writer import Log, serve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +36,14 @@ class Witnesses:
     authorities: Path | None = None
 
 
-def create_log(folder: Path, *, key: LogKey, seals: Seals, clock: Clock) -> Receipt:
-    """Begin a log: its folder, the empty checkpoint, and entry 0, published.
+def create_log(folder: Path, *, key: LogKey, seals: Seals, clock: Clock, blobs: BlobStore | None = None) -> Receipt:
+    """Begin a log: its folder, the empty checkpoint, and entry 0, published; ``blobs`` holds its public part.
 
     Raises:
         LogExists: there is one, even if its birth died before entry 0.
     """
-    Log.create(folder, key=key, clock=clock)
-    with closing(Log.open(folder, key=key, seals=seals, clock=clock)) as log:
+    Log.create(folder, key=key, clock=clock, blobs=blobs)
+    with closing(Log.open(folder, key=key, seals=seals, clock=clock, blobs=blobs)) as log:
         first = Event(
             key=new_key(),
             type="log.created",
@@ -88,13 +89,15 @@ class LocalRecorder:
 
 
 @contextmanager
-def local_recorder(folder: Path, *, key: LogKey, seals: Seals, clock: Clock) -> Iterator[LocalRecorder]:
+def local_recorder(
+    folder: Path, *, key: LogKey, seals: Seals, clock: Clock, blobs: BlobStore | None = None
+) -> Iterator[LocalRecorder]:
     """Own the log for a while, as at the birth of a site; everything is published at the end.
 
     Raises:
         LogInUse: the log's process is running.
     """
-    with closing(Log.open(folder, key=key, seals=seals, clock=clock)) as log:
+    with closing(Log.open(folder, key=key, seals=seals, clock=clock, blobs=blobs)) as log:
         yield LocalRecorder(log)
         log.integrate()
 
@@ -109,6 +112,7 @@ def run_log(
     clock: Clock,
     publish: timedelta = timedelta(milliseconds=250),
     witnesses: Witnesses | None = None,
+    blobs: BlobStore | None = None,
 ) -> None:
     """The log's process: own the folder and serve its socket until SIGTERM or SIGINT.
 
@@ -116,26 +120,27 @@ def run_log(
         LogInUse: another process owns the folder.
         LogDamaged: what is stored contradicts what was acknowledged.
         OSError: a write failed; the process ends so that its successor finds out what is on disk.
+        TilesUnavailable: the store of tiles does not answer at the start.
     """
-    store = SealStore.open(seal_keys, upgrade=True)
-    with closing(store), closing(Log.open(folder, key=key, seals=Seals(store), clock=clock)) as log:
-        rounds = rounds_of(log, folder, witnesses, clock) if witnesses else None
+    store, blobs = SealStore.open(seal_keys, upgrade=True), blobs or DiskBlobs(folder)
+    with closing(store), closing(Log.open(folder, key=key, seals=Seals(store), clock=clock, blobs=blobs)) as log:
+        rounds = rounds_of(log, folder, witnesses, clock, blobs=blobs) if witnesses else None
         uvloop.run(_until_told(log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds))
 
 
-def rounds_of(log: Log, folder: Path, witnesses: Witnesses, clock: Clock) -> Rounds:
+def rounds_of(log: Log, folder: Path, witnesses: Witnesses, clock: Clock, *, blobs: BlobStore | None = None) -> Rounds:
     """Whom to ask about this log, and where the answers go."""
-    disk, kept, status = Disk(), folder / WITNESSED, folder / "private" / STATUS
+    blobs, status = blobs or DiskBlobs(folder), folder / "private" / STATUS
     urls = {witness.url for witness in witnesses.policy.witnesses.values() if witness.url}
     cosigning = Cosigning(
         policy=witnesses.policy,
         key=log.key.vkey,
-        log=LogReader(folder, str(log.key.vkey)),
+        log=LogReader(blobs, str(log.key.vkey)),
         addresses={url: WitnessClient(url, authorities=witnesses.authorities) for url in sorted(urls)},
-        keep=lambda note: disk.put(kept, note),
+        keep=lambda note: blobs.replace(WITNESSED, note),
         tell=lambda said: _replace(status, said),
         clock=clock,
-        kept=kept.read_bytes() if kept.exists() else b"",
+        kept=blobs.get(WITNESSED) or b"",
     )
     return Rounds(cosigning, interval=witnesses.interval.total_seconds())
 

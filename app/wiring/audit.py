@@ -12,6 +12,7 @@ from cryptography import x509
 from flask import Flask
 
 from audit import service
+from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
 from audit.config import AuditSettings
 from audit.console import Console
 from audit.indexer import Indexer
@@ -29,7 +30,7 @@ from core.calls import PairSecrets
 from core.config import ConfigurationError, secret
 
 from ..context import Context
-from ..files import replace, write_secret
+from ..files import private_text, replace, write_secret
 
 _STAMP_ROUND = timedelta(minutes=1)
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
@@ -41,7 +42,7 @@ def found(context: Context) -> None:
     _make_missing(folder, ("log.key", "log-mldsa44.key"))
     key = log_key(context)
     with closing(SealStore.open(folder / "seals.db", upgrade=True)) as store:
-        create_log(folder / "log", key=key, seals=Seals(store), clock=context.clock)
+        create_log(folder / "log", key=key, seals=Seals(store), clock=context.clock, blobs=tiles(context))
     replace(context.site.public / "log.vkey", f"{key.vkey}\n".encode())
     replace(context.site.public / "log-mldsa44.vkey", f"{key.mldsa_vkey}\n".encode())
     # For other sites' policy files: by these keys they know our cosignatures.
@@ -56,7 +57,7 @@ def local_recorder(context: Context) -> Iterator[Recorder]:
     with (
         closing(SealStore.open(folder / "seals.db", upgrade=True)) as store,
         service.local_recorder(
-            folder / "log", key=log_key(context), seals=Seals(store), clock=context.clock
+            folder / "log", key=log_key(context), seals=Seals(store), clock=context.clock, blobs=tiles(context)
         ) as recorder,
     ):
         yield recorder
@@ -74,6 +75,7 @@ def serve_log(context: Context) -> None:
         clock=context.clock,
         publish=settings.publish,
         witnesses=_witnesses(context),
+        blobs=tiles(context),
     )
 
 
@@ -146,7 +148,7 @@ def application(context: Context) -> Flask:
 def _reading(context: Context) -> Reading:
     folder = context.site.folder("audit")
     _make_missing(folder, [INDEX_KEY])
-    return Reading.open(folder, log_key=context.log_key)
+    return Reading.open(folder, log_key=context.log_key, blobs=tiles(context))
 
 
 def _index(indexer: Indexer, stopped: Stopped) -> None:
@@ -206,6 +208,28 @@ def log_key(context: Context) -> LogKey:
     folder = context.site.folder("audit")
     origin = f"{context.site.domain}/{context.settings('audit', AuditSettings).log}"
     return LogKey(origin, seed=secret(folder / "log.key"), mldsa_seed=secret(folder / "log-mldsa44.key"))
+
+
+def tiles(context: Context) -> BlobStore:
+    """Where the log's public part lies.
+
+    Raises:
+        ConfigurationError: the store's address or credentials cannot be used.
+    """
+    settings = context.settings("audit", AuditSettings)
+    if settings.tiles_credentials is None:
+        return DiskBlobs(context.site.folder("audit") / "log")
+    credentials = private_text(settings.tiles_credentials)
+    try:
+        return ObjectBlobs.open(
+            f"{settings.tiles.rstrip('/')}/{settings.log}",
+            credentials=credentials,
+            endpoint=settings.tiles_endpoint,
+            region=settings.tiles_region,
+            authorities=settings.tiles_roots,
+        )
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(where="audit.tiles", why=str(error)) from error
 
 
 def witness_key(context: Context) -> CosignerKey:

@@ -32,6 +32,11 @@ def partials_folder(path: str) -> str:
     return path + ".p"
 
 
+def is_partial(path: str) -> bool:
+    """Whether this path of a tile or bundle is a partial one's."""
+    return ".p/" in path
+
+
 def is_tile_path(path: str) -> bool:
     """Whether this is a well-formed path of a tile or bundle; what is not must never reach the disk."""
     match = _PATH.fullmatch(path)

@@ -15,9 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+from ..blobs import Disk
 from ..errors import LogDamaged, ProofRefused
 from ..merkle.tiles import pack, unpack
-from .disk import Disk
 
 _MAGIC = b"TGWA"
 _HEAD = 4 + 8 + 4

@@ -18,13 +18,22 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from ..errors import BadEvent, Erased, KeyReused, LogDamaged, LogExists, LogInUse, RecordUnavailable
+from ..blobs import BlobStore, Disk, DiskBlobs
+from ..errors import (
+    BadEvent,
+    Erased,
+    KeyReused,
+    LogDamaged,
+    LogExists,
+    LogInUse,
+    RecordUnavailable,
+    TilesUnavailable,
+)
 from ..merkle import Checkpoint, LogKey, leaf_hash
 from ..models import Entry, Event
 from ..models_codec import decode_entry, encode_entry
 from ..seals import Seals
 from .ahead import WriteAhead
-from .disk import Disk
 from .integration import Integrator
 from .store import KeyIndex
 
@@ -61,12 +70,14 @@ class _Sequenced:
 class Log:
     """Opens the folder for itself alone; recovery is part of opening."""
 
-    def __init__(self, folder: Path, *, key: LogKey, seals: Seals, clock: Clock, disk: Disk) -> None:
+    def __init__(
+        self, folder: Path, *, key: LogKey, seals: Seals, clock: Clock, disk: Disk, blobs: BlobStore | None
+    ) -> None:
         self._folder = folder
         self._key = key
         self._seals = seals
         self._clock = clock
-        self._integrator = Integrator(folder, key=key, clock=clock, disk=disk)
+        self._integrator = Integrator(folder, key=key, clock=clock, disk=disk, blobs=blobs or DiskBlobs(folder, disk))
         self._guard = threading.Lock()
         # Sequenced, not yet published: entries from ``_base`` on, and their keys.
         self._base = 0
@@ -78,35 +89,49 @@ class Log:
         self._opened = ExitStack()
 
     @classmethod
-    def create(cls, folder: Path, *, key: LogKey, clock: Clock, disk: Disk | None = None) -> None:
-        """Begin an empty log.
+    def create(
+        cls, folder: Path, *, key: LogKey, clock: Clock, disk: Disk | None = None, blobs: BlobStore | None = None
+    ) -> None:
+        """Begin an empty log; ``blobs`` is where its public part shall be, by default the folder itself.
 
         Raises:
             LogExists: there is one.
+            TilesUnavailable: the store does not answer.
         """
         disk = disk or Disk()
+        blobs = blobs or DiskBlobs(folder, disk)
         disk.make(folder / "private")
         (folder / "private").chmod(0o700)
         lock = _lock(folder)
         try:
-            if (folder / "private" / "committed").exists() or (folder / "checkpoint").exists():
+            if (folder / "private" / "committed").exists() or blobs.get("checkpoint") is not None:
                 raise LogExists
-            Integrator(folder, key=key, clock=clock, disk=disk).create()
+            Integrator(folder, key=key, clock=clock, disk=disk, blobs=blobs).create()
         finally:
             os.close(lock)
 
     @classmethod
-    def open(cls, folder: Path, *, key: LogKey, seals: Seals, clock: Clock, disk: Disk | None = None) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        key: LogKey,
+        seals: Seals,
+        clock: Clock,
+        disk: Disk | None = None,
+        blobs: BlobStore | None = None,
+    ) -> Self:
         """Take the folder, recover, and be ready to append.
 
         Raises:
             LogInUse: another process has it.
             LogDamaged: what is stored contradicts what was acknowledged.
+            TilesUnavailable: the store of its public part does not answer.
         """
         disk = disk or Disk()
         if not (folder / "private" / "committed").exists():
             raise LogDamaged(index=0, why="there is no log here")
-        log = cls(folder, key=key, seals=seals, clock=clock, disk=disk)
+        log = cls(folder, key=key, seals=seals, clock=clock, disk=disk, blobs=blobs)
         log._opened.callback(os.close, _lock(folder))
         try:
             log._recover(disk)
@@ -154,14 +179,23 @@ class Log:
         return [refused.get(event.key) or self._told(event, fresh, known) for event in events]
 
     def integrate(self) -> Checkpoint | None:
-        """Publish everything that is sequenced; None if there is nothing new."""
+        """Publish everything that is sequenced; None if there is nothing new.
+
+        Raises:
+            TilesUnavailable: the store does not answer. Entries can be appended until too many wait; calling again
+                goes on.
+            OSError, LogDamaged: the process must stop.
+        """
         self._demand_whole()
         with self._guard:
-            waiting = list(self._pending)
+            # What was committed before the store fell silent is finished first.
+            waiting = self._pending[: self._integrator.under_way or None]
         if not waiting:
             return None
         try:
             return self._integrate(waiting)
+        except TilesUnavailable:
+            raise
         except BaseException:
             self._broken = True
             raise

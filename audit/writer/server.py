@@ -16,8 +16,9 @@ from pathlib import Path
 from core.calls import PairSecrets
 from core.clock import Clock
 from core.errors import TallygateError
+from core.log import logger
 
-from ..errors import RecordUnavailable
+from ..errors import RecordUnavailable, TilesUnavailable
 from ..models import Event, Outcome, Receipt, Wait
 from ..models_codec import new_key
 from ..witness.rounds import Rounds
@@ -36,6 +37,9 @@ _SHARE = 2
 # process's descriptors, without which it could not write.
 _MOST_STRANGERS = 64
 _MOST_LINES = 64
+# Seconds between two attempts to publish while the store of tiles does not answer.
+_STORE_PAUSE = 1.0
+_log = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Server:
         # Nothing more is taken; then: nothing more will be written.
         self._stopping = False
         self._drained = False
+        # Whether the store of tiles took the last checkpoint.
+        self._stored = True
 
     async def run(self, path: Path, stop: asyncio.Event) -> None:
         """Serve until ``stop``; what was taken is answered before this returns."""
@@ -191,11 +197,29 @@ class Server:
                 await self._news.wait()
                 self._news.clear()
                 began = loop.time()
-                await loop.run_in_executor(thread, self.log.integrate)
+                pause = self.interval
+                try:
+                    await loop.run_in_executor(thread, self.log.integrate)
+                    self._storage(whole=True)
+                except TilesUnavailable as error:
+                    # What is sequenced is on our own disk. Whoever waits for a checkpoint waits, or gives up.
+                    self._storage(whole=False)
+                    _log.warning("not_published", size=self.log.size, exc_info=error)
+                    if self._drained:
+                        return
+                    pause = _STORE_PAUSE
+                    self._news.set()
                 self._tell_published()
                 if self._drained and self.log.size == self.log.published:
                     return
-                await asyncio.sleep(max(0.0, self.interval - (loop.time() - began)))
+                await asyncio.sleep(max(0.0, pause - (loop.time() - began)))
+
+    def _storage(self, *, whole: bool) -> None:
+        if whole is not self._stored:
+            self._stored = whole
+            outcome = Outcome.SUCCESS if whole else Outcome.FAILURE
+            kind = "log.storage.back" if whole else "log.storage.lost"
+            self._submit_own(kind, {"size": self.log.published}, outcome)
 
     def _tell_published(self) -> None:
         size, note = self.log.published, self.log.note

@@ -4,8 +4,8 @@
 import hashlib
 from pathlib import Path
 
+from ..blobs import Disk
 from ..errors import LogDamaged
-from .disk import Disk
 
 _DIGEST = 32
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from audit import RecordUnavailable, Wait, encode_event
+from audit.blobs import Disk
 from audit.client.channel import Channel
 from audit.wire import Frame, append_frame, document, hello_message, read_receipt, read_refusal
-from audit.writer.disk import Disk
 from tests.fakes.log_site import LogSite, Served, event, wait_for
 
 

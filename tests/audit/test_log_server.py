@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from audit import BadEvent, Receipt, RecordUnavailable, Wait, encode_event
+from audit.blobs import Disk
 from audit.client.channel import Channel
 from audit.merkle import LogKey
 from audit.verify import verify_folder
 from audit.wire import Frame, WireBroken, append_frame, document, frame, read_refusal
-from audit.writer.disk import Disk
 from tests.fakes import log_site as log_module
 from tests.fakes.log_site import LogSite, Served, event, wait_for
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from audit import BadEvent, Erased, Event, KeyReused, LogDamaged, LogExists, LogInUse, NoSuchEntry, RecordUnavailable
+from audit.blobs import Disk
 from audit.events import Retention
 from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
 from audit.seals import Partition, SealStore
 from audit.verify import verify_folder
 from audit.writer import Log, Place
-from audit.writer.disk import Disk
 from audit.writer.log import MOST_PENDING
 from tests.fakes.log_site import LogSite, event
 

@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 
 from audit import Event, Outcome, new_key
+from audit.blobs import BlobStore, Disk, ObjectBlobs
 from audit.client import FeedClient, RecorderClient
 from audit.merkle import LogKey
 from audit.reader import LogReader
@@ -24,7 +25,6 @@ from audit.seals import Seals, SealStore
 from audit.service import Witnesses, create_log, rounds_of, run_log
 from audit.witness import Rounds
 from audit.writer import Log, serve
-from audit.writer.disk import Disk
 from core.calls import PairSecrets
 from core.clock import Clock, SystemClock
 
@@ -51,8 +51,10 @@ def event(clock: Clock | None = None, **fields: Any) -> Event:
 class LogSite:
     """Folder, keys and pair secrets of one log; the socket lies in a short folder of its own."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, blobs: BlobStore | None = None) -> None:
         self.folder = folder / "log"
+        # Where the public part lies, if not in the folder.
+        self.blobs = blobs
         self.seal_keys = folder / "seals.db"
         self.clock = clock or SystemClock()
         self.key = LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32)
@@ -64,7 +66,7 @@ class LogSite:
         self.seals = Seals(self.store)
 
     def create(self) -> "LogSite":
-        create_log(self.folder, key=self.key, seals=self.seals, clock=self.clock)
+        create_log(self.folder, key=self.key, seals=self.seals, clock=self.clock, blobs=self.blobs)
         return self
 
     def close(self) -> None:
@@ -73,10 +75,10 @@ class LogSite:
         self.socket.parent.rmdir()
 
     def open(self, disk: Disk | None = None) -> Log:
-        return Log.open(self.folder, key=self.key, seals=self.seals, clock=self.clock, disk=disk)
+        return Log.open(self.folder, key=self.key, seals=self.seals, clock=self.clock, disk=disk, blobs=self.blobs)
 
     def reader(self) -> LogReader:
-        return LogReader(self.folder, self.vkey)
+        return LogReader(self.blobs or self.folder, self.vkey)
 
     def recorder(self, caller: str = "sso", **more: Any) -> RecorderClient:
         return RecorderClient(
@@ -94,7 +96,7 @@ class LogSite:
     ) -> Iterator["Served"]:
         """The writer's loop in a thread."""
         log = self.open(disk)
-        rounds = rounds_of(log, self.folder, witnesses, self.clock) if witnesses else None
+        rounds = rounds_of(log, self.folder, witnesses, self.clock, blobs=self.blobs) if witnesses else None
         served = Served(self, log, interval, rounds)
         try:
             yield served
@@ -102,9 +104,9 @@ class LogSite:
             served.stop()
             log.close()
 
-    def process(self) -> "subprocess.Popen[bytes]":
-        """The writer as a process of its own, ready when this returns."""
-        process = subprocess.Popen([sys.executable, __file__, str(self.folder.parent), str(self.socket)])
+    def process(self, *objects: str) -> "subprocess.Popen[bytes]":
+        """The writer as a process of its own, ready when this returns; ``objects`` are URL, address, credentials."""
+        process = subprocess.Popen([sys.executable, __file__, str(self.folder.parent), str(self.socket), *objects])
         wait_for(lambda: answers(self) or process.poll() is not None)
         return process
 
@@ -161,7 +163,7 @@ def wait_for(happened: Any, seconds: float = 20.0) -> None:
 
 
 if __name__ == "__main__":
-    _folder, _socket = Path(sys.argv[1]), Path(sys.argv[2])
+    _folder, _socket, *_objects = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
     run_log(
         _folder / "log",
         _socket,
@@ -169,4 +171,5 @@ if __name__ == "__main__":
         seal_keys=_folder / "seals.db",
         pairs=PairSecrets({caller: caller.encode().ljust(32, b".") for caller in CALLERS}),
         clock=SystemClock(),
+        blobs=ObjectBlobs.open(_objects[0], endpoint=_objects[1], credentials=_objects[2]) if _objects else None,
     )

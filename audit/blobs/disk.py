@@ -2,7 +2,11 @@
 """Durable writes. After any error here nothing can be believed to be on disk, so the caller must stop."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from shutil import rmtree
+
+from .store import BlobDiffers
 
 
 class Disk:
@@ -56,3 +60,37 @@ class Disk:
         finally:
             os.close(descriptor)
         draft.replace(path)
+
+
+class DiskBlobs:
+    """A ``BlobStore`` below one folder.
+
+    A file that is there already is written again all the same: after a crash it may be a page of the cache that never
+    reached the disk.
+    """
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._folder = folder
+        self._disk = disk or Disk()
+
+    def get(self, path: str) -> bytes | None:
+        """The bytes at a path."""
+        try:
+            return (self._folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def create(self, files: Mapping[str, bytes]) -> None:
+        """Write, sync, and read back."""
+        self._disk.put_many({self._folder / name: content for name, content in files.items()})
+        for name, content in files.items():
+            if self.get(name) != content:
+                raise BlobDiffers(name)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write, sync, rename, sync."""
+        self._disk.put(self._folder / path, content)
+
+    def drop(self, folder: str) -> None:
+        """Remove; what cannot be removed only takes room."""
+        rmtree(self._folder / folder, ignore_errors=True)

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the public part of a log lies: tiles, entry bundles, checkpoints. On this machine's disk, or in object storage.
+
+Not trusted: whoever changes what lies here can stop the log and nothing else, for every byte is checked against what
+was signed. The writer's lock, write-ahead file, staging and commit are never here; they stay on the writer's own disk.
+"""
+
+from .disk import Disk as Disk
+from .disk import DiskBlobs as DiskBlobs
+from .objects import ObjectBlobs as ObjectBlobs
+from .store import BlobDiffers as BlobDiffers
+from .store import BlobStore as BlobStore
