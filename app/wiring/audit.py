@@ -181,7 +181,7 @@ def stamper(context: Context, stamps: StampStore) -> Stamper:
     authority = Authority(settings.time_stamp_url, authorities=settings.time_stamp_tls_roots)
     second = context.site.public / "log-mldsa44.vkey"
     return Stamper(
-        log=LogReader(context.site.folder("audit") / "log", context.log_key),
+        log=LogReader(tiles(context), context.log_key),
         store=stamps,
         ask=authority.ask,
         roots=_time_stamp_roots(settings),
