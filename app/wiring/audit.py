@@ -14,7 +14,7 @@ from flask import Flask
 from audit import service
 from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
 from audit.config import AuditSettings
-from audit.console import Console
+from audit.console import Console, Overview, IndexCounting, Stories, Views
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey, VerifierKey
 from audit.models import Recorder
@@ -24,7 +24,7 @@ from audit.seals import Seals, SealStore
 from audit.service import Witnesses, create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
 from audit.watch import Duty, Stopped, Watch
-from audit.web import TRANSLATIONS, Pages, blueprint, public, reading, stamping, witnessing
+from audit.web import TRANSLATIONS, Pages, blueprint, overseeing, public, reading, stamping, telling, witnessing
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.calls import PairSecrets
 from core.config import ConfigurationError, secret
@@ -129,8 +129,13 @@ def application(context: Context) -> Flask:
         clock=context.clock,
     )
     stamps = _stamps(context)
+    counting = IndexCounting(opened.index)
+    overview = Overview(console, index=opened.index, counting=counting, clock=context.clock)
+    views = Views(console, index=opened.index, counting=counting, clock=context.clock)
     parts: list[Pages] = [
         reading(console, assurance=assurance),
+        overseeing(console, overview=overview, views=views, assurance=assurance),
+        telling(Stories(console, index=opened.index), assurance=assurance),
         public(console),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),

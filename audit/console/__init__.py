@@ -2,6 +2,13 @@
 """What officers, services and citizens may read of the record; every reading is recorded before it is answered."""
 
 from .console import Console as Console
+from .counting import IndexCounting as IndexCounting
 from .models import Hit as Hit
 from .models import Opened as Opened
 from .models import Page as Page
+from .overview import Overview as Overview
+from .picture import SPANS as SPANS
+from .stories import About as About
+from .stories import Stories as Stories
+from .views import VIEWS as VIEWS
+from .views import Views as Views

@@ -10,7 +10,6 @@ the person the entry is about, who therefore finds it in their own record.
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 
 from core.clock import Clock
 from core.db import DatabaseUnavailable
@@ -28,7 +27,6 @@ from ..search import (
     NoSuchTile,
     Query,
     Row,
-    Shape,
     TileAddress,
     UnknownCursor,
     Vocabulary,
@@ -42,7 +40,6 @@ from ..witness import WitnessStatus
 from .models import Hit, Opened, Page
 
 _log = logger(__name__)
-DAY = timedelta(hours=24)
 _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
 
@@ -71,18 +68,6 @@ class Console:
         self._recorder = recorder
         self._clock = clock
 
-    def overview(self, reader: Reader) -> tuple[Shape, int | None]:
-        """The shape of the last 24 hours, and the lag of the index.
-
-        Raises:
-            RecordUnavailable: the look could not be recorded.
-        """
-        lag = self.catch_up()
-        until = self._clock.now() + timedelta(seconds=1)
-        shape = self._index.shape(until - DAY, until)
-        self.record("audit.searched", reader, attributes={"view": "overview", "hits": shape.total})
-        return shape, lag
-
     def search(self, reader: Reader, query: Query, *, unseal: bool = True) -> Page:
         """The newest entries that match; with their personal parts only where somebody will look at them.
 
@@ -100,7 +85,7 @@ class Console:
         self.record(
             "audit.read" if reader.role else "audit.searched",
             reader,
-            attributes=_asked(query) | _span(shown) | {"hits": survey.counted, "persons": len(persons)},
+            attributes=asked_of(query) | span_of(shown) | {"hits": survey.counted, "persons": len(persons)},
             sealed=_personal(query) if reader.subject else {},
         )
         return Page(
@@ -300,7 +285,7 @@ class Console:
         )
 
 
-def _asked(query: Query) -> dict[str, Attribute]:
+def asked_of(query: Query) -> dict[str, Attribute]:
     """The filters that are no personal data, as attributes; what is typed as a name or freely is sealed."""
     asked: dict[str, Attribute] = {f"filter_{name}": value for name, value in query.fields().items()}
     for name, moment in (("from", query.since), ("to", query.until)):
@@ -317,6 +302,6 @@ def _personal(query: Query) -> dict[str, str]:
     return {name: text for name, text in typed.items() if text}
 
 
-def _span(rows: Sequence[Row]) -> dict[str, Attribute]:
+def span_of(rows: Sequence[Row]) -> dict[str, Attribute]:
     """Which entries were shown: with the filters, enough to reconstruct the page."""
     return {"shown": len(rows), "newest": rows[0].index, "oldest": rows[-1].index} if rows else {"shown": 0}

@@ -3,7 +3,8 @@
 
 | who                   | what                                                                  |
 | --------------------- | --------------------------------------------------------------------- |
-| officers              | overview, search, entry, proof, entry bytes, entry bundles, witnesses |
+| officers              | overview, views, stories, cases, search, witnesses                    |
+| officers              | entry, proof, entry bytes, entry bundles                              |
 | role ``app``          | search as JSON, entry bundles                                         |
 | role ``sso``          | one person's own record, for “My account”                             |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
@@ -16,7 +17,9 @@
 from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
+from .overview import overseeing as overseeing
 from .public import public as public
 from .reading import reading as reading
 from .stamping import stamping as stamping
+from .stories import telling as telling
 from .witnessing import witnessing as witnessing

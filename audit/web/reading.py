@@ -3,7 +3,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,16 +11,12 @@ from flask import Blueprint, Response, render_template
 from core.web import Guard, _, caller
 
 from ..console import Console, Hit, Page
-from ..events import KINDS
-from ..models import Outcome, Reader
-from ..search import Query, Row, TileAddress, parse
-from ..search.query import FILTERS, ZONES
-from ..search.words import OUTCOMES, PERSONAL, TONES, tell
-from ..search.words import ZONES as ZONE_WORDS
+from ..models import Reader
+from ..search import Row, TileAddress, parse
+from ..search.words import PERSONAL, tell
 from .asked import file, octets, officer, parameters, place
 from .blueprint import ROLE, Pages
-
-_MINUTE = "%Y-%m-%dT%H:%M"
+from .choices import choices
 
 
 def reading(console: Console, *, assurance: int = 1) -> Pages:
@@ -36,15 +31,6 @@ def reading(console: Console, *, assurance: int = 1) -> Pages:
 
 
 def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -> None:
-    @made.get("/")
-    @guard.person(ROLE, assurance=assurance)
-    def overview() -> str:
-        parse(parameters())
-        shape, lag = console.overview(officer())
-        return render_template(
-            "audit/overview.html", shape=shape, lag=lag, quorum=console.quorum(), **_choices({}, Query())
-        )
-
     @made.get("/search")
     @guard.person(ROLE, assurance=assurance)
     def search() -> str:
@@ -57,7 +43,7 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
             older=_address("audit.search", given, after=page.next) if page.next is not None else None,
             newest=_address("audit.search", given) if "after" in given else None,
             as_json=_address("audit.search_json", given),
-            **_choices(given, query),
+            **choices(given, query),
         )
 
     @made.get("/search.json")
@@ -117,23 +103,6 @@ def _peers(made: Blueprint, console: Console, guard: Guard) -> None:
         subject = parse({"person": [subject]}).person
         rows = console.history(Reader(role=caller()), subject, after=query.after, limit=query.limit)
         return {"entries": [_plain(row) for row in rows]}
-
-
-def _choices(given: Mapping[str, list[str]], query: Query) -> dict[str, Any]:
-    """What the filter form offers, and what it shows as chosen."""
-    # A time field of a browser takes minutes only; the last minute of a span is inside it.
-    times = {
-        "from": query.since.strftime(_MINUTE) if query.since else "",
-        "to": (query.until - timedelta(seconds=1)).strftime(_MINUTE) if query.until else "",
-    }
-    return {
-        "chosen": {name: given.get(name, [""])[0].strip() for name in FILTERS} | times,
-        "kinds": sorted((_(kind.says), name) for name, kind in KINDS.items()),
-        "zones_words": ZONE_WORDS,
-        "zones": [(name, ZONE_WORDS[name]) for name in ZONES],
-        "outcomes": [(outcome.value, OUTCOMES[outcome]) for outcome in Outcome],
-        "tones": {outcome.value: TONES[outcome] for outcome in Outcome},
-    }
 
 
 def _address(endpoint: str, given: Mapping[str, list[str]], **more: int) -> str:

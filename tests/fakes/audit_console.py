@@ -13,14 +13,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from audit.console import Console
+from audit.console import Console, Overview, IndexCounting, Stories, Views
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens
 from audit.stamps import StampStore
 from audit.store import IndexStore
-from audit.web import TRANSLATIONS, blueprint, public, reading, stamping, witnessing
+from audit.web import TRANSLATIONS, blueprint, overseeing, public, reading, stamping, telling, witnessing
 from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
@@ -157,6 +157,9 @@ class ConsoleFake:
             state=folder,
             ports=Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=8636),
         )
+        counting = IndexCounting(self.store)
+        overview = Overview(self.console, index=self.store, counting=counting, clock=self.clock)
+        views = Views(self.console, index=self.store, counting=counting, clock=self.clock)
         return create(
             "audit",
             site=site,
@@ -167,6 +170,8 @@ class ConsoleFake:
                     guard,
                     [
                         reading(self.console, assurance=assurance),
+                        overseeing(self.console, overview=overview, views=views, assurance=assurance),
+                        telling(Stories(self.console, index=self.store), assurance=assurance),
                         public(self.console),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
