@@ -14,7 +14,7 @@ from flask import Flask
 from audit import service
 from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
 from audit.config import AuditSettings
-from audit.console import Console, Overview, IndexCounting, Stories, Views
+from audit.console import Console, IndexCounting, Overview, Stories, Views
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey, VerifierKey
 from audit.models import Recorder

@@ -16,7 +16,8 @@ Point = tuple[float, float]
 _BROADEST, _THINNEST = 15.0, 2.0
 _APEX = 0.75
 """How high a cubic bow rises between the heights of its ends and of its controls."""
-_BESIDE, _MARGIN = 40.0, 14.0
+_BESIDE, _MARGIN = (58.0, 50.0), 14.0
+"""Room for a number beside the farthest bow of a standing and of a lying picture; room where there is no bow."""
 _STOPS_AT = 0.86
 """Part of the way that a refused arrow goes."""
 
@@ -162,11 +163,12 @@ def _plan(size: Size, count: int, ways: Sequence[tuple[int, int]]) -> _Plan:
         max((abs(end - start) for start, end in ways if (end > start) is ahead), default=0) for ahead in (True, False)
     ]
     inwards, outwards = (reach[min(way, 3) - 1] * _APEX if way else 0.0 for way in farthest)
-    if upright and inwards + outwards > (room := across - box[0] - 2 * _BESIDE):
+    beside = _BESIDE[0 if upright else 1]
+    if upright and inwards + outwards > (room := across - box[0] - 2 * beside):
         factor = room / (inwards + outwards)
         reach = (reach[0] * factor, reach[1] * factor, reach[2] * factor)
         inwards, outwards = inwards * factor, outwards * factor
-    before, behind = (bow + _BESIDE if bow else _MARGIN for bow in (inwards, outwards))
+    before, behind = (bow + beside if bow else _MARGIN for bow in (inwards, outwards))
     # A lying picture is as high as its bows; a standing one keeps its width, and all of it stands in the middle.
     middle = (across - before - behind - box[0]) / 2 + behind + half if upright else before + half
     return _Plan(

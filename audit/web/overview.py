@@ -81,7 +81,7 @@ def overseeing(console: Console, *, overview: Overview, views: Views, assurance:
         @guard.person(ROLE, assurance=assurance)
         def crossing() -> str:
             given = parameters()
-            zones = {name: given.pop(name, [""])[0] for name in ("zone", "to_zone")}
+            zones = {name: parse({"zone": given.pop(name, [""])}).zone for name in ("zone", "to_zone")}
             span, query = _asked(given)
             if zones["zone"] not in ZONES:
                 raise NoSuchView

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -130,7 +129,6 @@ def test_a_damaged_sealed_part_spoils_neither_its_page_nor_the_proof_of_others(f
 @pytest.mark.parametrize(
     "look",
     [
-        lambda fake: fake.console.overview(fake.reader),
         lambda fake: fake.console.search(fake.reader, Query()),
         lambda fake: fake.console.open(fake.reader, 3),
         lambda fake: fake.console.raw(fake.reader, 3),
@@ -178,14 +176,6 @@ def test_a_bundle_or_tile_that_no_checkpoint_implies_does_not_exist(fake: Consol
     with pytest.raises(NoSuchTile):
         fake.console.bundle(fake.reader, TileAddress(level=0, index=0))
     assert fake.log.size() == before
-
-
-def test_the_overview_counts_the_last_day_only(fake: ConsoleFake) -> None:
-    fake.clock.advance(timedelta(hours=23))
-    shape, lag = fake.console.overview(fake.reader)
-    assert lag == 0
-    assert 0 < shape.total < fake.log.size() - 1
-    assert fake.log.events[-1].attributes == {"view": "overview", "hits": shape.total}
 
 
 def _over(fake: ConsoleFake, log: object) -> Console:

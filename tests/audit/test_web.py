@@ -15,7 +15,21 @@ from audit.models import Entry
 from core.identity import HEADER
 from tests.fakes.audit_console import LI, WANG, ConsoleFake
 
-PAGES = ("/", "/search", "/search.json", "/entries/3", "/entries/3/entry.json", "/entries/3/entry.tlog-proof")
+PAGES = (
+    "/",
+    f"/people/{LI}",
+    f"/devices/{LI}",
+    "/sessions/s-li",
+    "/documents/documents",
+    "/views/remote-access",
+    "/views/internet-access",
+    "/crossings?zone=external&to_zone=internal",
+    "/search",
+    "/search.json",
+    "/entries/3",
+    "/entries/3/entry.json",
+    "/entries/3/entry.tlog-proof",
+)
 OFFICERS_ONLY = (*PAGES, "/tile/entries/000.p/3")
 PEERS_ONLY = (("/api/v1/entries", "app"), ("/api/v1/bundles/000.p/3", "app"), (f"/api/v1/subjects/{LI}/entries", "sso"))
 

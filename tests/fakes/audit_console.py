@@ -13,11 +13,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from audit.console import Console, Overview, IndexCounting, Stories, Views
+from audit.console import Console, IndexCounting, Overview, Stories, Views
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
-from audit.search import NameTokens
+from audit.search import NameTokens, Row, row_of
 from audit.stamps import StampStore
 from audit.store import IndexStore
 from audit.web import TRANSLATIONS, blueprint, overseeing, public, reading, stamping, telling, witnessing
@@ -110,6 +110,10 @@ class ConsoleFake:
     def add(self, **fields: Any) -> int:
         """Put one event straight into the log."""
         return self.log.record(event(self.clock, **fields)).index
+
+    def log_row(self, index: int) -> Row:
+        """What the index would hold of one entry."""
+        return row_of(self.log.read(index, 1)[0])
 
     def get(self, path: str, *, roles: tuple[str, ...] = ("security-officer",), **more: Any) -> TestResponse:
         """Ask as an officer, through the gateway."""
