@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes one evidence file: everything is checked on the way in, and the making is recorded before the file goes out.
+
+The file lies in a folder of the audit role until it was sent. What is recorded is SHA-256 of the whole file: it holds
+secrets of entries or the entries' own random keys, so the hash says nothing about a person to whoever guesses.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Protocol
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
+
+from core.clock import Clock
+
+from ..errors import Erased, NoSuchEntry
+from ..merkle import Checkpoint, Note, VerifierKey, leaf_hash
+from ..models import Attribute, Entry, Event, Outcome, Reader, Recorder
+from ..models_codec import canonical, decode_entry
+from ..seals import Seals
+from ..search import Inclusion, proof_text, row_of
+from ..witness import Policy
+from .container import Container
+from .errors import NothingChosen, NotPublishedYet, TooMuchChosen
+from .models import MOST, Grounds, Line, Made, Part, Token, Wish, ranges
+from .paper import Catalogue, Face, write
+
+Seal = Callable[[bytes, str], bytes]
+"""Puts the organisation's seal on a PDF for whoever the gateway's header names."""
+_VERIFIER = Path(__file__).parent / "verifier"
+_STALE = timedelta(hours=1)
+_SAID = 30_000
+
+
+class Published(Protocol):
+    """What evidence needs of the published log; the log's reader fulfils it."""
+
+    def note(self) -> str: ...  # noqa: D102 - as the reader says
+    def witnessed(self) -> str | None: ...  # noqa: D102
+    def opened(self, note: str) -> Checkpoint: ...  # noqa: D102
+    def entry_bytes(self, index: int) -> bytes: ...  # noqa: D102
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]: ...  # noqa: D102
+    def consistency_proof(self, old: int, new: int) -> list[bytes]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What a file says of the site beside the log itself."""
+
+    name: str
+    # The log's verifier keys, as published.
+    keys: Sequence[VerifierKey]
+    # The tlog-policy file of our witnesses, as it is; empty if nobody is asked.
+    policy: str = ""
+    font: Path = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+    font_face: int = 2
+
+
+@dataclass
+class _Tally:
+    """What has become of the entries so far."""
+
+    opened: int = 0
+    erased: int = 0
+    # Of each person whose parts were opened: how many, the first and the last.
+    subjects: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def add(self, entry: Entry, part: Part) -> None:
+        self.opened += part is Part.OPENED
+        self.erased += part is Part.ERASED
+        if part is Part.OPENED:
+            count, first, _ = self.subjects.get(entry.event.subject, (0, entry.index, entry.index))
+            self.subjects[entry.event.subject] = (count + 1, first, entry.index)
+
+
+class Desk:
+    """Where evidence is made."""
+
+    def __init__(
+        self,
+        *,
+        log: Published,
+        seals: Seals,
+        site: Site,
+        recorder: Recorder,
+        clock: Clock,
+        folder: Path,
+        # The earliest stamp over a log of at least this size.
+        stamped: Callable[[int], Token | None] = lambda _size: None,
+        seal: Seal | None = None,
+    ) -> None:
+        self._log = log
+        self._seals = seals
+        self._site = site
+        self._recorder = recorder
+        self._clock = clock
+        self._folder = folder
+        self._stamped = stamped
+        self._seal = seal
+        self._catalogue = Catalogue()
+        self._face: Face | None = None
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def make(self, reader: Reader, wish: Wish, *, header: str = "") -> Made:
+        """The finished file, recorded; ``header`` is the gateway's, with which a seal is asked for.
+
+        Raises:
+            NothingChosen: no entry.
+            TooMuchChosen: too many.
+            NoSuchEntry: one does not exist.
+            NotPublishedYet: one is not covered by a checkpoint yet.
+            LogDamaged: an entry is not what was signed.
+            RecordUnavailable: the making could not be recorded; there is no file.
+        """
+        if not wish.indices:
+            raise NothingChosen
+        if len(wish.indices) > MOST:
+            raise TooMuchChosen(most=MOST)
+        self._sweep()
+        note, checkpoint = self._checkpoint(wish.indices[-1])
+        path = self._folder / f"{secrets.token_hex(16)}.asice"
+        tally = _Tally()
+        try:
+            with path.open("xb") as file:
+                path.chmod(0o600)
+                self._write(file, reader, wish, note=note, checkpoint=checkpoint, tally=tally, header=header)
+            digest = _sha256(path)
+            self._record(reader, wish, digest, tally)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Made(
+            path=path,
+            size=path.stat().st_size,
+            sha256=digest,
+            entries=len(wish.indices),
+            opened=tally.opened,
+            erased=tally.erased,
+        )
+
+    def _write(
+        self,
+        file: IO[bytes],
+        reader: Reader,
+        wish: Wish,
+        *,
+        note: str,
+        checkpoint: Checkpoint,
+        tally: _Tally,
+        header: str,
+    ) -> None:
+        container = Container(file)
+        token = self._stamped(wish.indices[-1] + 1)
+        with tempfile.TemporaryFile(dir=self._folder) as spool:
+            for index in wish.indices:
+                spool.write(self._entry(container, index, wish, note=note, checkpoint=checkpoint, tally=tally))
+            container.add("log/checkpoint", note.encode())
+            container.add("log/keys", "".join(f"{key}\n" for key in self._site.keys).encode())
+            if self._site.policy:
+                container.add("log/policy", self._site.policy.encode())
+            if token is not None:
+                self._time(container, token, checkpoint)
+            grounds = self._grounds(reader, wish, note, checkpoint, token)
+            container.add("report.pdf", self._report(grounds, spool, header))
+        for name in ("README.txt", "verify_evidence.py"):
+            container.add(name, (_VERIFIER / name).read_bytes())
+        container.finish(
+            {
+                "log": checkpoint.origin,
+                "made": grounds.made.isoformat(),
+                "entries": ranges(wish.indices),
+                "opened": tally.opened,
+                "erased": tally.erased,
+                "stamped": token is not None,
+                "witnessed": bool(grounds.quorum),
+                "sealed": grounds.sealed,
+            }
+        )
+
+    def _entry(
+        self, container: Container, index: int, wish: Wish, *, note: str, checkpoint: Checkpoint, tally: _Tally
+    ) -> bytes:
+        """Write one entry's files; the line about it for the report."""
+        raw = self._log.entry_bytes(index)
+        path = self._log.inclusion_proof(index, checkpoint.size)
+        entry = decode_entry(index, raw)
+        part, facts = self._opening(container, entry, wish) if entry.ciphertext else (Part.NONE, {})
+        container.add(f"entries/{index}.json", raw)
+        proof = proof_text(Inclusion(index=index, path=tuple(path), checkpoint=note))
+        container.add(f"proofs/{index}.tlog-proof", proof.encode())
+        tally.add(entry, part)
+        said = {"index": index, "entry": raw.decode(), "part": part.value, "facts": dict(facts)}
+        return json.dumps(said).encode() + b"\n"
+
+    def _opening(self, container: Container, entry: Entry, wish: Wish) -> tuple[Part, Mapping[str, str]]:
+        try:
+            found = self._seals.opening(entry)
+        except Erased:
+            return Part.ERASED, {}
+        if not wish.opened:
+            return Part.CLOSED, {}
+        opening = {"index": entry.index, "secret": found.secret.hex(), "facts": dict(found.facts)}
+        container.add(f"openings/{entry.index}.json", canonical(opening))
+        return Part.OPENED, found.facts
+
+    def _time(self, container: Container, token: Token, checkpoint: Checkpoint) -> None:
+        stamped = self._log.opened(token.note)
+        old, new = sorted((checkpoint.size, stamped.size))
+        path = self._log.consistency_proof(old, new)
+        container.add("time/checkpoint", token.note.encode())
+        container.add("time/token.tst", token.token)
+        container.add("time/consistency", "".join(f"{_base64(node)}\n" for node in path).encode())
+        certificates = load_der_pkcs7_certificates(token.token)
+        container.add("time/certificates.pem", b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
+
+    def _report(self, grounds: Grounds, spool: IO[bytes], header: str) -> bytes:
+        if self._face is None:
+            self._face = Face(self._site.font, face=self._site.font_face)
+
+        def lines() -> Iterator[Line]:
+            spool.seek(0)
+            for said in spool:
+                yield _line(said)
+
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            write(file, grounds, lines, face=self._face, catalogue=self._catalogue)
+            file.seek(0)
+            report = file.read()
+        return self._seal(report, header) if self._seal and grounds.sealed else report
+
+    def _grounds(self, reader: Reader, wish: Wish, note: str, checkpoint: Checkpoint, token: Token | None) -> Grounds:
+        policy = Policy.parse(self._site.policy.encode()) if self._site.policy else None
+        cosigned = policy.cosigned(Note.parse(note.encode())) if policy else {}
+        return Grounds(
+            wish=wish,
+            site=self._site.name,
+            officer=reader.subject,
+            made=self._clock.now().astimezone(UTC),
+            origin=checkpoint.origin,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            keys=[f"{key.name}+{key.id.hex()} ({_KINDS[key.type]})" for key in self._site.keys],
+            witnesses=[f"{name} ({at:%Y-%m-%d %H:%M:%S} UTC)" for name, at in cosigned.items()],
+            quorum=policy.satisfied(cosigned.keys()) if policy else None,
+            token=token,
+            sealed=self._seal is not None,
+        )
+
+    def _checkpoint(self, last: int) -> tuple[str, Checkpoint]:
+        """The cosigned one if it covers all that was chosen, else the newest."""
+        note = self._log.witnessed()
+        if note is None or self._log.opened(note).size <= last:
+            note = self._log.note()
+        checkpoint = self._log.opened(note)
+        if last >= checkpoint.size:
+            # Whoever reads an index off a page has seen it published; anything else was made up.
+            raise NotPublishedYet if last < checkpoint.size + _SAID else NoSuchEntry
+        return note, checkpoint
+
+    def _record(self, reader: Reader, wish: Wish, digest: str, tally: _Tally) -> None:
+        parts = _parts(ranges(wish.indices))
+        for number, indices in enumerate(parts, 1):
+            said: dict[str, Attribute] = {
+                "indices": indices,
+                "count": len(wish.indices),
+                "opened": tally.opened,
+                "erased": tally.erased,
+                "about": wish.about,
+                "warrants": " ".join(wish.warrants),
+            }
+            if len(parts) > 1:
+                said |= {"part": number, "parts": len(parts)}
+            sealed = {"purpose": wish.purpose} if wish.purpose and reader.subject else {}
+            self._recorder.record(self._event("audit.evidence.made", reader, digest, said, sealed=sealed))
+        for subject, (count, first, last) in tally.subjects.items():
+            said = {"count": count, "first": first, "last": last}
+            self._recorder.record(self._event("audit.evidence.opened", reader, digest, said, subject=subject))
+
+    def _event(
+        self,
+        kind: str,
+        reader: Reader,
+        digest: str,
+        said: Mapping[str, Attribute],
+        *,
+        subject: str = "",
+        sealed: Mapping[str, str] | None = None,
+    ) -> Event:
+        return Event(
+            key=secrets.token_hex(16),
+            type=kind,
+            outcome=Outcome.SUCCESS,
+            at=self._clock.now(),
+            source="audit",
+            subject=subject or reader.subject,
+            actor=reader.subject,
+            object=digest,
+            session=reader.session,
+            zone=reader.zone,
+            decision=reader.decision,
+            attributes={**said, "reader": reader.role} if reader.role else said,
+            sealed=sealed or {},
+        )
+
+    def _sweep(self) -> None:
+        """Files that a killed process left behind."""
+        for path in self._folder.glob("*.asice"):
+            age = self._clock.now() - datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if age > _STALE:
+                path.unlink(missing_ok=True)
+
+
+_KINDS = {1: "Ed25519", 4: "Ed25519", 6: "ML-DSA-44"}
+
+
+def _line(said: bytes) -> Line:
+    document = json.loads(said)
+    raw = document["entry"].encode()
+    row = row_of(decode_entry(document["index"], raw))
+    return Line(row=row, leaf=leaf_hash(raw), part=Part(document["part"]), facts=document["facts"])
+
+
+def _parts(indices: str) -> list[str]:
+    """Pieces that each fit into one entry, cut at commas."""
+    parts = [""]
+    for each in indices.split(","):
+        if len(parts[-1]) + len(each) >= _SAID:
+            parts.append("")
+        parts[-1] += f",{each}" if parts[-1] else each
+    return parts
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wanted, what it rests on, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from ..search import Row
+
+MOST = 10_000
+"""Entries in one file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """One evidence file, as an officer asks for it."""
+
+    # Ascending, none twice.
+    indices: Sequence[int]
+    # What it is about, in one line: "entry:5", "subject:...", "case:...".
+    about: str
+    # For which proceeding; goes into the report, and sealed into the record.
+    purpose: str
+    # Whether personal parts are opened, each by its own secret.
+    opened: bool = False
+    # Identifiers of the warrants under which it is made.
+    warrants: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A time-stamp over a checkpoint that covers the entries."""
+
+    # The signed checkpoint whose text is stamped.
+    note: str
+    token: bytes
+    at: datetime
+    authority: str
+
+
+class Part(StrEnum):
+    """What became of an entry's personal part in the file."""
+
+    NONE = "none"
+    CLOSED = "closed"
+    OPENED = "opened"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One entry, as the report tells it."""
+
+    row: Row
+    leaf: bytes
+    part: Part
+    # Empty unless opened.
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grounds:
+    """Everything but the entries that the report tells."""
+
+    wish: Wish
+    site: str
+    officer: str
+    made: datetime
+    origin: str
+    size: int
+    root: bytes
+    # Fingerprints of the log's keys: name, type and key id.
+    keys: Sequence[str]
+    # Names of the witnesses that cosigned, with the time; and whether they are enough. None if nobody is asked.
+    witnesses: Sequence[str]
+    quorum: bool | None
+    token: Token | None
+    # Whether an organisation's seal is put on the report.
+    sealed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A finished file; whoever sends it deletes it afterwards."""
+
+    path: Path
+    size: int
+    sha256: str
+    # How many entries of each kind.
+    entries: int
+    opened: int
+    erased: int
+
+
+def ranges(indices: Sequence[int]) -> str:
+    """``0-4,7`` for 0, 1, 2, 3, 4 and 7."""
+    parts: list[list[int]] = []
+    for index in indices:
+        if parts and index == parts[-1][1] + 1:
+            parts[-1][1] = index
+        else:
+            parts.append([index, index])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
