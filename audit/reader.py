@@ -20,6 +20,7 @@ from .models_codec import decode_entry
 WITNESSED = "witnessed"
 """File of the cosigned checkpoint, beside the published one."""
 _LEVEL_BITS = 8
+_TILES_KEPT = 256
 
 
 class LogReader:
@@ -107,14 +108,23 @@ class LogReader:
 
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
         """A proof that leads to the root of the log at ``size``, which is at most the published one."""
+        return self.inclusion_proofs(size)(index)
+
+    def inclusion_proofs(self, size: int) -> Callable[[int], list[bytes]]:
+        """What makes many proofs to one root; what it has read of the tree it keeps, within bounds."""
         self._demand(size)
-        if not 0 <= index < size:
-            raise NoSuchEntry
         node = self._nodes(size)
-        proof = inclusion_proof(node, index, size)
         root = range_hash(node, 0, size)
-        _checked(index, lambda: verify_inclusion(leaf=node(0, index), index=index, size=size, root=root, proof=proof))
-        return proof
+
+        def prove(index: int) -> list[bytes]:
+            if not 0 <= index < size:
+                raise NoSuchEntry
+            proof = inclusion_proof(node, index, size)
+            leaf = node(0, index)
+            _checked(index, lambda: verify_inclusion(leaf=leaf, index=index, size=size, root=root, proof=proof))
+            return proof
+
+        return prove
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
         """A proof that the log at ``new`` continues the log at ``old``."""
@@ -185,8 +195,17 @@ class LogReader:
     def _nodes(self, size: int) -> Callable[[int, int], bytes]:
         """Hashes of complete subtrees, from the tiles of a log of this size."""
         kept: dict[tuple[int, int], list[bytes]] = {}
+        roots: dict[tuple[int, int], bytes] = {}
 
         def node(level: int, index: int) -> bytes:
+            if len(kept) > _TILES_KEPT:
+                kept.clear()
+                roots.clear()
+            if (level, index) not in roots:
+                roots[level, index] = computed(level, index)
+            return roots[level, index]
+
+        def computed(level: int, index: int) -> bytes:
             high, low = divmod(level, _LEVEL_BITS)
             start = index << low
             place = (high, start // WIDTH)

@@ -11,6 +11,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ Seal = Callable[[bytes, str], bytes]
 _VERIFIER = Path(__file__).parent / "verifier"
 _STALE = timedelta(hours=1)
 _SAID = 30_000
+_TOGETHER = 256
 
 
 class Published(Protocol):
@@ -46,8 +48,8 @@ class Published(Protocol):
     def note(self) -> str: ...  # noqa: D102 - as the reader says
     def witnessed(self) -> str | None: ...  # noqa: D102
     def opened(self, note: str) -> Checkpoint: ...  # noqa: D102
-    def entry_bytes(self, index: int) -> bytes: ...  # noqa: D102
-    def inclusion_proof(self, index: int, size: int) -> list[bytes]: ...  # noqa: D102
+    def entries_bytes(self, start: int, count: int) -> list[bytes]: ...  # noqa: D102
+    def inclusion_proofs(self, size: int) -> Callable[[int], list[bytes]]: ...  # noqa: D102
     def consistency_proof(self, old: int, new: int) -> list[bytes]: ...  # noqa: D102
 
 
@@ -106,7 +108,6 @@ class Desk:
         self._stamped = stamped
         self._seal = seal
         self._catalogue = Catalogue()
-        self._face: Face | None = None
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def make(self, reader: Reader, wish: Wish, *, header: str = "") -> Made:
@@ -160,8 +161,11 @@ class Desk:
         container = Container(file)
         token = self._stamped(wish.indices[-1] + 1)
         with tempfile.TemporaryFile(dir=self._folder) as spool:
-            for index in wish.indices:
-                spool.write(self._entry(container, index, wish, note=note, checkpoint=checkpoint, tally=tally))
+            prove = self._log.inclusion_proofs(checkpoint.size)
+            for index, raw in self._raw(wish.indices):
+                entry = decode_entry(index, raw)
+                proof = proof_text(Inclusion(index=index, path=tuple(prove(index)), checkpoint=note))
+                spool.write(self._entry(container, entry, raw, proof, opened=wish.opened, tally=tally))
             container.add("log/checkpoint", note.encode())
             container.add("log/keys", "".join(f"{key}\n" for key in self._site.keys).encode())
             if self._site.policy:
@@ -185,27 +189,33 @@ class Desk:
             }
         )
 
+    def _raw(self, indices: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """The entries' bytes; neighbours are read together."""
+        start = 0
+        for end in range(1, len(indices) + 1):
+            whole = end < len(indices) and indices[end] == indices[end - 1] + 1 and end - start < _TOGETHER
+            if not whole:
+                found = self._log.entries_bytes(indices[start], end - start)
+                yield from zip(indices[start:end], found, strict=True)
+                start = end
+
     def _entry(
-        self, container: Container, index: int, wish: Wish, *, note: str, checkpoint: Checkpoint, tally: _Tally
+        self, container: Container, entry: Entry, raw: bytes, proof: str, *, opened: bool, tally: _Tally
     ) -> bytes:
         """Write one entry's files; the line about it for the report."""
-        raw = self._log.entry_bytes(index)
-        path = self._log.inclusion_proof(index, checkpoint.size)
-        entry = decode_entry(index, raw)
-        part, facts = self._opening(container, entry, wish) if entry.ciphertext else (Part.NONE, {})
-        container.add(f"entries/{index}.json", raw)
-        proof = proof_text(Inclusion(index=index, path=tuple(path), checkpoint=note))
-        container.add(f"proofs/{index}.tlog-proof", proof.encode())
+        part, facts = self._opening(container, entry, opened=opened) if entry.ciphertext else (Part.NONE, {})
+        container.add(f"entries/{entry.index}.json", raw)
+        container.add(f"proofs/{entry.index}.tlog-proof", proof.encode())
         tally.add(entry, part)
-        said = {"index": index, "entry": raw.decode(), "part": part.value, "facts": dict(facts)}
+        said = {"index": entry.index, "entry": raw.decode(), "part": part.value, "facts": dict(facts)}
         return json.dumps(said).encode() + b"\n"
 
-    def _opening(self, container: Container, entry: Entry, wish: Wish) -> tuple[Part, Mapping[str, str]]:
+    def _opening(self, container: Container, entry: Entry, *, opened: bool) -> tuple[Part, Mapping[str, str]]:
         try:
             found = self._seals.opening(entry)
         except Erased:
             return Part.ERASED, {}
-        if not wish.opened:
+        if not opened:
             return Part.CLOSED, {}
         opening = {"index": entry.index, "secret": found.secret.hex(), "facts": dict(found.facts)}
         container.add(f"openings/{entry.index}.json", canonical(opening))
@@ -222,16 +232,14 @@ class Desk:
         container.add("time/certificates.pem", b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
 
     def _report(self, grounds: Grounds, spool: IO[bytes], header: str) -> bytes:
-        if self._face is None:
-            self._face = Face(self._site.font, face=self._site.font_face)
-
         def lines() -> Iterator[Line]:
             spool.seek(0)
             for said in spool:
                 yield _line(said)
 
-        with tempfile.TemporaryFile(dir=self._folder) as file:
-            write(file, grounds, lines, face=self._face, catalogue=self._catalogue)
+        face = Face(self._site.font, face=self._site.font_face)
+        with closing(face), tempfile.TemporaryFile(dir=self._folder) as file:
+            write(file, grounds, lines, face=face, catalogue=self._catalogue)
             file.seek(0)
             report = file.read()
         return self._seal(report, header) if self._seal and grounds.sealed else report

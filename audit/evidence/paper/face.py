@@ -66,6 +66,10 @@ class Face:
         builder.save(written)
         return written.getvalue()
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._font.close()
+
     def _advance(self, letter: str) -> float:
         if letter not in self._widths:
             name = self._names.get(ord(letter), ".notdef")

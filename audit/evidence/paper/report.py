@@ -32,8 +32,9 @@ from .texts import (
 )
 
 Lines = Callable[[], Iterable[Line]]
-"""The entries from the first on; asked twice for each language."""
+"""The entries from the first on; asked for in each pass and language."""
 
+_CONTENTS = "Contents · 目录"
 IN_FULL = 500
 """So many entries are told with everything; those beyond it have one line each."""
 _GROUP = 50
@@ -47,10 +48,12 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
     """Write the report, English first."""
     rough = _Report(grounds, lines, face, catalogue)
     rough.write(None, contents=())
-    letters = rough.sheet.letters
-    settled = _Report(grounds, lines, face, catalogue)
-    settled.write(None, contents=rough.sheet.chapters)
-    chapters, pages = settled.sheet.chapters, settled.sheet.page - 1
+    # In the first pass the table of contents was an empty page.
+    blank = Sheet(face, canvas=None, foot="", pages=0)
+    blank.contents(rough.sheet.chapters, title=_CONTENTS)
+    longer = blank.page - 2
+    chapters = [(title, level, page + longer) for title, level, page in rough.sheet.chapters]
+    letters, pages = rough.sheet.letters | blank.letters, rough.sheet.page - 1 + longer
     with _ONE_AT_A_TIME:
         pdfmetrics.registerFont(TTFont(FONT, io.BytesIO(face.embedded(letters))))
         canvas = Canvas(file, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1, lang="en", initialFontName=FONT)
@@ -77,7 +80,7 @@ class _Report:
         self.sheet = Sheet(self._face, canvas=canvas, foot=foot, pages=self._pages)
         self.sheet.letters.update(*_TITLES.values())
         self._cover()
-        self.sheet.contents(contents, title="Contents · 目录")
+        self.sheet.contents(contents, title=_CONTENTS)
         for language in _LANGUAGES:
             self._language = language
             self._what()

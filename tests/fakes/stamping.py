@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A log with a time-stamping authority beside it."""
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from audit.service import LocalRecorder
+from audit.stamps import Authority, Stamper, StampStore
+from tests.fakes.log_site import LogSite, event
+from tests.fakes.time_authority import Certified, TimeAuthority
+
+
+class Clock:
+    """The system's, moved: the authority's own clock cannot be."""
+
+    def __init__(self) -> None:
+        self.moved = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.moved
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Stamping:
+    """A log with an authority."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.site = LogSite(folder, self.clock).create()
+        self.log = self.site.open()
+        self.authority = TimeAuthority(folder / "tsa")
+        self.store = StampStore.open(folder / "stamps.db")
+        self.recorder = LocalRecorder(self.log)
+
+    def stamper(self, *, policy: str = "", roots: list[Certified] | None = None, timeout: float = 10) -> Stamper:
+        return Stamper(
+            log=self.site.reader(),
+            store=self.store,
+            ask=Authority(self.authority.url, timeout=timeout).ask,
+            roots=[each.certificate for each in roots or [self.authority.root]],
+            interval=timedelta(hours=1),
+            policy=policy,
+            dated_by=self.site.key.mldsa_vkey,
+            recorder=self.recorder,
+            clock=self.clock,
+        )
+
+    def round(self, stamper: Stamper) -> None:
+        try:
+            stamper.round()
+        finally:
+            self.log.integrate()
+
+    def types(self) -> list[str]:
+        reader = self.site.reader()
+        return [entry.event.type for entry in reader.entries(0, reader.size())]
+
+    def entry(self) -> None:
+        self.log.append([event()])
+        self.log.integrate()
+
+    def close(self) -> None:
+        self.authority.close()
+        self.store.close()
+        with suppress(ValueError):
+            self.log.close()
+        self.site.close()
