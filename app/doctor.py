@@ -178,6 +178,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _quorum(told)
         if "stamp_failing" in told:
             yield _stamps(told)
+        if "exports_failing" in told:
+            yield _exports(told)
         if "reader_seccomp" in told:
             yield _reading(told)
 
@@ -194,6 +196,12 @@ def _duties(context: Context) -> Iterator[Finding]:
         if standing.why:
             says = f"failed at {standing.failed}: {standing.why}; {says}"
         yield Finding(f"duty {name}", good=not standing.why, says=says)
+
+
+def _exports(told: Mapping[str, int]) -> Finding:
+    failing, behind = told["exports_failing"], told.get("exports_behind", 0)
+    says = f"{failing} targets take nothing" if failing else "every target takes what it is sent"
+    return Finding("exports", good=not failing, says=f"{says}; the one furthest behind lacks {behind} entries")
 
 
 def _numbers(body: bytes) -> dict[str, int]:

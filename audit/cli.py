@@ -10,7 +10,9 @@ import click
 
 from core.errors import TallygateError
 
-from .errors import LogDamaged
+from .errors import LogDamaged, ProofRefused
+from .exports import ExportBroken, verify_chain
+from .merkle import VerifierKey
 from .published import Reading
 from .verify import Report, verify_folder, verify_url
 
@@ -61,8 +63,32 @@ def reindex(folder: Path, key: str | None) -> None:
     new one is whole, and then the new one. Interrupted, nothing has changed.
     """
     log_key = _key(key or str(folder.resolve().parent / "public" / "log.vkey"))
-    _become_owner(folder)
+    become_owner(folder)
     click.echo(f"{Reading.open(folder, log_key=log_key).indexer.rebuild()} entries indexed")
+
+
+@audit.command(name="verify-export")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--key", required=True, help="Verifier key, or a file that holds it (public/log.vkey).")
+def verify_export(paths: tuple[Path, ...], key: str) -> None:
+    """Check signed exports: each by itself, and that each continues the one before.
+
+    PATHS are files, or folders that hold them. Exit code 1 means: not what was signed, or not a whole series.
+    """
+    found = [file for path in paths for file in (sorted(path.glob("*.zip")) if path.is_dir() else [path])]
+    if not found:
+        raise click.UsageError("there is no signed export")
+    try:
+        manifests = verify_chain(found, VerifierKey.parse(_key(key)))
+    except ProofRefused as error:
+        raise click.UsageError(error.detail) from error
+    except ExportBroken as error:
+        click.echo(f"BAD: {error.detail}", err=True)
+        sys.exit(1)
+    for each in manifests:
+        click.echo(f"{each.origin}: entries {each.first} to {each.last}: as signed")
+    if manifests[0].first:
+        click.echo(f"Nothing here says what was exported before entry {manifests[0].first}.")
 
 
 def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> Report:
@@ -78,7 +104,7 @@ def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *,
     return verify_folder(folder, _key(key or str(beside)), older=kept)
 
 
-def _become_owner(folder: Path) -> None:
+def become_owner(folder: Path) -> None:
     """Root has no business in a role's folder: the role could not change what it wrote, and links could lead it."""
     found = folder.stat()
     if os.geteuid() == 0 and found.st_uid != 0:

@@ -2,11 +2,127 @@
 """Settings of the record."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+", re.ASCII)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", flags=re.ASCII)
+_KIND = re.compile(r"[a-z][a-z_.]*\*?", flags=re.ASCII)
+_SHORTEST = 180
+_LONGEST = 36_600
+
+
+class ExportKind(StrEnum):
+    """What a target speaks."""
+
+    # RFC 5424 over TLS (RFC 5425).
+    SYSLOG = "syslog"
+    # ArcSight's Common Event Format, a line or inside syslog.
+    CEF = "cef"
+    # One JSON document of OCSF a line.
+    OCSF = "ocsf"
+    # Batches of JSON over HTTPS, signed as in Standard Webhooks.
+    WEBHOOK = "webhook"
+
+
+class Signing(StrEnum):
+    """How a webhook's batches are signed."""
+
+    # HMAC-SHA-256: both sides hold the secret.
+    HMAC = "hmac"
+    # Ed25519: the receiver holds the public key only, and can prove to others what it was sent.
+    ED25519 = "ed25519"
+
+
+class Personal(StrEnum):
+    """What of the sealed parts leaves the house."""
+
+    NONE = "none"
+    # In clear, while a standing warrant of two officers allows it.
+    OPENED = "opened"
+
+
+SCHEMES = {
+    ExportKind.SYSLOG: ("tls",),
+    ExportKind.CEF: ("tls", "tcp", "file", "syslog"),
+    ExportKind.OCSF: ("tls", "tcp", "file"),
+    ExportKind.WEBHOOK: ("https",),
+}
+"""How each kind may travel; ``syslog`` is CEF inside syslog over TLS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportTarget:
+    """One table of ``[audit.exports]``: a system that receives entries as they are published."""
+
+    # What it speaks: syslog, cef, ocsf or webhook.
+    kind: ExportKind
+    # tls://host:port for syslog; tls://, tcp:// or file:///path for cef and ocsf; syslog://host:port for cef inside
+    # syslog over TLS; https://host/path for a webhook. What is sent over tcp:// anybody on the way can read.
+    address: str
+    # Root certificates by which the receiver is known; those of the machine if left out.
+    roots: Path | None = None
+    # Our certificate and its key, PEM, where the receiver asks for one.
+    certificate: Path | None = None
+    key: Path | None = None
+    # File of exactly 32 bytes that signs a webhook's batches; the receiver's own form of it is "whsec_" and base64.
+    secret: Path | None = None
+    # How a webhook is signed: hmac or ed25519.
+    signature: Signing = Signing.HMAC
+    # Event types that go there; a star at the end stands for all that begin so. Empty for all.
+    events: tuple[str, ...] = ()
+    # Personal parts: none, or opened while a standing warrant of two officers allows it.
+    personal: Personal = Personal.NONE
+    # Largest file in MiB, after which a new one is begun, and how many old ones are kept; for file:// only.
+    file_size: int = 100
+    files_kept: int = 50
+
+    def __post_init__(self) -> None:
+        scheme, separator, rest = self.address.partition("://")
+        if not separator or scheme not in SCHEMES[self.kind] or not rest or not self.address.isprintable():
+            known = ", ".join(f"{each}://" for each in SCHEMES[self.kind])
+            raise ValueError(f"address of {self.kind.value} must begin with {known}")
+        if (self.kind is ExportKind.WEBHOOK) != (self.secret is not None):
+            raise ValueError("a webhook, and nothing else, needs a secret")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key come together")
+        if scheme == "file" and not rest.startswith("/"):
+            raise ValueError("a file's address is file:// and an absolute path")
+        if bad := [name for name in self.events if not _KIND.fullmatch(name)]:
+            raise ValueError(f"{bad[0]!r} names no event types")
+        if self.file_size < 1 or self.files_kept < 1:
+            raise ValueError("file_size and files_kept must be at least 1")
+
+    @property
+    def scheme(self) -> str:
+        """How entries travel."""
+        return self.address.partition("://")[0]
+
+    def wants(self, kind: str) -> bool:
+        """Whether entries of this type go there."""
+        return not self.events or any(
+            kind.startswith(name[:-1]) if name.endswith("*") else kind == name for name in self.events
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """The ``[audit.retention]`` section: for how many days each class is kept at least; 180 is the law's floor."""
+
+    # Decisions, logins, sessions, what officers and services read.
+    access: int = 366
+    # Accounts, roles, mandates, devices, consents.
+    identity: int = 6 * 366
+    # Certificates, keys, policies, signatures, the life of the log.
+    trust: int = 15 * 366
+
+    def __post_init__(self) -> None:
+        if min(self.access, self.identity, self.trust) < _SHORTEST:
+            raise ValueError("no class is kept for less than 180 days")
+        if max(self.access, self.identity, self.trust) > _LONGEST:
+            raise ValueError("no class is kept for more than 100 years")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +156,18 @@ class AuditSettings:
     witness_interval: timedelta = timedelta(seconds=10)
     # Root certificates of witnesses' https addresses; those of the machine if left out.
     witness_roots: Path | None = None
-
+    # Systems outside that receive entries as they are published, by name: small letters, digits, dashes.
+    exports: dict[str, ExportTarget] = field(default_factory=dict)
+    # Whether a webhook may lie at an address that is not public; every address of an isolated network is such a one.
+    export_private: bool = False
+    # Our number among IANA's private enterprise numbers, for syslog; 32473 is the one that is kept for examples.
+    enterprise_number: int = 32473
+    # How often everything new is written to a signed file; never if left out.
+    signed_exports: timedelta | None = None
+    # Where those files go; the folder "exports" of the audit role if left out.
+    signed_export_folder: Path | None = None
+    # For how long each class of entries is kept.
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     # Address of a time-stamping authority (RFC 3161), http or https, that stamps this log's checkpoints. Without it the
     # record proves order and content, and its times rest on the site's own clock and its witnesses'.
     time_stamp_url: str = ""
@@ -72,3 +199,12 @@ class AuditSettings:
             raise ValueError("time_stamp_interval must be between one minute and seven days")
         if self.time_stamp_policy and not _OID.fullmatch(self.time_stamp_policy):
             raise ValueError("time_stamp_policy must be an object identifier such as 1.2.3.4")
+        self._check_exports()
+
+    def _check_exports(self) -> None:
+        if bad := [name for name in self.exports if not _NAME.fullmatch(name)]:
+            raise ValueError(f"{bad[0]!r} is no name of a target: small letters, digits, dashes")
+        if self.signed_exports is not None and self.signed_exports < timedelta(minutes=1):
+            raise ValueError("signed_exports must be at least one minute")
+        if self.enterprise_number < 1:
+            raise ValueError("enterprise_number must be a private enterprise number")

@@ -13,6 +13,7 @@ from .errors import BadEvent, LogDamaged, NoSuchEntry, ProofRefused, TilesUnavai
 from .merkle import Checkpoint, VerifierKey, leaf_hash, root_hash, verify_consistency, verify_inclusion
 from .merkle.hashing import HASH_SIZE
 from .merkle.proofs import consistency_proof, inclusion_proof, range_hash
+from .merkle.pruning import PRUNED, Pruning
 from .merkle.tiles import WIDTH, Edge, bundle_path, is_tile_path, levels, split, tile_path, unpack, width_at
 from .models import Entry
 from .models_codec import decode_entry
@@ -139,6 +140,31 @@ class LogReader:
         """The root of the log at an earlier size, computed from the tiles."""
         self._demand(size)
         return range_hash(self._nodes(size), 0, size)
+
+    def left_of(self, size: int) -> list[bytes]:
+        """The hashes of the complete subtrees that make up the tree of the first ``size`` entries, largest first."""
+        checkpoint = self.checkpoint()
+        self._demand(size)
+        node, start, found = self._nodes(checkpoint.size), 0, []
+        for level in range(size.bit_length() - 1, -1, -1):
+            if size >> level & 1:
+                found.append(node(level, start >> level))
+                start += 1 << level
+        return found
+
+    def first(self) -> int:
+        """The first entry that is still kept; 0 unless a policy of retention had bundles pruned.
+
+        Raises:
+            LogDamaged: what says so is not signed by the log.
+        """
+        raw = self._blobs.get(PRUNED)
+        if raw is None:
+            return 0
+        try:
+            return Pruning.read(raw, self._key).first
+        except ProofRefused as error:
+            raise LogDamaged(index=0, why=f"the note of pruning: {error.parameters['why']}") from error
 
     def edge(self, size: int) -> Edge:
         """The right edge at ``size``, from which the writer goes on."""

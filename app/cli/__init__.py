@@ -12,7 +12,7 @@ import click
 from core.errors import TallygateError
 
 _COMMANDS = {
-    "audit": "audit.cli:audit",
+    "audit": "app.cli.record:audit",
     "ca": "app.cli.authority:ca",
     "demo": "app.cli.site:demo",
     "demo-people": "app.cli.site:demo_people",

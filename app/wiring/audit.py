@@ -24,13 +24,25 @@ from audit.seals import Seals, SealStore
 from audit.service import Witnesses, create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
 from audit.watch import Duty, Stopped, Watch
-from audit.web import TRANSLATIONS, Pages, blueprint, overseeing, public, reading, stamping, telling, witnessing
+from audit.web import (
+    TRANSLATIONS,
+    Pages,
+    blueprint,
+    exporting,
+    overseeing,
+    public,
+    reading,
+    stamping,
+    telling,
+    witnessing,
+)
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.calls import PairSecrets
 from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import private_text, replace, write_secret
+from .outward import export_desk, export_duties, export_standing, signed_folder
 
 _STAMP_ROUND = timedelta(minutes=1)
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
@@ -101,7 +113,8 @@ def duties(context: Context) -> list[Duty]:
         stamping_round = stamper(context, stamps)
         # Whether it is time is for the round to say: after a failure the next try comes soon.
         given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: stamping_round.round()))
-    return given
+    reader = LogReader(tiles(context), context.log_key)
+    return [*given, *export_duties(context, reader, opened.log, log_key(context))]
 
 
 def application(context: Context) -> Flask:
@@ -132,6 +145,7 @@ def application(context: Context) -> Flask:
     counting = IndexCounting(opened.index)
     overview = Overview(console, index=opened.index, counting=counting, clock=context.clock)
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
+    exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
     parts: list[Pages] = [
         reading(console, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
@@ -139,6 +153,7 @@ def application(context: Context) -> Flask:
         public(console),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
+        exporting(console, desk=exports, folder=signed_folder(context), assurance=assurance),
     ]
     return context.flask(
         "audit",
@@ -146,7 +161,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(guard, parts)],
         translations=[TRANSLATIONS],
         ready=console.ready,
-        standing=lambda: {**console.standing(), **_stamped(context, stamps)},
+        standing=lambda: {**console.standing(), **_stamped(context, stamps), **export_standing(exports)},
     )
 
 

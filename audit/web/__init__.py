@@ -17,6 +17,7 @@
 from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
+from .exporting import exporting as exporting
 from .overview import overseeing as overseeing
 from .public import public as public
 from .reading import reading as reading

@@ -13,16 +13,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import Console, IndexCounting, Overview, Stories, Views
+from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, row_of
 from audit.stamps import StampStore
 from audit.store import IndexStore
-from audit.web import TRANSLATIONS, blueprint, overseeing, public, reading, stamping, telling, witnessing
+from audit.web import TRANSLATIONS, blueprint, exporting, overseeing, public, reading, stamping, telling, witnessing
 from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
+from core.errors import Forbidden
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
@@ -79,8 +82,30 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.stamps = StampStore.open(folder / "stamps.db")
+        self.export_store = ExportStore.open(folder / "exports.db")
+        self.exports = ExportDesk(
+            {
+                "siem": ExportTarget(
+                    kind=ExportKind.SYSLOG, address="tls://siem.city.localhost:6514", events=("sso.*", "ca.*")
+                ),
+                "court": ExportTarget(
+                    kind=ExportKind.OCSF, address="file:///var/log/tallygate/court.jsonl", personal=Personal.OPENED
+                ),
+            },
+            store=self.export_store,
+            size=self.log.size,
+            recorder=self.log,
+            clock=self.clock,
+        )
+        self.consented = True
         self.reader = Reader(subject=OFFICER, session="s-officer", zone="management", decision="d-officer")
         self.app = self._app(folder, assurance)
+
+    def consents(self, _reader: Reader, _target: str) -> str:
+        """A warrant of two officers, where there is one."""
+        if not self.consented:
+            raise Forbidden
+        return "00ff00ff00ff00ff"
 
     def fill(self) -> None:
         """A day with everything an officer looks for; entry 0 is the log's own."""
@@ -132,7 +157,9 @@ class ConsoleFake:
     def client(self) -> FlaskClient:
         return self.app.test_client()
 
-    def header(self, path: str, *, roles: tuple[str, ...] = ("security-officer",), assurance: int = 2) -> str:
+    def header(
+        self, path: str, *, roles: tuple[str, ...] = ("security-officer",), assurance: int = 2, method: str = "GET"
+    ) -> str:
         """What the gateway would add for this officer."""
         who = Identity(
             subject=OFFICER,
@@ -145,7 +172,7 @@ class ConsoleFake:
             decision="d-officer",
         )
         issuer = IdentityIssuer(_KEY)
-        return issuer.issue(who, audience=HOST, method="GET", path=path, at=self.clock.now())
+        return issuer.issue(who, audience=HOST, method=method, path=path, at=self.clock.now())
 
     def _app(self, folder: Path, assurance: int) -> Flask:
         guard = Guard(
@@ -179,6 +206,13 @@ class ConsoleFake:
                         public(self.console),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
+                        exporting(
+                            self.console,
+                            desk=self.exports,
+                            folder=folder / "exports",
+                            consent=self.consents,
+                            assurance=assurance,
+                        ),
                     ],
                 )
             ],

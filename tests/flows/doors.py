@@ -75,6 +75,8 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/search", query=filters)
     yield Door(**officer, rule="/search.json", query=filters, face="problem")
     yield Door(**officer, rule="/witnesses", query=("lang",))
+    yield Door(**officer, rule="/exports", query=("lang",))
+    yield Door(**officer, rule="/exports/signed/<first>.zip", known={"first": "0"})
     yield Door(**officer, rule="/entries/<index>", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.json", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.tlog-proof", known={"index": "3"})

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate audit`: what needs the site beside the record itself: where its entries leave to."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from audit.cli import audit as audit  # noqa: PLC0414 - the group, with what is added to it here
+from audit.cli import become_owner
+from audit.models import Reader
+from audit.reader import LogReader
+
+from .. import birth
+from ..context import Context
+from ..errors import NotBorn
+from ..wiring.audit import tiles
+from ..wiring.outward import export_desk
+from . import options
+
+
+@audit.command()
+@options.site
+def exports(configuration: Path) -> None:
+    """Tell how every export target stands."""
+    context = _site(configuration)
+    desk = export_desk(context, LogReader(tiles(context), context.log_key), context.recorder("audit"))
+    for each in desk.standings():
+        cursor = each.cursor
+        state = (
+            "paused" if cursor.paused else f"fails ({cursor.code}: {cursor.why})" if cursor.code else "takes entries"
+        )
+        took = datetime.fromtimestamp(cursor.taken_at, UTC).isoformat() if cursor.taken_at else "never"
+        click.echo(f"{each.name}: {state}; next entry {cursor.next}, {each.behind} behind; took something last: {took}")
+    for made in desk.signed():
+        click.echo(f"signed: {made.name}")
+
+
+@audit.command()
+@options.site
+@click.argument("target")
+@click.option("--from", "start", type=click.IntRange(min=0), required=True, help="The first entry to be sent again.")
+def replay(configuration: Path, target: str, start: int) -> None:
+    """Send entries to an export target again, from one on; recorded before it is done."""
+    context = _site(configuration)
+    desk = export_desk(context, LogReader(tiles(context), context.log_key), context.recorder("audit"))
+    desk.replay(target, start, by=Reader())
+    click.echo(f"{target} is sent everything from entry {start} on again.")
+
+
+def _site(configuration: Path) -> Context:
+    context = Context.read(configuration)
+    if not birth.is_born(context.site):
+        raise NotBorn
+    become_owner(context.site.folder("audit"))
+    return context
