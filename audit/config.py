@@ -145,6 +145,8 @@ class AuditSettings:
     tiles_roots: Path | None = None
     # Longest time between a sequenced entry and the checkpoint that covers it.
     publish: timedelta = timedelta(milliseconds=250)
+    # How often every tile and entry is checked, as an outsider would; reads the whole log each time.
+    check_every: timedelta = timedelta(days=1)
     # Lowest assurance, 1 to 3, with which a security officer reads the record.
     officer_assurance: int = 1
     # A tlog-policy file (C2SP) whose "log" lines name the logs of other sites that this one witnesses.
@@ -189,6 +191,8 @@ class AuditSettings:
             raise ValueError("publish must be between 50 ms and one second")
         if not timedelta(seconds=1) <= self.witness_interval <= timedelta(hours=1):
             raise ValueError("witness_interval must be between one second and one hour")
+        if not timedelta(minutes=1) <= self.check_every <= timedelta(days=31):
+            raise ValueError("check_every must be between one minute and 31 days")
         if self.officer_assurance not in (1, 2, 3):
             raise ValueError("officer_assurance must be 1, 2 or 3")
         if self.time_stamp_url and not self.time_stamp_url.startswith(("http://", "https://")):

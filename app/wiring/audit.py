@@ -13,6 +13,7 @@ from flask import Flask
 
 from audit import service
 from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
+from audit.checking import FullCheck
 from audit.config import AuditSettings
 from audit.console import Console, IndexCounting, Overview, Stories, Views
 from audit.indexer import Indexer
@@ -108,6 +109,11 @@ def duties(context: Context) -> list[Duty]:
             every=timedelta(milliseconds=250),
             act=lambda stopped: _index(opened.indexer, stopped),
         ),
+        Duty(
+            name="check",
+            every=context.settings("audit", AuditSettings).check_every,
+            act=lambda _stopped: _check(full_check(context)),
+        ),
     ]
     if (stamps := _stamps(context)) is not None:
         stamping_round = stamper(context, stamps)
@@ -173,6 +179,15 @@ def _reading(context: Context) -> Reading:
 
 def _index(indexer: Indexer, stopped: Stopped) -> None:
     indexer.catch_up(stopped=lambda: bool(stopped))
+
+
+def full_check(context: Context) -> FullCheck:
+    """Checks the whole of the log, and records what it finds."""
+    return FullCheck(tiles(context), log_key=context.log_key, recorder=context.recorder("audit"), clock=context.clock)
+
+
+def _check(check: FullCheck) -> None:
+    check.round()
 
 
 def _stamps(context: Context) -> StampStore | None:

@@ -16,9 +16,11 @@ from core.log import logger
 from ..blobs import BlobDiffers, BlobStore, Disk
 from ..errors import LogDamaged, TilesUnavailable
 from ..merkle import Checkpoint, Edge, LogKey, leaf_hash
+from ..merkle.note import Note
 from ..merkle.tiles import WIDTH, bundle_path, is_partial, levels, partials_folder, tile_path, unpack
 from ..reader import LogReader
 from . import staging
+from .time import BEGINNING
 
 _log = logger(__name__)
 
@@ -50,12 +52,14 @@ class Integrator:
         # The signed note as last committed; another one while something is under way.
         self._note = ""
         self._under_way: _Committed | None = None
+        # The time of the last checkpoint; the next one is never earlier, whatever the clock says.
+        self.signed_at = BEGINNING
         # Folders of partial tiles that could not be removed when their time had come.
         self._litter: set[str] = set()
 
     def create(self) -> None:
         """Commit and publish the empty tree."""
-        note = Checkpoint(self._key.origin, 0, Edge().root()).sign(self._key, self._clock.now())
+        note = self._sign(Checkpoint(self._key.origin, 0, Edge().root()))
         self._disk.put(self._committed, note.encode())
         self._blobs.replace("checkpoint", note.encode())
 
@@ -68,6 +72,9 @@ class Integrator:
         """
         self._note = self._committed.read_text("utf-8")
         committed = self.reader.opened(self._note)
+        if self._key.mldsa_vkey is not None:
+            note = Note.parse(self._note.encode())
+            self.signed_at = committed.verify_cosignature(note, self._key.mldsa_vkey)
         if committed.size == 0 and self._blobs.get("checkpoint") is None:
             # The birth died between its two steps.
             self._blobs.replace("checkpoint", self._note.encode())
@@ -87,6 +94,10 @@ class Integrator:
             self._blobs.replace("checkpoint", self._note.encode())
         self.note = self._note
         self._sweep()
+
+    def _sign(self, checkpoint: Checkpoint) -> str:
+        self.signed_at = max(self.signed_at, self._clock.now())
+        return checkpoint.sign(self._key, self.signed_at)
 
     @property
     def under_way(self) -> int:
@@ -122,7 +133,7 @@ class Integrator:
         # 3. Re-read what was stored and recompute, so that a flipped bit is never signed.
         self._compare(staging.read(self._staged, index=self.edge.size), files, leaves, checkpoint)
         # 4. Sign and commit. From here on this checkpoint is the only one of its size.
-        self._commit(checkpoint.sign(self._key, self._clock.now()))
+        self._commit(self._sign(checkpoint))
         return _Committed(files, edge, checkpoint)
 
     def _look(self) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -154,6 +155,11 @@ class Log:
     def published(self) -> int:
         """How many entries the published checkpoint covers."""
         return self._base
+
+    @property
+    def signed_at(self) -> datetime:
+        """The time of the last checkpoint."""
+        return self._integrator.signed_at
 
     @property
     def note(self) -> str:

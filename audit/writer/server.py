@@ -8,7 +8,7 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 import asyncio
 import socket
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..witness.rounds import Rounds
 from .connection import Answer, Connection
 from .evidence import Evidence
 from .log import Log, Place
+from .time import Told, Watching
 
 INTERVAL = 0.25
 _BATCH = 512
@@ -80,6 +81,7 @@ class Server:
         # Nothing more is taken; then: nothing more will be written.
         self._stopping = False
         self._drained = False
+        self._clocks = Watching(clock, signed=lambda: log.signed_at)
         # Whether the store of tiles took the last checkpoint.
         self._stored = True
 
@@ -176,6 +178,7 @@ class Server:
                 self.size = self.log.size
                 for request, place in zip(batch, places, strict=True):
                     self._answer(request, place)
+                self._tell_clocks(self._clocks.heard([request.event for request in batch if request.caller]))
                 self._flush()
                 self._news.set()
                 types = {request.event.type for request in batch}
@@ -198,6 +201,7 @@ class Server:
                 self._news.clear()
                 began = loop.time()
                 pause = self.interval
+                self._tell_clocks(self._clocks.look())
                 try:
                     await loop.run_in_executor(thread, self.log.integrate)
                     self._storage(whole=True)
@@ -232,6 +236,13 @@ class Server:
             else:
                 answer(Receipt(log=self.log.origin, index=index, leaf=leaf, level=Wait.PUBLISHED, checkpoint=note))
         self._flush()
+
+    def _tell_clocks(self, found: Iterable[Told]) -> None:
+        for told in found:
+            whose = {"clock_of": told.source} if told.source else {}
+            wrong = told.type in ("log.clock.stepped", "log.clock.behind", "log.clock.disagrees")
+            outcome = Outcome.FAILURE if wrong else Outcome.SUCCESS
+            self._submit_own(told.type, {"seconds": told.seconds, **whose}, outcome)
 
     def _flush(self) -> None:
         for connection in list(self._connections):
