@@ -24,8 +24,8 @@ class FullCheck:
         self._recorder = recorder
         self._clock = clock
 
-    def round(self, *, actor: str = "") -> Report:
-        """Check everything once and record what was found; ``actor`` is who asked, if somebody did.
+    def round(self) -> Report:
+        """Check everything once and record what was found.
 
         Raises:
             LogDamaged: names the first bad entry; it is on the record.
@@ -35,12 +35,12 @@ class FullCheck:
             report = verify(self._blobs.get, self._log_key)
         except LogDamaged as error:
             told = _told(error)
-            self._record("audit.check.failed", actor, told, Outcome.FAILURE)
+            self._record("audit.check.failed", told, Outcome.FAILURE)
             raise
-        self._record("audit.check.passed", actor, {"size": report.size, "tiles": report.tiles}, Outcome.SUCCESS)
+        self._record("audit.check.passed", {"size": report.size, "tiles": report.tiles}, Outcome.SUCCESS)
         return report
 
-    def _record(self, kind: str, actor: str, told: dict[str, Attribute], outcome: Outcome) -> None:
+    def _record(self, kind: str, told: dict[str, Attribute], outcome: Outcome) -> None:
         self._recorder.record(
             Event(
                 key=new_key(),
@@ -48,7 +48,6 @@ class FullCheck:
                 outcome=outcome,
                 at=self._clock.now(),
                 source="audit",
-                actor=actor,
                 attributes=told,
             )
         )

@@ -20,8 +20,12 @@ from app.up import write_configuration
 
 ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, str] = {
+    "audit check": "--site SITE",
+    "audit exports": "--site SITE",
+    "audit replay": "tax --from 7 --site SITE",
     "audit reindex": "DIR",
     "audit verify": "DIR --key KEY",
+    "audit verify-export": "FILE --key KEY",
     "ca ceremony": "FILE",
     "ca issue": "server label FILE --out OUT",
     "ca release": "ab12",
