@@ -149,6 +149,8 @@ class AuditSettings:
     check_every: timedelta = timedelta(days=1)
     # Lowest assurance, 1 to 3, with which a security officer reads the record.
     officer_assurance: int = 1
+    # How long a second officer's consent lasts, from 15 minutes to 30 days.
+    warrant_life: timedelta = timedelta(hours=8)
     # A tlog-policy file (C2SP) whose "log" lines name the logs of other sites that this one witnesses.
     witness_for: Path | None = None
     # A tlog-policy file (C2SP) whose witnesses are asked to cosign this log's checkpoints, and whose quorum decides
@@ -193,6 +195,8 @@ class AuditSettings:
             raise ValueError("witness_interval must be between one second and one hour")
         if not timedelta(minutes=1) <= self.check_every <= timedelta(days=31):
             raise ValueError("check_every must be between one minute and 31 days")
+        if not timedelta(minutes=15) <= self.warrant_life <= timedelta(days=30):
+            raise ValueError("warrant_life must be between 15 minutes and 30 days")
         if self.officer_assurance not in (1, 2, 3):
             raise ValueError("officer_assurance must be 1, 2 or 3")
         if self.time_stamp_url and not self.time_stamp_url.startswith(("http://", "https://")):

@@ -52,6 +52,14 @@ class PublishedLog:
         except Erased:
             return None
 
+    def erased(self, entry: Entry) -> bool:
+        """Whether the key of the personal part was destroyed.
+
+        Raises:
+            LogDamaged: as ``unseal``.
+        """
+        return self._seals.erased(entry)
+
     def raw(self, index: int) -> bytes:
         """The very bytes that were hashed."""
         return self._reader.entry_bytes(index)
@@ -95,6 +103,7 @@ class Reading:
     names: NameTokens
     index: IndexStore
     indexer: Indexer
+    seals: SealStore
 
     @classmethod
     def open(cls, folder: Path, *, log_key: str, blobs: BlobStore | None = None) -> Self:
@@ -104,11 +113,11 @@ class Reading:
             ConfigurationError: the key of the index is missing or readable by others.
         """
         names = NameTokens(secret(folder / INDEX_KEY))
-        log = PublishedLog(
-            reader=LogReader(blobs or folder / "log", log_key), seals=Seals(SealStore.open(folder / "seals.db"))
-        )
+        seals = SealStore.open(folder / "seals.db")
+        log = PublishedLog(reader=LogReader(blobs or folder / "log", log_key), seals=Seals(seals))
         for old in folder.glob(_ONE_FILE):
             old.unlink(missing_ok=True)
         index = IndexStore.open(folder / INDEX)
         index.prepare()
-        return cls(log=log, names=names, index=index, indexer=Indexer(log=log, store=index, names=names))
+        indexer = Indexer(log=log, store=index, names=names)
+        return cls(log=log, names=names, index=index, indexer=indexer, seals=seals)

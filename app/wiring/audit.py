@@ -35,6 +35,7 @@ from audit.web import (
     reading,
     stamping,
     telling,
+    warranting,
     witnessing,
 )
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
@@ -43,6 +44,7 @@ from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import private_text, replace, write_secret
+from . import warrants
 from .outward import export_desk, export_duties, export_standing, signed_folder
 
 _STAMP_ROUND = timedelta(minutes=1)
@@ -104,6 +106,7 @@ def duties(context: Context) -> list[Duty]:
     """What the record does again and again."""
     opened = _reading(context)
     given = [
+        *warrants.duties(context, opened),
         Duty(
             name="index",
             every=timedelta(milliseconds=250),
@@ -128,7 +131,10 @@ def application(context: Context) -> Flask:
     folder, opened = context.site.folder("audit"), _reading(context)
     recorder = context.recorder("audit")
     asked = context.witness_policy("witness_policy") is not None
+    consents = warrants.Consents.open(context, opened, recorder)
     console = Console(
+        warrants=consents.warrants,
+        scopes=consents.scopes,
         log=opened.log,
         index=opened.index,
         indexer=opened.indexer,
@@ -153,13 +159,20 @@ def application(context: Context) -> Flask:
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
     exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
     parts: list[Pages] = [
+        warranting(consents.pages(console), assurance=assurance),
         reading(console, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
         telling(Stories(console, index=opened.index), assurance=assurance),
         public(console),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
-        exporting(console, desk=exports, folder=signed_folder(context), assurance=assurance),
+        exporting(
+            console,
+            desk=exports,
+            folder=signed_folder(context),
+            consent=consents.for_target,
+            assurance=assurance,
+        ),
     ]
     return context.flask(
         "audit",
@@ -167,7 +180,12 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(guard, parts)],
         translations=[TRANSLATIONS],
         ready=console.ready,
-        standing=lambda: {**console.standing(), **_stamped(context, stamps), **export_standing(exports)},
+        standing=lambda: {
+            **console.standing(),
+            **consents.standing(),
+            **_stamped(context, stamps),
+            **export_standing(exports),
+        },
     )
 
 

@@ -6,9 +6,12 @@ from .counting import IndexCounting as IndexCounting
 from .models import Hit as Hit
 from .models import Opened as Opened
 from .models import Page as Page
+from .opening import Openings as Openings
+from .opening import Scopes as Scopes
 from .overview import Overview as Overview
 from .picture import SPANS as SPANS
 from .stories import About as About
 from .stories import Stories as Stories
 from .views import VIEWS as VIEWS
 from .views import Views as Views
+from .warranting import Warranting as Warranting

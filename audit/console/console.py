@@ -36,8 +36,10 @@ from ..search import (
 )
 from ..search.words import told
 from ..store import IndexStore
+from ..warrants import Scope, Warrant, Warrants
 from ..witness import WitnessStatus
 from .models import Hit, Opened, Page
+from .opening import Openings, Scopes
 
 _log = logger(__name__)
 _CATCH_UP_BATCHES = 8
@@ -56,10 +58,14 @@ class Console:
         names: NameTokens,
         recorder: Recorder,
         clock: Clock,
+        warrants: Warrants,
+        scopes: Scopes,
         witnesses: Callable[[], WitnessStatus | None] = lambda: None,
         vocabulary: Vocabulary | None = None,
     ) -> None:
         self._vocabulary = vocabulary or Vocabulary(told())
+        self._warrants = warrants
+        self.scopes = scopes
         self._witnesses = witnesses
         self._log = log
         self._index = index
@@ -69,7 +75,7 @@ class Console:
         self._clock = clock
 
     def search(self, reader: Reader, query: Query, *, unseal: bool = True) -> Page:
-        """The newest entries that match; with their personal parts only where somebody will look at them.
+        """The newest entries that match, with the personal parts that this officer's warrants cover.
 
         Raises:
             UnknownCursor: the log is not that long.
@@ -82,14 +88,19 @@ class Console:
         rows = self._index.search(query, persons, words)
         survey = self._index.survey(query, persons, words)
         shown = rows[: query.limit]
+        openings = self.openings(reader)
+        hits = [self.hit(row, openings) if unseal else Hit(row=row, sealed={}) for row in shown]
         self.record(
             "audit.read" if reader.role else "audit.searched",
             reader,
-            attributes=asked_of(query) | span_of(shown) | {"hits": survey.counted, "persons": len(persons)},
+            attributes=asked_of(query)
+            | span_of(shown)
+            | openings.told()
+            | {"hits": survey.counted, "persons": len(persons)},
             sealed=_personal(query) if reader.subject else {},
         )
         return Page(
-            hits=[self.hit(row) if unseal else Hit(row=row, sealed={}) for row in shown],
+            hits=hits,
             total=survey.counted,
             more=survey.more,
             next=shown[-1].index if len(rows) > query.limit else None,
@@ -99,15 +110,34 @@ class Console:
         )
 
     def open(self, reader: Reader, index: int) -> Opened:
-        """One entry, its personal part and its proof, checked.
+        """One entry and its proof, checked; its personal part if a warrant of this officer covers it.
 
         Raises:
             NoSuchEntry: the log is not that long; asking is recorded all the same.
             LogDamaged: the entry's bytes do not lead to the signed root.
             RecordUnavailable: the opening could not be recorded.
         """
-        entry, raw, evidence = self._read(reader, index, part="entry")
-        return Opened(entry=entry, row=row_of(entry), sealed=self._sealed(entry), raw=raw, evidence=evidence)
+        openings = self.openings(reader)
+        opened: list[tuple[Mapping[str, str] | None, Warrant | None]] = []
+
+        def unsealed(entry: Entry) -> dict[str, Attribute]:
+            sealed, warrant = openings.sealed(entry)
+            opened.append((sealed, warrant))
+            return openings.told()
+
+        entry, raw, evidence = self._read(reader, index, part="entry", told=unsealed)
+        [(sealed, warrant)] = opened
+        row = row_of(entry)
+        return Opened(
+            entry=entry,
+            row=row,
+            sealed=sealed,
+            hidden=warrant is None and bool(sealed is not None and entry.ciphertext),
+            pseudonym=openings.pseudonym(row),
+            warrant=warrant,
+            raw=raw,
+            evidence=evidence,
+        )
 
     def raw(self, reader: Reader, index: int) -> bytes:
         """The bytes that were hashed; raises as ``open``."""
@@ -130,17 +160,31 @@ class Console:
         return rows
 
     def bundle(self, reader: Reader, address: TileAddress) -> bytes:
-        """The entries of one bundle, for officers and mirrors; recorded as a range.
+        """The entries of one bundle, for mirrors, and for officers with a warrant; recorded as a range.
 
         Raises:
             NoSuchTile: no published checkpoint implies it.
+            WarrantNeeded: the officer holds none that lets these entries out.
             RecordUnavailable: the reading could not be recorded.
         """
         found = self._log.bundle(address.index, address.width) if address.implied_by(self._log.size()) else None
         if found is None:
             raise NoSuchTile
-        self.record("audit.read", reader, attributes={"first": address.first, "count": address.width})
+        told: dict[str, Attribute] = {"first": address.first, "count": address.width}
+        if not reader.role:
+            told["warrant"] = self.letting_out(reader, address.first, address.width)
+        self.record("audit.read", reader, attributes=told)
         return found
+
+    def letting_out(self, reader: Reader, first: int, count: int) -> str:
+        """The warrant that lets this officer take these entries out.
+
+        Raises:
+            WarrantNeeded: the officer holds none.
+        """
+        last = first + count - 1
+        scope = Scope("range", f"{first}-{last}")
+        return self._warrants.demand(reader, "export", scope, covered=_holding(first, last)).id
 
     def tile(self, address: TileAddress) -> bytes:
         """One hash tile: a public fact.
@@ -194,7 +238,14 @@ class Console:
         self._index.check()
         self._log.checkpoint()
 
-    def _read(self, reader: Reader, index: int, *, part: str) -> tuple[Entry, bytes, Evidence]:
+    def _read(
+        self,
+        reader: Reader,
+        index: int,
+        *,
+        part: str,
+        told: Callable[[Entry], Mapping[str, Attribute]] = lambda _entry: {},
+    ) -> tuple[Entry, bytes, Evidence]:
         try:
             found = self._log.read(index, 1) if index < self._log.size() else ()
             if not found:
@@ -203,14 +254,24 @@ class Console:
             inclusion = self._log.prove(index)
             size, root = self._log.opened_checkpoint(inclusion.checkpoint)
             evidence = check(raw, inclusion, size=size, root=root)
+            more = told(found[0])
         except TallygateError as error:
             self._opened(reader, index, part=part, subject="", failed=error.code)
             raise
-        self._opened(reader, index, part=part, subject=found[0].event.subject)
+        self._opened(reader, index, part=part, subject=found[0].event.subject, more=more)
         return found[0], raw, evidence
 
-    def _opened(self, reader: Reader, index: int, *, part: str, subject: str, failed: str = "") -> None:
-        attributes: dict[str, Attribute] = {"part": part}
+    def _opened(
+        self,
+        reader: Reader,
+        index: int,
+        *,
+        part: str,
+        subject: str,
+        failed: str = "",
+        more: Mapping[str, Attribute] | None = None,
+    ) -> None:
+        attributes: dict[str, Attribute] = {"part": part, **(more or {})}
         if failed:
             attributes["reason"] = failed
         outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
@@ -237,18 +298,27 @@ class Console:
             asked.append("(" + " OR ".join(one for one in either if one) + ")")
         return asked
 
-    def hit(self, row: Row) -> Hit:
+    def purpose(self, place: int) -> Mapping[str, str] | None:
+        """The sealed part of a request for consent, which the second officer decides by; None if it was erased."""
+        try:
+            entry = self._log.read(place, 1)[0]
+            return self._log.unseal(entry) if entry.event.type == "audit.warrant.asked" else None
+        except LogDamaged as error:
+            _log.error("entry_damaged", index=place, exc_info=error)
+            return None
+
+    def openings(self, reader: Reader) -> Openings:
+        """What this officer may see of personal parts now; ``told`` belongs into the record of what is shown."""
+        return Openings(self._warrants, self.scopes, self._log, self._names, reader)
+
+    def hit(self, row: Row, openings: Openings) -> Hit:
         """A line of a list, with what the officer may see of its personal part."""
         try:
-            sealed = self._sealed(self._log.read(row.index, 1)[0])
+            return openings.hit(row)
         except LogDamaged as error:
             # The rest of the page stands; opening this entry reports the damage.
             _log.error("entry_damaged", index=row.index, exc_info=error)
-            sealed = {}
-        return Hit(row=row, sealed=sealed)
-
-    def _sealed(self, entry: Entry) -> Mapping[str, str] | None:
-        return self._log.unseal(entry) if entry.ciphertext else {}
+            return Hit(row=row, sealed={}, pseudonym=openings.pseudonym(row))
 
     def record(
         self,
@@ -305,3 +375,15 @@ def _personal(query: Query) -> dict[str, str]:
 def span_of(rows: Sequence[Row]) -> dict[str, Attribute]:
     """Which entries were shown: with the filters, enough to reconstruct the page."""
     return {"shown": len(rows), "newest": rows[0].index, "oldest": rows[-1].index} if rows else {"shown": 0}
+
+
+def _holding(first: int, last: int) -> Callable[[Scope], bool]:
+    """Tells whether a range holds all of these entries."""
+
+    def holds(scope: Scope) -> bool:
+        if scope.kind != "range":
+            return False
+        begin, _, end = scope.value.partition("-")
+        return int(begin) <= first and last <= int(end)
+
+    return holds

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 
 from ..models import Entry
 from ..search import Evidence, Row, Stretch, Survey
+from ..warrants import Warrant
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """One line of a result; ``sealed`` is None if the person was erased."""
+    """One line of a result; ``sealed`` is None if the person was erased, and empty while it is ``hidden``."""
 
     row: Row
     sealed: Mapping[str, str] | None
+    # Whether there is a personal part that no warrant of this officer covers.
+    hidden: bool = False
+    # Stands for the person while the name is hidden.
+    pseudonym: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,11 @@ class Opened:
 
     entry: Entry
     row: Row
+    # As in a hit.
     sealed: Mapping[str, str] | None
+    hidden: bool
+    pseudonym: str
+    # The warrant under which the personal part is shown.
+    warrant: Warrant | None
     raw: bytes
     evidence: Evidence

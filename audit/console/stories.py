@@ -76,6 +76,8 @@ class Story:
 
     about: About
     identifier: str
+    # Stands for the person while the name is not shown.
+    pseudonym: str
     days: Sequence[Day]
     # A device where the address says person, or the other way round.
     kind: About
@@ -112,21 +114,23 @@ class Stories:
             query, person=whole.person, session=whole.session or query.session, object=whole.object or query.object
         )
         page = gather(self._index, [asked], persons=persons, after=query.after, limit=LINES)
-        shown = page.rows
+        shown, openings = page.rows, self._console.openings(reader)
+        hits = [self._console.hit(row, openings) for row in shown]
         self._console.record(
             "audit.searched",
             reader,
             subject=identifier if persons and head.rows else "",
             what=identifier if not persons else "",
-            attributes={"view": f"story_{about.value}", "hits": len(head.rows), **span_of(shown)},
+            attributes={"view": f"story_{about.value}", "hits": len(head.rows), **span_of(shown)} | openings.told(),
         )
         if not head.rows:
             raise NothingTold
         return Story(
             about=about,
             identifier=identifier,
+            pseudonym=openings.pseudonym_of(identifier) if persons else "",
             kind=_kind(about, identifier, head.rows),
-            days=days([self._console.hit(row) for row in shown]),
+            days=days(hits),
             first=min(row.at for row in head.rows),
             last=max(row.at for row in head.rows),
             counted=len(head.rows),

@@ -147,14 +147,16 @@ class Views:
         drawn = picture(self._counting, span, self._clock.now(), which=counts)
         asked = [_narrowed(each, query) for each in queries]
         page = gather(self._index, asked, sees=sees, after=query.after, limit=LINES)
+        openings = self._console.openings(reader)
+        hits = [self._console.hit(row, openings) for row in page.rows]
         self._console.record(
             "audit.searched",
             reader,
-            attributes={"view": label, "span": span.name} | asked_of(query) | span_of(page.rows),
+            attributes={"view": label, "span": span.name} | asked_of(query) | span_of(page.rows) | openings.told(),
         )
         return Viewed(
             picture=drawn,
-            hits=[self._console.hit(row) for row in page.rows],
+            hits=hits,
             people=_people(page.rows),
             next=page.next,
             lag=lag,

@@ -89,11 +89,14 @@ class Seals:
         for event in events:
             if event.sealed:
                 subjects.setdefault(KINDS[event.type].retention, set()).add(event.subject)
-        keys = {retention: self._keys(retention, wanted, at) for retention, wanted in subjects.items()}
-        return [
-            _encrypt(event, keys[KINDS[event.type].retention][event.subject]) if event.sealed else ""
-            for event in events
-        ]
+        if not subjects:
+            return [""] * len(events)
+        with self._store.lock.using():
+            keys = {retention: self._keys(retention, wanted, at) for retention, wanted in subjects.items()}
+            return [
+                _encrypt(event, keys[KINDS[event.type].retention][event.subject]) if event.sealed else ""
+                for event in events
+            ]
 
     def open(self, entry: Entry) -> dict[str, str]:
         """The personal part of an entry; empty if it never had one.
@@ -111,13 +114,7 @@ class Seals:
             Erased: its key was destroyed.
             LogDamaged: the ciphertext is not what was sealed.
         """
-        try:
-            part = _Part.parse(entry.ciphertext)
-        except (ValueError, binascii.Error) as error:
-            raise LogDamaged(index=entry.index, why="its sealed part is malformed") from error
-        key = self._store.find([part.key_id]).get(part.key_id)
-        if key is None:
-            raise LogDamaged(index=entry.index, why="the key of its sealed part is unknown")
+        part, key = self._found(entry)
         if key.key is None:
             raise Erased
         secret = _secret(key.key, part.salt, entry.event)
@@ -129,12 +126,31 @@ class Seals:
             raise LogDamaged(index=entry.index, why="its sealed part was changed")
         return Sealing(part.key_id, json.loads(clear), secret)
 
+    def erased(self, entry: Entry) -> bool:
+        """Whether the key of an entry's personal part was destroyed; nothing is opened.
+
+        Raises:
+            LogDamaged: the part is malformed, or its key was lost rather than destroyed.
+        """
+        return bool(entry.ciphertext) and self._found(entry)[1].key is None
+
     def destroy(self, subject: str, at: datetime) -> int:
         """Make everything sealed so far about one subject unreadable; returns how many keys there were.
 
+        Called while the store's ``lock.alone`` is held.
         A later event about the same subject gets a new key. What was already handed out is not called back.
         """
         return self._store.destroy(subject, at)
+
+    def _found(self, entry: Entry) -> tuple[_Part, SealKey]:
+        try:
+            part = _Part.parse(entry.ciphertext)
+        except (ValueError, binascii.Error) as error:
+            raise LogDamaged(index=entry.index, why="its sealed part is malformed") from error
+        key = self._store.find([part.key_id]).get(part.key_id)
+        if key is None:
+            raise LogDamaged(index=entry.index, why="the key of its sealed part is unknown")
+        return part, key
 
     def _keys(self, retention: Retention, subjects: set[str], at: datetime) -> dict[str, SealKey]:
         """One key for each subject, class of retention and quarter, so that class and quarter can be dropped whole."""

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from core.db import Database, DatabaseUnavailable, migrate
 
+from .alone import Alone
 from .files import PartitionFiles
 from .partitions import Partition
 
@@ -77,9 +78,11 @@ class SealKey:
 class SealStore:
     """The tables and their verbs."""
 
-    def __init__(self, database: Database, files: PartitionFiles) -> None:
+    def __init__(self, database: Database, files: PartitionFiles, alone: Alone) -> None:
         self._database = database
         self._files = files
+        # Whoever uses keys shares it; whoever destroys one person's holds it alone.
+        self.lock = alone
 
     @classmethod
     def open(cls, path: Path, *, upgrade: bool = False) -> Self:
@@ -91,7 +94,8 @@ class SealStore:
         if upgrade:
             migrate(database, _MIGRATIONS)
             path.chmod(0o600)
-        return cls(database, PartitionFiles(path.with_suffix(""), shape=_shape))
+        files = PartitionFiles(path.with_suffix(""), shape=_shape)
+        return cls(database, files, Alone(path.with_name(f"{path.name}-alone")))
 
     def current(self, subjects: Iterable[str], partition: Partition) -> dict[str, SealKey]:
         """The key that seals for each of these subjects in this partition, where there is one."""
@@ -142,6 +146,8 @@ class SealStore:
 
     def destroy(self, subject: str, at: datetime) -> int:
         """Overwrite every key of one subject, in all tables and in what the databases keep beside them.
+
+        Called while ``lock.alone`` is held: then nobody is sealing under one of them.
 
         Raises:
             DatabaseUnavailable: the keys are gone for every reader, but a copy may still lie in a database's

@@ -23,6 +23,10 @@ class LogView(Protocol):
         """The personal part; None if its key was destroyed, empty if there never was one."""
         ...
 
+    def erased(self, entry: Entry) -> bool:
+        """Whether the key of the personal part was destroyed; nothing is opened."""
+        ...
+
     def raw(self, index: int) -> bytes:
         """The very bytes that were hashed.
 

@@ -19,6 +19,9 @@ NAMED_BY = ("name", "name_zh", "username")
 
 _SHORTEST_WORD = 2
 _SIZE = 16
+# Crockford's alphabet, whose letters are not taken for one another; 35 bits tell the persons of a page apart.
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PSEUDONYM = 7
 
 
 class NameTokens:
@@ -40,6 +43,14 @@ class NameTokens:
             name = normalised(sealed.get(field, ""))
             found.update(part for part in (name, *name.split()) if len(part) >= _SHORTEST_WORD)
         return frozenset(self.token(part) for part in found)
+
+    def pseudonym(self, subject: str) -> str:
+        """How a person is called while their name is not shown; empty for nobody. Nobody can compute it backwards."""
+        if not subject:
+            return ""
+        number = int.from_bytes(hmac.digest(self._key, b"pseudonym\0" + subject.encode(), hashlib.sha256))
+        letters = "".join(_LETTERS[number >> 5 * place & 31] for place in range(_PSEUDONYM))
+        return f"{letters[:3]}-{letters[3:]}"
 
 
 def normalised(name: str) -> str:

@@ -110,6 +110,8 @@ PERSONAL = {
     "reason": N_("Reason"),
     "person": N_("Person searched for"),
     "words": N_("Words searched for"),
+    "purpose": N_("Purpose"),
+    "search": N_("Searched for"),
 }
 """Fields of a sealed part."""
 _WHY = ("reason", "code")

@@ -33,11 +33,10 @@ class Erasing:
         destroy: Callable[[str, datetime], int],
         forget: Callable[[str], None],
         alone: Callable[[], AbstractContextManager[None]],
-        nudge: Callable[[], None] = lambda: None,
     ) -> None:
         """``destroy`` destroys a person's keys, ``forget`` takes their names out of the index; both may be repeated.
 
-        While ``alone`` is held nobody seals under a key and nobody reads a name for the index.
+        While ``alone`` is held nobody seals under a key.
         """
         self._store = store
         self._recorder = recorder
@@ -45,7 +44,6 @@ class Erasing:
         self._destroy = destroy
         self._forget = forget
         self._alone = alone
-        self._nudge = nudge
 
     def erase(self, reader: Reader, warrant: Warrant) -> None:
         """Erase the person whom the warrant names.
@@ -82,7 +80,6 @@ class Erasing:
                 )
             )
             raise
-        self._nudge()
         self._finish(erasure)
 
     def finish(self) -> None:
@@ -104,6 +101,7 @@ class Erasing:
         self._recorder.record(erased(erasure, Outcome.INTENDED, erasure.begun), wait=Wait.PUBLISHED)
         with self._alone():
             self._destroy(erasure.subject, self._clock.now())
-            self._forget(erasure.subject)
+        # Whoever read a name before holds up the forgetting until it is indexed, and is undone by it.
+        self._forget(erasure.subject)
         self._recorder.record(erased(erasure, Outcome.SUCCESS, erasure.begun), wait=Wait.PUBLISHED)
         self._store.finish(erasure)

@@ -18,13 +18,10 @@ from .store import WarrantStore
 class Holding:
     """The two verbs; both are recorded before they take effect."""
 
-    def __init__(
-        self, *, store: WarrantStore, recorder: Recorder, clock: Clock, nudge: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, *, store: WarrantStore, recorder: Recorder, clock: Clock) -> None:
         self._store = store
         self._recorder = recorder
         self._clock = clock
-        self._nudge = nudge
 
     def place(self, reader: Reader, warrant: Warrant) -> Hold:
         """Place the hold that the warrant grants.
@@ -101,5 +98,3 @@ class Holding:
                     notes=[note(told(Outcome.FAILURE))],
                 )
             raise
-        finally:
-            self._nudge()

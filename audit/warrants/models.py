@@ -33,6 +33,8 @@ _SHAPES = {
     "query": _VALUE,
     # Entries from the first place to the last, both included.
     "range": re.compile(rf"{_PLACE}-{_PLACE}"),
+    # A place outside that entries are sent to, by its name in the configuration.
+    "target": re.compile(r"[A-Za-z0-9._-]{1,64}"),
     # A legal hold, by its identifier.
     "hold": re.compile(r"[0-9a-f]{16}"),
     # A class of entries whose retention changes, with what it changes to.
@@ -44,6 +46,7 @@ SCOPES: Mapping[str, str] = {
     "case": N_("one case"),
     "query": N_("what one search finds"),
     "range": N_("a range of entries"),
+    "target": N_("one target of exports"),
     "hold": N_("one legal hold"),
     "class": N_("one class of entries"),
 }
@@ -105,7 +108,7 @@ KINDS: Mapping[str, Kind] = {
     "export": Kind(
         says=N_("Take entries out"),
         explains=N_("Entries are handed to you as a file."),
-        scopes=("query", "range", "case", "subject", "entry"),
+        scopes=("query", "range", "case", "subject", "entry", "target"),
         asks=frozenset({OFFICER}),
         decides=frozenset({OFFICER}),
     ),

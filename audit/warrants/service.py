@@ -50,18 +50,13 @@ class Warrants:
         clock: Clock,
         life: timedelta = timedelta(hours=8),
         persons: Callable[[Scope], frozenset[str]] = lambda _scope: frozenset(),
-        nudge: Callable[[], None] = lambda: None,
     ) -> None:
-        """``persons`` says whom a scope is about, as far as can be told; they decide nothing about it.
-
-        ``nudge`` tells the relay that something is in the outbox.
-        """
+        """``persons`` says whom a scope is about, as far as can be told; they decide nothing about it."""
         self._store = store
         self._recorder = recorder
         self._clock = clock
         self._life = life
         self._persons = persons
-        self._nudge = nudge
 
     def ask(self, reader: Reader, kind: str, scope: Scope, purpose: str, *, words: str = "") -> Warrant:
         """Ask for a warrant; the purpose goes into the sealed part of the record and nowhere else.
@@ -251,7 +246,6 @@ class Warrants:
 
     def _move(self, warrant: Warrant, sources: tuple[State, ...], target: State, **values: Any) -> None:
         self._store.move(warrant.id, sources, target, at=self._clock.now(), **values)
-        self._nudge()
 
 
 def needed(kind: str, scope: Scope) -> WarrantNeeded:

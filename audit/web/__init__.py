@@ -5,6 +5,7 @@
 | --------------------- | --------------------------------------------------------------------- |
 | officers              | overview, views, stories, cases, search, witnesses                    |
 | officers              | entry, proof, entry bytes, entry bundles                              |
+| officers, auditors    | consents of second officers: ask, decide, act                         |
 | role ``app``          | search as JSON, entry bundles                                         |
 | role ``sso``          | one person's own record, for “My account”                             |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
@@ -23,4 +24,5 @@ from .public import public as public
 from .reading import reading as reading
 from .stamping import stamping as stamping
 from .stories import telling as telling
+from .warranting import warranting as warranting
 from .witnessing import witnessing as witnessing

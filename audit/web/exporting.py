@@ -68,10 +68,10 @@ def _reading(
         found = next((each for each in desk.signed() if each.first == number), None)
         if found is None:
             raise NoSuchTarget
+        who, count = officer(), found.last - found.first + 1
+        warrant = console.letting_out(who, found.first, count)
         # Recorded before it is shown, as a reading of the whole range.
-        console.record(
-            "audit.read", officer(), attributes={"first": found.first, "count": found.last - found.first + 1}
-        )
+        console.record("audit.read", who, attributes={"first": found.first, "count": count, "warrant": warrant})
         return file((folder / found.name).read_bytes(), "application/zip", found.name)
 
 

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template
+from werkzeug.wrappers import Response
 
 from core.errors import N_
-from core.web import Guard
+from core.web import Guard, identity
 
 from ..charts import Bar, bars
 from ..console import SPANS, VIEWS, Console, Overview, Views
@@ -18,6 +19,7 @@ from ..console.picture import OUTCOMES, Picture, Span, failed_login
 from ..console.views import Viewed
 from ..search import BadFilter, Denials, Query, parse
 from ..search.query import ZONES
+from ..warrants import AUDITOR
 from .asked import officer, parameters
 from .blueprint import ROLE, Pages
 from .choices import MINUTE, choices
@@ -47,8 +49,11 @@ def overseeing(console: Console, *, overview: Overview, views: Views, assurance:
 
     def pages(made: Blueprint, guard: Guard) -> None:
         @made.get("/")
-        @guard.person(ROLE, assurance=assurance)
-        def overview_page() -> str:
+        @guard.person(ROLE, AUDITOR, assurance=assurance)
+        def overview_page() -> Response | str:
+            if ROLE not in identity().roles:
+                # Who decides about what cannot be undone reads nothing.
+                return redirect("/warrants")
             span, _query = _asked()
             look = overview.look(officer(), span)
             found = look.picture

@@ -13,6 +13,7 @@ from core.web import Guard, _, caller
 from ..console import Console, Hit, Page
 from ..models import Reader
 from ..search import Row, TileAddress, parse
+from ..search.query import FILTERS
 from ..search.words import PERSONAL, tell
 from .asked import file, octets, officer, parameters, place
 from .blueprint import ROLE, Pages
@@ -43,6 +44,7 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
             older=_address("audit.search", given, after=page.next) if page.next is not None else None,
             newest=_address("audit.search", given) if "after" in given else None,
             as_json=_address("audit.search_json", given),
+            asks_for="" if query.phrases else _asks_for(given),
             **choices(given, query),
         )
 
@@ -110,6 +112,13 @@ def _address(endpoint: str, given: Mapping[str, list[str]], **more: int) -> str:
     kept = {name: found[0] for name, found in given.items() if found[0].strip() and name not in ("after", "lang")}
     query = urlencode({**kept, **more})
     return f"{path}?{query}" if query else path
+
+
+def _asks_for(given: Mapping[str, list[str]]) -> str:
+    """The form that asks for the personal fields of what this search finds; a search for everything has none."""
+    kept = {name: found[0].strip() for name, found in given.items() if name in FILTERS and found[0].strip()}
+    scope = f"query:{urlencode(sorted(kept.items()))}"
+    return f"/warrants/new?{urlencode({'kind': 'open', 'scope': scope})}" if kept else ""
 
 
 def _page_document(page: Page) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from audit.console import Console
+from audit.console import Console, Scopes
 from audit.errors import LogDamaged, NoSuchEntry, RecordUnavailable
 from audit.models import Entry, Outcome, Reader
 from audit.search import NoSuchTile, Query, TileAddress, UnknownCursor
+from audit.warrants import WarrantNeeded
 from tests.fakes.audit_console import LI, OFFICER, WANG, ConsoleFake
 
 
@@ -42,9 +43,11 @@ def test_a_search_sees_what_was_published_a_moment_before(fake: ConsoleFake) -> 
 
 
 def test_a_hit_shows_the_name_and_says_when_the_person_was_erased(fake: ConsoleFake) -> None:
-    assert fake.console.search(fake.reader, Query(person=LI)).hits[0].sealed
+    fake.grant(f"subject:{LI}")
+    login = Query(person=LI, type="sso.login")
+    assert fake.console.search(fake.reader, login).hits[0].sealed
     fake.log.erase(LI)
-    assert fake.console.search(fake.reader, Query(person=LI)).hits[0].sealed is None
+    assert fake.console.search(fake.reader, login).hits[0].sealed is None
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(fake: ConsoleFake) -> None:
@@ -75,10 +78,12 @@ def test_more_hits_than_are_counted_are_called_more(fake: ConsoleFake, monkeypat
 
 
 def test_opening_is_recorded_about_the_person_and_proven(fake: ConsoleFake) -> None:
+    warrant = fake.grant("entry:3")
     opened = fake.console.open(fake.reader, 3)
     recorded = fake.log.events[-1]
     assert (recorded.type, recorded.subject, recorded.actor) == ("audit.opened", LI, OFFICER)
-    assert (recorded.object, recorded.attributes["part"]) == ("3", "entry")
+    assert recorded.object == "3"
+    assert recorded.attributes == {"part": "entry", "opened": 1, "warrants": warrant}
     assert opened.sealed
     assert opened.sealed["name"] == "Li Xiaoming"
     assert opened.evidence.index == 3
@@ -121,7 +126,10 @@ def test_a_damaged_sealed_part_spoils_neither_its_page_nor_the_proof_of_others(f
             return getattr(fake.log, name)
 
     console = _over(fake, Lost())
-    assert len(console.search(fake.reader, Query(person=WANG)).hits) == 2
+    fake.grant(f"subject:{WANG}")
+    fake.grant("entry:3")
+    assert len(console.search(fake.reader, Query(person=WANG, source="gateway")).hits) == 1
+    assert console.search(fake.reader, Query(person=WANG, source="gateway")).hits[0].sealed == {}
     with pytest.raises(LogDamaged):
         console.open(fake.reader, 3)
 
@@ -138,6 +146,7 @@ def test_a_damaged_sealed_part_spoils_neither_its_page_nor_the_proof_of_others(f
     ],
 )
 def test_what_cannot_be_recorded_is_not_shown(fake: ConsoleFake, look: Callable[[ConsoleFake], object]) -> None:
+    fake.grant("range:0-9", kind="export")
     fake.log.down = True
     with pytest.raises(RecordUnavailable):
         look(fake)
@@ -163,9 +172,18 @@ def test_a_citizen_is_told_what_happened_not_what_was_about_to(fake: ConsoleFake
 def test_reading_a_bundle_is_recorded_as_a_range(fake: ConsoleFake) -> None:
     for _ in range(600):
         fake.add()
-    assert fake.console.bundle(fake.reader, TileAddress(level=0, index=1))
+    address = TileAddress(level=0, index=1)
+    assert fake.console.bundle(Reader(role="app"), address)
     recorded = fake.log.events[-1]
-    assert (recorded.type, recorded.attributes) == ("audit.read", {"first": 256, "count": 256})
+    assert (recorded.type, recorded.attributes) == ("audit.read", {"first": 256, "count": 256, "reader": "app"})
+    fake.grant("range:0-300", kind="export")
+    before = fake.log.size()
+    with pytest.raises(WarrantNeeded):
+        fake.console.bundle(fake.reader, address)
+    assert fake.log.size() == before
+    warrant = fake.grant("range:256-511", kind="export")
+    assert fake.console.bundle(fake.reader, address)
+    assert fake.log.events[-1].attributes == {"first": 256, "count": 256, "warrant": warrant}
 
 
 def test_a_bundle_or_tile_that_no_checkpoint_implies_does_not_exist(fake: ConsoleFake) -> None:
@@ -180,6 +198,8 @@ def test_a_bundle_or_tile_that_no_checkpoint_implies_does_not_exist(fake: Consol
 
 def _over(fake: ConsoleFake, log: object) -> Console:
     return Console(
+        warrants=fake.warrants,
+        scopes=Scopes(log=fake.log, index=fake.store, names=fake.names),
         log=log,  # type: ignore[arg-type]  # forwards by __getattr__
         index=fake.store,
         indexer=fake.indexer,

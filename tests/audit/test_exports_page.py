@@ -116,6 +116,8 @@ def test_a_signed_export_is_handed_out_and_recorded(fake: ConsoleFake, tmp_path:
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / "city.zip").write_bytes(b"PK")
     fake.export_store.add_signed(SignedExport(first=0, last=9, name="city.zip", note="n", checkpoint="c", at=1))
+    assert fake.get("/exports/signed/0.zip").status_code == 403
+    fake.grant("range:0-9", kind="export")
     answer = fake.get("/exports/signed/0.zip")
     assert (answer.status_code, answer.data) == (200, b"PK")
     told = fake.log.events[-1]

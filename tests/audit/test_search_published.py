@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from audit.cli import audit
-from audit.console import Console
+from audit.console import Console, Scopes
 from audit.errors import LogDamaged, NoSuchEntry
 from audit.merkle import LogKey
 from audit.models import Event, Outcome, Reader, Receipt, Wait
@@ -20,8 +20,9 @@ from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
 from audit.search import Query, TileAddress
 from audit.service import LocalRecorder, create_log, local_recorder
+from audit.warrants import Scope, Warrant, Warrants, WarrantStore
 from core.config import ConfigurationError
-from tests.fakes.audit_console import LI, OFFICER, WANG, event
+from tests.fakes.audit_console import LI, OFFICER, SECOND, WANG, event
 from tests.fakes.clock import ManualClock
 
 KEY = LogKey("city.localhost/log", seed=b"\7" * 32)
@@ -51,7 +52,12 @@ class Site:
         self.seals = seals
         self.clock = clock
         self.reading = Reading.open(folder, log_key=str(KEY.vkey))
+        self.store = WarrantStore.open(folder / "warrants.db")
+        scopes = Scopes(log=self.reading.log, index=self.reading.index, names=self.reading.names)
+        self.warrants = Warrants(store=self.store, recorder=recorder, clock=clock, persons=scopes.persons)
         self.console = Console(
+            warrants=self.warrants,
+            scopes=scopes,
             log=self.reading.log,
             index=self.reading.index,
             indexer=self.reading.indexer,
@@ -59,7 +65,15 @@ class Site:
             recorder=recorder,
             clock=clock,
         )
-        self.reader = Reader(subject=OFFICER, session="s", zone="management", decision="d")
+        self.reader = Reader(
+            subject=OFFICER, session="s", zone="management", decision="d", roles=frozenset({"security-officer"})
+        )
+
+    def grant(self, scope: str, *, kind: str = "open") -> Warrant:
+        """A second officer agrees; an audit administrator to what cannot be undone."""
+        asked = self.warrants.ask(self.reader, kind, Scope.parse(scope), "for a test")
+        role = "security-officer" if kind in {"open", "export"} else "audit-administrator"
+        return self.warrants.approve(Reader(subject=SECOND, roles=frozenset({role})), asked.id)
 
     def add(self, **fields: Any) -> int:
         return self.recorder.record(event(self.clock, **fields)).index
@@ -98,6 +112,9 @@ def test_accesses_are_found_by_name_opened_and_proven(site: Site) -> None:
     for typed in ("Wang Fang", "wang", WANG):
         page = site.console.search(site.reader, Query(person=typed, object="documents"))
         assert [hit.row.index for hit in page.hits] == [denied]
+    hidden = site.console.open(site.reader, denied)
+    assert (hidden.sealed, hidden.hidden) == ({}, True)
+    site.grant(f"entry:{denied}")
     opened = site.console.open(site.reader, denied)
     assert opened.sealed == {"name": "Wang Fang"}
     assert opened.evidence.size > denied
@@ -110,7 +127,7 @@ def test_tiles_and_bundles_are_the_stored_bytes(site: Site) -> None:
     site.add_many(260)
     site.add()
     assert site.console.tile(TileAddress(level=0, index=0)) == (site.folder / "log/tile/0/000").read_bytes()
-    bundle = site.console.bundle(site.reader, TileAddress(level=0, index=0))
+    bundle = site.console.bundle(Reader(role="app"), TileAddress(level=0, index=0))
     assert bundle == (site.folder / "log/tile/entries/000").read_bytes()
     assert site.console.checkpoint() == (site.folder / "log/checkpoint").read_bytes()
 

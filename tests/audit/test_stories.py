@@ -27,7 +27,10 @@ def fake(tmp_path: Path) -> ConsoleFake:
 
 
 def test_a_person_is_told_in_words_with_what_belongs_to_them(fake: ConsoleFake) -> None:
+    assert "Xiaoming" not in fake.get(f"/people/{LI}").text
+    fake.grant(f"subject:{LI}")
     page = fake.get(f"/people/{LI}").text
+    assert fake.log.events[-1].attributes["warrants"]
     for words in (
         "Li Xiaoming",
         "was let in to tax",
@@ -64,6 +67,9 @@ def test_a_device_a_session_and_a_document_have_stories_too(fake: ConsoleFake) -
     assert "Story of a device" in fake.get(f"/devices/{DEVICE}").text
     # The record knows better than the address what it is.
     assert "Story of a device" in fake.get(f"/people/{DEVICE}").text
+    assert "Wang Fang" not in fake.get("/sessions/s-wang").text
+    for person in (LI, WANG):
+        fake.grant(f"subject:{person}")
     session = fake.get("/sessions/s-wang").text
     assert "Wang Fang" in session
     assert "was refused at documents" in session

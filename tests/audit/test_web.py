@@ -30,7 +30,7 @@ PAGES = (
     "/entries/3/entry.json",
     "/entries/3/entry.tlog-proof",
 )
-OFFICERS_ONLY = (*PAGES, "/tile/entries/000.p/3")
+OFFICERS_ONLY = (*PAGES, "/tile/entries/000.p/3", "/warrants")
 PEERS_ONLY = (("/api/v1/entries", "app"), ("/api/v1/bundles/000.p/3", "app"), (f"/api/v1/subjects/{LI}/entries", "sso"))
 
 
@@ -38,6 +38,7 @@ PEERS_ONLY = (("/api/v1/entries", "app"), ("/api/v1/bundles/000.p/3", "app"), (f
 def fake(tmp_path: Path) -> ConsoleFake:
     made = ConsoleFake(tmp_path)
     made.fill()
+    made.grant("range:0-2", kind="export")
     return made
 
 
@@ -87,12 +88,13 @@ class TestAccess:
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
     def test_nothing_here_changes_anything(self, fake: ConsoleFake, method: str) -> None:
-        for path in (*OFFICERS_ONLY, "/checkpoint", "/tile/0/000.p/3", "/api/v1/entries"):
+        for path in (*PAGES, "/checkpoint", "/tile/0/000.p/3", "/api/v1/entries"):
             assert fake.client().open(path, method=method).status_code == 405
 
 
 class TestPages:
     def test_the_officer_finds_permit_and_deny_with_everything(self, fake: ConsoleFake) -> None:
+        fake.grant(f"subject:{WANG}")
         page = fake.get("/search?person=%E7%8E%8B%E8%8A%B3").text
         assert "Wang Fang" in page
         assert "Refused" in page
@@ -112,9 +114,11 @@ class TestPages:
             assert said in entry, said
 
     def test_pages_speak_chinese(self, fake: ConsoleFake) -> None:
+        fake.grant(f"subject:{WANG}")
         page = fake.get("/search?person=wang&lang=zh").text
         assert "王芳" in page
-        assert "2 条记录" in page
+        # Two that happened, and that a warrant was asked for and approved.
+        assert "4 条记录" in page
         assert "政务外网" in page
         assert fake.get("/?lang=zh").status_code == fake.get("/entries/3?lang=zh").status_code == 200
 

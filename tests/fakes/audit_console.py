@@ -3,8 +3,10 @@
 
 import base64
 import itertools
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from contextlib import nullcontext
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from audit.config import ExportKind, ExportTarget, Personal
-from audit.console import Console, IndexCounting, Overview, Stories, Views
+from audit.console import Console, IndexCounting, Overview, Scopes, Stories, Views, Warranting
 from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
@@ -22,7 +24,19 @@ from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, row_of
 from audit.stamps import StampStore
 from audit.store import IndexStore
-from audit.web import TRANSLATIONS, blueprint, exporting, overseeing, public, reading, stamping, telling, witnessing
+from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
+from audit.web import (
+    TRANSLATIONS,
+    blueprint,
+    exporting,
+    overseeing,
+    public,
+    reading,
+    stamping,
+    telling,
+    warranting,
+    witnessing,
+)
 from audit.witness import Witness, WitnessStore
 from core.calls import PairSecrets
 from core.errors import Forbidden
@@ -36,6 +50,8 @@ HOST = "audit.city.localhost"
 LI = "0b6fd1de-9f0a-4d0c-8a51-6c4e0f3a7001"
 WANG = "5a1a8a52-36b5-4e36-8f64-0d6a3d5b7002"
 OFFICER = "77c9a8b0-1d7e-4b5f-9e0e-2f8f5c1d7003"
+SECOND = "4c1d7c1e-6a55-4f0c-9b52-3f0f8f5c7004"
+"""Another officer."""
 WITNESSED = LogKey("other.example/log", seed=b"\x05" * 32, mldsa_seed=b"\x06" * 32)
 """The log of another site, which this one witnesses."""
 SECRETS = {"app": b"a" * 32, "sso": b"s" * 32}
@@ -66,13 +82,38 @@ class ConsoleFake:
         self.store = IndexStore.open(folder / "index", span=span)
         self.store.prepare()
         self.indexer = Indexer(log=self.log, store=self.store, names=self.names)
+        self.store_of_warrants = WarrantStore.open(folder / "warrants.db")
+        scopes = Scopes(log=self.log, index=self.store, names=self.names)
+        self.warrants = Warrants(
+            store=self.store_of_warrants,
+            recorder=self.log,
+            clock=self.clock,
+            persons=scopes.persons,
+        )
+        self.holding = Holding(store=self.store_of_warrants, recorder=self.log, clock=self.clock)
+        self.erasing = Erasing(
+            store=self.store_of_warrants,
+            recorder=self.log,
+            clock=self.clock,
+            destroy=self._destroy,
+            forget=self.store.forget,
+            alone=nullcontext,
+        )
         self.console = Console(
+            warrants=self.warrants,
+            scopes=scopes,
             log=self.log,
             index=self.store,
             indexer=self.indexer,
             names=self.names,
             recorder=self.log,
             clock=self.clock,
+        )
+        self.warranting = Warranting(
+            self.console,
+            warrants=self.warrants,
+            holding=self.holding,
+            acts={"erase": self.erasing.erase, "hold": self.holding.place, "release": self.holding.release},
         )
         self.witness = Witness(
             key=CosignerKey("city.localhost/witness", seed=b"\x09" * 32, mldsa_seed=b"\x0a" * 32),
@@ -98,7 +139,13 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.consented = True
-        self.reader = Reader(subject=OFFICER, session="s-officer", zone="management", decision="d-officer")
+        self.reader = Reader(
+            subject=OFFICER,
+            session="s-officer",
+            zone="management",
+            decision="d-officer",
+            roles=frozenset({"security-officer"}),
+        )
         self.app = self._app(folder, assurance)
 
     def consents(self, _reader: Reader, _target: str) -> str:
@@ -132,6 +179,17 @@ class ConsoleFake:
                  zone="management", organisation="org-tax-bureau", attributes={"issuer": "people"},
                  sealed={"name": "Wang Fang", "reason": "card reported lost"})  # fmt: skip
 
+    def grant(self, scope: str, *, kind: str = "open") -> str:
+        """A second officer lets the officer do what needs two; the warrant's identifier."""
+        asked = self.warrants.ask(self.reader, kind, Scope.parse(scope), "for a test")
+        roles = frozenset({"security-officer"} if kind in {"open", "export"} else {"audit-administrator"})
+        self.warrants.approve(Reader(subject=SECOND, roles=roles), asked.id)
+        return asked.id
+
+    def _destroy(self, subject: str, _at: datetime) -> int:
+        self.log.erase(subject)
+        return 1
+
     def add(self, **fields: Any) -> int:
         """Put one event straight into the log."""
         return self.log.record(event(self.clock, **fields)).index
@@ -157,12 +215,31 @@ class ConsoleFake:
     def client(self) -> FlaskClient:
         return self.app.test_client()
 
+    def post(self, path: str, form: Mapping[str, str], **who: Any) -> TestResponse:
+        """Send a form of a page that was just shown."""
+        client = self.client()
+        shown = client.get(
+            "/warrants/new",
+            headers={HEADER: self.header("/warrants/new", **who)},
+            environ_overrides={"REQUEST_URI": "/warrants/new"},
+        )
+        token = re.search(r'name="csrf_token" value="([^"]+)"', shown.text)
+        given = {**form, "csrf_token": token[1] if token else ""}
+        headers = {HEADER: self.header(path, method="POST", **who)}
+        return client.post(path, data=given, headers=headers, environ_overrides={"REQUEST_URI": path})
+
     def header(
-        self, path: str, *, roles: tuple[str, ...] = ("security-officer",), assurance: int = 2, method: str = "GET"
+        self,
+        path: str,
+        *,
+        roles: tuple[str, ...] = ("security-officer",),
+        assurance: int = 2,
+        subject: str = OFFICER,
+        method: str = "GET",
     ) -> str:
         """What the gateway would add for this officer."""
         who = Identity(
-            subject=OFFICER,
+            subject=subject,
             kind="person",
             session="s-officer",
             roles=frozenset(roles),
@@ -204,6 +281,7 @@ class ConsoleFake:
                         overseeing(self.console, overview=overview, views=views, assurance=assurance),
                         telling(Stories(self.console, index=self.store), assurance=assurance),
                         public(self.console),
+                        warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
                         exporting(

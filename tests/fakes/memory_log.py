@@ -21,7 +21,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.stored: list[bytes] = []
-        self.erased: set[str] = set()
+        self.gone: set[str] = set()
         self.down = False
         self.cosigned: bytes | None = None
 
@@ -39,7 +39,7 @@ class MemoryLog:
         return Receipt(log=self.origin, index=index, leaf=_leaf(self.stored[index]), level=wait)
 
     def erase(self, subject: str) -> None:
-        self.erased.add(subject)
+        self.gone.add(subject)
 
     def types(self) -> list[str]:
         return [event.type for event in self.events]
@@ -54,9 +54,12 @@ class MemoryLog:
         ]
 
     def unseal(self, entry: Entry) -> Mapping[str, str] | None:
-        if entry.ciphertext and entry.event.subject in self.erased:
+        if entry.ciphertext and entry.event.subject in self.gone:
             return None
         return self.events[entry.index].sealed
+
+    def erased(self, entry: Entry) -> bool:
+        return bool(entry.ciphertext) and entry.event.subject in self.gone
 
     def raw(self, index: int) -> bytes:
         if not 0 <= index < self.size():

@@ -81,6 +81,17 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/entries/<index>/entry.json", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.tlog-proof", known={"index": "3"})
     yield Door(**officer, rule="/tile/entries/<path:rest>", known={"path:rest": "000"}, face="problem")
+    yield Door(**officer, rule="/warrants", query=("lang",))
+    yield Door(**officer, rule="/warrants/new", query=("kind", "scope", "lang"))
+    yield Door(**officer, rule="/warrants/<identifier>", known={"identifier": "0" * 16}, query=("done",))
+    form: dict[str, Any] = {**officer, "method": "POST", "takes": "form", "form_at": "/warrants/new"}
+    # What the officer may not ask for: nearly right, and refused.
+    asked = {"kind": "open", "about": "range", "which": "0-1", "purpose": "nothing in particular"}
+    yield Door(**form, rule="/warrants", fields=asked)
+    verb = "any(approve, refuse, withdraw, act):verb"
+    yield Door(
+        **form, rule=f"/warrants/<identifier>/<{verb}>", known={"identifier": "0" * 16, verb: "withdraw"}, fields={}
+    )
     role: dict[str, Any] = {"component": "audit", "method": "GET", "role": "audit", "face": "problem"}
     yield Door(**role, rule="/api/v1/entries", who="app", query=filters)
     yield Door(**role, rule="/api/v1/bundles/<path:rest>", who="app", known={"path:rest": "000"})

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes the audit role's warrants: their tables, their relay, and what they let officers do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from audit.config import AuditSettings
+from audit.console import Console, Scopes, Warranting
+from audit.models import Reader, Recorder
+from audit.published import Reading
+from audit.relay import Relay
+from audit.warrants import Erasing, Holding, Scope, Upkeep, Warrants, WarrantStore
+from audit.watch import Duty
+
+from ..context import Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consents:
+    """What the console's other parts are given of warrants."""
+
+    warrants: Warrants
+    scopes: Scopes
+    holding: Holding
+    erasing: Erasing
+    # How the outbox stands, for a probe.
+    standing: Callable[[], Mapping[str, int]]
+
+    @classmethod
+    def open(cls, context: Context, opened: Reading, recorder: Recorder) -> "Consents":
+        """In the console's process."""
+        store = _store(context)
+        scopes = Scopes(log=opened.log, index=opened.index, names=opened.names)
+        return cls(
+            warrants=Warrants(
+                store=store,
+                recorder=recorder,
+                clock=context.clock,
+                life=context.settings("audit", AuditSettings).warrant_life,
+                persons=scopes.persons,
+            ),
+            scopes=scopes,
+            holding=Holding(store=store, recorder=recorder, clock=context.clock),
+            erasing=_erasing(context, opened, store, recorder),
+            standing=_relay(context, store, recorder).standing,
+        )
+
+    def for_target(self, reader: Reader, target: str) -> str:
+        """The warrant under which this officer lets personal parts leave for a target of exports.
+
+        Raises:
+            WarrantNeeded: the officer holds none.
+        """
+        return self.warrants.demand(reader, "export", Scope("target", target)).id
+
+    def pages(self, console: Console) -> Warranting:
+        """What the pages of warrants are made over."""
+        acts = {"erase": self.erasing.erase, "hold": self.holding.place, "release": self.holding.release}
+        return Warranting(console, warrants=self.warrants, holding=self.holding, acts=acts)
+
+
+def duties(context: Context, opened: Reading) -> list[Duty]:
+    """In the watch process: what happens to warrants by itself, and the delivery of their records."""
+    store, recorder = _store(context), context.recorder("audit")
+    erasing = _erasing(context, opened, store, recorder)
+    upkeep, relay = Upkeep(store=store, clock=context.clock, finish=erasing.finish), _relay(context, store, recorder)
+    return [
+        Duty(name="warrants", every=timedelta(seconds=10), act=lambda _stopped: upkeep.round()),
+        Duty(name="warrants_outbox", every=timedelta(milliseconds=200), act=lambda _stopped: relay.drain()),
+    ]
+
+
+def _relay(context: Context, store: WarrantStore, recorder: Recorder) -> Relay:
+    lock = context.site.folder("audit") / "warrants-relay.lock"
+    return Relay(store.outbox, recorder, source="audit", clock=context.clock, lock=lock)
+
+
+def _store(context: Context) -> WarrantStore:
+    return WarrantStore.open(context.site.folder("audit") / "warrants.db")
+
+
+def _erasing(context: Context, opened: Reading, store: WarrantStore, recorder: Recorder) -> Erasing:
+    return Erasing(
+        store=store,
+        recorder=recorder,
+        clock=context.clock,
+        destroy=opened.seals.destroy,
+        forget=opened.index.forget,
+        alone=opened.seals.lock.alone,
+    )
