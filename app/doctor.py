@@ -20,7 +20,7 @@ from core.site import PORTALS, ROLES
 from . import birth, settings
 from .context import Context
 from .users import Users
-from .wiring import audit
+from .wiring import lineage
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
@@ -245,9 +245,9 @@ def _reading(told: Mapping[str, int]) -> Finding:
 
 
 def _log(context: Context) -> Iterator[Finding]:
-    report = verify(audit.tiles(context).get, context.log_key)
+    report = verify(lineage.tiles(context).get, context.log_key)
     yield Finding("log", good=True, says=f"every tile and leaf of {report.size} entries agrees with the signed tree")
 
 
 def _reader(context: Context) -> LogReader:
-    return LogReader(audit.tiles(context), context.log_key)
+    return LogReader(lineage.tiles(context), context.log_key)

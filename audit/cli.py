@@ -14,7 +14,9 @@ from .errors import LogDamaged, ProofRefused
 from .exports import ExportBroken, verify_chain
 from .merkle import VerifierKey
 from .published import Reading
-from .verify import Report, verify_folder, verify_url
+from .verify import Report, verify_folder, verify_logs, verify_url
+
+_ADDRESSES = ("http://", "https://")
 
 
 @click.group()
@@ -35,22 +37,37 @@ def audit() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Root certificates for an https address.",
 )
+@click.option(
+    "--logs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The site's logs.txt: check the closed logs too, and that each continues the one before.",
+)
 @click.option("--hashes-only", is_flag=True, help="At an address that keeps its entries to itself: check tiles only.")
-def verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> None:
+def verify(
+    where: str, key: str | None, older: Path | None, ca: Path | None, logs: Path | None, *, hashes_only: bool
+) -> None:
     """Check every tile, entry and signature of the record in a folder or at an address.
 
     Exit code 1 means: not what was signed; the first bad entry is named. 2 means: could not be checked.
     """
     try:
-        report = _verify(where, key, older, ca, hashes_only=hashes_only)
+        if logs is not None:
+            reports = verify_logs(
+                where, logs.read_bytes(), _pinned(where, key), authorities=ca, hashes_only=hashes_only
+            )
+        else:
+            reports = [_verify(where, key, older, ca, hashes_only=hashes_only)]
     except LogDamaged as error:
         click.echo(f"BAD: entry {error.parameters['index']}: {error.parameters['why']}", err=True)
         sys.exit(1)
     except TallygateError as error:
         raise click.UsageError(error.detail) from error
-    entries = f"{report.bundles} entry bundles" if report.bundles else "no entries (hashes only)"
-    click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles, {entries}: all as signed")
-    click.echo(f"root {base64.b64encode(report.root).decode()}")
+    for report in reports:
+        entries = f"{report.bundles} entry bundles" if report.bundles else "no entries (hashes only)"
+        click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles, {entries}: all as signed")
+        click.echo(f"root {base64.b64encode(report.root).decode()}")
+    if logs is not None and not hashes_only:
+        click.echo("each continues the one before it")
 
 
 @audit.command()
@@ -92,16 +109,19 @@ def verify_export(paths: tuple[Path, ...], key: str) -> None:
 
 
 def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> Report:
-    kept = _text(older) if older else None
-    if where.startswith(("http://", "https://")):
-        if key is None:
-            raise click.UsageError("an address needs --key: the key must not come from whom it checks")
-        return verify_url(where, _key(key), older=kept, authorities=ca, hashes_only=hashes_only)
-    folder = Path(where)
-    beside = folder / ".." / ".." / "public" / "log.vkey"
+    kept, pinned = _text(older) if older else None, _pinned(where, key)
+    if where.startswith(_ADDRESSES):
+        return verify_url(where, pinned, older=kept, authorities=ca, hashes_only=hashes_only)
+    return verify_folder(Path(where), pinned, older=kept)
+
+
+def _pinned(where: str, key: str | None) -> str:
+    if where.startswith(_ADDRESSES) and key is None:
+        raise click.UsageError("an address needs --key: the key must not come from whom it checks")
+    beside = Path(where) / ".." / ".." / "public" / "log.vkey"
     if key is None and not beside.exists():
         raise click.UsageError("which log is this? --key names its verifier key")
-    return verify_folder(folder, _key(key or str(beside)), older=kept)
+    return _key(key or str(beside))
 
 
 def become_owner(folder: Path) -> None:

@@ -11,6 +11,8 @@ Invalid
 Conflict
 ├── KeyReused           one idempotency key, two different events
 ├── LogInUse            another process owns the log folder
+├── LogClosed           the log has a successor, or shall have one; nothing is written to it any more
+├── TooFewWitnesses     a log is not closed while its last checkpoint would go unwitnessed
 ├── IndexInUse          another process rebuilds the search index
 └── LogExists           a log is created once
 NotFound
@@ -78,6 +80,20 @@ class IndexInUse(Conflict):
 
     code = "index_in_use"
     message = N_("The search index is being rebuilt by another process.")
+
+
+class LogClosed(Conflict):
+    """The log's last entry names its successor; ``rotate`` was interrupted if nobody serves that one yet."""
+
+    code = "log_closed"
+    message = N_("This record is closed, and its successor is not in place yet: run “tallygate audit rotate” again.")
+
+
+class TooFewWitnesses(Conflict):
+    """The quorum does not cosign at the moment."""
+
+    code = "too_few_witnesses"
+    message = N_("Too few witnesses answer. Try again later, or close the record without them: --unwitnessed.")
 
 
 class LogExists(Conflict):

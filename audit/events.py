@@ -38,6 +38,7 @@ class Kind:
 # management, 3005 user access management, 6002 application lifecycle, 6003 API activity, 99 = other activity.
 KINDS: dict[str, Kind] = {
     "log.created": Kind(6002, 1, Retention.TRUST, N_("Log created")),
+    "log.closed": Kind(6002, 4, Retention.TRUST, N_("Log closed in favour of its successor")),
     "log.started": Kind(6002, 3, Retention.TRUST, N_("Log process started")),
     "log.witnesses.lost": Kind(6002, 99, Retention.TRUST, N_("Too few witnesses cosign the log")),
     "log.witnesses.back": Kind(6002, 99, Retention.TRUST, N_("Enough witnesses cosign the log again")),

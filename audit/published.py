@@ -2,7 +2,7 @@
 """The published log as the console sees it: the reader for what is clear, the seals for what is personal."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +11,7 @@ from core.config import secret
 from .blobs import BlobStore
 from .errors import Erased
 from .indexer import Indexer
+from .lineage import Past
 from .merkle.tiles import bundle_path, tile_path
 from .models import Entry
 from .reader import LogReader
@@ -27,19 +28,21 @@ _ONE_FILE = "index.db*"
 
 
 class PublishedLog:
-    """A ``LogView`` of one log folder."""
+    """A ``LogView`` of a site's logs: the one that is written, and the closed ones before it."""
 
-    def __init__(self, *, reader: LogReader, seals: Seals) -> None:
+    def __init__(self, *, reader: LogReader, seals: Seals, past: Past | None = None) -> None:
         self._reader = reader
         self._seals = seals
+        self._past = past or Past()
 
     def size(self) -> int:
-        """How many entries the newest published checkpoint covers."""
-        return self._reader.size()
+        """How many places the newest published checkpoint and all before it cover."""
+        return self._past.size + self._reader.size()
 
     def read(self, start: int, limit: int) -> Sequence[Entry]:
-        """Entries from ``start`` on, in order, none beyond the checkpoint."""
-        return self._reader.entries(start, limit)
+        """Entries from a place on, in order, none beyond the checkpoint; at the end of a closed log it ends."""
+        reader, index = self._at(start)
+        return [replace(entry, index=start + i) for i, entry in enumerate(reader.entries(index, limit))]
 
     def unseal(self, entry: Entry) -> Mapping[str, str] | None:
         """The personal part; None if its key was destroyed.
@@ -62,37 +65,58 @@ class PublishedLog:
 
     def raw(self, index: int) -> bytes:
         """The very bytes that were hashed."""
-        return self._reader.entry_bytes(index)
+        reader, own = self._at(index)
+        return reader.entry_bytes(own)
 
     def prove(self, index: int) -> Inclusion:
-        """A proof against the newest checkpoint; where the entry is witnessed, against the one that is cosigned."""
-        note = self._reader.witnessed()
-        if note is None or self._reader.opened(note).size <= index:
-            note = self._reader.note()
-        path = self._reader.inclusion_proof(index, self._reader.opened(note).size)
-        return Inclusion(index=index, path=tuple(path), checkpoint=note)
+        """A proof against the newest checkpoint of the entry's own log, and under its index there.
+
+        Where the entry is witnessed, against the checkpoint that is cosigned.
+        """
+        reader, own = self._at(index)
+        note = reader.witnessed()
+        if note is None or reader.opened(note).size <= own:
+            note = reader.note()
+        path = reader.inclusion_proof(own, reader.opened(note).size)
+        return Inclusion(index=own, path=tuple(path), checkpoint=note)
 
     def opened_checkpoint(self, text: str) -> tuple[int, bytes]:
         """Size and root of a checkpoint whose signature was verified."""
-        found = self._reader.opened(text)
+        signer = self._past.signer(text.partition("\n")[0]) or self._reader
+        found = signer.opened(text)
         return found.size, found.root
 
-    def checkpoint(self) -> bytes:
+    def base(self, log: str = "") -> int:
+        """How many places lie before one log; without a name, before the present one."""
+        return self._past.named(log).base if log else self._past.size
+
+    def tree_size(self, log: str = "") -> int:
+        """How many entries one log's checkpoint covers; without a name, the present one's."""
+        return self._named(log).size()
+
+    def checkpoint(self, log: str = "") -> bytes:
         """The newest published checkpoint, a signed note."""
-        return self._reader.note().encode()
+        return self._named(log).note().encode()
 
     def witnessed(self) -> bytes | None:
         """The largest checkpoint that enough witnesses cosigned."""
         note = self._reader.witnessed()
         return None if note is None else note.encode()
 
-    def tile(self, level: int, index: int, width: int) -> bytes | None:
+    def tile(self, level: int, index: int, width: int, log: str = "") -> bytes | None:
         """The stored bytes of one hash tile."""
-        return self._reader.raw_file(tile_path(level, index, width))
+        return self._named(log).raw_file(tile_path(level, index, width))
 
-    def bundle(self, index: int, width: int) -> bytes | None:
+    def bundle(self, index: int, width: int, log: str = "") -> bytes | None:
         """The stored bytes of one entry bundle."""
-        return self._reader.raw_file(bundle_path(index, width))
+        return self._named(log).raw_file(bundle_path(index, width))
+
+    def _at(self, place: int) -> tuple[LogReader, int]:
+        log = self._past.at(place)
+        return (self._reader, place - self._past.size) if log is None else (log.reader, place - log.base)
+
+    def _named(self, log: str) -> LogReader:
+        return self._past.named(log).reader if log else self._reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +130,17 @@ class Reading:
     seals: SealStore
 
     @classmethod
-    def open(cls, folder: Path, *, log_key: str, blobs: BlobStore | None = None) -> Self:
-        """Open log, seals and index; an index of another version is thrown away. ``blobs`` holds the log's public part.
+    def open(cls, folder: Path, *, log_key: str, blobs: BlobStore | None = None, past: Past | None = None) -> Self:
+        """Open log, seals and index; an index of another version is thrown away.
+
+        ``blobs`` holds the log's public part, ``past`` are the closed logs before it.
 
         Raises:
             ConfigurationError: the key of the index is missing or readable by others.
         """
         names = NameTokens(secret(folder / INDEX_KEY))
         seals = SealStore.open(folder / "seals.db")
-        log = PublishedLog(reader=LogReader(blobs or folder / "log", log_key), seals=Seals(seals))
+        log = PublishedLog(reader=LogReader(blobs or folder / "log", log_key), seals=Seals(seals), past=past)
         for old in folder.glob(_ONE_FILE):
             old.unlink(missing_ok=True)
         index = IndexStore.open(folder / INDEX)

@@ -34,6 +34,16 @@ class LogReader:
         self._blobs = DiskBlobs(where) if isinstance(where, Path) else where
         self._key = VerifierKey.parse(vkey)
 
+    @property
+    def origin(self) -> str:
+        """The log's origin."""
+        return self._key.name
+
+    @property
+    def name(self) -> str:
+        """The last part of its origin."""
+        return self._key.name.rpartition("/")[2]
+
     def note(self) -> str:
         """The newest published checkpoint, a signed note whose signature was checked."""
         raw = self._read("checkpoint", 0)

@@ -18,9 +18,10 @@ from core.errors import TallygateError
 
 from .blobs import BlobStore, DiskBlobs
 from .errors import RecordUnavailable
+from .lineage import Past, created
 from .merkle import LogKey
-from .models import Event, Outcome, Receipt, Wait
-from .models_codec import decode_event, encode_event, new_key
+from .models import Event, Receipt, Wait
+from .models_codec import decode_event, encode_event
 from .reader import WITNESSED, LogReader
 from .seals import Seals, SealStore
 from .witness import STATUS, Cosigning, Policy, Rounds, WitnessClient
@@ -44,16 +45,7 @@ def create_log(folder: Path, *, key: LogKey, seals: Seals, clock: Clock, blobs: 
     """
     Log.create(folder, key=key, clock=clock, blobs=blobs)
     with closing(Log.open(folder, key=key, seals=seals, clock=clock, blobs=blobs)) as log:
-        first = Event(
-            key=new_key(),
-            type="log.created",
-            outcome=Outcome.SUCCESS,
-            at=clock.now(),
-            source="audit",
-            object=key.origin,
-            attributes={"vkey": str(key.vkey)} | ({"mldsa44_vkey": str(key.mldsa_vkey)} if key.mldsa_vkey else {}),
-        )
-        return LocalRecorder(log).record(first, wait=Wait.PUBLISHED)
+        return LocalRecorder(log).record(created(key, clock.now()), wait=Wait.PUBLISHED)
 
 
 class LocalRecorder:
@@ -113,8 +105,9 @@ def run_log(
     publish: timedelta = timedelta(milliseconds=250),
     witnesses: Witnesses | None = None,
     blobs: BlobStore | None = None,
+    past: Past | None = None,
 ) -> None:
-    """The log's process: own the folder and serve its socket until SIGTERM or SIGINT.
+    """The log's process: own the folder and serve its socket until SIGTERM or SIGINT; ``past`` are the closed logs.
 
     Raises:
         LogInUse: another process owns the folder.
@@ -125,7 +118,7 @@ def run_log(
     store, blobs = SealStore.open(seal_keys, upgrade=True), blobs or DiskBlobs(folder)
     with closing(store), closing(Log.open(folder, key=key, seals=Seals(store), clock=clock, blobs=blobs)) as log:
         rounds = rounds_of(log, folder, witnesses, clock, blobs=blobs) if witnesses else None
-        uvloop.run(_until_told(log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds))
+        uvloop.run(_until_told(log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds, past=past))
 
 
 def rounds_of(log: Log, folder: Path, witnesses: Witnesses, clock: Clock, *, blobs: BlobStore | None = None) -> Rounds:
@@ -153,10 +146,17 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 async def _until_told(
-    log: Log, socket: Path, *, pairs: PairSecrets, clock: Clock, publish: timedelta, rounds: Rounds | None
+    log: Log,
+    socket: Path,
+    *,
+    pairs: PairSecrets,
+    clock: Clock,
+    publish: timedelta,
+    rounds: Rounds | None,
+    past: Past | None,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     seconds = publish.total_seconds()
-    await serve(log, socket, pairs=pairs, clock=clock, stop=stop, interval=seconds, rounds=rounds)
+    await serve(log, socket, pairs=pairs, clock=clock, stop=stop, interval=seconds, rounds=rounds, past=past)

@@ -6,7 +6,6 @@ signed is named. Beside the tree it checks that every source's sequence numbers 
 older checkpoint, that this log continues it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,12 @@ import urllib3
 from core.errors import Unavailable
 
 from .errors import BadEvent, LogDamaged, ProofRefused
+from .lineage import Fetch, demand_link, known_logs
 from .merkle import Checkpoint, Edge, VerifierKey, leaf_hash, root_hash
 from .merkle.hashing import HASH_SIZE
 from .merkle.tiles import WIDTH, bundle_path, levels, split, tile_path, tiles, unpack, width_at
 from .models_codec import decode_entry
 
-# The bytes at a path, None if there is nothing.
-Fetch = Callable[[str], bytes | None]
 _OK, _GONE = 200, (403, 404, 410)
 
 
@@ -43,14 +41,7 @@ def verify_folder(folder: Path, vkey: str, *, older: str | None = None) -> Repor
     Raises:
         LogDamaged: names the first bad entry.
     """
-
-    def fetch(path: str) -> bytes | None:
-        try:
-            return (folder / path).read_bytes()
-        except OSError:
-            return None
-
-    return verify(fetch, vkey, older=older)
+    return verify(_in_folder(folder), vkey, older=older)
 
 
 def verify_url(
@@ -62,12 +53,60 @@ def verify_url(
         LogDamaged: names the first bad entry.
         Unavailable: the log could not be read to its end.
     """
-    pool = urllib3.PoolManager(
+    with _pool(authorities) as pool:
+        return verify(_over_http(pool, url), vkey, older=older, hashes_only=hashes_only)
+
+
+def verify_logs(
+    where: str, root: bytes, vkey: str, *, authorities: Path | None = None, hashes_only: bool = False
+) -> list[Report]:
+    """Check every log of a site, and that each continues the one before it; ``where`` is the present log's.
+
+    ``root`` is the site's trust root, which the log of ``vkey`` signed, whichever of them that is.
+
+    Raises:
+        LogDamaged: names the first bad entry of the first bad log.
+        ProofRefused: the trust root is not one that this log signed.
+        Unavailable: a log could not be read to its end.
+    """
+    known = known_logs(root, VerifierKey.parse(vkey))
+    reports: list[Report] = []
+    with _pool(authorities) as pool:
+        last: tuple[Fetch, Checkpoint] | None = None
+        for number, key in enumerate(known, 1):
+            name = key.name.rpartition("/")[2]
+            if where.startswith(("http://", "https://")):
+                fetch = _over_http(pool, where if number == len(known) else f"{where.rstrip('/')}/logs/{name}")
+            else:
+                fetch = _in_folder(Path(where) if number == len(known) else Path(where).parent / "logs" / name)
+            report = verify(fetch, str(key), hashes_only=hashes_only)
+            checkpoint = Checkpoint(report.origin, report.size, report.root)
+            if last is not None and not hashes_only:
+                demand_link(*last, fetch, checkpoint, key)
+            last = fetch, checkpoint
+            reports.append(report)
+    return reports
+
+
+def _in_folder(folder: Path) -> Fetch:
+    def fetch(path: str) -> bytes | None:
+        try:
+            return (folder / path).read_bytes()
+        except OSError:
+            return None
+
+    return fetch
+
+
+def _pool(authorities: Path | None) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
         ca_certs=str(authorities) if authorities else None,
         timeout=urllib3.Timeout(10),
         retries=urllib3.Retry(3, redirect=0),
     )
 
+
+def _over_http(pool: urllib3.PoolManager, url: str) -> Fetch:
     def fetch(path: str) -> bytes | None:
         try:
             answer = pool.request("GET", f"{url.rstrip('/')}/{path}")
@@ -79,8 +118,7 @@ def verify_url(
             raise Unavailable
         return answer.data
 
-    with pool:
-        return verify(fetch, vkey, older=older, hashes_only=hashes_only)
+    return fetch
 
 
 def verify(fetch: Fetch, vkey: str, *, older: str | None = None, hashes_only: bool = False) -> Report:

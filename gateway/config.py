@@ -114,7 +114,18 @@ def _open() -> dict[str, OpenHost]:
         "log": OpenHost(
             role="audit",
             why="checkpoints and hash tiles are public facts",
-            paths=("/checkpoint", "/tile/*", "/witnessed", "/witness/*", "/api/v1/openapi.json", "/log/*", "/static/*"),
+            paths=(
+                "/checkpoint",
+                "/tile/*",
+                "/logs.txt",
+                "/logs/*",
+                "/mirror/*",
+                "/witnessed",
+                "/witness/*",
+                "/api/v1/openapi.json",
+                "/log/*",
+                "/static/*",
+            ),
         ),
     }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate audit`: what needs the site beside the record itself: where its entries leave to."""
+"""`tallygate audit`: what needs the site beside the record itself: where its entries leave to, and its successor."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +11,12 @@ from audit.cli import become_owner
 from audit.models import Reader
 from audit.reader import LogReader
 
-from .. import birth
+from .. import birth, up
 from ..context import Context
 from ..errors import NotBorn
-from ..wiring.audit import full_check, tiles
+from ..wiring.audit import full_check
+from ..wiring.lineage import rotate as give_successor
+from ..wiring.lineage import tiles
 from ..wiring.outward import export_desk
 from . import options
 
@@ -57,6 +59,22 @@ def replay(configuration: Path, target: str, start: int) -> None:
     desk = export_desk(context, LogReader(tiles(context), context.log_key), context.recorder("audit"))
     desk.replay(target, start, by=Reader())
     click.echo(f"{target} is sent everything from entry {start} on again.")
+
+
+@audit.command()
+@options.site
+@click.option("--unwitnessed", is_flag=True, help="Close the record though too few witnesses answer.")
+def rotate(configuration: Path, unwitnessed: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Close the record and begin its successor; the site must be stopped.
+
+    Cut off anywhere, the same command ends what was begun.
+    """
+    context = Context.read(configuration)
+    if not birth.is_born(context.site):
+        raise NotBorn
+    birth.let_others_pass()
+    with up.alone(configuration):
+        give_successor(context, click.echo, unwitnessed=unwitnessed)
 
 
 def _site(configuration: Path) -> Context:

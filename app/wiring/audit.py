@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``audit``: the log's writer and its duties as processes of their own, the console, the birth."""
 
-import secrets
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -11,18 +10,17 @@ from pathlib import Path
 from cryptography import x509
 from flask import Flask
 
-from audit import service
-from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
+from audit import rotation, service
 from audit.checking import FullCheck
 from audit.config import AuditSettings
 from audit.console import Console, IndexCounting, Overview, Stories, Views
 from audit.indexer import Indexer
-from audit.merkle import CosignerKey, LogKey, VerifierKey
+from audit.merkle import CosignerKey, VerifierKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.reader import LogReader
 from audit.seals import Seals, SealStore
-from audit.service import Witnesses, create_log, run_log
+from audit.service import create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
 from audit.watch import Duty, Stopped, Watch
 from audit.web import (
@@ -43,8 +41,20 @@ from core.calls import PairSecrets
 from core.config import ConfigurationError, secret
 
 from ..context import Context
-from ..files import private_text, replace, write_secret
+from ..files import replace
 from . import warrants
+from .lineage import (
+    key_files,
+    log_key,
+    make_missing,
+    past,
+    present,
+    publish_keys,
+    tiles,
+    trust_root,
+    trust_root_file,
+    witnesses,
+)
 from .outward import export_desk, export_duties, export_standing, signed_folder
 
 _STAMP_ROUND = timedelta(minutes=1)
@@ -54,12 +64,11 @@ _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
 def found(context: Context) -> None:
     """Make the log's keys, begin the log with entry 0, and publish its verifier keys."""
     folder = context.site.folder("audit")
-    _make_missing(folder, ("log.key", "log-mldsa44.key"))
+    make_missing(folder, key_files(1))
     key = log_key(context)
     with closing(SealStore.open(folder / "seals.db", upgrade=True)) as store:
         create_log(folder / "log", key=key, seals=Seals(store), clock=context.clock, blobs=tiles(context))
-    replace(context.site.public / "log.vkey", f"{key.vkey}\n".encode())
-    replace(context.site.public / "log-mldsa44.vkey", f"{key.mldsa_vkey}\n".encode())
+    publish_keys(context, trust_root(context, 1))
     # For other sites' policy files: by these keys they know our cosignatures.
     for name, vkey in zip(("witness.vkey", "witness-mldsa44.vkey"), witness_key(context).vkeys, strict=True):
         replace(context.site.public / name, f"{vkey}\n".encode())
@@ -81,16 +90,19 @@ def local_recorder(context: Context) -> Iterator[Recorder]:
 def serve_log(context: Context) -> None:
     """Run the log's writer until told to stop."""
     folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
+    key = log_key(context)
+    rotation.demand_open(folder / "log", key)
     run_log(
         folder / "log",
         context.log_socket,
-        key=log_key(context),
+        key=key,
         seal_keys=folder / "seals.db",
         pairs=PairSecrets(_callers(folder / "pairs")),
         clock=context.clock,
         publish=settings.publish,
-        witnesses=_witnesses(context),
+        witnesses=witnesses(context),
         blobs=tiles(context),
+        past=past(context),
     )
 
 
@@ -163,7 +175,7 @@ def application(context: Context) -> Flask:
         reading(console, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
         telling(Stories(console, index=opened.index), assurance=assurance),
-        public(console),
+        public(console, known=lambda: trust_root_file(context)),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
         exporting(
@@ -191,8 +203,8 @@ def application(context: Context) -> Flask:
 
 def _reading(context: Context) -> Reading:
     folder = context.site.folder("audit")
-    _make_missing(folder, [INDEX_KEY])
-    return Reading.open(folder, log_key=context.log_key, blobs=tiles(context))
+    make_missing(folder, [INDEX_KEY])
+    return Reading.open(folder, log_key=context.log_key, blobs=tiles(context), past=past(context))
 
 
 def _index(indexer: Indexer, stopped: Stopped) -> None:
@@ -209,10 +221,12 @@ def _check(check: FullCheck) -> None:
 
 
 def _stamps(context: Context) -> StampStore | None:
-    """The tokens; None where no authority is asked."""
+    """The present log's tokens; None where no authority is asked."""
     if not context.settings("audit", AuditSettings).time_stamp_url:
         return None
-    return StampStore.open(context.site.folder("audit") / "stamps.db")
+    number = present(context)
+    name = "stamps.db" if number == 1 else f"stamps-{number}.db"
+    return StampStore.open(context.site.folder("audit") / name)
 
 
 def _stamped(context: Context, stamps: StampStore | None) -> dict[str, int]:
@@ -256,55 +270,12 @@ def _time_stamp_roots(settings: AuditSettings) -> list[x509.Certificate]:
         raise ConfigurationError(where="audit.time_stamp_roots", why="there is no certificate in it") from error
 
 
-def log_key(context: Context) -> LogKey:
-    """The log's signing keys; only the audit role can read them."""
-    folder = context.site.folder("audit")
-    origin = f"{context.site.domain}/{context.settings('audit', AuditSettings).log}"
-    return LogKey(origin, seed=secret(folder / "log.key"), mldsa_seed=secret(folder / "log-mldsa44.key"))
-
-
-def tiles(context: Context) -> BlobStore:
-    """Where the log's public part lies.
-
-    Raises:
-        ConfigurationError: the store's address or credentials cannot be used.
-    """
-    settings = context.settings("audit", AuditSettings)
-    if settings.tiles_credentials is None:
-        return DiskBlobs(context.site.folder("audit") / "log")
-    credentials = private_text(settings.tiles_credentials)
-    try:
-        return ObjectBlobs.open(
-            f"{settings.tiles.rstrip('/')}/{settings.log}",
-            credentials=credentials,
-            endpoint=settings.tiles_endpoint,
-            region=settings.tiles_region,
-            authorities=settings.tiles_roots,
-        )
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(where="audit.tiles", why=str(error)) from error
-
-
 def witness_key(context: Context) -> CosignerKey:
     """What this site cosigns with; its keys are made at the first need."""
     folder = context.site.folder("audit")
-    _make_missing(folder, _WITNESS_KEYS)
+    make_missing(folder, _WITNESS_KEYS)
     ed25519, mldsa = (secret(folder / name) for name in _WITNESS_KEYS)
     return CosignerKey(f"{context.site.domain}/witness", seed=ed25519, mldsa_seed=mldsa)
-
-
-def _make_missing(folder: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if not (folder / name).exists():
-            write_secret(folder / name, secrets.token_bytes(32))
-
-
-def _witnesses(context: Context) -> Witnesses | None:
-    settings = context.settings("audit", AuditSettings)
-    policy = context.witness_policy("witness_policy")
-    if policy is None:
-        return None
-    return Witnesses(policy=policy, interval=settings.witness_interval, authorities=settings.witness_roots)
 
 
 def _status(folder: Path) -> WitnessStatus:

@@ -159,25 +159,31 @@ class Console:
         self.record("audit.read", reader, subject=subject, attributes={"view": "own", "hits": len(rows)})
         return rows
 
-    def bundle(self, reader: Reader, address: TileAddress) -> bytes:
+    def bundle(self, reader: Reader, address: TileAddress, log: str = "") -> bytes:
         """The entries of one bundle, for mirrors, and for officers with a warrant; recorded as a range.
 
+        ``log`` names a closed log; the present one has no name here.
+
         Raises:
+            NoSuchEntry: there is no closed log of that name.
             NoSuchTile: no published checkpoint implies it.
             WarrantNeeded: the officer holds none that lets these entries out.
             RecordUnavailable: the reading could not be recorded.
         """
-        found = self._log.bundle(address.index, address.width) if address.implied_by(self._log.size()) else None
+        implied = address.implied_by(self._log.tree_size(log))
+        found = self._log.bundle(address.index, address.width, log) if implied else None
         if found is None:
             raise NoSuchTile
         told: dict[str, Attribute] = {"first": address.first, "count": address.width}
+        if log:
+            told["log"] = log
         if not reader.role:
-            told["warrant"] = self.letting_out(reader, address.first, address.width)
+            told["warrant"] = self.letting_out(reader, self._log.base(log) + address.first, address.width)
         self.record("audit.read", reader, attributes=told)
         return found
 
     def letting_out(self, reader: Reader, first: int, count: int) -> str:
-        """The warrant that lets this officer take these entries out.
+        """The warrant that lets this officer take these entries out, which are named by their places.
 
         Raises:
             WarrantNeeded: the officer holds none.
@@ -186,21 +192,26 @@ class Console:
         scope = Scope("range", f"{first}-{last}")
         return self._warrants.demand(reader, "export", scope, covered=_holding(first, last)).id
 
-    def tile(self, address: TileAddress) -> bytes:
+    def tile(self, address: TileAddress, log: str = "") -> bytes:
         """One hash tile: a public fact.
 
         Raises:
+            NoSuchEntry: there is no closed log of that name.
             NoSuchTile: no published checkpoint implies it.
         """
-        size = self._log.size()
-        found = self._log.tile(address.level, address.index, address.width) if address.implied_by(size) else None
+        implied = address.implied_by(self._log.tree_size(log))
+        found = self._log.tile(address.level, address.index, address.width, log) if implied else None
         if found is None:
             raise NoSuchTile
         return found
 
-    def checkpoint(self) -> bytes:
-        """The newest checkpoint: a public fact."""
-        return self._log.checkpoint()
+    def checkpoint(self, log: str = "") -> bytes:
+        """The newest checkpoint: a public fact. Of a closed log, its last one.
+
+        Raises:
+            NoSuchEntry: there is no closed log of that name.
+        """
+        return self._log.checkpoint(log)
 
     def witnessed(self) -> bytes:
         """The largest checkpoint that enough witnesses cosigned: a public fact.
@@ -231,7 +242,7 @@ class Console:
         status = self._witnesses()
         if status is None:
             return {}
-        return {"witness_quorum": int(status.met), "witness_behind": max(0, self._log.size() - status.witnessed)}
+        return {"witness_quorum": int(status.met), "witness_behind": max(0, self._log.tree_size() - status.witnessed)}
 
     def ready(self) -> None:
         """Raise while nothing could be read."""

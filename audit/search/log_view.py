@@ -12,7 +12,7 @@ class LogView(Protocol):
     """The published log, read only."""
 
     def size(self) -> int:
-        """How many entries the newest published checkpoint covers."""
+        """How many entries the newest published checkpoint, and the logs closed before it, cover."""
         ...
 
     def read(self, start: int, limit: int) -> Sequence[Entry]:
@@ -51,18 +51,34 @@ class LogView(Protocol):
         """
         ...
 
-    def checkpoint(self) -> bytes:
-        """The newest published checkpoint, a signed note."""
+    def base(self, log: str = "") -> int:
+        """How many places lie before one log; without a name, before the present one.
+
+        Raises:
+            NoSuchEntry: the site has no closed log of that name.
+        """
+        ...
+
+    def tree_size(self, log: str = "") -> int:
+        """How many entries one log's checkpoint covers; without a name, the present one's.
+
+        Raises:
+            NoSuchEntry: the site has no closed log of that name.
+        """
+        ...
+
+    def checkpoint(self, log: str = "") -> bytes:
+        """The newest published checkpoint of the present log, or of a closed one by its name; a signed note."""
         ...
 
     def witnessed(self) -> bytes | None:
         """The largest checkpoint that enough witnesses cosigned; None if there is none."""
         ...
 
-    def tile(self, level: int, index: int, width: int) -> bytes | None:
+    def tile(self, level: int, index: int, width: int, log: str = "") -> bytes | None:
         """The stored bytes of one hash tile; None if it is not there."""
         ...
 
-    def bundle(self, index: int, width: int) -> bytes | None:
+    def bundle(self, index: int, width: int, log: str = "") -> bytes | None:
         """The stored bytes of one entry bundle; None if it is not there."""
         ...

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Public facts: the signed size and root, hash tiles, the cosigned checkpoint; outsiders hold us to them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response
@@ -14,8 +15,8 @@ from .asked import FOREVER, SECONDS, octets
 from .blueprint import Pages
 
 
-def public(console: Console) -> Pages:
-    """What anybody may read."""
+def public(console: Console, *, known: Callable[[], bytes] = bytes) -> Pages:
+    """What anybody may read; ``known`` gives the trust root, nothing where none was written yet."""
 
     def pages(made: Blueprint, guard: Guard) -> None:
         @made.get("/checkpoint")
@@ -24,6 +25,23 @@ def public(console: Console) -> Pages:
             response = Response(console.checkpoint(), content_type="text/plain; charset=utf-8")
             response.headers["Cache-Control"] = SECONDS
             return response
+
+        @made.get("/logs.txt")
+        @guard.public("the keys of all logs of the site in their order, signed by them", errors="problem")
+        def logs() -> Response:
+            response = Response(known(), content_type="text/plain; charset=utf-8")
+            response.headers["Cache-Control"] = SECONDS
+            return response
+
+        @made.get("/logs/<log>/checkpoint")
+        @guard.public("a closed log's last checkpoint; outsiders hold us to it", errors="problem")
+        def closed_checkpoint(log: str) -> Response:
+            return Response(console.checkpoint(log), content_type="text/plain; charset=utf-8")
+
+        @made.get("/logs/<log>/tile/<level>/<path:rest>")
+        @guard.public("a closed log's hash tiles hold only hashes", errors="problem")
+        def closed_tile(log: str, level: str, rest: str) -> Response:
+            return octets(console.tile(TileAddress.parse(level, rest), log), FOREVER)
 
         @made.get("/api/v1/openapi.json")
         @guard.public("the description of an interface; what it leads to is guarded itself", errors="problem")

@@ -85,6 +85,11 @@ def _downloads(made: Blueprint, console: Console, guard: Guard, assurance: int) 
     def bundle(rest: str) -> Response:
         return octets(console.bundle(officer(), TileAddress.parse("0", rest)), "private, no-store")
 
+    @made.get("/logs/<log>/tile/entries/<path:rest>")
+    @guard.person(ROLE, assurance=assurance, errors="problem")
+    def closed_bundle(log: str, rest: str) -> Response:
+        return octets(console.bundle(officer(), TileAddress.parse("0", rest), log), "private, no-store")
+
 
 def _peers(made: Blueprint, console: Console, guard: Guard) -> None:
     @made.get("/api/v1/entries")

@@ -16,6 +16,7 @@ from core.errors import TallygateError, Unauthenticated
 from core.log import logger
 
 from ..errors import BadEvent
+from ..lineage import CLOSED, CREATED
 from ..merkle.tiles import pack
 from ..models import Receipt, Wait
 from ..models_codec import decode_event, milliseconds
@@ -52,6 +53,8 @@ _MOST_TYPES = 64
 _ANY_SOURCE = "app"
 # An end that only passes requests on has nothing to say to the record.
 _STRANGERS = frozenset({"nginx"})
+# Whoever could write these could end the log, or forge its lineage.
+_OWN = frozenset({CREATED, CLOSED})
 _TYPE = re.compile(r"[a-z][a-z._]{0,63}", flags=re.ASCII)
 
 
@@ -158,9 +161,9 @@ class Connection(asyncio.Protocol):
         if start is None:
             self._appends = True
             self.send(document(Frame.OPENED, {"size": self._server.size}))
-        elif type(start) is int and start <= self._server.size:
+        elif type(start) is int and start <= self._server.place:
             self._about = _types(said.get("about"))
-            self._begin_feed(self._server.size if start < 0 else start)
+            self._begin_feed(self._server.place if start < 0 else start)
         else:
             raise WireBroken
 
@@ -176,7 +179,9 @@ class Connection(asyncio.Protocol):
         except BadEvent as error:
             answer(error)
             return
-        if self._caller in (event.source, _ANY_SOURCE):
+        if event.type in _OWN:
+            answer(BadEvent(why="only the log itself says so"))
+        elif self._caller in (event.source, _ANY_SOURCE):
             self._server.submit(event, wait, answer, caller=self._caller, size=len(encoded))
         else:
             answer(BadEvent(why="its source is not the caller"))
@@ -198,27 +203,30 @@ class Connection(asyncio.Protocol):
         self._server.submit(event, Wait.SEQUENCED, recorded)
 
     async def _feed(self, position: int) -> None:
-        """Entries as they are sequenced; a heartbeat every 250 ms, but only when everything was sent before it."""
+        """Entries as they are sequenced; a heartbeat every 250 ms, but only when everything was sent before it.
+
+        Positions are places: a follower that has not heard a closed log to its end hears the rest of it first.
+        """
         loop = asyncio.get_running_loop()
         beat = loop.time()
         with self._cutting():
             while self._transport is not None:
                 self._news.clear()
-                if position < self._server.size:
+                if position < self._server.place:
                     # The writer's thread may be ahead of what this loop knows; a place beyond it would never wait.
-                    count = min(_CHUNK, self._server.size - position)
-                    entries = self._server.log.recent(position, count)
+                    count = min(_CHUNK, self._server.place - position)
+                    entries = self._server.recent(position, count)
                     if not entries:
-                        entries = await loop.run_in_executor(None, self._server.log.read, position, count)
+                        entries = await loop.run_in_executor(None, self._server.read, position, count)
                     self._tell(position, entries)
                     position += len(entries)
-                if position == self._server.size and loop.time() >= beat:
+                if position == self._server.place and loop.time() >= beat:
                     self._heartbeat(position)
                     beat = loop.time() + HEARTBEAT
                 self.flush()
                 async with asyncio.timeout(_STALLED):
                     await self._writable.wait()
-                if position == self._server.size:
+                if position == self._server.place:
                     await self._wait(max(0.0, beat - loop.time()))
 
     def grown(self, types: Collection[str]) -> None:

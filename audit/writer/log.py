@@ -24,12 +24,14 @@ from ..errors import (
     BadEvent,
     Erased,
     KeyReused,
+    LogClosed,
     LogDamaged,
     LogExists,
     LogInUse,
     RecordUnavailable,
     TilesUnavailable,
 )
+from ..lineage import CLOSED
 from ..merkle import Checkpoint, LogKey, leaf_hash
 from ..models import Entry, Event
 from ..models_codec import decode_entry, encode_entry
@@ -87,6 +89,8 @@ class Log:
         self._keys: dict[str, int] = {}
         self._sources: dict[str, int] = {}
         self._broken = False
+        # Its last entry names a successor.
+        self.closed = False
         self._opened = ExitStack()
 
     @classmethod
@@ -121,10 +125,12 @@ class Log:
         clock: Clock,
         disk: Disk | None = None,
         blobs: BlobStore | None = None,
+        even_closed: bool = False,
     ) -> Self:
         """Take the folder, recover, and be ready to append.
 
         Raises:
+            LogClosed: nothing can be appended; with ``even_closed`` it is opened all the same, to be finished.
             LogInUse: another process has it.
             LogDamaged: what is stored contradicts what was acknowledged.
             TilesUnavailable: the store of its public part does not answer.
@@ -136,6 +142,7 @@ class Log:
         log._opened.callback(os.close, _lock(folder))
         try:
             log._recover(disk)
+            log._demand_open(even_closed=even_closed)
         except BaseException:
             log.close()
             raise
@@ -248,9 +255,14 @@ class Log:
                 self._remember([_Sequenced.of(entry.event, entry.sequence, raw)])
         # 4. Publish it the normal way.
         self.integrate()
+        if self.size:
+            [last] = self.read(self.size - 1, 1)
+            self.closed = decode_entry(self.size - 1, last).event.type == CLOSED
 
     def _sequence(self, events: list[Event]) -> dict[str, TallygateError]:
-        """Seal, number, write and sync; returns those that turned out too long."""
+        """Seal, number, write and sync; returns those that turned out too long, and all when the log is closed."""
+        if self.closed:
+            return {event.key: RecordUnavailable() for event in events}
         refused: dict[str, TallygateError] = {}
         ciphertexts = self._seals.seal(events, self._clock.now())
         sources = dict(self._sources)
@@ -267,6 +279,8 @@ class Log:
         if taken:
             self._write([entry.raw for entry in taken])
             self._remember(taken)
+            # Recorded alone, by the rotation; the server takes it from nobody.
+            self.closed = any(event.type == CLOSED for event in events)
         return refused
 
     def _write(self, entries: list[bytes]) -> None:
@@ -351,6 +365,10 @@ class Log:
         raws = self._integrator.reader.entries_bytes(start, min(_STEP, self._base - start))
         decoded = [(decode_entry(start + i, raw), raw) for i, raw in enumerate(raws)]
         return [_Sequenced.of(entry.event, entry.sequence, raw) for entry, raw in decoded]
+
+    def _demand_open(self, *, even_closed: bool) -> None:
+        if self.closed and not even_closed:
+            raise LogClosed
 
     def _demand_whole(self) -> None:
         if self._broken:

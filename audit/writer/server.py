@@ -19,6 +19,7 @@ from core.errors import TallygateError
 from core.log import logger
 
 from ..errors import RecordUnavailable, TilesUnavailable
+from ..lineage import Past
 from ..models import Event, Outcome, Receipt, Wait
 from ..models_codec import new_key
 from ..witness.rounds import Rounds
@@ -58,13 +59,21 @@ class Server:
     """Queue, batches, publishing; the connections call ``submit``."""
 
     def __init__(
-        self, log: Log, *, pairs: PairSecrets, clock: Clock, interval: float = INTERVAL, rounds: Rounds | None = None
+        self,
+        log: Log,
+        *,
+        pairs: PairSecrets,
+        clock: Clock,
+        interval: float = INTERVAL,
+        rounds: Rounds | None = None,
+        past: Past | None = None,
     ) -> None:
         self.log = log
         self.pairs = pairs
         self.clock = clock
         self.interval = interval
         self.size = log.size
+        self._past = past or Past()
         self._queue: deque[Request] = deque()
         # Requests and bytes in the queue, by caller.
         self._waiting: Counter[str] = Counter()
@@ -112,6 +121,21 @@ class Server:
                 task.cancel()
             for connection in list(self._connections):
                 connection.abort()
+
+    @property
+    def place(self) -> int:
+        """Where the next entry will stand among all of the site's logs."""
+        return self._past.size + self.size
+
+    def recent(self, place: int, limit: int) -> list[bytes]:
+        """Entries that are not published yet, from memory; nothing if the first is."""
+        return self.log.recent(place - self._past.size, limit) if place >= self._past.size else []
+
+    def read(self, place: int, limit: int) -> list[bytes]:
+        """Entries from a place on, of a closed log or of this one; fewer than ``limit`` is not the end."""
+        if place < self._past.size:
+            return self._past.read(place, limit)
+        return self.log.read(place - self._past.size, limit)
 
     def join(self, connection: Connection) -> None:
         """A connection exists; if too many have not said who they are, the one that has been silent longest goes."""
@@ -296,11 +320,12 @@ async def serve(
     stop: asyncio.Event,
     interval: float = INTERVAL,
     rounds: Rounds | None = None,
+    past: Past | None = None,
 ) -> None:
-    """Own the log until ``stop``; ``rounds`` go to the witnesses, if there are any.
+    """Own the log until ``stop``; ``rounds`` go to the witnesses, if there are any; ``past`` are the logs before it.
 
     Raises:
         OSError: a write failed; nobody was told that it had succeeded.
         LogDamaged: what was stored is not what was written.
     """
-    await Server(log, pairs=pairs, clock=clock, interval=interval, rounds=rounds).run(path, stop)
+    await Server(log, pairs=pairs, clock=clock, interval=interval, rounds=rounds, past=past).run(path, stop)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,10 @@ import pytest
 from app.context import Context
 from app.ports import free_ports
 from app.processes import log_writer
-from app.supervisor import Supervisor
+from app.supervisor import StartFailed, Supervisor
 from app.up import write_configuration
 from app.users import Users
-from audit import Outcome
+from audit import Entry, Event, Outcome, new_key
 from audit.reader import LogReader
 from core.clock import SystemClock
 from core.log import LogSettings
@@ -194,3 +194,58 @@ def test_a_renewal_follows_no_link_of_the_authoritys(born: Context) -> None:
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
     assert sorted(precious.iterdir()) == before
+
+
+def test_the_record_goes_on_in_a_successor(born: Context) -> None:
+    with _log(born):
+        refused = _tallygate("audit", "rotate", "--site", str(born.path))
+        assert refused.returncode == 1
+        assert "log_in_use" in refused.stderr
+    before = LogReader(born.site.folder("audit") / "log", born.log_key).size()
+    told = _tallygate("audit", "rotate", "--site", str(born.path))
+    assert told.returncode == 0, told.stderr
+    assert born.log_key.startswith(f"{born.site.domain}/log-2+")
+    archived = born.site.folder("audit") / "logs" / "log"
+    assert archived.stat().st_mode & 0o222 == 0
+    assert archived.stat().st_uid == born.site.folder("audit").stat().st_uid
+    # A role starts with the new key and hears what it had not heard, then the new log.
+    kinds: list[str] = []
+    with _log(born):
+        born.recorder("ca").record(_refusal(born))
+        feed = born.feed("sso")
+
+        def hear(entries: Sequence[Entry]) -> None:
+            kinds.extend(entry.event.type for entry in entries)
+            if "ca.call.refused" in kinds:
+                raise StopIteration
+
+        with pytest.raises(StopIteration):
+            feed.follow(before, hear)
+    assert kinds[:2] == ["log.closed", "log.created"]
+    logs, folder = born.site.public / "logs.txt", born.site.folder("audit") / "log"
+    checked = _tallygate("audit", "verify", str(folder), "--logs", str(logs))
+    assert checked.returncode == 0, checked.stderr
+    assert f"{born.site.domain}/log: {before + 1} entries" in checked.stdout
+    assert "each continues the one before it" in checked.stdout
+    # Again, and a third log; the first ones stay.
+    assert _tallygate("audit", "rotate", "--site", str(born.path)).returncode == 0
+    checked = _tallygate("audit", "verify", str(folder), "--logs", str(logs))
+    assert [line.partition(":")[0] for line in checked.stdout.splitlines() if "entries" in line] == [
+        f"{born.site.domain}/{name}" for name in ("log", "log-2", "log-3")
+    ]
+
+
+def test_a_log_without_its_successor_in_place_is_not_served(born: Context) -> None:
+    # As after death between the last steps: the successor lies there, and everybody pins the old log.
+    pinned = born.site.public / "log.vkey"
+    kept = pinned.read_bytes()
+    pinned.write_text((born.site.public / "logs.txt").read_text("utf-8").split(" ")[1] + "\n", "utf-8")
+    with pytest.raises(StartFailed), _log(born):
+        pass
+    pinned.write_bytes(kept)
+    with _log(born):
+        pass
+
+
+def _refusal(context: Context) -> Event:
+    return Event(key=new_key(), type="ca.call.refused", outcome=Outcome.DENIED, at=context.clock.now(), source="ca")

@@ -19,6 +19,7 @@ import uvloop
 from audit import Event, Outcome, new_key
 from audit.blobs import BlobStore, Disk, ObjectBlobs
 from audit.client import FeedClient, RecorderClient
+from audit.lineage import Past
 from audit.merkle import LogKey
 from audit.reader import LogReader
 from audit.seals import Seals, SealStore
@@ -57,13 +58,18 @@ class LogSite:
         self.blobs = blobs
         self.seal_keys = folder / "seals.db"
         self.clock = clock or SystemClock()
-        self.key = LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32)
+        self.key = self.first_key()
         self.vkey = str(self.key.vkey)
         self.secrets = {caller: caller.encode().ljust(32, b".") for caller in CALLERS}
         # Socket paths are short (107 bytes), the folders of tests are not.
         self.socket = Path(tempfile.mkdtemp(dir="/tmp")) / "log.sock"
         self.store = SealStore.open(self.seal_keys, upgrade=True)
         self.seals = Seals(self.store)
+
+    @staticmethod
+    def first_key() -> LogKey:
+        """The key with which every such site begins."""
+        return LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32)
 
     def create(self) -> "LogSite":
         create_log(self.folder, key=self.key, seals=self.seals, clock=self.clock, blobs=self.blobs)
@@ -92,12 +98,16 @@ class LogSite:
 
     @contextmanager
     def served(
-        self, disk: Disk | None = None, interval: float = 0.05, witnesses: Witnesses | None = None
+        self,
+        disk: Disk | None = None,
+        interval: float = 0.05,
+        witnesses: Witnesses | None = None,
+        past: Past | None = None,
     ) -> Iterator["Served"]:
         """The writer's loop in a thread."""
         log = self.open(disk)
         rounds = rounds_of(log, self.folder, witnesses, self.clock, blobs=self.blobs) if witnesses else None
-        served = Served(self, log, interval, rounds)
+        served = Served(self, log, interval, rounds, past)
         try:
             yield served
         finally:
@@ -114,12 +124,12 @@ class LogSite:
 class Served:
     """A running writer and how it ended."""
 
-    def __init__(self, site: LogSite, log: Log, interval: float, rounds: Rounds | None) -> None:
+    def __init__(self, site: LogSite, log: Log, interval: float, rounds: Rounds | None, past: Past | None) -> None:
         self.log = log
         self.failure: BaseException | None = None
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, args=(site, interval, rounds))
+        self._thread = threading.Thread(target=self._run, args=(site, interval, rounds, past))
         self._thread.start()
         wait_for(lambda: answers(site) or not self._thread.is_alive())
 
@@ -132,10 +142,17 @@ class Served:
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
-    def _run(self, site: LogSite, interval: float, rounds: Rounds | None) -> None:
+    def _run(self, site: LogSite, interval: float, rounds: Rounds | None, past: Past | None) -> None:
         pairs = PairSecrets(site.secrets)
         work = serve(
-            self.log, site.socket, pairs=pairs, clock=site.clock, stop=self._stop, interval=interval, rounds=rounds
+            self.log,
+            site.socket,
+            pairs=pairs,
+            clock=site.clock,
+            stop=self._stop,
+            interval=interval,
+            rounds=rounds,
+            past=past,
         )
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

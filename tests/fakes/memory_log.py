@@ -78,7 +78,19 @@ class MemoryLog:
             raise LogDamaged(index=0, why="foreign checkpoint")
         return int(size), base64.b64decode(root)
 
-    def checkpoint(self) -> bytes:
+    def base(self, log: str = "") -> int:
+        if log:
+            raise NoSuchEntry
+        return 0
+
+    def tree_size(self, log: str = "") -> int:
+        if log:
+            raise NoSuchEntry
+        return self.size()
+
+    def checkpoint(self, log: str = "") -> bytes:
+        if log:
+            raise NoSuchEntry
         root = _root([_leaf(raw) for raw in self.stored])
         text = f"{self.origin}\n{self.size()}\n{base64.b64encode(root).decode()}\n"
         return f"{text}\n— {self.origin} {base64.b64encode(b'k' * 68).decode()}\n".encode()
@@ -86,12 +98,12 @@ class MemoryLog:
     def witnessed(self) -> bytes | None:
         return self.cosigned
 
-    def tile(self, level: int, index: int, width: int) -> bytes | None:
+    def tile(self, level: int, index: int, width: int, log: str = "") -> bytes | None:  # noqa: ARG002 - there is one log
         if level:
             return None
         return b"".join(_leaf(raw) for raw in self.stored[index * 256 : index * 256 + width])
 
-    def bundle(self, index: int, width: int) -> bytes | None:
+    def bundle(self, index: int, width: int, log: str = "") -> bytes | None:  # noqa: ARG002 - there is one log
         chosen = self.stored[index * 256 : index * 256 + width]
         return b"".join(len(raw).to_bytes(2, "big") + raw for raw in chosen)
 

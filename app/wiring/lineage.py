@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The logs of a site: their names and keys, where each of them lies, what is published of them, and their rotation.
+
+Everybody pins the present log by ``public/log.vkey``; from its name follows the number of the log, and from that the
+names of its keys' files. So a rotation is in force at the moment in which that one file is replaced.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from audit import lineage
+from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
+from audit.config import AuditSettings
+from audit.errors import ProofRefused
+from audit.lineage import Past
+from audit.merkle import LogKey, VerifierKey
+from audit.reader import LogReader
+from audit.rotation import Place, Rotation
+from audit.seals import Seals, SealStore
+from audit.service import Witnesses
+from core.config import ConfigurationError, secret
+
+from ..context import Context
+from ..files import private_text, replace, write_secret
+from ..users import Users
+
+
+def rotate(context: Context, say: Callable[[str], None], *, unwitnessed: bool = False) -> None:
+    """Close the present log and put its successor in its place; the roles must be stopped.
+
+    Cut off anywhere, running it again ends what was begun, and begins nothing else.
+
+    Raises:
+        TooFewWitnesses: the quorum does not cosign; nothing was closed.
+        LeadsElsewhere: a role left a link in its folder.
+    """
+    users = Users.detect()
+    number = present(context)
+    say(f"Closing {_origin(context, number)}")
+    root = users.acting("audit", partial(_rotated, context, number, unwitnessed=unwitnessed))
+    publish_keys(context, root)
+    say(f"The record goes on as {_origin(context, number + 1)}, known by public/log.vkey")
+
+
+def _rotated(context: Context, number: int, *, unwitnessed: bool) -> bytes:
+    folder = context.site.folder("audit")
+    make_missing(folder, key_files(number + 1))
+    old, new = (_name(context, each) for each in (number, number + 1))
+    with closing(SealStore.open(folder / "seals.db", upgrade=True)) as store:
+        Rotation(
+            old=Place(folder=folder / "log", key=log_key(context, number), blobs=objects(context, old)),
+            new=Place(folder=folder / "log.next", key=log_key(context, number + 1), blobs=objects(context, new)),
+            archive=archive(folder, old),
+            seals=Seals(store),
+            clock=context.clock,
+        ).run(witnesses(context), unwitnessed=unwitnessed)
+    return trust_root(context, number + 1)
+
+
+def _origin(context: Context, number: int) -> str:
+    return f"{context.site.domain}/{_name(context, number)}"
+
+
+def trust_root(context: Context, number: int) -> bytes:
+    """All logs up to this one, signed by each; only the audit role holds the keys."""
+    here = context.site.origin("log")
+    keys = [log_key(context, each) for each in range(1, number + 1)]
+    return lineage.trust_root(
+        [(key, here if each == number else f"{here}/logs/{_name(context, each)}") for each, key in enumerate(keys, 1)]
+    )
+
+
+def publish_keys(context: Context, root: bytes) -> None:
+    """Tell everybody the keys of the present log; what all pin is written last."""
+    public_folder = context.site.public
+    ed25519, mldsa = _keys_in(root)[-1]
+    replace(public_folder / lineage.LOGS, root)
+    replace(public_folder / "log-mldsa44.vkey", f"{mldsa}\n".encode())
+    replace(public_folder / "log.vkey", f"{ed25519}\n".encode())
+
+
+def log_key(context: Context, number: int | None = None) -> LogKey:
+    """One log's signing keys, by default the present one's; only the audit role can read them."""
+    number = number or present(context)
+    folder = context.site.folder("audit")
+    seed, mldsa_seed = (secret(folder / name) for name in key_files(number))
+    return LogKey(_origin(context, number), seed=seed, mldsa_seed=mldsa_seed)
+
+
+def key_files(number: int) -> tuple[str, str]:
+    """The files of one log's keys, in the audit role's folder."""
+    return ("log.key", "log-mldsa44.key") if number == 1 else (f"log-{number}.key", f"log-{number}-mldsa44.key")
+
+
+def present(context: Context) -> int:
+    """The number of the log that everybody pins; before the birth it is the first."""
+    try:
+        name = context.log_key.partition("+")[0].rpartition("/")[2]
+    except FileNotFoundError:
+        return 1
+    number = name.removeprefix(f"{context.settings('audit', AuditSettings).log}-")
+    return int(number) if number != name else 1
+
+
+def _name(context: Context, number: int) -> str:
+    first = context.settings("audit", AuditSettings).log
+    return first if number == 1 else f"{first}-{number}"
+
+
+def past(context: Context) -> Past:
+    """The logs that were closed, as far as the present log's key vouches for them.
+
+    Raises:
+        ProofRefused: the trust root is not signed by the present log.
+    """
+    raw = trust_root_file(context)
+    if not raw:
+        return Past()
+    known = lineage.known_logs(raw, VerifierKey.parse(context.log_key))
+    folder, count = context.site.folder("audit"), len(known)
+    readers = []
+    for number, key in enumerate(known[:-1], 1):
+        where = objects(context, _name(context, number)) or DiskBlobs(archive(folder, _name(context, number)))
+        readers.append(LogReader(where, str(key)))
+    if count and known[-1] != VerifierKey.parse(context.log_key):
+        raise ProofRefused(why="the trust root ends with another log than the present one")
+    return Past(readers)
+
+
+def archive(folder: Path, name: str) -> Path:
+    """Where a closed log lies."""
+    return folder / "logs" / name
+
+
+def trust_root_file(context: Context) -> bytes:
+    """Empty at a site that was born before there was one, and has had one log since."""
+    try:
+        return (context.site.public / lineage.LOGS).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _keys_in(root: bytes) -> list[tuple[str, str]]:
+    """The two keys of each log, as the trust root's lines have them."""
+    keys = [line.split(" ")[1] for line in root.decode().splitlines() if line.startswith("log ")]
+    return list(zip(keys[::2], keys[1::2], strict=True))
+
+
+def tiles(context: Context) -> BlobStore:
+    """Where the present log's public part lies.
+
+    Raises:
+        ConfigurationError: the store's address or credentials cannot be used.
+    """
+    stored = objects(context, _name(context, present(context)))
+    return stored or DiskBlobs(context.site.folder("audit") / "log")
+
+
+def objects(context: Context, name: str) -> BlobStore | None:
+    """One log's public part in object storage; None where the settings name no storage.
+
+    Raises:
+        ConfigurationError: its address or credentials cannot be used.
+    """
+    settings = context.settings("audit", AuditSettings)
+    if settings.tiles_credentials is None:
+        return None
+    credentials = private_text(settings.tiles_credentials)
+    try:
+        return ObjectBlobs.open(
+            f"{settings.tiles.rstrip('/')}/{name}",
+            credentials=credentials,
+            endpoint=settings.tiles_endpoint,
+            region=settings.tiles_region,
+            authorities=settings.tiles_roots,
+        )
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(where="audit.tiles", why=str(error)) from error
+
+
+def witnesses(context: Context) -> Witnesses | None:
+    """Who cosigns the present log; None where nobody is asked."""
+    settings = context.settings("audit", AuditSettings)
+    policy = context.witness_policy("witness_policy")
+    if policy is None:
+        return None
+    return Witnesses(policy=policy, interval=settings.witness_interval, authorities=settings.witness_roots)
+
+
+def make_missing(folder: Path, names: Sequence[str]) -> None:
+    """Make those of a folder's keys that are not there."""
+    for name in names:
+        if not (folder / name).exists():
+            write_secret(folder / name, secrets.token_bytes(32))
