@@ -17,6 +17,8 @@ PAIRS: tuple[tuple[str, str], ...] = (
     *((caller, "ca") for caller in ("sso", "gateway", "signatures", "app")),
     *(("app", callee) for callee in ("directory", "sso", "signatures", "gateway")),
     ("portal:documents", "signatures"),
+    # Reports of evidence files are sealed for the officer who asks for them.
+    ("audit", "signatures"),
 )
 
 

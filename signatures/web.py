@@ -83,7 +83,7 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
         return jsonify(description(largest))
 
     @blue.post("/api/v1/seal")
-    @guard.peer(_OPERATOR, "portal:documents")
+    @guard.peer(_OPERATOR, "portal:documents", "audit")
     def seal() -> Response:
         zone, assurance = query_text("zone") or "internal", query_text("assurance") or "0"
         if zone not in _ZONES:

@@ -30,7 +30,7 @@ from ..files import write_secret
 from . import policies
 
 ROLE = "signatures"
-CALLERS = ("app", "portal:documents")
+CALLERS = ("app", "portal:documents", "audit")
 _HERE = Path(signatures.store.__file__).parent
 
 
@@ -89,7 +89,10 @@ def application(context: Context) -> Flask:
         settings=settings,
         wishes=Wishes(
             operators=["app"],
-            hosts={f"portal:{name}": context.verifier(site.host(name)) for name in ("documents",)},
+            hosts={
+                "portal:documents": context.verifier(site.host("documents")),
+                "audit": context.verifier(site.host("audit")),
+            },
         ),
     )
     # A role that cannot read would call every document damaged; better it does not start.

@@ -8,11 +8,12 @@ secrets of entries or the entries' own random keys, so the hash says nothing abo
 import base64
 import hashlib
 import json
+import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Protocol
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from core.clock import Clock
+from core.errors import TallygateError
+from core.log import logger
 
 from ..errors import Erased, NoSuchEntry
 from ..merkle import Checkpoint, Note, VerifierKey, leaf_hash
@@ -37,6 +40,7 @@ from .paper import Catalogue, Face, write
 Seal = Callable[[bytes, str], bytes]
 """Puts the organisation's seal on a PDF for whoever the gateway's header names."""
 _VERIFIER = Path(__file__).parent / "verifier"
+_log = logger(__name__)
 _STALE = timedelta(hours=1)
 _SAID = 30_000
 _TOGETHER = 256
@@ -130,9 +134,8 @@ class Desk:
         path = self._folder / f"{secrets.token_hex(16)}.asice"
         tally = _Tally()
         try:
-            with path.open("xb") as file:
-                path.chmod(0o600)
-                self._write(file, reader, wish, note=note, checkpoint=checkpoint, tally=tally, header=header)
+            with path.open("xb", opener=_private) as file:
+                sealed = self._write(file, reader, wish, note=note, checkpoint=checkpoint, tally=tally, header=header)
             digest = _sha256(path)
             self._record(reader, wish, digest, tally)
         except BaseException:
@@ -145,6 +148,7 @@ class Desk:
             entries=len(wish.indices),
             opened=tally.opened,
             erased=tally.erased,
+            sealed=sealed,
         )
 
     def _write(
@@ -157,7 +161,8 @@ class Desk:
         checkpoint: Checkpoint,
         tally: _Tally,
         header: str,
-    ) -> None:
+    ) -> bool:
+        """Everything into the file; whether the report is sealed."""
         container = Container(file)
         token = self._stamped(wish.indices[-1] + 1)
         with tempfile.TemporaryFile(dir=self._folder) as spool:
@@ -165,7 +170,7 @@ class Desk:
             for index, raw in self._raw(wish.indices):
                 entry = decode_entry(index, raw)
                 proof = proof_text(Inclusion(index=index, path=tuple(prove(index)), checkpoint=note))
-                spool.write(self._entry(container, entry, raw, proof, opened=wish.opened, tally=tally))
+                spool.write(self._entry(container, entry, raw, proof, wish=wish, tally=tally))
             container.add("log/checkpoint", note.encode())
             container.add("log/keys", "".join(f"{key}\n" for key in self._site.keys).encode())
             if self._site.policy:
@@ -173,7 +178,8 @@ class Desk:
             if token is not None:
                 self._time(container, token, checkpoint)
             grounds = self._grounds(reader, wish, note, checkpoint, token)
-            container.add("report.pdf", self._report(grounds, spool, header))
+            report, sealed = self._sealed_report(grounds, spool, header)
+            container.add("report.pdf", report)
         for name in ("README.txt", "verify_evidence.py"):
             container.add(name, (_VERIFIER / name).read_bytes())
         container.finish(
@@ -185,9 +191,10 @@ class Desk:
                 "erased": tally.erased,
                 "stamped": token is not None,
                 "witnessed": bool(grounds.quorum),
-                "sealed": grounds.sealed,
+                "sealed": sealed,
             }
         )
+        return sealed
 
     def _raw(self, indices: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         """The entries' bytes; neighbours are read together."""
@@ -199,23 +206,21 @@ class Desk:
                 yield from zip(indices[start:end], found, strict=True)
                 start = end
 
-    def _entry(
-        self, container: Container, entry: Entry, raw: bytes, proof: str, *, opened: bool, tally: _Tally
-    ) -> bytes:
+    def _entry(self, container: Container, entry: Entry, raw: bytes, proof: str, *, wish: Wish, tally: _Tally) -> bytes:
         """Write one entry's files; the line about it for the report."""
-        part, facts = self._opening(container, entry, opened=opened) if entry.ciphertext else (Part.NONE, {})
+        part, facts = self._opening(container, entry, wish) if entry.ciphertext else (Part.NONE, {})
         container.add(f"entries/{entry.index}.json", raw)
         container.add(f"proofs/{entry.index}.tlog-proof", proof.encode())
         tally.add(entry, part)
         said = {"index": entry.index, "entry": raw.decode(), "part": part.value, "facts": dict(facts)}
         return json.dumps(said).encode() + b"\n"
 
-    def _opening(self, container: Container, entry: Entry, *, opened: bool) -> tuple[Part, Mapping[str, str]]:
+    def _opening(self, container: Container, entry: Entry, wish: Wish) -> tuple[Part, Mapping[str, str]]:
         try:
             found = self._seals.opening(entry)
         except Erased:
             return Part.ERASED, {}
-        if not opened:
+        if not wish.opened or (wish.opens_only and entry.event.subject != wish.opens_only):
             return Part.CLOSED, {}
         opening = {"index": entry.index, "secret": found.secret.hex(), "facts": dict(found.facts)}
         container.add(f"openings/{entry.index}.json", canonical(opening))
@@ -231,7 +236,16 @@ class Desk:
         certificates = load_der_pkcs7_certificates(token.token)
         container.add("time/certificates.pem", b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
 
-    def _report(self, grounds: Grounds, spool: IO[bytes], header: str) -> bytes:
+    def _sealed_report(self, grounds: Grounds, spool: IO[bytes], header: str) -> tuple[bytes, bool]:
+        """The report, with a seal where one can be had; where not, the report itself says that it has none."""
+        if self._seal is not None and header:
+            try:
+                return self._seal(self._report(replace(grounds, sealed=True), spool), header), True
+            except TallygateError as error:
+                _log.warning("report_not_sealed", code=error.code, exc_info=error)
+        return self._report(grounds, spool), False
+
+    def _report(self, grounds: Grounds, spool: IO[bytes]) -> bytes:
         def lines() -> Iterator[Line]:
             spool.seek(0)
             for said in spool:
@@ -242,7 +256,7 @@ class Desk:
             write(file, grounds, lines, face=face, catalogue=self._catalogue)
             file.seek(0)
             report = file.read()
-        return self._seal(report, header) if self._seal and grounds.sealed else report
+        return report
 
     def _grounds(self, reader: Reader, wish: Wish, note: str, checkpoint: Checkpoint, token: Token | None) -> Grounds:
         policy = Policy.parse(self._site.policy.encode()) if self._site.policy else None
@@ -259,7 +273,7 @@ class Desk:
             witnesses=[f"{name} ({at:%Y-%m-%d %H:%M:%S} UTC)" for name, at in cosigned.items()],
             quorum=policy.satisfied(cosigned.keys()) if policy else None,
             token=token,
-            sealed=self._seal is not None,
+            sealed=False,
         )
 
     def _checkpoint(self, last: int) -> tuple[str, Checkpoint]:
@@ -353,3 +367,7 @@ def _sha256(path: Path) -> str:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -25,6 +25,8 @@ class Wish:
     purpose: str
     # Whether personal parts are opened, each by its own secret.
     opened: bool = False
+    # If not empty: only those about this person.
+    opens_only: str = ""
     # Identifiers of the warrants under which it is made.
     warrants: Sequence[str] = ()
 
@@ -92,6 +94,7 @@ class Made:
     entries: int
     opened: int
     erased: int
+    sealed: bool
 
 
 def ranges(indices: Sequence[int]) -> str:

@@ -12,12 +12,14 @@
 | anybody               | the checkpoint that our witnesses have cosigned                       |
 | anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
 | officers              | the time-stamps over the record, and each token                       |
+| officers, role ``app`` | evidence files                                                     |
 | logs of others        | ask this site to witness them, as in C2SP tlog-witness                |
 """
 
 from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
+from .evidencing import evidencing as evidencing
 from .exporting import exporting as exporting
 from .overview import overseeing as overseeing
 from .public import public as public
