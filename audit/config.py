@@ -183,8 +183,8 @@ class AuditSettings:
     time_stamp_policy: str = ""
     # Root certificates of the authority's https address; those of the machine if left out.
     time_stamp_tls_roots: Path | None = None
-    # Organisation in the directory whose seal is put on the reports of evidence files, for officers who may set it; left
-    # out, or where the role signatures does not run, reports say that they are not sealed.
+    # Organisation in the directory whose seal is put on the reports of evidence files, for officers who may set it.
+    # Left out, or where the role signatures does not run, reports say that they are not sealed.
     evidence_seal: str = ""
     # Font of the reports, and which face of a collection; Debian's fonts-noto-cjk. Its used glyphs are embedded.
     evidence_font: Path = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")

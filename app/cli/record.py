@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate audit`: what needs the site beside the record itself: where its entries leave to, and its successor."""
+"""`tallygate audit`: what needs the site beside the record itself: exports, evidence and the log's successor."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from audit.cli import audit as audit  # noqa: PLC0414 - the group, with what is 
 from audit.cli import become_owner
 from audit.models import Reader
 from audit.reader import LogReader
+from core.calls import Peer
 
 from .. import birth, up
 from ..context import Context
@@ -19,6 +21,9 @@ from ..wiring.lineage import rotate as give_successor
 from ..wiring.lineage import tiles
 from ..wiring.outward import export_desk
 from . import options
+
+_PATIENCE = 900.0
+"""Seconds: ten thousand entries take a while."""
 
 
 @audit.command()
@@ -75,6 +80,28 @@ def rotate(configuration: Path, unwitnessed: bool) -> None:  # noqa: FBT001 - cl
     birth.let_others_pass()
     with up.alone(configuration):
         give_successor(context, click.echo, unwitnessed=unwitnessed)
+
+
+@audit.command()
+@options.site
+@click.argument("index", nargs=-1, required=True, type=click.IntRange(min=0))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file.")
+@click.option("--purpose", required=True, help="Which proceeding it is for; stands in the report.")
+def evidence(configuration: Path, index: tuple[int, ...], output: Path, purpose: str) -> None:
+    """Make one evidence file of the entries INDEX...; the making is recorded, and nothing personal is opened."""
+    context = Context.read(configuration)
+    if not birth.is_born(context.site):
+        raise NotBorn
+    secret = context.site.pair_secret(holder="app", caller="app", callee="audit")
+    peer = Peer(path=context.site.socket("audit"), caller="app", secret=secret, timeout=_PATIENCE)
+    try:
+        wish = {"indices": sorted(set(index)), "purpose": purpose}
+        content = peer.call("POST", "/api/v1/evidence", document=wish).body
+    finally:
+        peer.close()
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    click.echo(f"{output}: {len(content)} bytes. Check it with verify_evidence.py, see README.txt inside.")
 
 
 def _site(configuration: Path) -> Context:

@@ -13,7 +13,7 @@ from flask import Flask
 from audit import rotation, service
 from audit.checking import FullCheck
 from audit.config import AuditSettings
-from audit.console import Console, IndexCounting, Overview, Stories, Views
+from audit.console import Console, Evidencing, IndexCounting, Overview, Stories, Views
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, VerifierKey
 from audit.models import Recorder
@@ -27,6 +27,7 @@ from audit.web import (
     TRANSLATIONS,
     Pages,
     blueprint,
+    evidencing,
     exporting,
     overseeing,
     public,
@@ -42,6 +43,7 @@ from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import replace
+from . import evidence as making
 from . import warrants
 from .lineage import (
     key_files,
@@ -166,6 +168,14 @@ def application(context: Context) -> Flask:
         clock=context.clock,
     )
     stamps = _stamps(context)
+    evidence = Evidencing(
+        desk=making.desk(context, log=LogReader(tiles(context), context.log_key), recorder=recorder, stamps=stamps),
+        log=opened.log,
+        index=opened.index,
+        demand=consents.warrants.demand,
+        before=past(context).size,
+        nameless=consents.scopes.nameless,
+    )
     counting = IndexCounting(opened.index)
     overview = Overview(console, index=opened.index, counting=counting, clock=context.clock)
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
@@ -178,6 +188,7 @@ def application(context: Context) -> Flask:
         public(console, known=lambda: trust_root_file(context)),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
+        evidencing(console, evidence, assurance=assurance),
         exporting(
             console,
             desk=exports,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from ..errors import NoSuchEntry
-from ..evidence import MOST, Desk, Made, TooMuchChosen, Wish
+from ..evidence import MOST, Desk, InClosedLog, Made, TooMuchChosen, Wish
 from ..models import Reader
 from ..search import LogView, Query, Row, parse
 from ..store import IndexStore
@@ -28,12 +28,26 @@ class Evidencing:
         demand: Demand,
         # The entries of a case.
         in_case: Callable[[str], Sequence[int]] = lambda _case: (),
+        # How many places lie before the present log: entries are named by place, and proved by their index in it.
+        before: int = 0,
+        # The scope as consents name it: without a name that was typed.
+        nameless: Callable[[Scope], Scope] = lambda scope: scope,
     ) -> None:
+        self._nameless = nameless
+        self._before = before
         self._desk = desk
         self._log = log
         self._index = index
         self._demand = demand
         self._in_case = in_case
+
+    def scope(self, text: str) -> Scope:
+        """A part of the record, as it was asked for.
+
+        Raises:
+            BadScope: it is none.
+        """
+        return self._nameless(Scope.parse(text))
 
     def chosen(self, scope: Scope) -> list[int]:
         """The entries that a part of the record holds, ascending.
@@ -71,7 +85,7 @@ class Evidencing:
         if opened:
             warrants.append(self._demand(reader, "open", scope))
         wish = Wish(
-            indices=self.chosen(scope),
+            indices=self._indices(self.chosen(scope)),
             about=str(scope),
             purpose=purpose,
             opened=opened,
@@ -88,7 +102,12 @@ class Evidencing:
             TallygateError: as ``Desk.make``.
         """
         wanted = self._within(sorted(set(indices)))
-        return self._desk.make(reader, Wish(indices=wanted, about="operator", purpose=purpose))
+        return self._desk.make(reader, Wish(indices=self._indices(wanted), about="operator", purpose=purpose))
+
+    def _indices(self, places: list[int]) -> list[int]:
+        if places and places[0] < self._before:
+            raise InClosedLog
+        return [place - self._before for place in places]
 
     def _within(self, indices: list[int]) -> list[int]:
         if len(indices) > MOST:

@@ -134,7 +134,7 @@ class Desk:
         path = self._folder / f"{secrets.token_hex(16)}.asice"
         tally = _Tally()
         try:
-            with path.open("xb", opener=_private) as file:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 sealed = self._write(file, reader, wish, note=note, checkpoint=checkpoint, tally=tally, header=header)
             digest = _sha256(path)
             self._record(reader, wish, digest, tally)
@@ -255,8 +255,7 @@ class Desk:
         with closing(face), tempfile.TemporaryFile(dir=self._folder) as file:
             write(file, grounds, lines, face=face, catalogue=self._catalogue)
             file.seek(0)
-            report = file.read()
-        return report
+            return file.read()
 
     def _grounds(self, reader: Reader, wish: Wish, note: str, checkpoint: Checkpoint, token: Token | None) -> Grounds:
         policy = Policy.parse(self._site.policy.encode()) if self._site.policy else None
@@ -367,7 +366,3 @@ def _sha256(path: Path) -> str:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -3,6 +3,7 @@
 
 Invalid
 ├── NothingChosen     no entry was named, or what was named finds none
+├── InClosedLog       a chosen entry lies in a log that was closed
 └── TooMuchChosen     more entries than one file may hold
 Unavailable
 └── NotPublishedYet   a chosen entry is not covered by a checkpoint yet
@@ -16,6 +17,15 @@ class NothingChosen(Invalid):
 
     code = "nothing_chosen"
     message = N_("No entry of the record was chosen for the evidence file.")
+
+
+class InClosedLog(Invalid):
+    """A file proves entries of one log; so far it is made of the present one only."""
+
+    code = "in_closed_log"
+    message = N_(
+        "A chosen entry lies in a closed log. Evidence files are made of the present log; choose entries of it."
+    )
 
 
 class TooMuchChosen(Invalid):

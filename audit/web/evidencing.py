@@ -13,7 +13,6 @@ from ..console import Console, Evidencing
 from ..evidence import MOST, Made
 from ..models import Reader
 from ..search import BadFilter
-from ..warrants import Scope
 from .asked import officer, parameters
 from .blueprint import ROLE, Pages
 
@@ -31,7 +30,7 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
         @guard.person(ROLE, assurance=assurance)
         def evidence_form() -> str:
             given = parameters(only=("scope", "lang"))
-            scope = Scope.parse(given.get("scope", [""])[0])
+            scope = evidence.scope(given.get("scope", [""])[0])
             count = len(evidence.chosen(scope))
             console.record("audit.searched", officer(), attributes={"view": "evidence", "hits": count})
             return render_template("audit/evidence.html", scope=scope, count=count, most=MOST, longest=_PURPOSE)
@@ -39,7 +38,7 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
         @made.post("/evidence")
         @guard.person(ROLE, assurance=assurance)
         def evidence_file() -> Response:
-            scope = Scope.parse(request.form.get("scope", ""))
+            scope = evidence.scope(request.form.get("scope", ""))
             purpose = _purpose(request.form.get("purpose", ""))
             opened = request.form.get("open") == "yes"
             header = request.headers.get(HEADER, "")
@@ -79,5 +78,6 @@ def _sent(made: Made) -> Response:
 
 
 def _pieces(opened: IO[bytes]) -> Iterator[bytes]:
-    while piece := opened.read(_CHUNK):
-        yield piece
+    with opened:
+        while piece := opened.read(_CHUNK):
+            yield piece

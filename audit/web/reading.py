@@ -45,6 +45,7 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
             newest=_address("audit.search", given) if "after" in given else None,
             as_json=_address("audit.search_json", given),
             asks_for="" if query.phrases else _asks_for(given),
+            as_evidence="" if query.phrases else _evidence(given),
             **choices(given, query),
         )
 
@@ -124,6 +125,13 @@ def _asks_for(given: Mapping[str, list[str]]) -> str:
     kept = {name: found[0].strip() for name, found in given.items() if name in FILTERS and found[0].strip()}
     scope = f"query:{urlencode(sorted(kept.items()))}"
     return f"/warrants/new?{urlencode({'kind': 'open', 'scope': scope})}" if kept else ""
+
+
+def _evidence(given: Mapping[str, list[str]]) -> str:
+    """Where this result can be had as evidence; a search for everything cannot."""
+    kept = {name: found[0].strip() for name, found in given.items() if name in FILTERS and found[0].strip()}
+    scope = f"query:{urlencode(sorted(kept.items()))}"
+    return f"/evidence?{urlencode({'scope': scope})}" if kept else ""
 
 
 def _page_document(page: Page) -> dict[str, Any]:

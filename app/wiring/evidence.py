@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes evidence: the record makes the file, the role signatures seals its report; neither knows the other."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from audit.config import AuditSettings
+from audit.evidence import Desk, Site, Token
+from audit.merkle import VerifierKey
+from audit.models import Recorder
+from audit.reader import LogReader
+from audit.seals import Seals, SealStore
+from audit.stamps import StampStore
+from core.calls import Peer
+from signatures.client import SignatureClient
+from signatures.models import SealOrder
+
+from ..context import Context
+
+_FOLDER = "evidence"
+# A big report takes a while to seal.
+_PATIENCE = 60.0
+
+
+def desk(context: Context, *, log: LogReader, recorder: Recorder, stamps: StampStore | None) -> Desk:
+    """Where this site's evidence files are made."""
+    folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
+    policy = settings.witness_policy
+    return Desk(
+        log=log,
+        seals=Seals(SealStore.open(folder / "seals.db")),
+        site=Site(
+            name=" · ".join(dict.fromkeys((context.site.title, context.site.title_zh))),
+            keys=keys(context.site.public),
+            policy=policy.read_text("utf-8") if policy else "",
+            font=settings.evidence_font,
+            font_face=settings.evidence_font_face,
+        ),
+        recorder=recorder,
+        clock=context.clock,
+        folder=folder / _FOLDER,
+        stamped=_stamped(stamps),
+        seal=_seal(context, settings.evidence_seal) if settings.evidence_seal else None,
+    )
+
+
+def keys(public: Path) -> list[VerifierKey]:
+    """The log's keys, as the site publishes them."""
+    found = [public / name for name in ("log.vkey", "log-mldsa44.vkey")]
+    return [VerifierKey.parse(path.read_text("utf-8")) for path in found if path.exists()]
+
+
+def _stamped(stamps: StampStore | None) -> Callable[[int], Token | None]:
+    def covering(size: int) -> Token | None:
+        found = stamps.covering(size) if stamps else None
+        if found is None:
+            return None
+        return Token(note=found.note, token=found.token, at=found.at, authority=found.authority)
+
+    return covering
+
+
+def _seal(context: Context, organisation: str) -> Callable[[bytes, str], bytes]:
+    """The organisation's seal, asked for with the header the officer came with."""
+    site = context.site
+
+    def ask(document: bytes, header: str) -> bytes:
+        secret = site.pair_secret(holder="audit", caller="audit", callee="signatures")
+        peer = Peer(path=site.socket("signatures"), caller="audit", secret=secret, timeout=_PATIENCE)
+        try:
+            order = SealOrder(document=document, organisation=organisation, caller="audit", unverified_identity=header)
+            return SignatureClient(peer).seal(order)
+        finally:
+            peer.close()
+
+    return ask
