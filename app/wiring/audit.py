@@ -11,6 +11,7 @@ from cryptography import x509
 from flask import Flask
 
 from audit import rotation, service
+from audit.cases import Cases, CaseStore
 from audit.checking import FullCheck
 from audit.config import AuditSettings
 from audit.console import Console, Evidencing, IndexCounting, Overview, Stories, Views
@@ -27,6 +28,7 @@ from audit.web import (
     TRANSLATIONS,
     Pages,
     blueprint,
+    casework,
     evidencing,
     exporting,
     overseeing,
@@ -60,6 +62,7 @@ from .lineage import (
 from .outward import export_desk, export_duties, export_standing, signed_folder
 
 _STAMP_ROUND = timedelta(minutes=1)
+_CASES_KEY = "cases.key"
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
 
 
@@ -145,7 +148,15 @@ def application(context: Context) -> Flask:
     folder, opened = context.site.folder("audit"), _reading(context)
     recorder = context.recorder("audit")
     asked = context.witness_policy("witness_policy") is not None
-    consents = warrants.Consents.open(context, opened, recorder)
+    make_missing(folder, [_CASES_KEY])
+    cases = Cases(
+        store=CaseStore.open(folder / "cases.db"),
+        key=secret(folder / _CASES_KEY),
+        recorder=recorder,
+        clock=context.clock,
+        size=opened.log.size,
+    )
+    consents = warrants.Consents.open(context, opened, recorder, in_case=cases.holds)
     console = Console(
         warrants=consents.warrants,
         scopes=consents.scopes,
@@ -185,6 +196,7 @@ def application(context: Context) -> Flask:
         reading(console, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
         telling(Stories(console, index=opened.index), assurance=assurance),
+        casework(console, cases=cases, assurance=assurance),
         public(console, known=lambda: trust_root_file(context)),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),

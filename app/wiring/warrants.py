@@ -28,10 +28,12 @@ class Consents:
     standing: Callable[[], Mapping[str, int]]
 
     @classmethod
-    def open(cls, context: Context, opened: Reading, recorder: Recorder) -> "Consents":
+    def open(
+        cls, context: Context, opened: Reading, recorder: Recorder, *, in_case: Callable[[str, int], bool]
+    ) -> "Consents":
         """In the console's process."""
         store = _store(context)
-        scopes = Scopes(log=opened.log, index=opened.index, names=opened.names)
+        scopes = Scopes(log=opened.log, index=opened.index, names=opened.names, in_case=in_case)
         return cls(
             warrants=Warrants(
                 store=store,

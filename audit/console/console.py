@@ -297,6 +297,16 @@ class Console:
             _log.error("index_stopped", exc_info=error)
             return None
 
+    def clear(self, index: int) -> Event | None:
+        """The header of an entry, to compare something with; None while it is not published. Shows nothing."""
+        found = self._log.read(index, 1) if index < self._log.size() else ()
+        return found[0].event if found else None
+
+    def line(self, index: int, openings: Openings) -> Hit | None:
+        """One entry as in a list; None while it is not published. Whoever shows it has recorded that before."""
+        found = self._log.read(index, 1) if index < self._log.size() else ()
+        return self.hit(row_of(found[0]), openings) if found else None
+
     def persons(self, person: str) -> frozenset[str]:
         """Whom a name or identifier stands for."""
         return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()

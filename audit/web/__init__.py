@@ -19,6 +19,7 @@
 from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
+from .casework import casework as casework
 from .evidencing import evidencing as evidencing
 from .exporting import exporting as exporting
 from .overview import overseeing as overseeing

@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import Console, IndexCounting, Overview, Scopes, Stories, Views, Warranting
 from audit.exports import ExportDesk, ExportStore
@@ -28,6 +29,7 @@ from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
 from audit.web import (
     TRANSLATIONS,
     blueprint,
+    casework,
     exporting,
     overseeing,
     public,
@@ -83,7 +85,14 @@ class ConsoleFake:
         self.store.prepare()
         self.indexer = Indexer(log=self.log, store=self.store, names=self.names)
         self.store_of_warrants = WarrantStore.open(folder / "warrants.db")
-        scopes = Scopes(log=self.log, index=self.store, names=self.names)
+        self.cases = Cases(
+            store=CaseStore.open(folder / "cases.db"),
+            key=b"c" * 32,
+            recorder=self.log,
+            clock=self.clock,
+            size=self.log.size,
+        )
+        scopes = Scopes(log=self.log, index=self.store, names=self.names, in_case=self.cases.holds)
         self.warrants = Warrants(
             store=self.store_of_warrants,
             recorder=self.log,
@@ -280,6 +289,7 @@ class ConsoleFake:
                         reading(self.console, assurance=assurance),
                         overseeing(self.console, overview=overview, views=views, assurance=assurance),
                         telling(Stories(self.console, index=self.store), assurance=assurance),
+                        casework(self.console, cases=self.cases, assurance=assurance),
                         public(self.console),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),

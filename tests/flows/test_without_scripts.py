@@ -166,7 +166,7 @@ def test_an_officer_searches_the_record_and_opens_an_entry(city: City, reader: R
     expect(page).to_have_url(re.compile("type=gateway.decision"))
     rows = page.locator("table tbody tr")
     assert rows.count() > 1
-    rows.first.get_by_role("link").click()
+    rows.first.get_by_role("link").first.click()
     expect(page.locator(".notice.good")).to_be_visible()
     page.locator("summary").first.click()
     expect(page.locator("details pre").first).to_be_visible()

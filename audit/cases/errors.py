@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of cases.
+
+NotFound
+└── NoSuchCase
+Conflict
+├── StaleCase       somebody else has added a step since the page was read
+└── CaseSettled     the case is closed, or the decision does not follow from where it stands
+Forbidden
+└── OwnCase         nobody closes a case they opened
+Invalid
+└── BadStep         a text is missing, too long or not printable; no such entry
+Unavailable
+└── StepUnrecorded  the step is kept and joins the case as soon as the record takes it
+Internal
+└── CaseDamaged     what is stored is not what was sealed
+"""
+
+from core.errors import N_, Conflict, Forbidden, Internal, Invalid, NotFound, Unavailable
+
+
+class NoSuchCase(NotFound):
+    """There is none of this identifier."""
+
+    code = "no_such_case"
+    message = N_("There is no such case.")
+
+
+class StaleCase(Conflict):
+    """Two officers wrote at the same time; the second one reads first what the first one wrote."""
+
+    code = "case_stale"
+    message = N_("Somebody else has added to this case meanwhile. Read it and send yours again; it was not kept.")
+
+
+class CaseSettled(Conflict):
+    """A closed case takes no more steps; other decisions have their order."""
+
+    code = "case_settled"
+    message = N_("This case does not take that step where it stands now.")
+
+
+class OwnCase(Forbidden):
+    """Four eyes: the second pair must be somebody else's."""
+
+    code = "case_own"
+    message = N_("You opened this case yourself. Another officer must close it.")
+
+
+class BadStep(Invalid):
+    """``field`` names what cannot be read."""
+
+    code = "case_bad_step"
+    message = N_("The field “%(field)s” is missing, too long or cannot be read.")
+
+
+class StepUnrecorded(Unavailable):
+    """The log gave no receipt: nobody is shown the step, and it must not be written a second time."""
+
+    code = "case_unrecorded"
+    message = N_(
+        "What you wrote is kept, but the record cannot take it at the moment. It joins the case as soon as it does; "
+        "do not enter it again."
+    )
+
+
+class CaseDamaged(Internal):
+    """The stored bytes of a step are not what was sealed, or a step is missing."""
+
+    code = "case_damaged"
+    message = N_("The case %(case)s is damaged at step %(number)s.")
