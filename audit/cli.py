@@ -3,16 +3,21 @@
 
 import base64
 import os
+import secrets
 import sys
+import time
 from pathlib import Path
 
 import click
 
-from core.errors import TallygateError
+from core.clock import SystemClock
+from core.config import ConfigurationError, secret
+from core.errors import TallygateError, Unavailable
 
 from .errors import LogDamaged, ProofRefused
 from .exports import ExportBroken, verify_chain
-from .merkle import VerifierKey
+from .merkle import CosignerKey, VerifierKey
+from .mirror import LogForked, LogShrunk, Mirror, Source
 from .published import Reading
 from .verify import Report, verify_folder, verify_logs, verify_url
 
@@ -106,6 +111,103 @@ def verify_export(paths: tuple[Path, ...], key: str) -> None:
         click.echo(f"{each.origin}: entries {each.first} to {each.last}: as signed")
     if manifests[0].first:
         click.echo(f"Nothing here says what was exported before entry {manifests[0].first}.")
+
+
+@audit.command()
+@click.argument("url")
+@click.option("--key", required=True, help="Verifier key of the log, or a file that holds it.")
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the copy.")
+@click.option(
+    "--credential",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with NAME:SECRET, as the log's keeper gave it, for reading entries.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Root certificates for an https address.",
+)
+@click.option("--cosign", help="Name under which the copy is vouched for; not a witness's name.")
+@click.option("--cosign-key", type=click.Path(dir_okay=False, path_type=Path), help="Its key; made if it is missing.")
+@click.option("--every", type=click.FloatRange(min=1), help="Go on copying, with so many seconds between two looks.")
+def mirror(  # noqa: PLR0917 - one parameter for each option
+    url: str,
+    key: str,
+    into: Path,
+    credential: Path | None,
+    ca: Path | None,
+    cosign: str | None,
+    cosign_key: Path | None,
+    every: float | None,
+) -> None:
+    """Keep a complete copy of the record at URL, on a machine that needs nothing else of the site.
+
+    URL is the prefix of the log; at a Tallygate https://log.DOMAIN:PORT/mirror. Exit code 1 means: it hands out what
+    was not signed. 2: it could not be copied to the end; run again. 3: it has signed two histories, or shows less than
+    it did; both checkpoints lie in the folder's "evidence".
+    """
+    clock = SystemClock()
+    try:
+        source = Source.open(url, credential=private_line(credential) if credential else "", authorities=ca)
+        copy = Mirror(
+            into,
+            source,
+            VerifierKey.parse(_key(key)),
+            clock=clock,
+            cosigner=cosigner(cosign, cosign_key, into) if cosign else None,
+        )
+        with copy.alone():
+            while not _round(copy, lazy=every is not None) and every is not None:
+                time.sleep(every)
+    except (LogForked, LogShrunk) as error:
+        click.echo(f"BAD: {error.detail}", err=True)
+        sys.exit(3)
+    except LogDamaged as error:
+        click.echo(f"BAD: entry {error.parameters['index']}: {error.parameters['why']}", err=True)
+        sys.exit(1)
+    except (TallygateError, ValueError) as error:
+        raise click.UsageError(error.detail if isinstance(error, TallygateError) else str(error)) from error
+
+
+def _round(copy: Mirror, *, lazy: bool) -> bool:
+    """One round; whether it was the last because the log is closed. What may pass is told and tried again."""
+    try:
+        done = copy.advance(lazy=lazy)
+    except (Unavailable, LogDamaged) as error:
+        if not lazy:
+            raise
+        click.echo(f"not copied: {error.detail}", err=True)
+        return False
+    if done.new or not lazy:
+        root = base64.b64encode(done.root).decode()
+        click.echo(f"{done.size} entries, {done.new} of them new, root {root}: all as signed, and kept")
+    if done.successor:
+        click.echo(f"this log is closed; {done.successor} continues it, and needs a folder and a key of its own")
+    return bool(done.successor)
+
+
+def private_line(path: Path) -> str:
+    """The one line of a file that nobody but its owner can read.
+
+    Raises:
+        ConfigurationError: readable by others.
+    """
+    if path.stat().st_mode & 0o077:
+        raise ConfigurationError(where=str(path), why="a secret must not be readable by group or others")
+    return _text(path).strip()
+
+
+def cosigner(name: str, path: Path | None, folder: Path) -> CosignerKey:
+    """What a mirror signs with; made at the first need, and its verifier key put beside the copy."""
+    if path is None:
+        raise click.UsageError("--cosign needs --cosign-key")
+    if not path.exists():
+        with open(path, "xb", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+            file.write(secrets.token_bytes(32))
+    key = CosignerKey(name, seed=secret(path))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mirror.vkey").write_text(f"{key.vkey}\n", "utf-8")
+    return key
 
 
 def _verify(where: str, key: str | None, older: Path | None, ca: Path | None, *, hashes_only: bool) -> Report:

@@ -160,6 +160,9 @@ class AuditSettings:
     witness_interval: timedelta = timedelta(seconds=10)
     # Root certificates of witnesses' https addresses; those of the machine if left out.
     witness_roots: Path | None = None
+    # Mirrors that may read entry bundles, by name, each with a file that holds the secret we share with it: 32 random
+    # bytes in base64 (openssl rand -base64 32), readable by the audit role alone.
+    mirrors: dict[str, Path] = field(default_factory=dict)
     # Systems outside that receive entries as they are published, by name: small letters, digits, dashes.
     exports: dict[str, ExportTarget] = field(default_factory=dict)
     # Whether a webhook may lie at an address that is not public; every address of an isolated network is such a one.

@@ -8,7 +8,7 @@ checked against the signed root before it is.
 from collections.abc import Callable
 from pathlib import Path
 
-from .blobs import BlobStore, DiskBlobs
+from .blobs import Blobs, DiskBlobs
 from .errors import BadEvent, LogDamaged, NoSuchEntry, ProofRefused, TilesUnavailable
 from .merkle import Checkpoint, VerifierKey, leaf_hash, root_hash, verify_consistency, verify_inclusion
 from .merkle.hashing import HASH_SIZE
@@ -30,7 +30,7 @@ class LogReader:
     Where the store may be out of reach, every verb may raise ``TilesUnavailable``.
     """
 
-    def __init__(self, where: BlobStore | Path, vkey: str) -> None:
+    def __init__(self, where: Blobs | Path, vkey: str) -> None:
         self._blobs = DiskBlobs(where) if isinstance(where, Path) else where
         self._key = VerifierKey.parse(vkey)
 

@@ -14,7 +14,7 @@ from audit import rotation, service
 from audit.cases import Cases, CaseStore
 from audit.checking import FullCheck
 from audit.config import AuditSettings
-from audit.console import Console, Evidencing, IndexCounting, Overview, Stories, Views
+from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, Stories, Views
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, VerifierKey
 from audit.models import Recorder
@@ -31,6 +31,7 @@ from audit.web import (
     casework,
     evidencing,
     exporting,
+    mirrored,
     overseeing,
     public,
     reading,
@@ -51,6 +52,7 @@ from .lineage import (
     key_files,
     log_key,
     make_missing,
+    mirror_secrets,
     past,
     present,
     publish_keys,
@@ -198,6 +200,7 @@ def application(context: Context) -> Flask:
         telling(Stories(console, index=opened.index), assurance=assurance),
         casework(console, cases=cases, assurance=assurance),
         public(console, known=lambda: trust_root_file(context)),
+        mirrored(console, Mirroring(console, opened.log), secrets=mirror_secrets(context)),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
         evidencing(console, evidence, assurance=assurance),

@@ -5,6 +5,7 @@ Everybody pins the present log by ``public/log.vkey``; from its name follows the
 names of its keys' files. So a rotation is in force at the moment in which that one file is replaced.
 """
 
+import base64
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,11 +22,14 @@ from audit.reader import LogReader
 from audit.rotation import Place, Rotation
 from audit.seals import Seals, SealStore
 from audit.service import Witnesses
+from core.calls import PairSecrets
 from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import private_text, replace, write_secret
 from ..users import Users
+
+_LEAST_SECRET = 32
 
 
 def rotate(context: Context, say: Callable[[str], None], *, unwitnessed: bool = False) -> None:
@@ -188,6 +192,23 @@ def witnesses(context: Context) -> Witnesses | None:
     if policy is None:
         return None
     return Witnesses(policy=policy, interval=settings.witness_interval, authorities=settings.witness_roots)
+
+
+def mirror_secrets(context: Context) -> PairSecrets:
+    """The secrets of those who may copy our entries.
+
+    Raises:
+        ConfigurationError: a file is missing, readable by others, or holds something else.
+    """
+    found: dict[str, bytes] = {}
+    for name, path in context.settings("audit", AuditSettings).mirrors.items():
+        try:
+            found[name] = base64.b64decode(private_text(path), validate=True)
+        except ValueError:
+            found[name] = b""
+        if len(found[name]) < _LEAST_SECRET:
+            raise ConfigurationError(where=f"audit.mirrors.{name}", why="must hold at least 32 bytes in base64")
+    return PairSecrets(found)
 
 
 def make_missing(folder: Path, names: Sequence[str]) -> None:

@@ -9,4 +9,5 @@ from .disk import Disk as Disk
 from .disk import DiskBlobs as DiskBlobs
 from .objects import ObjectBlobs as ObjectBlobs
 from .store import BlobDiffers as BlobDiffers
+from .store import Blobs as Blobs
 from .store import BlobStore as BlobStore

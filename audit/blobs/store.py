@@ -13,6 +13,18 @@ class BlobDiffers(Exception):
         self.path = path
 
 
+class Blobs(Protocol):
+    """Files by path, to be read."""
+
+    def get(self, path: str) -> bytes | None:
+        """The bytes at a path; None if there is nothing.
+
+        Raises:
+            Unavailable: nobody can say now.
+        """
+        ...
+
+
 class BlobStore(Protocol):
     """Files by path, each of them whole or absent.
 

@@ -22,6 +22,7 @@ from .blueprint import blueprint as blueprint
 from .casework import casework as casework
 from .evidencing import evidencing as evidencing
 from .exporting import exporting as exporting
+from .mirroring import mirrored as mirrored
 from .overview import overseeing as overseeing
 from .public import public as public
 from .reading import reading as reading

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
-from audit.console import Console, IndexCounting, Overview, Scopes, Stories, Views, Warranting
+from audit.console import Console, IndexCounting, Mirroring, Overview, Scopes, Stories, Views, Warranting
 from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.merkle import CosignerKey, LogKey
@@ -31,6 +31,7 @@ from audit.web import (
     blueprint,
     casework,
     exporting,
+    mirrored,
     overseeing,
     public,
     reading,
@@ -291,6 +292,11 @@ class ConsoleFake:
                         telling(Stories(self.console, index=self.store), assurance=assurance),
                         casework(self.console, cases=self.cases, assurance=assurance),
                         public(self.console),
+                        mirrored(
+                            self.console,
+                            Mirroring(self.console, self.log),
+                            secrets=PairSecrets({"backup": b"m" * 32}),
+                        ),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
