@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, Flask
 
 import directory.config
+import directory.models
 import directory.service
 from audit import Feed, Recorder
 from audit.client import FeedClient, RecorderClient
@@ -157,6 +158,8 @@ class Context:
             clock=self.clock,
             pairs=self.pairs(role, callers),
             verifier=self.verifier(audience) if audience else None,
+            # The writer grants no such pair and the policies refuse it; this door does not rely on either.
+            apart=directory.models.APART,
         )
 
     def session_key(self, role: str) -> bytes:

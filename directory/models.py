@@ -29,14 +29,18 @@ ADMINISTRATOR = "directory-administrator"
 AGENCY_ADMINISTRATOR = "agency-administrator"
 """Registers for the own agency and what is below it, and nowhere else."""
 
-ADMINISTRATIVE = frozenset({"security-officer", "security-administrator", ADMINISTRATOR, AGENCY_ADMINISTRATOR})
+WATCHING = frozenset({"security-officer", "audit-administrator"})
+"""The two halves of watching, which are two people again: who reads the record, and who decides about erasures, holds
+and retention."""
+
+ADMINISTRATIVE = WATCHING | {"security-administrator", ADMINISTRATOR, AGENCY_ADMINISTRATOR}
 """The three powers that must be three people (三权分立): who watches, who sets the rules, who registers; and whoever
 registers does so for the whole directory or for one agency, never both."""
 
 APART = frozenset(
     {frozenset({one, other}) for one in ADMINISTRATIVE for other in ADMINISTRATIVE if one != other}
     # Whoever watches does not vouch for identities either.
-    | {frozenset({"security-officer", "ra-officer"})}
+    | {frozenset({watching, "ra-officer"}) for watching in WATCHING}
 )
 """Pairs of roles that nobody holds both of; the policies refuse whoever has them all the same."""
 

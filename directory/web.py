@@ -34,6 +34,7 @@ WORDS = {
     "directory-administrator": N_("Directory administrator"),
     "agency-administrator": N_("Agency administrator"),
     "security-administrator": N_("Security administrator"),
+    "audit-administrator": N_("Audit administrator"),
     "ra-officer": N_("Registration officer"),
     "all": N_("everything"),
     "tax": N_("tax"),

@@ -38,7 +38,7 @@ class Known:
     proofing: int = 3
 
 
-KNOWN = (
+FIRST = (
     Known("chen.wei", "Chen Wei", "陈伟", "citizen"),
     Known("zhang.min", "Zhang Min", "张敏", "citizen", proofing=2),
     Known("li.na", "Li Na", "李娜", "civil servant of the document office", "document-office", clearance=2),
@@ -57,6 +57,14 @@ KNOWN = (
     Known("qian.jun", "Qian Jun", "钱军", "security administrator", "data-bureau", "security-administrator", 1),
 )
 
+# Came later: made by dice of their own, so that everybody else stays who they were.
+LATER = (
+    Known("lin.hai", "Lin Hai", "林海", "security officer", "data-bureau", "security-officer", 1),
+    Known("gao.yan", "Gao Yan", "高岩", "audit administrator", "data-bureau", "audit-administrator", 1),
+    Known("xu.jing", "Xu Jing", "徐静", "audit administrator", "data-bureau", "audit-administrator", 1),
+)
+KNOWN = (*FIRST, *LATER)
+
 
 @dataclass
 class City:
@@ -74,6 +82,8 @@ def build(seed: int = SEED) -> City:
     city.batch.people = [(0, person) for person in _people(dice)]
     city.batch.devices = [(0, device) for device in _devices(dice, city)]
     city.batch.mandates = [(0, mandate) for mandate in _mandates(dice, city)]
+    later = random.Random(seed + 1)  # noqa: S311 - as above
+    city.batch.people += [(0, _known(later, known)) for known in LATER]
     city.passwords = {person.subject: PASSWORD for _, person in city.batch.people}
     return city
 
@@ -123,7 +133,7 @@ def _code(dice: random.Random, kind: str) -> str:
 def _people(dice: random.Random) -> list[Person]:
     surnames, given = names.pairs(names.SURNAMES), names.pairs(names.GIVEN)
     taken = {known.username for known in KNOWN}
-    people = [_known(dice, known) for known in KNOWN]
+    people = [_known(dice, known) for known in FIRST]
     for kind, wanted in ((PersonKind.CITIZEN, CITIZENS), (PersonKind.CIVIL_SERVANT, CIVIL_SERVANTS)):
         for index in range(wanted - sum(person.kind is kind for person in people)):
             (family_zh, family), (first_zh, first) = dice.choice(surnames), dice.choice(given)

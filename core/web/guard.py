@@ -13,7 +13,7 @@ carry a browser's cookie need a CSRF token (``person`` and ``public``/``own`` pa
 ``oauth`` endpoints take no cookie and need none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -21,13 +21,20 @@ from flask import Flask, current_app, g, request
 
 from ..calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from ..clock import Clock
-from ..errors import Forbidden, NotFound, Unauthenticated
+from ..errors import N_, Forbidden, NotFound, Unauthenticated
 from ..identity import HEADER, Identity, IdentityVerifier
 
 V = TypeVar("V", bound=Callable[..., Any])
 Face = Literal["page", "problem", "oauth"]
 _MARK = "__tallygate_guard__"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class RolesConflict(Forbidden):
+    """Separation of duties: whoever holds two powers that must be two people's can use none of them."""
+
+    code = "roles_conflict"
+    message = N_("You hold two roles that nobody may hold together. None of them can be used until one is withdrawn.")
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,15 @@ class Guard:
     """Marks views when blueprints are made, and checks every request against the mark."""
 
     def __init__(
-        self, *, clock: Clock, pairs: PairSecrets | None = None, verifier: IdentityVerifier | None = None
+        self,
+        *,
+        clock: Clock,
+        pairs: PairSecrets | None = None,
+        verifier: IdentityVerifier | None = None,
+        apart: Collection[Collection[str]] = (),
     ) -> None:
+        """``apart`` are sets of roles of which nobody holds two; whoever does all the same uses none of them."""
+        self._apart = [frozenset(each) for each in apart]
         self._clock = clock
         self._pairs = pairs or PairSecrets({})
         self._verifier = verifier
@@ -124,6 +138,8 @@ class Guard:
             raise Forbidden
         if mark.names and not mark.names & found.roles:
             raise Forbidden
+        if mark.names and any(len(each & found.roles) > 1 for each in self._apart):
+            raise RolesConflict
         return found
 
 

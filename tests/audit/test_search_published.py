@@ -3,6 +3,8 @@
 
 import secrets
 import shutil
+import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +22,7 @@ from audit.published import INDEX_KEY, Reading
 from audit.seals import Seals, SealStore
 from audit.search import Query, TileAddress
 from audit.service import LocalRecorder, create_log, local_recorder
-from audit.warrants import Scope, Warrant, Warrants, WarrantStore
+from audit.warrants import Erasing, Scope, Warrant, Warrants, WarrantStore
 from core.config import ConfigurationError
 from tests.fakes.audit_console import LI, OFFICER, SECOND, WANG, event
 from tests.fakes.clock import ManualClock
@@ -142,6 +144,61 @@ def test_destroying_a_key_erases_names_everywhere_and_keeps_the_proof(site: Site
     assert opened.sealed is None
     assert site.reading.indexer.rebuild() > index
     assert not site.console.search(site.reader, Query(person="lixm")).hits
+
+
+def test_whom_two_officers_erased_is_nowhere_and_every_proof_holds(site: Site) -> None:
+    places = [site.add(subject=LI, sealed=LI_NAMED) for _ in range(3)]
+    site.add(subject=WANG, sealed={"name": "Wang Fang"})
+    assert site.console.search(site.reader, Query(person="lixm")).total >= 3
+    keys = _keys(site.folder, LI)
+    assert keys
+    erasing = Erasing(
+        store=site.store,
+        recorder=site.recorder,
+        clock=site.clock,
+        destroy=site.reading.seals.destroy,
+        forget=site.reading.index.forget,
+        alone=site.reading.seals.lock.alone,
+    )
+    erasing.erase(site.reader, site.grant(f"subject:{LI}", kind="erase"))
+    kept = {path: path.read_bytes() for path in site.folder.rglob("*") if path.is_file()}
+    assert not [path for path, content in kept.items() for key in keys if key in content]
+    assert not site.console.search(site.reader, Query(person="lixm")).hits
+    # Not even with another officer's consent.
+    site.grant(f"subject:{LI}")
+    for place in places:
+        assert site.console.open(site.reader, place).sealed is None
+        assert site.console.proof(site.reader, place)
+    verified = CliRunner().invoke(audit, ["verify", str(site.folder / "log"), "--key", str(KEY.vkey)])
+    assert verified.exit_code == 0, verified.output
+    site.reading.indexer.rebuild()
+    assert not site.console.search(site.reader, Query(person="lixm")).hits
+    # Others are found as before.
+    assert site.console.search(site.reader, Query(person="Wang Fang")).hits
+
+
+def test_nothing_is_sealed_under_a_key_while_it_is_destroyed(site: Site) -> None:
+    before = site.add(subject=LI, sealed=LI_NAMED)
+    places: list[int] = []
+    late = threading.Thread(target=lambda: places.append(site.add(subject=LI, sealed=LI_NAMED)))
+    with site.reading.seals.lock.alone():
+        late.start()
+        late.join(0.3)
+        assert late.is_alive()
+        site.reading.seals.destroy(LI, site.clock.now())
+    late.join(10)
+    site.grant(f"subject:{LI}")
+    assert site.console.open(site.reader, before).sealed is None
+    # What comes afterwards lies under a new key.
+    assert site.console.open(site.reader, places[0]).sealed == LI_NAMED
+
+
+def _keys(folder: Path, subject: str) -> list[bytes]:
+    found: list[bytes] = []
+    for path in [folder / "seals.db", *(folder / "seals").glob("*.db")]:
+        with closing(sqlite3.connect(path)) as connection:
+            found += [key for (key,) in connection.execute("SELECT key FROM seal_keys WHERE subject = ?", [subject])]
+    return found
 
 
 def test_reindexing_from_the_terminal_gives_the_same_index(site: Site) -> None:

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from audit.models import Outcome, Reader
 from audit.search import Query
 from audit.warrants import BadScope, Scope, State
+from directory.models import APART
 from tests.fakes.audit_console import LI, OFFICER, SECOND, WANG, ConsoleFake
 
 SECOND_READER = Reader(subject=SECOND, roles=frozenset({"security-officer"}))
@@ -228,6 +229,17 @@ class TestPages:
         for role in ("security-administrator", "directory-administrator", "ra-officer", "civil-servant"):
             assert fake.get(path, roles=(role,)).status_code == 403
         assert fake.peer(path, caller="app").status_code == 401
+
+    @pytest.mark.parametrize("pair", sorted(tuple(sorted(pair)) for pair in APART))
+    def test_whoever_holds_two_powers_can_use_neither(self, fake: ConsoleFake, pair: tuple[str, str]) -> None:
+        before = fake.log.size()
+        for path in ("/", "/search", "/entries/3", "/warrants", "/warrants/new"):
+            assert fake.get(path, roles=pair).status_code == 403
+        answer = fake.get("/warrants", roles=(*pair, "civil-servant"))
+        assert answer.status_code == 403
+        if {"security-officer", "audit-administrator"} & set(pair):
+            assert "roles_conflict" in answer.text
+        assert fake.log.size() == before
 
     def test_looking_is_recorded_and_needs_the_record(self, fake: ConsoleFake) -> None:
         warrant = fake.grant("entry:3")

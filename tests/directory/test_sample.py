@@ -17,7 +17,7 @@ def test_the_city_has_its_size_and_only_right_credit_codes() -> None:
     batch = city.build().batch
     kinds = [person.kind.value for _, person in batch.people]
     agencies = [organisation for _, organisation in batch.organisations if organisation.agency]
-    assert (kinds.count("citizen"), kinds.count("civil-servant")) == (500, 60)
+    assert (kinds.count("citizen"), kinds.count("civil-servant")) == (500, 63)
     assert (len(agencies), len(batch.organisations) - len(agencies), len(batch.devices)) == (6, 40, 30)
     assert all(credit_code_is_right(organisation.credit_code) for _, organisation in batch.organisations)
     assert {new.mandate.organisation for _, new in batch.mandates} == {
@@ -27,13 +27,13 @@ def test_the_city_has_its_size_and_only_right_credit_codes() -> None:
 
 def test_filling_enters_everything_records_it_and_may_be_repeated(own_world: World) -> None:
     report = city.fill(own_world.writer(), city.build())
-    assert (report.people, report.organisations, report.devices) == (560, 46, 30)
-    assert own_world.recorder.types() == ["directory.imported"] + ["directory.role.granted"] * 5
+    assert (report.people, report.organisations, report.devices) == (563, 46, 30)
+    assert own_world.recorder.types() == ["directory.imported"] + ["directory.role.granted"] * 8
     assert all(event.outcome is Outcome.INTENDED for event in own_world.recorder.events)
 
     again = city.fill(own_world.writer(), city.build())
     assert again.entered == 0
-    assert len(own_world.recorder.events) == 6
+    assert len(own_world.recorder.events) == 9
 
 
 def test_the_known_accounts_can_log_in_and_hold_their_roles(filled: World) -> None:

@@ -46,6 +46,7 @@ from core.errors import Forbidden
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
+from directory.models import APART
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_log import MemoryLog
 
@@ -266,6 +267,7 @@ class ConsoleFake:
             clock=self.clock,
             pairs=PairSecrets(SECRETS),
             verifier=IdentityVerifier(_KEY.public_key(), audience=HOST),
+            apart=APART,
         )
         site = SiteSettings(
             name="city",

@@ -24,6 +24,7 @@ ROLES = (
     "ra-officer",
     "directory-administrator",
     "security-administrator",
+    "audit-administrator",
     "stranger",
 )
 NAMES = ("tax", "documents", "audit", "ca", "directory", "sso", "citizen", "civil-servant", "server", "")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Four eyes in a running city: no name without a second officer, an erasure by two, a legal hold that refuses it."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.flows import invariants
+from tests.flows.city import City, until
+from tests.flows.people import accessible, heading, log_in, log_in_by_card
+
+Browse = Callable[..., BrowserContext]
+NAME, USERNAME = "Zhang Min", "zhang.min"
+
+
+@pytest.fixture(autouse=True)
+def _record_holds(city: City) -> Iterator[None]:
+    yield
+    invariants.check(city)
+
+
+def _desk(city: City, browse: Browse, username: str) -> Page:
+    page = browse(card=city.folder / "demo" / f"{username}.p12").new_page()
+    page.goto(city.url("audit", "/warrants", "management"))
+    log_in_by_card(page)
+    assert heading(page) == "Consents", page.inner_text("main")
+    return page
+
+
+def _go(city: City, page: Page, path: str) -> str:
+    page.goto(city.url("audit", path, "management"))
+    return page.inner_text("main")
+
+
+def _ask(city: City, page: Page, kind: str, about: str, which: str) -> str:
+    """Fill in the form; the path of the request."""
+    _go(city, page, f"/warrants/new?kind={kind}")
+    page.select_option("#about", about)
+    page.fill("#which", which)
+    page.fill("#purpose", "court order 17/2026")
+    page.click("main form button[type=submit]")
+    assert "Asked." in page.inner_text("main")
+    return page.url.partition("?")[0].rpartition("/warrants/")[2]
+
+
+def _press(page: Page, words: str) -> str:
+    page.get_by_role("button", name=words, exact=True).click()
+    return page.inner_text("main")
+
+
+def test_two_officers_open_hold_and_erase(city: City, browse: Browse) -> None:  # noqa: PLR0915 - one story
+    citizen = browse().new_page()
+    citizen.goto(city.url("tax", "/me"))
+    log_in(citizen, USERNAME)
+
+    asking, second, auditor = (_desk(city, browse, name) for name in ("wang.qiang", "lin.hai", "gao.yan"))
+    until(lambda: "Login" in _go(city, asking, f"/search?person={USERNAME}&type=sso.login"), seconds=10, every=0.3)
+    assert NAME not in asking.inner_text("main")
+    asking.locator("table a[href^='/entries/']").first.click()
+    entry = asking.url.rpartition("/")[2]
+    shown = asking.inner_text("main")
+    assert NAME not in shown
+    assert re.search(r"\b[0-9A-Z]{3}-[0-9A-Z]{4}\b", shown)
+    subject = str(asking.get_attribute("main a[href^='/people/']", "href")).rpartition("/")[2]
+    assert subject.count("-") == 4
+
+    # One asks; nobody approves their own request, whatever they send; another one does.
+    asking.get_by_role("link", name="Ask to open this entry").click()
+    accessible(asking)
+    asking.fill("#purpose", "court order 17/2026")
+    _press(asking, "Ask")
+    accessible(asking)
+    warrant = asking.url.partition("?")[0].rpartition("/")[2]
+    assert asking.get_by_role("button", name="Approve").count() == 0
+    asking.evaluate("form => form.action = form.action.replace('withdraw', 'approve')", asking.query_selector("form"))
+    _press(asking, "Take it back")
+    assert heading(asking) == "You have no access to this page"
+    assert NAME not in _go(city, asking, f"/entries/{entry}")
+    _go(city, second, "/warrants")
+    accessible(second)
+    second.locator(f"main a[href='/warrants/{warrant}']").first.click()
+    accessible(second)
+    assert "court order 17/2026" in second.inner_text("main")
+    assert "Approved." in _press(second, "Approve")
+    assert NAME in _go(city, asking, f"/entries/{entry}")
+    accessible(asking)
+    assert NAME not in _go(city, second, f"/entries/{entry}")
+    _go(city, second, f"/warrants/{warrant}")
+    _press(second, "Take it back")
+    assert NAME not in _go(city, asking, f"/entries/{entry}")
+
+    # Who decides about erasures reads nothing.
+    _go(city, auditor, "/search")
+    assert heading(auditor) == "You have no access to this page"
+
+    # A legal hold refuses the erasure until two officers have released it.
+    hold = _consented(city, (asking, auditor), "hold", "subject", subject)
+    assert "Done" in _press(asking, "Place this hold")
+    erase = _consented(city, (asking, auditor), "erase", "subject", subject)
+    _press(asking, "Erase this person for good")
+    assert "under legal hold" in asking.inner_text("main")
+    _consented(city, (asking, auditor), "release", "hold", hold)
+    assert "Done" in _press(asking, "Release this hold")
+
+    keys = city.folder / "audit"
+    _go(city, asking, f"/warrants/{erase}")
+    assert "Done" in _press(asking, "Erase this person for good")
+    assert "erased" in _go(city, asking, f"/entries/{entry}")
+    assert "Proven" in asking.inner_text("main")
+    assert "No entry matches" in _go(city, asking, f"/search?person={USERNAME}&type=sso.login")
+    verified = city.verify_log()
+    assert verified.returncode == 0, verified.stderr
+    recorded = [each["unmapped"] for each in invariants.entries(city)]
+    told = [each["type"] for each in recorded if each.get("subject") == subject]
+    for kind in ("audit.warrant.asked", "audit.warrant.approved", "audit.person.held", "audit.person.erased"):
+        assert kind in told, kind
+    assert "court order" not in json.dumps(recorded)
+    # Built again from the log, the index does not know the name either.
+    key = city.log_key.read_text("utf-8").strip()
+    city.tallygate("audit", "reindex", str(keys), "--key", key)
+    assert "No entry matches" in _go(city, asking, f"/search?person={USERNAME}&type=sso.login")
+
+
+def _consented(city: City, pages: tuple[Page, Page], kind: str, about: str, which: str) -> str:
+    asking, deciding = pages
+    warrant = _ask(city, asking, kind, about, which)
+    _go(city, deciding, f"/warrants/{warrant}")
+    assert "Approved." in _press(deciding, "Approve")
+    _go(city, asking, f"/warrants/{warrant}")
+    return warrant
