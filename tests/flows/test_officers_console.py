@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An officer goes from the overview to a pair of networks, to the story of who was refused, and into a case."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.flows import invariants
+from tests.flows.city import City, until
+from tests.flows.people import accessible, heading, log_in, log_in_by_card
+
+Browse = Callable[..., BrowserContext]
+
+
+@pytest.fixture(autouse=True)
+def _record_holds(city: City) -> Iterator[None]:
+    yield
+    invariants.check(city)
+
+
+def _officer(city: City, browse: Browse, name: str) -> Page:
+    page = browse(card=city.folder / "demo" / f"{name}.p12").new_page()
+    page.goto(city.url("audit", "/", "management"))
+    log_in_by_card(page)
+    return page
+
+
+def test_from_the_overview_to_a_case(city: City, browse: Browse) -> None:
+    citizen = browse().new_page()
+    citizen.goto(city.url("documents", "/me", "internal"))
+    log_in(citizen, "yuan.jianguo")
+    assert heading(citizen) != "Log in"
+
+    page = _officer(city, browse, "wang.qiang")
+    accessible(page)
+    expect(page.get_by_role("img", name=re.compile("Crossings between networks")).first).to_be_visible()
+
+    def crossed() -> bool:
+        page.goto(city.url("audit", "/?span=24h", "management"))
+        return (
+            page.get_by_role("link", name=re.compile("From Internal network to Internal network: .* [1-9]")).count() > 0
+        )
+
+    until(crossed, seconds=15, every=0.3)
+    page.get_by_role("link", name=re.compile("From Internal network to Internal network")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Internal network → Internal network")
+    page.get_by_role("link", name="refused", exact=True).click()
+    accessible(page)
+    page.locator("td a[href^='/people/']").first.click()
+    accessible(page)
+    expect(page.get_by_text("was refused at documents").first).to_be_visible()
+
+    for box in page.locator("input[name=entry]").all()[:2]:
+        box.check()
+    page.get_by_role("button", name="Put the chosen entries into a case").click()
+    expect(page.get_by_text("2 entries are chosen.", exact=False)).to_be_visible()
+    accessible(page)
+    page.get_by_label("Title").fill("Refused at the document office")
+    page.get_by_label("Description").fill("Asked for by the data bureau.")
+    page.get_by_role("button", name="Open the case").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Refused at the document office")
+    page.get_by_label("Note").fill("Called the office;\nthe citizen took the wrong door.")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.get_by_text("the citizen took the wrong door.")).to_be_visible()
+    # Whoever opened it does not close it.
+    expect(page.get_by_role("button", name="Close with this finding")).to_have_count(0)
+    page.get_by_role("button", name="Give to review").click()
+    accessible(page)
+    until(lambda: page.reload() and page.get_by_text("being published").count() == 0, seconds=10, every=0.3)
+    assert page.get_by_text("as recorded").count() == 5
