@@ -9,6 +9,7 @@ from typing import Any
 from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 
 from .events import KINDS
+from .intake import LINES, MOST_EVENTS
 from .models import Outcome
 from .search.query import LARGEST_PAGE, LONGEST, LONGEST_TEXT, PAGE, ZONES
 from .witness.submission import SIZE_TYPE
@@ -42,6 +43,7 @@ def description() -> dict[str, Any]:
             "/entries/{index}/entry.tlog-proof": {"get": _download("proveEntry", "Its inclusion proof", _plain())},
             "/api/v1/entries": {"get": _search("searchAsRole", PEER)},
             "/api/v1/bundles/{rest}": {"get": _bundle("readBundleAsRole", PEER)},
+            "/api/v1/events": {"post": _events()},
             "/api/v1/subjects/{subject}/entries": {"get": _own()},
         },
         schemas=_schemas(),
@@ -88,6 +90,30 @@ def _add_checkpoint() -> dict[str, Any]:
             **refusals("400", "403", "404", "413", "503"),
             "409": {"description": "The size that was cosigned last", "content": stale},
             "422": {"description": "Not shown to continue what was cosigned last", "content": _plain()},
+        },
+    }
+
+
+def _events() -> dict[str, Any]:
+    level = {"enum": ["sequenced", "published"], "default": "sequenced"}
+    lines = {LINES: {"schema": {"type": "string"}}}
+    return {
+        "operationId": "recordEvents",
+        "summary": "Append events to the log, each by itself",
+        "security": PEER,
+        "parameters": [{"name": "wait", "in": "query", "description": "What is waited for", "schema": level}],
+        "requestBody": {
+            "required": True,
+            "description": f"Encoded events (docs/events.md), one on each line, at most {MOST_EVENTS}",
+            "content": _plain(),
+        },
+        "responses": {
+            "200": {
+                "description": "One line of JSON for each event, in their order: index, leaf, level and, where it was "
+                "waited for, checkpoint; or the code and detail of its refusal",
+                "content": lines,
+            },
+            **refusals("400", "401", "403", "413", "503"),
         },
     }
 

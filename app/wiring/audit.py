@@ -2,9 +2,10 @@
 """Composes the role ``audit``: the log's writer and its duties as processes of their own, the console, the birth."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -13,9 +14,11 @@ from flask import Flask
 from audit import rotation, service
 from audit.cases import Cases, CaseStore
 from audit.checking import FullCheck
+from audit.client import RecorderClient
 from audit.config import AuditSettings
 from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, Stories, Views
 from audit.indexer import Indexer
+from audit.intake import Intake
 from audit.merkle import CosignerKey, VerifierKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
@@ -36,6 +39,7 @@ from audit.web import (
     public,
     reading,
     stamping,
+    taking,
     telling,
     warranting,
     witnessing,
@@ -63,6 +67,8 @@ from .lineage import (
 )
 from .outward import export_desk, export_duties, export_standing, signed_folder
 
+RECORDING = ("app", "directory", "ca", "sso", "signatures", "gateway")
+"""Roles that record, and may therefore call."""
 _STAMP_ROUND = timedelta(minutes=1)
 _CASES_KEY = "cases.key"
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
@@ -170,7 +176,7 @@ def application(context: Context) -> Flask:
         clock=context.clock,
         witnesses=lambda: _status(folder) if asked else None,
     )
-    guard = context.guard("audit", audience=context.site.host("audit"), callers=("app", "sso"))
+    guard = context.guard("audit", audience=context.site.host("audit"), callers=RECORDING)
     assurance = context.settings("audit", AuditSettings).officer_assurance
     others = context.witness_policy("witness_for")
     witness = Witness(
@@ -211,6 +217,7 @@ def application(context: Context) -> Flask:
             consent=consents.for_target,
             assurance=assurance,
         ),
+        taking(Intake(_recorders(context)), callers=RECORDING),
     ]
     return context.flask(
         "audit",
@@ -225,6 +232,17 @@ def application(context: Context) -> Flask:
             **export_standing(exports),
         },
     )
+
+
+def _recorders(context: Context) -> Callable[[str], RecorderClient]:
+    """Each caller's own way into the log, opened when it is first used: the log is shown the caller's secret."""
+
+    @cache
+    def opened(caller: str) -> RecorderClient:
+        secret_of_both = context.site.pair_secret(holder="audit", caller=caller, callee="audit")
+        return RecorderClient(context.log_socket, caller=caller, secret=secret_of_both, log_key=context.log_key)
+
+    return opened
 
 
 def _reading(context: Context) -> Reading:

@@ -7,6 +7,7 @@
 | officers              | entry, proof, entry bytes, entry bundles                              |
 | officers, auditors    | consents of second officers: ask, decide, act                         |
 | role ``app``          | search as JSON, entry bundles                                         |
+| roles that record     | append many events at once                                            |
 | role ``sso``          | one person's own record, for “My account”                             |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
 | anybody               | the checkpoint that our witnesses have cosigned                       |
@@ -28,5 +29,6 @@ from .public import public as public
 from .reading import reading as reading
 from .stamping import stamping as stamping
 from .stories import telling as telling
+from .taking import taking as taking
 from .warranting import warranting as warranting
 from .witnessing import witnessing as witnessing

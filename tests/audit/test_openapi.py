@@ -14,6 +14,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from audit import encode_event
 from audit.merkle import EMPTY_ROOT, Checkpoint
 from audit.witness.submission import submission
 from core.calls import CALLER_HEADER, SECRET_HEADER
@@ -22,6 +23,7 @@ from core.openapi import document
 from core.web.guard import mark_of
 from tests.fakes.audit_console import LI, SECRETS, WITNESSED, ConsoleFake
 from tests.fakes.clock import ManualClock
+from tests.fakes.log_site import event
 
 EXAMPLES = 25
 # Valid by its shape and wrong all the same: a day that no month has, an end before its beginning, a page that no
@@ -41,10 +43,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "proveEntry": {"path_parameters": {"index": "3"}},
     "addCheckpoint": {"body": SUBMISSION, "media_type": "text/plain"},
     "readWitnessed": {},
+    "recordEvents": {"body": encode_event(event()).decode(), "media_type": "text/plain"},
     "readCosigned": {"path_parameters": {"digest": DIGEST}},
     "readOwnRecord": {"path_parameters": {"subject": LI}, "query": {"limit": 3}},
 }
-CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "sso"}
+CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "sso", "recordEvents": "sso"}
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import Console, IndexCounting, Mirroring, Overview, Scopes, Stories, Views, Warranting
 from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
+from audit.intake import Intake
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, row_of
@@ -36,6 +37,7 @@ from audit.web import (
     public,
     reading,
     stamping,
+    taking,
     telling,
     warranting,
     witnessing,
@@ -299,6 +301,7 @@ class ConsoleFake:
                             Mirroring(self.console, self.log),
                             secrets=PairSecrets({"backup": b"m" * 32}),
                         ),
+                        taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from audit.errors import LogDamaged, NoSuchEntry, RecordUnavailable
 from audit.models import Entry, Event, Receipt, Wait
+from audit.models_codec import decode_event
 from audit.models_rules import check
 from audit.search import Inclusion
+from core.errors import TallygateError
 
 
 class MemoryLog:
@@ -37,6 +39,15 @@ class MemoryLog:
         )
         index = len(self.events) - 1
         return Receipt(log=self.origin, index=index, leaf=_leaf(self.stored[index]), level=wait)
+
+    def record_all(self, events: Sequence[bytes], *, wait: Wait) -> list[Receipt | TallygateError]:
+        answers: list[Receipt | TallygateError] = []
+        for encoded in events:
+            try:
+                answers.append(self.record(decode_event(encoded), wait=wait))
+            except TallygateError as error:
+                answers.append(error)
+        return answers
 
     def erase(self, subject: str) -> None:
         self.gone.add(subject)
