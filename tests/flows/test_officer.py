@@ -4,6 +4,9 @@
 import base64
 import hashlib
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -120,6 +123,22 @@ def test_an_outsider_verifies_the_hashes_over_the_wire(city: City) -> None:
     assert seen.returncode == 0, seen.stderr
     bundles = city.http().get(city.url("log", "/tile/entries/000"))
     assert bundles.status_code in {401, 403, 404}
+
+
+def test_the_operator_makes_a_file_that_proves_itself(city: City, tmp_path: Path) -> None:
+    made = tmp_path / "evidence.asice"
+    arguments = ("0", "1", "-o", str(made), "--purpose", "A test")
+    said = city.tallygate("audit", "evidence", "--site", str(city.configuration), *arguments)
+    assert "Check it with verify_evidence.py" in said.stdout
+    with zipfile.ZipFile(made) as whole:
+        (tmp_path / "verify_evidence.py").write_bytes(whole.read("verify_evidence.py"))
+        assert not [name for name in whole.namelist() if name.startswith("openings/")]
+    public = city.log_key.parent
+    keys = [word for name in ("log.vkey", "log-mldsa44.vkey") for word in ("--log-key", str(public / name))]
+    command = [sys.executable, "-I", str(tmp_path / "verify_evidence.py"), str(made), *keys]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "entry 0 says" in found.stdout
 
 
 def test_nobody_else_opens_the_console(city: City, browse: Browse) -> None:

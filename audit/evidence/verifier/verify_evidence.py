@@ -637,11 +637,15 @@ def verify(path: Path, anchors: Anchors) -> Verdict:
         check_manifest(box)
     if verdict.code:
         return verdict
+    policy_logs = [words[1] for line in anchors.policy.split("\n") if (words := line.split())[:1] == ["log"]]
+    try:
+        given = [Key.parse(line) for line in (*anchors.log_keys, *policy_logs) if line.strip()]
+    except Wrong:
+        verdict.add(UNCHECKED, "a key you gave is not a verifier key", "您提供的公钥不是验证公钥")
+        return verdict
     with verdict.check("the log's signatures on the checkpoint", "日志对检查点的签名"):
         note = box.text("log/checkpoint")
         checkpoint = Checkpoint(note.encode())
-        policy_logs = [words[1] for line in anchors.policy.split("\n") if (words := line.split())[:1] == ["log"]]
-        given = [Key.parse(line) for line in (*anchors.log_keys, *policy_logs) if line.strip()]
         keys = given or [Key.parse(line) for line in box.text("log/keys").split("\n") if line.strip()]
         signed = checkpoint.of_log(keys)
     if verdict.code:
