@@ -70,6 +70,8 @@ def verify(
     for report in reports:
         entries = f"{report.bundles} entry bundles" if report.bundles else "no entries (hashes only)"
         click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles, {entries}: all as signed")
+        if report.pruned:
+            click.echo(f"entries before {report.pruned} are pruned by policy, recorded in entry {report.recorded}")
         click.echo(f"root {base64.b64encode(report.root).decode()}")
     if logs is not None and not hashes_only:
         click.echo("each continues the one before it")

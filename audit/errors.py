@@ -18,6 +18,7 @@ Conflict
 NotFound
 ├── NoSuchEntry
 ├── NothingWitnessed    no checkpoint has been cosigned by enough witnesses
+├── Pruned              retention removed the entry; its hashes stay
 └── Erased              the key of an entry's sealed part was destroyed
 Internal
 └── LogDamaged          stored bytes contradict what was signed; names the first bad entry
@@ -122,6 +123,13 @@ class Erased(NotFound):
 
     code = "entry_erased"
     message = N_("The personal part of this entry was erased.")
+
+
+class Pruned(NotFound):
+    """Entries below ``first`` were removed by the policy of retention; that they existed can still be proven."""
+
+    code = "entry_pruned"
+    message = N_("Entries before number %(first)s are no longer kept.")
 
 
 class LogDamaged(Internal):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .blobs import Blobs, DiskBlobs
-from .errors import BadEvent, LogDamaged, NoSuchEntry, ProofRefused, TilesUnavailable
+from .errors import BadEvent, LogDamaged, NoSuchEntry, ProofRefused, Pruned, TilesUnavailable
 from .merkle import Checkpoint, VerifierKey, leaf_hash, root_hash, verify_consistency, verify_inclusion
 from .merkle.hashing import HASH_SIZE
 from .merkle.proofs import consistency_proof, inclusion_proof, range_hash
@@ -197,7 +197,12 @@ class LogReader:
     def bundle(self, index: int, size: int) -> list[bytes]:
         """The entries of one bundle, each checked against its leaf hash."""
         width = width_at(0, index, size)
-        raw = self._stored(bundle_path(index, width), bundle_path(index), index * WIDTH)
+        try:
+            raw = self._stored(bundle_path(index, width), bundle_path(index), index * WIDTH)
+        except LogDamaged:
+            if (index + 1) * WIDTH > (first := self.first()):
+                raise
+            raise Pruned(first=first) from None
         try:
             entries = unpack(raw)[:width]
         except ProofRefused as error:

@@ -17,6 +17,7 @@ from .errors import BadEvent, LogDamaged, ProofRefused
 from .lineage import Fetch, demand_link, known_logs
 from .merkle import Checkpoint, Edge, VerifierKey, leaf_hash, root_hash
 from .merkle.hashing import HASH_SIZE
+from .merkle.pruning import PRUNED, Pruning
 from .merkle.tiles import WIDTH, bundle_path, levels, split, tile_path, tiles, unpack, width_at
 from .models_codec import decode_entry
 
@@ -33,6 +34,10 @@ class Report:
     tiles: int
     # 0 if only hashes were checked.
     bundles: int
+    # Below this entry retention removed bundles, as the log's own signed note says; their hashes were checked.
+    pruned: int = 0
+    # The entry in which that is recorded.
+    recorded: int = 0
 
 
 def verify_folder(folder: Path, vkey: str, *, older: str | None = None) -> Report:
@@ -133,24 +138,35 @@ def verify(fetch: Fetch, vkey: str, *, older: str | None = None, hashes_only: bo
         raise LogDamaged(index=0, why="there is no checkpoint")
     checkpoint = _opened(raw, key)
     past = _opened(older.encode(), key) if older is not None else None
-    check = _Check(fetch, checkpoint, past, hashes_only=hashes_only)
+    check = _Check(fetch, key, checkpoint, past, hashes_only=hashes_only)
     check.leaves()
     count = check.tiles()
     check.roots()
-    bundles = 0 if hashes_only else -(-checkpoint.size // WIDTH)
-    return Report(origin=checkpoint.origin, size=checkpoint.size, root=checkpoint.root, tiles=count, bundles=bundles)
+    return Report(
+        origin=checkpoint.origin,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        tiles=count,
+        bundles=check.bundles,
+        pruned=check.pruning.first,
+        recorded=check.pruning.recorded,
+    )
 
 
 class _Check:
     """One pass over the log: leaves first, then each level against the level below."""
 
-    def __init__(self, fetch: Fetch, checkpoint: Checkpoint, past: Checkpoint | None, *, hashes_only: bool) -> None:
+    def __init__(
+        self, fetch: Fetch, key: VerifierKey, checkpoint: Checkpoint, past: Checkpoint | None, *, hashes_only: bool
+    ) -> None:
         self._fetch = fetch
         self._checkpoint = checkpoint
         self._past = past
         self._hashes_only = hashes_only
         self._size = checkpoint.size
         self._sources: dict[str, int] = {}
+        self.bundles = 0
+        self.pruning = _pruning(fetch, key, checkpoint)
         # The hashes of the full tiles of the level that was checked last.
         self._above: list[bytes] = []
 
@@ -158,8 +174,11 @@ class _Check:
         """Level 0: the tiles' hashes are those of the entries."""
         for index in range(-(-self._size // WIDTH)):
             stored = self._tile(0, index)
-            if not self._hashes_only:
+            # What is pruned by policy is not missing; should it still be there, it is checked all the same.
+            pruned = (index + 1) * WIDTH <= self.pruning.first and self._fetch(bundle_path(index)) is None
+            if not self._hashes_only and not pruned:
                 self._entries(index, stored)
+                self.bundles += 1
             if len(stored) == WIDTH:
                 self._above.append(root_hash(stored))
 
@@ -216,7 +235,9 @@ class _Check:
             entry = decode_entry(index, raw)
         except BadEvent as error:
             raise LogDamaged(index=index, why=str(error.parameters["why"])) from error
-        if entry.sequence != self._sources.get(entry.event.source, 0):
+        # A source whose earlier entries were pruned is first heard of in its middle.
+        unheard = entry.sequence if self.pruning.first else 0
+        if entry.sequence != self._sources.get(entry.event.source, unheard):
             raise LogDamaged(index=index, why="its source's sequence numbers have a gap")
         self._sources[entry.event.source] = entry.sequence + 1
 
@@ -247,6 +268,19 @@ class _Check:
     def _first_difference(self) -> int:
         """Where to look when every tile agrees and only the root does not: what no full tile covers."""
         return max(0, self._size - 1) // WIDTH * WIDTH
+
+
+def _pruning(fetch: Fetch, key: VerifierKey, checkpoint: Checkpoint) -> Pruning:
+    raw = fetch(PRUNED)
+    if raw is None:
+        return Pruning(checkpoint.origin, 0, 0)
+    try:
+        found = Pruning.read(raw, key)
+    except ProofRefused as error:
+        raise LogDamaged(index=0, why=f"the note of pruning: {error.parameters['why']}") from error
+    if found.first > checkpoint.size or found.recorded >= checkpoint.size:
+        raise LogDamaged(index=0, why="the note of pruning speaks of entries that are not there")
+    return found
 
 
 def _readable(bundle: bytes) -> list[bytes]:

@@ -16,7 +16,7 @@ from core.calls import Peer
 from .. import birth, up
 from ..context import Context
 from ..errors import NotBorn
-from ..wiring.audit import full_check
+from ..wiring.audit import full_check, retention_of
 from ..wiring.lineage import rotate as give_successor
 from ..wiring.lineage import tiles
 from ..wiring.outward import export_desk
@@ -102,6 +102,28 @@ def evidence(configuration: Path, index: tuple[int, ...], output: Path, purpose:
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
     click.echo(f"{output}: {len(content)} bytes. Check it with verify_evidence.py, see README.txt inside.")
+
+
+@audit.command()
+@options.site
+@click.option("--plan", "planned", is_flag=True, help="Only what a run would drop now.")
+def retention(configuration: Path, *, planned: bool) -> None:
+    """Tell how long each class is kept, what the next run will drop, and when the disk is full."""
+    context = _site(configuration)
+    view = retention_of(context).view()
+    for piece in view.plan.pieces:
+        click.echo(f"the next run drops {piece}")
+    if not view.plan.pieces:
+        click.echo("the next run drops nothing")
+    if planned:
+        return
+    for each in view.classes:
+        oldest = each.oldest.date().isoformat() if each.oldest else "nothing yet"
+        click.echo(f"{each.retention.value}: {each.days} days (at least {each.least}), oldest kept: {oldest}")
+    last = view.runs[0] if view.runs else None
+    click.echo(f"last run that dropped or refused: {f'{last.state} {last.code}' if last else 'none'}")
+    full = view.forecast.full.isoformat() if view.forecast and view.forecast.full else "not foreseen"
+    click.echo(f"used {view.used // 1048576} MiB, free {view.free // 1048576} MiB, full: {full}")
 
 
 def _site(configuration: Path) -> Context:

@@ -20,9 +20,11 @@ from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overvie
 from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey, VerifierKey
+from audit.merkle.pruning import PRUNED
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.reader import LogReader
+from audit.retention import Retaining
 from audit.seals import Seals, SealStore
 from audit.service import create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
@@ -38,6 +40,7 @@ from audit.web import (
     overseeing,
     public,
     reading,
+    retention_pages,
     stamping,
     taking,
     telling,
@@ -66,6 +69,7 @@ from .lineage import (
     witnesses,
 )
 from .outward import export_desk, export_duties, export_standing, signed_folder
+from .retaining import RETENTION_EVERY, retaining, retention_round
 
 RECORDING = ("app", "directory", "ca", "sso", "signatures", "gateway")
 """Roles that record, and may therefore call."""
@@ -148,6 +152,8 @@ def duties(context: Context) -> list[Duty]:
         # Whether it is time is for the round to say: after a failure the next try comes soon.
         given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: stamping_round.round()))
     reader = LogReader(tiles(context), context.log_key)
+    kept = retention_of(context)
+    given.append(Duty(name="retention", every=RETENTION_EVERY, act=lambda _stopped: retention_round(kept)))
     return [*given, *export_duties(context, reader, opened.log, log_key(context))]
 
 
@@ -198,6 +204,7 @@ def application(context: Context) -> Flask:
     counting = IndexCounting(opened.index)
     overview = Overview(console, index=opened.index, counting=counting, clock=context.clock)
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
+    kept = retention_of(context)
     exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
     parts: list[Pages] = [
         warranting(consents.pages(console), assurance=assurance),
@@ -218,6 +225,13 @@ def application(context: Context) -> Flask:
             assurance=assurance,
         ),
         taking(Intake(_recorders(context)), callers=RECORDING),
+        retention_pages(
+            console,
+            retaining=kept,
+            pruned=lambda: tiles(context).get(PRUNED),
+            consent=lambda reader, kind, days: consents.for_term(reader, kind.value, days),
+            assurance=assurance,
+        ),
     ]
     return context.flask(
         "audit",
@@ -243,6 +257,20 @@ def _recorders(context: Context) -> Callable[[str], RecorderClient]:
         return RecorderClient(context.log_socket, caller=caller, secret=secret_of_both, log_key=context.log_key)
 
     return opened
+
+
+def retention_of(context: Context) -> Retaining:
+    """Retention, for whoever only looks."""
+    reader = LogReader(tiles(context), context.log_key)
+    return retaining(
+        context,
+        index=_reading(context).index,
+        blobs=tiles(context),
+        reader=reader,
+        key=log_key(context),
+        recorder=context.recorder("audit"),
+        stamps=_stamps(context),
+    )
 
 
 def _reading(context: Context) -> Reading:

@@ -56,6 +56,14 @@ class Consents:
         """
         return self.warrants.demand(reader, "export", Scope("target", target)).id
 
+    def for_term(self, reader: Reader, retention: str, days: int) -> str:
+        """The warrant under which this officer has a class of entries kept for so many days.
+
+        Raises:
+            WarrantNeeded: the officer holds none.
+        """
+        return self.warrants.demand(reader, "retention", Scope("class", f"{retention}={days}")).id
+
     def pages(self, console: Console) -> Warranting:
         """What the pages of warrants are made over."""
         acts = {"erase": self.erasing.erase, "hold": self.holding.place, "release": self.holding.release}

@@ -2,7 +2,7 @@
 """Durable writes. After any error here nothing can be believed to be on disk, so the caller must stop."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
 
@@ -90,6 +90,14 @@ class DiskBlobs:
     def replace(self, path: str, content: bytes) -> None:
         """Write, sync, rename, sync."""
         self._disk.put(self._folder / path, content)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Unlink; the names are gone for good when this returns."""
+        for path in paths:
+            (self._folder / path).unlink(missing_ok=True)
+        for folder in {(self._folder / path).parent for path in paths}:
+            if folder.is_dir():
+                self._disk.sync_folder(folder)
 
     def drop(self, folder: str) -> None:
         """Remove; what cannot be removed only takes room."""

@@ -6,8 +6,9 @@ overwrite each other, and an answer that got lost is settled by reading. One obj
 same path, with the headers that a public reader needs: the bucket itself may be the address of the hash tiles.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -118,6 +119,16 @@ class ObjectBlobs:
     def replace(self, path: str, content: bytes) -> None:
         """Put, whatever is there."""
         _asked(lambda: obstore.put(self._store, path, content, attributes=_NOTE, use_multipart=False))
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete objects."""
+
+        def remove() -> None:
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._store, path)
+
+        _asked(remove)
 
     def drop(self, folder: str) -> None:
         """Remove what lies below."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a log asks of the place where its public part lies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -60,6 +60,14 @@ class BlobStore(Protocol):
 
         Raises:
             TilesUnavailable: the old one is there, or the new one.
+        """
+        ...
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files; one that is not there is no error.
+
+        Raises:
+            TilesUnavailable: some of them may still be there.
         """
         ...
 

@@ -27,6 +27,7 @@ from .mirroring import mirrored as mirrored
 from .overview import overseeing as overseeing
 from .public import public as public
 from .reading import reading as reading
+from .retaining import retention_pages as retention_pages
 from .stamping import stamping as stamping
 from .stories import telling as telling
 from .taking import taking as taking

@@ -241,7 +241,9 @@ class Log:
         if self._index.size() > self._base:
             # It speaks of another history than the tree does.
             self._index.clear()
-        for start in range(self._index.size(), self._base, _STEP):
+        # Keys of entries that retention removed are gone with them.
+        first = max(self._index.size(), self._integrator.reader.first())
+        for start in range(first, self._base, _STEP):
             self._take_up(start, self._reread(start))
         self._sources = self._index.sources()
         # 3. Replay the write-ahead file: what the tree has is passed over, the rest is sequenced again.

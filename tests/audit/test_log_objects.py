@@ -3,7 +3,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -248,6 +248,9 @@ class Dying:
         self._step()
         self._blobs.replace(path, content)
         self._step()
+
+    def remove(self, paths: Sequence[str]) -> None:
+        self._blobs.remove(paths)
 
     def drop(self, folder: str) -> None:
         self._step()

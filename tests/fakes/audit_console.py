@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from audit.blobs import DiskBlobs
 from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import Console, IndexCounting, Mirroring, Overview, Scopes, Stories, Views, Warranting
@@ -22,6 +23,7 @@ from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey, LogKey
+from audit.merkle.pruning import PRUNED
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, row_of
 from audit.stamps import StampStore
@@ -36,6 +38,7 @@ from audit.web import (
     overseeing,
     public,
     reading,
+    retention_pages,
     stamping,
     taking,
     telling,
@@ -51,6 +54,7 @@ from core.web import Guard, create
 from directory.models import APART
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_log import MemoryLog
+from tests.fakes.retention_house import RetentionHouse
 
 HOST = "audit.city.localhost"
 LI = "0b6fd1de-9f0a-4d0c-8a51-6c4e0f3a7001"
@@ -152,6 +156,8 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.consented = True
+        (folder / "kept").mkdir()
+        self.retention = RetentionHouse(folder / "kept")
         self.reader = Reader(
             subject=OFFICER,
             session="s-officer",
@@ -305,6 +311,13 @@ class ConsoleFake:
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
+                        retention_pages(
+                            self.console,
+                            retaining=self.retention.retaining,
+                            pruned=lambda: DiskBlobs(self.retention.site.folder).get(PRUNED),
+                            consent=lambda reader, retention, _days: self.consents(reader, retention.value),
+                            assurance=assurance,
+                        ),
                         exporting(
                             self.console,
                             desk=self.exports,

@@ -77,6 +77,14 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/witnesses", query=("lang",))
     yield Door(**officer, rule="/exports", query=("lang",))
     yield Door(**officer, rule="/exports/signed/<first>.zip", known={"first": "0"})
+    desk = {**officer, "method": "POST", "takes": "form", "form_at": "/retention"}
+    verb = "any(pause, resume, replay, allow, forbid):verb"
+    known = {"name": "nowhere", verb: "replay"}
+    yield Door(**desk, rule=f"/exports/<name>/<{verb}>", known=known, fields={"first": "0"})
+    yield Door(**officer, rule="/retention", query=("lang",))
+    yield Door(**desk, rule="/retention/confirm", fields={})
+    kept = "any(access, identity, trust):name"
+    yield Door(**desk, rule=f"/retention/<{kept}>", known={kept: "access"}, fields={"days": "1"})
     yield Door(**officer, rule="/entries/<index>", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.json", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.tlog-proof", known={"index": "3"})
@@ -106,6 +114,7 @@ def _audit() -> Iterator[Door]:
     yield Door(**public, rule="/checkpoint")
     yield Door(**public, rule="/api/v1/openapi.json")
     yield Door(**public, rule="/witnessed")
+    yield Door(**public, rule="/pruned")
     yield Door(**public, rule="/witness/<digest>/checkpoint", known={"digest": "00" * 32})
     yield Door(**{**public, "method": "POST"}, rule="/witness/add-checkpoint", takes="note")
     yield Door(**public, rule="/tile/<level>/<path:rest>", known={"level": "0", "path:rest": "000"})

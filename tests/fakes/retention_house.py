@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A log and its retention, with a clock that tests move by hand."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from audit.blobs import DiskBlobs
+from audit.config import RetentionSettings
+from audit.events import Retention
+from audit.retention import Bundles, Kept, Retaining, RetentionStore
+from audit.seals import Partition
+from tests.fakes.clock import ManualClock
+from tests.fakes.log_site import LogSite, event
+from tests.fakes.recorder import ListRecorder
+
+_DAY = timedelta(days=1)
+
+
+class RetentionHouse:
+    """A log and its retention; also what retention asks for what there is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ManualClock(datetime(2026, 11, 20, 8, 0, tzinfo=UTC))
+        self.site = LogSite(folder, self.clock).create()
+        self.store = RetentionStore.open(folder / "retention.db")
+        self.recorder = ListRecorder()
+        self.holds: set[str] = set()
+        self.parts: list[Kept] = []
+        self.time: datetime | None = None
+        self.size = 1000
+        self.bundles = Bundles(DiskBlobs(self.site.folder), self.site.reader(), self.site.key)
+        self.retaining = Retaining(
+            RetentionSettings(access=180, identity=400, trust=800),
+            store=self.store,
+            keeper=self,
+            recorder=self.recorder,
+            clock=self.clock,
+        )
+
+    def seals(self) -> list[Partition]:
+        return self.site.store.partitions()
+
+    def seal_bytes(self, partition: Partition) -> int:
+        return self.site.store.bytes(partition)
+
+    def index(self) -> list[Kept]:
+        return self.parts
+
+    def expired(self, now: datetime, terms: Mapping[Retention, int]) -> int:
+        return self.bundles.expired(now, terms, self._held)
+
+    def drop_seals(self, partition: Partition, at: datetime) -> int:
+        return self.site.store.drop(partition, held=self._held, at=at)
+
+    def drop_index(self, name: str) -> None:
+        self.parts = [part for part in self.parts if part.name != name]
+
+    def prune(self, first: int, recorded: int) -> None:
+        self.bundles.prune(first, recorded)
+
+    def tidy(self) -> None:
+        self.site.store.finish()
+        self.site.store.release(self._held)
+
+    def used(self) -> int:
+        return self.size
+
+    def free(self) -> int:
+        return 10_000
+
+    def stamped(self) -> datetime | None:
+        return self.time
+
+    def take(self, count: int = 1, **fields: Any) -> None:
+        log = self.site.open()
+        with closing(log):
+            log.append([event(self.clock, **fields) for _ in range(count)])
+            log.integrate()
+
+    def live(self, days: int) -> None:
+        """Days pass, and retention looks each day."""
+        for _ in range(days):
+            self.clock.advance(_DAY)
+            self.retaining.round()
+
+    def close(self) -> None:
+        self.store.close()
+        self.site.close()
+
+    def _held(self, subject: str) -> bool:
+        return subject in self.holds
