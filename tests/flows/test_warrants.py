@@ -26,7 +26,7 @@ def _desk(city: City, browse: Browse, username: str) -> Page:
     page = browse(card=city.folder / "demo" / f"{username}.p12").new_page()
     page.goto(city.url("audit", "/warrants", "management"))
     log_in_by_card(page)
-    assert heading(page) == "Consents", page.inner_text("main")
+    assert heading(page) == "Four eyes", page.inner_text("main")
     return page
 
 
