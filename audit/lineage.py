@@ -73,6 +73,13 @@ class Past:
         """The reader of the closed log with this origin."""
         return next((log.reader for log in self._logs if log.reader.origin == origin), None)
 
+    def first(self) -> int | None:
+        """The first place that is still kept; None if all closed logs were pruned."""
+        for log in self._logs:
+            if (kept := log.reader.first()) < log.size:
+                return log.base + kept
+        return None
+
     def read(self, place: int, limit: int) -> list[bytes]:
         """Entries' bytes from a place on, none beyond the log in which it lies."""
         log = self.at(place)

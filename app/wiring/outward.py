@@ -14,11 +14,22 @@ from audit.reader import LogReader
 from audit.watch import Duty
 
 from ..context import Context
+from .lineage import past, present
 
 
 def export_store(context: Context) -> ExportStore:
     """Where every target stands."""
     return ExportStore.open(context.site.folder("audit") / "exports.db")
+
+
+def signed_store(context: Context) -> ExportStore:
+    """What was signed of the present log: a successor begins a chain of its own."""
+    number = present(context)
+    return (
+        export_store(context)
+        if number == 1
+        else ExportStore.open(context.site.folder("audit") / f"exports-{number}.db")
+    )
 
 
 def signed_folder(context: Context) -> Path:
@@ -31,7 +42,7 @@ def export_desk(context: Context, reader: LogReader, recorder: Recorder) -> Expo
     return ExportDesk(
         context.settings("audit", AuditSettings).exports,
         store=export_store(context),
-        size=reader.size,
+        size=PublishedSource(reader, past(context)).size,
         recorder=recorder,
         clock=context.clock,
     )
@@ -45,7 +56,7 @@ def export_duties(context: Context, reader: LogReader, log: PublishedLog, key: L
     store, recorder = export_store(context), context.recorder("audit")
     exporter = partial(
         Exporter,
-        source=PublishedSource(reader),
+        source=PublishedSource(reader, past(context)),
         store=store,
         recorder=recorder,
         clock=context.clock,
@@ -54,7 +65,12 @@ def export_duties(context: Context, reader: LogReader, log: PublishedLog, key: L
     found = [_duty(context, name, target, exporter) for name, target in settings.exports.items()]
     if settings.signed_exports is not None:
         signed = SignedExports(
-            signed_folder(context), reader=reader, key=key, store=store, recorder=recorder, clock=context.clock
+            signed_folder(context),
+            reader=reader,
+            key=key,
+            store=signed_store(context),
+            recorder=recorder,
+            clock=context.clock,
         )
         found.append(Duty(name="signed export", every=settings.signed_exports, act=lambda _stopped: _make(signed)))
     return found

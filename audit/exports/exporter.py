@@ -14,7 +14,7 @@ Sessions, and every batch with personal parts, are recorded before anything leav
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -49,6 +49,10 @@ class Source(Protocol):
 
     def first(self) -> int:
         """The first entry that is still kept."""
+        ...
+
+    def address(self, place: int) -> tuple[str, int]:
+        """The origin of the log in which an entry stands, and its index there."""
         ...
 
     def read(self, start: int, limit: int) -> Sequence[tuple[Entry, bytes]]:
@@ -149,6 +153,11 @@ class Exporter:
                 return
             self._step(cursor, start, end, stopped)
 
+    def _outgoing(self, entry: Entry, raw: bytes, personal: Mapping[str, str]) -> Outgoing:
+        """An entry under its index in its own log, by which receivers know it."""
+        log, index = self._source.address(entry.index)
+        return Outgoing(log=log, entry=replace(entry, index=index), raw=raw, personal=personal)
+
     def _step(self, cursor: Cursor, start: int, end: int, stopped: Callable[[], bool]) -> None:
         if start == cursor.next and cursor.until > start:
             end = min(end, cursor.until)
@@ -161,10 +170,7 @@ class Exporter:
             return
         opened = [entry for entry, _raw in chosen if entry.ciphertext] if self._may_open(cursor) else []
         personal = self._open(cursor, opened, start, end) if opened else {}
-        outgoing = [
-            Outgoing(log=self._source.origin, entry=entry, raw=raw, personal=personal.get(entry.index, {}))
-            for entry, raw in chosen
-        ]
+        outgoing = [self._outgoing(entry, raw, personal.get(entry.index, {})) for entry, raw in chosen]
         peer.deliver(outgoing, first=start, last=end - 1, stopped=stopped)
         self._failures = 0
         self._sent.append((end, self._clock.monotonic() + peer.settles))

@@ -21,6 +21,7 @@ from core.log import logger
 
 from ..blobs import BlobDiffers, Blobs, Disk, DiskBlobs
 from ..errors import BadEvent, LogDamaged, LogInUse, ProofRefused
+from ..lineage import CLOSED
 from ..merkle import Checkpoint, CosignerKey, Edge, Note, VerifierKey, verify_consistency
 from ..merkle.tiles import WIDTH, is_partial, partials_folder
 from ..models_codec import decode_entry
@@ -31,7 +32,6 @@ BATCH = 64 * WIDTH
 FEW, PATIENCE = 32, timedelta(minutes=1)
 """Growth that is not worth a round yet: reading is recorded at the source, and so makes its log grow."""
 _CACHED = 512
-_CLOSED = "log.closed"
 _log = logger(__name__)
 
 
@@ -233,7 +233,7 @@ class Mirror:
         except (BadEvent, ValueError, TallygateError):
             # A log of other software; or nothing was copied yet.
             return ""
-        return last.object if last.type == _CLOSED else ""
+        return last.object if last.type == CLOSED else ""
 
     def _reader(self) -> LogReader:
         return LogReader(self._folder, str(self._key))

@@ -12,6 +12,7 @@ from obstore.store import MemoryStore
 from audit import BadEvent, Entry, LogDamaged, NoSuchEntry, ProofRefused, RecordUnavailable
 from audit.blobs import Disk, ObjectBlobs
 from audit.errors import LogClosed, TooFewWitnesses
+from audit.exports import PublishedSource
 from audit.lineage import Past, known_logs, trust_root
 from audit.merkle import LogKey, VerifierKey, verify_inclusion
 from audit.merkle.hashing import leaf_hash
@@ -270,6 +271,11 @@ def test_readers_find_and_prove_entries_of_both(site: LogSite) -> None:
     assert view.checkpoint("log").startswith(b"city.example/log\n301\n")
     assert view.tile(0, 0, 256, "log") == (site.folder.parent / "logs/log/tile/0/000").read_bytes()
     assert view.bundle(1, 45, "log")
+    source = PublishedSource(site.reader(), past(site))
+    assert (source.size(), source.first()) == (303, 0)
+    sent = [entry for start in (0, 301) for entry, _raw in source.read(start, 400)]
+    assert [entry.index for entry in sent] == list(range(303))
+    assert [source.address(place) for place in (300, 302)] == [("city.example/log", 300), (NEXT.origin, 1)]
     with pytest.raises(NoSuchEntry):
         view.tree_size("log-2")
     with pytest.raises(NoSuchEntry):
