@@ -103,6 +103,9 @@ class Platters:
             present = path.read_bytes()
         if present == durable:
             return durable
+        if durable.startswith(present):
+            # Cut off and not synced: as before or as cut, but what stands before the cut was synced once.
+            return dice.choice([durable, present])
         if present.startswith(durable):
             # Appended and not synced: any part of it may have arrived, and its last page may be torn.
             new = present[len(durable) :]
