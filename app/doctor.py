@@ -20,7 +20,7 @@ from core.site import PORTALS, ROLES
 from . import birth, settings
 from .context import Context
 from .users import Users
-from .wiring import lineage
+from .wiring import alerts, lineage
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
@@ -54,6 +54,7 @@ def examine(context: Context) -> list[Finding]:
         ("roles", _roles),
         ("duties of the record", _duties),
         ("log", _log),
+        ("alert rules", _alert_rules),
     ]
     findings: list[Finding] = []
     for subject, check in checks:
@@ -247,6 +248,16 @@ def _reading(told: Mapping[str, int]) -> Finding:
 def _log(context: Context) -> Iterator[Finding]:
     report = verify(lineage.tiles(context).get, context.log_key)
     yield Finding("log", good=True, says=f"every tile and leaf of {report.size} entries agrees with the signed tree")
+
+
+def _alert_rules(context: Context) -> Iterator[Finding]:
+    found = alerts.rules(context)
+    for refused in found.refused:
+        yield Finding(
+            "alert rules", good=False, says=f"{refused.file} “{refused.title}” is not evaluated: {refused.why}"
+        )
+    alerts.flattener(context)
+    yield Finding("alert rules", good=True, says=f"{len(found.rules)} are evaluated, {len(found.off)} are switched off")
 
 
 def _reader(context: Context) -> LogReader:

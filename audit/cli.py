@@ -5,8 +5,10 @@ import base64
 import os
 import secrets
 import sys
+import tempfile
 import time
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -14,6 +16,7 @@ from core.clock import SystemClock
 from core.config import ConfigurationError, secret
 from core.errors import TallygateError, Unavailable
 
+from .alerts import AlertStore, Engine, Flattener, Places, load
 from .errors import LogDamaged, ProofRefused
 from .exports import ExportBroken, verify_chain
 from .merkle import CosignerKey, VerifierKey
@@ -21,6 +24,7 @@ from .mirror import LogForked, LogShrunk, Mirror, Source
 from .published import Reading
 from .verify import Report, verify_folder, verify_logs, verify_url
 
+_PAGE = 200
 _ADDRESSES = ("http://", "https://")
 
 
@@ -113,6 +117,67 @@ def verify_export(paths: tuple[Path, ...], key: str) -> None:
         click.echo(f"{each.origin}: entries {each.first} to {each.last}: as signed")
     if manifests[0].first:
         click.echo(f"Nothing here says what was exported before entry {manifests[0].first}.")
+
+
+@audit.group()
+def rules() -> None:
+    """Alert rules: what they become, and what they would have found."""
+
+
+@rules.command(name="check")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def check_rules(folder: Path) -> None:
+    """Convert every rule of FOLDER and print what it becomes; exit code 1 if one is refused."""
+    found = load(folder, shipped=None)
+    for rule in found.rules:
+        click.echo(f"-- {rule.told.title} ({rule.file}, {rule.kind.value}, {rule.level.value}, {rule.id})")
+        click.echo(f"{rule.query}\n")
+    for refused in found.refused:
+        click.echo(f"REFUSED: {refused.file}: {refused.title}: {refused.why}", err=True)
+    if found.refused:
+        sys.exit(1)
+
+
+@rules.command(name="run")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--from", "start", default=0, type=click.IntRange(min=0), help="Index of the first entry to look at.")
+@click.option(
+    "--record",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The audit role's folder (state/audit).",
+)
+@click.option("--time-zone", default="UTC", help="Time zone of office hours.")
+@click.option("--key", help="Verifier key, or a file that holds it; default RECORD/../public/log.vkey.")
+def run_rules(folder: Path, start: int, record: Path, time_zone: str, key: str | None) -> None:
+    """Evaluate the rules of FOLDER over the past and print what they would have raised; nothing is kept."""
+    log_key = _key(key or str(record.resolve().parent / "public" / "log.vkey"))
+    found = load(folder, shipped=None)
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise click.UsageError("--time-zone is not known here") from error
+    become_owner(record)
+    log = Reading.open(record, log_key=log_key).log
+    with tempfile.TemporaryDirectory(prefix="tallygate-rules-") as scratch:
+        store = AlertStore.open(Path(scratch) / "alerts.db")
+        store.begin_at(start)
+        flattener = Flattener(places=Places.parse(b""), zone=zone)
+        looked = Engine(
+            log=log, store=store, rules=found, flattener=flattener, clock=SystemClock(), recorder=None
+        ).advance()
+        after, alerts = "", 0
+        while page := store.page(None, after=after, limit=_PAGE)[:_PAGE]:
+            for alert in page:
+                group = ", ".join(f"{field}={value}" for field, value in alert.group.items())
+                entries = " ".join(map(str, alert.entries))
+                click.echo(f"{alert.until.isoformat()} {alert.level.value} {alert.told.title} [{group}]: {entries}")
+            after, alerts = page[-1].id, alerts + len(page)
+    for refused in found.refused:
+        click.echo(f"REFUSED: {refused.file}: {refused.title}: {refused.why}", err=True)
+    click.echo(f"{looked} entries, {len(found.rules)} rules, {alerts} alerts")
+    if found.refused:
+        sys.exit(1)
 
 
 @audit.command()

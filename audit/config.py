@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from zoneinfo import available_timezones
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", flags=re.ASCII)
@@ -175,6 +176,17 @@ class AuditSettings:
     signed_export_folder: Path | None = None
     # For how long each class of entries is kept.
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    # A folder of Sigma rules that add to the shipped ones, or replace those of the same id. What cannot be evaluated
+    # as it is written is refused: `tallygate audit rules check` says why.
+    alert_rules: Path | None = None
+    # Identifiers of rules that are switched off.
+    alert_rules_off: tuple[str, ...] = ()
+    # A TOML file of places, `[[place]]` tables with name, latitude, longitude and networks: for logins from two
+    # places too far apart. Networks are at finest of 24 bits, 48 in IPv6.
+    alert_places: Path | None = None
+    # Time zone of office hours, as the IANA names it.
+    time_zone: str = "UTC"
+
     # Address of a time-stamping authority (RFC 3161), http or https, that stamps this log's checkpoints. Without it the
     # record proves order and content, and its times rest on the site's own clock and its witnesses'.
     time_stamp_url: str = ""
@@ -194,6 +206,8 @@ class AuditSettings:
     evidence_font_face: int = 2
 
     def __post_init__(self) -> None:
+        if self.time_zone not in available_timezones():
+            raise ValueError("time_zone is not known here")
         if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):
             raise ValueError("log must be one part of a path: letters, digits, dash, dot")
         if bool(self.tiles) != bool(self.tiles_credentials) or (self.tiles and not self.tiles.startswith("s3://")):

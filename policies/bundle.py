@@ -234,7 +234,7 @@ def _manifest(verified: bytes) -> Manifest:
 
 def _event(manifest: Manifest, outcome: Outcome) -> Event:
     # The key follows from what happened: a release cut off midway is recorded once, however often it is retried.
-    digest = hashlib.sha256(b"policy.released\n" + outcome.encode() + b"\n" + manifest.canonical()).hexdigest()
+    digest = hashlib.sha256(b"policy.released/2\n" + outcome.encode() + b"\n" + manifest.canonical()).hexdigest()
     return Event(
         key=digest[:32],
         type="policy.released",
@@ -244,8 +244,13 @@ def _event(manifest: Manifest, outcome: Outcome) -> Event:
         actor=manifest.released_by,
         object=manifest.version,
         policy=manifest.version,
-        attributes={"sequence": manifest.sequence, "files": len(manifest.files)},
+        attributes={"sequence": manifest.sequence, "files": len(manifest.files), "content": _content_digest(manifest)},
     )
+
+
+def _content_digest(manifest: Manifest) -> str:
+    """The same for the same files, whatever the release is called: a return to older policies can be seen."""
+    return hashlib.sha256(json.dumps(manifest.files, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _publish(path: Path, content: bytes) -> None:

@@ -32,6 +32,7 @@ from audit.watch import Duty, Stopped, Watch
 from audit.web import (
     TRANSLATIONS,
     Pages,
+    alerting,
     blueprint,
     casework,
     evidencing,
@@ -53,8 +54,8 @@ from core.config import ConfigurationError, secret
 
 from ..context import Context
 from ..files import replace
+from . import alerts, warrants
 from . import evidence as making
-from . import warrants
 from .lineage import (
     key_files,
     log_key,
@@ -136,6 +137,7 @@ def duties(context: Context) -> list[Duty]:
     opened = _reading(context)
     given = [
         *warrants.duties(context, opened),
+        *alerts.duties(context, opened),
         Duty(
             name="index",
             every=timedelta(milliseconds=250),
@@ -216,6 +218,7 @@ def application(context: Context) -> Flask:
         mirrored(console, Mirroring(console, opened.log), secrets=mirror_secrets(context)),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
+        alerting(alerts.desk(context, recorder), assurance=assurance),
         evidencing(console, evidence, assurance=assurance),
         exporting(
             console,

@@ -2,6 +2,7 @@
 """Composes the audit role's warrants: their tables, their relay, and what they let officers do."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from audit.warrants import Erasing, Holding, Scope, Upkeep, Warrants, WarrantSto
 from audit.watch import Duty
 
 from ..context import Context
+from . import alerts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +92,19 @@ def _store(context: Context) -> WarrantStore:
     return WarrantStore.open(context.site.folder("audit") / "warrants.db")
 
 
+def _forget(context: Context, opened: Reading, subject: str) -> None:
+    """What was derived from the erased part, and what rules remember of the person."""
+    opened.index.forget(subject)
+    with closing(alerts.store(context.site.folder("audit"))) as remembered:
+        remembered.forget(subject)
+
+
 def _erasing(context: Context, opened: Reading, store: WarrantStore, recorder: Recorder) -> Erasing:
     return Erasing(
         store=store,
         recorder=recorder,
         clock=context.clock,
         destroy=opened.seals.destroy,
-        forget=opened.index.forget,
+        forget=lambda subject: _forget(context, opened, subject),
         alone=opened.seals.lock.alone,
     )

@@ -17,6 +17,7 @@
 | logs of others        | ask this site to witness them, as in C2SP tlog-witness                |
 """
 
+from .alerting import alerting as alerting
 from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint

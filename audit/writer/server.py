@@ -107,6 +107,9 @@ class Server:
             for task in tasks[:2]:
                 if task.done():
                     task.result()
+            if stop.is_set():
+                # A start without this before it was no stop as told.
+                self._submit_own("log.stopped", {"size": self.size})
             self._stopping = True
             self._work.set()
             await tasks[0]

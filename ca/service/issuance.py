@@ -270,7 +270,7 @@ class Issuance:
             at=self._clock.now(),
             subject=request.subject,
             actor=request.actor,
-            attributes={"code": error.code, "profile": request.profile[:32], **_carried(request)},
+            attributes={"code": error.code, "profile": request.profile[:32], **_carried(request), **_why(error)},
         )
         self._store.outbox_put(note(refusal))
         self._nudge()
@@ -290,6 +290,12 @@ class Issuance:
         except Unavailable:
             # The row stays intended; the reaper reports it.
             _log.warning("abandon_failed", serial=serial)
+
+
+def _why(error: TallygateError) -> dict[str, str | int | bool]:
+    """Which rules said no: an officer who asks for a certificate of their own stands out by them."""
+    reasons = str(error.parameters["reasons"]).replace(", ", " ") if isinstance(error, IssuanceDenied) else ""
+    return {"reasons": reasons} if reasons else {}
 
 
 def _facts(request: IssueRequest, linted: LintedDraft, committed: str) -> dict[str, str | int | bool]:

@@ -77,14 +77,16 @@ class Login:
         self._fresh()
         client = _client(interaction)
         doors = self._doors(username, visitor)
+        account = self._records.account(username)
         # 1. Count, durably: who cuts us off after the check has not guessed for nothing.
         if not self._store.attempts.knock(doors, self._patience, at=self._now()):
-            self._records.write(self._records.login_failed(visitor, method="pwd", reason="waiting", client=client))
+            self._failed(visitor, reason="waiting", client=client, account=account)
             raise LoginRefused
         # 2. Record that somebody tries. While the log is down no password is checked, so none can be guessed.
         # 3. Check.
         try:
-            self._records.write(self._records.login_attempted(visitor, method="pwd", client=client))
+            tried = self._records.login_attempted(visitor, method="pwd", client=client, account=account)
+            self._records.write(tried)
             person = self._people.authenticate(username, password[: _LONGEST_PASSWORD + 1])
         except Unavailable:
             # Nobody learnt anything: this one attempt does not count, those before it do.
@@ -92,14 +94,14 @@ class Login:
             raise
         except TallygateError as error:
             # A name that the directory cannot even look up is wrong like any other.
-            self._records.write(self._records.login_failed(visitor, method="pwd", reason="wrong", client=client))
+            self._failed(visitor, reason="wrong", client=client, account=account)
             raise LoginRefused from error
         try:
             proof = self._factors.beside_password(person.subject, code)
         except CodeRefused as error:
             # Somebody knows the password: that is for the person's own record.
             failed = self._records.login_failed(
-                visitor, method="otp", reason=error.why, client=client, subject=person.subject
+                visitor, method="otp", reason=error.why, client=client, subject=person.subject, account=account
             )
             self._records.write(failed)
             raise LoginRefused from error
@@ -111,6 +113,7 @@ class Login:
             interaction=interaction,
             cookie=cookie,
             doors=(*doors, *proof.doors),
+            account=account,
         )
 
     def card_ticket(self, interaction: Interaction) -> str:
@@ -198,6 +201,7 @@ class Login:
         interaction: Interaction,
         cookie: str,
         doors: Sequence[Door] = (),
+        account: str = "",
     ) -> NewSession:
         # 1. Decide.
         client = _client(interaction)
@@ -209,7 +213,9 @@ class Login:
         same = known if known is not None and known.subject == who.subject else None
         sid = same.sid if same else secrets.token_urlsafe(24)
         # 2. Record the decision, either way. A crash after this leaves the record of a login that opened nothing.
-        self._records.write(self._records.login(who, visitor, sid=sid, client=client, decision=decision))
+        self._records.write(
+            self._records.login(who, visitor, sid=sid, client=client, decision=decision, account=account)
+        )
         if not decision.allowed:
             self._store.attempts.forgive(doors)
             raise _no(decision, who)
@@ -251,6 +257,10 @@ class Login:
             Door(key=digest(f"pair\0{name}\0{visitor.network}"), free=self._settings.attempts_free, forgets=True),
             Door(key=digest(f"network\0{visitor.network}"), free=self._settings.network_free, forgets=False),
         )
+
+    def _failed(self, visitor: Visitor, *, reason: str, client: str, account: str) -> None:
+        failed = self._records.login_failed(visitor, method="pwd", reason=reason, client=client, account=account)
+        self._records.write(failed)
 
     def _replaced(self, session: Session) -> Event:
         return self._records.session_ended(session, reason="replaced")

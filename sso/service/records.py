@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sign-on tells the record, in one place: which event, about whom, with which facts."""
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping
 
@@ -16,9 +18,16 @@ Attributes = Mapping[str, str | int | bool]
 class Records:
     """Makes events and, for grants and accesses, waits for their receipt."""
 
-    def __init__(self, *, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, *, recorder: Recorder, clock: Clock, key: bytes) -> None:
+        """``key`` is a secret of this role alone; attempts at one account are known as such by it."""
         self._recorder = recorder
         self._clock = clock
+        self._account_key = hmac.digest(key, b"accounts", hashlib.sha256)
+
+    def account(self, username: str) -> str:
+        """What attempts at one account have in common on one day; nobody can tell from it what was typed."""
+        named = f"{self._clock.now():%Y-%m-%d}\0{username.strip().casefold()}"
+        return hmac.digest(self._account_key, named.encode("utf-8", "replace"), hashlib.sha256)[:8].hex()
 
     def write(self, event: Event) -> None:
         """Record now and wait.
@@ -28,7 +37,16 @@ class Records:
         """
         self._recorder.record(event)
 
-    def login(self, who: Authentication, visitor: Visitor, *, sid: str, client: str, decision: LoginDecision) -> Event:
+    def login(
+        self,
+        who: Authentication,
+        visitor: Visitor,
+        *,
+        sid: str,
+        client: str,
+        decision: LoginDecision,
+        account: str = "",
+    ) -> Event:
         """A login that was decided, either way."""
         return self._event(
             "sso.login",
@@ -43,28 +61,36 @@ class Records:
                 "amr": " ".join(who.methods),
                 "network": visitor.network,
                 **({"certificate": who.certificate} if who.certificate else {}),
+                **({"account": account} if account else {}),
                 **({"reasons": " ".join(decision.reasons)} if decision.reasons else {}),
             },
             sealed={"name": who.name or who.subject, "address": visitor.address},
         )
 
-    def login_attempted(self, visitor: Visitor, *, method: str, client: str) -> Event:
+    def login_attempted(self, visitor: Visitor, *, method: str, client: str, account: str) -> Event:
         """Somebody is about to be checked; nothing is known of who."""
         return self._event(
             "sso.login.attempted",
             Outcome.INTENDED,
             object_=client,
-            attributes={"method": method, "network": visitor.network},
+            attributes={"method": method, "network": visitor.network, "account": account},
         )
 
-    def login_failed(self, visitor: Visitor, *, method: str, reason: str, client: str, subject: str = "") -> Event:
+    def login_failed(
+        self, visitor: Visitor, *, method: str, reason: str, client: str, subject: str = "", account: str = ""
+    ) -> Event:
         """A login that proved nobody; nobody's name is kept, for a wrong name may be a password."""
         return self._event(
             "sso.login",
             Outcome.FAILURE,
             subject=subject,
             object_=client,
-            attributes={"method": method, "reason": reason, "network": visitor.network},
+            attributes={
+                "method": method,
+                "reason": reason,
+                "network": visitor.network,
+                **({"account": account} if account else {}),
+            },
         )
 
     def session_ended(self, session: Session, *, reason: str, actor: str = "") -> Event:

@@ -54,7 +54,7 @@ class SignOn:
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
         ``site`` is the name people find this place by in their apps.
         """
-        records = Records(recorder=recorder, clock=clock)
+        records = Records(recorder=recorder, clock=clock, key=state_key)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
         self.issuer = issuer
         self.card_origin = card_origin

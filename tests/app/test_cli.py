@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "audit exports": "--site SITE",
     "audit replay": "tax --from 7 --site SITE",
     "audit reindex": "DIR",
+    "audit rules check": "DIR",
+    "audit rules run": "DIR --record DIR",
     "audit verify": "DIR --key KEY",
     "audit verify-export": "FILE --key KEY",
     "ca ceremony": "FILE",

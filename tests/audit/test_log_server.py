@@ -139,7 +139,7 @@ def test_many_threads_share_one_recorder(site: LogSite, served: Served) -> None:
     reader = site.reader()
     for key, receipt in receipts:
         assert reader.entry(receipt.index).event.key == key
-    assert verify_folder(site.folder, site.vkey).size == 162
+    assert verify_folder(site.folder, site.vkey).size == 163
 
 
 def test_stopping_answers_what_was_taken(site: LogSite) -> None:

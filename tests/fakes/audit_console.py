@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from audit.alerts import AlertDesk, AlertStore
 from audit.blobs import DiskBlobs
 from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
@@ -31,6 +32,7 @@ from audit.store import IndexStore
 from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
 from audit.web import (
     TRANSLATIONS,
+    alerting,
     blueprint,
     casework,
     exporting,
@@ -140,6 +142,8 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.stamps = StampStore.open(folder / "stamps.db")
+        self.alerts = AlertStore.open(folder / "alerts.db")
+        self.alert_desk = AlertDesk(store=self.alerts, recorder=self.log, clock=self.clock)
         self.export_store = ExportStore.open(folder / "exports.db")
         self.exports = ExportDesk(
             {
@@ -311,6 +315,7 @@ class ConsoleFake:
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
+                        alerting(self.alert_desk, assurance=assurance),
                         retention_pages(
                             self.console,
                             retaining=self.retention.retaining,

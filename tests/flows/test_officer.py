@@ -71,13 +71,13 @@ def test_the_officer_finds_permit_and_deny_and_proves_one(city: City, browse: Br
     program = as_program(city, page.context)
     raw = program.get(page.url + "/entry.json").content
     proof = program.get(page.url + "/entry.tlog-proof").text
-    _prove(proof, raw)
+    prove(proof, raw)
 
     # Reading is itself on the record.
     until(lambda: "Officer opened an entry" in _search(city, page, person="wang.qiang"), seconds=10, every=0.3)
 
 
-def _prove(proof: str, raw: bytes) -> None:
+def prove(proof: str, raw: bytes) -> None:
     """C2SP tlog-proof: leaf, path and checkpoint must agree (RFC 9162 section 2.1.3.2)."""
     head, _, checkpoint = proof.partition("\n\n")
     lines = head.split("\n")

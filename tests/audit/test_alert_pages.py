@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages of alerts and rules: recorded before shown, in two languages, dealt with once and with a reason."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from audit import Outcome
+from audit.alerts import Engine, Flattener, Places, RuleSet, State
+from core.identity import HEADER
+from tests.fakes.alerting import SHIPPED
+from tests.fakes.audit_console import LI, OFFICER, ConsoleFake
+
+BRUTE = [rule for rule in SHIPPED.rules if rule.file == "brute_force.yml"]
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Alarmed(ConsoleFake):
+    """A console with one alert about an account and one about a person."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        facts = {"method": "pwd", "reason": "wrong", "network": "203.0.113.0/24", "account": HOSTILE}
+        for _ in range(8):
+            self.add(type="sso.login", source="sso", outcome=Outcome.FAILURE, attributes=facts)
+        reuse = {"client": "tax", "reason": "refresh token presented twice"}
+        self.add(type="sso.token.revoked", source="sso", subject=LI, object="g", attributes=reuse)
+        broken = RuleSet(rules=SHIPPED.rules[1:], off=SHIPPED.rules[:1], refused=())
+        Engine(
+            log=self.log,
+            store=self.alerts,
+            rules=broken,
+            flattener=Flattener(places=Places.parse(b""), zone=UTC),
+            clock=self.clock,
+            recorder=self.log,
+        ).advance()
+        self.brute, self.reuse = sorted(
+            self.alerts.page(None), key=lambda alert: alert.told.title != BRUTE[0].told.title
+        )
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Alarmed:
+    return Alarmed(tmp_path)
+
+
+def test_the_list_tells_what_was_found_about_whom(fake: Alarmed) -> None:
+    page = fake.get("/alerts").text
+    assert "2 alerts are open." in page
+    assert "Somebody guesses the password of one account" in page
+    assert "6 + 2" in page
+    assert "&lt;script&gt;" in page
+    assert HOSTILE not in page
+    chinese = fake.get("/alerts?lang=zh").text
+    assert "有人在猜测某个账户的密码" in chinese
+    assert "有 2 条告警待处理。" in chinese
+    assert "There is none." in fake.get("/alerts?state=closed").text
+    assert "Somebody guesses" not in fake.get(f"/alerts?state=all&rule={fake.reuse.rule}").text
+
+
+def test_the_number_of_open_ones_stands_in_the_navigation(fake: Alarmed) -> None:
+    assert "2 open" in fake.get("/").text
+    assert "2 条待处理" in fake.get("/search?lang=zh").text
+
+
+def test_an_alert_is_told_in_words_with_entries_query_and_proofs(fake: Alarmed) -> None:
+    page = fake.get(f"/alerts/{fake.brute.id}").text
+    for said in ("Six or more wrong passwords", "It may be harmless:", "SELECT * FROM event", fake.brute.digest):
+        assert said in page
+    for index in fake.brute.entries:
+        assert f'href="/entries/{index}"' in page
+    assert HOSTILE not in page
+    assert f'href="/people/{LI}"' in fake.get(f"/alerts/{fake.reuse.id}").text
+    proof = fake.get(f"/alerts/{fake.brute.id}/{fake.brute.entries[0]}.tlog-proof")
+    assert proof.text.startswith(f"c2sp.org/tlog-proof@v1\nindex {fake.brute.entries[0]}\n")
+    assert "attachment" in proof.headers["Content-Disposition"]
+    assert fake.get(f"/alerts/{fake.brute.id}/9999.tlog-proof").status_code == 404
+    assert fake.get("/alerts/nothing").status_code == 404
+
+
+def test_looking_is_recorded_and_only_for_officers(fake: Alarmed) -> None:
+    for path, view in (("/alerts", "alerts"), (f"/alerts/{fake.brute.id}", "alert"), ("/rules", "rules")):
+        before = fake.log.size()
+        assert fake.get(path).status_code == 200
+        assert fake.log.size() == before + 1
+        said = fake.log.events[-1]
+        assert (said.type, said.subject, said.attributes["view"]) == ("audit.searched", OFFICER, view)
+        assert fake.public(path).status_code == 401
+        assert fake.get(path, roles=("citizen",)).status_code == 403
+    fake.log.down = True
+    for path in ("/alerts", f"/alerts/{fake.brute.id}", "/rules"):
+        assert fake.get(path).status_code == 503
+
+
+@pytest.mark.parametrize("query", ["state=asleep", "state=open&state=closed", "colour=red", "after=" + "a" * 40])
+def test_other_questions_are_refused(fake: Alarmed, query: str) -> None:
+    assert fake.get(f"/alerts?{query}").status_code == 400
+
+
+def test_it_is_taken_on_and_closed_with_a_reason_that_is_sealed(fake: Alarmed) -> None:
+    path = f"/alerts/{fake.brute.id}"
+    assert fake.post(f"{path}/acknowledge", {"reason": "I call the person"}).status_code == 303
+    said = fake.log.events[-1]
+    assert (said.type, said.object, said.subject) == ("audit.alert.acknowledged", fake.brute.id, OFFICER)
+    assert said.sealed == {"reason": "I call the person"}
+    found = fake.alerts.find(fake.brute.id)
+    assert found is not None
+    assert (found.state, found.officer) == (State.ACKNOWLEDGED, OFFICER)
+    assert fake.post(f"{path}/acknowledge", {"reason": "again"}).status_code == 409
+    assert fake.post(f"{path}/close", {"reason": "It was the person\nthemselves"}).status_code == 303
+    assert fake.log.events[-1].type == "audit.alert.closed"
+    assert "What happens with it" not in fake.get(path).text
+    assert fake.post(f"{path}/close", {"reason": "again"}).status_code in (400, 403, 409)
+    assert "1 open" in fake.get("/").text
+
+
+def test_without_a_reason_a_token_or_the_record_nothing_changes(fake: Alarmed) -> None:
+    path = f"/alerts/{fake.brute.id}/close"
+    assert fake.post(path, {"reason": "  "}).status_code == 400
+    assert "Please say in a few words why." in fake.post(path, {"reason": ""}).text
+    assert fake.post(path, {"reason": "x" * 3000}).status_code == 400
+    headers = {HEADER: fake.header(path, method="POST")}
+    forged = {"reason": "because", "csrf_token": "forged"}
+    answer = fake.client().post(path, data=forged, headers=headers, environ_overrides={"REQUEST_URI": path})
+    assert answer.status_code in (400, 403)
+    found = fake.alerts.find(fake.brute.id)
+    assert found is not None
+    assert found.state is State.OPEN
+
+
+def test_the_rules_page_tells_what_is_on_off_and_how_often(fake: Alarmed) -> None:
+    page = fake.get("/rules").text
+    assert "switched off" in page
+    assert page.count("<summary>") == len(SHIPPED.rules)
+    assert f'id="{BRUTE[0].id}"' in page
+    assert "Alerts of this rule: 1" in page
+    assert "随产品提供" in fake.get("/rules?lang=zh").text
