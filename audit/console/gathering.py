@@ -39,7 +39,7 @@ def gather(
 ) -> Gathered:
     """The newest rows that answer one of the questions; no row twice, at most ``limit``."""
     found: list[Row] = []
-    looked, size = 0, LARGEST_PAGE if sees is not everything else limit
+    looked, size = 0, min(LARGEST_PAGE, 2 * limit) if sees is not everything else limit
     while True:
         batch = _batch(index, queries, persons, after, size)
         for row in batch[:size]:

@@ -70,3 +70,12 @@ def test_from_the_overview_to_a_case(city: City, browse: Browse) -> None:
     accessible(page)
     until(lambda: page.reload() and page.get_by_text("being published").count() == 0, seconds=10, every=0.3)
     assert page.get_by_text("as recorded").count() == 5
+    case = page.url
+
+    other = _officer(city, browse, "lin.hai")
+    other.goto(case)
+    other.get_by_label("Finding or reason").fill("Nothing in it.")
+    other.get_by_role("button", name="Close with this finding").click()
+    expect(other.get_by_role("heading", level=1)).to_contain_text("closed")
+    expect(other.get_by_role("button", name="Add the note")).to_have_count(0)
+    accessible(other)
