@@ -26,3 +26,6 @@ from .models import Wait as Wait
 from .models_codec import decode_event as decode_event
 from .models_codec import encode_event as encode_event
 from .models_codec import new_key as new_key
+from .models_deeds import Change as Change
+from .models_deeds import Deed as Deed
+from .models_deeds import deed as deed

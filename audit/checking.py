@@ -48,6 +48,8 @@ class FullCheck:
                 outcome=outcome,
                 at=self._clock.now(),
                 source="audit",
+                # The first bad entry, if one was found.
+                object=str(told.get("index", "")),
                 attributes=told,
             )
         )

@@ -13,7 +13,7 @@ _SUBJECTS = 16
 
 def measured(place: Place, *, threads: int, seconds: float) -> Figure:
     """Decisions as the gateway records them, from one process."""
-    recorder, clock = place.context.recorder("app"), SystemClock()
+    recorder, clock = place.context.recorder("gateway"), SystemClock()
 
     def act() -> None:
         key = new_key()
@@ -23,7 +23,7 @@ def measured(place: Place, *, threads: int, seconds: float) -> Figure:
                 type="gateway.decision",
                 outcome=Outcome.SUCCESS,
                 at=clock.now(),
-                source="app",
+                source="gateway",
                 subject=f"bench-{int(key, 16) % _SUBJECTS}",
                 object="benchmark",
                 session=key,

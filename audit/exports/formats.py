@@ -115,7 +115,7 @@ def _document(sent: Outgoing) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(sent.raw)
     document["metadata"] |= {"log_name": sent.log, "original_event_uid": sent.id}
     if sent.personal:
-        document["unmapped"]["personal"] = dict(sent.personal)
+        document.setdefault("unmapped", {})["personal"] = dict(sent.personal)
     return document
 
 

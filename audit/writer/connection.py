@@ -303,7 +303,6 @@ def _stretches(first: int, entries: Sequence[bytes], about: Sequence[str]) -> It
 def _is_about(raw: bytes, about: Sequence[str]) -> bool:
     """Whether an entry is of one of these types, without reading it whole.
 
-    In canonical JSON no text can contain this sequence of quotes, but an attribute may be called "type" too: such an
-    entry is told once too often, never once too few.
+    In canonical JSON no text can contain this sequence of quotes, and nothing else is called so.
     """
-    return any(f'"type":"{kind}'.encode() in raw for kind in about)
+    return any(f'"event_code":"{kind}'.encode() in raw for kind in about)

@@ -22,6 +22,7 @@ from ..errors import RecordUnavailable, TilesUnavailable
 from ..lineage import Past
 from ..models import Event, Outcome, Receipt, Wait
 from ..models_codec import new_key
+from ..models_rules import check
 from ..witness.rounds import Rounds
 from .connection import Answer, Connection
 from .evidence import Evidence
@@ -287,8 +288,12 @@ class Server:
         attributes: Mapping[str, str | int | bool],
         outcome: Outcome = Outcome.SUCCESS,
     ) -> Event:
-        """An event of which the log itself is the source."""
-        return Event(
+        """An event of which the log itself is the source.
+
+        Raises:
+            BadEvent: it breaks a rule; nobody else would notice before it stands in the log for ever.
+        """
+        event = Event(
             key=new_key(),
             type=kind,
             outcome=outcome,
@@ -297,6 +302,8 @@ class Server:
             actor=actor,
             attributes=attributes,
         )
+        check(event)
+        return event
 
     def _submit_own(
         self, kind: str, attributes: Mapping[str, str | int | bool], outcome: Outcome = Outcome.SUCCESS

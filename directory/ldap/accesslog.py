@@ -20,6 +20,8 @@ _ATTRIBUTES = (
     "entryCSN",
 )  # fmt: skip
 _MOD = re.compile(r"([^:]+):([-+=#])(?: (.*))?", re.DOTALL)
+# Stands for a value that the log does not show.
+_HIDDEN = "…"
 _PASSWORD, _PASSWORD_TIME = "userpassword", "pwdchangedtime"
 # What the server writes by itself with every change.
 _BOOKKEEPING = frozenset({
@@ -93,6 +95,34 @@ class Seen:
         """What was put there or taken from there, line by line."""
         renamed = [f"dn: {self.to}"] if self.to else []
         return "\n".join([*renamed, *(f"{mod.attribute} {mod.act} {mod.value}".rstrip() for mod in self._told())])
+
+    def before(self) -> dict[str, str]:
+        """What each touched attribute held, values line by line."""
+        touched = {mod.attribute.lower() for mod in self._told()}
+        return _lines(
+            (name, value)
+            for name, value in self.old
+            if name.lower() not in _BOOKKEEPING and (self.verb == "delete" or name.lower() in touched)
+        )
+
+    def after(self) -> dict[str, str]:
+        """What each touched attribute holds since, and the entry's new name if it has one."""
+        if self.verb == "delete":
+            return {}
+        held: dict[str, list[str]] = {name: value.split("\n") for name, value in self.before().items()}
+        replaced: set[str] = set()
+        for mod in self._told():
+            values = held.setdefault(mod.attribute, [])
+            if (mod.act == "=" and mod.attribute not in replaced) or (mod.act == "-" and not mod.value):
+                values.clear()
+                replaced.add(mod.attribute)
+            if mod.act == "-":
+                held[mod.attribute] = [value for value in values if value != mod.value]
+            else:
+                values.append(mod.value or _HIDDEN)
+        return _lines((name, value) for name, values in held.items() for value in values) | (
+            {"dn": self.to} if self.to else {}
+        )
 
     def value(self, attribute: str) -> str:
         """The first value of an attribute that it speaks of, now or before."""
@@ -230,6 +260,13 @@ def _holds(entry: Entry, mod: Mod) -> bool:
     if mod.act == "-":
         return mod.value not in values if mod.value else not values
     return mod.value in values if mod.value else not values
+
+
+def _lines(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: "\n".join(values) for name, values in found.items()}
 
 
 def _trace(verb: str, dn: str, mods: Iterable[Sequence[str]], to: str = "") -> str:

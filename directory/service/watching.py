@@ -9,6 +9,7 @@ the log has been read past them, so that nothing can hide behind them later.
 
 import fcntl
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,7 @@ class Watch:
         whom = about(seen, self._tree)
         tail = f",{self._tree.branch('services')}".lower()
         service = seen.by.lower().removesuffix(tail).removeprefix("cn=") if seen.by.lower().endswith(tail) else ""
-        sealed = {"entry": seen.dn, "before": seen.before_text, "after": seen.after_text} if whom.subject else {}
+        sealed = {"entry": seen.dn[:_LONGEST_SEALED], **_fields(seen)} if whom.subject else {}
         return Event(
             # The same line of the server's log is the same entry of the record, however often it is read.
             key=hashlib.sha256(f"{ALARM} {seen.id}".encode()).hexdigest()[:32],
@@ -109,7 +110,7 @@ class Watch:
                 "names": seen.names,
                 "by": service or "somebody else",
             },
-            sealed={name: value[:_LONGEST_SEALED] for name, value in sealed.items() if value},
+            sealed=sealed,
         )
 
     @contextmanager
@@ -124,6 +125,24 @@ class Watch:
             yield True
 
 
+def _fields(seen: Seen) -> dict[str, str]:
+    """``before.<attribute>`` and ``after.<attribute>``, as far as they have room in an entry of the record."""
+    fields: dict[str, str] = {}
+    room = _ROOM
+    for when, held in (("before", seen.before()), ("after", seen.after())):
+        for name, value in sorted(held.items())[:_MOST_FIELDS]:
+            kept = value[: min(room, _LONGEST_SEALED)]
+            room -= len(kept)
+            if kept:
+                fields[f"{when}.{_UNUSUAL.sub('-', name)[:_LONGEST_FIELD]}"] = kept
+    return fields
+
+
 _LONGEST_NAMES = 500
-_LONGEST_SEALED = 8_000
+# An entry of the record takes 64 sealed fields and 65,535 bytes of ciphertext and all.
+_MOST_FIELDS = 30
+_LONGEST_FIELD = 50
+_ROOM = 12_000
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_SEALED = 2_000
 """Characters; an entry of the record holds 64 KiB, and the whole of it is kept here."""

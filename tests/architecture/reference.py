@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/settings.md and docs/errors.md from the code: ``python -m tests.architecture.reference``."""
+"""Writes settings.md, errors.md and events.md in docs/ from the code: ``python -m tests.architecture.reference``."""
 
 import ast
 import dataclasses
@@ -17,6 +17,7 @@ from typing import Any
 from app.settings import SECTIONS
 from core.errors import TallygateError
 from core.web.errors import _status
+from tests.architecture.catalogue import events_page
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = ("core", "audit", "policies", "directory", "ca", "signatures", "sso", "gateway", "portals", "app")
@@ -39,14 +40,14 @@ An error of kind `internal` is shown as `internal`, whatever its code: the code 
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     for name, text in pages().items():
         (ROOT / "docs" / name).write_text(text, "utf-8")
 
 
 def pages() -> dict[str, str]:
     """File name below docs/ to what it must hold."""
-    return {"settings.md": _settings(), "errors.md": _errors()}
+    return {"settings.md": _settings(), "errors.md": _errors(), "events.md": events_page(ROOT, _GENERATED)}
 
 
 def settings_classes() -> set[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages about settings and errors say what the code says, and nothing in the code is missing from them."""
+"""The pages about settings, errors and events say what the code says, and nothing in the code is missing from them."""
 
 import ast
 import re
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from audit.events import KINDS
 from tests.architecture.reference import COMPONENTS, errors_of, pages, settings_classes
 
 ROOT = Path(__file__).parents[2]
 _CODE = re.compile(r"[a-z][a-z0-9_]*")
 
 
-@pytest.mark.parametrize("page", ["settings.md", "errors.md"])
+@pytest.mark.parametrize("page", ["settings.md", "errors.md", "events.md"])
 def test_a_page_is_up_to_date(page: str) -> None:
     written = (ROOT / "docs" / page).read_text("utf-8")
     assert written == pages()[page], "run python -m tests.architecture.reference"
@@ -35,6 +36,21 @@ def test_every_settings_class_is_described() -> None:
 def test_every_setting_and_error_says_what_it_means() -> None:
     empty = [line for text in pages().values() for line in text.splitlines() if line.endswith("|  |")]
     assert empty == []
+
+
+def test_every_event_type_that_the_code_names_is_in_the_catalogue() -> None:
+    written = (ROOT / "docs" / "events.md").read_text("utf-8")
+    assert re.findall(r"^### `(.*)`$", written, flags=re.MULTILINE) == sorted(KINDS)
+    beginnings = {name.partition(".")[0] for name in KINDS}
+    named = re.compile(rf"\b(?:type|kind|says?)\b\W{{1,4}}\"((?:{'|'.join(beginnings)})(?:\.[a-z_]+)+)\"")
+    found = {
+        name
+        for component in COMPONENTS
+        for path in (ROOT / component).rglob("*.py")
+        for name in named.findall(path.read_text("utf-8"))
+    }
+    assert len(found) > 10
+    assert found <= set(KINDS)
 
 
 def test_a_code_is_stable_and_has_one_status() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,8 +163,9 @@ def test_a_citizen_sees_their_own_record_and_that_it_was_opened(fake: ConsoleFak
 
 
 def test_a_citizen_is_told_what_happened_not_what_was_about_to(fake: ConsoleFake) -> None:
-    fake.add(type="sso.token.intended", outcome=Outcome.INTENDED, subject=LI)
-    fake.add(type="sso.token.issued", subject=LI)
+    tokens: dict[str, Any] = {"source": "sso", "subject": LI, "object": "g1", "attributes": {"client": "tax"}}
+    fake.add(type="sso.token.intended", outcome=Outcome.INTENDED, **tokens)
+    fake.add(type="sso.token.issued", **tokens)
     rows = fake.console.history(Reader(role="sso"), LI, after=None, limit=5)
     assert rows[0].type == "sso.token.issued"
     assert Outcome.INTENDED not in {row.outcome for row in rows}

@@ -41,6 +41,7 @@ def outgoing(*, index: int = 7, personal: dict[str, str] | None = None, **fields
         "at": datetime(2026, 11, 20, 8, 0, 1, 234_000, tzinfo=UTC),
         "source": "gateway",
         "zone": "external",
+        "decision": "d0",
     }
     event = Event(**given | fields)
     raw = encode_entry(event, sequence=3, ciphertext="")
@@ -88,11 +89,14 @@ def test_a_message_of_rfc_5424_says_what_it_is_about() -> None:
     ],
 )
 def test_severity_follows_the_outcome(kind: str, outcome: Outcome, severity: int) -> None:
-    assert Message.parse(syslog(outgoing(type=kind, outcome=outcome), enterprise=1)).pri == 13 * 8 + severity
+    assert (
+        Message.parse(syslog(outgoing(type=kind, outcome=outcome, attributes={"client": "tax"}), enterprise=1)).pri
+        == 13 * 8 + severity
+    )
 
 
 def test_an_entry_as_a_line_is_what_was_hashed() -> None:
-    sent = outgoing(attributes={"note": "李"}, personal={"name": "王芳"})
+    sent = outgoing(attributes={"reason": "李"}, personal={"name": "王芳"})
     document = json.loads(ocsf(sent))
     assert document["unmapped"].pop("personal") == {"name": "王芳"}
     assert document["metadata"].pop("log_name") == LOG

@@ -241,10 +241,10 @@ def test_killed_anywhere_there_is_no_half_file(maker: Maker, wait: float) -> Non
 def test_entries_with_every_kind_of_text_survive_the_way(maker: Maker) -> None:
     log = maker.site.open()
     with closing(log):
-        log.append([event(maker.clock, attributes={"note": "a\nb\u2028c\x85d\r\n王"})])
+        log.append([event(maker.clock, attributes={"reason": "a\nb\u2028c\x85d\r\n王"})])
         log.integrate()
     path = maker.made(1)
     verify_export(path, maker.site.key.vkey)
     with zipfile.ZipFile(path) as archive:
         lines = archive.read("entries.jsonl").split(b"\n")
-    assert json.loads(lines[1])["unmapped"]["attributes"]["note"] == "a\nb\u2028c\x85d\r\n王"
+    assert json.loads(lines[1])["unmapped"]["attributes"]["reason"] == "a\nb\u2028c\x85d\r\n王"

@@ -82,7 +82,7 @@ def test_news_arrives_well_within_a_second(site: LogSite, served: Served) -> Non
     wait_for(lambda: fresh(follower))
     client = site.recorder()
     began = time.monotonic()
-    receipt = client.record(event(type="sso.session.ended", session="s1"))
+    receipt = client.record(event(type="sso.session.ended", session="s1", sealed={}))
     wait_for(lambda: receipt.index in heard.indexes())
     assert time.monotonic() - began < 1
     follower.stop()
@@ -196,7 +196,7 @@ def test_a_follower_that_asks_for_some_types_hears_these_and_is_fresh(site: LogS
     for number in range(200):
         client.record(event())
         if number % 50 == 0:
-            wanted.append(client.record(event(type="sso.session.ended", session="s1")).index)
+            wanted.append(client.record(event(type="sso.session.ended", session="s1", sealed={})).index)
     beats = heard.heartbeats
     wait_for(lambda: heard.heartbeats > beats + 1)
     assert heard.indexes() == wanted
@@ -214,7 +214,7 @@ def test_what_was_asked_for_is_told_at_once_among_many_others(site: LogSite, ser
     began = time.monotonic()
     for _ in range(20):
         client.record(event())
-    receipt = client.record(event(type="sso.session.ended", session="s1"))
+    receipt = client.record(event(type="sso.session.ended", session="s1", sealed={}))
     wait_for(lambda: receipt.index in heard.indexes())
     assert time.monotonic() - began < 1
     follower.stop()
@@ -224,7 +224,7 @@ def test_what_was_asked_for_is_told_at_once_among_many_others(site: LogSite, ser
 def test_what_was_asked_for_is_found_again_in_what_is_published_long_ago(site: LogSite) -> None:
     log = site.open()
     events = [event() for _ in range(700)]
-    events[300] = event(type="sso.session.ended", session="s1")
+    events[300] = event(type="sso.session.ended", session="s1", sealed={})
     log.append(events)
     log.integrate()
     log.close()
@@ -246,10 +246,13 @@ def test_no_text_in_an_entry_hides_its_type(site: LogSite, served: Served) -> No
     follower.start()
     wait_for(lambda: fresh(follower))
     ended = event(
-        type="sso.session.ended", session='","type":"sso.login', attributes={"type": "sso.login"}, sealed={"type": "x"}
+        type="sso.session.ended",
+        organisation='","event_code":"sso.login',
+        attributes={"reason": '"event_code":"sso.login"'},
+        sealed={},
     )
     receipt = client.record(ended)
-    client.record(event(attributes={"note": '"type":"sso.session.ended'}))
+    client.record(event(attributes={"reason": '"event_code":"sso.session.ended'}))
     wait_for(lambda: receipt.index in heard.indexes())
     beats = heard.heartbeats
     wait_for(lambda: heard.heartbeats > beats + 1)

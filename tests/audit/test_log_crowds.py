@@ -146,7 +146,7 @@ def test_a_follower_that_does_not_read_is_cut(site: LogSite, served: Served, mon
     monkeypatch.setattr("audit.writer.connection._STALLED", 0.2)
     client = site.recorder()
     for _ in range(40):
-        client.record(event(sealed={"a": "x" * 30_000}))
+        client.record(event(sealed={"name": "x" * 30_000}))
     line = channel(site, "gateway", feed=0)
     # Its end hangs up without anything having been read.
     hung_up = select.poll()
@@ -200,7 +200,7 @@ def test_a_log_that_went_silent_is_no_receipt_for_anybody_in_good_time(site: Log
     def work() -> None:
         began = time.monotonic()
         with pytest.raises(RecordUnavailable):
-            client.record(event(sealed={"a": "x" * 40_000}))
+            client.record(event(sealed={"name": "x" * 40_000}))
         took.append(time.monotonic() - began)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(16)]

@@ -99,5 +99,5 @@ def test_without_a_witness_nothing_is_witnessed(site: LogSite) -> None:
 def test_the_local_recorder_publishes_when_it_ends(site: LogSite) -> None:
     with local_recorder(site.folder, key=site.key, seals=site.seals, clock=site.clock) as local:
         # In process any source may speak: at the birth of a site there is nobody else.
-        local.record(event(source="ca", type="ca.ceremony.completed"))
+        local.record(event(source="ca", type="ca.ceremony.completed", sealed={}))
     assert site.reader().entry(1).event.source == "ca"

@@ -132,7 +132,7 @@ def test_a_key_used_for_another_event_is_refused(site: LogSite, log: Log) -> Non
 
 def test_one_bad_event_does_not_harm_its_batch(log: Log) -> None:
     # What would not fit is refused by the codec; the log itself refuses it too.
-    found = log.append([event(), event(sealed={"a": "x" * 60_000}), event()])
+    found = log.append([event(), event(sealed={"name": "x" * 60_000}), event()])
     assert [type(p) for p in found] == [Place, BadEvent, Place]
     assert log.size == 3
 
@@ -253,7 +253,7 @@ def test_a_place_that_cannot_be_read_harms_nobody_else(site: LogSite) -> None:
 
 def test_a_backlog_is_bounded_in_bytes_too(site: LogSite, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.writer.log.MOST_PENDING_BYTES", 100_000)
-    big = [event(sealed={"a": "x" * 40_000}) for _ in range(4)]
+    big = [event(sealed={"name": "x" * 40_000}) for _ in range(4)]
     assert [type(p) for p in log.append(big)] == [Place] * 4
     assert isinstance(log.append([event()])[0], RecordUnavailable)
     log.integrate()

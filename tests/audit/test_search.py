@@ -241,7 +241,7 @@ class TestWords:
                 clock,
                 subject=LI,
                 outcome=Outcome.DENIED,
-                attributes={"code": "zone", "amr": "pwd,otp", "acr": "2", "policies": "p1 p2", "method": "GET"},
+                attributes={"reason": "zone", "amr": "pwd,otp", "assurance": 2, "policies": "p1 p2", "method": "GET"},
             )
         )
         told = tell(row_of(log.read(0, 1)[0]))

@@ -258,8 +258,10 @@ def test_an_alarm_says_in_its_sealed_part_what_was_before(watched: World, zhang_
     (alarm,) = alarms(watched)
     assert alarm.sealed == {
         "entry": dn,
-        "before": f"cn: {zhang_min.name}\nsn: {zhang_min.name}",
-        "after": "cn = Somebody Else\nsn + Second",
+        "before.cn": zhang_min.name,
+        "before.sn": zhang_min.name,
+        "after.cn": "Somebody Else",
+        "after.sn": f"{zhang_min.name}\nSecond",
     }
     assert zhang_min.name not in str({**alarm.attributes})
     watched.writer().unrecorded.undo(watched.writer().unrecorded.newest()[0].number, actor="a1")

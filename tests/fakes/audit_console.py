@@ -80,6 +80,7 @@ def event(clock: ManualClock, **fields: Any) -> Event:
         "at": clock.now(),
         "source": "gateway",
         "zone": "external",
+        "decision": "d0",
     }
     return Event(**given | fields)
 
@@ -180,7 +181,7 @@ class ConsoleFake:
     def fill(self) -> None:
         """A day with everything an officer looks for; entry 0 is the log's own."""
         self.clock.advance(timedelta(hours=-20))
-        self.add(type="log.created", source="log", zone="")
+        self.add(type="log.created", source="audit", object="city.example/log", zone="", decision="")
         li = {"name": "Li Xiaoming", "name_zh": "李晓明", "username": "lixiaoming", "address": "203.0.113.7"}
         li_at = {"name": "Li Xiaoming", "address": "203.0.113.7", "path": "/declarations?year=2025"}
         wang = {"name": "Wang Fang", "name_zh": "王芳", "username": "wangfang", "address": "198.51.100.20"}

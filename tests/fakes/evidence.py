@@ -38,7 +38,8 @@ class EvidenceWorld(Stamping):
         self.policy = "\n".join([*lines, f"group all-of-them all {names}", "quorum all-of-them", ""])
         self.add(subject="li", sealed={"name": "Li Xiaoming", "name_zh": "李晓明"})
         self.add(subject="li", sealed={"name": "Li Xiaoming", "name_zh": "李晓明"})
-        self.add(type="gateway.decision", source="gateway", subject="", sealed={}, zone="external", object="tax")
+        self.add(type="gateway.decision", source="gateway", subject="", sealed={}, zone="external", object="tax",
+                 decision="d0")  # fmt: skip
         self.add(subject="wang", sealed={"name": "Wang Fang"})
         self.add(subject="gone", sealed={"name": "Zhao Wu"})
         self.add(subject="mallory", sealed={"name": HOSTILE})

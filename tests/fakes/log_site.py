@@ -33,16 +33,18 @@ CALLERS = ("sso", "ca", "gateway", "nginx", "app", "audit")
 
 
 def event(clock: Clock | None = None, **fields: Any) -> Event:
-    """A login, or whatever ``fields`` make of it."""
+    """A login, a certificate if the authority says it, or whatever ``fields`` make of it."""
+    by_authority = fields.get("source") == "ca"
     at = clock.now() if clock else datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
     return Event(
         **{
             "key": new_key(),
-            "type": "sso.login",
+            "type": "ca.certificate.issued" if by_authority else "sso.login",
             "outcome": Outcome.SUCCESS,
             "at": at,
             "source": "sso",
             "subject": "3b0e",
+            "object": "1f2e3d4c" if by_authority else "",
             "sealed": {"name": "李雷"},
             **fields,
         }

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.flows.city import City
+from tests.flows.telling import told
 
 SIDE_DOOR = "ca-direct"
 """The one host that decides by itself."""
 
 
 def entries(city: City) -> list[dict[str, Any]]:
-    """Every published entry, parsed by hand from the bundles (C2SP tlog-tiles)."""
-    return [json.loads(raw) for raw in leaves(city)]
+    """Every published entry, parsed by hand from the bundles (C2SP tlog-tiles), and under ``told`` what it tells."""
+    documents = [json.loads(raw) for raw in leaves(city)]
+    return [{**document, "told": told(document)} for document in documents]
 
 
 def leaves(city: City) -> list[bytes]:
@@ -77,7 +79,7 @@ def check(city: City) -> None:
 def unexplained(city: City) -> list[str]:
     """Where nginx and the record do not tell the same."""
     recorded = [entry for entry in entries(city) if _type(entry) == "gateway.decision"]
-    by_decision = {str(entry["unmapped"]["decision"]): entry for entry in recorded}
+    by_decision = {str(entry["told"]["decision"]): entry for entry in recorded}
     assert len(by_decision) == len(recorded), "one decision recorded twice"
     seen = lines(city)
     wrong = [f"{why}: {line}" for line in seen if (why := _line_wrong(city, line, by_decision))]
@@ -85,7 +87,7 @@ def unexplained(city: City) -> list[str]:
     acted_on = {line["decision"] for line in seen}
     for decision, entry in by_decision.items():
         if decision not in acted_on and not _not_acted_on(entry, by_request):
-            wrong.append(f"nobody asked for: {entry['unmapped']}")
+            wrong.append(f"nobody asked for: {entry['told']}")
     return wrong
 
 
@@ -99,18 +101,18 @@ def _line_wrong(city: City, line: dict[str, str], by_decision: dict[str, dict[st
     entry = by_decision.get(line["decision"])
     if entry is None:
         return "" if line["status"] == "503" and not forwarded else "not recorded"
-    told = entry["unmapped"]
-    if forwarded and entry["status"] != "success":
+    said = entry["told"]
+    if forwarded and entry["status_code"] != "success":
         return "forwarded though denied"
-    if str(city.ports[told["zone"]]) != line["port"]:
-        return f"recorded for {told['zone']}"
-    if label != SIDE_DOOR and told.get("object", label) != label:
-        return f"recorded for {told['object']}"
+    if str(city.ports[said["zone"]]) != line["port"]:
+        return f"recorded for {said['zone']}"
+    if label != SIDE_DOOR and said.get("object", label) != label:
+        return f"recorded for {said['object']}"
     return ""
 
 
 def _not_acted_on(entry: dict[str, Any], by_request: dict[str, dict[str, str]]) -> bool:
-    line = by_request.get(str(entry["unmapped"]["attributes"].get("request", "")))
+    line = by_request.get(str(entry["told"]["attributes"].get("request", "")))
     if line is None:
         return False
     refused = line["to"] in {"", "role_gateway"} and line["status"] in {"499", "503"}
@@ -135,7 +137,7 @@ def noted(city: City) -> list[str]:
 
 
 def _type(entry: dict[str, Any]) -> str:
-    return str(entry["unmapped"]["type"])
+    return str(entry["told"]["type"])
 
 
 def _root(hashes: list[bytes]) -> bytes:

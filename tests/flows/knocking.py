@@ -101,8 +101,8 @@ class Knocker:
 
     def uncounted(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
         """Stretches in which the record tells of more or fewer decisions than there were."""
-        decisions = [entry for entry in entries if entry["unmapped"]["type"] == "gateway.decision"]
-        place = {entry["unmapped"]["decision"]: number for number, entry in enumerate(decisions)}
+        decisions = [entry for entry in entries if entry["told"]["type"] == "gateway.decision"]
+        place = {entry["told"]["decision"]: number for number, entry in enumerate(decisions)}
         return [
             f"{each.name}: {each.decided} decided, {recorded} recorded"
             for each in self._stretches

@@ -53,6 +53,6 @@ def test_an_odd_certificate_opens_nothing(city: City, before: unchanged.Before, 
 def test_the_city_is_as_it_was(city: City, before: unchanged.Before) -> None:
     unchanged.check(city, before)
     entries = invariants.entries(city)[before.entries :]
-    at_devices = [e for e in entries if e["unmapped"].get("object") == "devices"]
+    at_devices = [e for e in entries if e["told"].get("object") == "devices"]
     assert at_devices
-    assert {entry["status"] for entry in at_devices} == {"denied"}
+    assert {entry["status_code"] for entry in at_devices} == {"denied"}

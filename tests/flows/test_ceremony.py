@@ -90,9 +90,9 @@ def _recorded(city: City, transcript: str) -> None:
     """Intents and outcomes are in the published record, with the digests that the custodians have."""
     invariants.check(city)
     said = [
-        entry["unmapped"]["attributes"]
+        entry["told"]["attributes"]
         for entry in invariants.entries(city)
-        if entry["unmapped"]["type"].startswith("ca.ceremony.") and "script" in entry["unmapped"]["attributes"]
+        if entry["told"]["type"].startswith("ca.ceremony.") and "script" in entry["told"]["attributes"]
     ]
     assert [each["kind"] for each in said] == ["custody", "custody", "root-list", "root-list"]
     assert f"sha256 {said[-1]['transcript']}" in transcript

@@ -101,12 +101,11 @@ def _has_begun(memory: Acknowledged) -> bool:
 def _citizens(city: City) -> list[str]:
     """Subjects of people about whom nobody else here does anything."""
     born = [
-        entry["unmapped"]["subject"]
+        entry["told"]["subject"]
         for entry in invariants.entries(city)
-        if entry["unmapped"]["type"] == "directory.person.created"
-        and entry["unmapped"]["attributes"]["kind"] == "citizen"
+        if entry["told"]["type"] == "directory.person.created" and entry["told"]["attributes"]["kind"] == "citizen"
     ]
-    busy = {entry["unmapped"].get("subject") for entry in _of(city, "sso.login")}
+    busy = {entry["told"].get("subject") for entry in _of(city, "sso.login")}
     return [subject for subject in born[10:] if subject not in busy]
 
 
@@ -148,7 +147,7 @@ def _check(city: City, memory: Acknowledged) -> None:
     entries = invariants.entries(city)
     by_type: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
-        by_type.setdefault(entry["unmapped"]["type"], []).append(entry["unmapped"])
+        by_type.setdefault(entry["told"]["type"], []).append(entry["told"])
     _check_keys(entries)
     assert memory.decisions
     _check_logins(city, memory, by_type)
@@ -170,7 +169,7 @@ def _check_keys(entries: list[dict[str, Any]]) -> None:
 
 def _unrecorded(city: City, acted_on: set[str]) -> set[str]:
     """Accesses without their record."""
-    recorded = Counter(entry["unmapped"]["decision"] for entry in _of(city, "gateway.decision"))
+    recorded = Counter(entry["told"]["decision"] for entry in _of(city, "gateway.decision"))
     assert max(recorded.values()) == 1
     return acted_on - set(recorded)
 
@@ -233,8 +232,8 @@ def _issuances(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _issued(city: City) -> set[str]:
     """Serials whose outcome is on the record."""
-    return {entry["unmapped"]["object"] for entry in _of(city, "ca.certificate.issued")}
+    return {entry["told"]["object"] for entry in _of(city, "ca.certificate.issued")}
 
 
 def _of(city: City, kind: str) -> list[dict[str, Any]]:
-    return [entry for entry in invariants.entries(city) if entry["unmapped"]["type"] == kind]
+    return [entry for entry in invariants.entries(city) if entry["told"]["type"] == kind]

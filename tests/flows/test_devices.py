@@ -77,12 +77,10 @@ def test_a_device_is_known_by_its_certificate(city: City) -> None:
     assert answer.document["zone"] == "external"
     (entry,) = until(
         lambda: [
-            entry
-            for entry in invariants.entries(city)
-            if entry["unmapped"].get("decision") == answer.document["decision"]
+            entry for entry in invariants.entries(city) if entry["told"].get("decision") == answer.document["decision"]
         ]
     )
-    assert (entry["status"], entry["unmapped"]["subject"]) == ("success", answer.document["device"])
+    assert (entry["status_code"], entry["told"]["subject"]) == ("success", answer.document["device"])
 
 
 def test_nobody_is_no_device(city: City) -> None:

@@ -106,9 +106,9 @@ def test_a_clerk_has_a_document_sealed_in_the_office_and_the_record_names_who_by
     (intended,) = until(lambda: _by_portal(city, "signature.intended"))
     (made,) = until(lambda: _by_portal(city, "signature.made"))
     (decided,) = [
-        entry["unmapped"]
+        entry["told"]
         for entry in invariants.entries(city)
-        if entry["unmapped"]["type"] == "gateway.decision" and entry["unmapped"]["decision"] == intended["decision"]
+        if entry["told"]["type"] == "gateway.decision" and entry["told"]["decision"] == intended["decision"]
     ]
     person = subject_of(city, "li.na")
     assert person == intended["subject"] == made["subject"] == decided["subject"]
@@ -117,7 +117,7 @@ def test_a_clerk_has_a_document_sealed_in_the_office_and_the_record_names_who_by
 
 
 def _by_portal(city: City, kind: str) -> list[dict[str, Any]]:
-    told = [entry["unmapped"] for entry in invariants.entries(city)]
+    told = [entry["told"] for entry in invariants.entries(city)]
     return [one for one in told if one["type"] == kind and one["attributes"]["caller"] == "portal:documents"]
 
 

@@ -44,8 +44,8 @@ def _release(city: City, remark: str) -> subprocess.Popen[bytes]:
 def _outcomes(city: City) -> dict[str, list[str]]:
     found = defaultdict(list)
     for entry in invariants.entries(city):
-        if entry["unmapped"]["type"] == "policy.released":
-            found[entry["unmapped"]["object"]].append(entry["status"])
+        if entry["told"]["type"] == "policy.released":
+            found[entry["told"]["object"]].append(entry["status_code"])
     return found
 
 
@@ -115,7 +115,7 @@ def _decided_by(city: City) -> str:
         return ""
 
     def found() -> list[str]:
-        return [e["unmapped"]["policy"] for e in invariants.entries(city) if e["unmapped"].get("decision") == number]
+        return [e["told"]["policy"] for e in invariants.entries(city) if e["told"].get("decision") == number]
 
     return str(until(found, seconds=5)[0])
 

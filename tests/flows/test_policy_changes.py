@@ -50,9 +50,5 @@ def test_the_record_tells_who_would_lose_access(city: City, stricter: Path) -> N
     assert hits["portal-for-everybody-known"] > 0
     assert hits["seal-by-client"] == 0
     # Who looks leaves a trace too.
-    read = [
-        entry["unmapped"]["attributes"]
-        for entry in invariants.entries(city)
-        if entry["unmapped"]["type"] == "audit.read"
-    ]
+    read = [entry["told"]["attributes"] for entry in invariants.entries(city) if entry["told"]["type"] == "audit.read"]
     assert [each for each in read if each.get("filter_type") == "gateway.decision" and each.get("reader") == "app"]

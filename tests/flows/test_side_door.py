@@ -64,9 +64,9 @@ def _serial(city: City, card: str) -> str:
 def _decisions(city: City) -> list[dict[str, Any]]:
     """What the record says about this door: outcome and attributes of each decision."""
     return [
-        {"outcome": entry["status"], **entry["unmapped"]["attributes"]}
+        {"outcome": entry["status_code"], **entry["told"]["attributes"]}
         for entry in invariants.entries(city)
-        if entry["unmapped"]["type"] == "gateway.decision" and "side_door" in entry["unmapped"]["attributes"]
+        if entry["told"]["type"] == "gateway.decision" and "side_door" in entry["told"]["attributes"]
     ]
 
 

@@ -43,7 +43,7 @@ def look(city: City) -> Before:
     until(lambda: _delivered(city), seconds=60)
     rows = until(lambda: _settled(city), seconds=60)
     last = invariants.mark(city)
-    until(lambda: any(entry["unmapped"].get("decision") == last for entry in invariants.entries(city)))
+    until(lambda: any(entry["told"].get("decision") == last for entry in invariants.entries(city)))
     return Before(_processes(city), _logs(city), rows, invariants.checkpoint(city)[0])
 
 
@@ -75,7 +75,7 @@ def _delivered(city: City) -> bool:
     """Whether every intent of the authority has its outcome on the record, whichever it was."""
     intended: Counter[str] = Counter()
     for entry in invariants.entries(city):
-        kind, serial = invariants._type(entry), entry["unmapped"].get("object", "")
+        kind, serial = invariants._type(entry), entry["told"].get("object", "")
         if kind == "ca.certificate.intended":
             intended[serial] += 1
         elif kind in {"ca.certificate.issued", "ca.certificate.released", "ca.certificate.abandoned"}:

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -75,7 +76,11 @@ def store(database: Database) -> Store:
 
 def _event(kind: str) -> Event:
     key = secrets.token_hex(16)
-    return Event(key=key, type=kind, outcome=Outcome.SUCCESS, at=ManualClock().now(), source="sso", subject=LI)
+    grant: dict[str, Any] = {}
+    if kind != "sso.session.ended":
+        grant = {"object": "grant", "attributes": {"client": "tax"}}
+    at = ManualClock().now()
+    return Event(key=key, type=kind, outcome=Outcome.SUCCESS, at=at, source="sso", subject=LI, **grant)
 
 
 def _ended(_session: Session) -> Event:

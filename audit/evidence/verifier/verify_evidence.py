@@ -402,7 +402,7 @@ def check_entry(box: Container, index: int, checkpoint: Checkpoint, note: str) -
         raise Wrong("its proof leads to another checkpoint", "其证明指向另一个检查点")
     check_inclusion(hashlib.sha256(b"\0" + raw).digest(), index, checkpoint, [unbase64(line) for line in lines[2:]])
     entry = loads(raw)
-    if not isinstance(entry, dict) or not isinstance(entry.get("unmapped"), dict):
+    if not isinstance(entry, dict) or not isinstance(entry.get("metadata"), dict):
         raise Wrong("it is not an entry of this kind of log", "不是此类日志的记录")
     return entry
 
@@ -417,12 +417,11 @@ def derived(secret: bytes, what: str) -> bytes:
 
 def check_opening(opening: Any, index: int, entry: dict[str, Any]) -> dict[str, str]:
     """What the entry's personal part says, if this opening is the entry's own."""
-    header = entry["unmapped"]
-    sealed = unbase64(str(header.get("ciphertext", "")))
     try:
+        sealed = unbase64(str(entry["unmapped"]["ciphertext"]))
         secret = bytes.fromhex(opening["secret"])
         claimed, number = opening["facts"], opening["index"]
-        names = entry["metadata"]["uid"], header["type"], header["source"], header.get("subject", "")
+        bound = [str(entry["metadata"][name]) for name in ("uid", "event_code", "log_provider")]
     except (KeyError, TypeError, ValueError) as error:
         raise Wrong("it is malformed", "格式有误") from error
     salt, commitment, ciphertext = sealed[9:21], sealed[21:53], sealed[53:]
@@ -430,13 +429,26 @@ def check_opening(opening: Any, index: int, entry: dict[str, Any]) -> dict[str, 
         raise Wrong("it does not belong to this entry", "不属于该记录")
     if not hmac.compare_digest(derived(secret, "commitment"), commitment):
         raise Wrong("its secret is not the one the entry commits to", "密值与记录中的承诺不符")
-    try:
-        facts = loads(AESGCM(derived(secret, "key")).decrypt(salt, ciphertext, "\n".join(names).encode()))
-    except (InvalidTag, ValueError) as error:
-        raise Wrong("its secret does not open the entry", "密值不能打开该记录") from error
-    if facts != claimed:
-        raise Wrong("the entry says something else", "记录内容与其不同")
-    return dict(facts)
+    # It is bound to whom the entry is about: one of those whom the entry names, and only that one opens it.
+    for subject in sorted(set(identifiers(entry))):
+        try:
+            text = AESGCM(derived(secret, "key")).decrypt(salt, ciphertext, "\n".join([*bound, subject]).encode())
+            facts = loads(text)
+        except (InvalidTag, ValueError):
+            continue
+        if facts != claimed:
+            raise Wrong("the entry says something else", "记录内容与其不同")
+        return dict(facts)
+    raise Wrong("its secret does not open the entry", "密值不能打开该记录")
+
+
+def identifiers(said: Any) -> Iterator[str]:
+    """Everybody and everything that a document names by identifier."""
+    for name, value in said.items() if isinstance(said, dict) else enumerate(said if isinstance(said, list) else ()):
+        if name in ("uid", "subject") and isinstance(value, str):
+            yield value
+        else:
+            yield from identifiers(value)
 
 
 # ---- 6. Time ----
@@ -685,7 +697,7 @@ def _entries(box: Container, checkpoint: Checkpoint, note: str, verdict: Verdict
                 times[index] = datetime.fromtimestamp(int(entry["time"]) / 1000, UTC)
             except (KeyError, ValueError, TypeError, OverflowError, OSError) as error:
                 raise Wrong("it has no time", "没有时间") from error
-            kind, status = plain(entry["unmapped"].get("type")), plain(entry.get("status"))
+            kind, status = plain(entry["metadata"].get("event_code")), plain(entry.get("status_code"))
             said = f"{times[index]:%Y-%m-%d %H:%M:%S} UTC, {kind}, {status}"
             verdict.add(PROVED, f"entry {index} says: {said}", f"第 {index} 条记录内容：{said}")
             if index in openings:
