@@ -27,7 +27,7 @@ _SOMEBODIES = ("subject", "actor", "session")
 _IDENTIFIER_LENGTH = 256
 # Names of what only the sealed part may hold, whatever a type declares.
 PERSONAL = words(
-    "account actor_name address birthday city dn email id_number identity_number ip"
+    "actor_name address birthday city dn email id_number identity_number ip"
     " login_name name name_en name_zh object_name passport path person phone phone_number postcode street"
     " surname telephone text user user_name username"
 )

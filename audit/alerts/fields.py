@@ -57,7 +57,25 @@ COLUMNS = (*HEADER, *WORDS, *NUMBERS, *WORKED_OUT)
 SEALED = frozenset({"name", "name_zh", "username", "mail", "address", "path", "person", "text"})
 
 MAPPING: Mapping[str, str] = (
-    {"status": "outcome", "user.uid": "subject", "actor.user.uid": "actor", "resource.uid": "object"}
+    {
+        "metadata.event_code": "type",
+        "metadata.log_provider": "source",
+        "metadata.correlation_uid": "decision",
+        "http_request.uid": "decision",
+        "http_request.http_method": "method",
+        "status_code": "outcome",
+        "user.uid": "subject",
+        "actor.user.uid": "actor",
+        "actor.app_uid": "actor",
+        "session.uid": "session",
+        "actor.session.uid": "session",
+        "src_endpoint.zone": "zone",
+        "policy.version": "policy",
+        "entity.uid": "object",
+        "service.uid": "object",
+        "dst_endpoint.svc_name": "object",
+        "resources.uid": "object",
+    }
     | {f"unmapped.{name}": name for name in HEADER}
     | {f"unmapped.attributes.{name}": name for name in (*WORDS, *NUMBERS)}
 )

@@ -13,7 +13,7 @@ KINDS = {
         N_("Policies released"),
         Verb.GRANT,
         sources=words("app"),
-        attributes=words("files sequence"),
+        attributes=words("content files sequence"),
         needs=words("actor object"),
         entity="policies",
     ),
@@ -61,6 +61,7 @@ KINDS = {
         Verb.INTENT,
         sources=words("signatures"),
         attributes=words("assurance caller certificate policies"),
+        sealed=words("name object_name"),
         needs=words("object"),
     ),
     "signature.made": Kind(
@@ -71,6 +72,7 @@ KINDS = {
         Verb.OUTCOME,
         sources=words("signatures"),
         attributes=words("assurance caller certificate policies reason"),
+        sealed=words("name object_name"),
         needs=words("object"),
     ),
     "signature.refused": Kind(

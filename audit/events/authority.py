@@ -71,7 +71,7 @@ KINDS = {
         N_("Certificate refused"),
         Verb.OUTCOME,
         sources=words("ca"),
-        attributes=words("caller code machine profile"),
+        attributes=words("caller code machine profile reasons"),
         entity="certificate",
     ),
     "ca.certificate.revoked": Kind(

@@ -6,7 +6,7 @@ from core.errors import N_
 from .kinds import Kind, Retention, Verb, words
 
 # What an officer or a role asked the index for, and what was shown; what of it is personal is sealed.
-_ASKED = words("filter_* newest oldest shown")
+_ASKED = words("filter_* newest oldest opened shown warrants")
 _WARRANT = words("entry granted kind reason scope until")
 
 KINDS = {
@@ -17,7 +17,7 @@ KINDS = {
         N_("Officer searched the record"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=_ASKED | words("hits persons reader view"),
+        attributes=_ASKED | words("hits persons reader span state view"),
         sealed=words("person words"),
     ),
     "audit.opened": Kind(
@@ -27,7 +27,7 @@ KINDS = {
         N_("Officer opened an entry"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=words("part reader reason warrant"),
+        attributes=words("alert opened part reader reason warrant warrants"),
         needs=words("object"),
     ),
     "audit.read": Kind(
@@ -213,6 +213,28 @@ KINDS = {
         N_("Officer read cases"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=words("entries hits steps view"),
+        attributes=words("entries hits opened steps view warrants"),
+    ),
+    "audit.alert.acknowledged": Kind(
+        2004,
+        2,
+        Retention.TRUST,
+        N_("Officer took on an alert"),
+        Verb.ACCESS,
+        sources=words("audit"),
+        attributes=words("level rule"),
+        sealed=words("reason"),
+        needs=words("object"),
+    ),
+    "audit.alert.closed": Kind(
+        2004,
+        3,
+        Retention.TRUST,
+        N_("Officer closed an alert"),
+        Verb.ACCESS,
+        sources=words("audit"),
+        attributes=words("level rule"),
+        sealed=words("reason"),
+        needs=words("object"),
     ),
 }

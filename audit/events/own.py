@@ -35,6 +35,15 @@ KINDS = {
         sources=words("audit"),
         attributes=words("size"),
     ),
+    "log.stopped": Kind(
+        6002,
+        4,
+        Retention.TRUST,
+        N_("Log process stopped as told"),
+        Verb.NOTICE,
+        sources=words("audit"),
+        attributes=words("size"),
+    ),
     "log.witnesses.lost": Kind(
         6002,
         99,
@@ -280,6 +289,7 @@ KINDS = {
         N_("Retention is about to drop what has run out"),
         Verb.INTENT,
         sources=words("audit"),
+        attributes=words("count pieces"),
     ),
     "audit.retention.done": Kind(
         6002,
@@ -288,6 +298,7 @@ KINDS = {
         N_("Retention dropped what had run out"),
         Verb.OUTCOME,
         sources=words("audit"),
+        attributes=words("count pieces"),
     ),
     "audit.retention.refused": Kind(
         6002,
@@ -296,6 +307,7 @@ KINDS = {
         N_("Retention refused to drop and asks an officer"),
         Verb.OUTCOME,
         sources=words("audit"),
+        attributes=words("count reason"),
     ),
     "audit.retention.confirmed": Kind(
         6003,
@@ -304,6 +316,7 @@ KINDS = {
         N_("Officer let retention drop"),
         Verb.GRANT,
         sources=words("audit"),
+        attributes=words("pieces refused"),
         needs=words("actor"),
     ),
     "audit.retention.changed": Kind(
@@ -313,6 +326,27 @@ KINDS = {
         N_("Retention changed"),
         Verb.GRANT,
         sources=words("audit"),
+        attributes=words("after before class warrant"),
         needs=words("actor"),
+    ),
+    "audit.alert.raised": Kind(
+        2004,
+        1,
+        Retention.TRUST,
+        N_("Alert raised"),
+        Verb.NOTICE,
+        sources=words("audit"),
+        attributes=words("count digest first group last level rule version"),
+        needs=words("object"),
+        severity=Severity.MEDIUM,
+    ),
+    "audit.rules.changed": Kind(
+        6002,
+        99,
+        Retention.TRUST,
+        N_("Other alert rules are in force"),
+        Verb.NOTICE,
+        sources=words("audit"),
+        attributes=words("count digest off refused what"),
     ),
 }

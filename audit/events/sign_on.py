@@ -13,7 +13,7 @@ KINDS = {
         N_("Login"),
         Verb.ACCESS,
         sources=words("sso"),
-        attributes=words("acr amr certificate method network reason reasons"),
+        attributes=words("account acr amr certificate method network reason reasons"),
         sealed=words("address name name_zh object_name username"),
     ),
     "sso.login.attempted": Kind(
@@ -23,7 +23,7 @@ KINDS = {
         N_("Somebody tries to log in"),
         Verb.ACCESS,
         sources=words("sso"),
-        attributes=words("method network"),
+        attributes=words("account method network"),
     ),
     "sso.factor.intended": Kind(
         3001,

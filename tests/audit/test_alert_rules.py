@@ -66,7 +66,9 @@ def test_a_rule_becomes_a_condition() -> None:
 
 
 def test_ocsf_names_stand_for_the_same_fields() -> None:
-    text = PLAIN.replace("{outcome: denied}", "{status: denied, actor.user.uid: x, unmapped.attributes.reason: role}")
+    text = PLAIN.replace(
+        "{outcome: denied}", "{status_code: denied, actor.user.uid: x, unmapped.attributes.reason: role}"
+    )
     [rule] = convert(text.encode(), file="x.yml", shipped=False)
     assert rule.predicates[0].condition == ("(source='gateway' AND (outcome='denied' AND actor='x' AND reason='role'))")
 

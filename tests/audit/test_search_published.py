@@ -203,7 +203,7 @@ def _keys(folder: Path, subject: str) -> list[bytes]:
 
 def test_reindexing_from_the_terminal_gives_the_same_index(site: Site) -> None:
     site.add_many(19, subject=LI, sealed=LI_NAMED)
-    site.add(subject=LI, sealed=LI_NAMED, attributes={"code": "role", "level": 2, "cached": True})
+    site.add(subject=LI, sealed=LI_NAMED, attributes={"reason": "role", "assurance": 2, "enabled": True})
     site.reading.indexer.catch_up()
     old = site.reading.index.everything()
     # Also after the file itself was thrown away.

@@ -139,8 +139,8 @@ class TestPages:
 
     def test_what_stands_in_an_entry_is_text_and_never_markup(self, fake: ConsoleFake) -> None:
         evil = '"><script>alert(1)</script>'
-        index = fake.add(subject=LI, object=evil, zone=evil, session=evil, attributes={"code": evil, "path": evil},
-                         sealed={"name": evil})  # fmt: skip
+        index = fake.add(subject=LI, object=evil, zone=evil, organisation=evil,
+                         attributes={"reason": evil, "policies": evil}, sealed={"name": evil})  # fmt: skip
         for path in (f"/entries/{index}", "/search", f"/search?person={evil}", "/"):
             assert "<script>alert" not in fake.get(path).text
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.alerts import Alert, AlertStore, Engine, Flattener, Places, RuleSet, load
+from audit.events import KINDS
 from audit.models import Event, Outcome
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_log import MemoryLog
@@ -76,6 +77,7 @@ class Alerting:
             .replace("policy", "app")
             .replace("log", "audit")
             .replace("signature", "signatures"),
+            **{name: "x" for name in KINDS[kind].needs if name not in fields},
         }
         return self.log.record(Event(**given | fields)).index
 

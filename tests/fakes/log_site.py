@@ -32,20 +32,27 @@ from core.clock import Clock, SystemClock
 CALLERS = ("sso", "ca", "gateway", "nginx", "app", "audit")
 
 
+_SAID: dict[str, dict[str, Any]] = {
+    "ca": {"type": "ca.certificate.issued", "object": "1f2e3d4c"},
+    "audit": {"type": "log.started", "sealed": {}},
+    "app": {"type": "policy.released", "actor": "role:app", "object": "7", "sealed": {}},
+}
+
+
 def event(clock: Clock | None = None, **fields: Any) -> Event:
-    """A login, a certificate if the authority says it, or whatever ``fields`` make of it."""
-    by_authority = fields.get("source") == "ca"
+    """What a source would say, a login if none is named, or whatever ``fields`` make of it."""
+    said = {} if "type" in fields else _SAID.get(fields.get("source", ""), {})
     at = clock.now() if clock else datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
     return Event(
         **{
             "key": new_key(),
-            "type": "ca.certificate.issued" if by_authority else "sso.login",
+            "type": "sso.login",
             "outcome": Outcome.SUCCESS,
             "at": at,
             "source": "sso",
             "subject": "3b0e",
-            "object": "1f2e3d4c" if by_authority else "",
             "sealed": {"name": "李雷"},
+            **said,
             **fields,
         }
     )
