@@ -20,7 +20,7 @@ LEVEL_TONES = {
     Level.CRITICAL: "bad",
 }
 STATES = {
-    State.OPEN: N_("open"),
+    State.OPEN: N_("unattended"),
     State.ACKNOWLEDGED: N_("taken on"),
     State.CLOSED: N_("closed"),
 }
