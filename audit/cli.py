@@ -19,9 +19,11 @@ from core.errors import TallygateError, Unavailable
 from .alerts import AlertStore, Engine, Flattener, Places, load
 from .errors import LogDamaged, ProofRefused
 from .exports import ExportBroken, verify_chain
+from .lineage import LOGS, Past, known_logs
 from .merkle import CosignerKey, VerifierKey
 from .mirror import LogForked, LogShrunk, Mirror, Source
 from .published import Reading
+from .reader import LogReader
 from .verify import Report, verify_folder, verify_logs, verify_url
 
 _PAGE = 200
@@ -92,7 +94,10 @@ def reindex(folder: Path, key: str | None) -> None:
     """
     log_key = _key(key or str(folder.resolve().parent / "public" / "log.vkey"))
     become_owner(folder)
-    click.echo(f"{Reading.open(folder, log_key=log_key).indexer.rebuild()} entries indexed")
+    opened = Reading.open(folder, log_key=log_key, past=_closed(folder, log_key))
+    if first := opened.log.first():
+        click.echo(f"entries before place {first} are pruned by policy, and in no index")
+    click.echo(f"{opened.indexer.rebuild()} entries indexed")
 
 
 @audit.command(name="verify-export")
@@ -300,6 +305,16 @@ def become_owner(folder: Path) -> None:
         os.setgroups([])
         os.setresgid(found.st_gid, found.st_gid, found.st_gid)
         os.setresuid(found.st_uid, found.st_uid, found.st_uid)
+
+
+def _closed(folder: Path, log_key: str) -> Past:
+    """The closed logs in the audit role's folder, as far as the log of this key vouches for them."""
+    path = folder.resolve().parent / "public" / LOGS
+    if not path.is_file():
+        return Past()
+    known = known_logs(path.read_bytes(), VerifierKey.parse(log_key))
+    names = [(key, key.name.rpartition("/")[2]) for key in known[:-1]]
+    return Past([LogReader(folder / "logs" / name, str(key)) for key, name in names])
 
 
 def _key(text: str) -> str:

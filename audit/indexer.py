@@ -3,14 +3,15 @@
 
 Several processes may run an indexer over one index: whoever comes second finds the position moved and reads on from
 there. A crash loses nothing but the batch being read. A rebuilding makes a new index beside the old one, which
-answers until the new one holds as much as the log.
+answers until the new one holds as much as the log. Entries that a policy of retention had pruned are in no index that
+is built afterwards; an index that is behind them is built anew.
 """
 
 from collections.abc import Callable, Mapping
 
 from core.log import logger
 
-from .errors import LogDamaged, RecordUnavailable
+from .errors import IndexInUse, LogDamaged, Pruned, RecordUnavailable
 from .models import Entry
 from .search import Indexed, LogView, NameTokens, row_of
 from .store import IndexStore
@@ -40,7 +41,12 @@ class Indexer:
         done = 0
         while position < size and (batches is None or done < batches) and not stopped():
             bulk = batches is None and size - position >= _BULK
-            self._step(position, _BULK if bulk else min(BATCH, size - position))
+            try:
+                self._step(position, _BULK if bulk else min(BATCH, size - position))
+            except Pruned:
+                # Whoever waits for an answer does not wait for a whole index; the watch builds it.
+                if batches is not None or not self._behind(position):
+                    break
             position = self._store.position()
             done += 1
         return max(0, size - position)
@@ -48,17 +54,31 @@ class Indexer:
     def rebuild(self, *, begin: int = 0, told: Callable[[int, int], None] = lambda _position, _size: None) -> int:
         """Read the log again from ``begin`` into a new index, which then takes the place of the old one.
 
-        How many entries were read; ``told`` hears now and then how far it got. Killed midway, the old index stays.
+        What is pruned is passed over. How many entries were read; ``told`` hears now and then how far it got. Killed
+        midway, the old index stays.
 
         Raises:
             IndexInUse: somebody else is rebuilding it.
         """
+        begin = max(begin, self._log.first())
         with self._store.rebuilding(begin) as new:
             indexer = Indexer(log=self._log, store=new, names=self._names)
             while indexer.catch_up(batches=0):
                 indexer._step(new.position(), min(_BULK, self._log.size() - new.position()))
                 told(new.position(), self._log.size())
             return new.position() - begin
+
+    def _behind(self, position: int) -> bool:
+        """Whether a new index was built because this one ends before the first entry that is kept."""
+        first = self._log.first()
+        if first <= position:
+            raise LogDamaged(index=position, why="it is said to be pruned and lies where all is kept")
+        _log.warning("index_behind_pruned", position=position, first=first)
+        try:
+            self.rebuild()
+        except IndexInUse:
+            return False
+        return True
 
     def _step(self, start: int, limit: int) -> None:
         with self._store.adding():

@@ -73,12 +73,14 @@ class Past:
         """The reader of the closed log with this origin."""
         return next((log.reader for log in self._logs if log.reader.origin == origin), None)
 
-    def first(self) -> int | None:
-        """The first place that is still kept; None if all closed logs were pruned."""
-        for log in self._logs:
-            if (kept := log.reader.first()) < log.size:
-                return log.base + kept
-        return None
+    def first(self, present: LogReader) -> int:
+        """The first place from which on everything is kept, here and in the present log.
+
+        The end of a closed log stays when all before it is pruned, so there may be a few entries below this place.
+        """
+        if kept := present.first():
+            return self.size + kept
+        return next((log.base + kept for log in reversed(self._logs) if (kept := log.reader.first())), 0)
 
     def read(self, place: int, limit: int) -> list[bytes]:
         """Entries' bytes from a place on, none beyond the log in which it lies."""

@@ -39,6 +39,10 @@ class PublishedLog:
         """How many places the newest published checkpoint and all before it cover."""
         return self._past.size + self._reader.size()
 
+    def first(self) -> int:
+        """The first place from which on everything is kept."""
+        return self._past.first(self._reader)
+
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         """Entries from a place on, in order, none beyond the checkpoint; at the end of a closed log it ends."""
         reader, index = self._at(start)

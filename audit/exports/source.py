@@ -22,9 +22,8 @@ class PublishedSource:
         return self._past.size + self._reader.size()
 
     def first(self) -> int:
-        """The first place that is still kept."""
-        kept = self._past.first()
-        return self._past.size + self._reader.first() if kept is None else kept
+        """The first place from which on everything is kept."""
+        return self._past.first(self._reader)
 
     def address(self, place: int) -> tuple[str, int]:
         """The origin of the log in which an entry stands, and its index there."""

@@ -15,8 +15,16 @@ class LogView(Protocol):
         """How many entries the newest published checkpoint, and the logs closed before it, cover."""
         ...
 
+    def first(self) -> int:
+        """The first entry from which on everything is kept; 0 unless a policy of retention had entries pruned."""
+        ...
+
     def read(self, start: int, limit: int) -> Sequence[Entry]:
-        """Entries from ``start`` on, in order, none beyond the checkpoint; fewer than ``limit`` is not the end."""
+        """Entries from ``start`` on, in order, none beyond the checkpoint; fewer than ``limit`` is not the end.
+
+        Raises:
+            Pruned: they are no longer kept.
+        """
         ...
 
     def unseal(self, entry: Entry) -> Mapping[str, str] | None:

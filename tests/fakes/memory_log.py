@@ -58,6 +58,9 @@ class MemoryLog:
     def size(self) -> int:
         return len(self.events)
 
+    def first(self) -> int:
+        return 0
+
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         return [
             Entry(index=i, event=dataclasses.replace(event, sealed={}), ciphertext="x" if event.sealed else "")

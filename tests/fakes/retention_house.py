@@ -10,7 +10,9 @@ from typing import Any
 from audit.blobs import DiskBlobs
 from audit.config import RetentionSettings
 from audit.events import Retention
+from audit.merkle import LogKey
 from audit.retention import Bundles, Kept, Retaining, RetentionStore
+from audit.rotation import Place, Rotation
 from audit.seals import Partition
 from tests.fakes.clock import ManualClock
 from tests.fakes.log_site import LogSite, event
@@ -30,6 +32,7 @@ class RetentionHouse:
         self.recorder = ListRecorder()
         self.holds: set[str] = set()
         self.parts: list[Kept] = []
+        self.old = self.site.key
         self.time: datetime | None = None
         self.size = 1000
         self.bundles = Bundles(DiskBlobs(self.site.folder), self.site.reader(), self.site.key)
@@ -86,6 +89,18 @@ class RetentionHouse:
         for _ in range(days):
             self.clock.advance(_DAY)
             self.retaining.round()
+
+    def rotate(self) -> None:
+        """The log is closed in favour of a successor."""
+        self.old, new = self.site.key, LogKey("city.example/log-2", seed=b"\x17" * 32, mldsa_seed=b"\x18" * 32)
+        Rotation(
+            old=Place(folder=self.folder / "log", key=self.old),
+            new=Place(folder=self.folder / "log.next", key=new),
+            archive=self.folder / "logs" / "log",
+            seals=self.site.seals,
+            clock=self.clock,
+        ).run(None)
+        self.site.key, self.site.vkey = new, str(new.vkey)
 
     def close(self) -> None:
         self.store.close()
