@@ -253,6 +253,8 @@ def _round(copy: Mirror, *, lazy: bool) -> bool:
     if done.new or not lazy:
         root = base64.b64encode(done.root).decode()
         click.echo(f"{done.size} entries, {done.new} of them new, root {root}: all as signed, and kept")
+        if done.first:
+            click.echo(f"entries before {done.first} are pruned there by policy, signed; what is here of them stays")
     if done.successor:
         click.echo(f"this log is closed; {done.successor} continues it, and needs a folder and a key of its own")
     return bool(done.successor)

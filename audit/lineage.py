@@ -168,15 +168,19 @@ def known_logs(raw: bytes, key: VerifierKey) -> list[VerifierKey]:
 Fetch = Callable[[str], bytes | None]
 
 
-def demand_link(old: Fetch, old_final: Checkpoint, new: Fetch, new_final: Checkpoint, key: VerifierKey) -> None:
+def demand_link(
+    old: Fetch, old_final: Checkpoint, new: Fetch, new_final: Checkpoint, key: VerifierKey, *, begun: bool = True
+) -> None:
     """See that one log ends where the next one says, and names it. Both were verified before.
+
+    Without ``begun`` the new one's entry 0 is pruned, and only the old one is asked.
 
     Raises:
         LogDamaged: they do not follow each other.
     """
     if not is_closed_by(_entry(old, old_final.size - 1, old_final.size), key):
         raise LogDamaged(index=old_final.size - 1, why=f"it does not close the log in favour of {key.name}")
-    if not continues(_entry(new, 0, new_final.size), old_final):
+    if begun and not continues(_entry(new, 0, new_final.size), old_final):
         raise LogDamaged(index=0, why=f"it does not continue {old_final.origin} at its end")
 
 

@@ -102,6 +102,10 @@ class PublishedLog:
         """The newest published checkpoint, a signed note."""
         return self._named(log).note().encode()
 
+    def pruned(self, log: str = "") -> bytes | None:
+        """The note, signed by the log, of its first entry that is kept; None if nothing was pruned."""
+        return self._named(log).pruned()
+
     def witnessed(self) -> bytes | None:
         """The largest checkpoint that enough witnesses cosigned."""
         note = self._reader.witnessed()

@@ -168,11 +168,20 @@ class LogReader:
         Raises:
             LogDamaged: what says so is not signed by the log.
         """
+        found = self._pruning()
+        return found[1].first if found else 0
+
+    def pruned(self) -> bytes | None:
+        """The signed note that says so; None while everything is kept. Raises as ``first``."""
+        found = self._pruning()
+        return found[0] if found else None
+
+    def _pruning(self) -> tuple[bytes, Pruning] | None:
         raw = self._blobs.get(PRUNED)
         if raw is None:
-            return 0
+            return None
         try:
-            return Pruning.read(raw, self._key).first
+            return raw, Pruning.read(raw, self._key)
         except ProofRefused as error:
             raise LogDamaged(index=0, why=f"the note of pruning: {error.parameters['why']}") from error
 

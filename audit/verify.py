@@ -36,7 +36,7 @@ class Report:
     bundles: int
     # Below this entry retention removed bundles, as the log's own signed note says; their hashes were checked.
     pruned: int = 0
-    # The entry in which that is recorded.
+    # The entry in which that is recorded; of a closed log, its place among the entries of all logs.
     recorded: int = 0
 
 
@@ -87,7 +87,7 @@ def verify_logs(
             report = verify(fetch, str(key), hashes_only=hashes_only)
             checkpoint = Checkpoint(report.origin, report.size, report.root)
             if last is not None and not hashes_only:
-                demand_link(*last, fetch, checkpoint, key)
+                demand_link(*last, fetch, checkpoint, key, begun=not report.pruned)
             last = fetch, checkpoint
             reports.append(report)
     return reports
@@ -278,7 +278,7 @@ def _pruning(fetch: Fetch, key: VerifierKey, checkpoint: Checkpoint) -> Pruning:
         found = Pruning.read(raw, key)
     except ProofRefused as error:
         raise LogDamaged(index=0, why=f"the note of pruning: {error.parameters['why']}") from error
-    if found.first > checkpoint.size or found.recorded >= checkpoint.size:
+    if found.first > checkpoint.size:
         raise LogDamaged(index=0, why="the note of pruning speaks of entries that are not there")
     return found
 

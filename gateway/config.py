@@ -118,6 +118,7 @@ def _open() -> dict[str, OpenHost]:
                 "/checkpoint",
                 "/tile/*",
                 "/logs.txt",
+                "/pruned",
                 "/logs/*",
                 "/mirror/*",
                 "/witnessed",

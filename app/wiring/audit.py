@@ -20,7 +20,6 @@ from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overvie
 from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey, VerifierKey
-from audit.merkle.pruning import PRUNED
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.reader import LogReader
@@ -231,7 +230,6 @@ def application(context: Context) -> Flask:
         retention_pages(
             console,
             retaining=kept,
-            pruned=lambda: tiles(context).get(PRUNED),
             consent=lambda reader, kind, days: consents.for_term(reader, kind.value, days),
             assurance=assurance,
         ),

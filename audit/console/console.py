@@ -213,6 +213,17 @@ class Console:
         """
         return self._log.checkpoint(log)
 
+    def pruned(self, log: str = "") -> bytes:
+        """The log's signed note of its minimum index: a public fact.
+
+        Raises:
+            NoSuchEntry: nothing is pruned, or there is no closed log of that name.
+        """
+        found = self._log.pruned(log)
+        if found is None:
+            raise NoSuchEntry
+        return found
+
     def witnessed(self) -> bytes:
         """The largest checkpoint that enough witnesses cosigned: a public fact.
 

@@ -125,15 +125,24 @@ class Edge:
         """The edge after these entries, and every file that the new size needs beyond those of the old one."""
         files: dict[str, bytes] = {}
         bundle = self._bundles(entries, files)
+        return self._risen([leaf_hash(entry) for entry in entries], bundle, files), files
+
+    def extend_pruned(self, leaves: Sequence[bytes]) -> tuple["Edge", dict[str, bytes]]:
+        """As ``extend`` for entries of which only the hashes are left, up to the end of a bundle: no bundle is made."""
+        if (self.size + len(leaves)) % WIDTH:
+            raise ValueError("entries are pruned by whole bundles")
+        files: dict[str, bytes] = {}
+        return self._risen(list(leaves), (), files), files
+
+    def _risen(self, rising: list[bytes], bundle: tuple[bytes, ...], files: dict[str, bytes]) -> "Edge":
         hashes: list[tuple[bytes, ...]] = []
-        rising = [leaf_hash(entry) for entry in entries]
-        level, size = 0, self.size
+        level, size, count = 0, self.size, len(rising)
         while rising or level < len(self.hashes):
             kept = self.hashes[level] if level < len(self.hashes) else ()
             rest, rising = _level(level, size // WIDTH ** (level + 1), kept, rising, files)
             hashes.append(rest)
             level += 1
-        return Edge(self.size + len(entries), tuple(hashes), bundle), files
+        return Edge(self.size + count, tuple(hashes), bundle)
 
     def _bundles(self, entries: Sequence[bytes], files: dict[str, bytes]) -> tuple[bytes, ...]:
         rest, index = [*self.bundle, *entries], self.size // WIDTH

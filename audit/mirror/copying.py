@@ -4,6 +4,9 @@
 A batch is kept only when the tree over it leads to the signed root by a consistency proof; tiles are computed here
 from the entries and never taken over. How far it got stands in ``private/progress``; killed anywhere, the next round
 goes on from there. The checkpoint is replaced last.
+
+Where the source has pruned entries by its policy, which a note that the log signed must say, the hashes are copied and
+the copy goes on from the first entry that is kept there. What the copy has of the rest, it keeps.
 """
 
 import fcntl
@@ -23,6 +26,7 @@ from ..blobs import BlobDiffers, Blobs, Disk, DiskBlobs
 from ..errors import BadEvent, LogDamaged, LogInUse, ProofRefused
 from ..lineage import CLOSED
 from ..merkle import Checkpoint, CosignerKey, Edge, Note, VerifierKey, verify_consistency
+from ..merkle.pruning import PRUNED, Pruning
 from ..merkle.tiles import WIDTH, is_partial, partials_folder
 from ..models_codec import decode_entry
 from ..reader import LogReader
@@ -43,6 +47,8 @@ class Copied:
     root: bytes
     # Entries that this round brought.
     new: int
+    # Below it the log has pruned entries by its policy; the copy need not have them.
+    first: int = 0
     # Origin of the log that continues this one; empty while it goes on.
     successor: str = ""
 
@@ -150,12 +156,16 @@ class Mirror:
         self, source: "_Round", kept: Checkpoint | None, shown: Checkpoint, stopped: Callable[[], bool]
     ) -> int | None:
         reader = LogReader(source, str(self._key))
-        edge = self._edge(kept)
+        edge, first = self._edge(kept), self._pruned(source, shown)
         while edge.size < shown.size:
             if stopped():
                 return None
             end = min(shown.size, (edge.size // BATCH + 1) * BATCH)
-            edge, files = edge.extend(self._entries(reader, edge.size, end, shown.size))
+            if edge.size < first:
+                end = min(end, first)
+                edge, files = edge.extend_pruned(self._leaves(reader, edge.size, end, shown.size))
+            else:
+                edge, files = edge.extend(self._entries(reader, edge.size, end, shown.size))
             self._demand_part(reader, edge, shown)
             try:
                 self._blobs.create(files)
@@ -168,6 +178,31 @@ class Mirror:
             if end < shown.size:
                 self._sweep()
         return edge.size
+
+    def _pruned(self, source: "_Round", shown: Checkpoint) -> int:
+        """From where on the source has entries; its signed note is kept, unless an older one is shown again.
+
+        Raises:
+            LogDamaged: the note is not the log's, or speaks of entries beyond the checkpoint.
+        """
+        raw = source.get(PRUNED)
+        if raw is None:
+            return 0
+        try:
+            said = Pruning.read(raw, self._key)
+        except ProofRefused as error:
+            raise LogDamaged(index=0, why=f"the note of pruning: {error.parameters['why']}") from error
+        if said.first > shown.size:
+            raise LogDamaged(index=shown.size, why="the note of pruning speaks of entries that are not there")
+        if said.first > self._reader().first():
+            self._blobs.replace(PRUNED, raw)
+        return said.first
+
+    def _leaves(self, reader: LogReader, start: int, end: int, size: int) -> list[bytes]:
+        leaves: list[bytes] = []
+        for index in range(start // WIDTH, end // WIDTH):
+            leaves += reader.tile(0, index, size)[max(0, start - index * WIDTH) :]
+        return leaves
 
     def _entries(self, reader: LogReader, start: int, end: int, size: int) -> list[bytes]:
         entries: list[bytes] = []
@@ -224,7 +259,8 @@ class Mirror:
         self._litter = set()
 
     def _told(self, at: Checkpoint, *, new: int) -> Copied:
-        return Copied(size=at.size, root=at.root, new=new, successor=self._successor(at.size) if at.size else "")
+        successor = self._successor(at.size) if at.size else ""
+        return Copied(size=at.size, root=at.root, new=new, first=self._reader().first(), successor=successor)
 
     def _successor(self, size: int) -> str:
         try:

@@ -79,6 +79,10 @@ class LogView(Protocol):
         """The newest published checkpoint of the present log, or of a closed one by its name; a signed note."""
         ...
 
+    def pruned(self, log: str = "") -> bytes | None:
+        """The note, signed by the log, of its first entry that is kept; None if nothing was pruned."""
+        ...
+
     def witnessed(self) -> bytes | None:
         """The largest checkpoint that enough witnesses cosigned; None if there is none."""
         ...

@@ -51,6 +51,13 @@ def file(content: bytes, kind: str, name: str) -> Response:
     return response
 
 
+def note(content: bytes) -> Response:
+    """A signed note, which may be another one soon."""
+    response = Response(content, content_type="text/plain; charset=utf-8")
+    response.headers["Cache-Control"] = SECONDS
+    return response
+
+
 def octets(content: bytes, caching: str) -> Response:
     """Bytes that programs read."""
     response = Response(content, content_type="application/octet-stream")

@@ -12,7 +12,7 @@ from core.web import Guard
 
 from ..console import Console, Mirroring
 from ..search import TileAddress
-from .asked import FOREVER, SECONDS, octets
+from .asked import FOREVER, note, octets
 from .blueprint import Pages
 
 
@@ -23,9 +23,12 @@ def mirrored(console: Console, mirrors: Mirroring, *, secrets: PairSecrets) -> P
         @made.get("/mirror/checkpoint")
         @guard.public("the log's signed size and root; outsiders hold us to it", errors="problem")
         def mirror_checkpoint() -> Response:
-            response = Response(console.checkpoint(), content_type="text/plain; charset=utf-8")
-            response.headers["Cache-Control"] = SECONDS
-            return response
+            return note(console.checkpoint())
+
+        @made.get("/mirror/pruned")
+        @guard.public("below which entry nothing is kept, signed; mirrors need it", errors="problem")
+        def mirror_pruned() -> Response:
+            return note(console.pruned())
 
         @made.get("/mirror/tile/<level>/<path:rest>")
         @guard.public("hash tiles hold only hashes; proofs are made of them", errors="problem")

@@ -11,7 +11,7 @@ from core.web import Guard
 from ..console import Console
 from ..openapi import description
 from ..search import TileAddress
-from .asked import FOREVER, SECONDS, octets
+from .asked import FOREVER, SECONDS, note, octets
 from .blueprint import Pages
 
 
@@ -37,6 +37,16 @@ def public(console: Console, *, known: Callable[[], bytes] = bytes) -> Pages:
         @guard.public("a closed log's last checkpoint; outsiders hold us to it", errors="problem")
         def closed_checkpoint(log: str) -> Response:
             return Response(console.checkpoint(log), content_type="text/plain; charset=utf-8")
+
+        @made.get("/pruned")
+        @guard.public("below which entry nothing is kept, signed; mirrors and verifiers need it", errors="problem")
+        def pruned() -> Response:
+            return note(console.pruned())
+
+        @made.get("/logs/<log>/pruned")
+        @guard.public("below which entry of a closed log nothing is kept, signed", errors="problem")
+        def closed_pruned(log: str) -> Response:
+            return note(console.pruned(log))
 
         @made.get("/logs/<log>/tile/<level>/<path:rest>")
         @guard.public("a closed log's hash tiles hold only hashes", errors="problem")

@@ -3,19 +3,18 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, redirect, render_template
+from flask import Blueprint, redirect, render_template
 from werkzeug.wrappers import Response as Answer
 
 from core.web import Guard, form_text
 from core.web.inputs import Malformed
 
 from ..console import Console
-from ..errors import NoSuchEntry
 from ..events import Retention
 from ..models import Reader
 from ..retention import Retaining
 from ..retention.words import CLASSES, DROPS, STATES, WAITS
-from .asked import SECONDS, officer, parameters
+from .asked import officer, parameters
 from .blueprint import ROLE, Pages
 
 _DIGITS = 5
@@ -27,11 +26,10 @@ def retention_pages(
     console: Console,
     *,
     retaining: Retaining,
-    pruned: Callable[[], bytes | None],
     consent: Consent,
     assurance: int = 1,
 ) -> Pages:
-    """The officers' page of retention; ``pruned`` is the log's signed note of its minimum index."""
+    """The officers' page of retention."""
 
     def pages(made: Blueprint, guard: Guard) -> None:
         @made.get("/retention")
@@ -60,15 +58,5 @@ def retention_pages(
             retaining.demand_term(retention, days)
             retaining.change(who, retention, days, warrant=consent(who, retention, days))
             return redirect("/retention", code=303)
-
-        @made.get("/pruned")
-        @guard.public("below which entry nothing is kept, signed; mirrors and verifiers need it", errors="problem")
-        def pruned_note() -> Response:
-            found = pruned()
-            if found is None:
-                raise NoSuchEntry
-            response = Response(found, content_type="text/plain; charset=utf-8")
-            response.headers["Cache-Control"] = SECONDS
-            return response
 
     return pages

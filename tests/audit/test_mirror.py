@@ -12,11 +12,15 @@ from click.testing import CliRunner
 from audit import LogDamaged, LogInUse
 from audit.blobs import Disk, DiskBlobs
 from audit.cli import audit
+from audit.errors import Pruned
 from audit.lineage import closed
 from audit.merkle import Checkpoint, CosignerKey, LogKey, Note, leaf_hash
+from audit.merkle.pruning import PRUNED, Pruning
+from audit.merkle.tiles import bundle_path
 from audit.mirror import LogForked, LogShrunk, Mirror, Source
 from audit.mirror.copying import BATCH, FEW
 from audit.models_codec import encode_entry
+from audit.reader import LogReader
 from audit.verify import verify_folder
 from audit.writer.integration import Integrator
 from core.clock import SystemClock
@@ -50,6 +54,11 @@ class Origin:
 
     def add(self, entries: list[bytes]) -> None:
         self._writer.integrate(entries, [leaf_hash(entry) for entry in entries])
+
+    def prune(self, first: int, key: LogKey = KEY) -> None:
+        """Retention removes the bundles below an entry."""
+        self._blobs.replace(PRUNED, Pruning(key.origin, first, self.size - 1).sign(key))
+        self._blobs.remove([bundle_path(index) for index in range(first // 256)])
 
     @property
     def size(self) -> int:
@@ -212,6 +221,71 @@ def test_a_little_growth_waits_so_that_a_copy_does_not_feed_itself(tmp_path: Pat
     assert copy.advance(lazy=True).new == FEW
     origin.grow(41 + FEW)
     assert copy.advance().new == 1
+
+
+def test_a_fresh_copy_of_a_pruned_log_is_complete_from_its_first_entry_on(tmp_path: Path, origin: Origin) -> None:
+    events = [encode_entry(event(key=f"{i:032x}"), sequence=i, ciphertext="") for i in range(BATCH + 900)]
+    origin.add(events)
+    origin.prune(BATCH + 256)
+    # Killed on the way.
+    with pytest.raises(KeyboardInterrupt):
+        mirror(tmp_path, origin, disk=Mortal(70)).advance()
+    done = mirror(tmp_path, origin).advance()
+    assert (done.size, done.first) == (BATCH + 900, BATCH + 256)
+    same(origin.folder, tmp_path / "copy")
+    reader = LogReader(tmp_path / "copy", str(KEY.vkey))
+    with pytest.raises(Pruned):
+        reader.entry_bytes(BATCH)
+    assert reader.entries_bytes(BATCH + 256, 999) == events[BATCH + 256 :]
+    assert reader.inclusion_proof(3, BATCH + 900)
+    assert verify_folder(tmp_path / "copy", str(KEY.vkey)).pruned == BATCH + 256
+
+
+@pytest.mark.parametrize("had", [256, 300, 700, 1000])
+def test_a_copy_keeps_what_its_source_prunes_and_goes_on(tmp_path: Path, origin: Origin, had: int) -> None:
+    origin.grow(had)
+    copy = mirror(tmp_path, origin)
+    copy.advance()
+    before = {path: path.read_bytes() for path in (tmp_path / "copy/tile/entries").rglob("*") if path.is_file()}
+    origin.grow(1100)
+    origin.prune(768)
+    assert copy.advance().first == 768
+    for path, content in before.items():
+        # A partial bundle goes when the whole one is there.
+        assert path.exists() or Path(str(path.parent).removesuffix(".p")).exists()
+        assert not path.exists() or path.read_bytes() == content
+    origin.grow(1400)
+    assert copy.advance().size == size_of(tmp_path / "copy") == 1400
+    same(origin.folder, tmp_path / "copy")
+    reader = LogReader(tmp_path / "copy", str(KEY.vkey))
+    assert reader.entries_bytes(768, 999) == [str(i).encode() for i in range(768, 1400)]
+    # An older note that is shown again takes nothing back.
+    origin.grow(1500)
+    origin.prune(256)
+    assert copy.advance().first == 768
+
+
+@pytest.mark.parametrize("lie", ["none", "stranger", "spoilt", "beyond", "other log"])
+def test_entries_that_are_missing_without_a_signed_note_are_damage(tmp_path: Path, origin: Origin, lie: str) -> None:
+    origin.grow(100)
+    mirror(tmp_path, origin).advance()
+    origin.grow(1000)
+    origin.prune(512)
+    true = (origin.folder / PRUNED).read_bytes()
+    forged = {
+        "none": None,
+        "stranger": Pruning(KEY.origin, 512, 5).sign(LogKey(KEY.origin, seed=b"\x01" * 32)),
+        "spoilt": true.replace(b"\n512\n", b"\n768\n"),
+        "beyond": Pruning(KEY.origin, 1024, 5).sign(KEY),
+        "other log": Pruning("city.example/other", 512, 5).sign(LogKey("city.example/other", seed=b"\x07" * 32)),
+    }[lie]
+    origin.spoil = lambda path, found: forged if path == PRUNED else found
+    with pytest.raises(LogDamaged):
+        mirror(tmp_path, origin).advance()
+    assert size_of(tmp_path / "copy") == 100
+    assert not (tmp_path / "copy" / PRUNED).exists()
+    origin.spoil = lambda _path, found: found
+    assert mirror(tmp_path, origin).advance().first == 512
 
 
 def test_one_process_copies_into_one_folder(tmp_path: Path, origin: Origin) -> None:

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from audit.events import Retention
 from audit.retention import ClockDoubted
 from core.identity import HEADER
+from gateway.config import GatewaySettings
 from tests.fakes.audit_console import HOST, ConsoleFake
 
 ORIGIN = f"https://{HOST}"
@@ -90,5 +91,10 @@ def test_below_what_is_pruned_is_a_public_fact(fake: ConsoleFake) -> None:
     house.store.see(int(house.clock.now().timestamp()))
     house.take()
     house.retaining.round()
-    answer = fake.public("/pruned")
-    assert answer.get_data(as_text=True).startswith("tallygate/pruned/v1\ncity.example/log\n512\n")
+    fake.log.pruning = house.site.reader().pruned()
+    for path in ("/pruned", "/mirror/pruned"):
+        answer = fake.public(path)
+        assert answer.get_data(as_text=True).startswith("tallygate/pruned/v1\ncity.example/log\n512\n")
+    assert fake.public("/logs/other/pruned").status_code == 404
+    # Outsiders come through the gateway.
+    assert "/pruned" in GatewaySettings().open_hosts["log"].paths

@@ -16,7 +16,6 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from audit.alerts import AlertDesk, AlertStore
-from audit.blobs import DiskBlobs
 from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import Console, IndexCounting, Mirroring, Overview, Scopes, Stories, Views, Warranting
@@ -24,7 +23,6 @@ from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey, LogKey
-from audit.merkle.pruning import PRUNED
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, row_of
 from audit.stamps import StampStore
@@ -320,7 +318,6 @@ class ConsoleFake:
                         retention_pages(
                             self.console,
                             retaining=self.retention.retaining,
-                            pruned=lambda: DiskBlobs(self.retention.site.folder).get(PRUNED),
                             consent=lambda reader, retention, _days: self.consents(reader, retention.value),
                             assurance=assurance,
                         ),

@@ -26,6 +26,7 @@ class MemoryLog:
         self.gone: set[str] = set()
         self.down = False
         self.cosigned: bytes | None = None
+        self.pruning: bytes | None = None
 
     def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
         check(event)
@@ -60,6 +61,11 @@ class MemoryLog:
 
     def first(self) -> int:
         return 0
+
+    def pruned(self, log: str = "") -> bytes | None:
+        if log:
+            raise NoSuchEntry
+        return self.pruning
 
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         return [
