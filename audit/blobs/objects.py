@@ -124,9 +124,13 @@ class ObjectBlobs:
         """Delete objects."""
 
         def remove() -> None:
-            for path in paths:
-                with suppress(FileNotFoundError):
-                    obstore.delete(self._store, path)
+            try:
+                # S3 takes them all at once and says nothing of those that are not there; other stores stop at one.
+                obstore.delete(self._store, list(paths))
+            except FileNotFoundError:
+                for path in paths:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(self._store, path)
 
         _asked(remove)
 

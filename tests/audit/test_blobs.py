@@ -9,8 +9,9 @@ import pytest
 from obstore.store import MemoryStore
 
 from audit.blobs import BlobDiffers, BlobStore, DiskBlobs, ObjectBlobs
-from audit.errors import TilesUnavailable
+from audit.errors import Pruned, TilesUnavailable
 from tests.fakes.object_store import BUCKET, Line, ObjectServer, Weather
+from tests.fakes.retention_house import RetentionHouse
 
 TILE, PARTIAL = "tile/0/000", "tile/0/000.p/7"
 
@@ -67,6 +68,65 @@ def test_the_same_bytes_may_be_put_again(blobs: BlobStore) -> None:
     for _ in range(2):
         blobs.create({"tile/0/001": b"same"})
     assert blobs.get("tile/0/001") == b"same"
+
+
+def test_what_is_removed_is_gone_and_nothing_else(blobs: BlobStore) -> None:
+    paths = [f"tile/entries/{number:03}" for number in range(5)]
+    blobs.create(dict.fromkeys([*paths, TILE, "tile/entries/000.p/7"], b"entries"))
+    # Some are gone already: a run that was cut off is repeated.
+    blobs.remove(paths[:2])
+    blobs.remove([*paths[:4], "tile/entries/x001/000"])
+    assert [blobs.get(path) for path in paths] == [None, None, None, None, b"entries"]
+    assert blobs.get(TILE) == blobs.get("tile/entries/000.p/7") == b"entries"
+    blobs.remove([])
+
+
+@pytest.mark.parametrize("weather", ["down", "error", "lost"])
+def test_a_bucket_that_loses_an_answer_to_a_removal_is_asked_again(
+    server: ObjectServer, line: Line, weather: str
+) -> None:
+    blobs = opened(line, server, f"removed-{weather}", patience=timedelta(seconds=1))
+    blobs.create({TILE: b"x", "tile/0/001": b"y"})
+    line.weather = once(weather)
+    blobs.remove([TILE])
+    assert blobs.get(TILE) is None
+    line.weather = lambda _method, _path: weather
+    with pytest.raises(TilesUnavailable):
+        blobs.remove(["tile/0/001"])
+    line.weather = lambda _method, _path: ""
+    blobs.remove(["tile/0/001"])
+    assert blobs.get("tile/0/001") is None
+
+
+def test_whoever_may_not_remove_is_not_told_that_it_is_gone(server: ObjectServer, line: Line) -> None:
+    identifier = server.credentials.partition(":")[0]
+    with server.strict():
+        opened(line, server, "kept").create({TILE: b"x"})
+        with pytest.raises(TilesUnavailable):
+            opened(line, server, "kept", credentials=f"{identifier}:wrong").remove([TILE])
+        assert opened(line, server, "kept").get(TILE) == b"x"
+
+
+def test_retention_prunes_a_log_in_a_bucket(tmp_path: Path, server: ObjectServer, line: Line) -> None:
+    blobs = opened(line, server, "pruned")
+    house = RetentionHouse(tmp_path, blobs)
+    house.retaining.round()
+    house.take(800)
+    house.clock.advance(timedelta(days=900))
+    house.store.see(int(house.clock.now().timestamp()))
+    house.take()
+    line.weather = lambda method, _path: "error" if method in {"DELETE", "POST"} else ""
+    with pytest.raises(TilesUnavailable):
+        house.retaining.round()
+    # Said before the first one goes, and finished by the next run.
+    assert house.site.reader().first() == 512
+    line.weather = lambda _method, _path: ""
+    house.retaining.round()
+    assert [blobs.get(f"tile/entries/00{number}") is None for number in range(3)] == [True, True, False]
+    with pytest.raises(Pruned):
+        house.site.reader().entry_bytes(5)
+    assert len(house.site.reader().inclusion_proof(5, 802)) > 0
+    house.close()
 
 
 def test_a_bucket_never_loses_the_winners_tile(server: ObjectServer, line: Line) -> None:

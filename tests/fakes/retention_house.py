@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from audit.blobs import DiskBlobs
+from audit.blobs import BlobStore, DiskBlobs
 from audit.config import RetentionSettings
 from audit.events import Retention
 from audit.merkle import LogKey
@@ -24,10 +24,10 @@ _DAY = timedelta(days=1)
 class RetentionHouse:
     """A log and its retention; also what retention asks for what there is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, blobs: BlobStore | None = None) -> None:
         self.folder = folder
         self.clock = ManualClock(datetime(2026, 11, 20, 8, 0, tzinfo=UTC))
-        self.site = LogSite(folder, self.clock).create()
+        self.site = LogSite(folder, self.clock, blobs).create()
         self.store = RetentionStore.open(folder / "retention.db")
         self.recorder = ListRecorder()
         self.holds: set[str] = set()
@@ -35,7 +35,7 @@ class RetentionHouse:
         self.old = self.site.key
         self.time: datetime | None = None
         self.size = 1000
-        self.bundles = Bundles(DiskBlobs(self.site.folder), self.site.reader(), self.site.key)
+        self.bundles = Bundles(blobs or DiskBlobs(self.site.folder), self.site.reader(), self.site.key)
         self.retaining = Retaining(
             RetentionSettings(access=180, identity=400, trust=800),
             store=self.store,
