@@ -199,6 +199,7 @@ def application(context: Context) -> Flask:
         log=opened.log,
         index=opened.index,
         demand=consents.warrants.demand,
+        covering=consents.scopes.covering,
         before=past(context).size,
         nameless=consents.scopes.nameless,
     )

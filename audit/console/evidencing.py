@@ -26,6 +26,8 @@ class Evidencing:
         log: LogView,
         index: IndexStore,
         demand: Demand,
+        # Tells of an entry in the log whether the consent about a part of the record holds it.
+        covering: Callable[[Scope], Callable[[Row], bool]],
         # The entries of a case.
         in_case: Callable[[str], Sequence[int]] = lambda _case: (),
         # How many places lie before the present log: entries are named by place, and proved by their index in it.
@@ -39,6 +41,7 @@ class Evidencing:
         self._log = log
         self._index = index
         self._demand = demand
+        self._covering = covering
         self._in_case = in_case
 
     def scope(self, text: str) -> Scope:
@@ -89,8 +92,9 @@ class Evidencing:
             about=str(scope),
             purpose=purpose,
             opened=opened,
-            # A person's story also holds what they did to others: the consent is about this person alone.
-            opens_only=scope.value if scope.kind == "subject" else "",
+            # The index chose the entries, and may be wrong or have been changed; and a person's story also holds
+            # what they did to others. What the consent does not hold stays closed.
+            covers=self._covered(scope),
             warrants=[warrant.id for warrant in warrants],
         )
         return self._desk.make(reader, wish, header=header)
@@ -103,6 +107,10 @@ class Evidencing:
         """
         wanted = self._within(sorted(set(indices)))
         return self._desk.make(reader, Wish(indices=self._indices(wanted), about="operator", purpose=purpose))
+
+    def _covered(self, scope: Scope) -> Callable[[Row], bool]:
+        covers = self._covering(scope)
+        return lambda row: covers(replace(row, index=row.index + self._before))
 
     def _indices(self, places: list[int]) -> list[int]:
         if places and places[0] < self._before:

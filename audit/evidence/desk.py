@@ -220,7 +220,7 @@ class Desk:
             found = self._seals.opening(entry)
         except Erased:
             return Part.ERASED, {}
-        if not wish.opened or (wish.opens_only and entry.event.subject != wish.opens_only):
+        if not (wish.opened and wish.covers(row_of(entry))):
             return Part.CLOSED, {}
         opening = {"index": entry.index, "secret": found.secret.hex(), "facts": dict(found.facts)}
         container.add(f"openings/{entry.index}.json", canonical(opening))

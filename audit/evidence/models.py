@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wanted, what it rests on, and what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,8 +25,8 @@ class Wish:
     purpose: str
     # Whether personal parts are opened, each by its own secret.
     opened: bool = False
-    # If not empty: only those about this person.
-    opens_only: str = ""
+    # Of which entries they are opened, judged by the entry in the log.
+    covers: Callable[[Row], bool] = lambda _row: True
     # Identifiers of the warrants under which it is made.
     warrants: Sequence[str] = ()
 

@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -23,7 +24,7 @@ from audit.evidence.verifier import Anchors, verify
 from audit.indexer import Indexer
 from audit.models import Event, Reader, Receipt, Wait
 from audit.published import PublishedLog
-from audit.search import NameTokens
+from audit.search import NameTokens, row_of
 from audit.store import IndexStore
 from audit.warrants import BadScope, Scope, Warrant, WarrantNeeded, Warrants, WarrantStore
 from audit.warrants.models import State
@@ -53,19 +54,23 @@ class Pages(EvidenceWorld):
         self.index.prepare()
         indexer = Indexer(log=published, store=self.index, names=names)
         indexer.catch_up()
+        self.warrants = Warrants(
+            store=WarrantStore.open(folder / "warrants.db"), recorder=self.recorder, clock=self.clock
+        )
+        scopes = Scopes(log=published, index=self.index, names=names)
         self.console = Console(
             log=published, index=self.index, indexer=indexer, names=names, recorder=self.recorder, clock=self.clock,
-            warrants=Warrants(
-                store=WarrantStore.open(folder / "warrants.db"), recorder=self.recorder, clock=self.clock
-            ),
-            scopes=Scopes(log=published, index=self.index, names=names),
+            warrants=self.warrants, scopes=scopes,
         )  # fmt: skip
+        self.real = False
         self.evidencing = Evidencing(
-            desk=self.desk, log=published, index=self.index, demand=self._demand, in_case=lambda _case: [2, 1, 2]
-        )
+            desk=self.desk, log=published, index=self.index, demand=self._demand, in_case=lambda _case: [2, 1, 2],
+            covering=scopes.covering, nameless=scopes.nameless,
+        )  # fmt: skip
         self.app = self._app(folder)
-        # The pages of consents, which are not here, bring this.
+        # The pages of consents and of alerts, which are not here, bring these.
         self.app.jinja_env.globals["holds_role"] = lambda _role: True
+        self.app.jinja_env.globals["open_alerts"] = lambda: 0
 
     def post(self, path: str, **form: str) -> Any:
         client = self.app.test_client()
@@ -87,7 +92,9 @@ class Pages(EvidenceWorld):
         issuer = IdentityIssuer(audit_console._KEY)
         return issuer.issue(who, audience=audit_console.HOST, method=method, path=path, at=self.clock.now())
 
-    def _demand(self, reader: Reader, kind: str, scope: Scope, *, covered: Any = None) -> Warrant:  # noqa: ARG002
+    def _demand(self, reader: Reader, kind: str, scope: Scope, *, covered: Any = None) -> Warrant:
+        if self.real:
+            return self.warrants.demand(reader, kind, scope, covered=covered)
         if (kind, str(scope)) not in self.consents:
             raise WarrantNeeded(kind=kind, scope=str(scope))
         now = self.clock.now()
@@ -267,7 +274,8 @@ def test_every_part_of_the_record_names_its_entries(world: Pages) -> None:
 
 def test_entries_of_a_closed_log_are_refused_and_later_ones_have_their_index_in_the_present_one(world: Pages) -> None:
     after = Evidencing(
-        desk=world.desk, log=world.evidencing._log, index=world.index, demand=world._demand, before=2
+        desk=world.desk, log=world.evidencing._log, index=world.index, demand=world._demand, before=2,
+        covering=lambda _scope: lambda _row: False,
     )  # fmt: skip
     with pytest.raises(InClosedLog):
         after.hand_out(OFFICER, [1, 3], purpose="Case")
@@ -291,6 +299,100 @@ def test_a_file_is_asked_for_and_sent_only_under_a_consent(world: Pages) -> None
     assert int(sent.headers["Content-Length"]) == len(sent.data)
     digest = hashlib.sha256(sent.data).hexdigest()
     assert any(event.object == digest for event in world.events())
+
+
+class TestOpenings:
+    """Nothing personal leaves in a file but under two consents to this officer that stand now, about just this."""
+
+    ASKER = replace(OFFICER, roles=frozenset({"security-officer"}))
+    SECOND = Reader(subject="4c1d7c1e-6a55-4f0c-9b52-3f0f8f5c7004", roles=frozenset({"security-officer"}))
+
+    @pytest.fixture
+    def real(self, world: Pages) -> Iterator[Pages]:
+        """With consents as they really are given; none is left of the test before."""
+        world.real = True
+        for kind in ("open", "export"):
+            for reader in (self.ASKER, self.SECOND):
+                for left in world.warrants.held(reader, kind):
+                    world.warrants.withdraw(reader, left.id)
+        yield world
+        world.real = False
+
+    def consent(self, world: Pages, kind: str, scope: str, *, to: Reader | None = None) -> Warrant:
+        asker = to or self.ASKER
+        asked = world.warrants.ask(asker, kind, Scope.parse(scope), "a court asks")
+        return world.warrants.approve(self.ASKER if asker is self.SECOND else self.SECOND, asked.id)
+
+    def send(self, world: Pages, scope: str = "entry:1") -> Any:
+        return world.post("/evidence", scope=scope, purpose="Case", open="yes")
+
+    def refused(self, world: Pages, scope: str = "entry:1") -> None:
+        before, told = list((world.folder / "evidence").iterdir()), self.told(world)
+        sent = self.send(world, scope)
+        assert sent.status_code == 403
+        assert "consent" in sent.text
+        assert b"PK" not in sent.data[:4]
+        assert list((world.folder / "evidence").iterdir()) == before
+        assert self.told(world) == told
+
+    def told(self, world: Pages) -> int:
+        return sum(event.type.startswith("audit.evidence.") for event in world.events())
+
+    def opened(self, sent: Any) -> list[str]:
+        assert sent.status_code == 200
+        with zipfile.ZipFile(io.BytesIO(sent.data)) as whole:
+            return [name for name in whole.namelist() if name.startswith("openings/")]
+
+    def test_one_consent_of_the_two_is_not_enough(self, real: Pages) -> None:
+        self.refused(real)
+        opening = self.consent(real, "open", "entry:1")
+        self.refused(real)
+        real.warrants.withdraw(self.ASKER, opening.id)
+        self.consent(real, "export", "entry:1")
+        self.refused(real)
+        assert self.opened(real.post("/evidence", scope="entry:1", purpose="Case")) == []
+        self.consent(real, "open", "entry:1")
+        assert self.opened(self.send(real)) == ["openings/1.json"]
+
+    def test_anothers_consents_are_not_mine(self, real: Pages) -> None:
+        for kind in ("open", "export"):
+            self.consent(real, kind, "entry:1", to=self.SECOND)
+        self.refused(real)
+
+    def test_what_was_asked_for_and_not_approved_opens_nothing(self, real: Pages) -> None:
+        self.consent(real, "export", "entry:1")
+        asked = real.warrants.ask(self.ASKER, "open", Scope.parse("entry:1"), "a court asks")
+        self.refused(real)
+        real.warrants.refuse(self.SECOND, asked.id)
+        self.refused(real)
+
+    @pytest.mark.parametrize("ends", ["open", "export"])
+    def test_a_consent_that_ran_out_or_was_taken_back_opens_nothing(self, real: Pages, ends: str) -> None:
+        given = {kind: self.consent(real, kind, "entry:1") for kind in ("open", "export")}
+        assert self.opened(self.send(real)) == ["openings/1.json"]
+        real.warrants.withdraw(self.SECOND, given[ends].id)
+        self.refused(real)
+        self.consent(real, ends, "entry:1")
+        assert self.opened(self.send(real)) == ["openings/1.json"]
+        real.clock.advance(timedelta(hours=8))
+        self.refused(real)
+
+    @pytest.mark.parametrize("scope", ["entry:2", "range:1-2", "query:object=tax", "case:17", "subject:" + LI])
+    def test_consents_about_something_else_open_nothing(self, real: Pages, scope: str) -> None:
+        for kind in ("open", "export"):
+            self.consent(real, kind, "entry:1")
+        self.refused(real, scope)
+
+    def test_an_index_that_was_changed_opens_no_entry_that_the_consent_does_not_hold(
+        self, real: Pages, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scope = "query:type=ca.certificate.suspended"
+        for kind in ("open", "export"):
+            self.consent(real, kind, scope)
+        assert self.opened(self.send(real, scope)) == ["openings/10.json"]
+        rows = [row_of(entry) for entry in real.evidencing._log.read(0, 11)]
+        monkeypatch.setattr(IndexStore, "search", lambda *_given: rows)
+        assert self.opened(self.send(real, scope)) == ["openings/10.json"]
 
 
 def test_the_operator_gets_entries_and_nothing_personal(world: Pages, tmp_path: Path) -> None:
