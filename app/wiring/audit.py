@@ -171,7 +171,7 @@ def application(context: Context) -> Flask:
         clock=context.clock,
         size=opened.log.size,
     )
-    consents = warrants.Consents.open(context, opened, recorder, in_case=cases.holds)
+    consents = warrants.Consents.open(context, opened, recorder, cases=cases)
     console = Console(
         warrants=consents.warrants,
         scopes=consents.scopes,
@@ -199,6 +199,7 @@ def application(context: Context) -> Flask:
         log=opened.log,
         index=opened.index,
         demand=consents.warrants.demand,
+        in_case=consents.scopes.in_case,
         covering=consents.scopes.covering,
         before=past(context).size,
         nameless=consents.scopes.nameless,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from audit.config import AuditSettings
-from audit.console import Console, Scopes, Warranting
+from audit.console import CaseBook, Console, Scopes, Warranting
 from audit.models import Reader, Recorder
 from audit.published import Reading
 from audit.relay import Relay
@@ -30,12 +30,10 @@ class Consents:
     standing: Callable[[], Mapping[str, int]]
 
     @classmethod
-    def open(
-        cls, context: Context, opened: Reading, recorder: Recorder, *, in_case: Callable[[str, int], bool]
-    ) -> "Consents":
+    def open(cls, context: Context, opened: Reading, recorder: Recorder, *, cases: CaseBook) -> "Consents":
         """In the console's process."""
         store = _store(context)
-        scopes = Scopes(log=opened.log, index=opened.index, names=opened.names, in_case=in_case)
+        scopes = Scopes(log=opened.log, index=opened.index, names=opened.names, cases=cases)
         return cls(
             warrants=Warrants(
                 store=store,

@@ -131,27 +131,34 @@ class Cases:
         summaries = [_summary(self._loaded(case)) for case, _place in found[:PAGE]]
         return summaries, found[PAGE - 1][1] if len(found) > PAGE else None
 
-    def entries_of(self, case: str) -> Sequence[int]:
-        """Places of the entries a case has collected, for an evidence file; whoever asks records it.
+    def named(self, scope: str) -> str:
+        """A case as consents name it, ``<case>.<version>``; without a version, as it stands.
+
+        A version that the case has not reached is none: nobody asks for what others put in later.
 
         Raises:
-            NoSuchCase: there is none.
+            NoSuchCase: there is no such case, or it never stood at this version.
+            CaseDamaged: what is stored is not what was sealed.
         """
-        return self._case(case).entries
+        case, dot, version = scope.partition(".")
+        steps = self._loaded(case).steps if _is_case(case) else []
+        if not dot and steps:
+            return f"{case}.{len(steps)}"
+        if not (version.isascii() and version.isdecimal()) or len(version) > _LONGEST_VERSION:
+            raise NoSuchCase
+        if not 0 < int(version) <= len(steps):
+            raise NoSuchCase
+        return f"{case}.{int(version)}"
 
-    def holds(self, scope: str, index: int) -> bool:
-        """Whether a case held an entry when it stood at a version: ``<case>.<version>``.
+    def entries_at(self, scope: str) -> Sequence[int]:
+        """Places of the entries that a case held when it stood at a version; whoever shows them records it.
 
-        A consent names the version that its second officer saw; what is put in later is not covered by it.
+        A consent names the version that its second officer saw; what is put in later is not covered by it. Raises as
+        ``named``.
         """
-        case, _, version = scope.partition(".")
-        if not _is_case(case) or not (version.isascii() and version.isdecimal()) or len(version) > _LONGEST_VERSION:
-            return False
-        try:
-            steps = self._loaded(case).steps
-        except NoSuchCase:
-            return False
-        return any(step.entry == index for step in steps if step.number <= int(version))
+        case, _, version = self.named(scope).partition(".")
+        steps = self._loaded(case).steps[: int(version)]
+        return list(dict.fromkeys(step.entry for step in steps if step.entry is not None))
 
     def _current(self, case: str, version: int) -> Case:
         found = self._case(case)

@@ -8,6 +8,7 @@ from .mirroring import Mirroring as Mirroring
 from .models import Hit as Hit
 from .models import Opened as Opened
 from .models import Page as Page
+from .opening import CaseBook as CaseBook
 from .opening import Openings as Openings
 from .opening import Scopes as Scopes
 from .overview import Overview as Overview

@@ -28,7 +28,7 @@ class Evidencing:
         demand: Demand,
         # Tells of an entry in the log whether the consent about a part of the record holds it.
         covering: Callable[[Scope], Callable[[Row], bool]],
-        # The entries of a case.
+        # The entries of a case at a version.
         in_case: Callable[[str], Sequence[int]] = lambda _case: (),
         # How many places lie before the present log: entries are named by place, and proved by their index in it.
         before: int = 0,
@@ -84,11 +84,17 @@ class Evidencing:
             WarrantNeeded: no second officer has consented to taking these entries out, or to opening them.
             TallygateError: as ``chosen`` and as ``Desk.make``.
         """
-        warrants = [self._demand(reader, "export", scope)]
+        places = self.chosen(scope)
+
+        def covered(held: Scope) -> bool:
+            # Notes move a case on and add no entry.
+            return scope.kind == held.kind == "case" and set(places) <= set(self._in_case(held.value))
+
+        warrants = [self._demand(reader, "export", scope, covered=covered)]
         if opened:
-            warrants.append(self._demand(reader, "open", scope))
+            warrants.append(self._demand(reader, "open", scope, covered=covered))
         wish = Wish(
-            indices=self._indices(self.chosen(scope)),
+            indices=self._indices(places),
             about=str(scope),
             purpose=purpose,
             opened=opened,

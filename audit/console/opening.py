@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
+
+from core.errors import TallygateError
+from core.log import logger
 
 from ..errors import LogDamaged, NoSuchEntry
 from ..models import Attribute, Entry, Reader
@@ -20,6 +23,7 @@ from ..store import IndexStore
 from ..warrants import BadScope, Scope, Warrant, Warrants
 from .models import Hit
 
+_log = logger(__name__)
 NAME = "name_token"
 """Stands in a warrant's scope for the name that was typed."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -47,6 +51,13 @@ class Asked:
         )
 
 
+class CaseBook(Protocol):
+    """What consents need of cases: ``audit.cases.Cases`` fulfils it."""
+
+    def named(self, scope: str) -> str: ...  # noqa: D102 - as cases say
+    def entries_at(self, scope: str) -> Sequence[int]: ...  # noqa: D102
+
+
 class Scopes:
     """What a scope is about: searches named without names, entries and persons looked up."""
 
@@ -56,20 +67,23 @@ class Scopes:
         log: LogView,
         index: IndexStore,
         names: NameTokens,
-        in_case: Callable[[str, int], bool] = lambda _case, _index: False,
+        cases: CaseBook | None = None,
     ) -> None:
-        """``in_case`` tells whether a case holds an entry."""
+        """Without ``cases`` no case holds anything."""
         self._log = log
         self._index = index
         self._names = names
-        self._in_case = in_case
+        self._cases = cases
 
     def nameless(self, scope: Scope) -> Scope:
-        """The scope as it is kept: what was typed for a person's name becomes its token.
+        """The scope as it is kept: what was typed for a person's name becomes its token, a case has its version.
 
         Raises:
             BadScope: a search by something that cannot be told from an entry's clear part.
+            NoSuchCase: there is no such case, or it never stood at this version.
         """
+        if scope.kind == "case" and self._cases is not None:
+            return Scope("case", self._cases.named(scope.value))
         if scope.kind != "query":
             return scope
         given = _pairs(scope.value)
@@ -97,12 +111,25 @@ class Scopes:
         if scope.kind == "query":
             return frozenset(self._query(scope).persons)
         if scope.kind == "entry":
-            try:
-                [entry] = self._log.read(int(scope.value), 1) if int(scope.value) < self._log.size() else ()
-            except (LogDamaged, NoSuchEntry, ValueError):
-                return frozenset()
-            return frozenset({entry.event.subject, entry.event.actor} - {""})
+            return self._concerned(int(scope.value))
+        if scope.kind == "case":
+            return frozenset().union(*(self._concerned(index) for index in self.in_case(scope.value)))
         return frozenset()
+
+    def in_case(self, scope: str) -> Sequence[int]:
+        """The entries of a case at a version; none of one that is not there or was changed."""
+        try:
+            return self._cases.entries_at(scope) if self._cases is not None else ()
+        except TallygateError as error:
+            _log.warning("case_not_covered", code=error.code, exc_info=error)
+            return ()
+
+    def _concerned(self, index: int) -> frozenset[str]:
+        try:
+            [entry] = self._log.read(index, 1) if index < self._log.size() else ()
+        except (LogDamaged, NoSuchEntry, ValueError):
+            return frozenset()
+        return frozenset({entry.event.subject, entry.event.actor} - {""})
 
     def covering(self, scope: Scope) -> Callable[[Row], bool]:
         """Tells of an entry whether the scope holds it."""
@@ -111,7 +138,8 @@ class Scopes:
         if scope.kind == "subject":
             return lambda row: row.subject == scope.value
         if scope.kind == "case":
-            return lambda row: self._in_case(scope.value, row.index)
+            held = frozenset(self.in_case(scope.value))
+            return lambda row: row.index in held
         if scope.kind == "query":
             return self._query(scope).holds
         return lambda _row: False

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from ..models import Reader
 from ..warrants import BadScope, Hold, Holding, Scope, State, Warrant, WarrantNeeded, Warrants
@@ -98,7 +99,7 @@ class Warranting:
                 [which], words = named, which
         scope = Scope.parse(f"{about}:{which}")
         kept = self._console.scopes.nameless(scope)
-        if kept != scope:
+        if kept != scope and about == "query":
             words = scope.value
         return self._warrants.ask(reader, kind, kept, purpose, words=words)
 
@@ -131,11 +132,14 @@ class Warranting:
 
 def _address(warrant: Warrant, search: str) -> str:
     """Where a granted warrant is used, if that is a page of this room."""
+    value = warrant.scope.value
+    if warrant.kind == "export" and warrant.scope.kind != "target":
+        return f"/evidence?{urlencode({'scope': str(warrant.scope)})}"
     if warrant.kind != "open":
         return ""
-    value = warrant.scope.value
     return {
         "entry": f"/entries/{value}",
+        "case": f"/cases/{value.partition('.')[0]}",
         "subject": f"/search?person={value}",
         "query": f"/search?{search or value}",
     }.get(warrant.scope.kind, "")

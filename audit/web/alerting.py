@@ -14,6 +14,7 @@ from ..alerts import AlertDesk, AlertMoved, NoReasonGiven, State
 from ..alerts.desk import LONGEST_REASON
 from ..alerts.models import Told
 from ..alerts.words import FIELDS, KINDS, LEVEL_TONES, LEVELS, STATE_TONES, STATES
+from ..cases.cases import MOST_ENTRIES
 from .asked import file, officer, parameters, place
 from .blueprint import ROLE, Pages
 
@@ -76,7 +77,14 @@ def _one(made: Blueprint, desk: AlertDesk, guard: Guard, assurance: int) -> None
     def page(alert: str, error: NoReasonGiven | AlertMoved | None = None) -> str:
         found, proven = desk.show(officer(), alert)
         return render_template(
-            "audit/alert.html", alert=found, proven=proven, error=error, longest=LONGEST_REASON, State=State, **_WORDS
+            "audit/alert.html",
+            alert=found,
+            proven=proven,
+            error=error,
+            longest=LONGEST_REASON,
+            most_together=MOST_ENTRIES,
+            State=State,
+            **_WORDS,
         )
 
     @made.get("/alerts/<alert>")

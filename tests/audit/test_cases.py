@@ -43,7 +43,7 @@ def test_a_case_collects_and_another_officer_closes_it(fake: ConsoleFake, cases:
     cases.decide(second, case, version=5, to="closed", text="a lost card")
     found = cases.read(second, case)
     assert (found.title, found.state, list(found.entries)) == ("Odd logins", State.CLOSED, [5, 3])
-    assert cases.entries_of(case) == [5, 3]
+    assert cases.entries_at(case) == [5, 3]
     assert found.steps[0].text == "Wang Fang,\nat night"
     assert [step.officer for step in found.steps] == [OFFICER, OFFICER, OFFICER, OTHER, OFFICER, OTHER]
     told = [event for event in fake.log.events if event.object == case]
@@ -155,11 +155,15 @@ def test_a_consent_for_a_case_does_not_cover_what_is_put_in_later(fake: ConsoleF
     case = cases.open(fake.reader, title="a", text="")
     cases.add_entries(fake.reader, case, version=1, entries=[3], why="")
     cases.add_entries(fake.reader, case, version=2, entries=[5], why="")
-    assert cases.holds(f"{case}.2", 3)
-    assert not cases.holds(f"{case}.2", 5)
-    assert cases.holds(f"{case}.3", 5)
-    for scope in (case, f"{case}.", f"{case}.x", "0" * 16 + ".9", "", f"{case}.9999999"):
-        assert not cases.holds(scope, 3), scope
+    assert cases.entries_at(f"{case}.2") == [3]
+    assert cases.entries_at(f"{case}.3") == cases.entries_at(case) == [3, 5]
+    assert (cases.named(case), cases.named(f"{case}.02")) == (f"{case}.3", f"{case}.2")
+    # A version that is not reached would cover what others put in later.
+    for scope in (f"{case}.", f"{case}.x", "0" * 16 + ".9", "0" * 16, "", f"{case}.0", f"{case}.4", f"{case}.9999999"):
+        with pytest.raises(NoSuchCase):
+            cases.named(scope)
+        with pytest.raises(NoSuchCase):
+            cases.entries_at(scope)
 
 
 @pytest.mark.parametrize("entries", [[], [10**9], [-1], list(range(101))])
@@ -200,11 +204,13 @@ def test_cases_are_listed_by_their_last_change_page_by_page(
 
 
 class TestPages:
-    def _send(self, fake: ConsoleFake, path: str, page: str = "/cases", **form: object) -> TestResponse:
+    def _send(
+        self, fake: ConsoleFake, path: str, page: str = "/cases", *, who: Any = OFFICER, **form: object
+    ) -> TestResponse:
         client = fake.client()
 
         def headers(method: str, at: str) -> dict[str, str]:
-            return {HEADER: fake.header(at, method=method), "Referer": f"{ORIGIN}{at}"}
+            return {HEADER: fake.header(at, method=method, subject=who), "Referer": f"{ORIGIN}{at}"}
 
         environ = {"REQUEST_URI": page}
         seen = client.get(page, headers=headers("GET", page), base_url=ORIGIN, environ_overrides=environ)
@@ -239,6 +245,32 @@ class TestPages:
         assert self._send(fake, f"{path}/notes", version="3", text="one\ntwo").status_code == 303
         assert "one\ntwo" in fake.get(path).text
         assert self._send(fake, f"{path}/decisions", version="4", to="closed", text="x").status_code == 403
+
+    @pytest.mark.parametrize("through", [[], ["in_review"], ["in_review", "open"]])
+    def test_no_way_leads_the_opener_to_close_the_case(self, fake: ConsoleFake, through: list[str]) -> None:
+        path = self._send(fake, "/cases", title="mine", entry="3").headers["Location"]
+        version = 2
+        for to in through:
+            decide = self._send(fake, f"{path}/decisions", version=str(version), to=to, text="x", who=OTHER)
+            assert decide.status_code == 303
+            version += 1
+        case = path.rpartition("/")[2]
+        # Whoever the form says it is from, the gateway's header says who it is.
+        tries: list[dict[str, object]] = [
+            {"to": "closed"},
+            {"to": "closed", "officer": OTHER, "subject": OTHER, "opener": OTHER},
+            {"to": ["closed", "in_review"]},
+            {"to": " closed"},
+            {"to": "CLOSED"},
+        ]
+        for form in tries:
+            sent = self._send(fake, f"{path}/decisions", version=str(version), text="nothing in it", **form)
+            assert sent.status_code in {400, 403}, form
+        assert fake.cases.read(fake.reader, case).version == version
+        assert "closed" not in [event.attributes.get("state") for event in fake.log.events]
+        closed = self._send(fake, f"{path}/decisions", version=str(version), to="closed", text="a lost card", who=OTHER)
+        assert closed.status_code == 303
+        assert fake.cases.read(fake.reader, case).state is State.CLOSED
 
     def test_who_writes_on_a_stale_page_keeps_what_they_typed(self, fake: ConsoleFake) -> None:
         path = self._send(fake, "/cases", title="a").headers["Location"]

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from audit.models import Outcome, Reader
 from audit.search import Query
-from audit.warrants import BadScope, Scope, State
+from audit.warrants import AboutYou, BadScope, Scope, State
 from directory.models import APART
 from tests.fakes.audit_console import LI, OFFICER, SECOND, WANG, ConsoleFake
 
@@ -96,11 +96,35 @@ def test_opening_in_a_list_is_recorded_with_the_warrant_before_it_is_shown(fake:
     assert (recorded.attributes["warrants"], recorded.attributes["opened"]) == (warrant, 5)
 
 
-def test_a_case_opens_its_entries(fake: ConsoleFake, tmp_path: Path) -> None:
-    fake.grant("case:C-1")
-    fake.console.scopes._in_case = lambda case, index: (case, index) == ("C-1", 3)
+def test_a_case_opens_the_entries_it_held_when_it_was_asked_for_and_to_the_asker_alone(fake: ConsoleFake) -> None:
+    case = fake.cases.open(SECOND_READER, title="a", text="")
+    fake.cases.add_entries(SECOND_READER, case, version=1, entries=[3], why="")
+    page = fake.get(f"/cases/{case}").text
+    assert f'href="/warrants/new?kind=open&amp;scope=case:{case}.2"' in page
+    assert f'href="/evidence?scope=case:{case}.2"' in page
+    # Nobody asks for what is put in later, under a version that the case has not reached.
+    later = {"kind": "open", "about": "case", "which": f"{case}.999", "purpose": "all that comes"}
+    assert fake.post("/warrants", later).status_code == 404
+    sent = fake.post("/warrants", {"kind": "open", "about": "case", "which": case, "purpose": "a court asks"})
+    asked = sent.headers["Location"].rpartition("/")[2].partition("?")[0]
+    assert str(fake.warrants.find(asked).scope) == f"case:{case}.2"
+    assert fake.console.open(fake.reader, 3).hidden
+    fake.warrants.approve(SECOND_READER, asked)
+    fake.cases.add_entries(SECOND_READER, case, version=2, entries=[5], why="")
+    fake.cases.add_entries(SECOND_READER, case, version=3, entries=[3, 6], why="")
     assert fake.console.open(fake.reader, 3).sealed
-    assert fake.console.open(fake.reader, 4).hidden
+    assert [index for index in (4, 5, 6) if not fake.console.open(fake.reader, index).hidden] == []
+    assert fake.console.open(SECOND_READER, 3).hidden
+    assert f'href="/cases/{case}"' in fake.get(f"/warrants/{asked}").text
+
+
+def test_nobody_decides_about_a_case_that_tells_of_them(fake: ConsoleFake) -> None:
+    case = fake.cases.open(fake.reader, title="a", text="")
+    told = fake.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=SECOND, zone="management")
+    fake.cases.add_entries(fake.reader, case, version=1, entries=[3, told], why="")
+    with pytest.raises(AboutYou):
+        fake.grant(f"case:{case}.3")
+    fake.grant(f"case:{case}.2")
 
 
 def test_when_it_runs_out_or_is_taken_back_names_are_hidden_again(fake: ConsoleFake) -> None:

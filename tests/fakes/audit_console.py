@@ -101,7 +101,7 @@ class ConsoleFake:
             clock=self.clock,
             size=self.log.size,
         )
-        scopes = Scopes(log=self.log, index=self.store, names=self.names, in_case=self.cases.holds)
+        scopes = Scopes(log=self.log, index=self.store, names=self.names, cases=self.cases)
         self.warrants = Warrants(
             store=self.store_of_warrants,
             recorder=self.log,
