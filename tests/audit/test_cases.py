@@ -256,7 +256,7 @@ class TestPages:
             version += 1
         case = path.rpartition("/")[2]
         # Whoever the form says it is from, the gateway's header says who it is.
-        tries: list[dict[str, object]] = [
+        tries: list[dict[str, Any]] = [
             {"to": "closed"},
             {"to": "closed", "officer": OTHER, "subject": OTHER, "opener": OTHER},
             {"to": ["closed", "in_review"]},
