@@ -106,9 +106,12 @@ class LogReader:
         """Entries from ``start`` on, none beyond the checkpoint."""
         return [_decode(start + i, raw) for i, raw in enumerate(self.entries_bytes(start, count))]
 
-    def entries_bytes(self, start: int, count: int) -> list[bytes]:
-        """The bytes of entries from ``start`` on, none beyond the checkpoint."""
-        size = self.size()
+    def entries_bytes(self, start: int, count: int, *, size: int | None = None) -> list[bytes]:
+        """The bytes of entries from ``start`` on, none beyond the checkpoint.
+
+        Who knows the tree's ``size`` from a better place says so: a cache may show an old checkpoint.
+        """
+        size = self.size() if size is None else size
         end = min(start + count, size)
         found: list[bytes] = []
         while start < end:

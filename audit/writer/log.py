@@ -218,7 +218,8 @@ class Log:
         with self._guard:
             if start >= self._base:
                 return [entry.raw for entry in self._pending[start - self._base : start - self._base + limit]]
-        return self._integrator.reader.entries_bytes(start, limit)
+            size = self._base
+        return self._integrator.reader.entries_bytes(start, limit, size=size)
 
     def recent(self, start: int, limit: int) -> list[bytes]:
         """The same from memory alone, for those who must not wait for the disk; nothing if it is published."""
@@ -364,7 +365,7 @@ class Log:
         self._index.add(places, sources, start + len(entries))
 
     def _reread(self, start: int) -> list[_Sequenced]:
-        raws = self._integrator.reader.entries_bytes(start, min(_STEP, self._base - start))
+        raws = self._integrator.reader.entries_bytes(start, _STEP, size=self._base)
         decoded = [(decode_entry(start + i, raw), raw) for i, raw in enumerate(raws)]
         return [_Sequenced.of(entry.event, entry.sequence, raw) for entry, raw in decoded]
 
