@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every English text has its Chinese one, in the catalogue of the component that shows it."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,26 @@ def _texts(component: str) -> set[str]:
     return found
 
 
-def _catalogue(component: str) -> Catalog:
+def _path(component: str) -> Path:
     # The core's texts belong to its web base, which alone shows them.
-    path = ROOT / component / ("web/translations" if component == "core" else "translations") / "zh.po"
+    return ROOT / component / ("web/translations" if component == "core" else "translations") / "zh.po"
+
+
+def _msgids(path: Path) -> list[str]:
+    """As they stand in the file; babel's reader keeps one of each."""
+    found: list[str] = []
+    within = False
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        if line.startswith("msgid "):
+            found.append("")
+        within = line.startswith("msgid ") or (within and line.startswith('"'))
+        if within:
+            found[-1] += line.removeprefix("msgid ")[1:-1]
+    return found
+
+
+def _catalogue(component: str) -> Catalog:
+    path = _path(component)
     if not path.exists():
         return Catalog(locale="zh_Hans_CN")
     with path.open("rb") as file:
@@ -48,6 +66,21 @@ def test_every_text_is_translated(component: str) -> None:
         return
     missing = _texts(component) - known
     assert not missing, f"{component}/translations/zh.po lacks: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_text_is_translated_twice(component: str) -> None:
+    # Whoever reads the file keeps one of them without a word, and the other one's page shows it.
+    twice = [text for text, count in Counter(_msgids(_path(component))).items() if count > 1]
+    assert not twice, f"{component}/translations/zh.po says twice: {sorted(twice)}"
+
+
+def test_a_text_that_is_there_twice_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "zh.po"
+    path.write_text(
+        'msgid ""\nmsgstr "a: b"\n\nmsgid "one"\nmsgstr "一"\n\nmsgid ""\n"o"\n"ne"\nmsgstr "壹"\n', "utf-8"
+    )
+    assert _msgids(path) == ["", "one", "one"]
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
