@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.db import DatabaseUnavailable
+
 
 class Alone:
     """One lock file; each use opens it anew, for a lock belongs to the opening and not to the thread."""
@@ -20,7 +22,11 @@ class Alone:
 
     @contextmanager
     def using(self) -> Iterator[None]:
-        """Use keys, beside others who do."""
+        """Use keys, beside others who do.
+
+        Raises:
+            DatabaseUnavailable: the lock's file cannot be opened.
+        """
         with self._locked(fcntl.LOCK_SH):
             yield
 
@@ -32,8 +38,12 @@ class Alone:
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
-        # Never a link: root may write in a role's folder.
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            # Never a link: root may write in a role's folder.
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            # The keys do not answer. Nothing was written, so the log goes on.
+            raise DatabaseUnavailable from error
         try:
             fcntl.flock(file, how)
             yield
