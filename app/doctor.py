@@ -10,8 +10,9 @@ from pathlib import Path
 
 from cryptography import x509
 
+from audit.merkle import VerifierKey
 from audit.reader import LogReader
-from audit.verify import verify
+from audit.verify import verify_chain_of
 from audit.watch import Standing
 from core.calls import Peer
 from core.errors import TallygateError
@@ -246,8 +247,12 @@ def _reading(told: Mapping[str, int]) -> Finding:
 
 
 def _log(context: Context) -> Iterator[Finding]:
-    report = verify(lineage.tiles(context).get, context.log_key)
-    yield Finding("log", good=True, says=f"every tile and leaf of {report.size} entries agrees with the signed tree")
+    logs = [(blobs.get, VerifierKey.parse(key)) for blobs, key in lineage.every_log(context)]
+    reports = verify_chain_of(logs)
+    says = f"every tile and leaf of {sum(report.size for report in reports)} entries agrees with the signed tree"
+    if len(reports) > 1:
+        says += f", in {len(reports)} logs of which each continues the one before"
+    yield Finding("log", good=True, says=says)
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

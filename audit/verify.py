@@ -6,6 +6,7 @@ signed is named. Beside the tree it checks that every source's sequence numbers 
 older checkpoint, that this log continues it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,21 +76,38 @@ def verify_logs(
         Unavailable: a log could not be read to its end.
     """
     known = known_logs(root, VerifierKey.parse(vkey))
-    reports: list[Report] = []
     with _pool(authorities) as pool:
-        last: tuple[Fetch, Checkpoint] | None = None
+        logs: list[tuple[Fetch, VerifierKey]] = []
         for number, key in enumerate(known, 1):
             name = key.name.rpartition("/")[2]
             if where.startswith(("http://", "https://")):
                 fetch = _over_http(pool, where if number == len(known) else f"{where.rstrip('/')}/logs/{name}")
             else:
                 fetch = _in_folder(Path(where) if number == len(known) else Path(where).parent / "logs" / name)
+            logs.append((fetch, key))
+        return verify_chain_of(logs, hashes_only=hashes_only)
+
+
+def verify_chain_of(logs: Sequence[tuple[Fetch, VerifierKey]], *, hashes_only: bool = False) -> list[Report]:
+    """Check logs, oldest first, and that each continues the one before it.
+
+    Raises:
+        LogDamaged: names the first bad entry of the first bad log.
+    """
+    reports: list[Report] = []
+    last: tuple[Fetch, Checkpoint] | None = None
+    for fetch, key in logs:
+        try:
             report = verify(fetch, str(key), hashes_only=hashes_only)
             checkpoint = Checkpoint(report.origin, report.size, report.root)
             if last is not None and not hashes_only:
                 demand_link(*last, fetch, checkpoint, key, begun=not report.pruned)
-            last = fetch, checkpoint
-            reports.append(report)
+        except LogDamaged as error:
+            if len(logs) == 1:
+                raise
+            raise LogDamaged(index=error.parameters["index"], why=f"{key.name}: {error.parameters['why']}") from error
+        last = fetch, checkpoint
+        reports.append(report)
     return reports
 
 

@@ -33,8 +33,11 @@ def check(configuration: Path) -> None:
 
     Exit code 1 means: not what was signed; the first bad entry is named. The process “watch” does the same once a day.
     """
-    report = full_check(_site(configuration)).round()
-    click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles: all as signed")
+    reports = full_check(_site(configuration)).round()
+    for report in reports:
+        click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles: all as signed")
+    if len(reports) > 1:
+        click.echo("each continues the one before it")
 
 
 @audit.command()

@@ -56,6 +56,7 @@ from ..files import replace
 from . import alerts, warrants
 from . import evidence as making
 from .lineage import (
+    every_log,
     key_files,
     log_key,
     make_missing,
@@ -287,8 +288,8 @@ def _index(indexer: Indexer, stopped: Stopped) -> None:
 
 
 def full_check(context: Context) -> FullCheck:
-    """Checks the whole of the log, and records what it finds."""
-    return FullCheck(tiles(context), log_key=context.log_key, recorder=context.recorder("audit"), clock=context.clock)
+    """Checks the whole of every log, and records what it finds."""
+    return FullCheck(every_log(context), recorder=context.recorder("audit"), clock=context.clock)
 
 
 def _check(check: FullCheck) -> None:

@@ -120,18 +120,28 @@ def past(context: Context) -> Past:
     Raises:
         ProofRefused: the trust root is not signed by the present log.
     """
+    return Past([LogReader(where, key) for where, key in every_log(context)[:-1]])
+
+
+def every_log(context: Context) -> list[tuple[BlobStore, str]]:
+    """Where each log of the site lies, with its key, oldest first; the last one is the present one.
+
+    Raises:
+        ProofRefused: the trust root is not signed by the present log.
+    """
+    here = tiles(context), context.log_key
     raw = trust_root_file(context)
     if not raw:
-        return Past()
+        return [here]
     known = lineage.known_logs(raw, VerifierKey.parse(context.log_key))
-    folder, count = context.site.folder("audit"), len(known)
-    readers = []
+    folder = context.site.folder("audit")
+    if known and known[-1] != VerifierKey.parse(context.log_key):
+        raise ProofRefused(why="the trust root ends with another log than the present one")
+    closed: list[tuple[BlobStore, str]] = []
     for number, key in enumerate(known[:-1], 1):
         where = objects(context, _name(context, number)) or DiskBlobs(archive(folder, _name(context, number)))
-        readers.append(LogReader(where, str(key)))
-    if count and known[-1] != VerifierKey.parse(context.log_key):
-        raise ProofRefused(why="the trust root ends with another log than the present one")
-    return Past(readers)
+        closed.append((where, str(key)))
+    return [*closed, here]
 
 
 def archive(folder: Path, name: str) -> Path:

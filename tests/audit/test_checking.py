@@ -26,12 +26,12 @@ def site(tmp_path: Path) -> Iterator[LogSite]:
 
 
 def _check(site: LogSite, recorder: ListRecorder) -> FullCheck:
-    return FullCheck(DiskBlobs(site.folder), log_key=site.vkey, recorder=recorder, clock=site.clock)
+    return FullCheck([(DiskBlobs(site.folder), site.vkey)], recorder=recorder, clock=site.clock)
 
 
 def test_a_whole_log_is_said_to_be_whole(site: LogSite) -> None:
     recorder = ListRecorder()
-    assert _check(site, recorder).round().size == 601
+    assert [report.size for report in _check(site, recorder).round()] == [601]
     [told] = recorder.events
     assert (told.type, told.outcome, told.attributes["size"]) == ("audit.check.passed", Outcome.SUCCESS, 601)
 

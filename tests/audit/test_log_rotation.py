@@ -10,7 +10,8 @@ import pytest
 from obstore.store import MemoryStore
 
 from audit import BadEvent, Entry, LogDamaged, NoSuchEntry, ProofRefused, RecordUnavailable
-from audit.blobs import Disk, ObjectBlobs
+from audit.blobs import Disk, DiskBlobs, ObjectBlobs
+from audit.checking import FullCheck
 from audit.errors import LogClosed, TooFewWitnesses
 from audit.exports import PublishedSource
 from audit.lineage import Past, known_logs, trust_root
@@ -24,6 +25,7 @@ from audit.verify import verify_folder, verify_logs
 from audit.witness import Policy
 from audit.writer import Log
 from tests.fakes.log_site import LogSite, event, wait_for
+from tests.fakes.recorder import ListRecorder
 
 NEXT = LogKey("city.example/log-2", seed=b"\x17" * 32, mldsa_seed=b"\x18" * 32)
 
@@ -294,6 +296,32 @@ def test_a_log_that_does_not_continue_the_one_before_is_found_out(site: LogSite,
     with pytest.raises(LogDamaged, match="does not continue"):
         verify_logs(str(site.folder), root_of(site), str(NEXT.vkey))
     other.close()
+
+
+def test_the_full_check_is_of_every_log_and_of_the_link_between_them(site: LogSite) -> None:
+    fill(site, 300)
+    rotation(site).run(None)
+    archive, recorder = site.folder.parent / "logs" / "log", ListRecorder()
+    logs = [(DiskBlobs(archive), str(LogSite.first_key().vkey)), (DiskBlobs(site.folder), str(NEXT.vkey))]
+    check = FullCheck(logs, recorder=recorder, clock=site.clock)
+    assert [report.size for report in check.round()] == [301, 1]
+    assert recorder.events[-1].attributes == {"size": 302, "tiles": 4, "logs": 2}
+    # Damage in the closed log, off every path that anybody asks for.
+    damaged = archive / "tile/entries/000"
+    whole = damaged.read_bytes()
+    damaged.chmod(0o644)
+    damaged.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    with pytest.raises(LogDamaged, match=r"city\.example/log: "):
+        check.round()
+    assert recorder.types()[-1] == "audit.check.failed"
+    damaged.write_bytes(whole)
+    check.round()
+    # Each log is whole, and they do not follow each other.
+    (site.folder.parent / "stranger").mkdir()
+    stranger = LogSite(site.folder.parent / "stranger").create()
+    with pytest.raises(LogDamaged, match="does not close the log in favour of"):
+        FullCheck([logs[0], (DiskBlobs(stranger.folder), stranger.vkey)], recorder=recorder, clock=site.clock).round()
+    stranger.close()
 
 
 def test_a_log_closed_in_favour_of_lost_keys_is_not_closed_twice(site: LogSite) -> None:
