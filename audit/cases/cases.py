@@ -45,16 +45,20 @@ class Cases:
         self._clock = clock
         self._size = size
 
-    def open(self, reader: Reader, *, title: str, text: str) -> str:
-        """Begin a case; its identifier.
+    def open(self, reader: Reader, *, title: str, text: str, entries: Sequence[int] = ()) -> str:
+        """Begin a case, with entries of the record in it; its identifier.
 
         Raises:
-            BadStep: a text cannot be read.
+            BadStep: a text cannot be read, or an entry is not in the log; no case has begun.
             StepUnrecorded: it is kept, and there as soon as the record takes it.
         """
         case = secrets.token_hex(_ID // 2)
         content = {"title": _text("title", title, LONGEST_TITLE), "text": _text("text", text, optional=True)}
+        if entries:
+            self._demand_recorded(entries)
         self._append(reader, case, 0, StepKind.OPENED, content)
+        if entries:
+            self.add_entries(reader, case, version=1, entries=entries, why="")
         return case
 
     def add_entries(self, reader: Reader, case: str, *, version: int, entries: Sequence[int], why: str) -> None:
@@ -69,11 +73,15 @@ class Cases:
         """
         found = self._current(case, version)
         fresh = [entry for entry in dict.fromkeys(entries) if entry not in found.entries]
-        if not 0 < len(entries) <= MOST_ENTRIES or any(not 0 <= entry < self._size() for entry in entries):
-            raise BadStep(field="entry")
+        self._demand_recorded(entries)
         reason = _text("why", why, optional=True)
         for number, entry in enumerate(fresh, version):
             self._append(reader, case, number, StepKind.ENTRY, {"entry": entry, "text": reason}, clear={"entry": entry})
+
+    def _demand_recorded(self, entries: Sequence[int]) -> None:
+        size = self._size()
+        if not 0 < len(entries) <= MOST_ENTRIES or any(not 0 <= entry < size for entry in entries):
+            raise BadStep(field="entry")
 
     def note(self, reader: Reader, case: str, *, version: int, text: str) -> None:
         """Write something down; it cannot be changed afterwards. Raises as ``add_entries``."""

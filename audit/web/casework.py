@@ -63,10 +63,7 @@ def casework(console: Console, *, cases: Cases, assurance: int = 1) -> Pages:
         @guard.person(ROLE, assurance=assurance)
         def case_open() -> Response:
             chosen, reader = _entries(request.form.getlist("entry")), officer()
-            case = cases.open(reader, title=_form("title"), text=_form("text"))
-            if chosen:
-                cases.add_entries(reader, case, version=1, entries=chosen, why="")
-            return _to(case)
+            return _to(cases.open(reader, title=_form("title"), text=_form("text"), entries=chosen))
 
         @made.get("/cases/<case>")
         @guard.person(ROLE, assurance=assurance)

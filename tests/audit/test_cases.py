@@ -173,6 +173,15 @@ def test_only_entries_of_the_log_are_collected(fake: ConsoleFake, cases: Cases, 
         cases.add_entries(fake.reader, case, version=1, entries=entries, why="")
 
 
+def test_no_case_begins_with_an_entry_that_is_not_there(fake: ConsoleFake, cases: Cases) -> None:
+    for entries in ([1, 10**9], list(range(101))):
+        with pytest.raises(BadStep):
+            cases.open(fake.reader, title="a", text="", entries=entries)
+    assert cases.all(fake.reader)[0] == []
+    case = cases.open(fake.reader, title="a", text="", entries=[1, 2])
+    assert cases.entries_of(case) == [1, 2]
+
+
 @pytest.mark.parametrize("title", ["", "   ", "x" * 201, "two\nlines", "nul\0"])
 def test_a_title_is_one_line_that_can_be_read(fake: ConsoleFake, cases: Cases, title: str) -> None:
     with pytest.raises(BadStep):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
 Face = Literal["page", "problem", "oauth"]
-Takes = Literal["", "form", "json", "pdf", "der", "note", "upload", "table"]
+Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table"]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A subject that nobody has, so that what is nearly right still changes nothing."""
@@ -62,15 +62,19 @@ class Door:
         return path
 
 
+FILTERS = ("person", "object", "zone", "outcome", "from", "to", "after", "limit", "kind", "organisation", "text")
+OFFICER: Mapping[str, Any] = {
+    "component": "audit",
+    "method": "GET",
+    "label": "audit",
+    "listener": "management",
+    "who": "wang.qiang",
+}
+LOG: Mapping[str, Any] = {"component": "audit", "method": "GET", "label": "log", "face": "problem"}
+
+
 def _audit() -> Iterator[Door]:
-    officer: dict[str, Any] = {
-        "component": "audit",
-        "method": "GET",
-        "label": "audit",
-        "listener": "management",
-        "who": "wang.qiang",
-    }
-    filters = ("person", "object", "zone", "outcome", "from", "to", "after", "limit", "kind", "organisation", "text")
+    officer, filters = OFFICER, FILTERS
     yield Door(**officer, rule="/", query=("lang",))
     yield Door(**officer, rule="/search", query=filters)
     yield Door(**officer, rule="/search.json", query=filters, face="problem")
@@ -89,6 +93,8 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/entries/<index>/entry.json", known={"index": "3"})
     yield Door(**officer, rule="/entries/<index>/entry.tlog-proof", known={"index": "3"})
     yield Door(**officer, rule="/tile/entries/<path:rest>", known={"path:rest": "000"}, face="problem")
+    closed = {"log": "1", "path:rest": "000"}
+    yield Door(**officer, rule="/logs/<log>/tile/entries/<path:rest>", known=closed, face="problem")
     yield Door(**officer, rule="/warrants", query=("lang",))
     yield Door(**officer, rule="/warrants/new", query=("kind", "scope", "lang"))
     yield Door(**officer, rule="/warrants/<identifier>", known={"identifier": "0" * 16}, query=("done",))
@@ -110,14 +116,54 @@ def _audit() -> Iterator[Door]:
         known={"subject": NOBODY},
         query=("after", "limit", "lang"),
     )
-    public: dict[str, Any] = {"component": "audit", "method": "GET", "label": "log", "face": "problem"}
+    sent = {**role, "method": "POST", "who": "app"}
+    yield Door(**sent, rule="/api/v1/events", takes="lines", query=("wait",))
+    # Entries that no log has.
+    yield Door(**sent, rule="/api/v1/evidence", takes="json", fields={"indices": "none", "purpose": "none"})
+    public = LOG
     yield Door(**public, rule="/checkpoint")
     yield Door(**public, rule="/api/v1/openapi.json")
     yield Door(**public, rule="/witnessed")
     yield Door(**public, rule="/pruned")
     yield Door(**public, rule="/witness/<digest>/checkpoint", known={"digest": "00" * 32})
     yield Door(**{**public, "method": "POST"}, rule="/witness/add-checkpoint", takes="note")
-    yield Door(**public, rule="/tile/<level>/<path:rest>", known={"level": "0", "path:rest": "000"})
+    tile = {"level": "0", "path:rest": "000"}
+    yield Door(**public, rule="/tile/<level>/<path:rest>", known=tile)
+    yield Door(**public, rule="/logs.txt")
+    yield Door(**public, rule="/logs/<log>/checkpoint", known={"log": "1"})
+    yield Door(**public, rule="/logs/<log>/tile/<level>/<path:rest>", known={"log": "1", **tile})
+    yield Door(**public, rule="/mirror/checkpoint")
+    yield Door(**public, rule="/mirror/tile/<level>/<path:rest>", known=tile)
+    yield Door(**public, rule="/mirror/tile/entries/<path:rest>", known={"path:rest": "000"})
+
+
+def _audit_desks() -> Iterator[Door]:
+    """Where officers look at more than entries, and what they do there."""
+    officer = OFFICER
+    asked = ("type", "outcome", "from", "to", "after", "lang")
+    for story in ("people", "devices", "sessions", "documents"):
+        yield Door(**officer, rule=f"/{story}/<identifier>", known={"identifier": NOBODY}, query=asked)
+    yield Door(**officer, rule="/views/<name>", known={"name": "remote-access"}, query=("span", *asked))
+    yield Door(**officer, rule="/crossings", query=("zone", "to_zone", "span", *asked))
+    yield Door(**officer, rule="/stamps", query=("lang",))
+    yield Door(**officer, rule="/stamps/<size>.tst", known={"size": "1"})
+    yield Door(**officer, rule="/rules", query=("lang",))
+    yield Door(**officer, rule="/alerts", query=("state", "rule", "after", "lang"))
+    nothing = {"alert": "0" * 16}
+    yield Door(**officer, rule="/alerts/<alert>", known=nothing, query=("lang",))
+    yield Door(**officer, rule="/alerts/<alert>/<index>.tlog-proof", known={**nothing, "index": "0"})
+    yield Door(**officer, rule="/cases", query=("entry", "after", "lang"))
+    yield Door(**officer, rule="/cases/<case>", known={"case": "0" * 16}, query=("lang",))
+    yield Door(**officer, rule="/evidence", query=("scope", "lang"))
+    desk: dict[str, Any] = {**officer, "method": "POST", "takes": "form", "form_at": "/cases"}
+    verb = "any(acknowledge, close):verb"
+    yield Door(**desk, rule=f"/alerts/<alert>/<{verb}>", known={**nothing, verb: "close"}, fields={"reason": "because"})
+    # An entry that no log has: no case begins with it.
+    yield Door(**desk, rule="/cases", fields={"title": "Nothing", "text": "", "entry": "9" * 15})
+    step = {"version": "1", "text": "because", "to": "closed"}
+    yield Door(**desk, rule="/cases/<case>/<verb>", known={"case": "0" * 16, "verb": "decisions"}, fields=step)
+    # Without the consent of a second officer.
+    yield Door(**desk, rule="/evidence", fields={"scope": "entry:0", "purpose": "none", "open": "yes"})
 
 
 def _ca() -> Iterator[Door]:
@@ -347,6 +393,7 @@ def _core() -> Iterator[Door]:
 
 DOORS: tuple[Door, ...] = (
     *_audit(),
+    *_audit_desks(),
     *_ca(),
     *_directory(),
     *_gateway(),

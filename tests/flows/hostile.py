@@ -369,6 +369,24 @@ NOTES = (
     b"\0" * 1000,
 )
 """Submissions to a witness."""
+LINES = (
+    b"",
+    b"\n",
+    b"\n" * 3000,
+    b"{}\n" * 3000,
+    b"{}\n\n{}",
+    b'null\n[]\n1\n""\n',
+    b"{\n",
+    b"\xff\xfe\n",
+    b"\0",
+    b'{"type":"no.such"}\n{"type":1}\n{"type":"sso.login"}',
+    b'{"type":"\\ud800"}',
+    b"[" * 100_000,
+    b'{"a":' * 20_000 + b"\n{}",
+    b"x" * 100_000,
+    b"{}\r\n{}\r\n",
+)
+"""Events by HTTP, of which none is one."""
 DER = (
     b"",
     b"0",

@@ -235,6 +235,8 @@ def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
         yield from hostile.json_bodies(dict(door.fields))
     elif door.takes == "der":
         yield from ((kind, body) for body in hostile.DER for kind in (b"application/ocsp-request", b""))
+    elif door.takes == "lines":
+        yield from ((kind, body) for body in hostile.LINES for kind in (b"application/jsonl", b""))
     elif door.takes == "note":
         yield from ((kind, body) for body in hostile.NOTES for kind in (b"text/plain", b""))
     elif door.takes == "pdf":

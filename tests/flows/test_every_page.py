@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.flows import invariants
-from tests.flows.city import City
+from tests.flows.city import City, until
+from tests.flows.knocking import person as logged_in
+from tests.flows.knocking import post
 from tests.flows.looking import Eyes
 from tests.flows.paper import sealed
 from tests.flows.people import agree, fill_in, heading, log_in_by_card
@@ -48,11 +50,20 @@ OFFICERS = (
             ("audit", "/views/remote-access", "management"),
             ("audit", "/crossings?zone=external&to_zone=external&outcome=success", "management"),
             ("audit", "/cases?entry=0", "management"),
+            ("audit", "/evidence?scope=entry%3A0", "management"),
+            ("audit", "/warrants/new?kind=open&scope=entry%3A0", "management"),
+            ("audit", "/alerts?state=all", "management"),
+            ("audit", "/people/00000000-0000-4000-8000-000000000000", "management"),
+            ("audit", "/devices/nothing-at-all", "management"),
+            ("audit", "/sessions/nothing-at-all", "management"),
+            ("audit", "/documents/nothing-at-all", "management"),
             ("audit", "/entries/0", "management"),
             ("audit", "/entries/99999999", "management"),
             ("ca", "/", "management"),
         ),
     ),
+    # Who decides with others and reads nothing.
+    Person("gao.yan", (("audit", "/", "management"), ("audit", "/search", "management"))),
     Person(
         "sun.li",
         (
@@ -75,6 +86,26 @@ OFFICERS = (
 )
 
 
+@pytest.fixture(scope="module")
+def work(city: City) -> None:
+    """What an officer's pages show when there is work: a case, a warrant that waits, an alert."""
+    alerts = city.url("audit", "/alerts?state=all", "management")
+    officer = logged_in(city, "wang.qiang", alerts)
+    shown = officer.get(city.url("audit", "/cases", "management"))
+    case = post(officer, shown, "/cases", title="Odd logins", text="Seen at night.", entry="0")
+    noted = post(officer, case, f"{case.url}/notes".partition(f":{city.ports['management']}")[2], text="They called.")
+    assert "They called." in noted.text
+    shown = officer.get(city.url("audit", "/warrants/new?kind=open", "management"))
+    asked = post(officer, shown, "/warrants", kind="open", about="entry", which="0", purpose="An order")
+    assert "?done=asked" in asked.url, asked.text
+    guesser = city.http()
+    guesser.headers["Accept"] = "text/html"
+    page = guesser.get(city.url("tax", "/me"))
+    for number in range(7):
+        page = post(guesser, page, "/login", username="zhou.haoran", password=f"guess number {number}")
+    until(lambda: 'href="/alerts/' in officer.get(alerts).text, seconds=20, every=0.5)
+
+
 @pytest.fixture(params=get_args(Language))
 def words(request: pytest.FixtureRequest) -> Words:
     return Words(request.param)
@@ -94,6 +125,7 @@ def _enter(page: Page, address: str, person: Person, words: Words) -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("work")
 @pytest.mark.parametrize("person", OFFICERS, ids=lambda person: person.name)
 def test_every_page_of_an_officer(city: City, browse: Browse, words: Words, person: Person) -> None:
     context = browse(card=city.folder / "demo" / f"{person.name}.p12", locale=LOCALES[words.language])
