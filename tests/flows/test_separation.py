@@ -18,8 +18,8 @@ from tests.flows.city import City, started
 from tests.flows.machine import children, processes
 
 USERS = {
-    "slapd": "slapd", "log": "audit", "audit": "audit", "directory": "directory", "ca": "ca", "sso": "sso",
-    "signatures": "signatures", "gateway": "gateway", "portal:tax": "tax", "portal:social": "social",
+    "slapd": "slapd", "log": "audit", "watch": "audit", "audit": "audit", "directory": "directory", "ca": "ca",
+    "sso": "sso", "signatures": "signatures", "gateway": "gateway", "portal:tax": "tax", "portal:social": "social",
     "portal:documents": "documents", "nginx": "nginx",
 }  # fmt: skip
 """System user by process."""
