@@ -26,6 +26,8 @@ _LENGTH = struct.Struct(">I")
 _REQUEST = struct.Struct(">IB")
 _RECEIPT = struct.Struct(">IBQ32s")
 _STRETCH = struct.Struct(">QQ")
+LONGEST_EVENT = MAX_FRAME - 1 - _REQUEST.size
+"""Encoded; a longer one would cut the line, and with it whatever else is on its way."""
 _WAITS = (Wait.SEQUENCED, Wait.PUBLISHED, Wait.WITNESSED)
 _ERRORS: dict[str, type[TallygateError]] = {error.code: error for error in (BadEvent, KeyReused, RecordUnavailable)}
 

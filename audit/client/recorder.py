@@ -14,11 +14,11 @@ from pathlib import Path
 
 from core.errors import TallygateError
 
-from ..errors import ProofRefused, RecordUnavailable
+from ..errors import BadEvent, ProofRefused, RecordUnavailable
 from ..merkle import Checkpoint, VerifierKey
 from ..models import Event, Receipt, Wait
 from ..models_codec import encode_event
-from ..wire import Frame, WireBroken, append_frame, read_receipt, read_refusal
+from ..wire import LONGEST_EVENT, Frame, WireBroken, append_frame, read_receipt, read_refusal
 from ..witness import Policy
 from .channel import Channel
 
@@ -89,15 +89,18 @@ class RecorderClient:
         """
         if wait is Wait.WITNESSED:
             raise RecordUnavailable
+        fitting = [event for event in events if len(event) <= LONGEST_EVENT]
         answers: list[Receipt | TallygateError] = []
-        for start in range(0, len(events), _AT_ONCE):
+        for start in range(0, len(fitting), _AT_ONCE):
             deadline = time.monotonic() + self._timeout
             try:
-                told = self._open_line(deadline).ask_all(events[start : start + _AT_ONCE], wait, deadline)
+                told = self._open_line(deadline).ask_all(fitting[start : start + _AT_ONCE], wait, deadline)
             except _LineBroken as error:
                 raise RecordUnavailable from error
             answers += [self._checked(answer, wait) for answer in told]
-        return answers
+        given = iter(answers)
+        long = BadEvent(why="it is longer than 65,535 bytes")
+        return [next(given) if len(event) <= LONGEST_EVENT else long for event in events]
 
     def close(self) -> None:
         """Cut the line; the next event opens another."""

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from audit import Event, Wait, encode_event
 from audit.intake import LARGEST_BODY, MOST_EVENTS
 from audit.merkle import Checkpoint, VerifierKey
+from audit.wire import LONGEST_EVENT
 from tests.fakes.audit_role import AuditRole
 from tests.fakes.log_site import event
 
@@ -71,6 +72,13 @@ def test_one_bad_event_does_not_harm_its_neighbours(role: AuditRole) -> None:
     ]
     # Nobody records in another's name.
     assert "source" in answers[3]["detail"]
+
+
+@pytest.mark.parametrize("length", [LONGEST_EVENT, LONGEST_EVENT + 1, LARGEST_BODY // 2])
+def test_an_event_that_is_too_long_does_not_cut_the_line_for_others(role: AuditRole, length: int) -> None:
+    long = b"{" + b" " * (length - 2) + b"}"
+    answers = _answers(_send(role, _lines(event()) + long + b"\n" + _lines(event())))
+    assert [answer.get("code") for answer in answers] == [None, "bad_event", None]
 
 
 def test_whoever_waits_for_publication_gets_the_signed_checkpoint(role: AuditRole) -> None:

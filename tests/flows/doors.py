@@ -106,6 +106,11 @@ def _audit() -> Iterator[Door]:
     yield Door(
         **form, rule=f"/warrants/<identifier>/<{verb}>", known={"identifier": "0" * 16, verb: "withdraw"}, fields={}
     )
+
+
+def _log() -> Iterator[Door]:
+    """The record for programs: the site's own roles, and everybody."""
+    filters = FILTERS
     role: dict[str, Any] = {"component": "audit", "method": "GET", "role": "audit", "face": "problem"}
     yield Door(**role, rule="/api/v1/entries", who="app", query=filters)
     yield Door(**role, rule="/api/v1/bundles/<path:rest>", who="app", known={"path:rest": "000"})
@@ -394,6 +399,7 @@ def _core() -> Iterator[Door]:
 DOORS: tuple[Door, ...] = (
     *_audit(),
     *_audit_desks(),
+    *_log(),
     *_ca(),
     *_directory(),
     *_gateway(),

@@ -57,7 +57,7 @@ class Eyes:
         self._english = _untranslated() if language == "zh" else {}
 
     def walk(self, context: BrowserContext, starts: Iterable[str]) -> None:
-        """Open the first addresses and everything links lead to, each kind of page a few times."""
+        """Open the first addresses and everything links lead to, each kind of page and each question a few times."""
         page = context.new_page()
         page.set_default_timeout(30_000)
         waiting, known, kinds = list(starts), set(), Counter[str]()
@@ -66,9 +66,10 @@ class Eyes:
             if address in known:
                 continue
             known.add(address)
-            if kinds[kind(address)] >= MOST_ALIKE or not _page(page, address):
+            shows = _shows(address)
+            if all(kinds[each] >= MOST_ALIKE for each in shows) or not _page(page, address):
                 continue
-            kinds[kind(address)] += 1
+            kinds.update(shows)
             self.look(page)
             waiting += [link for link in _links(page) if link not in known]
         page.close()
@@ -120,6 +121,12 @@ def kind(address: str) -> str:
     at = urlsplit(address)
     asked = "&".join(sorted(part.partition("=")[0] for part in at.query.split("&") if part))
     return f"{at.netloc}{_ONE_OF_MANY.sub('#', at.path)}?{asked}"
+
+
+def _shows(address: str) -> set[str]:
+    """The kinds of which a page is one: its place, and each question asked there; filters may be set in any mixture."""
+    place, _, asked = kind(address).partition("?")
+    return {place} | {f"{place}?{name}" for name in asked.split("&") if name}
 
 
 def _untranslated() -> dict[str, re.Pattern[str] | None]:
