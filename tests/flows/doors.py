@@ -137,7 +137,9 @@ def _log() -> Iterator[Door]:
     yield Door(**public, rule="/logs.txt")
     yield Door(**public, rule="/logs/<log>/checkpoint", known={"log": "1"})
     yield Door(**public, rule="/logs/<log>/tile/<level>/<path:rest>", known={"log": "1", **tile})
+    yield Door(**public, rule="/logs/<log>/pruned", known={"log": "1"})
     yield Door(**public, rule="/mirror/checkpoint")
+    yield Door(**public, rule="/mirror/pruned")
     yield Door(**public, rule="/mirror/tile/<level>/<path:rest>", known=tile)
     yield Door(**public, rule="/mirror/tile/entries/<path:rest>", known={"path:rest": "000"})
 
