@@ -179,7 +179,7 @@ def test_no_case_begins_with_an_entry_that_is_not_there(fake: ConsoleFake, cases
             cases.open(fake.reader, title="a", text="", entries=entries)
     assert cases.all(fake.reader)[0] == []
     case = cases.open(fake.reader, title="a", text="", entries=[1, 2])
-    assert cases.entries_of(case) == [1, 2]
+    assert cases.entries_at(case) == [1, 2]
 
 
 @pytest.mark.parametrize("title", ["", "   ", "x" * 201, "two\nlines", "nul\0"])
