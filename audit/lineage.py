@@ -50,6 +50,11 @@ class Past:
             self._logs.append(Ancestor(reader, self.size, reader.size()))
 
     @property
+    def logs(self) -> Sequence[Ancestor]:
+        """Each of them."""
+        return tuple(self._logs)
+
+    @property
     def size(self) -> int:
         """How many places they take; the present log's entry 0 has this one."""
         return self._logs[-1].end if self._logs else 0

@@ -156,7 +156,7 @@ def duties(context: Context) -> list[Duty]:
     reader = LogReader(tiles(context), context.log_key)
     kept = retention_of(context)
     given.append(Duty(name="retention", every=RETENTION_EVERY, act=lambda _stopped: retention_round(kept)))
-    return [*given, *export_duties(context, reader, opened.log, log_key(context))]
+    return [*given, *export_duties(context, reader, opened.log)]
 
 
 def application(context: Context) -> Flask:
@@ -265,13 +265,9 @@ def _recorders(context: Context) -> Callable[[str], RecorderClient]:
 
 def retention_of(context: Context) -> Retaining:
     """Retention, for whoever only looks."""
-    reader = LogReader(tiles(context), context.log_key)
     return retaining(
         context,
         index=_reading(context).index,
-        blobs=tiles(context),
-        reader=reader,
-        key=log_key(context),
         recorder=context.recorder("audit"),
         stamps=_stamps(context),
     )

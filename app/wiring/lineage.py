@@ -52,7 +52,7 @@ def rotate(context: Context, say: Callable[[str], None], *, unwitnessed: bool = 
 def _rotated(context: Context, number: int, *, unwitnessed: bool) -> bytes:
     folder = context.site.folder("audit")
     make_missing(folder, key_files(number + 1))
-    old, new = (_name(context, each) for each in (number, number + 1))
+    old, new = (log_name(context, each) for each in (number, number + 1))
     with closing(SealStore.open(folder / "seals.db", upgrade=True)) as store:
         Rotation(
             old=Place(folder=folder / "log", key=log_key(context, number), blobs=objects(context, old)),
@@ -65,7 +65,7 @@ def _rotated(context: Context, number: int, *, unwitnessed: bool) -> bytes:
 
 
 def _origin(context: Context, number: int) -> str:
-    return f"{context.site.domain}/{_name(context, number)}"
+    return f"{context.site.domain}/{log_name(context, number)}"
 
 
 def trust_root(context: Context, number: int) -> bytes:
@@ -73,7 +73,10 @@ def trust_root(context: Context, number: int) -> bytes:
     here = context.site.origin("log")
     keys = [log_key(context, each) for each in range(1, number + 1)]
     return lineage.trust_root(
-        [(key, here if each == number else f"{here}/logs/{_name(context, each)}") for each, key in enumerate(keys, 1)]
+        [
+            (key, here if each == number else f"{here}/logs/{log_name(context, each)}")
+            for each, key in enumerate(keys, 1)
+        ]
     )
 
 
@@ -109,7 +112,8 @@ def present(context: Context) -> int:
     return int(number) if number != name else 1
 
 
-def _name(context: Context, number: int) -> str:
+def log_name(context: Context, number: int) -> str:
+    """The last part of one log's origin."""
     first = context.settings("audit", AuditSettings).log
     return first if number == 1 else f"{first}-{number}"
 
@@ -139,7 +143,7 @@ def every_log(context: Context) -> list[tuple[BlobStore, str]]:
         raise ProofRefused(why="the trust root ends with another log than the present one")
     closed: list[tuple[BlobStore, str]] = []
     for number, key in enumerate(known[:-1], 1):
-        where = objects(context, _name(context, number)) or DiskBlobs(archive(folder, _name(context, number)))
+        where = objects(context, log_name(context, number)) or DiskBlobs(archive(folder, log_name(context, number)))
         closed.append((where, str(key)))
     return [*closed, here]
 
@@ -169,7 +173,7 @@ def tiles(context: Context) -> BlobStore:
     Raises:
         ConfigurationError: the store's address or credentials cannot be used.
     """
-    stored = objects(context, _name(context, present(context)))
+    stored = objects(context, log_name(context, present(context)))
     return stored or DiskBlobs(context.site.folder("audit") / "log")
 
 

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes what leaves the record: targets, signed exports, and the desk at which officers look after them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from audit.config import AuditSettings, ExportTarget
 from audit.exports import EVERY, ExportDesk, Exporter, ExportStore, PublishedSource, SignedExports, peer_of
-from audit.merkle import LogKey
+from audit.lineage import Ancestor
 from audit.models import Recorder
 from audit.published import PublishedLog
 from audit.reader import LogReader
 from audit.watch import Duty
+from core.errors import TallygateError
 
 from ..context import Context
-from .lineage import past, present
+from .lineage import log_key, past
 
 
 def export_store(context: Context) -> ExportStore:
@@ -22,14 +23,10 @@ def export_store(context: Context) -> ExportStore:
     return ExportStore.open(context.site.folder("audit") / "exports.db")
 
 
-def signed_store(context: Context) -> ExportStore:
-    """What was signed of the present log: a successor begins a chain of its own."""
-    number = present(context)
-    return (
-        export_store(context)
-        if number == 1
-        else ExportStore.open(context.site.folder("audit") / f"exports-{number}.db")
-    )
+def signed_store(context: Context, number: int) -> ExportStore:
+    """What was signed of one log: a successor begins a chain of its own."""
+    name = "exports.db" if number == 1 else f"exports-{number}.db"
+    return ExportStore.open(context.site.folder("audit") / name)
 
 
 def signed_folder(context: Context) -> Path:
@@ -45,10 +42,17 @@ def export_desk(context: Context, reader: LogReader, recorder: Recorder) -> Expo
         size=PublishedSource(reader, past(context)).size,
         recorder=recorder,
         clock=context.clock,
+        series=[(each.base, signed_store(context, number)) for number, each in enumerate(_logs(context, reader), 1)],
     )
 
 
-def export_duties(context: Context, reader: LogReader, log: PublishedLog, key: LogKey) -> list[Duty]:
+def _logs(context: Context, reader: LogReader) -> list[Ancestor]:
+    """All logs, the present one last."""
+    closed = past(context)
+    return [*closed.logs, Ancestor(reader, closed.size, 0)]
+
+
+def export_duties(context: Context, reader: LogReader, log: PublishedLog) -> list[Duty]:
     """One for each target, so that a slow one holds up itself alone, and one for signed exports."""
     settings = context.settings("audit", AuditSettings)
     if not settings.exports and settings.signed_exports is None:
@@ -64,15 +68,21 @@ def export_duties(context: Context, reader: LogReader, log: PublishedLog, key: L
     )
     found = [_duty(context, name, target, exporter) for name, target in settings.exports.items()]
     if settings.signed_exports is not None:
-        signed = SignedExports(
-            signed_folder(context),
-            reader=reader,
-            key=key,
-            store=signed_store(context),
-            recorder=recorder,
-            clock=context.clock,
+        # A closed log's rest first: nothing of it is left out.
+        series = [
+            SignedExports(
+                signed_folder(context),
+                reader=each.reader,
+                key=log_key(context, number),
+                store=signed_store(context, number),
+                recorder=recorder,
+                clock=context.clock,
+            )
+            for number, each in enumerate(_logs(context, reader), 1)
+        ]
+        found.append(
+            Duty(name="signed export", every=settings.signed_exports, act=lambda _stopped: make_signed(series))
         )
-        found.append(Duty(name="signed export", every=settings.signed_exports, act=lambda _stopped: _make(signed)))
     return found
 
 
@@ -97,5 +107,17 @@ def _duty(context: Context, name: str, target: ExportTarget, exporter: Callable[
     return Duty(name=f"export {name}", every=EVERY, act=lambda stopped: made.round(lambda: bool(stopped)))
 
 
-def _make(signed: SignedExports) -> None:
-    signed.make()
+def make_signed(series: Sequence[SignedExports]) -> None:
+    """One file of each log that has something new; one that fails holds up no other.
+
+    Raises:
+        TallygateError: the first failure, after all were tried.
+    """
+    failed: list[TallygateError] = []
+    for each in series:
+        try:
+            each.make()
+        except TallygateError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]

@@ -6,6 +6,7 @@ is exported either.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.clock import Clock
@@ -33,8 +34,10 @@ class ExportDesk:
         size: Callable[[], int],
         recorder: Recorder,
         clock: Clock,
+        series: Sequence[tuple[int, ExportStore]] = (),
     ) -> None:
-        """``size`` says how many entries are published."""
+        """``size`` says how many entries are published, ``series`` where each log's signed exports and places begin."""
+        self._series = series or [(0, store)]
         self._targets = targets
         self._store = store
         self._size = size
@@ -55,8 +58,13 @@ class ExportDesk:
         ]
 
     def signed(self) -> Sequence[SignedExport]:
-        """The newest signed exports."""
-        return self._store.signed(LISTED)
+        """The newest signed exports of all logs, with the places of their entries."""
+        found = [
+            replace(each, first=base + each.first, last=base + each.last)
+            for base, store in reversed(self._series)
+            for each in store.signed(LISTED)
+        ]
+        return found[:LISTED]
 
     def pause(self, name: str, *, paused: bool, by: Reader) -> None:
         """Stop sending, or go on.

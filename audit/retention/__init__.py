@@ -18,6 +18,7 @@ from .plan import Kept as Kept
 from .plan import Piece as Piece
 from .plan import Plan as Plan
 from .plan import plan as plan
+from .pruning import AllBundles as AllBundles
 from .pruning import Bundles as Bundles
 from .service import Retaining as Retaining
 from .service import View as View

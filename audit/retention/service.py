@@ -48,7 +48,11 @@ class Keeper(Protocol):
         ...
 
     def expired(self, now: datetime, terms: Mapping[Retention, int]) -> int:
-        """The entry below which all bundles have run out; 0 for none."""
+        """The place below which all bundles have run out; 0 for none."""
+        ...
+
+    def before(self) -> int:
+        """How many places lie before the present log."""
         ...
 
     def drop_seals(self, partition: Partition, at: datetime) -> int:
@@ -60,7 +64,7 @@ class Keeper(Protocol):
         ...
 
     def prune(self, first: int, recorded: int) -> None:
-        """Remove the bundles below an entry."""
+        """Remove the bundles below a place; ``recorded`` is the place of the record that says so."""
         ...
 
     def tidy(self) -> None:
@@ -245,7 +249,7 @@ class Retaining:
         at = datetime.fromtimestamp(run.at, UTC)
         attributes: dict[str, Attribute] = {"pieces": " ".join(map(str, run.pieces)), "count": len(run.pieces)}
         intent = self._event("audit.retention.intended", run.intent, at, attributes, Outcome.INTENDED)
-        entry = self._recorder.record(intent, wait=Wait.PUBLISHED).index
+        entry = self._keeper.before() + self._recorder.record(intent, wait=Wait.PUBLISHED).index
         self._store.intended(run, entry)
         kept = sum(self._drop(piece, entry, at) for piece in run.pieces)
         # Said once and in the same words, however often the run is repeated: kept keys may be fewer by then.

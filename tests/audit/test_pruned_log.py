@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from app.wiring.outward import make_signed
+from app.wiring.retaining import folder_keeper
 from audit.cli import audit
-from audit.errors import Pruned
-from audit.lineage import LOGS, trust_root
+from audit.errors import Erased, LogDamaged, Pruned
+from audit.exports import ExportDesk, ExportStore, PublishedSource, SignedExports, verify_chain
+from audit.indexer import Indexer
+from audit.lineage import LOGS, Past, trust_root
 from audit.published import INDEX_KEY, Reading
+from audit.retention import Drop
+from audit.search import Query
+from audit.store import IndexStore
+from audit.verify import verify_logs
 from tests.fakes.retention_house import RetentionHouse
 
 
@@ -83,3 +91,146 @@ def test_an_index_that_fell_behind_what_is_pruned_is_built_anew(house: Retention
     house.take(3)
     assert read.indexer.catch_up() == 0
     assert places(read)[-1] == 804
+
+
+def test_terms_hold_for_closed_logs_too_and_the_end_of_each_stays(house: RetentionHouse) -> None:
+    house.take(700)
+    house.rotate()
+    house.take(600)
+    login = house.closed.entry(5)
+    assert house.site.seals.open(login) == {"name": "李雷"}
+    house.clock.advance(timedelta(days=900))
+    house.store.see(int(house.clock.now().timestamp()))
+    house.retaining.round()
+    # One store of keys serves all logs.
+    with pytest.raises(Erased):
+        house.site.seals.open(login)
+    assert (house.closed.size(), house.closed.first()) == (702, 512)
+    assert house.site.reader().first() == 256
+    [run] = house.store.runs(1)
+    assert [str(piece) for piece in run.pieces][-1] == f"bundles:{702 + 256}"
+    # The place of the record, and not its index in the present log.
+    assert run.entry == 702
+    past = Past([house.closed])
+    assert past.first(house.site.reader()) == 702 + 256
+    assert PublishedSource(house.site.reader(), past).first() == 702 + 256
+    root = trust_root([(house.old, "https://log/logs/log"), (house.site.key, "https://log")])
+    old, new = verify_logs(str(house.site.folder), root, house.site.vkey)
+    assert (old.pruned, old.recorded, new.pruned, new.recorded) == (512, 702, 256, 0)
+    house.retaining.round()
+    assert len(house.store.runs(9)) == 1
+
+
+def test_what_stays_of_a_closed_log_holds_up_its_successor(house: RetentionHouse) -> None:
+    house.take(300)
+    house.take(1, subject="anna")
+    house.take(300)
+    house.rotate()
+    house.take(600)
+    house.holds = {"anna"}
+    house.clock.advance(timedelta(days=900))
+    house.store.see(int(house.clock.now().timestamp()))
+    house.retaining.round()
+    assert (house.closed.first(), house.site.reader().first()) == (256, 0)
+
+
+@pytest.fixture
+def parts(house: RetentionHouse) -> IndexStore:
+    """Entries of two years in a real index with parts of 100 entries."""
+    house.take(250)
+    house.clock.advance(timedelta(days=700))
+    house.take(250)
+    store = IndexStore.open(house.folder / "index", span=100)
+    store.prepare()
+    read = reading(house)
+    Indexer(log=read.log, store=store, names=read.names).catch_up()
+    house.retaining._keeper = folder_keeper(
+        house.folder,
+        seals=house.site.store,
+        index=store,
+        bundles=house.bundles,
+        held=lambda subject: subject in house.holds,
+        stamps=None,
+    )
+    return store
+
+
+def test_retention_drops_the_parts_of_a_real_index(house: RetentionHouse, parts: IndexStore) -> None:
+    assert [(part.first, part.end) for part in parts.partitions()] == [
+        (0, 100),
+        (100, 200),
+        (200, 251),
+        (251, 351),
+        (351, 451),
+        (451, 501),
+    ]
+    house.clock.advance(timedelta(days=101))
+    house.store.see(int(house.clock.now().timestamp()))
+    run = house.retaining.round()
+    assert run is not None
+    index = [str(piece) for piece in run.pieces if piece.kind is Drop.INDEX]
+    assert index == [f"index:{part:016}" for part in (0, 100, 200)]
+    assert [part.first for part in parts.partitions()] == [251, 351, 451]
+    # Nobody searches what is gone, and what comes is taken on.
+    assert {row.index for row in parts.search(Query(limit=500), frozenset())} == set(range(251, 501))
+    assert parts.position() == 501
+    # Twice is no harm.
+    house.retaining._keeper.drop_index("0" * 16)
+    house.retaining._keeper.drop_index(f"{451:016}")
+    assert [part.first for part in parts.partitions()] == [251, 351, 451]
+    # However long: the newest part stays.
+    house.clock.advance(timedelta(days=1500))
+    house.store.see(int(house.clock.now().timestamp()), confirmed=True)
+    house.retaining.round()
+    assert [part.first for part in parts.partitions()] == [451]
+
+
+def test_a_damaged_index_holds_up_no_keys(house: RetentionHouse, parts: IndexStore) -> None:
+    for path in (house.folder / "index").rglob("*.db"):
+        path.write_bytes(b"no index" * 1000)
+        for kind in ("-wal", "-shm"):
+            path.with_name(f"{path.name}{kind}").unlink(missing_ok=True)
+    parts.close()
+    house.clock.advance(timedelta(days=101))
+    house.store.see(int(house.clock.now().timestamp()))
+    run = house.retaining.round()
+    assert run is not None
+    assert {piece.kind for piece in run.pieces} == {Drop.SEALS}
+    assert parts.damaged()
+
+
+def test_a_closed_logs_rest_is_exported_too_and_the_page_shows_every_series(house: RetentionHouse) -> None:
+    stores = [ExportStore.open(house.folder / name) for name in ("exports.db", "exports-2.db")]
+
+    def series(number: int) -> SignedExports:
+        reader, key = [(house.closed, house.old), (house.site.reader(), house.site.key)][number]
+        return SignedExports(
+            house.folder / "exports", reader=reader, key=key, store=stores[number],
+            recorder=house.recorder, clock=house.clock,
+        )  # fmt: skip
+
+    house.closed = house.site.reader()
+    house.take(10)
+    series(0).make()
+    house.take(20)
+    house.rotate()
+    house.take(5)
+    make_signed([series(0), series(1)])
+    desk = ExportDesk(
+        {}, store=stores[0], size=lambda: 38, recorder=house.recorder, clock=house.clock,
+        series=[(0, stores[0]), (32, stores[1])],
+    )  # fmt: skip
+    assert [(each.first, each.last) for each in desk.signed()] == [(32, 37), (11, 31), (0, 10)]
+    files = [house.folder / "exports" / each.name for each in desk.signed()]
+    assert [each.last for each in verify_chain(files[1:], house.old.vkey)] == [10, 31]
+    assert [each.last for each in verify_chain(files[:1], house.site.key.vkey)] == [5]
+    # Nothing is made twice, and one that fails holds up no other.
+    make_signed([series(0), series(1)])
+    assert len(desk.signed()) == 3
+    house.take(1)
+    (house.folder / "logs" / "log" / "checkpoint").write_bytes(b"spoilt")
+    with pytest.raises(LogDamaged):
+        make_signed([series(0), series(1)])
+    assert desk.signed()[0].last == 38
+    for store in stores:
+        store.close()

@@ -11,7 +11,8 @@ from audit.blobs import BlobStore, DiskBlobs
 from audit.config import RetentionSettings
 from audit.events import Retention
 from audit.merkle import LogKey
-from audit.retention import Bundles, Kept, Retaining, RetentionStore
+from audit.reader import LogReader
+from audit.retention import AllBundles, Bundles, Kept, Retaining, RetentionStore
 from audit.rotation import Place, Rotation
 from audit.seals import Partition
 from tests.fakes.clock import ManualClock
@@ -35,7 +36,8 @@ class RetentionHouse:
         self.old = self.site.key
         self.time: datetime | None = None
         self.size = 1000
-        self.bundles = Bundles(blobs or DiskBlobs(self.site.folder), self.site.reader(), self.site.key)
+        self.blobs = blobs
+        self.bundles = AllBundles([self._present()])
         self.retaining = Retaining(
             RetentionSettings(access=180, identity=400, trust=800),
             store=self.store,
@@ -55,6 +57,9 @@ class RetentionHouse:
 
     def expired(self, now: datetime, terms: Mapping[Retention, int]) -> int:
         return self.bundles.expired(now, terms, self._held)
+
+    def before(self) -> int:
+        return self.bundles.before
 
     def drop_seals(self, partition: Partition, at: datetime) -> int:
         return self.site.store.drop(partition, held=self._held, at=at)
@@ -101,6 +106,13 @@ class RetentionHouse:
             clock=self.clock,
         ).run(None)
         self.site.key, self.site.vkey = new, str(new.vkey)
+        where = self.folder / "logs" / "log"
+        self.closed = LogReader(where, str(self.old.vkey))
+        self.bundles = AllBundles([Bundles(DiskBlobs(where), self.closed, self.old, closed=True), self._present()])
+        where.chmod(0o755)
+
+    def _present(self) -> Bundles:
+        return Bundles(self.blobs or DiskBlobs(self.site.folder), self.site.reader(), self.site.key)
 
     def close(self) -> None:
         self.store.close()
