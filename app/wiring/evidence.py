@@ -18,8 +18,8 @@ from signatures.models import SealOrder
 from ..context import Context
 
 _FOLDER = "evidence"
-# A big report takes a while to seal.
-_PATIENCE = 60.0
+# A report of a thousand entries takes a moment to seal; together they must end before the gateway's patience does.
+_PATIENCE = 30.0
 
 
 def desk(context: Context, *, log: LogReader, recorder: Recorder, stamps: StampStore | None) -> Desk:

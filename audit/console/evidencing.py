@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from ..errors import NoSuchEntry
-from ..evidence import MOST, Desk, InClosedLog, Made, TooMuchChosen, Wish
+from ..evidence import AT_ONCE, MOST, Desk, InClosedLog, Made, TooMuchAtOnce, TooMuchChosen, Wish
 from ..models import Reader
 from ..search import LogView, Query, Row, parse
 from ..store import IndexStore
@@ -35,6 +35,8 @@ class Evidencing:
         # The scope as consents name it: without a name that was typed.
         nameless: Callable[[Scope], Scope] = lambda scope: scope,
     ) -> None:
+        # Entries in a file that an officer waits for.
+        self.at_once = AT_ONCE
         self._nameless = nameless
         self._before = before
         self._desk = desk
@@ -81,10 +83,14 @@ class Evidencing:
         """The file for an officer, recorded before this returns.
 
         Raises:
+            TooMuchAtOnce: it would take longer than anybody waits; nothing was made, and no consent used.
             WarrantNeeded: no second officer has consented to taking these entries out, or to opening them.
             TallygateError: as ``chosen`` and as ``Desk.make``.
         """
         places = self.chosen(scope)
+        if len(places) > self.at_once:
+            # Made all the same, the file would be on the record and never arrive.
+            raise TooMuchAtOnce(most=self.at_once)
 
         def covered(held: Scope) -> bool:
             # Notes move a case on and add no entry.

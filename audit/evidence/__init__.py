@@ -12,7 +12,9 @@ from .desk import Site as Site
 from .errors import InClosedLog as InClosedLog
 from .errors import NothingChosen as NothingChosen
 from .errors import NotPublishedYet as NotPublishedYet
+from .errors import TooMuchAtOnce as TooMuchAtOnce
 from .errors import TooMuchChosen as TooMuchChosen
+from .models import AT_ONCE as AT_ONCE
 from .models import MOST as MOST
 from .models import Made as Made
 from .models import Token as Token

@@ -4,6 +4,7 @@
 Invalid
 ├── NothingChosen     no entry was named, or what was named finds none
 ├── InClosedLog       a chosen entry lies in a log that was closed
+├── TooMuchAtOnce     more entries than a page makes a file of while the officer waits
 └── TooMuchChosen     more entries than one file may hold
 Unavailable
 └── NotPublishedYet   a chosen entry is not covered by a checkpoint yet
@@ -33,6 +34,16 @@ class TooMuchChosen(Invalid):
 
     code = "too_much_chosen"
     message = N_("One evidence file holds at most %(most)s entries. Choose a shorter range.")
+
+
+class TooMuchAtOnce(Invalid):
+    """``most`` entries go into a file that a page makes."""
+
+    code = "too_much_at_once"
+    message = N_(
+        "A file made on this page holds at most %(most)s entries. Choose a shorter range, or let the operator make the "
+        "file with the command “tallygate audit evidence”; that one opens no personal parts."
+    )
 
 
 class NotPublishedYet(Unavailable):

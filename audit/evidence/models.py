@@ -11,6 +11,8 @@ from ..search import Row
 
 MOST = 10_000
 """Entries in one file."""
+AT_ONCE = 1_000
+"""Entries in a file that an officer's page makes: longer than they take, the gateway does not wait."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from core.identity import HEADER
 from core.web import Guard, caller, json_object
 
 from ..console import Console, Evidencing
-from ..evidence import MOST, Made
+from ..evidence import Made
 from ..models import Reader
 from ..search import BadFilter
 from .asked import officer, parameters
@@ -33,7 +33,9 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
             scope = evidence.scope(given.get("scope", [""])[0])
             count = len(evidence.chosen(scope))
             console.record("audit.searched", officer(), attributes={"view": "evidence", "hits": count})
-            return render_template("audit/evidence.html", scope=scope, count=count, most=MOST, longest=_PURPOSE)
+            return render_template(
+                "audit/evidence.html", scope=scope, count=count, most=evidence.at_once, longest=_PURPOSE
+            )
 
         @made.post("/evidence")
         @guard.person(ROLE, assurance=assurance)

@@ -46,7 +46,8 @@ class Pages(EvidenceWorld):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.add(subject=LI, sealed={"name": "Li Xiaoming"})
-        self.add(type="ca.certificate.suspended", source="ca", subject="wang", actor=LI, sealed={"name": "Wang Fang"})
+        self.add(type="ca.certificate.suspended", source="ca", subject="wang", actor=LI, object="1f2e",
+                 sealed={"name": "Wang Fang"})  # fmt: skip
         self.log.integrate()
         self.consents: set[tuple[str, str]] = set()
         published = PublishedLog(reader=self.site.reader(), seals=self.site.seals)
@@ -416,6 +417,25 @@ def test_the_operator_gets_entries_and_nothing_personal(world: Pages, tmp_path: 
     ):
         assert ask("/api/v1/evidence", json=wrong, headers=headers).status_code == 400
     assert ask("/api/v1/evidence", json={"indices": [1], "purpose": "x"}).status_code in {401, 403}
+
+
+def test_a_page_makes_no_file_that_takes_longer_than_anybody_waits(
+    world: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.evidencing, "at_once", 3)
+    told = sum(event.type == "audit.evidence.made" for event in world.events())
+    world.consents = {("export", "range:1-3"), ("export", "range:1-4")}
+    page = world.get("/evidence?scope=range:1-4")
+    assert (page.status_code, "Make the file" in page.text) == (200, False)
+    assert "tallygate audit evidence" in page.text
+    assert "最多包含 3 条记录" in world.get("/evidence?scope=range:1-4&lang=zh").text
+    refused = world.post("/evidence", scope="range:1-4", purpose="Case")
+    assert refused.status_code == 400
+    assert "tallygate audit evidence" in refused.text
+    assert sum(event.type == "audit.evidence.made" for event in world.events()) == told
+    assert world.post("/evidence", scope="range:1-3", purpose="Case").status_code == 200
+    # The command waits longer.
+    assert world.evidencing.hand_out(OFFICER, [1, 2, 3, 4], purpose="Case").entries == 4
 
 
 def test_what_a_killed_process_left_is_swept(world: Pages) -> None:

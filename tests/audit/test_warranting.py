@@ -120,7 +120,7 @@ def test_a_case_opens_the_entries_it_held_when_it_was_asked_for_and_to_the_asker
 
 def test_nobody_decides_about_a_case_that_tells_of_them(fake: ConsoleFake) -> None:
     case = fake.cases.open(fake.reader, title="a", text="")
-    told = fake.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=SECOND, zone="management")
+    told = fake.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=SECOND, object="1f2e")
     fake.cases.add_entries(fake.reader, case, version=1, entries=[3, told], why="")
     with pytest.raises(AboutYou):
         fake.grant(f"case:{case}.3")
