@@ -57,7 +57,7 @@ class Eyes:
         self._english = _untranslated() if language == "zh" else {}
 
     def walk(self, context: BrowserContext, starts: Iterable[str]) -> None:
-        """Open the first addresses and everything links lead to, each kind of page and each question a few times."""
+        """Open the first addresses and everything links lead to, each kind of page a few times, each question once."""
         page = context.new_page()
         page.set_default_timeout(30_000)
         waiting, known, kinds = list(starts), set(), Counter[str]()
@@ -67,9 +67,9 @@ class Eyes:
                 continue
             known.add(address)
             shows = _shows(address)
-            if all(kinds[each] >= MOST_ALIKE for each in shows) or not _page(page, address):
+            if all(kinds[each] >= most for each, most in shows.items()) or not _page(page, address):
                 continue
-            kinds.update(shows)
+            kinds.update(shows.keys())
             self.look(page)
             waiting += [link for link in _links(page) if link not in known]
         page.close()
@@ -123,10 +123,13 @@ def kind(address: str) -> str:
     return f"{at.netloc}{_ONE_OF_MANY.sub('#', at.path)}?{asked}"
 
 
-def _shows(address: str) -> set[str]:
-    """The kinds of which a page is one: its place, and each question asked there; filters may be set in any mixture."""
+def _shows(address: str) -> dict[str, int]:
+    """The kinds of which a page is one, and how many of each are looked at: its place, and each question asked there.
+
+    Filters can be set in any mixture; looking at all mixtures would take hours.
+    """
     place, _, asked = kind(address).partition("?")
-    return {place} | {f"{place}?{name}" for name in asked.split("&") if name}
+    return {place: MOST_ALIKE} | {f"{place}?{name}": 1 for name in asked.split("&") if name}
 
 
 def _untranslated() -> dict[str, re.Pattern[str] | None]:
