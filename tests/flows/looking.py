@@ -20,6 +20,7 @@ WIDTHS = (1280, 360)
 SHOTS = os.environ.get("TALLYGATE_SHOTS", "")
 MOST_ALIKE = 2
 """Pages of one kind that are looked at: the second may show what the first has none of."""
+_FAULT = 500
 # What stands for one of many: numbers, serials, identifiers.
 _ONE_OF_MANY = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
 # Texts and where they stand; code is not language, and what is marked as English may be.
@@ -67,12 +68,23 @@ class Eyes:
                 continue
             known.add(address)
             shows = _shows(address)
-            if all(kinds[each] >= most for each, most in shows.items()) or not _page(page, address):
+            if all(kinds[each] >= most for each, most in shows.items()) or not self._page(page, address):
                 continue
             kinds.update(shows.keys())
             self.look(page)
             waiting += [link for link in _links(page) if link not in known]
         page.close()
+
+    def _page(self, page: Page, address: str) -> bool:
+        """Open it; says whether it is a page at all and not a file."""
+        try:
+            response = page.goto(address)
+        except Error:
+            # A download has begun.
+            return False
+        if response is not None and response.status >= _FAULT:
+            self.wrong.append(f"{address} is answered with {response.status}")
+        return response is not None and "html" in response.headers.get("content-type", "")
 
     def look(self, page: Page) -> None:
         """At the page that is shown."""
@@ -143,16 +155,6 @@ def _untranslated() -> dict[str, re.Pattern[str] | None]:
         long = sum(map(len, parts)) > 8 and len(parts) > 1
         found[english] = re.compile(".*".join(map(re.escape, parts))) if long else None
     return found
-
-
-def _page(page: Page, address: str) -> bool:
-    """Open it; says whether it is a page at all and not a file."""
-    try:
-        response = page.goto(address)
-    except Error:
-        # A download has begun.
-        return False
-    return response is not None and "html" in response.headers.get("content-type", "")
 
 
 def _links(page: Page) -> Iterator[str]:
