@@ -171,6 +171,7 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
         size=opened.log.size,
+        before=past(context).size,
     )
     consents = warrants.Consents.open(context, opened, recorder, cases=cases)
     console = Console(

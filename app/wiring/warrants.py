@@ -16,6 +16,7 @@ from audit.watch import Duty
 
 from ..context import Context
 from . import alerts
+from .lineage import past
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Consents:
                 clock=context.clock,
                 life=context.settings("audit", AuditSettings).warrant_life,
                 persons=scopes.persons,
+                before=past(context).size,
             ),
             scopes=scopes,
             holding=Holding(store=store, recorder=recorder, clock=context.clock),

@@ -37,8 +37,10 @@ class Cases:
         recorder: Recorder,
         clock: Clock,
         size: Callable[[], int],
+        before: int = 0,
     ) -> None:
-        """``size`` says how many entries the log has published."""
+        """``size`` says how many places are published, of which ``before`` lie in closed logs."""
+        self._before = before
         self._store = store
         self._sealing = Sealing(key)
         self._recorder = recorder
@@ -260,7 +262,7 @@ class Cases:
             receipt = self._recorder.record(event)
         except RecordUnavailable as error:
             raise StepUnrecorded from error
-        self._store.recorded(kept.case, kept.number, receipt.index)
+        self._store.recorded(kept.case, kept.number, self._before + receipt.index)
 
     def _tell(
         self,

@@ -50,13 +50,18 @@ class Warrants:
         clock: Clock,
         life: timedelta = timedelta(hours=8),
         persons: Callable[[Scope], frozenset[str]] = lambda _scope: frozenset(),
+        before: int = 0,
     ) -> None:
-        """``persons`` says whom a scope is about, as far as can be told; they decide nothing about it."""
+        """``persons`` says whom a scope is about, as far as can be told; they decide nothing about it.
+
+        ``before`` is how many places lie in closed logs.
+        """
         self._store = store
         self._recorder = recorder
         self._clock = clock
         self._life = life
         self._persons = persons
+        self._before = before
 
     def ask(self, reader: Reader, kind: str, scope: Scope, purpose: str, *, words: str = "") -> Warrant:
         """Ask for a warrant; the purpose goes into the sealed part of the record and nowhere else.
@@ -96,7 +101,7 @@ class Warrants:
         why = {"purpose": purpose, "search": words} if words else {"purpose": purpose}
         try:
             intent = step("asked", warrant, reader, outcome=Outcome.INTENDED, at=now, sealed=why)
-            place = self._recorder.record(intent, wait=Wait.PUBLISHED).index
+            place = self._before + self._recorder.record(intent, wait=Wait.PUBLISHED).index
         except TallygateError:
             self._back(warrant, State.ASKING, reader)
             raise

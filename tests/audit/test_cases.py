@@ -166,6 +166,20 @@ def test_a_consent_for_a_case_does_not_cover_what_is_put_in_later(fake: ConsoleF
             cases.entries_at(scope)
 
 
+def test_a_step_keeps_its_place_over_all_logs_and_not_its_index_in_the_last(fake: ConsoleFake, tmp_path: Path) -> None:
+    after = Cases(
+        store=CaseStore.open(tmp_path / "after.db"),
+        key=b"x" * 32,
+        recorder=fake.log,
+        clock=fake.clock,
+        size=fake.log.size,
+        before=1_000,
+    )
+    index = fake.log.size()
+    case = after.open(fake.reader, title="a", text="")
+    assert [step.place for step in after.read(fake.reader, case).steps] == [1_000 + index]
+
+
 @pytest.mark.parametrize("entries", [[], [10**9], [-1], list(range(101))])
 def test_only_entries_of_the_log_are_collected(fake: ConsoleFake, cases: Cases, entries: list[int]) -> None:
     case = cases.open(fake.reader, title="a", text="")

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from audit.models import Outcome, Reader
 from audit.search import Query
-from audit.warrants import AboutYou, BadScope, Scope, State
+from audit.warrants import AboutYou, BadScope, Scope, State, Warrants
 from directory.models import APART
 from tests.fakes.audit_console import LI, OFFICER, SECOND, WANG, ConsoleFake
 
@@ -116,6 +116,13 @@ def test_a_case_opens_the_entries_it_held_when_it_was_asked_for_and_to_the_asker
     assert [index for index in (4, 5, 6) if not fake.console.open(fake.reader, index).hidden] == []
     assert fake.console.open(SECOND_READER, 3).hidden
     assert f'href="/cases/{case}"' in fake.get(f"/warrants/{asked}").text
+
+
+def test_a_request_keeps_its_place_over_all_logs_and_not_its_index_in_the_last(fake: ConsoleFake) -> None:
+    after = Warrants(store=fake.store_of_warrants, recorder=fake.log, clock=fake.clock, before=1_000)
+    index = fake.log.size()
+    asked = after.ask(fake.reader, "open", Scope.parse("entry:3"), "a court asks")
+    assert asked.place == 1_000 + index
 
 
 def test_nobody_decides_about_a_case_that_tells_of_them(fake: ConsoleFake) -> None:
