@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .terms import Words
 from .terms import normalised as folded
@@ -33,16 +34,11 @@ class NameTokens:
 
     def token(self, name: str) -> bytes:
         """The token somebody who types this name asks for."""
-        digest = hmac.digest(self._key, b"name\0" + normalised(name).encode("utf-8", "replace"), hashlib.sha256)
-        return digest[:_SIZE]
+        return _token(self._key, normalised(name))
 
     def tokens(self, sealed: Mapping[str, str]) -> frozenset[bytes]:
         """Every token under which the subject of a sealed part is found: each name, and each word of it."""
-        found: set[str] = set()
-        for field in NAMED_BY:
-            name = normalised(sealed.get(field, ""))
-            found.update(part for part in (name, *name.split()) if len(part) >= _SHORTEST_WORD)
-        return frozenset(self.token(part) for part in found)
+        return frozenset().union(*(_tokens(self._key, name) for field in NAMED_BY if (name := sealed.get(field))))
 
     def pseudonym(self, subject: str) -> str:
         """How a person is called while their name is not shown; empty for nobody. Nobody can compute it backwards."""
@@ -56,3 +52,13 @@ class NameTokens:
 def normalised(name: str) -> str:
     """One spelling for what people type alike: width, case and spaces do not count."""
     return re.sub(r"\s+", " ", folded(name)).strip()
+
+
+@lru_cache(maxsize=10_000)
+def _tokens(key: bytes, name: str) -> frozenset[bytes]:
+    whole = normalised(name)
+    return frozenset(_token(key, part) for part in {whole, *whole.split()} if len(part) >= _SHORTEST_WORD)
+
+
+def _token(key: bytes, name: str) -> bytes:
+    return hmac.digest(key, b"name\0" + name.encode("utf-8", "replace"), hashlib.sha256)[:_SIZE]

@@ -34,6 +34,11 @@ class Row:
         """The reason code of a refusal, if the source gave one."""
         return str(self.attributes.get("reason") or self.attributes.get("code") or "")
 
+    @property
+    def to_zone(self) -> str:
+        """The network that was entered, if the source says so."""
+        return str(self.attributes.get("to_zone", ""))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Indexed:

@@ -12,7 +12,6 @@ Words of event types, outcomes, networks and reasons are not kept for each entry
 the codes that they stand for (``Vocabulary``).
 """
 
-import base64
 import hashlib
 import hmac
 import ipaddress
@@ -43,11 +42,14 @@ _COMBINED = (("outcome", "zone"), ("outcome", "type"), ("type", "zone"))
 """Two filters that officers use together and that each match a great part of all entries: one mark answers both."""
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PART = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
+_LIKE_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?|[0-9a-f:.]*:[0-9a-f:.]*(?:/\d{1,3})?", re.ASCII)
 _SHORTEST = 2
 _LONGEST_WORD = 64
 _MOST_WORDS = 200
 """Words of one value that are kept; the longest free text of a form has fewer."""
 SHORTEST_BEGINNING = 3
+_KEPT = 10_000
+"""Values whose marks are kept in memory: most come again soon."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,24 @@ class Words:
     def marks(self, event: Event, reason: str, sealed: Mapping[str, str]) -> tuple[str, str]:
         """Everything an entry is found by: the clear marks, and those of its sealed part."""
         fields = field_values(event, reason)
-        found = dict.fromkeys(mark(name, value) for name, values in fields.items() for value in values if value)
+        found = {mark(name, value): None for name, value in fields.items() if value}
+        if event.actor:
+            found[mark("person", event.actor)] = None
         for first, second in _COMBINED:
-            [one], [other] = fields[first], fields[second]
+            one, other = fields[first], fields[second]
             if one and other:
                 found[combined(first, one, second, other)] = None
-        values = [str(value) for value in event.attributes.values() if isinstance(value, str)]
-        for chunk in _chunks([*values, event.object, event.organisation]):
-            for word in _spread(chunk):
-                found[_clear(word)] = None
-        return " ".join(found), " ".join(self._sealed_marks(sealed.values()))
+        for value in (*event.attributes.values(), event.object, event.organisation):
+            if value and isinstance(value, str):
+                found.update(clear_marks(value))
+        return " ".join(found), self.sealed(sealed)
+
+    def sealed(self, sealed: Mapping[str, str]) -> str:
+        """The marks of a sealed part alone."""
+        found: dict[str, None] = {}
+        for value in sealed.values():
+            found.update(_sealed_marks(self._key, value))
+        return " ".join(found)
 
     def asks(self, phrase: Phrase) -> str:
         """The question for one phrase in clear or sealed words, and as a whole identifier."""
@@ -91,22 +101,11 @@ class Words:
             either.append(_all([*(_asked(chunk, self._sealed) for chunk in chunks), *pairs]))
         return _any(either)
 
-    def _sealed_marks(self, values: Iterable[str]) -> Iterator[str]:
-        found: dict[str, None] = {}
-        for value in values:
-            chunks = list(_chunks([value]))
-            for chunk in chunks:
-                for word in _spread(chunk):
-                    found[self._sealed(word)] = None
-            for one, other in itertools.pairwise(chunks):
-                found[self._pair(one, other)] = None
-        return iter(found)
-
     def _sealed(self, word: str) -> str:
-        return _keyed(self._key, b"word\0" + word.encode("utf-8", "replace"))
+        return _keyed(self._key, f"word\0{word}")
 
     def _pair(self, one: str, other: str) -> str:
-        return _keyed(self._key, b"pair\0" + one.encode("utf-8", "replace") + b"\0" + other.encode("utf-8", "replace"))
+        return _keyed(self._key, f"pair\0{one}\0{other}")
 
 
 class Vocabulary:
@@ -136,20 +135,20 @@ class Vocabulary:
         ]
 
 
-def field_values(event: Event, reason: str) -> dict[str, tuple[str, ...]]:
-    """The values of an entry that filters ask for."""
+def field_values(event: Event, reason: str) -> dict[str, str]:
+    """The values of an entry that filters ask for; ``person`` also finds the actor."""
     return {
-        "type": (event.type,),
-        "outcome": (event.outcome.value,),
-        "zone": (event.zone,),
-        "source": (event.source,),
-        "reason": (reason,),
-        "person": (event.subject, event.actor),
-        "object": (event.object,),
-        "organisation": (event.organisation,),
-        "session": (event.session,),
-        "decision": (event.decision,),
-        "policy": (event.policy,),
+        "type": event.type,
+        "outcome": event.outcome.value,
+        "zone": event.zone,
+        "source": event.source,
+        "reason": reason,
+        "person": event.subject,
+        "object": event.object,
+        "organisation": event.organisation,
+        "session": event.session,
+        "decision": event.decision,
+        "policy": event.policy,
     }
 
 
@@ -168,7 +167,7 @@ def filtered(filters: Mapping[str, str], persons: Iterable[str]) -> list[str]:
 
 def mark(field: str, value: str) -> str:
     """The mark of a field's whole value."""
-    return _FIELDS[field] + _hashed(value)
+    return f"{_FIELDS[field]}{_hashed(value)}"
 
 
 def combined(first: str, one: str, second: str, other: str) -> str:
@@ -231,7 +230,7 @@ def _spaced(text: str) -> str:
 
 
 def _is_address(chunk: str) -> bool:
-    if not chunk[:1].isalnum() or not ("." in chunk or ":" in chunk):
+    if not _LIKE_ADDRESS.fullmatch(chunk):
         return False
     try:
         ipaddress.ip_network(chunk, strict=False)
@@ -240,21 +239,29 @@ def _is_address(chunk: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=_KEPT)
+def clear_marks(value: str) -> dict[str, None]:
+    """The words of one value of the clear header."""
+    return dict.fromkeys(_clear(word) for chunk in _chunks([value]) for word in _spread(chunk))
+
+
+@lru_cache(maxsize=_KEPT)
+def _sealed_marks(key: bytes, value: str) -> dict[str, None]:
+    chunks = list(_chunks([value]))
+    found = dict.fromkeys(_keyed(key, f"word\0{word}") for chunk in chunks for word in _spread(chunk))
+    found.update(dict.fromkeys(_keyed(key, f"pair\0{one}\0{other}") for one, other in itertools.pairwise(chunks)))
+    return found
+
+
+@lru_cache(maxsize=_KEPT)
 def _hashed(value: str) -> str:
-    return _lettered(hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).digest())
+    return hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-@lru_cache(maxsize=20_000)
 def _clear(word: str) -> str:
     return f"w{word}" if word.isalnum() and len(word) <= _LONGEST_WORD else f"x{_hashed(word)}"
 
 
-@lru_cache(maxsize=20_000)
-def _keyed(key: bytes, text: bytes) -> str:
+def _keyed(key: bytes, text: str) -> str:
     # Forty bits: a question for one word finds an entry without it once in many thousand million.
-    return "s" + _lettered(hmac.digest(key, text, hashlib.sha256)[:5])
-
-
-def _lettered(digest: bytes) -> str:
-    return base64.b32encode(digest).decode().rstrip("=").lower()
+    return "s" + hmac.digest(key, text.encode("utf-8", "replace"), hashlib.sha256)[:5].hex()

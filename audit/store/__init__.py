@@ -7,4 +7,5 @@ Nothing here is trusted: an entry is opened from the log and proven. See ``schem
 
 from .index import MOST_COUNTED as MOST_COUNTED
 from .index import MOST_NAMESAKES as MOST_NAMESAKES
+from .index import SPAN as SPAN
 from .index import IndexStore as IndexStore

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,6 +46,12 @@ _COUNT_HOUR = (
 _COUNT_DAY = (
     f"INSERT INTO day VALUES (?, {_MARKS}, ?) ON CONFLICT (at, {_KEYS}) DO UPDATE SET times = times + excluded.times"  # noqa: S608
 )
+
+
+_texts = attrgetter(*schema.TEXTS)
+_facts = attrgetter(*schema.FACTS)
+_counted = attrgetter(*schema.COUNTED)
+_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,7 +352,7 @@ class Part:
         words = [(e.row.index, f"{e.marks} {e.sealed}") for e in entries]
         connection.executemany(_INSERT_ENTRY, [(*_values(e.row), e.sealed) for e in entries])
         connection.executemany("INSERT INTO word(rowid, marks) VALUES (?, ?)", words)
-        facts = [(row.index, stamp(row.at), [_field(row, name) for name in schema.FACTS]) for row in rows]
+        facts = [(row.index, stamp(row.at), _facts(row)) for row in rows]
         codes = _codes(connection, {text for _, _, texts in facts for text in texts})
         connection.executemany(
             _INSERT_FACT, [(place, at, *(codes[text] for text in texts)) for place, at, texts in facts]
@@ -413,7 +420,7 @@ def _count(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     hours: dict[tuple[Any, ...], list[int]] = {}
     days: Counter[tuple[Any, ...]] = Counter()
     for row in rows:
-        at, told = stamp(row.at), tuple(_field(row, name) for name in schema.COUNTED)
+        at, told = stamp(row.at), _counted(row)
         days[(at - at % _DAY, *told)] += 1
         found = hours.setdefault((at - at % HOUR, *told), [0, row.index, row.index])
         found[0] += 1
@@ -422,16 +429,8 @@ def _count(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.executemany(_COUNT_DAY, [(*key, times) for key, times in days.items()])
 
 
-def _field(row: Row, name: str) -> str:
-    if name == "to_zone":
-        return str(row.attributes.get("to_zone", ""))
-    return str(getattr(row, name))
-
-
 def _values(row: Row) -> tuple[Any, ...]:
-    attributes = json.dumps(dict(row.attributes), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    texts = (getattr(row, name) for name in schema.TEXTS)
-    return row.index, stamp(row.at), row.type, row.outcome.value, *texts, attributes
+    return row.index, stamp(row.at), row.type, row.outcome.value, *_texts(row), _encoded(dict(row.attributes))
 
 
 def _row(found: Sequence[Any]) -> Row:
