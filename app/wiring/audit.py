@@ -25,6 +25,8 @@ from audit.published import INDEX_KEY, Reading
 from audit.reader import LogReader
 from audit.retention import Retaining
 from audit.seals import Seals, SealStore
+from audit.search import Vocabulary
+from audit.search.words import told
 from audit.service import create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
 from audit.watch import Duty, Stopped, Watch
@@ -50,6 +52,7 @@ from audit.web import (
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.calls import PairSecrets
 from core.config import ConfigurationError, secret
+from core.web import chinese_words
 
 from ..context import Context
 from ..files import replace
@@ -184,6 +187,7 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
         witnesses=lambda: _status(folder) if asked else None,
+        vocabulary=Vocabulary(told(chinese_words([TRANSLATIONS]))),
     )
     guard = context.guard("audit", audience=context.site.host("audit"), callers=RECORDING)
     assurance = context.settings("audit", AuditSettings).officer_assurance

@@ -42,6 +42,8 @@ from .models import Hit, Opened, Page
 from .opening import Openings, Scopes
 
 _log = logger(__name__)
+UNKNOWN = -1
+"""Lag of an index that cannot be written: how much of the record is not in it cannot be said."""
 _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
 
@@ -300,13 +302,16 @@ class Console:
         self.record("audit.opened", reader, subject=subject, what=str(index), attributes=attributes, outcome=outcome)
 
     def catch_up(self) -> int | None:
-        """Read on in the log; the lag that is left, None if a damaged entry stopped it."""
+        """Read on in the log; the lag that is left, None if a damaged entry stopped it, UNKNOWN if the index did."""
         try:
             return self._indexer.catch_up(batches=_CATCH_UP_BATCHES)
-        except (LogDamaged, IndexDamaged, DatabaseUnavailable) as error:
+        except LogDamaged as error:
             # What was indexed before stays searchable: now is when officers need it.
             _log.error("index_stopped", exc_info=error)
             return None
+        except (IndexDamaged, DatabaseUnavailable) as error:
+            _log.warning("index_stopped", code=error.code)
+            return UNKNOWN
 
     def clear(self, index: int) -> Event | None:
         """The header of an entry, to compare something with; None while it is not published. Shows nothing."""

@@ -31,7 +31,8 @@ class Page:
     more: bool
     # Where the next page begins; None on the last one.
     next: int | None
-    # Entries that are published and not yet in the index; None if reading stopped at a damaged one.
+    # Entries that are published and not yet in the index; None if reading stopped at a damaged one, -1 if
+    # the index itself cannot be written.
     lag: int | None
     # What the hits have in common.
     survey: Survey

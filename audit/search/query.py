@@ -172,7 +172,9 @@ def _moment(name: str, text: str) -> datetime:
 
 
 _ATTRIBUTES = {"from": "since", "to": "until"}
-_TERM = re.compile(r""" *(?:(?P<name>[a-z_]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^ "]+))(?= |$) *""", re.ASCII)
+_TERM = re.compile(
+    r""" *(?:(?P<name>[a-z_]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>(?![a-z_]+:)[^ "]+))(?= |$) *""", re.ASCII
+)
 _READ: dict[str, Callable[[str, str], Any]] = {
     "zone": _known(among=ZONES),
     "outcome": _outcome,

@@ -48,6 +48,8 @@ _LONGEST_WORD = 64
 _MOST_WORDS = 200
 """Words of one value that are kept; the longest free text of a form has fewer."""
 SHORTEST_BEGINNING = 3
+TYPED = ("person", "words")
+"""What officers typed into a search, sealed in its record: no search finds it, or each would find the one before."""
 _KEPT = 10_000
 """Values whose marks are kept in memory: most come again soon."""
 
@@ -85,8 +87,9 @@ class Words:
     def sealed(self, sealed: Mapping[str, str]) -> str:
         """The marks of a sealed part alone."""
         found: dict[str, None] = {}
-        for value in sealed.values():
-            found.update(_sealed_marks(self._key, value))
+        for name, value in sealed.items():
+            if name not in TYPED:
+                found.update(_sealed_marks(self._key, value))
         return " ".join(found)
 
     def asks(self, phrase: Phrase) -> str:

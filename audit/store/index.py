@@ -344,7 +344,9 @@ class IndexStore:
         try:
             return ask(part)
         except IndexDamaged as error:
-            _log.error("index_damaged", part=part.path.stem, exc_info=error)
+            if not part.told_damaged:
+                part.told_damaged = True
+                _log.error("index_damaged", part=part.path.stem, why=str(error.__cause__))
             return None
 
     def _gathered(self, parts: Iterable[Part], wanted: int, ask: Callable[[Part, int], list[Answer]]) -> list[Answer]:

@@ -90,6 +90,8 @@ class Part:
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._closed: Extent | None = None
+        # Whether its damage stands in the journal; once is enough.
+        self.told_damaged = False
 
     @classmethod
     def create(cls, folder: Path, first: int) -> Self | None:

@@ -9,6 +9,7 @@ from .guard import Guard as Guard
 from .guard import caller as caller
 from .guard import identity as identity
 from .i18n import _ as _
+from .i18n import chinese_words as chinese_words
 from .i18n import locale as locale
 from .inputs import form_text as form_text
 from .inputs import json_object as json_object

@@ -24,7 +24,8 @@ from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
-from audit.search import NameTokens, Row, row_of
+from audit.search import NameTokens, Row, Vocabulary, row_of
+from audit.search.words import told
 from audit.stamps import StampStore
 from audit.store import IndexStore
 from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
@@ -50,7 +51,7 @@ from core.calls import PairSecrets
 from core.errors import Forbidden
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
-from core.web import Guard, create
+from core.web import Guard, chinese_words, create
 from directory.models import APART
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_log import MemoryLog
@@ -87,6 +88,7 @@ class ConsoleFake:
     """Everything of the audit role but the real log; tests change one thing of it."""
 
     def __init__(self, folder: Path, *, assurance: int = 1, span: int = 50) -> None:
+        self.folder = folder
         self.clock = ManualClock()
         self.log = MemoryLog()
         self.names = NameTokens(b"n" * 32)
@@ -126,6 +128,7 @@ class ConsoleFake:
             names=self.names,
             recorder=self.log,
             clock=self.clock,
+            vocabulary=Vocabulary(told(chinese_words([TRANSLATIONS]))),
         )
         self.warranting = Warranting(
             self.console,
