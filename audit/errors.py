@@ -15,6 +15,8 @@ Conflict
 ├── TooFewWitnesses     a log is not closed while its last checkpoint would go unwitnessed
 ├── IndexInUse          another process rebuilds the search index
 └── LogExists           a log is created once
+TooMany
+└── TooManySearches     an officer has saved as many as one may have
 NotFound
 ├── NoSuchEntry
 ├── NothingWitnessed    no checkpoint has been cosigned by enough witnesses
@@ -24,7 +26,7 @@ Internal
 └── LogDamaged          stored bytes contradict what was signed; names the first bad entry
 """
 
-from core.errors import N_, Conflict, Internal, Invalid, NotFound, Unavailable
+from core.errors import N_, Conflict, Internal, Invalid, NotFound, TooMany, Unavailable
 
 
 class RecordUnavailable(Unavailable):
@@ -137,3 +139,10 @@ class LogDamaged(Internal):
 
     code = "log_damaged"
     message = N_("The record is damaged at entry %(index)s: %(why)s")
+
+
+class TooManySearches(TooMany):
+    """``most`` is how many one officer may keep."""
+
+    code = "too_many_searches"
+    message = N_("You have %(most)s saved searches. Remove one that you no longer need, and save again.")

@@ -255,7 +255,10 @@ def _schemas() -> dict[str, Any]:
         "total": _WHOLE,
         "more": {"type": "boolean"},
         "next": _MAYBE,
-        "lag": _MAYBE,
+        # -1: the index cannot be written, and how much is missing is not known.
+        "lag": {"anyOf": [{"type": "null"}, {"type": "integer", "minimum": -1}]},
+        "damaged": {"type": "array", "items": exact({"first": _WHOLE, "end": _WHOLE})},
+        "facets": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _WHOLE}},
     }
     return {
         "Page": exact(page),

@@ -16,7 +16,7 @@ from audit.cases import Cases, CaseStore
 from audit.checking import FullCheck
 from audit.client import RecorderClient
 from audit.config import AuditSettings
-from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, Stories, Views
+from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, SavedSearches, Stories, Views
 from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey, VerifierKey
@@ -29,6 +29,7 @@ from audit.search import Vocabulary
 from audit.search.words import told
 from audit.service import create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
+from audit.store import SavedStore
 from audit.watch import Duty, Stopped, Watch
 from audit.web import (
     TRANSLATIONS,
@@ -43,6 +44,7 @@ from audit.web import (
     public,
     reading,
     retention_pages,
+    saving,
     stamping,
     taking,
     telling,
@@ -215,9 +217,12 @@ def application(context: Context) -> Flask:
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
     kept = retention_of(context)
     exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
+    saved = SavedStore.open(folder / "saved.db", key=secret(folder / INDEX_KEY))
+    searches = SavedSearches(console, store=saved, clock=context.clock)
     parts: list[Pages] = [
         warranting(consents.pages(console), assurance=assurance),
-        reading(console, assurance=assurance),
+        reading(console, searches=searches, assurance=assurance),
+        saving(searches, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
         telling(Stories(console, index=opened.index), assurance=assurance),
         casework(console, cases=cases, assurance=assurance),

@@ -13,6 +13,7 @@ from .opening import Openings as Openings
 from .opening import Scopes as Scopes
 from .overview import Overview as Overview
 from .picture import SPANS as SPANS
+from .saving import SavedSearches as SavedSearches
 from .stories import About as About
 from .stories import Stories as Stories
 from .views import VIEWS as VIEWS

@@ -27,6 +27,7 @@ from ..search import (
     NoSuchTile,
     Query,
     Row,
+    SearchTooLong,
     TileAddress,
     UnknownCursor,
     Vocabulary,
@@ -44,6 +45,8 @@ from .opening import Openings, Scopes
 _log = logger(__name__)
 UNKNOWN = -1
 """Lag of an index that cannot be written: how much of the record is not in it cannot be said."""
+AROUND = 5
+"""Entries of a session that are shown before and after one."""
 _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
 
@@ -130,6 +133,7 @@ class Console:
         entry, raw, evidence = self._read(reader, index, part="entry", told=unsealed)
         [(sealed, warrant)] = opened
         row = row_of(entry)
+        before, after = self._around(entry)
         return Opened(
             entry=entry,
             row=row,
@@ -139,6 +143,8 @@ class Console:
             warrant=warrant,
             raw=raw,
             evidence=evidence,
+            before=before,
+            after=after,
         )
 
     def raw(self, reader: Reader, index: int) -> bytes:
@@ -326,6 +332,14 @@ class Console:
     def persons(self, person: str) -> frozenset[str]:
         """Whom a name or identifier stands for."""
         return self._index.subjects(self._names.token(person)) | {person} if person else frozenset()
+
+    def _around(self, entry: Entry) -> tuple[Sequence[Row], Sequence[Row]]:
+        """The session around an entry; nothing while the index does not answer, for the entry itself needs no index."""
+        try:
+            return self._index.around(entry.event.session, entry.index, AROUND) if entry.event.session else ((), ())
+        except (IndexDamaged, SearchTooLong, DatabaseUnavailable) as error:
+            _log.warning("session_not_found", code=error.code)
+            return (), ()
 
     def _words(self, query: Query) -> list[str]:
         """The question for each phrase: as a word of the clear header or the sealed part, or of a code's name."""

@@ -2,6 +2,7 @@
 """Errors of the console's own pages.
 
 NotFound
+├── NoSuchSearch  the officer saved no such one
 ├── NoSuchView    nobody defined a view of this name
 └── NothingTold   the record holds nothing about this; asking is recorded all the same
 """
@@ -21,3 +22,10 @@ class NothingTold(NotFound):
 
     code = "nothing_told"
     message = N_("The record holds nothing about this.")
+
+
+class NoSuchSearch(NotFound):
+    """Nobody sees or removes another officer's."""
+
+    code = "no_such_search"
+    message = N_("You have no such saved search.")

@@ -54,3 +54,6 @@ class Opened:
     warrant: Warrant | None
     raw: bytes
     evidence: Evidence
+    # The entries of the same session nearest before and after it, each oldest first.
+    before: Sequence[Row] = ()
+    after: Sequence[Row] = ()

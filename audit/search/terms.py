@@ -48,7 +48,7 @@ _LONGEST_WORD = 64
 _MOST_WORDS = 200
 """Words of one value that are kept; the longest free text of a form has fewer."""
 SHORTEST_BEGINNING = 3
-TYPED = ("person", "words")
+TYPED = ("person", "words", "title")
 """What officers typed into a search, sealed in its record: no search finds it, or each would find the one before."""
 _KEPT = 10_000
 """Values whose marks are kept in memory: most come again soon."""

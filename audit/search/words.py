@@ -24,7 +24,7 @@ ZONES = {
     "internal": N_("Internal network"),
     "management": N_("Management network"),
 }
-_SOURCES = {
+SOURCES = {
     "log": N_("Audit log"),
     "audit": N_("Audit console"),
     "ca": N_("Certificate authority"),
@@ -112,6 +112,7 @@ PERSONAL = {
     "words": N_("Words searched for"),
     "purpose": N_("Purpose"),
     "search": N_("Searched for"),
+    "title": N_("Name of the saved search"),
 }
 """Fields of a sealed part."""
 _WHY = ("reason", "code")
@@ -146,7 +147,7 @@ def tell(row: Row) -> Told:
         says=says(row.type),
         outcome=OUTCOMES[row.outcome],
         tone=TONES[row.outcome],
-        source=_SOURCES.get(row.source, row.source),
+        source=SOURCES.get(row.source, row.source),
         zone=ZONES.get(row.zone, row.zone),
         methods=[_METHODS.get(name, name) for name in _listed(facts, ("amr", "methods"))],
         how=[(words, _value(name, facts[name])) for name, words in _HOW.items() if facts.get(name)],
@@ -173,7 +174,7 @@ def told(*languages: Callable[[str], str]) -> dict[str, dict[str, list[str]]]:
         "type": {name: kind.says for name, kind in KINDS.items()},
         "outcome": {outcome.value: words for outcome, words in OUTCOMES.items()},
         "zone": ZONES,
-        "source": _SOURCES,
+        "source": SOURCES,
         "reason": REASONS,
     }
     return {

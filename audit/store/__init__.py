@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the audit role keeps beside the log: the search index, which can be thrown away and is built again.
+"""What the audit role keeps beside the log: the search index, which can be thrown away, and saved searches.
 
-Nothing here is trusted: an entry is opened from the log and proven. See ``schema`` for the tables and the view
+The index is not trusted: an entry is opened from the log and proven. See ``schema`` for the tables and the view
 ``event``, whose columns stay.
 """
 
@@ -9,3 +9,5 @@ from .index import MOST_COUNTED as MOST_COUNTED
 from .index import MOST_NAMESAKES as MOST_NAMESAKES
 from .index import SPAN as SPAN
 from .index import IndexStore as IndexStore
+from .saved import Saved as Saved
+from .saved import SavedStore as SavedStore

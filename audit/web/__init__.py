@@ -29,6 +29,7 @@ from .overview import overseeing as overseeing
 from .public import public as public
 from .reading import reading as reading
 from .retaining import retention_pages as retention_pages
+from .saving import saving as saving
 from .stamping import stamping as stamping
 from .stories import telling as telling
 from .taking import taking as taking

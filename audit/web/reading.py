@@ -2,15 +2,13 @@
 """What officers and the site's own roles read: overview, search, entries, proofs, bundles."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template
 
 from core.web import Guard, _, caller
 
-from ..console import Console, Hit, Page
+from ..console import Console, Hit, Page, SavedSearches
 from ..models import Reader
 from ..search import Row, TileAddress, parse
 from ..search.query import FILTERS
@@ -18,20 +16,21 @@ from ..search.words import PERSONAL, tell
 from .asked import file, octets, officer, parameters, place
 from .blueprint import ROLE, Pages
 from .choices import choices
+from .narrowing import address, bars, facets
 
 
-def reading(console: Console, *, assurance: int = 1) -> Pages:
+def reading(console: Console, *, searches: SavedSearches, assurance: int = 1) -> Pages:
     """Every address at which the record is read; ``assurance`` is the lowest with which an officer reads."""
 
     def pages(made: Blueprint, guard: Guard) -> None:
-        _officers(made, console, guard, assurance)
+        _officers(made, console, searches, guard, assurance)
         _downloads(made, console, guard, assurance)
         _peers(made, console, guard)
 
     return pages
 
 
-def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -> None:
+def _officers(made: Blueprint, console: Console, searches: SavedSearches, guard: Guard, assurance: int) -> None:
     @made.get("/search")
     @guard.person(ROLE, assurance=assurance)
     def search() -> str:
@@ -41,9 +40,13 @@ def _officers(made: Blueprint, console: Console, guard: Guard, assurance: int) -
         return render_template(
             "audit/search.html",
             page=page,
-            older=_address("audit.search", given, after=page.next) if page.next is not None else None,
-            newest=_address("audit.search", given) if "after" in given else None,
-            as_json=_address("audit.search_json", given),
+            older=address(given, after=page.next) if page.next is not None else None,
+            newest=address(given) if "after" in given else None,
+            as_json=address(given).replace("/search", "/search.json", 1),
+            facets=facets(given, query.fields(), page.survey),
+            bars=bars(given, query.text, page.survey),
+            saved=searches.mine(officer()),
+            this_search=address(given).partition("?")[2],
             asks_for="" if query.phrases else _asks_for(given),
             as_evidence="" if query.phrases else _evidence(given),
             **choices(given, query),
@@ -113,13 +116,6 @@ def _peers(made: Blueprint, console: Console, guard: Guard) -> None:
         return {"entries": [_plain(row) for row in rows]}
 
 
-def _address(endpoint: str, given: Mapping[str, list[str]], **more: int) -> str:
-    path = {"audit.search": "/search", "audit.search_json": "/search.json"}[endpoint]
-    kept = {name: found[0] for name, found in given.items() if found[0].strip() and name not in ("after", "lang")}
-    query = urlencode({**kept, **more})
-    return f"{path}?{query}" if query else path
-
-
 def _asks_for(given: Mapping[str, list[str]]) -> str:
     """The form that asks for the personal fields of what this search finds; a search for everything has none."""
     kept = {name: found[0].strip() for name, found in given.items() if name in FILTERS and found[0].strip()}
@@ -141,6 +137,8 @@ def _page_document(page: Page) -> dict[str, Any]:
         "more": page.more,
         "next": page.next,
         "lag": page.lag,
+        "damaged": [{"first": part.first, "end": part.end} for part in page.damaged],
+        "facets": {name: dict(values) for name, values in page.survey.facets.items()},
     }
 
 

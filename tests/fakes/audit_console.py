@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from audit.alerts import AlertDesk, AlertStore
 from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
-from audit.console import Console, IndexCounting, Mirroring, Overview, Scopes, Stories, Views, Warranting
+from audit.console import Console, IndexCounting, Mirroring, Overview, SavedSearches, Scopes, Stories, Views, Warranting
 from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.intake import Intake
@@ -27,7 +27,7 @@ from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, Vocabulary, row_of
 from audit.search.words import told
 from audit.stamps import StampStore
-from audit.store import IndexStore
+from audit.store import IndexStore, SavedStore
 from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
 from audit.web import (
     TRANSLATIONS,
@@ -40,6 +40,7 @@ from audit.web import (
     public,
     reading,
     retention_pages,
+    saving,
     stamping,
     taking,
     telling,
@@ -164,6 +165,8 @@ class ConsoleFake:
         self.consented = True
         (folder / "kept").mkdir()
         self.retention = RetentionHouse(folder / "kept")
+        self.saved = SavedStore.open(folder / "saved.db", key=b"n" * 32)
+        self.searches = SavedSearches(self.console, store=self.saved, clock=self.clock)
         self.reader = Reader(
             subject=OFFICER,
             session="s-officer",
@@ -303,7 +306,8 @@ class ConsoleFake:
                 blueprint(
                     guard,
                     [
-                        reading(self.console, assurance=assurance),
+                        reading(self.console, searches=self.searches, assurance=assurance),
+                        saving(self.searches, assurance=assurance),
                         overseeing(self.console, overview=overview, views=views, assurance=assurance),
                         telling(Stories(self.console, index=self.store), assurance=assurance),
                         casework(self.console, cases=self.cases, assurance=assurance),
