@@ -2,7 +2,9 @@
 """What officers and the site's own roles read: overview, search, entries, proofs, bundles."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template
 
