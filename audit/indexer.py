@@ -51,8 +51,8 @@ class Indexer:
             done += 1
         return max(0, size - position)
 
-    def rebuild(self, *, begin: int = 0, told: Callable[[int, int], None] = lambda _position, _size: None) -> int:
-        """Read the log again from ``begin`` into a new index, which then takes the place of the old one.
+    def rebuild(self, *, told: Callable[[int, int], None] = lambda _position, _size: None) -> int:
+        """Read the log again into a new index, which then takes the place of the old one; what was dropped stays away.
 
         What is pruned is passed over. How many entries were read; ``told`` hears now and then how far it got. Killed
         midway, the old index stays.
@@ -60,7 +60,7 @@ class Indexer:
         Raises:
             IndexInUse: somebody else is rebuilding it.
         """
-        begin = max(begin, self._log.first())
+        begin = max(self._store.begin(), self._log.first())
         with self._store.rebuilding(begin) as new:
             indexer = Indexer(log=self._log, store=new, names=self._names)
             while indexer.catch_up(batches=0):

@@ -57,6 +57,12 @@ class Generation:
         except (FileNotFoundError, ValueError):
             return 0
 
+    def begin_at(self, place: int) -> None:
+        """From now on it need not hold what lies before ``place``."""
+        draft = self.folder / f".{_BEGIN}"
+        draft.write_text(str(place), "ascii")
+        draft.replace(self.folder / _BEGIN)
+
     def close(self) -> None:
         """Give the connections back."""
         with self._guard:

@@ -8,6 +8,7 @@ retention drops a part whole.
 """
 
 import functools
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -106,6 +107,10 @@ class IndexStore:
             start, entries = start + taken, entries[taken:]
         return True
 
+    def begin(self) -> int:
+        """Place of the first entry that the index shall hold: what lies before was dropped."""
+        return self._generation().begin()
+
     @contextmanager
     def rebuilding(self, begin: int = 0) -> Iterator["IndexStore"]:
         """A new, empty index that takes the place of this one at the end, at once; until then this one answers.
@@ -134,10 +139,17 @@ class IndexStore:
         return found
 
     def drop(self, name: str) -> None:
-        """Remove one part with its counters; searches that run see it to their end. The newest is never dropped."""
+        """Remove one part with its counters; searches that run see it to their end. The newest is never dropped.
+
+        With the oldest part the index begins later, and a rebuilding brings back nothing from before.
+        """
         with self._generations.alone():
-            for part in self._generation().parts()[:-1]:
+            generation = self._generation()
+            parts = generation.parts()
+            for part, following in itertools.pairwise(parts):
                 if part.path.stem == name:
+                    if part is parts[0]:
+                        generation.begin_at(following.first)
                     part.path.unlink()
                     for kind in ("-wal", "-shm"):
                         part.path.with_name(f"{part.path.name}{kind}").unlink(missing_ok=True)
