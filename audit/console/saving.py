@@ -54,7 +54,9 @@ class SavedSearches:
 
         Raises:
             NoSuchSearch: the officer has no such one.
+            RecordUnavailable: it could not be recorded, and is still there.
         """
-        if not self._store.remove(reader.subject, identifier):
+        if all(saved.id != identifier for saved in self._store.all(reader.subject)):
             raise NoSuchSearch
         self._console.record("audit.search.removed", reader, what=identifier, attributes={})
+        self._store.remove(reader.subject, identifier)

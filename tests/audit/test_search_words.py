@@ -80,7 +80,10 @@ class TestSealedPart:
         assert _found(fake, "198.51.100.20") == wang
         assert _found(fake, "declarations year=2025") == _found(fake, "/declarations?year=2025") != []
         assert _found(fake, "王芳") == wang
-        fake.add(subject=LI, sealed={"reason": "身份证在地铁报失 本人到场"})
+        fake.add(
+            type="ca.certificate.suspended", source="ca", subject=LI, object="0a",
+            sealed={"reason": "身份证在地铁报失 本人到场"},
+        )  # fmt: skip
         assert len(_found(fake, "报失")) == len(_found(fake, "身份证在地铁报失")) == len(_found(fake, "地铁")) == 1
 
     def test_the_marks_say_nothing_without_the_key(self) -> None:
