@@ -169,6 +169,9 @@ def _audit_desks() -> Iterator[Door]:
     yield Door(**desk, rule="/cases", fields={"title": "Nothing", "text": "", "entry": "9" * 15})
     step = {"version": "1", "text": "because", "to": "closed"}
     yield Door(**desk, rule="/cases/<case>/<verb>", known={"case": "0" * 16, "verb": "decisions"}, fields=step)
+    # A question that cannot be asked is not kept.
+    yield Door(**desk, rule="/searches", fields={"name": "Nothing", "query": "nothing=1"})
+    yield Door(**desk, rule="/searches/<identifier>/remove", known={"identifier": "0" * 16})
     # Without the consent of a second officer.
     yield Door(**desk, rule="/evidence", fields={"scope": "entry:0", "purpose": "none", "open": "yes"})
 
