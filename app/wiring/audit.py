@@ -29,7 +29,6 @@ from audit.search import Vocabulary
 from audit.search.words import told
 from audit.service import create_log, run_log
 from audit.stamps import Authority, Stamper, StampStore
-from audit.store import SavedStore
 from audit.watch import Duty, Stopped, Watch
 from audit.web import (
     TRANSLATIONS,
@@ -217,8 +216,7 @@ def application(context: Context) -> Flask:
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
     kept = retention_of(context)
     exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
-    saved = SavedStore.open(folder / "saved.db", key=secret(folder / INDEX_KEY))
-    searches = SavedSearches(console, store=saved, clock=context.clock)
+    searches = SavedSearches(console, store=warrants.saved_searches(folder), clock=context.clock)
     parts: list[Pages] = [
         warranting(consents.pages(console), assurance=assurance),
         reading(console, searches=searches, assurance=assurance),

@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from audit.config import AuditSettings
 from audit.console import CaseBook, Console, Scopes, Warranting
 from audit.models import Reader, Recorder
-from audit.published import Reading
+from audit.published import INDEX_KEY, Reading
 from audit.relay import Relay
+from audit.store import SavedStore
 from audit.warrants import Erasing, Holding, Scope, Upkeep, Warrants, WarrantStore
 from audit.watch import Duty
+from core.config import secret
 
 from ..context import Context
 from . import alerts
@@ -88,13 +91,20 @@ def _relay(context: Context, store: WarrantStore, recorder: Recorder) -> Relay:
     return Relay(store.outbox, recorder, source="audit", clock=context.clock, lock=lock)
 
 
+def saved_searches(folder: Path) -> SavedStore:
+    """Officers' saved searches, in the audit role's folder."""
+    return SavedStore.open(folder / "saved.db", key=secret(folder / INDEX_KEY))
+
+
 def _store(context: Context) -> WarrantStore:
     return WarrantStore.open(context.site.folder("audit") / "warrants.db")
 
 
 def _forget(context: Context, opened: Reading, subject: str) -> None:
-    """What was derived from the erased part, and what rules remember of the person."""
+    """What was derived from the erased part, what rules remember of the person, and what an officer kept."""
     opened.index.forget(subject)
+    with closing(saved_searches(context.site.folder("audit"))) as kept:
+        kept.forget(subject)
     with closing(alerts.store(context.site.folder("audit"))) as remembered:
         remembered.forget(subject)
 

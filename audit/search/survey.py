@@ -23,8 +23,6 @@ class Survey:
     counted: int
     # Not all: there are older hits that nobody counted.
     more: bool
-    # From the hourly counters rather than hit by hit: all of them, however many.
-    exact: bool = False
     # Field to its most frequent values with their counts, most first.
     facets: Mapping[str, Sequence[tuple[str, int]]]
     # Width of one bar, and the bars from the oldest on, without gaps: start and count.

@@ -111,5 +111,9 @@ class SavedStore:
         with self._database.transaction() as connection:
             connection.execute(delete(_SAVED).where(_SAVED.c.officer == officer))
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()
+
     def _cipher(self, officer: str) -> AESGCM:
         return AESGCM(hmac.digest(self._key, b"saved searches\0" + officer.encode(), hashlib.sha256))
