@@ -56,7 +56,7 @@ def store(database: Database) -> Store:
 
 
 def _note() -> Note:
-    return note(event("ca.certificate.revoked", Outcome.SUCCESS, at=NOW, actor="role:ca"))
+    return note(event("ca.certificate.revoked", Outcome.SUCCESS, at=NOW, actor="role:ca", serial="1f2e"))
 
 
 def _intend(store: Store, serial: str, *, key: str = "k", subject: str = "a") -> bool:

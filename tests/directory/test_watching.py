@@ -90,9 +90,10 @@ class Rogue:
     organisation: str = ""
 
 
-_PEOPLE = ("zhang_min", "li_na", "wang_qiang")
+_PEOPLE = ("zhang_min", "li_na", "wang_qiang", "sun_li")
 _PERSON = "tallySubject={zhang_min},ou=people,dc=city,dc=example"
-_ROLE = "cn=security-officer,ou=roles,dc=city,dc=example"
+# Held by one person, whom an alarm about it names.
+_ROLE = "cn=ra-officer,ou=roles,dc=city,dc=example"
 _BUREAU = "tallyId=tax-bureau,ou=organisations,dc=city,dc=example"
 _GHOST = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 ROGUES = {
@@ -122,9 +123,9 @@ ROGUES = {
         subject="{li_na}",
     ),
     "dismisses the officers": Rogue(
-        f"dn: {_ROLE}\nchangetype: modify\ndelete: member\n", names="member", subject="{wang_qiang}"
+        f"dn: {_ROLE}\nchangetype: modify\ndelete: member\n", names="member", subject="{sun_li}"
     ),
-    "removes a role": Rogue(f"dn: {_ROLE}\nchangetype: delete\n", subject="{wang_qiang}"),
+    "removes a role": Rogue(f"dn: {_ROLE}\nchangetype: delete\n", subject="{sun_li}"),
     "invents a person": Rogue(
         f"dn: tallySubject={_GHOST},ou=people,dc=city,dc=example\nchangetype: add\nobjectClass: tallyCitizen\n"
         f"tallySubject: {_GHOST}\ntallyNumber: 9999\nuid: ghost\ncn: Ghost\nsn: Ghost\ntallyEnabled: TRUE\n"
@@ -197,7 +198,8 @@ def tree(world: World) -> dict[str, list[str]]:
     for branch in ("people", "roles", "organisations"):
         told = world.as_service(
             "directory", "ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-b", world.tree.branch(branch),
-            "(|(uid=zhang.min)(uid=li.na)(uid=wang.qiang)(uid=ghost)(cn=security-officer)(tallyId=*))", "*", "memberOf",
+            "(|(uid=zhang.min)(uid=li.na)(uid=wang.qiang)(uid=sun.li)(uid=ghost)(cn=ra-officer)(tallyId=*))",
+            "*", "memberOf",
         )  # fmt: skip
         for entry in told.stdout.split("\n\n"):
             dn, _, lines = entry.strip().partition("\n")

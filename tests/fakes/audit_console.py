@@ -4,6 +4,7 @@
 import base64
 import itertools
 import re
+import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
@@ -163,8 +164,8 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.consented = True
-        (folder / "kept").mkdir()
-        self.retention = RetentionHouse(folder / "kept")
+        # A log of its own each time: a role that starts again has the tables of before, and this is no table.
+        self.retention = RetentionHouse(Path(tempfile.mkdtemp(dir=folder, prefix="kept-")))
         self.saved = SavedStore.open(folder / "saved.db", key=b"n" * 32)
         self.searches = SavedSearches(self.console, store=self.saved, clock=self.clock)
         self.reader = Reader(
