@@ -137,7 +137,8 @@ class SignedExports:
 
     def _left(self, first: int) -> SignedExport | None:
         """A whole file that a process which died did not come to keep."""
-        for path in self._folder.glob(f"*-{first:012}-*.zip"):
+        # A draft begins with a dot; though it may be whole, its name was never synced, and it is made again.
+        for path in self._folder.glob(f"[!.]*-{first:012}-*.zip"):
             with suppress(ExportBroken):
                 manifest, note, checkpoint = verify_export(path, self._key.vkey)
                 return self._kept(path.name, manifest, note, checkpoint)

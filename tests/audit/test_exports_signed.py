@@ -238,6 +238,19 @@ def test_killed_anywhere_there_is_no_half_file(maker: Maker, wait: float) -> Non
     assert not list((maker.folder / "exports").glob(".new-*")) or wait == 0 or len(paths) == 1
 
 
+def test_a_draft_that_is_whole_is_no_export_under_its_name(maker: Maker) -> None:
+    maker.fill(10)
+    made = maker.exports().make()
+    assert made is not None
+    # As if the process had died before it gave the file its name, and before it kept anything.
+    (maker.folder / "exports" / made.name).rename(maker.folder / "exports" / f".new-{made.name}")
+    maker.store = ExportStore.open(maker.folder / "nothing-kept.db")
+    again = maker.exports().make()
+    assert again is not None
+    assert again.name == made.name
+    assert [path.name for path in (maker.folder / "exports").glob("*.zip")] == [made.name]
+
+
 def test_entries_with_every_kind_of_text_survive_the_way(maker: Maker) -> None:
     log = maker.site.open()
     with closing(log):
