@@ -12,7 +12,7 @@ _STEPS = tuple(
     timedelta(seconds=seconds)
     for seconds in (60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 91 * 86_400, 365 * 86_400)
 )
-_BARS = 60
+_BARS = 36
 
 
 @dataclass(frozen=True, kw_only=True)
