@@ -38,8 +38,9 @@ def lint_and_sign(place: Place) -> Figure:
     kind = profile("citizen")
     public = x509.load_pem_x509_certificate((place.folder / "public" / "issuers" / "people.pem").read_bytes())
     issuer = IssuerFacts(name="people", certificate=public)
-    asked = read_request(_request(), keys=kind.keys)
-    subject = Subject(common_name="Chen Wei", country="CN", uri="urn:uuid:0b7e4f3a-0c4e-4c4e-9d4f-111111111111")
+    asked = read_request(_request(), keys=frozenset(kind.keys))
+    known = {"country": "CN", "name": "Chen Wei", "id": "0b7e4f3a-0c4e-4c4e-9d4f-111111111111"}
+    subject = Subject(name="Chen Wei", attributes=known)
     seal, key = Seal(), ec.generate_private_key(ec.SECP256R1())
     linter = Linter(seal)
 

@@ -45,10 +45,17 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
     @click.argument("csr", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
     @click.option("--host", multiple=True, help="DNS name or loopback address of a server; may be repeated.")
-    def issue(profile: str, subject: str, csr: Path, out: Path, host: tuple[str, ...]) -> None:
-        issued = client().issue(
-            IssueRequest(profile=profile, csr=csr.read_bytes(), subject=subject, actor=OPERATOR, hosts=host)
+    @click.option("--organisation", default="", help="For whom a representative acts.")
+    def issue(profile: str, subject: str, csr: Path, *, out: Path, host: tuple[str, ...], organisation: str) -> None:
+        wish = IssueRequest(
+            profile=profile,
+            csr=csr.read_bytes(),
+            subject=subject,
+            actor=OPERATOR,
+            hosts=host,
+            organisation=organisation,
         )
+        issued = client().issue(wish)
         out.write_bytes(issued.certificate + issued.chain)
         click.echo(issued.serial)
 

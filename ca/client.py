@@ -37,6 +37,7 @@ class CAClient:
             "actor": request.actor,
             "hosts": list(request.hosts),
             "issuer": request.issuer,
+            "organisation": request.organisation,
         }
         answer = self._call("POST", "/certificates", document, identity=identity)
         try:

@@ -71,6 +71,8 @@ class IssueRequest:
     caller: str = ""
     # DNS names and loopback addresses, for servers only.
     hosts: tuple[str, ...] = ()
+    # Directory identifier of the organisation that a representative acts for.
+    organisation: str = ""
     # How surely the actor is identified, and the zone they came from, as the gateway vouched for.
     assurance: int = 0
     zone: str = ""

@@ -86,6 +86,7 @@ def _issue() -> dict[str, Any]:
             "actor": _actor(),
             "hosts": {"type": "array", "items": TEXT, "maxItems": 100, "description": "For servers only"},
             "issuer": {"enum": ["", *ISSUERS], "description": "Where a profile has several"},
+            "organisation": {**TEXT, "maxLength": _LONGEST, "description": "For whom a representative acts"},
         },
         "required": ["profile", "csr", "subject"],
         "additionalProperties": False,

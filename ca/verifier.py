@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdent
 
 from .errors import CertificateRefused, KeyUnusable
 from .models import ISSUERS, VerifiedCertificate, serial_hex
-from .x509.profiles import DOCUMENT_SIGNING, PROFILES
+from .x509.profiles import DOCUMENT_SIGNING, PROFILES, SITE
 
 Purpose = Literal["person", "device", "organisation"]
 
@@ -30,7 +30,8 @@ _ONE_PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END
 _URN = re.compile(r"urn:uuid:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _TAG = re.compile(r"tag:[a-z0-9.-]+,2026:organisation:([a-z0-9]+(?:-[a-z0-9]+)*)")
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE})
-_NAMES = {each.number: each.name for each in PROFILES.values()}
+# A policy below the site's own arc is known by its end: an issuer of the site says which arc that is.
+_NAMES = {each.policy.removeprefix(SITE): each.name for each in PROFILES.values()}
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,12 @@ def _profile(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
     policies = _policies(certificate)
     if len(policies) != 1 or not policies <= _policies(issuer):
         raise CertificateRefused
-    number = int(min(policies).rsplit(".", 1)[1])
-    if number not in _NAMES:
+    policy = min(policies)
+    ends = ["." + ".".join(policy.split(".")[place:]) for place in range(1, policy.count(".") + 1)]
+    names = [_NAMES[each] for each in (policy, *ends) if each in _NAMES]
+    if not names:
         raise CertificateRefused
-    return _NAMES[number]
+    return names[0]
 
 
 def _policies(certificate: x509.Certificate) -> frozenset[str]:

@@ -107,7 +107,7 @@ class Issuance:
         # can be found and revoked whatever happens. State: intended. The reaper keeps what stays here as "possibly
         # issued".
         key = secrets.token_bytes(32)
-        self._intend(request, linted, serial=serial, name=subject.common_name, key_hash=asked.key_hash, key=key)
+        self._intend(request, linted, serial=serial, name=subject.name, key_hash=asked.key_hash, key=key)
         try:
             # 7. The intent goes into the published record. No receipt, no signature.
             self._recorder.record(
@@ -121,7 +121,7 @@ class Issuance:
                     decision=verdict.decision,
                     policy=verdict.version,
                     attributes=_facts(request, linted, commitment(key, linted.tbs)),
-                    name=subject.common_name,
+                    name=subject.name,
                 ),
                 wait=Wait.PUBLISHED,
             )
@@ -172,7 +172,7 @@ class Issuance:
     def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict, IssuerFacts]:
         try:
             kind = profile(request.profile)
-            asked = read_request(request.csr, keys=kind.keys)
+            asked = read_request(request.csr, keys=frozenset(kind.keys))
             subject = self._subjects.of(kind, request)
             verdict = decide(self._policies, request, kind)
             if not verdict.allowed:
@@ -228,7 +228,7 @@ class Issuance:
             raise KeyRefused(why=N_("this key is known to be compromised"))
 
     def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
-        name = request.issuer or min(kind.issuers)
+        name = request.issuer or kind.issuers[0]
         if name not in kind.issuers or (not request.issuer and len(kind.issuers) > 1):
             raise SubjectUnsuitable(why=N_("this issuing authority does not make such certificates"))
         if name not in self.issuers:

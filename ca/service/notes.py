@@ -12,6 +12,7 @@ from audit import Event, Outcome, encode_event
 from audit.models import Attribute
 
 from ..store import Note
+from ..x509 import PROFILES, SubjectKind
 
 SOURCE = "ca"
 _LONGEST_LABEL = 64
@@ -36,7 +37,7 @@ def event(
     clear = dict(attributes or {})
     organisation = ""
     if subject and not person:
-        if clear.get("profile") == "organisation-seal":
+        if _seals(clear.get("profile")):
             organisation = subject[:_LONGEST_LABEL]
         else:
             clear["machine"] = subject[:_LONGEST_LABEL]
@@ -55,6 +56,12 @@ def event(
         attributes=clear,
         sealed={"name": name} if person and name else {},
     )
+
+
+def _seals(profile: object) -> bool:
+    """Whether the subject is an organisation and not a machine; what was refused may name no profile at all."""
+    found = PROFILES.get(str(profile))
+    return found is not None and found.subject is SubjectKind.ORGANISATION
 
 
 def is_identifier(text: str) -> bool:

@@ -33,7 +33,7 @@ class RequesterRules:
 
     def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
         """Allow or refuse."""
-        if not request.actor_roles & profile.requesters:
+        if request.actor_roles.isdisjoint(profile.requesters):
             return Verdict(allowed=False, reasons=("requester-not-allowed",))
         # An officer's power is not for the officer; a role of the site may carry a person's own wish.
         if request.actor == request.subject and not any(role.startswith("role:") for role in request.actor_roles):

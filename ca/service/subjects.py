@@ -4,19 +4,19 @@
 import ipaddress
 import re
 import uuid
+from datetime import UTC, datetime, time
 from typing import Protocol
 
+from core.clock import Clock
 from core.errors import N_
 from directory import Device, Organisation, Person
 
 from ..errors import SubjectDisabled, SubjectUnsuitable
 from ..models import IssueRequest
-from ..x509 import Profile, Subject, SubjectKind
+from ..x509 import Hosts, Profile, Subject, SubjectKind
 
 _LABEL = re.compile(r"[a-z][a-z0-9.-]{0,62}")
 _IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-TAG_YEAR = 2026
-"""Tags name their authority by domain and the year it was theirs (RFC 4151 section 2.1)."""
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
 
@@ -39,10 +39,11 @@ class DirectorySource(Protocol):
 class Subjects:
     """Turns a directory entry into a subject; machines are named by operators, within the site's own domain."""
 
-    def __init__(self, *, directory: DirectorySource | None, country: str, domain: str) -> None:
+    def __init__(self, *, directory: DirectorySource | None, country: str, domain: str, clock: Clock) -> None:
         self._directory = directory
         self._country = country
         self._domain = domain
+        self._clock = clock
 
     def of(self, profile: Profile, request: IssueRequest) -> Subject:
         """The subject of one request.
@@ -52,68 +53,74 @@ class Subjects:
             SubjectDisabled: disabled in the directory.
             NotFound: the directory does not know it.
         """
-        if profile.subject is SubjectKind.MACHINE:
-            return self._machine(profile, request)
-        if request.hosts:
+        if profile.hosts is Hosts.NONE and request.hosts:
             raise SubjectUnsuitable(why=N_("only a server has host names"))
-        if profile.subject is SubjectKind.ORGANISATION:
-            return self._organisation(request.subject)
-        identifier = _identifier(request.subject)
-        if profile.subject is SubjectKind.DEVICE:
-            return self._device(identifier)
-        return self._person(profile, identifier)
-
-    def _person(self, profile: Profile, identifier: str) -> Subject:
-        person = self._source().person(identifier)
-        if not person.enabled:
-            raise SubjectDisabled
-        if profile.subject is not SubjectKind.PERSON and person.kind.value != profile.subject.value:
-            raise SubjectUnsuitable(why=N_("the person is not of the kind this certificate is for"))
-        agency = ""
-        if profile.subject is SubjectKind.CIVIL_SERVANT and person.organisation:
-            agency = _display(self._source().organisation(person.organisation))
+        if profile.hosts is Hosts.REQUIRED and not request.hosts:
+            raise SubjectUnsuitable(why=N_("a server has host names, other machines have none"))
+        if request.organisation and profile.subject is not SubjectKind.REPRESENTATIVE:
+            raise SubjectUnsuitable(why=N_("only a representative acts for an organisation"))
+        for host in request.hosts:
+            self._check_host(host)
+        name, attributes, until = self._known(profile.subject, request)
         return Subject(
-            common_name=_display(person),
-            country=self._country,
-            organisation=agency,
-            number=identifier,
-            uri=f"urn:uuid:{identifier}",
+            name=name,
+            attributes={"country": self._country, "domain": self._domain, "name": name, **attributes},
+            hosts=request.hosts,
+            until=until,
         )
 
-    def _organisation(self, identifier: str) -> Subject:
+    def _known(self, kind: SubjectKind, request: IssueRequest) -> tuple[str, dict[str, str], datetime | None]:
+        if kind is SubjectKind.MACHINE:
+            if not _LABEL.fullmatch(request.subject):
+                raise SubjectUnsuitable(why=N_("a machine is named by a short lower-case label"))
+            return request.subject, {}, None
+        if kind is SubjectKind.ORGANISATION:
+            return *self._organisation(request.subject), None
+        identifier = _identifier(request.subject)
+        if kind is SubjectKind.DEVICE:
+            return *self._device(identifier), None
+        if kind is SubjectKind.REPRESENTATIVE:
+            return self._representative(identifier, request.organisation)
+        return *self._person(kind, identifier), None
+
+    def _person(self, kind: SubjectKind, identifier: str) -> tuple[str, dict[str, str]]:
+        person = self._enabled(identifier)
+        if kind is not SubjectKind.PERSON and person.kind.value != kind.value:
+            raise SubjectUnsuitable(why=N_("the person is not of the kind this certificate is for"))
+        agency = ""
+        if kind is SubjectKind.CIVIL_SERVANT and person.organisation:
+            agency = _display(self._source().organisation(person.organisation))
+        return _display(person), {**_of_person(person), "organisation": agency}
+
+    def _representative(self, identifier: str, organisation: str) -> tuple[str, dict[str, str], datetime | None]:
+        person, today = self._enabled(identifier), self._clock.now().date()
+        last = [each.until for each in person.mandates if each.organisation == organisation and each.until >= today]
+        if not organisation or not last:
+            raise SubjectUnsuitable(why=N_("the person holds no mandate of this organisation"))
+        name, known = self._organisation(organisation)
+        # A mandate's last day counts whole.
+        until = datetime.combine(max(last), time(23, 59, 59), UTC)
+        return _display(person), {**_of_person(person), "organisation": name, "number": known["number"]}, until
+
+    def _organisation(self, identifier: str) -> tuple[str, dict[str, str]]:
         if not _IDENTIFIER.fullmatch(identifier):
             raise SubjectUnsuitable(why=N_("the subject is not a directory identifier"))
         found = self._source().organisation(identifier)
-        name = _display(found)
-        return Subject(
-            common_name=name,
-            country=self._country,
-            organisation=name,
-            number=found.credit_code or identifier,
-            uri=f"tag:{self._domain},{TAG_YEAR}:organisation:{identifier}",
-        )
+        number = found.credit_code or identifier
+        return _display(found), {"id": identifier, "name-latin": found.name, "number": number}
 
-    def _device(self, identifier: str) -> Subject:
+    def _device(self, identifier: str) -> tuple[str, dict[str, str]]:
         device = self._source().device(identifier)
         if not device.enabled:
             raise SubjectDisabled
         owner = _display(self._source().organisation(device.organisation)) if device.organisation else ""
-        return Subject(
-            common_name=device.name,
-            country=self._country,
-            organisation=owner,
-            number=identifier,
-            uri=f"urn:uuid:{identifier}",
-        )
+        return device.name, {"id": identifier, "organisation": owner}
 
-    def _machine(self, profile: Profile, request: IssueRequest) -> Subject:
-        if not _LABEL.fullmatch(request.subject):
-            raise SubjectUnsuitable(why=N_("a machine is named by a short lower-case label"))
-        if (profile.name == "server") != bool(request.hosts):
-            raise SubjectUnsuitable(why=N_("a server has host names, other machines have none"))
-        for host in request.hosts:
-            self._check_host(host)
-        return Subject(common_name=request.subject, country=self._country, hosts=request.hosts)
+    def _enabled(self, identifier: str) -> Person:
+        person = self._source().person(identifier)
+        if not person.enabled:
+            raise SubjectDisabled
+        return person
 
     def _check_host(self, host: str) -> None:
         try:
@@ -139,6 +146,10 @@ def _identifier(unverified: str) -> str:
     if found != unverified:
         raise SubjectUnsuitable(why=N_("the subject is not a directory identifier"))
     return found
+
+
+def _of_person(person: Person) -> dict[str, str]:
+    return {"id": person.subject, "name-latin": person.name, "username": person.username}
 
 
 def _display(entry: Person | Organisation) -> str:

@@ -19,7 +19,7 @@ from ..service import BUSINESS, Behalf, Callers, CertificateAuthority, Verb
 CALLERS = tuple(BUSINESS)
 MOST_HOSTS = 100
 LONGEST = 200
-_WISH = frozenset({"profile", "csr", "subject", "actor", "hosts", "issuer"})
+_WISH = frozenset({"profile", "csr", "subject", "actor", "hosts", "issuer", "organisation"})
 
 
 def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blueprint:
@@ -55,6 +55,7 @@ def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blu
             actor=_actor(document),
             hosts=_hosts(document),
             issuer=_text(document, "issuer", optional=True),
+            organisation=_text(document, "organisation", optional=True),
         )
         issued = service.issue(admitted(Verb.ISSUE, actor=wish.actor, subject=wish.subject).carrying(wish))
         body = {"serial": issued.serial, "certificate": issued.certificate.decode(), "chain": issued.chain.decode()}

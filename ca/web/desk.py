@@ -18,13 +18,16 @@ from directory import Person
 from ..errors import BadSerial, NoSuchCertificate
 from ..models import Certificate, IssueRequest, Reason, Standing, read_serial
 from ..service import CertificateAuthority, DirectorySource
-from ..x509 import PROFILES
-from ..x509.profiles import SubjectKind
+from ..x509 import PROFILES, Hosts, SubjectKind
 from ..x509.request import LONGEST
 from . import words
 
 ROLE = "ra-officer"
-OFFERED = tuple(name for name, each in PROFILES.items() if ROLE in each.requesters)
+OFFERED = tuple(
+    name
+    for name, each in PROFILES.items()
+    if ROLE in each.requesters and each.hosts is Hosts.NONE and each.subject is not SubjectKind.REPRESENTATIVE
+)
 _SHORTEST_SERIAL = 34
 _SHOWN_AGAIN = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.FORBIDDEN, Kind.NOT_FOUND})
 

@@ -11,6 +11,8 @@ PROFILES = {
     "civil-servant": N_("Civil servant: login"),
     "organisation-seal": N_("Organisation: seal"),
     "device-client": N_("Device"),
+    "device-server": N_("Device: TLS server"),
+    "organisation-representative": N_("Organisation: representative"),
     "server": N_("Server"),
     "ocsp": N_("OCSP responder"),
     "timestamp": N_("Time-stamping"),

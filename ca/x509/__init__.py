@@ -15,6 +15,7 @@ from .lint import Linter as Linter
 from .lint import Seal as Seal
 from .lint import algorithm_for as algorithm_for
 from .profiles import PROFILES as PROFILES
+from .profiles import Hosts as Hosts
 from .profiles import Profile as Profile
 from .profiles import SubjectKind as SubjectKind
 from .profiles import profile as profile

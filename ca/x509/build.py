@@ -2,23 +2,27 @@
 """From profile, subject and key to the certificate that would be signed; the same input gives the same bytes."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from core.errors import N_
 
 from ..errors import IssuerUnusable, SubjectUnsuitable
-from .profiles import Profile
+from .profiles import EXTENDED_OIDS, NAME_OIDS, SITE, AlternativeType, Profile, Usage, fill
 from .request import CertificateRequest
 
 BACKDATE = timedelta(minutes=1)
 """Clocks of relying parties may be behind ours by this much."""
 
 _LONGEST_NAME = 64
+_UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+_UTF8_STRING = 0x0C
+_LONGEST_SHORT = 0x7F
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +53,13 @@ class Locations:
 class Subject:
     """Who the certificate will speak of, as the directory says."""
 
-    common_name: str
-    country: str
-    organisation: str = ""
-    # Credit code of an organisation, identifier of a person or device: tells namesakes apart.
-    number: str = ""
-    # How relying roles find the subject in the directory: "urn:uuid:..." or a tag (RFC 4151) for organisations.
-    uri: str = ""
+    # As people call it.
+    name: str
+    # What the profile's templates are filled with, by placeholder.
+    attributes: Mapping[str, str]
     hosts: tuple[str, ...] = ()
+    # When what it is founded on ends, a mandate say; the certificate does not outlive that.
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,20 +76,31 @@ class Draft:
 
 def policy_oid(base: str, profile: Profile) -> x509.ObjectIdentifier:
     """The certificate policy of one profile."""
-    return x509.ObjectIdentifier(f"{base}.1.{profile.number}")
+    below = profile.policy.removeprefix(SITE)
+    return x509.ObjectIdentifier(profile.policy if below == profile.policy else f"{base}{below}")
 
 
-def validity(profile: Profile, issuer: x509.Certificate, at: datetime) -> tuple[datetime, datetime]:
-    """First and last second of validity: both count (RFC 5280 section 4.1.2.5), and nothing outlives its issuer.
+def validity(
+    profile: Profile, issuer: x509.Certificate, at: datetime, *, until: datetime | None = None
+) -> tuple[datetime, datetime]:
+    """First and last second of validity: both count (RFC 5280 section 4.1.2.5).
+
+    Nothing outlives its issuer, nor ``until``.
 
     Raises:
         IssuerUnusable: the issuer is not valid now.
+        SubjectUnsuitable: ``until`` is over.
     """
     now = at.replace(microsecond=0)
     if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
         raise IssuerUnusable
     begins = max(now - BACKDATE, issuer.not_valid_before_utc)
-    return begins, min(begins + profile.validity - timedelta(seconds=1), issuer.not_valid_after_utc)
+    ends = min(begins + profile.validity - timedelta(seconds=1), issuer.not_valid_after_utc)
+    if until is not None:
+        if until <= now:
+            raise SubjectUnsuitable(why=N_("what it would be founded on has ended"))
+        ends = min(ends, until.replace(microsecond=0))
+    return begins, ends
 
 
 def build(
@@ -106,13 +120,13 @@ def build(
         IssuerUnusable: see ``validity``.
         SubjectUnsuitable: a name is too long, empty or not a host name.
     """
-    begins, ends = validity(profile, issuer.certificate, at)
+    begins, ends = validity(profile, issuer.certificate, at, until=subject.until)
     try:
         builder = (
             x509.CertificateBuilder()
             .serial_number(serial)
             .issuer_name(issuer.certificate.subject)
-            .subject_name(_name(subject))
+            .subject_name(_name(profile, subject))
             .public_key(request.key)
             .not_valid_before(begins)
             .not_valid_after(ends)
@@ -131,18 +145,17 @@ def build(
     return Draft(profile=profile, issuer=issuer, serial=serial, not_before=begins, not_after=ends, builder=builder)
 
 
-def _name(subject: Subject) -> x509.Name:
-    parts = [(NameOID.COUNTRY_NAME, subject.country)]
-    if subject.organisation:
-        parts.append((NameOID.ORGANIZATION_NAME, subject.organisation))
-    if subject.number:
-        parts.append((NameOID.SERIAL_NUMBER, subject.number))
-    parts.append((NameOID.COMMON_NAME, subject.common_name))
-    for _, value in parts:
+def _name(profile: Profile, subject: Subject) -> x509.Name:
+    found = []
+    for part in profile.names:
+        value = fill(part.value, subject.attributes)
+        if not value and part.optional:
+            continue
         if not 0 < len(value) <= _LONGEST_NAME or not value.isprintable() or value != value.strip():
             raise SubjectUnsuitable(why=N_("a name is empty, longer than 64 characters or holds control characters"))
-    # `cryptography` writes country and serialNumber as PrintableString and everything else as UTF8String.
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+        # `cryptography` writes country and serialNumber as PrintableString and everything else as UTF8String.
+        found.append(x509.NameAttribute(NAME_OIDS[part.attribute], value))
+    return x509.Name(found)
 
 
 def _extensions(
@@ -158,12 +171,12 @@ def _extensions(
     found: list[tuple[x509.ExtensionType, bool]] = [
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (_usage(profile, request), True),
-        (x509.ExtendedKeyUsage(profile.extended), profile.extended_critical),
+        (x509.ExtendedKeyUsage([EXTENDED_OIDS[each] for each in profile.extended]), profile.extended_critical),
         (x509.SubjectKeyIdentifier.from_public_key(request.key), False),
         (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), False),
         (x509.CertificatePolicies([x509.PolicyInformation(policy, None)]), False),
     ]
-    alternatives = _alternatives(subject)
+    alternatives = _alternatives(profile, subject)
     if alternatives:
         found.append((x509.SubjectAlternativeName(alternatives), False))
     if profile.no_check:
@@ -175,9 +188,9 @@ def _extensions(
 
 def _usage(profile: Profile, request: CertificateRequest) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=profile.commitment,
-        key_encipherment=profile.name == "server" and request.algorithm == "RSA",
+        digital_signature=Usage.DIGITAL_SIGNATURE in profile.usage,
+        content_commitment=Usage.CONTENT_COMMITMENT in profile.usage,
+        key_encipherment=Usage.KEY_ENCIPHERMENT in profile.usage and request.algorithm == "RSA",
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=False,
@@ -187,16 +200,30 @@ def _usage(profile: Profile, request: CertificateRequest) -> x509.KeyUsage:
     )
 
 
-def _alternatives(subject: Subject) -> list[x509.GeneralName]:
+def _alternatives(profile: Profile, subject: Subject) -> list[x509.GeneralName]:
     names: list[x509.GeneralName] = []
-    if subject.uri:
-        names.append(x509.UniformResourceIdentifier(subject.uri))
+    for each in profile.alternatives:
+        value = fill(each.value, subject.attributes)
+        if not value:
+            raise SubjectUnsuitable(why=N_("the directory lacks what the certificate must say"))
+        if each.kind is AlternativeType.URI:
+            names.append(x509.UniformResourceIdentifier(value))
+        else:
+            names.append(x509.OtherName(_UPN, _utf8(value)))
     for host in subject.hosts:
         try:
             names.append(x509.IPAddress(ipaddress.ip_address(host)))
         except ValueError:
             names.append(x509.DNSName(host))
     return names
+
+
+def _utf8(text: str) -> bytes:
+    """A UTF8String in DER."""
+    content = text.encode()
+    if len(content) > _LONGEST_SHORT:
+        raise SubjectUnsuitable(why=N_("a name is empty, longer than 64 characters or holds control characters"))
+    return bytes([_UTF8_STRING, len(content)]) + content
 
 
 def _where(locations: Locations) -> list[tuple[x509.ExtensionType, bool]]:

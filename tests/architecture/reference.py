@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes settings.md, errors.md and events.md in docs/ from the code: ``python -m tests.architecture.reference``."""
+"""Writes what docs/ has of the code (``pages``): ``python -m tests.architecture.reference``."""
 
 import ast
 import dataclasses
@@ -18,6 +18,7 @@ from app.settings import SECTIONS
 from core.errors import TallygateError
 from core.web.errors import _status
 from tests.architecture.catalogue import events_page
+from tests.architecture.profiles_page import profiles_page
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = ("core", "audit", "policies", "directory", "ca", "signatures", "sso", "gateway", "portals", "app")
@@ -47,7 +48,12 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """File name below docs/ to what it must hold."""
-    return {"settings.md": _settings(), "errors.md": _errors(), "events.md": events_page(ROOT, _GENERATED)}
+    return {
+        "settings.md": _settings(),
+        "errors.md": _errors(),
+        "events.md": events_page(ROOT, _GENERATED),
+        "profiles.md": profiles_page(_GENERATED),
+    }
 
 
 def settings_classes() -> set[str]:

@@ -11,9 +11,8 @@ import pytest
 from app.wiring.ca import ShippedPolicies
 from ca import IssueRequest
 from ca.errors import IssuanceDenied
-from ca.models import ISSUERS
 from ca.service import CertificateAuthority, RequesterRules
-from ca.x509 import PROFILES, SubjectKind
+from ca.x509 import PROFILES
 from directory import Mandate
 from policies import DecisionRequest
 from policies.errors import BundleRefused
@@ -120,14 +119,3 @@ def test_a_person_may_renew_through_a_role_but_an_officer_not_for_himself() -> N
     assert RequesterRules().decide(own, PROFILES["citizen"]).allowed
     officer = ask(subject=OFFICER.subject)
     assert RequesterRules().decide(officer, PROFILES["citizen"]).reasons == ("not-for-oneself",)
-
-
-def test_the_profiles_are_consistent() -> None:
-    assert len({each.number for each in PROFILES.values()}) == len(PROFILES)
-    for each in PROFILES.values():
-        assert each.issuers <= set(ISSUERS)
-        assert each.extended
-        assert each.requesters
-        assert all(exception.reason and exception.about for exception in each.exceptions)
-        if each.subject is SubjectKind.MACHINE:
-            assert not any(not role.startswith("role:") for role in each.requesters)
