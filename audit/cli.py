@@ -18,10 +18,10 @@ from core.errors import TallygateError, Unavailable
 
 from .alerts import AlertStore, Engine, Flattener, Places, load
 from .errors import LogDamaged, ProofRefused
-from .exports import ExportBroken, verify_chain
+from .exports import ExportBroken, verify_chain, verify_series
 from .lineage import LOGS, Past, known_logs
 from .merkle import CosignerKey, VerifierKey
-from .mirror import LogForked, LogShrunk, Mirror, Source
+from .mirror import Copied, LogForked, LogShrunk, Mirror, Source, Succession
 from .published import Reading
 from .reader import LogReader
 from .verify import Report, verify_folder, verify_logs, verify_url
@@ -103,7 +103,12 @@ def reindex(folder: Path, key: str | None) -> None:
 @audit.command(name="verify-export")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--key", required=True, help="Verifier key, or a file that holds it (public/log.vkey).")
-def verify_export(paths: tuple[Path, ...], key: str) -> None:
+@click.option(
+    "--logs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The site's logs.txt: check the exports of the closed logs too, and that each series reaches its log's end.",
+)
+def verify_export(paths: tuple[Path, ...], key: str, logs: Path | None) -> None:
     """Check signed exports: each by itself, and that each continues the one before.
 
     PATHS are files, or folders that hold them. Exit code 1 means: not what was signed, or not a whole series.
@@ -112,7 +117,11 @@ def verify_export(paths: tuple[Path, ...], key: str) -> None:
     if not found:
         raise click.UsageError("there is no signed export")
     try:
-        manifests = verify_chain(found, VerifierKey.parse(_key(key)))
+        pinned = VerifierKey.parse(_key(key))
+        if logs is not None:
+            manifests = verify_series(found, known_logs(logs.read_bytes(), pinned))
+        else:
+            manifests = verify_chain(found, pinned)
     except ProofRefused as error:
         raise click.UsageError(error.detail) from error
     except ExportBroken as error:
@@ -120,8 +129,10 @@ def verify_export(paths: tuple[Path, ...], key: str) -> None:
         sys.exit(1)
     for each in manifests:
         click.echo(f"{each.origin}: entries {each.first} to {each.last}: as signed")
-    if manifests[0].first:
-        click.echo(f"Nothing here says what was exported before entry {manifests[0].first}.")
+    begun = {each.origin: each.first for each in reversed(manifests)}
+    for origin, first in reversed(begun.items()):
+        if first:
+            click.echo(f"{origin}: nothing here says what was exported before entry {first}.")
 
 
 @audit.group()
@@ -202,6 +213,7 @@ def run_rules(folder: Path, start: int, record: Path, time_zone: str, key: str |
 @click.option("--cosign", help="Name under which the copy is vouched for; not a witness's name.")
 @click.option("--cosign-key", type=click.Path(dir_okay=False, path_type=Path), help="Its key; made if it is missing.")
 @click.option("--every", type=click.FloatRange(min=1), help="Go on copying, with so many seconds between two looks.")
+@click.option("--all-logs", is_flag=True, help="Copy the closed logs too, each into a folder of its own in INTO.")
 def mirror(  # noqa: PLR0917 - one parameter for each option
     url: str,
     key: str,
@@ -211,8 +223,13 @@ def mirror(  # noqa: PLR0917 - one parameter for each option
     cosign: str | None,
     cosign_key: Path | None,
     every: float | None,
+    *,
+    all_logs: bool,
 ) -> None:
     """Keep a complete copy of the record at URL, on a machine that needs nothing else of the site.
+
+    With --all-logs the key may be that of any of the site's logs, and when the record goes on in a successor the copy
+    does too. Without it one log is copied.
 
     URL is the prefix of the log; at a Tallygate https://log.DOMAIN:PORT/mirror. Exit code 1 means: it hands out what
     was not signed. 2: it could not be copied to the end; run again. 3: it has signed two histories, or shows less than
@@ -221,13 +238,9 @@ def mirror(  # noqa: PLR0917 - one parameter for each option
     clock = SystemClock()
     try:
         source = Source.open(url, credential=private_line(credential) if credential else "", authorities=ca)
-        copy = Mirror(
-            into,
-            source,
-            VerifierKey.parse(_key(key)),
-            clock=clock,
-            cosigner=cosigner(cosign, cosign_key, into) if cosign else None,
-        )
+        pinned = VerifierKey.parse(_key(key))
+        vouching = cosigner(cosign, cosign_key, into) if cosign else None
+        copy = (Succession if all_logs else Mirror)(into, source, pinned, clock=clock, cosigner=vouching)
         with copy.alone():
             while not _round(copy, lazy=every is not None) and every is not None:
                 time.sleep(every)
@@ -241,23 +254,36 @@ def mirror(  # noqa: PLR0917 - one parameter for each option
         raise click.UsageError(error.detail if isinstance(error, TallygateError) else str(error)) from error
 
 
-def _round(copy: Mirror, *, lazy: bool) -> bool:
+def _round(copy: Mirror | Succession, *, lazy: bool) -> bool:
     """One round; whether it was the last because the log is closed. What may pass is told and tried again."""
     try:
+        if isinstance(copy, Succession):
+            for name, done in copy.advance(lazy=lazy):
+                _copied(done, lazy=lazy, name=f"{name}: ")
+            return False
         done = copy.advance(lazy=lazy)
     except (Unavailable, LogDamaged) as error:
         if not lazy:
             raise
         click.echo(f"not copied: {error.detail}", err=True)
         return False
+    _copied(done, lazy=lazy)
+    if done.successor:
+        click.echo(
+            f"this log is closed; {done.successor} continues it: --all-logs into another folder copies both, "
+            "known by the same key"
+        )
+    return bool(done.successor)
+
+
+def _copied(done: Copied, *, lazy: bool, name: str = "") -> None:
     if done.new or not lazy:
         root = base64.b64encode(done.root).decode()
-        click.echo(f"{done.size} entries, {done.new} of them new, root {root}: all as signed, and kept")
+        click.echo(f"{name}{done.size} entries, {done.new} of them new, root {root}: all as signed, and kept")
         if done.first:
-            click.echo(f"entries before {done.first} are pruned there by policy, signed; what is here of them stays")
-    if done.successor:
-        click.echo(f"this log is closed; {done.successor} continues it, and needs a folder and a key of its own")
-    return bool(done.successor)
+            click.echo(
+                f"{name}entries before {done.first} are pruned there by policy, signed; what is here of them stays"
+            )
 
 
 def private_line(path: Path) -> str:

@@ -20,7 +20,7 @@ from .merkle.tiles import WIDTH, bundle_path, unpack, width_at
 from .models import Attribute, Entry, Event, Outcome
 from .models_codec import decode_entry
 from .reader import LogReader
-from .witness import Policy
+from .witness import Policy, PolicyRefused
 
 CREATED, CLOSED = "log.created", "log.closed"
 LOGS = "logs.txt"
@@ -158,6 +158,14 @@ def trust_root(logs: Sequence[tuple[LogKey, str]]) -> bytes:
     return str(Note(text, signatures)).encode()
 
 
+def known_keys(raw: bytes, key: VerifierKey) -> list[tuple[VerifierKey, ...]]:
+    """All keys of each log of a trust root, as ``known_logs``; the Ed25519 key first."""
+    found: dict[str, list[VerifierKey]] = {log.name: [] for log in known_logs(raw, key)}
+    for each in Policy.parse(Note.parse(raw).text.encode()).logs:
+        found[each.key.name].append(each.key)
+    return [tuple(sorted(keys, key=lambda each: each.type != ED25519)) for keys in found.values()]
+
+
 def known_logs(raw: bytes, key: VerifierKey) -> list[VerifierKey]:
     """The logs of a trust root that the log of ``key`` signed, oldest first, by their Ed25519 keys.
 
@@ -166,7 +174,10 @@ def known_logs(raw: bytes, key: VerifierKey) -> list[VerifierKey]:
     """
     note = Note.parse(raw)
     note.verify([key])
-    return [log.key for log in Policy.parse(note.text.encode()).logs if log.key.type == ED25519]
+    try:
+        return [log.key for log in Policy.parse(note.text.encode()).logs if log.key.type == ED25519]
+    except PolicyRefused as error:
+        raise ProofRefused(why=str(error.parameters["why"])) from error
 
 
 # The bytes at a path of a log, None if there is nothing.

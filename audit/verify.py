@@ -83,9 +83,15 @@ def verify_logs(
             if where.startswith(("http://", "https://")):
                 fetch = _over_http(pool, where if number == len(known) else f"{where.rstrip('/')}/logs/{name}")
             else:
-                fetch = _in_folder(Path(where) if number == len(known) else Path(where).parent / "logs" / name)
+                fetch = _in_folder(Path(where) if number == len(known) else _closed(Path(where).parent, name))
             logs.append((fetch, key))
         return verify_chain_of(logs, hashes_only=hashes_only)
+
+
+def _closed(beside: Path, name: str) -> Path:
+    """A closed log's folder: where a site has it, or beside the present one's where a mirror keeps it."""
+    found = beside / "logs" / name
+    return found if found.is_dir() else beside / name
 
 
 def verify_chain_of(logs: Sequence[tuple[Fetch, VerifierKey]], *, hashes_only: bool = False) -> list[Report]:

@@ -2,7 +2,7 @@
 """Composes the role ``audit``: the log's writer and its duties as processes of their own, the console, the birth."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import cache
@@ -19,7 +19,7 @@ from audit.config import AuditSettings
 from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, SavedSearches, Stories, Views
 from audit.indexer import Indexer
 from audit.intake import Intake
-from audit.merkle import CosignerKey, VerifierKey
+from audit.merkle import CosignerKey
 from audit.models import Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.reader import LogReader
@@ -28,7 +28,7 @@ from audit.seals import Seals, SealStore
 from audit.search import Vocabulary
 from audit.search.words import told
 from audit.service import create_log, run_log
-from audit.stamps import Authority, Stamper, StampStore
+from audit.stamps import Authority, LogStamps, Stamper, StampSeries, StampStore
 from audit.watch import Duty, Stopped, Watch
 from audit.web import (
     TRANSLATIONS,
@@ -60,7 +60,9 @@ from ..files import replace
 from . import alerts, warrants
 from . import evidence as making
 from .lineage import (
+    every_key,
     every_log,
+    every_reader,
     key_files,
     log_key,
     make_missing,
@@ -154,9 +156,9 @@ def duties(context: Context) -> list[Duty]:
         ),
     ]
     if (stamps := _stamps(context)) is not None:
-        stamping_round = stamper(context, stamps)
+        asking = stampers(context, stamps)
         # Whether it is time is for the round to say: after a failure the next try comes soon.
-        given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: stamping_round.round()))
+        given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: _stamp(asking)))
     reader = LogReader(tiles(context), context.log_key)
     kept = retention_of(context)
     given.append(Duty(name="retention", every=RETENTION_EVERY, act=lambda _stopped: retention_round(kept)))
@@ -202,13 +204,12 @@ def application(context: Context) -> Flask:
     )
     stamps = _stamps(context)
     evidence = Evidencing(
-        desk=making.desk(context, log=LogReader(tiles(context), context.log_key), recorder=recorder, stamps=stamps),
+        desks=making.desks(context, recorder=recorder, stamps=stamps),
         log=opened.log,
         index=opened.index,
         demand=consents.warrants.demand,
         in_case=consents.scopes.in_case,
         covering=consents.scopes.covering,
-        before=past(context).size,
         nameless=consents.scopes.nameless,
     )
     counting = IndexCounting(opened.index)
@@ -225,7 +226,12 @@ def application(context: Context) -> Flask:
         telling(Stories(console, index=opened.index), assurance=assurance),
         casework(console, cases=cases, assurance=assurance),
         public(console, known=lambda: trust_root_file(context)),
-        mirrored(console, Mirroring(console, opened.log), secrets=mirror_secrets(context)),
+        mirrored(
+            console,
+            Mirroring(console, opened.log),
+            secrets=mirror_secrets(context),
+            known=lambda: trust_root_file(context),
+        ),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
         alerting(alerts.desk(context, recorder), assurance=assurance),
@@ -300,44 +306,60 @@ def _check(check: FullCheck) -> None:
     check.round()
 
 
-def _stamps(context: Context) -> StampStore | None:
-    """The present log's tokens; None where no authority is asked."""
+def _stamps(context: Context) -> StampSeries | None:
+    """The tokens of every log; None where no authority is asked."""
     if not context.settings("audit", AuditSettings).time_stamp_url:
         return None
-    number = present(context)
-    name = "stamps.db" if number == 1 else f"stamps-{number}.db"
-    return StampStore.open(context.site.folder("audit") / name)
+    folder = context.site.folder("audit")
+    names = [f"stamps-{number}.db" if number > 1 else "stamps.db" for number in range(1, present(context) + 1)]
+    logs = zip(every_reader(context), names, strict=True)
+    return StampSeries(
+        [LogStamps(name=log.reader.name, base=log.base, store=StampStore.open(folder / name)) for log, name in logs]
+    )
 
 
-def _stamped(context: Context, stamps: StampStore | None) -> dict[str, int]:
+def _stamp(asking: Sequence[Stamper]) -> None:
+    """The present log first: while the authority is away the ends of closed ones are not asked about."""
+    for each in reversed(asking):
+        each.round()
+
+
+def _stamped(context: Context, stamps: StampSeries | None) -> dict[str, int]:
     """What a probe tells of the stamps: whether they fail, and how old the last one is."""
     if stamps is None:
         return {}
     last, failing = stamps.last(), stamps.outage() is not None
-    age = {} if last is None else {"stamp_age_seconds": max(0, int((context.clock.now() - last.kept).total_seconds()))}
-    return {"stamp_failing": int(failing), **age}
+    if last is None:
+        return {"stamp_failing": int(failing)}
+    age = max(0, int((context.clock.now() - last.stamp.kept).total_seconds()))
+    return {"stamp_failing": int(failing), "stamp_age_seconds": age}
 
 
-def stamper(context: Context, stamps: StampStore) -> Stamper:
-    """Asks the authority of the settings about the record's newest checkpoint.
+def stampers(context: Context, stamps: StampSeries) -> list[Stamper]:
+    """What asks the authority of the settings: about the end of each closed log, and about the present one at last.
 
     Raises:
         ConfigurationError: the roots by which the authority is known cannot be read.
     """
     settings = context.settings("audit", AuditSettings)
     authority = Authority(settings.time_stamp_url, authorities=settings.time_stamp_tls_roots)
-    second = context.site.public / "log-mldsa44.vkey"
-    return Stamper(
-        log=LogReader(tiles(context), context.log_key),
-        store=stamps,
-        ask=authority.ask,
-        roots=_time_stamp_roots(settings),
-        interval=settings.time_stamp_interval,
-        policy=settings.time_stamp_policy,
-        dated_by=VerifierKey.parse(second.read_text("utf-8")) if second.exists() else None,
-        recorder=context.recorder("audit"),
-        clock=context.clock,
-    )
+    every = list(zip(every_reader(context), every_key(context), stamps.logs, strict=True))
+    return [
+        Stamper(
+            log=log.reader,
+            store=own.store,
+            ask=authority.ask,
+            roots=_time_stamp_roots(settings),
+            interval=settings.time_stamp_interval,
+            policy=settings.time_stamp_policy,
+            dated_by=keys[1] if len(keys) > 1 else None,
+            recorder=context.recorder("audit"),
+            clock=context.clock,
+            before=every[-1][0].base,
+            closed=number < len(every),
+        )
+        for number, (log, keys, own) in enumerate(every, 1)
+    ]
 
 
 def _time_stamp_roots(settings: AuditSettings) -> list[x509.Certificate]:

@@ -1,29 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes evidence: the record makes the file, the role signatures seals its report; neither knows the other."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from audit.config import AuditSettings
+from audit.console import LogDesk
 from audit.evidence import Desk, Site, Token
 from audit.merkle import VerifierKey
 from audit.models import Recorder
 from audit.reader import LogReader
 from audit.seals import Seals, SealStore
-from audit.stamps import StampStore
+from audit.stamps import StampSeries, StampStore
 from core.calls import Peer
 from signatures.client import SignatureClient
 from signatures.models import SealOrder
 
 from ..context import Context
+from .lineage import every_key, every_reader
 
 _FOLDER = "evidence"
 # A report of a thousand entries takes a moment to seal; together they must end before the gateway's patience does.
 _PATIENCE = 30.0
 
 
-def desk(context: Context, *, log: LogReader, recorder: Recorder, stamps: StampStore | None) -> Desk:
-    """Where this site's evidence files are made."""
+def desks(context: Context, *, recorder: Recorder, stamps: StampSeries | None) -> list[LogDesk]:
+    """Where evidence files about each log are made, oldest first."""
+    every = zip(every_reader(context), every_key(context), strict=True)
+    return [
+        LogDesk(
+            name=log.reader.name,
+            base=log.base,
+            desk=_desk(context, log.reader, keys, recorder, stamps.logs[number].store if stamps else None),
+        )
+        for number, (log, keys) in enumerate(every)
+    ]
+
+
+def _desk(
+    context: Context, log: LogReader, keys: Sequence[VerifierKey], recorder: Recorder, stamps: StampStore | None
+) -> Desk:
     folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
     policy = settings.witness_policy
     return Desk(
@@ -31,7 +46,7 @@ def desk(context: Context, *, log: LogReader, recorder: Recorder, stamps: StampS
         seals=Seals(SealStore.open(folder / "seals.db")),
         site=Site(
             name=" · ".join(dict.fromkeys((context.site.title, context.site.title_zh))),
-            keys=keys(context.site.public),
+            keys=keys,
             policy=policy.read_text("utf-8") if policy else "",
             font=settings.evidence_font,
             font_face=settings.evidence_font_face,
@@ -42,12 +57,6 @@ def desk(context: Context, *, log: LogReader, recorder: Recorder, stamps: StampS
         stamped=_stamped(stamps),
         seal=_seal(context, settings.evidence_seal) if settings.evidence_seal else None,
     )
-
-
-def keys(public: Path) -> list[VerifierKey]:
-    """The log's keys, as the site publishes them."""
-    found = [public / name for name in ("log.vkey", "log-mldsa44.vkey")]
-    return [VerifierKey.parse(path.read_text("utf-8")) for path in found if path.exists()]
 
 
 def _stamped(stamps: StampStore | None) -> Callable[[int], Token | None]:

@@ -16,7 +16,7 @@ from audit import lineage
 from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
 from audit.config import AuditSettings
 from audit.errors import ProofRefused
-from audit.lineage import Past
+from audit.lineage import Ancestor, Past
 from audit.merkle import LogKey, VerifierKey
 from audit.reader import LogReader
 from audit.rotation import Place, Rotation
@@ -146,6 +146,26 @@ def every_log(context: Context) -> list[tuple[BlobStore, str]]:
         where = objects(context, log_name(context, number)) or DiskBlobs(archive(folder, log_name(context, number)))
         closed.append((where, str(key)))
     return [*closed, here]
+
+
+def every_reader(context: Context) -> list[Ancestor]:
+    """Every log of the site with its place among all, oldest first; of the present one the size is not said."""
+    closed = past(context)
+    return [*closed.logs, Ancestor(LogReader(tiles(context), context.log_key), closed.size, 0)]
+
+
+def every_key(context: Context) -> list[tuple[VerifierKey, ...]]:
+    """The keys of each log as the site publishes them, oldest log first, each with its Ed25519 key first.
+
+    Raises:
+        ProofRefused: the trust root is not signed by the present log.
+    """
+    raw = trust_root_file(context)
+    if raw:
+        return lineage.known_keys(raw, VerifierKey.parse(context.log_key))
+    second = context.site.public / "log-mldsa44.vkey"
+    own = [context.log_key, *([second.read_text("utf-8").strip()] if second.exists() else [])]
+    return [tuple(VerifierKey.parse(each) for each in own)]
 
 
 def archive(folder: Path, name: str) -> Path:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from audit.config import AuditSettings, ExportTarget
 from audit.exports import EVERY, ExportDesk, Exporter, ExportStore, PublishedSource, SignedExports, peer_of
-from audit.lineage import Ancestor
 from audit.models import Recorder
 from audit.published import PublishedLog
 from audit.reader import LogReader
@@ -15,7 +14,7 @@ from audit.watch import Duty
 from core.errors import TallygateError
 
 from ..context import Context
-from .lineage import log_key, past
+from .lineage import every_reader, log_key, past
 
 
 def export_store(context: Context) -> ExportStore:
@@ -42,14 +41,8 @@ def export_desk(context: Context, reader: LogReader, recorder: Recorder) -> Expo
         size=PublishedSource(reader, past(context)).size,
         recorder=recorder,
         clock=context.clock,
-        series=[(each.base, signed_store(context, number)) for number, each in enumerate(_logs(context, reader), 1)],
+        series=[(each.base, signed_store(context, number)) for number, each in enumerate(every_reader(context), 1)],
     )
-
-
-def _logs(context: Context, reader: LogReader) -> list[Ancestor]:
-    """All logs, the present one last."""
-    closed = past(context)
-    return [*closed.logs, Ancestor(reader, closed.size, 0)]
 
 
 def export_duties(context: Context, reader: LogReader, log: PublishedLog) -> list[Duty]:
@@ -78,7 +71,7 @@ def export_duties(context: Context, reader: LogReader, log: PublishedLog) -> lis
                 recorder=recorder,
                 clock=context.clock,
             )
-            for number, each in enumerate(_logs(context, reader), 1)
+            for number, each in enumerate(every_reader(context), 1)
         ]
         found.append(
             Duty(name="signed export", every=settings.signed_exports, act=lambda _stopped: make_signed(series))

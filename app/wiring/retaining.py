@@ -16,7 +16,7 @@ from audit.retention import AllBundles, Bundles, Kept, Retaining, RetentionStore
 from audit.retention.service import EVERY, Keeper
 from audit.seals import Partition, SealStore
 from audit.search import IndexDamaged
-from audit.stamps import StampStore
+from audit.stamps import StampSeries
 from audit.store import IndexStore
 from audit.warrants import WarrantStore
 from core.log import logger
@@ -40,7 +40,7 @@ class _Keeper:
         index: IndexStore,
         bundles: AllBundles,
         held: Callable[[str], bool],
-        stamps: StampStore | None,
+        stamps: StampSeries | None,
     ) -> None:
         self._folder = folder
         self._seals = seals
@@ -92,7 +92,7 @@ class _Keeper:
 
     def stamped(self) -> datetime | None:
         last = self._stamps.last() if self._stamps else None
-        return None if last is None else last.kept
+        return None if last is None else last.stamp.kept
 
 
 def _size(path: Path) -> int:
@@ -125,7 +125,7 @@ def folder_keeper(
     index: IndexStore,
     bundles: AllBundles,
     held: Callable[[str], bool],
-    stamps: StampStore | None,
+    stamps: StampSeries | None,
 ) -> Keeper:
     """What retention asks of the audit role's folder."""
     return _Keeper(folder, seals=seals, index=index, bundles=bundles, held=held, stamps=stamps)
@@ -152,7 +152,7 @@ def retaining(
     *,
     index: IndexStore,
     recorder: Recorder,
-    stamps: StampStore | None,
+    stamps: StampSeries | None,
 ) -> Retaining:
     """Retention over the audit role's folder."""
     folder = context.site.folder("audit")

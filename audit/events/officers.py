@@ -170,7 +170,7 @@ KINDS = {
         N_("Evidence file made"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=words("about count erased indices opened part parts reader warrants"),
+        attributes=words("about count erased indices log opened part parts reader warrants"),
         sealed=words("purpose"),
         needs=words("object"),
     ),
@@ -181,7 +181,7 @@ KINDS = {
         N_("Personal parts opened in an evidence file"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=words("count first last reader"),
+        attributes=words("count first last log reader"),
         needs=words("subject object"),
     ),
     "audit.case.opened": Kind(

@@ -9,9 +9,9 @@ happens here: a file leaves before its making is in the record, or opens more th
 from .desk import Desk as Desk
 from .desk import Published as Published
 from .desk import Site as Site
-from .errors import InClosedLog as InClosedLog
 from .errors import NothingChosen as NothingChosen
 from .errors import NotPublishedYet as NotPublishedYet
+from .errors import SeveralLogs as SeveralLogs
 from .errors import TooMuchAtOnce as TooMuchAtOnce
 from .errors import TooMuchChosen as TooMuchChosen
 from .models import AT_ONCE as AT_ONCE

@@ -137,7 +137,7 @@ class Desk:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 sealed = self._write(file, reader, wish, note=note, checkpoint=checkpoint, tally=tally, header=header)
             digest = _sha256(path)
-            self._record(reader, wish, digest, tally)
+            self._record(reader, wish, digest, tally, log=checkpoint.origin.rpartition("/")[2])
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -286,10 +286,12 @@ class Desk:
             raise NotPublishedYet if last < checkpoint.size + _SAID else NoSuchEntry
         return note, checkpoint
 
-    def _record(self, reader: Reader, wish: Wish, digest: str, tally: _Tally) -> None:
+    def _record(self, reader: Reader, wish: Wish, digest: str, tally: _Tally, *, log: str) -> None:
         parts = _parts(ranges(wish.indices))
         for number, indices in enumerate(parts, 1):
             said: dict[str, Attribute] = {
+                # The indices are those of this log.
+                "log": log,
                 "indices": indices,
                 "count": len(wish.indices),
                 "opened": tally.opened,
@@ -302,7 +304,7 @@ class Desk:
             sealed = {"purpose": wish.purpose} if wish.purpose and reader.subject else {}
             self._recorder.record(self._event("audit.evidence.made", reader, digest, said, sealed=sealed))
         for subject, (count, first, last) in tally.subjects.items():
-            said = {"count": count, "first": first, "last": last}
+            said = {"log": log, "count": count, "first": first, "last": last}
             self._recorder.record(self._event("audit.evidence.opened", reader, digest, said, subject=subject))
 
     def _event(

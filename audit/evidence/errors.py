@@ -3,7 +3,7 @@
 
 Invalid
 ├── NothingChosen     no entry was named, or what was named finds none
-├── InClosedLog       a chosen entry lies in a log that was closed
+├── SeveralLogs       what was chosen lies in more than one of the site's logs
 ├── TooMuchAtOnce     more entries than a page makes a file of while the officer waits
 └── TooMuchChosen     more entries than one file may hold
 Unavailable
@@ -20,12 +20,13 @@ class NothingChosen(Invalid):
     message = N_("No entry of the record was chosen for the evidence file.")
 
 
-class InClosedLog(Invalid):
-    """A file proves entries of one log; so far it is made of the present one only."""
+class SeveralLogs(Invalid):
+    """A file proves entries of one log against its checkpoint; ``logs`` are those in which the chosen ones lie."""
 
-    code = "in_closed_log"
+    code = "several_logs"
     message = N_(
-        "A chosen entry lies in a closed log. Evidence files are made of the present log; choose entries of it."
+        "What you chose lies in several logs of the record: %(logs)s. One file proves entries of one log; make one of "
+        "each."
     )
 
 

@@ -7,6 +7,7 @@ slow or down, and no personal part leaves without a standing warrant of two offi
 """
 
 from .desk import ALLOWED_FOR as ALLOWED_FOR
+from .desk import LISTED as LISTED
 from .desk import ExportDesk as ExportDesk
 from .errors import BadReplay as BadReplay
 from .errors import ExportBroken as ExportBroken
@@ -22,6 +23,7 @@ from .signed import Manifest as Manifest
 from .signed import SignedExports as SignedExports
 from .signed import verify_chain as verify_chain
 from .signed import verify_export as verify_export
+from .signed import verify_series as verify_series
 from .source import PublishedSource as PublishedSource
 from .store import ExportStore as ExportStore
 from .store import SignedExport as SignedExport

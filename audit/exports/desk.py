@@ -57,14 +57,31 @@ class ExportDesk:
             for name, target, cursor in cursors
         ]
 
-    def signed(self) -> Sequence[SignedExport]:
-        """The newest signed exports of all logs, with the places of their entries."""
-        found = [
-            replace(each, first=base + each.first, last=base + each.last)
-            for base, store in reversed(self._series)
-            for each in store.signed(LISTED)
-        ]
-        return found[:LISTED]
+    def signed(self, *, below: int | None = None, limit: int = LISTED) -> list[SignedExport]:
+        """The newest signed exports of all logs, with the places of their entries.
+
+        ``below`` leaves out those that begin at this place or behind it.
+        """
+        found: list[SignedExport] = []
+        for base, store in reversed(self._series):
+            own = None if below is None else below - base
+            if own is None or own > 0:
+                listed = store.signed(limit - len(found), below=own)
+                found += [replace(each, first=base + each.first, last=base + each.last) for each in listed]
+            if len(found) >= limit:
+                break
+        return found
+
+    def signed_at(self, first: int) -> SignedExport:
+        """The signed export that begins at a place.
+
+        Raises:
+            NoSuchTarget: none does.
+        """
+        for found in self.signed(below=first + 1, limit=1):
+            if found.first == first:
+                return found
+        raise NoSuchTarget
 
     def pause(self, name: str, *, paused: bool, by: Reader) -> None:
         """Stop sending, or go on.

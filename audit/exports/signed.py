@@ -31,10 +31,11 @@ from typing import IO
 from core.clock import Clock
 
 from ..errors import ProofRefused
+from ..lineage import continues, is_closed_by
 from ..merkle import Checkpoint, LogKey, Note, Signature, VerifierKey, leaf_hash, node_hash, verify_consistency
 from ..merkle.hashing import EMPTY_ROOT, HASH_SIZE
-from ..models import Event, Outcome, Recorder
-from ..models_codec import MAX_ENTRY, new_key
+from ..models import Entry, Event, Outcome, Recorder
+from ..models_codec import MAX_ENTRY, decode_entry, new_key
 from ..reader import LogReader
 from .errors import ExportBroken
 from .store import ExportStore, SignedExport
@@ -220,6 +221,63 @@ def verify_chain(paths: Sequence[Path], key: VerifierKey) -> list[Manifest]:
         if after.previous != _digest(note.encode()):
             raise ExportBroken(why=f"the export from entry {after.first} on continues another one")
     return [manifest for manifest, _note, _checkpoint in found]
+
+
+def verify_series(paths: Sequence[Path], keys: Sequence[VerifierKey]) -> list[Manifest]:
+    """Check the files of several logs, oldest log first: the chain of each, and that each log's chain goes to its end.
+
+    A closed log ends with the entry that names its successor, and the successor's entry 0 names that end; so a chain
+    that stops before, or goes on from another end, is noticed.
+
+    Raises:
+        ExportBroken: names the first place where it does not hold.
+    """
+    found: list[Manifest] = []
+    left = dict.fromkeys(paths)
+    ended: Checkpoint | None = None
+    for number, key in enumerate(keys, 1):
+        own = [path for path in left if _is_of(path, key)]
+        chain = verify_chain(own, key)
+        if not chain:
+            continue
+        ends = sorted(own, key=lambda path: _manifest(path, key).first)
+        first, _checkpoint, _last = _ends(ends[0], key)
+        if ended is not None and not chain[0].first and not continues(first, ended):
+            raise ExportBroken(why=f"{key.name} continues another log than {ended.origin} as it is here")
+        _first, ended, last = _ends(ends[-1], key)
+        if number < len(keys) and not is_closed_by(last, keys[number]):
+            raise ExportBroken(why=f"what {key.name} holds behind entry {last.index} is missing")
+        found += chain
+        for path in own:
+            del left[path]
+    if left:
+        raise ExportBroken(why=f"{next(iter(left)).name} is of none of these logs")
+    return found
+
+
+def _is_of(path: Path, key: VerifierKey) -> bool:
+    try:
+        return _manifest(path, key).origin == key.name
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError, ExportBroken):
+        # Whose it is, is not known: it is none of these logs', and told so.
+        return False
+
+
+def _manifest(path: Path, key: VerifierKey) -> Manifest:
+    with zipfile.ZipFile(path) as archive:
+        return Manifest.read(_small(archive, "manifest"), key)
+
+
+def _ends(path: Path, key: VerifierKey) -> tuple[Entry, Checkpoint, Entry]:
+    """First entry, checkpoint and last entry of a file that was verified."""
+    with zipfile.ZipFile(path) as archive:
+        manifest = Manifest.read(_small(archive, "manifest"), key)
+        checkpoint = _checkpoint(_small(archive, "checkpoint"), key)
+        with archive.open("entries.jsonl") as file:
+            first = last = file.readline(MAX_ENTRY + 2)
+            while line := file.readline(MAX_ENTRY + 2):
+                last = line
+    return decode_entry(manifest.first, first[:-1]), checkpoint, decode_entry(manifest.last, last[:-1])
 
 
 def _verified(archive: zipfile.ZipFile, key: VerifierKey) -> tuple[Manifest, str, str]:

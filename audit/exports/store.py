@@ -151,9 +151,10 @@ class ExportStore:
         """The newest one."""
         return next(iter(self.signed(1)), None)
 
-    def signed(self, limit: int) -> list[SignedExport]:
-        """The newest ones."""
+    def signed(self, limit: int, *, below: int | None = None) -> list[SignedExport]:
+        """The newest ones; with ``below`` only those that begin before that entry."""
         query = select(_SIGNED).order_by(_SIGNED.c.first.desc()).limit(limit)
+        query = query if below is None else query.where(_SIGNED.c.first < below)
         with self._database.reading() as connection:
             return [SignedExport(**row) for row in connection.execute(query).mappings()]
 

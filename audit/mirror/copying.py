@@ -83,18 +83,8 @@ class Mirror:
         Raises:
             LogInUse: another process copies into it.
         """
-        self._disk.make(self._progress.parent)
-        self._progress.parent.chmod(0o700)
-        lock = os.open(self._progress.with_name("lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise LogInUse from error
-        try:
+        with alone(self._folder, self._disk):
             yield
-        finally:
-            os.close(lock)
 
     def advance(self, *, lazy: bool = False, stopped: Callable[[], bool] = lambda: False) -> Copied:
         """Copy what the source has published; a ``lazy`` round leaves a little for later.
@@ -275,6 +265,28 @@ class Mirror:
         return LogReader(self._folder, str(self._key))
 
     _litter: set[str] = set()  # noqa: RUF012 - replaced, never changed
+
+
+@contextmanager
+def alone(folder: Path, disk: Disk) -> Iterator[None]:
+    """Own a folder.
+
+    Raises:
+        LogInUse: another process copies into it.
+    """
+    private = folder / "private"
+    disk.make(private)
+    private.chmod(0o700)
+    lock = os.open(private / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise LogInUse from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 class _Round:

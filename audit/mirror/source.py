@@ -44,7 +44,7 @@ class Source:
         Raises:
             Unavailable: it says nothing, refuses, or sends more than a file of a log can hold.
         """
-        headers = self._headers if path.startswith("tile/entries/") else {}
+        headers = self._headers if path.startswith("tile/entries/") or "/tile/entries/" in path else {}
         try:
             answer = self._pool.request("GET", f"{self._url}/{path}", headers=headers, preload_content=False)
             try:

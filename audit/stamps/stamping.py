@@ -39,13 +39,20 @@ class Stampable(Protocol):
         """The newest published checkpoint, its signature checked."""
         ...
 
+    def first(self) -> int:
+        """The first entry that is still kept."""
+        ...
+
     def entries(self, start: int, count: int) -> Sequence[Entry]:
         """Entries from ``start`` on."""
         ...
 
 
 class Stamper:
-    """Keeps the record's checkpoints stamped."""
+    """Keeps the checkpoints of one log stamped; of a ``closed`` one, its end.
+
+    ``before`` is how many places lie before the log that is written, in which the stamps' entries stand.
+    """
 
     def __init__(
         self,
@@ -60,7 +67,11 @@ class Stamper:
         dated_by: VerifierKey | None,
         recorder: Recorder,
         clock: Clock,
+        before: int = 0,
+        closed: bool = False,
     ) -> None:
+        self._before = before
+        self._closed = closed
         self._log = log
         self._store = store
         self._ask = ask
@@ -121,6 +132,12 @@ class Stamper:
 
     def _news(self, start: int, end: int) -> bool:
         """Whether anything but our own entries lies between; ends at the first that is something else."""
+        if self._closed:
+            # Its last entry names its successor.
+            return start < end
+        # What was pruned meanwhile was hardly all our own.
+        if self._log.first() > start:
+            return True
         while start < end:
             found = self._log.entries(start, min(_READ, end - start))
             if not found or any(entry.event.type not in OWN for entry in found):
@@ -131,7 +148,7 @@ class Stamper:
     def _say_what_is_kept(self) -> None:
         for stamp in self._store.unsaid():
             receipt = self._recorder.record(self._stamped_event(stamp))
-            self._store.said(stamp.size, receipt.index)
+            self._store.said(stamp.size, self._before + receipt.index)
             _log.info("log_stamped", size=stamp.size, authority=stamp.authority)
         outage = self._store.outage()
         if outage is not None and outage.entry is None:
@@ -155,7 +172,7 @@ class Stamper:
                 attributes={"reason": outage.code} | ({"detail": outage.why} if outage.why else {}),
             )
         )
-        self._store.told(receipt.index)
+        self._store.told(self._before + receipt.index)
 
     def _stamped_event(self, stamp: Stamp) -> Event:
         text = Note.parse(stamp.note.encode()).text

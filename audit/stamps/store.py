@@ -31,7 +31,7 @@ _STAMPS = Table(
     Column("policy", Text, nullable=False),
     # Epoch milliseconds: when the signer's certificate ends.
     Column("ends", BigInteger, nullable=False),
-    # Index of the entry that says so; NULL until it is in the log.
+    # Place of the entry that says so; NULL until it is in the log.
     Column("entry", BigInteger),
 )
 _OUTAGE = Table(
@@ -42,7 +42,7 @@ _OUTAGE = Table(
     Column("since", BigInteger, nullable=False),
     Column("code", Text, nullable=False),
     Column("why", Text, nullable=False),
-    # Idempotency key and index of the entry that says so.
+    # Idempotency key and place of the entry that says so.
     Column("key", String(32), nullable=False),
     Column("entry", BigInteger),
 )
@@ -115,9 +115,10 @@ class StampStore:
         found = self.newest(1)
         return found[0] if found else None
 
-    def newest(self, limit: int) -> list[Stamp]:
-        """The last ones, newest first."""
-        return self._read(select(_STAMPS).order_by(_STAMPS.c.size.desc()).limit(limit))
+    def newest(self, limit: int, *, below: int | None = None) -> list[Stamp]:
+        """The last ones, newest first; with ``below`` only those over a smaller log."""
+        query = select(_STAMPS).order_by(_STAMPS.c.size.desc()).limit(limit)
+        return self._read(query if below is None else query.where(_STAMPS.c.size < below))
 
     def covering(self, size: int) -> Stamp | None:
         """The earliest one over a log of at least this size."""

@@ -31,10 +31,17 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
         def evidence_form() -> str:
             given = parameters(only=("scope", "lang"))
             scope = evidence.scope(given.get("scope", [""])[0])
-            count = len(evidence.chosen(scope))
+            places = evidence.chosen(scope)
+            logs, count = evidence.logs_of(places), len(places)
             console.record("audit.searched", officer(), attributes={"view": "evidence", "hits": count})
             return render_template(
-                "audit/evidence.html", scope=scope, count=count, most=evidence.at_once, longest=_PURPOSE
+                "audit/evidence.html",
+                scope=scope,
+                count=count,
+                logs=logs,
+                least=min(logs.values(), default=0),
+                most=evidence.at_once,
+                longest=_PURPOSE,
             )
 
         @made.post("/evidence")
@@ -44,7 +51,8 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
             purpose = _purpose(request.form.get("purpose", ""))
             opened = request.form.get("open") == "yes"
             header = request.headers.get(HEADER, "")
-            return _sent(evidence.make(officer(), scope, purpose=purpose, opened=opened, header=header))
+            log = request.form.get("log", "")
+            return _sent(evidence.make(officer(), scope, purpose=purpose, opened=opened, header=header, log=log))
 
         @made.post("/api/v1/evidence")
         @guard.peer("app")

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as Answer
 from core.web import Guard, form_text
 
 from ..console import Console
-from ..exports import ALLOWED_FOR, BadReplay, ExportDesk, NoSuchTarget
+from ..exports import ALLOWED_FOR, LISTED, BadReplay, ExportDesk, NoSuchTarget
 from ..exports.words import KINDS, standing_words
 from ..models import Reader
 from .asked import file, officer, parameters, place
@@ -47,12 +47,16 @@ def _reading(
     @made.get("/exports")
     @guard.person(ROLE, assurance=assurance)
     def exports() -> str:
-        parameters(only=("lang",))
+        given = parameters(only=("before", "lang"))
+        before = place(given["before"][0]) if given.get("before") else None
+        signed = desk.signed(below=before, limit=LISTED + 1)
         console.record("audit.searched", officer(), attributes={"view": "exports"})
         return render_template(
             "audit/exports.html",
             standings=desk.standings(),
-            signed=desk.signed(),
+            signed=signed[:LISTED],
+            older=signed[LISTED - 1].first if len(signed) > LISTED else None,
+            first=before is None,
             kinds=KINDS,
             told=standing_words,
             consented=consented,
@@ -65,9 +69,7 @@ def _reading(
     @guard.person(ROLE, assurance=assurance)
     def signed_export(first: str) -> Response:
         number = place(first)
-        found = next((each for each in desk.signed() if each.first == number), None)
-        if found is None:
-            raise NoSuchTarget
+        found = desk.signed_at(number)
         who, count = officer(), found.last - found.first + 1
         warrant = console.letting_out(who, found.first, count)
         # Recorded before it is shown, as a reading of the whole range.

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from audit.console import Console, Evidencing, Scopes
+from audit.console import Console, Evidencing, LogDesk, Scopes
 from audit.errors import NoSuchEntry, RecordUnavailable
-from audit.evidence import InClosedLog, Made, NothingChosen, TooMuchChosen, Wish, ranges
+from audit.evidence import Made, NothingChosen, SeveralLogs, TooMuchChosen, Wish, ranges
 from audit.evidence.verifier import Anchors, verify
 from audit.indexer import Indexer
 from audit.models import Event, Reader, Receipt, Wait
@@ -66,7 +66,8 @@ class Pages(EvidenceWorld):
         )  # fmt: skip
         self.real = False
         self.evidencing = Evidencing(
-            desk=self.desk, log=published, index=self.index, demand=self._demand, in_case=lambda _case: [2, 1, 2],
+            desks=[LogDesk(name="log", base=0, desk=self.desk)], log=published, index=self.index,
+            demand=self._demand, in_case=lambda _case: [2, 1, 2],
             covering=scopes.covering, nameless=scopes.nameless,
         )  # fmt: skip
         self.app = self._app(folder)
@@ -274,14 +275,27 @@ def test_every_part_of_the_record_names_its_entries(world: Pages) -> None:
         chosen(Scope.parse("entry:99999"))
 
 
-def test_entries_of_a_closed_log_are_refused_and_later_ones_have_their_index_in_the_present_one(world: Pages) -> None:
+def test_a_file_is_of_one_log_and_entries_have_their_index_there(world: Pages) -> None:
+    """Two logs of which the first has two entries; here both are copies of one."""
+    desks = [LogDesk(name="log", base=0, desk=world.desk), LogDesk(name="log-2", base=2, desk=world.made_desk())]
     after = Evidencing(
-        desk=world.desk, log=world.evidencing._log, index=world.index, demand=world._demand, before=2,
+        desks=desks, log=world.evidencing._log, index=world.index, demand=world._demand,
         covering=lambda _scope: lambda _row: False,
     )  # fmt: skip
-    with pytest.raises(InClosedLog):
+    with pytest.raises(SeveralLogs, match="log, log-2"):
         after.hand_out(OFFICER, [1, 3], purpose="Case")
     assert listed(after.hand_out(OFFICER, [3, 4], purpose="Case"))["entries"] == "1-2"
+    assert listed(after.hand_out(OFFICER, [1], purpose="Case"))["entries"] == "1"
+    assert after.logs_of([0, 1, 2, 5]) == {"log": 2, "log-2": 2}
+    world.consents = {("export", "range:1-3")}
+    scope = Scope.parse("range:1-3")
+    for log, entries in (("log", "1"), ("log-2", "0-1")):
+        made = after.make(OFFICER, scope, purpose="Case", opened=False, header="", log=log)
+        assert listed(made)["entries"] == entries
+    with pytest.raises(NoSuchEntry):
+        after.make(OFFICER, scope, purpose="Case", opened=False, header="", log="log-3")
+    with pytest.raises(SeveralLogs):
+        after.make(OFFICER, scope, purpose="Case", opened=False, header="")
 
 
 def test_a_file_is_asked_for_and_sent_only_under_a_consent(world: Pages) -> None:

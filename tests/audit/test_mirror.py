@@ -13,20 +13,21 @@ from audit import LogDamaged, LogInUse
 from audit.blobs import Disk, DiskBlobs
 from audit.cli import audit
 from audit.errors import Pruned
-from audit.lineage import closed
+from audit.lineage import LOGS, closed, trust_root
 from audit.merkle import Checkpoint, CosignerKey, LogKey, Note, leaf_hash
 from audit.merkle.pruning import PRUNED, Pruning
 from audit.merkle.tiles import bundle_path
-from audit.mirror import LogForked, LogShrunk, Mirror, Source
+from audit.mirror import LogForked, LogShrunk, Mirror, Source, Succession
 from audit.mirror.copying import BATCH, FEW
 from audit.models_codec import encode_entry
 from audit.reader import LogReader
-from audit.verify import verify_folder
+from audit.verify import verify_folder, verify_logs
 from audit.writer.integration import Integrator
 from core.clock import SystemClock
 from core.errors import Unavailable
 from tests.fakes.audit_console import ConsoleFake
 from tests.fakes.log_site import event
+from tests.fakes.retention_house import RetentionHouse
 
 KEY = LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32)
 
@@ -383,3 +384,76 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path, origin: Origin, monk
     loose.write_text("backup:x", "utf-8")
     loose.chmod(0o644)
     assert CliRunner().invoke(audit, [*arguments, "--credential", str(loose)]).exit_code == 2
+
+
+class House(Origin):
+    """A site's logs as mirrors see them: the present one at the top, closed ones below, and the list of them."""
+
+    def __init__(self, present: Path, closed: Path, root: bytes) -> None:
+        self._blobs, self._old, self.root = DiskBlobs(present), DiskBlobs(closed), root
+        self.asked: list[str] = []
+        self.spoil: Callable[[str, bytes | None], bytes | None] = lambda _path, found: found
+
+    def get(self, path: str) -> bytes | None:
+        self.asked.append(path)
+        below = path.removeprefix("logs/log/")
+        found = self._old.get(below) if below != path else self._blobs.get(path)
+        return self.spoil(path, self.root if path == LOGS else found)
+
+
+def test_all_logs_of_a_site_are_copied_joined_and_checked_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = RetentionHouse(tmp_path)
+    kept.take(300)
+    first, into = kept.site.key, tmp_path / "copy"
+    before = House(kept.site.folder, tmp_path, trust_root([(first, "https://log")]))
+    copy = Succession(into, before, first.vkey, clock=SystemClock())
+    [(name, done)] = copy.advance()
+    assert (name, done.size) == (first.origin, 301)
+    kept.rotate()
+    kept.take(5)
+    second = kept.site.key
+    root = trust_root([(first, "https://log/logs/log"), (second, "https://log")])
+    house = House(kept.site.folder, kept.folder / "logs/log", root)
+    # The key is still the first log's; what was closed and what follows comes by itself.
+    copy._source = house
+    assert [(done.size, done.new) for _name, done in copy.advance()] == [(302, 1), (6, 6)]
+    reports = verify_logs(str(into / "log-2"), (into / LOGS).read_bytes(), str(first.vkey))
+    assert [report.size for report in reports] == [302, 6]
+    same(kept.folder / "logs/log", into / "log")
+    # Nobody makes a mirror forget a log, nor think of others.
+    house.root = trust_root([(second, "https://log")])
+    with pytest.raises(LogDamaged, match="list of logs"):
+        Succession(into, house, second.vkey, clock=SystemClock()).advance()
+    stranger = LogKey("city.example/log-1", seed=b"\x29" * 32)
+    for logs in ([first, stranger, second], [first, KEY, second], [first]):
+        house.root = trust_root([(each, "https://log") for each in logs])
+        with pytest.raises(LogDamaged, match="list of logs"):
+            copy.advance()
+    house.root = root
+    # By the command, into a folder of its own.
+    monkeypatch.setattr(Source, "open", lambda _url, **_more: house)
+    arguments = ["mirror", "https://log/mirror", "--key", str(second.vkey), "--into", str(tmp_path / "other")]
+    told = CliRunner().invoke(audit, [*arguments, "--all-logs"])
+    assert told.exit_code == 0, told.output
+    assert "city.example/log: 302 entries, 302 of them new" in told.output
+    assert "city.example/log-2: 6 entries, 6 of them new" in told.output
+    house.spoil = lambda path, found: None if path.startswith("logs/") else found
+    assert CliRunner().invoke(audit, [*arguments, "--all-logs"]).exit_code == 2
+    kept.close()
+
+
+def test_a_successor_that_continues_another_log_is_no_copy(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    one, other = (RetentionHouse(tmp_path / name) for name in ("one", "other"))
+    for number, kept in enumerate((one, other)):
+        kept.take(3 + number)
+        kept.rotate()
+    root = trust_root([(one.old, "https://log/logs/log"), (one.site.key, "https://log")])
+    house = House(one.site.folder, other.folder / "logs/log", root)
+    with pytest.raises(LogDamaged, match="does not continue"):
+        Succession(tmp_path / "copy", house, one.old.vkey, clock=SystemClock()).advance()
+    for kept in (one, other):
+        kept.close()

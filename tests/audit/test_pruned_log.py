@@ -12,7 +12,16 @@ from app.wiring.outward import make_signed
 from app.wiring.retaining import folder_keeper
 from audit.cli import audit
 from audit.errors import Erased, LogDamaged, Pruned
-from audit.exports import ExportDesk, ExportStore, PublishedSource, SignedExports, verify_chain
+from audit.exports import (
+    ExportBroken,
+    ExportDesk,
+    ExportStore,
+    NoSuchTarget,
+    PublishedSource,
+    SignedExports,
+    verify_chain,
+    verify_series,
+)
 from audit.indexer import Indexer
 from audit.lineage import LOGS, Past, trust_root
 from audit.published import INDEX_KEY, Reading
@@ -224,6 +233,20 @@ def test_a_closed_logs_rest_is_exported_too_and_the_page_shows_every_series(hous
     files = [house.folder / "exports" / each.name for each in desk.signed()]
     assert [each.last for each in verify_chain(files[1:], house.old.vkey)] == [10, 31]
     assert [each.last for each in verify_chain(files[:1], house.site.key.vkey)] == [5]
+    keys = [house.old.vkey, house.site.key.vkey]
+    assert [each.last for each in verify_series(files, keys)] == [10, 31, 5]
+    # Of a later log alone nothing is said about the one before; what is left out in the middle is noticed.
+    assert [each.last for each in verify_series(files[:1], keys)] == [5]
+    with pytest.raises(ExportBroken, match="behind entry 10 is missing"):
+        verify_series([files[0], files[2]], keys)
+    with pytest.raises(ExportBroken, match="none of these logs"):
+        verify_series(files, keys[1:])
+    # Older ones are found on their pages and by their places.
+    assert [each.first for each in desk.signed(below=32)] == [11, 0]
+    assert [each.first for each in desk.signed(limit=1, below=11)] == [0]
+    assert desk.signed_at(32).name == files[0].name
+    with pytest.raises(NoSuchTarget):
+        desk.signed_at(33)
     # Nothing is made twice, and one that fails holds up no other.
     make_signed([series(0), series(1)])
     assert len(desk.signed()) == 3

@@ -19,11 +19,23 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from audit import Event, Receipt, RecordUnavailable, Wait
 from audit.config import AuditSettings
+from audit.lineage import Past
 from audit.merkle import LogKey, Note
 from audit.reader import LogReader
 from audit.service import LocalRecorder
-from audit.stamps import Authority, Question, Stamper, StampRefused, StampSilent, StampStore
+from audit.stamps import (
+    Authority,
+    LogStamps,
+    Outage,
+    Question,
+    Stamper,
+    StampRefused,
+    StampSeries,
+    StampSilent,
+    StampStore,
+)
 from audit.stamps.authority import LARGEST
+from tests.fakes.log_site import LogSite
 from tests.fakes.stamping import Clock, Stamping
 from tests.fakes.time_authority import POLICY, TimeAuthority, certify
 
@@ -293,3 +305,59 @@ if __name__ == "__main__":
         recorder=_Deadly(),
         clock=Clock(),
     ).round()
+
+
+def test_over_a_rotation_the_closed_logs_end_is_stamped_and_all_stamps_are_one_row(
+    world: Stamping, tmp_path: Path
+) -> None:
+    world.entry()
+    world.round(world.stamper())
+    # Kept and not told when the log was closed: the successor's record says so, under its place.
+    world.entry()
+    stamper = world.stamper()
+    stamper._interval, stamper._recorder = timedelta(), Away()
+    with pytest.raises(RecordUnavailable):
+        world.round(stamper)
+    closed, before, present = world.rotate()
+    after = StampStore.open(tmp_path / "stamps-2.db")
+    end = world.stamper(log=closed, dated_by=LogSite.first_key().mldsa_vkey, before=before, closed=True)
+    asking = [end, world.stamper(store=after, before=before)]
+    for stamper in reversed(asking):
+        stamper._interval = timedelta()
+        world.round(stamper)
+    series = StampSeries(
+        [LogStamps(name="log", base=0, store=world.store), LogStamps(name="log-2", base=before, store=after)]
+    )
+    found = series.newest(9)
+    assert [(each.log, each.covers, each.stamp.size) for each in found] == [
+        ("log-2", before + 1, 1),
+        ("log", before, before),
+        ("log", 4, 4),
+        ("log", 2, 2),
+    ]
+    # Every place leads to the entry that tells of this very token.
+    past, reader = Past([closed]), present.reader()
+    for each in found:
+        place = each.stamp.entry
+        assert place is not None
+        entry = closed.entry(place) if place < past.size else reader.entry(place - past.size)
+        assert entry.event.attributes["token"] == hashlib.sha256(each.stamp.token).hexdigest()
+    assert (series.at(before), series.at(3)) == (found[1], None)
+    assert [each.covers for each in series.newest(2, below=before + 1)] == [before, 4]
+    assert series.last() == found[0]
+    # The end of a closed log is stamped once.
+    asked = len(world.authority.questions)
+    world.round(end)
+    assert len(world.authority.questions) == asked
+    # That the authority is away is told whichever log it was asked about.
+    assert series.outage() is None
+    world.store.failed(Outage(since=world.clock.now(), code="stamp_silent", why="", key="0" * 32))
+    assert series.outage() == world.store.outage()
+    after.close()
+
+
+class Away:
+    """A log that takes nothing."""
+
+    def record(self, _event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:  # noqa: ARG002 - a recorder's shape
+        raise RecordUnavailable

@@ -27,7 +27,7 @@ from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, Vocabulary, row_of
 from audit.search.words import told
-from audit.stamps import StampStore
+from audit.stamps import LogStamps, StampSeries, StampStore
 from audit.store import IndexStore, SavedStore
 from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
 from audit.web import (
@@ -146,6 +146,7 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.stamps = StampStore.open(folder / "stamps.db")
+        self.series = StampSeries([LogStamps(name="log", base=0, store=self.stamps)])
         self.alerts = AlertStore.open(folder / "alerts.db")
         self.alert_desk = AlertDesk(store=self.alerts, recorder=self.log, clock=self.clock)
         self.export_store = ExportStore.open(folder / "exports.db")
@@ -321,7 +322,7 @@ class ConsoleFake:
                         taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
-                        stamping(self.console, stamps=self.stamps, clock=self.clock, assurance=assurance),
+                        stamping(self.console, stamps=self.series, clock=self.clock, assurance=assurance),
                         alerting(self.alert_desk, assurance=assurance),
                         retention_pages(
                             self.console,

@@ -6,6 +6,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from audit.merkle import LogKey, VerifierKey
+from audit.reader import LogReader
+from audit.rotation import Place, Rotation
 from audit.service import LocalRecorder
 from audit.stamps import Authority, Stamper, StampStore
 from tests.fakes.log_site import LogSite, event
@@ -36,15 +39,28 @@ class Stamping:
         self.store = StampStore.open(folder / "stamps.db")
         self.recorder = LocalRecorder(self.log)
 
-    def stamper(self, *, policy: str = "", roots: list[Certified] | None = None, timeout: float = 10) -> Stamper:
+    def stamper(
+        self,
+        *,
+        policy: str = "",
+        roots: list[Certified] | None = None,
+        timeout: float = 10,
+        store: StampStore | None = None,
+        log: LogReader | None = None,
+        dated_by: VerifierKey | None = None,
+        before: int = 0,
+        closed: bool = False,
+    ) -> Stamper:
         return Stamper(
-            log=self.site.reader(),
-            store=self.store,
+            log=log or self.site.reader(),
+            store=store or self.store,
+            before=before,
+            closed=closed,
             ask=Authority(self.authority.url, timeout=timeout).ask,
             roots=[each.certificate for each in roots or [self.authority.root]],
             interval=timedelta(hours=1),
             policy=policy,
-            dated_by=self.site.key.mldsa_vkey,
+            dated_by=dated_by or self.site.key.mldsa_vkey,
             recorder=self.recorder,
             clock=self.clock,
         )
@@ -62,6 +78,24 @@ class Stamping:
     def entry(self) -> None:
         self.log.append([event()])
         self.log.integrate()
+
+    def rotate(self) -> tuple[LogReader, int, LogSite]:
+        """Give the log a successor, which is written from now on: the closed log, its size, the successor."""
+        self.log.close()
+        root, old = self.site.folder.parent, self.site.key
+        new = LogKey("city.example/log-2", seed=b"\x17" * 32, mldsa_seed=b"\x18" * 32)
+        Rotation(
+            old=Place(folder=root / "log", key=old),
+            new=Place(folder=root / "log.next", key=new),
+            archive=root / "logs" / "log",
+            seals=self.site.seals,
+            clock=self.clock,
+        ).run(None)
+        self.site.key, self.site.vkey = new, str(new.vkey)
+        self.log = self.site.open()
+        self.recorder = LocalRecorder(self.log)
+        closed = LogReader(root / "logs" / "log", str(old.vkey))
+        return closed, closed.size(), self.site
 
     def close(self) -> None:
         self.authority.close()

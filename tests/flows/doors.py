@@ -142,6 +142,11 @@ def _log() -> Iterator[Door]:
     yield Door(**public, rule="/mirror/pruned")
     yield Door(**public, rule="/mirror/tile/<level>/<path:rest>", known=tile)
     yield Door(**public, rule="/mirror/tile/entries/<path:rest>", known={"path:rest": "000"})
+    yield Door(**public, rule="/mirror/logs.txt")
+    yield Door(**public, rule="/mirror/logs/<log>/checkpoint", known={"log": "1"})
+    yield Door(**public, rule="/mirror/logs/<log>/pruned", known={"log": "1"})
+    yield Door(**public, rule="/mirror/logs/<log>/tile/<level>/<path:rest>", known={"log": "1", **tile})
+    yield Door(**public, rule="/mirror/logs/<log>/tile/entries/<path:rest>", known={"log": "1", "path:rest": "000"})
 
 
 def _audit_desks() -> Iterator[Door]:
@@ -152,8 +157,9 @@ def _audit_desks() -> Iterator[Door]:
         yield Door(**officer, rule=f"/{story}/<identifier>", known={"identifier": NOBODY}, query=asked)
     yield Door(**officer, rule="/views/<name>", known={"name": "remote-access"}, query=("span", *asked))
     yield Door(**officer, rule="/crossings", query=("zone", "to_zone", "span", *asked))
-    yield Door(**officer, rule="/stamps", query=("lang",))
+    yield Door(**officer, rule="/stamps", query=("before", "lang"))
     yield Door(**officer, rule="/stamps/<size>.tst", known={"size": "1"})
+    yield Door(**officer, rule="/stamps/<size>.txt", known={"size": "1"})
     yield Door(**officer, rule="/rules", query=("lang",))
     yield Door(**officer, rule="/alerts", query=("state", "rule", "after", "lang"))
     nothing = {"alert": "0" * 16}
