@@ -6,13 +6,27 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 from tests.flows.city import City, started
+from tests.flows.words import Language
 
 CHROMIUM = "/usr/bin/chromium"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which flows stay together on one city when two cities share the work (``--dist loadgroup``).
+
+    A file's flows build on each other; the walk over every page is long, and its two languages do not.
+    """
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            language = next((each for each in get_args(Language) if f"[{each}" in item.name), "")
+            walk = item.path.stem == "test_every_page"
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{language}" if walk else item.path.stem))
 
 
 @pytest.fixture(scope="session")
