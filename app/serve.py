@@ -24,9 +24,9 @@ from .errors import NotBorn, UnknownRole
 
 WORKERS = {"gateway": 2, "sso": 2}
 """The two roles on everybody's path get a process per core; two cores are the reference machine."""
-THREADS = {"ca": 32}
-"""Blocking threads per worker where it is not eight: a certificate waits up to a quarter of a second for the checkpoint
-that covers its intent, and whoever waits takes no processor."""
+THREADS = {"audit": 32, "ca": 32}
+"""Blocking threads per worker where it is not eight, because whoever waits takes no processor: a certificate waits up
+to a quarter of a second for the checkpoint that covers its intent, an event sent by HTTP for the disk."""
 _THREADS = 8
 """They wait for receipts, LDAP and the database, and share group commits."""
 _LOGS_EVERY = 1.0

@@ -5,13 +5,18 @@ An encoded *event* carries its sealed part in clear and stays between its source
 encoded *entry* is what is hashed: the same header, the source's sequence number, and the sealed part as ciphertext.
 Canonical means: keys sorted, no blanks, UTF-8, nothing empty; whoever decodes encodes again and compares, so bytes
 that say the same in another spelling (duplicate keys, floats, escapes) are refused.
+
+What is checked holds text, whole numbers and truth values alone, and of these orjson makes the same bytes as the
+library's encoder, which stays the measure (``canonical``) and writes whatever orjson will not.
 """
 
 import json
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from . import models_ocsf
 from .errors import BadEvent
@@ -30,7 +35,20 @@ _MILLISECOND = timedelta(milliseconds=1)
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 )
-_DECODER = json.JSONDecoder()
+
+
+class Draft(NamedTuple):
+    """An event that keeps every rule, in its one spelling, and what the log has to know of it beside."""
+
+    encoded: bytes
+    key: str
+    type: str
+    source: str
+    subject: str
+    # Epoch milliseconds.
+    at: int
+    # Whether it has a sealed part.
+    sealed: bool
 
 
 def new_key() -> str:
@@ -45,12 +63,12 @@ def encode_event(event: Event) -> bytes:
         BadEvent: the event breaks a rule of the log.
     """
     check(event)
-    document = _document(event)
+    document = models_ocsf.document(event, milliseconds(event.at))
     if event.sealed:
         document.setdefault("unmapped", {})["sealed"] = dict(event.sealed)
-    encoded = _dump(document)
+    encoded = plain(document)
     # Ciphertext in base64 takes four bytes for three; bounded here so that the source learns it, not the log.
-    if len(encoded) > _SURELY and len(encoded) + len(_dump(dict(event.sealed))) // 2 + _OVERHEAD > MAX_ENTRY:
+    if len(encoded) > _SURELY and len(encoded) + len(plain(dict(event.sealed))) // 2 + _OVERHEAD > MAX_ENTRY:
         raise BadEvent(why="it is longer than 65,535 bytes")
     return encoded
 
@@ -68,13 +86,54 @@ def decode_event(encoded: bytes) -> Event:
     return event
 
 
+def draft_of(event: Event) -> Draft:
+    """An event on its way into the log.
+
+    Raises:
+        BadEvent: the event breaks a rule of the log.
+    """
+    return _draft(event, encode_event(event))
+
+
+def read_draft(encoded: bytes) -> Draft:
+    """The same from its bytes.
+
+    Raises:
+        BadEvent: not the one spelling of an event that the log takes.
+    """
+    return _draft(decode_event(encoded), encoded)
+
+
+def _draft(event: Event, encoded: bytes) -> Draft:
+    at, sealed = milliseconds(event.at), bool(event.sealed)
+    return Draft(encoded, event.key, event.type, event.source, event.subject, at, sealed)
+
+
 def encode_entry(event: Event, *, sequence: int, ciphertext: str) -> bytes:
     """The bytes that the log hashes; ``event.sealed`` is left out, its ciphertext stands instead."""
-    document = _document(event)
+    return entry_of(models_ocsf.document(event, milliseconds(event.at)), sequence=sequence, ciphertext=ciphertext)
+
+
+def parted(encoded: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """The header and the sealed part of an event that was checked here, to be made an entry by ``entry_of``."""
+    document = orjson.loads(encoded)
+    left = document.get("unmapped", {})
+    sealed = left.pop("sealed", {})
+    if sealed and not left:
+        del document["unmapped"]
+    return document, sealed
+
+
+def entry_of(document: dict[str, Any], *, sequence: int, ciphertext: str) -> bytes:
+    """The entry of an event's header: the same as ``encode_entry`` of the event.
+
+    Raises:
+        BadEvent: the entry is too long.
+    """
     document["metadata"]["sequence"] = sequence
     if ciphertext:
         document.setdefault("unmapped", {})["ciphertext"] = ciphertext
-    encoded = _dump(document)
+    encoded = plain(document)
     if len(encoded) > MAX_ENTRY:
         raise BadEvent(why="it is longer than 65,535 bytes")
     return encoded
@@ -112,18 +171,20 @@ def claimed_type(encoded: bytes) -> str:
 
 def canonical(document: Mapping[str, Any]) -> bytes:
     """JSON in its one spelling."""
-    return _dump(document)
+    return _CANONICAL.encode(document).encode()
+
+
+def plain(document: Mapping[str, Any]) -> bytes:
+    """The same of a document that holds no floats: text, whole numbers, truth values, lists and objects of these."""
+    try:
+        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return canonical(document)
 
 
 def milliseconds(at: datetime) -> int:
     """Epoch milliseconds, as OCSF counts time; what is finer is cut off."""
     return (at - _EPOCH) // _MILLISECOND
-
-
-def _document(event: Event) -> dict[str, Any]:
-    document = models_ocsf.document(event)
-    document["time"] = milliseconds(event.at)
-    return document
 
 
 def _event(document: dict[str, Any]) -> Event:
@@ -133,16 +194,12 @@ def _event(document: dict[str, Any]) -> Event:
         raise BadEvent(why="it does not have the shape of an event") from error
 
 
-def _dump(document: Mapping[str, Any]) -> bytes:
-    return _CANONICAL.encode(document).encode()
-
-
 def _load(encoded: bytes) -> dict[str, Any]:
     if len(encoded) > MAX_ENTRY:
         raise BadEvent(why="it is longer than 65,535 bytes")
     try:
-        document = _DECODER.decode(encoded.decode())
-    except (ValueError, RecursionError) as error:
+        document = orjson.loads(encoded)
+    except orjson.JSONDecodeError as error:
         raise BadEvent(why="it is not JSON") from error
     if not isinstance(document, dict):
         raise BadEvent(why="it does not have the shape of an event")

@@ -58,8 +58,8 @@ class _Classes:
     API = 6003
 
 
-def document(event: Event) -> _Json:
-    """The clear header as a document of its class; ``event.sealed`` is left out."""
+def document(event: Event, time: int) -> _Json:
+    """The clear header as a document of its class, ``time`` in milliseconds; ``event.sealed`` is left out."""
     kind = KINDS[event.type]
     number, outcome = kind.ocsf_class, event.outcome
     left: _Json = {"attributes": dict(event.attributes)} if event.attributes else {}
@@ -78,6 +78,7 @@ def document(event: Event) -> _Json:
         "severity_id": int(kind.severity) or _SEVERITY[outcome],
         "status_code": outcome.value,
         "status_id": _NEW if number == _Classes.FINDING else _STATUS[outcome],
+        "time": time,
     }
     if event.decision and number != _Classes.HTTP:
         metadata["correlation_uid"] = event.decision

@@ -21,7 +21,7 @@ from .errors import RecordUnavailable
 from .lineage import Past, created
 from .merkle import LogKey
 from .models import Event, Receipt, Wait
-from .models_codec import decode_event, encode_event
+from .press import Press
 from .reader import WITNESSED, LogReader
 from .seals import Seals, SealStore
 from .witness import STATUS, Cosigning, Policy, Rounds, WitnessClient
@@ -65,8 +65,6 @@ class LocalRecorder:
         """
         if wait is Wait.WITNESSED:
             raise RecordUnavailable
-        # Through the codec, so that in process and over the socket the log sees the same.
-        event = decode_event(encode_event(event))
         with self._guard:
             try:
                 [place] = self._log.append([event])
@@ -106,8 +104,11 @@ def run_log(
     witnesses: Witnesses | None = None,
     blobs: BlobStore | None = None,
     past: Past | None = None,
+    helpers: int = 0,
 ) -> None:
     """The log's process: own the folder and serve its socket until SIGTERM or SIGINT; ``past`` are the closed logs.
+
+    ``helpers`` is how many processes of its own share the work on many events at once.
 
     Raises:
         LogInUse: another process owns the folder.
@@ -116,7 +117,12 @@ def run_log(
         TilesUnavailable: the store of tiles does not answer at the start.
     """
     store, blobs = SealStore.open(seal_keys, upgrade=True), blobs or DiskBlobs(folder)
-    with closing(store), closing(Log.open(folder, key=key, seals=Seals(store), clock=clock, blobs=blobs)) as log:
+    seals = Seals(store)
+    with (
+        closing(store),
+        closing(Press(helpers)) as press,
+        closing(Log.open(folder, key=key, seals=seals, clock=clock, blobs=blobs, press=press)) as log,
+    ):
         rounds = rounds_of(log, folder, witnesses, clock, blobs=blobs) if witnesses else None
         uvloop.run(_until_told(log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds, past=past))
 

@@ -8,7 +8,7 @@ many at once, or entries, stretches that are passed over, and heartbeats.
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -19,6 +19,9 @@ from .models import Receipt, Wait
 
 # An event with its sealed part in clear, and some room for the frame around it.
 MAX_FRAME = 80_000
+# Many of them, from somebody who has shown a secret.
+MAX_MANY = 1024 * 1024
+MOST_EVENTS = 1024
 HELLO_DOMAIN = b"tallygate/log-hello/v1\n"
 HEARTBEAT_DOMAIN = b"tallygate/log-heartbeat/v1\n"
 NONCE_SIZE = 32
@@ -26,6 +29,10 @@ _LENGTH = struct.Struct(">I")
 _REQUEST = struct.Struct(">IB")
 _RECEIPT = struct.Struct(">IBQ32s")
 _STRETCH = struct.Struct(">QQ")
+_MANY = struct.Struct(">IBH")
+_EVENT = struct.Struct(">I")
+_PLACE = struct.Struct(">Q32s")
+_NOWHERE = 2**64 - 1
 LONGEST_EVENT = MAX_FRAME - 1 - _REQUEST.size
 """Encoded; a longer one would cut the line, and with it whatever else is on its way."""
 _WAITS = (Wait.SEQUENCED, Wait.PUBLISHED, Wait.WITNESSED)
@@ -49,6 +56,8 @@ class Frame(IntEnum):
     ENTRIES = 8
     HEARTBEAT = 9
     PASSED = 10
+    APPEND_MANY = 11
+    RECEIPTS = 12
 
 
 class Frames:
@@ -56,6 +65,10 @@ class Frames:
 
     def __init__(self, largest: int = MAX_FRAME) -> None:
         self._buffer = bytearray()
+        self._largest = largest
+
+    def allow(self, largest: int) -> None:
+        """From now on frames may be so long."""
         self._largest = largest
 
     def feed(self, data: bytes) -> Iterator[tuple[Frame, bytes]]:
@@ -154,6 +167,89 @@ def read_receipt(content: bytes, origin: str) -> tuple[int, Receipt]:
         raise WireBroken from error
 
 
+def append_many_frame(request: int, wait: Wait, events: Sequence[bytes]) -> bytes:
+    """A request to append many, each for itself: at most ``MOST_EVENTS``, of ``MAX_MANY`` bytes with their frame."""
+    parts = [_MANY.pack(request, _WAITS.index(wait), len(events))]
+    for event in events:
+        parts += (_EVENT.pack(len(event)), event)
+    return frame(Frame.APPEND_MANY, b"".join(parts))
+
+
+def many(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Events in pieces that a frame holds; none of them is longer than ``LONGEST_EVENT``."""
+    start, room = 0, MAX_MANY - 1 - _MANY.size
+    left = room
+    for i, event in enumerate(events):
+        needed = _EVENT.size + len(event)
+        if needed > left or i - start == MOST_EVENTS:
+            yield events[start:i]
+            start, left = i, room
+        left -= needed
+    if start < len(events):
+        yield events[start:]
+
+
+def read_append_many(content: bytes) -> tuple[int, Wait, list[bytes]]:
+    """Number, wanted level and events of such a request.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        request, wait, count = _MANY.unpack_from(content)
+        events, position = [], _MANY.size
+        for _ in range(count):
+            start = position + _EVENT.size
+            position = start + _EVENT.unpack_from(content, position)[0]
+            events.append(content[start:position])
+        level = _WAITS[wait]
+    except (struct.error, IndexError) as error:
+        raise WireBroken from error
+    if position != len(content) or not 1 <= count <= MOST_EVENTS:
+        raise WireBroken
+    return request, level, events
+
+
+def receipts_frame(
+    request: int, wait: Wait, answers: Sequence[tuple[int, bytes] | TallygateError], checkpoint: str
+) -> bytes:
+    """The answer to many: where each stands, as index and leaf, or why it is not recorded."""
+    parts = [_MANY.pack(request, _WAITS.index(wait), len(answers))]
+    refused: dict[str, Any] = {}
+    for i, answer in enumerate(answers):
+        if isinstance(answer, TallygateError):
+            parts.append(_PLACE.pack(_NOWHERE, bytes(32)))
+            refused[str(i)] = _refusal(answer)
+        else:
+            parts.append(_PLACE.pack(*answer))
+    parts.append(json.dumps({"checkpoint": checkpoint, "refused": refused}).encode())
+    return frame(Frame.RECEIPTS, b"".join(parts))
+
+
+def read_receipts(content: bytes, origin: str) -> tuple[int, list[Receipt | TallygateError]]:
+    """Number of the request, and for each of its events the receipt or the error to raise.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        request, wait, count = _MANY.unpack_from(content)
+        level, end = _WAITS[wait], _MANY.size + count * _PLACE.size
+        places = list(_PLACE.iter_unpack(content[_MANY.size : end]))
+    except (struct.error, IndexError) as error:
+        raise WireBroken from error
+    said = parse(content[end:])
+    checkpoint, refused = said.get("checkpoint"), said.get("refused")
+    if len(places) != count or not isinstance(checkpoint, str) or not isinstance(refused, dict):
+        raise WireBroken
+    return request, [
+        Receipt(log=origin, index=index, leaf=leaf, level=level, checkpoint=checkpoint)
+        if index != _NOWHERE
+        else _read_refusal(refused.get(str(i)))
+        for i, (index, leaf) in enumerate(places)
+    ]
+
+
 def passed_frame(first: int, following: int) -> bytes:
     """Word that nothing from ``first`` up to ``following`` is what the follower asked for."""
     return frame(Frame.PASSED, _STRETCH.pack(first, following))
@@ -174,8 +270,7 @@ def read_passed(content: bytes) -> tuple[int, int]:
 
 def refusal_frame(request: int, error: TallygateError) -> bytes:
     """An answer that something is not recorded, and why."""
-    code = error.code if error.code in _ERRORS else RecordUnavailable.code
-    return document(Frame.REFUSAL, {"request": request, "code": code, "parameters": error.parameters})
+    return document(Frame.REFUSAL, {"request": request, **_refusal(error)})
 
 
 def read_refusal(content: bytes) -> tuple[int, TallygateError]:
@@ -185,7 +280,22 @@ def read_refusal(content: bytes) -> tuple[int, TallygateError]:
         WireBroken: malformed.
     """
     found = parse(content)
-    kind = _ERRORS.get(str(found.get("code")))
-    if kind is None or type(found.get("request")) is not int or not isinstance(found.get("parameters"), dict):
+    if type(found.get("request")) is not int:
         raise WireBroken
-    return found["request"], kind(**found["parameters"])
+    return found["request"], _read_refusal(found)
+
+
+def _refusal(error: TallygateError) -> dict[str, Any]:
+    return {
+        "code": error.code if error.code in _ERRORS else RecordUnavailable.code,
+        "parameters": error.parameters,
+    }
+
+
+def _read_refusal(said: Any) -> TallygateError:
+    if not isinstance(said, dict) or not isinstance(said.get("parameters"), dict):
+        raise WireBroken
+    kind = _ERRORS.get(str(said.get("code")))
+    if kind is None:
+        raise WireBroken
+    return kind(**said["parameters"])

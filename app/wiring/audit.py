@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``audit``: the log's writer and its duties as processes of their own, the console, the birth."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -36,6 +37,7 @@ from audit.web import (
     alerting,
     blueprint,
     casework,
+    directly,
     evidencing,
     exporting,
     mirrored,
@@ -81,6 +83,8 @@ from .retaining import RETENTION_EVERY, retaining, retention_round
 RECORDING = ("app", "directory", "ca", "sso", "signatures", "gateway")
 """Roles that record, and may therefore call."""
 _STAMP_ROUND = timedelta(minutes=1)
+_MOST_HELPERS = 4
+"""Processes among which the log's writer shares the sealing of many events at once: one for each core, up to four."""
 _CASES_KEY = "cases.key"
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
 
@@ -127,6 +131,7 @@ def serve_log(context: Context) -> None:
         witnesses=witnesses(context),
         blobs=tiles(context),
         past=past(context),
+        helpers=min(_MOST_HELPERS, os.cpu_count() or 1),
     )
 
 
@@ -218,6 +223,7 @@ def application(context: Context) -> Flask:
     kept = retention_of(context)
     exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
     searches = SavedSearches(console, store=warrants.saved_searches(folder), clock=context.clock)
+    intake = Intake(_recorders(context))
     parts: list[Pages] = [
         warranting(consents.pages(console), assurance=assurance),
         reading(console, searches=searches, assurance=assurance),
@@ -243,7 +249,7 @@ def application(context: Context) -> Flask:
             consent=consents.for_target,
             assurance=assurance,
         ),
-        taking(Intake(_recorders(context)), callers=RECORDING),
+        taking(intake, callers=RECORDING),
         retention_pages(
             console,
             retaining=kept,
@@ -251,7 +257,7 @@ def application(context: Context) -> Flask:
             assurance=assurance,
         ),
     ]
-    return context.flask(
+    made = context.flask(
         "audit",
         guard=guard,
         blueprints=[blueprint(guard, parts)],
@@ -264,6 +270,9 @@ def application(context: Context) -> Flask:
             **export_standing(exports),
         },
     )
+    before = directly(made.wsgi_app, intake, guard, callers=RECORDING)
+    made.wsgi_app = before  # type: ignore[method-assign,assignment]  # Flask documents this very line
+    return made
 
 
 def _recorders(context: Context) -> Callable[[str], RecorderClient]:

@@ -18,18 +18,28 @@ from ..errors import BadEvent, ProofRefused, RecordUnavailable
 from ..merkle import Checkpoint, VerifierKey
 from ..models import Event, Receipt, Wait
 from ..models_codec import encode_event
-from ..wire import LONGEST_EVENT, Frame, WireBroken, append_frame, read_receipt, read_refusal
+from ..wire import (
+    LONGEST_EVENT,
+    Frame,
+    WireBroken,
+    append_frame,
+    append_many_frame,
+    many,
+    read_receipt,
+    read_receipts,
+    read_refusal,
+)
 from ..witness import Policy
 from .channel import Channel
 
 _Result = Receipt | TallygateError
-_Answer = queue.SimpleQueue[_Result]
+# To one event, or to many that were sent as one.
+_Told = Receipt | TallygateError | list[_Result]
+_Answer = queue.SimpleQueue[_Told]
 _ATTEMPTS = 2
 # Seconds that witnesses are given beyond the log's own time.
 _WITNESSES = 15.0
 _NUMBERS = 2**32
-# Requests of one caller that are on the way at once; the log lets a caller have sixteen times as many.
-_AT_ONCE = 256
 
 
 class RecorderClient:
@@ -91,13 +101,13 @@ class RecorderClient:
             raise RecordUnavailable
         fitting = [event for event in events if len(event) <= LONGEST_EVENT]
         answers: list[Receipt | TallygateError] = []
-        for start in range(0, len(fitting), _AT_ONCE):
+        if fitting:
             deadline = time.monotonic() + self._timeout
             try:
-                told = self._open_line(deadline).ask_all(fitting[start : start + _AT_ONCE], wait, deadline)
+                told = self._open_line(deadline).ask_all(list(many(fitting)), wait, deadline)
             except _LineBroken as error:
                 raise RecordUnavailable from error
-            answers += [self._checked(answer, wait) for answer in told]
+            answers = self._all_checked(told, wait)
         given = iter(answers)
         long = BadEvent(why="it is longer than 65,535 bytes")
         return [next(given) if len(event) <= LONGEST_EVENT else long for event in events]
@@ -135,13 +145,25 @@ class RecorderClient:
             raise RecordUnavailable from error
         return _Line(channel, self._key.name, timeout=self._timeout)
 
-    def _checked(self, answer: Receipt | TallygateError, wait: Wait) -> Receipt | TallygateError:
-        if isinstance(answer, TallygateError):
-            return answer
-        try:
-            return self._verified(answer, wait)
-        except RecordUnavailable as error:
-            return error
+    def _all_checked(self, answers: Sequence[_Result], wait: Wait) -> list[_Result]:
+        """As ``_verified``; a checkpoint that covers many is looked at once."""
+        sizes: dict[str, int] = {}
+        checked: list[_Result] = []
+        for answer in answers:
+            if isinstance(answer, TallygateError):
+                checked.append(answer)
+                continue
+            try:
+                if wait is Wait.PUBLISHED and (size := sizes.get(answer.checkpoint)) is not None:
+                    good = answer.level is wait and answer.index < size
+                    checked.append(answer if good else RecordUnavailable())
+                    continue
+                checked.append(self._verified(answer, wait))
+                if wait is Wait.PUBLISHED:
+                    sizes[answer.checkpoint] = Checkpoint.verified(answer.checkpoint.encode(), [self._key]).size
+            except RecordUnavailable as error:
+                checked.append(error)
+        return checked
 
     def _verified(self, receipt: Receipt, wait: Wait) -> Receipt:
         """Demand the level that was asked for, and the pinned key's signature on its checkpoint."""
@@ -196,10 +218,11 @@ class _Line:
                 raise _LineBroken from error
         finally:
             self._writing.release()
-        return self._taken(number, answer, deadline)
+        told = self._taken(number, answer, deadline)
+        return RecordUnavailable() if isinstance(told, list) else told
 
-    def ask_all(self, events: Sequence[bytes], wait: Wait, deadline: float) -> list[_Result]:
-        """Send many requests with one write and wait for all answers, each at most until ``deadline``.
+    def ask_all(self, parts: Sequence[Sequence[bytes]], wait: Wait, deadline: float) -> list[_Result]:
+        """Send many events in a few requests and wait for all answers, each at most until ``deadline``.
 
         Raises:
             _LineBroken: the line broke before all answers were there.
@@ -207,16 +230,16 @@ class _Line:
         waiting: list[tuple[int, _Answer]] = []
         frames = []
         if not self._writing.acquire(timeout=_left(deadline)):
-            return [RecordUnavailable() for _ in events]
+            return [RecordUnavailable() for part in parts for _ in part]
         try:
             if self.broken:
                 raise _LineBroken
-            for encoded in events:
+            for events in parts:
                 self._number = number = (self._number + 1) % _NUMBERS
                 answer: _Answer = queue.SimpleQueue()
                 self._waiting[number] = answer
                 waiting.append((number, answer))
-                frames.append(append_frame(number, wait, encoded))
+                frames.append(append_many_frame(number, wait, events))
             try:
                 self._channel.send(b"".join(frames))
             except OSError as error:
@@ -224,9 +247,14 @@ class _Line:
                 raise _LineBroken from error
         finally:
             self._writing.release()
-        return [self._taken(number, answer, deadline) for number, answer in waiting]
+        results: list[_Result] = []
+        for events, (number, answer) in zip(parts, waiting, strict=True):
+            told = self._taken(number, answer, deadline)
+            fits = isinstance(told, list) and len(told) == len(events)
+            results += told if isinstance(told, list) and fits else [RecordUnavailable() for _ in events]
+        return results
 
-    def _taken(self, number: int, answer: _Answer, deadline: float) -> _Result:
+    def _taken(self, number: int, answer: _Answer, deadline: float) -> _Told:
         try:
             result = answer.get(timeout=_left(deadline))
         except queue.Empty:
@@ -253,9 +281,11 @@ class _Line:
 
     def _deliver(self, kind: Frame, content: bytes) -> None:
         number: int
-        result: _Result
+        result: _Told
         if kind is Frame.RECEIPT:
             number, result = read_receipt(content, self._origin)
+        elif kind is Frame.RECEIPTS:
+            number, result = read_receipts(content, self._origin)
         elif kind is Frame.REFUSAL:
             number, result = read_refusal(content)
         else:

@@ -121,11 +121,16 @@ class Edge:
             running = node_hash(perfect.pop(), running)
         return running
 
-    def extend(self, entries: Sequence[bytes]) -> tuple["Edge", dict[str, bytes]]:
-        """The edge after these entries, and every file that the new size needs beyond those of the old one."""
+    def extend(
+        self, entries: Sequence[bytes], leaves: Sequence[bytes] | None = None
+    ) -> tuple["Edge", dict[str, bytes]]:
+        """The edge after these entries, and every file that the new size needs beyond those of the old one.
+
+        ``leaves`` are the entries' hashes, where they are known.
+        """
         files: dict[str, bytes] = {}
         bundle = self._bundles(entries, files)
-        return self._risen([leaf_hash(entry) for entry in entries], bundle, files), files
+        return self._risen(list(map(leaf_hash, entries) if leaves is None else leaves), bundle, files), files
 
     def extend_pruned(self, leaves: Sequence[bytes]) -> tuple["Edge", dict[str, bytes]]:
         """As ``extend`` for entries of which only the hashes are left, up to the end of a bundle: no bundle is made."""

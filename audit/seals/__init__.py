@@ -9,4 +9,5 @@ every proof still holds.
 from .partitions import Partition as Partition
 from .seals import Sealing as Sealing
 from .seals import Seals as Seals
+from .store import SealKey as SealKey
 from .store import SealStore as SealStore

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Self
 
 from ..events import Retention
+from ..press.sealing import KEY_ID_SIZE
 
-ID_SIZE = 8
 _CODE_SIZE = 2
 _FIRST_YEAR = 2000
 _QUARTERS = 4
@@ -76,7 +76,7 @@ class Partition:
     def new_id(self) -> bytes:
         """An identifier for a new key."""
         code = self.quarter * _QUARTERS + _CLASSES.index(self.retention)
-        return code.to_bytes(_CODE_SIZE, "big") + secrets.token_bytes(ID_SIZE - _CODE_SIZE)
+        return code.to_bytes(_CODE_SIZE, "big") + secrets.token_bytes(KEY_ID_SIZE - _CODE_SIZE)
 
     @property
     def _year(self) -> int:

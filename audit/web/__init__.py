@@ -32,6 +32,7 @@ from .retaining import retention_pages as retention_pages
 from .saving import saving as saving
 from .stamping import stamping as stamping
 from .stories import telling as telling
+from .taking import directly as directly
 from .taking import taking as taking
 from .warranting import warranting as warranting
 from .witnessing import witnessing as witnessing

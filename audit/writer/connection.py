@@ -19,8 +19,9 @@ from ..errors import BadEvent
 from ..lineage import CLOSED, CREATED
 from ..merkle.tiles import pack
 from ..models import Receipt, Wait
-from ..models_codec import decode_event, milliseconds
+from ..models_codec import Draft, milliseconds, read_draft
 from ..wire import (
+    MAX_MANY,
     NONCE_SIZE,
     Frame,
     Frames,
@@ -32,14 +33,19 @@ from ..wire import (
     parse,
     passed_frame,
     read_append,
+    read_append_many,
     receipt_frame,
+    receipts_frame,
     refusal_frame,
 )
 
 if TYPE_CHECKING:
+    from .log import Place
     from .server import Server
 
 Answer = Callable[[Receipt | TallygateError], None]
+Answers = Callable[[Sequence["Place | TallygateError"], str], None]
+"""Takes the places of many events, and the checkpoint that covers them if somebody waited for one."""
 HEARTBEAT = 0.25
 _PATIENCE = 5.0
 _UNREAD = 4 * 1024 * 1024
@@ -131,6 +137,8 @@ class Connection(asyncio.Protocol):
     def _take(self, kind: Frame, content: bytes) -> None:
         if kind is Frame.APPEND and self._appends:
             self._append(content)
+        elif kind is Frame.APPEND_MANY and self._appends:
+            self._append_many(content)
         elif kind is Frame.HELLO and not self._nonce:
             self._hello(content)
         elif kind is Frame.OPEN and self._nonce and not self._caller:
@@ -160,6 +168,7 @@ class Connection(asyncio.Protocol):
         self._deadline.cancel()
         if start is None:
             self._appends = True
+            self._frames.allow(MAX_MANY)
             self.send(document(Frame.OPENED, {"size": self._server.size}))
         elif type(start) is int and start <= self._server.place:
             self._about = _types(said.get("about"))
@@ -175,16 +184,34 @@ class Connection(asyncio.Protocol):
             self.send(made)
 
         try:
-            event = decode_event(encoded)
+            draft = read_draft(encoded)
         except BadEvent as error:
             answer(error)
             return
-        if event.type in _OWN:
-            answer(BadEvent(why="only the log itself says so"))
-        elif self._caller in (event.source, _ANY_SOURCE):
-            self._server.submit(event, wait, answer, caller=self._caller, size=len(encoded))
+        if (refused := self._refused(draft)) is not None:
+            answer(refused)
         else:
-            answer(BadEvent(why="its source is not the caller"))
+            self._server.submit(draft, wait, answer, caller=self._caller, size=len(encoded))
+
+    def _append_many(self, content: bytes) -> None:
+        request, wait, events = read_append_many(content)
+
+        def answer(places: Sequence["Place | TallygateError"], checkpoint: str) -> None:
+            told = [each if isinstance(each, TallygateError) else (each.index, each.leaf) for each in places]
+            self.send(receipts_frame(request, wait, told, checkpoint))
+            self.flush()
+
+        self._server.submit_many(
+            events, wait, answer, refused=self._refused, caller=self._caller, size=sum(map(len, events))
+        )
+
+    def _refused(self, draft: Draft) -> BadEvent | None:
+        """Why this caller may not write it."""
+        if draft.type in _OWN:
+            return BadEvent(why="only the log itself says so")
+        if self._caller not in (draft.source, _ANY_SOURCE):
+            return BadEvent(why="its source is not the caller")
+        return None
 
     def _begin_feed(self, start: int) -> None:
         """Record that somebody follows, then feed; without the record there is no feed."""

@@ -126,7 +126,7 @@ class Integrator:
         # 0. See that the store answers, and that nobody else writes there; nothing is committed on its word.
         self._look()
         # 1. Compute the files that change.
-        edge, files = self.edge.extend(entries)
+        edge, files = self.edge.extend(entries, leaves)
         checkpoint = Checkpoint(self._key.origin, edge.size, edge.root())
         # 2. Stage them. Dying until the commit costs nothing: the entries are in the write-ahead file.
         staging.write(self._staged, {"checkpoint": checkpoint.text.encode(), **files}, self._disk)
@@ -156,10 +156,11 @@ class Integrator:
             width = min(WIDTH, expected.size - index * WIDTH)
             again += unpack(stored[bundle_path(index, width)])
         again = again[self.edge.size % WIDTH :]
-        for i, (entry, leaf) in enumerate(zip(again, leaves, strict=True)):
-            if leaf_hash(entry) != leaf:
-                raise LogDamaged(index=self.edge.size + i, why="it was stored differently from what was acknowledged")
-        edge, files_again = self.edge.extend(again)
+        hashed = list(map(leaf_hash, again))
+        if hashed != list(leaves):
+            i = next((i for i, (one, other) in enumerate(zip(hashed, leaves, strict=False)) if one != other), 0)
+            raise LogDamaged(index=self.edge.size + i, why="it was stored differently from what was acknowledged")
+        edge, files_again = self.edge.extend(again, hashed)
         del stored["checkpoint"]
         if edge.root() != expected.root or files_again != files or stored != files:
             raise LogDamaged(index=self.edge.size, why="the staged tiles are not those of the entries")

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from core.clock import Clock
 from core.errors import TallygateError
@@ -34,8 +34,9 @@ from ..errors import (
 from ..lineage import CLOSED
 from ..merkle import Checkpoint, LogKey, leaf_hash
 from ..models import Entry, Event
-from ..models_codec import decode_entry, encode_entry
-from ..seals import Seals
+from ..models_codec import Draft, decode_entry, decode_event, draft_of
+from ..press import NOTHING, Job, Press, bound_to
+from ..seals import SealKey, Seals
 from .ahead import WriteAhead
 from .integration import Integrator
 from .store import KeyIndex
@@ -47,7 +48,7 @@ _STEP = 4096
 _log = logger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where an event stands in the log, for good."""
 
@@ -55,8 +56,7 @@ class Place:
     leaf: bytes
 
 
-@dataclass(frozen=True)
-class _Sequenced:
+class _Sequenced(NamedTuple):
     """What is kept of an entry until a checkpoint covers it."""
 
     raw: bytes
@@ -66,20 +66,29 @@ class _Sequenced:
     sequence: int
 
     @classmethod
-    def of(cls, event: Event, sequence: int, raw: bytes) -> Self:
-        return cls(raw, leaf_hash(raw), event.key, event.source, sequence)
+    def of(cls, entry: Entry, raw: bytes) -> Self:
+        return cls(raw, leaf_hash(raw), entry.event.key, entry.event.source, entry.sequence)
 
 
 class Log:
     """Opens the folder for itself alone; recovery is part of opening."""
 
     def __init__(
-        self, folder: Path, *, key: LogKey, seals: Seals, clock: Clock, disk: Disk, blobs: BlobStore | None
+        self,
+        folder: Path,
+        *,
+        key: LogKey,
+        seals: Seals,
+        clock: Clock,
+        disk: Disk,
+        blobs: BlobStore | None,
+        press: Press,
     ) -> None:
         self._folder = folder
         self._key = key
         self._seals = seals
         self._clock = clock
+        self.press = press
         self._integrator = Integrator(folder, key=key, clock=clock, disk=disk, blobs=blobs or DiskBlobs(folder, disk))
         self._guard = threading.Lock()
         # Sequenced, not yet published: entries from ``_base`` on, and their keys.
@@ -125,9 +134,10 @@ class Log:
         clock: Clock,
         disk: Disk | None = None,
         blobs: BlobStore | None = None,
+        press: Press | None = None,
         even_closed: bool = False,
     ) -> Self:
-        """Take the folder, recover, and be ready to append.
+        """Take the folder, recover, and be ready to append; ``press`` makes entries, without it this process does.
 
         Raises:
             LogClosed: nothing can be appended; with ``even_closed`` it is opened all the same, to be finished.
@@ -138,7 +148,7 @@ class Log:
         disk = disk or Disk()
         if not (folder / "private" / "committed").exists():
             raise LogDamaged(index=0, why="there is no log here")
-        log = cls(folder, key=key, seals=seals, clock=clock, disk=disk, blobs=blobs)
+        log = cls(folder, key=key, seals=seals, clock=clock, disk=disk, blobs=blobs, press=press or Press())
         log._opened.callback(os.close, _lock(folder))
         try:
             log._recover(disk)
@@ -180,16 +190,29 @@ class Log:
 
     def append(self, events: Sequence[Event]) -> list[Place | TallygateError]:
         """Give each event its place, all with one sync; an event that cannot have one gets its error instead."""
-        self._demand_whole()
-        if len(self._pending) + len(events) > MOST_PENDING or self._pending_bytes > MOST_PENDING_BYTES:
-            return [RecordUnavailable() for _ in events]
-        known = self._places({event.key for event in events})
-        fresh: dict[str, Event] = {}
+        answers: list[Place | TallygateError | None] = []
+        drafts: list[Draft] = []
         for event in events:
-            if event.key not in known:
-                fresh.setdefault(event.key, event)
-        refused = self._sequence(list(fresh.values()))
-        return [refused.get(event.key) or self._told(event, fresh, known) for event in events]
+            try:
+                drafts.append(draft_of(event))
+                answers.append(None)
+            except BadEvent as error:
+                answers.append(error)
+        places = iter(self.take(drafts))
+        return [next(places) if answer is None else answer for answer in answers]
+
+    def take(self, drafts: Sequence[Draft]) -> list[Place | TallygateError]:
+        """The same for events that were checked and encoded."""
+        self._demand_whole()
+        if len(self._pending) + len(drafts) > MOST_PENDING or self._pending_bytes > MOST_PENDING_BYTES:
+            return [RecordUnavailable() for _ in drafts]
+        known = self._places([draft.key for draft in drafts])
+        fresh: dict[str, Draft] = {}
+        for draft in drafts:
+            if draft.key not in known:
+                fresh.setdefault(draft.key, draft)
+        told = self._sequence(list(fresh.values()))
+        return [self._told(draft, fresh, told, known) for draft in drafts]
 
     def integrate(self) -> Checkpoint | None:
         """Publish everything that is sequenced; None if there is nothing new.
@@ -255,36 +278,55 @@ class Log:
                 raise LogDamaged(index=self.size, why="the write-ahead file has a gap")
             if index == self.size:
                 entry = decode_entry(index, raw)
-                self._remember([_Sequenced.of(entry.event, entry.sequence, raw)])
+                self._remember([_Sequenced.of(entry, raw)])
         # 4. Publish it the normal way.
         self.integrate()
         if self.size:
             [last] = self.read(self.size - 1, 1)
             self.closed = decode_entry(self.size - 1, last).event.type == CLOSED
 
-    def _sequence(self, events: list[Event]) -> dict[str, TallygateError]:
-        """Seal, number, write and sync; returns those that turned out too long, and all when the log is closed."""
+    def _sequence(self, drafts: list[Draft]) -> dict[str, Place | TallygateError]:
+        """Seal, number, write and sync; refused are those that turn out too long, and all when the log is closed."""
         if self.closed:
-            return {event.key: RecordUnavailable() for event in events}
-        refused: dict[str, TallygateError] = {}
-        ciphertexts = self._seals.seal(events, self._clock.now())
-        sources = dict(self._sources)
-        taken: list[_Sequenced] = []
-        for event, ciphertext in zip(events, ciphertexts, strict=True):
-            sequence = sources.get(event.source, 0)
-            try:
-                raw = encode_entry(event, sequence=sequence, ciphertext=ciphertext)
-            except BadEvent as error:
-                refused[event.key] = error
-                continue
-            sources[event.source] = sequence + 1
-            taken.append(_Sequenced.of(event, sequence, raw))
+            return {draft.key: RecordUnavailable() for draft in drafts}
+        told: dict[str, Place | TallygateError] = {}
+        taken, made = self._made(drafts)
+        if len(taken) < len(drafts):
+            told = {draft.key: BadEvent(why="it is longer than 65,535 bytes") for draft in drafts}
         if taken:
-            self._write([entry.raw for entry in taken])
-            self._remember(taken)
+            self._write([entry.raw for entry in made])
+            first = self.size
+            self._remember(made)
+            told.update((entry.key, Place(first + i, entry.leaf)) for i, entry in enumerate(made))
             # Recorded alone, by the rotation; the server takes it from nobody.
-            self.closed = any(event.type == CLOSED for event in events)
-        return refused
+            self.closed = any(draft.type == CLOSED for draft in taken)
+        return told
+
+    def _made(self, drafts: list[Draft]) -> tuple[list[Draft], list[_Sequenced]]:
+        """The entries of drafts, and which of these are no longer than an entry may be."""
+        with self._seals.keys_for(drafts, self._clock.now()) as keys:
+            fitting = list(zip(drafts, keys, strict=True))
+            while True:
+                jobs = self._jobs(fitting)
+                made = self.press.make(jobs)
+                if None not in made:
+                    break
+                # Sequence numbers have no gaps, so the rest is numbered again.
+                fitting = [one for one, entry in zip(fitting, made, strict=True) if entry is not None]
+        drafts = [draft for draft, _key in fitting]
+        whole = [each for each in made if each is not None]
+        return drafts, [
+            _Sequenced(raw, leaf, draft.key, draft.source, job.sequence)
+            for draft, job, (raw, leaf) in zip(drafts, jobs, whole, strict=True)
+        ]
+
+    def _jobs(self, drafts: list[tuple[Draft, SealKey | None]]) -> list[Job]:
+        sources, jobs = dict(self._sources), []
+        for draft, key in drafts:
+            sequence = sources.get(draft.source, 0)
+            sources[draft.source] = sequence + 1
+            jobs.append(_job(draft, sequence, key))
+        return jobs
 
     def _write(self, entries: list[bytes]) -> None:
         try:
@@ -295,34 +337,32 @@ class Log:
 
     def _remember(self, entries: list[_Sequenced]) -> None:
         with self._guard:
-            for entry in entries:
-                self._keys[entry.key] = self.size
+            for index, entry in enumerate(entries, self.size):
+                self._keys[entry.key] = index
                 self._sources[entry.source] = entry.sequence + 1
-                self._pending.append(entry)
-                self._pending_bytes += len(entry.raw)
+            self._pending += entries
+            self._pending_bytes += sum(len(entry.raw) for entry in entries)
 
-    def _told(self, event: Event, fresh: dict[str, Event], known: dict[str, int]) -> Place | TallygateError:
+    def _told(
+        self, draft: Draft, fresh: dict[str, Draft], told: dict[str, Place | TallygateError], known: dict[str, int]
+    ) -> Place | TallygateError:
+        if (first := fresh.get(draft.key)) is not None:
+            return told[draft.key] if first is draft or first.encoded == draft.encoded else KeyReused()
         try:
-            return self._answer(event, fresh, known)
+            return self._answer(draft, known[draft.key])
         except TallygateError as error:
             # Its entry is on disk and cannot be read now. That concerns this event alone, not the batch around it.
-            _log.error("place_not_told", key=event.key, exc_info=error)
+            _log.error("place_not_told", key=draft.key, exc_info=error)
             return RecordUnavailable()
 
-    def _answer(self, event: Event, fresh: dict[str, Event], known: dict[str, int]) -> Place | TallygateError:
-        if (first := fresh.get(event.key)) is not None:
-            if first is not event and _comparable(first) != _comparable(event):
-                return KeyReused()
-            index = self._places([event.key])[event.key]
-            return Place(index, self._leaf(index))
-        index = known[event.key]
+    def _answer(self, draft: Draft, index: int) -> Place | TallygateError:
         raw = self.read(index, 1)[0]
-        if not self._same(decode_entry(index, raw), event):
+        if not self._same(decode_entry(index, raw), decode_event(draft.encoded)):
             return KeyReused()
         return Place(index, leaf_hash(raw))
 
     def _same(self, entry: Entry, event: Event) -> bool:
-        if entry.event != replace(_comparable(event), sealed={}) or bool(entry.ciphertext) != bool(event.sealed):
+        if entry.event != replace(event, sealed={}) or bool(entry.ciphertext) != bool(event.sealed):
             return False
         try:
             return self._seals.open(entry) == dict(event.sealed)
@@ -330,13 +370,7 @@ class Log:
             # The header agrees and nobody can tell the rest apart any more.
             return True
 
-    def _leaf(self, index: int) -> bytes:
-        with self._guard:
-            if index >= self._base:
-                return self._pending[index - self._base].leaf
-        return leaf_hash(self.read(index, 1)[0])
-
-    def _places(self, keys: Sequence[str] | set[str]) -> dict[str, int]:
+    def _places(self, keys: Sequence[str]) -> dict[str, int]:
         with self._guard:
             found = {key: self._keys[key] for key in keys if key in self._keys}
         if rest := [key for key in keys if key not in found]:
@@ -367,7 +401,7 @@ class Log:
     def _reread(self, start: int) -> list[_Sequenced]:
         raws = self._integrator.reader.entries_bytes(start, _STEP, size=self._base)
         decoded = [(decode_entry(start + i, raw), raw) for i, raw in enumerate(raws)]
-        return [_Sequenced.of(entry.event, entry.sequence, raw) for entry, raw in decoded]
+        return [_Sequenced.of(entry, raw) for entry, raw in decoded]
 
     def _demand_open(self, *, even_closed: bool) -> None:
         if self.closed and not even_closed:
@@ -381,9 +415,13 @@ class Log:
     _index: KeyIndex
 
 
-def _comparable(event: Event) -> Event:
-    """The event with its time as the log keeps it."""
-    return replace(event, at=event.at.replace(microsecond=event.at.microsecond // 1000 * 1000))
+def _job(draft: Draft, sequence: int, key: SealKey | None) -> Job:
+    if key is None:
+        return Job(draft.encoded, b"", sequence, *NOTHING)
+    if key.key is None:
+        raise ValueError("a destroyed key seals nothing")
+    bound = bound_to(draft.key, draft.type, draft.source, draft.subject)
+    return Job(draft.encoded, bound, sequence, key.id, key.key)
 
 
 def _lock(folder: Path) -> int:

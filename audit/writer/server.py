@@ -8,9 +8,10 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 import asyncio
 import socket
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from core.calls import PairSecrets
@@ -18,22 +19,24 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from ..errors import RecordUnavailable, TilesUnavailable
+from ..errors import BadEvent, RecordUnavailable, TilesUnavailable
 from ..lineage import Past
 from ..models import Event, Outcome, Receipt, Wait
-from ..models_codec import new_key
-from ..models_rules import check
+from ..models_codec import Draft, draft_of, new_key
 from ..witness.rounds import Rounds
-from .connection import Answer, Connection
+from .connection import Answer, Answers, Connection
 from .evidence import Evidence
 from .log import Log, Place
-from .time import Told, Watching
+from .time import Told, Watching, latest
 
 INTERVAL = 0.25
-_BATCH = 512
-# What may wait for its batch, in requests and in bytes; beyond this the log says no at once instead of late. One
+# Events that share a sync; the last request that is taken may go beyond.
+_BATCH = 2048
+# Events that are read where they come in: sooner than another thread would hear of them.
+_FEW = 8
+# What may wait for its batch, in events and in bytes; beyond this the log says no at once instead of late. One
 # caller may take half of either, so that none can crowd out the others.
-_MOST_WAITING = 8192
+_MOST_WAITING = 32_768
 _MOST_BYTES = 32 * 1024 * 1024
 _SHARE = 2
 # Connections that have not yet shown a secret, and those of one caller: whoever may knock must not use up the
@@ -47,13 +50,15 @@ _log = logger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """One event on its way in, whom to tell, and whose part of the queue it takes."""
+    """Events on their way in together, whom to tell, and whose part of the queue they take."""
 
-    event: Event
+    drafts: Sequence[Draft]
     wait: Wait
-    answer: Answer
+    answer: Answers
     caller: str
     size: int
+    # Who waits for witnesses, which only single events do.
+    witnessed: Answer | None = None
 
 
 class Server:
@@ -76,10 +81,13 @@ class Server:
         self.size = log.size
         self._past = past or Past()
         self._queue: deque[Request] = deque()
-        # Requests and bytes in the queue, by caller.
+        # Events and bytes in the queue or being read for it, by caller.
         self._waiting: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
-        self._published: list[tuple[int, bytes, Wait, Answer]] = []
+        # Sequenced, and waiting for the checkpoint.
+        self._published: list[tuple[Request, Sequence[Place | TallygateError]]] = []
+        self._reading: set[asyncio.Task[None]] = set()
+        self._readers = ThreadPoolExecutor(log.press.at_once, "log-read")
         # None where nobody is asked to witness this log.
         self._evidence = Evidence(rounds, origin=log.origin) if rounds else None
         self._connections: set[Connection] = set()
@@ -123,6 +131,7 @@ class Server:
                 self._flush()
             for task in tasks:
                 task.cancel()
+            self._readers.shutdown(wait=False, cancel_futures=True)
             for connection in list(self._connections):
                 connection.abort()
 
@@ -165,28 +174,107 @@ class Server:
         if caller:
             self._lines[caller] -= 1
 
-    def submit(self, event: Event, wait: Wait, answer: Answer, *, caller: str = "", size: int = 0) -> None:
+    def submit(self, draft: Draft, wait: Wait, answer: Answer, *, caller: str = "", size: int = 0) -> None:
         """Queue one event of ``size`` bytes; ``answer`` is called once, or never if the process dies."""
         nobody = wait is Wait.WITNESSED and self._evidence is None
-        if self._stopping or nobody or not self._has_room(caller, size):
+        if self._stopping or nobody or not self._has_room(caller, 1, size):
             answer(RecordUnavailable())
             return
-        self._queue.append(Request(event, wait, answer, caller, size))
-        self._waiting[caller] += 1
-        self._bytes[caller] += size
+
+        def told(places: Sequence[Place | TallygateError], checkpoint: str) -> None:
+            [place] = places
+            if isinstance(place, TallygateError):
+                answer(place)
+            else:
+                level = Wait.PUBLISHED if checkpoint else Wait.SEQUENCED
+                answer(
+                    Receipt(log=self.log.origin, index=place.index, leaf=place.leaf, level=level, checkpoint=checkpoint)
+                )
+
+        self._hold(caller, 1, size)
+        self._enqueue(Request([draft], wait, told, caller, size, answer))
+
+    def submit_many(
+        self,
+        events: Sequence[bytes],
+        wait: Wait,
+        answer: Answers,
+        *,
+        refused: Callable[[Draft], BadEvent | None],
+        caller: str,
+        size: int,
+    ) -> None:
+        """Have events read, and queue those that keep the rules and are not ``refused``; else as ``submit``.
+
+        What the same caller sends while they are read may overtake them.
+        """
+        if self._stopping or wait is Wait.WITNESSED or not self._has_room(caller, len(events), size):
+            answer([RecordUnavailable() for _ in events], "")
+            return
+        self._hold(caller, len(events), size)
+        request = Request((), wait, answer, caller, size)
+        if len(events) <= _FEW:
+            self._receive(self.log.press.read(events), request, refused)
+            return
+        reading = asyncio.get_running_loop().create_task(self._read(events, request, refused))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+
+    async def _read(
+        self, events: Sequence[bytes], request: Request, refused: Callable[[Draft], BadEvent | None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._receive(await loop.run_in_executor(self._readers, self.log.press.read, events), request, refused)
+
+    def _receive(
+        self, found: Sequence[Draft | BadEvent], request: Request, refused: Callable[[Draft], BadEvent | None]
+    ) -> None:
+        answers = [each if isinstance(each, BadEvent) else refused(each) for each in found]
+        drafts = [
+            each for each, no in zip(found, answers, strict=True) if no is None and not isinstance(each, BadEvent)
+        ]
+        # Of those that are refused nothing waits any more.
+        size = sum(len(draft.encoded) for draft in drafts)
+        self._let_go(request.caller, len(found) - len(drafts), request.size - size)
+
+        def told(places: Sequence[Place | TallygateError], checkpoint: str) -> None:
+            given = iter(places)
+            request.answer([next(given) if no is None else no for no in answers], checkpoint)
+
+        if not drafts:
+            told((), "")
+        elif self._stopping:
+            self._let_go(request.caller, len(drafts), size)
+            told([RecordUnavailable() for _ in drafts], "")
+        else:
+            self._enqueue(replace(request, drafts=drafts, size=size, answer=told))
+
+    def _enqueue(self, request: Request) -> None:
+        self._queue.append(request)
         self._work.set()
 
-    def _has_room(self, caller: str, size: int) -> bool:
-        if len(self._queue) >= _MOST_WAITING or self._bytes.total() + size > _MOST_BYTES:
+    def _has_room(self, caller: str, count: int, size: int) -> bool:
+        if self._waiting.total() + count > _MOST_WAITING or self._bytes.total() + size > _MOST_BYTES:
             return False
-        share = self._waiting[caller] < _MOST_WAITING // _SHARE and self._bytes[caller] + size <= _MOST_BYTES // _SHARE
-        return not caller or share
+        waiting, bytes_ = self._waiting[caller] + count, self._bytes[caller] + size
+        return not caller or (waiting <= _MOST_WAITING // _SHARE and bytes_ <= _MOST_BYTES // _SHARE)
+
+    def _hold(self, caller: str, count: int, size: int) -> None:
+        self._waiting[caller] += count
+        self._bytes[caller] += size
+
+    def _let_go(self, caller: str, count: int, size: int) -> None:
+        self._waiting[caller] -= count
+        self._bytes[caller] -= size
 
     def _next_batch(self) -> list[Request]:
-        batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-        for request in batch:
-            self._waiting[request.caller] -= 1
-            self._bytes[request.caller] -= request.size
+        batch: list[Request] = []
+        count = 0
+        while self._queue and count < _BATCH:
+            request = self._queue.popleft()
+            batch.append(request)
+            count += len(request.drafts)
+            self._let_go(request.caller, len(request.drafts), request.size)
         return batch
 
     async def _write(self) -> None:
@@ -198,28 +286,30 @@ class Server:
                     await self._work.wait()
                     continue
                 batch = self._next_batch()
+                drafts = [draft for request in batch for draft in request.drafts]
                 try:
-                    places = await loop.run_in_executor(thread, self.log.append, [r.event for r in batch])
+                    places = await loop.run_in_executor(thread, self.log.take, drafts)
                 except TallygateError:
                     # Nothing was written (keys or index did not answer); a failed write raises OSError and ends us.
-                    places = [RecordUnavailable() for _ in batch]
+                    places = [RecordUnavailable() for _ in drafts]
                 self.size = self.log.size
-                for request, place in zip(batch, places, strict=True):
-                    self._answer(request, place)
-                self._tell_clocks(self._clocks.heard([request.event for request in batch if request.caller]))
+                given = iter(places)
+                for request in batch:
+                    self._answer(request, list(islice(given, len(request.drafts))))
+                theirs = latest(draft for request in batch if request.caller for draft in request.drafts)
+                self._tell_clocks(self._clocks.heard(theirs))
                 self._flush()
                 self._news.set()
-                types = {request.event.type for request in batch}
+                types = {draft.type for draft in drafts}
                 for connection in self._connections:
                     connection.grown(types)
 
-    def _answer(self, request: Request, place: Place | TallygateError) -> None:
-        if isinstance(place, TallygateError):
-            request.answer(place)
-        elif request.wait is Wait.SEQUENCED:
-            request.answer(Receipt(log=self.log.origin, index=place.index, leaf=place.leaf, level=Wait.SEQUENCED))
+    def _answer(self, request: Request, places: Sequence[Place | TallygateError]) -> None:
+        placed = any(isinstance(place, Place) for place in places)
+        if request.wait is Wait.SEQUENCED or not placed:
+            request.answer(places, "")
         else:
-            self._published.append((place.index, place.leaf, request.wait, request.answer))
+            self._published.append((request, places))
 
     async def _publish(self) -> None:
         loop = asyncio.get_running_loop()
@@ -256,13 +346,15 @@ class Server:
     def _tell_published(self) -> None:
         size, note = self.log.published, self.log.note
         waiting, self._published = self._published, []
-        for index, leaf, wait, answer in waiting:
-            if index >= size:
-                self._published.append((index, leaf, wait, answer))
-            elif wait is Wait.WITNESSED and self._evidence is not None:
-                self._evidence.add(index, leaf, answer)
+        for request, places in waiting:
+            if any(isinstance(place, Place) and place.index >= size for place in places):
+                self._published.append((request, places))
+            elif request.wait is Wait.WITNESSED and self._evidence is not None and request.witnessed is not None:
+                for place in places:
+                    if isinstance(place, Place):
+                        self._evidence.add(place.index, place.leaf, request.witnessed)
             else:
-                answer(Receipt(log=self.log.origin, index=index, leaf=leaf, level=Wait.PUBLISHED, checkpoint=note))
+                request.answer(places, note)
         self._flush()
 
     def _tell_clocks(self, found: Iterable[Told]) -> None:
@@ -287,23 +379,23 @@ class Server:
         actor: str,
         attributes: Mapping[str, str | int | bool],
         outcome: Outcome = Outcome.SUCCESS,
-    ) -> Event:
+    ) -> Draft:
         """An event of which the log itself is the source.
 
         Raises:
             BadEvent: it breaks a rule; nobody else would notice before it stands in the log for ever.
         """
-        event = Event(
-            key=new_key(),
-            type=kind,
-            outcome=outcome,
-            at=self.clock.now(),
-            source="audit",
-            actor=actor,
-            attributes=attributes,
+        return draft_of(
+            Event(
+                key=new_key(),
+                type=kind,
+                outcome=outcome,
+                at=self.clock.now(),
+                source="audit",
+                actor=actor,
+                attributes=attributes,
+            )
         )
-        check(event)
-        return event
 
     def _submit_own(
         self, kind: str, attributes: Mapping[str, str | int | bool], outcome: Outcome = Outcome.SUCCESS

@@ -84,7 +84,7 @@ class KeyIndex:
 
     def places(self, keys: Iterable[str]) -> dict[str, int]:
         """The places of those keys that have one."""
-        wanted = [bytes.fromhex(key) for key in keys]
+        wanted = sorted(map(bytes.fromhex, keys))
         marks = ",".join("?" * len(wanted))
         # Asked for every batch that the log takes; a built statement would cost more than the batch.
         with self._whole():
@@ -93,13 +93,14 @@ class KeyIndex:
 
     def add(self, places: Mapping[str, int], sources: Mapping[str, int], size: int) -> None:
         """Take up integrated entries; harmless when repeated."""
-        rows = [{"key": bytes.fromhex(key), "place": place} for key, place in places.items()]
+        # In the order of the tree in which they are kept, so that each of its pages is looked for once.
+        rows = sorted((bytes.fromhex(key), place) for key, place in places.items())
         counters = [{"source": source, "following": following} for source, following in sources.items()]
         counters.append({"source": _SIZE, "following": size})
         counter = insert(_SOURCES)
         with self._whole(), self._database.transaction() as connection:
             if rows:
-                connection.execute(insert(_KEYS).on_conflict_do_nothing(), rows)
+                connection.exec_driver_sql("INSERT OR IGNORE INTO keys (key, place) VALUES (?, ?)", rows)
             connection.execute(
                 counter.on_conflict_do_update(
                     index_elements=[_SOURCES.c.source], set_={"following": counter.excluded.following}

@@ -7,13 +7,14 @@ a time that has not come yet. None of them stops the log: without it nothing cou
 goes back in time: a checkpoint's time is at least that of the one before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from core.clock import Clock
 
 from ..models import Event
+from ..models_codec import Draft
 
 JUMP = timedelta(seconds=5)
 """How far our clock may run apart from the steady one between two looks before it counts as set."""
@@ -31,6 +32,23 @@ class Told:
     type: str
     seconds: int
     source: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """When a source says that something happened."""
+
+    source: str
+    at: datetime
+
+
+def latest(drafts: Iterable[Draft]) -> list[Said]:
+    """The latest of each source."""
+    found: dict[str, int] = {}
+    for draft in drafts:
+        if draft.at > found.get(draft.source, 0):
+            found[draft.source] = draft.at
+    return [Said(source, BEGINNING + timedelta(milliseconds=at)) for source, at in found.items()]
 
 
 class Watching:
@@ -57,7 +75,7 @@ class Watching:
             self._behind = late > JUMP
             yield Told("log.clock.behind" if self._behind else "log.clock.right", _seconds(late))
 
-    def heard(self, events: Sequence[Event]) -> Iterator[Told]:
+    def heard(self, events: Sequence[Event | Said]) -> Iterator[Told]:
         """What is new about the clocks of those who wrote these events."""
         now = self._clock.now()
         # A source that sends many at once is judged by its latest.

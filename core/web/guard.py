@@ -13,7 +13,7 @@ carry a browser's cookie need a CSRF token (``person`` and ``public``/``own`` pa
 ``oauth`` endpoints take no cookie and need none.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -27,6 +27,8 @@ from ..identity import HEADER, Identity, IdentityVerifier
 V = TypeVar("V", bound=Callable[..., Any])
 Face = Literal["page", "problem", "oauth"]
 _MARK = "__tallygate_guard__"
+# What WSGI calls the two headers.
+_ENVIRON = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in (CALLER_HEADER, SECRET_HEADER)}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -108,11 +110,20 @@ class Guard:
             if request.method not in SAFE_METHODS and mark.kind != "peer" and mark.face == "page":
                 protect_from_csrf()
 
-    def _peer(self, mark: Mark) -> str:
-        name = self._pairs.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER))
-        if name not in mark.names:
+    def caller_of(self, environ: Mapping[str, Any], callers: Collection[str]) -> str:
+        """Which of these roles is calling, for an endpoint that also answers before Flask does.
+
+        Raises:
+            Unauthenticated: none of the site's roles is.
+            Forbidden: another one is.
+        """
+        name = self._pairs.caller(environ.get(_ENVIRON[CALLER_HEADER]), environ.get(_ENVIRON[SECRET_HEADER]))
+        if name not in callers:
             raise Forbidden
         return name
+
+    def _peer(self, mark: Mark) -> str:
+        return self.caller_of(request.environ, mark.names)
 
     def visitor(self) -> Identity | None:
         """The person whom the gateway names on a page that is open to everybody, if it names one."""

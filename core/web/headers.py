@@ -1,12 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Response headers every page carries; nothing inline runs anywhere."""
 
+import secrets
+
 from flask import Flask, Response, g
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
+
+
+FIXED = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+"""The same on every answer."""
+
+
+def before_flask() -> list[tuple[str, str]]:
+    """What an answer to a program carries that is given before Flask sees the request."""
+    policy = CONTENT_SECURITY_POLICY.format(form_action="'self'")
+    return [*FIXED.items(), ("Content-Security-Policy", policy), ("Tallygate-Request", secrets.token_hex(8))]
 
 
 def install(app: Flask) -> None:
@@ -18,12 +38,7 @@ def install(app: Flask) -> None:
         # will redirect to.
         form_action = " ".join(["'self'", *g.get("form_targets", ())])
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY.format(form_action=form_action))
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        response.headers.setdefault("Cache-Control", "no-store")
+        for name, value in FIXED.items():
+            response.headers.setdefault(name, value)
         response.headers["Tallygate-Request"] = g.get("request_id", "")
         return response

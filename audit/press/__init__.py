@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What turns events into entries and only computes: read and check them, seal, encode and hash them.
+
+Owns nothing and remembers nothing: keys come with the work and go with it. So many events at once can be shared among
+processes of the log's own, one for each core; a few are done where they are.
+"""
+
+from .pool import Press as Press
+from .sealing import Part as Part
+from .sealing import bound_to as bound_to
+from .work import NOTHING as NOTHING
+from .work import Job as Job
+from .work import Made as Made
