@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256().digest()
+_sha256 = hashlib.sha256
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -24,7 +25,8 @@ def root_hash(leaves: Sequence[bytes]) -> bytes:
     if not level:
         return EMPTY_ROOT
     while len(level) > 1:
-        above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        # As ``node_hash``, which would cost half as much again for every entry of a log.
+        above = [_sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         if len(level) % 2:
             above.append(level[-1])
         level = above

@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 
-from .pool import HEAD, received
+from .pool import HEAD, READY, received
 from .work import done
 
 
@@ -15,6 +15,7 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as line:
+        line.sendall(READY)
         while True:
             try:
                 length, work = HEAD.unpack(received(line, HEAD.size))

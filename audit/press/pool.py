@@ -5,8 +5,8 @@ A helper has no state, no files and no name; subjects' keys reach it over that s
 One that dies is replaced, and its work is done here: it computes, so nothing can be lost with it.
 """
 
-import contextlib
 import queue
+import select
 import socket
 import struct
 import subprocess
@@ -23,6 +23,7 @@ from ..models_codec import Draft
 from .work import Job, Made, Work, asked_to_make, asked_to_read, make, read, told_made, told_read
 
 HEAD = struct.Struct(">IB")
+READY = b"\x00"
 # Fewer are done sooner than sent.
 _FEW = 32
 _log = logger(__name__)
@@ -35,16 +36,17 @@ class Press:
 
     def __init__(self, helpers: int = 0) -> None:
         """Start so many processes; with none, whoever asks computes."""
-        self._helpers = helpers
-        self._free: queue.SimpleQueue[_Helper] = queue.SimpleQueue()
-        for _ in range(helpers):
-            self._free.put(_Helper())
+        self.helpers = [Helper() for _ in range(helpers)]
+        # By place in the list, where a dead one is replaced.
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in range(helpers):
+            self._free.put(number)
         self._threads = ThreadPoolExecutor(self.at_once, "log-press")
 
     @property
     def at_once(self) -> int:
         """How many pieces of work are done at the same time."""
-        return max(1, self._helpers)
+        return max(1, len(self.helpers))
 
     def read(self, events: Sequence[bytes]) -> list[Draft | BadEvent]:
         """Check encoded events; the answer to each in their order."""
@@ -56,44 +58,45 @@ class Press:
         """Seal, encode and hash, shared among the helpers; None where the entry became too long."""
         if not self._shared(jobs):
             return make(jobs)
-        size = -(-len(jobs) // self._helpers)
+        size = -(-len(jobs) // len(self.helpers))
         parts = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         return list(chain.from_iterable(self._threads.map(self._make, parts)))
 
     def close(self) -> None:
         """End the helpers."""
         self._threads.shutdown()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._free.get_nowait().close()
+        for helper in self.helpers:
+            helper.close()
 
     def _make(self, jobs: Sequence[Job]) -> list[Made | None]:
         return self._asked(jobs, make, lambda helper, part: told_made(helper.ask(Work.MAKE, asked_to_make(part))))
 
     def _shared(self, items: Sequence[object]) -> bool:
-        return bool(self._helpers) and len(items) > _FEW
+        return bool(self.helpers) and len(items) > _FEW
 
     def _asked(
         self,
         items: Sequence[_T],
         here: Callable[[Sequence[_T]], list[_A]],
-        there: Callable[["_Helper", Sequence[_T]], list[_A]],
+        there: Callable[["Helper", Sequence[_T]], list[_A]],
     ) -> list[_A]:
         if not self._shared(items):
             return here(items)
-        helper = self._free.get()
+        number = self._free.get()
+        helper = self.helpers[number]
         try:
-            return there(helper, items)
+            # One that is still starting would be waited for; nobody has to.
+            return there(helper, items) if helper.ready() else here(items)
         except OSError as error:
             _log.warning("log_helper_died", exc_info=error)
             helper.close()
-            helper = _Helper()
+            self.helpers[number] = Helper()
             return here(items)
         finally:
-            self._free.put(helper)
+            self._free.put(number)
 
 
-class _Helper:
+class Helper:
     """One process."""
 
     def __init__(self) -> None:
@@ -102,6 +105,18 @@ class _Helper:
             command = [sys.executable, "-m", "audit.press", str(theirs.fileno())]
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         self._line = ours
+        self._ready = False
+
+    def ready(self) -> bool:
+        """Whether it has begun to listen.
+
+        Raises:
+            OSError: the process died.
+        """
+        if not self._ready and select.select([self._line], [], [], 0)[0]:
+            received(self._line, len(READY))
+            self._ready = True
+        return self._ready
 
     def ask(self, work: Work, question: bytes) -> bytes:
         """Have one piece of work done.

@@ -44,6 +44,8 @@ from .store import KeyIndex
 # Beyond so many entries, or so many bytes of them, that no checkpoint covers, nothing more is taken.
 MOST_PENDING = 65_536
 MOST_PENDING_BYTES = 32 * 1024 * 1024
+# How many entries one checkpoint takes in at most: each is in memory some six times while it is integrated.
+MOST_AT_ONCE = 8192
 _STEP = 4096
 _log = logger(__name__)
 
@@ -223,18 +225,19 @@ class Log:
             OSError, LogDamaged: the process must stop.
         """
         self._demand_whole()
-        with self._guard:
-            # What was committed before the store fell silent is finished first.
-            waiting = self._pending[: self._integrator.under_way or None]
-        if not waiting:
-            return None
-        try:
-            return self._integrate(waiting)
-        except TilesUnavailable:
-            raise
-        except BaseException:
-            self._broken = True
-            raise
+        end, checkpoint = self.size, None
+        while self._base < end:
+            with self._guard:
+                # What was committed before the store fell silent is finished first.
+                waiting = self._pending[: self._integrator.under_way or MOST_AT_ONCE]
+            try:
+                checkpoint = self._integrate(waiting)
+            except TilesUnavailable:
+                raise
+            except BaseException:
+                self._broken = True
+                raise
+        return checkpoint
 
     def read(self, start: int, limit: int) -> list[bytes]:
         """Sequenced entries' bytes from ``start`` on; fewer than ``limit`` is not the end."""

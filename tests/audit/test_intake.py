@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from audit import Event, Wait, encode_event
 from audit.intake import LARGEST_BODY, MOST_EVENTS
@@ -97,6 +98,26 @@ def test_what_is_no_batch_is_refused_whole(role: AuditRole, body: bytes) -> None
 @pytest.mark.parametrize("query", ["?wait=witnessed", "?wait=", "?wait=published&wait=published", "?weight=1"])
 def test_what_is_no_level_is_refused(role: AuditRole, query: str) -> None:
     assert _send(role, _lines(event()), query=query).status_code == 400
+
+
+def test_an_answer_before_flask_carries_what_every_answer_carries(role: AuditRole) -> None:
+    short = _send(role, _lines(event()))
+    # A second "wait" is for Flask to refuse; one it does not know, too.
+    whole = _send(role, _lines(event()), query="?wait=published&wait=published")
+    names = {name for name, _ in whole.headers} - {"Retry-After"}
+    assert {name for name, _ in short.headers} == names - {"Vary", "Content-Language"}
+    assert short.headers["Cache-Control"] == "no-store"
+
+
+def test_a_body_that_ends_early_is_no_batch(role: AuditRole) -> None:
+    secret = role.context.site.pair_secret(holder="sso", caller="sso", callee="audit")
+    headers = {"Tallygate-Caller": "sso", "Tallygate-Secret": base64.b64encode(secret).decode()}
+    path = "/api/v1/events"
+    environ = EnvironBuilder(path=path, method="POST", data=_lines(event()), headers=Headers(headers)).get_environ()
+    environ["CONTENT_LENGTH"] = str(int(environ["CONTENT_LENGTH"]) + 1)
+    answer, status, _headers = run_wsgi_app(role.app.wsgi_app, environ)
+    assert status.startswith("400")
+    assert json.loads(b"".join(answer))["code"] == "bad_batch"
 
 
 def test_a_body_that_is_too_large_is_refused(role: AuditRole) -> None:

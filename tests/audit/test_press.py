@@ -35,6 +35,7 @@ _VALUES = st.recursive(
 @pytest.fixture(scope="module")
 def press() -> Iterator[Press]:
     made = Press(2)
+    wait_for(lambda: all(helper.ready() for helper in made.helpers))
     yield made
     made.close()
 
@@ -111,6 +112,7 @@ def test_a_helper_that_dies_costs_nothing_but_itself() -> None:
     press = Press(1)
     try:
         [child] = before = _children() - others
+        wait_for(lambda: all(helper.ready() for helper in press.helpers))
         os.kill(child, signal.SIGKILL)
         wait_for(lambda: _state(child) == "Z")
         encoded, jobs = _work(64)
