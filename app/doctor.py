@@ -180,6 +180,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _quorum(told)
         if "stamp_failing" in told:
             yield _stamps(told)
+        if "index_part_bad" in told:
+            yield _index(told)
         if "exports_failing" in told:
             yield _exports(told)
         if "reader_seccomp" in told:
@@ -198,6 +200,14 @@ def _duties(context: Context) -> Iterator[Finding]:
         if standing.why:
             says = f"failed at {standing.failed}: {standing.why}; {says}"
         yield Finding(f"duty {name}", good=not standing.why, says=says)
+
+
+def _index(told: Mapping[str, int]) -> Finding:
+    percent, mended = told.get("index_compared_percent", 0), told.get("index_parts_mended", 0)
+    says = f"{percent} % of this round are compared with the log; {mended} parts were mended so far"
+    if told["index_part_bad"]:
+        says += "; a part is not what the log says and could not be mended: run “tallygate audit reindex”"
+    return Finding("search index", good=not told["index_part_bad"], says=says)
 
 
 def _exports(told: Mapping[str, int]) -> Finding:

@@ -4,18 +4,36 @@
 A flipped bit off the path of every proof that somebody asked for is found here and nowhere else. What was found stands
 in the record itself: a check that passed, or the first entry that is not what was signed. The check goes on telling
 until the damage is mended, for a log that is damaged can be answered by its successor only.
+
+The search index is compared with the logs a stretch at a time, and goes round the whole in days. A part that holds
+something else than the log, or that cannot be read, is read again from the log and takes the place of the bad one. Not
+found are words that an entry has only in the index: whoever searches for them sees an entry too many, and opens it
+from the log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 from core.clock import Clock
+from core.log import logger
 
 from .blobs import BlobStore
 from .errors import LogDamaged
+from .indexer import Indexer
 from .merkle import VerifierKey
 from .models import Attribute, Event, Outcome, Recorder
 from .models_codec import new_key
+from .search import IndexDamaged, LogView, Stretch
+from .store import IndexChecked, IndexStore
 from .verify import Report, verify_chain_of
+
+INDEX_CHECK_EVERY = timedelta(minutes=10)
+_WHOLE_IN = timedelta(days=7)
+_LEAST, _MOST = 1024, 16_384
+"""Entries of one round: some seconds of one core at most. An index of more than 16 million takes longer than a week."""
+_log = logger(__name__)
 
 
 class FullCheck:
@@ -65,3 +83,66 @@ class FullCheck:
 
 def _told(error: LogDamaged) -> dict[str, Attribute]:
     return {"index": int(error.parameters["index"]), "reason": str(error.parameters["why"])}
+
+
+class IndexCheck:
+    """Compares the index with the log, a stretch in each round, and mends what is not the same."""
+
+    def __init__(self, *, index: IndexStore, indexer: Indexer, log: LogView, folder: Path, clock: Clock) -> None:
+        self._index = index
+        self._indexer = indexer
+        self._log = log
+        self._folder = folder
+        self._clock = clock
+
+    def round(self, stopped: Callable[[], bool] = lambda: False) -> IndexChecked:
+        """Compare the next stretch, and mend at once what is found.
+
+        Raises:
+            IndexInUse: a part is bad and somebody is rebuilding the index; the next round finds it again.
+            Pruned: a part is bad and the log no longer keeps its entries.
+        """
+        for damaged in self._index.damaged():
+            self._mend(damaged)
+        before = IndexChecked.read(self._folder)
+        size = min(self._index.position(), self._log.size())
+        begin = max(self._index.begin(), self._log.first())
+        place = before.place if begin <= before.place < size else begin
+        left = max(_LEAST, min(_MOST, int(size * (INDEX_CHECK_EVERY / _WHOLE_IN))))
+        while left > 0 and place < size and not stopped():
+            part = self._index.holding(place)
+            if part is None:
+                break
+            end = min(part.end, size, place + left)
+            if self._bad(part, place, end):
+                self._mend(part)
+                size = min(size, self._index.position())
+            left -= end - place
+            place = end
+        # What was found stands there by now.
+        after = replace(IndexChecked.read(self._folder), place=place, size=size)
+        if place >= size:
+            after = replace(after, place=begin, whole=self._clock.now().isoformat())
+        after.keep(self._folder)
+        return after
+
+    def _bad(self, part: Stretch, place: int, end: int) -> bool:
+        try:
+            if place == part.first:
+                self._index.check_part(place)
+            bad = self._indexer.differs(place, end)
+        except IndexDamaged:
+            return True
+        return bad is not None
+
+    def _mend(self, part: Stretch) -> None:
+        end = part.end if part.end > part.first else self._log.size()
+        known = IndexChecked.read(self._folder)
+        if known.mended or known.first != part.first:
+            found_at = self._clock.now().isoformat()
+            known = replace(known, found=known.found + 1, found_at=found_at, first=part.first, end=end, mended=False)
+            known.keep(self._folder)
+        _log.error("index_differs", first=part.first, end=end)
+        self._indexer.mend(part.first, end)
+        replace(known, mended=True).keep(self._folder)
+        _log.warning("index_mended", first=part.first, end=end)

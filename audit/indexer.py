@@ -68,6 +68,36 @@ class Indexer:
                 told(new.position(), self._log.size())
             return new.position() - begin
 
+    def differs(self, start: int, end: int) -> int | None:
+        """The first entry of a stretch, within one part, that the index holds otherwise than the log; None if none.
+
+        Raises:
+            IndexDamaged: the part cannot be read.
+        """
+        with self._store.adding():
+            while start < end:
+                entries = [self._indexed(entry) for entry in self._log.read(start, min(BATCH * 4, end - start))]
+                if not entries or entries[0].row.index != start:
+                    raise RecordUnavailable
+                if (found := self._store.differs(entries)) is not None:
+                    return found
+                start += len(entries)
+        return None
+
+    def mend(self, first: int, end: int) -> None:
+        """Read one part's stretch of the log again, into a part that takes its place; until then the old one answers.
+
+        What comes in meanwhile behind ``end`` is read again by whoever catches up.
+
+        Raises:
+            IndexInUse: somebody else is rebuilding the index.
+            Pruned: its entries are no longer kept.
+        """
+        with self._store.mending(first) as new:
+            indexer = Indexer(log=self._log, store=new, names=self._names)
+            while (position := new.position()) < end:
+                indexer._step(position, min(_BULK, end - position))
+
     def _behind(self, position: int) -> bool:
         """Whether a new index was built because this one ends before the first entry that is kept."""
         first = self._log.first()

@@ -12,6 +12,7 @@ from .events import KINDS
 from .intake import LINES, MOST_EVENTS
 from .models import Outcome
 from .search.query import LARGEST_PAGE, LONGEST, LONGEST_TEXT, PAGE, ZONES
+from .search.terms import NOWHERE
 from .witness.submission import SIZE_TYPE
 
 _INDEX = "(0|[1-9][0-9]{0,15})"
@@ -208,6 +209,7 @@ def _filters() -> list[dict[str, Any]]:
         _query("q", {"type": "string", "maxLength": LONGEST_TEXT}, _TYPED),
         *(_query(name, text) for name in _PLAIN),
         _query("zone", {"enum": ["", *ZONES]}),
+        _query("to_zone", {"enum": ["", *ZONES, NOWHERE]}),
         _query("outcome", {"enum": ["", *(outcome.value for outcome in Outcome)]}),
         _query("type", {"enum": ["", *sorted(KINDS)]}),
         *(_query(name, {"type": "string", "maxLength": 25}, moment) for name in ("from", "to")),

@@ -19,6 +19,7 @@ import re
 import shutil
 import sqlite3
 import statistics
+import struct
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from audit.search import Indexed, NameTokens, Query, Row, Vocabulary, parse
 from audit.search.terms import clear_marks, combined, mark
 from audit.search.words import told
 from audit.store import IndexStore, schema
+from audit.store.facts import KIND_BITS, Facts
 from audit.store.part import Part
 
 _KEY = b"k" * 32
@@ -138,6 +140,7 @@ def _marks(row: Row, *, alone: bool = True) -> str:
     return " ".join((
         *own,
         _mark("type", row.type), _mark("outcome", row.outcome.value), _mark("zone", row.zone),
+        _mark("to_zone", row.to_zone), _both("zone", row.zone, "to_zone", row.to_zone),
         _mark("source", row.source), _mark("reason", row.reason), _mark("person", row.subject),
         _mark("object", row.object), _mark("organisation", row.organisation),
         _mark("policy", row.policy),
@@ -182,6 +185,9 @@ def questions(city: City) -> dict[str, Callable[[random.Random], dict[str, str]]
         "word nobody has": lambda c: {"q": f"zz{c.randrange(10**6)}"},
         "organisation and type": lambda c: {
             "organisation": c.choice(_ORGANISATIONS), "type": c.choice([name for name, _ in _KINDS]),
+        },
+        "crossing and a twelfth of the time": lambda c: {
+            "type": "gateway.decision", "zone": c.choice(_ZONES), "to_zone": c.choice(_ZONES), **span(c),
         },
         "object, denied, reason": lambda c: {
             "object": c.choice(_PORTALS), "outcome": "denied", "reason": c.choice(_REASONS),
@@ -236,10 +242,11 @@ def _build_part(folder: Path, week: Path, number: int) -> tuple[float, int]:
             connection.execute(statement, shift)
         connection.execute("COMMIT")
         connection.close()
+        _repeat_facts(part, week, first + nth * _WEEK)
     with part.writing() as connection:
         connection.execute(
-            "UPDATE extent SET next = ?, closed = 1, since = (SELECT min(at) FROM fact), until = "
-            "(SELECT max(at) FROM fact)",
+            "UPDATE extent SET next = ?, closed = 1, since = (SELECT min(at) FROM entry), until = "
+            "(SELECT max(at) FROM entry)",
             (first + _WEEKS * _WEEK,),
         )
     part.settle()
@@ -252,11 +259,18 @@ _REPEAT = (
     """INSERT INTO word(rowid, marks) SELECT place + :off, repeated.marks || ' ' || mark('session', session || :own) ||
     ' ' || mark('decision', decision || :own) || ' ' || sealed FROM week.repeated JOIN week.entry USING (place)""",
     "INSERT OR IGNORE INTO code SELECT * FROM week.code",
-    f"INSERT INTO fact SELECT place + :off, at + :ms, {', '.join(schema.FACTS)} FROM week.fact",  # noqa: S608
+    "INSERT OR IGNORE INTO kind SELECT * FROM week.kind",
     "INSERT OR IGNORE INTO namesake SELECT * FROM week.namesake",
-    f"INSERT INTO hour SELECT at + :ms, {', '.join(schema.COUNTED)}, times, first + :off, last + :off FROM week.hour",  # noqa: S608
-    f"INSERT INTO day SELECT at + :ms, {', '.join(schema.COUNTED)}, times FROM week.day",  # noqa: S608
+    "INSERT INTO hour SELECT at + :ms, kind, times FROM week.hour",
+    "INSERT INTO day SELECT at + :ms, kind, times FROM week.day",
+    "INSERT INTO reach SELECT at + :ms, first + :off, last + :off FROM week.reach",
 )
+
+
+def _repeat_facts(part: Part, week: Path, off: int) -> None:
+    packed = struct.iter_unpack("<QI", week.with_suffix(".facts").read_bytes())
+    facts = [((both >> KIND_BITS) + off * _PACE, both & ((1 << KIND_BITS) - 1), code) for both, code in packed]
+    Facts(part.path.with_suffix(".facts"), part.first).write(off, facts)
 
 
 def _built(folder: Path, entries: int, processes: int) -> tuple[int, float, int]:
@@ -309,7 +323,7 @@ def _answered(store: IndexStore, names: NameTokens, vocabulary: Vocabulary, quer
 
 
 def _forget_cached(folder: Path) -> None:
-    for path in folder.rglob("*.db"):
+    for path in (*folder.rglob("*.db"), *folder.rglob("*.facts")):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 

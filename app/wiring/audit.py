@@ -14,7 +14,7 @@ from flask import Flask
 
 from audit import rotation, service
 from audit.cases import Cases, CaseStore
-from audit.checking import FullCheck
+from audit.checking import INDEX_CHECK_EVERY, FullCheck, IndexCheck
 from audit.client import RecorderClient
 from audit.config import AuditSettings
 from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, SavedSearches, Stories, Views
@@ -30,6 +30,7 @@ from audit.search import Vocabulary
 from audit.search.words import told
 from audit.service import create_log, run_log
 from audit.stamps import Authority, LogStamps, Stamper, StampSeries, StampStore
+from audit.store import IndexChecked
 from audit.watch import Duty, Stopped, Watch
 from audit.web import (
     TRANSLATIONS,
@@ -155,6 +156,11 @@ def duties(context: Context) -> list[Duty]:
             act=lambda stopped: _index(opened.indexer, stopped),
         ),
         Duty(
+            name="index-check",
+            every=INDEX_CHECK_EVERY,
+            act=lambda stopped: _compare(index_check(context, opened), stopped),
+        ),
+        Duty(
             name="check",
             every=context.settings("audit", AuditSettings).check_every,
             act=lambda _stopped: _check(full_check(context)),
@@ -218,7 +224,14 @@ def application(context: Context) -> Flask:
         nameless=consents.scopes.nameless,
     )
     counting = IndexCounting(opened.index)
-    overview = Overview(console, index=opened.index, counting=counting, clock=context.clock)
+    overview = Overview(
+        console,
+        index=opened.index,
+        counting=counting,
+        clock=context.clock,
+        stamps=stamps,
+        checked=lambda: IndexChecked.read(folder),
+    )
     views = Views(console, index=opened.index, counting=counting, clock=context.clock)
     kept = retention_of(context)
     exports = export_desk(context, LogReader(tiles(context), context.log_key), recorder)
@@ -265,6 +278,7 @@ def application(context: Context) -> Flask:
         ready=console.ready,
         standing=lambda: {
             **console.standing(),
+            **IndexChecked.read(folder).standing(),
             **consents.standing(),
             **_stamped(context, stamps),
             **export_standing(exports),
@@ -309,6 +323,16 @@ def _index(indexer: Indexer, stopped: Stopped) -> None:
 def full_check(context: Context) -> FullCheck:
     """Checks the whole of every log, and records what it finds."""
     return FullCheck(every_log(context), recorder=context.recorder("audit"), clock=context.clock)
+
+
+def index_check(context: Context, opened: Reading) -> IndexCheck:
+    """Compares the search index with the logs, a stretch at a time, and mends it."""
+    folder = context.site.folder("audit")
+    return IndexCheck(index=opened.index, indexer=opened.indexer, log=opened.log, folder=folder, clock=context.clock)
+
+
+def _compare(check: IndexCheck, stopped: Stopped) -> None:
+    check.round(lambda: bool(stopped))
 
 
 def _check(check: FullCheck) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ..models import Outcome
+from ..search.terms import NOWHERE
 from ..store import IndexStore
 from .picture import Count
 
@@ -25,7 +26,7 @@ class IndexCounting:
                 type=kind,
                 outcome=Outcome(outcome),
                 zone=zone,
-                to_zone=to_zone,
+                to_zone="" if to_zone == NOWHERE else to_zone,
                 reason=reason,
                 times=count.times,
             )

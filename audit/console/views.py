@@ -11,6 +11,7 @@ from core.errors import N_
 from ..models import Outcome, Reader
 from ..search import Query, Row
 from ..search.query import ZONES
+from ..search.terms import NOWHERE
 from ..store import IndexStore
 from .console import Console, asked_of, span_of
 from .errors import NoSuchView
@@ -128,7 +129,7 @@ class Views:
         def sees(row: Row) -> bool:
             return row.attributes.get("to_zone", "") == destination
 
-        queries = [Query(type=DECISION, zone=origin)]
+        queries = [Query(type=DECISION, zone=origin, to_zone=destination or NOWHERE)]
         label = f"crossing_{origin}_{destination or 'nowhere'}"
         return self._look(reader, label, queries, sees, counts, span=span, query=query)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..events import KINDS
 from ..models import Outcome
 from .errors import BadFilter
-from .terms import SHORTEST_BEGINNING, Phrase
+from .terms import NOWHERE, SHORTEST_BEGINNING, Phrase
 
 LONGEST = 200
 LONGEST_TEXT = 400
@@ -20,7 +20,7 @@ PAGE = 50
 LARGEST_PAGE = 500
 _LARGEST_INDEX = 2**53
 ZONES = ("internet", "external", "internal", "management")
-FIELDS = ("organisation", "object", "zone", "outcome", "type", "session", "decision", "source", "reason")
+FIELDS = ("organisation", "object", "zone", "to_zone", "outcome", "type", "session", "decision", "source", "reason")
 """Filters that one field of the clear header must equal."""
 FILTERS = ("q", "person", *FIELDS, "from", "to")
 """Names of the filters as they stand in an address."""
@@ -39,6 +39,7 @@ class Query:
     organisation: str = ""
     object: str = ""
     zone: str = ""
+    to_zone: str = ""
     outcome: Outcome | None = None
     type: str = ""
     session: str = ""
@@ -177,6 +178,7 @@ _TERM = re.compile(
 )
 _READ: dict[str, Callable[[str, str], Any]] = {
     "zone": _known(among=ZONES),
+    "to_zone": _known(among=(*ZONES, NOWHERE)),
     "outcome": _outcome,
     "type": _known(among=tuple(KINDS)),
     "from": _moment,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..models import Attribute, Entry, Outcome
+from .terms import entered
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,8 +37,8 @@ class Row:
 
     @property
     def to_zone(self) -> str:
-        """The network that was entered, if the source says so."""
-        return str(self.attributes.get("to_zone", ""))
+        """The network that was to be entered, if the source says so; ``nowhere`` for a decision about none."""
+        return entered(self.type, str(self.attributes.get("to_zone", "")))
 
 
 @dataclass(frozen=True, kw_only=True)

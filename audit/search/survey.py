@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-FACETS = ("type", "outcome", "zone", "object", "source", "reason")
+FACETS = ("type", "outcome", "zone", "to_zone", "object", "source", "reason")
 """Fields whose values are counted beside the hits."""
 MOST_VALUES = 8
 _STEPS = tuple(

@@ -28,6 +28,7 @@ _FIELDS = {
     "type": "t",
     "outcome": "r",
     "zone": "z",
+    "to_zone": "k",
     "source": "q",
     "reason": "y",
     "person": "p",
@@ -38,8 +39,10 @@ _FIELDS = {
     "policy": "v",
 }
 _IDENTIFYING = ("person", "object", "organisation", "session", "decision", "policy")
-_COMBINED = (("outcome", "zone"), ("outcome", "type"), ("type", "zone"))
+_COMBINED = (("zone", "to_zone"), ("outcome", "zone"), ("outcome", "type"), ("type", "zone"))
 """Two filters that officers use together and that each match a great part of all entries: one mark answers both."""
+NOWHERE = "nowhere"
+_DECISION = "gateway.decision"
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PART = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 _LIKE_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?|[0-9a-f:.]*:[0-9a-f:.]*(?:/\d{1,3})?", re.ASCII)
@@ -144,6 +147,7 @@ def field_values(event: Event, reason: str) -> dict[str, str]:
         "type": event.type,
         "outcome": event.outcome.value,
         "zone": event.zone,
+        "to_zone": entered(event.type, str(event.attributes.get("to_zone", ""))),
         "source": event.source,
         "reason": reason,
         "person": event.subject,
@@ -155,10 +159,15 @@ def field_values(event: Event, reason: str) -> dict[str, str]:
     }
 
 
+def entered(kind: str, to_zone: str) -> str:
+    """The network that was to be entered; ``NOWHERE`` for a decision about what leads into none."""
+    return to_zone or (NOWHERE if kind == _DECISION else "")
+
+
 def filtered(filters: Mapping[str, str], persons: Iterable[str]) -> list[str]:
     """The questions for filters; ``persons`` are whom the filter ``person`` stands for, none if it is not set."""
     left = {name: value for name, value in filters.items() if value}
-    asked = []
+    asked: list[str] = []
     for first, second in _COMBINED:
         if first in left and second in left:
             asked.append(quoted(combined(first, left.pop(first), second, left.pop(second))))

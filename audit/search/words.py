@@ -9,6 +9,7 @@ from core.errors import N_
 from ..events import KINDS
 from ..models import Outcome
 from .rows import Row
+from .terms import NOWHERE
 
 OUTCOMES = {
     Outcome.SUCCESS: N_("Succeeded"),
@@ -24,6 +25,7 @@ ZONES = {
     "internal": N_("Internal network"),
     "management": N_("Management network"),
 }
+ENTERED = {**ZONES, NOWHERE: N_("nowhere")}
 SOURCES = {
     "log": N_("Audit log"),
     "audit": N_("Audit console"),

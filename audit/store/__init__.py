@@ -5,6 +5,7 @@ The index is not trusted: an entry is opened from the log and proven. See ``sche
 ``event``, whose columns stay.
 """
 
+from .checked import IndexChecked as IndexChecked
 from .index import MOST_COUNTED as MOST_COUNTED
 from .index import MOST_NAMESAKES as MOST_NAMESAKES
 from .index import SPAN as SPAN

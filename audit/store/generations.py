@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -48,7 +48,19 @@ class Generation:
                 if name not in found or found[name][0] != inode:
                     part.close()
             self._known = found
-        return [found[name][1] for name in sorted(found)]
+        newest = {part.first: part for part in sorted((part for _inode, part in found.values()), key=_edition)}
+        return [newest[first] for first in sorted(newest)]
+
+    def replace(self, first: int, new: Sequence[Part]) -> None:
+        """Put other parts in the place of one; searches that run see the old one to its end.
+
+        The new ones have names of their own: nobody who still has the old file open shares its journal with them.
+        """
+        old = next(part for part in self.parts() if part.first == first)
+        edition = _edition(old)[1] + 1
+        for part in reversed(new):
+            part.move(self.folder / f"{part.first:016d}-{edition}.db")
+        old.remove()
 
     def begin(self) -> int:
         """Place of the first entry that it shall hold."""
@@ -69,6 +81,11 @@ class Generation:
             for _inode, part in self._known.values():
                 part.close()
             self._known = {}
+
+
+def _edition(part: Part) -> tuple[int, int]:
+    """How often a part was replaced: the number behind its first place, none for never."""
+    return part.first, int(part.path.stem.partition("-")[2] or 0)
 
 
 class Generations:
@@ -95,6 +112,18 @@ class Generations:
                 self._now = Generation(self._folder / (name or "none"))
             return self._now
 
+    @contextmanager
+    def mending(self, first: int) -> Iterator[Generation]:
+        """A generation that holds one stretch, whose parts take the place of the damaged one at the end.
+
+        Raises:
+            IndexInUse: somebody else is building one.
+        """
+        with self._made(first) as (_made, new):
+            yield new
+            with self.alone():
+                self.current().replace(first, new.parts())
+
     def all(self) -> list[Generation]:
         """Every generation that lies there, one that is being built among them."""
         return [Generation(folder) for folder in self._folders()]
@@ -118,20 +147,24 @@ class Generations:
         Raises:
             IndexInUse: somebody else is building one.
         """
+        with self._made(begin) as (made, new):
+            yield new
+            new.close()
+            with self.alone():
+                self._point(made)
+
+    @contextmanager
+    def _made(self, begin: int) -> Iterator[tuple[str, Generation]]:
+        """A generation that nobody asks yet, for as long as it is built; swept away if it does not become the one."""
         with self._locked("rebuilding", fcntl.LOCK_EX | fcntl.LOCK_NB):
             self._sweep()
             made = self._make(begin)
             new = Generation(self._folder / made)
             try:
-                yield new
-            except BaseException:
+                yield made, new
+            finally:
                 new.close()
                 self._sweep()
-                raise
-            new.close()
-            with self.alone():
-                self._point(made)
-            self._sweep()
 
     def _make(self, begin: int) -> str:
         highest = max((int(folder.name.removeprefix(_PREFIX)) for folder in self._folders()), default=0)

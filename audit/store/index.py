@@ -121,6 +121,56 @@ class IndexStore:
         with self._generations.building(begin) as new:
             yield IndexStore(self._generations, span=self._span, patience=self._patience, fixed=new)
 
+    @contextmanager
+    def mending(self, first: int) -> Iterator["IndexStore"]:
+        """A new, empty index for the stretch of the part that begins at ``first``, whose place it takes at the end.
+
+        Raises:
+            IndexInUse: somebody else is rebuilding the index.
+        """
+        with self._generations.mending(first) as new:
+            mended = IndexStore(self._generations, span=self._span, patience=self._patience, fixed=new)
+            yield mended
+            for part in new.parts():
+                part.settle()
+
+    def holding(self, place: int) -> Stretch | None:
+        """The part in which a place lies, damaged or not; None behind the newest."""
+        parts = self._generation().parts()
+        for part, following in zip(parts, [*parts[1:], None], strict=False):
+            extent = self._asked(part, Part.extent)
+            end = following.first if following else extent.next if extent else None
+            if end is None or part.first <= place < end:
+                known = (None, None) if extent is None or extent.since is None else (extent.since, extent.until)
+                since, until = (None if at is None else unstamp(at) for at in known)
+                return Stretch(
+                    name=part.path.stem, first=part.first, end=end or part.first, since=since, until=until,
+                    size=part.size(),
+                )  # fmt: skip
+        return None
+
+    def differs(self, entries: Sequence[Indexed]) -> int | None:
+        """The first of consecutive entries of one part that the index does not hold as given; None if it holds all.
+
+        Raises:
+            IndexDamaged: the part cannot be read.
+        """
+        return self._part_of(entries[0].row.index).differs(entries)
+
+    def check_part(self, place: int) -> None:
+        """Read every page of the part that holds a place, and count again what its counters say.
+
+        Raises:
+            IndexDamaged: something is not as it was written.
+        """
+        part = self._part_of(place)
+        part.check()
+        if part.extent().closed and part.miscounted():
+            raise IndexDamaged(first=part.first)
+
+    def _part_of(self, place: int) -> Part:
+        return [part for part in self._generation().parts() if part.first <= place][-1]
+
     def partitions(self) -> list[Stretch]:
         """The parts, oldest first; all but the newest may be dropped.
 
@@ -150,9 +200,7 @@ class IndexStore:
                 if part.path.stem == name:
                     if part is parts[0]:
                         generation.begin_at(following.first)
-                    part.path.unlink()
-                    for kind in ("-wal", "-shm"):
-                        part.path.with_name(f"{part.path.name}{kind}").unlink(missing_ok=True)
+                    part.remove()
 
     def forget(self, subject: str) -> None:
         """Nobody finds this person by a name or a sealed word any more; part of erasing them, after their key.
@@ -195,11 +243,13 @@ class IndexStore:
         facets: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
 
         def counted(part: Part, left: int) -> list[int]:
-            found, texts = part.facts(sought, left)
-            for at, name in enumerate(schema.FACTS, 1):
-                codes = Counter(row[at] for row in found)
-                facets[name].update({texts[code]: count for code, count in codes.items()})
-            return [row[0] for row in found]
+            found = part.facts(sought, left)
+            for code, count in Counter(kind for _at, kind, _code in found.facts).items():
+                for name, value in zip(schema.COUNTED, found.kinds[code], strict=True):
+                    facets[name][value] += count
+            for code, count in Counter(code for _at, _kind, code in found.facts).items():
+                facets["object"][found.objects[code]] += count
+            return [at for at, _kind, _code in found.facts]
 
         times = self._gathered(self._overlapping(sought), MOST_COUNTED + 1, counted)
         more = len(times) > MOST_COUNTED

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -25,6 +26,7 @@ from ..search import Indexed, Row
 from ..search.errors import IndexDamaged, SearchTooLong
 from ..search.rows import stamp, unstamp
 from . import schema
+from .facts import Fact, Facts
 
 _BUSY_SECONDS = 10
 _CACHE_KIB = 2_000
@@ -36,20 +38,21 @@ HOUR = 3_600_000
 _DAY = 24 * HOUR
 _ENTRY = ("place", "at", "type", "outcome", *schema.TEXTS, "attributes")
 _INSERT_ENTRY = f"INSERT INTO entry ({', '.join((*_ENTRY, 'sealed'))}) VALUES ({', '.join('?' * (len(_ENTRY) + 1))})"  # noqa: S608
-_INSERT_FACT = f"INSERT INTO fact VALUES ({', '.join('?' * (2 + len(schema.FACTS)))})"  # noqa: S608
 _KEYS = ", ".join(schema.COUNTED)
-_MARKS = ", ".join("?" * len(schema.COUNTED))
-_COUNT_HOUR = (
-    f"INSERT INTO hour VALUES (?, {_MARKS}, ?, ?, ?) ON CONFLICT (at, {_KEYS}) DO UPDATE SET "  # noqa: S608
-    "times = times + excluded.times, first = min(first, excluded.first), last = max(last, excluded.last)"
+_COUNT = {
+    table: f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times"  # noqa: S608
+    for table in ("hour", "day")
+}
+_REACH = (
+    "INSERT INTO reach VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+    "first = min(first, excluded.first), last = max(last, excluded.last)"
 )
-_COUNT_DAY = (
-    f"INSERT INTO day VALUES (?, {_MARKS}, ?) ON CONFLICT (at, {_KEYS}) DO UPDATE SET times = times + excluded.times"  # noqa: S608
-)
+_INSERT_KIND = f"INSERT OR IGNORE INTO kind ({_KEYS}) VALUES ({', '.join('?' * len(schema.COUNTED))})"  # noqa: S608
+_FIND_KIND = f"SELECT id FROM kind WHERE {' AND '.join(f'{name} = ?' for name in schema.COUNTED)}"  # noqa: S608
+_CHUNK = 500
 
 
 _texts = attrgetter(*schema.TEXTS)
-_facts = attrgetter(*schema.FACTS)
 _counted = attrgetter(*schema.COUNTED)
 _encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -82,11 +85,22 @@ class Sought:
     deadline: float = float("inf")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the newest hits of a part are made of."""
+
+    facts: Sequence[Fact]
+    # What the codes stand for: the values of ``COUNTED`` in their order, and objects.
+    kinds: Mapping[int, tuple[str, ...]]
+    objects: Mapping[int, str]
+
+
 class Part:
-    """One file; several threads may read at once."""
+    """One file with its tables, and one with facts; several threads may read at once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._facts = Facts(path.with_suffix(".facts"), self.first)
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._closed: Extent | None = None
@@ -117,11 +131,31 @@ class Part:
     @property
     def first(self) -> int:
         """Place of its first entry, by its name."""
-        return int(self.path.stem)
+        return int(self.path.stem.partition("-")[0])
+
+    def move(self, path: Path) -> None:
+        """Give both files another name; nobody has them open.
+
+        Raises:
+            DatabaseUnavailable: its journal could not be emptied.
+        """
+        self.close()
+        with self._translating(float("inf")), closing(self._open()) as connection:
+            busy, _frames, _done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise DatabaseUnavailable
+        self._facts.path.replace(path.with_suffix(".facts"))
+        self.path.replace(path)
+
+    def remove(self) -> None:
+        """Take its files away; whoever has them open reads to the end."""
+        self.path.unlink()
+        for left in (Path(f"{self.path}-wal"), Path(f"{self.path}-shm"), self._facts.path):
+            left.unlink(missing_ok=True)
 
     def size(self) -> int:
         """What its files take on the disk."""
-        files = (self.path, Path(f"{self.path}-wal"))
+        files = (self.path, Path(f"{self.path}-wal"), self._facts.path)
         return sum(file.stat().st_size for file in files if file.exists())
 
     def fits(self) -> bool:
@@ -168,7 +202,7 @@ class Part:
 
     def search(self, sought: Sought, limit: int, *, subject: str = "") -> list[Row]:
         """The newest rows that match; with ``subject`` only what happened about that one."""
-        source, conditions, values = self._conditions(sought, "entry")
+        source, conditions, values = self._conditions(sought)
         if subject:
             conditions += ["subject = ?", "outcome != ?"]
             values += [subject, Outcome.INTENDED.value]
@@ -177,20 +211,27 @@ class Part:
         with self.reading(sought.deadline) as connection:
             return [_row(found) for found in connection.execute(statement, [*values, limit])]
 
-    def facts(self, sought: Sought, limit: int) -> tuple[list[tuple[int, ...]], Mapping[int, str]]:
-        """Time and codes of the newest hits, and what the codes stand for."""
-        source, conditions, values = self._conditions(sought, "fact")
-        columns = ", ".join(("fact.at", *schema.FACTS))
-        statement = f"SELECT {columns} FROM {source} {_where(conditions)} ORDER BY {_order(sought)} LIMIT ?"  # noqa: S608
+    def facts(self, sought: Sought, limit: int) -> Found:
+        """Time and codes of the newest hits.
+
+        Raises:
+            IndexDamaged: the facts are not those of these entries.
+        """
+        found: list[Fact] = []
         with self.reading(sought.deadline) as connection:
-            found = connection.execute(statement, [*values, limit]).fetchall()
-            wanted = sorted({code for row in found for code in row[1:]})
-            texts: dict[int, str] = {}
-            for begin in range(0, len(wanted), 500):
-                some = wanted[begin : begin + 500]
-                marks = ",".join("?" * len(some))
-                texts.update(connection.execute(f"SELECT id, text FROM code WHERE id IN ({marks})", some).fetchall())  # noqa: S608
-        return found, texts
+            for places in self._hits(connection, sought, limit):
+                facts = self._facts.read(places)
+                if sought.since is not None:
+                    facts = [fact for fact in facts if fact[0] >= sought.since]
+                if sought.until is not None:
+                    facts = [fact for fact in facts if fact[0] < sought.until]
+                found += facts
+                if len(found) >= limit:
+                    break
+            del found[limit:]
+            kinds = _named(connection, f"SELECT id, {_KEYS} FROM kind", {kind for _at, kind, _code in found})  # noqa: S608
+            objects = _named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in found})
+        return Found(facts=found, kinds=kinds, objects={code: text for code, (text,) in objects.items()})
 
     def following(self, sought: Sought, place: int, limit: int) -> list[Row]:
         """The first rows after a place that match, oldest first."""
@@ -204,7 +245,7 @@ class Part:
 
     def refusals(self, sought: Sought, limit: int) -> list[tuple[str, str, str, str]]:
         """Object, network, reason and subject of the newest hits."""
-        source, conditions, values = self._conditions(sought, "entry")
+        source, conditions, values = self._conditions(sought)
         statement = (
             f"SELECT object, zone, reason, subject FROM {source} {_where(conditions)} "  # noqa: S608
             f"ORDER BY {_order(sought)} LIMIT ?"
@@ -219,8 +260,8 @@ class Part:
         given = "".join(f" AND {name} = ?" for name in where)
         columns = ", ".join(("at", *by))
         statement = (
-            f"SELECT {columns}, sum(times) FROM {table} WHERE at >= ? AND at < ?{given} "  # noqa: S608
-            f"GROUP BY {columns}"
+            f"SELECT {columns}, sum(times) FROM {table} CROSS JOIN kind ON kind.id = {table}.kind "  # noqa: S608
+            f"WHERE at >= ? AND at < ?{given} GROUP BY {columns}"
         )
         with self.reading() as connection:
             return connection.execute(statement, [since, until, *where.values()]).fetchall()
@@ -276,6 +317,66 @@ class Part:
             connection.execute("SELECT count(*) FROM word WHERE word MATCH 'none'").fetchone()
         if answer != "ok":
             raise IndexDamaged(first=self.first)
+
+    def differs(self, entries: Sequence[Indexed]) -> int | None:
+        """The first of consecutive entries that it holds otherwise than it was given; None if all are the same.
+
+        Looked at are the header, the words, the facts and the names; the counters by ``miscounted``.
+        """
+        first, last = entries[0].row.index, entries[-1].row.index
+        bad = {*self._other_headers(entries), *self._other_words(entries, first, last)}
+        with self.reading() as connection:
+            for entry in entries:
+                if any(
+                    not connection.execute(
+                        "SELECT count(*) FROM namesake WHERE token = ? AND subject = ?", (token, entry.row.subject)
+                    ).fetchone()[0]
+                    for token in entry.names
+                ):
+                    bad.add(entry.row.index)
+        return min(bad, default=None)
+
+    def miscounted(self) -> bool:
+        """Whether the counters are not those of the facts; only of a closed part, which stays as it is."""
+        extent = self.extent()
+        found = self._facts.read(range(extent.next - 1, extent.first - 1, -1))
+        with self.reading() as connection:
+            return any(
+                Counter((at - at % grain, kind) for at, kind, _code in found)
+                != Counter({(at, kind): times for at, kind, times in connection.execute(f"SELECT * FROM {table}")})  # noqa: S608
+                for table, grain in (("hour", HOUR), ("day", _DAY))
+            )
+
+    def _other_headers(self, entries: Sequence[Indexed]) -> set[int]:
+        columns = ", ".join((*_ENTRY, "sealed"))
+        first, last = entries[0].row.index, entries[-1].row.index
+        facts = self._facts.read(range(last, first - 1, -1))[::-1]
+        with self.reading() as connection:
+            statement = f"SELECT {columns} FROM entry WHERE place BETWEEN ? AND ?"  # noqa: S608
+            held = {row[0]: row for row in connection.execute(statement, (first, last))}
+            kinds = _named(connection, f"SELECT id, {_KEYS} FROM kind", {kind for _at, kind, _code in facts})  # noqa: S608
+            objects = _named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in facts})
+        return {
+            entry.row.index
+            for entry, (at, kind, code) in zip(entries, facts, strict=True)
+            if held.get(entry.row.index) != (*_values(entry.row), entry.sealed)
+            or (at, kinds[kind], objects[code]) != (stamp(entry.row.at), _counted(entry.row), (entry.row.object,))
+        }
+
+    def _other_words(self, entries: Sequence[Indexed], first: int, last: int) -> set[int]:
+        wanted: dict[str, set[int]] = {}
+        for entry in entries:
+            for word in f"{entry.marks} {entry.sealed}".split():
+                wanted.setdefault(word, set()).add(entry.row.index)
+        bad: set[int] = set()
+        with self.reading() as connection:
+            for word, places in wanted.items():
+                found = connection.execute(
+                    "SELECT rowid FROM word WHERE word MATCH ? AND rowid >= ? AND rowid <= ?",
+                    (f'"{word}"', first, last),
+                )
+                bad |= places ^ {place for (place,) in found}
+        return bad
 
     def close(self) -> None:
         """Give idle connections back."""
@@ -354,35 +455,55 @@ class Part:
         words = [(e.row.index, f"{e.marks} {e.sealed}") for e in entries]
         connection.executemany(_INSERT_ENTRY, [(*_values(e.row), e.sealed) for e in entries])
         connection.executemany("INSERT INTO word(rowid, marks) VALUES (?, ?)", words)
-        facts = [(row.index, stamp(row.at), _facts(row)) for row in rows]
-        codes = _codes(connection, {text for _, _, texts in facts for text in texts})
-        connection.executemany(
-            _INSERT_FACT, [(place, at, *(codes[text] for text in texts)) for place, at, texts in facts]
-        )
+        kinds = _kinds(connection, {_counted(row) for row in rows})
+        codes = _codes(connection, {row.object for row in rows})
+        facts = [(stamp(row.at), kinds[_counted(row)], codes[row.object]) for row in rows]
+        self._facts.write(rows[0].index, facts)
         names = {(token, entry.row.subject) for entry in entries for token in entry.names}
         connection.executemany("INSERT OR IGNORE INTO namesake VALUES (?, ?)", sorted(names))
-        _count(connection, rows)
+        _count(connection, rows, kinds)
 
-    def _conditions(self, sought: Sought, table: str) -> tuple[str, list[str], list[Any]]:
-        places, values = self._places(sought)
+    def _hits(self, connection: sqlite3.Connection, sought: Sought, limit: int) -> Iterator[Sequence[int]]:
+        """Places that match, newest first, as many at a time as are wanted; some may lie just beside the span."""
+        low, high = self._span(sought)
+        if not sought.match:
+            for upper in range(high, low - 1, -limit):
+                yield range(upper, max(low - 1, upper - limit), -1)
+            return
+        statement = "SELECT rowid FROM word WHERE word MATCH ?{} ORDER BY rowid DESC"
+        bounds, values = self._bounds("rowid", low, high)
+        where = "".join(f" AND {bound}" for bound in bounds)
+        with closing(connection.execute(statement.format(where), [sought.match, *values])) as cursor:
+            while found := cursor.fetchmany(limit):
+                yield [place for (place,) in found]
+
+    def _conditions(self, sought: Sought) -> tuple[str, list[str], list[Any]]:
+        key = "word.rowid" if sought.match else "entry.place"
+        conditions, values = self._bounds(key, *self._span(sought))
+        source = "entry"
         if sought.match:
-            source = f"word CROSS JOIN {table} ON {table}.place = word.rowid"
-            conditions = ["word MATCH ?", *(f"word.rowid {condition}" for condition in places)]
+            source = "word CROSS JOIN entry ON entry.place = word.rowid"
+            conditions.insert(0, "word MATCH ?")
             values.insert(0, sought.match)
-        else:
-            source, conditions = table, [f"{table}.place {condition}" for condition in places]
         for sign, bound in ((">=", sought.since), ("<", sought.until)):
             if bound is not None:
-                conditions.append(f"{table}.at {sign} ?")
+                conditions.append(f"entry.at {sign} ?")
                 values.append(bound)
         return source, conditions, values
 
-    def _places(self, sought: Sought) -> tuple[list[str], list[Any]]:
-        """A span of time as a span of places, wide enough for entries that came out of their order."""
-        conditions, values = [], []
-        if sought.before is not None:
-            conditions, values = ["< ?"], [sought.before]
+    def _bounds(self, key: str, low: int, high: int) -> tuple[list[str], list[Any]]:
+        """Conditions for a span of places; none for one that holds all."""
         extent = self.extent()
+        wanted = ((low > extent.first, f"{key} >= ?", low), (high < extent.next - 1, f"{key} <= ?", high))
+        given = [(condition, value) for narrows, condition, value in wanted if narrows]
+        return [condition for condition, _value in given], [value for _condition, value in given]
+
+    def _span(self, sought: Sought) -> tuple[int, int]:
+        """First and last place of a span of time, wide enough for entries that came out of their order."""
+        extent = self.extent()
+        low, high = extent.first, extent.next - 1
+        if sought.before is not None:
+            high = min(high, sought.before - 1)
         inside = (sought.since is not None and (extent.since or 0) < sought.since) or (
             sought.until is not None and (extent.until or 0) >= sought.until
         )
@@ -391,12 +512,11 @@ class Part:
             until = (extent.until or 0) + 1 if sought.until is None else sought.until
             with self.reading(sought.deadline) as connection:
                 first, last = connection.execute(
-                    "SELECT ifnull(min(first), 0), ifnull(max(last), -1) FROM hour WHERE at >= ? AND at < ?",
+                    "SELECT ifnull(min(first), 0), ifnull(max(last), -1) FROM reach WHERE at >= ? AND at < ?",
                     (since, until),
                 ).fetchone()
-            conditions += [">= ?", "<= ?"]
-            values += [first, last]
-        return conditions, values
+            low, high = max(low, first), min(high, last)
+        return low, high
 
 
 def _where(conditions: Sequence[str]) -> str:
@@ -411,24 +531,48 @@ def _codes(connection: sqlite3.Connection, texts: Iterable[str]) -> dict[str, in
     wanted = sorted(texts)
     connection.executemany("INSERT OR IGNORE INTO code (text) VALUES (?)", [(text,) for text in wanted])
     codes: dict[str, int] = {}
-    for begin in range(0, len(wanted), 500):
-        some = wanted[begin : begin + 500]
+    for begin in range(0, len(wanted), _CHUNK):
+        some = wanted[begin : begin + _CHUNK]
         marks = ",".join("?" * len(some))
         codes.update(connection.execute(f"SELECT text, id FROM code WHERE text IN ({marks})", some).fetchall())  # noqa: S608
     return codes
 
 
-def _count(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    hours: dict[tuple[Any, ...], list[int]] = {}
-    days: Counter[tuple[Any, ...]] = Counter()
+def _kinds(connection: sqlite3.Connection, kinds: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+    wanted = sorted(kinds)
+    connection.executemany(_INSERT_KIND, wanted)
+    return {kind: connection.execute(_FIND_KIND, kind).fetchone()[0] for kind in wanted}
+
+
+def _named(connection: sqlite3.Connection, select: str, codes: AbstractSet[int]) -> dict[int, tuple[str, ...]]:
+    """What codes stand for.
+
+    Raises:
+        DatabaseError: one of them stands for nothing.
+    """
+    wanted, found = sorted(codes), {}
+    for begin in range(0, len(wanted), _CHUNK):
+        some = wanted[begin : begin + _CHUNK]
+        for code, *texts in connection.execute(f"{select} WHERE id IN ({','.join('?' * len(some))})", some):
+            found[code] = tuple(texts)
+    if len(found) < len(wanted):
+        raise sqlite3.DatabaseError("facts have a code that stands for nothing")
+    return found
+
+
+def _count(connection: sqlite3.Connection, rows: Sequence[Row], kinds: Mapping[tuple[str, ...], int]) -> None:
+    hours: Counter[tuple[int, int]] = Counter()
+    days: Counter[tuple[int, int]] = Counter()
+    reach: dict[int, tuple[int, int]] = {}
     for row in rows:
-        at, told = stamp(row.at), _counted(row)
-        days[(at - at % _DAY, *told)] += 1
-        found = hours.setdefault((at - at % HOUR, *told), [0, row.index, row.index])
-        found[0] += 1
-        found[2] = row.index
-    connection.executemany(_COUNT_HOUR, [(*key, *found) for key, found in hours.items()])
-    connection.executemany(_COUNT_DAY, [(*key, times) for key, times in days.items()])
+        at, kind = stamp(row.at), kinds[_counted(row)]
+        days[at - at % _DAY, kind] += 1
+        hours[at - at % HOUR, kind] += 1
+        first, _last = reach.get(at - at % HOUR, (row.index, row.index))
+        reach[at - at % HOUR] = (first, row.index)
+    connection.executemany(_COUNT["hour"], [(*key, times) for key, times in hours.items()])
+    connection.executemany(_COUNT["day"], [(*key, times) for key, times in days.items()])
+    connection.executemany(_REACH, [(at, *places) for at, places in reach.items()])
 
 
 def _values(row: Row) -> tuple[Any, ...]:

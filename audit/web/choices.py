@@ -11,7 +11,7 @@ from ..events import KINDS
 from ..models import Outcome
 from ..search import Query
 from ..search.query import FILTERS, ZONES
-from ..search.words import OUTCOMES, TONES
+from ..search.words import ENTERED, OUTCOMES, TONES
 from ..search.words import ZONES as ZONE_WORDS
 
 MINUTE = "%Y-%m-%dT%H:%M"
@@ -29,6 +29,7 @@ def choices(given: Mapping[str, list[str]], query: Query) -> dict[str, Any]:
         "kinds": sorted((_(kind.says), name) for name, kind in KINDS.items()),
         "zones_words": ZONE_WORDS,
         "zones": [(name, ZONE_WORDS[name]) for name in ZONES],
+        "entered": list(ENTERED.items()),
         "outcomes": [(outcome.value, OUTCOMES[outcome]) for outcome in Outcome],
         "tones": {outcome.value: TONES[outcome] for outcome in Outcome},
     }

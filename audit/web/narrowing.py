@@ -12,12 +12,13 @@ from core.web import _
 from ..models import Outcome
 from ..search import Survey
 from ..search.survey import FACETS
-from ..search.words import OUTCOMES, SOURCES, ZONES, reason_words, says
+from ..search.words import ENTERED, OUTCOMES, SOURCES, ZONES, reason_words, says
 
 _TITLES = {
     "type": N_("What happened"),
     "outcome": N_("Outcome"),
     "zone": N_("Network"),
+    "to_zone": N_("Into network"),
     "object": N_("Portal or object"),
     "source": N_("Reported by"),
     "reason": N_("Reason"),
@@ -104,7 +105,7 @@ def _words(name: str, value: str) -> str:
         return _(says(value)) if says(value) != value else ""
     if name == "outcome":
         return _(OUTCOMES[Outcome(value)])
-    words = {"zone": ZONES, "source": SOURCES}.get(name, {}).get(value, "")
+    words = {"zone": ZONES, "to_zone": ENTERED, "source": SOURCES}.get(name, {}).get(value, "")
     if name == "reason":
         words = reason_words(value)
     return _(words) if words else ""

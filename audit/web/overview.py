@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,10 +16,11 @@ from core.web import Guard, identity
 from ..charts import Bar, bars
 from ..console import SPANS, VIEWS, Console, Overview, Views
 from ..console.errors import NoSuchView
-from ..console.picture import OUTCOMES, Picture, Span, failed_login
+from ..console.picture import DECISION, OUTCOMES, Picture, Span, failed_login
 from ..console.views import Viewed
 from ..search import BadFilter, Denials, Query, parse
 from ..search.query import ZONES
+from ..search.terms import NOWHERE
 from ..warrants import AUDITOR
 from .asked import officer, parameters
 from .blueprint import ROLE, Pages
@@ -60,6 +62,7 @@ def overseeing(console: Console, *, overview: Overview, views: Views, assurance:
             return render_template(
                 "audit/overview.html",
                 lag=look.lag,
+                look=look,
                 quorum=console.quorum(),
                 denials=_ranked(look.denials[:_WORST]),
                 figures=tiles(found),
@@ -136,10 +139,18 @@ def _frame(drawn: Picture, *, path: str = "/", kept: Mapping[str, str] | None = 
         "spans_words": _SPANS_WORDS,
         "pair_columns": goals(drawn),
         "zones_short": _ZONES_SHORT,
+        "crossing_search": partial(_crossing_search, drawn),
         "stacked": OUTCOMES,
         "chosen_from": drawn.since.strftime(MINUTE),
         "chosen_to": (drawn.until - timedelta(minutes=1)).strftime(MINUTE),
     }
+
+
+def _crossing_search(drawn: Picture, origin: str, destination: str) -> str:
+    """The search for exactly the decisions that a picture counts between two networks."""
+    since, until = drawn.since.strftime(MINUTE), (drawn.until - timedelta(minutes=1)).strftime(MINUTE)
+    asked = {"type": DECISION, "zone": origin, "to_zone": destination or NOWHERE, "from": since, "to": until}
+    return f"/search?{urlencode(asked)}"
 
 
 def _asked(given: dict[str, list[str]] | None = None) -> tuple[Span, Query]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from audit.charts import Traffic
 from audit.console import SPANS, VIEWS
 from audit.console.picture import Count, Picture, failed_login, picture
 from audit.models import Outcome
+from audit.stamps import Outage
 from tests.fakes.audit_console import LI, WANG, ConsoleFake
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -154,3 +156,40 @@ def test_a_login_that_proved_nobody_counts_as_failed() -> None:
     assert failed_login(_count(NOW, type="sso.login", outcome=Outcome.FAILURE))
     assert failed_login(_count(NOW, type="sso.login", outcome=Outcome.DENIED))
     assert not failed_login(_count(NOW, type="sso.login"))
+
+
+def test_the_map_leads_to_the_search_that_lists_exactly_those_entries(fake: ConsoleFake) -> None:
+    page = fake.get("/").text
+    [link] = {
+        unescape(link)
+        for link in re.findall(r'href="(/search[^"]*to_zone=[^"]*)"', page)
+        if "zone=external" in link and "to_zone=internal" in link
+    }
+    found = fake.get(link.replace("/search", "/search.json", 1)).json
+    [(allowed, refused)] = set(
+        re.findall(r"From External network to Internal network: (\d+) let through, (\d+) ref", page)
+    )
+    assert found is not None
+    assert found["total"] == int(allowed) + int(refused) > 0
+    assert {(entry["zone"], entry["attributes"]["to_zone"]) for entry in found["entries"]} == {("external", "internal")}
+    assert found["facets"]["to_zone"] == {"internal": found["total"]}
+
+
+def test_what_led_nowhere_is_found_by_that_word(fake: ConsoleFake) -> None:
+    place = fake.add(zone="internet", outcome=Outcome.DENIED, attributes={"reason": "unknown_host"})
+    typed, chosen = fake.get("/search.json?q=to_zone:nowhere+zone:internet"), fake.get("/search?to_zone=nowhere")
+    assert typed.json is not None
+    assert [entry["index"] for entry in typed.json["entries"]] == [place]
+    assert '<option value="nowhere" selected>' in chosen.text
+    assert fake.get("/search?to_zone=moon").status_code == 400
+    assert "进入的网络" in fake.get("/search?lang=zh").text
+
+
+def test_the_overview_tells_of_stamps_and_leads_to_saved_searches(fake: ConsoleFake) -> None:
+    page = fake.get("/").text
+    assert 'href="/search#saved"' in page
+    assert 'none yet</strong> <a href="/stamps">' in page
+    fake.stamps.failed(Outage(since=fake.clock.now(), code="stamp_silent", why="", key="0" * 32))
+    page = fake.get("/").text
+    assert "none to be had" in page
+    assert f"since {fake.clock.now():%Y-%m-%d %H:%M:%S} UTC" in page

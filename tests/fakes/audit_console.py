@@ -28,7 +28,7 @@ from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, Vocabulary, row_of
 from audit.search.words import told
 from audit.stamps import LogStamps, StampSeries, StampStore
-from audit.store import IndexStore, SavedStore
+from audit.store import IndexChecked, IndexStore, SavedStore
 from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
 from audit.web import (
     TRANSLATIONS,
@@ -297,7 +297,14 @@ class ConsoleFake:
             ports=Ports(external=8443, internal=8444, management=8445, plain=8080, ldaps=8636),
         )
         counting = IndexCounting(self.store)
-        overview = Overview(self.console, index=self.store, counting=counting, clock=self.clock)
+        overview = Overview(
+            self.console,
+            index=self.store,
+            counting=counting,
+            clock=self.clock,
+            stamps=self.series,
+            checked=lambda: IndexChecked.read(folder),
+        )
         views = Views(self.console, index=self.store, counting=counting, clock=self.clock)
         return create(
             "audit",
