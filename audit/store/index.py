@@ -26,14 +26,14 @@ from ..search import Count, Denials, IndexDamaged, Indexed, Query, Row, SearchTo
 from ..search.rows import stamp, unstamp
 from ..search.survey import FACETS, MOST_VALUES, step_for
 from ..search.terms import filtered, mark, quoted
-from . import schema
+from . import compare, schema
 from .generations import Generation, Generations
-from .part import HOUR, Extent, Part, Sought
+from .part import Extent, Part, Sought
+from .rows import DAY, HOUR
 
 _log = logger(__name__)
 Answer = TypeVar("Answer")
 Step = Literal["hour", "day"]
-_DAY = 24 * HOUR
 _WORST = 10
 _MOST_DENIALS = 20_000
 """Refusals of one span that are looked at to find the worst."""
@@ -155,7 +155,7 @@ class IndexStore:
         Raises:
             IndexDamaged: the part cannot be read.
         """
-        return self._part_of(entries[0].row.index).differs(entries)
+        return compare.differs(self._part_of(entries[0].row.index), entries)
 
     def check_part(self, place: int) -> None:
         """Read every page of the part that holds a place, and count again what its counters say.
@@ -165,7 +165,7 @@ class IndexStore:
         """
         part = self._part_of(place)
         part.check()
-        if part.extent().closed and part.miscounted():
+        if part.extent().closed and compare.miscounted(part):
             raise IndexDamaged(first=part.first)
 
     def _part_of(self, place: int) -> Part:
@@ -296,7 +296,7 @@ class IndexStore:
         named = (*by, *(where or {}))
         if unknown := [name for name in named if name not in schema.COUNTED]:
             raise ValueError(f"not counted: {unknown[0]}")
-        grain = HOUR if step == "hour" else _DAY
+        grain = HOUR if step == "hour" else DAY
         begin, end = stamp(since) - stamp(since) % grain, stamp(until)
         sums: Counter[tuple[int, tuple[str, ...]]] = Counter()
         for part in self._overlapping(Sought(since=begin, until=end)):

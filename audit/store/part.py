@@ -4,18 +4,14 @@
 Everything that reads has a deadline: SQLite asks every few thousand steps whether it has passed.
 """
 
-import json
 import os
 import secrets
 import sqlite3
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,9 +20,10 @@ from core.db import DatabaseUnavailable
 from ..models import Outcome
 from ..search import Indexed, Row
 from ..search.errors import IndexDamaged, SearchTooLong
-from ..search.rows import stamp, unstamp
+from ..search.rows import stamp
 from . import schema
 from .facts import Fact, Facts
+from .rows import ENTRY, HOUR, KINDS, insert, named, row
 
 _BUSY_SECONDS = 10
 _CACHE_KIB = 2_000
@@ -34,27 +31,6 @@ _WRITER_CACHE_KIB = 32_000
 _MOST_IDLE = 2
 _STEPS = 5_000
 """Steps of SQLite's machine between two looks at the clock: well under a millisecond."""
-HOUR = 3_600_000
-_DAY = 24 * HOUR
-_ENTRY = ("place", "at", "type", "outcome", *schema.TEXTS, "attributes")
-_INSERT_ENTRY = f"INSERT INTO entry ({', '.join((*_ENTRY, 'sealed'))}) VALUES ({', '.join('?' * (len(_ENTRY) + 1))})"  # noqa: S608
-_KEYS = ", ".join(schema.COUNTED)
-_COUNT = {
-    table: f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times"  # noqa: S608
-    for table in ("hour", "day")
-}
-_REACH = (
-    "INSERT INTO reach VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
-    "first = min(first, excluded.first), last = max(last, excluded.last)"
-)
-_INSERT_KIND = f"INSERT OR IGNORE INTO kind ({_KEYS}) VALUES ({', '.join('?' * len(schema.COUNTED))})"  # noqa: S608
-_FIND_KIND = f"SELECT id FROM kind WHERE {' AND '.join(f'{name} = ?' for name in schema.COUNTED)}"  # noqa: S608
-_CHUNK = 500
-
-
-_texts = attrgetter(*schema.TEXTS)
-_counted = attrgetter(*schema.COUNTED)
-_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +76,7 @@ class Part:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._facts = Facts(path.with_suffix(".facts"), self.first)
+        self.facts_file = Facts(path.with_suffix(".facts"), self.first)
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._closed: Extent | None = None
@@ -144,18 +120,18 @@ class Part:
             busy, _frames, _done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy:
                 raise DatabaseUnavailable
-        self._facts.path.replace(path.with_suffix(".facts"))
+        self.facts_file.path.replace(path.with_suffix(".facts"))
         self.path.replace(path)
 
     def remove(self) -> None:
         """Take its files away; whoever has them open reads to the end."""
         self.path.unlink()
-        for left in (Path(f"{self.path}-wal"), Path(f"{self.path}-shm"), self._facts.path):
+        for left in (Path(f"{self.path}-wal"), Path(f"{self.path}-shm"), self.facts_file.path):
             left.unlink(missing_ok=True)
 
     def size(self) -> int:
         """What its files take on the disk."""
-        files = (self.path, Path(f"{self.path}-wal"), self._facts.path)
+        files = (self.path, Path(f"{self.path}-wal"), self.facts_file.path)
         return sum(file.stat().st_size for file in files if file.exists())
 
     def fits(self) -> bool:
@@ -189,7 +165,7 @@ class Part:
                 ).rowcount
                 if not moved:
                     return False
-                self._insert(connection, entries)
+                insert(connection, self.facts_file, entries)
             if close:
                 connection.execute("UPDATE extent SET closed = 1")
         return True
@@ -206,10 +182,10 @@ class Part:
         if subject:
             conditions += ["subject = ?", "outcome != ?"]
             values += [subject, Outcome.INTENDED.value]
-        columns = ", ".join(f"entry.{name}" for name in _ENTRY)
+        columns = ", ".join(f"entry.{name}" for name in ENTRY)
         statement = f"SELECT {columns} FROM {source} {_where(conditions)} ORDER BY {_order(sought)} LIMIT ?"  # noqa: S608
         with self.reading(sought.deadline) as connection:
-            return [_row(found) for found in connection.execute(statement, [*values, limit])]
+            return [row(found) for found in connection.execute(statement, [*values, limit])]
 
     def facts(self, sought: Sought, limit: int) -> Found:
         """Time and codes of the newest hits.
@@ -220,7 +196,7 @@ class Part:
         found: list[Fact] = []
         with self.reading(sought.deadline) as connection:
             for places in self._hits(connection, sought, limit):
-                facts = self._facts.read(places)
+                facts = self.facts_file.read(places)
                 if sought.since is not None:
                     facts = [fact for fact in facts if fact[0] >= sought.since]
                 if sought.until is not None:
@@ -229,19 +205,19 @@ class Part:
                 if len(found) >= limit:
                     break
             del found[limit:]
-            kinds = _named(connection, f"SELECT id, {_KEYS} FROM kind", {kind for _at, kind, _code in found})  # noqa: S608
-            objects = _named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in found})
+            kinds = named(connection, f"SELECT id, {KINDS} FROM kind", {kind for _at, kind, _code in found})  # noqa: S608
+            objects = named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in found})
         return Found(facts=found, kinds=kinds, objects={code: text for code, (text,) in objects.items()})
 
     def following(self, sought: Sought, place: int, limit: int) -> list[Row]:
         """The first rows after a place that match, oldest first."""
-        columns = ", ".join(f"entry.{name}" for name in _ENTRY)
+        columns = ", ".join(f"entry.{name}" for name in ENTRY)
         statement = (
             f"SELECT {columns} FROM word CROSS JOIN entry ON entry.place = word.rowid "  # noqa: S608
             "WHERE word MATCH ? AND word.rowid > ? ORDER BY word.rowid LIMIT ?"
         )
         with self.reading(sought.deadline) as connection:
-            return [_row(found) for found in connection.execute(statement, (sought.match, place, limit))]
+            return [row(found) for found in connection.execute(statement, (sought.match, place, limit))]
 
     def refusals(self, sought: Sought, limit: int) -> list[tuple[str, str, str, str]]:
         """Object, network, reason and subject of the newest hits."""
@@ -297,9 +273,9 @@ class Part:
     def everything(self) -> Iterator[tuple[Row, str]]:
         """All rows with their sealed words, for comparing."""
         with self.reading() as connection:
-            columns = ", ".join((*_ENTRY, "sealed"))
+            columns = ", ".join((*ENTRY, "sealed"))
             for *found, sealed in connection.execute(f"SELECT {columns} FROM entry ORDER BY place"):  # noqa: S608
-                yield _row(found), sealed
+                yield row(found), sealed
 
     def names(self) -> list[tuple[bytes, str]]:
         """All name tokens, for comparing."""
@@ -317,66 +293,6 @@ class Part:
             connection.execute("SELECT count(*) FROM word WHERE word MATCH 'none'").fetchone()
         if answer != "ok":
             raise IndexDamaged(first=self.first)
-
-    def differs(self, entries: Sequence[Indexed]) -> int | None:
-        """The first of consecutive entries that it holds otherwise than it was given; None if all are the same.
-
-        Looked at are the header, the words, the facts and the names; the counters by ``miscounted``.
-        """
-        first, last = entries[0].row.index, entries[-1].row.index
-        bad = {*self._other_headers(entries), *self._other_words(entries, first, last)}
-        with self.reading() as connection:
-            for entry in entries:
-                if any(
-                    not connection.execute(
-                        "SELECT count(*) FROM namesake WHERE token = ? AND subject = ?", (token, entry.row.subject)
-                    ).fetchone()[0]
-                    for token in entry.names
-                ):
-                    bad.add(entry.row.index)
-        return min(bad, default=None)
-
-    def miscounted(self) -> bool:
-        """Whether the counters are not those of the facts; only of a closed part, which stays as it is."""
-        extent = self.extent()
-        found = self._facts.read(range(extent.next - 1, extent.first - 1, -1))
-        with self.reading() as connection:
-            return any(
-                Counter((at - at % grain, kind) for at, kind, _code in found)
-                != Counter({(at, kind): times for at, kind, times in connection.execute(f"SELECT * FROM {table}")})  # noqa: S608
-                for table, grain in (("hour", HOUR), ("day", _DAY))
-            )
-
-    def _other_headers(self, entries: Sequence[Indexed]) -> set[int]:
-        columns = ", ".join((*_ENTRY, "sealed"))
-        first, last = entries[0].row.index, entries[-1].row.index
-        facts = self._facts.read(range(last, first - 1, -1))[::-1]
-        with self.reading() as connection:
-            statement = f"SELECT {columns} FROM entry WHERE place BETWEEN ? AND ?"  # noqa: S608
-            held = {row[0]: row for row in connection.execute(statement, (first, last))}
-            kinds = _named(connection, f"SELECT id, {_KEYS} FROM kind", {kind for _at, kind, _code in facts})  # noqa: S608
-            objects = _named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in facts})
-        return {
-            entry.row.index
-            for entry, (at, kind, code) in zip(entries, facts, strict=True)
-            if held.get(entry.row.index) != (*_values(entry.row), entry.sealed)
-            or (at, kinds[kind], objects[code]) != (stamp(entry.row.at), _counted(entry.row), (entry.row.object,))
-        }
-
-    def _other_words(self, entries: Sequence[Indexed], first: int, last: int) -> set[int]:
-        wanted: dict[str, set[int]] = {}
-        for entry in entries:
-            for word in f"{entry.marks} {entry.sealed}".split():
-                wanted.setdefault(word, set()).add(entry.row.index)
-        bad: set[int] = set()
-        with self.reading() as connection:
-            for word, places in wanted.items():
-                found = connection.execute(
-                    "SELECT rowid FROM word WHERE word MATCH ? AND rowid >= ? AND rowid <= ?",
-                    (f'"{word}"', first, last),
-                )
-                bad |= places ^ {place for (place,) in found}
-        return bad
 
     def close(self) -> None:
         """Give idle connections back."""
@@ -450,19 +366,6 @@ class Part:
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         return connection
 
-    def _insert(self, connection: sqlite3.Connection, entries: Sequence[Indexed]) -> None:
-        rows = [entry.row for entry in entries]
-        words = [(e.row.index, f"{e.marks} {e.sealed}") for e in entries]
-        connection.executemany(_INSERT_ENTRY, [(*_values(e.row), e.sealed) for e in entries])
-        connection.executemany("INSERT INTO word(rowid, marks) VALUES (?, ?)", words)
-        kinds = _kinds(connection, {_counted(row) for row in rows})
-        codes = _codes(connection, {row.object for row in rows})
-        facts = [(stamp(row.at), kinds[_counted(row)], codes[row.object]) for row in rows]
-        self._facts.write(rows[0].index, facts)
-        names = {(token, entry.row.subject) for entry in entries for token in entry.names}
-        connection.executemany("INSERT OR IGNORE INTO namesake VALUES (?, ?)", sorted(names))
-        _count(connection, rows, kinds)
-
     def _hits(self, connection: sqlite3.Connection, sought: Sought, limit: int) -> Iterator[Sequence[int]]:
         """Places that match, newest first, as many at a time as are wanted; some may lie just beside the span."""
         low, high = self._span(sought)
@@ -525,63 +428,3 @@ def _where(conditions: Sequence[str]) -> str:
 
 def _order(sought: Sought) -> str:
     return "word.rowid DESC" if sought.match else "place DESC"
-
-
-def _codes(connection: sqlite3.Connection, texts: Iterable[str]) -> dict[str, int]:
-    wanted = sorted(texts)
-    connection.executemany("INSERT OR IGNORE INTO code (text) VALUES (?)", [(text,) for text in wanted])
-    codes: dict[str, int] = {}
-    for begin in range(0, len(wanted), _CHUNK):
-        some = wanted[begin : begin + _CHUNK]
-        marks = ",".join("?" * len(some))
-        codes.update(connection.execute(f"SELECT text, id FROM code WHERE text IN ({marks})", some).fetchall())  # noqa: S608
-    return codes
-
-
-def _kinds(connection: sqlite3.Connection, kinds: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
-    wanted = sorted(kinds)
-    connection.executemany(_INSERT_KIND, wanted)
-    return {kind: connection.execute(_FIND_KIND, kind).fetchone()[0] for kind in wanted}
-
-
-def _named(connection: sqlite3.Connection, select: str, codes: AbstractSet[int]) -> dict[int, tuple[str, ...]]:
-    """What codes stand for.
-
-    Raises:
-        DatabaseError: one of them stands for nothing.
-    """
-    wanted, found = sorted(codes), {}
-    for begin in range(0, len(wanted), _CHUNK):
-        some = wanted[begin : begin + _CHUNK]
-        for code, *texts in connection.execute(f"{select} WHERE id IN ({','.join('?' * len(some))})", some):
-            found[code] = tuple(texts)
-    if len(found) < len(wanted):
-        raise sqlite3.DatabaseError("facts have a code that stands for nothing")
-    return found
-
-
-def _count(connection: sqlite3.Connection, rows: Sequence[Row], kinds: Mapping[tuple[str, ...], int]) -> None:
-    hours: Counter[tuple[int, int]] = Counter()
-    days: Counter[tuple[int, int]] = Counter()
-    reach: dict[int, tuple[int, int]] = {}
-    for row in rows:
-        at, kind = stamp(row.at), kinds[_counted(row)]
-        days[at - at % _DAY, kind] += 1
-        hours[at - at % HOUR, kind] += 1
-        first, _last = reach.get(at - at % HOUR, (row.index, row.index))
-        reach[at - at % HOUR] = (first, row.index)
-    connection.executemany(_COUNT["hour"], [(*key, times) for key, times in hours.items()])
-    connection.executemany(_COUNT["day"], [(*key, times) for key, times in days.items()])
-    connection.executemany(_REACH, [(at, *places) for at, places in reach.items()])
-
-
-def _values(row: Row) -> tuple[Any, ...]:
-    return row.index, stamp(row.at), row.type, row.outcome.value, *_texts(row), _encoded(dict(row.attributes))
-
-
-def _row(found: Sequence[Any]) -> Row:
-    given = dict(zip(_ENTRY, found, strict=True))
-    given.pop("reason")
-    place, at, attributes = given.pop("place"), given.pop("at"), given.pop("attributes")
-    outcome = Outcome(given.pop("outcome"))
-    return Row(index=place, at=unstamp(at), outcome=outcome, attributes=json.loads(attributes), **given)
