@@ -357,8 +357,17 @@ def test_the_program_needs_nothing_but_cryptography_and_can_be_read_in_an_hour()
         each.name.partition(".")[0] for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)
         for each in node.names
     }  # fmt: skip
-    statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
-    assert len(statements) < 540
+    assert len(_code(source)) < 510
+
+
+def _code(source: str) -> list[str]:
+    """The lines that are neither empty nor a comment nor part of a docstring."""
+    told: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            told |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    lines = enumerate(source.split("\n"), 1)
+    return [line for number, line in lines if number not in told and line.strip() and not line.strip().startswith("#")]
 
 
 def test_the_known_answer_of_the_specification_as_a_proof_file(tmp_path: Path) -> None:
@@ -380,7 +389,7 @@ def test_the_known_answer_of_the_specification_as_a_proof_file(tmp_path: Path) -
     }  # fmt: skip
     packed(tmp_path / "known.asice", files.items())
     box = verify_evidence.Container(tmp_path / "known.asice")
-    checkpoint = verify_evidence.Checkpoint(note.encode())
+    checkpoint = verify_evidence.Checkpoint(note)
     key = verify_evidence.Key.parse(f"{name}+4682385d+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs")
     assert checkpoint.of_log([key]) == [key]
     with pytest.raises(verify_evidence.Wrong, match="not an entry of this kind"):

@@ -3,27 +3,25 @@ r"""Checks an evidence file of a Tallygate record. Needs Python 3.11 and `crypto
 
     python verify_evidence.py FILE --log-key KEYS --policy POLICY --tsa-roots ROOTS.pem [--lang en|zh]
 
-What you give by hand is what you trust: the log's public keys (KEYS: a file with one key a line, or a key itself),
-the policy that says whose cosignatures are enough, and the root certificates of the time-stamping authority. Get them
-from the site's publication or from the court's files, never from FILE. What you do not give is taken from FILE only to
-see whether it fits together; it is then called "claimed" and the result is "could not be checked".
+What you give by hand is what you trust: the log's public keys (KEYS: a file with one key a line, or a key itself), the
+policy that says whose cosignatures are enough, the root certificates of the time-stamping authority. Get them from the
+site's publication or the court's files, never from FILE. What you do not give is taken from FILE only to see whether it
+fits together; it is then called "claimed", and the result is "could not be checked".
 
 Exit code: 0 everything in the file is proved; 1 something is false; 2 something could not be checked.
 
-What FILE is: a ZIP in the form of ASiC-E (ETSI EN 319 162-1): `mimetype` first, and besides
-
+FILE is a ZIP in the form of ASiC-E (ETSI EN 319 162-1): `mimetype` first, and besides
     META-INF/manifest.json   SHA-256 of every other file, and what the file says of itself
     entries/N.json           the very bytes that the log holds at place N
     proofs/N.tlog-proof      how entry N leads to the checkpoint (C2SP tlog-proof)
     openings/N.json          the secret that opens the personal part of entry N, and what it says
     log/checkpoint           the log's signed statement of its size and root, with cosignatures (C2SP tlog-checkpoint)
     log/keys, log/policy     keys and policy as the file claims them
-    time/...                 an RFC 3161 token, the checkpoint it stamps, and the proof that one of the two
-                             checkpoints continues the other; the authority's certificates as the file claims them
+    time/...                 an RFC 3161 token, the checkpoint it stamps, the proof that one of the two checkpoints
+                             continues the other, and the authority's certificates as the file claims them
     report.pdf, README.txt, verify_evidence.py    for people
 
-How the checks work, in the order in which they are made:
-
+The checks, in their order:
 1. Files. Only names listed above, none twice, none beyond its size limit, each with the hash in the manifest.
 2. Checkpoint. Text of three lines (origin, size, base64 of the root), an empty line, signature lines: dash, key name,
    base64 of 4 bytes of key id and the signature. Key id = first 4 bytes of SHA-256(name, newline, type byte, key).
@@ -35,7 +33,7 @@ How the checks work, in the order in which they are made:
 5. Openings. The sealed part in the entry is: version 1 (1 byte), key id (8), salt (12), commitment (32), AES-256-GCM
    ciphertext. From the secret HKDF-SHA-256 makes the commitment, which must be the one in the entry, and the key, which
    must decrypt the ciphertext, bound to the entry's own key, type, source and subject.
-6. Time. The token is a CMS SignedData over a TSTInfo whose imprint is SHA-256 of the stamped checkpoint's text; signed
+6. Time. The token is a CMS SignedData over a TSTInfo whose imprint is the hash of the stamped checkpoint's text; signed
    by a certificate for time-stamping only, which leads to a root you gave. The stamped checkpoint is signed by the same
    log and is consistent with the other one (RFC 9162, 2.1.4.2).
 """
@@ -49,8 +47,8 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,22 +60,21 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, paddin
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
-FORMAT = "tallygate-evidence/1"
-MIMETYPE = b"application/vnd.etsi.asic-e+zip"
-MANIFEST = "META-INF/manifest.json"
+FORMAT, MIMETYPE, MANIFEST = "tallygate-evidence/1", b"application/vnd.etsi.asic-e+zip", "META-INF/manifest.json"
 N = r"(?:0|[1-9][0-9]{0,15})"
 # Every name a file may have, and how many bytes it may be long.
 NAMES = {
     r"mimetype": 64,
     re.escape(MANIFEST): 1 << 26,
     rf"entries/{N}\.json": 65_535,
-    rf"proofs/{N}\.tlog-proof": 1 << 20,
     rf"openings/{N}\.json": 1 << 18,
-    r"log/checkpoint|log/keys|log/policy|time/checkpoint|time/consistency|time/certificates\.pem": 1 << 20,
     r"time/token\.tst": 1 << 16,
-    r"report\.pdf": 1 << 28,
+    rf"proofs/{N}\.tlog-proof|log/(?:checkpoint|keys|policy)|time/(?:checkpoint|consistency|certificates\.pem)": 1
+    << 20,
     r"README\.txt|verify_evidence\.py": 1 << 20,
+    r"report\.pdf": 1 << 28,
 }
 MOST_FILES, MOST_BYTES = 400_000, 1 << 32
 SKEW = timedelta(minutes=1)
@@ -88,8 +85,23 @@ class Wrong(Exception):
     """Something is not as it must be; in English and Chinese."""
 
 
-@dataclass
-class Anchors:
+# What Python and `cryptography` raise for what they cannot read or what is not signed.
+UNREADABLE = (
+    *(ValueError, KeyError, IndexError, TypeError, OverflowError, RecursionError, StopIteration, EOFError, OSError),
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error, x509.ExtensionNotFound, InvalidSignature, InvalidTag),
+)
+
+
+@contextlib.contextmanager
+def otherwise(en: str, zh: str) -> Iterator[None]:
+    """What cannot be read is wrong, in these words."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise Wrong(en, zh) from error
+
+
+class Anchors(NamedTuple):
     """What is trusted, given by whoever checks."""
 
     log_keys: Sequence[str] = ()
@@ -97,11 +109,11 @@ class Anchors:
     tsa_roots: Sequence[x509.Certificate] = ()
 
 
-@dataclass
 class Verdict:
     """Every finding in order, and the code with which the program ends."""
 
-    findings: list[tuple[str, str, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.findings: list[tuple[str, str, str]] = []
 
     def add(self, state: str, en: str, zh: str) -> None:
         self.findings.append((state, en, zh))
@@ -131,21 +143,17 @@ def loads(raw: bytes) -> Any:
     """JSON in which no name stands twice."""
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _ in found}) != len(found):
+        if len(dict(found)) != len(found):
             raise ValueError("a name stands twice")
         return dict(found)
 
-    try:
+    with otherwise("it is not readable JSON", "不是可读的 JSON"):
         return json.loads(raw, object_pairs_hook=pairs)
-    except (ValueError, RecursionError) as error:
-        raise Wrong("it is not readable JSON", "不是可读的 JSON") from error
 
 
 def unbase64(text: str) -> bytes:
-    try:
+    with otherwise("its base64 is malformed", "base64 格式有误"):
         return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise Wrong("its base64 is malformed", "base64 格式有误") from error
 
 
 # ---- 1. Files ----
@@ -155,12 +163,9 @@ class Container:
     """The ZIP, opened; nothing is unpacked to disk."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        with otherwise("this is not a whole ZIP file", "不是完整的 ZIP 文件"):
             self.zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise Wrong("this is not a whole ZIP file", "不是完整的 ZIP 文件") from error
-        self.infos: dict[str, zipfile.ZipInfo] = {}
-        found = self.zip.infolist()
+        found, self.infos = self.zip.infolist(), dict[str, zipfile.ZipInfo]()
         if not found or found[0].filename != "mimetype" or found[0].header_offset != 0 or self.zip.comment:
             raise Wrong("it does not begin with its type", "文件开头不是类型声明")
         for info in found:
@@ -182,13 +187,10 @@ class Container:
         if name not in self.infos:
             raise Wrong(f"{name} is missing", f"缺少 {name}")
         left = self.infos[name].file_size
-        try:
-            with self.zip.open(self.infos[name]) as opened:
-                while chunk := opened.read(1 << 16):
-                    left -= len(chunk)
-                    yield chunk
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-            raise Wrong(f"{name} is damaged", f"{name} 已损坏") from error
+        with otherwise(f"{name} is damaged", f"{name} 已损坏"), self.zip.open(self.infos[name]) as opened:
+            while chunk := opened.read(1 << 16):
+                left -= len(chunk)
+                yield chunk
         if left:
             raise Wrong(f"{name} is cut off", f"{name} 不完整")
 
@@ -196,32 +198,25 @@ class Container:
         return b"".join(self.chunks(name))
 
     def text(self, name: str) -> str:
-        try:
+        with otherwise(f"{name} is not UTF-8", f"{name} 不是 UTF-8"):
             return self.read(name).decode()
-        except UnicodeDecodeError as error:
-            raise Wrong(f"{name} is not UTF-8", f"{name} 不是 UTF-8") from error
 
     def numbers(self, folder: str) -> set[int]:
         return {int(name.split("/")[1].split(".")[0]) for name in self.infos if name.startswith(f"{folder}/")}
 
-
-def check_manifest(box: Container) -> dict[str, Any]:
-    manifest = loads(box.read(MANIFEST))
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("format") != FORMAT
-        or not isinstance(manifest.get("files"), dict)
-    ):
-        raise Wrong("the manifest is of another format", "清单格式不符")
-    if set(manifest["files"]) != box.infos.keys() - {MANIFEST}:
-        raise Wrong("the manifest lists other files", "清单所列文件与实际不符")
-    for name, digest in manifest["files"].items():
-        found = hashlib.sha256()
-        for chunk in box.chunks(name):
-            found.update(chunk)
-        if found.hexdigest() != digest:
-            raise Wrong(f"{name} is not what the manifest says", f"{name} 与清单不符")
-    return manifest
+    def check_manifest(self) -> None:
+        manifest = loads(self.read(MANIFEST))
+        listed = manifest.get("files") if isinstance(manifest, dict) else None
+        if not isinstance(listed, dict) or manifest.get("format") != FORMAT:
+            raise Wrong("the manifest is of another format", "清单格式不符")
+        if set(listed) != self.infos.keys() - {MANIFEST}:
+            raise Wrong("the manifest lists other files", "清单所列文件与实际不符")
+        for name, digest in listed.items():
+            found = hashlib.sha256()
+            for chunk in self.chunks(name):
+                found.update(chunk)
+            if found.hexdigest() != digest:
+                raise Wrong(f"{name} is not what the manifest says", f"{name} 与清单不符")
 
 
 # ---- 2. and 3. Checkpoints and cosignatures ----
@@ -248,54 +243,39 @@ class Key(NamedTuple):
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.type]) + self.public).digest()[:4]
 
     def verify(self, signature: bytes, message: bytes) -> None:
-        try:
-            if self.type == 6:
-                mldsa.MLDSA44PublicKey.from_public_bytes(self.public).verify(signature, message)
-            else:
-                ed25519.Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except (InvalidSignature, ValueError) as error:
-            raise Wrong(f"the signature of {plain(self.name)} is bad", f"{plain(self.name)} 的签名无效") from error
+        kind = mldsa.MLDSA44PublicKey if self.type == 6 else ed25519.Ed25519PublicKey
+        with otherwise(f"the signature of {plain(self.name)} is bad", f"{plain(self.name)} 的签名无效"):
+            kind.from_public_bytes(self.public).verify(signature, message)
 
 
 class Checkpoint:
     """A signed note; nothing is believed before ``signed_by`` has passed."""
 
-    def __init__(self, raw: bytes) -> None:
-        try:
-            text, gap, lines = raw.decode().rpartition("\n\n")
-        except UnicodeDecodeError as error:
-            raise Wrong("the checkpoint is not UTF-8", "检查点不是 UTF-8") from error
-        self.text = text + "\n"
-        head = text.split("\n")
+    def __init__(self, note: str) -> None:
+        text, gap, lines = note.rpartition("\n\n")
+        head, self.text, self.lines = text.split("\n"), text + "\n", list[tuple[str, bytes]]()
         if not gap or len(head) < 3 or not all(head) or not re.fullmatch(N, head[1], re.ASCII):
             raise Wrong("the checkpoint is malformed", "检查点格式有误")
         self.origin, self.size, self.root = head[0], int(head[1]), unbase64(head[2])
-        self.lines: list[tuple[str, bytes]] = []
         for line in lines.rstrip("\n").split("\n"):
-            dash, _, rest = line.partition(" ")
-            name, _, encoded = rest.partition(" ")
+            dash, name, encoded = [*line.split(" ", 2), "", ""][:3]
             if dash != "\u2014" or not name:
                 raise Wrong("a signature line is malformed", "签名行格式有误")
             self.lines.append((name, unbase64(encoded)))
 
     def signed_by(self, key: Key) -> datetime | None:
-        """The time of this key's signature (type 1 has none); None if it has not signed; a bad signature is wrong."""
-        latest: datetime | None = None
-        for name, raw in self.lines:
-            if (name, raw[:4]) != (key.name, key.id):
-                continue
-            if key.type == 1:
-                key.verify(raw[4:], self.text.encode())
-                latest = datetime.fromtimestamp(0, UTC)
-                continue
-            stamp, signature = raw[4:12], raw[12:]
-            seconds = int.from_bytes(stamp, "big")
-            message = f"cosignature/v1\ntime {seconds}\n{self.text}".encode()
+        """The time of this key's signature (type 1: 1970); None if it has not signed; a bad signature is wrong."""
+        latest = None
+        for raw in [raw for name, raw in self.lines if (name, raw[:4]) == (key.name, key.id)]:
+            stamp = b"" if key.type == 1 else raw[4:12]
+            seconds, message = int.from_bytes(stamp, "big"), self.text.encode()
+            if key.type == 4:
+                message = f"cosignature/v1\ntime {seconds}\n".encode() + message
             if key.type == 6:
                 cosigner, origin = key.name.encode(), self.origin.encode()
                 message = b"subtree/v1\n\0" + bytes([len(cosigner)]) + cosigner + stamp + bytes([len(origin)]) + origin
                 message += bytes(8) + self.size.to_bytes(8, "big") + self.root
-            key.verify(signature, message)
+            key.verify(raw[4 + len(stamp) :], message)
             if seconds > 253_402_300_799:
                 raise Wrong("a signature's time is none", "签名时间无效")
             latest = datetime.fromtimestamp(seconds, UTC)
@@ -311,26 +291,24 @@ class Checkpoint:
 
 def check_policy(policy: str, checkpoint: Checkpoint) -> list[str]:
     """The witnesses that cosigned, if they are enough (C2SP tlog-policy)."""
-    counted: dict[str, bool] = {"none": True}
+    counted, verdict = {"none": True}, None
     cosigned: list[str] = []
-    verdict: bool | None = None
     for line in policy.split("\n"):
-        words = line.split()
-        if not words or words[0].startswith("#") or words[0] == "log":
+        kind, name, *rest = [*line.split(), "", ""]
+        rest = rest[:-2] if name else []
+        if not kind or kind.startswith("#") or kind == "log":
             continue
-        if words[0] == "witness" and len(words) in (3, 4) and words[1] not in counted:
-            at = checkpoint.signed_by(Key.parse(words[2]))
-            counted[words[1]] = at is not None
-            if at is not None:
-                cosigned.append(f"{words[1]} ({at:%Y-%m-%d %H:%M:%S} UTC)")
-        elif words[0] == "group" and len(words) > 3 and words[1] not in counted and set(words[3:]) <= counted.keys():
-            members = words[3:]
-            least = {"any": "1", "all": str(len(members))}.get(words[2], words[2])
-            if not re.fullmatch("[1-9][0-9]*", least, re.ASCII) or len(set(members)) != len(members):
+        if kind == "witness" and len(rest) in (1, 2) and name not in counted:
+            at = checkpoint.signed_by(Key.parse(rest[0]))
+            counted[name] = at is not None
+            cosigned += [f"{name} ({at:%Y-%m-%d %H:%M:%S} UTC)"] if at else []
+        elif kind == "group" and len(rest) > 1 and name not in counted and set(rest[1:]) <= counted.keys():
+            least = {"any": "1", "all": str(len(rest) - 1)}.get(rest[0], rest[0])
+            if not re.fullmatch("[1-9][0-9]*", least, re.ASCII) or len(set(rest[1:])) != len(rest) - 1:
                 raise Wrong("the policy is malformed", "策略格式有误")
-            counted[words[1]] = sum(counted[member] for member in members) >= int(least)
-        elif words[0] == "quorum" and len(words) == 2 and words[1] in counted and verdict is None:
-            verdict = counted[words[1]]
+            counted[name] = sum(counted[member] for member in rest[1:]) >= int(least)
+        elif kind == "quorum" and not rest and name in counted and verdict is None:
+            verdict = counted[name]
         else:
             raise Wrong("the policy is malformed", "策略格式有误")
     if not verdict:
@@ -345,42 +323,11 @@ def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
-def check_inclusion(leaf: bytes, index: int, checkpoint: Checkpoint, path: Sequence[bytes]) -> None:
-    """RFC 9162 section 2.1.3.2."""
-    fn, sn, running = index, checkpoint.size - 1, leaf
+def climb(fn: int, sn: int, first: bytes, second: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes, bool]:
+    """Up the tree from a node and its level's last one: the older root, the newer, and whether the path fits."""
     for sibling in path:
-        if sn <= 0:
-            raise Wrong("the proof is too long", "证明过长")
-        if fn & 1 or fn == sn:
-            running = node(sibling, running)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            running = node(running, sibling)
-        fn, sn = fn >> 1, sn >> 1
-    if index >= checkpoint.size or sn or running != checkpoint.root:
-        raise Wrong("its bytes do not lead to the signed root", "其字节不能推导出已签名的根")
-
-
-def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -> None:
-    """RFC 9162 section 2.1.4.2: the newer tree continues the older one."""
-    wrong = Wrong("the two checkpoints are not of one history", "两个检查点不属于同一历史")
-    if old.origin != new.origin or not 0 < old.size <= new.size:
-        raise wrong
-    if old.size == new.size:
-        if path or old.root != new.root:
-            raise wrong
-        return
-    path = [old.root, *path] if old.size & (old.size - 1) == 0 else list(path)
-    fn, sn = old.size - 1, new.size - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    if not path:
-        raise wrong
-    first = second = path[0]
-    for sibling in path[1:]:
         if sn == 0:
-            raise wrong
+            return first, second, False
         if fn & 1 or fn == sn:
             first, second = node(sibling, first), node(sibling, second)
             while not fn & 1 and fn:
@@ -388,8 +335,30 @@ def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -
         else:
             second = node(second, sibling)
         fn, sn = fn >> 1, sn >> 1
-    if sn or first != old.root or second != new.root:
-        raise wrong
+    return first, second, sn == 0
+
+
+def check_inclusion(leaf: bytes, index: int, checkpoint: Checkpoint, path: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.3.2."""
+    _, root, fits = climb(index, checkpoint.size - 1, leaf, leaf, path)
+    if index >= checkpoint.size or not fits or root != checkpoint.root:
+        raise Wrong("its bytes do not lead to the signed root", "其字节不能推导出已签名的根")
+
+
+def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.4.2: the newer tree continues the older one."""
+    fine = old.origin == new.origin and 0 < old.size <= new.size
+    if old.size == new.size:
+        fine = fine and not path and old.root == new.root
+    elif fine:
+        path = [old.root, *path] if old.size & (old.size - 1) == 0 else path
+        fn, sn = old.size - 1, new.size - 1
+        while fn & 1:
+            fn, sn = fn >> 1, sn >> 1
+        first, second, fits = climb(fn, sn, path[0], path[0], path[1:]) if path else (b"", b"", False)
+        fine = fits and first == old.root and second == new.root
+    if not fine:
+        raise Wrong("the two checkpoints are not of one history", "两个检查点不属于同一历史")
 
 
 def check_entry(box: Container, index: int, checkpoint: Checkpoint, note: str) -> dict[str, Any]:
@@ -411,19 +380,15 @@ def check_entry(box: Container, index: int, checkpoint: Checkpoint, note: str) -
 
 
 def derived(secret: bytes, what: str) -> bytes:
-    info = f"tallygate entry {what} v1".encode()
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret)
+    return HKDF(hashes.SHA256(), length=32, salt=None, info=f"tallygate entry {what} v1".encode()).derive(secret)
 
 
 def check_opening(opening: Any, index: int, entry: dict[str, Any]) -> dict[str, str]:
     """What the entry's personal part says, if this opening is the entry's own."""
-    try:
-        sealed = unbase64(str(entry["unmapped"]["ciphertext"]))
-        secret = bytes.fromhex(opening["secret"])
+    with otherwise("it is malformed", "格式有误"):
+        sealed, secret = unbase64(str(entry["unmapped"]["ciphertext"])), bytes.fromhex(opening["secret"])
         claimed, number = opening["facts"], opening["index"]
         bound = [str(entry["metadata"][name]) for name in ("uid", "event_code", "log_provider")]
-    except (KeyError, TypeError, ValueError) as error:
-        raise Wrong("it is malformed", "格式有误") from error
     salt, commitment, ciphertext = sealed[9:21], sealed[21:53], sealed[53:]
     if number != index or sealed[:1] != b"\1" or len(secret) != 32:
         raise Wrong("it does not belong to this entry", "不属于该记录")
@@ -433,12 +398,12 @@ def check_opening(opening: Any, index: int, entry: dict[str, Any]) -> dict[str, 
     for subject in sorted(set(identifiers(entry))):
         try:
             text = AESGCM(derived(secret, "key")).decrypt(salt, ciphertext, "\n".join([*bound, subject]).encode())
-            facts = loads(text)
         except (InvalidTag, ValueError):
             continue
-        if facts != claimed:
+        facts = loads(text)
+        if facts != claimed or not isinstance(facts, dict):
             raise Wrong("the entry says something else", "记录内容与其不同")
-        return dict(facts)
+        return facts
     raise Wrong("its secret does not open the entry", "密值不能打开该记录")
 
 
@@ -458,17 +423,15 @@ class Der:
     """One value in DER, read strictly: one spelling for lengths, nothing behind the end."""
 
     def __init__(self, data: bytes) -> None:
-        self.raw = data
         head, length = 2, data[1] if len(data) > 1 else 0x80
         if length & 0x80:
             head = 2 + (length & 0x7F)
             length = int.from_bytes(data[2:head], "big")
-            if not 3 <= head <= 6 or length < 0x80 or data[2:3] == b"\0":
-                raise Wrong("the token is not DER", "令牌不是 DER 编码")
-        if data[0] & 0x1F == 0x1F or len(data) < head + length:
+        spelled = head == 2 or (3 <= head <= 6 and length >= 0x80 and data[2] != 0)
+        if not spelled or data[0] & 0x1F == 0x1F or len(data) < head + length:
             raise Wrong("the token is not DER", "令牌不是 DER 编码")
-        self.tag, self.body, self.rest = data[0], data[head : head + length], data[head + length :]
-        self.raw = data[: head + length]
+        end = head + length
+        self.tag, self.body, self.rest, self.raw = data[0], data[head:end], data[end:], data[:end]
 
     def __iter__(self) -> Iterator["Der"]:
         rest = self.body
@@ -488,41 +451,28 @@ class Der:
 def oid(dotted: str) -> bytes:
     """The body of an object identifier."""
     first, second, *rest = (int(part) for part in dotted.split("."))
-    out = bytearray()
-    for number in (first * 40 + second, *rest):
-        groups = [number & 0x7F]
-        while number := number >> 7:
-            groups.append(number & 0x7F | 0x80)
-        out += bytes(reversed(groups))
-    return bytes(out)
+    out = bytes([first * 40 + second])
+    for number in rest:
+        out += bytes(number >> 7 * n & 0x7F | 0x80 * (n > 0) for n in (4, 3, 2, 1, 0) if n == 0 or number >> 7 * n)
+    return out
 
 
-HASHES: dict[bytes, hashes.HashAlgorithm] = {
-    oid("2.16.840.1.101.3.4.2.1"): hashes.SHA256(),
-    oid("2.16.840.1.101.3.4.2.2"): hashes.SHA384(),
-    oid("2.16.840.1.101.3.4.2.3"): hashes.SHA512(),
-}
+SHA2: tuple[hashes.HashAlgorithm, ...] = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+HASHES = {oid(f"2.16.840.1.101.3.4.2.{last}"): each for last, each in enumerate(SHA2, 1)}
 # Signature algorithms that name their hash: ECDSA and RSA (PKCS #1 v1.5) with SHA-256, SHA-384, SHA-512.
 SIGNATURES = {
-    oid(f"{arc}.{last + step}"): algorithm
-    for arc, last in (("1.2.840.10045.4.3", 2), ("1.2.840.113549.1.1", 11))
-    for step, algorithm in enumerate(HASHES.values())
+    oid(f"{arc}.{last}"): algorithm
+    for arc, first in (("1.2.840.10045.4.3", 2), ("1.2.840.113549.1.1", 11))
+    for last, algorithm in enumerate(SHA2, first)
 }
 RSA, RSA_PSS = oid("1.2.840.113549.1.1.1"), oid("1.2.840.113549.1.1.10")
 SIGNED_DATA, TST_INFO = oid("1.2.840.113549.1.7.2"), oid("1.2.840.113549.1.9.16.1.4")
 CONTENT_TYPE, MESSAGE_DIGEST = oid("1.2.840.113549.1.9.3"), oid("1.2.840.113549.1.9.4")
-NAMES_SIGNER = {oid("1.2.840.113549.1.9.16.2.12"): hashlib.sha1, oid("1.2.840.113549.1.9.16.2.47"): hashlib.sha256}
+NAMES_SIGNER = {oid("1.2.840.113549.1.9.16.2.12"): "sha1", oid("1.2.840.113549.1.9.16.2.47"): "sha256"}
 
 
 def check_token(token: bytes, text: str, roots: Sequence[x509.Certificate]) -> tuple[datetime, x509.Certificate]:
     """The token's time and its signer, if it stamps this text; with no roots the chain is left unchecked."""
-    try:
-        return _check_token(token, text, roots)
-    except (IndexError, ValueError, TypeError, KeyError, x509.ExtensionNotFound, InvalidSignature) as error:
-        raise Wrong("the token is malformed or not signed", "令牌格式有误或签名无效") from error
-
-
-def _check_token(token: bytes, text: str, roots: Sequence[x509.Certificate]) -> tuple[datetime, x509.Certificate]:
     kind, wrapped = Der(token).parts(0x06, 0xA0)
     _, _, content, *more = Der(wrapped.body).parts(0x02, 0x31, 0x30)
     content_type, wrapped_info = content.parts(0x06, 0xA0)
@@ -530,35 +480,31 @@ def _check_token(token: bytes, text: str, roots: Sequence[x509.Certificate]) -> 
         raise Wrong("it is not a time-stamp token", "不是时间戳令牌")
     info = Der(wrapped_info.body).body
     pool = [x509.load_der_x509_certificate(each.raw) for part in more if part.tag == 0xA0 for each in part]
-    [signer_info] = list(more[-1])
-    _, sid, digest_algorithm, attributes, signature_algorithm, signature, *_ = signer_info.parts(
-        0x02, 0x30, 0x30, 0xA0, 0x30, 0x04
-    )
+    [signed] = list(more[-1])
+    _, sid, hashed, attributes, algorithm, signature, *_ = signed.parts(0x02, 0x30, 0x30, 0xA0, 0x30, 0x04)
     issuer, serial = sid.parts(0x30, 0x02)
     number = int.from_bytes(serial.body, "big", signed=True)
     signer = next(each for each in pool if each.issuer.public_bytes() == issuer.raw and each.serial_number == number)
     named = {each.parts(0x06, 0x31)[0].body: Der(each.parts()[1].body) for each in attributes}
-    algorithm = HASHES[digest_algorithm.parts(0x06)[0].body]
-    digest = hashlib.new(algorithm.name, info).digest()
-    if named[CONTENT_TYPE].body != TST_INFO or named[MESSAGE_DIGEST].body != digest:
+    digest = HASHES[hashed.parts(0x06)[0].body]
+    if named[CONTENT_TYPE].body != TST_INFO or named[MESSAGE_DIGEST].body != hashlib.new(digest.name, info).digest():
         raise Wrong("what is signed is something else", "签名的内容不同")
-    _signed(signer, signature_algorithm.parts(0x06)[0].body, algorithm, signature.body, b"\x31" + attributes.raw[1:])
+    _signed(signer, algorithm.parts(0x06)[0].body, digest, signature.body, b"\x31" + attributes.raw[1:])
     _names(signer, named)
     version, _, imprint, _, time, *_ = Der(info).parts(0x02, 0x06, 0x30, 0x02, 0x18)
-    hashed = imprint.parts(0x30, 0x04)
-    stamped = hashlib.new(HASHES[hashed[0].parts(0x06)[0].body].name, text.encode()).digest()
-    if version.body != b"\1" or hashed[1].body != stamped:
+    stamped_by, stamped = imprint.parts(0x30, 0x04)
+    wanted = hashlib.new(HASHES[stamped_by.parts(0x06)[0].body].name, text.encode()).digest()
+    if version.body != b"\1" or stamped.body != wanted:
         raise Wrong("it stamps something else", "令牌针对的是其他内容")
-    at = datetime.strptime(time.body.decode("ascii").split(".")[0].rstrip("Z") + "Z", "%Y%m%d%H%M%SZ").replace(
-        tzinfo=UTC
-    )
+    seconds = re.split(r"[.Z]", time.body.decode("ascii"))[0]
+    at = datetime.strptime(f"{seconds}Z", "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     if not usage.critical or list(usage.value) != [x509.oid.ExtendedKeyUsageOID.TIME_STAMPING]:
         raise Wrong("its signer's certificate is not for time-stamping alone", "签名证书并非仅用于时间戳")
     if not signer.not_valid_before_utc <= at <= signer.not_valid_after_utc:
         raise Wrong("its signer's certificate was not valid at that time", "签名证书当时无效")
-    if roots and not _leads(signer, roots, pool, at, 0):
-        raise Wrong("its signer does not lead to a root you gave", "签名者不能追溯到您提供的根证书")
+    if roots:
+        _leads(signer, roots, pool, at)
     return at, signer
 
 
@@ -566,15 +512,12 @@ def _signed(
     signer: x509.Certificate, name: bytes, digest: hashes.HashAlgorithm, signature: bytes, message: bytes
 ) -> None:
     key = signer.public_key()
-    algorithm = SIGNATURES.get(name, digest)
     if isinstance(key, ec.EllipticCurvePublicKey):
         key.verify(signature, message, ec.ECDSA(SIGNATURES[name]))
-    elif isinstance(key, ed25519.Ed25519PublicKey):
-        key.verify(signature, message)
     elif isinstance(key, rsa.RSAPublicKey) and name == RSA_PSS:
         key.verify(signature, message, padding.PSS(padding.MGF1(digest), padding.PSS.AUTO), digest)
     elif isinstance(key, rsa.RSAPublicKey) and (name in SIGNATURES or name == RSA):
-        key.verify(signature, message, padding.PKCS1v15(), algorithm)
+        key.verify(signature, message, padding.PKCS1v15(), SIGNATURES.get(name, digest))
     else:
         raise Wrong("it is signed in a way that is not known here", "签名算法未知")
 
@@ -583,51 +526,32 @@ def _names(signer: x509.Certificate, named: dict[bytes, Der]) -> None:
     """What is signed names the signer's certificate (RFC 5035), so that no other one can be put in its place."""
     for kind, default in NAMES_SIGNER.items():
         if kind in named:
-            first = next(iter(next(iter(named[kind])))).parts()
-            algorithm = (
-                first[0].parts(0x06)[0].body if first[0].tag == 0x30 and len(first) > 1 and first[1].tag == 4 else b""
-            )
-            wanted = next(part.body for part in first if part.tag == 0x04)
-            name = HASHES[algorithm].name if algorithm else default().name
-            if hashlib.new(name, signer.public_bytes(Encoding.DER)).digest() == wanted:
+            first, *more = next(iter(next(iter(named[kind])))).parts()
+            other = first.tag == 0x30 and more and more[0].tag == 0x04
+            name = HASHES[first.parts(0x06)[0].body].name if other else default
+            wanted = more[0] if other else first
+            if wanted.tag == 0x04 and hashlib.new(name, signer.public_bytes(Encoding.DER)).digest() == wanted.body:
                 return
     raise Wrong("it does not name its signer's certificate", "令牌未指明签名证书")
 
 
 def _leads(
-    low: x509.Certificate, roots: Sequence[x509.Certificate], pool: Sequence[x509.Certificate], at: datetime, depth: int
-) -> bool:
-    """Whether a chain of authorities, each valid at that time, goes up to a root."""
-    if low in roots:
-        return True
-    for high in (*roots, *pool):
-        if (
-            depth < 5
-            and high.subject == low.issuer
-            and _issues(high, low, at, depth)
-            and _leads(high, roots, pool, at, depth + 1)
-        ):
-            return True
-    return False
+    signer: x509.Certificate, roots: Sequence[x509.Certificate], pool: list[x509.Certificate], at: datetime
+) -> None:
+    """By at most five authorities, each valid at that time and allowed to sign certificates, up to a root."""
 
+    def may_sign(_policy: object, _authority: x509.Certificate, usage: x509.KeyUsage) -> None:
+        if not usage.key_cert_sign:
+            raise ValueError("not an authority's key")
 
-def _issues(high: x509.Certificate, low: x509.Certificate, at: datetime, depth: int) -> bool:
+    anything, agnostic = ExtensionPolicy.permit_all(), Criticality.AGNOSTIC
+    authority = anything.require_present(x509.BasicConstraints, agnostic, None)
+    authority = authority.require_present(x509.KeyUsage, agnostic, may_sign)
+    builder = PolicyBuilder().store(Store(list(roots))).time(at).max_chain_depth(5)
     try:
-        low.verify_directly_issued_by(high)
-        basic = high.extensions.get_extension_for_class(x509.BasicConstraints).value
-        usage: Callable[[], x509.KeyUsage] = lambda: high.extensions.get_extension_for_class(x509.KeyUsage).value  # noqa: E731
-        unknown = any(each.critical and isinstance(each.value, x509.UnrecognizedExtension) for each in high.extensions)
-        may_sign = usage().key_cert_sign
-    except (InvalidSignature, ValueError, TypeError, x509.ExtensionNotFound):
-        return False
-    long_enough = basic.path_length is None or basic.path_length >= depth
-    return (
-        basic.ca
-        and may_sign
-        and long_enough
-        and not unknown
-        and high.not_valid_before_utc <= at <= high.not_valid_after_utc
-    )
+        builder.extension_policies(ca_policy=authority, ee_policy=anything).build_client_verifier().verify(signer, pool)
+    except VerificationError as error:
+        raise Wrong("its signer does not lead to a root you gave", "签名者不能追溯到您提供的根证书") from error
 
 
 # ---- All of it ----
@@ -646,7 +570,7 @@ def verify(path: Path, anchors: Anchors) -> Verdict:
     verdict = Verdict()
     with verdict.check("the file is whole and holds what its manifest lists", "文件完整，内容与清单一致"):
         box = Container(path)
-        check_manifest(box)
+        box.check_manifest()
     if verdict.code:
         return verdict
     policy_logs = [words[1] for line in anchors.policy.split("\n") if (words := line.split())[:1] == ["log"]]
@@ -657,35 +581,33 @@ def verify(path: Path, anchors: Anchors) -> Verdict:
         return verdict
     with verdict.check("the log's signatures on the checkpoint", "日志对检查点的签名"):
         note = box.text("log/checkpoint")
-        checkpoint = Checkpoint(note.encode())
+        checkpoint = Checkpoint(note)
         keys = given or [Key.parse(line) for line in box.text("log/keys").split("\n") if line.strip()]
-        signed = checkpoint.of_log(keys)
+        names = ", ".join(f"{plain(key.name)}+{key.id.hex()}" for key in checkpoint.of_log(keys))
     if verdict.code:
         return verdict
-    names = ", ".join(f"{plain(key.name)}+{key.id.hex()}" for key in signed)
     if given:
         verdict.add(PROVED, f"signed by the keys you gave: {names}", f"由您提供的公钥签署：{names}")
     else:
-        verdict.add(
-            UNCHECKED, f"the log's keys are only claimed: give --log-key ({names})",
-            f"日志公钥仅为文件自称：请提供 --log-key（{names}）",
-        )  # fmt: skip
-    _witnesses(box, checkpoint, anchors, verdict)
-    times = _entries(box, checkpoint, note, verdict)
-    _time(box, checkpoint, keys, anchors, verdict, times)
-    return verdict
-
-
-def _witnesses(box: Container, checkpoint: Checkpoint, anchors: Anchors, verdict: Verdict) -> None:
+        verdict.add(UNCHECKED, f"the log's keys are only claimed: give --log-key ({names})",
+                    f"日志公钥仅为文件自称：请提供 --log-key（{names}）")  # fmt: skip
     if anchors.policy:
         with verdict.check("enough witnesses have cosigned the checkpoint", "足够的见证方已共同签署检查点"):
             for each in check_policy(anchors.policy, checkpoint):
                 verdict.add(PROVED, f"cosigned by {plain(each)}", f"已由 {plain(each)} 共同签署")
     elif "log/policy" in box.infos:
         verdict.add(UNCHECKED, "the witnesses are only claimed: give --policy", "见证方仅为文件自称：请提供 --policy")
+    times = _entries(box, checkpoint, note, verdict)
+    if "time/token.tst" in box.infos:
+        with verdict.check("the time-stamp over the log", "日志的时间戳"):
+            _time(box, checkpoint, keys, anchors.tsa_roots, verdict, times)
+    elif anchors.tsa_roots:
+        verdict.add(UNCHECKED, "there is no time-stamp in the file", "文件中没有时间戳")
+    return verdict
 
 
 def _entries(box: Container, checkpoint: Checkpoint, note: str, verdict: Verdict) -> dict[int, datetime]:
+    """Check every entry and opening; when each entry says that it was."""
     entries, proofs, openings = (box.numbers(folder) for folder in ("entries", "proofs", "openings"))
     times: dict[int, datetime] = {}
     if not entries or entries != proofs or not openings <= entries:
@@ -693,51 +615,38 @@ def _entries(box: Container, checkpoint: Checkpoint, note: str, verdict: Verdict
     for index in sorted(entries & proofs):
         with verdict.check(f"entry {index} is in the log", f"第 {index} 条记录在日志中"):
             entry = check_entry(box, index, checkpoint, note)
-            try:
+            with otherwise("it has no time", "没有时间"):
                 times[index] = datetime.fromtimestamp(int(entry["time"]) / 1000, UTC)
-            except (KeyError, ValueError, TypeError, OverflowError, OSError) as error:
-                raise Wrong("it has no time", "没有时间") from error
             kind, status = plain(entry["metadata"].get("event_code")), plain(entry.get("status_code"))
             said = f"{times[index]:%Y-%m-%d %H:%M:%S} UTC, {kind}, {status}"
             verdict.add(PROVED, f"entry {index} says: {said}", f"第 {index} 条记录内容：{said}")
             if index in openings:
-                _opening(box, index, entry, verdict)
+                with verdict.check(f"the opened personal part of entry {index}", f"第 {index} 条记录所公开的个人信息"):
+                    for fact in sorted(check_opening(loads(box.read(f"openings/{index}.json")), index, entry).items()):
+                        said = " = ".join(map(plain, fact))
+                        verdict.add(PROVED, f"entry {index}: {said}", f"第 {index} 条记录：{said}")
     return times
 
 
-def _opening(box: Container, index: int, entry: dict[str, Any], verdict: Verdict) -> None:
-    with verdict.check(f"the opened personal part of entry {index}", f"第 {index} 条记录所公开的个人信息"):
-        facts = check_opening(loads(box.read(f"openings/{index}.json")), index, entry)
-        for name, value in sorted(facts.items()):
-            verdict.add(PROVED, f"entry {index}: {plain(name)} = {plain(value)}",
-                        f"第 {index} 条记录：{plain(name)} = {plain(value)}")  # fmt: skip
-
-
 def _time(  # noqa: PLR0917
-    box: Container, checkpoint: Checkpoint, keys: Sequence[Key], anchors: Anchors, verdict: Verdict,
+    box: Container, checkpoint: Checkpoint, keys: Sequence[Key], roots: Sequence[x509.Certificate], verdict: Verdict,
     times: dict[int, datetime],
 ) -> None:  # fmt: skip
-    if "time/token.tst" not in box.infos:
-        if anchors.tsa_roots:
-            verdict.add(UNCHECKED, "there is no time-stamp in the file", "文件中没有时间戳")
-        return
-    with verdict.check("the time-stamp over the log", "日志的时间戳"):
-        stamped = Checkpoint(box.read("time/checkpoint"))
-        stamped.of_log(keys)
-        path = [unbase64(line) for line in box.text("time/consistency").split("\n") if line]
-        old, new = sorted((checkpoint, stamped), key=lambda each: each.size)
-        check_consistency(old, new, path)
-        at, signer = check_token(box.read("time/token.tst"), stamped.text, anchors.tsa_roots)
-        late = [index for index, said in times.items() if index >= stamped.size or said > at + SKEW]
-        if late:
-            raise Wrong(f"it does not cover entry {late[0]}", f"未覆盖第 {late[0]} 条记录")
-        who = plain(signer.subject.rfc4514_string())
-        said = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-        if anchors.tsa_roots:
-            verdict.add(PROVED, f"every entry existed at {said}, says {who}", f"{who} 证明：所有记录在 {said} 已存在")
-        else:
-            verdict.add(UNCHECKED, f"the authority is only claimed ({who}, {said}): give --tsa-roots",
-                        f"时间戳机构仅为文件自称（{who}，{said}）：请提供 --tsa-roots")  # fmt: skip
+    stamped = Checkpoint(box.text("time/checkpoint"))
+    stamped.of_log(keys)
+    old, new = sorted((checkpoint, stamped), key=lambda each: each.size)
+    check_consistency(old, new, [unbase64(line) for line in box.text("time/consistency").split("\n") if line])
+    with otherwise("the token is malformed or not signed", "令牌格式有误或签名无效"):
+        at, signer = check_token(box.read("time/token.tst"), stamped.text, roots)
+    late = [index for index, said in times.items() if index >= stamped.size or said > at + SKEW]
+    if late:
+        raise Wrong(f"it does not cover entry {late[0]}", f"未覆盖第 {late[0]} 条记录")
+    who, said = plain(signer.subject.rfc4514_string()), f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    if roots:
+        verdict.add(PROVED, f"every entry existed at {said}, says {who}", f"{who} 证明：所有记录在 {said} 已存在")
+    else:
+        verdict.add(UNCHECKED, f"the authority is only claimed ({who}, {said}): give --tsa-roots",
+                    f"时间戳机构仅为文件自称（{who}，{said}）：请提供 --tsa-roots")  # fmt: skip
 
 
 def show(verdict: Verdict, language: str) -> None:
@@ -765,11 +674,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lang", choices=("en", "zh"), default="en")
     given = parser.parse_args(arguments)
     try:
-        keys = [line for text in given.log_key
-                for line in (Path(text).read_text("utf-8") if Path(text).is_file() else text).split("\n")]  # fmt: skip
+        texts = [Path(text).read_text("utf-8") if Path(text).is_file() else text for text in given.log_key]
+        keys = [line for text in texts for line in text.split("\n") if line.strip()]
         policy = given.policy.read_text("utf-8") if given.policy else ""
         roots = x509.load_pem_x509_certificates(given.tsa_roots.read_bytes()) if given.tsa_roots else []
-        verdict = verify(given.file, Anchors([key for key in keys if key.strip()], policy, roots))
+        verdict = verify(given.file, Anchors(keys, policy, roots))
     except (OSError, ValueError) as error:
         parser.exit(2, f"could not be checked / 无法核实: {plain(error)}\n")
     show(verdict, given.lang)
