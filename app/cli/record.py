@@ -98,13 +98,21 @@ def evidence(configuration: Path, index: tuple[int, ...], output: Path, purpose:
     secret = context.site.pair_secret(holder="app", caller="app", callee="audit")
     peer = Peer(path=context.site.socket("audit"), caller="app", secret=secret, timeout=_PATIENCE)
     try:
-        wish = {"indices": sorted(set(index)), "purpose": purpose}
-        content = peer.call("POST", "/api/v1/evidence", document=wish).body
+        size = _fetched(peer, {"indices": sorted(set(index)), "purpose": purpose}, output)
     finally:
         peer.close()
+    click.echo(f"{output}: {size} bytes. Check it with verify_evidence.py, see README.txt inside.")
+
+
+def _fetched(peer: Peer, wish: dict[str, object], output: Path) -> int:
+    """The file, written as it comes, and how long it is; what is not whole does not stay."""
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    click.echo(f"{output}: {len(content)} bytes. Check it with verify_evidence.py, see README.txt inside.")
+        try:
+            with peer.pieces("POST", "/api/v1/evidence", document=wish) as pieces:
+                return sum(file.write(piece) for piece in pieces)
+        except BaseException:
+            output.unlink()
+            raise
 
 
 @audit.command()

@@ -17,7 +17,17 @@ from audit.cases import Cases, CaseStore
 from audit.checking import INDEX_CHECK_EVERY, FullCheck, IndexCheck
 from audit.client import RecorderClient
 from audit.config import AuditSettings
-from audit.console import Console, Evidencing, IndexCounting, Mirroring, Overview, SavedSearches, Stories, Views
+from audit.console import (
+    Console,
+    Evidencing,
+    IndexCounting,
+    Mirroring,
+    Overview,
+    SavedSearches,
+    Stories,
+    Views,
+    concerned,
+)
 from audit.indexer import Indexer
 from audit.intake import Intake
 from audit.merkle import CosignerKey
@@ -189,6 +199,7 @@ def application(context: Context) -> Flask:
         clock=context.clock,
         size=opened.log.size,
         before=past(context).size,
+        concerned=lambda place: concerned(opened.log, place),
     )
     consents = warrants.Consents.open(context, opened, recorder, cases=cases)
     console = Console(
@@ -215,11 +226,17 @@ def application(context: Context) -> Flask:
     )
     stamps = _stamps(context)
     evidence = Evidencing(
-        desks=making.desks(context, recorder=recorder, stamps=stamps),
+        desks=making.desks(
+            context,
+            recorder=recorder,
+            stamps=stamps,
+            stampers=stampers(context, stamps) if stamps else [],
+        ),
         log=opened.log,
         index=opened.index,
         demand=consents.warrants.demand,
         in_case=consents.scopes.in_case,
+        in_alert=consents.scopes.in_alert,
         covering=consents.scopes.covering,
         nameless=consents.scopes.nameless,
     )

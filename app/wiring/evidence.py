@@ -10,7 +10,7 @@ from audit.merkle import VerifierKey
 from audit.models import Recorder
 from audit.reader import LogReader
 from audit.seals import Seals, SealStore
-from audit.stamps import StampSeries, StampStore
+from audit.stamps import Stamper, StampSeries, StampStore
 from core.calls import Peer
 from signatures.client import SignatureClient
 from signatures.models import SealOrder
@@ -19,25 +19,44 @@ from ..context import Context
 from .lineage import every_key, every_reader
 
 _FOLDER = "evidence"
-# A report of a thousand entries takes a moment to seal; together they must end before the gateway's patience does.
-_PATIENCE = 30.0
+# A report of a thousand entries takes a moment to seal. Witnesses (20 s), authority (10 s), and this together must end
+# before the gateway's patience (60 s) does.
+_PATIENCE = 20.0
 
 
-def desks(context: Context, *, recorder: Recorder, stamps: StampSeries | None) -> list[LogDesk]:
-    """Where evidence files about each log are made, oldest first."""
-    every = zip(every_reader(context), every_key(context), strict=True)
+def desks(
+    context: Context, *, recorder: Recorder, stamps: StampSeries | None, stampers: Sequence[Stamper]
+) -> list[LogDesk]:
+    """Where evidence files about each log are made, oldest first; ``stampers`` are those of the logs, or none."""
+    every = list(zip(every_reader(context), every_key(context), strict=True))
     return [
         LogDesk(
             name=log.reader.name,
             base=log.base,
-            desk=_desk(context, log.reader, keys, recorder, stamps.logs[number].store if stamps else None),
+            desk=_desk(
+                context,
+                log.reader,
+                keys,
+                recorder,
+                stamps.logs[number].store if stamps else None,
+                # Witnesses are asked about the log that is written.
+                grows=number == len(every) - 1,
+                stamp=stampers[number].now if stampers else None,
+            ),
         )
         for number, (log, keys) in enumerate(every)
     ]
 
 
 def _desk(
-    context: Context, log: LogReader, keys: Sequence[VerifierKey], recorder: Recorder, stamps: StampStore | None
+    context: Context,
+    log: LogReader,
+    keys: Sequence[VerifierKey],
+    recorder: Recorder,
+    stamps: StampStore | None,
+    *,
+    grows: bool,
+    stamp: Callable[[], None] | None,
 ) -> Desk:
     folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
     policy = settings.witness_policy
@@ -55,6 +74,8 @@ def _desk(
         clock=context.clock,
         folder=folder / _FOLDER,
         stamped=_stamped(stamps),
+        grows=grows,
+        stamp=stamp,
         seal=_seal(context, settings.evidence_seal) if settings.evidence_seal else None,
     )
 

@@ -37,7 +37,13 @@ class Consents:
     def open(cls, context: Context, opened: Reading, recorder: Recorder, *, cases: CaseBook) -> "Consents":
         """In the console's process."""
         store = _store(context)
-        scopes = Scopes(log=opened.log, index=opened.index, names=opened.names, cases=cases)
+        scopes = Scopes(
+            log=opened.log,
+            index=opened.index,
+            names=opened.names,
+            cases=cases,
+            in_alert=alerts.store(context.site.folder("audit")).entries,
+        )
         return cls(
             warrants=Warrants(
                 store=store,

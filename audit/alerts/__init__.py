@@ -10,6 +10,7 @@ from .convert import convert as convert
 from .desk import AlertDesk as AlertDesk
 from .desk import AlertPage as AlertPage
 from .engine import Engine as Engine
+from .errors import AlertAboutYou as AlertAboutYou
 from .errors import AlertMoved as AlertMoved
 from .errors import NoReasonGiven as NoReasonGiven
 from .errors import NoSuchAlert as NoSuchAlert

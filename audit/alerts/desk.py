@@ -15,7 +15,7 @@ from core.clock import Clock
 
 from ..models import Attribute, Event, Outcome, Recorder, Wait
 from ..search.evidence import Inclusion, proof_text
-from .errors import AlertMoved, NoReasonGiven, NoSuchAlert
+from .errors import AlertAboutYou, AlertMoved, NoReasonGiven, NoSuchAlert
 from .models import Alert, Proven, RuleStanding, State
 from .store import AlertStore
 
@@ -127,6 +127,7 @@ class AlertDesk:
         Raises:
             NoSuchAlert: there is none of this identifier.
             NoReasonGiven: no words, or too many.
+            AlertAboutYou: it is about what this officer did; the attempt is recorded.
             AlertMoved: somebody was faster, or it is closed.
             RecordUnavailable: it could not be recorded; nothing has changed.
         """
@@ -138,6 +139,9 @@ class AlertDesk:
         if found.state not in allowed:
             raise AlertMoved
         facts = {"rule": found.rule, "level": found.level.value}
+        if officer.subject in {found.group.get("actor"), found.group.get("subject")}:
+            self._record(kind, officer, facts, what=alert, outcome=Outcome.DENIED)
+            raise AlertAboutYou
         self._record(kind, officer, facts, what=alert, sealed={"reason": said}, wait=Wait.PUBLISHED)
         if not self._store.move(alert, before=found.state, after=to, officer=officer.subject, at=self._clock.now()):
             raise AlertMoved
@@ -157,11 +161,12 @@ class AlertDesk:
         what: str = "",
         sealed: Mapping[str, str] | None = None,
         wait: Wait = Wait.SEQUENCED,
+        outcome: Outcome = Outcome.SUCCESS,
     ) -> None:
         event = Event(
             key=secrets.token_hex(16),
             type=kind,
-            outcome=Outcome.SUCCESS,
+            outcome=outcome,
             at=self._clock.now(),
             source="audit",
             subject=officer.subject,

@@ -7,13 +7,15 @@ Invalid
 └── NoReasonGiven     acknowledging and closing need words
 NotFound
 └── NoSuchAlert
+Forbidden
+└── AlertAboutYou     nobody deals with an alert about what they did themselves
 Conflict
 └── AlertMoved        somebody else acknowledged or closed it meanwhile
 Unavailable
 └── RuleStopped       evaluating one rule took too long; what it would have said of these entries is not known
 """
 
-from core.errors import N_, Conflict, Invalid, NotFound, Unavailable
+from core.errors import N_, Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class RuleRefused(Invalid):
@@ -42,6 +44,13 @@ class NoSuchAlert(NotFound):
 
     code = "no_such_alert"
     message = N_("There is no such alert.")
+
+
+class AlertAboutYou(Forbidden):
+    """Its group names the officer: whoever set it off does not send it away."""
+
+    code = "alert_about_you"
+    message = N_("This alert is about you. Another officer must deal with it.")
 
 
 class AlertMoved(Conflict):

@@ -7,6 +7,7 @@ comes next to the case records it first, under the same key, so that it enters t
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from core.clock import Clock
 
 from ..errors import RecordUnavailable
 from ..models import Attribute, Event, Outcome, Reader, Recorder
-from .errors import BadStep, CaseDamaged, CaseSettled, NoSuchCase, OwnCase, StaleCase, StepUnrecorded
+from .errors import BadStep, CaseAboutYou, CaseDamaged, CaseSettled, NoSuchCase, OwnCase, StaleCase, StepUnrecorded
 from .models import FOLLOWS, Case, State, Step, StepKind, Summary
 from .sealing import Sealing, digest
 from .store import CaseStore, Kept
@@ -38,8 +39,13 @@ class Cases:
         clock: Clock,
         size: Callable[[], int],
         before: int = 0,
+        concerned: Callable[[int], AbstractSet[str]] = lambda _place: frozenset(),
     ) -> None:
-        """``size`` says how many places are published, of which ``before`` lie in closed logs."""
+        """``size`` says how many places are published, of which ``before`` lie in closed logs.
+
+        ``concerned`` says of whom the entry at a place tells.
+        """
+        self._concerned = concerned
         self._before = before
         self._store = store
         self._sealing = Sealing(key)
@@ -95,6 +101,7 @@ class Cases:
 
         Raises:
             OwnCase: this officer opened it.
+            CaseAboutYou: it holds entries that tell of this officer.
             CaseSettled: the decision does not follow from where the case stands.
             NoSuchCase, StaleCase, BadStep, StepUnrecorded: as ``add_entries``.
         """
@@ -106,6 +113,8 @@ class Cases:
             raise CaseSettled
         if state is State.CLOSED and reader.subject == found.opener:
             raise OwnCase
+        if state is State.CLOSED and any(reader.subject in self._concerned(entry) for entry in found.entries):
+            raise CaseAboutYou
         content = {"to": to, "text": _text("text", text, optional=state is not State.CLOSED)}
         self._append(reader, case, version, StepKind.DECISION, content, clear={"state": to})
 

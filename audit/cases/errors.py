@@ -7,7 +7,8 @@ Conflict
 ├── StaleCase       somebody else has added a step since the page was read
 └── CaseSettled     the case is closed, or the decision does not follow from where it stands
 Forbidden
-└── OwnCase         nobody closes a case they opened
+├── OwnCase         nobody closes a case they opened
+└── CaseAboutYou    nobody closes a case with entries that tell of them
 Invalid
 └── BadStep         a text is missing, too long or not printable; no such entry
 Unavailable
@@ -45,6 +46,13 @@ class OwnCase(Forbidden):
 
     code = "case_own"
     message = N_("You opened this case yourself. Another officer must close it.")
+
+
+class CaseAboutYou(Forbidden):
+    """Of one of the collected entries the officer is the subject or the actor."""
+
+    code = "case_about_you"
+    message = N_("This case holds entries about you. Another officer must close it.")
 
 
 class BadStep(Invalid):

@@ -12,6 +12,7 @@ from .models import Page as Page
 from .opening import CaseBook as CaseBook
 from .opening import Openings as Openings
 from .opening import Scopes as Scopes
+from .opening import concerned as concerned
 from .overview import Overview as Overview
 from .picture import SPANS as SPANS
 from .saving import SavedSearches as SavedSearches

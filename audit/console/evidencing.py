@@ -40,6 +40,8 @@ class Evidencing:
         covering: Callable[[Scope], Callable[[Row], bool]],
         # The entries of a case at a version.
         in_case: Callable[[str], Sequence[int]] = lambda _case: (),
+        # The entries of an alert.
+        in_alert: Callable[[str], Sequence[int]] = lambda _alert: (),
         # The scope as consents name it: without a name that was typed.
         nameless: Callable[[Scope], Scope] = lambda scope: scope,
     ) -> None:
@@ -52,6 +54,7 @@ class Evidencing:
         self._demand = demand
         self._covering = covering
         self._in_case = in_case
+        self._in_alert = in_alert
 
     def scope(self, text: str) -> Scope:
         """A part of the record, as it was asked for.
@@ -80,6 +83,8 @@ class Evidencing:
             return self._within(list(range(first, last + 1)))
         if scope.kind == "case":
             return self._within(sorted(set(self._in_case(scope.value))))
+        if scope.kind == "alert":
+            return self._within(sorted(set(self._in_alert(scope.value))))
         if scope.kind == "subject":
             return self._found(Query(person=scope.value), frozenset({scope.value}))
         if scope.kind == "query":

@@ -51,6 +51,15 @@ class Asked:
         )
 
 
+def concerned(log: LogView, index: int) -> frozenset[str]:
+    """Of whom the entry at this place tells; of nobody where there is none."""
+    try:
+        [entry] = log.read(index, 1) if index < log.size() else ()
+    except (LogDamaged, NoSuchEntry, ValueError):
+        return frozenset()
+    return frozenset({entry.event.subject, entry.event.actor} - {""})
+
+
 class CaseBook(Protocol):
     """What consents need of cases: ``audit.cases.Cases`` fulfils it."""
 
@@ -68,8 +77,11 @@ class Scopes:
         index: IndexStore,
         names: NameTokens,
         cases: CaseBook | None = None,
+        # The entries of an alert; none of one that there is not.
+        in_alert: Callable[[str], Sequence[int]] = lambda _alert: (),
     ) -> None:
         """Without ``cases`` no case holds anything."""
+        self.in_alert = in_alert
         self._log = log
         self._index = index
         self._names = names
@@ -79,11 +91,13 @@ class Scopes:
         """The scope as it is kept: what was typed for a person's name becomes its token, a case has its version.
 
         Raises:
-            BadScope: a search by something that cannot be told from an entry's clear part.
+            BadScope: a search by something that cannot be told from an entry's clear part, or no alert.
             NoSuchCase: there is no such case, or it never stood at this version.
         """
         if scope.kind == "case" and self._cases is not None:
             return Scope("case", self._cases.named(scope.value))
+        if scope.kind == "alert" and not self.in_alert(scope.value):
+            raise BadScope
         if scope.kind != "query":
             return scope
         given = _pairs(scope.value)
@@ -111,9 +125,11 @@ class Scopes:
         if scope.kind == "query":
             return frozenset(self._query(scope).persons)
         if scope.kind == "entry":
-            return self._concerned(int(scope.value))
+            return concerned(self._log, int(scope.value))
         if scope.kind == "case":
-            return frozenset().union(*(self._concerned(index) for index in self.in_case(scope.value)))
+            return frozenset().union(*(concerned(self._log, index) for index in self.in_case(scope.value)))
+        if scope.kind == "alert":
+            return frozenset().union(*(concerned(self._log, index) for index in self.in_alert(scope.value)))
         return frozenset()
 
     def in_case(self, scope: str) -> Sequence[int]:
@@ -124,21 +140,14 @@ class Scopes:
             _log.warning("case_not_covered", code=error.code, exc_info=error)
             return ()
 
-    def _concerned(self, index: int) -> frozenset[str]:
-        try:
-            [entry] = self._log.read(index, 1) if index < self._log.size() else ()
-        except (LogDamaged, NoSuchEntry, ValueError):
-            return frozenset()
-        return frozenset({entry.event.subject, entry.event.actor} - {""})
-
     def covering(self, scope: Scope) -> Callable[[Row], bool]:
         """Tells of an entry whether the scope holds it."""
         if scope.kind == "entry":
             return lambda row: row.index == int(scope.value)
         if scope.kind == "subject":
             return lambda row: row.subject == scope.value
-        if scope.kind == "case":
-            held = frozenset(self.in_case(scope.value))
+        if scope.kind in {"case", "alert"}:
+            held = frozenset(self.in_case(scope.value) if scope.kind == "case" else self.in_alert(scope.value))
             return lambda row: row.index in held
         if scope.kind == "query":
             return self._query(scope).holds

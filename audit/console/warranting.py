@@ -140,6 +140,7 @@ def _address(warrant: Warrant, search: str) -> str:
     return {
         "entry": f"/entries/{value}",
         "case": f"/cases/{value.partition('.')[0]}",
+        "alert": f"/alerts/{value}",
         "subject": f"/search?person={value}",
         "query": f"/search?{search or value}",
     }.get(warrant.scope.kind, "")

@@ -163,6 +163,15 @@ KINDS = {
         attributes=words("hold reason warrant"),
         needs=words("subject"),
     ),
+    "audit.evidence.begun": Kind(
+        6003,
+        1,
+        Retention.TRUST,
+        N_("Evidence file asked for, and the witnesses with it"),
+        Verb.ACCESS,
+        sources=words("audit"),
+        attributes=words("count reader"),
+    ),
     "audit.evidence.made": Kind(
         6003,
         1,

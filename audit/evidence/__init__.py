@@ -7,7 +7,6 @@ happens here: a file leaves before its making is in the record, or opens more th
 """
 
 from .desk import Desk as Desk
-from .desk import Published as Published
 from .desk import Site as Site
 from .errors import NothingChosen as NothingChosen
 from .errors import NotPublishedYet as NotPublishedYet
@@ -20,3 +19,4 @@ from .models import Made as Made
 from .models import Token as Token
 from .models import Wish as Wish
 from .models import ranges as ranges
+from .published import Published as Published

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
@@ -25,7 +25,7 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from ..errors import Erased, NoSuchEntry
+from ..errors import Erased
 from ..merkle import Checkpoint, Note, VerifierKey, leaf_hash
 from ..models import Attribute, Entry, Event, Outcome, Reader, Recorder
 from ..models_codec import canonical, decode_entry
@@ -33,9 +33,11 @@ from ..seals import Seals
 from ..search import Inclusion, proof_text, row_of
 from ..witness import Policy
 from .container import Container
-from .errors import NothingChosen, NotPublishedYet, TooMuchChosen
+from .covering import Covered, Covering
+from .errors import NothingChosen, TooMuchChosen
 from .models import MOST, Grounds, Line, Made, Part, Token, Wish, ranges
 from .paper import Catalogue, Face, write
+from .published import Published
 
 Seal = Callable[[bytes, str], bytes]
 """Puts the organisation's seal on a PDF for whoever the gateway's header names."""
@@ -44,17 +46,6 @@ _log = logger(__name__)
 _STALE = timedelta(hours=1)
 _SAID = 30_000
 _TOGETHER = 256
-
-
-class Published(Protocol):
-    """What evidence needs of the published log; the log's reader fulfils it."""
-
-    def note(self) -> str: ...  # noqa: D102 - as the reader says
-    def witnessed(self) -> str | None: ...  # noqa: D102
-    def opened(self, note: str) -> Checkpoint: ...  # noqa: D102
-    def entries_bytes(self, start: int, count: int) -> list[bytes]: ...  # noqa: D102
-    def inclusion_proofs(self, size: int) -> Callable[[int], list[bytes]]: ...  # noqa: D102
-    def consistency_proof(self, old: int, new: int) -> list[bytes]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +92,10 @@ class Desk:
         folder: Path,
         # The earliest stamp over a log of at least this size.
         stamped: Callable[[int], Token | None] = lambda _size: None,
+        # Whether entries still come to the log: a closed one gets no cosignatures any more.
+        grows: bool = True,
+        # Has the newest checkpoint stamped at once; None where no authority is asked.
+        stamp: Callable[[], None] | None = None,
         seal: Seal | None = None,
     ) -> None:
         self._log = log
@@ -109,7 +104,9 @@ class Desk:
         self._recorder = recorder
         self._clock = clock
         self._folder = folder
-        self._stamped = stamped
+        self._covering = Covering(
+            log=log, recorder=recorder, clock=clock, watched=grows and bool(site.policy), stamped=stamped, stamp=stamp
+        )
         self._seal = seal
         self._catalogue = Catalogue()
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -130,14 +127,14 @@ class Desk:
         if len(wish.indices) > MOST:
             raise TooMuchChosen(most=MOST)
         self._sweep()
-        note, checkpoint = self._checkpoint(wish.indices[-1])
+        covered = self._covering.cover(reader, wish)
         path = self._folder / f"{secrets.token_hex(16)}.asice"
         tally = _Tally()
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                sealed = self._write(file, reader, wish, note=note, checkpoint=checkpoint, tally=tally, header=header)
+                sealed = self._write(file, reader, wish, covered=covered, tally=tally, header=header)
             digest = _sha256(path)
-            self._record(reader, wish, digest, tally, log=checkpoint.origin.rpartition("/")[2])
+            self._record(reader, wish, digest, tally, log=covered.checkpoint.origin.rpartition("/")[2])
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -157,14 +154,13 @@ class Desk:
         reader: Reader,
         wish: Wish,
         *,
-        note: str,
-        checkpoint: Checkpoint,
+        covered: Covered,
         tally: _Tally,
         header: str,
     ) -> bool:
         """Everything into the file; whether the report is sealed."""
         container = Container(file)
-        token = self._stamped(wish.indices[-1] + 1)
+        note, checkpoint, token = covered.note, covered.checkpoint, covered.token
         with tempfile.TemporaryFile(dir=self._folder) as spool:
             prove = self._log.inclusion_proofs(checkpoint.size)
             for index, raw in self._raw(wish.indices):
@@ -177,7 +173,7 @@ class Desk:
                 container.add("log/policy", self._site.policy.encode())
             if token is not None:
                 self._time(container, token, checkpoint)
-            grounds = self._grounds(reader, wish, note, checkpoint, token)
+            grounds = self._grounds(reader, wish, covered)
             report, sealed = self._sealed_report(grounds, spool, header)
             container.add("report.pdf", report)
         for name in ("README.txt", "verify_evidence.py"):
@@ -257,7 +253,8 @@ class Desk:
             file.seek(0)
             return file.read()
 
-    def _grounds(self, reader: Reader, wish: Wish, note: str, checkpoint: Checkpoint, token: Token | None) -> Grounds:
+    def _grounds(self, reader: Reader, wish: Wish, covered: Covered) -> Grounds:
+        note, checkpoint = covered.note, covered.checkpoint
         policy = Policy.parse(self._site.policy.encode()) if self._site.policy else None
         cosigned = policy.cosigned(Note.parse(note.encode())) if policy else {}
         return Grounds(
@@ -271,20 +268,11 @@ class Desk:
             keys=[f"{key.name}+{key.id.hex()} ({_KINDS[key.type]})" for key in self._site.keys],
             witnesses=[f"{name} ({at:%Y-%m-%d %H:%M:%S} UTC)" for name, at in cosigned.items()],
             quorum=policy.satisfied(cosigned.keys()) if policy else None,
-            token=token,
+            token=covered.token,
             sealed=False,
+            witnesses_silent=covered.witnesses_silent,
+            authority_silent=covered.authority_silent,
         )
-
-    def _checkpoint(self, last: int) -> tuple[str, Checkpoint]:
-        """The cosigned one if it covers all that was chosen, else the newest."""
-        note = self._log.witnessed()
-        if note is None or self._log.opened(note).size <= last:
-            note = self._log.note()
-        checkpoint = self._log.opened(note)
-        if last >= checkpoint.size:
-            # Whoever reads an index off a page has seen it published; anything else was made up.
-            raise NotPublishedYet if last < checkpoint.size + _SAID else NoSuchEntry
-        return note, checkpoint
 
     def _record(self, reader: Reader, wish: Wish, digest: str, tally: _Tally, *, log: str) -> None:
         parts = _parts(ranges(wish.indices))

@@ -83,6 +83,9 @@ class Grounds:
     token: Token | None
     # Whether an organisation's seal is put on the report.
     sealed: bool
+    # Asked when the file was made, and without the answer that was needed.
+    witnesses_silent: bool = False
+    authority_silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

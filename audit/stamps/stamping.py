@@ -96,9 +96,16 @@ class Stamper:
         if last is not None and timedelta(0) <= now - last.kept < self._interval:
             return
         note = self._log.note()
+        size = Checkpoint.unverified(Note.parse(note.encode()).text).size
+        if self._news(last.size if last else 0, size):
+            self._try(note)
+
+    def now(self) -> None:
+        """Stamp the newest checkpoint, whenever the last one was stamped; raises as ``round``."""
+        self._try(self._log.note())
+
+    def _try(self, note: str) -> None:
         checkpoint = Checkpoint.unverified(Note.parse(note.encode()).text)
-        if not self._news(last.size if last else 0, checkpoint.size):
-            return
         try:
             self._stamp(note, checkpoint)
         except (StampSilent, StampRefused) as error:

@@ -29,6 +29,8 @@ _SHAPES = {
     # One person, by the identifier in the record.
     "subject": re.compile(_UUID),
     "case": re.compile(r"[A-Za-z0-9._-]{1,64}"),
+    # An alert, by its identifier; which entries it holds never changes.
+    "alert": re.compile(r"[0-9a-f]{32}"),
     # A search: the filters of its address, sorted, a name replaced by its token.
     "query": _VALUE,
     # Entries from the first place to the last, both included.
@@ -44,6 +46,7 @@ SCOPES: Mapping[str, str] = {
     "entry": N_("one entry"),
     "subject": N_("one person"),
     "case": N_("one case"),
+    "alert": N_("one alert"),
     "query": N_("what one search finds"),
     "range": N_("a range of entries"),
     "target": N_("one target of exports"),
@@ -101,14 +104,14 @@ KINDS: Mapping[str, Kind] = {
     "open": Kind(
         says=N_("Open personal fields"),
         explains=N_("Names, addresses and free text of the entries are shown to you until the consent runs out."),
-        scopes=("entry", "subject", "case", "query"),
+        scopes=("entry", "subject", "case", "alert", "query"),
         asks=frozenset({OFFICER}),
         decides=frozenset({OFFICER}),
     ),
     "export": Kind(
         says=N_("Take entries out"),
         explains=N_("Entries are handed to you as a file."),
-        scopes=("query", "range", "case", "subject", "entry", "target"),
+        scopes=("query", "range", "case", "alert", "subject", "entry", "target"),
         asks=frozenset({OFFICER}),
         decides=frozenset({OFFICER}),
     ),

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from core.web import Guard, locale
 from core.web.inputs import Malformed, form_text, query_text
 
-from ..alerts import AlertDesk, AlertMoved, NoReasonGiven, State
+from ..alerts import AlertAboutYou, AlertDesk, AlertMoved, NoReasonGiven, State
 from ..alerts.desk import LONGEST_REASON
 from ..alerts.models import Told
 from ..alerts.words import FIELDS, KINDS, LEVEL_TONES, LEVELS, STATE_TONES, STATES
@@ -74,7 +74,7 @@ def _alerts(made: Blueprint, desk: AlertDesk, guard: Guard, assurance: int) -> N
 
 
 def _one(made: Blueprint, desk: AlertDesk, guard: Guard, assurance: int) -> None:
-    def page(alert: str, error: NoReasonGiven | AlertMoved | None = None) -> str:
+    def page(alert: str, error: NoReasonGiven | AlertMoved | AlertAboutYou | None = None) -> str:
         found, proven = desk.show(officer(), alert)
         return render_template(
             "audit/alert.html",
@@ -107,6 +107,8 @@ def _one(made: Blueprint, desk: AlertDesk, guard: Guard, assurance: int) -> None
             desk.move(officer(), alert, _MOVES[verb], reason=_reason())
         except NoReasonGiven as error:
             return page(alert, error), 400
+        except AlertAboutYou as error:
+            return page(alert, error), 403
         except AlertMoved as error:
             return page(alert, error), 409
         return redirect(f"/alerts/{alert}", code=303)

@@ -4,7 +4,8 @@
 import base64
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ..errors import Unavailable, from_problem
 from .secrets import CALLER_HEADER, SECRET_HEADER
 
 _ERROR = 400
+_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -61,22 +63,53 @@ class Peer:
             TallygateError: the error the callee answered with, rebuilt from its problem document.
             Unavailable: no answer, or none that can be understood.
         """
+        response = self._request(method, path, document=document, body=body, headers=headers, whole=True)
+        return Answer(response.status, dict(response.headers), response.data)
+
+    @contextmanager
+    def pieces(self, method: str, path: str, *, document: Any) -> Iterator[Iterator[bytes]]:
+        """Make one request whose answer is too long to be held at once: piece by piece, each at most 64 KiB.
+
+        Raises:
+            TallygateError: as ``call``; ``Unavailable`` also if the answer breaks off.
+        """
+        response = self._request(method, path, document=document, body=None, headers=None, whole=False)
+        try:
+            yield response.stream(_PIECE)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable from error
+        finally:
+            # What was not read to its end must not be taken for the next answer.
+            response.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        document: Any,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        whole: bool,
+    ) -> urllib3.BaseHTTPResponse:
         sent = {**self._headers, **(headers or {})}
         if document is not None:
             body = json.dumps(document).encode()
             sent["Content-Type"] = "application/json"
         try:
-            response = self._pool.request(method, path, body=body, headers=sent, retries=False, redirect=False)
+            response = self._pool.request(
+                method, path, body=body, headers=sent, retries=False, redirect=False, preload_content=whole
+            )
+            if response.status < _ERROR:
+                return response
+            said = response.data
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable from error
-        answer = Answer(response.status, dict(response.headers), response.data)
-        if answer.status >= _ERROR:
-            try:
-                problem = json.loads(answer.body)
-            except ValueError:
-                problem = None
-            raise from_problem(answer.status, problem)
-        return answer
+        try:
+            problem = json.loads(said)
+        except ValueError:
+            problem = None
+        raise from_problem(response.status, problem)
 
     def close(self) -> None:
         """Drop idle connections."""

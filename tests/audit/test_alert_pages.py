@@ -8,9 +8,10 @@ import pytest
 
 from audit import Outcome
 from audit.alerts import Engine, Flattener, Places, RuleSet, State
+from audit.warrants import AboutYou
 from core.identity import HEADER
 from tests.fakes.alerting import SHIPPED
-from tests.fakes.audit_console import LI, OFFICER, ConsoleFake
+from tests.fakes.audit_console import LI, OFFICER, SECOND, WANG, ConsoleFake
 
 BRUTE = [rule for rule in SHIPPED.rules if rule.file == "brute_force.yml"]
 HOSTILE = "<script>alert(1)</script>"
@@ -26,6 +27,13 @@ class Alarmed(ConsoleFake):
             self.add(type="sso.login", source="sso", outcome=Outcome.FAILURE, attributes=facts)
         reuse = {"client": "tax", "reason": "refresh token presented twice"}
         self.add(type="sso.token.revoked", source="sso", subject=LI, object="g", attributes=reuse)
+        self.look()
+        self.brute, self.reuse = sorted(
+            self.alerts.page(None), key=lambda alert: alert.told.title != BRUTE[0].told.title
+        )
+
+    def look(self) -> None:
+        """Let the rules see what is new."""
         broken = RuleSet(rules=SHIPPED.rules[1:], off=SHIPPED.rules[:1], refused=())
         Engine(
             log=self.log,
@@ -35,9 +43,6 @@ class Alarmed(ConsoleFake):
             clock=self.clock,
             recorder=self.log,
         ).advance()
-        self.brute, self.reuse = sorted(
-            self.alerts.page(None), key=lambda alert: alert.told.title != BRUTE[0].told.title
-        )
 
 
 @pytest.fixture
@@ -113,6 +118,42 @@ def test_it_is_taken_on_and_closed_with_a_reason_that_is_sealed(fake: Alarmed) -
     assert "What happens with it" not in fake.get(path).text
     assert fake.post(f"{path}/close", {"reason": "again"}).status_code in (400, 403, 409)
     assert "1 open" in fake.get("/").text
+
+
+def test_evidence_is_a_step_away_from_every_alert_and_covers_its_entries_alone(fake: Alarmed) -> None:
+    for alert in (fake.brute, fake.reuse):
+        assert f'href="/evidence?scope=alert:{alert.id}"' in fake.get(f"/alerts/{alert.id}").text
+    fake.grant(f"alert:{fake.reuse.id}")
+    [entry] = fake.reuse.entries
+    assert not fake.console.open(fake.reader, entry).hidden
+    other = fake.add(type="sso.login", source="sso", subject=LI, sealed={"name": "Li"})
+    assert fake.console.open(fake.reader, other).hidden
+
+
+@pytest.mark.parametrize("forged", ["0" * 32, "f" * 31, "../cases", "F" * 32])
+def test_nobody_asks_about_an_alert_that_is_none(fake: Alarmed, forged: str) -> None:
+    asked = {"kind": "export", "about": "alert", "which": forged, "purpose": "a court asks"}
+    assert fake.post("/warrants", asked).status_code == 400
+    assert fake.warrants.desk(fake.reader).own == []
+
+
+def test_whom_an_alert_tells_of_decides_nothing_about_it(fake: Alarmed) -> None:
+    told = fake.add(type="sso.token.revoked", source="sso", subject=SECOND, object="g",
+                    attributes={"client": "tax", "reason": "code presented twice"})  # fmt: skip
+    fake.look()
+    own = next(alert for alert in fake.alerts.page(None) if told in alert.entries)
+    with pytest.raises(AboutYou):
+        fake.grant(f"alert:{own.id}")
+    for verb in ("acknowledge", "close"):
+        answer = fake.post(f"/alerts/{own.id}/{verb}", {"reason": "nothing in it"}, subject=SECOND)
+        assert answer.status_code == 403
+        assert "This alert is about you" in answer.text
+        denied = [event for event in fake.log.events if event.outcome is Outcome.DENIED and event.object == own.id]
+        assert denied[-1].subject == SECOND
+    found = fake.alerts.find(own.id)
+    assert found is not None
+    assert found.state is State.OPEN
+    assert fake.post(f"/alerts/{own.id}/close", {"reason": "a lost answer"}, subject=WANG).status_code == 303
 
 
 def test_without_a_reason_a_token_or_the_record_nothing_changes(fake: Alarmed) -> None:

@@ -9,10 +9,19 @@ from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
 from audit.cases import Cases, CaseStore, State
-from audit.cases.errors import BadStep, CaseDamaged, CaseSettled, NoSuchCase, OwnCase, StaleCase, StepUnrecorded
+from audit.cases.errors import (
+    BadStep,
+    CaseAboutYou,
+    CaseDamaged,
+    CaseSettled,
+    NoSuchCase,
+    OwnCase,
+    StaleCase,
+    StepUnrecorded,
+)
 from audit.models import Outcome
 from core.identity import HEADER
-from tests.fakes.audit_console import HOST, OFFICER, ConsoleFake
+from tests.fakes.audit_console import HOST, OFFICER, WANG, ConsoleFake
 
 OTHER = "99c9a8b0-1d7e-4b5f-9e0e-2f8f5c1d7009"
 ORIGIN = f"https://{HOST}"
@@ -56,6 +65,16 @@ def test_a_case_collects_and_another_officer_closes_it(fake: ConsoleFake, cases:
     assert "night" not in str(told)
     with pytest.raises(CaseSettled):
         cases.note(second, case, version=6, text="one more")
+
+
+def test_nobody_closes_a_case_with_entries_about_themselves(fake: ConsoleFake, cases: Cases) -> None:
+    told = fake.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=OTHER, object="1f2e")
+    case = cases.open(fake.reader, title="Odd", text="", entries=[3, told])
+    cases.decide(fake.reader, case, version=3, to="in_review", text="")
+    with pytest.raises(CaseAboutYou):
+        cases.decide(replace(fake.reader, subject=OTHER), case, version=4, to="closed", text="nothing in it")
+    third = replace(fake.reader, subject="ab" + OTHER[2:])
+    cases.decide(third, case, version=4, to="closed", text="it was done by mistake")
 
 
 def test_the_second_of_two_who_write_at_once_reads_first(fake: ConsoleFake, cases: Cases) -> None:

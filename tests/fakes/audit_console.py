@@ -19,7 +19,18 @@ from werkzeug.test import TestResponse
 from audit.alerts import AlertDesk, AlertStore
 from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
-from audit.console import Console, IndexCounting, Mirroring, Overview, SavedSearches, Scopes, Stories, Views, Warranting
+from audit.console import (
+    Console,
+    IndexCounting,
+    Mirroring,
+    Overview,
+    SavedSearches,
+    Scopes,
+    Stories,
+    Views,
+    Warranting,
+    concerned,
+)
 from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.intake import Intake
@@ -104,8 +115,12 @@ class ConsoleFake:
             recorder=self.log,
             clock=self.clock,
             size=self.log.size,
+            concerned=lambda place: concerned(self.log, place),
         )
-        scopes = Scopes(log=self.log, index=self.store, names=self.names, cases=self.cases)
+        self.alerts = AlertStore.open(folder / "alerts.db")
+        scopes = Scopes(
+            log=self.log, index=self.store, names=self.names, cases=self.cases, in_alert=self.alerts.entries
+        )
         self.warrants = Warrants(
             store=self.store_of_warrants,
             recorder=self.log,
@@ -147,7 +162,6 @@ class ConsoleFake:
         )
         self.stamps = StampStore.open(folder / "stamps.db")
         self.series = StampSeries([LogStamps(name="log", base=0, store=self.stamps)])
-        self.alerts = AlertStore.open(folder / "alerts.db")
         self.alert_desk = AlertDesk(store=self.alerts, recorder=self.log, clock=self.clock)
         self.export_store = ExportStore.open(folder / "exports.db")
         self.exports = ExportDesk(

@@ -193,6 +193,11 @@ class AlertStore:
             row = connection.execute(select(ALERT).where(ALERT.c.id == alert)).one_or_none()
             return None if row is None else alert_of(row, entries_of(connection, [alert]))
 
+    def entries(self, alert: str) -> tuple[int, ...]:
+        """The places of its entries in the record, ascending; none if there is no such alert."""
+        with self._database.reading() as connection:
+            return tuple(entries_of(connection, [alert]).get(alert, ()))
+
     def proven(self, alert: str) -> list[Proven]:
         """Its entries with their proofs, in the order of the log."""
         query = (

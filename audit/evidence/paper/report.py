@@ -3,7 +3,8 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO
 
 from reportlab.pdfbase import pdfmetrics
@@ -18,6 +19,7 @@ from .catalogue import Catalogue, Language
 from .face import Face
 from .sheet import FONT, HEIGHT, WIDTH, Sheet
 from .texts import (
+    AUTHORITY_SILENT,
     LOG_PROVES,
     NOT_PROVED,
     NOT_SEALED,
@@ -29,6 +31,7 @@ from .texts import (
     STEPS,
     WHAT,
     WITNESSED,
+    WITNESSES_SILENT,
 )
 
 Lines = Callable[[], Iterable[Line]]
@@ -54,14 +57,25 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
     longer = blank.page - 2
     chapters = [(title, level, page + longer) for title, level, page in rough.sheet.chapters]
     letters, pages = rough.sheet.letters | blank.letters, rough.sheet.page - 1 + longer
-    with _ONE_AT_A_TIME:
-        pdfmetrics.registerFont(TTFont(FONT, io.BytesIO(face.embedded(letters))))
+    with _ONE_AT_A_TIME, _known(face.embedded(letters)):
         canvas = Canvas(file, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1, lang="en", initialFontName=FONT)
         canvas.setTitle(f"{_TITLES['en']} · {_TITLES['zh']}")
         canvas.setAuthor(grounds.site)
         canvas.setSubject(grounds.origin)
         _Report(grounds, lines, face, catalogue, pages=pages).write(canvas, contents=chapters)
         canvas.save()
+
+
+@contextmanager
+def _known(font: bytes) -> Iterator[None]:
+    """ReportLab knows this font for now. It would keep the first one of a name for ever, whose letters are others."""
+    made = TTFont(FONT, io.BytesIO(font))
+    pdfmetrics.registerFont(made)
+    try:
+        yield
+    finally:
+        del pdfmetrics._fonts[FONT]  # noqa: SLF001 - there is no other way to make it forget one
+        del pdfmetrics._dynFaceNames[made.face.name]  # noqa: SLF001
 
 
 class _Report:
@@ -150,7 +164,8 @@ class _Report:
         if grounds.quorum is None:
             return self._say(N_("No witnesses are asked about this log."))
         if not grounds.quorum:
-            return self._say(N_("Not enough witnesses have cosigned this checkpoint so far."))
+            few = self._say(N_("Not enough witnesses have cosigned this checkpoint so far."))
+            return self._joined(few, self._say(WITNESSES_SILENT)) if grounds.witnesses_silent else few
         return self._say(
             WITNESSED,
             names=", ".join(grounds.witnesses),
@@ -159,12 +174,16 @@ class _Report:
     def _stamp(self) -> str:
         token = self._grounds.token
         if token is None:
-            return self._say(NOT_STAMPED)
+            none = self._say(NOT_STAMPED)
+            return self._joined(none, self._say(AUTHORITY_SILENT)) if self._grounds.authority_silent else none
         return self._say(
             STAMPED,
             at=f"{token.at:%Y-%m-%d %H:%M:%S}",
             who=token.authority,
         )
+
+    def _joined(self, *sentences: str) -> str:
+        return ("" if self._language == "zh" else " ").join(sentences)
 
     def _entries(self) -> None:
         sheet = self.sheet

@@ -25,6 +25,10 @@ WITNESSED = N_(
     "Others who watch the log have cosigned that it only ever grew, as many as the policy asks for: %(names)s."
 )
 NOT_STAMPED = N_("No time-stamp covers these entries yet: their times are those of the site's own clock.")
+WITNESSES_SILENT = N_(
+    "They were asked when this file was made, and too few had answered when the site stopped waiting."
+)
+AUTHORITY_SILENT = N_("The time-stamping authority was asked when this file was made, and gave none that holds.")
 STAMPED = N_("Every entry existed at %(at)s UTC. An independent time-stamping authority says so: %(who)s.")
 PARTS = {
     Part.NONE: N_("This entry holds nothing personal."),
