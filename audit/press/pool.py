@@ -107,6 +107,11 @@ class Helper:
         self._line = ours
         self._ready = False
 
+    @property
+    def process(self) -> int:
+        """Its process's number."""
+        return self._process.pid
+
     def ready(self) -> bool:
         """Whether it has begun to listen.
 

@@ -8,10 +8,11 @@ unknown what is on disk, so afterwards every call fails and the process has to s
 import fcntl
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -33,6 +34,7 @@ from ..errors import (
 )
 from ..lineage import CLOSED
 from ..merkle import Checkpoint, LogKey, leaf_hash
+from ..merkle.tiles import WIDTH
 from ..models import Entry, Event
 from ..models_codec import Draft, decode_entry, decode_event, draft_of
 from ..press import NOTHING, Job, Press, bound_to
@@ -214,7 +216,8 @@ class Log:
             if draft.key not in known:
                 fresh.setdefault(draft.key, draft)
         told = self._sequence(list(fresh.values()))
-        return [self._told(draft, fresh, told, known) for draft in drafts]
+        answers = iter(self._repeated([(draft, known[draft.key]) for draft in drafts if draft.key in known]))
+        return [next(answers) if draft.key in known else _told(draft, fresh[draft.key], told) for draft in drafts]
 
     def integrate(self) -> Checkpoint | None:
         """Publish everything that is sequenced; None if there is nothing new.
@@ -346,32 +349,38 @@ class Log:
             self._pending += entries
             self._pending_bytes += sum(len(entry.raw) for entry in entries)
 
-    def _told(
-        self, draft: Draft, fresh: dict[str, Draft], told: dict[str, Place | TallygateError], known: dict[str, int]
-    ) -> Place | TallygateError:
-        if (first := fresh.get(draft.key)) is not None:
-            return told[draft.key] if first is draft or first.encoded == draft.encoded else KeyReused()
-        try:
-            return self._answer(draft, known[draft.key])
-        except TallygateError as error:
-            # Its entry is on disk and cannot be read now. That concerns this event alone, not the batch around it.
-            _log.error("place_not_told", key=draft.key, exc_info=error)
-            return RecordUnavailable()
+    def _repeated(self, drafts: Sequence[tuple[Draft, int]]) -> list[Place | TallygateError]:
+        """The places of events whose keys are known, if they are the same events."""
+        known = self._reread_at({index for _draft, index in drafts})
+        entries = [entry for entry, _leaf in known.values()]
+        opened = dict(zip(known, self._seals.open_all(entries), strict=True))
+        answers: list[Place | TallygateError] = []
+        for draft, index in drafts:
+            if index not in known or isinstance(opened[index], LogDamaged):
+                # Its entry is on disk and cannot be read now. That concerns this event alone, not the batch around it.
+                _log.error("place_not_told", key=draft.key)
+                answers.append(RecordUnavailable())
+                continue
+            entry, leaf = known[index]
+            answers.append(Place(index, leaf) if _same(entry, opened[index], draft) else KeyReused())
+        return answers
 
-    def _answer(self, draft: Draft, index: int) -> Place | TallygateError:
-        raw = self.read(index, 1)[0]
-        if not self._same(decode_entry(index, raw), decode_event(draft.encoded)):
-            return KeyReused()
-        return Place(index, leaf_hash(raw))
-
-    def _same(self, entry: Entry, event: Event) -> bool:
-        if entry.event != replace(event, sealed={}) or bool(entry.ciphertext) != bool(event.sealed):
-            return False
-        try:
-            return self._seals.open(entry) == dict(event.sealed)
-        except Erased:
-            # The header agrees and nobody can tell the rest apart any more.
-            return True
+    def _reread_at(self, wanted: set[int]) -> dict[int, tuple[Entry, bytes]]:
+        """Entries and their hashes, those of one bundle read at once; without those that cannot be read."""
+        known: dict[int, tuple[Entry, bytes]] = {}
+        for _bundle, group in groupby(sorted(wanted), lambda index: index // WIDTH):
+            indices = list(group)
+            raws: list[bytes] = []
+            try:
+                while len(raws) <= indices[-1] - indices[0]:
+                    start = indices[0] + len(raws)
+                    raws += self.read(start, indices[-1] + 1 - start) or [b""]
+                for index in indices:
+                    raw = raws[index - indices[0]]
+                    known[index] = decode_entry(index, raw), leaf_hash(raw)
+            except TallygateError as error:
+                _log.error("entries_not_read", first=indices[0], exc_info=error)
+        return known
 
     def _places(self, keys: Sequence[str]) -> dict[str, int]:
         with self._guard:
@@ -416,6 +425,19 @@ class Log:
 
     _ahead: WriteAhead
     _index: KeyIndex
+
+
+def _told(draft: Draft, first: Draft, told: Mapping[str, Place | TallygateError]) -> Place | TallygateError:
+    """Of one key's events in a batch the first is taken, and what says the same is the same."""
+    return told[draft.key] if first is draft or first.encoded == draft.encoded else KeyReused()
+
+
+def _same(entry: Entry, opened: Mapping[str, str] | TallygateError, draft: Draft) -> bool:
+    event = decode_event(draft.encoded)
+    if entry.event != replace(event, sealed={}) or bool(entry.ciphertext) != bool(event.sealed):
+        return False
+    # Of an erased person's entry the header agrees, and nobody can tell the rest apart any more.
+    return isinstance(opened, Erased) or opened == event.sealed
 
 
 def _job(draft: Draft, sequence: int, key: SealKey | None) -> Job:

@@ -28,7 +28,7 @@ from audit.wire import (
     read_receipts,
     receipts_frame,
 )
-from audit.writer import Log
+from audit.writer import Log, Place
 from tests.fakes.log_site import LogSite, Served, event
 
 
@@ -161,6 +161,24 @@ def test_answers_survive_the_wire() -> None:
     assert number == 9
     assert receipt == Receipt(log="city/log", index=5, leaf=b"l" * 32, level=Wait.SEQUENCED)
     assert isinstance(refused, BadEvent)
+
+
+def test_repeated_events_are_answered_by_the_bundle(site: LogSite) -> None:
+    sent = [event(subject=f"p{i % 5}") for i in range(600)]
+    with closing(site.open()) as log:
+        places = log.append(sent)
+        log.integrate()
+        site.seals.destroy("p3", site.clock.now())
+        assert log.append(sent) == places
+        changed = [replace(one, sealed={"name": "somebody else"}) for one in sent]
+        told = log.append([*changed, *sent[::-1]])
+        # Of an erased person nobody can tell any more.
+        assert [isinstance(each, KeyReused) for each in told[:600]] == [i % 5 != 3 for i in range(600)]
+        assert told[600:] == places[::-1]
+        bundle = site.folder / "tile" / "entries" / "001"
+        bundle.write_bytes(bundle.read_bytes()[:-9])
+        told = log.append([sent[10], sent[300], sent[599]])
+        assert [type(each) for each in told] == [Place, RecordUnavailable, Place]
 
 
 def test_a_served_log_with_helpers_answers_as_one_without(site: LogSite) -> None:
