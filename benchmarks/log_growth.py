@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a growing log costs its process: append, publish, start and check at growing sizes, with every sync.
 
-`python -m benchmarks.log_growth FOLDER SIZE...` tells, at each size, how fast events go in one by one and in batches, how
-long one checkpoint and one start take, and what memory and disk that needs. Each size runs in a process of its own.
+`python -m benchmarks.log_growth FOLDER SIZE...` tells, at each size, how fast events go in one by one and in batches,
+how long one checkpoint and one start take, and what memory and disk that needs. Each size runs in a process of its own.
 `python -m benchmarks.log_growth --verify FOLDER SIZE` makes a log of as many entries and checks it.
 
 The past of a log is not appended but laid down as the log would have left it: its tiles (one full bundle, linked as
