@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns of the certificate authority: what is asked for, what was made, and what it is worth today."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -110,6 +110,8 @@ class Certificate:
     # When and why it was suspended or revoked.
     changed: datetime | None = None
     reason: Reason | None = None
+    # Which of its issuer's revocation lists it stands on once withdrawn; its own bytes say so to others.
+    shard: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,9 @@ def description() -> dict[str, Any]:
             "/ocsp/{issuer}": {"post": _ask()},
             "/ocsp/{issuer}/{encoded}": {"get": _ask_by_path()},
             "/crl/{issuer}.crl": {"get": _fact("readList", "The present revocation list", "application/pkix-crl")},
+            "/crl/{issuer}/{name}.crl": {
+                "get": _fact("readShard", "A list that certificates name, or its delta", "application/pkix-crl", _NAME)
+            },
             "/ca/{issuer}.cer": {"get": _fact("readIssuer", "The issuer's certificate", "application/pkix-cert")},
             "/api/v1/certificates": {"post": _issue()},
             "/api/v1/certificates/{serial}": {"get": _read("show", "One certificate", "Certificate")},
@@ -66,11 +69,11 @@ def _ask_by_path() -> dict[str, Any]:
     }
 
 
-def _fact(name: str, says: str, kind: str) -> dict[str, Any]:
+def _fact(name: str, says: str, kind: str, *more: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": name,
         "summary": says,
-        "parameters": [_issuer((*ISSUERS, ROOT))],
+        "parameters": [_issuer((*ISSUERS, ROOT)), *more],
         "responses": {"200": _octets(says, kind), **refusals("404", "503")},
     }
 
@@ -148,6 +151,14 @@ def _list() -> dict[str, Any]:
             **refusals("400", "401", "403", "404", "503"),
         },
     }
+
+
+_NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,3})(-delta)?$"},
+}
 
 
 def _issuer(names: tuple[str, ...]) -> dict[str, Any]:

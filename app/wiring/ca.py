@@ -12,7 +12,18 @@ from audit.client import Follower
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
 from ca.models import ISSUERS, IssueRequest
-from ca.service import ABOUT, BUSINESS, Callers, Desk, Entrance, Housekeeping, Reconciliation, Verdict, open_authority
+from ca.service import (
+    ABOUT,
+    BUSINESS,
+    AnswerKeeper,
+    Callers,
+    Desk,
+    Entrance,
+    Housekeeping,
+    Reconciliation,
+    Verdict,
+    open_authority,
+)
 from ca.store import Store
 from ca.x509 import Profile
 from core.clock import Clock
@@ -125,6 +136,7 @@ def application(context: Context) -> Flask:
     relay.start()
     follower.start()
     Housekeeping(authority, issuers=ISSUERS).start()
+    AnswerKeeper(authority).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
     gateway = context.settings("gateway", GatewaySettings)
     callers = Callers(verifiers=verifiers(context, gateway), recorder=recorder, clock=context.clock)
@@ -142,7 +154,7 @@ def application(context: Context) -> Flask:
         "ca",
         guard=guard,
         blueprints=[
-            web.public(authority, guard),
+            web.public(authority, guard, clock=context.clock),
             web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=directory),
             door,

@@ -13,7 +13,7 @@ import gateway
 from audit import Recorder
 from audit.client import Follower
 from audit.relay import Relay
-from ca import CAClient, CertificateVerifier
+from ca import CAClient, CASettings, CertificateVerifier
 from core.config import ConfigurationError
 from core.db import migrate
 from core.errors import TallygateError
@@ -121,9 +121,10 @@ def found(context: Context, _recorder: Recorder) -> None:
 def prepare(context: Context) -> None:
     """Write nginx's configuration; at every start, before nginx, and by its user."""
     settings = context.settings("gateway", GatewaySettings)
+    lasting = context.settings("ca", CASettings).ocsp_lifetime
 
     def write() -> bytes:
-        nginx_prepare(context.site, settings, static=_STATIC)
+        nginx_prepare(context.site, settings, static=_STATIC, answers_last=lasting)
         return b""
 
     Users.detect().acting("nginx", write)

@@ -36,7 +36,7 @@ KINDS = {
         N_("Certificate about to be signed"),
         Verb.INTENT,
         sources=words("ca"),
-        attributes=words("act caller commitment issuer machine not_after profile"),
+        attributes=words("act caller commitment issuer machine not_after profile shard"),
         sealed=words("name"),
         needs=words("object"),
         entity="certificate",

@@ -107,7 +107,7 @@ def renew(
     opened.reap()
     opened.renew_responders()
     for issuer in ISSUERS:
-        opened.crl(issuer)
+        opened.publish(issuer)
     return opened
 
 

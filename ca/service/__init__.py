@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs: issue, revoke, suspend, release, tell; the only orchestrator of signer, store, lint and record."""
 
+from .answering import Answer as Answer
 from .authority import CertificateAuthority as CertificateAuthority
 from .authority import self_request as self_request
 from .callers import BUSINESS as BUSINESS
@@ -11,11 +12,14 @@ from .entrance import Desk as Desk
 from .entrance import Entrance as Entrance
 from .entrance import Knock as Knock
 from .housekeeping import Housekeeping as Housekeeping
+from .keeping import AnswerKeeper as AnswerKeeper
+from .opening import answer_folder as answer_folder
 from .opening import key_folder as key_folder
 from .opening import open_authority as open_authority
 from .policy import IssuancePolicy as IssuancePolicy
 from .policy import RequesterRules as RequesterRules
 from .policy import Verdict as Verdict
+from .publication import Published as Published
 from .reconciliation import ABOUT as ABOUT
 from .reconciliation import Reconciliation as Reconciliation
 from .subjects import DirectorySource as DirectorySource

@@ -18,11 +18,12 @@ from ..config import CASettings
 from ..errors import KeyUnusable, NoSuchCertificate
 from ..models import Certificate, CertificateStatus, Issued, IssueRequest, Reason, Standing, State, read_serial
 from ..signer import KeyFolder, Signer
-from ..store import Store
+from ..store import AnswerFolder, Store
+from .answering import Answer, Answering
 from .issuance import Issuance
 from .notes import event, note
 from .policy import IssuancePolicy, RequesterRules
-from .publication import Publication
+from .publication import Publication, Published
 from .standing import StandingChanges
 from .subjects import DirectorySource, Subjects
 
@@ -53,6 +54,7 @@ class CertificateAuthority:
         origin: str,
         oid_base: str,
         public: Path,
+        answers: Path,
         withdrawn: frozenset[int] = frozenset(),
         policies: Sequence[IssuancePolicy] = (),
         nudge: Callable[[], None] = lambda: None,
@@ -78,10 +80,27 @@ class CertificateAuthority:
             origin=origin,
             oid_base=oid_base,
             instance=settings.instance,
+            shards=settings.crl_shards,
             nudge=nudge,
             ready=ready,
         )
-        self._changes = StandingChanges(store=store, recorder=recorder, clock=clock, nudge=nudge, ready=ready)
+        self._answering = Answering(
+            store=store,
+            signer=self._signer,
+            clock=clock,
+            issuers=issuers,
+            settings=settings,
+            files=AnswerFolder(answers),
+            ready=ready,
+        )
+        self._changes = StandingChanges(
+            store=store,
+            recorder=recorder,
+            clock=clock,
+            nudge=nudge,
+            ready=ready,
+            forget=self._answering.withdraw,
+        )
         self._publication = Publication(
             store=store,
             signer=self._signer,
@@ -89,6 +108,7 @@ class CertificateAuthority:
             issuers=issuers,
             settings=settings,
             public=public,
+            origin=origin,
             ready=ready,
         )
 
@@ -173,13 +193,31 @@ class CertificateAuthority:
         """See ``Publication.authority``."""
         return self._publication.authority(issuer)
 
-    def crl(self, issuer: str) -> bytes:
+    def crl(self, issuer: str, shard: int = 0, *, delta: bool = False) -> Published:
         """See ``Publication.crl``."""
-        return self._publication.crl(issuer)
+        return self._publication.crl(issuer, shard, delta=delta)
 
-    def ocsp(self, issuer: str, unverified: bytes) -> bytes:
-        """See ``Publication.ocsp``."""
-        return self._publication.ocsp(issuer, unverified)
+    def shards(self, issuer: str) -> range:
+        """See ``Publication.shards``."""
+        return self._publication.shards(issuer)
+
+    def publish(self, issuer: str) -> None:
+        """Bring every list of an issuer up to date; raises what ``Publication.crl`` raises."""
+        for shard in self.shards(issuer):
+            self._publication.crl(issuer, shard)
+            self._publication.crl(issuer, shard, delta=True)
+
+    def ocsp(self, issuer: str, unverified: bytes) -> Answer:
+        """See ``Answering.answer``."""
+        return self._answering.answer(issuer, unverified)
+
+    def look_after_answers(self) -> int:
+        """See ``Answering.look``."""
+        return self._answering.look()
+
+    def renew_answers(self) -> int:
+        """See ``Answering.renew``."""
+        return self._answering.renew()
 
     def reap(self) -> int:
         """Settle issuances that died: a bare reservation is abandoned, an intent stays as possibly issued.

@@ -56,7 +56,7 @@ class Housekeeping:
         self._authority.sweep()
         self._authority.renew_responders()
         for issuer in self._issuers:
-            self._authority.crl(issuer)
+            self._authority.publish(issuer)
 
     def _run(self) -> None:
         pause = 0.0

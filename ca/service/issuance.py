@@ -62,6 +62,7 @@ class Issuance:
         origin: str,
         oid_base: str,
         instance: int,
+        shards: int,
         nudge: Callable[[], None],
         ready: Callable[[], None] = lambda: None,
     ) -> None:
@@ -76,6 +77,7 @@ class Issuance:
         self._origin = origin
         self._oid_base = oid_base
         self._instance = instance
+        self._shards = shards
         self._nudge = nudge
         self._ready = ready
         self._handover = Handover()
@@ -120,7 +122,10 @@ class Issuance:
                     serial=serial,
                     decision=verdict.decision,
                     policy=verdict.version,
-                    attributes=_facts(request, linted, commitment(key, linted.tbs)),
+                    attributes={
+                        **_facts(request, linted, commitment(key, linted.tbs)),
+                        "shard": self._shard(number),
+                    },
                     name=subject.name,
                 ),
                 wait=Wait.PUBLISHED,
@@ -200,6 +205,7 @@ class Issuance:
             key_hash=key_hash,
             tbs=linted.tbs,
             commitment_key=key,
+            shard=self._shard(draft.serial),
         )
         try:
             self._store.intend(intent)
@@ -227,6 +233,10 @@ class Issuance:
         if not good:
             raise KeyRefused(why=N_("this key is known to be compromised"))
 
+    def _shard(self, serial: int) -> int:
+        """Which list the certificate names for good: by its serial, whose last bits are random."""
+        return serial % self._shards + 1 if self._shards else 0
+
     def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
         name = request.issuer or kind.issuers[0]
         if name not in kind.issuers or (not request.issuer and len(kind.issuers) > 1):
@@ -252,7 +262,7 @@ class Issuance:
                 subject=subject,
                 request=asked,
                 serial=number,
-                locations=Locations.under(self._origin, issuer.name),
+                locations=Locations.under(self._origin, issuer.name, shard=self._shard(number)),
                 oid_base=self._oid_base,
                 at=self._clock.now(),
             )

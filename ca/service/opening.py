@@ -51,6 +51,7 @@ def open_authority(
         origin=site.origin("pki", "plain"),
         oid_base=site.oid_base,
         public=site.public,
+        answers=answer_folder(site),
         withdrawn=_withdrawn(site.public),
         policies=policies,
         nudge=nudge,
@@ -61,6 +62,11 @@ def open_authority(
 def key_folder(site: SiteSettings) -> Path:
     """Where the issuing keys lie."""
     return site.folder("ca") / "keys"
+
+
+def answer_folder(site: SiteSettings) -> Path:
+    """Where OCSP answers lie for the proxy: beside the role's socket, where it alone may write."""
+    return site.socket("ca").parent / "ocsp"
 
 
 def _issuer(path: Path) -> x509.Certificate:

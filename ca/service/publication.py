@@ -1,28 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Revocation lists and OCSP answers: public facts, made from what is stored and recorded nowhere."""
+"""Revocation lists: public facts, made from what is stored and recorded nowhere.
 
+A full list is made anew at half its life, and when something changed; a large one not more often than once in a while,
+since its delta tells the change at once. What lint objects to is not published.
+"""
+
+import secrets
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 
 from core.clock import Clock
-from core.errors import Unavailable
+from core.log import logger
 
 from ..config import CASettings
-from ..errors import IssuerUnusable, NoSuchCertificate, NoSuchIssuer
-from ..models import ROOT, Certificate, Standing, serial_hex
+from ..errors import IssuerUnusable, LintStopped, NoSuchIssuer
+from ..models import ROOT
 from ..signer import Signer
 from ..store import KeptList, Store
-from ..x509.lists import Withdrawn, draft_answer, draft_crl, read_question
+from ..x509 import Linter, list_path
+from ..x509.lists import ListDraft
+from ..x509.signing import algorithm_identifier, framed
 
-_TRIES = 5
+_log = logger(__name__)
+
+LARGE = 256 * 1024
+"""Bytes of a list that is not made anew for every change; about seven thousand entries."""
+
+PAUSE = timedelta(minutes=1)
+"""How long a large list rests; a full one that lacks the last minute's changes has a delta that holds them."""
+
+_TRIES = 50
+_WAIT = 0.1
+_NO_SIGNATURE = b"\0" * 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A list as anybody may have it."""
+
+    der: bytes
+    made: datetime
+    until: datetime
 
 
 class Publication:
-    """What anybody may ask."""
+    """What anybody may fetch."""
 
     def __init__(
         self,
@@ -33,15 +61,19 @@ class Publication:
         issuers: Mapping[str, x509.Certificate],
         settings: CASettings,
         public: Path,
+        origin: str,
         ready: Callable[[], None],
     ) -> None:
         self._store = store
         self._signer = signer
+        self._linter = Linter(signer.seal)
         self._clock = clock
         self._issuers = dict(issuers)
         self._settings = settings
         self._public = public
+        self._origin = origin
         self._ready = ready
+        self._widest: dict[str, int] = {}
 
     def authority(self, issuer: str) -> bytes:
         """The own certificate of an issuer or the root, DER.
@@ -53,78 +85,114 @@ class Publication:
             return x509.load_pem_x509_certificate(_read(root_certificate(self._public))).public_bytes(Encoding.DER)
         return self._issuer(issuer).public_bytes(Encoding.DER)
 
-    def crl(self, issuer: str) -> bytes:
-        """The present list, DER: the stored one, or a new one if something changed or half its life is over.
+    def shards(self, issuer: str) -> range:
+        """The numbers of an issuer's lists; those of earlier settings stay."""
+        widest = self._widest.get(issuer)
+        if widest is None:
+            widest = self._widest[issuer] = max(self._settings.crl_shards, self._store.widest_shard(issuer))
+        return range(widest + 1)
 
-        The root's is what the last ceremony left.
+    def crl(self, issuer: str, shard: int = 0, *, delta: bool = False) -> Published:
+        """The present list: the stored one, or a new one if it is due.
+
+        The root's is what the last ceremony left. While another process makes a list, the one before is given out.
 
         Raises:
-            NoSuchIssuer: there is none.
+            NoSuchIssuer: there is no such issuer or list.
             NotReconciled: a new one may lack what the record knows to be revoked.
-            IssuerUnusable: other processes keep publishing first.
+            IssuerUnusable: other processes keep publishing first; or a new one broke a rule of lint, and the old one,
+                which is given out as long as it lasts, has ended.
         """
         if issuer == ROOT:
-            return _read(root_list(self._public))
-        certificate = self._issuer(issuer)
+            return self._root(shard, delta=delta)
+        self._issuer(issuer)
+        if shard not in self.shards(issuer):
+            raise NoSuchIssuer
+        holder = secrets.token_hex(8)
         for _ in range(_TRIES):
-            kept, revision = self._store.newest_list(issuer)
+            kept, revision = self._store.newest_list(issuer, shard, delta=delta)
             now = self._clock.now()
-            if kept and kept.revision == revision and now < kept.made + self._settings.crl_lifetime / 2:
-                return kept.der
+            if kept and not self._due(kept, revision, now):
+                return _published(kept)
             self._ready()
-            # Rises even where the tables are a restored copy that knows an older number (RFC 5280 section 5.2.3).
-            number = max((kept.number if kept else 0) + 1, int(now.timestamp()))
-            fresh = self._make(issuer, certificate, number)
-            if self._store.keep_list(issuer, fresh):
-                return fresh.der
+            if not self._store.lease(issuer, shard, holder=holder, at=now):
+                if kept and now < kept.until:
+                    return _published(kept)
+                threading.Event().wait(_WAIT)
+                continue
+            try:
+                made = self._make(issuer, shard, delta=delta)
+            except LintStopped as error:
+                _log.error("list_lint_stopped", issuer=issuer, shard=shard, finding=error.parameters["finding"])
+                if kept and now < kept.until:
+                    return _published(kept)
+                raise IssuerUnusable from error
+            finally:
+                self._store.give_back(issuer, shard, holder=holder)
+            if made:
+                return _published(made)
         raise IssuerUnusable
 
-    def ocsp(self, issuer: str, unverified: bytes) -> bytes:
-        """Answer one request, DER; whatever cannot be read is answered "malformed request".
+    def _due(self, kept: KeptList, revision: int, now: datetime) -> bool:
+        if now >= kept.made + (kept.until - kept.made) / 2:
+            return True
+        if kept.revision == revision:
+            return False
+        return kept.base is not None or len(kept.der) < LARGE or now >= kept.made + PAUSE
 
-        While the tables may be older than the record, everything else is answered "try later".
-
-        Raises:
-            NoSuchIssuer: there is none.
-        """
-        certificate = self._issuer(issuer)
-        question = read_question(unverified, certificate)
-        if question is None:
-            return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-        if not question.ours:
-            return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-        try:
-            self._ready()
-        except Unavailable:
-            return _unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
-        found = self._find(issuer, question.serial)
-        now = self._clock.now()
-        builder = draft_answer(
-            question,
-            responder=self._signer.responder(issuer).certificate,
-            subject=found.standing if found else Standing.UNKNOWN,
-            withdrawn=_withdrawn(found),
-            at=now,
-            until=now + self._settings.ocsp_lifetime,
-        )
-        return self._signer.answer(builder, issuer=issuer)
-
-    def _find(self, issuer: str, serial: int) -> Certificate | None:
-        try:
-            found = self._store.certificate(serial_hex(serial))
-        except NoSuchCertificate:
-            return None
-        return found if found.issuer == issuer else None
-
-    def _make(self, issuer: str, certificate: x509.Certificate, number: int) -> KeptList:
+    def _make(self, issuer: str, shard: int, *, delta: bool) -> KeptList | None:
         now = self._clock.now()
         life = self._settings.crl_lifetime
-        # Two periods of looking back: a revocation is on a list at least once even if the certificate expires.
-        entries, revision = self._store.withdrawn(issuer, alive_after=now - 2 * life)
-        until = min(now + life, certificate.not_valid_after_utc)
-        builder = draft_crl(certificate, number=number, entries=entries, at=now, until=until)
-        der = self._signer.crl(builder, issuer=issuer)
-        return KeptList(number=number, revision=revision, made=now, until=until, der=der)
+        certificate = self._issuers[issuer]
+        bases = self._store.bases(issuer, shard, at=now)
+        base: int | None = None
+        if delta:
+            # Whoever holds a full list that has not ended, however old, can go on from it.
+            if bases.oldest is None:
+                self._make(issuer, shard, delta=False)
+                bases = self._store.bases(issuer, shard, at=now)
+            base, since = bases.oldest or (0, 0)
+            entries, revision = self._store.changes(issuer, shard, since=since)
+            life = self._settings.delta_lifetime
+        else:
+            # Two periods of looking back: a revocation is on a list at least once even if the certificate expires.
+            entries, revision = self._store.entries(issuer, shard, alive_after=now - 2 * life)
+        draft = ListDraft(
+            issuer=certificate,
+            # Rises even where the tables are a restored copy that knows an older number (RFC 5280 section 5.2.3).
+            number=max(bases.number + 1, int(now.timestamp())),
+            at=now.replace(microsecond=0),
+            until=min(now + life, certificate.not_valid_after_utc).replace(microsecond=0),
+            entries=entries,
+            point=self._origin + list_path(issuer, shard),
+            base=base,
+            freshest="" if delta else self._origin + list_path(issuer, shard, delta=True),
+        )
+        self._demand_clean(draft)
+        der = self._signer.crl(draft, issuer=issuer)
+        made = KeptList(number=draft.number, revision=revision, made=draft.at, until=draft.until, der=der, base=base)
+        forget = now - self._settings.crl_lifetime
+        return made if self._store.keep_list(issuer, shard, made, forget_before=forget) else None
+
+    def _demand_clean(self, draft: ListDraft) -> None:
+        """Lint everything but the signature, with one entry of each shape.
+
+        Raises:
+            LintStopped: a rule is broken; no key was touched.
+        """
+        algorithm = algorithm_identifier(draft.issuer.public_key())
+        unsigned = framed(draft.sample().tbs(algorithm), algorithm, _NO_SIGNATURE)
+        findings = self._linter.list_findings(unsigned)
+        if findings:
+            raise LintStopped(finding=findings[0][0])
+
+    def _root(self, shard: int, *, delta: bool) -> Published:
+        if shard or delta:
+            raise NoSuchIssuer
+        found = _read(root_list(self._public))
+        crl = x509.load_der_x509_crl(found)
+        made = crl.last_update_utc
+        return Published(der=found, made=made, until=crl.next_update_utc or made)
 
     def _issuer(self, name: str) -> x509.Certificate:
         found = self._issuers.get(name)
@@ -150,11 +218,5 @@ def _read(path: Path) -> bytes:
         raise NoSuchIssuer from error
 
 
-def _withdrawn(found: Certificate | None) -> Withdrawn | None:
-    if found is None or found.changed is None or found.standing not in (Standing.SUSPENDED, Standing.REVOKED):
-        return None
-    return Withdrawn(serial=int(found.serial, 16), standing=found.standing, at=found.changed, reason=found.reason)
-
-
-def _unsuccessful(status: ocsp.OCSPResponseStatus) -> bytes:
-    return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
+def _published(kept: KeptList) -> Published:
+    return Published(der=kept.der, made=kept.made, until=kept.until)

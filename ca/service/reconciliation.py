@@ -181,6 +181,7 @@ def _intent(entry: Entry) -> Intent:
         until = datetime.fromisoformat(str(facts.get("not_after", "")))
     except ValueError:
         until = said.at + _LIFE
+    shard = facts.get("shard", 0)
     return Intent(
         serial=said.object,
         issuer=str(facts.get("issuer", "")),
@@ -194,4 +195,5 @@ def _intent(entry: Entry) -> Intent:
         key_hash="",
         tbs=b"",
         commitment_key=b"",
+        shard=shard if isinstance(shard, int) else 0,
     )

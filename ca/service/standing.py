@@ -20,7 +20,10 @@ _KINDS = {Standing.REVOKED: "ca.certificate.revoked", Standing.SUSPENDED: "ca.ce
 
 
 class StandingChanges:
-    """The three verbs over one certificate's standing."""
+    """The three verbs over one certificate's standing.
+
+    ``forget`` is told issuer and serial around every change: nothing made earlier about it may be given out any more.
+    """
 
     def __init__(
         self,
@@ -30,12 +33,14 @@ class StandingChanges:
         clock: Clock,
         nudge: Callable[[], None],
         ready: Callable[[], None] = lambda: None,
+        forget: Callable[[str, str], None] = lambda _issuer, _serial: None,
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._clock = clock
         self._nudge = nudge
         self._ready = ready
+        self._forget = forget
 
     def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
         """End a certificate for good; for a compromised key, every certificate that was made for it.
@@ -99,14 +104,19 @@ class StandingChanges:
         )
         self._recorder.record(intent, wait=Wait.PUBLISHED)
         done = self._event("ca.certificate.released", found, actor, carried)
-        self._store.release(digits, note=note(done))
+        self._forget(found.issuer, digits)
+        self._store.release(digits, at=self._clock.now(), note=note(done))
+        self._forget(found.issuer, digits)
         self._nudge()
 
     def _withdraw(self, serial: str, standing: Standing, reason: Reason, *, actor: str, caller: str) -> None:
         digits = read_serial(serial)
         found = self._store.certificate(digits)
         record = self._event(_KINDS[standing], found, actor, {**_carried(caller), "reason": reason.value})
+        # Before, so that a crash after the commit leaves nothing that calls it good; after, for what came between.
+        self._forget(found.issuer, digits)
         self._store.withdraw(digits, standing=standing, reason=reason, at=self._clock.now(), note=note(record))
+        self._forget(found.issuer, digits)
         self._nudge()
 
     def _event(

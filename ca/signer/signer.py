@@ -3,15 +3,16 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 
 from ..errors import KeyUnusable, NoSuchIssuer
 from ..x509 import LintedDraft, Seal, algorithm_for
+from ..x509.answers import AnswerDraft, successful
+from ..x509.lists import ListDraft
+from ..x509.signing import algorithm_identifier, framed
 from .keys import KeyFolder, Responder
 
 
@@ -37,15 +38,27 @@ class Signer:
         self.seal.redeem(linted, issuer=issuer)
         return linted.draft.builder.sign(key, algorithm_for(key))
 
-    def crl(self, builder: x509.CertificateRevocationListBuilder, *, issuer: str) -> bytes:
-        """Sign a revocation list; DER."""
-        key = self._issuing(issuer)
-        return builder.sign(key, algorithm_for(key)).public_bytes(Encoding.DER)
+    def crl(self, draft: ListDraft, *, issuer: str) -> bytes:
+        """Sign a revocation list; DER.
 
-    def answer(self, builder: ocsp.OCSPResponseBuilder, *, issuer: str) -> bytes:
-        """Sign an OCSP answer with the issuer's delegate; DER."""
+        Raises:
+            NoSuchIssuer: the list is another's.
+        """
+        key = self._issuing(issuer)
+        if draft.issuer != self._issuers[issuer]:
+            raise NoSuchIssuer
+        algorithm = algorithm_identifier(key.public_key())
+        tbs = draft.tbs(algorithm)
+        return framed(tbs, algorithm, key.sign(tbs, ec.ECDSA(algorithm_for(key))))
+
+    def answer(self, draft: AnswerDraft, *, issuer: str) -> bytes:
+        """Sign an OCSP answer with the issuer's delegate, whom it names; DER."""
         responder = self.responder(issuer)
-        return builder.sign(responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        if draft.responder != responder.certificate:
+            draft = replace(draft, responder=responder.certificate)
+        tbs = draft.tbs()
+        signature = responder.key.sign(tbs, ec.ECDSA(algorithm_for(responder.key)))
+        return successful(tbs, algorithm_identifier(responder.key.public_key()), signature, responder.certificate)
 
     def responder(self, issuer: str) -> Responder:
         """The issuer's present OCSP delegate; re-read when its file was replaced.

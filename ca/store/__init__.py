@@ -5,8 +5,10 @@ The bytes about to be signed are stored before the key is touched, in the transa
 key. Every change of standing commits together with its record in the outbox.
 """
 
+from .answers import AnswerFolder as AnswerFolder
 from .issuances import Intent as Intent
 from .lists import KeptList as KeptList
+from .rows import StoredStanding as StoredStanding
 from .standings import require_suspended as require_suspended
 from .store import Store as Store
 from .tables import Note as Note

@@ -48,6 +48,8 @@ class Intent:
     tbs: bytes
     # Key of the commitment that the record holds instead of the bytes.
     commitment_key: bytes
+    # Which revocation list its bytes name.
+    shard: int = 0
 
 
 class Issuances(Part):
@@ -147,4 +149,5 @@ def row_of(intent: Intent) -> dict[str, Any]:
         "commitment_key": intent.commitment_key,
         "der": b"",
         "reaped": False,
+        "shard": intent.shard,
     }

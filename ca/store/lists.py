@@ -1,55 +1,191 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Revocation lists as they were published."""
+"""Revocation lists as they were published, what belongs on the next, and who makes it.
 
+An issuer's lists are sharded. Each shard counts its changes (its revision); full lists and deltas share one sequence of
+numbers. A shard is leased to whoever makes its list, so that replicas do not repeat each other's work.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from .standings import revision_of
-from .tables import Part, crls, moment, seconds
+from ..models import Reason, Standing
+from ..x509.lists import Withdrawn, entry
+from .tables import Part, insert_or, lists, moment, releases, revocations, seconds, shards
+
+LEASE = timedelta(seconds=30)
+"""Longer than the largest list takes; whoever died making one holds up the next for so long."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptList:
-    """A revocation list as it was published."""
+    """A revocation list as it was published; ``base`` only in a delta."""
 
     number: int
     revision: int
     made: datetime
     until: datetime
     der: bytes
+    base: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bases:
+    """What the next list of a shard builds on."""
+
+    # The highest number given to any list of the shard.
+    number: int
+    # The oldest full list that somebody may still hold: its number and revision.
+    oldest: tuple[int, int] | None
 
 
 class Lists(Part):
-    """The newest list of each issuer."""
+    """The newest lists of each shard."""
 
-    def newest_list(self, issuer: str) -> tuple[KeptList | None, int]:
+    def newest_list(self, issuer: str, shard: int, *, delta: bool = False) -> tuple[KeptList | None, int]:
         """The list published last, and the revision a fresh one would have."""
-        query = select(crls).where(crls.c.issuer == issuer).order_by(crls.c.number.desc()).limit(1)
+        kind = lists.c.base.is_not(None) if delta else lists.c.base.is_(None)
+        query = select(lists).where(lists.c.issuer == issuer, lists.c.shard == shard, kind, lists.c.made > 0)
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
-            kept = row and KeptList(
-                number=row.number, revision=row.revision, made=moment(row.made), until=moment(row.until), der=row.der
-            )
-            return kept or None, revision_of(connection, issuer)
+            revision = revision_of(connection, issuer, shard)
+            row = connection.execute(query.order_by(lists.c.number.desc()).limit(1)).one_or_none()
+        return (_kept(row) if row else None), revision
 
-    def keep_list(self, issuer: str, kept: KeptList) -> bool:
-        """Publish a list; False if another process published one of that number first."""
+    def bases(self, issuer: str, shard: int, *, at: datetime) -> Bases:
+        """What the next list continues."""
+        mine = (lists.c.issuer == issuer, lists.c.shard == shard)
+        highest = select(func.coalesce(func.max(lists.c.number), 0)).where(*mine)
+        oldest = select(lists.c.number, lists.c.revision).where(
+            *mine, lists.c.base.is_(None), lists.c.until > seconds(at)
+        )
+        with self._database.reading() as connection:
+            number = int(connection.execute(highest).scalar_one())
+            row = connection.execute(oldest.order_by(lists.c.number).limit(1)).one_or_none()
+        return Bases(number=number, oldest=(row.number, row.revision) if row else None)
+
+    def entries(self, issuer: str, shard: int, *, alive_after: datetime) -> tuple[list[bytes], int]:
+        """What belongs on a full list, without certificates that expired before; and the list's revision."""
+        query = select(revocations.c.entry).where(*_alive(issuer, shard, alive_after))
+        with self._database.reading() as connection:
+            # The revision first: should a change slip between the two, the list is made again, never kept stale.
+            revision = revision_of(connection, issuer, shard)
+            found = list(connection.execute(query).scalars())
+            if not all(found):
+                query = select(revocations).where(*_alive(issuer, shard, alive_after))
+                found = [row.entry or entry(_withdrawn(row)) for row in connection.execute(query)]
+        return found, revision
+
+    def changes(self, issuer: str, shard: int, *, since: int) -> tuple[list[bytes], int]:
+        """What belongs on a delta to a list of that revision: withdrawn since, and released since."""
+        with self._database.reading() as connection:
+            revision = revision_of(connection, issuer, shard)
+            found: list[bytes] = []
+            for table in (revocations, releases):
+                mine = (table.c.issuer == issuer, table.c.shard == shard, table.c.revision > since)
+                found += connection.execute(select(table.c.entry).where(*mine).order_by(table.c.revision)).scalars()
+        return found, revision
+
+    def lease(self, issuer: str, shard: int, *, holder: str, at: datetime) -> bool:
+        """Take the making of a shard's lists; False while another holds it."""
+        now = int(at.timestamp() * 1000)
+        row = {"issuer": issuer, "shard": shard, "revision": 0, "holder": "", "held_until": 0}
+        taken = update(shards).where(shards.c.issuer == issuer, shards.c.shard == shard, shards.c.held_until <= now)
+        until = now + int(LEASE.total_seconds() * 1000)
+        with self._database.transaction() as connection:
+            connection.execute(insert_or(connection, shards).values(**row).on_conflict_do_nothing())
+            return bool(connection.execute(taken.values(holder=holder, held_until=until)).rowcount)
+
+    def give_back(self, issuer: str, shard: int, *, holder: str) -> None:
+        """End a lease; whoever lost it meanwhile ends nothing."""
+        held = (shards.c.issuer == issuer, shards.c.shard == shard, shards.c.holder == holder)
+        with self._database.transaction() as connection:
+            connection.execute(update(shards).where(*held).values(holder="", held_until=0))
+
+    def keep_list(self, issuer: str, shard: int, kept: KeptList, *, forget_before: datetime) -> bool:
+        """Publish a list; False if another process published one of that number first.
+
+        Of the full lists before it the numbers stay until that moment: deltas continue them. ``der`` of nobody's use is
+        dropped.
+        """
+        mine = (lists.c.issuer == issuer, lists.c.shard == shard)
+        row = {
+            "issuer": issuer,
+            "shard": shard,
+            "number": kept.number,
+            "revision": kept.revision,
+            "base": kept.base,
+            "made": seconds(kept.made),
+            "until": seconds(kept.until),
+            "der": kept.der,
+        }
         try:
             with self._database.transaction() as connection:
-                connection.execute(
-                    insert(crls).values(
-                        issuer=issuer,
-                        number=kept.number,
-                        revision=kept.revision,
-                        made=seconds(kept.made),
-                        until=seconds(kept.until),
-                        der=kept.der,
-                    )
-                )
-                connection.execute(delete(crls).where(crls.c.issuer == issuer, crls.c.number < kept.number - 1))
+                connection.execute(insert(lists).values(**row))
+                older = (*mine, lists.c.number < kept.number)
+                if kept.base is not None:
+                    connection.execute(delete(lists).where(*older, lists.c.base.is_not(None)))
+                else:
+                    old = (*older, lists.c.base.is_(None))
+                    connection.execute(delete(lists).where(*old, lists.c.until <= seconds(forget_before)))
+                    connection.execute(update(lists).where(*old, lists.c.der != b"").values(der=b""))
+                    released = (releases.c.issuer == issuer, releases.c.shard == shard)
+                    connection.execute(delete(releases).where(*released, releases.c.at < seconds(forget_before)))
         except IntegrityError:
             return False
         return True
+
+    def widest_shard(self, issuer: str) -> int:
+        """The highest shard that ever had a list or a change."""
+        query = select(func.coalesce(func.max(shards.c.shard), 0)).where(shards.c.issuer == issuer)
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def changed_since(self, at: datetime) -> Sequence[tuple[str, str, int]]:
+        """Serial and issuer of what was withdrawn or released at that moment or later, and when."""
+        with self._database.reading() as connection:
+            found: list[tuple[str, str, int]] = []
+            for table in (revocations, releases):
+                query = select(table.c.serial, table.c.issuer, table.c.at).where(table.c.at >= seconds(at))
+                found += [(row.serial, row.issuer, row.at) for row in connection.execute(query)]
+        return found
+
+
+def revision_of(connection: Connection, issuer: str, shard: int) -> int:
+    """How often the shard's lists became stale."""
+    query = select(shards.c.revision).where(shards.c.issuer == issuer, shards.c.shard == shard)
+    return int(connection.execute(query).scalar_one_or_none() or 0)
+
+
+def touch(connection: Connection, issuer: str, shard: int) -> int:
+    """Make the shard's lists stale; returns the revision of this change. Others wait until the transaction ends."""
+    row = {"issuer": issuer, "shard": shard, "revision": 1, "holder": "", "held_until": 0}
+    stale = insert_or(connection, shards).values(**row)
+    changed = stale.on_conflict_do_update(
+        index_elements=[shards.c.issuer, shards.c.shard], set_={"revision": shards.c.revision + 1}
+    )
+    return int(connection.execute(changed.returning(shards.c.revision)).scalar_one())
+
+
+def _alive(issuer: str, shard: int, after: datetime) -> tuple[Any, ...]:
+    return (revocations.c.issuer == issuer, revocations.c.shard == shard, revocations.c.not_after >= seconds(after))
+
+
+def _kept(row: Any) -> KeptList:
+    return KeptList(
+        number=row.number,
+        revision=row.revision,
+        made=moment(row.made),
+        until=moment(row.until),
+        der=row.der,
+        base=row.base,
+    )
+
+
+def _withdrawn(row: Any) -> Withdrawn:
+    return Withdrawn(
+        serial=int(row.serial, 16), standing=Standing(row.standing), at=moment(row.at), reason=Reason(row.reason)
+    )

@@ -1,13 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of certificates, with what was withdrawn of them, and the models they become."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from ..errors import NoSuchCertificate
 from ..models import Certificate, Reason, Standing, State
 from .tables import certificates, moment, revocations
+
+# Built once: composing a statement costs as much as running it.
+_STANDING = (
+    select(
+        certificates.c.issuer,
+        certificates.c.state,
+        certificates.c.not_after,
+        revocations.c.standing.label("withdrawn"),
+        revocations.c.reason.label("why"),
+        revocations.c.at.label("changed"),
+    )
+    .outerjoin(revocations, certificates.c.serial == revocations.c.serial)
+    .where(certificates.c.serial == bindparam("this"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredStanding:
+    """What an OCSP answer is made of."""
+
+    issuer: str
+    standing: Standing
+    not_after: datetime
+    changed: datetime | None
+    reason: Reason | None
+
+
+def standing(connection: Connection, serial: str) -> StoredStanding | None:
+    """What a serial is worth; None if it was never used."""
+    row = connection.execute(_STANDING, {"this": serial}).one_or_none()
+    if row is None:
+        return None
+    return StoredStanding(
+        issuer=row.issuer,
+        standing=_standing(State(row.state), row.withdrawn),
+        not_after=moment(row.not_after),
+        changed=moment(row.changed) if row.changed is not None else None,
+        reason=Reason(row.why) if row.why else None,
+    )
 
 
 def joined() -> Select[Any]:
@@ -66,6 +107,7 @@ def certificate(row: Any) -> Certificate:
         der=row.der,
         changed=moment(row.changed) if row.changed is not None else None,
         reason=Reason(row.why) if row.why else None,
+        shard=row.shard,
     )
 
 

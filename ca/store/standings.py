@@ -2,16 +2,16 @@
 """What certificates are worth: suspended, released, revoked; each change commits with its record."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from ..errors import AlreadyRevoked, AlreadySuspended, NoSuchCertificate, NotSuspended
 from ..models import Certificate, Reason, Standing, State
-from ..x509.lists import Withdrawn
+from ..x509.lists import Withdrawn, entry, removal
 from . import keys
+from .lists import touch
 from .rows import lock, one
-from .tables import Note, Part, certificates, insert_or, moment, put, revisions, revocations, seconds
+from .tables import Note, Part, certificates, put, releases, revocations, seconds
 from .tables import keys as keys_table
 
 
@@ -19,7 +19,7 @@ class Standings(Part):
     """The changes of standing."""
 
     def withdraw(self, serial: str, *, standing: Standing, reason: Reason, at: datetime, note: Note) -> Certificate:
-        """Suspend or revoke, with the record of it, and make the issuer's list stale.
+        """Suspend or revoke, with the record of it, and make its shard's lists stale.
 
         A key that is revoked as compromised is blocked in the same transaction.
 
@@ -31,7 +31,7 @@ class Standings(Part):
         with self._database.transaction() as connection:
             return withdraw(connection, serial, standing=standing, reason=reason, at=at, note=note)
 
-    def release(self, serial: str, *, note: Note) -> None:
+    def release(self, serial: str, *, at: datetime, note: Note) -> None:
         """End a suspension.
 
         Raises:
@@ -44,7 +44,16 @@ class Standings(Part):
             found = one(connection, serial)
             require_suspended(found)
             connection.execute(delete(revocations).where(revocations.c.serial == serial))
-            _touch(connection, found.issuer)
+            connection.execute(
+                insert(releases).values(
+                    serial=serial,
+                    issuer=found.issuer,
+                    shard=found.shard,
+                    revision=touch(connection, found.issuer, found.shard),
+                    at=seconds(at),
+                    entry=removal(int(serial, 16), at),
+                )
+            )
             put(connection, note)
 
     def unswept(self, *, limit: int = 256) -> list[str]:
@@ -63,16 +72,6 @@ class Standings(Part):
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def withdrawn(self, issuer: str, *, alive_after: datetime) -> tuple[list[Withdrawn], int]:
-        """What belongs on the issuer's list, without certificates that expired before; and the list's revision."""
-        query = select(revocations).where(
-            revocations.c.issuer == issuer, revocations.c.not_after >= seconds(alive_after)
-        )
-        with self._database.reading() as connection:
-            # The revision first: should a change slip between the two, the list is made again, never kept stale.
-            revision = revision_of(connection, issuer)
-            return [_withdrawn(row) for row in connection.execute(query.order_by(revocations.c.serial))], revision
-
 
 def withdraw(
     connection: Connection, serial: str, *, standing: Standing, reason: Reason, at: datetime, note: Note
@@ -86,7 +85,8 @@ def withdraw(
         raise AlreadyRevoked
     if found.standing is Standing.SUSPENDED and standing is Standing.SUSPENDED:
         raise AlreadySuspended
-    connection.execute(delete(revocations).where(revocations.c.serial == serial))
+    for table in (revocations, releases):
+        connection.execute(delete(table).where(table.c.serial == serial))
     connection.execute(
         insert(revocations).values(
             serial=serial,
@@ -95,11 +95,13 @@ def withdraw(
             reason=reason,
             at=seconds(at),
             not_after=seconds(found.not_after),
+            shard=found.shard,
+            revision=touch(connection, found.issuer, found.shard),
+            entry=entry(Withdrawn(serial=int(serial, 16), standing=standing, at=at, reason=reason)),
         )
     )
     if standing is Standing.REVOKED and reason is Reason.KEY_COMPROMISE:
         keys.block(connection, key_hash, subject=found.subject, at=seconds(at))
-    _touch(connection, found.issuer)
     put(connection, note)
     return found
 
@@ -115,22 +117,3 @@ def require_suspended(found: Certificate) -> None:
         raise AlreadyRevoked
     if found.standing is not Standing.SUSPENDED:
         raise NotSuspended
-
-
-def revision_of(connection: Connection, issuer: str) -> int:
-    """How often the issuer's list became stale."""
-    query = select(func.coalesce(func.max(revisions.c.revision), 0)).where(revisions.c.issuer == issuer)
-    return int(connection.execute(query).scalar_one())
-
-
-def _touch(connection: Connection, issuer: str) -> None:
-    stale = insert_or(connection, revisions).values(issuer=issuer, revision=1)
-    connection.execute(
-        stale.on_conflict_do_update(index_elements=[revisions.c.issuer], set_={"revision": revisions.c.revision + 1})
-    )
-
-
-def _withdrawn(row: Any) -> Withdrawn:
-    return Withdrawn(
-        serial=int(row.serial, 16), standing=Standing(row.standing), at=moment(row.at), reason=Reason(row.reason)
-    )

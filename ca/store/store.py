@@ -7,7 +7,7 @@ from ..models import Certificate, State
 from .heard import Hearings
 from .issuances import Issuances
 from .lists import Lists
-from .rows import certificate, joined, one
+from .rows import StoredStanding, certificate, joined, one, standing
 from .standings import Standings
 from .tables import Note, certificates, outbox, put
 
@@ -32,6 +32,11 @@ class Store(Issuances, Standings, Lists, Hearings):
         """
         with self._database.reading() as connection:
             return one(connection, serial)
+
+    def standing(self, serial: str) -> StoredStanding | None:
+        """What one serial is worth; None if it was never used."""
+        with self._database.reading() as connection:
+            return standing(connection, serial)
 
     def certificates(
         self, *, subject: str = "", name: str = "", key_hash: str = "", before: int = 0, limit: int = 50

@@ -29,6 +29,8 @@ certificates = Table(
     Column("commitment_key", LargeBinary),
     Column("der", LargeBinary),
     Column("reaped", Boolean),
+    # Which of its issuer's lists it stands on once withdrawn, as its own bytes say; 0 is the list without a number.
+    Column("shard", Integer),
 )
 keys = Table(
     "keys",
@@ -49,18 +51,45 @@ revocations = Table(
     Column("reason", String(32)),
     Column("at", BigInteger),
     Column("not_after", BigInteger),
+    Column("shard", Integer),
+    # Of the shard, when this was put in; a delta holds what is newer than its base.
+    Column("revision", BigInteger),
+    # As it stands on lists, DER; empty in rows of older releases.
+    Column("entry", LargeBinary),
 )
-revisions = Table(
-    "revisions", _metadata, Column("issuer", String(32), primary_key=True), Column("revision", BigInteger)
+releases = Table(
+    "releases",
+    _metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("issuer", String(32)),
+    Column("shard", Integer),
+    Column("revision", BigInteger),
+    Column("at", BigInteger),
+    Column("entry", LargeBinary),
 )
-crls = Table(
-    "crls",
+shards = Table(
+    "shards",
     _metadata,
     Column("issuer", String(32), primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    # How often something changed on its lists.
+    Column("revision", BigInteger),
+    # Which attempt makes a list now, and until when it is left alone, in milliseconds.
+    Column("holder", String(32)),
+    Column("held_until", BigInteger),
+)
+lists = Table(
+    "lists",
+    _metadata,
+    Column("issuer", String(32), primary_key=True),
+    Column("shard", Integer, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("revision", BigInteger),
+    # The number of the full list that a delta continues; no value in a full list.
+    Column("base", BigInteger),
     Column("made", BigInteger),
     Column("until", BigInteger),
+    # Empty in full lists that another replaced; a delta may still continue them.
     Column("der", LargeBinary),
 )
 heard = Table(

@@ -1,36 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
 """What anybody may fetch over plain HTTP: OCSP answers, revocation lists, issuers; and what may be asked here."""
 
+import hashlib
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
 
+from core.clock import Clock
 from core.web import Guard
 
+from ..errors import NoSuchIssuer
 from ..openapi import description
-from ..service import CertificateAuthority
-from ..x509.lists import read_path
+from ..service import Answer, CertificateAuthority, Published
+from ..x509.answers import LONGEST_REQUEST, read_path
+
+MARGIN = timedelta(minutes=1)
+"""Caches let go of an answer or a list so long before it ends; clocks differ."""
 
 
-def public(service: CertificateAuthority, guard: Guard) -> Blueprint:
+_NAME = re.compile(r"(0|[1-9][0-9]{0,3})(-delta)?", re.ASCII)
+"""A list below its issuer's name: the number of its shard, and whether it is the delta."""
+
+
+def public(service: CertificateAuthority, guard: Guard, *, clock: Clock) -> Blueprint:
     """The endpoints named in every certificate of ours."""
     blueprint = Blueprint("ca_public", __name__)
 
     @blueprint.post("/ocsp/<issuer>")
     @guard.public("RFC 6960: a signed public fact", errors="problem")
     def ask(issuer: str) -> Response:
-        return _answer(service.ocsp(issuer, request.get_data(cache=False)))
+        # One byte too many makes it malformed; the rest of a huge body is not read for that.
+        return _answer(service.ocsp(issuer, request.stream.read(LONGEST_REQUEST + 1)), clock.now())
 
     # Base64 may hold two slashes in a row.
     @blueprint.get("/ocsp/<issuer>/<path:encoded>", merge_slashes=False)
     @guard.public("RFC 6960 appendix A.1: a signed public fact", errors="problem")
     def ask_by_path(issuer: str, encoded: str) -> Response:
-        return _answer(service.ocsp(issuer, read_path(encoded)))
+        return _answer(service.ocsp(issuer, read_path(encoded)), clock.now())
 
     @blueprint.get("/crl/<issuer>.crl")
     @guard.public("RFC 5280 section 5: a signed public fact", errors="problem")
     def revocation_list(issuer: str) -> Response:
-        return Response(service.crl(issuer), content_type="application/pkix-crl")
+        return _list(service.crl(issuer))
+
+    @blueprint.get("/crl/<issuer>/<name>.crl")
+    @guard.public("RFC 5280 sections 5.2.4 and 5.2.5: a signed public fact", errors="problem")
+    def shard(issuer: str, name: str) -> Response:
+        found = _NAME.fullmatch(name)
+        if found is None:
+            raise NoSuchIssuer
+        return _list(service.crl(issuer, int(found.group(1)), delta=bool(found.group(2))))
 
     @blueprint.get("/ca/<issuer>.cer")
     @guard.public("RFC 5280 section 4.2.2.1: a public certificate", errors="problem")
@@ -45,5 +66,29 @@ def public(service: CertificateAuthority, guard: Guard) -> Blueprint:
     return blueprint
 
 
-def _answer(der: bytes) -> Response:
-    return Response(der, content_type="application/ocsp-response")
+def _answer(answer: Answer, now: datetime) -> Response:
+    response = Response(answer.der, content_type="application/ocsp-response")
+    if answer.shared and answer.made and answer.until:
+        return _cached(response, answer.der, made=answer.made, until=answer.until, now=now)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _list(published: Published) -> Response:
+    response = Response(published.der, content_type="application/pkix-crl")
+    # A list may be replaced at any moment; who holds it asks again by its mark, which costs next to nothing.
+    response.headers["Cache-Control"] = "public, no-cache, no-transform"
+    return _marked(response, published.der, made=published.made, until=published.until)
+
+
+def _cached(response: Response, der: bytes, *, made: datetime, until: datetime, now: datetime) -> Response:
+    """RFC 9919 section 6.2: how long it may be given out again, and by what it is told from the next."""
+    age = max(0, int((until - MARGIN - now).total_seconds()))
+    response.headers["Cache-Control"] = f"public, no-transform, must-revalidate, max-age={age}"
+    return _marked(response, der, made=made, until=until - MARGIN)
+
+
+def _marked(response: Response, der: bytes, *, made: datetime, until: datetime) -> Response:
+    response.last_modified, response.expires = made, until
+    response.set_etag(hashlib.sha256(der).hexdigest())
+    return response.make_conditional(request)  # type: ignore[return-value]  # the same response, perhaps without its body

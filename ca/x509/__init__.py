@@ -9,6 +9,7 @@ from .build import IssuerFacts as IssuerFacts
 from .build import Locations as Locations
 from .build import Subject as Subject
 from .build import build as build
+from .build import list_path as list_path
 from .build import policy_oid as policy_oid
 from .lint import LintedDraft as LintedDraft
 from .lint import Linter as Linter

@@ -33,6 +33,13 @@ class IssuerFacts:
     certificate: x509.Certificate
 
 
+def list_path(issuer: str, shard: int, *, delta: bool = False) -> str:
+    """Where a list lies: shard 0 under its issuer's name alone, as in certificates of before there were shards."""
+    if delta:
+        return f"/crl/{issuer}/{shard}-delta.crl"
+    return f"/crl/{issuer}/{shard}.crl" if shard else f"/crl/{issuer}.crl"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Locations:
     """Where relying parties find out about an issuer's certificates; plain HTTP, for what must work before trust."""
@@ -42,10 +49,12 @@ class Locations:
     authority: str
 
     @classmethod
-    def under(cls, origin: str, issuer: str) -> Self:
+    def under(cls, origin: str, issuer: str, *, shard: int = 0) -> Self:
         """The addresses of one issuer below the origin of the site's plain listener."""
         return cls(
-            crl=f"{origin}/crl/{issuer}.crl", ocsp=f"{origin}/ocsp/{issuer}", authority=f"{origin}/ca/{issuer}.cer"
+            crl=f"{origin}{list_path(issuer, shard)}",
+            ocsp=f"{origin}/ocsp/{issuer}",
+            authority=f"{origin}/ca/{issuer}.cer",
         )
 
 

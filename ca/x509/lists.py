@@ -1,29 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Revocation lists (RFC 5280 section 5) and OCSP (RFC 6960, nonces RFC 9654): unsigned, and requests parsed."""
+"""Revocation lists (RFC 5280 section 5): entries encoded once, and lists joined from them, full and delta."""
 
-import base64
-import binascii
-import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import ocsp
 
 from ..models import Reason, Standing
+from . import der
 
-LONGEST_REQUEST = 4096
-"""Bytes of an OCSP request; one certificate with the longest nonce needs about 250."""
+_NUMBER, _REASON, _DELTA = "2.5.29.20", "2.5.29.21", "2.5.29.27"
+_POINT, _AUTHORITY, _FRESHEST = "2.5.29.28", "2.5.29.35", "2.5.29.46"
+_VERSION_2 = der.integer(1)
+_HOLD, _REMOVED = 6, 8
+_SEQUENCE, _SHORTEST, _LONGEST = 0x30, 20, 0x7F
+_NEWEST = 8
 
-_SHORTEST_NONCE, _LONGEST_NONCE = 1, 128
-"""RFC 9654 section 2.1."""
-
+# RFC 5280 section 5.3.1.
+_CODES = {
+    Reason.UNSPECIFIED: 0,
+    Reason.KEY_COMPROMISE: 1,
+    Reason.AFFILIATION_CHANGED: 3,
+    Reason.SUPERSEDED: 4,
+    Reason.CESSATION: 5,
+    Reason.PRIVILEGE_WITHDRAWN: 9,
+}
 _FLAGS = {
     Reason.UNSPECIFIED: x509.ReasonFlags.unspecified,
     Reason.KEY_COMPROMISE: x509.ReasonFlags.key_compromise,
@@ -36,7 +38,7 @@ _FLAGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawn:
-    """One entry of a revocation list, or what an OCSP answer says of a certificate that is not good."""
+    """What was taken back, when and why: one entry of a list, or what an OCSP answer says of it."""
 
     serial: int
     standing: Standing
@@ -45,21 +47,34 @@ class Withdrawn:
 
     @property
     def flag(self) -> x509.ReasonFlags | None:
-        """The reason on the wire; unspecified is said by saying nothing (RFC 5280 section 5.3.1)."""
+        """The same as `cryptography` names it; none for an unspecified one."""
         if self.standing is Standing.SUSPENDED:
             return x509.ReasonFlags.certificate_hold
-        if self.reason is None or self.reason is Reason.UNSPECIFIED:
-            return None
-        return _FLAGS[self.reason]
+        return _FLAGS[self.reason] if self.reason not in (None, Reason.UNSPECIFIED) else None
+
+    @property
+    def code(self) -> int:
+        """The reason on the wire; 0 is said by saying nothing (RFC 5280 section 5.3.1)."""
+        return _HOLD if self.standing is Standing.SUSPENDED else _CODES[self.reason or Reason.UNSPECIFIED]
 
 
-def read_entry(entry: x509.RevokedCertificate) -> Withdrawn:
+def entry(withdrawn: Withdrawn) -> bytes:
+    """One entry of a list, DER."""
+    return _entry(withdrawn.serial, withdrawn.at, withdrawn.code)
+
+
+def removal(serial: int, at: datetime) -> bytes:
+    """What a delta says of a certificate that an earlier list held and that is good again."""
+    return _entry(serial, at, _REMOVED)
+
+
+def read_entry(revoked: x509.RevokedCertificate) -> Withdrawn:
     """One entry of a list of ours, as it was written."""
     try:
-        flag = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+        flag = revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason
     except x509.ExtensionNotFound:
         flag = x509.ReasonFlags.unspecified
-    at, serial = entry.revocation_date_utc, entry.serial_number
+    at, serial = revoked.revocation_date_utc, revoked.serial_number
     if flag is x509.ReasonFlags.certificate_hold:
         return Withdrawn(serial=serial, standing=Standing.SUSPENDED, at=at)
     reason = next(reason for reason, known in _FLAGS.items() if known is flag)
@@ -69,7 +84,7 @@ def read_entry(entry: x509.RevokedCertificate) -> Withdrawn:
 def draft_crl(
     issuer: x509.Certificate, *, number: int, entries: Sequence[Withdrawn], at: datetime, until: datetime
 ) -> x509.CertificateRevocationListBuilder:
-    """A full list."""
+    """A full list for a ceremony, which signs by itself."""
     authority = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -79,106 +94,81 @@ def draft_crl(
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), critical=False)
     )
-    for entry in entries:
-        revoked = x509.RevokedCertificateBuilder().serial_number(entry.serial)
-        revoked = revoked.revocation_date(entry.at.replace(microsecond=0))
-        if entry.flag is not None:
-            revoked = revoked.add_extension(x509.CRLReason(entry.flag), critical=False)
+    for each in entries:
+        revoked = x509.RevokedCertificateBuilder().serial_number(each.serial)
+        revoked = revoked.revocation_date(each.at.replace(microsecond=0))
+        if each.flag is not None:
+            revoked = revoked.add_extension(x509.CRLReason(each.flag), critical=False)
         builder = builder.add_revoked_certificate(revoked.build())
     return builder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """One OCSP request; ``ours`` says whether it names this issuer."""
+class ListDraft:
+    """A list before its signature; whoever signs it encodes it, so that nothing but a list can be signed as one.
 
-    serial: int
-    ours: bool
-    nonce: bytes | None
-    request: ocsp.OCSPRequest
+    ``point`` is where certificates say that their list is: the list holds those and no others. ``base`` makes it a
+    delta to every full list of that number or a later one.
+    """
 
+    issuer: x509.Certificate
+    number: int
+    at: datetime
+    until: datetime
+    entries: Sequence[bytes] = ()
+    point: str = ""
+    base: int | None = None
+    freshest: str = ""
 
-def read_question(unverified: bytes, issuer: x509.Certificate) -> Question | None:
-    """Parse a request for exactly one certificate; None for anything else, which is answered "malformed"."""
-    if not 0 < len(unverified) <= LONGEST_REQUEST:
-        return None
-    try:
-        request = ocsp.load_der_ocsp_request(unverified)
-        nonce = _nonce(request)
-        ours = _names(request, issuer)
-        serial = request.serial_number
-    except (ValueError, TypeError, NotImplementedError, UnsupportedAlgorithm):
-        return None
-    if nonce is not None and not _SHORTEST_NONCE <= len(nonce) <= _LONGEST_NONCE:
-        return None
-    return Question(serial=serial, ours=ours, nonce=nonce, request=request)
+    def tbs(self, algorithm: bytes) -> bytes:
+        """TBSCertList, DER.
 
+        Raises:
+            ValueError: what stands in the place of an entry is none.
+        """
+        if not all(_whole(each) for each in self.entries):
+            raise ValueError("no entry of a revocation list")
+        revoked = b"".join(self.entries)
+        return der.sequence(
+            _VERSION_2,
+            algorithm,
+            self.issuer.subject.public_bytes(),
+            der.time(self.at),
+            der.time(self.until),
+            der.tlv(_SEQUENCE, revoked) if revoked else b"",
+            der.explicit(0, der.extensions(self._extensions())),
+        )
 
-def read_path(unverified: str) -> bytes:
-    """The request in a GET's path (RFC 6960 appendix A.1): base64, then URL-encoded; empty if it cannot be read."""
-    try:
-        return base64.b64decode(unquote_to_bytes(unverified), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+    def sample(self) -> "ListDraft":
+        """The same list with one entry of every shape and the last few; what lint says of it, it would say of all.
 
+        An entry's shape is the length of its serial, the form of its time and its reason: everything but the digits.
+        """
+        shapes = {(len(each), each[-1]): each for each in self.entries}
+        kept = dict.fromkeys((*shapes.values(), *self.entries[-_NEWEST:]))
+        return ListDraft(**{**self.__dict__, "entries": tuple(kept)})
 
-def draft_answer(
-    question: Question,
-    *,
-    responder: x509.Certificate,
-    subject: Standing,
-    withdrawn: Withdrawn | None,
-    at: datetime,
-    until: datetime,
-) -> ocsp.OCSPResponseBuilder:
-    """What is said about one serial; what was never signed, or only possibly, is never good."""
-    status = {
-        Standing.GOOD: ocsp.OCSPCertStatus.GOOD,
-        Standing.SUSPENDED: ocsp.OCSPCertStatus.REVOKED,
-        Standing.REVOKED: ocsp.OCSPCertStatus.REVOKED,
-    }.get(subject, ocsp.OCSPCertStatus.UNKNOWN)
-    request = question.request
-    builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
-        request.issuer_name_hash,
-        request.issuer_key_hash,
-        request.serial_number,
-        request.hash_algorithm,
-        status,
-        at.replace(microsecond=0),
-        until.replace(microsecond=0),
-        withdrawn.at.replace(microsecond=0) if withdrawn else None,
-        withdrawn.flag if withdrawn else None,
-    )
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, responder).certificates([responder])
-    if question.nonce is not None:
-        builder = builder.add_extension(x509.OCSPNonce(question.nonce), critical=False)
-    return builder
+    def _extensions(self) -> Iterator[bytes]:
+        own = self.issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        yield der.extension(_AUTHORITY, der.sequence(der.tlv(0x80, own)))
+        yield der.extension(_NUMBER, der.integer(self.number))
+        if self.base is not None:
+            yield der.extension(_DELTA, der.integer(self.base), critical=True)
+        if self.point:
+            yield der.extension(_POINT, der.sequence(_point(self.point)), critical=True)
+        if self.freshest:
+            yield der.extension(_FRESHEST, der.sequence(der.sequence(_point(self.freshest))))
 
 
-def _nonce(request: ocsp.OCSPRequest) -> bytes | None:
-    try:
-        return request.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
-    except x509.ExtensionNotFound:
-        return None
+def _entry(serial: int, at: datetime, code: int) -> bytes:
+    reason = der.sequence(der.extension(_REASON, der.enumerated(code))) if code else b""
+    return der.sequence(der.integer(serial), der.time(at), reason)
 
 
-def _names(request: ocsp.OCSPRequest, issuer: x509.Certificate) -> bool:
-    algorithm = request.hash_algorithm
-    if not isinstance(algorithm, hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
-        return False
-    # RFC 6960 section 4.1.1: over the DER of the name, and over the key without tag, length and unused bits.
-    name, key = _digest(algorithm, issuer.subject.public_bytes()), _digest(algorithm, _bits(issuer))
-    return hmac.compare_digest(request.issuer_name_hash + request.issuer_key_hash, name + key)
+def _whole(encoded: bytes) -> bool:
+    return _SHORTEST <= len(encoded) <= _LONGEST and encoded[0] == _SEQUENCE and encoded[1] == len(encoded) - 2
 
 
-def _bits(issuer: x509.Certificate) -> bytes:
-    key = issuer.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise UnsupportedAlgorithm("issuers here have elliptic-curve keys")
-    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-
-
-def _digest(algorithm: hashes.HashAlgorithm, content: bytes) -> bytes:
-    digest = hashes.Hash(algorithm)
-    digest.update(content)
-    return digest.finalize()
+def _point(address: str) -> bytes:
+    """DistributionPointName with one address."""
+    return der.explicit(0, der.explicit(0, der.tlv(0x86, address.encode("ascii"))))

@@ -8,6 +8,7 @@ else. What no block names is refused. nginx owns one folder, which is its prefix
 import base64
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 
 from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.site import SiteSettings
@@ -28,12 +29,17 @@ _LINE = {
 }
 """One line of ``logs/decisions.log``, but for the decision's number: where it comes from differs."""
 
+_MARGIN = timedelta(minutes=1)
+"""Caches let go of an OCSP answer so long before it ends; clocks differ."""
+
 SECRETS = ("gateway", "sso", "ca")
 """Roles that believe nginx something: the original request, and the client certificates of the hosts that ask."""
 
 
-def configuration(site: SiteSettings, settings: GatewaySettings) -> str:
-    """The text of ``nginx.conf``."""
+def configuration(
+    site: SiteSettings, settings: GatewaySettings, *, answers_last: timedelta = timedelta(hours=1)
+) -> str:
+    """The text of ``nginx.conf``; OCSP answers made beforehand are good for ``answers_last`` from their making."""
     lines = [
         "# SPDX-License-Identifier: Apache-2.0",
         "# Written by tallygate at every start; changes made here are lost.",
@@ -44,7 +50,7 @@ def configuration(site: SiteSettings, settings: GatewaySettings) -> str:
         "worker_processes auto;",
         "worker_shutdown_timeout 10s;",
         *block("events", ["worker_connections 4096;"]),
-        *block("http", [*_general(settings), *_upstreams(site, settings), *_servers(site, settings)]),
+        *block("http", [*_general(settings), *_upstreams(site, settings), *_servers(site, settings, answers_last)]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -151,7 +157,7 @@ def _upstreams(site: SiteSettings, settings: GatewaySettings) -> list[str]:
     return lines
 
 
-def _servers(site: SiteSettings, settings: GatewaySettings) -> list[str]:
+def _servers(site: SiteSettings, settings: GatewaySettings, answers_last: timedelta) -> list[str]:
     lines = sign_of_life(site.socket("nginx"))
     address = site.ports.address
     for listener in LISTENERS:
@@ -174,5 +180,12 @@ def _servers(site: SiteSettings, settings: GatewaySettings) -> list[str]:
                 limits=_limits(settings, strangers=True),
             )
     lines += stranger(site.ports.plain, tls=False, address=address)
-    lines += pki_host(site.host("pki"), site.ports.plain, settings.pki_role, address=address)
+    lines += pki_host(
+        site.host("pki"),
+        site.ports.plain,
+        settings.pki_role,
+        address=address,
+        answers=site.socket(settings.pki_role).parent,
+        lasting=answers_last - _MARGIN,
+    )
     return lines

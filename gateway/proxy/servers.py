@@ -7,6 +7,7 @@ client's ends here, whatever its spelling; so no list of forbidden names can be 
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from core.identity import HEADER
@@ -114,8 +115,12 @@ def open_host(
     return _server(host, port, address=address, asks_certificate=settings.client_certificate, lines=lines)
 
 
-def pki_host(host: str, port: int, role: str, *, address: str) -> list[str]:
-    """What must be reachable before trust exists, over plain HTTP."""
+def pki_host(host: str, port: int, role: str, *, address: str, answers: Path, lasting: timedelta) -> list[str]:
+    """What must be reachable before trust exists, over plain HTTP.
+
+    Below ``answers`` lie OCSP answers made beforehand, by the address that asks for them, which may be given out for
+    ``lasting`` from their making; what is not there, and every POST, is the role's to answer.
+    """
     forwarded = [
         "client_max_body_size 64k;",
         "proxy_pass_request_headers off;",
@@ -138,10 +143,28 @@ def pki_host(host: str, port: int, role: str, *, address: str) -> list[str]:
             *_page_headers(tls=False),
             *_error_pages(),
             *_page_locations(tls=False),
-            *(line for folder in ("ocsp", "crl", "ca") for line in block(f"location ^~ /{folder}/", forwarded)),
+            *(line for folder in ("crl", "ca") for line in block(f"location ^~ /{folder}/", forwarded)),
+            *_answers(forwarded, answers, lasting),
             *block("location /", ["return 404;"]),
         ],
     )
+
+
+def _answers(forwarded: list[str], folder: Path, lasting: timedelta) -> list[str]:
+    beforehand = [
+        f"root {quoted(folder)};",
+        # Another role fills the folder: no link of its may lead to what is nginx's alone.
+        "disable_symlinks on;",
+        "types {}",
+        "default_type application/ocsp-response;",
+        "try_files $uri @ocsp;",
+        "log_not_found off;",
+        # Counted from the file's time, which is the answer's (RFC 9919 section 6.2).
+        f"expires modified +{int(lasting.total_seconds())}s;",
+        *(line for line in _page_headers(tls=False) if "Cache-Control" not in line),
+        'add_header Cache-Control "public, no-transform, must-revalidate";',
+    ]
+    return [*block("location ^~ /ocsp/", beforehand), *block("location @ocsp", forwarded)]
 
 
 def stranger(port: int, *, tls: bool, address: str) -> list[str]:

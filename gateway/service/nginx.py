@@ -7,6 +7,7 @@ and ``tls.key`` are put there by the authority.
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 from core.site import SiteSettings
@@ -18,10 +19,11 @@ HOLDER = "nginx"
 _FOLDERS = ("logs", "temp", "secrets", ".tallygate/pages", "static")
 
 
-def prepare(site: SiteSettings, settings: GatewaySettings, *, static: Path) -> None:
+def prepare(site: SiteSettings, settings: GatewaySettings, *, static: Path, answers_last: timedelta) -> None:
     """Write everything but the certificate; done at every start.
 
-    ``static`` are the files of the web base that pages of a refused person need too.
+    ``static`` are the files of the web base that pages of a refused person need too; ``answers_last`` is how long an
+    OCSP answer is good.
 
     Raises:
         ConfigurationError: a pair secret is missing or readable by others.
@@ -37,7 +39,7 @@ def prepare(site: SiteSettings, settings: GatewaySettings, *, static: Path) -> N
     for path in static.iterdir():
         if path.is_file():
             _put(folder / "static" / path.name, path.read_bytes())
-    _put(folder / "nginx.conf", configuration(site, settings).encode())
+    _put(folder / "nginx.conf", configuration(site, settings, answers_last=answers_last).encode())
 
 
 def command(site: SiteSettings, *, program: str | None = None) -> list[str]:

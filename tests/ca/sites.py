@@ -121,7 +121,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         guard=guard,
         session_key=b"k" * 32,
         blueprints=[
-            web.public(authority, guard),
+            web.public(authority, guard, clock=world.clock),
             web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=world.directory),
             door,

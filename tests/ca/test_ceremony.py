@@ -95,7 +95,8 @@ def _lists(world: World, authority: CertificateAuthority, *certificates: x509.Ce
         address = str(point.full_name[0].value) if point.full_name else ""
         prefix = f"{world.site.origin('pki', 'plain')}/crl/"
         assert address.startswith(prefix)
-        found.append(authority.crl(address.removeprefix(prefix).removesuffix(".crl")))
+        issuer, _, shard = address.removeprefix(prefix).removesuffix(".crl").partition("/")
+        found.append(authority.crl(issuer, int(shard or 0)).der)
     return found
 
 
@@ -212,7 +213,7 @@ def test_a_site_comes_back_after_two_years_without_power(world: World) -> None:
     deliver_outbox(world.store, world.recorder)
     assert (world.site.folder("ca") / "keys" / "ocsp-people.pem").read_bytes() != before
     assert not world.outbox()
-    crl = x509.load_der_x509_crl(authority.crl("people"))
+    crl = x509.load_der_x509_crl(authority.crl("people").der)
     assert crl.next_update_utc is not None
     assert crl.next_update_utc > world.clock.now()
     server = x509.load_pem_x509_certificate(made["tls.pem"])

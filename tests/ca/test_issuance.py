@@ -54,7 +54,8 @@ def test_a_citizen_certificate_says_what_the_directory_says(world: World, author
     assert [each.policy_identifier.dotted_string for each in policies] == ["2.999.1.1"]
     points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     assert points[0].full_name is not None
-    assert points[0].full_name[0].value == "http://pki.city.localhost:8080/crl/people.crl"
+    shard = certificate.serial_number % world.settings.crl_shards + 1
+    assert points[0].full_name[0].value == f"http://pki.city.localhost:8080/crl/people/{shard}.crl"
     access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
     assert {each.access_method: each.access_location.value for each in access} == {
         AuthorityInformationAccessOID.OCSP: "http://pki.city.localhost:8080/ocsp/people",

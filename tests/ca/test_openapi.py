@@ -89,6 +89,7 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
         "path_parameters": {"issuer": "people", "encoded": base64.b64encode(_question(site, issued)).decode()}
     },
     "readList": lambda *_: {"path_parameters": {"issuer": "root"}},
+    "readShard": lambda *_: {"path_parameters": {"issuer": "people", "name": "3-delta"}},
     "readIssuer": lambda *_: {"path_parameters": {"issuer": "devices"}},
     "issue": lambda *_: {"body": _wish(), "media_type": "application/json"},
     "show": lambda site, _: _made(site),

@@ -22,7 +22,7 @@ from ca.store import Store
 from core.db import DatabaseUnavailable
 from tests.fakes.people import CLERK, COMPANY, OFFICER
 
-from .world import World, ask, loaded, open_database, request_for
+from .world import World, ask, list_of, listed, loaded, open_database, request_for
 
 
 @dataclass
@@ -88,7 +88,7 @@ def _question(world: World, issued: Issued) -> bytes:
 
 
 def _ocsp(authority: CertificateAuthority, world: World, issued: Issued) -> ocsp.OCSPResponse:
-    return ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued)))
+    return ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued)).der)
 
 
 def test_before_the_record_was_heard_nothing_is_issued_released_or_called_good(old: Old) -> None:
@@ -144,8 +144,7 @@ def test_what_was_issued_after_the_copy_comes_back_as_possibly_issued(old: Old) 
     assert authority.certificate(server.serial).not_after == loaded(server).not_valid_after_utc
     # It is never good, and it can be revoked.
     authority.revoke(person, reason=Reason.SUPERSEDED, actor=OFFICER.subject)
-    crl = x509.load_der_x509_crl(authority.crl("people"))
-    assert [format(each.serial_number, "x") for each in crl] == [person]
+    assert listed(authority) == [person]
     (told,) = [each for each in old.world.outbox() if each.type == "ca.tables.reconciled"]
     assert (told.attributes["adopted"], told.attributes["withdrawn"]) == (3, 0)
 
@@ -157,7 +156,7 @@ def test_what_was_taken_away_after_the_copy_stays_taken_away(old: Old) -> None:
     old.authority.suspend(suspended.serial, actor="x")
     old.authority.suspend(released.serial, actor="x")
     old.authority.release(released.serial, actor="y")
-    listed = x509.load_der_x509_crl(old.authority.crl("people"))
+    before, first = sorted(listed(old.authority)), list_of(old.authority, revoked)
     old.restore()
     assert old.authority.status(revoked.serial).good
     old.world.clock.advance(timedelta(seconds=5))
@@ -168,9 +167,12 @@ def test_what_was_taken_away_after_the_copy_stays_taken_away(old: Old) -> None:
     assert authority.status(good.serial).good
     assert _ocsp(authority, old.world, revoked).certificate_status is ocsp.OCSPCertStatus.REVOKED
     # The next list has a higher number than any published before the loss.
-    again = x509.load_der_x509_crl(authority.crl("people"))
-    assert len(again) == len(listed) == 2
-    numbers = [each.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for each in (listed, again)]
+    again = list_of(authority, revoked)
+    assert sorted(listed(authority)) == before == sorted([revoked.serial, suspended.serial])
+    numbers = [
+        x509.load_der_x509_crl(each).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        for each in (first, again)
+    ]
     assert numbers[0] < numbers[1]
 
 

@@ -26,7 +26,7 @@ from ca.models import Issued, Reason, Standing
 from ca.service import CertificateAuthority, Housekeeping
 from tests.fakes.people import CITIZEN, KIOSK, OFFICER
 
-from .world import World, ask, loaded
+from .world import World, ask, list_of, loaded
 
 
 def _question(world: World, issued: Issued, *, issuer: str = "people", nonce: bytes | None = None) -> bytes:
@@ -105,16 +105,16 @@ def test_nobody_releases_their_own_certificate(authority: CertificateAuthority) 
 
 def test_the_list_changes_with_every_change_and_only_then(world: World, authority: CertificateAuthority) -> None:
     issued = authority.issue(ask())
-    first = authority.crl("people")
-    assert authority.crl("people") == first
+    first = list_of(authority, issued)
+    assert list_of(authority, issued) == first
     authority.suspend(issued.serial, actor=OFFICER.subject)
-    held = _entry(authority.crl("people"), issued)
+    held = _entry(list_of(authority, issued), issued)
     assert held is not None
     assert held.extensions.get_extension_for_class(x509.CRLReason).value.reason is x509.ReasonFlags.certificate_hold
     authority.release(issued.serial, actor=OFFICER.subject)
-    assert _entry(authority.crl("people"), issued) is None
+    assert _entry(list_of(authority, issued), issued) is None
     authority.revoke(issued.serial, reason=Reason.SUPERSEDED, actor=OFFICER.subject)
-    last = authority.crl("people")
+    last = list_of(authority, issued)
     assert _entry(last, issued) is not None
     numbers = [
         x509.load_der_x509_crl(each).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
@@ -122,7 +122,7 @@ def test_the_list_changes_with_every_change_and_only_then(world: World, authorit
     ]
     # Four lists, in one second of this clock.
     assert numbers[1] == numbers[0] + 3
-    assert _entry(authority.crl("devices"), issued) is None
+    assert _entry(list_of(authority, issued, issuer="devices"), issued) is None
 
 
 def test_a_list_is_renewed_at_half_its_life_and_drops_the_long_expired(
@@ -130,13 +130,13 @@ def test_a_list_is_renewed_at_half_its_life_and_drops_the_long_expired(
 ) -> None:
     issued = authority.issue(ask("device-client", subject=KIOSK.id))
     authority.revoke(issued.serial, reason=Reason.UNSPECIFIED, actor=OFFICER.subject)
-    first = authority.crl("devices")
+    first = list_of(authority, issued, issuer="devices")
     world.clock.advance(timedelta(hours=13))
-    assert authority.crl("devices") != first
+    assert list_of(authority, issued, issuer="devices") != first
     world.clock.advance(timedelta(days=366))
-    assert _entry(authority.crl("devices"), issued) is not None
+    assert _entry(list_of(authority, issued, issuer="devices"), issued) is not None
     world.clock.advance(timedelta(days=2))
-    assert _entry(authority.crl("devices"), issued) is None
+    assert _entry(list_of(authority, issued, issuer="devices"), issued) is None
 
 
 def test_two_processes_publish_one_list_per_number(world: World, authority: CertificateAuthority) -> None:
@@ -148,7 +148,7 @@ def test_ocsp_says_what_the_desk_says(world: World, authority: CertificateAuthor
     issued = authority.issue(ask())
 
     def ask_status() -> ocsp.OCSPResponse:
-        answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued)))
+        answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued)).der)
         assert answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
         return answer
 
@@ -168,13 +168,13 @@ def test_ocsp_never_says_good_of_a_serial_never_assigned(world: World, authority
     for number in (1, 2**159 - 1):
         builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(_name_hash(world), key, number, hashes.SHA1())  # noqa: S303 - what clients send
         der = builder.build().public_bytes(Encoding.DER)
-        answer = ocsp.load_der_ocsp_response(authority.ocsp("people", der))
+        answer = ocsp.load_der_ocsp_response(authority.ocsp("people", der).der)
         assert answer.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
 
 
 def test_ocsp_answers_only_for_its_own_issuer(world: World, authority: CertificateAuthority) -> None:
     issued = authority.issue(ask())
-    answer = ocsp.load_der_ocsp_response(authority.ocsp("devices", _question(world, issued)))
+    answer = ocsp.load_der_ocsp_response(authority.ocsp("devices", _question(world, issued)).der)
     assert answer.response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
     with pytest.raises(NoSuchIssuer):
         authority.ocsp("root", _question(world, issued))
@@ -184,7 +184,7 @@ def test_ocsp_answers_only_for_its_own_issuer(world: World, authority: Certifica
 def test_ocsp_echoes_a_nonce(world: World, authority: CertificateAuthority, length: int) -> None:
     issued = authority.issue(ask())
     nonce = bytes(range(length))
-    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued, nonce=nonce)))
+    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued, nonce=nonce)).der)
     assert answer.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == nonce
 
 
@@ -192,19 +192,19 @@ def test_ocsp_echoes_a_nonce(world: World, authority: CertificateAuthority, leng
     "noise", [b"", b"\x30", b"\x30\x03\x0a\x01\x00", b"x" * 5000, b"\x30\x82\x10\x00" + b"\0" * 99]
 )
 def test_ocsp_calls_garbage_malformed(authority: CertificateAuthority, noise: bytes) -> None:
-    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", noise))
+    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", noise).der)
     assert answer.response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
 def test_ocsp_refuses_nonces_of_wrong_length(world: World, authority: CertificateAuthority) -> None:
     issued = authority.issue(ask())
-    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued, nonce=b"n" * 129)))
+    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued, nonce=b"n" * 129)).der)
     assert answer.response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
 def test_the_delegate_is_issued_by_the_authority_it_answers_for(world: World, authority: CertificateAuthority) -> None:
     issued = authority.issue(ask())
-    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued)))
+    answer = ocsp.load_der_ocsp_response(authority.ocsp("people", _question(world, issued)).der)
     delegate = answer.certificates[0]
     delegate.verify_directly_issued_by(_issuer(world))
     key = delegate.public_key()
@@ -227,7 +227,7 @@ def test_openssl_reads_the_list_and_rejects_what_is_on_it(
 ) -> None:
     good, bad = authority.issue(ask()), authority.issue(ask())
     authority.revoke(bad.serial, reason=Reason.KEY_COMPROMISE, actor=OFFICER.subject)
-    (tmp_path / "people.crl").write_bytes(authority.crl("people"))
+    (tmp_path / "people.crl").write_bytes(list_of(authority, bad))
     public = world.site.public
     shown = subprocess.run(
         [
@@ -240,10 +240,10 @@ def test_openssl_reads_the_list_and_rejects_what_is_on_it(
     )
     assert "verify OK" in shown.stderr, shown.stderr
     assert "Key Compromise" in shown.stdout
-    pem = x509.load_der_x509_crl(authority.crl("people")).public_bytes(Encoding.PEM)
-    (tmp_path / "people.crl.pem").write_bytes(pem)
     for issued, expected in ((good, 0), (bad, 2)):
         (tmp_path / "leaf.pem").write_bytes(issued.certificate)
+        pem = x509.load_der_x509_crl(list_of(authority, issued)).public_bytes(Encoding.PEM)
+        (tmp_path / "people.crl.pem").write_bytes(pem)
         command = ["openssl", "verify", "-crl_check", "-attime", str(int(world.clock.now().timestamp()))]
         command += ["-CAfile", str(public / "root.pem"), "-untrusted", str(public / "issuers" / "people.pem")]
         command += ["-CRLfile", str(tmp_path / "people.crl.pem"), "-purpose", "sslclient", str(tmp_path / "leaf.pem")]

@@ -23,7 +23,22 @@ from tests.fakes.clock import ManualClock
 from .world import World, ask, intent, request_for
 
 NOW = ManualClock().now()
-TABLES = ("outbox", "revocations", "revisions", "keys", "certificates")
+TABLES = ("outbox", "revocations", "releases", "lists", "shards", "keys", "certificates")
+SHARDS = (
+    "DROP INDEX revocations_alive",
+    "DROP INDEX revocations_revision",
+    "DROP INDEX revocations_at",
+    "ALTER TABLE revocations DROP COLUMN entry",
+    "ALTER TABLE revocations DROP COLUMN revision",
+    "ALTER TABLE revocations DROP COLUMN shard",
+    "ALTER TABLE certificates DROP COLUMN shard",
+    "CREATE INDEX revocations_issuer ON revocations (issuer, not_after)",
+    "CREATE TABLE revisions (issuer VARCHAR(32) PRIMARY KEY, revision BIGINT NOT NULL)",
+    "CREATE TABLE crls (issuer VARCHAR(32), number BIGINT, revision BIGINT, made BIGINT, until BIGINT)",
+    "INSERT INTO revisions VALUES ('people', 7)",
+    "INSERT INTO crls VALUES ('people', 41, 6, 1, 2)",
+)
+"""What the release before shards had instead."""
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +214,21 @@ def test_keys_of_an_older_release_are_taken_over(database: Database) -> None:
     store.abandon("4", None)
     with database.transaction() as connection:
         # What releases after that one brought.
-        for table in ("keys", "heard"):
+        for table in ("keys", "heard", "lists", "shards", "releases"):
             connection.execute(text(f"DROP TABLE {table}"))
+        for statement in SHARDS:
+            connection.execute(text(statement))
         connection.execute(text("UPDATE alembic_version SET version_num = 'ca0002'"))
     migrate(database, MIGRATIONS)
     assert not _intend(store, "5", key="k", subject="a")
     assert not _intend(store, "6", key="l", subject="a")
     assert _intend(store, "7", key="l", subject="b")
     assert _intend(store, "8", key="m", subject="d")
+    # Its lists go on from their numbers, and what was revoked then is still on them.
+    assert store.bases("people", 0, at=NOW).number == 41
+    entries, revision = store.entries("people", 0, alive_after=NOW)
+    assert (len(entries), revision) == (1, 7)
+    assert store.newest_list("people", 0) == (None, 7)
 
 
 def test_every_certificate_of_a_compromised_key_is_revoked(world: World, authority: CertificateAuthority) -> None:

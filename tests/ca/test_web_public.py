@@ -5,6 +5,8 @@ import base64
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,7 +20,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from ca.models import Reason
 
 from .sites import Site
-from .world import ask, loaded
+from .world import ask, list_of, loaded, shard_of
 
 
 @pytest.fixture
@@ -48,6 +50,84 @@ def test_openssl_asks_by_post(site: Site, served: BaseWSGIServer, tmp_path: Path
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
         assert "Response verify OK" in done.stderr, done.stderr
         assert f"leaf.pem: {word}" in done.stdout, done.stdout
+
+
+def test_openssl_asks_about_several_at_once(site: Site, served: BaseWSGIServer) -> None:
+    good, held, gone = (site.authority.issue(ask()) for _ in range(3))
+    site.authority.suspend(held.serial, actor="x")
+    site.authority.revoke(gone.serial, reason=Reason.SUPERSEDED, actor="x")
+    public = site.world.site.public
+    command = ["openssl", "ocsp", "-issuer", str(public / "issuers" / "people.pem")]
+    for serial in (good.serial, held.serial, gone.serial, "77"):
+        command += ["-serial", f"0x{serial}"]
+    command += ["-url", f"http://127.0.0.1:{served.port}/ocsp/people", "-CAfile", str(public / "root.pem")]
+    command += ["-verify_other", str(public / "issuers" / "people.pem")]
+    command += ["-attime", str(int(site.world.clock.now().timestamp())), "-validity_period", str(400 * 86_400)]
+    for nonce in ("-nonce", "-no_nonce"):
+        done = subprocess.run([*command, nonce], capture_output=True, text=True, check=False, timeout=30)
+        assert "Response verify OK" in done.stderr, done.stderr
+        said = dict(line.split(": ") for line in done.stdout.splitlines() if line.startswith("0x"))
+        assert list(said.values()) == ["good", "revoked", "revoked", "unknown"], done.stdout
+        assert "certificateHold" in done.stdout
+
+
+def test_gnutls_asks_and_believes(site: Site, served: BaseWSGIServer, tmp_path: Path) -> None:
+    # It knows no other clock than the machine's.
+    site.world.clock.advance(datetime.now(UTC) - site.world.clock.now())
+    site.authority.renew_responders()
+    good, bad = site.authority.issue(ask()), site.authority.issue(ask())
+    site.authority.revoke(bad.serial, reason=Reason.KEY_COMPROMISE, actor="x")
+    issuer = site.world.site.public / "issuers" / "people.pem"
+    for issued, word in ((good, "good"), (bad, "revoked")):
+        (tmp_path / "leaf.pem").write_bytes(issued.certificate)
+        command = ["ocsptool", f"--ask=http://127.0.0.1:{served.port}/ocsp/people", "--load-issuer", str(issuer)]
+        command += ["--load-cert", str(tmp_path / "leaf.pem"), "--load-trust", str(issuer)]
+        for nonce in ("--nonce", "--no-nonce"):
+            done = subprocess.run([*command, nonce], capture_output=True, text=True, check=False, timeout=30)
+            assert f"Certificate Status: {word}" in done.stdout, done.stdout + done.stderr
+            assert "Verifying OCSP Response: Success" in done.stdout, done.stdout + done.stderr
+    pem = x509.load_der_x509_crl(list_of(site.authority, bad)).public_bytes(Encoding.PEM)
+    (tmp_path / "list").write_bytes(pem)
+    command = ["certtool", "--verify-crl", "--load-ca-certificate", str(issuer), "--infile"]
+    done = subprocess.run([*command, str(tmp_path / "list")], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_caches_are_told_how_long_and_by_what_mark(site: Site, served: BaseWSGIServer, tmp_path: Path) -> None:
+    issued = site.authority.issue(ask())
+    issuer = x509.load_pem_x509_certificate((site.world.site.public / "issuers" / "people.pem").read_bytes())
+    request = ocsp.OCSPRequestBuilder().add_certificate(loaded(issued), issuer, hashes.SHA256()).build()
+    encoded = quote(base64.b64encode(request.public_bytes(Encoding.DER)).decode(), safe="")
+    at = site.world.clock.now().replace(microsecond=0)
+    answer = _curl(served, f"/ocsp/people/{encoded}", tmp_path)
+    assert answer["content-type"] == "application/ocsp-response"
+    assert answer["cache-control"] == f"public, no-transform, must-revalidate, max-age={8 * 3600 - 60}"
+    assert parsedate_to_datetime(answer["last-modified"]) == at
+    assert parsedate_to_datetime(answer["expires"]) == at + timedelta(hours=8, minutes=-1)
+    again = _curl(served, f"/ocsp/people/{encoded}", tmp_path, "-H", f"If-None-Match: {answer['etag']}")
+    assert again["status"] == "304"
+    for path in ("/crl/people.crl", f"/crl/people/{shard_of(issued)}.crl", "/crl/people/3-delta.crl"):
+        listed = _curl(served, path, tmp_path)
+        assert listed["content-type"] == "application/pkix-crl"
+        assert listed["cache-control"] == "public, no-cache, no-transform"
+        assert parsedate_to_datetime(listed["last-modified"]) == at
+        assert parsedate_to_datetime(listed["expires"]) > at
+        assert _curl(served, path, tmp_path, "-H", f"If-None-Match: {listed['etag']}")["status"] == "304"
+    nonce = ocsp.OCSPRequestBuilder().add_certificate(loaded(issued), issuer, hashes.SHA256())
+    body = nonce.add_extension(x509.OCSPNonce(b"n" * 32), critical=False).build().public_bytes(Encoding.DER)
+    (tmp_path / "asked").write_bytes(body)
+    live = _curl(served, "/ocsp/people", tmp_path, "--data-binary", f"@{tmp_path / 'asked'}")
+    assert (live["status"], live["cache-control"]) == ("200", "no-store")
+    assert _curl(served, "/ocsp/people/AAAA", tmp_path)["cache-control"] == "no-store"
+
+
+def _curl(server: BaseWSGIServer, path: str, folder: Path, *more: str) -> dict[str, str]:
+    """Status and headers of one answer."""
+    command = ["curl", "-s", "-o", str(folder / "body"), "-D", "-", f"http://127.0.0.1:{server.port}{path}", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    first, *lines = done.stdout.strip().splitlines()
+    headers = dict(line.split(": ", 1) for line in lines)
+    return {"status": first.split()[1]} | {name.lower(): value for name, value in headers.items()}
 
 
 def test_ocsp_by_get_even_with_double_slashes(site: Site) -> None:

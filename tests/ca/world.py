@@ -100,6 +100,28 @@ def loaded(issued: Issued) -> x509.Certificate:
     return x509.load_pem_x509_certificate(issued.certificate)
 
 
+def shard_of(issued: Issued) -> int:
+    """Which list its bytes name."""
+    points = loaded(issued).extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    name = points[0].full_name
+    assert name is not None
+    return int(name[0].value.rsplit("/", 1)[1].removesuffix(".crl"))
+
+
+def list_of(authority: CertificateAuthority, issued: Issued, *, issuer: str = "people", delta: bool = False) -> bytes:
+    """The revocation list that its bytes name."""
+    return authority.crl(issuer, shard_of(issued), delta=delta).der
+
+
+def listed(authority: CertificateAuthority, issuer: str = "people") -> list[str]:
+    """Every serial on any full list of an issuer."""
+    return [
+        format(each.serial_number, "x")
+        for shard in authority.shards(issuer)
+        for each in x509.load_der_x509_crl(authority.crl(issuer, shard).der)
+    ]
+
+
 @dataclass(frozen=True)
 class Born:
     """A founded site to copy: its folder, and what its birth recorded."""

@@ -18,7 +18,7 @@ PASSING = {
     "gateway": {"sessions", "revoked"},
 }
 # What the one suspension and the changes of the revocation list leave, and every counter.
-LEFT = {"sso.barred", "ca.revocations", "ca.revisions", "ca.crls"}
+LEFT = {"sso.barred", "ca.revocations", "ca.shards", "ca.lists", "ca.releases"}
 # Records of acts that nothing here may bring about but where a test says so itself.
 ACTS = re.compile(
     r"(ca|directory|policy|signature)\.(?!person\.read|people\.searched|(certificate\.|call\.)?refused|verified)"

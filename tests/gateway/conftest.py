@@ -473,7 +473,7 @@ class City:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(SECRET)
             path.chmod(0o600)
-        prepare(site, settings, static=ROOT / "core" / "web" / "static")
+        prepare(site, settings, static=ROOT / "core" / "web" / "static", answers_last=timedelta(hours=8))
         pem, key = certificate("city", hosts=host_names(site, settings))
         (site.folder("nginx") / "tls.pem").write_bytes(pem)
         (site.folder("nginx") / "tls.key").write_bytes(key)

@@ -2,6 +2,9 @@
 """What a visitor can and cannot do through the real nginx."""
 
 import hashlib
+import os
+import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +12,7 @@ import pytest
 
 from core.identity import IdentityRefused
 from policies import Decision
-from tests.gateway.conftest import DEVICE, SUBJECT, City, certificate
+from tests.gateway.conftest import DEVICE, SUBJECT, City, Reply, certificate
 
 PAGE = (("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"))
 JSON = (("Accept", "application/json"),)
@@ -260,6 +263,42 @@ def test_the_plain_listener_serves_revocation_and_nothing_else(city: City) -> No
     assert ask("/", "pki.city.localhost") == 404
     assert ask("/api/v1/certificates", "pki.city.localhost") == 404
     assert ask("/crl/people.crl", "tax.city.localhost") == 421
+
+
+def test_an_answer_made_beforehand_is_served_without_its_role(city: City) -> None:
+    """A file where the address leads, with the headers of RFC 9919; what is not there is the role's to answer."""
+    home = city.site.socket("ca").parent / "ocsp" / "people"
+    made = int(time.time()) - 3600
+    for name in ("MFEw/TzBN", "MFEw+TzBNA=="):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(b"an answer")
+        os.utime(home / name, (made, made))
+
+    def ask(target: str, method: str = "GET", more: str = "") -> Reply:
+        head = f"{method} {target} HTTP/1.1\r\nHost: pki.city.localhost\r\nConnection: close\r\n{more}\r\n"
+        return city.raw(head.encode(), listener="plain", tls=False)
+
+    for target in ("/ocsp/people/MFEw%2FTzBN", "/ocsp/people/MFEw/TzBN", "/ocsp/people/MFEw%2bTzBNA%3D%3D"):
+        found = ask(target)
+        assert (found.status, found.body) == (200, b"an answer")
+        assert found.get("Content-Type") == "application/ocsp-response"
+        assert parsedate_to_datetime(found.get("Last-Modified")).timestamp() == made
+        assert parsedate_to_datetime(found.get("Expires")).timestamp() == made + 8 * 3600 - 60
+        caching = found.get("Cache-Control")
+        assert "public, no-transform, must-revalidate" in caching
+        assert 0 <= 7 * 3600 - 60 - int(caching.split("max-age=")[1].split(",")[0]) < 10
+        mark = found.get("ETag")
+        assert ask(target, more=f"If-None-Match: {mark}\r\n").status == 304
+    # The role's: another request, a POST, and whatever would lead out of the folder.
+    for target, method in (
+        ("/ocsp/people/AAAA", "GET"),
+        ("/ocsp/people", "POST"),
+        ("/ocsp/people/%2e%2e/%2e%2e/ca.sock", "GET"),
+    ):
+        assert ask(target, method, "Content-Length: 0\r\n").body != b"an answer"
+    # A link of the role's to what only nginx may read is not followed.
+    (home / "link").symlink_to(city.site.folder("nginx") / "tls.key")
+    assert b"PRIVATE KEY" not in ask("/ocsp/people/link").body
 
 
 def test_oversized_headers_and_bodies_are_refused_with_a_page(city: City) -> None:

@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_the_secret_stands_in_a_private_file_and_nowhere_else(tmp_path: Path) ->
         path.write_bytes(SECRET)
         path.chmod(0o600)
     for _ in range(2):
-        prepare(site, GatewaySettings(), static=ROOT / "core" / "web" / "static")
+        prepare(site, GatewaySettings(), static=ROOT / "core" / "web" / "static", answers_last=timedelta(hours=8))
     holding = [path for path in site.folder("nginx").rglob("*") if path.is_file() and b"bm5u" in path.read_bytes()]
     assert sorted(path.name for path in holding) == ["ca.conf", "gateway.conf", "sso.conf"]
     assert {path.stat().st_mode & 0o777 for path in holding} == {0o600}
@@ -119,7 +120,12 @@ def test_the_secret_stands_in_a_private_file_and_nowhere_else(tmp_path: Path) ->
 
 def test_a_missing_secret_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
-        prepare(make_site(tmp_path), GatewaySettings(), static=ROOT / "core" / "web" / "static")
+        prepare(
+            make_site(tmp_path),
+            GatewaySettings(),
+            static=ROOT / "core" / "web" / "static",
+            answers_last=timedelta(hours=8),
+        )
 
 
 def test_nginx_is_told_its_user_only_when_root_runs_it(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OCSP answers made beforehand, as files where the proxy finds them by the very address that a client asks.
+
+A file's modification time is the answer's thisUpdate. The folder is a cache of the tables and lost with every start of
+the site; what must not be in it any more is taken out by whoever changes a standing, before and after the change.
+"""
+
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..x509.answers import Question
+
+_FOLDER, _FILE = 0o2750, 0o640
+
+
+class AnswerFolder:
+    """One folder for each issuer; below it a file for each request, named as RFC 6960 appendix A.1 writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, issuer: str, question: Question) -> tuple[bytes, datetime] | None:
+        """An answer and its thisUpdate; None if there is none."""
+        try:
+            with self._path(issuer, question).open("rb") as file:
+                return file.read(), _moment(os.fstat(file.fileno()).st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, issuer: str, question: Question, der: bytes, *, at: datetime) -> None:
+        """Put an answer in place, whole or not at all; not synced, since a lost one is made again."""
+        path = self._path(issuer, question)
+        draft = self.folder / f".{os.getpid()}-{question.serial:x}-{question.hashed}.new"
+        try:
+            descriptor = _create(draft)
+        except FileNotFoundError:
+            _make(self.folder)
+            descriptor = _create(draft)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(der)
+            os.fchmod(file.fileno(), _FILE)
+        os.utime(draft, (at.timestamp(), at.timestamp()))
+        try:
+            draft.replace(path)
+        except FileNotFoundError:
+            _make(path.parent)
+            draft.replace(path)
+
+    def drop(self, issuer: str, question: Question) -> None:
+        """Take an answer away."""
+        try:
+            self._path(issuer, question).unlink(missing_ok=True)
+        except NotADirectoryError:
+            return
+
+    def each(self, issuer: str) -> Iterator[tuple[str, datetime]]:
+        """Every answer's place in the address and its thisUpdate."""
+        home = self.folder / issuer
+        for folder, _, files in os.walk(home):
+            for name in files:
+                path = Path(folder, name)
+                try:
+                    made = path.stat().st_mtime
+                except FileNotFoundError:
+                    continue
+                yield str(path.relative_to(home)), _moment(made)
+
+    def _path(self, issuer: str, question: Question) -> Path:
+        return self.folder / issuer / b64encode(question.request).decode("ascii")
+
+
+def _create(path: Path) -> int:
+    # A leaf of an earlier attempt of this process may lie there.
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and what it lies in, readable by the site's group whatever this process's mask."""
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        each.chmod(_FOLDER)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
