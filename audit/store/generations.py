@@ -62,6 +62,13 @@ class Generation:
             part.move(self.folder / f"{part.first:016d}-{edition}.db")
         old.remove()
 
+    def tidy(self) -> None:
+        """Remove parts that were replaced, where whoever replaced them was killed before they were gone."""
+        kept = {part.path for part in self.parts()}
+        for path in self.folder.glob("*.db"):
+            if path not in kept:
+                Part(path).remove()
+
     def begin(self) -> int:
         """Place of the first entry that it shall hold."""
         try:
@@ -102,6 +109,7 @@ class Generations:
         with self._locked("lock", fcntl.LOCK_EX):
             if not self._pointed():
                 self._point(self._make(0))
+            self.current().tidy()
 
     def current(self) -> Generation:
         """The generation that is asked; another one as soon as the pointer was replaced."""

@@ -3,6 +3,7 @@
 
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ import pytest
 from audit.checking import IndexCheck
 from audit.errors import IndexInUse
 from audit.search import parse
-from audit.store import IndexChecked
+from audit.store import IndexChecked, IndexStore
 from tests.fakes.audit_console import LI, ConsoleFake
 
 BAD = 25
@@ -125,6 +126,18 @@ def test_a_part_that_cannot_be_mended_now_is_told_until_it_is(fake: ConsoleFake)
     told = IndexChecked.read(fake.folder)
     assert told.standing()["index_part_bad"] == 1
     assert "differs from the log" in fake.get("/").text
+
+
+def test_a_replaced_part_that_was_left_behind_is_removed_at_the_next_start(fake: ConsoleFake) -> None:
+    """Else the words of somebody who is erased later would stay in it."""
+    old = _path(fake, BAD)
+    for path in (old, old.with_suffix(".facts")):
+        shutil.copy(path, path.with_name(f"{old.stem}-1{path.suffix}"))
+    before = fake.store.everything()
+    IndexStore.open(fake.folder / "index", span=20).prepare()
+    assert not old.exists()
+    assert not old.with_suffix(".facts").exists()
+    assert fake.store.everything() == before
 
 
 def test_the_newest_part_is_mended_and_goes_on(fake: ConsoleFake) -> None:
