@@ -117,6 +117,10 @@ management = {ports.management}
 plain = {ports.plain}
 ldaps = {ports.ldaps}
 
+[audit]
+# Reports for courts bear this bureau's seal.
+evidence_seal = "data-bureau"
+
 [directory]
 # A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.
 hash_memory_kib = 4096

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tallygate policies``: check, test, compare, release, take back and explain."""
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,19 @@ _CANDIDATE = click.option(
     help="Folder with the candidate; the site's own source folder by default.",
 )
 _DAYS = click.option("--days", type=click.IntRange(1, 3650), default=7, help="How far to look back.")
-_ACTOR = click.option("--actor", required=True, help="Who releases; goes into the record.")
+
+
+def _somebody(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    """An identifier, as the record takes it in its clear part: a person's name would stay there for ever."""
+    if not re.fullmatch(r"[A-Za-z0-9._:/~+=-]{1,256}", given, re.ASCII):
+        raise click.BadParameter(
+            "give an identifier, such as a person's in the directory: letters, digits and . _ : / ~ + = -, no spaces. "
+            "It stands in the clear part of the record for ever, where no name may be."
+        )
+    return given
+
+
+_ACTOR = click.option("--actor", required=True, callback=_somebody, help="Identifier of who releases, for the record.")
 
 
 @click.group()

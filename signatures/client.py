@@ -27,6 +27,8 @@ class SignatureClient:
             TallygateError: as ``Sealing.seal``.
         """
         said: dict[str, str | int] = {"organisation": order.organisation}
+        if order.reference:
+            said["reference"] = order.reference
         headers = dict(PDF)
         if order.unverified_identity:
             headers[HEADER] = order.unverified_identity

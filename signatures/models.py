@@ -231,6 +231,8 @@ class SealOrder:
     # Zone the person works in.
     zone: str = "internal"
     session: str = ""
+    # Under what the caller asks, in its own identifiers: the consents to an evidence file. Recorded as it is.
+    reference: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

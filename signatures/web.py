@@ -100,6 +100,7 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
             assurance=int(assurance),
             zone=zone,
             session=query_text("session", longest=128),
+            reference=query_text("reference", longest=200),
         )
         return Response(sealing.seal(order), content_type="application/pdf")
 

@@ -90,15 +90,21 @@ def _stamped(stamps: StampStore | None) -> Callable[[int], Token | None]:
     return covering
 
 
-def _seal(context: Context, organisation: str) -> Callable[[bytes, str], bytes]:
+def _seal(context: Context, organisation: str) -> Callable[[bytes, str, str], bytes]:
     """The organisation's seal, asked for with the header the officer came with."""
     site = context.site
 
-    def ask(document: bytes, header: str) -> bytes:
+    def ask(document: bytes, header: str, reference: str) -> bytes:
         secret = site.pair_secret(holder="audit", caller="audit", callee="signatures")
         peer = Peer(path=site.socket("signatures"), caller="audit", secret=secret, timeout=_PATIENCE)
         try:
-            order = SealOrder(document=document, organisation=organisation, caller="audit", unverified_identity=header)
+            order = SealOrder(
+                document=document,
+                organisation=organisation,
+                caller="audit",
+                unverified_identity=header,
+                reference=reference,
+            )
             return SignatureClient(peer).seal(order)
         finally:
             peer.close()

@@ -9,6 +9,7 @@ from flask import Flask
 import signatures.store
 from audit import Recorder, encode_event
 from audit.client import LATEST, Follower
+from audit.config import AuditSettings
 from audit.relay import Relay
 from ca.client import CAClient
 from core.config import secret
@@ -94,6 +95,7 @@ def application(context: Context) -> Flask:
                 "audit": context.verifier(site.host("audit")),
             },
         ),
+        reports={"audit": context.settings("audit", AuditSettings).evidence_seal},
     )
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}

@@ -41,6 +41,9 @@ WORKED_OUT: Mapping[str, str] = {
     "rolled_back": "of a released policy: 1 if the same files were in force earlier and were replaced since",
     "unclean": "of a start of the log: 1 if its stop before is not recorded",
     "stopped_seconds": "of a start of the log: seconds since the entry before",
+    "silent_source": "which of the roles that speak all day, gateway and sso, has said nothing for longest",
+    "silent_seconds": "seconds since its last entry, or since the record started again",
+    "heard_last": "index of its last entry",
     "previous": "index of the entry before that it was compared with",
     "travel_from": "index of the login before that came from a known place",
 }
@@ -48,10 +51,11 @@ WORKED_OUT: Mapping[str, str] = {
 COMPARED: Mapping[str, str] = {
     "travel_km": "travel_from",
     "travel_kmh": "travel_from",
+    "silent_seconds": "heard_last",
     **dict.fromkeys(("idle_days", "rolled_back", "unclean", "stopped_seconds"), "previous"),
 }
 """Behind which of them an earlier entry stands, and the field that names it."""
-_WORKED_OUT_TEXT = frozenset({"location"})
+_WORKED_OUT_TEXT = frozenset({"location", "silent_source"})
 
 COLUMNS = (*HEADER, *WORDS, *NUMBERS, *WORKED_OUT)
 SEALED = frozenset({"name", "name_zh", "username", "mail", "address", "path", "person", "text"})

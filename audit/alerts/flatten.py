@@ -25,6 +25,8 @@ _NEVER_TO_RULES = frozenset({"audit.alert.raised"})
 _LAST_POLICY = "policy"
 _LAST_OF_LOG = "log"
 _SOONEST = timedelta(seconds=1)
+SPEAKING = ("gateway", "sso")
+"""Sources that always have something to say while people work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +48,16 @@ class Flattener:
     @staticmethod
     def names(entry: Entry) -> list[str]:
         """Under which names something may be remembered that this entry is compared with."""
+        always = [f"source:{source}" for source in SPEAKING]
         match entry.event.type:
-            case "sso.login":
-                return [f"login:{entry.event.subject}", f"place:{entry.event.subject}"] if entry.event.subject else []
+            case "sso.login" if entry.event.subject:
+                return [*always, f"login:{entry.event.subject}", f"place:{entry.event.subject}"]
             case "policy.released":
-                return [_LAST_POLICY, f"policy:{entry.event.attributes.get('content', '')}"]
+                return [*always, _LAST_POLICY, f"policy:{entry.event.attributes.get('content', '')}"]
             case "log.started" | "log.stopped":
-                return [_LAST_OF_LOG]
+                return [*always, _LAST_OF_LOG]
             case _:
-                return []
+                return always
 
     def row(self, entry: Entry, memory: MutableMapping[str, Memory], *, after: int, until: int) -> Flat | None:
         """One row, later than ``after``, and not after ``until`` as far as that goes.
@@ -76,6 +79,7 @@ class Flattener:
         row |= {"hour": local.hour, "weekday": local.isoweekday()}
         row |= {"own": int(bool(event.actor) and event.actor == event.subject)}
         row |= {"by_role": int(event.actor.startswith("role:"))}
+        row |= _silence(event, memory, entry=entry.index, at=at)
         place = self._places.of(str(said.get("network", "")))
         row["location"] = place.name if place else None
         if event.type == "sso.login" and event.outcome is Outcome.SUCCESS and event.subject:
@@ -115,6 +119,22 @@ def micros(at: datetime) -> int:
 def moment(at: int) -> datetime:
     """The time that so many microseconds stand for."""
     return _EPOCH + at * _MICROSECOND
+
+
+def _silence(event: Event, memory: MutableMapping[str, Memory], *, entry: int, at: int) -> dict[str, Value]:
+    """Which of the others has been silent longest, seen from this entry, and for how long."""
+    if event.source in SPEAKING:
+        memory[f"source:{event.source}"] = Memory(entry=entry, at=at)
+    if event.type in ("log.started", "log.stopped"):
+        # The record itself stood still: nobody could speak.
+        for source in SPEAKING:
+            if known := memory.get(f"source:{source}"):
+                memory[f"source:{source}"] = Memory(entry=known.entry, at=at)
+    others = [(found, source) for source in SPEAKING if (found := memory.get(f"source:{source}")) is not None]
+    if not others:
+        return {}
+    last, source = min(others, key=lambda each: each[0].at)
+    return {"silent_source": source, "silent_seconds": (at - last.at) // 1_000_000, "heard_last": last.entry}
 
 
 def _released(event: Event, memory: MutableMapping[str, Memory], *, entry: int, at: int) -> dict[str, Value]:

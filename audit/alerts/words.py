@@ -45,6 +45,7 @@ FIELDS = {
     "role": N_("Role"),
     "rule": N_("Rule"),
     "session": N_("Session"),
+    "silent_source": N_("Service that is silent"),
     "source": N_("Service"),
     "subject": N_("Whom it concerns"),
     "type": N_("What happened"),

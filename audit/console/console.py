@@ -16,7 +16,7 @@ from core.db import DatabaseUnavailable
 from core.errors import TallygateError
 from core.log import logger
 
-from ..errors import LogDamaged, NoSuchEntry, NothingWitnessed
+from ..errors import LogDamaged, NoSuchEntry
 from ..indexer import Indexer
 from ..models import Attribute, Entry, Event, Outcome, Reader, Recorder
 from ..search import (
@@ -39,6 +39,8 @@ from ..search.words import told
 from ..store import IndexStore
 from ..warrants import Scope, Warrant, Warrants
 from ..witness import WitnessStatus
+from .asking import asked_of, personal, span_of
+from .facts import PublicFacts
 from .models import Hit, Opened, Page
 from .opening import Openings, Scopes
 
@@ -51,7 +53,7 @@ _CATCH_UP_BATCHES = 8
 """How much a search reads before it answers; more lag than that is shown on the page instead."""
 
 
-class Console:
+class Console(PublicFacts):
     """The verbs of reading."""
 
     def __init__(
@@ -68,11 +70,11 @@ class Console:
         witnesses: Callable[[], WitnessStatus | None] = lambda: None,
         vocabulary: Vocabulary | None = None,
     ) -> None:
+        super().__init__(log)
         self._vocabulary = vocabulary or Vocabulary(told())
         self._warrants = warrants
         self.scopes = scopes
         self._witnesses = witnesses
-        self._log = log
         self._index = index
         self._indexer = indexer
         self._names = names
@@ -102,7 +104,7 @@ class Console:
             | span_of(shown)
             | openings.told()
             | {"hits": survey.counted, "persons": len(persons)},
-            sealed=_personal(query) if reader.subject else {},
+            sealed=personal(query) if reader.subject else {},
         )
         return Page(
             hits=hits,
@@ -199,49 +201,6 @@ class Console:
         last = first + count - 1
         scope = Scope("range", f"{first}-{last}")
         return self._warrants.demand(reader, "export", scope, covered=_holding(first, last)).id
-
-    def tile(self, address: TileAddress, log: str = "") -> bytes:
-        """One hash tile: a public fact.
-
-        Raises:
-            NoSuchEntry: there is no closed log of that name.
-            NoSuchTile: no published checkpoint implies it.
-        """
-        implied = address.implied_by(self._log.tree_size(log))
-        found = self._log.tile(address.level, address.index, address.width, log) if implied else None
-        if found is None:
-            raise NoSuchTile
-        return found
-
-    def checkpoint(self, log: str = "") -> bytes:
-        """The newest checkpoint: a public fact. Of a closed log, its last one.
-
-        Raises:
-            NoSuchEntry: there is no closed log of that name.
-        """
-        return self._log.checkpoint(log)
-
-    def pruned(self, log: str = "") -> bytes:
-        """The log's signed note of its minimum index: a public fact.
-
-        Raises:
-            NoSuchEntry: nothing is pruned, or there is no closed log of that name.
-        """
-        found = self._log.pruned(log)
-        if found is None:
-            raise NoSuchEntry
-        return found
-
-    def witnessed(self) -> bytes:
-        """The largest checkpoint that enough witnesses cosigned: a public fact.
-
-        Raises:
-            NothingWitnessed: there is none.
-        """
-        found = self._log.witnessed()
-        if found is None:
-            raise NothingWitnessed
-        return found
 
     def quorum(self) -> WitnessStatus | None:
         """How our witnesses stand; None where none are asked."""
@@ -404,28 +363,6 @@ class Console:
                 sealed=sealed or {},
             )
         )
-
-
-def asked_of(query: Query) -> dict[str, Attribute]:
-    """The filters that are no personal data, as attributes; what is typed as a name or freely is sealed."""
-    asked: dict[str, Attribute] = {f"filter_{name}": value for name, value in query.fields().items()}
-    for name, moment in (("from", query.since), ("to", query.until)):
-        if moment:
-            asked[f"filter_{name}"] = moment.isoformat()
-    if query.after is not None:
-        asked["filter_after"] = query.after
-    return asked
-
-
-def _personal(query: Query) -> dict[str, str]:
-    """What may name somebody: sealed under the officer's own key."""
-    typed = {"person": query.person, "words": query.text}
-    return {name: text for name, text in typed.items() if text}
-
-
-def span_of(rows: Sequence[Row]) -> dict[str, Attribute]:
-    """Which entries were shown: with the filters, enough to reconstruct the page."""
-    return {"shown": len(rows), "newest": rows[0].index, "oldest": rows[-1].index} if rows else {"shown": 0}
 
 
 def _holding(first: int, last: int) -> Callable[[Scope], bool]:

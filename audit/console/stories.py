@@ -14,7 +14,8 @@ from enum import StrEnum
 from ..models import Reader
 from ..search import Query, Row
 from ..store import IndexStore
-from .console import Console, span_of
+from .asking import span_of
+from .console import Console
 from .errors import NothingTold
 from .gathering import gather
 from .models import Hit

@@ -13,7 +13,8 @@ from ..search import Query, Row
 from ..search.query import ZONES
 from ..search.terms import NOWHERE
 from ..store import IndexStore
-from .console import Console, asked_of, span_of
+from .asking import asked_of, span_of
+from .console import Console
 from .errors import NoSuchView
 from .gathering import Sees, gather
 from .models import Hit

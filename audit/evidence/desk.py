@@ -39,8 +39,8 @@ from .models import MOST, Grounds, Line, Made, Part, Token, Wish, ranges
 from .paper import Catalogue, Face, write
 from .published import Published
 
-Seal = Callable[[bytes, str], bytes]
-"""Puts the organisation's seal on a PDF for whoever the gateway's header names."""
+Seal = Callable[[bytes, str, str], bytes]
+"""Puts the organisation's seal on a PDF for whoever the gateway's header names, under these consents."""
 _VERIFIER = Path(__file__).parent / "verifier"
 _log = logger(__name__)
 _STALE = timedelta(hours=1)
@@ -236,7 +236,8 @@ class Desk:
         """The report, with a seal where one can be had; where not, the report itself says that it has none."""
         if self._seal is not None and header:
             try:
-                return self._seal(self._report(replace(grounds, sealed=True), spool), header), True
+                report, consents = self._report(replace(grounds, sealed=True), spool), " ".join(grounds.wish.warrants)
+                return self._seal(report, header, consents), True
             except TallygateError as error:
                 _log.warning("report_not_sealed", code=error.code, exc_info=error)
         return self._report(grounds, spool), False

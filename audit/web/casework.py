@@ -125,10 +125,6 @@ def _shown(console: Console, case: Case, step: Step) -> dict[str, Any]:
     return {"step": step, "holds": holds}
 
 
-def _address(after: int, chosen: list[int]) -> str:
-    return f"/cases?{urlencode([('after', after), *(('entry', each) for each in chosen)])}"
-
-
 def _entries(values: list[str]) -> list[int]:
     if len(values) > MOST_ENTRIES:
         raise BadFilter(field="entry")

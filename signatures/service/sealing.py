@@ -4,7 +4,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -87,6 +87,8 @@ class Sealing:
         clock: Clock,
         settings: SignatureSettings,
         wishes: Wishes,
+        # Callers whose documents are reports on the record, each with the one organisation whose seal they bear.
+        reports: Mapping[str, str] | None = None,
     ) -> None:
         self._store = store
         self._readers = readers
@@ -102,6 +104,7 @@ class Sealing:
         self._clock = clock
         self._settings = settings
         self._wishes = wishes
+        self._reports = dict(reports or {})
         # A seal is drawn once per organisation and process.
         self._draw = lru_cache(maxsize=256)(
             lambda name_zh, name: drawing.seal(outlines, name_zh=name_zh or name, name=name)
@@ -252,6 +255,10 @@ class Sealing:
 
     def _permission(self, order: SealOrder, wish: Wish, commitment: str) -> Decision:
         at = self._clock.now()
+        if order.caller in self._reports and order.organisation != self._reports[order.caller]:
+            # Whoever has taken the caller over gets no other organisation's seal with an officer's wish.
+            self._refuse(order, wish, commitment, code="other_organisation")
+            raise SealDenied
         try:
             person = self._people.person(wish.actor)
             self._organisation(order.organisation)
@@ -275,7 +282,7 @@ class Sealing:
                 assurance=wish.assurance,
                 clearance=person.clearance,
                 action=Action.SEAL.value,
-                resource="seal",
+                resource="report" if order.caller in self._reports else "seal",
                 resource_class=ResourceClass.SIGNING.value,
                 owner=order.organisation,
                 classification=0,
@@ -344,7 +351,7 @@ class Sealing:
                 zone=wish.zone,
                 decision=wish.decision,
                 policy=decision.version if decision else "",
-                attributes={"code": code, "caller": order.caller, "policies": _joined(decision)},
+                attributes={"code": code, "caller": order.caller, "policies": _joined(decision), **_reference(order)},
             )
         )
 
@@ -367,6 +374,7 @@ class Sealing:
                 "caller": act.order.caller,
                 "assurance": act.wish.assurance,
                 "policies": _joined(act.decision),
+                **_reference(act.order),
             },
         )
 
@@ -380,6 +388,10 @@ class _Act:
     commitment: str
     seal: Seal
     decision: Decision
+
+
+def _reference(order: SealOrder) -> dict[str, str]:
+    return {"reference": order.reference} if order.reference else {}
 
 
 def _joined(decision: Decision | None) -> str:

@@ -33,6 +33,10 @@ def _login(it: Alerting, subject: str = LI, *, network: str = "203.0.113.0/24", 
     it.add("sso.login", after=after, subject=subject, session="s", object="tax", attributes=attributes, sealed=sealed)
 
 
+def _read_person(it: Alerting, *, after: float) -> None:
+    it.add("directory.person.read", after=after, subject=LI, actor=CLERK)
+
+
 def _times(count: int, act: Callable[[Alerting, int], object]) -> Story:
     def story(it: Alerting) -> None:
         for number in range(count):
@@ -223,6 +227,20 @@ CASES: dict[str, tuple[Story, Story]] = {
     "audit_silence": (
         lambda it: _log(it, "started", "stopped", "started", after=400),
         lambda it: _log(it, "started", "stopped", "started", after=200),
+    ),
+    "source_silent": (
+        _then(lambda it: _forbidden(it, "role", subject=LI), lambda it: _read_person(it, after=1000)),
+        # It spoke meanwhile; the record itself stood still; and at night nobody is there.
+        _then(
+            lambda it: _forbidden(it, "role", subject=LI),
+            lambda it: _read_person(it, after=600),
+            lambda it: _forbidden(it, "role", subject=LI),
+            lambda it: _read_person(it, after=600),
+            lambda it: _log(it, "started", after=2000),
+            lambda it: _read_person(it, after=600),
+            lambda it: it.clock.advance(timedelta(hours=12)),
+            lambda it: _read_person(it, after=600),
+        ),
     ),
     "audit_stopped": (lambda it: _log(it, "started", "stopped"), lambda it: _log(it, "started")),
     "alert_rules_changed": (

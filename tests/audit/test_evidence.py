@@ -220,21 +220,21 @@ def test_a_consent_about_a_person_opens_nothing_about_others(world: Pages) -> No
 
 
 def test_the_report_is_sealed_where_it_can_be_and_says_so_where_not(world: Pages) -> None:
-    asked: list[tuple[bytes, str]] = []
+    asked: list[tuple[bytes, str, str]] = []
 
-    def seal(report: bytes, header: str) -> bytes:
-        asked.append((report, header))
+    def seal(report: bytes, header: str, consents: str) -> bytes:
+        asked.append((report, header, consents))
         return report + b"%sealed"
 
-    wish = Wish(indices=[1], about="entry:1", purpose="Case")
+    wish = Wish(indices=[1], about="entry:1", purpose="Case", warrants=["w-export"])
     made = world.made_desk(seal=seal).make(OFFICER, wish, header="h.e.r")
     assert made.sealed
     assert listed(made)["sealed"] is True
-    assert asked[0][1] == "h.e.r"
+    assert asked[0][1:] == ("h.e.r", "w-export")
     with zipfile.ZipFile(made.path) as whole:
         assert whole.read("report.pdf") == asked[0][0] + b"%sealed"
 
-    def refuse(_report: bytes, _header: str) -> bytes:
+    def refuse(_report: bytes, _header: str, _consents: str) -> bytes:
         raise NoSuchEntry
 
     made = world.made_desk(seal=refuse).make(OFFICER, wish, header="h.e.r")

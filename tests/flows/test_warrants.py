@@ -3,14 +3,17 @@
 
 import json
 import re
+import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.flows import invariants
 from tests.flows.city import City, until
-from tests.flows.people import accessible, heading, log_in, log_in_by_card
+from tests.flows.people import accessible, heading, log_in, log_in_by_card, subject_of
 
 Browse = Callable[..., BrowserContext]
 NAME, USERNAME = "Zhang Min", "zhang.min"
@@ -122,6 +125,40 @@ def test_two_officers_open_hold_and_erase(city: City, browse: Browse) -> None:  
     key = city.log_key.read_text("utf-8").strip()
     city.tallygate("audit", "reindex", str(keys), "--key", key)
     assert "No entry matches" in _go(city, asking, f"/search?person={USERNAME}&type=sso.login")
+
+
+def test_the_report_of_an_officers_evidence_is_sealed_and_verified_by_anybody(
+    city: City, browse: Browse, tmp_path: Path
+) -> None:
+    asking, second = (_desk(city, browse, name) for name in ("wang.qiang", "lin.hai"))
+    asking.goto(city.url("audit", "/cases?entry=1&entry=2", "management"))
+    asking.get_by_label("Title").fill("For the court")
+    _press(asking, "Open the case")
+    case = asking.url.partition("?")[0].rpartition("/")[2]
+    warrant = _consented(city, (asking, second), "export", "case", case)
+    asking.goto(city.url("audit", f"/cases/{case}", "management"))
+    asking.get_by_role("link", name="Evidence file").click()
+    accessible(asking)
+    asking.fill("#purpose", "court order 17/2026")
+    with asking.expect_download() as waiting:
+        asking.get_by_role("button", name="Make the file").click()
+    waiting.value.save_as(tmp_path / "evidence.asice")
+    with zipfile.ZipFile(tmp_path / "evidence.asice") as whole:
+        assert json.loads(whole.read("META-INF/manifest.json"))["sealed"] is True
+        report = whole.read("report.pdf")
+    (tmp_path / "report.pdf").write_bytes(report)
+    said = city.tallygate("verify", str(tmp_path / "report.pdf"), "--site", str(city.configuration), "--json")
+    assert json.loads(said.stdout)["overall"] == "trusted"
+    answer = city.http().post(
+        city.url("verify", "/api/v1/verify"), data=report, headers={"Content-Type": "application/pdf"}
+    )
+    assert answer.json()["overall"] == "trusted"
+    words = subprocess.run(["pdftotext", "-", "-"], input=report, capture_output=True, check=True).stdout.decode()
+    assert "carries the seal of an organisation" in " ".join(words.split())
+    told = [each["told"] for each in invariants.entries(city)]
+    (made,) = [one for one in told if one["type"] == "signature.made" and one["attributes"]["caller"] == "audit"]
+    assert (made["subject"], made["organisation"]) == (subject_of(city, "wang.qiang"), "data-bureau")
+    assert made["attributes"]["reference"] == warrant
 
 
 def _consented(city: City, pages: tuple[Page, Page], kind: str, about: str, which: str) -> str:

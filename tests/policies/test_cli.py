@@ -4,6 +4,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from policies.cli import policies
@@ -47,3 +48,12 @@ def test_a_question_is_explained() -> None:
     assert "would be allowed at assurance 2" in denied.output
     disabled = CliRunner().invoke(policies, [*CITIZEN, "--from", "external", "--disabled"])
     assert "DENY disabled" in disabled.output
+
+
+@pytest.mark.parametrize("actor", ["Qian Jun", "钱军", "", "a\nb", "x" * 257])
+def test_a_name_instead_of_an_identifier_is_refused_with_a_word_of_what_to_give(actor: str, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("")
+    for command in (["release"], ["rollback", "1"]):
+        said = CliRunner().invoke(policies, [*command, "--site", str(tmp_path / "site.toml"), "--actor", actor])
+        assert said.exit_code == 2
+        assert "give an identifier" in said.output

@@ -221,6 +221,20 @@ def test_a_portal_cannot_vouch_for_another_person(role: Role) -> None:
     assert (refused.attributes["caller"], refused.attributes["code"]) == (PORTAL, "other_person")
 
 
+def test_a_report_bears_the_one_seal_it_may_and_names_the_consents(role: Role) -> None:
+    role.sealing._reports = {PORTAL: "tax-bureau"}
+    for organisation in ("tax-bureau", "silk-company"):
+        role.sealing.establish(organisation)
+    assert role.sealing.seal(through(let_through(CLERK), reference="w1 w2"))
+    assert role.recorder.events[0].attributes["reference"] == "w1 w2"
+    # Whoever has taken the asking role over gets nobody else's seal, though this person may set it elsewhere.
+    person = role.people.persons[CLERK]
+    role.people.persons[CLERK] = replace(person, organisation="silk-company")
+    with pytest.raises(SealDenied):
+        role.sealing.seal(through(let_through(CLERK), organisation="silk-company"))
+    assert role.recorder.events[-1].attributes["code"] == "other_organisation"
+
+
 def test_a_header_is_good_for_one_seal(role: Role) -> None:
     role.sealing.establish("tax-bureau")
     header = let_through(CLERK)
