@@ -21,7 +21,7 @@ from .errors import RecordUnavailable
 from .lineage import Past, created
 from .merkle import LogKey
 from .models import Event, Receipt, Wait
-from .press import Press
+from .press.pool import Press
 from .reader import WITNESSED, LogReader
 from .seals import Seals, SealStore
 from .witness import STATUS, Cosigning, Policy, Rounds, WitnessClient

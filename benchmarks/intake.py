@@ -176,6 +176,8 @@ def main() -> None:
     try:
         folder = running.context.site.folder("audit")
         one, many, computing = bare(folder, 1.0)
+        for name, (_spent, peak, now) in running.costs().items():
+            print(f"memory of {name} at rest: peak {peak} MiB over its processes, proportional {now} MiB")
         running.measured("warm", together=16, connections=4, requests=40)
         print("| load | events/s | p50, ms | p99, ms | errors | checkpoint age, s | processor, µs an event | load |")
         print("|---|---:|---:|---:|---:|---:|---|---:|")

@@ -24,7 +24,7 @@ from audit.merkle import Checkpoint, LogKey, leaf_hash
 from audit.merkle.hashing import root_hash
 from audit.merkle.tiles import WIDTH, Edge, bundle_path, pack, tile_path
 from audit.models_codec import Draft, entry_of, parted
-from audit.press import Press
+from audit.press.pool import Press
 from audit.seals import Seals, SealStore
 from audit.service import create_log
 from audit.verify import verify_folder

@@ -2,10 +2,10 @@
 """What turns events into entries and only computes: read and check them, seal, encode and hash them.
 
 Owns nothing and remembers nothing: keys come with the work and go with it. So many events at once can be shared among
-processes of the log's own, one for each core; a few are done where they are.
+processes of the log's own, one for each core; a few are done where they are. ``pool`` is for the log alone, and not
+imported here: a helper need not carry what only the log needs.
 """
 
-from .pool import Press as Press
 from .sealing import Part as Part
 from .sealing import bound_to as bound_to
 from .work import NOTHING as NOTHING

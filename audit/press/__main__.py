@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 
-from .pool import HEAD, READY, received
+from .line import HEAD, READY, received
 from .work import done
 
 

@@ -8,7 +8,6 @@ One that dies is replaced, and its work is done here: it computes, so nothing ca
 import queue
 import select
 import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,10 +19,9 @@ from core.log import logger
 
 from ..errors import BadEvent
 from ..models_codec import Draft
+from .line import HEAD, READY, received
 from .work import Job, Made, Work, asked_to_make, asked_to_read, make, read, told_made, told_read
 
-HEAD = struct.Struct(">IB")
-READY = b"\x00"
 # Fewer are done sooner than sent.
 _FEW = 32
 _log = logger(__name__)
@@ -137,19 +135,3 @@ class Helper:
         """Cut the line, upon which the process ends."""
         self._line.close()
         self._process.wait()
-
-
-def received(line: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes.
-
-    Raises:
-        ConnectionResetError: the line ended before.
-    """
-    content = bytearray(size)
-    rest = memoryview(content)
-    while rest:
-        count = line.recv_into(rest)
-        if not count:
-            raise ConnectionResetError
-        rest = rest[count:]
-    return bytes(content)

@@ -37,7 +37,8 @@ from ..merkle import Checkpoint, LogKey, leaf_hash
 from ..merkle.tiles import WIDTH
 from ..models import Entry, Event
 from ..models_codec import Draft, decode_entry, decode_event, draft_of
-from ..press import NOTHING, Job, Press, bound_to
+from ..press import NOTHING, Job, bound_to
+from ..press.pool import Press
 from ..seals import SealKey, Seals
 from .ahead import WriteAhead
 from .integration import Integrator

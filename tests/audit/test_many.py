@@ -13,7 +13,7 @@ import pytest
 from audit import BadEvent, KeyReused, Receipt, RecordUnavailable, Wait, encode_event
 from audit.client.channel import Channel
 from audit.merkle import Checkpoint
-from audit.press import Press
+from audit.press.pool import Press
 from audit.wire import (
     LONGEST_EVENT,
     MAX_FRAME,

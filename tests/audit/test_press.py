@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from audit import BadEvent, Event, encode_event
 from audit.merkle import leaf_hash
 from audit.models_codec import Draft, canonical, draft_of, encode_entry, entry_of, parted, plain, read_draft
-from audit.press import NOTHING, Job, Press, bound_to
+from audit.press import NOTHING, Job, bound_to
+from audit.press.pool import Press
 from audit.press.sealing import COMMITMENT_INFO, SECRET_INFO, Part, seal
 from audit.verify import verify_folder
 from audit.writer import Log, Place
