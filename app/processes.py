@@ -126,4 +126,6 @@ def is_up(process: Process) -> bool:
 def clean_environment(process: Process) -> dict[str, str]:
     """What a process inherits: a path, a language and its own settings; nothing of the caller's shell."""
     kept = {name: os.environ[name] for name in ("TZ",) if name in os.environ}
-    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent", **kept, **process.environment}
+    # glibc would keep what was freed apart for each of many threads that mostly wait.
+    plain = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent", "MALLOC_ARENA_MAX": "2"}
+    return {**plain, **kept, **process.environment}

@@ -5,6 +5,7 @@ The log itself decides on each event, as it does on its socket: the caller is sh
 which the audit role shares, so that nobody records in another's name. Nothing is kept here.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,6 +16,11 @@ from .models import Receipt, Wait
 LINES = "application/jsonl"
 MOST_EVENTS = 2048
 LARGEST_BODY = 8 * 1024 * 1024
+
+# Bodies of more events than this wait for each other, so that memory holds few of them taken apart. While two are under
+# way, the log is never without work.
+_SMALL = 64
+_LARGE_AT_ONCE = 2
 
 
 class BadBatch(Invalid):
@@ -37,6 +43,7 @@ class Intake:
 
     def __init__(self, recorder_of: Callable[[str], Batches]) -> None:
         self._recorder_of = recorder_of
+        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
 
     def take(self, caller: str, body: bytes, *, wait: Wait) -> list[Receipt | TallygateError]:
         """Append the events of a body, each by itself; the answer to each in their order.
@@ -48,4 +55,7 @@ class Intake:
         events = body.removesuffix(b"\n").split(b"\n")
         if not body or len(events) > MOST_EVENTS or not all(events):
             raise BadBatch
-        return self._recorder_of(caller).record_all(events, wait=wait)
+        if len(events) <= _SMALL:
+            return self._recorder_of(caller).record_all(events, wait=wait)
+        with self._large:
+            return self._recorder_of(caller).record_all(events, wait=wait)

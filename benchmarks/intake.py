@@ -62,8 +62,11 @@ class Running:
         self._site = AuditRole("bench")
         names = ("log", "watch", "audit") if watch else ("log", "audit")
         configuration = str(self._site.configuration)
+        # As the supervisor starts them.
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
         self._processes = {
-            name: subprocess.Popen([sys.executable, "-c", _SERVE, name, configuration]) for name in names
+            name: subprocess.Popen([sys.executable, "-c", _SERVE, name, configuration], env=environment)
+            for name in names
         }
         self.context = self._site.context
         socket = self.context.site.socket("audit")

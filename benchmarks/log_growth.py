@@ -74,17 +74,21 @@ class Growth:
     """One log with a past."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder / "log"
         self._clock: Clock = SystemClock()
         self._key = LogKey("growth.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32)
         self._seals = Seals(SealStore.open(folder / "seals.db", upgrade=True))
-        create_log(self._folder, key=self._key, seals=self._seals, clock=self._clock)
+        if not self._folder.exists():
+            create_log(self._folder, key=self._key, seals=self._seals, clock=self._clock)
 
-    def measured(self, size: int) -> Figures:
-        """Lay down the past, start, and append."""
+    def lay(self, size: int) -> None:
+        """The past of a log of this size; to be called in another process, so that its memory is not the log's."""
         self._lay(_linked(self._folder, size))
         self._index(size)
+
+    def measured(self, size: int) -> Figures:
+        """Start, and append."""
         begun = time.perf_counter()
         with closing(Press(_HELPERS)) as press, closing(self._open(press)) as log:
             start, started = time.perf_counter() - begun, _resident()
@@ -222,8 +226,12 @@ def _helped(press: Press) -> float:
     return sum(sum(map(int, each.split()[11:13])) for each in said) / os.sysconf("SC_CLK_TCK")
 
 
+def _laid(folder: Path, size: int) -> None:
+    Growth(folder).lay(size)
+
+
 def _of(folder: Path, size: int) -> Figures:
-    return Growth(folder / f"{size}").measured(-(-size // WIDTH) * WIDTH)
+    return Growth(folder).measured(size)
 
 
 def main(arguments: list[str]) -> None:
@@ -238,8 +246,10 @@ def main(arguments: list[str]) -> None:
         "| start, s | memory after it, MiB | at most, MiB | disk, MiB | load |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for size in sorted(int(each) for each in arguments[1:]):
-        print(apart(_of, Path(arguments[0]), size).row(), flush=True)
+    for size in sorted(-(-int(each) // WIDTH) * WIDTH for each in arguments[1:]):
+        folder = Path(arguments[0]) / f"{size}"
+        apart(_laid, folder, size)
+        print(apart(_of, folder, size).row(), flush=True)
 
 
 if __name__ == "__main__":

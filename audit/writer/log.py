@@ -48,7 +48,7 @@ from .store import KeyIndex
 MOST_PENDING = 65_536
 MOST_PENDING_BYTES = 32 * 1024 * 1024
 # How many entries one checkpoint takes in at most: each is in memory some six times while it is integrated.
-MOST_AT_ONCE = 8192
+MOST_AT_ONCE = 4096
 _STEP = 4096
 _log = logger(__name__)
 
