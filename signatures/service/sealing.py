@@ -167,7 +167,7 @@ class Sealing:
             raise NothingSent
         commitment = self._commitments.of(order.document)
         wish = self._wish(order, commitment)
-        decision = self._permission(order, wish, commitment)
+        decision, name = self._permission(order, wish, commitment)
         # 2. The seal and what its issuer says of it at this moment.
         seal = self._store.seal_of(order.organisation)
         self._usable(seal)
@@ -176,7 +176,7 @@ class Sealing:
         at = self._clock.now()
         prepared = self._prepare(order, seal, room=signer.room)
         # 4. The intent. Without its receipt nothing is signed; a death after it leaves a row that replay() ends.
-        act = _Act(order, wish, commitment, seal, decision)
+        act = _Act(order, wish, commitment, seal, decision, name)
         intent = self._event(act, type_="signature.intended", outcome=Outcome.INTENDED)
         self._intend(act, intent, at)
         try:
@@ -253,7 +253,7 @@ class Sealing:
             self._refuse(act.order, act.wish, act.commitment, code=error.code)
             raise
 
-    def _permission(self, order: SealOrder, wish: Wish, commitment: str) -> Decision:
+    def _permission(self, order: SealOrder, wish: Wish, commitment: str) -> tuple[Decision, str]:
         at = self._clock.now()
         if order.caller in self._reports and order.organisation != self._reports[order.caller]:
             # Whoever has taken the caller over gets no other organisation's seal with an officer's wish.
@@ -295,7 +295,7 @@ class Sealing:
         if not decision.allowed:
             self._refuse(order, wish, commitment, code=decision.code, decision=decision)
             raise SealDenied
-        return decision
+        return decision, person.name or person.name_zh
 
     def _organisation(self, identifier: str) -> Organisation:
         # It becomes part of a file name: nothing but what the pattern allows ever does.
@@ -376,6 +376,8 @@ class Sealing:
                 "policies": _joined(act.decision),
                 **_reference(act.order),
             },
+            # What is signed has no name that we know: people know it by whose seal it bears.
+            sealed={"name": act.name, "object_name": act.seal.name},
         )
 
 
@@ -388,6 +390,8 @@ class _Act:
     commitment: str
     seal: Seal
     decision: Decision
+    # Of the person who acts, as the directory has it now.
+    name: str
 
 
 def _reference(order: SealOrder) -> dict[str, str]:

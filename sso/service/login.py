@@ -213,8 +213,18 @@ class Login:
         same = known if known is not None and known.subject == who.subject else None
         sid = same.sid if same else secrets.token_urlsafe(24)
         # 2. Record the decision, either way. A crash after this leaves the record of a login that opened nothing.
+        asking = self._store.clients.find(client)
         self._records.write(
-            self._records.login(who, visitor, sid=sid, client=client, decision=decision, account=account)
+            self._records.login(
+                who,
+                visitor,
+                sid=sid,
+                client=client,
+                decision=decision,
+                account=account,
+                name_zh=person.name_zh,
+                portal=asking.name if asking else "",
+            )
         )
         if not decision.allowed:
             self._store.attempts.forgive(doors)

@@ -46,8 +46,10 @@ class Records:
         client: str,
         decision: LoginDecision,
         account: str = "",
+        name_zh: str = "",
+        portal: str = "",
     ) -> Event:
-        """A login that was decided, either way."""
+        """A login that was decided, either way; ``portal`` is the application's name as people know it."""
         return self._event(
             "sso.login",
             Outcome.SUCCESS if decision.allowed else Outcome.DENIED,
@@ -64,7 +66,12 @@ class Records:
                 **({"account": account} if account else {}),
                 **({"reasons": " ".join(decision.reasons)} if decision.reasons else {}),
             },
-            sealed={"name": who.name or who.subject, "address": visitor.address},
+            sealed={
+                "name": who.name or who.subject,
+                "name_zh": name_zh,
+                "address": visitor.address,
+                "object_name": portal,
+            },
         )
 
     def login_attempted(self, visitor: Visitor, *, method: str, client: str, account: str) -> Event:

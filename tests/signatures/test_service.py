@@ -182,6 +182,8 @@ def test_behind_the_gateway_the_person_is_taken_from_its_header(role: Role) -> N
     intended = role.recorder.events[0]
     assert (intended.type, intended.subject, intended.decision) == ("signature.intended", CLERK, "d" * 32)
     assert (intended.session, intended.zone) == ("s9", "internal")
+    person, seal = role.people.persons[CLERK], role.store.seal_of("tax-bureau")
+    assert intended.sealed == {"name": person.name, "object_name": seal.name}
     assert (intended.attributes["caller"], intended.attributes["assurance"]) == (PORTAL, 2)
 
 

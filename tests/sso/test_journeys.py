@@ -71,6 +71,9 @@ def test_the_record_stands_before_each_answer(world: World) -> None:
     login = world.recorder.events[1]
     assert login.subject == LI
     assert login.sealed["name"] == "Li Na"
+    # What officers read, once it is opened: the names of both ends as they were then.
+    assert login.sealed["object_name"] == "Tax portal"
+    assert login.sealed["name_zh"] == "李娜"
     assert "address" not in " ".join(login.attributes)
 
 
