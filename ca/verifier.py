@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is a presented certificate ours, valid now, and meant for this? Chain, dates and purpose; status is asked apart.
 
-The chain has one possible shape: root, one issuing authority of the right kind, certificate. So it is checked step by
-step against the site's own files instead of by a path builder. Whatever is wrong, the answer is the same refusal.
+The chain has one possible shape: root, one issuing authority of the right kind, certificate. So no path is built; the
+one there is is validated as RFC 5280 section 6.1 says, against the site's own files. Whatever is wrong, the answer is
+the same refusal.
 """
 
 import re
@@ -19,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdent
 
 from .errors import CertificateRefused, KeyUnusable
 from .models import ISSUERS, VerifiedCertificate, serial_hex
+from .x509.paths import validate
 from .x509.profiles import DOCUMENT_SIGNING, PROFILES, SITE
 
 Purpose = Literal["person", "device", "organisation"]
@@ -89,9 +91,8 @@ class CertificateVerifier:
             raise CertificateRefused
         try:
             certificate = _read(unverified_pem)
-            self._check_chain(certificate, issuer)
-            for each in (certificate, issuer, self._root):
-                _check_dates(each, at)
+            self._check_chain(certificate, issuer, at)
+            _check_dates(self._root, at)
             _check_use(certificate, rule)
             return VerifiedCertificate(
                 serial=serial_hex(certificate.serial_number),
@@ -113,13 +114,12 @@ class CertificateVerifier:
         ) as error:
             raise CertificateRefused from error
 
-    def _check_chain(self, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+    def _check_chain(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> None:
         own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
         if named.key_identifier != own.digest:
             raise CertificateRefused
-        certificate.verify_directly_issued_by(issuer)
-        issuer.verify_directly_issued_by(self._root)
+        validate((issuer, certificate), anchor=self._root, at=at)
 
 
 def withdrawn_by_root(public: Path, root: x509.Certificate) -> frozenset[int]:

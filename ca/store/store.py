@@ -35,8 +35,7 @@ class Store(Issuances, Standings, Lists, Hearings):
 
     def standing(self, serial: str) -> StoredStanding | None:
         """What one serial is worth; None if it was never used."""
-        with self._database.reading() as connection:
-            return standing(connection, serial)
+        return standing(self._database, serial)
 
     def certificates(
         self, *, subject: str = "", name: str = "", key_hash: str = "", before: int = 0, limit: int = 50

@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
@@ -148,7 +149,7 @@ class AnswerDraft:
 
     def tbs(self) -> bytes:
         """ResponseData, DER."""
-        own = hashlib.sha1(_key_bits(self.responder), usedforsecurity=False).digest()
+        own = _key_hash(self.responder)
         nonce = b""
         if self.nonce is not None:
             value = der.sequence(_NONCE, der.octets(der.octets(self.nonce)))
@@ -165,7 +166,7 @@ class AnswerDraft:
 
 def successful(tbs: bytes, algorithm: bytes, signature: bytes, responder: x509.Certificate) -> bytes:
     """An OCSPResponse around what was signed, with the certificate of who signed it."""
-    certificates = der.explicit(0, der.sequence(responder.public_bytes(Encoding.DER)))
+    certificates = der.explicit(0, der.sequence(_encoded(responder)))
     basic = der.sequence(tbs, algorithm, der.bits(signature), certificates)
     return der.sequence(der.enumerated(0), der.explicit(0, der.sequence(_BASIC, der.octets(basic))))
 
@@ -265,6 +266,17 @@ def _one(content: bytes, tag: int) -> bytes:
     found = reader.content(tag)
     reader.end()
     return found
+
+
+@lru_cache(maxsize=64)
+def _key_hash(certificate: x509.Certificate) -> bytes:
+    """How a responder names itself (RFC 6960 section 4.2.1)."""
+    return hashlib.sha1(_key_bits(certificate), usedforsecurity=False).digest()
+
+
+@lru_cache(maxsize=64)
+def _encoded(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def _key_bits(certificate: x509.Certificate) -> bytes:
