@@ -1,11 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the certificate authority, the ``[ca]`` section."""
 
-from dataclasses import dataclass
+import ipaddress
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 _HIGHEST_INSTANCE = 127
 _MOST_SHARDS = 4096
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcmeSettings:
+    """Certificates for servers by ACME. Nothing can be validated over the network until the site names networks."""
+
+    # Networks in which servers are validated by http-01 and tls-alpn-01, and whose addresses certificates may carry.
+    networks: tuple[str, ...] = ()
+    # Domains, beside the site's own, whose names certificates may carry.
+    domains: tuple[str, ...] = ()
+    # Name server for validation, as ADDRESS:PORT; what the machine itself uses if empty.
+    resolver: str = ""
+    # Ports at which http-01 and tls-alpn-01 look. The standards say 80 and 443.
+    http_port: int = 80
+    tls_port: int = 443
+    # Names by which CAA records can mean this authority; without one such records are not looked up.
+    caa_identities: tuple[str, ...] = ()
+    # One look at a challenge ends after this; it is looked at so often, with a pause between.
+    validation_timeout: timedelta = timedelta(seconds=10)
+    validation_attempts: int = 3
+    validation_pause: timedelta = timedelta(seconds=5)
+    # How many challenges are looked at at once, per worker process.
+    validation_workers: int = 4
+    # How long an officer's grant can be used, an order be finished, and what was shown be relied on.
+    grant_lifetime: timedelta = timedelta(days=7)
+    order_lifetime: timedelta = timedelta(days=7)
+    authorization_lifetime: timedelta = timedelta(days=30)
+    # How long a nonce is taken.
+    nonce_lifetime: timedelta = timedelta(hours=1)
+    # New accounts of one address in three hours, orders of one account in an hour, failures of one account about one
+    # identifier in an hour, and authorizations that may wait at once.
+    accounts_limit: int = 10
+    orders_limit: int = 300
+    failures_limit: int = 5
+    pending_limit: int = 300
+    # A page for operators that clients are shown, and one whose text they must agree to; none if empty.
+    website: str = ""
+    terms: str = ""
+
+    def __post_init__(self) -> None:
+        for each in self.networks:
+            ipaddress.ip_network(each)
+        if self.resolver:
+            host, _, port = self.resolver.rpartition(":")
+            ipaddress.ip_address(host.strip("[]"))
+            if not port.isdecimal() or not 1 <= int(port) <= _HIGHEST_PORT:
+                raise ValueError("resolver must be ADDRESS:PORT")
+        if not (1 <= self.http_port <= _HIGHEST_PORT and 1 <= self.tls_port <= _HIGHEST_PORT):
+            raise ValueError("a port is out of range")
+        if any(each != each.lower() or each.startswith(".") for each in (*self.domains, *self.caa_identities)):
+            raise ValueError("domains are lower-case names without a dot before them")
+        limits = (self.accounts_limit, self.orders_limit, self.failures_limit, self.pending_limit)
+        if min(*limits, self.validation_attempts, self.validation_workers) < 1:
+            raise ValueError("a limit is out of range")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +84,8 @@ class CASettings:
     ocsp_lifetime: timedelta = timedelta(hours=8)
     # An issuance that has not ended after this long is taken for dead.
     issuance_timeout: timedelta = timedelta(minutes=2)
+    # Certificates for servers by ACME; a table of its own.
+    acme: AcmeSettings = field(default_factory=AcmeSettings)
 
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:

@@ -7,6 +7,7 @@ Invalid
 ├── SubjectUnsuitable   what the directory says cannot be put in such a certificate
 ├── ShareRefused        a custodian's share is mistyped, or does not open the root's key with the others
 ├── ScriptRefused       a ceremony's file is not for this site, or asks for what cannot be
+├── GrantRefused        an ACME account cannot be allowed what the form says
 ├── UnknownProfile
 └── BadSerial
 Unauthenticated
@@ -17,6 +18,7 @@ Forbidden
 └── WeaklyProofed       the directory knows the person less surely than the desk demands
 NotFound
 ├── NoSuchCertificate
+├── NoSuchGrant
 └── NoSuchIssuer
 Conflict
 ├── AlreadyFounded      there is a root already; a second one would orphan what the first vouches for
@@ -73,6 +75,13 @@ class ScriptRefused(Invalid):
     message = N_("This ceremony cannot be held here: %(why)s")
 
 
+class GrantRefused(Invalid):
+    """An ACME account cannot be allowed what the form says."""
+
+    code = "grant_refused"
+    message = N_("This cannot be granted: %(why)s")
+
+
 class UnknownProfile(Invalid):
     """No such kind of certificate."""
 
@@ -120,6 +129,13 @@ class NoSuchCertificate(NotFound):
 
     code = "no_such_certificate"
     message = N_("There is no certificate with this serial number.")
+
+
+class NoSuchGrant(NotFound):
+    """There is no such grant for an ACME account, or it is withdrawn already."""
+
+    code = "no_such_grant"
+    message = N_("There is no such grant, or it is withdrawn already.")
 
 
 class NoSuchIssuer(NotFound):

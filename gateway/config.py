@@ -110,6 +110,13 @@ def _open() -> dict[str, OpenHost]:
             listeners=("management",),
             decides=True,
         ),
+        "acme": OpenHost(
+            role="ca",
+            why="machines sign every request with a key that an officer granted; the authority decides and records",
+            paths=("/acme/*", "/acme/new-account", "/acme/revoke-cert"),
+            # A key of one's own is enough to be heard there.
+            limited=("/acme/new-account", "/acme/revoke-cert"),
+        ),
         "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
         "log": OpenHost(
             role="audit",

@@ -11,13 +11,19 @@ from audit import Recorder
 from audit.client import Follower
 from audit.relay import Relay
 from ca import CASettings, CertificateVerifier, ceremony, web
+from ca.acme import Acme
+from ca.acme.gate import PREFIX
+from ca.acme.notes import ACTOR
+from ca.acme.store import Store as AcmeStore
 from ca.models import ISSUERS, IssueRequest
 from ca.service import (
     ABOUT,
     BUSINESS,
     AnswerKeeper,
     Callers,
+    CertificateAuthority,
     Desk,
+    DirectorySource,
     Entrance,
     Housekeeping,
     Reconciliation,
@@ -25,12 +31,13 @@ from ca.service import (
     open_authority,
 )
 from ca.store import Store
-from ca.x509 import Profile
+from ca.x509 import Profile, SubjectKind
 from core.clock import Clock
-from core.db import migrate
+from core.db import Database, migrate
 from core.identity import IdentityVerifier
-from directory import Person
+from directory import Device, Person
 from gateway import GatewaySettings
+from gateway.config import LISTENERS
 from gateway.proxy import host_names
 from policies.models import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
@@ -139,6 +146,8 @@ def application(context: Context) -> Flask:
     AnswerKeeper(authority).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
     gateway = context.settings("gateway", GatewaySettings)
+    servers = acme(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
+    servers.validation.start()
     callers = Callers(verifiers=verifiers(context, gateway), recorder=recorder, clock=context.clock)
     entrance = Entrance(
         verifier=CertificateVerifier.load(site.public),
@@ -158,10 +167,39 @@ def application(context: Context) -> Flask:
             web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=directory),
             door,
+            *web.acme(servers, guard),
+            web.grants(servers, guard),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
         standing=relay.standing,
+    )
+
+
+def acme(
+    context: Context,
+    database: Database,
+    store: Store,
+    authority: CertificateAuthority,
+    *,
+    directory: DirectorySource,
+    recorder: Recorder,
+    relay: Relay,
+) -> Acme:
+    """ACME over the authority's own tables."""
+    site = context.site
+    return Acme(
+        store=AcmeStore(database),
+        certificates=store,
+        authority=authority,
+        directory=directory,
+        recorder=recorder,
+        clock=context.clock,
+        settings=context.settings("ca", CASettings).acme,
+        key=context.kept_key("ca", "acme.key"),
+        origins=[site.origin(PREFIX.strip("/"), listener) for listener in LISTENERS],
+        public=site.public,
+        nudge=relay.nudge,
     )
 
 
@@ -193,10 +231,14 @@ def desk(settings: GatewaySettings) -> Desk:
 
 
 class People(Protocol):
-    """Where the person who asks is looked up."""
+    """Where who asks is looked up."""
 
     def person(self, subject: str) -> Person:
         """One person; raises NotFound."""
+        ...
+
+    def device(self, identifier: str, /) -> Device:
+        """One device; raises NotFound."""
         ...
 
 
@@ -213,32 +255,55 @@ class ShippedPolicies:
 
     def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
         """Allow or refuse; an unreadable release refuses rather than keep old rules."""
-        if request.actor.startswith("role:"):
+        if request.actor.startswith("role:") and request.actor != ACTOR:
             return Verdict(allowed=True, reasons=("role-of-the-site",))
         self._engine.reload()
+        asked = self._server(request, profile) if request.actor == ACTOR else self._person(request, profile)
+        decision = self._engine.decide(asked)
+        return Verdict(allowed=decision.allowed, reasons=decision.reasons or (decision.code,), version=decision.version)
+
+    def _server(self, request: IssueRequest, profile: Profile) -> DecisionRequest:
+        """A device asks for itself; an organisation's account asks as a client of that organisation."""
+        device = profile.subject is SubjectKind.DEVICE
+        return DecisionRequest(
+            principal_kind="device" if device else "client",
+            subject=request.subject if device else request.caller,
+            organisation="" if device else request.subject,
+            enabled=self._directory.device(request.subject).enabled if device else True,
+            # As sure as the officer who granted the account.
+            assurance=profile.assurance,
+            action=Action.ISSUE,
+            resource=profile.name,
+            resource_class=ResourceClass.PKI,
+            owner=request.subject,
+            classification=0,
+            from_zone=_DESK_ZONE,
+            to_zone=_DESK_ZONE,
+            required_assurance=profile.assurance,
+            at=self._clock.now(),
+        )
+
+    def _person(self, request: IssueRequest, profile: Profile) -> DecisionRequest:
         person, at = self._directory.person(request.actor), self._clock.now()
         at_desk = not any(role.startswith("role:") for role in request.actor_roles)
-        decision = self._engine.decide(
-            DecisionRequest(
-                principal_kind="person",
-                subject=person.subject,
-                roles=person.roles | {person.kind.value},
-                organisation=person.organisation,
-                mandates=frozenset(each.organisation for each in person.mandates if each.until >= at.date()),
-                enabled=person.enabled,
-                proofing=person.proofing.level,
-                assurance=request.assurance,
-                clearance=person.clearance,
-                action=Action.ISSUE,
-                resource=profile.name,
-                resource_class=ResourceClass.PKI,
-                owner=request.subject,
-                classification=0,
-                from_zone=request.zone,
-                # Self-service stays in the zone it came from; the desk stands in the management network.
-                to_zone=_DESK_ZONE if at_desk else request.zone,
-                required_assurance=profile.assurance,
-                at=at,
-            )
+        return DecisionRequest(
+            principal_kind="person",
+            subject=person.subject,
+            roles=person.roles | {person.kind.value},
+            organisation=person.organisation,
+            mandates=frozenset(each.organisation for each in person.mandates if each.until >= at.date()),
+            enabled=person.enabled,
+            proofing=person.proofing.level,
+            assurance=request.assurance,
+            clearance=person.clearance,
+            action=Action.ISSUE,
+            resource=profile.name,
+            resource_class=ResourceClass.PKI,
+            owner=request.subject,
+            classification=0,
+            from_zone=request.zone,
+            # Self-service stays in the zone it came from; the desk stands in the management network.
+            to_zone=_DESK_ZONE if at_desk else request.zone,
+            required_assurance=profile.assurance,
+            at=at,
         )
-        return Verdict(allowed=decision.allowed, reasons=decision.reasons or (decision.code,), version=decision.version)

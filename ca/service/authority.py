@@ -73,7 +73,14 @@ class CertificateAuthority:
             signer=self._signer,
             recorder=recorder,
             clock=clock,
-            subjects=Subjects(directory=directory, country=settings.country, domain=domain, clock=clock),
+            subjects=Subjects(
+                directory=directory,
+                country=settings.country,
+                domain=domain,
+                clock=clock,
+                others=settings.acme.domains,
+                networks=settings.acme.networks,
+            ),
             policies=(RequesterRules(), *policies),
             # What the root took back still tells what its certificates are worth, but makes no more of them.
             issuers={name: each for name, each in issuers.items() if each.serial_number not in withdrawn},

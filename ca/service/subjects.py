@@ -4,6 +4,7 @@
 import ipaddress
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Protocol
 
@@ -39,11 +40,23 @@ class DirectorySource(Protocol):
 class Subjects:
     """Turns a directory entry into a subject; machines are named by operators, within the site's own domain."""
 
-    def __init__(self, *, directory: DirectorySource | None, country: str, domain: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        directory: DirectorySource | None,
+        country: str,
+        domain: str,
+        clock: Clock,
+        others: Sequence[str] = (),
+        networks: Sequence[str] = (),
+    ) -> None:
         self._directory = directory
         self._country = country
         self._domain = domain
         self._clock = clock
+        # What else servers of devices and organisations may be named by.
+        self._others = tuple(others)
+        self._networks = [ipaddress.ip_network(each) for each in networks]
 
     def of(self, profile: Profile, request: IssueRequest) -> Subject:
         """The subject of one request.
@@ -60,7 +73,7 @@ class Subjects:
         if request.organisation and profile.subject is not SubjectKind.REPRESENTATIVE:
             raise SubjectUnsuitable(why=N_("only a representative acts for an organisation"))
         for host in request.hosts:
-            self._check_host(host)
+            self._check_host(host, own=profile.subject is SubjectKind.MACHINE)
         name, attributes, until = self._known(profile.subject, request)
         return Subject(
             name=name,
@@ -122,14 +135,19 @@ class Subjects:
             raise SubjectDisabled
         return person
 
-    def _check_host(self, host: str) -> None:
+    def _check_host(self, host: str, *, own: bool) -> None:
+        """Whether a server may be called so; the site's ``own`` machines have no wildcards and no foreign names."""
         try:
-            own = ipaddress.ip_address(host).is_loopback
+            address = ipaddress.ip_address(host)
         except ValueError:
-            own = bool(_HOST.fullmatch(host)) and (
-                host in (self._domain, "localhost") or host.endswith(f".{self._domain}")
+            name = host if own else host.removeprefix("*.")
+            domains = (self._domain,) if own else (self._domain, *self._others)
+            found = bool(_HOST.fullmatch(name)) and (
+                host == "localhost" or any(name == each or name.endswith(f".{each}") for each in domains)
             )
-        if not own:
+        else:
+            found = address.is_loopback or (not own and any(address in each for each in self._networks))
+        if not found:
             raise SubjectUnsuitable(why=N_("a server's host names lie in the site's own domain"))
 
     def _source(self) -> DirectorySource:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP to the authority and back: public facts, the API for other roles, the registration desk and its side door."""
 
+from .acme import acme as acme
 from .api import CALLERS as CALLERS
 from .api import api as api
 from .desk import desk as desk
 from .direct import side_door as side_door
+from .grants import grants as grants
 from .public import public as public

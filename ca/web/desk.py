@@ -29,7 +29,7 @@ OFFERED = tuple(
     if ROLE in each.requesters and each.hosts is Hosts.NONE and each.subject is not SubjectKind.REPRESENTATIVE
 )
 _SHORTEST_SERIAL = 34
-_SHOWN_AGAIN = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.FORBIDDEN, Kind.NOT_FOUND})
+SHOWN_AGAIN = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.FORBIDDEN, Kind.NOT_FOUND})
 
 
 class PersonSource(DirectorySource, Protocol):
@@ -154,7 +154,7 @@ def pages(
                 )
             )
         except TallygateError as error:
-            if error.kind not in _SHOWN_AGAIN:
+            if error.kind not in SHOWN_AGAIN:
                 raise
             shown = csr.decode("ascii", "replace")
             page = render_template(
@@ -163,7 +163,7 @@ def pages(
                 profile=profile,
                 subject=subject,
                 csr=shown if shown.isascii() else "",
-                notice=_said(error),
+                notice=said(error),
             )
             return page, error.kind.status
         return redirect(url_for(f"{name}.show", serial=issued.serial), code=303)
@@ -174,12 +174,13 @@ def pages(
 def _detail(found: Certificate, error: TallygateError | None = None) -> ResponseReturnValue:
     pem = _pem(found.der) if found.der else ""
     page = render_template(
-        "ca/certificate.html", found=found, pem=pem, notice=_said(error) if error else "", reasons=list(Reason)
+        "ca/certificate.html", found=found, pem=pem, notice=said(error) if error else "", reasons=list(Reason)
     )
     return page, error.kind.status if error else 200
 
 
-def _said(error: TallygateError) -> str:
+def said(error: TallygateError) -> str:
+    """A refusal in the visitor's language."""
     # Parameters of ours are texts of the catalogue too: reasons, rules.
     parameters = {
         key: _(words.RULES.get(value, value)) if isinstance(value, str) and value else value

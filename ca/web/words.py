@@ -3,6 +3,7 @@
 
 from core.errors import N_
 
+from ..acme.models import GrantState, Holder
 from ..models import Reason, Standing, State
 
 PROFILES = {
@@ -12,6 +13,7 @@ PROFILES = {
     "organisation-seal": N_("Organisation: seal"),
     "device-client": N_("Device"),
     "device-server": N_("Device: TLS server"),
+    "organisation-server": N_("Organisation: TLS server"),
     "organisation-representative": N_("Organisation: representative"),
     "server": N_("Server"),
     "ocsp": N_("OCSP responder"),
@@ -64,3 +66,16 @@ RULES = {
     "not-for-oneself": N_("nobody decides about their own certificate"),
     "requester-not-allowed": N_("your role may not request this kind of certificate"),
 }
+
+HOLDERS = {
+    Holder.DEVICE: N_("Device or server"),
+    Holder.ORGANISATION: N_("Organisation"),
+}
+
+GRANTS = {
+    GrantState.OPEN: N_("Not used yet"),
+    GrantState.USED: N_("Account in use"),
+    GrantState.REVOKED: N_("Withdrawn"),
+}
+
+GRANT_COLOURS = {GrantState.OPEN: "warn", GrantState.USED: "good", GrantState.REVOKED: "bad"}

@@ -14,6 +14,8 @@ from flask.testing import FlaskClient
 from app.wiring import policies
 from app.wiring.ca import ShippedPolicies, desk
 from ca import CAClient, CertificateVerifier, web
+from ca.acme import Acme
+from ca.acme.store import Store as AcmeStore
 from ca.service import Callers, CertificateAuthority, Entrance
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
@@ -44,6 +46,7 @@ class Site:
     authority: CertificateAuthority
     app: Flask
     gateway: IdentityIssuer
+    acme: Acme
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
@@ -115,6 +118,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         entrance=entrance,
         pairs=PairSecrets({"nginx": SECRETS["nginx"]}),
     )
+    acme = open_acme(world, authority)
     app = create(
         "ca",
         site=world.site,
@@ -125,11 +129,29 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=world.directory),
             door,
+            *web.acme(acme, guard),
+            web.grants(acme, guard),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
-    return Site(world, unasked, app, IdentityIssuer(key))
+    return Site(world, unasked, app, IdentityIssuer(key), acme)
+
+
+def open_acme(world: World, authority: CertificateAuthority) -> Acme:
+    """ACME over a world, whose workers a test runs by hand."""
+    return Acme(
+        store=AcmeStore(world.database),
+        certificates=world.store,
+        authority=authority,
+        directory=world.directory,
+        recorder=world.recorder,
+        clock=world.clock,
+        settings=world.settings.acme,
+        key=b"a" * 32,
+        origins=[world.site.origin("acme", listener) for listener in ("external", "internal", "management")],
+        public=world.site.public,
+    )
 
 
 def release_policies(world: World, folder: Path) -> Path:

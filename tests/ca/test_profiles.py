@@ -27,7 +27,7 @@ _TEXTS = {each.stem: each.read_text("utf-8") for each in FOLDER.glob("*.toml")}
 def test_every_kind_that_a_government_needs_is_there() -> None:
     assert set(PROFILES) == {
         "citizen", "citizen-signing", "civil-servant", "organisation-seal", "organisation-representative",
-        "device-client", "device-server", "server", "ocsp", "timestamp",
+        "organisation-server", "device-client", "device-server", "server", "ocsp", "timestamp",
     }  # fmt: skip
     for issuer in ISSUERS:
         assert any(issuer in each.issuers for each in PROFILES.values())
@@ -38,6 +38,7 @@ def test_a_number_never_moves_to_another_profile() -> None:
     assert {name: each.policy.removeprefix(f"{SITE}.1.") for name, each in PROFILES.items()} == {
         "citizen": "1", "citizen-signing": "2", "civil-servant": "3", "organisation-seal": "4", "device-client": "5",
         "server": "6", "ocsp": "7", "timestamp": "8", "device-server": "9", "organisation-representative": "10",
+        "organisation-server": "11",
     }  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def test_a_file_that_cannot_be_is_refused(old: str, new: str, why: str) -> None:
 def test_two_profiles_of_one_policy_and_an_issuer_without_one_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="belongs to another"):
         read_profiles({**_TEXTS, "server": _TEXTS["server"].replace("site.1.6", "site.1.5")})
-    kept = {name: text for name, text in _TEXTS.items() if name not in ("organisation-seal", "ocsp")}
+    kept = {name: text for name, text in _TEXTS.items() if name not in ("organisation-seal", "organisation-server", "ocsp")}
     with pytest.raises(ConfigurationError, match="has no profile"):
         read_profiles(kept)
 

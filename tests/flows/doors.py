@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
 Face = Literal["page", "problem", "oauth"]
-Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table"]
+Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table", "jose"]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A subject that nobody has, so that what is nearly right still changes nothing."""
@@ -238,6 +238,32 @@ def _ca() -> Iterator[Door]:
     yield Door(**facts, method="GET", rule="/crl/<issuer>.crl", known=issuer)
     yield Door(**facts, method="GET", rule="/ca/<issuer>.cer", known=issuer)
     yield Door(**{**api, "before": ""}, method="GET", rule="/api/v1/openapi.json")
+    yield Door(**desk, method="GET", rule="/grants", query=("before",))
+    form: dict[str, Any] = {**desk, "method": "POST", "takes": "form", "form_at": "/grants"}
+    yield Door(**form, rule="/grants", fields={"holder": "device", "subject": NOBODY, "names": "x.city.localhost"})
+    yield Door(**form, rule="/grants/<kid>/withdraw", known={"kid": "0" * 24})
+
+
+def _acme() -> Iterator[Door]:
+    """For machines, whose requests are signed; what is nearly right here is signed by nobody."""
+    fact: dict[str, Any] = {"component": "ca", "label": "acme", "before": "/acme", "face": "problem", "method": "GET"}
+    yield Door(**fact, rule="/directory")
+    yield Door(**fact, rule="/new-nonce")
+    yield Door(**fact, rule="/renewal-info/<certificate>", known={"certificate": "AAAA.AQ"})
+    header = "eyJhbGciOiJFUzI1NiIsImtpZCI6IngiLCJub25jZSI6IngiLCJ1cmwiOiJ4In0"
+    fields = {"protected": header, "payload": "", "signature": "AAAA"}
+    signed: dict[str, Any] = {**fact, "method": "POST", "takes": "jose", "fields": fields}
+    for rule in ("/new-account", "/key-change", "/new-order", "/new-authz", "/revoke-cert"):
+        yield Door(**signed, rule=rule)
+    name = "0" * 24
+    yield Door(**signed, rule="/account/<account>", known={"account": name})
+    yield Door(**signed, rule="/account/<account>/orders", known={"account": name}, query=("cursor",))
+    yield Door(**signed, rule="/order/<order>", known={"order": name})
+    yield Door(**signed, rule="/order/<order>/finalize", known={"order": name})
+    yield Door(**signed, rule="/authz/<authorization>", known={"authorization": name})
+    yield Door(**signed, rule="/chall/<challenge>", known={"challenge": name})
+    yield Door(**signed, rule="/cert/<serial>", known={"serial": NO_SERIAL})
+    yield Door(**signed, rule="/cert/<serial>/<int:which>", known={"serial": NO_SERIAL, "int:which": "1"})
 
 
 def _directory() -> Iterator[Door]:
@@ -412,6 +438,7 @@ DOORS: tuple[Door, ...] = (
     *_audit_desks(),
     *_log(),
     *_ca(),
+    *_acme(),
     *_directory(),
     *_gateway(),
     *_portals(),

@@ -233,6 +233,8 @@ def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
     """Content type and body, by what the door takes."""
     if door.takes == "json":
         yield from hostile.json_bodies(dict(door.fields))
+    elif door.takes == "jose":
+        yield from ((b"application/jose+json", body) for _, body in hostile.json_bodies(dict(door.fields)))
     elif door.takes == "der":
         yield from ((kind, body) for body in hostile.DER for kind in (b"application/ocsp-request", b""))
     elif door.takes == "lines":
