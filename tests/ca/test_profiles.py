@@ -85,7 +85,9 @@ def test_a_file_that_cannot_be_is_refused(old: str, new: str, why: str) -> None:
 def test_two_profiles_of_one_policy_and_an_issuer_without_one_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="belongs to another"):
         read_profiles({**_TEXTS, "server": _TEXTS["server"].replace("site.1.6", "site.1.5")})
-    kept = {name: text for name, text in _TEXTS.items() if name not in ("organisation-seal", "organisation-server", "ocsp")}
+    kept = {
+        name: text for name, text in _TEXTS.items() if name not in ("organisation-seal", "organisation-server", "ocsp")
+    }
     with pytest.raises(ConfigurationError, match="has no profile"):
         read_profiles(kept)
 

@@ -120,7 +120,7 @@ class Client:
         path = url.removeprefix(ORIGIN)
         return self.site.client().post(path, base_url=ORIGIN, data=json.dumps(document), content_type=content_type)
 
-    def post(self, url: str, payload: Any = None, **changed: Any) -> TestResponse:
+    def post(self, url: str, payload: Any = None, /, **changed: Any) -> TestResponse:
         """One request; ``changed`` replaces members of the protected header, or takes them out (None)."""
         url = url if url.startswith("https:") else f"{ORIGIN}/acme{url}"
         header = {name: value for name, value in {**self.header(url), **changed}.items() if value is not None}

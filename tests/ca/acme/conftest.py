@@ -12,7 +12,6 @@ import pytest
 
 from ca.config import AcmeSettings
 from tests.ca.acme.client import HOST
-from tests.ca.conftest import *  # noqa: F403 - the same fixtures one folder deeper
 from tests.ca.sites import Site, open_site
 from tests.ca.world import World
 from tests.fakes.name_server import NameServer, name_server

@@ -45,6 +45,8 @@ def prove(site: Site, client: Client, order: Any, files: Files) -> None:
     """Show control of every name by http-01."""
     for authorization in order.get_json()["authorizations"]:
         challenge = _challenge(client, authorization, "http-01")
+        if challenge["status"] == "valid":
+            continue
         content = f"{challenge['token']}.{thumbprint(client.key)}"
         files.put(f"/.well-known/acme-challenge/{challenge['token']}", content.encode())
         answer = client.post(challenge["url"], {})
