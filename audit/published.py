@@ -77,12 +77,17 @@ class PublishedLog:
 
         Where the entry is witnessed, against the checkpoint that is cosigned.
         """
+        found = self.prove_witnessed(index)
+        if found is not None:
+            return found
+        reader, own = self._at(index)
+        return _inclusion(reader, own, reader.note())
+
+    def prove_witnessed(self, index: int) -> Inclusion | None:
+        """A proof against the checkpoint that enough witnesses cosigned; None while that does not cover the entry."""
         reader, own = self._at(index)
         note = reader.witnessed()
-        if note is None or reader.opened(note).size <= own:
-            note = reader.note()
-        path = reader.inclusion_proof(own, reader.opened(note).size)
-        return Inclusion(index=own, path=tuple(path), checkpoint=note)
+        return None if note is None or reader.opened(note).size <= own else _inclusion(reader, own, note)
 
     def opened_checkpoint(self, text: str) -> tuple[int, bytes]:
         """Size and root of a checkpoint whose signature was verified."""
@@ -125,6 +130,10 @@ class PublishedLog:
 
     def _named(self, log: str) -> LogReader:
         return self._past.named(log).reader if log else self._reader
+
+
+def _inclusion(reader: LogReader, index: int, note: str) -> Inclusion:
+    return Inclusion(index=index, path=tuple(reader.inclusion_proof(index, reader.opened(note).size)), checkpoint=note)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,14 @@ def duties(context: Context, opened: Reading) -> list[Duty]:
     return [Duty(name="alerts", every=timedelta(milliseconds=500), act=look)]
 
 
-def desk(context: Context, recorder: Recorder) -> AlertDesk:
+def desk(context: Context, recorder: Recorder, opened: Reading) -> AlertDesk:
     """In the console's process."""
-    return AlertDesk(store=store(context.site.folder("audit")), recorder=recorder, clock=context.clock)
+    return AlertDesk(
+        store=store(context.site.folder("audit")),
+        recorder=recorder,
+        clock=context.clock,
+        cosigned=opened.log.prove_witnessed,
+    )
 
 
 def rules(context: Context) -> RuleSet:

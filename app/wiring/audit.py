@@ -270,7 +270,7 @@ def application(context: Context) -> Flask:
         ),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
-        alerting(alerts.desk(context, recorder), assurance=assurance),
+        alerting(alerts.desk(context, recorder, opened), assurance=assurance),
         evidencing(console, evidence, assurance=assurance),
         exporting(
             console,

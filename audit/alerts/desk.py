@@ -6,12 +6,14 @@ bite; whoever comes second finds that the alert has moved.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from core.clock import Clock
+from core.errors import TallygateError
+from core.log import logger
 
 from ..models import Attribute, Event, Outcome, Recorder, Wait
 from ..search.evidence import Inclusion, proof_text
@@ -19,6 +21,7 @@ from .errors import AlertAboutYou, AlertMoved, NoReasonGiven, NoSuchAlert
 from .models import Alert, Proven, RuleStanding, State
 from .store import AlertStore
 
+_log = logger(__name__)
 PAGE = 50
 LONGEST_REASON = 2000
 HITS_OVER = timedelta(days=30)
@@ -65,7 +68,16 @@ class AlertPage:
 class AlertDesk:
     """The verbs."""
 
-    def __init__(self, *, store: AlertStore, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: AlertStore,
+        recorder: Recorder,
+        clock: Clock,
+        # The proof of an entry against the checkpoint that enough witnesses cosigned; None while it covers less.
+        cosigned: Callable[[int], Inclusion | None] = lambda _index: None,
+    ) -> None:
+        self._cosigned = cosigned
         self._store = store
         self._recorder = recorder
         self._clock = clock
@@ -100,12 +112,30 @@ class AlertDesk:
         return found, proven
 
     def proof(self, officer: Officer, alert: str, index: int) -> str:
-        """The proof of one of its entries as it was when the alert was raised, a C2SP file; raises as ``show``."""
+        """The proof of one of its entries, a C2SP file; raises as ``show``.
+
+        Against the checkpoint that enough witnesses cosigned, or else as it was when the alert was raised.
+        """
         for each in self._store.proven(alert):
             if each.index == index:
+                witnessed = self._witnessed(index)
                 self._record("audit.opened", officer, {"part": "proof", "alert": alert}, what=str(index))
+                if witnessed is not None:
+                    return proof_text(witnessed)
                 return proof_text(Inclusion(index=each.number, path=tuple(each.path), checkpoint=each.checkpoint))
         raise NoSuchAlert
+
+    def witnessed(self, proven: Sequence[Proven]) -> bool:
+        """Whether the proofs of all these entries lead to a checkpoint that enough witnesses cosigned."""
+        return bool(proven) and all(self._witnessed(each.index) is not None for each in (proven[0], proven[-1]))
+
+    def _witnessed(self, index: int) -> Inclusion | None:
+        try:
+            return self._cosigned(index)
+        except TallygateError as error:
+            # What was kept with the alert stands, also beside a log that is damaged now.
+            _log.warning("alert_not_proven_anew", code=error.code)
+            return None
 
     def rules(self, officer: Officer) -> Sequence[RuleStanding]:
         """Every rule, with its alerts of the last 30 days.

@@ -83,6 +83,7 @@ def _one(made: Blueprint, desk: AlertDesk, guard: Guard, assurance: int) -> None
             error=error,
             longest=LONGEST_REASON,
             most_together=MOST_ENTRIES,
+            witnessed=desk.witnessed(proven),
             State=State,
             **_WORDS,
         )

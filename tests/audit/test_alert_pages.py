@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages of alerts and rules: recorded before shown, in two languages, dealt with once and with a reason."""
 
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from audit import Outcome
 from audit.alerts import Engine, Flattener, Places, RuleSet, State
+from audit.errors import LogDamaged
+from audit.search import Inclusion
 from audit.warrants import AboutYou
 from core.identity import HEADER
 from tests.fakes.alerting import SHIPPED
@@ -82,6 +85,24 @@ def test_an_alert_is_told_in_words_with_entries_query_and_proofs(fake: Alarmed) 
     assert "attachment" in proof.headers["Content-Disposition"]
     assert fake.get(f"/alerts/{fake.brute.id}/9999.tlog-proof").status_code == 404
     assert fake.get("/alerts/nothing").status_code == 404
+
+
+def test_a_proof_leads_to_the_cosigned_checkpoint_as_soon_as_there_is_one(fake: Alarmed) -> None:
+    path, entry = f"/alerts/{fake.brute.id}", fake.brute.entries[0]
+    assert "by a checkpoint that the log alone has signed" in fake.get(path).text
+    kept = fake.get(f"{path}/{entry}.tlog-proof").text
+    later = replace(fake.log.prove(entry), checkpoint="log.city.localhost\n99\ncosigned\n\n")
+    fake.alert_desk._cosigned = lambda _index: later
+    assert "enough witnesses have cosigned" in fake.get(path).text
+    assert "已由足够见证方联署" in fake.get(f"{path}?lang=zh").text
+    assert fake.get(f"{path}/{entry}.tlog-proof").text.endswith(later.checkpoint)
+
+    def damaged(_index: int) -> Inclusion:
+        raise LogDamaged(index=0, why="a tile")
+
+    # Whoever damages the log afterwards does not take the alert's own proof with it.
+    fake.alert_desk._cosigned = damaged
+    assert fake.get(f"{path}/{entry}.tlog-proof").text == kept
 
 
 def test_looking_is_recorded_and_only_for_officers(fake: Alarmed) -> None:

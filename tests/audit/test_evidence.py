@@ -242,6 +242,15 @@ def test_the_report_is_sealed_where_it_can_be_and_says_so_where_not(world: Pages
     assert not world.made_desk(seal=seal).make(OFFICER, wish).sealed
 
 
+def test_entries_are_proven_by_the_cosigned_checkpoint_as_far_as_it_goes(world: Pages) -> None:
+    published = PublishedLog(reader=world.site.reader(), seals=world.site.seals)
+    found = published.prove_witnessed(3)
+    assert found is not None
+    assert found.checkpoint == world.cosigned == published.prove(3).checkpoint
+    assert published.prove_witnessed(9) is None
+    assert published.prove(9).checkpoint != world.cosigned
+
+
 def test_a_log_without_authority_or_witnesses_still_gives_evidence(world: Pages) -> None:
     site = replace(world.desk._site, policy="")
     desk = world.made_desk(site=site, stamped=lambda _size: None)
