@@ -119,22 +119,25 @@ def _fetched(peer: Peer, wish: dict[str, object], output: Path) -> int:
 @options.site
 @click.option("--plan", "planned", is_flag=True, help="Only what a run would drop now.")
 def retention(configuration: Path, *, planned: bool) -> None:
-    """Tell how long each class is kept, what the next run will drop, and when the disk is full."""
-    context = _site(configuration)
-    view = retention_of(context).view()
-    for piece in view.plan.pieces:
+    """Tell how long each class is kept, what the next run will drop, and when the disk is full; looked at anew."""
+    kept = retention_of(_site(configuration))
+    pieces = kept.plan().pieces if planned else kept.survey().pieces
+    for piece in pieces:
         click.echo(f"the next run drops {piece}")
-    if not view.plan.pieces:
+    if not pieces:
         click.echo("the next run drops nothing")
     if planned:
         return
+    view = kept.view()
     for each in view.classes:
         oldest = each.oldest.date().isoformat() if each.oldest else "nothing yet"
         click.echo(f"{each.retention.value}: {each.days} days (at least {each.least}), oldest kept: {oldest}")
     last = view.runs[0] if view.runs else None
     click.echo(f"last run that dropped or refused: {f'{last.state} {last.code}' if last else 'none'}")
+    click.echo(f"next run: {view.due.isoformat() if view.due else 'as soon as the process “watch” has run once'}")
     full = view.forecast.full.isoformat() if view.forecast and view.forecast.full else "not foreseen"
-    click.echo(f"used {view.used // 1048576} MiB, free {view.free // 1048576} MiB, full: {full}")
+    if view.survey:
+        click.echo(f"used {view.survey.used // 1048576} MiB, free {view.survey.free // 1048576} MiB, full: {full}")
 
 
 def _site(configuration: Path) -> Context:

@@ -89,7 +89,7 @@ from .lineage import (
     witnesses,
 )
 from .outward import export_desk, export_duties, export_standing, signed_folder
-from .retaining import RETENTION_EVERY, retaining, retention_round
+from .retaining import retaining, retention_duties
 
 RECORDING = ("app", "directory", "ca", "sso", "signatures", "gateway")
 """Roles that record, and may therefore call."""
@@ -181,9 +181,7 @@ def duties(context: Context) -> list[Duty]:
         # Whether it is time is for the round to say: after a failure the next try comes soon.
         given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: _stamp(asking)))
     reader = LogReader(tiles(context), context.log_key)
-    kept = retention_of(context)
-    given.append(Duty(name="retention", every=RETENTION_EVERY, act=lambda _stopped: retention_round(kept)))
-    return [*given, *export_duties(context, reader, opened.log)]
+    return [*given, *retention_duties(retention_of(context)), *export_duties(context, reader, opened.log)]
 
 
 def application(context: Context) -> Flask:

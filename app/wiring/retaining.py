@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import disk_usage
 
@@ -19,14 +19,14 @@ from audit.search import IndexDamaged
 from audit.stamps import StampSeries
 from audit.store import IndexStore
 from audit.warrants import WarrantStore
+from audit.watch import Duty
 from core.log import logger
 
 from ..context import Context
 from .lineage import archive, log_key, log_name, objects, present, tiles
 
 _log = logger(__name__)
-RETENTION_EVERY = EVERY
-"""How often retention runs."""
+_REFRESH = timedelta(minutes=1)
 
 
 class _Keeper:
@@ -142,8 +142,15 @@ def all_bundles(context: Context) -> AllBundles:
     return AllBundles(logs)
 
 
-def retention_round(kept: Retaining) -> None:
-    """One run."""
+def retention_duties(kept: Retaining) -> list[Duty]:
+    """The daily run, and a look in between where pages have nothing true to show."""
+    return [
+        Duty(name="retention", every=EVERY, act=lambda _stopped: _round(kept)),
+        Duty(name="retention view", every=_REFRESH, act=lambda _stopped: kept.refresh()),
+    ]
+
+
+def _round(kept: Retaining) -> None:
     kept.round()
 
 

@@ -24,3 +24,4 @@ from .service import Retaining as Retaining
 from .service import View as View
 from .store import RetentionStore as RetentionStore
 from .store import Run as Run
+from .store import Survey as Survey

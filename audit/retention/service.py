@@ -6,7 +6,7 @@ same records, and every drop may be done twice. A run that would drop more than 
 moved in a way that nobody saw, refuses and waits for an officer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -22,7 +22,7 @@ from ..seals import Partition
 from .errors import BadTerm, ClockDoubted, NothingToConfirm, TooMuchAtOnce
 from .forecast import Forecast, Usage, forecast
 from .plan import Drop, Kept, Piece, Plan, next_of, plan
-from .store import RetentionStore, Run
+from .store import RetentionStore, Run, Survey
 
 EVERY = timedelta(days=1)
 MOST_DAYS = 36_600
@@ -104,13 +104,14 @@ class View:
     """Everything the page shows."""
 
     classes: tuple[ClassView, ...]
-    plan: Plan
+    # What the daily run found; None before the first one looked. What follows from it is empty then.
+    survey: Survey | None
     runs: tuple[Run, ...]
     believed: datetime | None
+    # When the next run looks; None before the first one did.
+    due: datetime | None
     # Code of the refusal that waits for an officer; empty if none does.
     waits: str
-    used: int
-    free: int
     past: tuple[Usage, ...]
     forecast: Forecast | None
 
@@ -138,9 +139,9 @@ class Retaining:
         found = self._store.terms()
         return {each: max(self._least(each), found.get(each, 0)) for each in Retention}
 
-    def plan(self) -> Plan:
-        """What a run would drop now."""
-        now, terms = self._clock.now(), self.terms()
+    def plan(self, now: datetime | None = None) -> Plan:
+        """What a run would drop now, or at another time."""
+        now, terms = now or self._clock.now(), self.terms()
         return plan(
             now,
             terms,
@@ -149,14 +150,48 @@ class Retaining:
             bundles=self._keeper.expired(now, terms),
         )
 
+    def survey(self, *, run: bool = False) -> Survey:
+        """Look at everything and keep what was found for the pages: what there is, and what the next run drops.
+
+        This reads bundles and walks folders; ``run`` says that it belongs to a run.
+        """
+        now, last = self._clock.now(), self._store.survey()
+        at = int(now.timestamp())
+        found = Survey(
+            at=at,
+            run=at if run else last.run if last else 0,
+            used=self._keeper.used(),
+            free=self._keeper.free(),
+            pieces=self.plan(now + EVERY).pieces,
+            kept=tuple((each, self._keeper.seal_bytes(each)) for each in self._keeper.seals()),
+        )
+        self._store.surveyed(found)
+        return found
+
+    def refresh(self) -> None:
+        """Look where nobody did, or where a term was changed since; else nothing is done."""
+        last = self._store.survey()
+        if last is None or last.stale:
+            self.survey()
+
     def round(self) -> Run | None:
-        """One run; None if there was nothing to drop.
+        """One run, and a survey of what it leaves; None if there was nothing to drop.
 
         Raises:
             ClockDoubted: the clock does not fit.
             TooMuchAtOnce: more than one quarter of a class would go.
             RecordUnavailable: what is about to be dropped cannot be recorded, so nothing is.
         """
+        try:
+            run = self._round()
+        except (ClockDoubted, TooMuchAtOnce):
+            # Officers are asked to look at it.
+            self.survey(run=True)
+            raise
+        self.survey(run=True)
+        return run
+
+    def _round(self) -> Run | None:
         self._keeper.tidy()
         if (left := self._store.begun()) is not None:
             return self._carry_out(left)
@@ -216,33 +251,33 @@ class Retaining:
             raise BadTerm(least=least, most=MOST_DAYS)
 
     def view(self) -> View:
-        """Everything the page shows."""
-        seals, terms = self._keeper.seals(), self.terms()
+        """Everything the page shows; from the tables alone, so it is as old as the last survey and there at once."""
+        terms, found = self.terms(), self._store.survey()
         seen, confirmed = self._store.seen()
         last, past = self._store.last(), self._store.usage(_MEASURES)
-        free = self._keeper.free()
         return View(
-            classes=tuple(self._class(each, terms, seals) for each in Retention),
-            plan=self.plan(),
+            classes=tuple(self._class(each, terms, found.kept if found else ()) for each in Retention),
+            survey=found,
             runs=tuple(self._store.runs(_SHOWN)),
             believed=None if seen is None else datetime.fromtimestamp(seen, UTC),
+            due=datetime.fromtimestamp(found.run, UTC) + EVERY if found and found.run else None,
             waits=last.code if last is not None and last.state == "refused" and not confirmed else "",
-            used=self._keeper.used(),
-            free=free,
             past=tuple(past),
-            forecast=forecast(past, free=free),
+            forecast=forecast(past, free=found.free) if found else None,
         )
 
-    def _class(self, retention: Retention, terms: Mapping[Retention, int], seals: list[Partition]) -> ClassView:
-        own = [each for each in seals if each.retention is retention]
+    def _class(
+        self, retention: Retention, terms: Mapping[Retention, int], kept: Sequence[tuple[Partition, int]]
+    ) -> ClassView:
+        own = [each for each, _size in kept if each.retention is retention]
         return ClassView(
             retention=retention,
             days=terms[retention],
             least=self._least(retention),
             oldest=min(own).begins if own else None,
-            runs_out=next_of(terms, retention, seals),
+            runs_out=next_of(terms, retention, own),
             partitions=len(own),
-            size=sum(self._keeper.seal_bytes(each) for each in own),
+            size=sum(size for each, size in kept if each.retention is retention),
         )
 
     def _carry_out(self, run: Run) -> Run:

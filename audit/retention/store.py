@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from core.db import Database, migrate
 
 from ..events import Retention
+from ..seals import Partition
 from .forecast import Usage
 from .plan import Piece
 
@@ -52,6 +53,22 @@ _SEEN = Table(
     Column("at", BigInteger, nullable=False),
     Column("confirmed", Boolean, nullable=False),
 )
+_SURVEY = Table(
+    "survey",
+    _METADATA,
+    # There is at most one row, number 1.
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    # When the last run looked, whatever became of it; 0 before the first.
+    Column("run", BigInteger, nullable=False),
+    # A term was changed since.
+    Column("stale", Boolean, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("free", BigInteger, nullable=False),
+    Column("pieces", Text, nullable=False),
+    # Partitions of keys, each as ``name:bytes``.
+    Column("kept", Text, nullable=False),
+)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -68,6 +85,20 @@ class Run:
     entry: int = -1
     kept: int = 0
     code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What there was at a time, and what the run after it drops."""
+
+    at: int
+    run: int
+    used: int
+    free: int
+    pieces: tuple[Piece, ...]
+    # Partitions of keys and what each takes on the disk.
+    kept: tuple[tuple[Partition, int], ...]
+    stale: bool = False
 
 
 class RetentionStore:
@@ -90,11 +121,12 @@ class RetentionStore:
             return {Retention(row.retention): row.days for row in connection.execute(select(_TERMS))}
 
     def set_term(self, retention: Retention, days: int, *, warrant: str, at: int) -> None:
-        """Keep a term."""
+        """Keep a term; what was surveyed before no longer fits it."""
         values = {"days": days, "warrant": warrant, "at": at}
         change = insert(_TERMS).values(retention=retention.value, **values)
         with self._database.transaction() as connection:
             connection.execute(change.on_conflict_do_update(index_elements=["retention"], set_=values))
+            connection.execute(update(_SURVEY).values(stale=True))
 
     def begin(self, pieces: tuple[Piece, ...], *, at: int, intent: str, outcome: str) -> Run:
         """Keep what is about to be dropped."""
@@ -152,6 +184,39 @@ class RetentionStore:
         with self._database.transaction() as connection:
             connection.execute(delete(_SEEN))
             connection.execute(insert(_SEEN).values(one=1, at=at, confirmed=confirmed))
+
+    def survey(self) -> Survey | None:
+        """What was found last; None before anybody looked."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(_SURVEY)).one_or_none()
+        if row is None:
+            return None
+        kept = (each.rpartition(":") for each in row.kept.split())
+        named = [(Partition.named(name), int(size)) for name, _, size in kept]
+        return Survey(
+            at=row.at,
+            run=row.run,
+            stale=row.stale,
+            used=row.used,
+            free=row.free,
+            pieces=tuple(Piece.parse(each) for each in row.pieces.split()),
+            kept=tuple((each, size) for each, size in named if each is not None),
+        )
+
+    def surveyed(self, found: Survey) -> None:
+        """Keep what was found in place of what was found before."""
+        values = {
+            "at": found.at,
+            "run": found.run,
+            "stale": found.stale,
+            "used": found.used,
+            "free": found.free,
+            "pieces": " ".join(map(str, found.pieces)),
+            "kept": " ".join(f"{each.name}:{size}" for each, size in found.kept),
+        }
+        change = insert(_SURVEY).values(one=1, **values)
+        with self._database.transaction() as connection:
+            connection.execute(change.on_conflict_do_update(index_elements=["one"], set_=values))
 
     def close(self) -> None:
         """Return the connections."""

@@ -14,6 +14,7 @@ from ..search.words import reason_words, says, tell
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 ROLE = "security-officer"
+_UNIT = 1024
 Pages = Callable[[Blueprint, Guard], None]
 """Adds its addresses to the blueprint."""
 
@@ -29,6 +30,7 @@ def blueprint(guard: Guard, parts: Sequence[Pages]) -> Blueprint:
     made.app_template_filter(name="epoch_moment")(lambda seconds: _moment(datetime.fromtimestamp(seconds, UTC)))
     made.app_template_filter(name="grouped")(lambda number: f"{number:,}".replace(",", "\u202f"))
     made.app_template_filter(name="short")(_short)
+    made.app_template_filter(name="amount")(_amount)
     made.app_template_global(name="story_line")(line)
     made.app_template_global(name="short_id")(short)
     for part in parts:
@@ -42,6 +44,15 @@ def _short(number: int) -> str:
         if number >= unit:
             return f"{number / unit:g}{letter}"
     return str(number)
+
+
+def _amount(size: float) -> str:
+    """So many bytes, in the unit in which they are read most easily."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < _UNIT:
+            return f"{size:.0f}\u00a0B" if unit == "B" else f"{size:.1f}\u00a0{unit}"
+        size /= _UNIT
+    return f"{size:.1f}\u00a0TiB"
 
 
 def _moment(at: datetime) -> str:

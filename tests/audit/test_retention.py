@@ -81,6 +81,21 @@ def test_day_by_day_access_goes_and_the_rest_stays(house: RetentionHouse) -> Non
     assert len(view.past) == 31
 
 
+def test_a_survey_says_what_the_next_run_drops_and_what_it_then_left(house: RetentionHouse) -> None:
+    house.take()
+    house.live(42 + 179)
+    found = house.store.survey()
+    assert found is not None
+    assert [str(piece) for piece in found.pieces] == ["seals:access-2026Q4"]
+    assert [(each.name, size > 0) for each, size in found.kept] == [("access-2026Q4", True)]
+    assert (found.at, found.run, found.used, found.free) == (int(house.clock.now().timestamp()),) * 2 + (1000, 10_000)
+    house.live(1)
+    left = house.store.survey()
+    assert left is not None
+    assert (left.pieces, left.kept) == ((), ())
+    assert house.retaining.view().due == house.clock.now() + _DAY
+
+
 def test_what_cannot_be_recorded_is_not_dropped(house: RetentionHouse) -> None:
     house.take()
     house.live(42 + 179)

@@ -47,6 +47,7 @@ def test_the_page_says_what_is_kept_and_what_goes(fake: ConsoleFake, language: s
     house.take()
     house.live(40)
     house.clock.advance(timedelta(days=182))
+    house.retaining.survey()
     text = fake.get(f"/retention?lang={language}").get_data(as_text=True)
     assert "access-2026Q4" in text
     assert "180" in text
@@ -56,6 +57,43 @@ def test_the_page_says_what_is_kept_and_what_goes(fake: ConsoleFake, language: s
     text = fake.get(f"/retention?lang={language}").get_data(as_text=True)
     assert 'role="alert"' in text
     assert fake.log.events[-1].attributes["view"] == "retention"
+
+
+def test_the_page_computes_nothing_and_says_how_old_it_is(fake: ConsoleFake, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = fake.retention
+    house.take(300)
+    house.live(2)
+
+    def asked(*_given: object, **_more: object) -> None:
+        raise AssertionError
+
+    # Whatever grows with the log is not touched while an officer waits.
+    with monkeypatch.context() as patched:
+        for name in ("seals", "seal_bytes", "index", "expired", "used", "free", "before"):
+            patched.setattr(house, name, asked)
+        house.clock.advance(timedelta(hours=5))
+        text = fake.get("/retention").get_data(as_text=True)
+        assert "As of 2026-11-22 08:00:00 UTC." in text
+        assert "2026-11-23 08:00:00" in text
+        assert sent(fake, "/retention/access", days="400").status_code == 303
+        text = fake.get("/retention").get_data(as_text=True)
+        assert "A term was changed since" in text
+    house.retaining.refresh()
+    text = fake.get("/retention").get_data(as_text=True)
+    assert "As of 2026-11-22 13:00:00 UTC." in text
+    assert "A term was changed since" not in text
+    # The run keeps its own time, and so does the next one.
+    assert "2026-11-23 08:00:00" in text
+    with monkeypatch.context() as patched:
+        patched.setattr(house, "used", asked)
+        house.retaining.refresh()
+
+
+def test_before_anybody_looked_the_page_says_so(tmp_path: Path) -> None:
+    fake = ConsoleFake(tmp_path)
+    text = fake.get("/retention").get_data(as_text=True)
+    assert "Nobody has looked yet" in text
+    assert "尚未检查" in fake.get("/retention?lang=zh").get_data(as_text=True)
 
 
 def test_an_officer_confirms_and_the_run_goes_on(fake: ConsoleFake) -> None:
