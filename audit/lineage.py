@@ -87,6 +87,16 @@ class Past:
             return self.size + kept
         return next((log.base + kept for log in reversed(self._logs) if (kept := log.reader.first())), 0)
 
+    def kept_from(self, place: int, present: LogReader) -> int:
+        """The first entry from a place on that is kept, here or in the present log; the place itself if it is.
+
+        Whoever reads on from there meets every entry that exists; the end of a closed log is one of them.
+        """
+        log = self.at(place)
+        if log is None:
+            return max(place, self.size + present.first())
+        return max(place, log.base + log.reader.first())
+
     def read(self, place: int, limit: int) -> list[bytes]:
         """Entries' bytes from a place on, none beyond the log in which it lies."""
         log = self.at(place)

@@ -43,6 +43,10 @@ class PublishedLog:
         """The first place from which on everything is kept."""
         return self._past.first(self._reader)
 
+    def kept_from(self, start: int) -> int:
+        """The first place from this one on at which an entry is kept."""
+        return self._past.kept_from(start, self._reader)
+
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         """Entries from a place on, in order, none beyond the checkpoint; at the end of a closed log it ends."""
         reader, index = self._at(start)

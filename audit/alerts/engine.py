@@ -7,7 +7,8 @@ it again and comes to the same. An alert is then told to the record under a key 
 takes, so that the record has it once.
 
 All windows together keep no more than ``most_hits`` rows: when a flood fills them, the oldest are dropped, and an
-alert of its own says so.
+alert of its own says so. So it is with entries that retention removed before anybody looked: the engine goes on behind
+them.
 """
 
 import json
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from core.clock import Clock
 from core.log import logger
 
+from ..errors import LogDamaged, Pruned
 from ..models import Entry, Event, Outcome, Recorder
 from ..search import LogView
 from .convert import LONGEST
@@ -23,7 +25,7 @@ from .evaluation import Evaluator
 from .fields import TIME
 from .flatten import Flat, Flattener, Memory, micros
 from .models import Alert
-from .own import FLOODED
+from .own import FLOODED, UNSEEN
 from .rules import RuleSet
 from .store import AlertStore, Batch
 from .stretch import Stretch, key_of_event, micro
@@ -76,7 +78,11 @@ class Engine:
         errors: dict[str, str] = {}
         while not stopped():
             start, after = self._store.position()
-            entries = self._log.read(start, BATCH) if start < self._log.size() else ()
+            try:
+                entries = self._log.read(start, BATCH) if start < self._log.size() else ()
+            except Pruned:
+                self._pass_over(start, after)
+                continue
             if not entries:
                 break
             errors |= self._stretch(entries, after)
@@ -130,6 +136,16 @@ class Engine:
         if self._store.commit(batch):
             self._bound(batch)
         return stretch.errors
+
+    def _pass_over(self, start: int, after: int) -> None:
+        """Go on at the first entry that is kept, and say which ones no rule has seen."""
+        kept = self._log.kept_from(start)
+        if kept <= start:
+            raise LogDamaged(index=start, why="it is said to be pruned and lies where all is kept")
+        batch = Batch(start=start, next=kept, after=after)
+        self._looker({}, batch).say(UNSEEN, {"first": str(start), "last": str(kept - 1)}, [kept])
+        if self._store.commit(batch):
+            _log.error("alerts_passed_over_pruned", first=start, last=kept - 1)
 
     def _looker(self, rows: dict[int, Flat], batch: Batch) -> Stretch:
         return Stretch(

@@ -28,6 +28,18 @@ FLOODED = Own(
     ),
     Level.HIGH,
 )
+UNSEEN = Own(
+    "tallygate-pruned-unseen",
+    Told(
+        title=N_("Entries went before they were watched"),
+        description=N_(
+            "Retention removed entries that no rule had looked at: the watching had stopped for longer than they are "
+            "kept, or began anew. It goes on with the first entry that is kept; what the others would have set off is "
+            "not known."
+        ),
+    ),
+    Level.HIGH,
+)
 CROWD = Own(
     "tallygate-many-alerts",
     Told(

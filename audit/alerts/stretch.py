@@ -8,10 +8,12 @@ can need (``_needed``), and none once the rule was met: the next alert about it 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from core.log import logger
 
+from ..errors import Pruned
 from ..search import LogView
 from .errors import RuleStopped
 from .evaluation import Evaluator, Met, group_of, key_of, own_key
@@ -203,7 +205,11 @@ class Stretch:
         self._keep(alert, key, met.entries, met.until + micro(rule.quiet))
 
     def _keep(self, alert: Alert, key: str, entries: Sequence[int], quiet_until: int) -> None:
-        proven = [self._prove(entry) for entry in entries[-MOST_ENTRIES:]]
+        proven: list[Proven] = []
+        for entry in entries[-MOST_ENTRIES:]:
+            # Of a window that was kept for long, the first ones may have gone meanwhile.
+            with suppress(Pruned):
+                proven.append(self._prove(entry))
         self._quieted()[alert.rule, key] = (alert.id, quiet_until)
         self._batch.raised.append(Raised(alert=alert, key=key, quiet_until=quiet_until, proven=proven))
 

@@ -37,6 +37,8 @@ FIELDS = {
     "account": N_("Account, as a token of one day"),
     "actor": N_("Who acted"),
     "client": N_("Application"),
+    "first": N_("From entry"),
+    "last": N_("To entry"),
     "issuer": N_("Issuing authority"),
     "network": N_("Network address"),
     "object": N_("Portal or object"),

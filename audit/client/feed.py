@@ -3,7 +3,8 @@
 
 A heartbeat counts only if the pinned key signed it for this very session, it is later than the one before, it names
 exactly the entries heard so far, and it was signed within ``patience`` of now. Entries that the follower did not ask
-for count as heard when the log says that it passed them over.
+for count as heard when the log says that it passed them over. Where retention removed what a follower had not heard
+the session begins behind that, and both sides say so: such entries are older than anything a follower still acts on.
 """
 
 import base64
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.clock import Clock, SystemClock
+from core.log import logger
 
 from ..errors import BadEvent, ProofRefused
 from ..merkle import VerifierKey
@@ -25,6 +27,7 @@ from .channel import Channel
 # Where to begin for a follower that keeps nothing: at the log's present end.
 LATEST = -1
 _INDEX_SIZE = 8
+_log = logger(__name__)
 
 
 class FeedClient:
@@ -73,9 +76,10 @@ class FeedClient:
             return
         self._channel = channel
         try:
+            begun = _begun(opened, start)
             # The log beats four times a second: a line that is silent for longer is dead.
             channel.settimeout(max(self._patience, 1.0))
-            self._listen(channel, _Session(opened, channel.nonce, self._key), hear)
+            self._listen(channel, _Session(begun, channel.nonce, self._key), hear)
         except (_Broken, OSError, WireBroken):
             return
         finally:
@@ -103,6 +107,20 @@ class FeedClient:
                     raise WireBroken
 
 
+def _begun(opened: dict[str, Any], asked: int) -> int:
+    """Where the session begins: where it was asked for, or behind it where retention removed what was asked for.
+
+    Raises:
+        WireBroken: elsewhere.
+    """
+    start = opened.get("start")
+    if type(start) is not int or start < max(0, asked):
+        raise WireBroken
+    if 0 <= asked < start:
+        _log.error("feed_passed_over_pruned", asked=asked, start=start)
+    return start
+
+
 class _Broken(Exception):
     """The line broke, or carried what the log does not say."""
 
@@ -118,10 +136,7 @@ def _received(channel: Channel) -> list[tuple[Frame, bytes]]:
 class _Session:
     """Where one session stands: the next index, and the last heartbeat's time."""
 
-    def __init__(self, opened: dict[str, Any], nonce: bytes, key: VerifierKey) -> None:
-        start = opened.get("start")
-        if type(start) is not int or start < 0:
-            raise WireBroken
+    def __init__(self, start: int, nonce: bytes, key: VerifierKey) -> None:
         self._position = start
         self._last = 0
         self._nonce = nonce

@@ -177,7 +177,7 @@ KINDS = {
         N_("A service follows the record"),
         Verb.FOLLOWER,
         sources=words("audit"),
-        attributes=words("about start"),
+        attributes=words("about asked start"),
         needs=words("actor"),
     ),
     "audit.check.passed": Kind(

@@ -19,6 +19,10 @@ class LogView(Protocol):
         """The first entry from which on everything is kept; 0 unless a policy of retention had entries pruned."""
         ...
 
+    def kept_from(self, start: int) -> int:
+        """The first entry from ``start`` on that is kept: whoever reads on from it meets every one that exists."""
+        ...
+
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         """Entries from ``start`` on, in order, none beyond the checkpoint; fewer than ``limit`` is not the end.
 

@@ -172,7 +172,8 @@ class Connection(asyncio.Protocol):
             self.send(document(Frame.OPENED, {"size": self._server.size}))
         elif type(start) is int and start <= self._server.place:
             self._about = _types(said.get("about"))
-            self._begin_feed(self._server.place if start < 0 else start)
+            begin = self._server.place if start < 0 else start
+            self._feeding = asyncio.get_running_loop().create_task(self._begin_feed(begin))
         else:
             raise WireBroken
 
@@ -213,8 +214,18 @@ class Connection(asyncio.Protocol):
             return BadEvent(why="its source is not the caller")
         return None
 
-    def _begin_feed(self, start: int) -> None:
-        """Record that somebody follows, then feed; without the record there is no feed."""
+    async def _begin_feed(self, asked: int) -> None:
+        """Record that somebody follows, then feed; without the record there is no feed.
+
+        What retention removed cannot be told: a feed begins at the first entry that is kept, and says so.
+        """
+        start = asked
+        with self._cutting():
+            if asked < self._server.place and not self._server.recent(asked, 1):
+                start = await asyncio.get_running_loop().run_in_executor(None, self._server.kept_from, asked)
+            self._record_feed(start, asked)
+
+    def _record_feed(self, start: int, asked: int) -> None:
 
         def recorded(result: Receipt | TallygateError) -> None:
             if isinstance(result, TallygateError) or self._transport is None:
@@ -224,6 +235,8 @@ class Connection(asyncio.Protocol):
             self._feeding = asyncio.get_running_loop().create_task(self._feed(start))
 
         facts: dict[str, str | int | bool] = {"start": start}
+        if asked < start:
+            facts["asked"] = asked
         if any(self._about):
             facts["about"] = " ".join(self._about)
         event = self._server.own_event("audit.feed.opened", self._caller, facts)

@@ -39,6 +39,7 @@ from ..models import Entry, Event
 from ..models_codec import Draft, decode_entry, decode_event, draft_of
 from ..press import NOTHING, Job, bound_to
 from ..press.pool import Press
+from ..reader import LogReader
 from ..seals import SealKey, Seals
 from .ahead import WriteAhead
 from .integration import Integrator
@@ -242,6 +243,11 @@ class Log:
                 self._broken = True
                 raise
         return checkpoint
+
+    @property
+    def reader(self) -> LogReader:
+        """What is published, as anybody reads it."""
+        return self._integrator.reader
 
     def read(self, start: int, limit: int) -> list[bytes]:
         """Sequenced entries' bytes from ``start`` on; fewer than ``limit`` is not the end."""

@@ -140,6 +140,10 @@ class Server:
         """Where the next entry will stand among all of the site's logs."""
         return self._past.size + self.size
 
+    def kept_from(self, place: int) -> int:
+        """The first place from this one on at which an entry is kept; asks the store of tiles."""
+        return self._past.kept_from(place, self.log.reader)
+
     def recent(self, place: int, limit: int) -> list[bytes]:
         """Entries that are not published yet, from memory; nothing if the first is."""
         return self.log.recent(place - self._past.size, limit) if place >= self._past.size else []

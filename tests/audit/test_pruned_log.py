@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A log whose oldest bundles retention has removed: what reads it goes on behind them."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,12 @@ from click.testing import CliRunner
 
 from app.wiring.outward import make_signed
 from app.wiring.retaining import folder_keeper
+from audit import Entry
+from audit.alerts import AlertStore, Engine, Flattener, Places, load
+from audit.alerts.models import Level
+from audit.alerts.own import UNSEEN
 from audit.cli import audit
+from audit.client import Follower
 from audit.errors import Erased, LogDamaged, Pruned
 from audit.exports import (
     ExportBroken,
@@ -24,11 +29,13 @@ from audit.exports import (
 )
 from audit.indexer import Indexer
 from audit.lineage import LOGS, Past, trust_root
-from audit.published import INDEX_KEY, Reading
+from audit.published import INDEX_KEY, PublishedLog, Reading
 from audit.retention import Drop
 from audit.search import Query
 from audit.store import IndexStore
 from audit.verify import verify_logs
+from core.clock import SystemClock
+from tests.fakes.log_site import wait_for
 from tests.fakes.retention_house import RetentionHouse
 
 
@@ -257,3 +264,84 @@ def test_a_closed_logs_rest_is_exported_too_and_the_page_shows_every_series(hous
     assert desk.signed()[0].last == 38
     for store in stores:
         store.close()
+
+
+def engine(house: RetentionHouse, past: Past | None = None) -> tuple[Engine, AlertStore]:
+    store = AlertStore.open(house.folder / "alerts.db")
+    made = Engine(
+        log=PublishedLog(reader=house.site.reader(), seals=house.site.seals, past=past),
+        store=store,
+        rules=load(None),
+        flattener=Flattener(places=Places.parse(b""), zone=UTC),
+        clock=house.clock,
+        recorder=house.recorder,
+    )
+    return made, store
+
+
+def test_alerting_goes_on_behind_what_is_pruned_and_says_what_it_never_saw(house: RetentionHouse) -> None:
+    house.take(800)
+    age(house)
+    looking, store = engine(house)
+    assert looking.advance() == 802 - 512
+    assert store.position()[0] == 802
+    [alert] = [each for each in store.page(None, limit=9) if each.rule == UNSEEN.id]
+    assert (alert.level, dict(alert.group), list(alert.entries)) == (Level.HIGH, {"first": "0", "last": "511"}, [512])
+    raised = [each for each in house.recorder.events if each.type == "audit.alert.raised"]
+    assert UNSEEN.id in [each.attributes["rule"] for each in raised]
+    # Once: from there on nothing is missing.
+    house.take(3)
+    assert looking.advance() == 3
+    assert len([each for each in store.page(None, limit=9) if each.rule == UNSEEN.id]) == 1
+    store.close()
+
+
+def test_alerting_meets_every_entry_that_is_left_of_several_logs(house: RetentionHouse) -> None:
+    house.take(700)
+    house.rotate()
+    house.take(600)
+    house.clock.advance(timedelta(days=900))
+    house.store.see(int(house.clock.now().timestamp()))
+    house.retaining.round()
+    past = Past([house.closed])
+    looking, store = engine(house, past)
+    # The end of the closed log, and the successor behind what is pruned there.
+    assert looking.advance() == 702 - 512 + 601 - 256
+    gone = [dict(each.group) for each in store.page(None, limit=9) if each.rule == UNSEEN.id]
+    assert sorted(gone, key=lambda each: int(each["first"])) == [
+        {"first": "0", "last": "511"},
+        {"first": "702", "last": "957"},
+    ]
+    store.close()
+
+
+def test_a_follower_far_behind_hears_everything_that_is_kept_and_is_fresh(house: RetentionHouse) -> None:
+    house.take(700)
+    house.rotate()
+    house.take(600)
+    house.clock.advance(timedelta(days=900))
+    house.store.see(int(house.clock.now().timestamp()))
+    house.retaining.round()
+    house.site.clock = SystemClock()
+    past, heard, beats = Past([house.closed]), list[int](), list[bool]()
+
+    def hear(entries: Sequence[Entry]) -> None:
+        heard.extend(entry.index for entry in entries)
+        beats.append(not entries)
+
+    with house.site.served(past=past) as served:
+        for start, first in ((0, 512), (600, 600), (702, 702 + 256)):
+            heard.clear()
+            beats.clear()
+            feed = house.site.feed()
+            follower = Follower(feed, start=start, hear=hear, clock=SystemClock())
+            follower.start()
+            wait_for(lambda: any(beats))
+            follower.check()
+            follower.stop()
+            expected = [*range(first, 702), *range(702 + 256, heard[-1] + 1)]
+            assert heard == expected
+        assert served.failure is None
+    reader = house.site.reader()
+    opened = [e.event.attributes for e in reader.entries(601, 999) if e.event.type == "audit.feed.opened"]
+    assert [(each["start"], each.get("asked")) for each in opened][:2] == [(512, 0), (702 + 256, 702)]

@@ -67,6 +67,9 @@ class MemoryLog:
             raise NoSuchEntry
         return self.pruning
 
+    def kept_from(self, start: int) -> int:
+        return start
+
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         return [
             Entry(index=i, event=dataclasses.replace(event, sealed={}), ciphertext="x" if event.sealed else "")
