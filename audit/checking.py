@@ -63,6 +63,9 @@ class FullCheck:
         }
         if len(reports) > 1:
             told["logs"] = len(reports)
+        if pruned := sum(report.pruned for report in reports):
+            # Of these only the hashes are there to be checked.
+            told["pruned"] = pruned
         self._record("audit.check.passed", told, Outcome.SUCCESS)
         return reports
 

@@ -24,7 +24,7 @@ from .merkle import CosignerKey, VerifierKey
 from .mirror import Copied, LogForked, LogShrunk, Mirror, Source, Succession
 from .published import Reading
 from .reader import LogReader
-from .verify import Report, verify_folder, verify_logs, verify_url
+from .verify import Report, claims, verify_folder, verify_logs, verify_url
 
 _PAGE = 200
 _ADDRESSES = ("http://", "https://")
@@ -73,14 +73,8 @@ def verify(
         sys.exit(1)
     except TallygateError as error:
         raise click.UsageError(error.detail) from error
-    for report in reports:
-        entries = f"{report.bundles} entry bundles" if report.bundles else "no entries (hashes only)"
-        click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles, {entries}: all as signed")
-        if report.pruned:
-            click.echo(f"entries before {report.pruned} are pruned by policy, recorded in entry {report.recorded}")
-        click.echo(f"root {base64.b64encode(report.root).decode()}")
-    if logs is not None and not hashes_only:
-        click.echo("each continues the one before it")
+    for claim in claims(reports, hashes_only=hashes_only):
+        click.echo(claim)
 
 
 @audit.command()

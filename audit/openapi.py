@@ -18,6 +18,8 @@ from .witness.submission import SIZE_TYPE
 _INDEX = "(0|[1-9][0-9]{0,15})"
 _GROUPS = "(x(00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/(x[0-9]{3}/){0,4})?[0-9]{3}"
 _WIDTH = r"(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
+_LOG = "[a-z0-9-]{1,63}"
+_MIRROR: list[dict[str, list[str]]] = [{"mirror": []}]
 _LEVEL = "([0-9]|[1-5][0-9]|6[0-3])"
 _WHOLE = {"type": "integer", "minimum": 0}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
@@ -33,9 +35,16 @@ def description() -> dict[str, Any]:
         description="Read the append-only log and prove what it holds. Checkpoint and hash tiles are public; whoever "
         "reads entries is identified, and the reading is itself recorded before it is answered.",
         paths={
-            "/checkpoint": {"get": _checkpoint()},
-            "/tile/{level}/{rest}": {"get": _tile()},
+            "/checkpoint": {"get": _checkpoint("readCheckpoint")},
+            "/tile/{level}/{rest}": {"get": _tile("readTile")},
             "/tile/entries/{rest}": {"get": _bundle("readBundle", PERSON)},
+            "/pruned": {"get": _pruned("readPruned")},
+            "/logs.txt": {"get": _logs("readLogs")},
+            "/logs/{log}/checkpoint": {"get": _checkpoint("readClosedCheckpoint", closed=True)},
+            "/logs/{log}/pruned": {"get": _pruned("readClosedPruned", closed=True)},
+            "/logs/{log}/tile/{level}/{rest}": {"get": _tile("readClosedTile", closed=True)},
+            "/logs/{log}/tile/entries/{rest}": {"get": _bundle("readClosedBundle", PERSON, closed=True)},
+            **_mirror(),
             "/witnessed": {"get": _witnessed()},
             "/witness/add-checkpoint": {"post": _add_checkpoint()},
             "/witness/{digest}/checkpoint": {"get": _cosigned()},
@@ -48,22 +57,71 @@ def description() -> dict[str, Any]:
             "/api/v1/subjects/{subject}/entries": {"get": _own()},
         },
         schemas=_schemas(),
+        security={
+            "mirror": {
+                "type": "http",
+                "scheme": "basic",
+                "description": "Name and secret of a mirror, as the settings of this site have them",
+            }
+        },
     )
 
 
-def _checkpoint() -> dict[str, Any]:
+def _mirror() -> dict[str, Any]:
+    """The same files under one prefix, for mirrors: entry bundles with a credential instead of a person."""
+    paths: dict[str, Any] = {"/mirror/logs.txt": {"get": _logs("mirrorLogs")}}
+    for prefix, name, closed in (("/mirror", "mirror", False), ("/mirror/logs/{log}", "mirrorClosed", True)):
+        paths |= {
+            f"{prefix}/checkpoint": {"get": _checkpoint(f"{name}Checkpoint", closed=closed)},
+            f"{prefix}/pruned": {"get": _pruned(f"{name}Pruned", closed=closed)},
+            f"{prefix}/tile/{{level}}/{{rest}}": {"get": _tile(f"{name}Tile", closed=closed)},
+            f"{prefix}/tile/entries/{{rest}}": {"get": _bundle(f"{name}Bundle", _MIRROR, closed=closed)},
+        }
+    return paths
+
+
+def _of(*, closed: bool) -> list[dict[str, Any]]:
+    """The parameter that names a closed log, where there is one."""
+    return [_path("log", _LOG, "The last part of a closed log's origin")] if closed else []
+
+
+def _checkpoint(name: str, *, closed: bool = False) -> dict[str, Any]:
+    what = "The last checkpoint of a closed log" if closed else "The newest published checkpoint"
     return {
-        "operationId": "readCheckpoint",
-        "summary": "The newest published checkpoint, a signed note",
-        "responses": {"200": {"description": "The checkpoint", "content": _plain()}, **refusals("503")},
+        "operationId": name,
+        "summary": f"{what}, a signed note",
+        "parameters": _of(closed=closed),
+        "responses": {
+            "200": {"description": "The checkpoint", "content": _plain()},
+            **refusals(*(("404", "503") if closed else ("503",))),
+        },
     }
 
 
-def _tile() -> dict[str, Any]:
+def _pruned(name: str, *, closed: bool = False) -> dict[str, Any]:
     return {
-        "operationId": "readTile",
-        "summary": "One hash tile",
-        "parameters": [_path("level", _LEVEL, "Level of the tile"), _tile_index()],
+        "operationId": name,
+        "summary": "Below which entry none is kept by policy of retention, and where that is recorded; a signed note",
+        "description": "Not there while every entry is kept",
+        "parameters": _of(closed=closed),
+        "responses": {"200": {"description": "The note", "content": _plain()}, **refusals("404", "503")},
+    }
+
+
+def _logs(name: str) -> dict[str, Any]:
+    says = "Lines as in C2SP tlog-policy, signed by every log; empty at an old site that has had one log"
+    return {
+        "operationId": name,
+        "summary": "The keys and addresses of all logs of the site in their order",
+        "responses": {"200": {"description": says, "content": _plain()}, **refusals("503")},
+    }
+
+
+def _tile(name: str, *, closed: bool = False) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": "One hash tile of a closed log" if closed else "One hash tile",
+        "parameters": [*_of(closed=closed), _path("level", _LEVEL, "Level of the tile"), _tile_index()],
         "responses": {
             "200": {"description": "Up to 256 hashes of 32 bytes", "content": _OCTETS},
             **refusals("400", "404", "503"),
@@ -128,12 +186,12 @@ def _cosigned() -> dict[str, Any]:
     }
 
 
-def _bundle(name: str, security: Any) -> dict[str, Any]:
+def _bundle(name: str, security: Any, *, closed: bool = False) -> dict[str, Any]:
     return {
         "operationId": name,
         "summary": "One entry bundle; recorded as a range that was read",
         "security": security,
-        "parameters": [_tile_index()],
+        "parameters": [*_of(closed=closed), _tile_index()],
         "responses": {
             "200": {"description": "Up to 256 entries, each behind its length in two bytes", "content": _OCTETS},
             **refusals("400", "401", "403", "404", "503"),

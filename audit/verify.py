@@ -6,8 +6,10 @@ signed is named. Beside the tree it checks that every source's sequence numbers 
 older checkpoint, that this log continues it.
 """
 
+import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import urllib3
@@ -20,8 +22,11 @@ from .merkle import Checkpoint, Edge, VerifierKey, leaf_hash, root_hash
 from .merkle.hashing import HASH_SIZE
 from .merkle.pruning import PRUNED, Pruning
 from .merkle.tiles import WIDTH, bundle_path, levels, split, tile_path, tiles, unpack, width_at
+from .models import Entry
 from .models_codec import decode_entry
 
+PRUNES = "audit.retention.intended"
+"""Type of the entry that announces what retention is about to remove."""
 _OK, _GONE = 200, (403, 404, 410)
 
 
@@ -39,6 +44,14 @@ class Report:
     pruned: int = 0
     # The entry in which that is recorded; of a closed log, its place among the entries of all logs.
     recorded: int = 0
+    # Whether that entry was read and says so.
+    said: bool = False
+    # Bundles below ``pruned`` that are here all the same, and were checked.
+    spared: int = 0
+    # Whether this log's entry 0 was read; together with the last entry of the log before it is what joins the two.
+    begun: bool = True
+    # Entries that announce a pruning, and below which place each.
+    announced: tuple[tuple[int, int], ...] = ()
 
 
 def verify_folder(folder: Path, vkey: str, *, older: str | None = None) -> Report:
@@ -107,14 +120,74 @@ def verify_chain_of(logs: Sequence[tuple[Fetch, VerifierKey]], *, hashes_only: b
             report = verify(fetch, str(key), hashes_only=hashes_only)
             checkpoint = Checkpoint(report.origin, report.size, report.root)
             if last is not None and not hashes_only:
-                demand_link(*last, fetch, checkpoint, key, begun=not report.pruned)
+                demand_link(*last, fetch, checkpoint, key, begun=report.begun)
         except LogDamaged as error:
             if len(logs) == 1:
                 raise
             raise LogDamaged(index=error.parameters["index"], why=f"{key.name}: {error.parameters['why']}") from error
         last = fetch, checkpoint
         reports.append(report)
-    return reports
+    return _told(reports)
+
+
+def _told(reports: Sequence[Report]) -> list[Report]:
+    """What was pruned of a closed log is announced in a later one, by its place."""
+    bases = [0]
+    for report in reports:
+        bases.append(bases[-1] + report.size)
+    announced = {
+        base + index: below for base, report in zip(bases, reports, strict=False) for index, below in report.announced
+    }
+    last = len(reports) - 1
+    found = []
+    for number, (base, report) in enumerate(zip(bases, reports, strict=False)):
+        place = report.recorded + (base if number == last else 0)
+        said = bool(report.pruned) and announced.get(place, 0) >= base + report.pruned
+        found.append(replace(report, said=said))
+    return found
+
+
+def claims(reports: Sequence[Report], *, hashes_only: bool = False) -> list[str]:
+    """What a check has proven, and what it cannot prove because it is gone, in plain sentences."""
+    said: list[str] = []
+    for report in reports:
+        said += _claims(report, hashes_only=hashes_only)
+    if len(reports) > 1 and hashes_only:
+        said.append("that each log continues the one before it was not checked: their entries say it")
+    elif len(reports) > 1:
+        for before, after in pairwise(reports):
+            if not after.begun:
+                said.append(
+                    f"{after.origin} continues {before.origin} by the last entry of {before.origin} alone: entry 0 of "
+                    f"{after.origin}, which named that end, is gone"
+                )
+        if all(report.begun for report in reports[1:]):
+            said.append("each continues the one before it")
+    return said
+
+
+def _claims(report: Report, *, hashes_only: bool) -> list[str]:
+    root = f"root {base64.b64encode(report.root).decode()}"
+    whole = f"{report.origin}: {report.size} entries, {report.tiles} tiles"
+    if hashes_only:
+        return [f"{whole}, no entries (hashes only): all as signed", root]
+    if not report.pruned:
+        return [f"{whole}, {report.bundles} entry bundles: all as signed", root]
+    gone = f"entries 0 to {report.pruned - 1} are pruned by policy, as the log's signed note says"
+    why = ", which was read and says so" if report.said else "; that entry was not found to say so among what was read"
+    proven = "of those the hashes are proven: none was changed, added or left out"
+    unknown = "what they said is gone, and whether their sources left one out cannot be checked"
+    said = [
+        f"{whole}: every hash leads to the signed root",
+        f"entries {report.pruned} to {report.size - 1}, {report.bundles - report.spared} entry bundles: all as signed",
+        f"{gone}, recorded in entry {report.recorded}{why}",
+        f"{proven}; {unknown}",
+    ]
+    if report.spared:
+        said.append(f"{report.spared} bundles of those are here all the same: as signed")
+    if not report.begun:
+        said.append("entry 0 is among those: this log's own account of its birth is gone")
+    return [*said, root]
 
 
 def _in_folder(folder: Path) -> Fetch:
@@ -174,6 +247,10 @@ def verify(fetch: Fetch, vkey: str, *, older: str | None = None, hashes_only: bo
         bundles=check.bundles,
         pruned=check.pruning.first,
         recorded=check.pruning.recorded,
+        said=any(index == check.pruning.recorded and below >= check.pruning.first for index, below in check.announced),
+        spared=check.spared,
+        begun=not check.pruning.first or check.begun,
+        announced=tuple(check.announced),
     )
 
 
@@ -189,7 +266,9 @@ class _Check:
         self._hashes_only = hashes_only
         self._size = checkpoint.size
         self._sources: dict[str, int] = {}
-        self.bundles = 0
+        self.bundles = self.spared = 0
+        self.begun = False
+        self.announced: list[tuple[int, int]] = []
         self.pruning = _pruning(fetch, key, checkpoint)
         # The hashes of the full tiles of the level that was checked last.
         self._above: list[bytes] = []
@@ -199,10 +278,12 @@ class _Check:
         for index in range(-(-self._size // WIDTH)):
             stored = self._tile(0, index)
             # What is pruned by policy is not missing; should it still be there, it is checked all the same.
-            pruned = (index + 1) * WIDTH <= self.pruning.first and self._fetch(bundle_path(index)) is None
-            if not self._hashes_only and not pruned:
+            below = (index + 1) * WIDTH <= self.pruning.first
+            if not self._hashes_only and not (below and self._fetch(bundle_path(index)) is None):
                 self._entries(index, stored)
                 self.bundles += 1
+                self.spared += below
+                self.begun = self.begun or index == 0
             if len(stored) == WIDTH:
                 self._above.append(root_hash(stored))
 
@@ -259,6 +340,8 @@ class _Check:
             entry = decode_entry(index, raw)
         except BadEvent as error:
             raise LogDamaged(index=index, why=str(error.parameters["why"])) from error
+        if entry.event.type == PRUNES and (below := _announced(entry)):
+            self.announced.append((index, below))
         # A source whose earlier entries were pruned is first heard of in its middle.
         unheard = entry.sequence if self.pruning.first else 0
         if entry.sequence != self._sources.get(entry.event.source, unheard):
@@ -305,6 +388,13 @@ def _pruning(fetch: Fetch, key: VerifierKey, checkpoint: Checkpoint) -> Pruning:
     if found.first > checkpoint.size:
         raise LogDamaged(index=0, why="the note of pruning speaks of entries that are not there")
     return found
+
+
+def _announced(entry: Entry) -> int:
+    """Below which place an entry says that bundles are removed; 0 if it says nothing of them."""
+    pieces = str(entry.event.attributes.get("pieces", "")).split()
+    places = [piece.partition(":")[2] for piece in pieces if piece.startswith("bundles:")]
+    return max((int(each) for each in places if each.isascii() and each.isdecimal()), default=0)
 
 
 def _readable(bundle: bytes) -> list[bytes]:

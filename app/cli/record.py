@@ -11,6 +11,7 @@ from audit.cli import audit as audit  # noqa: PLC0414 - the group, with what is 
 from audit.cli import become_owner
 from audit.models import Reader
 from audit.reader import LogReader
+from audit.verify import claims
 from core.calls import Peer
 
 from .. import birth, up
@@ -33,11 +34,8 @@ def check(configuration: Path) -> None:
 
     Exit code 1 means: not what was signed; the first bad entry is named. The process “watch” does the same once a day.
     """
-    reports = full_check(_site(configuration)).round()
-    for report in reports:
-        click.echo(f"{report.origin}: {report.size} entries, {report.tiles} tiles: all as signed")
-    if len(reports) > 1:
-        click.echo("each continues the one before it")
+    for claim in claims(full_check(_site(configuration)).round()):
+        click.echo(claim)
 
 
 @audit.command()

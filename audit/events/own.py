@@ -187,7 +187,7 @@ KINDS = {
         N_("Whole record checked: as signed"),
         Verb.NOTICE,
         sources=words("audit"),
-        attributes=words("logs size tiles"),
+        attributes=words("logs pruned size tiles"),
     ),
     "audit.check.failed": Kind(
         2004,

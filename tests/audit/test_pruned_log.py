@@ -2,6 +2,7 @@
 """A log whose oldest bundles retention has removed: what reads it goes on behind them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from audit import Entry
 from audit.alerts import AlertStore, Engine, Flattener, Places, load
 from audit.alerts.models import Level
 from audit.alerts.own import UNSEEN
+from audit.blobs import DiskBlobs
+from audit.checking import FullCheck
 from audit.cli import audit
 from audit.client import Follower
 from audit.errors import Erased, LogDamaged, Pruned
@@ -29,11 +32,13 @@ from audit.exports import (
 )
 from audit.indexer import Indexer
 from audit.lineage import LOGS, Past, trust_root
+from audit.merkle.pruning import PRUNED, Pruning
+from audit.merkle.tiles import bundle_path
 from audit.published import INDEX_KEY, PublishedLog, Reading
 from audit.retention import Drop
 from audit.search import Query
 from audit.store import IndexStore
-from audit.verify import verify_logs
+from audit.verify import PRUNES, claims, verify_folder, verify_logs
 from core.clock import SystemClock
 from tests.fakes.log_site import wait_for
 from tests.fakes.retention_house import RetentionHouse
@@ -133,6 +138,12 @@ def test_terms_hold_for_closed_logs_too_and_the_end_of_each_stays(house: Retenti
     root = trust_root([(house.old, "https://log/logs/log"), (house.site.key, "https://log")])
     old, new = verify_logs(str(house.site.folder), root, house.site.vkey)
     assert (old.pruned, old.recorded, new.pruned, new.recorded) == (512, 702, 256, 0)
+    assert not new.begun
+    told = claims([old, new])
+    # The recorder of this test is not the log: nothing in the record announces what was pruned.
+    assert "recorded in entry 702; that entry was not found to say so" in told[2]
+    assert told[-1].startswith(f"{new.origin} continues {old.origin} by the last entry of {old.origin} alone")
+    assert "each continues the one before it" not in told
     house.retaining.round()
     assert len(house.store.runs(9)) == 1
 
@@ -345,3 +356,40 @@ def test_a_follower_far_behind_hears_everything_that_is_kept_and_is_fresh(house:
     reader = house.site.reader()
     opened = [e.event.attributes for e in reader.entries(601, 999) if e.event.type == "audit.feed.opened"]
     assert [(each["start"], each.get("asked")) for each in opened][:2] == [(512, 0), (702 + 256, 702)]
+
+
+def test_verify_says_exactly_what_is_proven_and_what_is_gone(house: RetentionHouse) -> None:
+    house.take(800)
+    age(house)
+    # As the real record has it: the run's intent stands in the log, and the note names it.
+    log = house.site.open()
+    with closing(log):
+        [intent] = [each for each in house.recorder.events if each.type == PRUNES]
+        log.append([intent])
+        log.integrate()
+    note, key = house.site.folder / PRUNED, house.site.key
+    note.write_bytes(Pruning(key.origin, 512, 802).sign(key))
+    report = verify_folder(house.site.folder, house.site.vkey)
+    assert (report.pruned, report.recorded, report.said, report.begun, report.bundles) == (512, 802, True, False, 2)
+    arguments = ["verify", str(house.site.folder), "--key", house.site.vkey]
+    told = CliRunner().invoke(audit, arguments).output.splitlines()
+    gone = "entries 0 to 511 are pruned by policy, as the log's signed note says, recorded in entry 802"
+    proven = "of those the hashes are proven: none was changed, added or left out"
+    assert told[:5] == [
+        "city.example/log: 803 entries, 5 tiles: every hash leads to the signed root",
+        "entries 512 to 802, 2 entry bundles: all as signed",
+        f"{gone}, which was read and says so",
+        f"{proven}; what they said is gone, and whether their sources left one out cannot be checked",
+        "entry 0 is among those: this log's own account of its birth is gone",
+    ]
+    # A note that names another entry is the log's word alone, and that is said.
+    note.write_bytes(Pruning(key.origin, 512, 700).sign(key))
+    assert "recorded in entry 700; that entry was not found to say so" in CliRunner().invoke(audit, arguments).output
+    # What lies below and is still there is checked all the same.
+    spare = house.site.folder / bundle_path(1)
+    spare.write_bytes(b"\0\1x" * 256)
+    assert "BAD: entry 256" in CliRunner().invoke(audit, arguments).output
+    spare.unlink()
+    check = FullCheck([(DiskBlobs(house.site.folder), house.site.vkey)], recorder=house.recorder, clock=house.clock)
+    check.round()
+    assert house.recorder.events[-1].attributes == {"size": 803, "tiles": 5, "pruned": 512}

@@ -34,6 +34,7 @@ from audit.console import (
 from audit.exports import ExportDesk, ExportStore
 from audit.indexer import Indexer
 from audit.intake import Intake
+from audit.lineage import trust_root
 from audit.merkle import CosignerKey, LogKey
 from audit.models import Event, Outcome, Reader
 from audit.search import NameTokens, Row, Vocabulary, row_of
@@ -179,6 +180,8 @@ class ConsoleFake:
             clock=self.clock,
         )
         self.consented = True
+        # The list of the site's logs.
+        self.known = trust_root([(WITNESSED, "https://log.other.example")])
         # A log of its own each time: a role that starts again has the tables of before, and this is no table.
         self.retention = RetentionHouse(Path(tempfile.mkdtemp(dir=folder, prefix="kept-")))
         self.saved = SavedStore.open(folder / "saved.db", key=b"n" * 32)
@@ -334,11 +337,12 @@ class ConsoleFake:
                         overseeing(self.console, overview=overview, views=views, assurance=assurance),
                         telling(Stories(self.console, index=self.store), assurance=assurance),
                         casework(self.console, cases=self.cases, assurance=assurance),
-                        public(self.console),
+                        public(self.console, known=lambda: self.known),
                         mirrored(
                             self.console,
                             Mirroring(self.console, self.log),
                             secrets=PairSecrets({"backup": b"m" * 32}),
+                            known=lambda: self.known,
                         ),
                         taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),

@@ -27,6 +27,8 @@ class MemoryLog:
         self.down = False
         self.cosigned: bytes | None = None
         self.pruning: bytes | None = None
+        # Names under which the same log can be had as a closed one.
+        self.closed: set[str] = set()
 
     def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
         check(event)
@@ -63,7 +65,7 @@ class MemoryLog:
         return 0
 
     def pruned(self, log: str = "") -> bytes | None:
-        if log:
+        if log and log not in self.closed:
             raise NoSuchEntry
         return self.pruning
 
@@ -102,17 +104,17 @@ class MemoryLog:
         return int(size), base64.b64decode(root)
 
     def base(self, log: str = "") -> int:
-        if log:
+        if log and log not in self.closed:
             raise NoSuchEntry
         return 0
 
     def tree_size(self, log: str = "") -> int:
-        if log:
+        if log and log not in self.closed:
             raise NoSuchEntry
         return self.size()
 
     def checkpoint(self, log: str = "") -> bytes:
-        if log:
+        if log and log not in self.closed:
             raise NoSuchEntry
         root = _root([_leaf(raw) for raw in self.stored])
         text = f"{self.origin}\n{self.size()}\n{base64.b64encode(root).decode()}\n"
