@@ -7,16 +7,19 @@ import secrets
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from core.clock import SystemClock
-from core.config import ConfigurationError, secret
+from core.config import ConfigurationError, Document, secret
 from core.errors import TallygateError, Unavailable
 
 from .alerts import AlertStore, Engine, Flattener, Places, load
+from .blobs import BlobStore, stored
+from .config import AuditSettings
 from .errors import LogDamaged, ProofRefused
 from .exports import ExportBroken, verify_chain, verify_series
 from .lineage import LOGS, Past, known_logs
@@ -26,6 +29,8 @@ from .published import Reading
 from .reader import LogReader
 from .verify import Report, claims, verify_folder, verify_logs, verify_url
 
+Stored = Callable[[str], BlobStore | None]
+"""Where a log lies in object storage, by the last part of its origin; None if it lies on the disk."""
 _PAGE = 200
 _ADDRESSES = ("http://", "https://")
 
@@ -80,15 +85,25 @@ def verify(
 @audit.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--key", help="Verifier key, or a file that holds it; default FOLDER/../public/log.vkey.")
-def reindex(folder: Path, key: str | None) -> None:
-    """Build the search index again from the record.
+@click.option(
+    "--site",
+    "configuration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The site's configuration file (site.toml), which says where the record lies in object storage.",
+)
+def reindex(folder: Path, key: str | None, configuration: Path | None) -> None:
+    """Build the search index again from the record, on the disk or, with --site, in object storage.
 
     FOLDER is the audit role's own (state/audit). The console may keep running: it searches the old index until the
     new one is whole, and then the new one. Interrupted, nothing has changed.
     """
     log_key = _key(key or str(folder.resolve().parent / "public" / "log.vkey"))
     become_owner(folder)
-    opened = Reading.open(folder, log_key=log_key, past=_closed(folder, log_key))
+    where = _stored(configuration)
+    present = where(_name(log_key))
+    if present is None and not (folder / "log" / "checkpoint").exists():
+        raise click.UsageError("the record does not lie in FOLDER; where it lies in object storage, --site says where")
+    opened = Reading.open(folder, log_key=log_key, blobs=present, past=_closed(folder, log_key, where))
     if first := opened.log.first():
         click.echo(f"entries before place {first} are pruned by policy, and in no index")
     click.echo(f"{opened.indexer.rebuild()} entries indexed")
@@ -150,7 +165,7 @@ def check_rules(folder: Path) -> None:
 
 @rules.command(name="run")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--from", "start", default=0, type=click.IntRange(min=0), help="Index of the first entry to look at.")
+@click.option("--from", "start", default=0, type=click.IntRange(min=0), help="Place of the first entry to look at.")
 @click.option(
     "--record",
     required=True,
@@ -168,7 +183,7 @@ def run_rules(folder: Path, start: int, record: Path, time_zone: str, key: str |
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise click.UsageError("--time-zone is not known here") from error
     become_owner(record)
-    log = Reading.open(record, log_key=log_key).log
+    log = Reading.open(record, log_key=log_key, past=_closed(record, log_key, _stored(None))).log
     with tempfile.TemporaryDirectory(prefix="tallygate-rules-") as scratch:
         store = AlertStore.open(Path(scratch) / "alerts.db")
         store.begin_at(start)
@@ -329,14 +344,32 @@ def become_owner(folder: Path) -> None:
         os.setresuid(found.st_uid, found.st_uid, found.st_uid)
 
 
-def _closed(folder: Path, log_key: str) -> Past:
-    """The closed logs in the audit role's folder, as far as the log of this key vouches for them."""
+def _stored(configuration: Path | None) -> Stored:
+    """Where a log lies in object storage, by its name; nowhere if the settings name no storage.
+
+    Raises:
+        ConfigurationError: the settings, the address or the credentials cannot be used.
+    """
+    settings = Document.read(configuration).section("audit", AuditSettings) if configuration else AuditSettings()
+    if settings.tiles_credentials is None:
+        return lambda _name: None
+    credentials = private_line(settings.tiles_credentials)
+
+    return lambda name: stored(settings, name, credentials=credentials)
+
+
+def _name(log_key: str) -> str:
+    return VerifierKey.parse(log_key).name.rpartition("/")[2]
+
+
+def _closed(folder: Path, log_key: str, where: Stored) -> Past:
+    """The closed logs of the audit role's folder, as far as the log of this key vouches for them."""
     path = folder.resolve().parent / "public" / LOGS
     if not path.is_file():
         return Past()
     known = known_logs(path.read_bytes(), VerifierKey.parse(log_key))
     names = [(key, key.name.rpartition("/")[2]) for key in known[:-1]]
-    return Past([LogReader(folder / "logs" / name, str(key)) for key, name in names])
+    return Past([LogReader(where(name) or folder / "logs" / name, str(key)) for key, name in names])
 
 
 def _key(text: str) -> str:

@@ -18,7 +18,7 @@ from .witness.submission import SIZE_TYPE
 _INDEX = "(0|[1-9][0-9]{0,15})"
 _GROUPS = "(x(00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/(x[0-9]{3}/){0,4})?[0-9]{3}"
 _WIDTH = r"(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
-_LOG = "[a-z0-9-]{1,63}"
+_LOG = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _MIRROR: list[dict[str, list[str]]] = [{"mirror": []}]
 _LEVEL = "([0-9]|[1-5][0-9]|6[0-3])"
 _WHOLE = {"type": "integer", "minimum": 0}

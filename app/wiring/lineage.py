@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from audit import lineage
-from audit.blobs import BlobStore, DiskBlobs, ObjectBlobs
+from audit.blobs import BlobStore, DiskBlobs, stored
 from audit.config import AuditSettings
 from audit.errors import ProofRefused
 from audit.lineage import Ancestor, Past
@@ -193,8 +193,8 @@ def tiles(context: Context) -> BlobStore:
     Raises:
         ConfigurationError: the store's address or credentials cannot be used.
     """
-    stored = objects(context, log_name(context, present(context)))
-    return stored or DiskBlobs(context.site.folder("audit") / "log")
+    found = objects(context, log_name(context, present(context)))
+    return found or DiskBlobs(context.site.folder("audit") / "log")
 
 
 def objects(context: Context, name: str) -> BlobStore | None:
@@ -206,17 +206,7 @@ def objects(context: Context, name: str) -> BlobStore | None:
     settings = context.settings("audit", AuditSettings)
     if settings.tiles_credentials is None:
         return None
-    credentials = private_text(settings.tiles_credentials)
-    try:
-        return ObjectBlobs.open(
-            f"{settings.tiles.rstrip('/')}/{name}",
-            credentials=credentials,
-            endpoint=settings.tiles_endpoint,
-            region=settings.tiles_region,
-            authorities=settings.tiles_roots,
-        )
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(where="audit.tiles", why=str(error)) from error
+    return stored(settings, name, credentials=private_text(settings.tiles_credentials))
 
 
 def witnesses(context: Context) -> Witnesses | None:

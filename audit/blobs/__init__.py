@@ -8,6 +8,7 @@ was signed. The writer's lock, write-ahead file, staging and commit are never he
 from .disk import Disk as Disk
 from .disk import DiskBlobs as DiskBlobs
 from .objects import ObjectBlobs as ObjectBlobs
+from .settled import stored as stored
 from .store import BlobDiffers as BlobDiffers
 from .store import Blobs as Blobs
 from .store import BlobStore as BlobStore

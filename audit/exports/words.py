@@ -13,9 +13,9 @@ KINDS = {
     ExportKind.WEBHOOK: N_("Webhook"),
 }
 _WHY = {
-    "export_peer_untrusted": N_("could not show that it is the one that is meant"),
-    "export_peer_forbidden": N_("lies at an address that is not public"),
-    "export_peer_silent": N_("does not take entries"),
+    "export_peer_untrusted": N_("It could not show that it is the one that is meant."),
+    "export_peer_forbidden": N_("It lies at an address that is not public."),
+    "export_peer_silent": N_("It does not take entries."),
 }
 
 
@@ -24,7 +24,7 @@ def standing_words(standing: Standing) -> tuple[str, str, str]:
     if standing.cursor.paused:
         return "warn", N_("paused"), N_("An officer paused it.")
     if standing.cursor.code:
-        return "bad", N_("fails"), _WHY.get(standing.cursor.code, N_("does not take entries"))
+        return "bad", N_("fails"), _WHY.get(standing.cursor.code, N_("It does not take entries."))
     if standing.behind:
         return "good", N_("sends"), N_("It is being sent what is new.")
     return "good", N_("level"), N_("It has everything.")

@@ -22,7 +22,7 @@ from ..merkle import Checkpoint, CosignerKey, VerifierKey
 from ..merkle.tiles import bundle_path
 from .copying import Copied, Mirror, alone
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", flags=re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", flags=re.ASCII)
 
 
 class Succession:

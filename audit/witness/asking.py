@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from core.calls import Reply
 from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
 from ..errors import ProofRefused
 from ..merkle import Checkpoint, Note, Signature, VerifierKey
-from .client import Reply, WitnessSilent
+from .client import WitnessSilent
 from .policy import KnownWitness, Policy
 from .status import Standing, State, WitnessStatus
 from .submission import SIZE_TYPE, cosignatures, stated_size, submission

@@ -2,9 +2,12 @@
 """Calls between roles: HTTP over a Unix socket, both ends knowing one secret of their own.
 
 The callee compares the secret in constant time (`core.calls.secrets`); the caller turns a problem document back into
-the error it was (`core.calls.peer`). Nothing here retries a verb that could have acted.
+the error it was (`core.calls.peer`). Nothing here retries a verb that could have acted. What is asked of addresses of
+others goes by `core.calls.outside`.
 """
 
+from .outside import Outside as Outside
+from .outside import Reply as Reply
 from .peer import Answer as Answer
 from .peer import Peer as Peer
 from .secrets import CALLER_HEADER as CALLER_HEADER

@@ -8,12 +8,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from obstore.store import MemoryStore
 
 from audit import LogDamaged, LogExists, RecordUnavailable, Wait
 from audit.blobs import BlobStore, Disk, ObjectBlobs
+from audit.cli import audit
 from audit.errors import TilesUnavailable
-from audit.merkle import Checkpoint
+from audit.lineage import LOGS, trust_root
+from audit.merkle import Checkpoint, LogKey
+from audit.published import INDEX_KEY
+from audit.rotation import Place as Lies
+from audit.rotation import Rotation
 from audit.verify import Report, verify
 from audit.writer import Log, Place
 from tests.fakes.log_site import LogSite, event, wait_for
@@ -385,3 +391,43 @@ def test_a_log_can_be_stopped_while_the_store_is_away(site: LogSite, line: Line)
 
 def kinds(site: LogSite) -> list[str]:
     return [entry.event.type for entry in site.reader().entries(0, 1000)]
+
+
+def test_the_index_is_built_from_object_storage_over_all_logs(tmp_path: Path, server: ObjectServer) -> None:
+    def stored(name: str) -> ObjectBlobs:
+        address = f"s3://{BUCKET}/{tmp_path.name}/{name}"
+        return ObjectBlobs.open(address, credentials=server.credentials, endpoint=f"http://127.0.0.1:{server.port}")
+
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    site = LogSite(folder, blobs=stored("log")).create()
+    log = site.open()
+    log.append([event() for _ in range(300)])
+    log.integrate()
+    log.close()
+    new = LogKey("city.example/log-2", seed=b"\x17" * 32, mldsa_seed=b"\x18" * 32)
+    Rotation(
+        old=Lies(folder=folder / "log", key=site.key, blobs=stored("log")),
+        new=Lies(folder=folder / "log.next", key=new, blobs=stored("log-2")),
+        archive=folder / "logs" / "log",
+        seals=site.seals,
+        clock=site.clock,
+    ).run(None)
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / LOGS).write_bytes(trust_root([(site.key, "https://log/logs/log"), (new, "https://log")]))
+    secrets = {folder / INDEX_KEY: b"k" * 32, tmp_path / "storage": server.credentials.encode()}
+    for path, content in secrets.items():
+        path.write_bytes(content)
+        path.chmod(0o600)
+    (tmp_path / "site.toml").write_text(
+        f'[audit]\ntiles = "s3://{BUCKET}/{tmp_path.name}"\ntiles_endpoint = "http://127.0.0.1:{server.port}"\n'
+        'tiles_credentials = "storage"\n',
+        "utf-8",
+    )
+    arguments = ["reindex", str(folder), "--key", str(new.vkey)]
+    told = CliRunner().invoke(audit, [*arguments, "--site", str(tmp_path / "site.toml")])
+    assert told.output == "303 entries indexed\n", told.output
+    refused = CliRunner().invoke(audit, arguments)
+    assert refused.exit_code == 2
+    assert "--site says where" in refused.output
+    site.close()

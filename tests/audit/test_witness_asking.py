@@ -24,8 +24,8 @@ from audit.witness import (
     WitnessStatus,
     WitnessStore,
 )
-from audit.witness.client import Reply
 from audit.witness.submission import LARGEST, SIZE_TYPE, Submission
+from core.calls import Reply
 from tests.fakes.clock import ManualClock
 from tests.fakes.log_site import LogSite, event
 from tests.fakes.recorder import ListRecorder

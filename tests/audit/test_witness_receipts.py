@@ -14,8 +14,9 @@ from audit.errors import ProofRefused
 from audit.merkle import CosignerKey
 from audit.service import Witnesses
 from audit.witness import Policy, WitnessSilent
-from audit.witness.client import Reply, WitnessClient
+from audit.witness.client import WitnessClient
 from audit.witness.submission import Submission
+from core.calls import Reply
 from tests.fakes.log_site import LogSite, event, wait_for
 
 ONE = CosignerKey("w1.example", seed=b"\x01" * 32)
