@@ -3,6 +3,7 @@
 
 import base64
 import os
+import pwd
 import secrets
 import sys
 import tempfile
@@ -339,7 +340,11 @@ def become_owner(folder: Path) -> None:
     """Root has no business in a role's folder: the role could not change what it wrote, and links could lead it."""
     found = folder.stat()
     if os.geteuid() == 0 and found.st_uid != 0:
-        os.setgroups([])
+        try:
+            # The groups that user has: by one of them the site's roles reach each other's sockets.
+            os.initgroups(pwd.getpwuid(found.st_uid).pw_name, found.st_gid)
+        except KeyError:
+            os.setgroups([])
         os.setresgid(found.st_gid, found.st_gid, found.st_gid)
         os.setresuid(found.st_uid, found.st_uid, found.st_uid)
 
