@@ -19,8 +19,9 @@ from audit.models import Wait
 from audit.service import Witnesses
 from audit.stamps import Authority, Stamper
 from audit.witness import Policy, WitnessSilent
-from audit.witness.client import Reply, WitnessClient
+from audit.witness.client import WitnessClient
 from audit.witness.submission import Submission
+from core.calls import Reply
 from tests.fakes.evidence import OFFICER
 from tests.fakes.log_site import event
 from tests.fakes.stamping import Stamping
