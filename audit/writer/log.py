@@ -10,20 +10,16 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from core.clock import Clock
 from core.errors import TallygateError
-from core.log import logger
 
 from ..blobs import BlobStore, Disk, DiskBlobs
 from ..errors import (
     BadEvent,
-    Erased,
     KeyReused,
     LogClosed,
     LogDamaged,
@@ -34,13 +30,13 @@ from ..errors import (
 )
 from ..lineage import CLOSED
 from ..merkle import Checkpoint, LogKey, leaf_hash
-from ..merkle.tiles import WIDTH
 from ..models import Entry, Event
-from ..models_codec import Draft, decode_entry, decode_event, draft_of
+from ..models_codec import Draft, decode_entry, draft_of
 from ..press import NOTHING, Job, bound_to
 from ..press.pool import Press
 from ..reader import LogReader
 from ..seals import SealKey, Seals
+from . import repeated
 from .ahead import WriteAhead
 from .integration import Integrator
 from .store import KeyIndex
@@ -51,15 +47,8 @@ MOST_PENDING_BYTES = 32 * 1024 * 1024
 # How many entries one checkpoint takes in at most: each is in memory some six times while it is integrated.
 MOST_AT_ONCE = 4096
 _STEP = 4096
-_log = logger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an event stands in the log, for good."""
-
-    index: int
-    leaf: bytes
+Place = repeated.Place
 
 
 class _Sequenced(NamedTuple):
@@ -218,7 +207,8 @@ class Log:
             if draft.key not in known:
                 fresh.setdefault(draft.key, draft)
         told = self._sequence(list(fresh.values()))
-        answers = iter(self._repeated([(draft, known[draft.key]) for draft in drafts if draft.key in known]))
+        again = [(draft, known[draft.key]) for draft in drafts if draft.key in known]
+        answers = iter(repeated.places_of(again, read=self.read, seals=self._seals) if again else ())
         return [next(answers) if draft.key in known else _told(draft, fresh[draft.key], told) for draft in drafts]
 
     def integrate(self) -> Checkpoint | None:
@@ -230,11 +220,12 @@ class Log:
             OSError, LogDamaged: the process must stop.
         """
         self._demand_whole()
-        end, checkpoint = self.size, None
+        # What was committed before the store fell silent is finished first, and alone.
+        under_way = self._integrator.under_way
+        end, checkpoint = self._base + under_way if under_way else self.size, None
         while self._base < end:
             with self._guard:
-                # What was committed before the store fell silent is finished first.
-                waiting = self._pending[: self._integrator.under_way or MOST_AT_ONCE]
+                waiting = self._pending[: under_way or MOST_AT_ONCE]
             try:
                 checkpoint = self._integrate(waiting)
             except TilesUnavailable:
@@ -356,39 +347,6 @@ class Log:
             self._pending += entries
             self._pending_bytes += sum(len(entry.raw) for entry in entries)
 
-    def _repeated(self, drafts: Sequence[tuple[Draft, int]]) -> list[Place | TallygateError]:
-        """The places of events whose keys are known, if they are the same events."""
-        known = self._reread_at({index for _draft, index in drafts})
-        entries = [entry for entry, _leaf in known.values()]
-        opened = dict(zip(known, self._seals.open_all(entries), strict=True))
-        answers: list[Place | TallygateError] = []
-        for draft, index in drafts:
-            if index not in known or isinstance(opened[index], LogDamaged):
-                # Its entry is on disk and cannot be read now. That concerns this event alone, not the batch around it.
-                _log.error("place_not_told", key=draft.key)
-                answers.append(RecordUnavailable())
-                continue
-            entry, leaf = known[index]
-            answers.append(Place(index, leaf) if _same(entry, opened[index], draft) else KeyReused())
-        return answers
-
-    def _reread_at(self, wanted: set[int]) -> dict[int, tuple[Entry, bytes]]:
-        """Entries and their hashes, those of one bundle read at once; without those that cannot be read."""
-        known: dict[int, tuple[Entry, bytes]] = {}
-        for _bundle, group in groupby(sorted(wanted), lambda index: index // WIDTH):
-            indices = list(group)
-            raws: list[bytes] = []
-            try:
-                while len(raws) <= indices[-1] - indices[0]:
-                    start = indices[0] + len(raws)
-                    raws += self.read(start, indices[-1] + 1 - start) or [b""]
-                for index in indices:
-                    raw = raws[index - indices[0]]
-                    known[index] = decode_entry(index, raw), leaf_hash(raw)
-            except TallygateError as error:
-                _log.error("entries_not_read", first=indices[0], exc_info=error)
-        return known
-
     def _places(self, keys: Sequence[str]) -> dict[str, int]:
         with self._guard:
             found = {key: self._keys[key] for key in keys if key in self._keys}
@@ -437,14 +395,6 @@ class Log:
 def _told(draft: Draft, first: Draft, told: Mapping[str, Place | TallygateError]) -> Place | TallygateError:
     """Of one key's events in a batch the first is taken, and what says the same is the same."""
     return told[draft.key] if first is draft or first.encoded == draft.encoded else KeyReused()
-
-
-def _same(entry: Entry, opened: Mapping[str, str] | TallygateError, draft: Draft) -> bool:
-    event = decode_event(draft.encoded)
-    if entry.event != replace(event, sealed={}) or bool(entry.ciphertext) != bool(event.sealed):
-        return False
-    # Of an erased person's entry the header agrees, and nobody can tell the rest apart any more.
-    return isinstance(opened, Erased) or opened == event.sealed
 
 
 def _job(draft: Draft, sequence: int, key: SealKey | None) -> Job:

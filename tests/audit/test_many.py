@@ -14,6 +14,7 @@ from audit import BadEvent, KeyReused, Receipt, RecordUnavailable, Wait, encode_
 from audit.client.channel import Channel
 from audit.merkle import Checkpoint
 from audit.press.pool import Press
+from audit.verify import verify_folder
 from audit.wire import (
     LONGEST_EVENT,
     MAX_FRAME,
@@ -179,6 +180,17 @@ def test_repeated_events_are_answered_by_the_bundle(site: LogSite) -> None:
         bundle.write_bytes(bundle.read_bytes()[:-9])
         told = log.append([sent[10], sent[300], sent[599]])
         assert [type(each) for each in told] == [Place, RecordUnavailable, Place]
+
+
+def test_one_checkpoint_takes_in_so_many_and_the_next_the_rest(site: LogSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.writer.log.MOST_AT_ONCE", 100)
+    with closing(site.open()) as log:
+        log.append([event(subject="p") for _ in range(350)])
+        checkpoint = log.integrate()
+        assert checkpoint is not None
+        assert checkpoint.size == log.published == log.size == 351
+        assert log.integrate() is None
+    assert verify_folder(site.folder, site.vkey).size == 351
 
 
 def test_a_served_log_with_helpers_answers_as_one_without(site: LogSite) -> None:
