@@ -17,7 +17,7 @@ KINDS = {
         N_("Officer searched the record"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=_ASKED | words("hits persons reader span state view"),
+        attributes=_ASKED | words("about hits persons reader span state view"),
         sealed=words("person words"),
     ),
     "audit.opened": Kind(

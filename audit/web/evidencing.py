@@ -11,7 +11,7 @@ from core.web import Guard, caller, json_object
 
 from ..console import Console, Evidencing
 from ..evidence import Made
-from ..models import Reader
+from ..models import Attribute, Reader
 from ..search import BadFilter
 from .asked import officer, parameters
 from .blueprint import ROLE, Pages
@@ -33,7 +33,8 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
             scope = evidence.scope(given.get("scope", [""])[0])
             places = evidence.chosen(scope)
             logs, count = evidence.logs_of(places), len(places)
-            console.record("audit.searched", officer(), attributes={"view": "evidence", "hits": count})
+            facts: dict[str, Attribute] = {"view": "evidence", "about": str(scope), "hits": count}
+            console.record("audit.searched", officer(), attributes=facts)
             return render_template(
                 "audit/evidence.html",
                 scope=scope,

@@ -423,6 +423,22 @@ class TestOpenings:
         assert self.opened(self.send(real, scope)) == ["openings/10.json"]
 
 
+def test_a_form_from_elsewhere_makes_no_file_and_looking_names_what_was_counted(world: Pages) -> None:
+    world.real = False
+    world.consents = {("export", "entry:1")}
+    world.get("/evidence?scope=entry:1")
+    [*_, looked] = [event for event in world.events() if event.attributes.get("view") == "evidence"]
+    # Whoever counts by this form leaves the question behind, as whoever searches does.
+    assert looked.attributes["about"] == "entry:1"
+    for token in ({}, {"csrf_token": "forged"}):
+        sent = world.app.test_client().post(
+            "/evidence", data={"scope": "entry:1", "purpose": "Case", **token},
+            headers={HEADER: world._header("POST", "/evidence")}, environ_overrides=_uri("/evidence"),
+        )  # fmt: skip
+        assert sent.status_code in {400, 403}
+        assert sent.data[:2] != b"PK"
+
+
 def test_the_operator_gets_entries_and_nothing_personal(world: Pages, tmp_path: Path) -> None:
     headers = {"Tallygate-Caller": "app", "Tallygate-Secret": base64.b64encode(audit_console.SECRETS["app"]).decode()}
     ask = world.app.test_client().post
