@@ -76,7 +76,7 @@ class CASettings:
     crl_lifetime: timedelta = timedelta(hours=24)
     # How long a delta, which holds what changed since a full list, is valid.
     delta_lifetime: timedelta = timedelta(hours=1)
-    # On how many revocation lists of its issuer new certificates are spread; each names its list for good. 0: on one.
+    # On how many revocation lists of its issuer new certificates are spread; each names its list for good.
     crl_shards: int = 8
     # How long the root's revocation list is valid; only a ceremony makes a new one.
     root_crl_lifetime: timedelta = timedelta(days=365)
@@ -90,8 +90,8 @@ class CASettings:
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:
             raise ValueError("instance must be between 1 and 127")
-        if not 0 <= self.crl_shards <= _MOST_SHARDS:
-            raise ValueError("crl_shards must be between 0 and 4096")
+        if not 1 <= self.crl_shards <= _MOST_SHARDS:
+            raise ValueError("crl_shards must be between 1 and 4096")
         if not timedelta(0) < self.delta_lifetime <= self.crl_lifetime:
             raise ValueError("delta_lifetime must not be longer than crl_lifetime")
         if len(self.country) != len("CN") or not self.country.isascii() or not self.country.isupper():

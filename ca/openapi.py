@@ -157,7 +157,7 @@ _NAME = {
     "name": "name",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,3})(-delta)?$"},
+    "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,3}(-delta)?$"},
 }
 
 

@@ -212,7 +212,8 @@ class CertificateAuthority:
         """Bring every list of an issuer up to date; raises what ``Publication.crl`` raises."""
         for shard in self.shards(issuer):
             self._publication.crl(issuer, shard)
-            self._publication.crl(issuer, shard, delta=True)
+            if shard:
+                self._publication.crl(issuer, shard, delta=True)
 
     def ocsp(self, issuer: str, unverified: bytes) -> Answer:
         """See ``Answering.answer``."""

@@ -235,7 +235,7 @@ class Issuance:
 
     def _shard(self, serial: int) -> int:
         """Which list the certificate names for good: by its serial, whose last bits are random."""
-        return serial % self._shards + 1 if self._shards else 0
+        return serial % self._shards + 1
 
     def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
         name = request.issuer or kind.issuers[0]

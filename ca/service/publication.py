@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Revocation lists: public facts, made from what is stored and recorded nowhere.
 
+Shard 0 is the whole list of an issuer, for whoever wants one and for certificates of before there were shards.
+
 A full list is made anew at half its life, and when something changed; a large one not more often than once in a while,
 since its delta tells the change at once. What lint objects to is not published.
 """
@@ -29,11 +31,11 @@ from ..x509.signing import algorithm_identifier, framed
 
 _log = logger(__name__)
 
-LARGE = 256 * 1024
-"""Bytes of a list that is not made anew for every change; about seven thousand entries."""
+LARGE = 2 * 1024 * 1024
+"""Bytes of a list that is not made anew for every change; about fifty thousand entries."""
 
 PAUSE = timedelta(minutes=1)
-"""How long a large list rests; a full one that lacks the last minute's changes has a delta that holds them."""
+"""How long a large list rests; one of a shard that lacks the last minute's changes has a delta that holds them."""
 
 _TRIES = 50
 _WAIT = 0.1
@@ -106,7 +108,7 @@ class Publication:
         if issuer == ROOT:
             return self._root(shard, delta=delta)
         self._issuer(issuer)
-        if shard not in self.shards(issuer):
+        if shard not in self.shards(issuer) or (delta and not shard):
             raise NoSuchIssuer
         holder = secrets.token_hex(8)
         for _ in range(_TRIES):
@@ -164,9 +166,10 @@ class Publication:
             at=now.replace(microsecond=0),
             until=min(now + life, certificate.not_valid_after_utc).replace(microsecond=0),
             entries=entries,
-            point=self._origin + list_path(issuer, shard),
+            # The whole list has no limits to tell of, and too many changes for a delta.
+            point=self._origin + list_path(issuer, shard) if shard else "",
             base=base,
-            freshest="" if delta else self._origin + list_path(issuer, shard, delta=True),
+            freshest=self._origin + list_path(issuer, shard, delta=True) if shard and not delta else "",
         )
         self._demand_clean(draft)
         der = self._signer.crl(draft, issuer=issuer)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Revocation lists as they were published, what belongs on the next, and who makes it.
 
-An issuer's lists are sharded. Each shard counts its changes (its revision); full lists and deltas share one sequence of
-numbers. A shard is leased to whoever makes its list, so that replicas do not repeat each other's work.
+An issuer's lists are sharded, and one without a number holds everything. Each shard counts its changes (its revision);
+the whole list's is their sum. Full lists and deltas share one sequence of numbers. A shard is leased to whoever makes
+its list, so that replicas do not repeat each other's work.
 """
 
 from collections.abc import Sequence
@@ -155,9 +156,9 @@ class Lists(Part):
 
 
 def revision_of(connection: Connection, issuer: str, shard: int) -> int:
-    """How often the shard's lists became stale."""
-    query = select(shards.c.revision).where(shards.c.issuer == issuer, shards.c.shard == shard)
-    return int(connection.execute(query).scalar_one_or_none() or 0)
+    """How often the shard's lists became stale; for the whole list, how often any did."""
+    query = select(func.coalesce(func.sum(shards.c.revision), 0)).where(shards.c.issuer == issuer)
+    return int(connection.execute(query.where(shards.c.shard == shard) if shard else query).scalar_one())
 
 
 def touch(connection: Connection, issuer: str, shard: int) -> int:
@@ -171,7 +172,8 @@ def touch(connection: Connection, issuer: str, shard: int) -> int:
 
 
 def _alive(issuer: str, shard: int, after: datetime) -> tuple[Any, ...]:
-    return (revocations.c.issuer == issuer, revocations.c.shard == shard, revocations.c.not_after >= seconds(after))
+    mine = (revocations.c.issuer == issuer, revocations.c.not_after >= seconds(after))
+    return (*mine, revocations.c.shard == shard) if shard else mine
 
 
 def _kept(row: Any) -> KeptList:

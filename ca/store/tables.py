@@ -29,7 +29,7 @@ certificates = Table(
     Column("commitment_key", LargeBinary),
     Column("der", LargeBinary),
     Column("reaped", Boolean),
-    # Which of its issuer's lists it stands on once withdrawn, as its own bytes say; 0 is the list without a number.
+    # Which of its issuer's lists it stands on once withdrawn, as its own bytes say; 0: only on the whole.
     Column("shard", Integer),
 )
 keys = Table(

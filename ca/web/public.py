@@ -20,7 +20,7 @@ MARGIN = timedelta(minutes=1)
 """Caches let go of an answer or a list so long before it ends; clocks differ."""
 
 
-_NAME = re.compile(r"(0|[1-9][0-9]{0,3})(-delta)?", re.ASCII)
+_NAME = re.compile(r"([1-9][0-9]{0,3})(-delta)?", re.ASCII)
 """A list below its issuer's name: the number of its shard, and whether it is the delta."""
 
 

@@ -96,7 +96,8 @@ class Assessor:
     def _status(
         self, own: x509.Certificate, issuer: x509.Certificate, at: datetime
     ) -> tuple[Revocation, datetime | None]:
-        usable = [found for found in self._lists if _fresh(found, at) and _signed_by(found, issuer)]
+        fresh = [found for found in self._lists if _fresh(found, at) and _signed_by(found, issuer)]
+        usable = [found for found in fresh if _holds(found, own)]
         if not usable:
             return Revocation.UNAVAILABLE, None
         newest = max(usable, key=lambda found: found.last_update_utc)
@@ -120,6 +121,41 @@ def _may_issue(issuer: x509.Certificate, *, depth: int, at: datetime) -> bool:
     deep_enough = basic.path_length is None or basic.path_length >= depth
     in_time = issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc
     return basic.ca and usage.key_cert_sign and deep_enough and in_time
+
+
+def _holds(found: x509.CertificateRevocationList, own: x509.Certificate) -> bool:
+    """Whether the list would name this certificate if it were revoked (RFC 5280 section 6.3.3 (b)).
+
+    A list of another shard says nothing about it, and a delta says nothing by itself.
+    """
+    try:
+        critical = [each for each in found.extensions if each.critical]
+    except (ValueError, x509.DuplicateExtension):
+        return False
+    if not all(isinstance(each.value, x509.IssuingDistributionPoint) for each in critical):
+        return False
+    points = [each.value for each in found.extensions if isinstance(each.value, x509.IssuingDistributionPoint)]
+    return all(_whole_scope(each) and _named(each, own) for each in points)
+
+
+def _whole_scope(point: x509.IssuingDistributionPoint) -> bool:
+    return not (
+        point.only_contains_user_certs
+        or point.only_contains_ca_certs
+        or point.only_contains_attribute_certs
+        or point.indirect_crl
+        or point.only_some_reasons
+    )
+
+
+def _named(point: x509.IssuingDistributionPoint, own: x509.Certificate) -> bool:
+    if point.full_name is None:
+        return point.relative_name is None
+    try:
+        where = own.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(name in point.full_name for each in where for name in each.full_name or ())
 
 
 def _fresh(found: x509.CertificateRevocationList, at: datetime) -> bool:

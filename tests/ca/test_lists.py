@@ -66,11 +66,11 @@ def test_a_list_says_whose_certificates_it_holds_as_they_say_where_it_is(
     assert indicator.critical
 
 
-def test_a_revocation_stands_on_one_list_only(world: World, authority: CertificateAuthority) -> None:
+def test_a_revocation_stands_on_its_own_list_and_on_the_whole(world: World, authority: CertificateAuthority) -> None:
     issued = authority.issue(ask())
     authority.revoke(issued.serial, reason=Reason.SUPERSEDED, actor=OFFICER.subject)
     holding = [shard for shard in authority.shards("people") if len(_read(authority.crl("people", shard).der))]
-    assert holding == [shard_of(issued)] == [world.store.certificate(issued.serial).shard]
+    assert holding == [0, shard_of(issued)] == [0, world.store.certificate(issued.serial).shard]
 
 
 def test_a_shard_stays_when_the_setting_changes(world: World, authority: CertificateAuthority) -> None:
@@ -82,11 +82,6 @@ def test_a_shard_stays_when_the_setting_changes(world: World, authority: Certifi
     fewer = world.open()
     assert shard_of(fewer.issue(ask())) == 1
     assert [each.serial_number for each in _read(list_of(fewer, widest))] == [int(widest.serial, 16)]
-    world.settings = CASettings(crl_shards=0)
-    none = world.open()
-    points = loaded(none.issue(ask())).extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    assert points[0].full_name is not None
-    assert points[0].full_name[0].value.endswith("/crl/people.crl")
 
 
 def test_a_certificate_of_before_there_were_shards_keeps_its_list(
@@ -96,9 +91,17 @@ def test_a_certificate_of_before_there_were_shards_keeps_its_list(
     authority.revoke("abc", reason=Reason.SUPERSEDED, actor=OFFICER.subject)
     crl = _read(authority.crl("people").der)
     assert [each.serial_number for each in crl] == [0xABC]
-    scope = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
-    assert scope.full_name is not None
-    assert scope.full_name[0].value.endswith("/crl/people.crl")
+    # It holds everything, so it has no limits to tell of, and no delta.
+    for kind in (x509.IssuingDistributionPoint, x509.FreshestCRL):
+        with pytest.raises(x509.ExtensionNotFound):
+            crl.extensions.get_extension_for_class(kind)
+    with pytest.raises(NoSuchIssuer):
+        authority.crl("people", delta=True)
+    after = authority.issue(ask())
+    authority.suspend(after.serial, actor=OFFICER.subject)
+    assert set(_reasons(authority.crl("people").der)) == {"abc", after.serial}
+    authority.release(after.serial, actor=OFFICER.subject)
+    assert set(_reasons(authority.crl("people").der)) == {"abc"}
 
 
 def test_rows_of_an_older_release_are_listed_without_their_bytes(world: World, authority: CertificateAuthority) -> None:

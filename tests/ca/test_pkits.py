@@ -50,7 +50,7 @@ def test_the_verifier_believes_none_of_another_authoritys_certificates() -> None
     verifier = CertificateVerifier(root=root, issuers={"people": good})
     for name, each in known.items():
         if each is None:
-            assert name == "DSAParametersInheritedCACert"
+            assert "DSAParameter" in name
             continue
         with pytest.raises(CertificateRefused):
             verifier.verify(each.public_bytes(Encoding.PEM), purpose="person", at=pkits.AT)

@@ -89,7 +89,7 @@ class Authority:
         )
         return Leaf(key, certificate, self.pem)
 
-    def crl(self, *, at: datetime = NOW, lasts: timedelta = DAY) -> bytes:
+    def crl(self, *, at: datetime = NOW, lasts: timedelta = DAY, limits: tuple[x509.ExtensionType, ...] = ()) -> bytes:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.subject)
@@ -98,6 +98,8 @@ class Authority:
             .add_extension(x509.CRLNumber(1), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
+        for limit in limits:
+            builder = builder.add_extension(limit, critical=True)
         for serial, reason in self.revoked.items():
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder()

@@ -229,6 +229,22 @@ def test_without_the_issuers_list_it_cannot_be_told(sealed: bytes, city: City) -
         assert verdict.subindication == "TRY_LATER"
 
 
+def test_a_list_of_other_certificates_and_a_delta_count_for_nothing(sealed: bytes, city: City) -> None:
+    """They do not name a certificate that is revoked, and say nothing of one that they do not name."""
+    elsewhere = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier("http://pki.city.localhost/crl/organisations/7.crl")],
+        relative_name=None,
+        only_contains_user_certs=False,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )
+    for limit in (elsewhere, x509.DeltaCRLIndicator(1)):
+        lists = [city.root.crl(), city.organisations.crl(limits=(limit,))]
+        assert look(sealed, city, lists=lists).signatures[0].valid.code == "status_unavailable"
+
+
 def test_a_list_signed_by_somebody_else_counts_for_nothing(sealed: bytes) -> None:
     honest, forger = City(), City()
     document = documents.sealed(documents.permit(), honest.seal())
