@@ -4,6 +4,7 @@
 import ipaddress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 _HIGHEST_INSTANCE = 127
 _MOST_SHARDS = 4096
@@ -72,6 +73,8 @@ class CASettings:
     instance: int = 1
     # Two-letter country code put in every subject.
     country: str = "CN"
+    # Files that list keys nobody shall have a certificate for, one hash a line (`ca.x509.blocklist`); read at start.
+    blocklists: tuple[Path, ...] = ()
     # How long a revocation list is valid; a new one is made at each change and at half of this.
     crl_lifetime: timedelta = timedelta(hours=24)
     # How long a delta, which holds what changed since a full list, is valid.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns of the certificate authority: what is asked for, what was made, and what it is worth today."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,8 @@ ISSUERS = ("people", "devices", "organisations", "infrastructure")
 ROOT = "root"
 """The authority that vouches for the issuing ones, by ceremony only; a name no issuing authority can have."""
 
+AUTHORITY_PATTERN = rf"({'|'.join((ROOT, *ISSUERS))})(-ml-dsa)?(?:-([2-9]|[1-9][0-9]))?"
+_AUTHORITY = re.compile(AUTHORITY_PATTERN)
 _LONGEST_SERIAL = 40
 
 
@@ -142,6 +145,26 @@ class VerifiedCertificate:
     kind: str
     profile: str
     not_after: datetime
+
+
+@dataclass(frozen=True, order=True)
+class AuthorityName:
+    """What an authority is called in addresses, files and tables: kind, hierarchy and generation."""
+
+    # One of ISSUERS, or ROOT.
+    kind: str
+    # Whether it belongs to the parallel hierarchy of ML-DSA keys.
+    ml_dsa: bool = False
+    generation: int = 1
+
+    def __str__(self) -> str:
+        return self.kind + ("-ml-dsa" if self.ml_dsa else "") + (f"-{self.generation}" if self.generation > 1 else "")
+
+
+def read_authority(text: str) -> AuthorityName | None:
+    """The name, or None if no authority of ours can be called so."""
+    found = _AUTHORITY.fullmatch(text)
+    return found and AuthorityName(found.group(1), bool(found.group(2)), int(found.group(3) or 1))
 
 
 def serial_hex(number: int) -> str:

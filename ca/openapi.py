@@ -9,7 +9,7 @@ from typing import Any
 
 from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 
-from .models import ISSUERS, ROOT, Reason, Standing, State
+from .models import AUTHORITY_PATTERN, ISSUERS, Reason, Standing, State
 from .x509 import PROFILES
 
 _LONGEST = 200
@@ -53,7 +53,7 @@ def _ask() -> dict[str, Any]:
     return {
         "operationId": "askStatus",
         "summary": "OCSP (RFC 6960); what cannot be read is answered “malformed request”",
-        "parameters": [_issuer(ISSUERS)],
+        "parameters": [_issuer()],
         "requestBody": {"required": True, "content": question},
         "responses": {"200": _octets("A signed answer", "application/ocsp-response"), **refusals("404", "413", "503")},
     }
@@ -64,7 +64,7 @@ def _ask_by_path() -> dict[str, Any]:
     return {
         "operationId": "askStatusByPath",
         "summary": "The same with the request in base64 in the path (RFC 6960 appendix A.1)",
-        "parameters": [_issuer(ISSUERS), encoded],
+        "parameters": [_issuer(), encoded],
         "responses": {"200": _octets("A signed answer", "application/ocsp-response"), **refusals("404", "503")},
     }
 
@@ -73,7 +73,7 @@ def _fact(name: str, says: str, kind: str, *more: dict[str, Any]) -> dict[str, A
     return {
         "operationId": name,
         "summary": says,
-        "parameters": [_issuer((*ISSUERS, ROOT)), *more],
+        "parameters": [_issuer(), *more],
         "responses": {"200": _octets(says, kind), **refusals("404", "503")},
     }
 
@@ -161,8 +161,10 @@ _NAME = {
 }
 
 
-def _issuer(names: tuple[str, ...]) -> dict[str, Any]:
-    return {"name": "issuer", "in": "path", "required": True, "schema": {"enum": list(names)}}
+def _issuer() -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^({AUTHORITY_PATTERN})$"}
+    says = "Name of an authority, with its hierarchy and generation"
+    return {"name": "issuer", "in": "path", "required": True, "description": says, "schema": schema}
 
 
 def _serial() -> dict[str, Any]:

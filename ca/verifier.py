@@ -2,12 +2,12 @@
 """Is a presented certificate ours, valid now, and meant for this? Chain, dates and purpose; status is asked apart.
 
 The chain has one possible shape: root, one issuing authority of the right kind, certificate. So no path is built; the
-one there is is validated as RFC 5280 section 6.1 says, against the site's own files. Whatever is wrong, the answer is
-the same refusal.
+one there is is validated as RFC 5280 section 6.1 says, against the site's own files. Of an authority that was renewed,
+every generation is believed until it ends or its root takes it back. Whatever is wrong, the answer is the same refusal.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
-from .errors import CertificateRefused, KeyUnusable
-from .models import ISSUERS, VerifiedCertificate, serial_hex
+from .errors import CertificateRefused
+from .hierarchy import Hierarchy, IssuingAuthority, policies_of
+from .models import VerifiedCertificate, serial_hex
 from .x509.paths import validate
 from .x509.profiles import DOCUMENT_SIGNING, PROFILES, SITE
 
@@ -51,33 +51,19 @@ _RULES: Mapping[str, _Rule] = {
 
 
 class CertificateVerifier:
-    """Holds the site's root and issuing authorities."""
+    """Holds the site's roots and issuing authorities, of every generation and both hierarchies."""
 
-    def __init__(self, *, root: x509.Certificate, issuers: Mapping[str, x509.Certificate]) -> None:
-        self._root = root
-        self._issuers = dict(issuers)
+    def __init__(self, issuers: Iterable[IssuingAuthority]) -> None:
+        self._issuers = tuple(issuers)
 
     @classmethod
     def load(cls, public: Path) -> Self:
-        """Read the site's public folder; an issuing authority on the root's revocation list is left out.
+        """Read the site's public folder; an issuing authority on its root's revocation list is left out.
 
         Raises:
-            KeyUnusable: a certificate is missing, or an authority or the list is not signed by the root.
+            KeyUnusable: a certificate is missing, or an authority or a list is not signed by its root.
         """
-        try:
-            root = x509.load_pem_x509_certificate((public / "root.pem").read_bytes())
-            issuers = {
-                name: x509.load_pem_x509_certificate((public / "issuers" / f"{name}.pem").read_bytes())
-                for name in ISSUERS
-            }
-            root.verify_directly_issued_by(root)
-            for issuer in issuers.values():
-                issuer.verify_directly_issued_by(root)
-            gone = withdrawn_by_root(public, root)
-        except (OSError, ValueError, TypeError, InvalidSignature) as error:
-            raise KeyUnusable(path=str(public), why="not the certificates of one site") from error
-        left = {name: issuer for name, issuer in issuers.items() if issuer.serial_number not in gone}
-        return cls(root=root, issuers=left)
+        return cls(each for each in Hierarchy.load(public).issuers.values() if not each.withdrawn)
 
     def verify(self, unverified_pem: bytes, *, purpose: Purpose, at: datetime) -> VerifiedCertificate:
         """Return what the certificate says, after everything but its status was checked.
@@ -86,20 +72,18 @@ class CertificateVerifier:
             CertificateRefused: for every reason alike.
         """
         rule = _RULES[purpose]
-        issuer = self._issuers.get(rule.issuer)
-        if issuer is None:
-            raise CertificateRefused
         try:
             certificate = _read(unverified_pem)
-            self._check_chain(certificate, issuer, at)
-            _check_dates(self._root, at)
+            issuer = self._issuer(certificate, rule.issuer)
+            validate((issuer.certificate, certificate), anchor=issuer.root.certificate, at=at)
+            _check_dates(issuer.root.certificate, at)
             _check_use(certificate, rule)
             return VerifiedCertificate(
                 serial=serial_hex(certificate.serial_number),
                 issuer=rule.issuer,
                 subject=_subject(certificate, rule),
                 kind=purpose,
-                profile=_profile(certificate, issuer),
+                profile=_profile(certificate, issuer.certificate),
                 not_after=certificate.not_valid_after_utc,
             )
         except (
@@ -114,28 +98,14 @@ class CertificateVerifier:
         ) as error:
             raise CertificateRefused from error
 
-    def _check_chain(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> None:
-        own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-        if named.key_identifier != own.digest:
-            raise CertificateRefused
-        validate((issuer, certificate), anchor=self._root, at=at)
-
-
-def withdrawn_by_root(public: Path, root: x509.Certificate) -> frozenset[int]:
-    """Serials on the root's list. Its end is the operator's worry: a list past it still says whom not to believe.
-
-    Raises:
-        InvalidSignature: the root did not sign it.
-    """
-    path = public / "root.crl"
-    if not path.exists():
-        # A site that an older release founded has none.
-        return frozenset()
-    crl, key = x509.load_der_x509_crl(path.read_bytes()), root.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not crl.is_signature_valid(key):
-        raise InvalidSignature
-    return frozenset(each.serial_number for each in crl)
+    def _issuer(self, certificate: x509.Certificate, kind: str) -> IssuingAuthority:
+        """The generation that the certificate says to be signed by."""
+        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        for each in self._issuers:
+            own = each.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+            if each.name.kind == kind and own == named:
+                return each
+        raise CertificateRefused
 
 
 def _read(unverified: bytes) -> x509.Certificate:
@@ -172,17 +142,12 @@ def _subject(certificate: x509.Certificate, rule: _Rule) -> str:
 
 def _profile(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
     """The one policy of the certificate, which its issuer must be allowed to assert (RFC 5280 section 6.1.3)."""
-    policies = _policies(certificate)
-    if len(policies) != 1 or not policies <= _policies(issuer):
+    policies = policies_of(certificate)
+    if len(policies) != 1 or not policies <= policies_of(issuer):
         raise CertificateRefused
-    policy = min(policies)
+    policy = next(iter(policies)).dotted_string
     ends = ["." + ".".join(policy.split(".")[place:]) for place in range(1, policy.count(".") + 1)]
     names = [_NAMES[each] for each in (policy, *ends) if each in _NAMES]
     if not names:
         raise CertificateRefused
     return names[0]
-
-
-def _policies(certificate: x509.Certificate) -> frozenset[str]:
-    found = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    return frozenset(each.policy_identifier.dotted_string for each in found)

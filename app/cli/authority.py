@@ -16,6 +16,8 @@ from ca.client import CAClient
 from .. import birth, up
 from ..context import Context
 from ..errors import NotBorn
+from ..users import Users
+from ..wiring import ca as wiring
 from .options import SITE_FILE, SITE_HELP
 
 
@@ -29,7 +31,15 @@ class _Hall:
     def place(self, shares: Callable[[], list[str]], shares_to: Path | None) -> Place:
         context = self._context
         settings = context.settings("ca", CASettings)
-        return Place(site=context.site, settings=settings, clock=context.clock, shares=shares, shares_to=shares_to)
+        return Place(
+            site=context.site,
+            settings=settings,
+            clock=context.clock,
+            shares=shares,
+            shares_to=shares_to,
+            authority=lambda recorder: wiring.opened(context, recorder),
+            own=lambda folder, holder: Users.detect().give(folder, holder),
+        )
 
     @contextmanager
     def recording(self) -> Iterator[Recorder]:

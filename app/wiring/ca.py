@@ -15,7 +15,7 @@ from ca.acme import Acme
 from ca.acme.gate import PREFIX
 from ca.acme.notes import ACTOR
 from ca.acme.store import Store as AcmeStore
-from ca.models import ISSUERS, IssueRequest
+from ca.models import IssueRequest
 from ca.service import (
     ABOUT,
     BUSINESS,
@@ -110,6 +110,18 @@ def certify_servers(context: Context, recorder: Recorder) -> dict[str, dict[str,
     return made
 
 
+def opened(context: Context, recorder: Recorder) -> CertificateAuthority:
+    """The authority over its own tables, for a ceremony: for machines alone; outcomes wait for the role's relay."""
+    return open_authority(
+        site=context.site,
+        settings=context.settings("ca", CASettings),
+        store=Store(context.database("ca")),
+        recorder=recorder,
+        clock=context.clock,
+        directory=None,
+    )
+
+
 def install(context: Context, holder: str, files: Mapping[str, bytes]) -> None:
     """Give a server what was made for it."""
     ceremony.install(context.site.folder(holder), files)
@@ -142,7 +154,7 @@ def application(context: Context) -> Flask:
     )
     relay.start()
     follower.start()
-    Housekeeping(authority, issuers=ISSUERS).start()
+    Housekeeping(authority, issuers=authority.issuers).start()
     AnswerKeeper(authority).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
     gateway = context.settings("gateway", GatewaySettings)

@@ -24,7 +24,7 @@ KINDS = {
         Verb.OUTCOME,
         sources=words("ca"),
         attributes=words(
-            "custodians devices entries infrastructure kind needed number organisations people root"
+            "algorithm custodians devices entries infrastructure kind made needed number organisations people root"
             " root_key root_list script transcript"
         ),
         entity="ceremony",
@@ -207,6 +207,16 @@ KINDS = {
         attributes=words("account order profile"),
         needs=words("object"),
         entity="certificate",
+    ),
+    "ca.key.blocked": Kind(
+        3004,
+        3,
+        Retention.TRUST,
+        N_("Key blocked"),
+        Verb.TAKES,
+        sources=words("ca"),
+        attributes=words("key listed"),
+        entity="key",
     ),
     "ca.tables.reconciled": Kind(
         3004,

@@ -11,7 +11,7 @@ from .founding import install as install
 from .founding import issue_server as issue_server
 from .founding import renew as renew
 from .founding import renew_root_list as renew_root_list
-from .holding import Place as Place
 from .holding import hold as hold
 from .holding import rehearse as rehearse
 from .script import read_script as read_script
+from .stage import Place as Place

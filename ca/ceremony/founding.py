@@ -22,20 +22,20 @@ from core.site import SiteSettings
 
 from ..config import CASettings
 from ..errors import AlreadyFounded
-from ..models import ISSUERS, ROOT, IssueRequest
+from ..hierarchy import certificate_path, root_list_path
+from ..models import ISSUERS, ROOT, AuthorityName, IssueRequest
 from ..service import CertificateAuthority, key_folder, open_authority, self_request
 from ..service.notes import event
-from ..service.publication import root_certificate, root_list
 from ..signer import KeyFolder
 from ..signer.keys import encode_key, write_private
 from ..store import Store
 from ..x509 import Linter, Seal
 from ..x509.lists import read_entry
 from . import offline
-from .authorities import Authority, Hall
+from .authorities import FIRST_ROOT, Authority, Hall
+from .publishing import publish
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-_PUBLIC_MODE = 0o644
 
 
 def found(
@@ -48,7 +48,7 @@ def found(
         RecordUnavailable: the ceremony was not recorded, so it was not held.
     """
     kept = site.state / "offline"
-    if (kept / offline.KEY).exists() or root_certificate(site.public).exists():
+    if (kept / offline.KEY).exists() or certificate_path(site.public, FIRST_ROOT).exists():
         raise AlreadyFounded
 
     # 1. The intent, before any key exists.
@@ -65,16 +65,16 @@ def found(
 
     # 3. The issuing authorities, each able to issue only its own profiles.
     keys = KeyFolder(key_folder(site))
-    issuers = {name: hall.issuer(name, root) for name in ISSUERS}
+    issuers = {name: hall.issuer(AuthorityName(name), root) for name in ISSUERS}
     for name, authority in issuers.items():
         keys.keep_issuing(name, authority.key)
 
     # 4. What everybody may know, with the root's first revocation list, which is empty.
     crl = hall.root_list(root, number=1)
-    publish(root_certificate(site.public), root.certificate.public_bytes(Encoding.PEM))
-    publish(root_list(site.public), crl)
+    publish(certificate_path(site.public, FIRST_ROOT), root.certificate.public_bytes(Encoding.PEM))
+    publish(root_list_path(site.public, FIRST_ROOT), crl)
     for name, authority in issuers.items():
-        publish(site.public / "issuers" / f"{name}.pem", authority.certificate.public_bytes(Encoding.PEM))
+        publish(certificate_path(site.public, AuthorityName(name)), authority.certificate.public_bytes(Encoding.PEM))
 
     # 5. Tables and OCSP delegates, by the normal issuance.
     migrate(database, MIGRATIONS)
@@ -106,7 +106,7 @@ def renew(
     opened = open_authority(site=site, settings=settings, store=store, recorder=recorder, clock=clock, directory=None)
     opened.reap()
     opened.renew_responders()
-    for issuer in ISSUERS:
+    for issuer in opened.issuers:
         opened.publish(issuer)
     return opened
 
@@ -153,7 +153,7 @@ def renew_root_list(*, site: SiteSettings, settings: CASettings, recorder: Recor
     if not offline.is_at_hand(site.state / "offline"):
         return
     at = clock.now().replace(microsecond=0)
-    path = root_list(site.public)
+    path = root_list_path(site.public, FIRST_ROOT)
     try:
         old = x509.load_der_x509_crl(path.read_bytes())
     except FileNotFoundError:
@@ -163,7 +163,8 @@ def renew_root_list(*, site: SiteSettings, settings: CASettings, recorder: Recor
         return
     number = old.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
     key = offline.take(site.state / "offline")
-    root = Authority(x509.load_pem_x509_certificate(root_certificate(site.public).read_bytes()), key)
+    own = x509.load_pem_x509_certificate(certificate_path(site.public, FIRST_ROOT).read_bytes())
+    root = Authority(own, key)
     intent = event("ca.ceremony.intended", Outcome.INTENDED, at=at, actor="role:app", attributes={"root_list": number})
     recorder.record(intent, wait=Wait.PUBLISHED)
     hall = Hall(site=site, settings=settings, linter=Linter(Seal()), at=at)
@@ -178,10 +179,3 @@ def renew_root_list(*, site: SiteSettings, settings: CASettings, recorder: Recor
 
 def _digest(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
-
-
-def publish(path: Path, content: bytes) -> None:
-    """Put what everybody may read in its place, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, content)
-    path.chmod(_PUBLIC_MODE)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's key, encrypted, in ``state/offline``: no running role can reach it.
+"""Roots' keys, encrypted, in ``state/offline``: no running role can reach them.
 
-Its passphrase lies beside it only until a custody ceremony divides it among custodians; a demo leaves it there.
+The passphrase of a site's first root lies beside its key only until a custody ceremony divides it among custodians; a
+demo leaves it there. The passphrase of every later root is divided before its key is kept.
 """
 
 import base64
@@ -9,7 +10,6 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -18,49 +18,58 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ..errors import KeyUnusable
+from ..models import ROOT
 from ..signer.keys import write_private
+from ..x509 import SigningKey, algorithm_of
 
 KEY = "root.key"
 PASSPHRASE = "passphrase"  # noqa: S105 - the name of a file
 SECRET_SIZE = 32
 
 
-def keep(offline: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    """Encrypt a new root's key and leave its passphrase beside it."""
+def key_path(offline: Path, root: str = ROOT) -> Path:
+    """Where a root's key lies."""
+    return offline / f"{root}.key"
+
+
+def keep(offline: Path, key: SigningKey) -> None:
+    """Encrypt a site's first root's key and leave its passphrase beside it."""
     secret = secrets.token_bytes(SECRET_SIZE)
     write_private(offline / PASSPHRASE, _passphrase(secret) + b"\n")
     replace(offline, encrypted(key, secret))
 
 
-def encrypted(key: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
+def encrypted(key: SigningKey, secret: bytes) -> bytes:
     """The key's file under a secret."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(_passphrase(secret)))
 
 
-def replace(offline: Path, key_file: bytes) -> None:
+def replace(offline: Path, key_file: bytes, root: str = ROOT) -> None:
     """Put a key's file in the place of the one that is there."""
-    write_private(offline / KEY, key_file)
+    write_private(key_path(offline, root), key_file)
 
 
-def forget_passphrase(offline: Path) -> None:
+def forget_passphrase(offline: Path, root: str = ROOT) -> None:
     """Leave the key to whoever has its secret."""
-    (offline / PASSPHRASE).unlink(missing_ok=True)
+    if root == ROOT:
+        (offline / PASSPHRASE).unlink(missing_ok=True)
 
 
-def is_at_hand(offline: Path) -> bool:
+def is_at_hand(offline: Path, root: str = ROOT) -> bool:
     """Whether key and passphrase lie here, as in a demo."""
-    return (offline / KEY).exists() and (offline / PASSPHRASE).exists()
+    return root == ROOT and (offline / KEY).exists() and (offline / PASSPHRASE).exists()
 
 
-def take(offline: Path, secret: Callable[[], bytes] | None = None) -> ec.EllipticCurvePrivateKey:
-    """Decrypt the root's key with the passphrase beside it; if that is not there or is old, with custodians' secret.
+def take(offline: Path, secret: Callable[[], bytes] | None = None, root: str = ROOT) -> SigningKey:
+    """Decrypt a root's key with the passphrase beside it; if that is not there or is old, with custodians' secret.
 
     Raises:
         KeyUnusable: key or passphrase is not there, or one does not open the other.
     """
+    beside = is_at_hand(offline, root)
     try:
-        key_file = (offline / KEY).read_bytes()
-        passphrase = (offline / PASSPHRASE).read_bytes().strip() if secret is None or is_at_hand(offline) else b""
+        key_file = key_path(offline, root).read_bytes()
+        passphrase = (offline / PASSPHRASE).read_bytes().strip() if secret is None or beside else b""
     except OSError as error:
         raise KeyUnusable(path=str(offline), why=error.strerror or "unreadable") from error
     if passphrase:
@@ -72,7 +81,7 @@ def take(offline: Path, secret: Callable[[], bytes] | None = None) -> ec.Ellipti
     return opened(key_file, secret() if secret else b"")
 
 
-def opened(key_file: bytes, secret: bytes) -> ec.EllipticCurvePrivateKey:
+def opened(key_file: bytes, secret: bytes) -> SigningKey:
     """Decrypt a key's file with its secret.
 
     Raises:
@@ -81,13 +90,13 @@ def opened(key_file: bytes, secret: bytes) -> ec.EllipticCurvePrivateKey:
     return _opened(key_file, _passphrase(secret))
 
 
-def _opened(key_file: bytes, passphrase: bytes) -> ec.EllipticCurvePrivateKey:
+def _opened(key_file: bytes, passphrase: bytes) -> SigningKey:
     try:
         key = load_pem_private_key(key_file, password=passphrase)
     except (ValueError, TypeError) as error:
         raise KeyUnusable(path=KEY, why="the passphrase does not open it") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise KeyUnusable(path=KEY, why="not an elliptic-curve key")
+    if not isinstance(key, SigningKey) or algorithm_of(key) is None:
+        raise KeyUnusable(path=KEY, why="not of a kind that authorities have")
     return key
 
 

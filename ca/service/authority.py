@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs of the certificate authority in one place, composed from its three crafts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit import Outcome, Recorder
@@ -16,10 +14,23 @@ from core.log import logger
 
 from ..config import CASettings
 from ..errors import KeyUnusable, NoSuchCertificate
-from ..models import Certificate, CertificateStatus, Issued, IssueRequest, Reason, Standing, State, read_serial
+from ..hierarchy import Hierarchy
+from ..models import (
+    Certificate,
+    CertificateStatus,
+    Issued,
+    IssueRequest,
+    Reason,
+    Standing,
+    State,
+    read_authority,
+    read_serial,
+)
 from ..signer import KeyFolder, Signer
 from ..store import AnswerFolder, Store
+from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate
 from .answering import Answer, Answering
+from .blocking import Blocking
 from .issuance import Issuance
 from .notes import event, note
 from .policy import IssuancePolicy, RequesterRules
@@ -28,6 +39,8 @@ from .standing import StandingChanges
 from .subjects import DirectorySource, Subjects
 
 _log = logger(__name__)
+
+NOTHING_LISTED = Blocklist()
 
 RENEW_BEFORE = timedelta(days=30)
 """An OCSP delegate is replaced when less than this is left of it."""
@@ -45,7 +58,7 @@ class CertificateAuthority:
         *,
         store: Store,
         keys: KeyFolder,
-        issuers: Mapping[str, x509.Certificate],
+        hierarchy: Hierarchy,
         recorder: Recorder,
         clock: Clock,
         settings: CASettings,
@@ -55,20 +68,22 @@ class CertificateAuthority:
         oid_base: str,
         public: Path,
         answers: Path,
-        withdrawn: frozenset[int] = frozenset(),
         policies: Sequence[IssuancePolicy] = (),
         nudge: Callable[[], None] = lambda: None,
         ready: Callable[[], None] = lambda: None,
+        listed: Blocklist = NOTHING_LISTED,
     ) -> None:
         self._store = store
         self._keys = keys
-        self._issuers = dict(issuers)
+        self._issuers = issuers = {name: each.certificate for name, each in hierarchy.issuers.items()}
         self._clock = clock
         self._settings = settings
         self._nudge = nudge
         self._ready = ready
         self._signer = Signer(keys=keys, issuers=issuers)
+        self._blocking = Blocking(store=store, clock=clock, listed=listed, nudge=nudge)
         self._issuance = Issuance(
+            check_key=self._blocking.check,
             store=store,
             signer=self._signer,
             recorder=recorder,
@@ -82,8 +97,7 @@ class CertificateAuthority:
                 networks=settings.acme.networks,
             ),
             policies=(RequesterRules(), *policies),
-            # What the root took back still tells what its certificates are worth, but makes no more of them.
-            issuers={name: each for name, each in issuers.items() if each.serial_number not in withdrawn},
+            hierarchy=hierarchy,
             origin=origin,
             oid_base=oid_base,
             instance=settings.instance,
@@ -118,6 +132,11 @@ class CertificateAuthority:
             origin=origin,
             ready=ready,
         )
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """Every issuing authority, all generations: each publishes and answers until it has ended."""
+        return tuple(self._issuers)
 
     def check(self) -> None:
         """Whether the authority can work.
@@ -154,6 +173,18 @@ class CertificateAuthority:
     def sweep(self) -> int:
         """See ``StandingChanges.sweep``."""
         return self._changes.sweep()
+
+    def block_key(self, key_hash: str, *, actor: str) -> int:
+        """Never certify a key again, by the SHA-256 of its subjectPublicKeyInfo, and revoke all that was made for it.
+
+        Returns how many were revoked.
+        """
+        self._blocking.block(key_hash, actor=actor)
+        return self._changes.sweep()
+
+    def block_listed(self) -> int:
+        """See ``Blocking.block_listed``; the sweep does the rest."""
+        return self._blocking.block_listed()
 
     def certificate(self, serial: str) -> Certificate:
         """One serial.
@@ -254,21 +285,31 @@ class CertificateAuthority:
     def renew_responders(self) -> int:
         """Issue a new OCSP delegate for every issuer whose present one is missing or ends soon; returns how many."""
         made = 0
-        for issuer in self._issuance.issuers:
-            if self._responder_lasts(issuer):
-                continue
-            key = ec.generate_private_key(ec.SECP256R1())
-            request = IssueRequest(
-                profile="ocsp",
-                csr=self_request(key),
-                subject=f"ocsp-{issuer}",
-                actor="role:ca",
-                actor_roles=frozenset({"role:ca"}),
-                issuer=issuer,
-            )
-            self._keys.keep_responder(issuer, key, self.issue(request).certificate)
-            made += 1
+        for issuer in self._issuance.usable():
+            if not self._responder_lasts(issuer):
+                self.renew_responder(issuer)
+                made += 1
         return made
+
+    def renew_responder(self, issuer: str) -> Issued:
+        """Issue a new OCSP delegate for one issuer, with a key of its hierarchy.
+
+        Raises:
+            TallygateError: as ``issue``; the old delegate answers on.
+        """
+        name = read_authority(issuer)
+        key = generate(Algorithm.ML_DSA_65 if name and name.ml_dsa else Algorithm.P256)
+        request = IssueRequest(
+            profile="ocsp",
+            csr=self_request(key),
+            subject=f"ocsp-{issuer}",
+            actor="role:ca",
+            actor_roles=frozenset({"role:ca"}),
+            issuer=issuer,
+        )
+        issued = self.issue(request)
+        self._keys.keep_responder(issuer, key, issued.certificate)
+        return issued
 
     def _responder_lasts(self, issuer: str) -> bool:
         try:
@@ -280,7 +321,7 @@ class CertificateAuthority:
         return ends > self._clock.now() + RENEW_BEFORE or ends == last
 
 
-def self_request(key: ec.EllipticCurvePrivateKey) -> bytes:
+def self_request(key: SigningKey) -> bytes:
     """A certificate request for a key this process made; DER. Its empty name is never read."""
     csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return csr.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return csr.sign(key, algorithm_for(key)).public_bytes(Encoding.DER)

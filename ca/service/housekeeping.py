@@ -33,6 +33,7 @@ class Housekeeping:
         self._issuers = tuple(issuers)
         self._interval = interval
         self._retry = retry
+        self._listed = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ca-housekeeping", daemon=True)
 
@@ -53,6 +54,10 @@ class Housekeeping:
         """
         self._authority.settle()
         self._authority.reap()
+        if not self._listed:
+            # The lists are those of the start.
+            self._authority.block_listed()
+            self._listed = True
         self._authority.sweep()
         self._authority.renew_responders()
         for issuer in self._issuers:

@@ -2,9 +2,8 @@
 """The issuance ceremony: no certificate without its intent in the record first, no serial twice, no unlinted bytes."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit import Event, Outcome, Recorder, Wait
@@ -22,10 +21,12 @@ from ..errors import (
     LintStopped,
     SubjectUnsuitable,
 )
-from ..models import Issued, IssueRequest, Reason, serial_hex
+from ..hierarchy import Hierarchy
+from ..models import Issued, IssueRequest, Reason, read_authority, serial_hex
 from ..signer import Signer
 from ..store import Intent, Store
 from ..x509 import (
+    Algorithm,
     CertificateRequest,
     IssuerFacts,
     LintedDraft,
@@ -58,12 +59,13 @@ class Issuance:
         clock: Clock,
         subjects: Subjects,
         policies: Sequence[IssuancePolicy],
-        issuers: Mapping[str, x509.Certificate],
+        hierarchy: Hierarchy,
         origin: str,
         oid_base: str,
         instance: int,
         shards: int,
         nudge: Callable[[], None],
+        check_key: Callable[[CertificateRequest], None] = lambda _: None,
         ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -73,12 +75,13 @@ class Issuance:
         self._clock = clock
         self._subjects = subjects
         self._policies = tuple(policies)
-        self.issuers = dict(issuers)
+        self._hierarchy = hierarchy
         self._origin = origin
         self._oid_base = oid_base
         self._instance = instance
         self._shards = shards
         self._nudge = nudge
+        self._check_key = check_key
         self._ready = ready
         self._handover = Handover()
 
@@ -174,15 +177,26 @@ class Issuance:
             if delivered:
                 self._store.deliver(delivered)
 
+    def usable(self) -> list[str]:
+        """Issuing authorities that can sign now: what a root took back, or what has ended, makes nothing any more."""
+        now = self._clock.now()
+        return [
+            name
+            for name, each in self._hierarchy.issuers.items()
+            if not each.withdrawn
+            and each.certificate.not_valid_before_utc <= now < each.certificate.not_valid_after_utc
+        ]
+
     def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict, IssuerFacts]:
         try:
             kind = profile(request.profile)
             asked = read_request(request.csr, keys=frozenset(kind.keys))
+            self._check_key(asked)
             subject = self._subjects.of(kind, request)
             verdict = decide(self._policies, request, kind)
             if not verdict.allowed:
                 raise IssuanceDenied(reasons=", ".join(verdict.reasons))
-            issuer = self._issuer(kind, request)
+            issuer = self._issuer(kind, request, asked)
         except TallygateError as error:
             self._refused(request, error)
             raise
@@ -237,13 +251,23 @@ class Issuance:
         """Which list the certificate names for good: by its serial, whose last bits are random."""
         return serial % self._shards + 1
 
-    def _issuer(self, kind: Profile, request: IssueRequest) -> IssuerFacts:
-        name = request.issuer or kind.issuers[0]
-        if name not in kind.issuers or (not request.issuer and len(kind.issuers) > 1):
+    def _issuer(self, kind: Profile, request: IssueRequest, asked: CertificateRequest) -> IssuerFacts:
+        """Who signs: the newest generation of the authority, of the hierarchy that the subject's key belongs to.
+
+        A delegate's request names the very generation it will answer for.
+        """
+        wanted = read_authority(request.issuer or kind.issuers[0])
+        if wanted is None or wanted.kind not in kind.issuers or (not request.issuer and len(kind.issuers) > 1):
             raise SubjectUnsuitable(why=N_("this issuing authority does not make such certificates"))
-        if name not in self.issuers:
+        ml_dsa = asked.algorithm == Algorithm.ML_DSA_65.value
+        if kind.no_check:
+            name = str(wanted) if wanted.ml_dsa is ml_dsa and str(wanted) in self.usable() else ""
+        else:
+            at = self._clock.now()
+            name = self._hierarchy.newest(wanted.kind, kind, oid_base=self._oid_base, at=at, ml_dsa=ml_dsa)
+        if not name or (request.issuer and not kind.no_check and request.issuer not in (wanted.kind, name)):
             raise IssuerUnusable
-        return IssuerFacts(name=name, certificate=self.issuers[name])
+        return IssuerFacts(name=name, certificate=self._hierarchy.issuers[name].certificate)
 
     def _lint(
         self,
@@ -265,6 +289,7 @@ class Issuance:
                 locations=Locations.under(self._origin, issuer.name, shard=self._shard(number)),
                 oid_base=self._oid_base,
                 at=self._clock.now(),
+                above=(self._hierarchy.issuers[issuer.name].root.certificate,),
             )
             return self._linter.lint(draft)
         except TallygateError as error:

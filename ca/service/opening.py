@@ -4,20 +4,16 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-
 from audit import Recorder
 from core.clock import Clock
 from core.site import SiteSettings
 
 from ..config import CASettings
-from ..errors import KeyUnusable
-from ..models import ISSUERS
+from ..hierarchy import Hierarchy
 from ..signer import KeyFolder
 from ..store import Store
-from ..verifier import withdrawn_by_root
 from .authority import CertificateAuthority
+from .blocking import read_blocklists
 from .policy import IssuancePolicy
 from .subjects import DirectorySource
 
@@ -37,22 +33,23 @@ def open_authority(
     """Read the issuers' certificates and compose the authority.
 
     Raises:
-        KeyUnusable: an issuer's certificate or the root's list cannot be read.
+        KeyUnusable: an authority's certificate or a root's list cannot be read.
+        ConfigurationError: a list of blocked keys cannot be read.
     """
     return CertificateAuthority(
         store=store,
         keys=KeyFolder(key_folder(site)),
-        issuers={name: _issuer(site.public / "issuers" / f"{name}.pem") for name in ISSUERS},
+        hierarchy=Hierarchy.load(site.public),
         recorder=recorder,
         clock=clock,
         settings=settings,
+        listed=read_blocklists(settings.blocklists),
         directory=directory,
         domain=site.domain,
         origin=site.origin("pki", "plain"),
         oid_base=site.oid_base,
         public=site.public,
         answers=answer_folder(site),
-        withdrawn=_withdrawn(site.public),
         policies=policies,
         nudge=nudge,
         ready=ready,
@@ -67,18 +64,3 @@ def key_folder(site: SiteSettings) -> Path:
 def answer_folder(site: SiteSettings) -> Path:
     """Where OCSP answers lie for the proxy: beside the role's socket, where it alone may write."""
     return site.socket("ca").parent / "ocsp"
-
-
-def _issuer(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise KeyUnusable(path=str(path), why="no issuer's certificate") from error
-
-
-def _withdrawn(public: Path) -> frozenset[int]:
-    root = public / "root.pem"
-    try:
-        return withdrawn_by_root(public, x509.load_pem_x509_certificate(root.read_bytes()))
-    except (OSError, ValueError, InvalidSignature) as error:
-        raise KeyUnusable(path=str(public), why="no revocation list of the root") from error

@@ -22,7 +22,8 @@ from core.log import logger
 
 from ..config import CASettings
 from ..errors import IssuerUnusable, LintStopped, NoSuchIssuer
-from ..models import ROOT
+from ..hierarchy import certificate_path, root_list_path
+from ..models import ROOT, AuthorityName, read_authority
 from ..signer import Signer
 from ..store import KeptList, Store
 from ..x509 import Linter, list_path
@@ -83,8 +84,10 @@ class Publication:
         Raises:
             NoSuchIssuer: there is none.
         """
-        if issuer == ROOT:
-            return x509.load_pem_x509_certificate(_read(root_certificate(self._public))).public_bytes(Encoding.DER)
+        root = _root(issuer)
+        if root:
+            pem = _read(certificate_path(self._public, root))
+            return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
         return self._issuer(issuer).public_bytes(Encoding.DER)
 
     def shards(self, issuer: str) -> range:
@@ -97,7 +100,7 @@ class Publication:
     def crl(self, issuer: str, shard: int = 0, *, delta: bool = False) -> Published:
         """The present list: the stored one, or a new one if it is due.
 
-        The root's is what the last ceremony left. While another process makes a list, the one before is given out.
+        A root's is what the last ceremony left. While another process makes a list, the one before is given out.
 
         Raises:
             NoSuchIssuer: there is no such issuer or list.
@@ -105,8 +108,9 @@ class Publication:
             IssuerUnusable: other processes keep publishing first; or a new one broke a rule of lint, and the old one,
                 which is given out as long as it lasts, has ended.
         """
-        if issuer == ROOT:
-            return self._root(shard, delta=delta)
+        root = _root(issuer)
+        if root:
+            return self._of_root(root, shard, delta=delta)
         self._issuer(issuer)
         if shard not in self.shards(issuer) or (delta and not shard):
             raise NoSuchIssuer
@@ -189,10 +193,10 @@ class Publication:
         if findings:
             raise LintStopped(finding=findings[0][0])
 
-    def _root(self, shard: int, *, delta: bool) -> Published:
+    def _of_root(self, root: AuthorityName, shard: int, *, delta: bool) -> Published:
         if shard or delta:
             raise NoSuchIssuer
-        found = _read(root_list(self._public))
+        found = _read(root_list_path(self._public, root))
         crl = x509.load_der_x509_crl(found)
         made = crl.last_update_utc
         return Published(der=found, made=made, until=crl.next_update_utc or made)
@@ -204,14 +208,9 @@ class Publication:
         return found
 
 
-def root_certificate(public: Path) -> Path:
-    """Where a ceremony leaves the root's certificate."""
-    return public / "root.pem"
-
-
-def root_list(public: Path) -> Path:
-    """Where a ceremony leaves the root's revocation list."""
-    return public / "root.crl"
+def _root(name: str) -> AuthorityName | None:
+    found = read_authority(name)
+    return found if found and found.kind == ROOT else None
 
 
 def _read(path: Path) -> bytes:

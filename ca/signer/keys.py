@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -20,13 +19,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ..errors import KeyUnusable
+from ..x509 import SigningKey, algorithm_of
 
 
 @dataclass(frozen=True)
 class Responder:
     """An OCSP delegate."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: SigningKey
     certificate: x509.Certificate
 
 
@@ -36,11 +36,11 @@ class KeyFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def issuing(self, issuer: str) -> ec.EllipticCurvePrivateKey:
+    def issuing(self, issuer: str) -> SigningKey:
         """An issuing key.
 
         Raises:
-            KeyUnusable: missing, readable by others, or not an elliptic-curve key.
+            KeyUnusable: missing, readable by others, or of a kind that no authority has.
         """
         path = self._folder / f"{issuer}.pem"
         return _key(path, _read(path))
@@ -63,16 +63,16 @@ class KeyFolder:
         """Where a delegate lies; its modification time tells of a renewal."""
         return self._folder / f"ocsp-{issuer}.pem"
 
-    def keep_issuing(self, issuer: str, key: ec.EllipticCurvePrivateKey) -> None:
+    def keep_issuing(self, issuer: str, key: SigningKey) -> None:
         """Write a new issuing key."""
         write_private(self._folder / f"{issuer}.pem", encode_key(key))
 
-    def keep_responder(self, issuer: str, key: ec.EllipticCurvePrivateKey, certificate: bytes) -> None:
+    def keep_responder(self, issuer: str, key: SigningKey, certificate: bytes) -> None:
         """Put a new delegate in the place of the old one."""
         write_private(self.responder_path(issuer), encode_key(key) + certificate)
 
 
-def encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+def encode_key(key: SigningKey) -> bytes:
     """PKCS #8 in PEM, unencrypted."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
@@ -102,11 +102,11 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _key(path: Path, content: bytes) -> ec.EllipticCurvePrivateKey:
+def _key(path: Path, content: bytes) -> SigningKey:
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as error:
         raise KeyUnusable(path=str(path), why="not an unencrypted PKCS #8 key") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise KeyUnusable(path=str(path), why="not an elliptic-curve key")
+    if not isinstance(key, SigningKey) or algorithm_of(key) is None:
+        raise KeyUnusable(path=str(path), why="not of a kind that authorities have")
     return key

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..errors import KeyUnusable, NoSuchIssuer
-from ..x509 import LintedDraft, Seal, algorithm_for
+from ..x509 import LintedDraft, Seal, SigningKey, algorithm_for
 from ..x509.answers import AnswerDraft, successful
 from ..x509.lists import ListDraft
 from ..x509.signing import algorithm_identifier, framed
 from .keys import KeyFolder, Responder
+from .raw import signed
 
 
 class Signer:
@@ -23,7 +23,7 @@ class Signer:
         self.seal = Seal()
         self._keys = keys
         self._issuers = dict(issuers)
-        self._loaded: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._loaded: dict[str, SigningKey] = {}
         self._responders: dict[str, tuple[int, Responder]] = {}
         self._lock = threading.Lock()
 
@@ -49,7 +49,7 @@ class Signer:
             raise NoSuchIssuer
         algorithm = algorithm_identifier(key.public_key())
         tbs = draft.tbs(algorithm)
-        return framed(tbs, algorithm, key.sign(tbs, ec.ECDSA(algorithm_for(key))))
+        return framed(tbs, algorithm, signed(key, tbs))
 
     def answer(self, draft: AnswerDraft, *, issuer: str) -> bytes:
         """Sign an OCSP answer with the issuer's delegate, whom it names; DER."""
@@ -57,7 +57,7 @@ class Signer:
         if draft.responder != responder.certificate:
             draft = replace(draft, responder=responder.certificate)
         tbs = draft.tbs()
-        signature = responder.key.sign(tbs, ec.ECDSA(algorithm_for(responder.key)))
+        signature = signed(responder.key, tbs)
         return successful(tbs, algorithm_identifier(responder.key.public_key()), signature, responder.certificate)
 
     def responder(self, issuer: str) -> Responder:
@@ -78,7 +78,7 @@ class Signer:
                 self._responders[issuer] = known
             return known[1]
 
-    def _issuing(self, issuer: str) -> ec.EllipticCurvePrivateKey:
+    def _issuing(self, issuer: str) -> SigningKey:
         if issuer not in self._issuers:
             raise NoSuchIssuer
         with self._lock:

@@ -4,6 +4,7 @@
 from core.db import Database, Drain
 
 from ..models import Certificate, State
+from .blocking import Blocking
 from .heard import Hearings
 from .issuances import Issuances
 from .lists import Lists
@@ -12,7 +13,7 @@ from .standings import Standings
 from .tables import Note, certificates, outbox, put
 
 
-class Store(Issuances, Standings, Lists, Hearings):
+class Store(Issuances, Standings, Lists, Hearings, Blocking):
     """The authority's own tables."""
 
     def __init__(self, database: Database) -> None:

@@ -4,6 +4,14 @@
 No file, no database, no clock, and no issuing key: whatever must be signed here is handed to a signer as a builder.
 """
 
+from .algorithms import Algorithm as Algorithm
+from .algorithms import SigningKey as SigningKey
+from .algorithms import algorithm_for as algorithm_for
+from .algorithms import algorithm_of as algorithm_of
+from .algorithms import generate as generate
+from .algorithms import throw_away as throw_away
+from .blocklist import Blocklist as Blocklist
+from .blocklist import read_blocklist as read_blocklist
 from .build import Draft as Draft
 from .build import IssuerFacts as IssuerFacts
 from .build import Locations as Locations
@@ -14,7 +22,6 @@ from .build import policy_oid as policy_oid
 from .lint import LintedDraft as LintedDraft
 from .lint import Linter as Linter
 from .lint import Seal as Seal
-from .lint import algorithm_for as algorithm_for
 from .profiles import PROFILES as PROFILES
 from .profiles import Hosts as Hosts
 from .profiles import Profile as Profile

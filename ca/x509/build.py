@@ -2,7 +2,8 @@
 """From profile, subject and key to the certificate that would be signed; the same input gives the same bytes."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -13,6 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from core.errors import N_
 
 from ..errors import IssuerUnusable, SubjectUnsuitable
+from .constraints import Constraints
 from .profiles import EXTENDED_OIDS, NAME_OIDS, SITE, AlternativeType, Profile, Usage, fill
 from .request import CertificateRequest
 
@@ -122,20 +124,23 @@ def build(
     locations: Locations,
     oid_base: str,
     at: datetime,
+    above: Sequence[x509.Certificate] = (),
 ) -> Draft:
-    """Fill the profile's template.
+    """Fill the profile's template; ``above`` are the authorities over the issuer, whose constraints bind too.
 
     Raises:
         IssuerUnusable: see ``validity``.
-        SubjectUnsuitable: a name is too long, empty or not a host name.
+        SubjectUnsuitable: a name is too long, empty, not a host name or not for this authority to speak of.
     """
     begins, ends = validity(profile, issuer.certificate, at, until=subject.until)
     try:
+        name = _name(profile, subject)
+        _check_constraints([x509.DirectoryName(name), *_alternatives(profile, subject)], (issuer.certificate, *above))
         builder = (
             x509.CertificateBuilder()
             .serial_number(serial)
             .issuer_name(issuer.certificate.subject)
-            .subject_name(_name(profile, subject))
+            .subject_name(name)
             .public_key(request.key)
             .not_valid_before(begins)
             .not_valid_after(ends)
@@ -165,6 +170,16 @@ def _name(profile: Profile, subject: Subject) -> x509.Name:
         # `cryptography` writes country and serialNumber as PrintableString and everything else as UTF8String.
         found.append(x509.NameAttribute(NAME_OIDS[part.attribute], value))
     return x509.Name(found)
+
+
+def _check_constraints(names: Sequence[x509.GeneralName], authorities: Sequence[x509.Certificate]) -> None:
+    """Hold the names against what every authority above may speak of: outside of it nobody would believe them."""
+    known = Constraints()
+    for each in authorities:
+        with suppress(x509.ExtensionNotFound):
+            known.narrow(each.extensions.get_extension_for_class(x509.NameConstraints).value)
+    if not known.allow_names(names):
+        raise SubjectUnsuitable(why=N_("a name lies outside what the issuing authority may speak of"))
 
 
 def _extensions(

@@ -2,7 +2,7 @@
 """Names as RFC 5280 compares them (section 7), and where an issuer may name subjects (section 4.2.1.10)."""
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -35,7 +35,11 @@ class Constraints:
         Raises:
             ValueError: a name is of a kind that is constrained here and not understood.
         """
-        for name in _names(certificate):
+        return self.allow_names(_names(certificate))
+
+    def allow_names(self, names: Iterable[x509.GeneralName]) -> bool:
+        """The same of names that are not yet in a certificate; raises as ``allow`` does."""
+        for name in names:
             if any(_within(name, tree) for tree in self._excluded if _alike(name, tree)):
                 return False
             for trees in self._permitted:

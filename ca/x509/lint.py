@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from pkilint import pkix, validation
 from pkilint.document import SubstrateDecodingFailedError, ValueDecoder, create_and_append_node_from_pdu
@@ -24,6 +22,7 @@ from pyasn1.error import PyAsn1Error
 from pyasn1_alt_modules import rfc5280
 
 from ..errors import DraftSpent, LintStopped
+from .algorithms import SigningKey, algorithm_for, algorithm_of, throw_away
 from .build import Draft
 from .profiles import LintException
 
@@ -32,8 +31,6 @@ _STOPS = validation.ValidationFindingSeverity.NOTICE
 
 _MOST_KINDS = 4096
 """Places in a certificate that are remembered; ours have a few hundred, and nobody else's are linted here."""
-
-SigningKey = ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +80,6 @@ class Linter:
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
         self._rules = IndexedRules(pkilint_rules())
-        self._keys: dict[str, SigningKey] = {}
-        self._lock = threading.Lock()
 
     def lint(self, draft: Draft) -> LintedDraft:
         """Sign with the throw-away key, run all rules, return the one-use token.
@@ -92,7 +87,7 @@ class Linter:
         Raises:
             LintStopped: names the first finding that no exception of the profile excuses.
         """
-        key = self._throw_away(draft.issuer.certificate)
+        key = _stand_in(draft.issuer.certificate)
         signed = draft.builder.sign(key, algorithm_for(key))
         der = signed.public_bytes(Encoding.DER)
         for code, text in self.findings(der):
@@ -108,19 +103,12 @@ class Linter:
         """The same of a revocation list."""
         return _findings(crl.RFC5280CertificateList("draft", der, "certificateList"), _list_rules())
 
-    def _throw_away(self, issuer: x509.Certificate) -> SigningKey:
-        key = issuer.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise DraftSpent
-        with self._lock:
-            if key.curve.name not in self._keys:
-                self._keys[key.curve.name] = ec.generate_private_key(key.curve)
-            return self._keys[key.curve.name]
 
-
-def algorithm_for(key: SigningKey) -> hashes.SHA256 | hashes.SHA384:
-    """The hash that belongs to a curve (RFC 5758 section 3.2, FIPS 186-5)."""
-    return hashes.SHA384() if key.curve.name == "secp384r1" else hashes.SHA256()
+def _stand_in(issuer: x509.Certificate) -> SigningKey:
+    algorithm = algorithm_of(issuer.public_key())
+    if algorithm is None:
+        raise DraftSpent
+    return throw_away(algorithm)
 
 
 def _print(draft: Draft, tbs: bytes) -> bytes:

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core.errors import N_
 
 from ..errors import KeyRefused, RequestRefused
+from .algorithms import PublicKey
 from .weakness import check_ed25519, check_rsa
 
 LONGEST = 16 * 1024
 """Bytes; a request with an RSA-8192 key has about 3 KiB."""
-
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 _SHORTEST_RSA, _LONGEST_RSA, _RSA_EXPONENT = 3072, 8192, 65537
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
@@ -34,7 +33,7 @@ class CertificateRequest:
     """A request whose sender holds the private key."""
 
     key: PublicKey
-    # "P-256", "P-384", "RSA" or "Ed25519".
+    # "P-256", "P-384", "RSA", "Ed25519" or "ML-DSA-65".
     algorithm: str
     # SHA-256 of the subjectPublicKeyInfo, hexadecimal.
     key_hash: str
@@ -86,6 +85,8 @@ def _check_key(key: object, allowed: frozenset[str]) -> tuple[PublicKey, str]:
     elif isinstance(key, ed25519.Ed25519PublicKey):
         algorithm, checked = "Ed25519", key
         check_ed25519(key)
+    elif isinstance(key, mldsa.MLDSA65PublicKey):
+        algorithm, checked = "ML-DSA-65", key
     else:
         raise KeyRefused(why=N_("this kind of key is not accepted"))
     if algorithm not in allowed:

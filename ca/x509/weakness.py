@@ -8,7 +8,7 @@
 | ROCA         | modulo many small primes the modulus is a power of 65537 (CVE-2017-15361)               |
 | small order  | an Ed25519 key of at most eight points, for which anybody can sign (RFC 8032 section 8) |
 
-The list of Debian's keys of 2008 (CVE-2008-0166) is not among them: no package of Debian has it any more.
+Debian's keys of 2008 (CVE-2008-0166) are known by a list alone: see `ca.x509.blocklist`.
 """
 
 from math import isqrt

@@ -4,6 +4,7 @@
 Never the operating system's store: what a web browser trusts has no say about a city's documents.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from core.config import ConfigurationError
 
 from ..models import Trust
+
+_GENERATION = re.compile(r"-[0-9]+$")
 
 SIGNING = frozenset({"people", "organisations"})
 """The issuing authorities whose certificates may sign documents; devices and servers may not."""
@@ -33,7 +36,9 @@ def of_site(public: Path) -> Trust:
         raise ConfigurationError(where=str(public), why="no usable root and issuer certificates") from error
     if not set(issuers) >= SIGNING:
         raise ConfigurationError(where=str(public / "issuers"), why="an issuing authority is missing")
-    return Trust(roots=(root,), issuers=issuers, signing=SIGNING)
+    # Later generations of an authority stand beside the first: "people-2" signs what "people" did.
+    signing = frozenset(name for name in issuers if _GENERATION.sub("", name) in SIGNING)
+    return Trust(roots=(root,), issuers=issuers, signing=signing)
 
 
 def of_files(paths: Iterable[Path]) -> Trust:

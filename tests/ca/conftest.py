@@ -18,6 +18,7 @@ from tests.fakes.people import SmallDirectory
 from tests.fakes.recorder import ListRecorder
 
 from .sites import Site, open_site, release_policies
+from .tables import Table
 from .world import Born, World, open_database, site_in
 
 
@@ -71,3 +72,9 @@ def released(world: World, tmp_path: Path) -> Path:
 @pytest.fixture
 def site(world: World, released: Path) -> Site:
     return open_site(world, released)
+
+
+@pytest.fixture
+def table(world: World, tmp_path: Path) -> Table:
+    (tmp_path / "table").mkdir()
+    return Table(world, tmp_path / "table")

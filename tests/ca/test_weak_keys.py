@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of the right size whose private half others can find: each made as an attacker would meet it, and refused."""
 
+import hashlib
 import random
 from collections.abc import Callable
 from math import prod
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ca.errors import KeyRefused
+from ca import CASettings
+from ca.errors import KeyRefused, RequestRefused
+from ca.models import Standing
 from ca.service import CertificateAuthority
-from ca.x509 import read_request
+from ca.x509 import read_blocklist, read_request
+from ca.x509.blocklist import modulus_print
 from ca.x509.weakness import _SMALL_PRIMES
+from core.config import ConfigurationError
+from tests.fakes.people import OFFICER
 
-from .world import ask
+from .world import World, ask, request_for
 
 KEYS = frozenset({"RSA", "Ed25519"})
 EXPONENT = 65537
@@ -143,3 +150,87 @@ def test_a_refused_key_is_recorded_and_makes_nothing(authority: CertificateAutho
     with pytest.raises(KeyRefused):
         authority.issue(ask("citizen-signing", csr=_forged(NEUTRAL)))
     assert authority.certificates(ask().subject)[0] == []
+
+
+# Points that are on no curve of ours.
+
+
+def _off_curve(curve: ec.EllipticCurve) -> bytes:
+    """A request whose point was moved: with such a key a careless party gives away its own (invalid curve attack)."""
+    key = ec.generate_private_key(curve)
+    der = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    moved = point[:-1] + bytes([point[-1] ^ 1])
+    return der.public_bytes(Encoding.DER).replace(point, moved)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()])
+def test_a_point_off_its_curve_is_refused(curve: ec.EllipticCurve) -> None:
+    with pytest.raises(RequestRefused):
+        read_request(_off_curve(curve), keys=frozenset({"P-256", "P-384"}))
+
+
+# Keys that a list names.
+
+# One of Debian's keys of 2008, and how openssl-blacklist names it; the pair is in Boulder's tests too.
+DEBIAN = int(
+    "D673252AF6723C3F72529403EAB7C30DEF3C52F97E799825F4A70191C616ADCF1ECE1113F1625971074C492C592025FDEADBDB146A081826"
+    "BDF0D77C3C913DCF1B6F0B3B78F5108D2E493AD0EEE8CA5C021711ADC13D358E61133870FCD19C8E5C22403959782AA82E72AEE53A3D491E"
+    "3912CE27B27E1A85EA69C19A527D28F7934C9823B7E56FDD657DAC83FDC65BB22A98D843DF73238919781B714C81A5E2AFEC71F5C54AA2A2"
+    "7C590AD94C03C1062D50EFCFFAC743E3C8A3AE056846A1D756EB862BF4224169D467C35215ADE0AFCC11E85FE629AFB802C4786FF2E9C929"
+    "BCCF502B3D3B8876C6A11785CC398B389F1D86BDD9CB0BD4EC13956EC3FA270D",
+    16,
+)
+DEBIAN_SAYS = "8df20e6961a16398b85a"
+
+
+def test_debians_keys_are_known_as_its_own_list_names_them() -> None:
+    key = rsa.RSAPublicNumbers(EXPONENT, DEBIAN).public_key()
+    assert modulus_print(key).hex() == DEBIAN_SAYS
+    listed = read_blocklist(["# openssl-blacklist", "", DEBIAN_SAYS], name="x")
+    assert listed.knows(key, "a" * 64)
+    other = rsa.RSAPublicNumbers(EXPONENT, DEBIAN + 2).public_key()
+    assert not listed.knows(other, "a" * 64)
+
+
+@pytest.mark.parametrize("line", ["abc", "g" * 64, "a" * 40, f"{'a' * 64} x"])
+def test_a_list_with_a_line_that_names_no_key_is_refused_whole(line: str) -> None:
+    with pytest.raises(ConfigurationError, match="x:2"):
+        read_blocklist(["a" * 64, line], name="x")
+
+
+def test_a_list_that_is_missing_stops_the_start(world: World, tmp_path: Path) -> None:
+    world.settings = CASettings(blocklists=(tmp_path / "none",))
+    with pytest.raises(ConfigurationError):
+        world.open()
+
+
+def test_a_listed_key_gets_no_certificate_and_the_past_is_swept(world: World, tmp_path: Path) -> None:
+    """By the hash of the key, and for the RSA key by its modulus alone."""
+    slow = rsa.generate_private_key(EXPONENT, 3072)
+    requests = [request_for(), _request(slow), request_for()]
+    authority = world.open()
+    serials = [authority.issue(ask(csr=each)).serial for each in requests]
+    keys = [x509.load_pem_x509_csr(requests[0]).public_key(), slow.public_key()]
+    spki = keys[0].public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    path = tmp_path / "blocked"
+    path.write_text(f"# lost\n{hashlib.sha256(spki).hexdigest()}\n{modulus_print(slow.public_key()).hex()}\n", "ascii")
+    world.settings = CASettings(blocklists=(path,))
+    again = world.open()
+    for each in requests[:2]:
+        with pytest.raises(KeyRefused):
+            again.issue(ask(csr=each))
+    assert again.block_listed() == 2
+    assert again.sweep() == 2
+    assert [again.status(each).standing for each in serials] == [Standing.REVOKED, Standing.REVOKED, Standing.GOOD]
+    assert world.reported().count("ca.key.blocked") == 2
+    assert again.block_listed() == again.sweep() == 0
+
+
+def test_an_officer_blocks_a_key_that_nothing_was_made_for_yet(world: World) -> None:
+    csr, authority = request_for(), world.open()
+    key = x509.load_pem_x509_csr(csr).public_key()
+    digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    assert authority.block_key(digest, actor=OFFICER.subject) == 0
+    with pytest.raises(KeyRefused):
+        authority.issue(ask(csr=csr))

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a ceremony made and everybody may know."""
+
+from pathlib import Path
+
+from ..signer.keys import write_private
+
+_PUBLIC_MODE = 0o644
+
+
+def publish(path: Path, content: bytes) -> None:
+    """Put what everybody may read in its place, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_private(path, content)
+    path.chmod(_PUBLIC_MODE)
