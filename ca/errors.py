@@ -34,6 +34,7 @@ Unavailable
 Internal
 ├── DraftSpent          a lint token was used twice, by another signer or for another issuer
 ├── CertificateDiffers  the signer made other bytes than were linted and recorded
+├── StampUnfit          what a time-stamping unit was given to sign is no time-stamp
 └── KeyUnusable         a key file is missing, readable by others or of the wrong kind
 """
 
@@ -218,6 +219,12 @@ class CertificateDiffers(Internal):
     """The signer made other bytes than were linted and recorded; they went nowhere."""
 
     code = "certificate_differs"
+
+
+class StampUnfit(Internal):
+    """What a time-stamping unit was given to sign is no time-stamp; the key was not touched."""
+
+    code = "stamp_unfit"
 
 
 class KeyUnusable(Internal):

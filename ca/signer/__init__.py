@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only holder of issuing keys, with one typed door per kind of signature.
 
-Nothing else in the repository opens ``state/ca/keys``. A certificate is signed only for a `LintedDraft` that carries
-this signer's seal and was not used before; lists and answers are signed only as the builders of those types.
+| door                       | takes                                                                    |
+| -------------------------- | ------------------------------------------------------------------------ |
+| ``Signer.certificate``     | a `LintedDraft` that carries this signer's seal and was not used before  |
+| ``Signer.crl``             | the builder of a revocation list                                         |
+| ``Signer.answer``          | the builder of an OCSP answer; a delegate's key signs                    |
+| ``StampSigner.stamp``      | the signed attributes of a TSTInfo; the key of a time-stamping unit signs |
+
+Nothing else in the repository opens ``state/ca/keys`` or a unit. Nobody but service and ceremony may import this room
+(contract ``signer``).
 """
 
 from .keys import KeyFolder as KeyFolder
 from .keys import Responder as Responder
 from .signer import Signer as Signer
+from .stamping import StampSigner as StampSigner

@@ -30,6 +30,16 @@ class Responder:
     certificate: x509.Certificate
 
 
+@dataclass(frozen=True)
+class Unit:
+    """A time-stamping unit."""
+
+    key: SigningKey
+    certificate: x509.Certificate
+    # The authorities above it, without the root.
+    chain: tuple[x509.Certificate, ...]
+
+
 class KeyFolder:
     """Reads and writes the key files of one authority."""
 
@@ -70,6 +80,20 @@ class KeyFolder:
     def keep_responder(self, issuer: str, key: SigningKey, certificate: bytes) -> None:
         """Put a new delegate in the place of the old one."""
         write_private(self.responder_path(issuer), encode_key(key) + certificate)
+
+
+def read_unit(path: Path) -> Unit:
+    """A time-stamping unit from its file.
+
+    Raises:
+        KeyUnusable: missing, readable by others, or without its certificates.
+    """
+    content = _read(path)
+    try:
+        certificate, *chain = x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise KeyUnusable(path=str(path), why="holds no certificate") from error
+    return Unit(_key(path, content), certificate, tuple(chain))
 
 
 def encode_key(key: SigningKey) -> bytes:

@@ -30,3 +30,4 @@ from .profiles import profile as profile
 from .request import CertificateRequest as CertificateRequest
 from .request import read_request as read_request
 from .serials import draw as draw
+from .stamps import StampAttributes as StampAttributes

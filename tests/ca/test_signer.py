@@ -5,14 +5,18 @@ import ast
 import os
 import stat
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from cryptography import x509
+from cryptography.x509 import ocsp
 
 import ca
 from ca.errors import KeyUnusable, NoSuchIssuer
 from ca.service import CertificateAuthority
-from ca.signer import Signer
+from ca.signer import Signer, StampSigner
 from ca.signer.keys import write_private
+from ca.x509 import LintedDraft, StampAttributes
 
 from .world import World, ask
 
@@ -22,6 +26,8 @@ HOME = Path(ca.__file__).parent
 MAY_SIGN = {
     # Issuing keys.
     "signer/signer.py": 3,
+    # The key of a time-stamping unit, in three spellings.
+    "signer/stamping.py": 3,
     # The throw-away key of lint.
     "x509/lint.py": 1,
     # At a ceremony, certificates and the root's revocation list: each first by a throw-away key, for lint.
@@ -52,6 +58,15 @@ def test_nobody_else_opens_a_private_key() -> None:
 def test_the_signer_has_exactly_its_doors() -> None:
     doors = {name for name in vars(Signer) if not name.startswith("_")}
     assert doors == {"certificate", "crl", "answer", "responder"}
+    assert {name for name in vars(StampSigner) if not name.startswith("_")} == {"load", "digest", "stamp"}
+    # What goes in is a type that was checked, never bytes.
+    asked = [get_type_hints(each) for each in (Signer.certificate, Signer.crl, Signer.answer, StampSigner.stamp)]
+    assert [next(iter(each.values())) for each in asked] == [
+        LintedDraft,
+        x509.CertificateRevocationListBuilder,
+        ocsp.OCSPResponseBuilder,
+        StampAttributes,
+    ]
 
 
 def test_only_the_ceremony_of_issuance_knocks_at_the_first_door() -> None:
