@@ -4,8 +4,8 @@
 | door                       | takes                                                                    |
 | -------------------------- | ------------------------------------------------------------------------ |
 | ``Signer.certificate``     | a `LintedDraft` that carries this signer's seal and was not used before  |
-| ``Signer.crl``             | the builder of a revocation list                                         |
-| ``Signer.answer``          | the builder of an OCSP answer; a delegate's key signs                    |
+| ``Signer.crl``             | the draft of a revocation list                                           |
+| ``Signer.answer``          | the draft of an OCSP answer; a delegate's key signs                      |
 | ``StampSigner.stamp``      | the signed attributes of a TSTInfo; the key of a time-stamping unit signs |
 
 Nothing else in the repository opens ``state/ca/keys`` or a unit. Nobody but service and ceremony may import this room

@@ -4,11 +4,11 @@
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ..errors import KeyUnusable
 from ..x509 import StampAttributes, algorithm_for
 from .keys import Unit, read_unit
+from .raw import signed
 
 
 class StampSigner:
@@ -38,8 +38,4 @@ class StampSigner:
 
     def stamp(self, attributes: StampAttributes) -> bytes:
         """The signature."""
-        if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            return self._key.sign(attributes.der, ec.ECDSA(self.digest))
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(attributes.der, padding.PKCS1v15(), self.digest)
-        return self._key.sign(attributes.der)
+        return signed(self._key, attributes.der)
