@@ -14,6 +14,8 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from ca import CertificateRefused, CertificateVerifier
+from ca.hierarchy import IssuingAuthority, Root
+from ca.models import AuthorityName
 from ca.x509.paths import PathRefused, validate
 from ca.x509.policies import ANY, PolicyTree
 from tests.ca import pkits
@@ -47,7 +49,8 @@ def test_the_verifier_believes_none_of_another_authoritys_certificates() -> None
     root, good = known["TrustAnchorRootCertificate"], known["GoodCACert"]
     assert root is not None
     assert good is not None
-    verifier = CertificateVerifier(root=root, issuers={"people": good})
+    above = Root(name=AuthorityName("root"), certificate=root, withdrawn=frozenset())
+    verifier = CertificateVerifier([IssuingAuthority(name=AuthorityName("people"), certificate=good, root=above)])
     for name, each in known.items():
         if each is None:
             assert "DSAParameter" in name
