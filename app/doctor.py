@@ -16,7 +16,7 @@ from audit.verify import verify_chain_of
 from audit.watch import Standing
 from core.calls import Peer
 from core.errors import TallygateError
-from core.site import PORTALS, ROLES
+from core.site import PORTALS, ROLES, SiteSettings
 
 from . import birth, settings
 from .context import Context
@@ -121,12 +121,18 @@ def _clock(context: Context) -> Iterator[Finding]:
 
 def _certificates(context: Context) -> Iterator[Finding]:
     site = context.site
-    files = [site.public / "root.pem", *sorted((site.public / "issuers").glob("*.pem"))]
+    places = ("", "issuers", "ml-dsa", "ml-dsa/issuers", "cross")
+    files = [path for where in places for path in _authorities(site, where)]
     files += [site.folder("nginx") / "tls.pem", site.folder("slapd") / "tls.pem"]
     for path in files:
         yield _certificate(path, context)
-    if (site.public / "root.crl").exists():
-        yield _root_list(site.public / "root.crl", context)
+    for path in (*sorted(site.public.glob("root*.crl")), *sorted((site.public / "ml-dsa").glob("root*.crl"))):
+        yield _root_list(path, context)
+
+
+def _authorities(site: SiteSettings, where: str) -> list[Path]:
+    """Certificates of authorities in one part of the public folder; other keys lie in its top."""
+    return sorted((site.public / where).glob("root*.pem" if where in ("", "ml-dsa") else "*.pem"))
 
 
 def _certificate(path: Path, context: Context) -> Finding:
@@ -143,12 +149,11 @@ def _certificate(path: Path, context: Context) -> Finding:
 def _root_list(path: Path, context: Context) -> Finding:
     ends = x509.load_der_x509_crl(path.read_bytes()).next_update_utc
     left = ends - context.clock.now() if ends else timedelta()
+    what = "root's revocation list" if path.stem == "root" else f"revocation list of {path.stem}"
     if left > RENEW_BEFORE:
-        return Finding("root's revocation list", good=True, says=f"{left.days} days left")
+        return Finding(what, good=True, says=f"{left.days} days left")
     says = "has ended" if left < timedelta() else f"{left.days} days left"
-    return Finding(
-        "root's revocation list", good=False, says=f"{says}: hold a ceremony “root-list” (tallygate ca ceremony)"
-    )
+    return Finding(what, good=False, says=f"{says}: hold a ceremony “root-list” (tallygate ca ceremony)")
 
 
 def _directory(context: Context) -> Iterator[Finding]:

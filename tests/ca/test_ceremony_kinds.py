@@ -3,6 +3,8 @@
 
 import dataclasses
 import hashlib
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -198,6 +200,23 @@ def test_a_death_between_key_and_certificate_leaves_what_is_made_again(
     table.world.open().issue(ask())
     table.held(ROLLOVER)
     table.world.open().issue(ask())
+
+
+def test_a_kill_in_the_middle_leaves_a_site_that_works_and_a_ceremony_that_can_be_held(table: Table) -> None:
+    """The process is gone between keys and certificates: no handler ran, no outcome was recorded."""
+    child = os.fork()
+    if not child:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("ca.ceremony.creation.publish", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            table.run(ROLLOVER, hold=True)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert (table.world.site.folder("ca") / "keys" / "people-2.pem").exists()
+    assert table.world.open().certificate(table.world.open().issue(ask()).serial).issuer == "people"
+    (table.folder / "ceremony.transcript").unlink(missing_ok=True)
+    table.held(ROLLOVER)
+    assert table.world.open().certificate(table.world.open().issue(ask()).serial).issuer == "people-2"
 
 
 @pytest.mark.parametrize("step", ["replace", "publish"])
