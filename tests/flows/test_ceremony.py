@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from app.ports import free_ports
 from app.up import write_configuration
 from tests.flows import invariants
-from tests.flows.city import City
+from tests.flows.city import City, until
 
 CUSTODY = 'kind = "custody"\nsite = "city"\ntitle = "Divide the passphrase of the root"\n'
+NEXT = 'kind = "issuers"\nsite = "city"\ntitle = "The next generation"\nissuers = ["infrastructure-2"]\n'
 LIST = 'kind = "root-list"\nsite = "city"\ntitle = "The next list"\n'
 
 
@@ -83,7 +85,23 @@ def test_custodians_take_the_root_and_bring_its_list(unborn: City, tmp_path: Pat
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    _recorded(city, transcript)
+    _recorded(city, _next_generation(city, tmp_path, brought))
+
+
+def _next_generation(city: City, folder: Path, brought: list[str]) -> str:
+    """After its next start the role publishes and answers for both generations."""
+    transcript = _hold(city, folder / "next.toml", NEXT, *brought)
+    city.kill("ca")
+    address = city.url("pki", "/crl/infrastructure-2.crl", "plain")
+    until(lambda: requests.get(address, timeout=5).ok)
+    issuer = city.folder / "public" / "issuers" / "infrastructure-2.pem"
+    _fetched(city, issuer, folder / "root.crl")
+    command = ["openssl", "crl", "-inform", "DER", "-noout", "-CAfile", str(issuer)]
+    for name in ("infrastructure", "infrastructure-2"):
+        found = requests.get(city.url("pki", f"/crl/{name}.crl", "plain"), timeout=5).content
+        done = subprocess.run([*command], input=found, capture_output=True, check=False)
+        assert (b"verify OK" in done.stderr) is (name == "infrastructure-2"), done.stderr
+    return transcript
 
 
 def _recorded(city: City, transcript: str) -> None:
@@ -94,5 +112,5 @@ def _recorded(city: City, transcript: str) -> None:
         for entry in invariants.entries(city)
         if entry["told"]["type"].startswith("ca.ceremony.") and "script" in entry["told"]["attributes"]
     ]
-    assert [each["kind"] for each in said] == ["custody", "custody", "root-list", "root-list"]
+    assert [each["kind"] for each in said] == ["custody", "custody", "root-list", "root-list", "issuers", "issuers"]
     assert f"sha256 {said[-1]['transcript']}" in transcript
