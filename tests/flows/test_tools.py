@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """curl, openssl and ldapsearch agree with what we say."""
 
+import base64
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -65,8 +68,20 @@ def test_openssl_builds_the_chain_and_reads_the_list(city: City, card: tuple[Pat
     assert "Issuer" in _run("openssl", "crl", "-in", crl, "-noout", "-text")
 
 
-def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, Path]) -> None:
+def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, Path], tmp_path: Path) -> None:
     leaf, issuer, _ = card
+    request, answer = tmp_path / "request", tmp_path / "answer"
+    _run("openssl", "ocsp", "-issuer", issuer, "-cert", leaf, "-no_nonce", "-reqout", request)
+    encoded = base64.b64encode(request.read_bytes()).decode()
+    beforehand = city.folder / "run" / "ca" / "ocsp" / "people" / encoded
+
+    def by_get() -> str:
+        found = city.http().get(city.url("pki", f"/ocsp/people/{quote(encoded, safe='')}", "plain"))
+        assert found.headers["Content-Type"] == "application/ocsp-response"
+        assert "max-age=" in found.headers["Cache-Control"]
+        answer.write_bytes(found.content)
+        return _run("openssl", "ocsp", "-respin", answer, "-issuer", issuer, "-cert", leaf, "-CAfile", city.root)
+
     serial = _run("openssl", "x509", "-in", leaf, "-noout", "-serial").strip().split("=")[1].lower().lstrip("0")
 
     def status() -> str:
@@ -85,8 +100,16 @@ def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, P
         )
 
     assert f"{leaf}: good" in status()
+    assert f"{leaf}: good" in by_get()
+    # The role made it once; from now on nginx gives it out by itself.
+    assert beforehand.read_bytes() == answer.read_bytes()
+    found = city.http().get(city.url("pki", f"/ocsp/people/{quote(encoded, safe='')}", "plain"))
+    assert found.content == answer.read_bytes()
+    assert re.fullmatch(r'"[0-9a-f]+-[0-9a-f]+"', found.headers["ETag"])
     city.tallygate("ca", "--site", str(city.configuration), "suspend", serial)
+    assert not beforehand.exists()
     assert f"{leaf}: revoked" in status()
+    assert f"{leaf}: revoked" in by_get()
     der = city.http().get(city.url("pki", "/crl/people.crl", "plain")).content
     listed = subprocess.run(
         ["openssl", "crl", "-inform", "DER", "-noout", "-text"], input=der, capture_output=True, check=True
@@ -95,6 +118,7 @@ def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, P
     assert "Certificate Hold" in listed
     city.tallygate("ca", "--site", str(city.configuration), "release", serial)
     until(lambda: f"{leaf}: good" in status(), seconds=5)
+    assert f"{leaf}: good" in by_get()
 
 
 def test_ldapsearch_sees_what_each_service_may_see(city: City) -> None:
