@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OCSP answers: one certificate's status over plain HTTP by POST, looked up and signed anew for every question."""
+"""OCSP answers: one certificate's status over plain HTTP by POST, made beforehand and given out by the role."""
 
 from pathlib import Path
 

@@ -85,6 +85,9 @@ def withdraw(
         raise AlreadyRevoked
     if found.standing is Standing.SUSPENDED and standing is Standing.SUSPENDED:
         raise AlreadySuspended
+    if standing is Standing.REVOKED and reason is Reason.KEY_COMPROMISE:
+        # The key before the shard: who waits for both must not wait crosswise.
+        keys.block(connection, key_hash, subject=found.subject, at=seconds(at))
     for table in (revocations, releases):
         connection.execute(delete(table).where(table.c.serial == serial))
     connection.execute(
@@ -100,8 +103,6 @@ def withdraw(
             entry=entry(Withdrawn(serial=int(serial, 16), standing=standing, at=at, reason=reason)),
         )
     )
-    if standing is Standing.REVOKED and reason is Reason.KEY_COMPROMISE:
-        keys.block(connection, key_hash, subject=found.subject, at=seconds(at))
     put(connection, note)
     return found
 

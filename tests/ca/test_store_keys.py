@@ -3,6 +3,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from ca.errors import AlreadyRevoked, KeyRefused
 from ca.models import Reason, Standing, State
 from ca.service import CertificateAuthority, Housekeeping
 from ca.service.notes import event, note
-from ca.store import Note, Store
+from ca.store import KeptList, Note, Store
+from ca.store.lists import Bases
 from core.db import Database, OutboxFull, migrate
 from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
@@ -206,16 +208,56 @@ def test_of_many_who_revoke_at_once_one_does(store: Store) -> None:
         assert done.count(True) == 1
 
 
+def test_lists_are_kept_leased_and_continued_on_both_databases(database: Database) -> None:
+    store, life = Store(database), timedelta(days=1)
+    for serial in ("a1", "b2"):
+        assert _intend(store, serial, key=serial, subject=serial)
+    for serial in ("a1", "b2"):
+        store.withdraw(serial, standing=Standing.SUSPENDED, reason=Reason.UNSPECIFIED, at=NOW, note=_note())
+    entries, revision = store.entries("people", 0, alive_after=NOW)
+    assert (len(entries), revision) == (2, 2)
+    first = KeptList(number=10, revision=revision, made=NOW, until=NOW + life, der=b"first")
+    assert store.lease("people", 0, holder="one", at=NOW)
+    assert not store.lease("people", 0, holder="two", at=NOW)
+    assert store.keep_list("people", 0, first, forget_before=NOW - life)
+    assert not store.keep_list("people", 0, first, forget_before=NOW - life)
+    store.give_back("people", 0, holder="one")
+    assert store.lease("people", 0, holder="two", at=NOW)
+    store.release("b2", at=NOW, note=_note())
+    assert store.newest_list("people", 0) == (first, 3)
+    found = store.standing("a1")
+    assert found is not None
+    assert (found.issuer, found.standing, found.changed) == ("people", Standing.SUSPENDED, NOW)
+    assert store.standing("f00") is None
+    released, revision = store.changes("people", 0, since=2)
+    assert (len(released), revision) == (1, 3)
+    assert {(serial, issuer) for serial, issuer, _ in store.changed_since(NOW)} == {("a1", "people"), ("b2", "people")}
+    delta = KeptList(number=11, revision=3, made=NOW, until=NOW + life, der=b"delta", base=10)
+    assert store.keep_list("people", 0, delta, forget_before=NOW - life)
+    second = KeptList(number=12, revision=3, made=NOW, until=NOW + life, der=b"second")
+    assert store.keep_list("people", 0, second, forget_before=NOW - life)
+    # The number of the first stays, for deltas, and its bytes go.
+    assert store.bases("people", 0, at=NOW) == Bases(number=12, oldest=(10, 2))
+    assert store.newest_list("people", 0, delta=True)[0] == delta
+    assert store.bases("people", 0, at=NOW + life).oldest is None
+    third = KeptList(number=13, revision=3, made=NOW, until=NOW + 3 * life, der=b"third")
+    assert store.keep_list("people", 0, third, forget_before=NOW + life)
+    assert store.bases("people", 0, at=NOW) == Bases(number=13, oldest=(13, 3))
+    assert store.changes("people", 0, since=2) == ([], 3)
+
+
 def test_keys_of_an_older_release_are_taken_over(database: Database) -> None:
     store = Store(database)
     for serial, key, subject in (("1", "k", "a"), ("2", "k", "a"), ("3", "l", "b"), ("4", "m", "c")):
         assert _intend(store, serial, key=key, subject=subject)
     assert _lost(store, "2")
     store.abandon("4", None)
+    cascade = " CASCADE" if database.engine.dialect.name == "postgresql" else ""
+    later = set(database.tables()) - {"certificates", "revocations", "outbox", "outbox_aside", "alembic_version"}
     with database.transaction() as connection:
         # What releases after that one brought.
-        for table in ("keys", "heard", "lists", "shards", "releases"):
-            connection.execute(text(f"DROP TABLE {table}"))
+        for table in sorted(later):
+            connection.execute(text(f"DROP TABLE {table}{cascade}"))
         for statement in SHARDS:
             connection.execute(text(statement))
         connection.execute(text("UPDATE alembic_version SET version_num = 'ca0002'"))
