@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The record's own process for what happens again and again beside writing and reading: one thread for each duty.
 
-A duty that fails is tried again after its pause; the others go on. What each did last is kept in a file, so that a
-duty of once a day is not done again at each start, and told to whoever connects to the process's socket.
+A duty that fails is tried again after its pause, or after an hour if that is shorter; the others go on. What each did
+last is kept in a file, so that a duty of once a day is not done again at each start, and told to whoever connects to
+the process's socket.
 """
 
 import json
@@ -25,6 +26,8 @@ STATUS = "watch.json"
 _TELL = 5.0
 # A duty that comes this often is not worth a file each time; a change of its standing is.
 _SELDOM = timedelta(minutes=1)
+# A day is too long to wait with what failed once, and a round of checking may read the whole log.
+_AGAIN = timedelta(hours=1)
 _log = logger(__name__)
 
 
@@ -54,8 +57,13 @@ class Duty:
     name: str
     # Pause between the end of one round and the beginning of the next.
     every: timedelta
-    # One round. Raises TallygateError or OSError: tried again after the pause.
+    # One round. Raises TallygateError or OSError: tried again after ``again``.
     act: Callable[[Stopped], None]
+
+    @property
+    def again(self) -> timedelta:
+        """Pause after a round that failed."""
+        return min(self.every, _AGAIN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +146,11 @@ class Watch:
             if self.stopped.wait(pause):
                 return
         while not self.stopped:
-            self._once(duty)
-            if self.stopped.wait(duty.every):
+            if self.stopped.wait(self._once(duty)):
                 return
 
-    def _once(self, duty: Duty) -> None:
+    def _once(self, duty: Duty) -> timedelta:
+        """One round; returns the pause after it."""
         before = self._standings[duty.name]
         begun = self._clock.now()
         try:
@@ -156,11 +164,13 @@ class Watch:
             after = replace(before, begun=begun.isoformat(), done=self._clock.now().isoformat(), why="")
             if before.why:
                 _log.info("duty_done_again", duty=duty.name)
-        after = replace(after, due=(self._clock.now() + duty.every).isoformat())
+        pause = duty.again if after.why else duty.every
+        after = replace(after, due=(self._clock.now() + pause).isoformat())
         with self._guard:
             self._standings[duty.name] = after
             if duty.every >= _SELDOM or after.why != before.why or not before.done:
                 self._write()
+        return pause
 
     def _write(self) -> None:
         """It may be lost: then a duty is done once too often."""

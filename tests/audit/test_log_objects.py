@@ -356,18 +356,17 @@ def test_a_process_killed_while_it_speaks_to_the_store_is_succeeded(
 
 def test_recording_goes_on_while_the_store_is_away_and_the_record_says_so(site: LogSite, line: Line) -> None:
     with site.served() as served:
-        client = site.recorder(timeout=1.0)
+        client, impatient = site.recorder(timeout=10.0), site.recorder(timeout=1.0)
         assert client.record(event(), wait=Wait.PUBLISHED).checkpoint
         line.weather = lambda _method, _path: "down"
         for _ in range(3):
             client.record(event())
             time.sleep(0.05)
         with pytest.raises(RecordUnavailable):
-            client.record(event(), wait=Wait.PUBLISHED)
+            impatient.record(event(), wait=Wait.PUBLISHED)
+        impatient.close()
         assert not served.ended()
         line.weather = lambda _method, _path: ""
-        client.close()
-        client = site.recorder(timeout=10.0)
         assert client.record(event(), wait=Wait.PUBLISHED).checkpoint
         client.close()
         wait_for(lambda: "log.storage.back" in kinds(site))

@@ -76,6 +76,16 @@ def test_a_duty_that_fails_is_tried_again_and_holds_up_nobody(folder: Path) -> N
         _until(lambda: tried.count("works") > 5 and tried.count("fails") > 5)
 
 
+def test_a_daily_round_that_failed_is_due_within_the_hour(folder: Path) -> None:
+    def fails(_stopped: Stopped) -> None:
+        raise OSError
+
+    clock = ManualClock()
+    with Running(folder, Duty(name="daily", every=timedelta(days=1), act=fails), clock=clock) as running:
+        _until(lambda: bool(running.told()["daily"]["why"]))
+        assert running.told()["daily"]["due"] == (clock.now() + timedelta(hours=1)).isoformat()
+
+
 def test_whoever_connects_hears_what_failed_and_why(folder: Path) -> None:
     def fails(_stopped: Stopped) -> None:
         raise RecordUnavailable
