@@ -4,7 +4,7 @@
 from core.errors import N_
 
 from ..acme.models import GrantState, Holder
-from ..models import Reason, Standing, State
+from ..models import Reason, Standing, State, read_authority
 
 PROFILES = {
     "citizen": N_("Citizen: login"),
@@ -61,6 +61,19 @@ ISSUERS = {
     "organisations": N_("Organisations"),
     "infrastructure": N_("Infrastructure"),
 }
+
+
+def issuer(name: str) -> str:
+    """The authority's word, whatever hierarchy and generation it is of; those its name says."""
+    found = read_authority(name)
+    return ISSUERS.get(found.kind, name) if found else name
+
+
+def generation(name: str) -> str:
+    """What tells two of one word apart: hierarchy and number, empty for the first."""
+    found = read_authority(name)
+    return name.removeprefix(found.kind).removeprefix("-") if found else ""
+
 
 RULES = {
     "not-for-oneself": N_("nobody decides about their own certificate"),

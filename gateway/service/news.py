@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import ClassVar, Protocol
 
 from audit import Entry, Event, Outcome
+from ca.models import read_authority
 from core.clock import Clock
 from core.log import logger
 
@@ -167,4 +168,6 @@ class News:
 
 
 def _of_device(event: Event) -> bool:
-    return event.attributes.get("issuer", "devices") == "devices"
+    """Whether any generation of the devices' authority issued it; what names no authority of the site counts too."""
+    issuer = read_authority(str(event.attributes.get("issuer", "devices")))
+    return issuer is None or issuer.kind == "devices"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from audit import Entry, Event
+from ca.models import read_authority
 from core.clock import Clock
 
 from ..models import Session
@@ -97,7 +98,9 @@ class News:
             self._reload_policies()
 
     def _ours(self, entry: Entry) -> bool:
-        return entry.event.attributes.get("issuer", self._issuer) == self._issuer
+        """Whether any generation of our authority issued it; what names no authority of the site counts as ours."""
+        issuer = read_authority(str(entry.event.attributes.get("issuer", self._issuer)))
+        return issuer is None or issuer.kind == self._issuer
 
     def _ended(self, reason: str) -> Callable[[Session], Event]:
         return lambda session: self._records.session_ended(session, reason=reason)

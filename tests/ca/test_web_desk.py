@@ -4,6 +4,7 @@
 import io
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,8 @@ from werkzeug.test import TestResponse
 from ca.models import Standing
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, OFFICER
 
-from .sites import ORIGIN, Site
+from .sites import ORIGIN, Site, open_site
+from .tables import Table
 from .world import ask, request_for
 
 
@@ -129,3 +131,12 @@ def test_downloads_and_unknown_serials(site: Site) -> None:
         ("/?q=a&q=b", 400),
     ):
         assert site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN).status_code == status
+
+
+def test_the_desk_tells_generations_apart(table: Table, released: Path) -> None:
+    table.held('kind = "issuers"\nsite = "city"\ntitle = "x"\nissuers = ["people-2"]\n')
+    site = open_site(table.world, released)
+    path = f"/certificates/{site.authority.issue(ask()).serial}"
+    page = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+    assert page.status_code == 200
+    assert "<dd>People 2</dd>" in page.get_data(as_text=True)

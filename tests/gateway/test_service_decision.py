@@ -297,6 +297,14 @@ def test_a_device_is_identified_until_its_certificate_or_itself_is_suspended(uni
     assert ask(unit, **question).reason == "disabled"
 
 
+@pytest.mark.parametrize("issuer", ["devices-2", "devices-ml-dsa"])
+def test_a_revocation_by_a_later_generation_bites_too(unit: Gateway, issuer: str) -> None:
+    question = device_question()
+    serial = unit.verifier.verify(certificate_bytes(question), purpose="device", at=unit.clock.now()).serial
+    hear(unit, "ca.certificate.revoked", index=1, object=serial, subject=DEVICE, attributes={"issuer": issuer})
+    assert ask(unit, **question).reason == "disabled"
+
+
 def certificate_bytes(question: dict[str, str]) -> bytes:
     return unquote(question["unverified_certificate"]).encode()
 

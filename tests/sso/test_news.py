@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers share tables, not policies: each hears every release itself, whatever another heard already."""
 
+import pytest
+
 from audit import Entry, Event, Outcome
 from sso.service.news import News
 from tests.fakes.sso_directory import LI
@@ -8,7 +10,7 @@ from tests.fakes.sso_directory import LI
 from .conftest import World
 
 
-def _entry(world: World, kind: str, index: int, *, object_: str = "") -> Entry:
+def _entry(world: World, kind: str, index: int, *, object_: str = "", issuer: str = "people") -> Entry:
     event = Event(
         key=f"{index:032}",
         type=kind,
@@ -17,7 +19,7 @@ def _entry(world: World, kind: str, index: int, *, object_: str = "") -> Entry:
         source="directory",
         subject="" if object_ else LI,
         object=object_,
-        attributes={"issuer": "people"} if object_ else {},
+        attributes={"issuer": issuer} if object_ else {},
     )
     return Entry(index=index, event=event)
 
@@ -84,3 +86,12 @@ def test_the_newest_news_about_a_card_win_in_whatever_order_workers_hear_them(wo
         assert world.store.news.barred(subject=LI, certificate="1a")
     slow.hear([revoked, revoked])
     assert world.store.news.barred(subject=LI, certificate="1a")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "bites"), [("people", True), ("people-2", True), ("people-ml-dsa", True), ("devices-2", False)]
+)
+def test_a_card_of_any_generation_is_barred_when_it_is_revoked(world: World, issuer: str, *, bites: bool) -> None:
+    news, _ = _worker(world)
+    news.hear([_entry(world, "ca.certificate.revoked", 5, object_="1b", issuer=issuer)])
+    assert bool(world.store.news.barred(subject=LI, certificate="1b")) is bites
