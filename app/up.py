@@ -121,6 +121,13 @@ ldaps = {ports.ldaps}
 # Reports for courts bear this bureau's seal.
 evidence_seal = "data-bureau"
 
+[ca.acme]
+# The city's machines stand on this machine, where no client may listen at 80 and 443.
+networks = ["127.0.0.0/8"]
+http_port = 5002
+tls_port = 5001
+validation_pause = 1
+
 [directory]
 # A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.
 hash_memory_kib = 4096
@@ -171,6 +178,7 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("Document office (internal)", site.origin("documents", "internal") + "/"),
         ("Audit console (management)", site.origin("audit", "management") + "/"),
         ("Registration desk (management)", site.origin("ca", "management") + "/"),
+        ("ACME for machines", site.origin("acme") + "/acme/directory"),
         ("Directory desk (management)", site.origin("directory", "management") + "/"),
         ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),
     ]

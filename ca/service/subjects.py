@@ -18,6 +18,7 @@ from ..x509 import Hosts, Profile, Subject, SubjectKind
 
 _LABEL = re.compile(r"[a-z][a-z0-9.-]{0,62}")
 _IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_NAME = 64
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
 
@@ -75,9 +76,10 @@ class Subjects:
         for host in request.hosts:
             self._check_host(host, own=profile.subject is SubjectKind.MACHINE)
         name, attributes, until = self._known(profile.subject, request)
+        host = next((each for each in request.hosts if len(each) <= _LONGEST_NAME), "")
         return Subject(
             name=name,
-            attributes={"country": self._country, "domain": self._domain, "name": name, **attributes},
+            attributes={"country": self._country, "domain": self._domain, "name": name, "host": host, **attributes},
             hosts=request.hosts,
             until=until,
         )

@@ -14,6 +14,7 @@ A template's placeholders are what `ca.service.subjects` learns of a subject:
 | organisation                           | id, name, name-latin, number (credit code, or id without one)      |
 | device                                 | id, name, organisation (owner, may be empty)                       |
 | machine                                | name (a label that an operator chose)                              |
+| whoever has hosts                      | host, the first that fits a name's 64 characters                   |
 """
 
 import re
@@ -208,6 +209,7 @@ class Profile:
 
     def _faults(self) -> tuple[tuple[bool, str], ...]:
         machine = self.subject is SubjectKind.MACHINE
+        known = PLACEHOLDERS[self.subject] | self._hosts()
         used = {found for text in self._templates() for found in _PLACEHOLDER.findall(text)}
         plain = "".join(_PLACEHOLDER.sub("", text) for text in self._templates())
         commits = Usage.CONTENT_COMMITMENT in self.usage
@@ -238,7 +240,7 @@ class Profile:
             (not 1 <= self.assurance <= _HIGHEST_ASSURANCE, f"assurance must be 1 to {_HIGHEST_ASSURANCE}"),
             (not self._says(NameType.COUNTRY) or not self._says(NameType.COMMON_NAME), "country and common name lack"),
             (len({each.attribute for each in self.names}) < len(self.names), "an attribute stands twice in the name"),
-            (not used <= PLACEHOLDERS[self.subject], f"the directory cannot fill {{{', '.join(sorted(used))}}}"),
+            (not used <= known, f"the directory cannot fill {{{', '.join(sorted(used))}}}"),
             ("{" in plain or "}" in plain, "a placeholder is lower-case words in braces"),
             (not all(each.code and each.about and each.reason for each in self.exceptions), "an exception says why"),
             (not machine and not self.alternatives, "without an alternative name nobody could find the subject"),
@@ -252,6 +254,9 @@ class Profile:
     def commits(self) -> bool:
         """Whether its holder is bound by what it signs."""
         return Usage.CONTENT_COMMITMENT in self.usage
+
+    def _hosts(self) -> frozenset[str]:
+        return frozenset({"host"}) if self.hosts is Hosts.REQUIRED else frozenset()
 
     def _templates(self) -> list[str]:
         return [each.value for each in self.names] + [each.value for each in self.alternatives]

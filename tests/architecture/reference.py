@@ -124,6 +124,8 @@ def _kind(hint: Any) -> str:
 
 
 def _written(value: Any) -> str:
+    if dataclasses.is_dataclass(value):
+        return "its own defaults"
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}" if value < timedelta(days=1) else f"{int(value.total_seconds())}"
     if isinstance(value, bool):

@@ -111,6 +111,9 @@ def test_locks_name_no_index() -> None:
         names = re.findall(r"^([a-z0-9._-]+(?:\[[a-z,-]+\])?)==", text, re.MULTILINE)
         assert len(names) > 40
         assert text.count("--hash=sha256:") >= len(names)
+    client = (ROOT / "requirements-certbot.lock").read_text("utf-8")
+    assert "://" not in client
+    assert client.count("--hash=sha256:") >= len(re.findall(r"^[a-z0-9._-]+==", client, re.MULTILINE)) > 0
 
 
 def test_pages_hold_no_inline_code() -> None:
