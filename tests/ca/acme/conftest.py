@@ -72,7 +72,7 @@ def settings(files: Files, names: NameServer) -> AcmeSettings:
         resolver=names.address,
         http_port=files.port,
         tls_port=files.port,
-        validation_timeout=timedelta(seconds=2),
+        validation_timeout=timedelta(seconds=8),
         validation_attempts=2,
         validation_pause=timedelta(0),
     )
