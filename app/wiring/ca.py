@@ -171,7 +171,7 @@ def application(context: Context) -> Flask:
         clock=context.clock,
     )
     door = web.side_door(authority, guard, directory=directory, entrance=entrance, pairs=context.pairs("ca", ["nginx"]))
-    return context.flask(
+    app = context.flask(
         "ca",
         guard=guard,
         blueprints=[
@@ -186,6 +186,8 @@ def application(context: Context) -> Flask:
         ready=authority.check,
         standing=relay.standing,
     )
+    app.wsgi_app = web.quick(app.wsgi_app, authority, clock=context.clock)  # type: ignore[method-assign,assignment]  # as Flask documents
+    return app
 
 
 def acme(

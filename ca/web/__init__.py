@@ -8,3 +8,4 @@ from .desk import desk as desk
 from .direct import side_door as side_door
 from .grants import grants as grants
 from .public import public as public
+from .quick import quick as quick

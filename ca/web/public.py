@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What anybody may fetch over plain HTTP: OCSP answers, revocation lists, issuers; and what may be asked here."""
 
-import hashlib
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -15,10 +14,7 @@ from ..errors import NoSuchIssuer
 from ..openapi import description
 from ..service import Answer, CertificateAuthority, Published
 from ..x509.answers import LONGEST_REQUEST, read_path
-
-MARGIN = timedelta(minutes=1)
-"""Caches let go of an answer or a list so long before it ends; clocks differ."""
-
+from .caching import answer_headers, marks
 
 _NAME = re.compile(r"([1-9][0-9]{0,3})(-delta)?", re.ASCII)
 """A list below its issuer's name: the number of its shard, and whether it is the delta."""
@@ -67,28 +63,13 @@ def public(service: CertificateAuthority, guard: Guard, *, clock: Clock) -> Blue
 
 
 def _answer(answer: Answer, now: datetime) -> Response:
-    response = Response(answer.der, content_type="application/ocsp-response")
-    if answer.shared and answer.made and answer.until:
-        return _cached(response, answer.der, made=answer.made, until=answer.until, now=now)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    response = Response(answer.der, headers=answer_headers(answer, now))
+    return response.make_conditional(request)  # type: ignore[return-value]  # the same response, perhaps without its body
 
 
 def _list(published: Published) -> Response:
     response = Response(published.der, content_type="application/pkix-crl")
     # A list may be replaced at any moment; who holds it asks again by its mark, which costs next to nothing.
     response.headers["Cache-Control"] = "public, no-cache, no-transform"
-    return _marked(response, published.der, made=published.made, until=published.until)
-
-
-def _cached(response: Response, der: bytes, *, made: datetime, until: datetime, now: datetime) -> Response:
-    """RFC 9919 section 6.2: how long it may be given out again, and by what it is told from the next."""
-    age = max(0, int((until - MARGIN - now).total_seconds()))
-    response.headers["Cache-Control"] = f"public, no-transform, must-revalidate, max-age={age}"
-    return _marked(response, der, made=made, until=until - MARGIN)
-
-
-def _marked(response: Response, der: bytes, *, made: datetime, until: datetime) -> Response:
-    response.last_modified, response.expires = made, until
-    response.set_etag(hashlib.sha256(der).hexdigest())
+    response.headers.update(marks(published.der, made=published.made, until=published.until))
     return response.make_conditional(request)  # type: ignore[return-value]  # the same response, perhaps without its body

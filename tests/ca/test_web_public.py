@@ -4,10 +4,11 @@
 import base64
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -16,8 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
 from ca.models import Reason
+from ca.web import quick
 
 from .sites import Site
 from .world import ask, list_of, loaded, shard_of
@@ -91,6 +95,37 @@ def test_gnutls_asks_and_believes(site: Site, served: BaseWSGIServer, tmp_path: 
     command = ["certtool", "--verify-crl", "--load-ca-certificate", str(issuer), "--infile"]
     done = subprocess.run([*command, str(tmp_path / "list")], capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_answered_before_flask_is_what_flask_would_answer(site: Site) -> None:
+    issued = site.authority.issue(ask())
+    issuer = x509.load_pem_x509_certificate((site.world.site.public / "issuers" / "people.pem").read_bytes())
+    builder = ocsp.OCSPRequestBuilder().add_certificate(loaded(issued), issuer, hashes.SHA256())
+    plain = builder.build().public_bytes(Encoding.DER)
+    nonce = builder.add_extension(x509.OCSPNonce(b"n" * 32), critical=False).build().public_bytes(Encoding.DER)
+    seen: list[str] = []
+
+    def behind(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        seen.append(environ["PATH_INFO"])
+        return site.app.wsgi_app(environ, start)
+
+    clients = [
+        Client(application, Response)
+        for application in (site.app.wsgi_app, quick(behind, site.authority, clock=site.world.clock))
+    ]
+    # A number of its own; and what pages for people say of their language.
+    aside = dict.fromkeys(("Tallygate-Request", "Content-Language", "Vary"))
+    for body, path in ((plain, "people"), (nonce, "people"), (b"0", "people"), (plain, "devices")):
+        slow, fast = (each.post(f"/ocsp/{path}", data=body) for each in clients)
+        assert {**dict(fast.headers), **aside} == {**dict(slow.headers), **aside}
+        assert fast.status_code == slow.status_code == 200
+        assert fast.data == slow.data or body is nonce
+    assert seen == []
+    # Everything else is Flask's, as it came.
+    for path, body in (("nobody", plain), ("people", b""), ("people", b"x" * 5000), ("people/..", plain)):
+        slow, fast = (each.post(f"/ocsp/{path}", data=body) for each in clients)
+        assert (fast.status_code, fast.content_type) == (slow.status_code, slow.content_type)
+        assert seen.pop() == f"/ocsp/{path}"
 
 
 def test_caches_are_told_how_long_and_by_what_mark(site: Site, served: BaseWSGIServer, tmp_path: Path) -> None:
