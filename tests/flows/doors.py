@@ -452,7 +452,11 @@ METHODS = {"get", "post", "put", "patch", "delete", "route"}
 
 def declared() -> set[str]:
     """Every endpoint in the source: component, method, rule."""
-    rooms = [path for path in ROOT.glob("*/**/*.py") if path.relative_to(ROOT).parts[0] not in {"tests", ".venv"}]
+    rooms = [
+        path
+        for path in ROOT.glob("*/**/*.py")
+        if path.relative_to(ROOT).parts[0] not in {"tests", ".venv", ".venv-certbot"}
+    ]
     return {name for path in rooms for name in _declared(path)}
 
 
