@@ -100,8 +100,8 @@ class Cases:
         """Move the case on; closing is final, needs a finding, and another officer than the one who opened it.
 
         Raises:
-            OwnCase: this officer opened it.
-            CaseAboutYou: it holds entries that tell of this officer.
+            OwnCase: this officer opened it; the attempt is recorded.
+            CaseAboutYou: it holds entries that tell of this officer; the attempt is recorded.
             CaseSettled: the decision does not follow from where the case stands.
             NoSuchCase, StaleCase, BadStep, StepUnrecorded: as ``add_entries``.
         """
@@ -111,12 +111,20 @@ class Cases:
         state = State(to)
         if state not in FOLLOWS[found.state]:
             raise CaseSettled
-        if state is State.CLOSED and reader.subject == found.opener:
-            raise OwnCase
-        if state is State.CLOSED and any(reader.subject in self._concerned(entry) for entry in found.entries):
-            raise CaseAboutYou
+        if state is State.CLOSED:
+            self._demand_another(reader, found)
         content = {"to": to, "text": _text("text", text, optional=state is not State.CLOSED)}
         self._append(reader, case, version, StepKind.DECISION, content, clear={"state": to})
+
+    def _demand_another(self, reader: Reader, found: Case) -> None:
+        if reader.subject == found.opener:
+            error: OwnCase | CaseAboutYou = OwnCase()
+        elif any(reader.subject in self._concerned(entry) for entry in found.entries):
+            error = CaseAboutYou()
+        else:
+            return
+        self._tell("audit.case.decided", reader, found.id, {"state": State.CLOSED.value}, outcome=Outcome.DENIED)
+        raise error
 
     def read(
         self, reader: Reader, case: str, *, shows: Callable[[Case], Mapping[str, Attribute]] = lambda _case: {}

@@ -105,6 +105,8 @@ _HOW = {
 PERSONAL = {
     "name": N_("Name"),
     "name_zh": N_("Chinese name"),
+    "actor_name": N_("Name of whoever acted"),
+    "object_name": N_("Name of the object"),
     "username": N_("User name"),
     "mail": N_("E-mail"),
     "address": N_("Client address"),

@@ -32,7 +32,7 @@ from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate
 from .answering import Answer, Answering
 from .blocking import Blocking
 from .issuance import Issuance
-from .notes import event, note
+from .notes import Names, event, note
 from .policy import IssuancePolicy, RequesterRules
 from .publication import Publication, Published
 from .standing import StandingChanges
@@ -82,20 +82,21 @@ class CertificateAuthority:
         self._ready = ready
         self._signer = Signer(keys=keys, issuers=issuers)
         self._blocking = Blocking(store=store, clock=clock, listed=listed, nudge=nudge)
+        subjects = Subjects(
+            directory=directory,
+            country=settings.country,
+            domain=domain,
+            clock=clock,
+            others=settings.acme.domains,
+            networks=settings.acme.networks,
+        )
         self._issuance = Issuance(
             check_key=self._blocking.check,
             store=store,
             signer=self._signer,
             recorder=recorder,
             clock=clock,
-            subjects=Subjects(
-                directory=directory,
-                country=settings.country,
-                domain=domain,
-                clock=clock,
-                others=settings.acme.domains,
-                networks=settings.acme.networks,
-            ),
+            subjects=subjects,
             policies=(RequesterRules(), *policies),
             hierarchy=hierarchy,
             origin=origin,
@@ -121,6 +122,7 @@ class CertificateAuthority:
             nudge=nudge,
             ready=ready,
             forget=self._answering.withdraw,
+            acting=subjects.acting,
         )
         self._publication = Publication(
             store=store,
@@ -275,6 +277,7 @@ class CertificateAuthority:
                 subject=found.subject,
                 serial=found.serial,
                 attributes={"issuer": found.issuer, "profile": found.profile, "possibly_issued": True},
+                names=Names(subject=found.name),
             )
             self._store.reap(found.serial, note(report))
             _log.warning("possibly_issued", serial=found.serial)

@@ -40,7 +40,7 @@ from ..x509 import (
     read_request,
 )
 from .handover import Handover
-from .notes import commitment, event, note
+from .notes import Names, commitment, event, note
 from .policy import IssuancePolicy, Verdict, decide
 from .subjects import Subjects
 
@@ -99,6 +99,7 @@ class Issuance:
         # 2. Who it is for: what the directory says of an enabled subject, nothing the requester says.
         # 3. Whether it may be: every policy, asked here even if somebody asked before.
         kind, asked, subject, verdict, issuer = self._examine(request)
+        names = self._names(request, subject)
 
         # 4. Draw a serial.
         number = draw(self._instance)
@@ -112,7 +113,7 @@ class Issuance:
         # can be found and revoked whatever happens. State: intended. The reaper keeps what stays here as "possibly
         # issued".
         key = secrets.token_bytes(32)
-        self._intend(request, linted, serial=serial, name=subject.name, key_hash=asked.key_hash, key=key)
+        self._intend(request, linted, serial=serial, subject=subject, key_hash=asked.key_hash, key=key)
         try:
             # 7. The intent goes into the published record. No receipt, no signature.
             self._recorder.record(
@@ -129,7 +130,7 @@ class Issuance:
                         **_facts(request, linted, commitment(key, linted.tbs)),
                         "shard": self._shard(number),
                     },
-                    name=subject.name,
+                    names=names,
                 ),
                 wait=Wait.PUBLISHED,
             )
@@ -138,7 +139,7 @@ class Issuance:
         except (Unavailable, DraftSpent, KeyUnusable) as error:
             # The key was not touched. Whether the record holds the intent may be unknown; the outcome says enough.
             self._signer.seal.forget(linted)
-            self._abandon(request, serial, error)
+            self._abandon(request, serial, error, names)
             raise
 
         # 9. The signed bytes are the linted, stored and recorded ones; anything else never leaves this process.
@@ -159,8 +160,9 @@ class Issuance:
             decision=verdict.decision,
             policy=verdict.version,
             attributes={**_facts(request, linted, commitment(key, linted.tbs)), "certificate": commitment(key, der)},
+            names=names,
         )
-        self._keep(request, serial, der, outcome)
+        self._keep(request, serial, der, outcome, Names(subject=subject.name))
 
         # 11. Hand it over. A failure from here on loses nothing: the certificate can be fetched by its serial. That it
         # was handed over is stored with the next issuance, or by housekeeping: a commit for that alone is a sync.
@@ -188,6 +190,7 @@ class Issuance:
         ]
 
     def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict, IssuerFacts]:
+        subject = None
         try:
             kind = profile(request.profile)
             asked = read_request(request.csr, keys=frozenset(kind.keys))
@@ -198,12 +201,15 @@ class Issuance:
                 raise IssuanceDenied(reasons=", ".join(verdict.reasons))
             issuer = self._issuer(kind, request, asked)
         except TallygateError as error:
-            self._refused(request, error)
+            self._refused(request, error, subject)
             raise
         return kind, asked, subject, verdict, issuer
 
+    def _names(self, request: IssueRequest, subject: Subject) -> Names:
+        return Names(subject=subject.name, actor=self._subjects.acting(request.actor, request.subject))
+
     def _intend(
-        self, request: IssueRequest, linted: LintedDraft, *, serial: str, name: str, key_hash: str, key: bytes
+        self, request: IssueRequest, linted: LintedDraft, *, serial: str, subject: Subject, key_hash: str, key: bytes
     ) -> None:
         draft = linted.draft
         intent = Intent(
@@ -213,7 +219,7 @@ class Issuance:
             subject=request.subject,
             actor=request.actor,
             at=self._clock.now(),
-            name=name,
+            name=subject.name,
             not_before=draft.not_before,
             not_after=draft.not_after,
             key_hash=key_hash,
@@ -226,10 +232,10 @@ class Issuance:
         except TallygateError as error:
             self._signer.seal.forget(linted)
             if isinstance(error, KeyRefused):
-                self._refused(request, error)
+                self._refused(request, error, subject)
             raise
 
-    def _keep(self, request: IssueRequest, serial: str, der: bytes, outcome: Event) -> None:
+    def _keep(self, request: IssueRequest, serial: str, der: bytes, outcome: Event, names: Names) -> None:
         """Store what was signed, unless its key was reported as compromised meanwhile: then it is revoked already."""
         at = self._clock.now()
         revoked = event(
@@ -240,6 +246,7 @@ class Issuance:
             actor="role:ca",
             serial=serial,
             attributes={**_carried(request), "reason": Reason.KEY_COMPROMISE.value, "profile": request.profile},
+            names=names,
         )
         with self._handover.taken() as delivered:
             good = self._store.signed(serial, der, note(outcome), if_blocked=note(revoked), at=at, delivered=delivered)
@@ -295,10 +302,10 @@ class Issuance:
         except TallygateError as error:
             if isinstance(error, LintStopped):
                 _log.error("lint_stopped", profile=kind.name, finding=error.parameters["finding"])
-            self._refused(request, error)
+            self._refused(request, error, subject)
             raise
 
-    def _refused(self, request: IssueRequest, error: TallygateError) -> None:
+    def _refused(self, request: IssueRequest, error: TallygateError, subject: Subject | None) -> None:
         refusal = event(
             "ca.certificate.refused",
             Outcome.DENIED,
@@ -306,11 +313,12 @@ class Issuance:
             subject=request.subject,
             actor=request.actor,
             attributes={"code": error.code, "profile": request.profile[:32], **_carried(request), **_why(error)},
+            names=self._names(request, subject) if subject else Names(),
         )
         self._store.outbox_put(note(refusal))
         self._nudge()
 
-    def _abandon(self, request: IssueRequest, serial: str, error: TallygateError) -> None:
+    def _abandon(self, request: IssueRequest, serial: str, error: TallygateError, names: Names) -> None:
         ending = event(
             "ca.certificate.abandoned",
             Outcome.FAILURE,
@@ -319,6 +327,7 @@ class Issuance:
             actor=request.actor,
             serial=serial,
             attributes={"code": error.code, "profile": request.profile, **_carried(request)},
+            names=names,
         )
         try:
             self._store.abandon(serial, note(ending))

@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from audit import Event, Outcome, encode_event
@@ -19,6 +20,16 @@ _LONGEST_LABEL = 64
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What people are called at this moment, as the directory says; both stay in the sealed part."""
+
+    # Of the person or device that is certified, as it stands or would stand in the certificate.
+    subject: str = ""
+    # Of another person who acts in office; empty for roles, and for whoever acts for themselves.
+    actor: str = ""
+
+
 def event(
     kind: str,
     outcome: Outcome,
@@ -30,7 +41,7 @@ def event(
     decision: str = "",
     policy: str = "",
     attributes: Mapping[str, Attribute] | None = None,
-    name: str = "",
+    names: Names = Names(),
 ) -> Event:
     """One event of ours; only a person or device has something to seal."""
     person = subject if is_identifier(subject) else ""
@@ -54,8 +65,23 @@ def event(
         decision=decision,
         policy=policy,
         attributes=clear,
-        sealed={"name": name} if person and name else {},
+        sealed=_sealed(names, serial=serial, profile=clear.get("profile")) if person else {},
     )
+
+
+def _sealed(names: Names, *, serial: str, profile: object) -> dict[str, str]:
+    """Nothing of a subject whom the directory does not know: no key is made for whatever somebody types."""
+    if not names.subject:
+        return {}
+    found = PROFILES.get(str(profile))
+    # A device has no right to know who acted on it.
+    device = found is not None and found.subject is SubjectKind.DEVICE
+    said = {
+        "name": names.subject,
+        "object_name": names.subject if serial else "",
+        "actor_name": "" if device else names.actor,
+    }
+    return {field: name for field, name in said.items() if name}
 
 
 def _seals(profile: object) -> bool:

@@ -18,7 +18,7 @@ from core.log import logger
 from ..errors import AlreadyRevoked, AlreadySuspended, NotReconciled
 from ..models import Reason, Standing, State, read_serial
 from ..store import Intent, Store
-from .notes import event, note
+from .notes import Names, event, note
 
 _log = logger(__name__)
 
@@ -157,7 +157,14 @@ class Reconciliation:
         facts = {"issuer": found.issuer, "profile": found.profile, "reason": reason.value, "reconciled": True}
         at = self._clock.now()
         told = event(
-            kind, Outcome.SUCCESS, at=at, subject=found.subject, actor="role:ca", serial=serial, attributes=facts
+            kind,
+            Outcome.SUCCESS,
+            at=at,
+            subject=found.subject,
+            actor="role:ca",
+            serial=serial,
+            attributes=facts,
+            names=Names(subject=found.name),
         )
         try:
             self._store.withdraw(serial, standing=standing, reason=reason, at=at, note=note(told))

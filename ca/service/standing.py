@@ -12,7 +12,7 @@ from core.log import logger
 from ..errors import AlreadyRevoked, IssuanceDenied
 from ..models import Certificate, Reason, Standing, read_serial
 from ..store import Store, require_suspended
-from .notes import event, note
+from .notes import Names, event, note
 
 _log = logger(__name__)
 
@@ -23,6 +23,7 @@ class StandingChanges:
     """The three verbs over one certificate's standing.
 
     ``forget`` is told issuer and serial around every change: nothing made earlier about it may be given out any more.
+    ``acting`` names who acts (first) on a subject (second) in office.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class StandingChanges:
         nudge: Callable[[], None],
         ready: Callable[[], None] = lambda: None,
         forget: Callable[[str, str], None] = lambda _issuer, _serial: None,
+        acting: Callable[[str, str], str] = lambda _actor, _subject: "",
     ) -> None:
         self._store = store
         self._recorder = recorder
@@ -41,6 +43,7 @@ class StandingChanges:
         self._nudge = nudge
         self._ready = ready
         self._forget = forget
+        self._acting = acting
 
     def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
         """End a certificate for good; for a compromised key, every certificate that was made for it.
@@ -136,6 +139,7 @@ class StandingChanges:
             actor=actor,
             serial=found.serial,
             attributes={"issuer": found.issuer, "profile": found.profile, **more},
+            names=Names(subject=found.name, actor=self._acting(actor, found.subject)),
         )
 
 

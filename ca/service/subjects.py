@@ -9,13 +9,16 @@ from datetime import UTC, datetime, time
 from typing import Protocol
 
 from core.clock import Clock
-from core.errors import N_
+from core.errors import N_, NotFound, Unavailable
+from core.log import logger
 from directory import Device, Organisation, Person
 
 from ..errors import SubjectDisabled, SubjectUnsuitable
 from ..models import IssueRequest
 from ..x509 import Hosts, Profile, Subject, SubjectKind
+from .notes import is_identifier
 
+_log = logger(__name__)
 _LABEL = re.compile(r"[a-z][a-z0-9.-]{0,62}")
 _IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST_NAME = 64
@@ -83,6 +86,19 @@ class Subjects:
             hosts=request.hosts,
             until=until,
         )
+
+    def acting(self, actor: str, subject: str) -> str:
+        """What a person is called who acts on another one in office; empty for everybody else, and if nobody can tell.
+
+        Who acts came through the gateway, which asked the same directory a moment ago.
+        """
+        if self._directory is None or actor == subject or not is_identifier(actor):
+            return ""
+        try:
+            return _display(self._directory.person(actor))
+        except (NotFound, Unavailable) as error:
+            _log.info("actor_unnamed", code=error.code)
+            return ""
 
     def _known(self, kind: SubjectKind, request: IssueRequest) -> tuple[str, dict[str, str], datetime | None]:
         if kind is SubjectKind.MACHINE:

@@ -132,8 +132,10 @@ def series(
     return tuple(made)
 
 
-def events(batch: Batch, directory: Directory, at: datetime, *, actor: str, operation: str) -> Iterator[Event]:
-    """What is recorded about each new entry once all are in."""
+def events(
+    batch: Batch, directory: Directory, at: datetime, *, actor: str, acting: str, operation: str
+) -> Iterator[Event]:
+    """What is recorded about each new entry once all are in; ``acting`` is the name of whoever enters them."""
     for _, person in batch.people:
         yield event(
             "directory.person.created",
@@ -143,13 +145,13 @@ def events(batch: Batch, directory: Directory, at: datetime, *, actor: str, oper
             actor=actor,
             operation=operation,
             attributes={"kind": person.kind.value, "proofing": person.proofing.level},
-            sealed={"name": person.name_zh or person.name, "username": person.username},
+            sealed={"name": person.name_zh or person.name, "username": person.username, "actor_name": acting},
         )
-    for kind, identifiers in (
-        ("organisation", [item.id for _, item in batch.organisations]),
-        ("device", [item.id for _, item in batch.devices]),
+    for kind, named in (
+        ("organisation", [(item.id, item.name_zh or item.name) for _, item in batch.organisations]),
+        ("device", [(item.id, item.name) for _, item in batch.devices]),
     ):
-        for identifier in identifiers:
+        for identifier, name in named:
             yield event(
                 "directory.entry.created",
                 Outcome.SUCCESS,
@@ -158,6 +160,7 @@ def events(batch: Batch, directory: Directory, at: datetime, *, actor: str, oper
                 actor=actor,
                 operation=operation,
                 attributes={"kind": kind},
+                sealed={"name": name},
             )
     for holder, new in _held(batch, directory):
         yield event(
@@ -169,7 +172,7 @@ def events(batch: Batch, directory: Directory, at: datetime, *, actor: str, oper
             operation=operation,
             organisation=new.mandate.organisation,
             attributes={"kind": "mandate", "scope": new.mandate.scope, "until": new.mandate.until.isoformat()},
-            sealed={"username": new.username},
+            sealed={"username": new.username, "actor_name": acting},
         )
 
 

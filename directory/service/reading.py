@@ -2,6 +2,7 @@
 """The directory as every role reads it: bound as itself, seeing only what the access rules give it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self, TypeVar
 
 from core.clock import Clock
@@ -9,7 +10,7 @@ from core.config import secret
 from core.site import SiteSettings
 
 from ..config import DirectorySettings
-from ..errors import BadName, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
+from ..errors import BadName, DirectoryUnavailable, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
 from ..ldap import Entry, Pool, Server, Tree, entries, names
 from ..models import (
     EVERYWHERE,
@@ -90,6 +91,13 @@ class Directory:
         if entry is None or not entry.text("tallySubject"):
             raise NoSuchPerson
         return self._person(entry)
+
+    def called(self, subject: str) -> str:
+        """What the record calls a person; empty for nobody, and if the server does not answer."""
+        with suppress(NoSuchPerson, DirectoryUnavailable):
+            person = self.person(subject)
+            return person.name_zh or person.name
+        return ""
 
     def person_by_username(self, username: str) -> Person:
         """One person by user name.

@@ -2,6 +2,7 @@
 """What nobody recorded and what becomes of it: undone through the one writer, or kept by somebody who says why."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,7 +48,19 @@ class About:
 class Unrecorded:
     """The verbs of whoever was alarmed."""
 
-    def __init__(self, *, store: Store, journal: Journal, pool: Pool, tree: Tree, clock: Clock, cost: Cost) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        journal: Journal,
+        pool: Pool,
+        tree: Tree,
+        clock: Clock,
+        cost: Cost,
+        called: Callable[[str], str],
+    ) -> None:
+        """``called`` says what a person is called, empty for everybody else."""
+        self._called = called
         self._store = store
         self._journal = journal
         self._pool = pool
@@ -116,6 +129,7 @@ class Unrecorded:
 
     def _events(self, kind: str, found: Found, *, actor: str, key: str, reason: str = "") -> tuple[Event, Event, Event]:
         seen, whom = found.seen, about(found.seen, self._tree)
+        names = {"name": self._called(whom.subject), "actor_name": self._called(actor)} if whom.subject else {}
         # Free text is sealed under the key of whom it is about; of an organisation there is none, so its author's.
         intent, done, failed = (
             event(
@@ -127,7 +141,7 @@ class Unrecorded:
                 operation=key,
                 organisation=whom.organisation,
                 attributes={"change": seen.verb, "place": whom.place, "number": found.number, "of": seen.id},
-                sealed={"reason": reason, "entry": seen.dn},
+                sealed={"reason": reason, "entry": seen.dn, **names},
             )
             for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
         )

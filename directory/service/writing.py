@@ -86,7 +86,8 @@ class DirectoryWriter:
             Pending: recorded and biting; the server follows.
         """
         person = self._person_if_known(subject)
-        record = self._event("directory.person.disabled", person, actor=actor, sealed={"reason": reason})
+        sealed = {"reason": reason, **self._acting(actor, person)}
+        record = self._event("directory.person.disabled", person, actor=actor, sealed=sealed)
         self._journal.take_away((changes.enabled(self._tree.person(person.subject), to=False),), record)
 
     def enable_person(self, subject: str, *, actor: str, reason: str = "") -> None:
@@ -146,9 +147,8 @@ class DirectoryWriter:
         _known(role)
         self._not_oneself(subject, actor)
         person = self._person_if_known(subject)
-        record = self._event(
-            "directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed={"reason": reason}
-        )
+        sealed = {"reason": reason, **self._acting(actor, person)}
+        record = self._event("directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed=sealed)
         leaves = changes.member(self._tree.role(role), self._tree.person(person.subject), joins=False)
         self._journal.take_away((leaves,), record)
 
@@ -190,9 +190,9 @@ class DirectoryWriter:
             if is_guessable(password, person.username):
                 raise WeakPassword
             key, dn = new_key(), self._tree.person(person.subject)
-            kind, what = "directory.person.changed", {"what": "password"}
+            kind, what, sealed = "directory.person.changed", {"what": "password"}, self._acting(actor, person)
             intent, done, failed = (
-                self._event(kind, person, outcome=outcome, actor=actor, operation=key, attributes=what)
+                self._event(kind, person, outcome=outcome, actor=actor, operation=key, attributes=what, sealed=sealed)
                 for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
             )
             # A password is never written down: after a crash in here the journal looks whether the entry has changed.
@@ -238,7 +238,8 @@ class DirectoryWriter:
                 event("directory.imported", outcome, at, actor=actor, operation=key, attributes=_counts(report))
                 for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
             )
-            created = tuple(entering.events(batch, self.directory, at, actor=actor, operation=key))
+            acting = self.directory.called(actor)
+            created = tuple(entering.events(batch, self.directory, at, actor=actor, acting=acting, operation=key))
             self._journal.grant(key, series, intent=intent, outcomes=(*created, done), failure=failed)
         return report
 
@@ -279,7 +280,7 @@ class DirectoryWriter:
         attributes: dict[str, str] | None = None,
         sealed: dict[str, str] | None = None,
     ) -> None:
-        key = new_key()
+        key, sealed = new_key(), {**(sealed or {}), **self._acting(actor, whom)}
         intent, done, failed = (
             self._event(kind, whom, outcome=outcome, actor=actor, operation=key, attributes=attributes, sealed=sealed)
             for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
@@ -297,7 +298,7 @@ class DirectoryWriter:
         attributes: dict[str, str] | None = None,
         sealed: dict[str, str] | None = None,
     ) -> Event:
-        # A device has no personal data; what is said about it is about whoever uses it, so its reason is sealed too.
+        # A device has no personal data; what is said about it is about whoever uses it, so that is sealed too.
         return event(
             kind,
             outcome,
@@ -306,8 +307,15 @@ class DirectoryWriter:
             actor=actor,
             operation=operation,
             attributes=attributes,
-            sealed={"name": whom.name_zh or whom.name if isinstance(whom, Person) else "", **(sealed or {})},
+            sealed={"name": (isinstance(whom, Person) and whom.name_zh) or whom.name, **(sealed or {})},
         )
+
+    def _acting(self, actor: str, whom: Person | Device) -> dict[str, str]:
+        """The name of another person who acts on a person in office; a device has no right to know it."""
+        # Without a user name nobody could be asked for the person: taking away asks no second time.
+        if not (isinstance(whom, Person) and whom.username) or actor == whom.subject:
+            return {}
+        return {"actor_name": self.directory.called(actor)}
 
     def _person_if_known(self, subject: str) -> Person:
         try:
@@ -353,8 +361,12 @@ def open_writer(
     connections, tree = pool(settings, site=site, role="directory"), Tree(settings.suffix)
     folder, cost = site.folder("directory"), Cost(settings.hash_memory_kib, settings.hash_passes)
     journal = Journal(store=store, pool=connections, recorder=recorder, lock=folder / "writer.lock", nudge=nudge)
+    directory = Directory(pool=connections, tree=tree, clock=clock)
+    unrecorded = Unrecorded(
+        store=store, journal=journal, pool=connections, tree=tree, clock=clock, cost=cost, called=directory.called
+    )
     return DirectoryWriter(
-        directory=Directory(pool=connections, tree=tree, clock=clock),
+        directory=directory,
         pool=connections,
         tree=tree,
         journal=journal,
@@ -362,7 +374,7 @@ def open_writer(
         clock=clock,
         cost=cost,
         password_length=settings.password_length,
-        unrecorded=Unrecorded(store=store, journal=journal, pool=connections, tree=tree, clock=clock, cost=cost),
+        unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),
     )
 

@@ -23,6 +23,7 @@ from app.ports import free_ports
 from app.up import write_configuration
 from app.users import Users
 from audit.errors import RecordUnavailable
+from audit.store import IndexChecked
 from audit.watch import STATUS, Duty, Stopped, Watch
 from core.clock import Clock, SystemClock
 from core.errors import Unavailable
@@ -157,6 +158,29 @@ def test_a_missing_quorum_of_witnesses_is_told(born: Context, told: dict[str, in
         found = _found(born)["witnesses"]
     assert found.good is good
     assert says in found.says
+
+
+@pytest.mark.parametrize(
+    ("kept", "good", "says"),
+    [
+        (IndexChecked(place=30, size=120), True, "25 % of this round are compared with the log; 0 parts were mended"),
+        (IndexChecked(place=120, size=120, found=2), True, "100 % of this round are compared with the log; 2 parts"),
+        (IndexChecked(), True, "0 % of this round"),
+        (
+            IndexChecked(place=9, size=90, found=3, mended=False),
+            False,
+            "2 parts were mended so far; a part is not what",
+        ),
+    ],
+)
+def test_a_search_index_that_is_not_what_the_log_says_is_told(
+    born: Context, kept: IndexChecked, *, good: bool, says: str
+) -> None:
+    with _answering(born, ready=True, told=kept.standing()):
+        found = _found(born)["search index"]
+    assert found.good is good
+    assert says in found.says
+    assert ("tallygate audit reindex" in found.says) is not good
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from audit.cases.errors import (
     StaleCase,
     StepUnrecorded,
 )
+from audit.errors import RecordUnavailable
 from audit.models import Outcome
 from core.identity import HEADER
 from tests.fakes.audit_console import HOST, OFFICER, WANG, ConsoleFake
@@ -49,13 +50,15 @@ def test_a_case_collects_and_another_officer_closes_it(fake: ConsoleFake, cases:
         cases.decide(fake.reader, case, version=5, to="closed", text="nothing in it")
     with pytest.raises(BadStep):
         cases.decide(second, case, version=5, to="closed", text=" ")
+    (denied,) = [event for event in fake.log.events if event.outcome is Outcome.DENIED and event.object == case]
+    assert (denied.type, denied.subject, denied.attributes) == ("audit.case.decided", OFFICER, {"state": "closed"})
     cases.decide(second, case, version=5, to="closed", text="a lost card")
     found = cases.read(second, case)
     assert (found.title, found.state, list(found.entries)) == ("Odd logins", State.CLOSED, [5, 3])
     assert cases.entries_at(case) == [5, 3]
     assert found.steps[0].text == "Wang Fang,\nat night"
     assert [step.officer for step in found.steps] == [OFFICER, OFFICER, OFFICER, OTHER, OFFICER, OTHER]
-    told = [event for event in fake.log.events if event.object == case]
+    told = [event for event in fake.log.events if event.object == case and event is not denied]
     assert [event.type.removeprefix("audit.case.") for event in told] == [
         "opened", "entry_added", "entry_added", "noted", "decided", "decided", "read",
     ]  # fmt: skip
@@ -73,6 +76,14 @@ def test_nobody_closes_a_case_with_entries_about_themselves(fake: ConsoleFake, c
     cases.decide(fake.reader, case, version=3, to="in_review", text="")
     with pytest.raises(CaseAboutYou):
         cases.decide(replace(fake.reader, subject=OTHER), case, version=4, to="closed", text="nothing in it")
+    denied = fake.log.events[-1]
+    assert (denied.type, denied.outcome, denied.object) == ("audit.case.decided", Outcome.DENIED, case)
+    assert (denied.subject, denied.actor, denied.attributes) == (OTHER, OTHER, {"state": "closed"})
+    # Without a record of it there is no answer either.
+    fake.log.down = True
+    with pytest.raises(RecordUnavailable):
+        cases.decide(replace(fake.reader, subject=OTHER), case, version=4, to="closed", text="nothing in it")
+    fake.log.down = False
     third = replace(fake.reader, subject="ab" + OTHER[2:])
     cases.decide(third, case, version=4, to="closed", text="it was done by mistake")
 
@@ -309,7 +320,8 @@ class TestPages:
             sent = self._send(fake, f"{path}/decisions", version=str(version), text="nothing in it", **form)
             assert sent.status_code in {400, 403}, form
         assert fake.cases.read(fake.reader, case).version == version
-        assert "closed" not in [event.attributes.get("state") for event in fake.log.events]
+        done = [event for event in fake.log.events if event.outcome is Outcome.SUCCESS]
+        assert "closed" not in [event.attributes.get("state") for event in done]
         closed = self._send(fake, f"{path}/decisions", version=str(version), to="closed", text="a lost card", who=OTHER)
         assert closed.status_code == 303
         assert fake.cases.read(fake.reader, case).state is State.CLOSED

@@ -137,6 +137,23 @@ class TestPages:
         assert "The key of this part was destroyed" in page
         assert "Proven" in page
 
+    def test_both_ends_of_an_act_are_named_under_a_warrant_and_unreadable_once_the_person_is_erased(
+        self, fake: ConsoleFake
+    ) -> None:
+        acted = next(index for index, event in enumerate(fake.log.events) if event.type == "ca.certificate.suspended")
+        names = ("Wang Fang", "Fang of the Tax Bureau", "Zhao Min")
+        before = fake.get(f"/entries/{acted}").text
+        assert not [name for name in names if name in before]
+        fake.grant(f"subject:{WANG}")
+        opened = fake.get(f"/entries/{acted}").text
+        assert [name for name in names if name in opened] == list(names)
+        assert "Name of whoever acted" in opened
+        assert "对象名称" in fake.get(f"/entries/{acted}?lang=zh").text
+        fake.log.erase(WANG)
+        erased = fake.get(f"/entries/{acted}").text
+        assert "The key of this part was destroyed" in erased
+        assert not [name for name in names if name in erased]
+
     def test_what_stands_in_an_entry_is_text_and_never_markup(self, fake: ConsoleFake) -> None:
         evil = '"><script>alert(1)</script>'
         index = fake.add(subject=LI, object=evil, zone=evil, organisation=evil,

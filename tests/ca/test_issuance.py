@@ -4,6 +4,7 @@
 import dataclasses
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import Event, Outcome, Receipt, RecordUnavailable, Wait
+from audit.models_deeds import deed
 from ca.errors import (
     CertificateDiffers,
     DraftSpent,
@@ -35,7 +37,8 @@ from ca.service import CertificateAuthority, Verdict
 from ca.x509 import PROFILES, Profile, draw
 from ca.x509.build import validity
 from core.db import DatabaseUnavailable
-from core.errors import NotFound
+from core.errors import NotFound, TallygateError
+from directory import Person
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK, OFFICER
 
 from .world import World, ask, loaded, new_key, request_for
@@ -114,15 +117,70 @@ def test_the_record_holds_intent_and_outcome_and_no_name_in_clear(
         issued.serial,
     )
     assert (intent.subject, intent.actor) == (CITIZEN.subject, OFFICER.subject)
-    assert intent.sealed == {"name": "王小明"}
+    assert intent.sealed == {"name": "王小明", "object_name": "王小明", "actor_name": "Zhao Min"}
     outcome = world.outbox()[-1]
+    assert outcome.sealed == intent.sealed
+    told = deed(outcome, outcome.sealed)
+    assert (told.initiator_name, told.target_name) == ("Zhao Min", "王小明")
     assert (outcome.type, outcome.outcome, outcome.object) == (
         "ca.certificate.issued",
         Outcome.SUCCESS,
         issued.serial,
     )
     for event in (intent, outcome):
-        assert "王小明" not in str({**event.__dict__, "sealed": {}})
+        clear = str({**event.__dict__, "sealed": {}})
+        assert "王小明" not in clear
+        assert "Zhao Min" not in clear
+
+
+def test_a_refusal_names_whom_the_directory_knows_and_nobody_whom_somebody_typed(
+    world: World, authority: CertificateAuthority
+) -> None:
+    unknown = "99999999-9999-4999-8999-999999999999"
+    for asked, sealed in (
+        (ask("civil-servant", subject=CLERK.subject, actor=CITIZEN.subject, roles=frozenset()), ("李娜", "王小明")),
+        (ask(subject=CITIZEN.subject, actor=unknown, roles=frozenset()), ("王小明", "")),
+        (ask(subject=unknown), ("", "")),
+    ):
+        with pytest.raises(TallygateError):
+            authority.issue(asked)
+        refused = world.outbox()[-1]
+        assert (refused.type, refused.subject) == ("ca.certificate.refused", asked.subject)
+        assert (refused.sealed.get("name", ""), refused.sealed.get("actor_name", "")) == sealed
+        assert "object_name" not in refused.sealed
+
+
+@pytest.mark.parametrize(
+    ("profile", "subject", "sealed"),
+    [
+        ("device-client", KIOSK.id, {"name": "Kiosk 7", "object_name": "Kiosk 7"}),
+        # Nothing of theirs is personal, and there is nobody whose key would seal it.
+        ("organisation-seal", COMPANY.id, {}),
+    ],
+)
+def test_an_officer_is_named_to_persons_only(
+    world: World, authority: CertificateAuthority, profile: str, subject: str, sealed: dict[str, str]
+) -> None:
+    authority.issue(ask(profile, subject=subject))
+    assert world.recorder.events[-1].sealed == world.outbox()[-1].sealed == sealed
+
+
+def test_whoever_acts_for_themselves_or_as_a_role_is_not_looked_up(
+    world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    person = world.directory.person
+
+    def counting(subject: str) -> Person:
+        asked.append(subject)
+        return person(subject)
+
+    monkeypatch.setattr(world.directory, "person", counting)
+    for actor, roles in ((CITIZEN.subject, frozenset({"citizen"})), ("role:sso", frozenset({"role:sso"}))):
+        with suppress(TallygateError):
+            authority.issue(ask(actor=actor, roles=roles))
+        assert "actor_name" not in world.outbox()[-1].sealed
+    assert asked == [CITIZEN.subject] * 2
 
 
 # Whom it refuses.

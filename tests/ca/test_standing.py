@@ -24,6 +24,8 @@ from ca.errors import (
 )
 from ca.models import Issued, Reason, Standing
 from ca.service import CertificateAuthority, Housekeeping
+from directory import Person
+from directory.errors import DirectoryUnavailable
 from tests.fakes.people import CITIZEN, KIOSK, OFFICER
 
 from .world import World, ask, list_of, loaded
@@ -54,6 +56,23 @@ def test_suspend_release_revoke_and_their_records(world: World, authority: Certi
     assert {(event.object, event.subject, event.attributes["issuer"]) for event in events} == {
         (serial, CITIZEN.subject, "people")
     }
+    # Sealed under the citizen's key: whose it is, what it is called, and who took it in office.
+    named = {"name": CITIZEN.name_zh, "object_name": CITIZEN.name_zh, "actor_name": OFFICER.name}
+    assert [event.sealed for event in (*events, world.recorder.events[-1])] == [named] * 5
+
+
+def test_a_certificate_is_taken_away_also_if_nobody_can_name_who_does_it(
+    world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = authority.issue(ask()).serial
+
+    def down(_subject: str) -> Person:
+        raise DirectoryUnavailable
+
+    monkeypatch.setattr(world.directory, "person", down)
+    authority.revoke(serial, reason=Reason.SUPERSEDED, actor=OFFICER.subject)
+    assert authority.status(serial).standing is Standing.REVOKED
+    assert world.outbox()[-1].sealed == {"name": CITIZEN.name_zh, "object_name": CITIZEN.name_zh}
 
 
 def test_forbidden_transitions(authority: CertificateAuthority) -> None:

@@ -51,11 +51,13 @@ def test_undoing_stops_where_somebody_has_gone_on(watched: World, zhang_min: Per
     with pytest.raises(OwnRole):
         writer.unrecorded.keep(number, actor=zhang_min.subject, reason="mine")
     watched.clear()
-    writer.unrecorded.keep(number, actor="a1", reason="put right since")
+    zhao_lei = watched.directory("directory").person_by_username("zhao.lei")
+    writer.unrecorded.keep(number, actor=zhao_lei.subject, reason="put right since")
     assert [event.outcome for event in watched.recorder.events] == [Outcome.INTENDED]
     (kept,) = watched.outbox()
     assert (kept.type, kept.outcome) == ("directory.change.kept", Outcome.SUCCESS)
     assert kept.sealed["reason"] == "put right since"
+    assert (kept.sealed["name"], kept.sealed["actor_name"]) == (zhang_min.name_zh, zhao_lei.name_zh)
     for verb in (writer.unrecorded.undo, partial(writer.unrecorded.keep, reason="")):
         with pytest.raises(ChangedSince):
             verb(kept_number, actor="a1")

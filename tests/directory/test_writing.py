@@ -15,6 +15,7 @@ import pytest
 import policies
 from app.sample.city import PASSWORD
 from audit import Outcome, RecordUnavailable
+from audit.models_deeds import deed
 from audit.relay import Relay
 from core.db import OutboxFull
 from directory.errors import (
@@ -45,17 +46,68 @@ _TABLE = b"kind,username,name\n" + b"".join(b"citizen,crash.test%d,Crash Test\n"
 def test_disabling_is_recorded_with_its_reason_and_shuts_the_person_out(
     filled: World, writer: DirectoryWriter, chen_wei: Person
 ) -> None:
-    writer.disable_person(chen_wei.subject, actor="a1", reason="phone stolen")
+    officer = filled.directory("directory").person_by_username("zhao.lei")
+    writer.disable_person(chen_wei.subject, actor=officer.subject, reason="phone stolen")
     try:
         event = filled.outbox()[-1]
-        assert (event.type, event.subject, event.actor) == ("directory.person.disabled", chen_wei.subject, "a1")
-        assert event.sealed == {"name": chen_wei.name_zh, "reason": "phone stolen"}
+        assert (event.type, event.subject, event.actor) == (
+            "directory.person.disabled",
+            chen_wei.subject,
+            officer.subject,
+        )
+        named = {"name": chen_wei.name_zh, "actor_name": officer.name_zh}
+        assert event.sealed == {**named, "reason": "phone stolen"}
+        told = deed(event, event.sealed)
+        assert (told.initiator_name, told.target_name) == (officer.name_zh, chen_wei.name_zh)
+        assert not any(name in str({**event.__dict__, "sealed": {}}) for name in named.values())
         with pytest.raises(WrongCredentials):
             filled.directory("sso").authenticate("chen.wei", PASSWORD)
         bound = filled.tool("ldapwhoami", bind=filled.tree.person(chen_wei.subject), password=PASSWORD)
         assert bound.returncode == 49
     finally:
         writer.enable_person(chen_wei.subject, actor="a1")
+
+
+def test_every_change_of_a_person_names_both_and_one_by_a_role_only_the_person(
+    filled: World, writer: DirectoryWriter, li_na: Person
+) -> None:
+    officer = filled.directory("directory").person_by_username("zhao.lei")
+    for actor, by in ((officer.subject, officer.name_zh), ("role:app", ""), ("nobody-we-know", "")):
+        filled.clear()
+        writer.grant_role(li_na.subject, "ra-officer", actor=actor)
+        writer.withdraw_role(li_na.subject, "ra-officer", actor=actor, reason="moved")
+        writer.disable_person(li_na.subject, actor=actor, reason="x")
+        writer.enable_person(li_na.subject, actor=actor)
+        writer.set_password(li_na.subject, "an unusual pass phrase " + by, actor=actor)
+        told = [*filled.recorder.events, *filled.outbox()]
+        assert len(told) == 8
+        assert {event.sealed["name"] for event in told} == {li_na.name_zh}
+        assert {event.sealed.get("actor_name", "") for event in told} == {by}
+    filled.clear()
+    writer.set_password(li_na.subject, PASSWORD, actor=li_na.subject)
+    assert "actor_name" not in filled.outbox()[-1].sealed
+
+
+def test_what_is_entered_has_its_name_and_persons_learn_who_entered_them(
+    filled: World, writer: DirectoryWriter
+) -> None:
+    officer = filled.directory("directory").person_by_username("zhao.lei")
+    code = "9144030000000017X"
+    code += credit_code_check(code)
+    table = (
+        "kind,username,name,name_zh,id,credit_code,organisation,scope,until\n"
+        "citizen,named.one,Named One,名一,,,,,\n"
+        f"organisation,,Named Trading,名贸易,named-trading,{code},,,\n"
+        "device,,Named Kiosk,,,,tax-bureau,,\n"
+        "mandate,named.one,,,,,named-trading,tax,2030-01-01\n"
+    )
+    report = writer.import_csv(table.encode(), actor=officer.subject)
+    assert not report.refused, report
+    told = {event.attributes.get("kind", ""): event.sealed for event in filled.outbox()}
+    assert told["citizen"] == {"name": "名一", "username": "named.one", "actor_name": officer.name_zh}
+    assert told["organisation"] == {"name": "名贸易"}
+    assert told["device"] == {"name": "Named Kiosk"}
+    assert told["mandate"] == {"username": "named.one", "actor_name": officer.name_zh}
 
 
 def test_a_grant_is_announced_before_it_happens_and_its_outcome_follows(

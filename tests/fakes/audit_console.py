@@ -224,7 +224,8 @@ class ConsoleFake:
         )
         self.add(type="ca.certificate.suspended", source="ca", subject=WANG, actor=OFFICER, object="1f2e3d4c5b6a",
                  zone="management", organisation="org-tax-bureau", attributes={"issuer": "people"},
-                 sealed={"name": "Wang Fang", "reason": "card reported lost"})  # fmt: skip
+                 sealed={"name": "Wang Fang", "object_name": "Fang of the Tax Bureau", "actor_name": "Zhao Min",
+                         "reason": "card reported lost"})  # fmt: skip
 
     def grant(self, scope: str, *, kind: str = "open") -> str:
         """A second officer lets the officer do what needs two; the warrant's identifier."""
