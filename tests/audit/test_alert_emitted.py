@@ -47,7 +47,8 @@ def _said(source: str) -> Sequence[Said]:
 
 
 def _read(tree: ast.Module) -> Said:
-    texts, names = set(), set()
+    texts: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.add(node.value)
@@ -63,7 +64,8 @@ def _read(tree: ast.Module) -> Said:
 
 def _missing(documents: Sequence[Mapping[str, Any]]) -> list[str]:
     """What no owner says of what the rules of one file select, group or count by."""
-    wrong, kinds = [], []
+    wrong: list[str] = []
+    kinds: list[str] = []
     for document in documents:
         service = document.get("logsource", {}).get("service", "")
         for name, chosen in document.get("detection", {}).items():
