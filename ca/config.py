@@ -2,6 +2,7 @@
 """Settings of the certificate authority, the ``[ca]`` section."""
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 _HIGHEST_INSTANCE = 127
 _MOST_SHARDS = 4096
 _HIGHEST_PORT = 65535
+_UNIT_ALGORITHMS = frozenset({"P-256", "P-384", "RSA-3072", "RSA-4096", "ML-DSA-65"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,25 @@ class AcmeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimestampSettings:
+    """The time-stamping authority. Without a unit, made here or by a ceremony, nothing is stamped."""
+
+    # Units that the role makes and renews, each with its algorithm: P-256, P-384, RSA-3072, RSA-4096 or ML-DSA-65.
+    units: dict[str, str] = field(default_factory=dict)
+    # How wrong the time in a stamp may be; stated in every one. A clock that may be wronger stamps nothing.
+    accuracy: timedelta = timedelta(seconds=1)
+    # Whether the kernel must say that its clock is kept right (NTP, PTP). Without it only jumps are noticed.
+    synchronised: bool = True
+
+    def __post_init__(self) -> None:
+        for label, algorithm in self.units.items():
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", label) or algorithm not in _UNIT_ALGORITHMS:
+                raise ValueError("a unit has a short lower-case label and an algorithm that signs stamps")
+        if not timedelta(milliseconds=1) <= self.accuracy <= timedelta(minutes=1):
+            raise ValueError("accuracy must be between a millisecond and a minute")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CASettings:
     """Everything has a default that is right for one machine."""
 
@@ -89,6 +110,8 @@ class CASettings:
     issuance_timeout: timedelta = timedelta(minutes=2)
     # Certificates for servers by ACME; a table of its own.
     acme: AcmeSettings = field(default_factory=AcmeSettings)
+    # Time-stamps; a table of its own.
+    timestamps: TimestampSettings = field(default_factory=TimestampSettings)
 
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:

@@ -19,7 +19,8 @@ Forbidden
 NotFound
 ├── NoSuchCertificate
 ├── NoSuchGrant
-└── NoSuchIssuer
+├── NoSuchIssuer
+└── NoSuchUnit
 Conflict
 ├── AlreadyFounded      there is a root already; a second one would orphan what the first vouches for
 ├── SubjectDisabled     the person, device or organisation is disabled in the directory
@@ -28,8 +29,10 @@ Conflict
 ├── AlreadySuspended
 └── NotSuspended        only what is suspended can be released
 Unavailable
+├── ClockUnsound        our clock may be wrong, so nothing is stamped
 ├── NotReconciled       the record has not yet been compared with the tables
 ├── IssuerUnusable      the issuing authority has expired or is not set up
+├── UnitUnusable        a time-stamping unit's certificate has ended or was withdrawn
 └── SerialTaken         chance or a broken generator drew a number twice; a new attempt draws a new one
 Internal
 ├── DraftSpent          a lint token was used twice, by another signer or for another issuer
@@ -146,6 +149,13 @@ class NoSuchIssuer(NotFound):
     message = N_("There is no issuing authority of this name.")
 
 
+class NoSuchUnit(NotFound):
+    """There is no time-stamping unit of that name."""
+
+    code = "no_such_unit"
+    message = N_("There is no time-stamping unit of this name.")
+
+
 class AlreadyFounded(Conflict):
     """There is a root already; a second one would orphan what the first vouches for."""
 
@@ -193,6 +203,20 @@ class IssuerUnusable(Unavailable):
 
     code = "issuer_unusable"
     message = N_("The issuing authority cannot be used at the moment. Nothing was issued.")
+
+
+class ClockUnsound(Unavailable):
+    """Our clock may be wrong, so nothing is stamped; ``why`` says in a word how we know."""
+
+    code = "clock_unsound"
+    message = N_("The clock cannot be believed at the moment, so nothing is stamped (%(why)s).")
+
+
+class UnitUnusable(Unavailable):
+    """A time-stamping unit's certificate has ended, is not yet valid or was withdrawn."""
+
+    code = "unit_unusable"
+    message = N_("The time-stamping unit cannot be used at the moment. Nothing was stamped.")
 
 
 class NotReconciled(Unavailable):

@@ -27,8 +27,10 @@ from ca.service import (
     Entrance,
     Housekeeping,
     Reconciliation,
+    StampKeeper,
     Verdict,
     open_authority,
+    open_stamping,
 )
 from ca.store import Store
 from ca.x509 import Profile, SubjectKind
@@ -156,6 +158,10 @@ def application(context: Context) -> Flask:
     follower.start()
     Housekeeping(authority, issuers=authority.issuers).start()
     AnswerKeeper(authority).start()
+    stamping = open_stamping(
+        site=site, settings=settings, store=store, recorder=recorder, clock=context.clock, ready=agreement.check
+    )
+    StampKeeper(stamping, authority).start()
     guard = context.guard("ca", audience=site.host("ca"), callers=web.CALLERS)
     gateway = context.settings("gateway", GatewaySettings)
     servers = acme(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
@@ -176,6 +182,7 @@ def application(context: Context) -> Flask:
         guard=guard,
         blueprints=[
             web.public(authority, guard, clock=context.clock),
+            web.timestamps(stamping, guard),
             web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=directory),
             door,

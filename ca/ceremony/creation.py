@@ -19,18 +19,14 @@ from core.site import SiteSettings
 
 from ..errors import KeyUnusable, NoSuchIssuer, ScriptRefused
 from ..hierarchy import Hierarchy, certificate_path, root_list_path
-from ..models import Issued, IssueRequest
-from ..service import CertificateAuthority, key_folder, self_request
+from ..models import Issued
+from ..service import CertificateAuthority, issue_unit, key_folder, unit_folder
 from ..signer import KeyFolder
-from ..signer.keys import encode_key, write_private
 from ..x509 import Algorithm, SigningKey, generate, throw_away
 from . import offline
 from .authorities import ISSUER_LIFE, ROOT_LIFE
 from .publishing import publish
 from .stage import Facts, Stage
-
-UNITS = "units"
-"""Folder of time-stamping units below the authority's own."""
 
 
 def make_root(stage: Stage) -> Facts:
@@ -150,17 +146,7 @@ def make_unit(stage: Stage) -> Facts:
     if stage.rehearsal:
         stage.transcript.note("time-stamping unit", label)
         return {}
-    key = generate(algorithm)
-    issued = _authority(stage).issue(
-        IssueRequest(
-            profile="timestamp",
-            csr=self_request(key),
-            subject=f"tsu-{label}",
-            actor="role:app",
-            actor_roles=frozenset({"role:app"}),
-        )
-    )
-    write_private(path, encode_key(key) + issued.certificate + issued.chain)
+    issued = issue_unit(_authority(stage), path, algorithm, actor="role:app")
     stage.place.own(site.folder("ca"), "ca")
     return {**_shown(stage, {f"tsu-{label}": _leaf(issued)}), "algorithm": algorithm.value}
 
@@ -184,7 +170,7 @@ def make_lists(stage: Stage) -> Facts:
 
 def unit_path(site: SiteSettings, label: str) -> Path:
     """Where a time-stamping unit lies: its key, its certificate and its issuer's in one file."""
-    return site.folder("ca") / UNITS / f"{label}.pem"
+    return unit_folder(site) / f"{label}.pem"
 
 
 def _present(stage: Stage) -> list[str]:

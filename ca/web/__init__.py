@@ -9,3 +9,4 @@ from .direct import side_door as side_door
 from .grants import grants as grants
 from .public import public as public
 from .quick import quick as quick
+from .timestamps import timestamps as timestamps

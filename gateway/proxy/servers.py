@@ -143,7 +143,7 @@ def pki_host(host: str, port: int, role: str, *, address: str, answers: Path, la
             *_page_headers(tls=False),
             *_error_pages(),
             *_page_locations(tls=False),
-            *(line for folder in ("crl", "ca") for line in block(f"location ^~ /{folder}/", forwarded)),
+            *(line for folder in ("crl", "ca", "tsa") for line in block(f"location ^~ /{folder}/", forwarded)),
             *_answers(forwarded, answers, lasting),
             *block("location /", ["return 404;"]),
         ],

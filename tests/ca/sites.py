@@ -16,7 +16,7 @@ from app.wiring.ca import ShippedPolicies, desk
 from ca import CAClient, CertificateVerifier, web
 from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore
-from ca.service import Callers, CertificateAuthority, Entrance
+from ca.service import Callers, CertificateAuthority, Entrance, open_stamping
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
@@ -119,6 +119,9 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         pairs=PairSecrets({"nginx": SECRETS["nginx"]}),
     )
     acme = open_acme(world, authority)
+    stamping = open_stamping(
+        site=world.site, settings=world.settings, store=world.store, recorder=world.recorder, clock=world.clock
+    )
     app = create(
         "ca",
         site=world.site,
@@ -126,6 +129,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         session_key=b"k" * 32,
         blueprints=[
             web.public(authority, guard, clock=world.clock),
+            web.timestamps(stamping, guard),
             web.api(authority, guard, callers=callers),
             web.desk(authority, guard, directory=world.directory),
             door,

@@ -235,6 +235,7 @@ def _ca() -> Iterator[Door]:
     issuer = {"issuer": "people"}
     yield Door(**facts, method="POST", rule="/ocsp/<issuer>", known=issuer, takes="der")
     yield Door(**facts, method="GET", rule="/ocsp/<issuer>/<path:encoded>", known={**issuer, "path:encoded": "MAA="})
+    yield Door(**facts, method="POST", rule="/tsa/<unit>", known={"unit": "no-such-unit"}, takes="der")
     yield Door(**facts, method="GET", rule="/crl/<issuer>.crl", known=issuer)
     yield Door(**facts, method="GET", rule="/crl/<issuer>/<name>.crl", known={**issuer, "name": "1-delta"})
     yield Door(**facts, method="GET", rule="/ca/<issuer>.cer", known=issuer)

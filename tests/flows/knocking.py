@@ -28,6 +28,7 @@ SECURITY = {
     "referrer-policy": "same-origin",
 }
 SERVER_ERROR, ERROR = 500, 400
+_DER = (b"application/ocsp-request", b"application/timestamp-query")
 CARDS = frozenset({"wang.qiang", "sun.li", "zhao.lei", "li.na"})
 _FORM = re.compile(r"<form.*?</form>", re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -236,7 +237,7 @@ def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
     elif door.takes == "jose":
         yield from ((b"application/jose+json", body) for _, body in hostile.json_bodies(dict(door.fields)))
     elif door.takes == "der":
-        yield from ((kind, body) for body in hostile.DER for kind in (b"application/ocsp-request", b""))
+        yield from ((kind, body) for body in hostile.DER for kind in (*_DER, b""))
     elif door.takes == "lines":
         yield from ((kind, body) for body in hostile.LINES for kind in (b"application/jsonl", b""))
     elif door.takes == "note":
