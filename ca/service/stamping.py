@@ -134,10 +134,10 @@ class Stamping:
         return made
 
     def _stamp(self, unit: str, path: Path, question: Question) -> bytes:
-        # 1. What would be stamped, by which unit, and when.
+        # 1. What would be stamped, when, and by which unit: with a wrong clock nobody knows which are valid.
+        at = self.look()
         self._ready()
         signer = self._usable(unit, path)
-        at = self.look()
         serial = draw(self._settings.instance)
         info = Stamp(
             policy=self._policy,

@@ -159,6 +159,7 @@ def _rfc3161_client(world: World, stamping: Stamping, unit: str = "one") -> None
     request = TimestampRequestBuilder().data(DATA).hash_algorithm(HashAlgorithm.SHA512).nonce(nonce=True).build()
     answer = decode_timestamp_response(stamping.answer(unit, request.as_bytes()))
     root = x509.load_pem_x509_certificate((world.site.public / "root.pem").read_bytes())
+    assert request.nonce is not None
     builder = VerifierBuilder(roots=[root]).nonce(request.nonce).policy_id(x509.ObjectIdentifier(POLICY))
     assert builder.build().verify_message(answer, DATA)
     assert answer.tst_info.gen_time == world.clock.now()
