@@ -22,6 +22,7 @@ from ..search import BadFilter
 from .asked import parameters
 from .blueprint import Pages
 
+# The route below says it again: who lists doors reads it from there.
 PATH = "/api/v1/events"
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _WAITS = {"sequenced": Wait.SEQUENCED, "published": Wait.PUBLISHED}
@@ -34,7 +35,7 @@ def taking(intake: Intake, *, callers: tuple[str, ...]) -> Pages:
     """``callers`` are the roles whose events the log takes."""
 
     def pages(made: Blueprint, guard: Guard) -> None:
-        @made.post(PATH)
+        @made.post("/api/v1/events")
         @guard.peer(*callers)
         def take() -> Response:
             if (refused := request.environ.get(_REFUSED)) is not None:
