@@ -106,6 +106,8 @@ class CASettings:
     root_crl_lifetime: timedelta = timedelta(days=365)
     # How long one OCSP answer may be cached.
     ocsp_lifetime: timedelta = timedelta(hours=8)
+    # A request for a certificate that officers have not decided by then expires.
+    request_lifetime: timedelta = timedelta(days=14)
     # An issuance that has not ended after this long is taken for dead.
     issuance_timeout: timedelta = timedelta(minutes=2)
     # Certificates for servers by ACME; a table of its own.

@@ -9,25 +9,34 @@ Invalid
 ├── ScriptRefused       a ceremony's file is not for this site, or asks for what cannot be
 ├── GrantRefused        an ACME account cannot be allowed what the form says
 ├── UnknownProfile
+├── NotOffered          a person asks for a kind of certificate they cannot have
 └── BadSerial
 Unauthenticated
 └── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
 Forbidden
 ├── IssuanceDenied      policy says no; ``reasons`` names the rules
 ├── NotYourBusiness     a role asked what it has no business to ask, or spoke for a person without proof
+├── NotForThisOfficer   one's own request, an organisation's one acts for, or approved already; ``why`` names the rule
 └── WeaklyProofed       the directory knows the person less surely than the desk demands
 NotFound
 ├── NoSuchCertificate
 ├── NoSuchGrant
+├── NoSuchRequest
 ├── NoSuchIssuer
 └── NoSuchUnit
 Conflict
+├── AlreadyAsked        an open request is for the same key
+├── RequestOver         the request is decided, withdrawn or expired
+├── EvidenceMissing     nobody has proved the holder's identity
+├── ContentChanged      what would be issued is not what officers agreed to
 ├── AlreadyFounded      there is a root already; a second one would orphan what the first vouches for
 ├── SubjectDisabled     the person, device or organisation is disabled in the directory
 ├── LintStopped         the draft broke a rule; nothing was signed
 ├── AlreadyRevoked      revocation is final
 ├── AlreadySuspended
 └── NotSuspended        only what is suspended can be released
+TooMany
+└── AskedTooOften       too many of one person's requests are undecided
 Unavailable
 ├── ClockUnsound        our clock may be wrong, so nothing is stamped
 ├── NotReconciled       the record has not yet been compared with the tables
@@ -41,7 +50,7 @@ Internal
 └── KeyUnusable         a key file is missing, readable by others or of the wrong kind
 """
 
-from core.errors import N_, Conflict, Forbidden, Internal, Invalid, NotFound, Unauthenticated, Unavailable
+from core.errors import N_, Conflict, Forbidden, Internal, Invalid, NotFound, TooMany, Unauthenticated, Unavailable
 
 
 class RequestRefused(Invalid):
@@ -93,6 +102,13 @@ class UnknownProfile(Invalid):
     message = N_("There is no such kind of certificate.")
 
 
+class NotOffered(Invalid):
+    """A person asks for a kind of certificate they cannot have."""
+
+    code = "not_offered"
+    message = N_("This kind of certificate cannot be asked for here.")
+
+
 class BadSerial(Invalid):
     """Not a serial number in hexadecimal."""
 
@@ -121,6 +137,13 @@ class NotYourBusiness(Forbidden):
     message = N_("This part of the site may not ask that of the certificate authority, or not for this person.")
 
 
+class NotForThisOfficer(Forbidden):
+    """One's own request, an organisation's one acts for, or approved already."""
+
+    code = "not_for_this_officer"
+    message = N_("You cannot decide this request: %(why)s")
+
+
 class WeaklyProofed(Forbidden):
     """The directory knows the person less surely than the desk demands."""
 
@@ -142,6 +165,13 @@ class NoSuchGrant(NotFound):
     message = N_("There is no such grant, or it is withdrawn already.")
 
 
+class NoSuchRequest(NotFound):
+    """There is no such request, or it is somebody else's."""
+
+    code = "no_such_request"
+    message = N_("There is no such request for a certificate.")
+
+
 class NoSuchIssuer(NotFound):
     """There is no issuing authority of that name."""
 
@@ -161,6 +191,34 @@ class AlreadyFounded(Conflict):
 
     code = "already_founded"
     message = N_("The key ceremony was held here already.")
+
+
+class AlreadyAsked(Conflict):
+    """An open request is for the same key."""
+
+    code = "already_asked"
+    message = N_("A certificate for this key was asked for already, and nobody has decided yet.")
+
+
+class RequestOver(Conflict):
+    """The request is decided, withdrawn or expired."""
+
+    code = "request_over"
+    message = N_("Somebody else has just decided this request, or it was withdrawn or has expired.")
+
+
+class EvidenceMissing(Conflict):
+    """Nobody has proved the holder's identity."""
+
+    code = "evidence_missing"
+    message = N_("First say how the identity of the holder was proved.")
+
+
+class ContentChanged(Conflict):
+    """What would be issued is not what officers agreed to."""
+
+    code = "content_changed"
+    message = N_("What would be issued has changed since it was last looked at. Please look again.")
 
 
 class SubjectDisabled(Conflict):
@@ -196,6 +254,13 @@ class NotSuspended(Conflict):
 
     code = "not_suspended"
     message = N_("This certificate is not suspended, so it cannot be released.")
+
+
+class AskedTooOften(TooMany):
+    """Too many of one person's requests are undecided."""
+
+    code = "asked_too_often"
+    message = N_("Too many of your requests are still undecided. Withdraw one, or wait.")
 
 
 class IssuerUnusable(Unavailable):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns of the certificate authority: what is asked for, what was made, and what it is worth today."""
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -81,6 +83,38 @@ class IssueRequest:
     zone: str = ""
     # Which issuing authority, where a profile has several.
     issuer: str = ""
+    # Officers who agreed beside the actor, the request they agreed to, and the digest of what they saw: nothing else
+    # is made. Only registration says so; no interface takes it from a caller.
+    approved_by: tuple[str, ...] = ()
+    registration: str = ""
+    expected: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What would be issued: everything an officer agrees to."""
+
+    profile: str
+    subject: str
+    organisation: str
+    # As people call the subject.
+    name: str
+    # SHA-256 of the request's bytes and of its key, hexadecimal.
+    csr_hash: str
+    key_hash: str
+    algorithm: str
+    # Kind and value: what the subject's name and the alternative names would say, in their order.
+    names: tuple[tuple[str, str], ...]
+    alternatives: tuple[tuple[str, str], ...]
+    validity_days: int
+    # Last day of what it is founded on, a mandate say; empty if nothing ends.
+    until: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it, hexadecimal."""
+        written = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(written.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from .keeping import AnswerKeeper as AnswerKeeper
 from .opening import answer_folder as answer_folder
 from .opening import key_folder as key_folder
 from .opening import open_authority as open_authority
+from .policy import EnoughOfficers as EnoughOfficers
 from .policy import IssuancePolicy as IssuancePolicy
 from .policy import RequesterRules as RequesterRules
 from .policy import Verdict as Verdict

@@ -20,6 +20,7 @@ from ..models import (
     CertificateStatus,
     Issued,
     IssueRequest,
+    Preview,
     Reason,
     Standing,
     State,
@@ -28,12 +29,12 @@ from ..models import (
 )
 from ..signer import KeyFolder, Signer
 from ..store import AnswerFolder, Store
-from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate
+from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate, profile
 from .answering import Answer, Answering
 from .blocking import Blocking
 from .issuance import Issuance
 from .notes import Names, event, note
-from .policy import IssuancePolicy, RequesterRules
+from .policy import EnoughOfficers, IssuancePolicy, RequesterRules, Verdict, decide
 from .publication import Publication, Published
 from .standing import StandingChanges
 from .subjects import DirectorySource, Subjects
@@ -80,6 +81,7 @@ class CertificateAuthority:
         self._settings = settings
         self._nudge = nudge
         self._ready = ready
+        self._policies = (RequesterRules(), *policies)
         self._signer = Signer(keys=keys, issuers=issuers)
         self._blocking = Blocking(store=store, clock=clock, listed=listed, nudge=nudge)
         subjects = Subjects(
@@ -97,7 +99,7 @@ class CertificateAuthority:
             recorder=recorder,
             clock=clock,
             subjects=subjects,
-            policies=(RequesterRules(), *policies),
+            policies=(EnoughOfficers(), *self._policies),
             hierarchy=hierarchy,
             origin=origin,
             oid_base=oid_base,
@@ -155,6 +157,18 @@ class CertificateAuthority:
     def issue(self, request: IssueRequest) -> Issued:
         """See ``Issuance.issue``."""
         return self._issuance.issue(request)
+
+    def preview(self, request: IssueRequest) -> Preview:
+        """See ``Issuance.preview``."""
+        return self._issuance.preview(request)
+
+    def verdict(self, request: IssueRequest) -> Verdict:
+        """What everybody but the number of officers says to a request, before it is approved.
+
+        Raises:
+            UnknownProfile: there is no such kind.
+        """
+        return decide(self._policies, request, profile(request.profile))
 
     def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
         """See ``StandingChanges.revoke``."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The issuance ceremony: no certificate without its intent in the record first, no serial twice, no unlinted bytes."""
 
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,7 @@ from core.log import logger
 
 from ..errors import (
     CertificateDiffers,
+    ContentChanged,
     DraftSpent,
     IssuanceDenied,
     IssuerUnusable,
@@ -22,7 +24,7 @@ from ..errors import (
     SubjectUnsuitable,
 )
 from ..hierarchy import Hierarchy
-from ..models import Issued, IssueRequest, Reason, read_authority, serial_hex
+from ..models import Issued, IssueRequest, Preview, Reason, read_authority, serial_hex
 from ..signer import Signer
 from ..store import Intent, Store
 from ..x509 import (
@@ -38,6 +40,7 @@ from ..x509 import (
     draw,
     profile,
     read_request,
+    spelled,
 )
 from .handover import Handover
 from .notes import Names, commitment, event, note
@@ -173,6 +176,16 @@ class Issuance:
             chain=issuer.certificate.public_bytes(Encoding.PEM),
         )
 
+    def preview(self, request: IssueRequest) -> Preview:
+        """What would be issued now; nobody is asked whether it may be, and nothing is kept.
+
+        Raises:
+            TallygateError: the request or its key cannot be used, or the directory says no.
+        """
+        kind = profile(request.profile)
+        asked = read_request(request.csr, keys=frozenset(kind.keys))
+        return preview(request, kind, asked, self._subjects.of(kind, request))
+
     def settle(self) -> None:
         """Store what was handed over and not yet said so."""
         with self._handover.taken() as delivered:
@@ -200,6 +213,8 @@ class Issuance:
             if not verdict.allowed:
                 raise IssuanceDenied(reasons=", ".join(verdict.reasons))
             issuer = self._issuer(kind, request, asked)
+            if request.expected and preview(request, kind, asked, subject).digest != request.expected:
+                raise ContentChanged
         except TallygateError as error:
             self._refused(request, error, subject)
             raise
@@ -336,6 +351,24 @@ class Issuance:
             _log.warning("abandon_failed", serial=serial)
 
 
+def preview(request: IssueRequest, kind: Profile, asked: CertificateRequest, subject: Subject) -> Preview:
+    """What a certificate would say, for officers to agree to."""
+    names, alternatives = spelled(kind, subject)
+    return Preview(
+        profile=kind.name,
+        subject=request.subject,
+        organisation=request.organisation,
+        name=subject.name,
+        csr_hash=hashlib.sha256(request.csr).hexdigest(),
+        key_hash=asked.key_hash,
+        algorithm=asked.algorithm,
+        names=names,
+        alternatives=alternatives,
+        validity_days=kind.validity_days,
+        until=subject.until.date().isoformat() if subject.until else "",
+    )
+
+
 def _why(error: TallygateError) -> dict[str, str | int | bool]:
     """Which rules said no: an officer who asks for a certificate of their own stands out by them."""
     reasons = str(error.parameters["reasons"]).replace(", ", " ") if isinstance(error, IssuanceDenied) else ""
@@ -353,4 +386,5 @@ def _facts(request: IssueRequest, linted: LintedDraft, committed: str) -> dict[s
 
 
 def _carried(request: IssueRequest) -> dict[str, str]:
-    return {"caller": request.caller} if request.caller else {}
+    carried = {"caller": request.caller, "request": request.registration}
+    return {name: value for name, value in carried.items() if value}

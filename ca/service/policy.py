@@ -41,6 +41,21 @@ class RequesterRules:
         return Verdict(allowed=True, reasons=("requester-allowed",))
 
 
+class EnoughOfficers:
+    """What a person has made needs as many different officers as the profile says, none of them the holder."""
+
+    def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
+        """Allow or refuse."""
+        if any(role.startswith("role:") for role in request.actor_roles):
+            return Verdict(allowed=True, reasons=("role-of-the-site",))
+        officers = {request.actor, *request.approved_by}
+        if request.subject in officers:
+            return Verdict(allowed=False, reasons=("not-for-oneself",))
+        if len(officers) < profile.approvals:
+            return Verdict(allowed=False, reasons=("approvals-missing",))
+        return Verdict(allowed=True, reasons=("approved",))
+
+
 def decide(policies: Sequence[IssuancePolicy], request: IssueRequest, profile: Profile) -> Verdict:
     """Ask all in order; the first refusal is the answer, the last permission names decision and version."""
     verdict = Verdict(allowed=False, reasons=("no-policy",))

@@ -19,6 +19,7 @@ from .build import Subject as Subject
 from .build import build as build
 from .build import list_path as list_path
 from .build import policy_oid as policy_oid
+from .build import spelled as spelled
 from .lint import LintedDraft as LintedDraft
 from .lint import Linter as Linter
 from .lint import Seal as Seal

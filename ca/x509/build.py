@@ -159,6 +159,20 @@ def build(
     return Draft(profile=profile, issuer=issuer, serial=serial, not_before=begins, not_after=ends, builder=builder)
 
 
+def spelled(profile: Profile, subject: Subject) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """What the subject's name and the alternative names would say, as kind and value, in their order.
+
+    Raises:
+        SubjectUnsuitable: see ``build``.
+    """
+    kinds = {oid: kind.value for kind, oid in NAME_OIDS.items()}
+    names = tuple((kinds[each.oid], str(each.value)) for each in _name(profile, subject))
+    filled = tuple((each.kind.value, fill(each.value, subject.attributes)) for each in profile.alternatives)
+    if not all(value for _, value in filled):
+        raise SubjectUnsuitable(why=N_("the directory lacks what the certificate must say"))
+    return names, (*filled, *(("host", each) for each in subject.hosts))
+
+
 def _name(profile: Profile, subject: Subject) -> x509.Name:
     found = []
     for part in profile.names:

@@ -75,7 +75,15 @@ def ask(
     actor: str = OFFICER.subject,
     roles: frozenset[str] = frozenset({"ra-officer"}),
 ) -> IssueRequest:
-    return IssueRequest(profile=profile, csr=csr or request_for(), subject=subject, actor=actor, actor_roles=roles)
+    return IssueRequest(
+        profile=profile,
+        csr=csr or request_for(),
+        subject=subject,
+        actor=actor,
+        actor_roles=roles,
+        # As registration says it after a second officer agreed.
+        approved_by=("another-officer",),
+    )
 
 
 def intent(serial: str, *, at: datetime, key_hash: str = "a" * 64, subject: str = CITIZEN.subject) -> Intent:
