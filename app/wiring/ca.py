@@ -16,6 +16,7 @@ from ca.acme.gate import PREFIX
 from ca.acme.notes import ACTOR
 from ca.acme.store import Store as AcmeStore
 from ca.models import IssueRequest
+from ca.registration import Registration, Requests
 from ca.service import (
     ABOUT,
     BUSINESS,
@@ -48,6 +49,8 @@ from ..context import Context
 from . import policies
 
 _DESK_ZONE = "management"
+# Host where holders look after their own certificates.
+_HOLDERS = "certificates"
 
 
 def found(context: Context, recorder: Recorder) -> None:
@@ -154,9 +157,19 @@ def application(context: Context) -> Flask:
         nudge=relay.nudge,
         ready=agreement.check,
     )
+    registration = Registration(
+        requests=Requests(database),
+        certificates=store,
+        authority=authority,
+        directory=directory,
+        recorder=recorder,
+        clock=context.clock,
+        lifetime=settings.request_lifetime,
+        nudge=relay.nudge,
+    )
     relay.start()
     follower.start()
-    Housekeeping(authority, issuers=authority.issuers).start()
+    Housekeeping(authority, tidy=registration.tidy, issuers=authority.issuers).start()
     AnswerKeeper(authority).start()
     stamping = open_stamping(
         site=site, settings=settings, store=store, recorder=recorder, clock=context.clock, ready=agreement.check
@@ -176,7 +189,14 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
     )
-    door = web.side_door(authority, guard, directory=directory, entrance=entrance, pairs=context.pairs("ca", ["nginx"]))
+    door = web.side_door(
+        authority,
+        guard,
+        registration=registration,
+        directory=directory,
+        entrance=entrance,
+        pairs=context.pairs("ca", ["nginx"]),
+    )
     app = context.flask(
         "ca",
         guard=guard,
@@ -184,7 +204,16 @@ def application(context: Context) -> Flask:
             web.public(authority, guard, clock=context.clock),
             web.timestamps(stamping, guard),
             web.api(authority, guard, callers=callers),
-            web.desk(authority, guard, directory=directory),
+            web.own(
+                authority,
+                registration,
+                guard,
+                verifier=context.verifier(site.host(_HOLDERS)),
+                clock=context.clock,
+                host=site.host(_HOLDERS),
+                account=f"{site.origin('sso')}/account",
+            ),
+            web.desk(authority, guard, registration=registration, directory=directory),
             door,
             *web.acme(servers, guard),
             web.grants(servers, guard),

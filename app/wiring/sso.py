@@ -45,7 +45,7 @@ from . import policies
 
 ROLE = "sso"
 _TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
-_GUARDED = (*PORTALS, "audit", "ca", "directory")
+_GUARDED = (*PORTALS, "audit", "ca", "certificates", "directory")
 _LISTENERS = ("external", "internal", "management")
 _TITLES = {
     "tax": ("Tax portal", "税务服务"),
@@ -107,7 +107,15 @@ def application(context: Context) -> Flask:
     return context.flask(
         ROLE,
         guard=guard,
-        blueprints=[blueprint(service, guard, card_host=site.host("card"), proxy=context.pairs(ROLE, ["nginx"]))],
+        blueprints=[
+            blueprint(
+                service,
+                guard,
+                card_host=site.host("card"),
+                proxy=context.pairs(ROLE, ["nginx"]),
+                certificates=f"{site.origin('certificates')}/my/",
+            )
+        ],
         translations=[_TRANSLATIONS],
         ready=ready,
         standing=relay.standing,

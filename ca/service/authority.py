@@ -210,6 +210,17 @@ class CertificateAuthority:
         """
         return self._store.certificate(read_serial(serial))
 
+    def chained(self, certificate: Certificate) -> bytes:
+        """The certificate and its issuer's, PEM.
+
+        Raises:
+            NoSuchCertificate: nothing was signed.
+        """
+        if not certificate.der:
+            raise NoSuchCertificate
+        own = x509.load_der_x509_certificate(certificate.der).public_bytes(Encoding.PEM)
+        return own + self._issuers[certificate.issuer].public_bytes(Encoding.PEM)
+
     def expired(self, certificate: Certificate) -> bool:
         """Whether its last second is over."""
         return self._clock.now() >= certificate.not_after + timedelta(seconds=1)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the authority does unasked: settle dead issuances, revoke what compromised keys were used for, renew delegates.
 
-And it keeps revocation lists fresh.
+And it keeps revocation lists fresh, and has registration ``tidy`` up.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.errors import TallygateError
 from core.log import logger
@@ -26,11 +26,13 @@ class Housekeeping:
         authority: CertificateAuthority,
         *,
         issuers: Sequence[str],
+        tidy: Callable[[], object] = lambda: None,
         interval: float = INTERVAL,
         retry: float = RETRY,
     ) -> None:
         self._authority = authority
         self._issuers = tuple(issuers)
+        self._tidy = tidy
         self._interval = interval
         self._retry = retry
         self._listed = False
@@ -62,6 +64,7 @@ class Housekeeping:
         self._authority.renew_responders()
         for issuer in self._issuers:
             self._authority.publish(issuer)
+        self._tidy()
 
     def _run(self) -> None:
         pause = 0.0

@@ -7,6 +7,7 @@ from .api import api as api
 from .desk import desk as desk
 from .direct import side_door as side_door
 from .grants import grants as grants
+from .own import own as own
 from .public import public as public
 from .quick import quick as quick
 from .timestamps import timestamps as timestamps

@@ -3,24 +3,23 @@
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.errors import Kind, TallygateError
-from core.web import Guard, _, form_text, identity
-from core.web.guard import V
+from core.web import Guard, form_text, identity
 from core.web.inputs import Malformed, query_text
-from directory import Person
 
 from ..errors import BadSerial, NoSuchCertificate
-from ..models import Certificate, IssueRequest, Reason, Standing, read_serial
-from ..service import CertificateAuthority, DirectorySource
+from ..models import Certificate, Reason, Standing, read_serial
+from ..registration import Registration, Stage, Wish
+from ..service import CertificateAuthority
 from ..x509 import PROFILES, Hosts, SubjectKind
-from ..x509.request import LONGEST
 from . import words
+from .queue import LONGEST_REASON, at, evidence_of
+from .queue import add as add_queue
+from .visitors import SHOWN_AGAIN, Marking, Officer, PersonSource, said, uploaded_request
 
 ROLE = "ra-officer"
 OFFERED = tuple(
@@ -29,33 +28,6 @@ OFFERED = tuple(
     if ROLE in each.requesters and each.hosts is Hosts.NONE and each.subject is not SubjectKind.REPRESENTATIVE
 )
 _SHORTEST_SERIAL = 34
-SHOWN_AGAIN = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.FORBIDDEN, Kind.NOT_FOUND})
-
-
-class PersonSource(DirectorySource, Protocol):
-    """The directory with the lookup a person at a desk needs."""
-
-    def person_by_username(self, username: str, /) -> Person:
-        """The person of that user name."""
-        ...
-
-
-class Marking(Protocol):
-    """A guard's mark, as the guard made it."""
-
-    def __call__(self, view: V, /) -> V:
-        """Mark one view."""
-        ...
-
-
-@dataclass(frozen=True)
-class Officer:
-    """Who is at the desk."""
-
-    subject: str
-    roles: frozenset[str]
-    assurance: int
-    zone: str
 
 
 def by_gateway() -> Officer:
@@ -64,15 +36,20 @@ def by_gateway() -> Officer:
     return Officer(found.subject, found.roles, found.assurance, found.zone)
 
 
-def desk(service: CertificateAuthority, guard: Guard, *, directory: PersonSource) -> Blueprint:
+def desk(
+    service: CertificateAuthority, guard: Guard, *, registration: Registration, directory: PersonSource
+) -> Blueprint:
     """The desk behind the gateway."""
     mark = guard.person(ROLE)
-    return pages(service, directory=directory, name="ca", prefix="", mark=mark, officer=by_gateway)
+    return pages(
+        service, registration=registration, directory=directory, name="ca", prefix="", mark=mark, officer=by_gateway
+    )
 
 
 def pages(
     service: CertificateAuthority,
     *,
+    registration: Registration,
     directory: PersonSource,
     name: str,
     prefix: str,
@@ -84,7 +61,7 @@ def pages(
 
     @blueprint.context_processor
     def names() -> dict[str, object]:
-        return {"words": words, "desk": name, "Standing": Standing, "expired": service.expired}
+        return {"words": words, "desk": name, "Standing": Standing, "Stage": Stage, "expired": service.expired}
 
     @blueprint.get("/")
     @mark
@@ -132,43 +109,43 @@ def pages(
     @blueprint.get("/issue")
     @mark
     def form() -> ResponseReturnValue:
-        return render_template("ca/issue.html", offered=OFFERED, profile="", subject="", csr="", notice="")
+        return _form()
 
     @blueprint.post("/issue")
     @mark
     def issue() -> ResponseReturnValue:
         profile = form_text("profile", longest=32)
         subject = form_text("subject", longest=128).strip()
-        csr = _csr()
-        at = officer()
+        csr, who = uploaded_request(), at(officer())
         try:
-            issued = service.issue(
-                IssueRequest(
-                    profile=profile,
-                    csr=csr,
-                    subject=_resolve(directory, profile, subject),
-                    actor=at.subject,
-                    actor_roles=frozenset(role for role in at.roles if not role.startswith("role:")),
-                    assurance=at.assurance,
-                    zone=at.zone,
-                )
-            )
+            evidence, reference = evidence_of()
+            wish = Wish(profile=profile, csr=csr, subject=_resolve(directory, profile, subject), asker=who.officer)
+            asked = registration.ask_at_desk(wish, who, evidence=evidence, reference=reference)
         except TallygateError as error:
             if error.kind not in SHOWN_AGAIN:
                 raise
             shown = csr.decode("ascii", "replace")
-            page = render_template(
-                "ca/issue.html",
-                offered=OFFERED,
-                profile=profile,
-                subject=subject,
-                csr=shown if shown.isascii() else "",
-                notice=said(error),
-            )
+            page = _form(profile=profile, subject=subject, csr=shown if shown.isascii() else "", notice=said(error))
             return page, error.kind.status
-        return redirect(url_for(f"{name}.show", serial=issued.serial), code=303)
+        if not asked.serial:
+            # Another officer has to agree.
+            return redirect(url_for(f"{name}.asked", identifier=asked.id), code=303)
+        return redirect(url_for(f"{name}.show", serial=asked.serial), code=303)
 
+    add_queue(blueprint, registration, service, directory=directory, mark=mark, officer=officer)
     return blueprint
+
+
+def _form(*, profile: str = "", subject: str = "", csr: str = "", notice: str = "") -> str:
+    return render_template(
+        "ca/issue.html",
+        offered=OFFERED,
+        profile=profile,
+        subject=subject,
+        csr=csr,
+        notice=notice,
+        reference=request.form.get("reference", "")[:LONGEST_REASON],
+    )
 
 
 def _detail(found: Certificate, error: TallygateError | None = None) -> ResponseReturnValue:
@@ -177,16 +154,6 @@ def _detail(found: Certificate, error: TallygateError | None = None) -> Response
         "ca/certificate.html", found=found, pem=pem, notice=said(error) if error else "", reasons=list(Reason)
     )
     return page, error.kind.status if error else 200
-
-
-def said(error: TallygateError) -> str:
-    """A refusal in the visitor's language."""
-    # Parameters of ours are texts of the catalogue too: reasons, rules.
-    parameters = {
-        key: _(words.RULES.get(value, value)) if isinstance(value, str) and value else value
-        for key, value in error.parameters.items()
-    }
-    return _(error.message) % parameters if parameters else _(error.message)
 
 
 def _search(
@@ -213,15 +180,6 @@ def _resolve(directory: PersonSource, profile: str, subject: str) -> str:
     if kind in (SubjectKind.PERSON, SubjectKind.CITIZEN, SubjectKind.CIVIL_SERVANT):
         return directory.person_by_username(subject).subject
     return subject
-
-
-def _csr() -> bytes:
-    upload = request.files.get("file")
-    content = upload.read(LONGEST + 1) if upload else b""
-    pasted = request.form.get("csr", "").strip()
-    if bool(content) == bool(pasted):
-        raise Malformed(field="csr")
-    return content or pasted.encode()
 
 
 def _reason() -> Reason:

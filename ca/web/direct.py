@@ -13,8 +13,10 @@ from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.errors import Forbidden
 from core.web import Guard
 
+from ..registration import Registration
 from ..service import CertificateAuthority, Entrance, Knock
-from .desk import Officer, PersonSource, pages
+from .desk import pages
+from .visitors import Officer, PersonSource
 
 CERTIFICATE_HEADER = "Tallygate-Client-Certificate"
 LISTENER_HEADER = "Tallygate-Listener"
@@ -28,6 +30,7 @@ def side_door(
     service: CertificateAuthority,
     guard: Guard,
     *,
+    registration: Registration,
     directory: PersonSource,
     entrance: Entrance,
     pairs: PairSecrets,
@@ -35,6 +38,7 @@ def side_door(
     """The desk's pages below ``/direct/``."""
     blueprint = pages(
         service,
+        registration=registration,
         directory=directory,
         name="ca_direct",
         prefix=PREFIX,

@@ -12,7 +12,8 @@ from ..acme import Acme, Holder
 from ..acme.gate import PREFIX
 from ..acme.grants import MOST_NAMES
 from . import words
-from .desk import ROLE, SHOWN_AGAIN, by_gateway, said
+from .desk import ROLE, by_gateway
+from .visitors import SHOWN_AGAIN, said
 
 _LONGEST = 10_000
 _PAGE = 50

@@ -5,6 +5,7 @@ from core.errors import N_
 
 from ..acme.models import GrantState, Holder
 from ..models import Reason, Standing, State, read_authority
+from ..registration import Evidence, Stage
 
 PROFILES = {
     "citizen": N_("Citizen: login"),
@@ -76,6 +77,11 @@ def generation(name: str) -> str:
 
 
 RULES = {
+    "own-request": N_("it is your own, or you asked for it"),
+    "own-organisation": N_("you act for this organisation"),
+    "role-lost": N_("you are no registration officer any more"),
+    "one-officer-twice": N_("you have agreed already; another officer has to decide as well"),
+    "approvals-missing": N_("more officers have to agree"),
     "not-for-oneself": N_("nobody decides about their own certificate"),
     "requester-not-allowed": N_("your role may not request this kind of certificate"),
 }
@@ -92,3 +98,42 @@ GRANTS = {
 }
 
 GRANT_COLOURS = {GrantState.OPEN: "warn", GrantState.USED: "good", GrantState.REVOKED: "bad"}
+
+STAGES = {
+    Stage.ASKED: N_("Asked: identity not yet proved"),
+    Stage.EVIDENCE: N_("Identity proved: waits for an officer"),
+    Stage.APPROVED_ONCE: N_("One officer has agreed: waits for another"),
+    Stage.APPROVED: N_("Approved: being issued"),
+    Stage.ISSUED: N_("Issued"),
+    Stage.DENIED: N_("Denied"),
+    Stage.WITHDRAWN: N_("Withdrawn"),
+    Stage.EXPIRED: N_("Expired without a decision"),
+}
+
+STAGE_COLOURS = {
+    Stage.ASKED: "warn",
+    Stage.EVIDENCE: "warn",
+    Stage.APPROVED_ONCE: "warn",
+    Stage.APPROVED: "warn",
+    Stage.ISSUED: "good",
+    Stage.DENIED: "bad",
+    Stage.WITHDRAWN: "",
+    Stage.EXPIRED: "",
+}
+
+EVIDENCE = {
+    Evidence.DIRECTORY: N_("A registrar's proof in the directory"),
+    Evidence.FACE_TO_FACE: N_("Seen face to face with an identity document"),
+    Evidence.DOCUMENTS: N_("Documents checked"),
+}
+
+PARTS = {
+    "country": N_("Country"),
+    "organisation": N_("Organisation"),
+    "organisation-identifier": N_("Organisation's number"),
+    "serial-number": N_("Number"),
+    "common-name": N_("Name"),
+    "uri": N_("Identifier"),
+    "upn": N_("Login name at workstations"),
+    "host": N_("Host"),
+}

@@ -15,7 +15,7 @@ from .words import methods_text, moment, title_of, wishes
 _LONGEST_HINT = 8000
 
 
-def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> None:
+def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, certificates: str) -> None:
     """Add the views."""
     authorization, logout, account = service.authorization, service.logout, service.account
 
@@ -36,6 +36,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
         return render_template(
             "sso/account.html",
             session=session,
+            certificates=certificates,
             page=account.page(session, language=locale()),
             title_of=title_of,
             wishes=wishes,

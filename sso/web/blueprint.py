@@ -18,14 +18,19 @@ _CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.revoke", "sso.introspect"})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
-def blueprint(service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecrets) -> Blueprint:
-    """All addresses of sign-on; ``proxy`` knows nginx, the only one whose word about a client certificate counts."""
+def blueprint(
+    service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecrets, certificates: str = ""
+) -> Blueprint:
+    """All addresses of sign-on; ``proxy`` knows nginx, the only one whose word about a client certificate counts.
+
+    ``certificates`` is where people ask for certificates and look after their own; "My account" leads there.
+    """
     routes = Blueprint("sso", __name__, template_folder="../templates")
     browser = Browser(service)
     protocol.add(routes, service, guard, browser)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
-    account.add(routes, service, guard, browser)
+    account.add(routes, service, guard, browser, certificates=certificates)
     factors.add(routes, service, guard, browser)
 
     @routes.before_request

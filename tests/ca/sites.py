@@ -16,6 +16,7 @@ from app.wiring.ca import ShippedPolicies, desk
 from ca import CAClient, CertificateVerifier, web
 from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore
+from ca.registration import Registration, Requests
 from ca.service import Callers, CertificateAuthority, Entrance, open_stamping
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
@@ -33,6 +34,7 @@ from .world import World
 
 HOST = "ca.city.localhost"
 ORIGIN = f"https://{HOST}:8445"
+HOLDERS = "certificates.city.localhost"
 ACCOUNT = "account.city.localhost"
 """A guarded host that leads to the sign-on, where people look after their own certificates."""
 SECRETS = {
@@ -46,6 +48,7 @@ class Site:
     authority: CertificateAuthority
     app: Flask
     gateway: IdentityIssuer
+    registration: Registration
     acme: Acme
 
     def client(self) -> FlaskClient:
@@ -92,6 +95,15 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
     authority = world.open(ShippedPolicies(engine, directory=world.directory, clock=world.clock))
     # For what a test prepares; same tables, but nobody is asked.
     unasked = world.open()
+    registration = Registration(
+        requests=Requests(world.database),
+        certificates=world.store,
+        authority=authority,
+        directory=world.directory,
+        recorder=world.recorder,
+        clock=world.clock,
+        lifetime=world.settings.request_lifetime,
+    )
     guard = Guard(
         clock=world.clock,
         pairs=PairSecrets(SECRETS),
@@ -114,6 +126,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
     door = web.side_door(
         authority,
         guard,
+        registration=registration,
         directory=world.directory,
         entrance=entrance,
         pairs=PairSecrets({"nginx": SECRETS["nginx"]}),
@@ -131,7 +144,16 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             web.public(authority, guard, clock=world.clock),
             web.timestamps(stamping, guard),
             web.api(authority, guard, callers=callers),
-            web.desk(authority, guard, directory=world.directory),
+            web.own(
+                authority,
+                registration,
+                guard,
+                verifier=IdentityVerifier(key.public_key(), audience=HOLDERS),
+                clock=world.clock,
+                host=HOLDERS,
+                account="https://sso.city.localhost/account",
+            ),
+            web.desk(authority, guard, registration=registration, directory=world.directory),
             door,
             *web.acme(acme, guard),
             web.grants(acme, guard),
@@ -139,7 +161,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
-    return Site(world, unasked, app, IdentityIssuer(key), acme)
+    return Site(world, unasked, app, IdentityIssuer(key), registration, acme)
 
 
 def open_acme(world: World, authority: CertificateAuthority) -> Acme:

@@ -490,12 +490,10 @@ def test_while_the_authority_cannot_it_stays_approved(
             desk.tidy()
     assert desk.request(asked.id).stage is Stage.APPROVED
     # Nobody denies or withdraws what is being issued.
-    for verb in (
-        lambda: desk.withdraw(asked.id, CITIZEN.subject),
-        lambda: desk.deny(asked.id, _at(), reason="x"),
-    ):
-        with pytest.raises(RequestOver):
-            verb()
+    with pytest.raises(RequestOver):
+        desk.withdraw(asked.id, CITIZEN.subject)
+    with pytest.raises(RequestOver):
+        desk.deny(asked.id, _at(), reason="x")
     desk.tidy()
     assert desk.request(asked.id).stage is Stage.ISSUED
     assert people.recorder.types().count("ca.request.approved") == 1
