@@ -17,8 +17,7 @@ from ..registration import Registration, Stage, Wish
 from ..service import CertificateAuthority
 from ..x509 import PROFILES, Hosts, SubjectKind
 from . import words
-from .queue import LONGEST_REASON, at, evidence_of
-from .queue import add as add_queue
+from .queue import LONGEST_REASON, at, evidence_of, queue_pages
 from .visitors import SHOWN_AGAIN, Marking, Officer, PersonSource, said, uploaded_request
 
 ROLE = "ra-officer"
@@ -41,9 +40,11 @@ def desk(
 ) -> Blueprint:
     """The desk behind the gateway."""
     mark = guard.person(ROLE)
-    return pages(
+    made = pages(
         service, registration=registration, directory=directory, name="ca", prefix="", mark=mark, officer=by_gateway
     )
+    queue_pages(made, registration, service, directory=directory, prefix="", mark=mark, officer=by_gateway)
+    return made
 
 
 def pages(
@@ -132,7 +133,6 @@ def pages(
             return redirect(url_for(f"{name}.asked", identifier=asked.id), code=303)
         return redirect(url_for(f"{name}.show", serial=asked.serial), code=303)
 
-    add_queue(blueprint, registration, service, directory=directory, mark=mark, officer=officer)
     return blueprint
 
 

@@ -16,6 +16,7 @@ from core.web import Guard
 from ..registration import Registration
 from ..service import CertificateAuthority, Entrance, Knock
 from .desk import pages
+from .queue import queue_pages
 from .visitors import Officer, PersonSource
 
 CERTIFICATE_HEADER = "Tallygate-Client-Certificate"
@@ -36,15 +37,22 @@ def side_door(
     pairs: PairSecrets,
 ) -> Blueprint:
     """The desk's pages below ``/direct/``."""
+    mark = guard.own("the officer's client certificate, handed over by nginx with its pair secret")
+
+    def officer() -> Officer:
+        found: Officer = g.officer
+        return found
+
     blueprint = pages(
         service,
         registration=registration,
         directory=directory,
         name="ca_direct",
         prefix=PREFIX,
-        mark=guard.own("the officer's client certificate, handed over by nginx with its pair secret"),
-        officer=lambda: g.officer,
+        mark=mark,
+        officer=officer,
     )
+    queue_pages(blueprint, registration, service, directory=directory, prefix=PREFIX, mark=mark, officer=officer)
 
     @blueprint.before_request
     def check() -> None:

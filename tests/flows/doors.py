@@ -202,15 +202,36 @@ def _ca() -> Iterator[Door]:
             form_at="/issue",
         )
         yield Door(**desk, before=before, method="GET", rule="/issue")
+        yield Door(**desk, before=before, method="GET", rule="/requests", query=("after", "lang"))
+        request = {"identifier": "0" * 32}
+        yield Door(**desk, before=before, method="GET", rule="/requests/<identifier>", known=request)
+        decided = "any(prove, approve, deny):verb"
+        yield Door(
+            **desk,
+            before=before,
+            method="POST",
+            rule=f"/requests/<identifier>/<{decided}>",
+            known={**request, decided: "deny"},
+            takes="form",
+            fields={"reason": "because"},
+            form_at="/issue",
+        )
         yield Door(
             **desk,
             before=before,
             method="POST",
             rule="/issue",
             takes="upload",
-            fields={"profile": "citizen", "subject": "nobody.at.all", "csr": "x"},
+            fields={
+                "profile": "citizen",
+                "subject": "nobody.at.all",
+                "csr": "x",
+                "evidence": "documents",
+                "reference": "none",
+            },
             form_at="/issue",
         )
+    yield from _holders()
     api: dict[str, Any] = {"component": "ca", "before": "/api/v1", "role": "ca", "who": "app", "face": "problem"}
     yield Door(
         **api,
@@ -266,6 +287,27 @@ def _acme() -> Iterator[Door]:
     yield Door(**signed, rule="/chall/<challenge>", known={"challenge": name})
     yield Door(**signed, rule="/cert/<serial>", known={"serial": NO_SERIAL})
     yield Door(**signed, rule="/cert/<serial>/<int:which>", known={"serial": NO_SERIAL, "int:which": "1"})
+
+
+def _holders() -> Iterator[Door]:
+    """Where people ask for certificates and look after their own."""
+    at: dict[str, Any] = {"component": "ca", "label": "certificates", "who": "zhang.min"}
+    request, serial = {"identifier": "0" * 32}, {"serial": NO_SERIAL}
+    for rule, known in (
+        ("/my/", {}),
+        ("/my/ask", {}),
+        ("/my/keys.js", {}),
+        ("/my/requests/<identifier>", request),
+        ("/my/certificates/<serial>", serial),
+        ("/my/certificates/<serial>.pem", serial),
+    ):
+        yield Door(**at, method="GET", rule=rule, known=known, query=("lang",))
+    form: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/my/ask"}
+    yield Door(**form, rule="/my/requests/<identifier>/withdraw", known=request)
+    verb = "any(suspend, revoke):verb"
+    yield Door(**form, rule=f"/my/certificates/<serial>/<{verb}>", known={**serial, verb: "suspend"})
+    asked = {"offer": "nothing", "csr": "x"}
+    yield Door(**{**form, "takes": "upload"}, rule="/my/requests", fields=asked)
 
 
 def _directory() -> Iterator[Door]:

@@ -176,7 +176,16 @@ class Knocker:
     @staticmethod
     def guarded(door: Door) -> bool:
         """Whether the gateway decides about requests here."""
-        return not door.role and door.label in {"tax", "social", "documents", "devices", "audit", "ca", "directory"}
+        return not door.role and door.label in {
+            "tax",
+            "social",
+            "documents",
+            "devices",
+            "audit",
+            "ca",
+            "certificates",
+            "directory",
+        }
 
     def knock(
         self,

@@ -69,6 +69,8 @@ OFFICERS = (
         (
             ("ca", "/", "management"),
             ("ca", "/?q=li.na", "management"),
+            ("ca", "/requests", "management"),
+            ("ca", "/requests/none", "management"),
             ("ca", "/?q=nobody-at-all", "management"),
             ("ca", "/certificates/4711", "management"),
         ),
@@ -165,7 +167,14 @@ def test_every_page_of_a_citizen(city: City, browse: Browse, words: Words, tmp_p
         agree(page, words=words)
         page.wait_for_url(city.url(label, "/me"))
     eyes.walk(
-        context, [city.url("tax"), city.url("tax", "/me"), city.url("social", "/me"), city.url("sso", "/account")]
+        context,
+        [
+            city.url("tax"),
+            city.url("tax", "/me"),
+            city.url("social", "/me"),
+            city.url("sso", "/account"),
+            city.url("certificates", "/my/ask"),
+        ],
     )
     # What is refused, and why.
     for address in (
