@@ -34,7 +34,7 @@ from ..errors import (
 )
 from ..models import IssueRequest, Preview, Reason, State
 from ..service import CertificateAuthority
-from ..service.notes import event, note
+from ..service.notes import Names, event, note
 from ..store import Store
 from ..x509 import PROFILES, Hosts, Profile, SubjectKind
 from .models import Approval, Asked, Evidence, Offer, Stage, Wish
@@ -476,7 +476,7 @@ class Registration:
             actor=actor,
             serial=asked.id,
             attributes=clear,
-            name=asked.name,
+            names=Names(subject=asked.name),
         )
         if not made.subject:
             # Nothing can be sealed that belongs to no person.

@@ -28,7 +28,8 @@ from .world import Born, ask, loaded, request_for
 EXAMPLES = 20
 # Valid by its shape and wrong all the same: a serial nobody used, a request that is no PKCS #10.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
-PAGES = ("ca.", "ca_direct.")
+# ACME describes itself by its directory (RFC 8555 section 7.1.1).
+PAGES = ("ca.", "ca_acme", "ca_direct.", "ca_grants.", "ca_own.")
 APP = {CALLER_HEADER: "app", SECRET_HEADER: base64.b64encode(SECRETS["app"]).decode()}
 
 
