@@ -11,6 +11,8 @@ _HIGHEST_INSTANCE = 127
 _MOST_SHARDS = 4096
 _HIGHEST_PORT = 65535
 _UNIT_ALGORITHMS = frozenset({"P-256", "P-384", "RSA-3072", "RSA-4096", "ML-DSA-65"})
+_LABEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_OPERATIONS = frozenset({"cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen", "fullcmc"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,40 @@ class AcmeSettings:
             raise ValueError("a limit is out of range")
 
 
+def _labels() -> dict[str, str]:
+    return {"device-client": "device-client", "device-server": "device-server"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstSettings:
+    """Certificates for devices by EST."""
+
+    # Which profile each label of an address stands for. What is not named here cannot be had by EST.
+    labels: dict[str, str] = field(default_factory=_labels)
+    # The label of an address without one.
+    default_label: str = "device-client"
+    # How long an officer's enrolment of a device can be used, and for how many certificates at most.
+    enrolment_lifetime: timedelta = timedelta(days=7)
+    most_uses: int = 10
+    # Whether a device may renew with the key it has. A blocked key is refused in any case.
+    reuse_keys: bool = False
+    # Whether the authority makes keys for devices that cannot make good ones (serverkeygen).
+    server_keys: bool = True
+    # Wrong secrets of one address in ten minutes, after which it waits; certificates of one device in an hour.
+    failures_limit: int = 10
+    certificates_limit: int = 30
+
+    def __post_init__(self) -> None:
+        if not all(_LABEL.fullmatch(each) for each in self.labels):
+            raise ValueError("a label is lower-case letters, digits and hyphens")
+        if self.labels.keys() & _OPERATIONS or self.default_label not in self.labels:
+            raise ValueError("a label is called like an operation, or the default is none")
+        if min(self.most_uses, self.failures_limit, self.certificates_limit) < 1:
+            raise ValueError("a limit is out of range")
+        if self.enrolment_lifetime <= timedelta(0):
+            raise ValueError("enrolment_lifetime must be positive")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimestampSettings:
     """The time-stamping authority. Without a unit, made here or by a ceremony, nothing is stamped."""
@@ -114,6 +150,8 @@ class CASettings:
     acme: AcmeSettings = field(default_factory=AcmeSettings)
     # Time-stamps; a table of its own.
     timestamps: TimestampSettings = field(default_factory=TimestampSettings)
+    # Certificates for devices by EST; a table of its own.
+    est: EstSettings = field(default_factory=EstSettings)
 
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:

@@ -8,21 +8,26 @@ Invalid
 ├── ShareRefused        a custodian's share is mistyped, or does not open the root's key with the others
 ├── ScriptRefused       a ceremony's file is not for this site, or asks for what cannot be
 ├── GrantRefused        an ACME account cannot be allowed what the form says
+├── EnrolmentRefused    a device cannot be allowed to enrol as the form says
 ├── UnknownProfile
 ├── NotOffered          a person asks for a kind of certificate they cannot have
 └── BadSerial
 Unauthenticated
-└── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
+├── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
+└── DeviceUnidentified  neither a certificate nor a secret that is good now says which device it is
 Forbidden
 ├── IssuanceDenied      policy says no; ``reasons`` names the rules
+├── NamesRefused        a device's request is for other names or another label than are its own
 ├── NotYourBusiness     a role asked what it has no business to ask, or spoke for a person without proof
 ├── NotForThisOfficer   one's own request, an organisation's one acts for, or approved already; ``why`` names the rule
 └── WeaklyProofed       the directory knows the person less surely than the desk demands
 NotFound
 ├── NoSuchCertificate
+├── NoSuchEnrolment
 ├── NoSuchGrant
 ├── NoSuchRequest
 ├── NoSuchIssuer
+├── NoSuchLabel
 └── NoSuchUnit
 Conflict
 ├── AlreadyAsked        an open request is for the same key
@@ -36,7 +41,8 @@ Conflict
 ├── AlreadySuspended
 └── NotSuspended        only what is suspended can be released
 TooMany
-└── AskedTooOften       too many of one person's requests are undecided
+├── AskedTooOften       too many of one person's requests are undecided
+└── EnrolsTooOften      wrong secrets of one address, or certificates of one device
 Unavailable
 ├── ClockUnsound        our clock may be wrong, so nothing is stamped
 ├── NotReconciled       the record has not yet been compared with the tables
@@ -95,6 +101,13 @@ class GrantRefused(Invalid):
     message = N_("This cannot be granted: %(why)s")
 
 
+class EnrolmentRefused(Invalid):
+    """A device cannot be allowed to enrol as the form says."""
+
+    code = "enrolment_refused"
+    message = N_("This enrolment cannot be made: %(why)s")
+
+
 class UnknownProfile(Invalid):
     """No such kind of certificate."""
 
@@ -121,6 +134,20 @@ class CertificateRefused(Unauthenticated):
 
     code = "certificate_refused"
     message = N_("The certificate presented cannot be accepted here.")
+
+
+class DeviceUnidentified(Unauthenticated):
+    """Neither a certificate nor an enrolment secret that is good now; which of its faults is not said."""
+
+    code = "device_unidentified"
+    message = N_("Show a device's certificate that is good now, or the name and secret of an enrolment.")
+
+
+class NamesRefused(Forbidden):
+    """A device's request is for other names or another label than are its own."""
+
+    code = "names_refused"
+    message = N_("This device may not ask for that: %(why)s")
 
 
 class IssuanceDenied(Forbidden):
@@ -170,6 +197,20 @@ class NoSuchRequest(NotFound):
 
     code = "no_such_request"
     message = N_("There is no such request for a certificate.")
+
+
+class NoSuchEnrolment(NotFound):
+    """There is no such enrolment of a device, or it has ended."""
+
+    code = "no_such_enrolment"
+    message = N_("There is no such enrolment, or it is withdrawn already.")
+
+
+class NoSuchLabel(NotFound):
+    """Devices enrol under other labels here."""
+
+    code = "no_such_label"
+    message = N_("There is no such EST label here.")
 
 
 class NoSuchIssuer(NotFound):
@@ -282,6 +323,13 @@ class UnitUnusable(Unavailable):
 
     code = "unit_unusable"
     message = N_("The time-stamping unit cannot be used at the moment. Nothing was stamped.")
+
+
+class EnrolsTooOften(TooMany):
+    """Too many wrong secrets of one address, or certificates of one device."""
+
+    code = "enrols_too_often"
+    message = N_("Too many attempts. Try again in %(seconds)s seconds.")
 
 
 class NotReconciled(Unavailable):

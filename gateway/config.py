@@ -119,6 +119,14 @@ def _open() -> dict[str, OpenHost]:
             # A key of one's own is enough to be heard there.
             limited=("/acme/new-account", "/acme/revoke-cert"),
         ),
+        "est": OpenHost(
+            role="ca",
+            why="devices show their own certificate or an enrolment's secret; the authority checks and records",
+            client_certificate=True,
+            paths=("/.well-known/est/*",),
+            # Anybody may ask there, and a request can make the authority look at a signature.
+            limited=("/.well-known/est/*",),
+        ),
         "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
         "log": OpenHost(
             role="audit",

@@ -15,6 +15,9 @@ from ca.acme import Acme
 from ca.acme.gate import PREFIX
 from ca.acme.notes import ACTOR
 from ca.acme.store import Store as AcmeStore
+from ca.est import Est
+from ca.est.notes import ACTOR as EST_ACTOR
+from ca.est.store import Store as EstStore
 from ca.models import IssueRequest
 from ca.registration import Registration, Requests
 from ca.service import (
@@ -38,6 +41,7 @@ from ca.x509 import Profile, SubjectKind
 from core.clock import Clock
 from core.db import Database, migrate
 from core.identity import IdentityVerifier
+from core.site import SiteSettings
 from directory import Device, Person
 from gateway import GatewaySettings
 from gateway.config import LISTENERS
@@ -179,6 +183,7 @@ def application(context: Context) -> Flask:
     gateway = context.settings("gateway", GatewaySettings)
     servers = acme(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
     servers.validation.start()
+    devices = est(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
     callers = Callers(verifiers=verifiers(context, gateway), recorder=recorder, clock=context.clock)
     entrance = Entrance(
         verifier=CertificateVerifier.load(site.public),
@@ -189,13 +194,14 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
     )
+    nginx = context.pairs("ca", ["nginx"])
     door = web.side_door(
         authority,
         guard,
         registration=registration,
         directory=directory,
         entrance=entrance,
-        pairs=context.pairs("ca", ["nginx"]),
+        pairs=nginx,
     )
     app = context.flask(
         "ca",
@@ -217,6 +223,8 @@ def application(context: Context) -> Flask:
             door,
             *web.acme(servers, guard),
             web.grants(servers, guard),
+            web.est(devices, guard, pairs=nginx),
+            web.enrolments(devices, guard, origins=_est_origins(site)),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
@@ -251,6 +259,38 @@ def acme(
         public=site.public,
         nudge=relay.nudge,
     )
+
+
+def est(
+    context: Context,
+    database: Database,
+    store: Store,
+    authority: CertificateAuthority,
+    *,
+    directory: DirectorySource,
+    recorder: Recorder,
+    relay: Relay,
+) -> Est:
+    """EST over the authority's own tables."""
+    settings = context.settings("ca", CASettings)
+    return Est(
+        store=EstStore(database),
+        certificates=store,
+        authority=authority,
+        verifier=CertificateVerifier.load(context.site.public),
+        directory=directory,
+        recorder=recorder,
+        clock=context.clock,
+        settings=settings.est,
+        country=settings.country,
+        key=context.kept_key("ca", "est.key"),
+        public=context.site.public,
+        nudge=relay.nudge,
+    )
+
+
+def _est_origins(site: SiteSettings) -> list[str]:
+    return [site.origin("est", listener) for listener in LISTENERS]
 
 
 def _relay(context: Context, store: Store, recorder: Recorder) -> Relay:
@@ -305,14 +345,15 @@ class ShippedPolicies:
 
     def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
         """Allow or refuse; an unreadable release refuses rather than keep old rules."""
-        if request.actor.startswith("role:") and request.actor != ACTOR:
+        machine = request.actor in {ACTOR, EST_ACTOR}
+        if request.actor.startswith("role:") and not machine:
             return Verdict(allowed=True, reasons=("role-of-the-site",))
         self._engine.reload()
-        asked = self._server(request, profile) if request.actor == ACTOR else self._person(request, profile)
+        asked = self._machine(request, profile) if machine else self._person(request, profile)
         decision = self._engine.decide(asked)
         return Verdict(allowed=decision.allowed, reasons=decision.reasons or (decision.code,), version=decision.version)
 
-    def _server(self, request: IssueRequest, profile: Profile) -> DecisionRequest:
+    def _machine(self, request: IssueRequest, profile: Profile) -> DecisionRequest:
         """A device asks for itself; an organisation's account asks as a client of that organisation."""
         device = profile.subject is SubjectKind.DEVICE
         return DecisionRequest(

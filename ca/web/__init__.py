@@ -6,6 +6,8 @@ from .api import CALLERS as CALLERS
 from .api import api as api
 from .desk import desk as desk
 from .direct import side_door as side_door
+from .enrolments import enrolments as enrolments
+from .est import est as est
 from .grants import grants as grants
 from .own import own as own
 from .public import public as public

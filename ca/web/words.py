@@ -4,6 +4,7 @@
 from core.errors import N_
 
 from ..acme.models import GrantState, Holder
+from ..est.models import EnrolmentStanding
 from ..models import Reason, Standing, State, read_authority
 from ..registration import Evidence, Stage
 
@@ -136,4 +137,18 @@ PARTS = {
     "uri": N_("Identifier"),
     "upn": N_("Login name at workstations"),
     "host": N_("Host"),
+}
+
+ENROLMENTS = {
+    EnrolmentStanding.OPEN: N_("Can be used"),
+    EnrolmentStanding.USED: N_("Used up"),
+    EnrolmentStanding.OVER: N_("Its time is over"),
+    EnrolmentStanding.WITHDRAWN: N_("Withdrawn"),
+}
+
+ENROLMENT_COLOURS = {
+    EnrolmentStanding.OPEN: "warn",
+    EnrolmentStanding.USED: "good",
+    EnrolmentStanding.OVER: "",
+    EnrolmentStanding.WITHDRAWN: "bad",
 }

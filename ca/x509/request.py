@@ -55,7 +55,16 @@ def read_request(unverified: bytes, *, keys: frozenset[str]) -> CertificateReque
         checked, algorithm = _check_key(key, keys)
         _check_proof(csr)
         _check_claims(csr)
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.ExtensionNotFound) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        InvalidSignature,
+        x509.InvalidVersion,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise RequestRefused(why=N_("it is not a well-formed PKCS #10 request")) from error
     encoded = checked.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return CertificateRequest(checked, algorithm, hashlib.sha256(encoded).hexdigest())

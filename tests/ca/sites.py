@@ -16,6 +16,8 @@ from app.wiring.ca import ShippedPolicies, desk
 from ca import CAClient, CertificateVerifier, web
 from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore
+from ca.est import Est
+from ca.est.store import Store as EstStore
 from ca.registration import Registration, Requests
 from ca.service import Callers, CertificateAuthority, Entrance, open_stamping
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
@@ -50,6 +52,7 @@ class Site:
     gateway: IdentityIssuer
     registration: Registration
     acme: Acme
+    est: Est
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
@@ -135,6 +138,8 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
     stamping = open_stamping(
         site=world.site, settings=world.settings, store=world.store, recorder=world.recorder, clock=world.clock
     )
+    est = open_est(world, authority)
+    nginx = PairSecrets({"nginx": SECRETS["nginx"]})
     app = create(
         "ca",
         site=world.site,
@@ -157,11 +162,13 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             door,
             *web.acme(acme, guard),
             web.grants(acme, guard),
+            web.est(est, guard, pairs=nginx),
+            web.enrolments(est, guard, origins=[world.site.origin("est", "external")]),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
-    return Site(world, unasked, app, IdentityIssuer(key), registration, acme)
+    return Site(world, unasked, app, IdentityIssuer(key), registration, acme, est)
 
 
 def open_acme(world: World, authority: CertificateAuthority) -> Acme:
@@ -176,6 +183,23 @@ def open_acme(world: World, authority: CertificateAuthority) -> Acme:
         settings=world.settings.acme,
         key=b"a" * 32,
         origins=[world.site.origin("acme", listener) for listener in ("external", "internal", "management")],
+        public=world.site.public,
+    )
+
+
+def open_est(world: World, authority: CertificateAuthority) -> Est:
+    """EST over a world."""
+    return Est(
+        store=EstStore(world.database),
+        certificates=world.store,
+        authority=authority,
+        verifier=CertificateVerifier.load(world.site.public),
+        directory=world.directory,
+        recorder=world.recorder,
+        clock=world.clock,
+        settings=world.settings.est,
+        country=world.settings.country,
+        key=b"e" * 32,
         public=world.site.public,
     )
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
-Face = Literal["page", "problem", "oauth"]
-Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table", "jose"]
+Face = Literal["page", "problem", "oauth", "plain"]
+Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table", "jose", "pkcs10"]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A subject that nobody has, so that what is nearly right still changes nothing."""
@@ -265,6 +265,11 @@ def _ca() -> Iterator[Door]:
     form: dict[str, Any] = {**desk, "method": "POST", "takes": "form", "form_at": "/grants"}
     yield Door(**form, rule="/grants", fields={"holder": "device", "subject": NOBODY, "names": "x.city.localhost"})
     yield Door(**form, rule="/grants/<kid>/withdraw", known={"kid": "0" * 24})
+    yield Door(**desk, method="GET", rule="/enrolments", query=("before",))
+    form["form_at"] = "/enrolments"
+    fields = {"device": NOBODY, "label": "device-client", "hosts": "", "uses": "1"}
+    yield Door(**form, rule="/enrolments", fields=fields)
+    yield Door(**form, rule="/enrolments/<identifier>/withdraw", known={"identifier": "0" * 24})
 
 
 def _acme() -> Iterator[Door]:
@@ -308,6 +313,18 @@ def _holders() -> Iterator[Door]:
     yield Door(**form, rule=f"/my/certificates/<serial>/<{verb}>", known={**serial, verb: "suspend"})
     asked = {"offer": "nothing", "csr": "x"}
     yield Door(**{**form, "takes": "upload"}, rule="/my/requests", fields=asked)
+
+
+def _est() -> Iterator[Door]:
+    """For devices, of which none is there."""
+    label = {"label": "device-client"}
+    fact: dict[str, Any] = {"component": "ca", "label": "est", "before": "/.well-known/est", "face": "plain"}
+    for name in ("cacerts", "csrattrs"):
+        yield Door(**fact, method="GET", rule=f"/{name}")
+        yield Door(**fact, method="GET", rule=f"/<label>/{name}", known=label)
+    for name in ("simpleenroll", "simplereenroll", "serverkeygen"):
+        yield Door(**fact, method="POST", rule=f"/{name}", takes="pkcs10")
+        yield Door(**fact, method="POST", rule=f"/<label>/{name}", known=label, takes="pkcs10")
 
 
 def _directory() -> Iterator[Door]:
@@ -483,6 +500,7 @@ DOORS: tuple[Door, ...] = (
     *_log(),
     *_ca(),
     *_acme(),
+    *_est(),
     *_directory(),
     *_gateway(),
     *_portals(),

@@ -233,6 +233,8 @@ def _shaped(door: Door, answer: Answer) -> bool:
     kind = answer.get("content-type").partition(";")[0]
     if kind == "text/html":
         return b"<h1>" in answer.body
+    if door.face == "plain" and kind == "text/plain":
+        return bool(answer.body.strip())
     document = json.loads(answer.body)
     if kind == "application/problem+json":
         return document["status"] == answer.status and bool(document["code"]) and bool(document["title"])
@@ -245,6 +247,9 @@ def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
         yield from hostile.json_bodies(dict(door.fields))
     elif door.takes == "jose":
         yield from ((b"application/jose+json", body) for _, body in hostile.json_bodies(dict(door.fields)))
+    elif door.takes == "pkcs10":
+        encoded = [*hostile.DER, *(base64.b64encode(body) for body in hostile.DER)]
+        yield from ((kind, body) for body in encoded for kind in (b"application/pkcs10", b""))
     elif door.takes == "der":
         yield from ((kind, body) for body in hostile.DER for kind in (*_DER, b""))
     elif door.takes == "lines":

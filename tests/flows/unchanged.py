@@ -16,12 +16,13 @@ from tests.flows.city import City, until
 PASSING = {
     "sso": {"spent", "attempts", "handovers", "sessions", "grants", "codes", "consents", "refresh_tokens"},
     "gateway": {"sessions", "revoked"},
+    "ca": {"est_strikes"},
 }
 # What the one suspension and the changes of the revocation list leave, and every counter.
 LEFT = {"sso.barred", "ca.revocations", "ca.shards", "ca.lists", "ca.releases"}
 # Records of acts that nothing here may bring about but where a test says so itself.
 ACTS = re.compile(
-    r"(ca|directory|policy|signature)\.(?!person\.read|people\.searched|(certificate\.|call\.)?refused|verified)"
+    r"(ca|directory|policy|signature)\.(?!person\.read|people\.searched|(certificate\.|call\.|est\.)?refused|verified)"
 )
 
 

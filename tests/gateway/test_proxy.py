@@ -44,6 +44,7 @@ def test_certificates_are_asked_for_only_where_they_mean_something(tmp_path: Pat
     assert {name for one in asking for name in re.findall(r"server_name (\S+);", one)} == {
         "ca-direct.city.localhost",
         "card.city.localhost",
+        "est.city.localhost",
         "devices.city.localhost",
     }
 
