@@ -13,8 +13,9 @@ from core.web.inputs import Malformed, query_text
 from ..est import Est
 from ..est.enrolments import MOST_HOSTS
 from . import words
-from .desk import ROLE, SHOWN_AGAIN, by_gateway, said
+from .desk import ROLE, by_gateway
 from .est import PREFIX
+from .visitors import SHOWN_AGAIN, said
 
 _LONGEST = 10_000
 _PAGE = 50
