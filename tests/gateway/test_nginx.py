@@ -260,6 +260,7 @@ def test_the_plain_listener_serves_revocation_and_nothing_else(city: City) -> No
     assert ask("/crl/people.crl", "pki.city.localhost") == 200
     # An OCSP request in the address is base64, where slashes stand escaped or bare, also doubled (RFC 6960 A.1).
     assert ask("/ocsp/people/MFEw%2F//TzBN", "pki.city.localhost") == 200
+    assert ask("/tsa/one", "pki.city.localhost") == 200
     assert ask("/", "pki.city.localhost") == 404
     assert ask("/api/v1/certificates", "pki.city.localhost") == 404
     assert ask("/crl/people.crl", "tax.city.localhost") == 421
