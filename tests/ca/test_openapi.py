@@ -28,8 +28,9 @@ from .world import Born, ask, loaded, request_for
 EXAMPLES = 20
 # Valid by its shape and wrong all the same: a serial nobody used, a request that is no PKCS #10.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
-# ACME describes itself by its directory (RFC 8555 section 7.1.1).
-PAGES = ("ca.", "ca_acme", "ca_direct.", "ca_grants.", "ca_own.")
+PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_own.")
+# Protocols that are described by their standards: RFC 8555, RFC 7030 and RFC 3161.
+PROTOCOLS = ("ca_acme", "ca_est", "ca_timestamps")
 APP = {CALLER_HEADER: "app", SECRET_HEADER: base64.b64encode(SECRETS["app"]).decode()}
 
 
@@ -107,7 +108,7 @@ def test_every_rule_for_programs_is_described_and_nothing_else(site: Site) -> No
     served = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in own
-        if not rule.endpoint.startswith(PAGES)
+        if not rule.endpoint.startswith(PAGES + PROTOCOLS)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     paths = site.client().get("/api/v1/openapi.json").get_json()["paths"]
