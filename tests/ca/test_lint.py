@@ -130,6 +130,7 @@ def test_every_profile_passes_under_an_authority_of_every_algorithm(world: World
         "username": "wang.xiaoming",
         "organisation": "税务局",
         "number": "11100000000000001A",
+        "host": "x.city.localhost",
     }
     own = Algorithm.ML_DSA_65 if ml_dsa else Algorithm.P256
     for kind in PROFILES.values():

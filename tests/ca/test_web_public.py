@@ -117,7 +117,9 @@ def test_what_is_answered_before_flask_is_what_flask_would_answer(site: Site) ->
     aside = dict.fromkeys(("Tallygate-Request", "Content-Language", "Vary"))
     for body, path in ((plain, "people"), (nonce, "people"), (b"0", "people"), (plain, "devices")):
         slow, fast = (each.post(f"/ocsp/{path}", data=body) for each in clients)
-        assert {**dict(fast.headers), **aside} == {**dict(slow.headers), **aside}
+        # Signed anew, an answer may be a byte longer: the two numbers of the signature have no leading zeros.
+        varies = {**aside, "Content-Length": None} if body is nonce else aside
+        assert {**dict(fast.headers), **varies} == {**dict(slow.headers), **varies}
         assert fast.status_code == slow.status_code == 200
         assert fast.data == slow.data or body is nonce
     assert seen == []
