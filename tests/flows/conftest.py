@@ -17,16 +17,24 @@ from tests.flows.words import Language
 CHROMIUM = "/usr/bin/chromium"
 
 
+_LONGEST = ("test_crash", "test_every_page-en", "test_birth", "test_every_page-zh", "test_postgres", "test_ceremony")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which flows stay together on one city when two cities share the work (``--dist loadgroup``).
 
-    A file's flows build on each other; the walk over every page is long, and its two languages do not.
+    A file's flows build on each other; the walk over every page is long, and its two languages do not. The longest
+    come first, so that neither city is without work at the end.
     """
+    late: dict[pytest.Item, int] = {}
     for item in items:
         if item.path.parent == Path(__file__).parent:
             language = next((each for each in get_args(Language) if f"[{each}" in item.name), "")
             walk = item.path.stem == "test_every_page"
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{language}" if walk else item.path.stem))
+            group = f"{item.path.stem}-{language}" if walk else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
+            late[item] = _LONGEST.index(group) if group in _LONGEST else len(_LONGEST)
+    items.sort(key=lambda item: late.get(item, 0))
 
 
 @pytest.fixture(scope="session")
