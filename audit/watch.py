@@ -7,7 +7,6 @@ the process's socket.
 """
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from core.calls import listening
 from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
@@ -125,7 +125,8 @@ class Watch:
             threading.Thread(target=self._keep, args=(duty,), name=f"duty-{duty.name}", daemon=True)
             for duty in self._duties
         ]
-        with closing(_bound(path)) as listener:
+        with closing(listening(path, mode=0o660)) as listener:
+            listener.settimeout(0.25)
             for thread in threads:
                 thread.start()
             while not self.stopped:
@@ -191,16 +192,3 @@ class Watch:
             with self._guard:
                 told = self._told()
             line.sendall(told)
-
-
-def _bound(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o117)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(mask)
-    listener.listen(16)
-    listener.settimeout(0.25)
-    return listener

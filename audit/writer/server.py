@@ -6,7 +6,6 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 """
 
 import asyncio
-import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from core.calls import PairSecrets
+from core.calls import PairSecrets, listening
 from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
@@ -108,7 +107,9 @@ class Server:
         self._submit_own("log.started", {"size": self.size})
         if self._evidence is not None:
             self._evidence.start(flush=self._flush, changed=self._quorum_changed)
-        listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), sock=_bound(path))
+        # Every role's user may knock; the pair secret decides. The folder's lock is ours: a file here is a dead one's.
+        knocked = listening(path, mode=0o666)
+        listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), sock=knocked)
         tasks = [asyncio.create_task(task) for task in (self._write(), self._publish(), stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -405,16 +406,6 @@ class Server:
         self, kind: str, attributes: Mapping[str, str | int | bool], outcome: Outcome = Outcome.SUCCESS
     ) -> None:
         self.submit(self.own_event(kind, "", attributes, outcome), Wait.SEQUENCED, lambda _: None)
-
-
-def _bound(path: Path) -> socket.socket:
-    """The socket's file; the folder's lock is ours, so one that lies here is a dead predecessor's."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    # Every role's user may knock; the pair secret decides.
-    path.chmod(0o666)
-    return listener
 
 
 async def serve(

@@ -6,6 +6,7 @@ the error it was (`core.calls.peer`). Nothing here retries a verb that could hav
 others goes by `core.calls.outside`.
 """
 
+from .listener import listening as listening
 from .outside import Outside as Outside
 from .outside import Reply as Reply
 from .peer import Answer as Answer

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "app"]
 START_LIMIT = 300.0
 PASSWORD = "tally-demo-2026"
+# Ctrl-C for a city whose tests are gone, killed ones included.
+WITH_PARENT = ["setpriv", "--pdeathsig", "INT"]
 
 
 class City:
@@ -38,7 +40,7 @@ class City:
         """Run `tallygate up` until it says that the city is up."""
         output = self.terminal.open("w")
         self._process = subprocess.Popen(
-            [*COMMAND, "up", "--state", str(self.folder), *options],
+            [*WITH_PARENT, *COMMAND, "up", "--state", str(self.folder), *options],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
