@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .scale import Size, places
+from core.charts import Size, places
 
 Point = tuple[float, float]
 

@@ -1,33 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches over HTTPS, signed as Standard Webhooks say: over identifier, time and body, joined by full stops.
-
-Receivers look at the time against replays and at the identifier against doubles. Redirects are not followed: whoever
-could redirect us could have everything. The name is resolved once and the address that was judged is the one that is
-connected to.
-"""
+"""Batches of entries to a receiver over HTTPS: the site's way of doing that, with the errors of exports."""
 
 import base64
-import hashlib
-import hmac
-import ipaddress
-import socket
 import ssl
-from collections.abc import Callable
 from datetime import datetime
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
-import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core.calls import HookFailed, HookForbidden, HookUntrusted, by_key, by_secret
+from core.calls import Webhook as Hook
 
 from ..config import Signing
 from .errors import PeerForbidden, PeerSilent, PeerUntrusted
 
-_TIMEOUT = 15.0
-_LONGEST_ANSWER = 16 * 1024
-_LONGEST_WAIT = 3600
-_GOOD = range(200, 300)
-_HTTPS = 443
+_SIGNERS = {Signing.HMAC: by_secret, Signing.ED25519: by_key}
 
 
 class Webhook:
@@ -37,13 +23,7 @@ class Webhook:
         self, url: str, *, secret: bytes, signing: Signing, context: ssl.SSLContext, private: bool = False
     ) -> None:
         """``private`` allows addresses that are not public."""
-        parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or _HTTPS
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._sign = _signer(secret, signing)
-        self._context = context
-        self._private = private
+        self._hook = Hook(url, sign=_SIGNERS[signing](secret), context=context, private=private)
 
     def post(self, body: bytes, *, identifier: str, at: datetime) -> None:
         """Hand over one batch; it has arrived when this returns.
@@ -53,76 +33,14 @@ class Webhook:
             PeerUntrusted: its certificate is not one the settings trust.
             PeerForbidden: its address is not public.
         """
-        stamp = str(int(at.timestamp()))
-        signature = self._sign(b".".join((identifier.encode(), stamp.encode(), body)))
-        headers = {
-            "Host": self._host if self._port == _HTTPS else f"{self._host}:{self._port}",
-            "Content-Type": "application/json",
-            "User-Agent": "tallygate",
-            "webhook-id": identifier,
-            "webhook-timestamp": stamp,
-            "webhook-signature": signature,
-        }
-        pool = urllib3.HTTPSConnectionPool(
-            self._address(),
-            self._port,
-            ssl_context=self._context,
-            server_hostname=self._host,
-            assert_hostname=self._host,
-            timeout=urllib3.Timeout(_TIMEOUT),
-            retries=False,
-        )
         try:
-            response = pool.request(
-                "POST", self._target, body=body, headers=headers, redirect=False, preload_content=False
-            )
-            try:
-                response.read(_LONGEST_ANSWER, decode_content=False)
-            finally:
-                response.close()
-        except urllib3.exceptions.SSLError as error:
-            raise PeerUntrusted(why=_reason(error)) from error
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise PeerSilent(why=type(error).__name__) from error
-        finally:
-            pool.close()
-        if response.status not in _GOOD:
-            wait = retry_after(response.headers.get("Retry-After", ""), at)
-            raise PeerSilent(why=f"it answers {response.status}", wait=wait)
-
-    def _address(self) -> str:
-        try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise PeerSilent(why="its name is unknown") from error
-        address = str(found[0][4][0])
-        if not self._private and not _is_public(address):
-            raise PeerForbidden(why="it is not public")
-        return address
-
-
-def retry_after(text: str, at: datetime) -> int:
-    """For how many seconds a receiver asked to be left alone (RFC 9110 section 10.2.3), at most an hour."""
-    if text.isascii() and text.isdecimal():
-        return min(int(text[:9]), _LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(text)
-        return max(0, min(int((until - at).total_seconds()), _LONGEST_WAIT))
-    except (ValueError, TypeError, OverflowError):
-        return 0
-
-
-def _is_public(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_global and not found.is_multicast
-
-
-def _signer(secret: bytes, signing: Signing) -> Callable[[bytes], str]:
-    if signing is Signing.ED25519:
-        key = Ed25519PrivateKey.from_private_bytes(secret)
-        return lambda message: "v1a," + base64.b64encode(key.sign(message)).decode()
-    return lambda message: "v1," + base64.b64encode(hmac.digest(secret, message, hashlib.sha256)).decode()
+            self._hook.post(body, identifier=identifier, at=at)
+        except HookUntrusted as error:
+            raise PeerUntrusted(why=error.why) from error
+        except HookForbidden as error:
+            raise PeerForbidden(why=error.why) from error
+        except HookFailed as error:
+            raise PeerSilent(why=error.why, wait=error.wait) from error
 
 
 def receivers_key(secret: bytes, signing: Signing) -> str:
@@ -131,10 +49,3 @@ def receivers_key(secret: bytes, signing: Signing) -> str:
         public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
         return "whpk_" + base64.b64encode(public).decode()
     return "whsec_" + base64.b64encode(secret).decode()
-
-
-def _reason(error: Exception) -> str:
-    cause = error.args[0] if error.args else error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
-    return "the TLS handshake failed"

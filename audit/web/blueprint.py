@@ -28,22 +28,12 @@ def blueprint(guard: Guard, parts: Sequence[Pages]) -> Blueprint:
     made.app_template_global(name="named")(_named)
     made.app_template_filter(name="moment")(_moment)
     made.app_template_filter(name="epoch_moment")(lambda seconds: _moment(datetime.fromtimestamp(seconds, UTC)))
-    made.app_template_filter(name="grouped")(lambda number: f"{number:,}".replace(",", "\u202f"))
-    made.app_template_filter(name="short")(_short)
     made.app_template_filter(name="amount")(_amount)
     made.app_template_global(name="story_line")(line)
     made.app_template_global(name="short_id")(short)
     for part in parts:
         part(made, guard)
     return made
-
-
-def _short(number: int) -> str:
-    """A number beside an axis: 12k for twelve thousand."""
-    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        if number >= unit:
-            return f"{number / unit:g}{letter}"
-    return str(number)
 
 
 def _amount(size: float) -> str:

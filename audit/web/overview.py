@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 from flask import Blueprint, redirect, render_template
 from werkzeug.wrappers import Response
 
+from core.charts import Bar, bars
 from core.errors import N_
 from core.web import Guard, identity
 
-from ..charts import Bar, bars
 from ..console import SPANS, VIEWS, Console, Overview, Views
 from ..console.errors import NoSuchView
 from ..console.picture import DECISION, OUTCOMES, Picture, Span, failed_login

@@ -3,34 +3,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
+from core.charts import NARROW, Size, Timed, heat, spark, stacked
 from core.errors import N_
 
-from ..charts import Columns, Crossings, Size, Traffic, columns, crossings, heat, spark
+from ..charts import Crossings, Traffic, crossings
 from ..console.picture import CERTIFICATES, OUTCOMES, Picture, Which, ended, failed_login, of_type
 from ..events import KINDS
 from ..models import Outcome
 from ..search.query import ZONES
 from ..search.words import OUTCOMES as OUTCOME_WORDS
 
-_WIDE, _LOW, _HALF = Size(960, 280), Size(960, 190), Size(460, 220)
-_NARROW = Size(340, 220, "narrow")
+_WIDE, _HALF = Size(960, 280), Size(460, 220)
 _MAPS = (Size(960, 0), Size(340, 560, "narrow"))
 _STRONG = (("external", "internal"), ("internal", "management"))
-_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timed:
-    """Columns over time, in two sizes, with the table that says the same."""
-
-    drawn: Sequence[Columns]
-    # Class of the pattern and words of each series, from the floor up.
-    legend: Sequence[tuple[str, str]]
-    # Label and the numbers of each series.
-    table: Sequence[tuple[str, Sequence[int]]]
-    totals: Sequence[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +53,14 @@ class Cell:
 def outcomes_over_time(picture: Picture, *, half: bool = False) -> Timed:
     """Everything, by how it ended; ``half`` if something stands beside it."""
     legend = [(f"is-{outcome.value}", OUTCOME_WORDS[outcome]) for outcome in OUTCOMES]
-    return timed(picture, picture.outcomes(), legend, (_HALF if half else _WIDE, _NARROW))
+    return timed(picture, picture.outcomes(), legend, (_HALF if half else _WIDE, NARROW))
 
 
 def logins_over_time(picture: Picture) -> Timed:
     """Logins that failed, and those that were refused."""
     ends = (Outcome.FAILURE, Outcome.DENIED)
     series = [picture.over_time(of_type("sso.login", end)) for end in ends]
-    return timed(picture, series, [(f"is-{end.value}", OUTCOME_WORDS[end]) for end in ends], (_HALF, _NARROW))
+    return timed(picture, series, [(f"is-{end.value}", OUTCOME_WORDS[end]) for end in ends], (_HALF, NARROW))
 
 
 def certificates_over_time(picture: Picture) -> Timed:
@@ -82,7 +68,7 @@ def certificates_over_time(picture: Picture) -> Timed:
     series = [picture.over_time(of_type(kind, Outcome.SUCCESS)) for kind in CERTIFICATES]
     classes = ("is-success", "is-failure", "is-denied")
     legend = [(name, KINDS[kind].says) for name, kind in zip(classes, CERTIFICATES, strict=True)]
-    return timed(picture, series, legend, (_HALF, _NARROW))
+    return timed(picture, series, legend, (_HALF, NARROW))
 
 
 def timed(
@@ -90,27 +76,6 @@ def timed(
 ) -> Timed:
     """Columns for any series of a picture."""
     return stacked(picture.starts, picture.span.step, series, legend, sizes)
-
-
-def stacked(
-    starts: Sequence[datetime],
-    step: timedelta,
-    series: Sequence[Sequence[int]],
-    legend: Sequence[tuple[str, str]],
-    sizes: Sequence[Size] = (_LOW, _NARROW),
-) -> Timed:
-    """Columns for numbers that begin at ``starts`` and are ``step`` apart."""
-    short, long = "%m-%d", "%Y-%m-%d"
-    if step < _DAY:
-        several = starts[-1] - starts[0] >= _DAY
-        short, long = ("%m-%d %Hh" if several else "%H:%M"), "%Y-%m-%d %H:%M"
-    labels = [start.strftime(short) for start in starts]
-    return Timed(
-        drawn=[columns(labels, series, size) for size in sizes],
-        legend=legend,
-        table=[(start.strftime(long), [each[place] for each in series]) for place, start in enumerate(starts)],
-        totals=[sum(each) for each in series],
-    )
 
 
 def tiles(picture: Picture) -> list[Tile]:

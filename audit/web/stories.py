@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, render_template
 
+from core.charts import Timed, stacked
 from core.errors import N_
 from core.web import Guard
 
@@ -17,7 +18,6 @@ from ..search.words import OUTCOMES as OUTCOME_WORDS
 from .asked import officer, parameters
 from .blueprint import ROLE, Pages
 from .choices import choices
-from .picturing import Timed, stacked
 
 _PATHS = {About.PERSON: "people", About.DEVICE: "devices", About.SESSION: "sessions", About.DOCUMENT: "documents"}
 _WORDS = {

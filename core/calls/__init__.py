@@ -14,3 +14,10 @@ from .peer import Peer as Peer
 from .secrets import CALLER_HEADER as CALLER_HEADER
 from .secrets import SECRET_HEADER as SECRET_HEADER
 from .secrets import PairSecrets as PairSecrets
+from .webhooks import HookFailed as HookFailed
+from .webhooks import HookForbidden as HookForbidden
+from .webhooks import HookUntrusted as HookUntrusted
+from .webhooks import Webhook as Webhook
+from .webhooks import by_key as by_key
+from .webhooks import by_secret as by_secret
+from .webhooks import retry_after as retry_after

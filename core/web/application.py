@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..site import SiteSettings
-from . import errors, headers, i18n
+from . import errors, figures, headers, i18n
 from .body import taken_in
 from .guard import Guard
 from .health import Standing, health, nothing
@@ -70,6 +70,7 @@ def create(
     errors.install(app)
     i18n.install(app, site=site, folders=[_HERE / "translations", *translations])
     headers.install(app)
+    figures.install(app)
     app.register_blueprint(health(guard, ready, standing))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)

@@ -5,7 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.charts import Size, Traffic, bars, columns, crossings, heat, spark, ticks
+from audit.charts import Traffic, crossings
+from core.charts import Size, bars, columns, heat, spark, ticks
 
 ZONES = ("internet", "external", "internal", "management")
 LYING, STANDING = Size(960, 0), Size(340, 560, "narrow")

@@ -22,8 +22,9 @@ from audit.exports import (
 )
 from audit.exports.errors import BadReplay
 from audit.exports.peers import SETTLES
-from audit.exports.webhook import receivers_key, retry_after
+from audit.exports.webhook import receivers_key
 from audit.models import Reader
+from core.calls import retry_after
 from tests.fakes.clock import ManualClock
 from tests.fakes.export_house import House
 from tests.fakes.log_site import wait_for
