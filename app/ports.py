@@ -8,6 +8,7 @@ forgotten by the kernel together with the process. Whoever takes such a name to 
 
 import secrets
 import socket
+from collections.abc import Sequence
 from typing import Self
 
 from core.errors import N_, Conflict
@@ -74,16 +75,21 @@ class PortClaims:
         self._claims.clear()
 
 
-def free_ports(claims: PortClaims | None = None) -> Ports:
-    """The preferred ports where they are free, others where not; without ``claims`` nobody keeps them free.
+def free_ports(claims: PortClaims | None = None, *, wishes: Sequence[int] = PREFERRED) -> Ports:
+    """The wished ports where they are free, others by chance where not; without ``claims`` nobody keeps them free.
+
+    Whoever writes them down for later wishes none: every city asks for the same ones first.
 
     Raises:
         PortTaken: none could be found.
     """
     if claims is None:
         with PortClaims() as passing:
-            return free_ports(passing)
-    found = [_first(claims, wish, *secrets.SystemRandom().sample(_OTHERS, _TRIES)) for wish in PREFERRED]
+            return free_ports(passing, wishes=wishes)
+    found = [
+        _first(claims, *wishes[place : place + 1], *secrets.SystemRandom().sample(_OTHERS, _TRIES))
+        for place in range(len(PREFERRED))
+    ]
     external, internal, management, plain, ldaps = found
     return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
 

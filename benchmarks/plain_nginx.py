@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from app.context import Context
 from app.users import GROUP, Users
 from app.wiring import gateway
+from tests.fakes.ports import free_ports
 
 LISTENERS = ("external", "internal", "management", "plain")
 _TRIVIAL = "location / { default_type text/html; return 200 '<p>ok</p>'; }"
@@ -28,7 +29,7 @@ def plain_nginx(context: Context) -> Iterator[dict[str, int]]:
     folder = context.site.folder("nginx")
     for name in ("bench/logs", "bench/temp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    ports = dict(zip((*LISTENERS, "bare", "decided", "upstream"), _free_ports(len(LISTENERS) + 3), strict=True))
+    ports = dict(zip((*LISTENERS, "bare", "decided", "upstream"), free_ports(len(LISTENERS) + 3), strict=True))
     text = rewritten((folder / "nginx.conf").read_text("utf-8"), context, ports)
     # Beside the original: nginx reads its includes from the folder of its configuration.
     path = folder / "bench.conf"
@@ -95,16 +96,6 @@ def _server(text: str, host: str) -> str:
         position += 1
         if not depth:
             return text[start:position]
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

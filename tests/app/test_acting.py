@@ -124,7 +124,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
     monkeypatch.setattr(Users, "detect", classmethod(lambda cls: cls(separate=ROOT)))
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-") as folder:
         Path(folder).chmod(0o755)
-        write_configuration(Path(folder) / "site.toml", free_ports())
+        write_configuration(Path(folder) / "site.toml", free_ports(wishes=()))
         context = Context.read(Path(folder) / "site.toml")
         nginx = context.site.folder("nginx")
         for callee in ("gateway", "sso", "ca"):

@@ -92,7 +92,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _site(folder: Path, change: tuple[str, str] = ("", "")) -> Path:
     """The configuration of a site that nobody brought to life, with one thing changed."""
     file = folder / "site" / "site.toml"
-    write_configuration(file, free_ports())
+    write_configuration(file, free_ports(wishes=()))
     file.write_text(file.read_text("utf-8").replace(*change), "utf-8")
     return file
 

@@ -32,7 +32,7 @@ def test_a_killed_command_leaves_no_part_of_it_behind() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-") as folder:
         Path(folder).chmod(0o755)
         file = Path(folder) / "site.toml"
-        write_configuration(file, free_ports())
+        write_configuration(file, free_ports(wishes=()))
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with subprocess.Popen([sys.executable, "-c", CODE, str(file)], env=environment) as parent:
             limit = time.monotonic() + 60

@@ -37,7 +37,7 @@ def born() -> Iterator[Context]:
     """A born site whose roles do not run."""
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
     folder.chmod(0o755)
-    write_configuration(folder / "site.toml", free_ports())
+    write_configuration(folder / "site.toml", free_ports(wishes=()))
     context = Context.read(folder / "site.toml")
     birth.init(context, lambda _: None)
     yield context
@@ -278,7 +278,7 @@ def test_a_missing_file_is_a_finding_and_no_crash(born: Context) -> None:
 
 
 def test_an_unborn_site_is_told_what_to_do(tmp_path: Path) -> None:
-    write_configuration(tmp_path / "site.toml", free_ports())
+    write_configuration(tmp_path / "site.toml", free_ports(wishes=()))
     found = _found(Context.read(tmp_path / "site.toml"))
     assert not found["birth"].good
     assert "tallygate init" in found["birth"].says
@@ -286,7 +286,7 @@ def test_an_unborn_site_is_told_what_to_do(tmp_path: Path) -> None:
 
 def test_a_folder_too_deep_for_sockets_is_told(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 90)
-    write_configuration(deep / "site.toml", free_ports())
+    write_configuration(deep / "site.toml", free_ports(wishes=()))
     found = _found(Context.read(deep / "site.toml"))["socket paths"]
     assert not found.good
     assert "of 107 bytes" in found.says

@@ -22,7 +22,7 @@ from core.site import PORTALS, ROLES, SiteSettings
 @pytest.fixture
 def site() -> Iterator[SiteSettings]:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-") as folder:
-        write_configuration(Path(folder) / "site.toml", free_ports())
+        write_configuration(Path(folder) / "site.toml", free_ports(wishes=()))
         yield Context.read(Path(folder) / "site.toml").site
 
 

@@ -34,7 +34,7 @@ def born() -> Iterator[Context]:
         # The roles' users must pass.
         Path(folder).chmod(0o755)
         file = Path(folder) / "site.toml"
-        write_configuration(file, free_ports())
+        write_configuration(file, free_ports(wishes=()))
         assert _tallygate("init", "--site", str(file)).returncode == 0
         yield Context.read(file)
 

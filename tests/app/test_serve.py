@@ -37,7 +37,7 @@ def born() -> Iterator[Path]:
         # The roles' users must pass.
         Path(folder).chmod(0o755)
         file = Path(folder) / "site.toml"
-        write_configuration(file, free_ports())
+        write_configuration(file, free_ports(wishes=()))
         subprocess.run(
             [sys.executable, "-m", "app", "init", "--site", str(file)], cwd=ROOT, check=True, capture_output=True
         )
@@ -118,7 +118,7 @@ def test_nginx_is_ready_only_if_it_is_our_own(born: Path) -> None:
 
 
 def test_nginx_without_a_supervisor_has_its_logs_put_aside_too(born: Path) -> None:
-    write_configuration(born, free_ports())
+    write_configuration(born, free_ports(wishes=()))
     born.write_text(born.read_text("utf-8") + "\n[logs]\nlargest_kib = 1\n", "utf-8")
     site = Context.read(born).site
     log = site.folder("nginx") / "logs" / "decisions.log"

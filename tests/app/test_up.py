@@ -37,13 +37,12 @@ def test_preferred_ports_need_no_privilege() -> None:
     assert not {443, 80, 389, 636, 5432} & set(PREFERRED)
 
 
-def test_ports_in_use_are_replaced_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ports_in_use_are_replaced_by_others() -> None:
     with ExitStack() as holders:
         held = [holders.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PREFERRED]
         # The real ones may belong to a city that comes or goes just now.
         wishes = tuple(int(holder.getsockname()[1]) for holder in held)
-        monkeypatch.setattr("app.ports.PREFERRED", wishes)
-        found = _numbers(free_ports())
+        found = _numbers(free_ports(wishes=wishes))
         assert not set(found) & set(wishes)
         assert len(set(found)) == len(found)
         # An outgoing connection must not be able to take the port of a server that is being restarted.
@@ -52,14 +51,14 @@ def test_ports_in_use_are_replaced_by_others(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_ports_found_are_free_again_to_be_used() -> None:
-    for port in _numbers(free_ports()):
+    for port in _numbers(free_ports(wishes=())):
         with socket.socket() as user:
             user.bind(("127.0.0.1", port))
 
 
 def test_a_configuration_that_was_written_can_be_read(tmp_path: Path) -> None:
     file = tmp_path / "new" / "site.toml"
-    ports = free_ports()
+    ports = free_ports(wishes=())
     write_configuration(file, ports)
     site = Context.read(file).site
     assert _numbers(site.ports) == _numbers(ports)
@@ -68,7 +67,7 @@ def test_a_configuration_that_was_written_can_be_read(tmp_path: Path) -> None:
 
 
 def test_a_port_of_the_site_that_somebody_holds_is_named(tmp_path: Path, taken: int) -> None:
-    free = free_ports()
+    free = free_ports(wishes=())
     file = tmp_path / "site.toml"
     write_configuration(
         file,
@@ -92,7 +91,7 @@ def test_a_port_is_promised_to_one_city_although_nobody_listens_yet() -> None:
 
 
 def test_a_promise_ends_with_the_process_that_holds_it() -> None:
-    port = free_ports().external
+    port = free_ports(wishes=()).external
     code = f"import time, app.ports as p; c = p.PortClaims(); print(c.take({port}), flush=True); time.sleep(60)"
     with (
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as holder,

@@ -5,7 +5,6 @@ import base64
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from directory.service import Directory, DirectoryWriter, open_writer
 from directory.service.reading import pool
 from directory.store import Store
 from tests.fakes.clock import ManualClock
+from tests.fakes.ports import free_port
 from tests.fakes.recorder import ListRecorder
 
 _LISTENING = "0A"
@@ -52,7 +52,7 @@ class World:
             title="Test city",
             title_zh="测试市",
             state=folder,
-            ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=_free_port()),
+            ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=free_port()),
         )
         self.tree = Tree(SETTINGS.suffix)
         self.secrets = {name: secrets.token_bytes(32) for name in slapd.SERVICES}
@@ -198,13 +198,6 @@ def self_signed() -> tuple[bytes, bytes]:
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _state(task: Path) -> str:

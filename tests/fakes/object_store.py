@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlencode
 
+from tests.fakes.ports import free_port
+
 BUCKET = "record"
 _EVERYTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
 _UNLIMITED = 10**9
@@ -27,9 +29,7 @@ class ObjectServer:
     """The server; ``credentials`` are the only ones that it takes while ``strict``."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         with (folder / "moto.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(self.port)],

@@ -33,7 +33,7 @@ def unborn() -> Iterator[City]:
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
     folder.chmod(0o755)
     city = City(folder)
-    write_configuration(city.configuration, free_ports())
+    write_configuration(city.configuration, free_ports(wishes=()))
     yield city
     if city._process is not None and city._process.poll() is None:
         city.stop()

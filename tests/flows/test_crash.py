@@ -47,7 +47,7 @@ def city() -> Iterator[City]:
 def _prepare(folder: Path) -> None:
     """Logs that are full after a few requests: no line may be lost when they are put aside either."""
     file = folder / "site.toml"
-    write_configuration(file, free_ports())
+    write_configuration(file, free_ports(wishes=()))
     file.write_text(file.read_text("utf-8") + "\n[logs]\nlargest_kib = 64\nkept = 1000000\n", "utf-8")
 
 

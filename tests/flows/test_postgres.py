@@ -6,15 +6,16 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
+from app.ports import free_ports
 from tests.fakes import postgres
 from tests.flows import invariants
 from tests.flows.city import ROOT, City, started, until
@@ -58,7 +59,7 @@ def city(credentials: Path) -> Iterator[City]:
 
 
 def _prepare(folder: Path, credentials: Path) -> None:
-    ports = "\n".join(f"{name} = {port}" for name, port in zip(_LISTENERS, _free_ports(), strict=True))
+    ports = "\n".join(f"{name} = {json.dumps(value)}" for name, value in asdict(free_ports(wishes=())).items())
     files = "\n".join(f'{role} = "{credentials}/{role}-database"' for role in ROLES)
     (folder / "site.toml").write_text(
         f"""[site]
@@ -80,19 +81,6 @@ hash_passes = 1
 """,
         "utf-8",
     )
-
-
-_LISTENERS = ("external", "internal", "management", "plain", "ldaps")
-
-
-def _free_ports() -> list[int]:
-    held = [socket.socket() for _ in _LISTENERS]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ def city() -> Iterator[City]:
 
 def _rotated(folder: Path, authority: TimeAuthority) -> None:
     file, roots = folder / "site.toml", folder / "tsa-roots.pem"
-    write_configuration(file, free_ports())
+    write_configuration(file, free_ports(wishes=()))
     said = (
         f'[audit]\ntime_stamp_url = "{authority.url}"\ntime_stamp_roots = "{roots}"\nsigned_exports = 60\n'
         'mirrors = {backup = "audit/mirror-backup"}\n'

@@ -57,6 +57,7 @@ from gateway.store import Note, Store
 from gateway.web import WSGIApp, blueprint, decide_application, mounted
 from policies import Decision, DecisionRequest
 from tests.fakes.clock import ManualClock
+from tests.fakes.ports import free_ports
 from tests.fakes.recorder import ListRecorder
 
 ROOT = Path(gateway.__file__).parent.parent
@@ -312,16 +313,6 @@ class Gateway:
 
     def verifier_of(self, host: str) -> IdentityVerifier:
         return IdentityVerifier(self.identity_key.public_key(), audience=host)
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def make_site(state: Path) -> SiteSettings:

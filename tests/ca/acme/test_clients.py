@@ -2,7 +2,6 @@
 """Programs that others wrote get, renew and revoke certificates: certbot and lego, against the role under TLS."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from tests.ca.world import World, new_key, open_database, request_for, site_in
 from tests.fakes import acme_role
 from tests.fakes.name_server import NameServer, name_server
 from tests.fakes.people import KIOSK, OFFICER
+from tests.fakes.ports import free_port
 from tests.fakes.recorder import ListRecorder
 
 CERTBOT = acme_role.ROOT / ".venv-certbot" / "bin" / "certbot"
@@ -76,12 +76,6 @@ class Place:
 
     def standing(self, certificate: x509.Certificate) -> Standing:
         return self.acme._authority.status(serial_hex(certificate.serial_number)).standing
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
 
 
 def place_in(folder: Path, names: NameServer) -> Place:
