@@ -181,6 +181,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             peer.close()
         if "outbox_waiting" in told:
             yield _outbox(role, told)
+        if "published_waiting" in told:
+            yield _published(told)
         if "witness_quorum" in told:
             yield _quorum(told)
         if "stamp_failing" in told:
@@ -249,6 +251,18 @@ def _outbox(role: str, told: Mapping[str, int]) -> Finding:
     if aside:
         says += f"; {aside} were refused and set aside, see the table outbox_aside of the role"
     return Finding(f"records of {role}", good=age <= LONGEST_WAIT and not aside, says=says)
+
+
+def _published(told: Mapping[str, int]) -> Finding:
+    """What the directory shows of certificates and revocation lists."""
+    waiting, age = told["published_waiting"], told.get("published_oldest_seconds", 0)
+    refused, too_long = told.get("published_refused", 0), told.get("published_too_long", 0)
+    says = f"{waiting} entries wait to be brought up to date, the oldest for {age} s" if waiting else "up to date"
+    if refused:
+        says += f"; {refused} were not taken, see the log of the role ca"
+    if too_long:
+        says += f"; the lists of {too_long} authorities are too long for it and stand at their addresses alone"
+    return Finding("certificates in the directory", good=age <= LONGEST_WAIT and not refused, says=says)
 
 
 def _reading(told: Mapping[str, int]) -> Finding:

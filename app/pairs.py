@@ -16,6 +16,8 @@ PAIRS: tuple[tuple[str, str], ...] = (
     *(("nginx", callee) for callee in ("gateway", "sso", "ca", "signatures", "audit")),
     *((caller, "ca") for caller in ("sso", "gateway", "signatures", "app")),
     *(("app", callee) for callee in ("directory", "sso", "signatures", "gateway")),
+    # The authority has its certificates and lists put into the tree by the one who may write there.
+    ("ca", "directory"),
     ("portal:documents", "signatures"),
     # Reports of evidence files are sealed for the officer who asks for them.
     ("audit", "signatures"),

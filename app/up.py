@@ -121,6 +121,17 @@ ldaps = {ports.ldaps}
 # Reports for courts bear this bureau's seal.
 evidence_seal = "data-bureau"
 
+[ca]
+# Few enough certificates that the list of all of an issuer has a delta too.
+whole_deltas = true
+
+[ca.timestamps]
+# A machine that only shows the city may have nothing that keeps its clock; a site whose stamps are evidence has.
+synchronised = false
+
+[ca.timestamps.units]
+city = "P-256"
+
 [ca.acme]
 # The city's machines stand on this machine, where no client may listen at 80 and 443.
 networks = ["127.0.0.0/8"]
@@ -179,6 +190,7 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("Audit console (management)", site.origin("audit", "management") + "/"),
         ("Registration desk (management)", site.origin("ca", "management") + "/"),
         ("ACME for machines", site.origin("acme") + "/acme/directory"),
+        ("Time-stamps (plain)", site.origin("pki", "plain") + "/tsa/city"),
         ("Directory desk (management)", site.origin("directory", "management") + "/"),
         ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The certificate authority: vouches for people, devices, organisations and the site's own machines.
 
-Owns the tables certificates, keys, revocations, releases, shards, lists, heard and outbox, the keys in
+Owns the tables certificates, keys, revocations, releases, shards, lists, publications, heard and outbox, the keys in
 ``state/ca/keys``, and the OCSP answers beside its socket. Trusts the
 directory for who somebody is, the record for having taken an intent, and its own store. What never happens here:
 nothing is signed unlinted, unrecorded or under a serial used before, and only `ca.signer` opens a key. It never

@@ -136,6 +136,9 @@ class CASettings:
     crl_lifetime: timedelta = timedelta(hours=24)
     # How long a delta, which holds what changed since a full list, is valid.
     delta_lifetime: timedelta = timedelta(hours=1)
+    # Whether the list that holds everything of an issuer, for whoever does not read shards, has a delta too. It holds
+    # the changes of a day of all shards, so it is for sites where that is few.
+    whole_deltas: bool = False
     # On how many revocation lists of its issuer new certificates are spread; each names its list for good.
     crl_shards: int = 8
     # How long the root's revocation list is valid; only a ceremony makes a new one.

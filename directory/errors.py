@@ -11,6 +11,7 @@ NotFound
 Invalid
 ├── BadName                 what cannot be a name of this directory
 ├── NoSuchRole
+├── UnreadableCertificate   no certificate or list that an entry could hold
 ├── WeakPassword            too short, too long, easy to guess, or used before
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
@@ -86,6 +87,13 @@ class WeakPassword(Invalid):
     message = N_(
         "This password is too short, too long, easy to guess or has been used before. Please choose another one."
     )
+
+
+class UnreadableCertificate(Invalid):
+    """What is to be published is no certificate or revocation list, is too long, or there are too many."""
+
+    code = "unreadable_certificate"
+    message = N_("This cannot be published in the directory: no certificate, no list, or too much.")
 
 
 class UnreadableImport(Invalid):

@@ -87,6 +87,8 @@ class State(StrEnum):
     ANNOUNCED = "announced"
     # The record has it; it must happen, now or after the next start.
     GOING = "going"
+    # A copy of what its owner has recorded and shows elsewhere: no record of its own. Made again after a crash.
+    SHOWN = "shown"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Undertaking:
     @property
     def takes_away(self) -> bool:
         """Its record was committed with it."""
-        return self.failure is None
+        return self.failure is None and self.state is not State.SHOWN
 
 
 class Fate(StrEnum):

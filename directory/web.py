@@ -4,6 +4,7 @@
 What an administrator reads about people is recorded before it is shown; every change goes to the one writer.
 """
 
+import base64
 from collections.abc import Callable, Iterable
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -12,16 +13,18 @@ from werkzeug.wrappers import Response as Answer
 from audit import Outcome, Recorder
 from core.clock import Clock
 from core.errors import N_, Invalid
-from core.web import Guard, _, form_text, identity, locale
-from core.web.inputs import query_text
+from core.web import Guard, _, form_text, identity, json_object, locale
+from core.web.inputs import Malformed, query_text
 
+from .client import API
 from .errors import NoSuchOrganisation, UnreadableImport
 from .imports import ImportReport
 from .models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
-from .service import Administration, DirectoryWriter
+from .service import Administration, DirectoryWriter, Publishing
 from .service.events import event
 
 LONGEST_REASON = 500
+_LONGEST_PUBLISHED = 2 << 20
 PAGE = 25
 """Entries on one page of a list."""
 MOST_SHOWN = 100
@@ -94,6 +97,41 @@ def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, cloc
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
     return desk
+
+
+def published(publishing: Publishing, guard: Guard) -> Blueprint:
+    """What the certificate authority, and nobody else, lets the tree hold."""
+    blueprint = Blueprint("directory_published", __name__, url_prefix=API)
+
+    @blueprint.put("/published/<kind>/<identifier>")
+    @guard.peer("ca")
+    def certificates(kind: str, identifier: str) -> dict[str, bool]:
+        given = _longer_object().get("certificates")
+        if not isinstance(given, list):
+            raise Malformed(field="certificates")
+        return {"changed": publishing.certificates(kind, identifier, [_der(each, "certificates") for each in given])}
+
+    @blueprint.put("/authorities/<name>")
+    @guard.peer("ca")
+    def authority(name: str) -> dict[str, bool]:
+        parts = {part: _der(each, part) for part, each in _longer_object().items()}
+        return {"changed": publishing.authority(name, parts)}
+
+    return blueprint
+
+
+def _longer_object() -> dict[str, object]:
+    request.max_content_length = _LONGEST_PUBLISHED
+    return json_object(longest=_LONGEST_PUBLISHED)
+
+
+def _der(value: object, field: str) -> bytes:
+    if not isinstance(value, str):
+        raise Malformed(field=field)
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise Malformed(field=field) from error
 
 
 class _Readings:

@@ -30,6 +30,7 @@ from ca.service import (
     DirectorySource,
     Entrance,
     Housekeeping,
+    Publisher,
     Reconciliation,
     StampKeeper,
     Verdict,
@@ -43,6 +44,7 @@ from core.db import Database, migrate
 from core.identity import IdentityVerifier
 from core.site import SiteSettings
 from directory import Device, Person
+from directory.client import PublishingClient
 from gateway import GatewaySettings
 from gateway.config import LISTENERS
 from gateway.proxy import host_names
@@ -174,6 +176,15 @@ def application(context: Context) -> Flask:
     relay.start()
     follower.start()
     Housekeeping(authority, tidy=registration.tidy, issuers=authority.issuers).start()
+    publisher = Publisher(
+        store=store,
+        authority=authority,
+        shelf=PublishingClient(context.peer("ca", "directory")),
+        clock=context.clock,
+        lock=site.folder("ca") / "publisher.lock",
+        ready=agreement.check,
+    )
+    publisher.start()
     AnswerKeeper(authority).start()
     stamping = open_stamping(
         site=site, settings=settings, store=store, recorder=recorder, clock=context.clock, ready=agreement.check
@@ -228,7 +239,7 @@ def application(context: Context) -> Flask:
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
-        standing=relay.standing,
+        standing=lambda: {**relay.standing(), **publisher.standing()},
     )
     app.wsgi_app = web.quick(app.wsgi_app, authority, clock=context.clock)  # type: ignore[method-assign,assignment]  # as Flask documents
     return app

@@ -22,6 +22,8 @@ from ..users import Users
 
 ROLE = "directory"
 _HOME = Path(web.__file__).parent
+LOOKUP_FILE = "lookup.secret"
+"""In the directory's folder: what the site gives to outside software that looks up certificates."""
 _HOUSE_SECONDS = 1.0
 _log = logger(__name__)
 
@@ -35,7 +37,8 @@ def found(context: Context, recorder: Recorder) -> None:
     context.site.folder(ROLE).mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(context.database(ROLE), _HOME / "migrations")
     (context.site.folder(ROLE) / "writer.lock").touch(0o600)
-    services = {role: _service_secret(context, role) for role in slapd.SERVICES}
+    services = {role: _secret(context.site.folder(role) / "ldap.secret") for role in slapd.SERVICES}
+    services[slapd.LOOKUP] = _secret(context.site.folder(ROLE) / LOOKUP_FILE)
     key = new_key()
     recorder.record(_base_tree(context, key, Outcome.INTENDED))
     made = slapd.prepare(settings, context.site, services)
@@ -54,7 +57,7 @@ def application(context: Context) -> Flask:
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
-    guard = context.guard(ROLE, audience=context.site.host("directory"))
+    guard = context.guard(ROLE, audience=context.site.host("directory"), callers=["ca"])
 
     def ready() -> None:
         store.check()
@@ -63,7 +66,10 @@ def application(context: Context) -> Flask:
     return context.flask(
         ROLE,
         guard=guard,
-        blueprints=[web.blueprint(keeper, guard, recorder=recorder, clock=context.clock)],
+        blueprints=[
+            web.blueprint(keeper, guard, recorder=recorder, clock=context.clock),
+            web.published(keeper.publishing, guard),
+        ],
         translations=[_HOME / "translations"],
         ready=ready,
         standing=relay.standing,
@@ -144,8 +150,7 @@ def _base_tree(context: Context, key: str, outcome: Outcome, *, already_there: b
     )
 
 
-def _service_secret(context: Context, role: str) -> bytes:
-    path = context.site.folder(role) / "ldap.secret"
+def _secret(path: Path) -> bytes:
     if not path.exists():
         write_secret(path, secrets.token_bytes(32))
     return path.read_bytes()

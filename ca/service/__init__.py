@@ -21,6 +21,8 @@ from .policy import IssuancePolicy as IssuancePolicy
 from .policy import RequesterRules as RequesterRules
 from .policy import Verdict as Verdict
 from .publication import Published as Published
+from .publishing import Publisher as Publisher
+from .publishing import Shelf as Shelf
 from .reconciliation import ABOUT as ABOUT
 from .reconciliation import Reconciliation as Reconciliation
 from .stamping import Stamping as Stamping

@@ -77,6 +77,7 @@ class CertificateAuthority:
         self._store = store
         self._keys = keys
         self._issuers = issuers = {name: each.certificate for name, each in hierarchy.issuers.items()}
+        self._roots = tuple(hierarchy.roots)
         self._clock = clock
         self._settings = settings
         self._nudge = nudge
@@ -270,8 +271,18 @@ class CertificateAuthority:
         """Bring every list of an issuer up to date; raises what ``Publication.crl`` raises."""
         for shard in self.shards(issuer):
             self._publication.crl(issuer, shard)
-            if shard:
+            if self._publication.has_delta(shard):
                 self._publication.crl(issuer, shard, delta=True)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Every root, all generations."""
+        return self._roots
+
+    @property
+    def whole_deltas(self) -> bool:
+        """Whether an issuer's whole list has a delta."""
+        return self._publication.has_delta(0)
 
     def ocsp(self, issuer: str, unverified: bytes) -> Answer:
         """See ``Answering.answer``."""

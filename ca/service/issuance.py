@@ -42,6 +42,7 @@ from ..x509 import (
     read_request,
     spelled,
 )
+from .branches import entry_of
 from .handover import Handover
 from .notes import Names, commitment, event, note
 from .policy import IssuancePolicy, Verdict, decide
@@ -264,7 +265,15 @@ class Issuance:
             names=names,
         )
         with self._handover.taken() as delivered:
-            good = self._store.signed(serial, der, note(outcome), if_blocked=note(revoked), at=at, delivered=delivered)
+            good = self._store.signed(
+                serial,
+                der,
+                note(outcome),
+                if_blocked=note(revoked),
+                at=at,
+                delivered=delivered,
+                shown=entry_of(profile(request.profile), request.subject),
+            )
         self._nudge()
         if not good:
             raise KeyRefused(why=N_("this key is known to be compromised"))

@@ -112,7 +112,7 @@ class Publication:
         if root:
             return self._of_root(root, shard, delta=delta)
         self._issuer(issuer)
-        if shard not in self.shards(issuer) or (delta and not shard):
+        if shard not in self.shards(issuer) or (delta and not self.has_delta(shard)):
             raise NoSuchIssuer
         holder = secrets.token_hex(8)
         for _ in range(_TRIES):
@@ -139,6 +139,10 @@ class Publication:
                 return _published(made)
         raise IssuerUnusable
 
+    def has_delta(self, shard: int) -> bool:
+        """Whether a list has a delta: every shard's, and the whole one's where the settings say so."""
+        return bool(shard) or self._settings.whole_deltas
+
     def _due(self, kept: KeptList, revision: int, now: datetime) -> bool:
         if now >= kept.made + (kept.until - kept.made) / 2:
             return True
@@ -152,15 +156,21 @@ class Publication:
         certificate = self._issuers[issuer]
         bases = self._store.bases(issuer, shard, at=now)
         base: int | None = None
+        parts: Mapping[int, int] = {}
         if delta:
             # Whoever holds a full list that has not ended, however old, can go on from it.
             if bases.oldest is None:
                 self._make(issuer, shard, delta=False)
                 bases = self._store.bases(issuer, shard, at=now)
             base, since = bases.oldest or (0, 0)
-            entries, revision = self._store.changes(issuer, shard, since=since)
+            if shard:
+                entries, revision = self._store.changes(issuer, shard, since=since)
+            else:
+                entries, revision = self._store.changes_in_all(issuer, since=bases.parts)
             life = self._settings.delta_lifetime
         else:
+            # Before the entries: a change that slips between the two stands in the delta as well.
+            parts = {} if shard else self._store.revisions(issuer)
             # Two periods of looking back: a revocation is on a list at least once even if the certificate expires.
             entries, revision = self._store.entries(issuer, shard, alive_after=now - 2 * life)
         draft = ListDraft(
@@ -170,14 +180,22 @@ class Publication:
             at=now.replace(microsecond=0),
             until=min(now + life, certificate.not_valid_after_utc).replace(microsecond=0),
             entries=entries,
-            # The whole list has no limits to tell of, and too many changes for a delta.
+            # The whole list has no limits to tell of.
             point=self._origin + list_path(issuer, shard) if shard else "",
             base=base,
-            freshest=self._origin + list_path(issuer, shard, delta=True) if shard and not delta else "",
+            freshest=self._origin + list_path(issuer, shard, delta=True) if self.has_delta(shard) and not delta else "",
         )
         self._demand_clean(draft)
         der = self._signer.crl(draft, issuer=issuer)
-        made = KeptList(number=draft.number, revision=revision, made=draft.at, until=draft.until, der=der, base=base)
+        made = KeptList(
+            number=draft.number,
+            revision=revision,
+            made=draft.at,
+            until=draft.until,
+            der=der,
+            base=base,
+            parts=parts,
+        )
         forget = now - self._settings.crl_lifetime
         return made if self._store.keep_list(issuer, shard, made, forget_before=forget) else None
 

@@ -8,6 +8,12 @@ key. Every change of standing commits together with its record in the outbox.
 from .answers import AnswerFolder as AnswerFolder
 from .issuances import Intent as Intent
 from .lists import KeptList as KeptList
+from .publications import AUTHORITIES as AUTHORITIES
+from .publications import DEVICES as DEVICES
+from .publications import ORGANISATIONS as ORGANISATIONS
+from .publications import PEOPLE as PEOPLE
+from .publications import Due as Due
+from .publications import Entry as Entry
 from .rows import StoredStanding as StoredStanding
 from .standings import require_suspended as require_suspended
 from .store import Store as Store

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import AlreadyRevoked, SerialTaken
 from ..models import Certificate, Reason, Standing, State
-from . import keys, standings
+from . import keys, publications, standings
 from .rows import certificate, joined
 from .tables import Note, Part, certificates, put, seconds
 
@@ -71,9 +71,19 @@ class Issuances(Part):
             raise SerialTaken from error
 
     def signed(
-        self, serial: str, der: bytes, note: Note, *, if_blocked: Note, at: datetime, delivered: Sequence[str] = ()
+        self,
+        serial: str,
+        der: bytes,
+        note: Note,
+        *,
+        if_blocked: Note,
+        at: datetime,
+        delivered: Sequence[str] = (),
+        shown: publications.Entry | None = None,
     ) -> bool:
         """Store the certificate and the record of its outcome, together; and say which others were handed over.
+
+        ``shown`` is the entry of the directory that will show it.
 
         A key that was reported as compromised since the intent makes it a revoked certificate in the same
         transaction, with ``if_blocked`` as the record of that. Returns whether it is good.
@@ -87,6 +97,8 @@ class Issuances(Part):
             if delivered:
                 connection.execute(_DELIVER, [{"this": each} for each in delivered])
             if not keys.is_blocked(connection, row.key_hash):
+                if shown is not None:
+                    publications.touch(connection, shown, at=at)
                 return True
             # An officer may have revoked it while it was only intended.
             with suppress(AlreadyRevoked):

@@ -6,8 +6,9 @@ the whole list's is their sum. Full lists and deltas share one sequence of numbe
 its list, so that replicas do not repeat each other's work.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..models import Reason, Standing
 from ..x509.lists import Withdrawn, entry
+from . import publications
 from .tables import Part, insert_or, lists, moment, releases, revocations, seconds, shards
 
 LEASE = timedelta(seconds=30)
@@ -32,6 +34,8 @@ class KeptList:
     until: datetime
     der: bytes
     base: int | None = None
+    # In a whole list: the revision of each shard when it was made.
+    parts: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,8 @@ class Bases:
     number: int
     # The oldest full list that somebody may still hold: its number and revision.
     oldest: tuple[int, int] | None
+    # In a whole list: the revision of each of its shards.
+    parts: Mapping[int, int] = field(default_factory=dict)
 
 
 class Lists(Part):
@@ -60,13 +66,15 @@ class Lists(Part):
         """What the next list continues."""
         mine = (lists.c.issuer == issuer, lists.c.shard == shard)
         highest = select(func.coalesce(func.max(lists.c.number), 0)).where(*mine)
-        oldest = select(lists.c.number, lists.c.revision).where(
+        oldest = select(lists.c.number, lists.c.revision, lists.c.parts).where(
             *mine, lists.c.base.is_(None), lists.c.until > seconds(at)
         )
         with self._database.reading() as connection:
             number = int(connection.execute(highest).scalar_one())
             row = connection.execute(oldest.order_by(lists.c.number).limit(1)).one_or_none()
-        return Bases(number=number, oldest=(row.number, row.revision) if row else None)
+        if row is None:
+            return Bases(number=number, oldest=None)
+        return Bases(number=number, oldest=(row.number, row.revision), parts=_parts(row.parts))
 
     def entries(self, issuer: str, shard: int, *, alive_after: datetime) -> tuple[list[bytes], int]:
         """What belongs on a full list, without certificates that expired before; and the list's revision."""
@@ -79,6 +87,21 @@ class Lists(Part):
                 query = select(revocations).where(*_alive(issuer, shard, alive_after))
                 found = [row.entry or entry(_withdrawn(row)) for row in connection.execute(query)]
         return found, revision
+
+    def revisions(self, issuer: str) -> Mapping[int, int]:
+        """How often each shard of an issuer became stale; to be read before what a whole list holds."""
+        query = select(shards.c.shard, shards.c.revision).where(shards.c.issuer == issuer, shards.c.revision > 0)
+        with self._database.reading() as connection:
+            return {row.shard: row.revision for row in connection.execute(query)}
+
+    def changes_in_all(self, issuer: str, *, since: Mapping[int, int]) -> tuple[list[bytes], int]:
+        """What belongs on a delta to a whole list made when its shards had these revisions."""
+        now = self.revisions(issuer)
+        found: list[bytes] = []
+        for shard, revision in now.items():
+            if revision > since.get(shard, 0):
+                found += self.changes(issuer, shard, since=since.get(shard, 0))[0]
+        return found, sum(now.values())
 
     def changes(self, issuer: str, shard: int, *, since: int) -> tuple[list[bytes], int]:
         """What belongs on a delta to a list of that revision: withdrawn since, and released since."""
@@ -122,6 +145,7 @@ class Lists(Part):
             "made": seconds(kept.made),
             "until": seconds(kept.until),
             "der": kept.der,
+            "parts": json.dumps({str(part): revision for part, revision in kept.parts.items()}),
         }
         try:
             with self._database.transaction() as connection:
@@ -135,6 +159,11 @@ class Lists(Part):
                     connection.execute(update(lists).where(*old, lists.c.der != b"").values(der=b""))
                     released = (releases.c.issuer == issuer, releases.c.shard == shard)
                     connection.execute(delete(releases).where(*released, releases.c.at < seconds(forget_before)))
+                if not shard:
+                    # The whole list is what the directory shows of an authority.
+                    publications.touch(
+                        connection, publications.Entry(kind=publications.AUTHORITIES, id=issuer), at=kept.made
+                    )
         except IntegrityError:
             return False
         return True
@@ -184,7 +213,12 @@ def _kept(row: Any) -> KeptList:
         until=moment(row.until),
         der=row.der,
         base=row.base,
+        parts=_parts(row.parts),
     )
+
+
+def _parts(text: str) -> Mapping[int, int]:
+    return {int(part): revision for part, revision in json.loads(text or "{}").items()}
 
 
 def _withdrawn(row: Any) -> Withdrawn:

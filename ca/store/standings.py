@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 from ..errors import AlreadyRevoked, AlreadySuspended, NoSuchCertificate, NotSuspended
 from ..models import Certificate, Reason, Standing, State
 from ..x509.lists import Withdrawn, entry, removal
-from . import keys
+from . import keys, publications
 from .lists import touch
 from .rows import lock, one
 from .tables import Note, Part, certificates, put, releases, revocations, seconds
@@ -55,6 +55,7 @@ class Standings(Part):
                 )
             )
             put(connection, note)
+            publications.stale(connection, found.subject, at=at)
 
     def unswept(self, *, limit: int = 256) -> list[str]:
         """Serials whose key is compromised, but which are not yet revoked."""
@@ -104,6 +105,7 @@ def withdraw(
         )
     )
     put(connection, note)
+    publications.stale(connection, found.subject, at=at)
     return found
 
 

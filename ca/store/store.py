@@ -8,12 +8,13 @@ from .blocking import Blocking
 from .heard import Hearings
 from .issuances import Issuances
 from .lists import Lists
+from .publications import Publications
 from .rows import StoredStanding, certificate, joined, one, standing
 from .standings import Standings
 from .tables import Note, certificates, outbox, put
 
 
-class Store(Issuances, Standings, Lists, Hearings, Blocking):
+class Store(Issuances, Standings, Lists, Hearings, Blocking, Publications):
     """The authority's own tables."""
 
     def __init__(self, database: Database) -> None:

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.db import Database, Outbox
@@ -91,6 +91,22 @@ lists = Table(
     Column("until", BigInteger),
     # Empty in full lists that another replaced; a delta may still continue them.
     Column("der", LargeBinary),
+    # In a whole list that deltas continue: the revision of each shard when it was made, as JSON.
+    Column("parts", Text),
+)
+publications = Table(
+    "publications",
+    _metadata,
+    # The branch of the directory, and whose entry.
+    Column("kind", String(16), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    # When it has to be looked at.
+    Column("due", BigInteger),
+    # How often it was touched.
+    Column("revision", BigInteger),
+    # Since when a change waits to be shown; no value when none does.
+    Column("waiting", BigInteger),
+    Column("refused", Boolean),
 )
 heard = Table(
     "heard",

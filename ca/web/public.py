@@ -19,6 +19,8 @@ from .caching import answer_headers, marks
 _NAME = re.compile(r"([1-9][0-9]{0,3})(-delta)?", re.ASCII)
 """A list below its issuer's name: the number of its shard, and whether it is the delta."""
 
+_DELTA = "-delta"
+
 
 def public(service: CertificateAuthority, guard: Guard, *, clock: Clock) -> Blueprint:
     """The endpoints named in every certificate of ours."""
@@ -39,7 +41,9 @@ def public(service: CertificateAuthority, guard: Guard, *, clock: Clock) -> Blue
     @blueprint.get("/crl/<issuer>.crl")
     @guard.public("RFC 5280 section 5: a signed public fact", errors="problem")
     def revocation_list(issuer: str) -> Response:
-        return _list(service.crl(issuer))
+        # No issuer is called so: the name of one ends with its generation or with its algorithm.
+        whole = issuer.removesuffix(_DELTA)
+        return _list(service.crl(whole, delta=whole != issuer))
 
     @blueprint.get("/crl/<issuer>/<name>.crl")
     @guard.public("RFC 5280 sections 5.2.4 and 5.2.5: a signed public fact", errors="problem")

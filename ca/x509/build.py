@@ -38,7 +38,7 @@ class IssuerFacts:
 def list_path(issuer: str, shard: int, *, delta: bool = False) -> str:
     """Where a list lies: the whole one (shard 0) under its issuer's name alone."""
     if delta:
-        return f"/crl/{issuer}/{shard}-delta.crl"
+        return f"/crl/{issuer}/{shard}-delta.crl" if shard else f"/crl/{issuer}-delta.crl"
     return f"/crl/{issuer}/{shard}.crl" if shard else f"/crl/{issuer}.crl"
 
 

@@ -200,6 +200,8 @@ class Profile:
     extended_critical: bool = False
     # RFC 6960 section 4.2.2.2.1: a responder's certificate is not itself asked about.
     no_check: bool = False
+    # Whether the directory shows it to everybody who may look certificates up there, as long as it is good.
+    published: bool = False
     exceptions: tuple[LintException, ...] = ()
 
     def __post_init__(self) -> None:
@@ -232,6 +234,7 @@ class Profile:
                 "RFC 3161 section 2.3: alone, critical",
             ),
             (answers and len(self.extended) > 1, "an OCSP delegate does nothing else"),
+            (machine and self.published, "the directory knows no machines of the site"),
             (self.no_check and not answers, "only an OCSP delegate is not asked about"),
             (not self.requesters, "nobody may ask for it"),
             (machine and any(not _is_role(each) for each in self.requesters), "only roles ask for machines"),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from .changes import Change, Verb, add, member
+from .changes import Change, Verb, add, member, publish
 from .connection import Entry, Pool
 from .names import CHANGES
 
@@ -20,6 +20,8 @@ _ATTRIBUTES = (
     "entryCSN",
 )  # fmt: skip
 _MOD = re.compile(r"([^:]+):([-+=#])(?: (.*))?", re.DOTALL)
+_BINARY = re.compile(rb"([A-Za-z0-9.-]+;binary:[-+=#]? )(.+)", re.DOTALL)
+_BINARY_NAME = ";binary"
 # Stands for a value that the log does not show.
 _HIDDEN = "…"
 _PASSWORD, _PASSWORD_TIME = "userpassword", "pwdchangedtime"
@@ -159,7 +161,7 @@ class Seen:
     def _entered_again(self, no_password: str) -> tuple[Change, ...]:
         content: dict[str, list[str]] = {}
         for name, value in self.old:
-            if name.lower() not in _BOOKKEEPING:
+            if name.lower() not in _BOOKKEEPING and not _is_binary(name):
                 content.setdefault(name, []).append(value)
         groups = [value for name, value in self.old if name.lower() == "memberof"]
         if "uid" in content:
@@ -169,6 +171,9 @@ class Seen:
     def _turned_round(self, mod: Mod, no_password: str) -> list[Change]:
         if mod.attribute.lower() == _PASSWORD:
             return [Change(verb=Verb.REPLACE, dn=self.dn, attribute=mod.attribute, value=no_password)]
+        if _is_binary(mod.attribute):
+            # Whoever publishes there looks once a day whether everything stands as it should.
+            return [publish(self.dn, mod.attribute, ())]
         if mod.act == "+":
             return [Change(verb=Verb.EXCLUDE, dn=self.dn, attribute=mod.attribute, value=mod.value)]
         before = [value for name, value in self.old if name.lower() == mod.attribute.lower()]
@@ -199,6 +204,9 @@ def trace(change: Change) -> str:
         case Verb.INCLUDE | Verb.EXCLUDE:
             act = "+" if change.verb is Verb.INCLUDE else "-"
             return _trace("modify", dn, [(change.attribute, act, change.value)])
+        case Verb.PUBLISH:
+            texts = [_digest(value) for value in change.published] or [""]
+            return _trace("modify", dn, [(change.attribute, "=", text) for text in texts])
 
 
 def read(pool: Pool, *, after: str, limit: int) -> list[Seen]:
@@ -248,18 +256,33 @@ def _seen(entry: Entry) -> Seen:
 
 
 def _texts(entry: Entry, attribute: str) -> list[str]:
-    # Somebody who is no friend wrote them: they may be no text.
-    return [value.decode("utf-8", "backslashreplace") for value in entry.attributes.get(attribute, ())]
+    return [_text(value) for value in entry.attributes.get(attribute, ())]
+
+
+def _text(line: bytes) -> str:
+    # What somebody wrote who is no friend may be no text; a certificate never is, and is told by its digest.
+    if found := _BINARY.fullmatch(line):
+        line = found[1] + _digest(found[2]).encode("ascii")
+    return line.decode("utf-8", "backslashreplace")
+
+
+def _digest(value: bytes) -> str:
+    return f"sha256 {hashlib.sha256(value).hexdigest()}"
 
 
 def _holds(entry: Entry, mod: Mod) -> bool:
     if mod.attribute.lower() == _PASSWORD:
         return True
     names = {name.lower(): name for name in entry.attributes}
-    values = entry.texts(names[mod.attribute.lower()]) if mod.attribute.lower() in names else []
+    found = entry.attributes[names[mod.attribute.lower()]] if mod.attribute.lower() in names else ()
+    values = [_digest(value) if _is_binary(mod.attribute) else value.decode("utf-8") for value in found]
     if mod.act == "-":
         return mod.value not in values if mod.value else not values
     return mod.value in values if mod.value else not values
+
+
+def _is_binary(attribute: str) -> bool:
+    return attribute.lower().endswith(_BINARY_NAME)
 
 
 def _lines(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

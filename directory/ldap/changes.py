@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of the tree as values: they can be written down before they are made, made twice, and taken back."""
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,8 @@ class Verb(StrEnum):
     REMOVE = "remove"
     # ``value`` is the new name.
     RENAME = "rename"
+    # Sets an attribute to exactly these bytes, perhaps none.
+    PUBLISH = "publish"
     # Nothing is made: tells whether the entry was changed by other means since this was written down.
     WITNESS = "witness"
 
@@ -34,6 +37,8 @@ class Change:
     value: str = ""
     # For ``add`` only.
     content: Content = field(default_factory=dict)
+    # For ``publish`` only: base64.
+    values: tuple[str, ...] = ()
 
     def make(self, pool: Pool) -> None:
         """Carry it out.
@@ -54,12 +59,20 @@ class Change:
             pool.remove(self.dn)
         elif self.verb is Verb.RENAME:
             pool.rename(self.dn, self.value)
+        elif self.verb is Verb.PUBLISH:
+            pool.publish(self.dn, self.attribute, self.published)
+
+    @property
+    def published(self) -> list[bytes]:
+        """What ``publish`` sets."""
+        return [base64.b64decode(value) for value in self.values]
 
     @property
     def takes_away(self) -> bool:
         """Whether nobody can do more after it than before."""
         off = self.verb is Verb.REPLACE and (self.attribute, self.value) == ("tallyEnabled", "FALSE")
-        return off or self.verb in (Verb.EXCLUDE, Verb.REMOVE)
+        emptied = self.verb is Verb.PUBLISH and not self.values
+        return off or emptied or self.verb in (Verb.EXCLUDE, Verb.REMOVE)
 
     def happened(self, pool: Pool) -> bool:
         """For ``witness``: whether the entry is another than it was."""
@@ -92,6 +105,12 @@ def member(group: str, dn: str, *, joins: bool) -> Change:
     return Change(verb=Verb.INCLUDE if joins else Verb.EXCLUDE, dn=group, attribute="member", value=dn)
 
 
+def publish(dn: str, attribute: str, values: Sequence[bytes]) -> Change:
+    """Let an attribute hold exactly these."""
+    kept = tuple(base64.b64encode(value).decode("ascii") for value in values)
+    return Change(verb=Verb.PUBLISH, dn=dn, attribute=attribute, values=kept)
+
+
 def witness(dn: str, pool: Pool) -> Change:
     """Note how the entry is now. The server gives each change of an entry a number of its own (entryCSN)."""
     entry = pool.read(dn, ["entryCSN"])
@@ -105,4 +124,7 @@ def dump(changes: Sequence[Change]) -> bytes:
 
 def parse(body: bytes) -> tuple[Change, ...]:
     """From the journal's bytes."""
-    return tuple(Change(**{**item, "verb": Verb(item["verb"])}) for item in json.loads(body))
+    return tuple(
+        Change(**{**item, "verb": Verb(item["verb"]), "values": tuple(item.get("values", ()))})
+        for item in json.loads(body)
+    )

@@ -197,6 +197,17 @@ class Pool:
 
         self._with(work)
 
+    def publish(self, dn: str, attribute: str, values: Sequence[bytes]) -> None:
+        """Set an attribute to exactly these bytes, perhaps none; if the entry is gone, there is nothing to set."""
+
+        def work(connection: SimpleLDAPObject) -> None:
+            try:
+                connection.modify_s(dn, [(ldap.MOD_REPLACE, attribute, list(values))])
+            except ldap.NO_SUCH_OBJECT:
+                return
+
+        self._with(work)
+
     def include(self, dn: str, attribute: str, value: str) -> None:
         """Add one value; if it is there already, fine."""
 

@@ -48,6 +48,10 @@ class Tree:
         """A portal's name in the tree."""
         return f"cn={rdn_value(name)},{self.branch('portals')}"
 
+    def authority(self, name: str) -> str:
+        """The entry of one of the authorities that certify."""
+        return f"cn={rdn_value(name)},{self.branch('authorities')}"
+
     def service(self, role: str) -> str:
         """As whom one of our processes binds."""
         return f"cn={rdn_value(role)},{self.branch('services')}"

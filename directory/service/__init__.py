@@ -5,6 +5,7 @@
 """
 
 from .administration import Administration as Administration
+from .publishing import Publishing as Publishing
 from .reading import Directory as Directory
 from .writing import DirectoryWriter as DirectoryWriter
 from .writing import open_writer as open_writer

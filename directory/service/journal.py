@@ -2,8 +2,9 @@
 """How a change gets from decision to effect: written down, recorded, made, closed; and finished after a crash.
 
 What takes away is committed with its record in one transaction and then made. What grants is announced, its intent
-recorded, then made. One process at a time makes changes, in the order of the journal (a lock file), so a change that
-was interrupted is made before any later one. Every change may be made twice.
+recorded, then made. What is shown (certificates, revocation lists) is a copy of what the authority has recorded: it is
+written down so that the watch expects it, and made. One process at a time makes changes, in the order of the journal
+(a lock file), so a change that was interrupted is made before any later one. Every change may be made twice.
 """
 
 import fcntl
@@ -63,6 +64,19 @@ class Journal:
                 self._finish_all()
         except (DirectoryUnavailable, OutboxFull) as error:
             raise Pending from error
+
+    def show(self, changes: tuple[Change, ...]) -> None:
+        """Make copies of public facts known; nobody can do more or less for it.
+
+        Raises:
+            DirectoryUnavailable: it is made when the server answers again, in its order.
+            DirectoryRefused: the server refused; nothing is tried again.
+        """
+        with self._locked():
+            self._finish_all()
+            undertaking = Undertaking(new_key(), State.SHOWN, changes, (), None)
+            self._store.announce(undertaking)
+            self._make(undertaking)
 
     def grant(
         self, key: str, changes: tuple[Change, ...], *, intent: Event, outcomes: tuple[Event, ...], failure: Event

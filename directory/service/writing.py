@@ -43,6 +43,7 @@ from ..store import Store
 from . import entering
 from .events import event
 from .journal import Journal
+from .publishing import Publishing
 from .reading import Directory, pool
 from .unrecorded import Unrecorded
 from .watching import Watch
@@ -66,8 +67,10 @@ class DirectoryWriter:
         password_length: int,
         unrecorded: Unrecorded,
         watch: Watch,
+        publishing: Publishing,
     ) -> None:
         self.directory = directory
+        self.publishing = publishing
         self.unrecorded = unrecorded
         self.watch = watch
         self._pool = pool
@@ -374,6 +377,7 @@ def open_writer(
         clock=clock,
         cost=cost,
         password_length=settings.password_length,
+        publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),
     )

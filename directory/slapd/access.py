@@ -9,11 +9,14 @@
 | ca           | who somebody is with the proofing behind it, organisations, devices                 |
 | signatures   | who somebody is, by identifier alone; organisations and mandates                    |
 | directory    | the one writer: everything but reading passwords                                    |
+| lookup       | outside software: what is published of certificates, and whose; nothing else        |
 | audit        | nothing; it has no identity here                                                    |
 
 A person who binds as themselves sees nothing. The level ``write`` of slapd includes reading, so passwords are opened to
 the writer with the bare privilege ``=w``. The readers ask for one entry at a time, so no search answers them more than
-``MOST_FOR_READERS``: whoever steals a reader's secret cannot walk off with the register in one question.
+``MOST_FOR_READERS``: whoever steals a reader's secret cannot walk off with the register in one question. ``lookup`` is
+an identity whose secret a site gives to mail programs and to software that verifies: an entry without a published
+certificate does not exist for it, and one search answers it no more than ``MOST_FOR_LOOKUPS``.
 """
 
 from dataclasses import dataclass
@@ -22,13 +25,20 @@ from ..ldap.names import Tree
 
 READERS = ("sso", "gateway", "ca", "signatures")
 SERVICES = (*READERS, "directory")
+LOOKUP = "lookup"
+"""As whom outside software looks for published certificates and revocation lists."""
+
 DECOY = "decoy"
 """An entry whose password nobody knows: binding to it costs what a real bind costs."""
 
 MOST_FOR_READERS = 100
 """Entries in one answer; the longest list a reader asks for is one person's mandates."""
 
+MOST_FOR_LOOKUPS = 10
+"""Entries in one answer to outside software; whoever has a name or an address in hand finds one."""
+
 READ, WRITE = "read", "write"
+_PUBLISHED = "(userCertificate=*)"
 _IDENTITY = (
     "entry,objectClass,tallySubject,cn,tallyNameZh,tallyOrganisation,tallyEnabled,tallyClearance,tallyProofingLevel,"
     "memberOf"
@@ -51,9 +61,21 @@ class Rule:
 def rules(tree: Tree) -> tuple[Rule, ...]:
     """All lines in order; slapd takes the first that fits."""
     people, services = f'dn.subtree="{tree.branch("people")}"', f'dn.subtree="{tree.branch("services")}"'
+    organisations = f'dn.subtree="{tree.branch("organisations")}"'
+    devices = f'dn.subtree="{tree.branch("devices")}"'
     everyone = dict.fromkeys(READERS, READ)
     writer = {"directory": WRITE}
     return (
+        # Where outside software may begin to search; it reads nothing of these.
+        Rule(f'dn.base="{tree.suffix}" attrs=entry', {LOOKUP: "search"}),
+        Rule(f'dn.base="{tree.branch("people")}" attrs=entry', {**writer, **everyone, LOOKUP: "search"}),
+        Rule(
+            f'dn.base="{tree.branch("organisations")}" attrs=entry',
+            {**writer, "ca": READ, "signatures": READ, LOOKUP: "search"},
+        ),
+        Rule(
+            f'dn.base="{tree.branch("devices")}" attrs=entry', {**writer, "gateway": READ, "ca": READ, LOOKUP: "search"}
+        ),
         # A disabled person's password opens nothing, whoever asks.
         Rule(f"{people} filter=(tallyEnabled=TRUE) attrs=userPassword", {"anonymous": "auth", "directory": "=w"}),
         Rule(f"{people} attrs=userPassword", {"directory": "=w"}),
@@ -61,13 +83,29 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(services, {}),
         Rule(f"{people} attrs=tallyProofingDate,tallyProofingEvidence", {**writer, "ca": READ}),
         Rule(f"{people} attrs=uid", {**writer, "sso": READ, "ca": READ}),
+        # Whoever has somebody's address in hand finds their certificate by it, but does not read addresses.
+        Rule(f"{people} filter={_PUBLISHED} attrs=mail", {**writer, "sso": READ, "ca": READ, LOOKUP: "search"}),
         Rule(f"{people} attrs=mail", {**writer, "sso": READ, "ca": READ}),
+        Rule(f"{people} attrs=userCertificate", {**writer, "ca": READ, LOOKUP: READ}),
+        Rule(
+            f"{people} filter={_PUBLISHED} attrs=entry,objectClass,cn,tallySubject,tallyNameZh,tallyOrganisation",
+            {**writer, **everyone, LOOKUP: READ},
+        ),
         Rule(f"{people} attrs={_IDENTITY}", {**writer, **everyone}),
         Rule(f"{people} attrs=children,sn,tallyNumber", writer),
         # By this the writer tells whether a password was changed before a crash, since it cannot read passwords.
         Rule(f"{people} attrs=entryCSN", {"directory": READ}),
-        Rule(f'dn.subtree="{tree.branch("organisations")}"', {**writer, "ca": READ, "signatures": READ}),
-        Rule(f'dn.subtree="{tree.branch("devices")}"', {**writer, "gateway": READ, "ca": READ}),
+        Rule(
+            f"{organisations} filter={_PUBLISHED} attrs=entry,objectClass,o,tallyId,tallyNameZh,userCertificate",
+            {**writer, "ca": READ, "signatures": READ, LOOKUP: READ},
+        ),
+        Rule(organisations, {**writer, "ca": READ, "signatures": READ}),
+        Rule(
+            f"{devices} filter={_PUBLISHED} attrs=entry,objectClass,cn,tallyId,userCertificate",
+            {**writer, "gateway": READ, "ca": READ, LOOKUP: READ},
+        ),
+        Rule(devices, {**writer, "gateway": READ, "ca": READ}),
+        Rule(f'dn.subtree="{tree.branch("authorities")}"', {**writer, **everyone, LOOKUP: READ}),
         Rule(f'dn.subtree="{tree.branch("mandates")}"', {**writer, "sso": READ, "ca": READ, "signatures": READ}),
         Rule(f'dn.subtree="{tree.branch("roles")}"', writer),
         Rule(f'dn.subtree="{tree.branch("portals")}"', writer),
@@ -91,4 +129,5 @@ def changes_rules(tree: Tree, base: str) -> tuple[str, ...]:
 
 def limits(tree: Tree) -> tuple[str, ...]:
     """How much one search gives to each reader, as slapd.conf(5) wants it."""
-    return tuple(f'dn.exact="{tree.service(name)}" size={MOST_FOR_READERS}' for name in READERS)
+    most = dict.fromkeys(READERS, MOST_FOR_READERS) | {LOOKUP: MOST_FOR_LOOKUPS}
+    return tuple(f'dn.exact="{tree.service(name)}" size={number}' for name, number in most.items())

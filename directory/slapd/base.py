@@ -10,7 +10,17 @@ from ..ldap.names import Tree
 from ..models import ROLES
 from .access import DECOY
 
-BRANCHES = ("people", "organisations", "devices", "mandates", "roles", "portals", "services", "policies")
+BRANCHES = (
+    "people",
+    "organisations",
+    "devices",
+    "mandates",
+    "roles",
+    "portals",
+    "services",
+    "policies",
+    "authorities",
+)
 
 
 def ldif(settings: DirectorySettings, services: Mapping[str, str]) -> str:

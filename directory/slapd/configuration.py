@@ -160,7 +160,8 @@ def _changes(settings: DirectorySettings, places: Places, tree: Tree) -> tuple[s
         (
             "dn: olcOverlay={4}accesslog,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\n"
             f"objectClass: olcAccessLogConfig\nolcOverlay: {{4}}accesslog\nolcAccessLogDB: {CHANGES}\n"
-            "olcAccessLogOps: writes\nolcAccessLogOld: (objectClass=*)\nolcAccessLogSuccess: TRUE\n"
+            # What an authority's entry held before is worth nothing: the next list replaces it, and it can be large.
+            "olcAccessLogOps: writes\nolcAccessLogOld: (!(objectClass=tallyAuthority))\nolcAccessLogSuccess: TRUE\n"
             f"olcAccessLogPurge: {settings.changes_kept_days}+00:00 01+00:00\n"
         ),
         (

@@ -97,9 +97,15 @@ CLASSES = (
         "tallyOrganisationEntry",
         "an agency or a company",
         ("tallyId", "tallyNumber", "o", "tallyCreditCode", "tallyAgency"),
-        ("tallyNameZh", "tallyParent"),
+        ("tallyNameZh", "tallyParent", "userCertificate"),
     ),
-    Class(4, "tallyDevice", "a device", ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled")),
+    Class(
+        4,
+        "tallyDevice",
+        "a device",
+        ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"),
+        ("userCertificate",),
+    ),
     Class(5, "tallyPortal", "a portal behind the gateway", ("cn",), ("description", "tallyHost")),
     # groupOfNames demands a member; a role that nobody holds is an ordinary state.
     Class(6, "tallyRole", "a role and those who hold it", ("cn",), ("member", "description")),
@@ -110,6 +116,8 @@ CLASSES = (
         ("tallyId", "tallyHolder", "tallyOrganisation", "tallyScope", "tallyUntil"),
     ),
     Class(8, "tallyService", "a process of the site", ("cn", "userPassword"), ("description",)),
+    # What it may hold comes with the standard's own pkiCA and deltaCRL (RFC 4523).
+    Class(9, "tallyAuthority", "an authority that certifies", ("cn",), ("description",)),
 )
 
 

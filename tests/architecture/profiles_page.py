@@ -48,6 +48,7 @@ def _section(profile: Profile) -> str:
         for each in profile.names
     ]
     lines += [(f"alternative name: {each.kind.value}", f"`{each.value}`") for each in profile.alternatives]
+    lines.append(("shown in the directory", "yes, while it is good" if profile.published else "no"))
     if profile.no_check:
         lines.append(("id-pkix-ocsp-nocheck", "yes"))
     lines += [(f"lint exception `{each.code}`", f"about `{each.about}`: {each.reason}") for each in profile.exceptions]

@@ -141,6 +141,56 @@ def test_a_delta_holds_what_changed_since_every_list_that_may_still_be_held(
     assert _reasons(list_of(authority, first, delta=True)) == {}
 
 
+def test_the_whole_list_has_a_delta_where_the_settings_say_so(world: World) -> None:
+    with pytest.raises(NoSuchIssuer):
+        world.open().crl("people", delta=True)
+    plain = _read(world.open().crl("people").der)
+    with pytest.raises(x509.ExtensionNotFound):
+        plain.extensions.get_extension_for_class(x509.FreshestCRL)
+    world.settings = CASettings(whole_deltas=True)
+    authority = world.open()
+    before, kept, held = (authority.issue(ask()) for _ in range(3))
+    authority.revoke(before.serial, reason=Reason.SUPERSEDED, actor="x")
+    authority.suspend(held.serial, actor="x")
+    full = authority.crl("people").der
+    address = _read(full).extensions.get_extension_for_class(x509.FreshestCRL).value[0].full_name
+    assert address is not None
+    assert address[0].value.endswith("/crl/people-delta.crl")
+    assert _read(authority.crl("people", delta=True).der).next_update_utc == world.clock.now().replace(
+        microsecond=0
+    ) + timedelta(hours=1)
+    world.clock.advance(timedelta(minutes=5))
+    authority.release(held.serial, actor="x")
+    others = [authority.issue(ask()) for _ in range(4)]
+    for each in (kept, *others):
+        authority.revoke(each.serial, reason=Reason.KEY_COMPROMISE, actor="x")
+    delta = authority.crl("people", delta=True).der
+    # What stood on the full list already is not repeated, whatever shard it is of, and nothing else is missing.
+    assert _base(delta) <= _number(full)
+    told = _reasons(delta)
+    assert set(told) >= {each.serial for each in (kept, held, *others)}
+    assert told[held.serial] == "removeFromCRL"
+    delta_only = _read(delta)
+    with pytest.raises(x509.ExtensionNotFound):
+        delta_only.extensions.get_extension_for_class(x509.FreshestCRL)
+    with pytest.raises(x509.ExtensionNotFound):
+        delta_only.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+
+
+def test_a_delta_to_a_whole_list_holds_nothing_that_list_holds(world: World) -> None:
+    world.settings = CASettings(whole_deltas=True)
+    authority = world.open()
+    first, second = authority.issue(ask()), authority.issue(ask())
+    authority.revoke(first.serial, reason=Reason.SUPERSEDED, actor="x")
+    authority.crl("people")
+    world.clock.advance(timedelta(hours=25))
+    full = authority.crl("people").der
+    authority.revoke(second.serial, reason=Reason.SUPERSEDED, actor="x")
+    delta = authority.crl("people", delta=True).der
+    assert _base(delta) == _number(full)
+    assert set(_reasons(delta)) == {second.serial}
+
+
 def test_a_delta_is_renewed_at_half_its_life(world: World, authority: CertificateAuthority) -> None:
     issued = authority.issue(ask())
     before = list_of(authority, issued, delta=True)

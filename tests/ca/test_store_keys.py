@@ -25,7 +25,7 @@ from tests.fakes.clock import ManualClock
 from .world import World, ask, intent, request_for
 
 NOW = ManualClock().now()
-TABLES = ("outbox", "revocations", "releases", "lists", "shards", "keys", "certificates")
+TABLES = ("outbox", "publications", "revocations", "releases", "lists", "shards", "keys", "certificates")
 SHARDS = (
     "DROP INDEX revocations_alive",
     "DROP INDEX revocations_revision",

@@ -61,6 +61,7 @@ class World:
             path = self.site.folder(name) / "ldap.secret"
             path.touch(0o600)
             path.write_bytes(secret)
+        self.secrets[slapd.LOOKUP] = secrets.token_bytes(32)
         self.recorder = ListRecorder()
         self.database = Database.open(f"sqlite:///{self.site.folder('directory')}/directory.db")
         migrate(self.database, Path(directory.__file__).parent / "migrations")

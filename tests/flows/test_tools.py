@@ -2,6 +2,7 @@
 """curl, openssl and ldapsearch agree with what we say."""
 
 import base64
+import os
 import re
 import signal
 import subprocess
@@ -22,8 +23,8 @@ def _record_holds(city: City) -> Iterator[None]:
     invariants.check(city)
 
 
-def _run(*command: str | Path, check: bool = True) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60)
+def _run(*command: str | Path, check: bool = True, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60, env=env)
     assert done.returncode == 0 or not check, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -160,6 +161,77 @@ def test_ldapsearch_sees_what_each_service_may_see(city: City) -> None:
     assert "mail:" not in search("gateway", "mail")
     anonymous = _run("ldapsearch", "-x", "-LLL", "-H", socket, "-b", base, "(uid=chen.wei)", "uid", check=False)
     assert "chen.wei" not in anonymous
+
+
+def test_outside_software_finds_certificates_and_lists_over_ldaps(city: City, tmp_path: Path) -> None:
+    suffix, word = "dc=city,dc=example", tmp_path / "word"
+    secret = (city.folder / "directory" / "lookup.secret").read_bytes()
+    word.write_bytes(base64.b64encode(secret))
+
+    def search(base: str, where: str, *wanted: str) -> str:
+        given: tuple[str | Path, ...] = (
+            "-D",
+            f"cn=lookup,ou=services,{suffix}",
+            "-y",
+            word,
+            "-b",
+            f"{base}{suffix}",
+            where,
+            *wanted,
+        )
+        address = f"ldaps://127.0.0.1:{city.ports['ldaps']}"
+        return _run("ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", address, *given, check=False, env=trusting)
+
+    def values(attribute: str, base: str, where: str) -> list[bytes]:
+        head = f"{attribute};binary:: "
+        lines = search(base, where, f"{attribute};binary").splitlines()
+        return [base64.b64decode(line.removeprefix(head)) for line in lines if line.startswith(head)]
+
+    trusting = {"LDAPTLS_CACERT": str(city.root), "LDAPTLS_REQCERT": "demand", "PATH": os.environ["PATH"]}
+    card = tmp_path / "card.pem"
+    card.write_bytes((city.folder / "demo" / "qian.jun.pem").read_bytes())
+    der = subprocess.run(["openssl", "x509", "-in", card, "-outform", "DER"], capture_output=True, check=True).stdout
+    serial = _run("openssl", "x509", "-in", card, "-noout", "-serial").strip().split("=")[1].lower().lstrip("0")
+    site = ("--site", str(city.configuration))
+    name = "(cn=Qian Jun)"
+    until(lambda: der in values("userCertificate", "ou=people,", name), seconds=60)
+    city.tallygate("ca", *site, "suspend", serial)
+    until(lambda: der not in values("userCertificate", "ou=people,", name), seconds=60)
+    city.tallygate("ca", *site, "release", serial)
+    until(lambda: der in values("userCertificate", "ou=people,", name), seconds=60)
+    assert "qian.jun" not in search("", "(objectClass=*)", "*", "+")
+    people = "(&(objectClass=pkiCA)(cn=people))"
+    (found,) = values("certificateRevocationList", "ou=authorities,", people)
+    assert b"X509v3 Freshest CRL" in _crl(found)
+    (delta,) = values("deltaRevocationList", "ou=authorities,", people)
+    assert b"Delta CRL Indicator" in _crl(delta)
+    (issuer,) = values("cACertificate", "ou=authorities,", people)
+    assert issuer == city.http().get(city.url("pki", "/ca/people.cer", "plain")).content
+
+
+def _crl(der: bytes) -> bytes:
+    shown = ["openssl", "crl", "-inform", "DER", "-noout", "-text"]
+    return subprocess.run(shown, input=der, capture_output=True, check=True).stdout
+
+
+def test_openssl_checks_a_stamp_of_the_city(city: City, tmp_path: Path) -> None:
+    data, question, answer = tmp_path / "data", tmp_path / "question.tsq", tmp_path / "answer.tsr"
+    data.write_text("was here")
+    _run("openssl", "ts", "-query", "-data", data, "-sha384", "-cert", "-out", question)
+    address = city.url("pki", "/tsa/city", "plain")
+    assert f"{address}\n" in city.said()
+    kind = {"Content-Type": "application/timestamp-query"}
+
+    def stamped() -> bool:
+        said = city.http().post(address, data=question.read_bytes(), headers=kind)
+        answer.write_bytes(said.content)
+        return said.status_code == 200 and b"no stamp can be given" not in said.content
+
+    until(stamped, seconds=60)
+    assert "Verification: OK" in _run("openssl", "ts", "-verify", "-data", data, "-in", answer, "-CAfile", city.root)
+    data.write_text("was not here")
+    said = _run("openssl", "ts", "-verify", "-data", data, "-in", answer, "-CAfile", city.root, check=False)
+    assert "Verification: FAILED" in said
 
 
 def test_the_directory_speaks_tls(city: City) -> None:
