@@ -224,7 +224,7 @@ def application(context: Context) -> Flask:
     )
     stamps = _stamps(context)
     evidence = Evidencing(
-        desks=making.desks(
+        desk=making.desk(
             context,
             recorder=recorder,
             stamps=stamps,

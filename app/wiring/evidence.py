@@ -4,11 +4,8 @@
 from collections.abc import Callable, Sequence
 
 from audit.config import AuditSettings
-from audit.console import LogDesk
-from audit.evidence import Desk, Site, Token
-from audit.merkle import VerifierKey
+from audit.evidence import Desk, Kept, Site, Token
 from audit.models import Recorder
-from audit.reader import LogReader
 from audit.seals import Seals, SealStore
 from audit.stamps import Stamper, StampSeries, StampStore
 from core.calls import Peer
@@ -24,48 +21,28 @@ _FOLDER = "evidence"
 _PATIENCE = 20.0
 
 
-def desks(
-    context: Context, *, recorder: Recorder, stamps: StampSeries | None, stampers: Sequence[Stamper]
-) -> list[LogDesk]:
-    """Where evidence files about each log are made, oldest first; ``stampers`` are those of the logs, or none."""
+def desk(context: Context, *, recorder: Recorder, stamps: StampSeries | None, stampers: Sequence[Stamper]) -> Desk:
+    """Where evidence files are made; ``stampers`` are those of the logs, oldest first, or none."""
+    folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
     every = list(zip(every_reader(context), every_key(context), strict=True))
-    return [
-        LogDesk(
-            name=log.reader.name,
+    policy = settings.witness_policy
+    logs = [
+        Kept(
             base=log.base,
-            desk=_desk(
-                context,
-                log.reader,
-                keys,
-                recorder,
-                stamps.logs[number].store if stamps else None,
-                # Witnesses are asked about the log that is written.
-                grows=number == len(every) - 1,
-                stamp=stampers[number].now if stampers else None,
-            ),
+            log=log.reader,
+            keys=keys,
+            stamped=_stamped(stamps.logs[number].store if stamps else None),
+            stamp=stampers[number].now if stampers else None,
+            # Witnesses are asked about the log that is written.
+            grows=number == len(every) - 1,
         )
         for number, (log, keys) in enumerate(every)
     ]
-
-
-def _desk(
-    context: Context,
-    log: LogReader,
-    keys: Sequence[VerifierKey],
-    recorder: Recorder,
-    stamps: StampStore | None,
-    *,
-    grows: bool,
-    stamp: Callable[[], None] | None,
-) -> Desk:
-    folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
-    policy = settings.witness_policy
     return Desk(
-        log=log,
+        logs=logs,
         seals=Seals(SealStore.open(folder / "seals.db")),
         site=Site(
             name=" · ".join(dict.fromkeys((context.site.title, context.site.title_zh))),
-            keys=keys,
             policy=policy.read_text("utf-8") if policy else "",
             font=settings.evidence_font,
             font_face=settings.evidence_font_face,
@@ -73,9 +50,6 @@ def _desk(
         recorder=recorder,
         clock=context.clock,
         folder=folder / _FOLDER,
-        stamped=_stamped(stamps),
-        grows=grows,
-        stamp=stamp,
         seal=_seal(context, settings.evidence_seal) if settings.evidence_seal else None,
     )
 

@@ -4,7 +4,6 @@
 from .console import Console as Console
 from .counting import IndexCounting as IndexCounting
 from .evidencing import Evidencing as Evidencing
-from .evidencing import LogDesk as LogDesk
 from .mirroring import Mirroring as Mirroring
 from .models import Hit as Hit
 from .models import Opened as Opened

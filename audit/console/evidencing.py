@@ -2,11 +2,11 @@
 """Evidence files for officers, under the consent of a second one, and for the operator on the machine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from ..errors import NoSuchEntry
-from ..evidence import AT_ONCE, MOST, Desk, Made, SeveralLogs, TooMuchAtOnce, TooMuchChosen, Wish
+from ..evidence import AT_ONCE, MOST, Desk, Made, TooMuchAtOnce, TooMuchChosen, Wish
 from ..models import Reader
 from ..search import LogView, Query, Row, parse
 from ..store import IndexStore
@@ -16,23 +16,13 @@ _PAGE = 200
 _TOKEN = "name_token"  # noqa: S105 - the name of a filter: a person's name, made unreadable
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogDesk:
-    """Where files about one log are made: the last part of its origin, and how many places lie before it."""
-
-    name: str
-    base: int
-    desk: Desk
-
-
 class Evidencing:
     """Turns a part of the record into the entries it holds, asks for the consents, and has the file made."""
 
     def __init__(
         self,
         *,
-        # Of every log, oldest first: entries are named by place, and proved by their index in their own log.
-        desks: Sequence[LogDesk],
+        desk: Desk,
         log: LogView,
         index: IndexStore,
         demand: Demand,
@@ -48,7 +38,7 @@ class Evidencing:
         # Entries in a file that an officer waits for.
         self.at_once = AT_ONCE
         self._nameless = nameless
-        self._desks = tuple(desks)
+        self._desk = desk
         self._log = log
         self._index = index
         self._demand = demand
@@ -91,21 +81,15 @@ class Evidencing:
             return self._found(*self._asked(scope.value))
         raise BadScope
 
-    def logs_of(self, places: Sequence[int]) -> dict[str, int]:
-        """In which logs these places lie, oldest first, and how many in each."""
-        found = {desk.name: len(_within(desk, end, places)) for desk, end in self._ends()}
-        return {name: count for name, count in found.items() if count}
-
-    def make(self, reader: Reader, scope: Scope, *, purpose: str, opened: bool, header: str, log: str = "") -> Made:
-        """The file for an officer, recorded before this returns; ``log`` leaves out what lies in other logs.
+    def make(self, reader: Reader, scope: Scope, *, purpose: str, opened: bool, header: str) -> Made:
+        """The file for an officer, recorded before this returns.
 
         Raises:
-            SeveralLogs: what was chosen lies in more than one log, and none of them was named.
             TooMuchAtOnce: it would take longer than anybody waits; nothing was made, and no consent used.
             WarrantNeeded: no second officer has consented to taking these entries out, or to opening them.
             TallygateError: as ``chosen`` and as ``Desk.make``.
         """
-        desk, places = self._in_one(self.chosen(scope), log)
+        places = self.chosen(scope)
         if len(places) > self.at_once:
             # Made all the same, the file would be on the record and never arrive.
             raise TooMuchAtOnce(most=self.at_once)
@@ -118,46 +102,25 @@ class Evidencing:
         if opened:
             warrants.append(self._demand(reader, "open", scope, covered=covered))
         wish = Wish(
-            indices=[place - desk.base for place in places],
+            places=places,
             about=str(scope),
             purpose=purpose,
             opened=opened,
             # The index chose the entries, and may be wrong or have been changed; and a person's story also holds
             # what they did to others. What the consent does not hold stays closed.
-            covers=self._covered(scope, desk.base),
+            covers=self._covering(scope),
             warrants=[warrant.id for warrant in warrants],
         )
-        return desk.desk.make(reader, wish, header=header)
+        return self._desk.make(reader, wish, header=header)
 
     def hand_out(self, reader: Reader, indices: Sequence[int], *, purpose: str) -> Made:
         """The file for the operator on the machine: nothing personal is opened in it, ever.
 
         Raises:
-            SeveralLogs: they lie in more than one log.
             TallygateError: as ``Desk.make``.
         """
-        desk, wanted = self._in_one(self._within(sorted(set(indices))), "")
-        own = [place - desk.base for place in wanted]
-        return desk.desk.make(reader, Wish(indices=own, about="operator", purpose=purpose))
-
-    def _covered(self, scope: Scope, base: int) -> Callable[[Row], bool]:
-        covers = self._covering(scope)
-        return lambda row: covers(replace(row, index=row.index + base))
-
-    def _in_one(self, places: list[int], log: str) -> tuple[LogDesk, list[int]]:
-        """The desk of the one log, and which of the places lie in it; without any place, the present one's."""
-        found = self.logs_of(places)
-        if not log and len(found) > 1:
-            raise SeveralLogs(logs=", ".join(found))
-        name = log or next(iter(found), self._desks[-1].name)
-        for desk, end in self._ends():
-            if desk.name == name:
-                return desk, _within(desk, end, places)
-        raise NoSuchEntry
-
-    def _ends(self) -> list[tuple[LogDesk, int | None]]:
-        """Each log with the first place behind it; the present one has none."""
-        return list(zip(self._desks, [*(desk.base for desk in self._desks[1:]), None], strict=True))
+        wanted = self._within(sorted(set(indices)))
+        return self._desk.make(reader, Wish(places=wanted, about="operator", purpose=purpose))
 
     def _within(self, indices: list[int]) -> list[int]:
         if len(indices) > MOST:
@@ -190,7 +153,3 @@ class Evidencing:
             return replace(query, person=_TOKEN), frozenset(self._index.subjects(bytes.fromhex(token)))
         except ValueError as error:
             raise BadScope from error
-
-
-def _within(desk: LogDesk, end: int | None, places: Sequence[int]) -> list[int]:
-    return [place for place in places if desk.base <= place and (end is None or place < end)]

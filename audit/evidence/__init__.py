@@ -10,9 +10,9 @@ from .desk import Desk as Desk
 from .desk import Site as Site
 from .errors import NothingChosen as NothingChosen
 from .errors import NotPublishedYet as NotPublishedYet
-from .errors import SeveralLogs as SeveralLogs
 from .errors import TooMuchAtOnce as TooMuchAtOnce
 from .errors import TooMuchChosen as TooMuchChosen
+from .logs import Kept as Kept
 from .models import AT_ONCE as AT_ONCE
 from .models import MOST as MOST
 from .models import Made as Made

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
 
-FORMAT = "tallygate-evidence/1"
+FORMAT = "tallygate-evidence/2"
 MIMETYPE = b"application/vnd.etsi.asic-e+zip"
 MANIFEST = "META-INF/manifest.json"
 _DATE = (1980, 1, 1, 0, 0, 0)

@@ -5,7 +5,7 @@ The wait is bounded. What does not come in time is left out, and the report says
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.clock import Clock
@@ -16,7 +16,7 @@ from ..errors import NoSuchEntry, RecordUnavailable
 from ..merkle import Checkpoint
 from ..models import Event, Outcome, Reader, Recorder, Wait
 from .errors import NotPublishedYet
-from .models import Token, Wish
+from .models import Token
 from .published import Published
 
 _FAR = 30_000
@@ -58,21 +58,21 @@ class Covering:
         self._stamped = stamped
         self._stamp = stamp
 
-    def cover(self, reader: Reader, wish: Wish) -> Covered:
+    def cover(self, reader: Reader, indices: Sequence[int]) -> Covered:
         """The cosigned checkpoint if it covers all that was chosen, else the newest; and the earliest stamp that does.
 
         Raises:
             NoSuchEntry: the last entry that was chosen does not exist.
             NotPublishedYet: it is not covered by any checkpoint yet.
         """
-        last = wish.indices[-1]
+        last = indices[-1]
         newest = self._log.opened(self._log.note())
         if last >= newest.size:
             # Whoever reads an index off a page has seen it published; anything else was made up.
             raise NotPublishedYet if last < newest.size + _FAR else NoSuchEntry
         note, silent = self._cosigned(last), False
         if note is None and self._watched:
-            silent = not self._ask_witnesses(reader, wish)
+            silent = not self._ask_witnesses(reader, len(indices))
             note = self._cosigned(last)
         token, mute = self._stamped(last + 1), False
         if token is None and self._stamp is not None:
@@ -91,7 +91,7 @@ class Covering:
         note = self._log.witnessed()
         return note if note is not None and self._log.opened(note).size > last else None
 
-    def _ask_witnesses(self, reader: Reader, wish: Wish) -> bool:
+    def _ask_witnesses(self, reader: Reader, count: int) -> bool:
         """That a file is being made is an entry for which enough witnesses must answer: they are asked at once."""
         begun = Event(
             key=secrets.token_hex(16),
@@ -103,7 +103,7 @@ class Covering:
             session=reader.session,
             zone=reader.zone,
             decision=reader.decision,
-            attributes={"count": len(wish.indices)} | ({"reader": reader.role} if reader.role else {}),
+            attributes={"count": count} | ({"reader": reader.role} if reader.role else {}),
         )
         try:
             self._recorder.record(begun, wait=Wait.WITNESSED)

@@ -26,7 +26,7 @@ from core.errors import TallygateError
 from core.log import logger
 
 from ..errors import Erased
-from ..merkle import Checkpoint, Note, VerifierKey, leaf_hash
+from ..merkle import Checkpoint, Note, leaf_hash
 from ..models import Attribute, Entry, Event, Outcome, Reader, Recorder
 from ..models_codec import canonical, decode_entry
 from ..seals import Seals
@@ -35,7 +35,8 @@ from ..witness import Policy
 from .container import Container
 from .covering import Covered, Covering
 from .errors import NothingChosen, TooMuchChosen
-from .models import MOST, Grounds, Line, Made, Part, Token, Wish, ranges
+from .logs import Kept, split
+from .models import MOST, Grounds, Line, Made, Part, Rest, Token, Wish, ranges
 from .paper import Catalogue, Face, write
 from .published import Published
 
@@ -45,16 +46,13 @@ _VERIFIER = Path(__file__).parent / "verifier"
 _log = logger(__name__)
 _STALE = timedelta(hours=1)
 _SAID = 30_000
-_TOGETHER = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What a file says of the site beside the log itself."""
+    """What a file says of the site beside its logs."""
 
     name: str
-    # The log's verifier keys, as published.
-    keys: Sequence[VerifierKey]
     # The tlog-policy file of our witnesses, as it is; empty if nobody is asked.
     policy: str = ""
     font: Path = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
@@ -78,35 +76,37 @@ class _Tally:
             self.subjects[entry.event.subject] = (count + 1, first, entry.index)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What goes into the file of one log."""
+
+    kept: Kept
+    indices: Sequence[int]
+    covered: Covered
+    tally: _Tally = field(default_factory=_Tally)
+
+
 class Desk:
     """Where evidence is made."""
 
     def __init__(
         self,
         *,
-        log: Published,
+        # Of the record, oldest first.
+        logs: Sequence[Kept],
         seals: Seals,
         site: Site,
         recorder: Recorder,
         clock: Clock,
         folder: Path,
-        # The earliest stamp over a log of at least this size.
-        stamped: Callable[[int], Token | None] = lambda _size: None,
-        # Whether entries still come to the log: a closed one gets no cosignatures any more.
-        grows: bool = True,
-        # Has the newest checkpoint stamped at once; None where no authority is asked.
-        stamp: Callable[[], None] | None = None,
         seal: Seal | None = None,
     ) -> None:
-        self._log = log
+        self._logs = tuple(logs)
         self._seals = seals
         self._site = site
         self._recorder = recorder
         self._clock = clock
         self._folder = folder
-        self._covering = Covering(
-            log=log, recorder=recorder, clock=clock, watched=grows and bool(site.policy), stamped=stamped, stamp=stamp
-        )
         self._seal = seal
         self._catalogue = Catalogue()
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -122,19 +122,19 @@ class Desk:
             LogDamaged: an entry is not what was signed.
             RecordUnavailable: the making could not be recorded; there is no file.
         """
-        if not wish.indices:
+        if not wish.places:
             raise NothingChosen
-        if len(wish.indices) > MOST:
+        if len(wish.places) > MOST:
             raise TooMuchChosen(most=MOST)
         self._sweep()
-        covered = self._covering.cover(reader, wish)
+        parts = [self._part(reader, *each) for each in split(self._logs, wish.places)]
         path = self._folder / f"{secrets.token_hex(16)}.asice"
-        tally = _Tally()
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                sealed = self._write(file, reader, wish, covered=covered, tally=tally, header=header)
+                sealed = self._write(file, reader, wish, parts, header=header)
             digest = _sha256(path)
-            self._record(reader, wish, digest, tally, log=covered.checkpoint.origin.rpartition("/")[2])
+            for part in parts:
+                self._record(reader, wish, digest, part)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -142,95 +142,88 @@ class Desk:
             path=path,
             size=path.stat().st_size,
             sha256=digest,
-            entries=len(wish.indices),
-            opened=tally.opened,
-            erased=tally.erased,
+            entries=sum(len(part.indices) for part in parts),
+            opened=sum(part.tally.opened for part in parts),
+            erased=sum(part.tally.erased for part in parts),
             sealed=sealed,
         )
 
-    def _write(
-        self,
-        file: IO[bytes],
-        reader: Reader,
-        wish: Wish,
-        *,
-        covered: Covered,
-        tally: _Tally,
-        header: str,
-    ) -> bool:
+    def _part(self, reader: Reader, kept: Kept, indices: Sequence[int]) -> _Part:
+        covering = Covering(
+            log=kept.log,
+            recorder=self._recorder,
+            clock=self._clock,
+            watched=kept.grows and bool(self._site.policy),
+            stamped=kept.stamped,
+            stamp=kept.stamp,
+        )
+        return _Part(kept=kept, indices=indices, covered=covering.cover(reader, indices))
+
+    def _write(self, file: IO[bytes], reader: Reader, wish: Wish, parts: Sequence[_Part], *, header: str) -> bool:
         """Everything into the file; whether the report is sealed."""
         container = Container(file)
-        note, checkpoint, token = covered.note, covered.checkpoint, covered.token
+        grounds = Grounds(
+            wish=wish,
+            site=self._site.name,
+            officer=reader.subject,
+            made=self._clock.now().astimezone(UTC),
+            logs=[self._rest(part) for part in parts],
+            sealed=False,
+        )
         with tempfile.TemporaryFile(dir=self._folder) as spool:
-            prove = self._log.inclusion_proofs(checkpoint.size)
-            for index, raw in self._raw(wish.indices):
-                entry = decode_entry(index, raw)
-                proof = proof_text(Inclusion(index=index, path=tuple(prove(index)), checkpoint=note))
-                spool.write(self._entry(container, entry, raw, proof, wish=wish, tally=tally))
-            container.add("log/checkpoint", note.encode())
-            container.add("log/keys", "".join(f"{key}\n" for key in self._site.keys).encode())
-            if self._site.policy:
-                container.add("log/policy", self._site.policy.encode())
-            if token is not None:
-                self._time(container, token, checkpoint)
-            grounds = self._grounds(reader, wish, covered)
+            for number, part in enumerate(parts):
+                self._log(container, number, part, wish, spool)
             report, sealed = self._sealed_report(grounds, spool, header)
             container.add("report.pdf", report)
         for name in ("README.txt", "verify_evidence.py"):
             container.add(name, (_VERIFIER / name).read_bytes())
-        container.finish(
+        said = [
             {
-                "log": checkpoint.origin,
-                "made": grounds.made.isoformat(),
-                "entries": ranges(wish.indices),
-                "opened": tally.opened,
-                "erased": tally.erased,
-                "stamped": token is not None,
-                "witnessed": bool(grounds.quorum),
-                "sealed": sealed,
+                "log": part.covered.checkpoint.origin,
+                "entries": ranges(part.indices),
+                "opened": part.tally.opened,
+                "erased": part.tally.erased,
+                "stamped": part.covered.token is not None,
+                "witnessed": bool(rest.quorum),
             }
-        )
+            for part, rest in zip(parts, grounds.logs, strict=True)
+        ]
+        container.finish({"made": grounds.made.isoformat(), "logs": said, "sealed": sealed})
         return sealed
 
-    def _raw(self, indices: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        """The entries' bytes; neighbours are read together."""
-        start = 0
-        for end in range(1, len(indices) + 1):
-            whole = end < len(indices) and indices[end] == indices[end - 1] + 1 and end - start < _TOGETHER
-            if not whole:
-                found = self._log.entries_bytes(indices[start], end - start)
-                yield from zip(indices[start:end], found, strict=True)
-                start = end
+    def _log(self, container: Container, number: int, part: _Part, wish: Wish, spool: IO[bytes]) -> None:
+        """Write one log's files; a line about each entry for the report."""
+        log, folder, note = part.kept.log, f"logs/{number + 1}/", part.covered.note
+        prove = log.inclusion_proofs(part.covered.checkpoint.size)
+        for index, raw in part.kept.raw(part.indices):
+            entry = decode_entry(index, raw)
+            opened, facts = self._opening(container, folder, part, entry, wish) if entry.ciphertext else (Part.NONE, {})
+            proof = proof_text(Inclusion(index=index, path=tuple(prove(index)), checkpoint=note))
+            container.add(f"{folder}entries/{index}.json", raw)
+            container.add(f"{folder}proofs/{index}.tlog-proof", proof.encode())
+            part.tally.add(entry, opened)
+            said = {"log": number, "index": index, "entry": raw.decode(), "part": opened.value, "facts": dict(facts)}
+            spool.write(json.dumps(said).encode() + b"\n")
+        container.add(f"{folder}checkpoint", note.encode())
+        container.add(f"{folder}keys", "".join(f"{key}\n" for key in part.kept.keys).encode())
+        if self._site.policy:
+            container.add(f"{folder}policy", self._site.policy.encode())
+        if part.covered.token is not None:
+            _time(container, f"{folder}time/", log, part.covered.token, part.covered.checkpoint)
 
-    def _entry(self, container: Container, entry: Entry, raw: bytes, proof: str, *, wish: Wish, tally: _Tally) -> bytes:
-        """Write one entry's files; the line about it for the report."""
-        part, facts = self._opening(container, entry, wish) if entry.ciphertext else (Part.NONE, {})
-        container.add(f"entries/{entry.index}.json", raw)
-        container.add(f"proofs/{entry.index}.tlog-proof", proof.encode())
-        tally.add(entry, part)
-        said = {"index": entry.index, "entry": raw.decode(), "part": part.value, "facts": dict(facts)}
-        return json.dumps(said).encode() + b"\n"
-
-    def _opening(self, container: Container, entry: Entry, wish: Wish) -> tuple[Part, Mapping[str, str]]:
+    def _opening(
+        self, container: Container, folder: str, part: _Part, entry: Entry, wish: Wish
+    ) -> tuple[Part, Mapping[str, str]]:
         try:
             found = self._seals.opening(entry)
         except Erased:
             return Part.ERASED, {}
-        if not (wish.opened and wish.covers(row_of(entry))):
+        row = row_of(entry)
+        if not (wish.opened and wish.covers(replace(row, index=row.index + part.kept.base))):
             return Part.CLOSED, {}
         opening = {"index": entry.index, "secret": found.secret.hex(), "facts": dict(found.facts)}
-        container.add(f"openings/{entry.index}.json", canonical(opening))
+        container.add(f"{folder}openings/{entry.index}.json", canonical(opening))
         return Part.OPENED, found.facts
-
-    def _time(self, container: Container, token: Token, checkpoint: Checkpoint) -> None:
-        stamped = self._log.opened(token.note)
-        old, new = sorted((checkpoint.size, stamped.size))
-        path = self._log.consistency_proof(old, new)
-        container.add("time/checkpoint", token.note.encode())
-        container.add("time/token.tst", token.token)
-        container.add("time/consistency", "".join(f"{_base64(node)}\n" for node in path).encode())
-        certificates = load_der_pkcs7_certificates(token.token)
-        container.add("time/certificates.pem", b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
 
     def _sealed_report(self, grounds: Grounds, spool: IO[bytes], header: str) -> tuple[bytes, bool]:
         """The report, with a seal where one can be had; where not, the report itself says that it has none."""
@@ -254,35 +247,32 @@ class Desk:
             file.seek(0)
             return file.read()
 
-    def _grounds(self, reader: Reader, wish: Wish, covered: Covered) -> Grounds:
-        note, checkpoint = covered.note, covered.checkpoint
+    def _rest(self, part: _Part) -> Rest:
+        covered, checkpoint = part.covered, part.covered.checkpoint
         policy = Policy.parse(self._site.policy.encode()) if self._site.policy else None
-        cosigned = policy.cosigned(Note.parse(note.encode())) if policy else {}
-        return Grounds(
-            wish=wish,
-            site=self._site.name,
-            officer=reader.subject,
-            made=self._clock.now().astimezone(UTC),
+        cosigned = policy.cosigned(Note.parse(covered.note.encode())) if policy else {}
+        return Rest(
+            indices=part.indices,
             origin=checkpoint.origin,
             size=checkpoint.size,
             root=checkpoint.root,
-            keys=[f"{key.name}+{key.id.hex()} ({_KINDS[key.type]})" for key in self._site.keys],
+            keys=[f"{key.name}+{key.id.hex()} ({_KINDS[key.type]})" for key in part.kept.keys],
             witnesses=[f"{name} ({at:%Y-%m-%d %H:%M:%S} UTC)" for name, at in cosigned.items()],
             quorum=policy.satisfied(cosigned.keys()) if policy else None,
             token=covered.token,
-            sealed=False,
             witnesses_silent=covered.witnesses_silent,
             authority_silent=covered.authority_silent,
         )
 
-    def _record(self, reader: Reader, wish: Wish, digest: str, tally: _Tally, *, log: str) -> None:
-        parts = _parts(ranges(wish.indices))
+    def _record(self, reader: Reader, wish: Wish, digest: str, part: _Part) -> None:
+        tally, log = part.tally, part.covered.checkpoint.origin.rpartition("/")[2]
+        parts = _parts(ranges(part.indices))
         for number, indices in enumerate(parts, 1):
             said: dict[str, Attribute] = {
                 # The indices are those of this log.
                 "log": log,
                 "indices": indices,
-                "count": len(wish.indices),
+                "count": len(part.indices),
                 "opened": tally.opened,
                 "erased": tally.erased,
                 "about": wish.about,
@@ -337,7 +327,18 @@ def _line(said: bytes) -> Line:
     document = json.loads(said)
     raw = document["entry"].encode()
     row = row_of(decode_entry(document["index"], raw))
-    return Line(row=row, leaf=leaf_hash(raw), part=Part(document["part"]), facts=document["facts"])
+    part = Part(document["part"])
+    return Line(log=document["log"], row=row, leaf=leaf_hash(raw), part=part, facts=document["facts"])
+
+
+def _time(container: Container, folder: str, log: Published, token: Token, checkpoint: Checkpoint) -> None:
+    stamped = log.opened(token.note)
+    path = log.consistency_proof(*sorted((checkpoint.size, stamped.size)))
+    container.add(f"{folder}checkpoint", token.note.encode())
+    container.add(f"{folder}token.tst", token.token)
+    container.add(f"{folder}consistency", "".join(f"{_base64(node)}\n" for node in path).encode())
+    certificates = load_der_pkcs7_certificates(token.token)
+    container.add(f"{folder}certificates.pem", b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
 
 
 def _parts(indices: str) -> list[str]:

@@ -3,7 +3,6 @@
 
 Invalid
 ├── NothingChosen     no entry was named, or what was named finds none
-├── SeveralLogs       what was chosen lies in more than one of the site's logs
 ├── TooMuchAtOnce     more entries than a page makes a file of while the officer waits
 └── TooMuchChosen     more entries than one file may hold
 Unavailable
@@ -18,16 +17,6 @@ class NothingChosen(Invalid):
 
     code = "nothing_chosen"
     message = N_("No entry of the record was chosen for the evidence file.")
-
-
-class SeveralLogs(Invalid):
-    """A file proves entries of one log against its checkpoint; ``logs`` are those in which the chosen ones lie."""
-
-    code = "several_logs"
-    message = N_(
-        "What you chose lies in several logs of the record: %(logs)s. One file proves entries of one log; make one of "
-        "each."
-    )
 
 
 class TooMuchChosen(Invalid):

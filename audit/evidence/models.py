@@ -19,15 +19,15 @@ AT_ONCE = 1_000
 class Wish:
     """One evidence file, as an officer asks for it."""
 
-    # Ascending, none twice.
-    indices: Sequence[int]
+    # Of entries in the record, over all its logs; ascending, none twice.
+    places: Sequence[int]
     # What it is about, in one line: "entry:5", "subject:...", "case:...".
     about: str
     # For which proceeding; goes into the report, and sealed into the record.
     purpose: str
     # Whether personal parts are opened, each by its own secret.
     opened: bool = False
-    # Of which entries they are opened, judged by the entry in the log.
+    # Of which entries they are opened, judged by the entry in the log, under its place in the record.
     covers: Callable[[Row], bool] = lambda _row: True
     # Identifiers of the warrants under which it is made.
     warrants: Sequence[str] = ()
@@ -55,13 +55,35 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One entry, as the report tells it."""
+    """One entry, as the report tells it; the row has its index in its own log."""
 
+    # Which of the grounds' logs holds it.
+    log: int
     row: Row
     leaf: bytes
     part: Part
     # Empty unless opened.
     facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What the entries of one log rest on, as the report tells it."""
+
+    # By their index there.
+    indices: Sequence[int]
+    origin: str
+    size: int
+    root: bytes
+    # Fingerprints of the log's keys: name, type and key id.
+    keys: Sequence[str]
+    # Names of the witnesses that cosigned, with the time; and whether they are enough. None if nobody is asked.
+    witnesses: Sequence[str]
+    quorum: bool | None
+    token: Token | None
+    # Asked when the file was made, and without the answer that was needed.
+    witnesses_silent: bool = False
+    authority_silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +94,10 @@ class Grounds:
     site: str
     officer: str
     made: datetime
-    origin: str
-    size: int
-    root: bytes
-    # Fingerprints of the log's keys: name, type and key id.
-    keys: Sequence[str]
-    # Names of the witnesses that cosigned, with the time; and whether they are enough. None if nobody is asked.
-    witnesses: Sequence[str]
-    quorum: bool | None
-    token: Token | None
+    # Oldest first.
+    logs: Sequence[Rest]
     # Whether an organisation's seal is put on the report.
     sealed: bool
-    # Asked when the file was made, and without the answer that was needed.
-    witnesses_silent: bool = False
-    authority_silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,16 +31,13 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
         def evidence_form() -> str:
             given = parameters(only=("scope", "lang"))
             scope = evidence.scope(given.get("scope", [""])[0])
-            places = evidence.chosen(scope)
-            logs, count = evidence.logs_of(places), len(places)
+            count = len(evidence.chosen(scope))
             facts: dict[str, Attribute] = {"view": "evidence", "about": str(scope), "hits": count}
             console.record("audit.searched", officer(), attributes=facts)
             return render_template(
                 "audit/evidence.html",
                 scope=scope,
                 count=count,
-                logs=logs,
-                least=min(logs.values(), default=0),
                 most=evidence.at_once,
                 longest=_PURPOSE,
             )
@@ -52,8 +49,7 @@ def evidencing(console: Console, evidence: Evidencing, *, assurance: int = 1) ->
             purpose = _purpose(request.form.get("purpose", ""))
             opened = request.form.get("open") == "yes"
             header = request.headers.get(HEADER, "")
-            log = request.form.get("log", "")
-            return _sent(evidence.make(officer(), scope, purpose=purpose, opened=opened, header=header, log=log))
+            return _sent(evidence.make(officer(), scope, purpose=purpose, opened=opened, header=header))
 
         @made.post("/api/v1/evidence")
         @guard.peer("app")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import audit.client.recorder
-from audit.evidence import Desk, Made, Site, Token, Wish
+from audit.evidence import Desk, Kept, Made, Site, Token, Wish
 from audit.evidence.verifier import Anchors, verify
 from audit.merkle import CosignerKey
 from audit.models import Wait
@@ -60,9 +60,9 @@ class Court(Stamping):
             clock=self.clock,
         )  # fmt: skip
         return Desk(
-            log=self.site.reader(), seals=self.site.seals, site=Site(name="City", keys=keys, policy=POLICY),
-            recorder=recorder, clock=self.clock, folder=self.folder / "evidence", stamped=self._stamped,
-            stamp=stamper.now,
+            logs=[Kept(base=0, log=self.site.reader(), keys=keys, stamped=self._stamped, stamp=stamper.now)],
+            seals=self.site.seals, site=Site(name="City", policy=POLICY), recorder=recorder, clock=self.clock,
+            folder=self.folder / "evidence",
         )  # fmt: skip
 
     def check(self, made: Made) -> tuple[dict[str, Any], str, list[str]]:
@@ -70,7 +70,7 @@ class Court(Stamping):
         keys = [str(key) for key in (self.site.key.vkey, self.site.key.mldsa_vkey)]
         verdict = verify(made.path, Anchors(keys, POLICY, [self.authority.root.certificate]))
         with zipfile.ZipFile(made.path) as whole:
-            said = json.loads(whole.read("META-INF/manifest.json"))
+            [said] = json.loads(whole.read("META-INF/manifest.json"))["logs"]
             report = subprocess.run(
                 ["pdftotext", "-", "-"], input=whole.read("report.pdf"), capture_output=True, check=True
             ).stdout.decode()
@@ -99,7 +99,7 @@ def court(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Court]:
         yield court
 
 
-WISH = Wish(indices=[1, 2, 3], about="range:1-3", purpose="Case 9")
+WISH = Wish(places=[1, 2, 3], about="range:1-3", purpose="Case 9")
 
 
 def test_witnesses_and_authority_are_asked_before_the_file_is_made(court: Court) -> None:

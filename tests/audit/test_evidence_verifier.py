@@ -44,46 +44,46 @@ def drop(name: str) -> Callable[[Files], object]:
 
 
 def without_entries(files: Files) -> None:
-    for name in [name for name in files if name.startswith(("entries/", "proofs/", "openings/"))]:
+    for name in [name for name in files if name.split("/")[2:3] in (["entries"], ["proofs"], ["openings"])]:
         del files[name]
 
 
 def moved_opening(files: Files) -> None:
-    opening = json.loads(files["openings/1.json"])
-    files["openings/2.json"] = json.dumps(opening | {"index": 2}).encode()
+    opening = json.loads(files["logs/1/openings/1.json"])
+    files["logs/1/openings/2.json"] = json.dumps(opening | {"index": 2}).encode()
 
 
 def other_facts(files: Files) -> None:
-    opening = json.loads(files["openings/1.json"])
-    files["openings/1.json"] = json.dumps(opening | {"facts": {"name": "Somebody Else"}}).encode()
+    opening = json.loads(files["logs/1/openings/1.json"])
+    files["logs/1/openings/1.json"] = json.dumps(opening | {"facts": {"name": "Somebody Else"}}).encode()
 
 
 def other_secret(files: Files) -> None:
-    opening = json.loads(files["openings/1.json"])
-    files["openings/1.json"] = json.dumps(opening | {"secret": "00" * 32}).encode()
+    opening = json.loads(files["logs/1/openings/1.json"])
+    files["logs/1/openings/1.json"] = json.dumps(opening | {"secret": "00" * 32}).encode()
 
 
 def another_proof(files: Files) -> None:
-    files["proofs/1.tlog-proof"] = files["proofs/2.tlog-proof"]
+    files["logs/1/proofs/1.tlog-proof"] = files["logs/1/proofs/2.tlog-proof"]
 
 
 def renumbered_proof(files: Files) -> None:
-    files["proofs/1.tlog-proof"] = files["proofs/2.tlog-proof"].replace(b"index 2\n", b"index 1\n")
+    files["logs/1/proofs/1.tlog-proof"] = files["logs/1/proofs/2.tlog-proof"].replace(b"index 2\n", b"index 1\n")
 
 
 def renamed_entry(files: Files) -> None:
     for old, new in (("entries/1.json", "entries/4.json"), ("proofs/1.tlog-proof", "proofs/4.tlog-proof")):
-        files[new] = files.pop(old).replace(b"index 1\n", b"index 4\n")
-    files.pop("openings/1.json")
+        files[f"logs/1/{new}"] = files.pop(f"logs/1/{old}").replace(b"index 1\n", b"index 4\n")
+    files.pop("logs/1/openings/1.json")
 
 
 def notes(change: Callable[[str], str]) -> Callable[[Files], None]:
     """Change the checkpoint wherever it stands."""
 
     def everywhere(files: Files) -> None:
-        old = files["log/checkpoint"].decode()
+        old = files["logs/1/checkpoint"].decode()
         for name, content in files.items():
-            if name == "log/checkpoint" or name.startswith("proofs/"):
+            if name == "logs/1/checkpoint" or name.startswith("logs/1/proofs/"):
                 files[name] = content.decode().replace(old, change(old)).encode()
 
     return everywhere
@@ -114,45 +114,47 @@ def bad_witness(note: str) -> str:
 
 # What is done to the file, and a word of what is said about it.
 CHANGES: dict[str, tuple[Callable[[Files], object], bool, str]] = {
-    "a flipped bit, manifest as it was": (flip("entries/1.json"), False, "is not what the manifest says"),
-    "a flipped bit": (flip("entries/1.json"), True, "do not lead to the signed root"),
+    "a flipped bit, manifest as it was": (flip("logs/1/entries/1.json"), False, "is not what the manifest says"),
+    "a flipped bit": (flip("logs/1/entries/1.json"), True, "do not lead to the signed root"),
     "an opening of another entry": (moved_opening, True, "not the one the entry commits to"),
     "an opening with another secret": (other_secret, True, "not the one the entry commits to"),
     "an opening that says something else": (other_facts, True, "says something else"),
-    "an opening that is no JSON": (put("openings/1.json", b"{"), True, "not readable JSON"),
+    "an opening that is no JSON": (put("logs/1/openings/1.json", b"{"), True, "not readable JSON"),
     "an opening with a name twice": (
-        put("openings/1.json", b'{"index":1,"index":1,"secret":"","facts":{}}'), True, "not readable JSON"),
-    "an opening of an entry that is not there": (put("openings/4.json", b"{}"), True, "do not belong together"),
+        put("logs/1/openings/1.json", b'{"index":1,"index":1,"secret":"","facts":{}}'), True, "not readable JSON"),
+    "an opening of an entry that is not there": (put("logs/1/openings/4.json", b"{}"), True, "do not belong together"),
     "the proof of another entry": (another_proof, True, "another entry"),
     "the proof of another entry under this number": (renumbered_proof, True, "do not lead"),
     "an entry under another number": (renamed_entry, True, "do not lead"),
-    "a proof that is missing": (drop("proofs/1.tlog-proof"), True, "do not belong together"),
-    "a proof with its own checkpoint": (flip("proofs/1.tlog-proof", -30), True, "entry 1"),
+    "a proof that is missing": (drop("logs/1/proofs/1.tlog-proof"), True, "do not belong together"),
+    "a proof with its own checkpoint": (flip("logs/1/proofs/1.tlog-proof", -30), True, "entry 1"),
     "a checkpoint of another log": (notes(of_another_log), True, "has not signed"),
     "a checkpoint with another root": (notes(lambda note: note.replace("\n7\n", "\n8\n")), True, "signature"),
     "a checkpoint without witnesses": (notes(without_witnesses), True, "too few witnesses"),
     "one witness twice": (notes(twice_the_same_witness), True, "too few witnesses"),
     "a witness's signature changed": (notes(bad_witness), True, "is bad"),
-    "a consistency proof changed": (flip("time/consistency", 3), True, "time-stamp"),
-    "a consistency proof left out": (put("time/consistency", b""), True, "not of one history"),
-    "a token that is none": (put("time/token.tst", b"\x30\x00"), True, "time-stamp"),
-    "a token that is cut off": (lambda files: put("time/token.tst", files["time/token.tst"][:-1])(files), True, "DER"),
-    "a token with a bit flipped": (flip("time/token.tst", -20), True, "time-stamp"),
+    "a consistency proof changed": (flip("logs/1/time/consistency", 3), True, "time-stamp"),
+    "a consistency proof left out": (put("logs/1/time/consistency", b""), True, "not of one history"),
+    "a token that is none": (put("logs/1/time/token.tst", b"\x30\x00"), True, "time-stamp"),
+    "a token that is cut off": (
+        lambda files: put("logs/1/time/token.tst", files["logs/1/time/token.tst"][:-1])(files), True, "DER"),
+    "a token with a bit flipped": (flip("logs/1/time/token.tst", -20), True, "time-stamp"),
     "a stamped checkpoint of another log": (
-        lambda files: put("time/checkpoint", of_another_log(files["time/checkpoint"].decode()).encode())(files),
+        lambda files: put(
+            "logs/1/time/checkpoint", of_another_log(files["logs/1/time/checkpoint"].decode()).encode())(files),
         True, "has not signed"),
-    "a file that the manifest does not list": (put("entries/9.json", b"{}"), False, "lists other files"),
+    "a file that the manifest does not list": (put("logs/1/entries/9.json", b"{}"), False, "lists other files"),
     "a file that is missing": (drop("report.pdf"), False, "lists other files"),
     "another report": (put("report.pdf", b"%PDF"), False, "is not what the manifest says"),
     "no manifest": (drop("META-INF/manifest.json"), False, "missing"),
     "no entries": (without_entries, True, "belong together"),
     "a path out of the folder": (put("../../etc/cron.d/x", b""), True, "does not belong here"),
     "an absolute path": (put("/etc/passwd", b""), True, "does not belong here"),
-    "full-width digits in a name": (put("entries/\uff11.json", b"{}"), True, "does not belong here"),
-    "a name that turns the writing round": (put("entries/\u202e1.json", b"{}"), True, "\\u{202e}"),
-    "a name with a line break": (put("entries/1.json\n", b"{}"), True, "does not belong here"),
-    "a name with a leading zero": (put("entries/01.json", b"{}"), True, "does not belong here"),
-    "an entry that is too long": (put("entries/1.json", b" " * 65_536), True, "too long"),
+    "full-width digits in a name": (put("logs/1/entries/\uff11.json", b"{}"), True, "does not belong here"),
+    "a name that turns the writing round": (put("logs/1/entries/\u202e1.json", b"{}"), True, "\\u{202e}"),
+    "a name with a line break": (put("logs/1/entries/1.json\n", b"{}"), True, "does not belong here"),
+    "a name with a leading zero": (put("logs/1/entries/01.json", b"{}"), True, "does not belong here"),
+    "an entry that is too long": (put("logs/1/entries/1.json", b" " * 65_536), True, "too long"),
     "a bomb": (put("README.txt", bytes(300 << 20)), False, "too long"),
 }  # fmt: skip
 
@@ -181,7 +183,7 @@ class Outsider:
         commands["in Chinese"] = [str(self.good), *self.anchors(), "--lang", "zh"]
         commands["stamp taken away"] = [
             str(altered(self.good, folder / "nostamp.asice", lambda files: [
-                files.pop(name) for name in list(files) if name.startswith("time/")
+                files.pop(name) for name in list(files) if name.startswith("logs/1/time/")
             ])), *self.anchors(),
         ]  # fmt: skip
         commands["no such file"] = [str(folder / "none"), *self.anchors()]
@@ -222,10 +224,10 @@ class Outsider:
 
     def _stamped(self, name: str, wrong: dict[str, object]) -> Path:
         def change(files: Files) -> None:
-            text = Note.parse(files["time/checkpoint"]).text
+            text = Note.parse(files["logs/1/time/checkpoint"]).text
             question = Question.about(text, nonce=1 << 62).encode()
             answer = self.world.authority.forge(question, **wrong)
-            files["time/token.tst"] = _token(answer)
+            files["logs/1/time/token.tst"] = _token(answer)
 
         return altered(self.good, self.folder / f"stamp-{abs(hash(name))}.asice", change)
 
@@ -241,7 +243,7 @@ def _twice(good: Path, target: Path) -> None:
     with zipfile.ZipFile(good) as whole:
         files = [(info.filename, whole.read(info)) for info in whole.infolist()]
     with pytest.warns(UserWarning, match="Duplicate"):
-        packed(target, [*files, ("entries/1.json", files[1][1])])
+        packed(target, [*files, ("logs/1/entries/1.json", files[1][1])])
 
 
 def _not_first(good: Path, target: Path) -> None:
@@ -253,7 +255,7 @@ def _not_first(good: Path, target: Path) -> None:
 def _renamed_inside(good: Path, target: Path) -> None:
     """The name in the directory and the one before the content differ: two programs would see two files."""
     content = good.read_bytes()
-    target.write_bytes(content.replace(b"entries/1.json", b"entries/7.json", 1))
+    target.write_bytes(content.replace(b"logs/1/entries/1.json", b"logs/1/entries/7.json", 1))
 
 
 BROKEN: dict[str, Callable[[Path, Path], object]] = {
@@ -357,7 +359,21 @@ def test_the_program_needs_nothing_but_cryptography_and_can_be_read_in_an_hour()
         each.name.partition(".")[0] for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)
         for each in node.names
     }  # fmt: skip
-    assert len(_code(source)) < 510
+    words = source.partition("\nCHINESE = {")[2].partition("\n}")[0].strip().split("\n")
+    assert len(_code(source)) - len(words) <= 430
+
+
+def test_the_program_says_every_sentence_in_both_languages() -> None:
+    said = set(verify_evidence.NOT_PROVED + verify_evidence.RESULTS)
+    for node in ast.walk(ast.parse(SOURCE.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            at = {"demand": 1, "add": 1, "Wrong": 0, "otherwise": 0, "check": 0, "both": 0}.get(name, len(node.args))
+            said |= {str(each.value) for each in node.args[at : at + 1] if isinstance(each, ast.Constant)}
+    states = {verify_evidence.PROVED, verify_evidence.FALSE, verify_evidence.UNCHECKED}
+    assert said | states == verify_evidence.CHINESE.keys()
+    for sentence, chinese in verify_evidence.CHINESE.items():
+        assert sentence.count("{}") == chinese.count("{}")
 
 
 def _code(source: str) -> list[str]:
@@ -383,9 +399,9 @@ def test_the_known_answer_of_the_specification_as_a_proof_file(tmp_path: Path) -
     path = inclusion_proof(lambda level, index: levels[level][index], 12_345, 70_000)
     proof = proof_text(Inclusion(index=12_345, path=tuple(path), checkpoint=note))
     files = {
-        "mimetype": verify_evidence.MIMETYPE, "entries/12345.json": entries[12_345],
-        "proofs/12345.tlog-proof": proof.encode(), "log/checkpoint": note.encode(),
-        "META-INF/manifest.json": b'{"format": "tallygate-evidence/1"}',
+        "mimetype": verify_evidence.MIMETYPE, "logs/1/entries/12345.json": entries[12_345],
+        "logs/1/proofs/12345.tlog-proof": proof.encode(), "logs/1/checkpoint": note.encode(),
+        "META-INF/manifest.json": b'{"format": "tallygate-evidence/2"}',
     }  # fmt: skip
     packed(tmp_path / "known.asice", files.items())
     box = verify_evidence.Container(tmp_path / "known.asice")
@@ -394,5 +410,5 @@ def test_the_known_answer_of_the_specification_as_a_proof_file(tmp_path: Path) -
     assert checkpoint.of_log([key]) == [key]
     with pytest.raises(verify_evidence.Wrong, match="not an entry of this kind"):
         # It leads to the root, and only then is it found to be no entry of ours.
-        verify_evidence.check_entry(box, 12_345, checkpoint, note)
+        verify_evidence.check_entry(box, "logs/1/", 12_345, checkpoint)
     assert set(CHOSEN) == {1, 2, 3, 5, 6}

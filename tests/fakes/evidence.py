@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cryptography
 
-from audit.evidence import Desk, Made, Site, Token, Wish
+from audit.evidence import Desk, Kept, Made, Site, Token, Wish
 from audit.evidence.container import MANIFEST
 from audit.merkle import CosignerKey, Note, VerifierKey
 from audit.models import Reader
@@ -56,15 +56,17 @@ class EvidenceWorld(Stamping):
 
     def made_desk(self, **more: object) -> Desk:
         settings: dict[str, object] = {
-            "log": self.site.reader(),
+            "logs": [self.kept()],
             "seals": self.site.seals,
-            "site": Site(name="Sample City", keys=self.log_keys(), policy=self.policy),
+            "site": Site(name="Sample City", policy=self.policy),
             "recorder": self.recorder,
             "clock": self.clock,
             "folder": self.folder / "evidence",
-            "stamped": self.stamped,
         }
         return Desk(**(settings | more))  # type: ignore[arg-type]
+
+    def kept(self) -> Kept:
+        return Kept(base=0, log=self.site.reader(), keys=self.log_keys(), stamped=self.stamped)
 
     def log_keys(self) -> list[VerifierKey]:
         key = self.site.key
@@ -77,7 +79,7 @@ class EvidenceWorld(Stamping):
         )  # fmt: skip
 
     def make(self, *, desk: Desk | None = None, indices: Sequence[int] = CHOSEN, opened: bool = True) -> Made:
-        wish = Wish(indices=indices, about="range:1-6", purpose="Case 17/2026", opened=opened, warrants=("w1", "w2"))
+        wish = Wish(places=indices, about="range:1-6", purpose="Case 17/2026", opened=opened, warrants=("w1", "w2"))
         return (desk or self.desk).make(OFFICER, wish)
 
     def _cosign(self) -> str:

@@ -132,7 +132,7 @@ def test_the_operator_makes_a_file_that_proves_itself(city: City, tmp_path: Path
     assert "Check it with verify_evidence.py" in said.stdout
     with zipfile.ZipFile(made) as whole:
         (tmp_path / "verify_evidence.py").write_bytes(whole.read("verify_evidence.py"))
-        assert not [name for name in whole.namelist() if name.startswith("openings/")]
+        assert not [name for name in whole.namelist() if "/openings/" in name]
     public = city.log_key.parent
     keys = [word for name in ("log.vkey", "log-mldsa44.vkey") for word in ("--log-key", str(public / name))]
     command = [sys.executable, "-I", str(tmp_path / "verify_evidence.py"), str(made), *keys]

@@ -5,6 +5,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import IO
 
 from reportlab.pdfbase import pdfmetrics
@@ -14,7 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from core.errors import N_
 
 from ...search.words import PERSONAL, Told, tell
-from ..models import Grounds, Line, Part, ranges
+from ..models import Grounds, Line, Part, Rest, ranges
 from .catalogue import Catalogue, Language
 from .face import Face
 from .sheet import FONT, HEIGHT, WIDTH, Sheet
@@ -24,11 +25,13 @@ from .texts import (
     NOT_PROVED,
     NOT_SEALED,
     NOT_STAMPED,
+    ONE_LOG_PROVES,
     OPENING_PROVES,
     PARTS,
     SEALED,
     STAMPED,
     STEPS,
+    SUCCEEDS,
     WHAT,
     WITNESSED,
     WITNESSES_SILENT,
@@ -61,7 +64,7 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
         canvas = Canvas(file, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1, lang="en", initialFontName=FONT)
         canvas.setTitle(f"{_TITLES['en']} · {_TITLES['zh']}")
         canvas.setAuthor(grounds.site)
-        canvas.setSubject(grounds.origin)
+        canvas.setSubject(_named(grounds))
         _Report(grounds, lines, face, catalogue, pages=pages).write(canvas, contents=chapters)
         canvas.save()
 
@@ -90,7 +93,7 @@ class _Report:
         self._language: Language = "en"
 
     def write(self, canvas: Canvas | None, *, contents: Sequence[tuple[str, int, int]]) -> None:
-        foot = f"{self._grounds.origin} · {self._grounds.made:%Y-%m-%d %H:%M:%S} UTC"
+        foot = f"{_named(self._grounds)} · {self._grounds.made:%Y-%m-%d %H:%M:%S} UTC"
         self.sheet = Sheet(self._face, canvas=canvas, foot=foot, pages=self._pages)
         self.sheet.letters.update(*_TITLES.values())
         self._cover()
@@ -117,13 +120,11 @@ class _Report:
         for language in _LANGUAGES:
             self._language = language
             sheet.text(grounds.site, size=13)
-            sheet.facts(
-                [
-                    (self._say(N_("Log")), grounds.origin),
-                    (self._say(N_("Entries")), f"{len(grounds.wish.indices)}: {ranges(grounds.wish.indices)}"[:200]),
-                    (self._say(N_("Made")), f"{grounds.made:%Y-%m-%d %H:%M:%S} UTC"),
-                ]
-            )
+            facts = []
+            for log in grounds.logs:
+                facts.append((self._say(N_("Log")), log.origin))
+                facts.append((self._say(N_("Entries")), f"{len(log.indices)}: {ranges(log.indices)}"[:200]))
+            sheet.facts([*facts, (self._say(N_("Made")), f"{grounds.made:%Y-%m-%d %H:%M:%S} UTC")])
             sheet.space(12)
         sheet.turn()
 
@@ -144,13 +145,14 @@ class _Report:
     def _proved(self) -> None:
         sheet, grounds = self.sheet, self._grounds
         sheet.chapter(self._say(N_("What is proved, and by whom")))
-        proofs = [
-            self._say(LOG_PROVES, log=grounds.origin, size=grounds.size, keys=", ".join(grounds.keys)),
-            self._witnesses(),
-            self._stamp(),
-            self._say(OPENING_PROVES),
-            self._say(SEALED) if grounds.sealed else self._say(NOT_SEALED),
-        ]
+        proofs = []
+        for log in grounds.logs:
+            holds = LOG_PROVES if len(grounds.logs) == 1 else ONE_LOG_PROVES
+            proofs.append(self._say(holds, log=log.origin, size=log.size, keys=", ".join(log.keys)))
+            proofs += [self._of(log, self._witnesses(log)), self._of(log, self._stamp(log))]
+        for older, newer in pairwise(grounds.logs):
+            proofs.append(self._say(SUCCEEDS, older=older.origin, newer=newer.origin))
+        proofs += [self._say(OPENING_PROVES), self._say(SEALED if grounds.sealed else NOT_SEALED)]
         for number, proof in enumerate(proofs, 1):
             sheet.text(f"{number}. {proof}")
             sheet.space(3)
@@ -159,28 +161,23 @@ class _Report:
             sheet.text(f"- {self._say(text)}")
             sheet.space(3)
 
-    def _witnesses(self) -> str:
-        grounds = self._grounds
-        if grounds.quorum is None:
-            return self._say(N_("No witnesses are asked about this log."))
-        if not grounds.quorum:
-            few = self._say(N_("Not enough witnesses have cosigned this checkpoint so far."))
-            return self._joined(few, self._say(WITNESSES_SILENT)) if grounds.witnesses_silent else few
-        return self._say(
-            WITNESSED,
-            names=", ".join(grounds.witnesses),
-        )
+    def _of(self, log: Rest, said: str) -> str:
+        """What is said of one log, under its name where there are several."""
+        return said if len(self._grounds.logs) == 1 else f"{log.origin}: {said}"
 
-    def _stamp(self) -> str:
-        token = self._grounds.token
-        if token is None:
+    def _witnesses(self, log: Rest) -> str:
+        if log.quorum is None:
+            return self._say(N_("No witnesses are asked about this log."))
+        if not log.quorum:
+            few = self._say(N_("Not enough witnesses have cosigned this checkpoint so far."))
+            return self._joined(few, self._say(WITNESSES_SILENT)) if log.witnesses_silent else few
+        return self._say(WITNESSED, names=", ".join(log.witnesses))
+
+    def _stamp(self, log: Rest) -> str:
+        if log.token is None:
             none = self._say(NOT_STAMPED)
-            return self._joined(none, self._say(AUTHORITY_SILENT)) if self._grounds.authority_silent else none
-        return self._say(
-            STAMPED,
-            at=f"{token.at:%Y-%m-%d %H:%M:%S}",
-            who=token.authority,
-        )
+            return self._joined(none, self._say(AUTHORITY_SILENT)) if log.authority_silent else none
+        return self._say(STAMPED, at=f"{log.token.at:%Y-%m-%d %H:%M:%S}", who=log.token.authority)
 
     def _joined(self, *sentences: str) -> str:
         return ("" if self._language == "zh" else " ").join(sentences)
@@ -188,7 +185,11 @@ class _Report:
     def _entries(self) -> None:
         sheet = self.sheet
         sheet.chapter(self._say(N_("The entries")))
+        log = 0 if len(self._grounds.logs) == 1 else -1
         for place, line in enumerate(self._lines()):
+            if line.log != log:
+                log = line.log
+                sheet.chapter(self._say(N_("Entries of %(log)s"), log=self._grounds.logs[log].origin), level=1)
             if place == IN_FULL:
                 sheet.chapter(self._say(N_("Further entries, one line each")), level=1)
             elif place < IN_FULL and place % _GROUP == 0:
@@ -228,7 +229,7 @@ class _Report:
         proof = self._say(
             N_("Proven: entry %(index)s of the %(size)s that the log has signed. Leaf hash %(leaf)s"),
             index=row.index,
-            size=self._grounds.size,
+            size=self._grounds.logs[line.log].size,
             leaf=line.leaf.hex(),
         )
         sheet.facts([*facts, (self._say(N_("Proof")), proof)])
@@ -257,9 +258,14 @@ class _Report:
             sheet.space(3)
         sheet.chapter(self._say(N_("Hashes and keys")))
         sheet.text(self._say(N_("SHA-256 of every file stands in META-INF/manifest.json.")))
-        facts = [(self._say(N_("Signed size")), str(grounds.size)), (self._say(N_("Signed root")), grounds.root.hex())]
-        facts += [(self._say(N_("Key")), key) for key in grounds.keys]
-        sheet.facts(facts)
+        for log in grounds.logs:
+            facts = [(self._say(N_("Log")), log.origin)] if len(grounds.logs) > 1 else []
+            facts += [(self._say(N_("Signed size")), str(log.size)), (self._say(N_("Signed root")), log.root.hex())]
+            sheet.facts([*facts, *((self._say(N_("Key")), key) for key in log.keys)])
+
+
+def _named(grounds: Grounds) -> str:
+    return ", ".join(log.origin for log in grounds.logs)
 
 
 def _capital(text: str) -> str:

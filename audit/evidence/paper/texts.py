@@ -15,6 +15,14 @@ LOG_PROVES = N_(
     "The log %(log)s has signed that it holds %(size)s entries, and each entry of this file is one of "
     "them, at the place it names. Signed by: %(keys)s."
 )
+ONE_LOG_PROVES = N_(
+    "The log %(log)s has signed that it holds %(size)s entries, and each entry that is told here under its name is one "
+    "of them, at the place it names. Signed by: %(keys)s."
+)
+SUCCEEDS = N_(
+    "The log %(older)s ended and goes on as %(newer)s: the last entry of the one names the keys of the other, whose "
+    "entry 0 names the size and the root at which the first one ended. Both entries are in this file."
+)
 OPENING_PROVES = N_(
     "Where a personal part is opened, the file holds the secret of that entry; the entry itself is bound "
     "to this one secret, so it can be opened to no other text."
