@@ -146,3 +146,14 @@ class TestSaved:
         fake.saved.add(LI, "theirs", "", fake.clock.now())
         fake.saved.forget(OFFICER)
         assert (fake.saved.all(OFFICER), len(fake.saved.all(LI))) == ([], 1)
+
+
+def test_a_phone_shows_hits_before_anything_that_narrows_them(fake: ConsoleFake) -> None:
+    page = fake.get("/search?outcome=denied&type=gateway.decision").text
+    form = page[page.index("<form") : page.index('id="hits"')]
+    # Words and button stand open; whatever else narrows is folded, says how much of it is used, and still counts.
+    assert form.index('name="q"') < form.index("<button>") < form.index("<details")
+    assert form.index("<details") < form.index('name="outcome"')
+    assert "More fields (2 in use)" in form
+    assert "<details open" not in page
+    assert 'value="denied" selected' in form
