@@ -33,7 +33,7 @@ from .pairs import make
 from .processes import log_writer
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import audit, ca, directory, gateway, policies, signatures, sso
+from .wiring import ca, directory, gateway, policies, recording, signatures, sso
 
 _MARK = "born"
 _UNDER_WAY = ".being-born"
@@ -86,7 +86,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         _take(path, url)
     _expect_empty(context)
     say("2. The log and its first entry")
-    audit.found(context)
+    recording.found(context)
     with _recording(context) as recorder:
         say("3. The key ceremony")
         ca.found(context, recorder)
@@ -193,7 +193,7 @@ def let_others_pass() -> None:
 
 
 def _recording(context: Context) -> AbstractContextManager[Recorder]:
-    return audit.local_recorder(context)
+    return recording.local_recorder(context)
 
 
 def _clear(site: SiteSettings, say: Callable[[str], None]) -> None:

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every wiring needs: the site's files turned into collaborators, each made the same way for all roles."""
+"""What every wiring needs: the site's files turned into collaborators, each made the same way for all roles.
+
+What only roles with pages or with the directory need is loaded when they first ask: the log and its watch have neither.
+"""
 
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Blueprint, Flask
-
-import directory.config
-import directory.models
-import directory.service
 from audit import Feed, Recorder
 from audit.client import FeedClient, RecorderClient
 from audit.config import AuditSettings
@@ -23,10 +21,15 @@ from core.config import ConfigurationError, Document, secret
 from core.db import Database
 from core.identity import IdentityVerifier
 from core.site import ROLES, SiteSettings
-from core.web import Guard, create
 
 from .files import private_text
 from .files import write_secret as write_secret  # noqa: PLC0414 - offered to the wirings
+
+if TYPE_CHECKING:
+    from flask import Blueprint, Flask
+
+    from core.web import Guard
+    from directory.service import Directory
 
 S = TypeVar("S")
 _ADDRESSES = ("http://", "https://")
@@ -152,14 +155,17 @@ class Context:
         """Checks the gateway's signed identity header for one host."""
         return IdentityVerifier.load(self.site.public / "gateway-identity.pem", audience=audience)
 
-    def guard(self, role: str, *, audience: str | None = None, callers: Sequence[str] = ()) -> Guard:
+    def guard(self, role: str, *, audience: str | None = None, callers: Sequence[str] = ()) -> "Guard":
         """The guard of one role: who may call it, and under which host name persons reach it."""
+        from core.web import Guard  # noqa: PLC0415 - see the module's docstring
+        from directory.models import APART  # noqa: PLC0415 - as above
+
         return Guard(
             clock=self.clock,
             pairs=self.pairs(role, callers),
             verifier=self.verifier(audience) if audience else None,
             # The writer grants no such pair and the policies refuse it; this door does not rely on either.
-            apart=directory.models.APART,
+            apart=APART,
         )
 
     def session_key(self, role: str) -> bytes:
@@ -175,23 +181,28 @@ class Context:
                 write_secret(path, secrets.token_bytes(32))
         return secret(path)
 
-    def directory(self, role: str) -> directory.service.Directory:
+    def directory(self, role: str) -> "Directory":
         """The directory, bound as this role."""
-        return directory.service.Directory.connect(
-            self.settings("directory", directory.config.DirectorySettings), site=self.site, role=role, clock=self.clock
+        from directory.config import DirectorySettings  # noqa: PLC0415 - as above
+        from directory.service import Directory  # noqa: PLC0415 - as above
+
+        return Directory.connect(
+            self.settings("directory", DirectorySettings), site=self.site, role=role, clock=self.clock
         )
 
     def flask(
         self,
         role: str,
         *,
-        guard: Guard,
-        blueprints: Sequence[Blueprint],
+        guard: "Guard",
+        blueprints: "Sequence[Blueprint]",
         translations: Sequence[Path] = (),
         ready: Callable[[], None] = lambda: None,
         **more: Any,
-    ) -> Flask:
+    ) -> "Flask":
         """The role's Flask application."""
+        from core.web import create  # noqa: PLC0415 - as above
+
         return create(
             role,
             site=self.site,

@@ -18,6 +18,9 @@ CODE = Path(__file__).resolve().parent.parent
 """Where the code is found, whatever folder somebody happened to start from."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where slapd, nginx and setpriv are looked for; the caller's path is not trusted."""
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""How glibc keeps what was freed: not apart for each of many threads that mostly wait; and what is large is given back,
+where it would else learn from the first large body to keep room for the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,4 @@ def is_up(process: Process) -> bool:
 def clean_environment(process: Process) -> dict[str, str]:
     """What a process inherits: a path, a language and its own settings; nothing of the caller's shell."""
     kept = {name: os.environ[name] for name in ("TZ",) if name in os.environ}
-    # glibc would keep what was freed apart for each of many threads that mostly wait.
-    plain = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent", "MALLOC_ARENA_MAX": "2"}
-    return {**plain, **kept, **process.environment}
+    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent", **MEMORY, **kept, **process.environment}

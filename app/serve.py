@@ -85,22 +85,22 @@ def serve(role: str, configuration: Path) -> None:
 def serve_log(configuration: Path) -> None:
     """Be the log's writer until SIGTERM."""
     from .context import Context  # noqa: PLC0415 - see the module's docstring
-    from .wiring import audit  # noqa: PLC0415 - as above
+    from .wiring import recording  # noqa: PLC0415 - as above
 
     context = Context.read(configuration)
     _make_room(context.log_socket)
-    audit.serve_log(context)
+    recording.serve_log(context)
 
 
 def serve_watch(configuration: Path) -> None:
     """Do the record's duties until SIGTERM."""
     from .context import Context  # noqa: PLC0415 - see the module's docstring
-    from .wiring import audit  # noqa: PLC0415 - as above
+    from .wiring import watching  # noqa: PLC0415 - as above
 
     context = Context.read(configuration)
     path = context.site.socket("audit", "watch")
     _make_room(path)
-    audit.serve_watch(context, path)
+    watching.serve_watch(context, path)
 
 
 def server_command(name: str, configuration: Path) -> list[str]:

@@ -28,7 +28,7 @@ MAX_ENTRY = 65_535
 # commitment and tag.
 _OVERHEAD = 192
 # What is no longer than this fits, however much of it is sealed.
-_SURELY = (MAX_ENTRY - _OVERHEAD) * 2 // 3
+SURELY = (MAX_ENTRY - _OVERHEAD) * 2 // 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # Nothing here can contain itself; looking for that would cost a tenth of the time.
@@ -68,7 +68,7 @@ def encode_event(event: Event) -> bytes:
         document.setdefault("unmapped", {})["sealed"] = dict(event.sealed)
     encoded = plain(document)
     # Ciphertext in base64 takes four bytes for three; bounded here so that the source learns it, not the log.
-    if len(encoded) > _SURELY and len(encoded) + len(plain(dict(event.sealed))) // 2 + _OVERHEAD > MAX_ENTRY:
+    if len(encoded) > SURELY and len(encoded) + len(plain(dict(event.sealed))) // 2 + _OVERHEAD > MAX_ENTRY:
         raise BadEvent(why="it is longer than 65,535 bytes")
     return encoded
 

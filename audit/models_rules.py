@@ -34,8 +34,8 @@ PERSONAL = words(
 _MOST = 64
 # Beyond this, readers that keep numbers as IEEE doubles (RFC 8259 section 6) would see another value.
 _LARGEST = 2**53 - 1
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def check(checked: Event) -> None:
@@ -54,7 +54,7 @@ def check(checked: Event) -> None:
         raise BadEvent(why="its outcome is unknown")
     if not isinstance(event.source, str) or not _SOURCE.fullmatch(event.source):
         raise BadEvent(why="its source is not a role")
-    if not isinstance(event.at, datetime) or event.at.tzinfo is None or not _EARLIEST <= event.at < _LATEST:
+    if not isinstance(event.at, datetime) or event.at.tzinfo is None or not EARLIEST <= event.at < LATEST:
         raise BadEvent(why="its time is not an aware time of this age")
     for name in _IDENTIFIERS:
         value = getattr(event, name)

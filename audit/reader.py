@@ -16,7 +16,7 @@ from .merkle.proofs import consistency_proof, inclusion_proof, range_hash
 from .merkle.pruning import PRUNED, Pruning
 from .merkle.tiles import WIDTH, Edge, bundle_path, is_tile_path, levels, split, tile_path, unpack, width_at
 from .models import Entry
-from .models_codec import decode_entry
+from .press import SHAPES
 
 WITNESSED = "witnessed"
 """File of the cosigned checkpoint, beside the published one."""
@@ -278,7 +278,7 @@ class LogReader:
 
 def _decode(index: int, raw: bytes) -> Entry:
     try:
-        return decode_entry(index, raw)
+        return SHAPES.entry(index, raw)
     except BadEvent as error:
         raise LogDamaged(index=index, why=str(error.parameters["why"])) from error
 

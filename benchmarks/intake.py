@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.processes import MEMORY
 from tests.fakes.audit_role import AuditRole
 
 from .intake_client import Load, Sent, made, sent
@@ -63,7 +64,7 @@ class Running:
         names = ("log", "watch", "audit") if watch else ("log", "audit")
         configuration = str(self._site.configuration)
         # As the supervisor starts them.
-        environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+        environment = {**os.environ, **MEMORY}
         self._processes = {
             name: subprocess.Popen([sys.executable, "-c", _SERVE, name, configuration], env=environment)
             for name in names

@@ -17,10 +17,10 @@ from core.calls import Peer
 from .. import birth, up
 from ..context import Context
 from ..errors import NotBorn
-from ..wiring.audit import full_check, retention_of
 from ..wiring.lineage import rotate as give_successor
 from ..wiring.lineage import tiles
 from ..wiring.outward import export_desk
+from ..wiring.watching import full_check, retention_of
 from . import options
 
 _PATIENCE = 900.0

@@ -4,7 +4,6 @@
 from core.config import ConfigurationError
 
 from ..config import AuditSettings
-from .objects import ObjectBlobs
 from .store import BlobStore
 
 
@@ -14,6 +13,8 @@ def stored(settings: AuditSettings, log: str, *, credentials: str) -> BlobStore:
     Raises:
         ConfigurationError: the address or the credentials cannot be used.
     """
+    from .objects import ObjectBlobs  # noqa: PLC0415 - most sites have none, and it is large
+
     try:
         return ObjectBlobs.open(
             f"{settings.tiles.rstrip('/')}/{log}",

@@ -20,7 +20,8 @@ from ..errors import BadEvent, ProofRefused
 from ..merkle import VerifierKey
 from ..merkle.tiles import unpack
 from ..models import Entry
-from ..models_codec import decode_entry, milliseconds
+from ..models_codec import milliseconds
+from ..press import SHAPES
 from ..wire import Frame, WireBroken, heartbeat_message, parse, read_passed
 from .channel import Channel
 
@@ -153,7 +154,7 @@ class _Session:
         if first != self._position or len(content) <= _INDEX_SIZE:
             raise WireBroken
         try:
-            entries = [decode_entry(first + i, raw) for i, raw in enumerate(unpack(content[_INDEX_SIZE:]))]
+            entries = [SHAPES.entry(first + i, raw) for i, raw in enumerate(unpack(content[_INDEX_SIZE:]))]
         except (BadEvent, ProofRefused) as error:
             raise WireBroken from error
         self._position += len(entries)

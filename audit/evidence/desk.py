@@ -37,7 +37,6 @@ from .covering import Covered, Covering
 from .errors import NothingChosen, TooMuchChosen
 from .logs import Kept, split
 from .models import MOST, Grounds, Line, Made, Part, Rest, Token, Wish, ranges
-from .paper import Catalogue, Face, write
 from .published import Published
 
 Seal = Callable[[bytes, str, str], bytes]
@@ -108,7 +107,6 @@ class Desk:
         self._clock = clock
         self._folder = folder
         self._seal = seal
-        self._catalogue = Catalogue()
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def make(self, reader: Reader, wish: Wish, *, header: str = "") -> Made:
@@ -241,9 +239,12 @@ class Desk:
             for said in spool:
                 yield _line(said)
 
+        # Fonts and everything that draws with them: of use to whoever makes evidence, and to nobody before.
+        from .paper import Catalogue, Face, write  # noqa: PLC0415
+
         face = Face(self._site.font, face=self._site.font_face)
         with closing(face), tempfile.TemporaryFile(dir=self._folder) as file:
-            write(file, grounds, lines, face=face, catalogue=self._catalogue)
+            write(file, grounds, lines, face=face, catalogue=Catalogue())
             file.seek(0)
             return file.read()
 

@@ -14,8 +14,9 @@ import orjson
 
 from ..errors import BadEvent
 from ..merkle import leaf_hash
-from ..models_codec import Draft, entry_of, parted, plain, read_draft
+from ..models_codec import Draft, entry_of, parted, plain
 from .sealing import KEY_ID_SIZE, SECRET_SIZE, seal
+from .shapes import SHAPES
 
 _LENGTH = struct.Struct(">I")
 # Lengths of the event and of what it is bound to, sequence number, identifier and bytes of its subject's key.
@@ -102,16 +103,22 @@ def done(work: int, question: bytes) -> bytes:
 
 def _read(event: bytes) -> Draft | BadEvent:
     try:
-        return read_draft(event)
+        return SHAPES.read(event)
     except BadEvent as error:
         return error
 
 
 def _made(job: Job) -> Made | None:
     encoded, bound, sequence, key_id, key = job
+    if (taken := SHAPES.taken(encoded)) is not None:
+        shape, values = taken
+        clear = shape.facts(values)
+        sealed = seal(clear, bound=bound, key_id=key_id, key=key) if clear else b""
+        raw = shape.entry(values, sequence, sealed)
+        return Made(raw, leaf_hash(raw))
     try:
         document, facts = parted(encoded)
-        ciphertext = seal(plain(facts), bound=bound, key_id=key_id, key=key) if facts else ""
+        ciphertext = seal(plain(facts), bound=bound, key_id=key_id, key=key).decode() if facts else ""
         raw = entry_of(document, sequence=sequence, ciphertext=ciphertext)
     except BadEvent:
         return None

@@ -19,7 +19,8 @@ from ..errors import BadEvent
 from ..lineage import CLOSED, CREATED
 from ..merkle.tiles import pack
 from ..models import Receipt, Wait
-from ..models_codec import Draft, milliseconds, read_draft
+from ..models_codec import Draft, milliseconds
+from ..press import SHAPES
 from ..wire import (
     MAX_MANY,
     NONCE_SIZE,
@@ -185,7 +186,7 @@ class Connection(asyncio.Protocol):
             self.send(made)
 
         try:
-            draft = read_draft(encoded)
+            draft = SHAPES.read(encoded)
         except BadEvent as error:
             answer(error)
             return

@@ -31,8 +31,8 @@ from ..errors import (
 from ..lineage import CLOSED
 from ..merkle import Checkpoint, LogKey, leaf_hash
 from ..models import Entry, Event
-from ..models_codec import Draft, decode_entry, draft_of
-from ..press import NOTHING, Job, bound_to
+from ..models_codec import Draft, draft_of
+from ..press import NOTHING, SHAPES, Job, bound_to
 from ..press.pool import Press
 from ..reader import LogReader
 from ..seals import SealKey, Seals
@@ -281,13 +281,13 @@ class Log:
             if index > self.size:
                 raise LogDamaged(index=self.size, why="the write-ahead file has a gap")
             if index == self.size:
-                entry = decode_entry(index, raw)
+                entry = SHAPES.entry(index, raw)
                 self._remember([_Sequenced.of(entry, raw)])
         # 4. Publish it the normal way.
         self.integrate()
         if self.size:
             [last] = self.read(self.size - 1, 1)
-            self.closed = decode_entry(self.size - 1, last).event.type == CLOSED
+            self.closed = SHAPES.entry(self.size - 1, last).event.type == CLOSED
 
     def _sequence(self, drafts: list[Draft]) -> dict[str, Place | TallygateError]:
         """Seal, number, write and sync; refused are those that turn out too long, and all when the log is closed."""
@@ -377,7 +377,7 @@ class Log:
 
     def _reread(self, start: int) -> list[_Sequenced]:
         raws = self._integrator.reader.entries_bytes(start, _STEP, size=self._base)
-        decoded = [(decode_entry(start + i, raw), raw) for i, raw in enumerate(raws)]
+        decoded = [(SHAPES.entry(start + i, raw), raw) for i, raw in enumerate(raws)]
         return [_Sequenced.of(entry, raw) for entry, raw in decoded]
 
     def _demand_open(self, *, even_closed: bool) -> None:

@@ -15,7 +15,8 @@ from ..errors import Erased, KeyReused, LogDamaged, RecordUnavailable
 from ..merkle import leaf_hash
 from ..merkle.tiles import WIDTH
 from ..models import Entry
-from ..models_codec import Draft, decode_entry, decode_event
+from ..models_codec import Draft, decode_event
+from ..press import SHAPES
 from ..seals import Seals
 
 _log = logger(__name__)
@@ -59,7 +60,7 @@ def _reread(wanted: set[int], read: Callable[[int, int], list[bytes]]) -> dict[i
                 raws += read(start, indices[-1] + 1 - start) or [b""]
             for index in indices:
                 raw = raws[index - indices[0]]
-                known[index] = decode_entry(index, raw), leaf_hash(raw)
+                known[index] = SHAPES.entry(index, raw), leaf_hash(raw)
         except TallygateError as error:
             _log.error("entries_not_read", first=indices[0], exc_info=error)
     return known

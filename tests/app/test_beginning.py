@@ -28,7 +28,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
         raise _Died
 
     # What comes after the folders and the pair secrets has tests of its own.
-    monkeypatch.setattr("app.birth.audit.found", die)
+    monkeypatch.setattr("app.birth.recording.found", die)
     return Context.read(file)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
-from audit.blobs import BlobDiffers, BlobStore, DiskBlobs, ObjectBlobs
+from audit.blobs import BlobDiffers, BlobStore, DiskBlobs
+from audit.blobs.objects import ObjectBlobs
 from audit.errors import Pruned, TilesUnavailable
 from tests.fakes.object_store import BUCKET, Line, ObjectServer, Weather
 from tests.fakes.retention_house import RetentionHouse

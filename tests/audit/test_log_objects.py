@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from obstore.store import MemoryStore
 
 from audit import LogDamaged, LogExists, RecordUnavailable, Wait
-from audit.blobs import BlobStore, Disk, ObjectBlobs
+from audit.blobs import BlobStore, Disk
+from audit.blobs.objects import ObjectBlobs
 from audit.cli import audit
 from audit.errors import TilesUnavailable
 from audit.lineage import LOGS, trust_root

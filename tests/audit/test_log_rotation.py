@@ -10,7 +10,8 @@ import pytest
 from obstore.store import MemoryStore
 
 from audit import BadEvent, Entry, LogDamaged, NoSuchEntry, ProofRefused, RecordUnavailable
-from audit.blobs import Disk, DiskBlobs, ObjectBlobs
+from audit.blobs import Disk, DiskBlobs
+from audit.blobs.objects import ObjectBlobs
 from audit.checking import FullCheck
 from audit.errors import LogClosed, TooFewWitnesses
 from audit.exports import PublishedSource

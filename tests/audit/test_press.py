@@ -71,7 +71,7 @@ def test_an_entry_made_from_bytes_is_the_entry_of_the_event(one: Event) -> None:
 def test_a_key_is_derived_as_the_library_derives_it() -> None:
     key_id, key = _KEY
     bound = bound_to("ab" * 16, "sso.login", "sso", "3b0e")
-    part = Part.parse(seal(b"{}", bound=bound, key_id=key_id, key=key))
+    part = Part.parse(seal(b"{}", bound=bound, key_id=key_id, key=key).decode())
     secret = HKDF(SHA256(), 32, salt=part.salt, info=SECRET_INFO + bound).derive(key)
     assert part.key_id == key_id
     assert part.commitment == HKDF(SHA256(), 32, salt=None, info=COMMITMENT_INFO).derive(secret)

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from app.context import Context
 from app.pairs import make
-from app.wiring import audit
+from app.wiring import audit, recording
 from core.identity import HEADER, Identity, IdentityIssuer
 
 _TOML = """
@@ -52,7 +52,7 @@ class AuditRole:
         make(site)
         public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (site.public / "gateway-identity.pem").write_bytes(public)
-        audit.found(self.context)
+        recording.found(self.context)
         self.log: subprocess.Popen[bytes] | None = None
         self.begin()
 

@@ -17,7 +17,8 @@ from typing import Any
 import uvloop
 
 from audit import Event, Outcome, new_key
-from audit.blobs import BlobStore, Disk, ObjectBlobs
+from audit.blobs import BlobStore, Disk
+from audit.blobs.objects import ObjectBlobs
 from audit.client import FeedClient, RecorderClient
 from audit.lineage import Past
 from audit.merkle import LogKey

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record's duties, which have a process of their own that answers nobody's requests."""
+
+import signal
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from audit.checking import INDEX_CHECK_EVERY, FullCheck, IndexCheck
+from audit.config import AuditSettings
+from audit.indexer import Indexer
+from audit.published import INDEX_KEY, Reading
+from audit.reader import LogReader
+from audit.retention import Retaining
+from audit.stamps import Authority, LogStamps, Stamper, StampSeries, StampStore
+from audit.watch import Duty, Stopped, Watch
+from core.config import ConfigurationError
+
+from ..context import Context
+from . import alerts, warrants
+from .lineage import every_key, every_log, every_reader, make_missing, past, present, tiles
+from .outward import export_duties
+from .retaining import retaining, retention_duties
+
+_STAMP_ROUND = timedelta(minutes=1)
+
+
+def serve_watch(context: Context, path: Path) -> None:
+    """Do the record's duties until told to stop; ``path`` is the socket that tells how they stand."""
+    watch = Watch(duties(context), folder=context.site.folder("audit"), clock=context.clock)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: watch.stop())
+    watch.run(path)
+
+
+def duties(context: Context) -> list[Duty]:
+    """What the record does again and again."""
+    opened = reading_of(context)
+    given = [
+        *warrants.duties(context, opened),
+        *alerts.duties(context, opened),
+        Duty(
+            name="index",
+            every=timedelta(milliseconds=250),
+            act=lambda stopped: _index(opened.indexer, stopped),
+        ),
+        Duty(
+            name="index-check",
+            every=INDEX_CHECK_EVERY,
+            act=lambda stopped: _compare(index_check(context, opened), stopped),
+        ),
+        Duty(
+            name="check",
+            every=context.settings("audit", AuditSettings).check_every,
+            act=lambda _stopped: _check(full_check(context)),
+        ),
+    ]
+    if (stamps := stamps_of(context)) is not None:
+        asking = stampers(context, stamps)
+        # Whether it is time is for the round to say: after a failure the next try comes soon.
+        given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: _stamp(asking)))
+    reader = LogReader(tiles(context), context.log_key)
+    return [*given, *retention_duties(retention_of(context)), *export_duties(context, reader, opened.log)]
+
+
+def retention_of(context: Context) -> Retaining:
+    """Retention, for whoever only looks."""
+    return retaining(
+        context,
+        index=reading_of(context).index,
+        recorder=context.recorder("audit"),
+        stamps=stamps_of(context),
+    )
+
+
+def reading_of(context: Context) -> Reading:
+    """What reads the record and its index."""
+    folder = context.site.folder("audit")
+    make_missing(folder, [INDEX_KEY])
+    return Reading.open(folder, log_key=context.log_key, blobs=tiles(context), past=past(context))
+
+
+def _index(indexer: Indexer, stopped: Stopped) -> None:
+    indexer.catch_up(stopped=lambda: bool(stopped))
+
+
+def full_check(context: Context) -> FullCheck:
+    """Checks the whole of every log, and records what it finds."""
+    return FullCheck(every_log(context), recorder=context.recorder("audit"), clock=context.clock)
+
+
+def index_check(context: Context, opened: Reading) -> IndexCheck:
+    """Compares the search index with the logs, a stretch at a time, and mends it."""
+    folder = context.site.folder("audit")
+    return IndexCheck(index=opened.index, indexer=opened.indexer, log=opened.log, folder=folder, clock=context.clock)
+
+
+def _compare(check: IndexCheck, stopped: Stopped) -> None:
+    check.round(lambda: bool(stopped))
+
+
+def _check(check: FullCheck) -> None:
+    check.round()
+
+
+def stamps_of(context: Context) -> StampSeries | None:
+    """The tokens of every log; None where no authority is asked."""
+    if not context.settings("audit", AuditSettings).time_stamp_url:
+        return None
+    folder = context.site.folder("audit")
+    names = [f"stamps-{number}.db" if number > 1 else "stamps.db" for number in range(1, present(context) + 1)]
+    logs = zip(every_reader(context), names, strict=True)
+    return StampSeries(
+        [LogStamps(name=log.reader.name, base=log.base, store=StampStore.open(folder / name)) for log, name in logs]
+    )
+
+
+def _stamp(asking: Sequence[Stamper]) -> None:
+    """The present log first: while the authority is away the ends of closed ones are not asked about."""
+    for each in reversed(asking):
+        each.round()
+
+
+def stampers(context: Context, stamps: StampSeries) -> list[Stamper]:
+    """What asks the authority of the settings: about the end of each closed log, and about the present one at last.
+
+    Raises:
+        ConfigurationError: the roots by which the authority is known cannot be read.
+    """
+    settings = context.settings("audit", AuditSettings)
+    authority = Authority(settings.time_stamp_url, authorities=settings.time_stamp_tls_roots)
+    every = list(zip(every_reader(context), every_key(context), stamps.logs, strict=True))
+    return [
+        Stamper(
+            log=log.reader,
+            store=own.store,
+            ask=authority.ask,
+            roots=_time_stamp_roots(settings),
+            interval=settings.time_stamp_interval,
+            policy=settings.time_stamp_policy,
+            dated_by=keys[1] if len(keys) > 1 else None,
+            recorder=context.recorder("audit"),
+            clock=context.clock,
+            before=every[-1][0].base,
+            closed=number < len(every),
+        )
+        for number, (log, keys, own) in enumerate(every, 1)
+    ]
+
+
+def _time_stamp_roots(settings: AuditSettings) -> list[x509.Certificate]:
+    path = settings.time_stamp_roots
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes()) if path else []
+    except OSError as error:
+        raise ConfigurationError(where="audit.time_stamp_roots", why=error.strerror or "unreadable") from error
+    except ValueError as error:
+        raise ConfigurationError(where="audit.time_stamp_roots", why="there is no certificate in it") from error
