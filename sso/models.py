@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-ResponseMode = Literal["query", "form_post"]
+ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
 Prompt = Literal["none", "login", "consent", "select_account"]
+AuthMethod = Literal["client_secret_basic", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"]
+Requirement = Literal["par", "signed_request", "signed_response", "signed_introspection", "dpop", "mtls"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,22 @@ class Client:
     trusted: bool = False
     # Keeps no secret, so its refresh tokens rotate.
     public: bool = False
-    # SHA-256 of the secret; empty for public clients.
+    # SHA-256 of the secret; empty for whoever proves itself otherwise, or not at all.
     secret_hash: str = ""
+    # How it proves who it is, exactly so and in no other way (RFC 7591 section 2).
+    method: AuthMethod = "client_secret_basic"
+    # Its public keys as a JWK set in JSON: for assertions, request objects and its own certificate; empty if none.
+    jwks: str = ""
+    # Whom its certificate must be issued to, as the site's authority names it; for ``tls_client_auth``.
+    certificate_subject: str = ""
+    # What its requests and tokens must be, whatever it asks.
+    requires: frozenset[Requirement] = frozenset()
+    # What it may ask tokens for beside its audience (RFC 8707).
+    resources: frozenset[str] = frozenset()
+    # The types of authorization details it may ask for (RFC 9396).
+    detail_types: frozenset[str] = frozenset()
+    # Exact addresses of request objects that may be fetched (RFC 9101 section 5.2).
+    request_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +64,12 @@ class AuthorizationRequest:
     max_age: int | None
     # Lowest assurance the client asked for; 0 if none.
     assurance: int
+    # For whom tokens shall be (RFC 8707); empty: the client's own audience.
+    resources: frozenset[str] = frozenset()
+    # Authorization details (RFC 9396) in canonical JSON; empty if none.
+    details: str = ""
+    # Thumbprint of the key that alone may redeem the code (RFC 9449 section 10); empty if none was named.
+    jkt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +184,7 @@ class Grant:
     subject: str
     client_id: str
     sid: str
+    # What was granted, and what was asked for and refused.
     scopes: frozenset[str]
     assurance: int
     methods: tuple[str, ...]
@@ -170,6 +193,11 @@ class Grant:
     # Host name the answer went to: the portal as its user knows it, also where the gateway logs in on its behalf.
     place: str
     created_at: int
+    refused: frozenset[str] = frozenset()
+    # For whom its tokens may be, beside the client's audience (RFC 8707).
+    resources: frozenset[str] = frozenset()
+    # Authorization details (RFC 9396) in canonical JSON; empty if none.
+    details: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +211,8 @@ class Code:
     challenge: str
     expires_at: int
     used: bool
+    # Thumbprint of the key it is bound to; empty if to none.
+    jkt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +223,27 @@ class RefreshToken:
     grant_id: str
     client_id: str
     expires_at: int
-    used: bool
+    # When it was exchanged for the next; None if it was not.
+    used_at: int | None = None
+    # Thumbprint of the key it is bound to; empty if to none.
+    jkt: str = ""
+
+    @property
+    def used(self) -> bool:
+        """Whether another followed it."""
+        return self.used_at is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """A request that was pushed and waits for its browser (RFC 9126)."""
+
+    # Of the ``request_uri``.
+    digest: str
+    client_id: str
+    # The parameters as they were pushed, every check passed; JSON.
+    parameters: str
+    expires_at: int
 
 
 V = TypeVar("V")
@@ -222,6 +272,8 @@ class Consent:
     scopes: frozenset[str]
     granted_at: int
     expires_at: int
+    # What the person was asked for and refused; not asked again while this stands.
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

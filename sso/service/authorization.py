@@ -153,11 +153,15 @@ class Authorization:
             if step is Step.UNREACHABLE:
                 raise UnmetAuthentication(why="acr_values")
         except Redirectable as error:
-            return self._refuse(interaction, request, error)
+            return self._turn_away(interaction, request, error)
         return self._parked(interaction, step, level)
 
-    def agree(self, interaction: Interaction, *, session: Session) -> Interaction:
+    def agree(
+        self, interaction: Interaction, *, session: Session, withheld: frozenset[str] = frozenset()
+    ) -> Interaction:
         """The person says yes: recorded, then remembered, then in force for this request, which is returned so.
+
+        ``withheld`` are scopes the person keeps to themselves; without ``openid`` there would be no answer at all.
 
         Raises:
             RecordUnavailable: nothing was remembered.
@@ -168,12 +172,15 @@ class Authorization:
         self._fresh()
         at = self._now()
         known = self._store.consents.find(session.subject, request.client_id)
-        # A yes to less does not take back an earlier yes to more.
-        scopes = request.scopes | (known.scopes if known is not None and known.expires_at > at else frozenset())
+        valid = known if known is not None and known.expires_at > at else None
+        refused = (withheld & request.scopes) - {"openid"}
+        # A yes to less does not take back an earlier yes to more; a no does.
+        scopes = (request.scopes | (valid.scopes if valid else frozenset())) - refused
         consent = Consent(
             subject=session.subject,
             client_id=request.client_id,
             scopes=scopes,
+            refused=refused | ((valid.refused if valid else frozenset()) - request.scopes),
             granted_at=at,
             expires_at=at + int(self._settings.consent_lifetime.total_seconds()),
         )
@@ -189,9 +196,9 @@ class Authorization:
             return Home()
         # A client that was removed meanwhile is told nothing.
         self.client(interaction)
-        return self._refuse(interaction, interaction.request, AccessDenied(why="the person declined"))
+        return self._turn_away(interaction, interaction.request, AccessDenied(why="the person declined"))
 
-    def _refuse(self, interaction: Interaction, request: AuthorizationRequest, error: Redirectable) -> Redirection:
+    def _turn_away(self, interaction: Interaction, request: AuthorizationRequest, error: Redirectable) -> Redirection:
         self._store.interactions.spend(interaction)
         return refused(self._issuer, error, redirect_uri=request.redirect_uri, state=request.state, mode=request.mode)
 
@@ -255,12 +262,14 @@ class Authorization:
         # 1. Nothing is issued on old news.
         self._fresh()
         at = self._now()
+        refused = self._refused(request, client, session)
         grant = Grant(
             id=secrets.token_urlsafe(18),
             subject=session.subject,
             client_id=client.id,
             sid=session.sid,
-            scopes=request.scopes,
+            scopes=request.scopes - refused,
+            refused=refused,
             assurance=session.assurance,
             methods=session.methods,
             authenticated_at=session.authenticated_at,
@@ -289,6 +298,13 @@ class Authorization:
             raise AccessDenied(why="the session has ended")
         self._nudge()
         return answered(self._issuer, request, code=value)
+
+    def _refused(self, request: AuthorizationRequest, client: Client, session: Session) -> frozenset[str]:
+        """What the person was asked for and said no to."""
+        if client.trusted and "consent" not in request.prompts:
+            return frozenset()
+        consent = self._store.consents.find(session.subject, client.id)
+        return request.scopes & consent.refused if consent else frozenset()
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())

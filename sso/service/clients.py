@@ -57,6 +57,7 @@ def register_client(
         trusted=trusted,
         public=not secret,
         secret_hash=digest(secret) if secret else "",
+        method="client_secret_basic" if secret else "none",
     )
     store.clients.put(client)
     return client

@@ -17,7 +17,15 @@ from ..config import SSOSettings
 from ..errors import InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
 from ..models import Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
-from ..oauth.rfc6749 import TokenRequest, credentials, scope_text, secret_matches, token_request, why_refused
+from ..oauth.rfc6749 import (
+    TokenRequest,
+    credentials,
+    scope_text,
+    secret_matches,
+    token_request,
+    why_refresh_refused,
+    why_refused,
+)
 from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
@@ -133,7 +141,7 @@ class Tokens:
     def _introspected(self, asker: Client, unverified_token: str) -> tuple[dict[str, Any], str, str]:
         at = self._now()
         if _opaque(unverified_token):
-            found = self._store.grants.presented_refresh_token(digest(unverified_token), at)
+            found = self._store.refresh_tokens.find(digest(unverified_token), at)
             row, grant = (found.value, found.grant) if found and found.stands else (None, None)
             if row is None or grant is None or row.used or row.expires_at <= at or row.client_id != asker.id:
                 return INACTIVE, "", ""
@@ -156,7 +164,7 @@ class Tokens:
 
     def _family(self, unverified_token: str, client: Client) -> str:
         if _opaque(unverified_token):
-            found = self._store.grants.presented_refresh_token(digest(unverified_token), self._now())
+            found = self._store.refresh_tokens.find(digest(unverified_token), self._now())
             return found.grant.id if found and found.value.client_id == client.id else ""
         try:
             claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=self._now())
@@ -166,7 +174,7 @@ class Tokens:
 
     def _by_code(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
-        presented = self._store.grants.presented_code(digest(request.unverified["code"]), at)
+        presented = self._store.codes.find(digest(request.unverified["code"]), at)
         if presented is None:
             raise self._refused(request, "unknown")
         code, grant = presented.value, presented.grant
@@ -179,9 +187,9 @@ class Tokens:
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         refresh, value = _refresh(request.client, presented)
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
-        if not self._store.grants.redeem_code(code, refresh=refresh, at=at, outcome=outcome):
+        if not self._store.codes.consume(code, refresh=refresh, at=at, outcome=outcome):
             # Somebody else redeemed it in this very moment, or its session ended: the latter is nobody's attack.
-            spent = self._store.grants.presented_code(code.digest, at)
+            spent = self._store.codes.find(code.digest, at)
             if spent is not None and spent.value.used:
                 self._end(code.grant_id, reason="code presented twice")
             raise self._refused(request, "used or ended")
@@ -190,9 +198,10 @@ class Tokens:
 
     def _by_refresh(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
-        presented = self._store.grants.presented_refresh_token(digest(request.unverified["refresh_token"]), at)
-        if presented is None or presented.value.client_id != request.client.id or presented.value.expires_at <= at:
-            raise self._refused(request, "unknown")
+        presented = self._store.refresh_tokens.find(digest(request.unverified["refresh_token"]), at)
+        reason = why_refresh_refused(presented.value if presented else None, request, at=at)
+        if presented is None or reason:
+            raise self._refused(request, reason)
         row, grant = presented.value, presented.grant
         if row.used:
             # RFC 9700 section 4.14.2: thief and owner cannot be told apart, so both lose it.
@@ -212,8 +221,10 @@ class Tokens:
         row = presented.value
         successor, value = _refresh(request.client, presented)
         outcome = self._records.tokens(presented.grant, Outcome.SUCCESS, grant_type=request.grant_type)
-        if successor is None or not self._store.grants.rotate(row, successor=successor, at=at, outcome=outcome):
-            spent = self._store.grants.presented_refresh_token(row.digest, at)
+        if successor is None or not self._store.refresh_tokens.consume(
+            row, successor=successor, at=at, outcome=outcome
+        ):
+            spent = self._store.refresh_tokens.find(row.digest, at)
             if spent is not None and spent.value.used:
                 self._end(row.grant_id, reason="refresh token presented twice")
             raise self._refused(request, "used or ended")
@@ -338,6 +349,5 @@ def _refresh(client: Client, presented: Presented[Any]) -> tuple[RefreshToken | 
         grant_id=presented.grant.id,
         client_id=client.id,
         expires_at=presented.session_ends_at,
-        used=False,
     )
     return row, value

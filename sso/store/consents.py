@@ -40,6 +40,7 @@ class ConsentRows:
                 "subject": consent.subject,
                 "client_id": consent.client_id,
                 "scopes": " ".join(sorted(consent.scopes)),
+                "refused": " ".join(sorted(consent.refused)),
                 "granted_at": consent.granted_at,
                 "expires_at": consent.expires_at,
             }

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Families and the one-time values in them. Redemption is one conditional UPDATE inside one transaction."""
+"""Families: what was granted and refused. Ending one ends every code and token in it."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from audit import Event, encode_event
 from core.db import Database
 
-from ..models import Code, Grant, Interaction, Presented, RefreshToken
+from ..models import Code, Grant, Interaction
 from . import families, rows
 from .interactions import spend
 from .news import is_barred
-from .tables import CODES, GRANTS, OUTBOX, REFRESH_TOKENS, SESSIONS
-
-V = TypeVar("V")
+from .tables import CODES, GRANTS, OUTBOX, SESSIONS
 
 
 class GrantRows:
-    """The tables ``grants``, ``codes`` and ``refresh_tokens``."""
+    """The table ``grants``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,16 +25,6 @@ class GrantRows:
         """Whether family, session, person and certificate all still count."""
         with self._database.reading() as connection:
             return connection.execute(families.STANDING, {"id": grant_id, "at": at}).first() is not None
-
-    def presented_code(self, digest: str, at: int) -> Presented[Code] | None:
-        """A code and its family, standing or not."""
-        row = self._presented(families.PRESENTED_CODE, digest, at)
-        return _presented(row, rows.code_of(row, "codes_")) if row else None
-
-    def presented_refresh_token(self, digest: str, at: int) -> Presented[RefreshToken] | None:
-        """A refresh token and its family, standing or not."""
-        row = self._presented(families.PRESENTED_REFRESH_TOKEN, digest, at)
-        return _presented(row, rows.refresh_token_of(row, "refresh_tokens_")) if row else None
 
     def issue(
         self,
@@ -62,45 +49,7 @@ class GrantRows:
             values = {**rows.grant_values(grant), "expires_at": expires_at}
             connection.execute(insert(GRANTS).values(**values))
             if code is not None:
-                connection.execute(
-                    insert(CODES).values(
-                        digest=code.digest,
-                        grant_id=code.grant_id,
-                        client_id=code.client_id,
-                        redirect_uri=code.redirect_uri,
-                        challenge=code.challenge,
-                        expires_at=code.expires_at,
-                    )
-                )
-            OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
-        return True
-
-    def redeem_code(self, code: Code, *, refresh: RefreshToken | None, at: int, outcome: Event) -> bool:
-        """Use a code up; exactly one of many callers gets True."""
-        with self._database.transaction() as connection:
-            if not _held(connection, code.grant_id, at):
-                return False
-            unused = and_(CODES.c.digest == code.digest, CODES.c.used_at.is_(None), CODES.c.expires_at > at)
-            if connection.execute(update(CODES).where(unused).values(used_at=at)).rowcount != 1:
-                return False
-            if refresh is not None:
-                _insert_refresh(connection, refresh)
-            OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
-        return True
-
-    def rotate(self, token: RefreshToken, *, successor: RefreshToken, at: int, outcome: Event) -> bool:
-        """Use a refresh token up, and keep the one that follows; exactly one of many callers gets True."""
-        with self._database.transaction() as connection:
-            if not _held(connection, token.grant_id, at):
-                return False
-            unused = and_(
-                REFRESH_TOKENS.c.digest == token.digest,
-                REFRESH_TOKENS.c.used_at.is_(None),
-                REFRESH_TOKENS.c.expires_at > at,
-            )
-            if connection.execute(update(REFRESH_TOKENS).where(unused).values(used_at=at)).rowcount != 1:
-                return False
-            _insert_refresh(connection, successor)
+                connection.execute(insert(CODES).values(**rows.code_values(code)))
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 
@@ -127,10 +76,6 @@ class GrantRows:
                 found.setdefault(row.sid, []).append((row.client_id, row.place))
         return found
 
-    def _presented(self, query: Select[Any], digest: str, at: int) -> Row[Any] | None:
-        with self._database.reading() as connection:
-            return connection.execute(query, {"digest": digest, "at": at}).one_or_none()
-
 
 def revoke_where(connection: Connection, chosen: ColumnElement[bool], at: int) -> list[Grant]:
     """End the standing families of a choice; those that another worker ends in this very moment are its to record."""
@@ -141,17 +86,7 @@ def revoke_where(connection: Connection, chosen: ColumnElement[bool], at: int) -
     return found
 
 
-def _presented(row: Row[Any], value: V) -> Presented[V]:
-    return Presented(
-        value=value,
-        grant=rows.grant_of(row, "grants_"),
-        stands=bool(row.stands),
-        session_ends_at=row.session_ends_at or 0,
-        consent=rows.consent_of(row, "consents_") if row.consents_subject else None,
-    )
-
-
-def _held(connection: Connection, grant_id: str, at: int) -> bool:
+def held(connection: Connection, grant_id: str, at: int) -> bool:
     """Whether a family counts; if so it and its session cannot end before this transaction does.
 
     Locks are taken in the order in which ``end_where`` takes them: session, then family.
@@ -172,11 +107,3 @@ def _session_held(connection: Connection, sid: str, subject: str, at: int) -> bo
     query = select(SESSIONS.c.certificate).where(alive).with_for_update(read=True)
     session = connection.execute(query).one_or_none()
     return session is not None and not is_barred(connection, subject=subject, certificate=session.certificate)
-
-
-def _insert_refresh(connection: Connection, token: RefreshToken) -> None:
-    connection.execute(
-        insert(REFRESH_TOKENS).values(
-            digest=token.digest, grant_id=token.grant_id, client_id=token.client_id, expires_at=token.expires_at
-        )
-    )

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ..models import Client, Code, Consent, Grant, RefreshToken, Session
+from ..models import Client, Code, Consent, Grant, Pushed, RefreshToken, Session
 
-_SETS = frozenset({"scopes", "grants"})
-_TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris"})
+_SETS = frozenset({"scopes", "refused", "grants", "requires", "resources", "detail_types"})
+_TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris", "request_uris"})
 
 
 def client_of(row: Row[Any]) -> Client:
@@ -51,11 +51,29 @@ def code_of(row: Row[Any], prefix: str = "") -> Code:
     return Code(**values, used=used)
 
 
+def code_values(code: Code) -> dict[str, Any]:
+    """A new code's row."""
+    return {name: value for name, value in asdict(code).items() if name != "used"}
+
+
 def refresh_token_of(row: Row[Any], prefix: str = "") -> RefreshToken:
     """A refresh token's row."""
-    values = _values(row, prefix)
-    used = values.pop("used_at") is not None
-    return RefreshToken(**values, used=used)
+    return RefreshToken(**_values(row, prefix))
+
+
+def refresh_token_values(token: RefreshToken) -> dict[str, Any]:
+    """And back."""
+    return asdict(token)
+
+
+def pushed_of(row: Row[Any]) -> Pushed:
+    """A request that was pushed."""
+    return Pushed(**_values(row))
+
+
+def pushed_values(pushed: Pushed) -> dict[str, Any]:
+    """And back."""
+    return asdict(pushed)
 
 
 def consent_of(row: Row[Any], prefix: str = "") -> Consent:

@@ -17,8 +17,22 @@ from .grants import GrantRows
 from .interactions import InteractionRows
 from .limits import AttemptRows
 from .news import NewsRows
+from .once import CodeRows, PushedRows, RefreshTokenRows, SeenRows
 from .sessions import SessionRows
-from .tables import ATTEMPTS, BARRED, CODES, GRANTS, HANDOVERS, OUTBOX, REFRESH_TOKENS, SESSIONS, SPENT
+from .tables import (
+    ASSERTIONS,
+    ATTEMPTS,
+    BARRED,
+    CODES,
+    GRANTS,
+    HANDOVERS,
+    OUTBOX,
+    PROOFS,
+    PUSHED,
+    REFRESH_TOKENS,
+    SESSIONS,
+    SPENT,
+)
 
 # Rows removed per transaction, so that housekeeping never holds the write lock for long.
 BATCH = 200
@@ -28,6 +42,9 @@ _MEMORY = 24 * 3600
 _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (SPENT, SPENT.c.id, SPENT.c.expires_at, 0),
     (HANDOVERS, HANDOVERS.c.ticket, HANDOVERS.c.expires_at, 0),
+    (PUSHED, PUSHED.c.digest, PUSHED.c.expires_at, 0),
+    (ASSERTIONS, ASSERTIONS.c.id, ASSERTIONS.c.expires_at, 0),
+    (PROOFS, PROOFS.c.id, PROOFS.c.expires_at, 0),
     (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
@@ -46,6 +63,12 @@ class Store:
         self.interactions = InteractionRows(database)
         self.sessions = SessionRows(database)
         self.grants = GrantRows(database)
+        # One-time values, each kind with its own verbs.
+        self.codes = CodeRows(database)
+        self.refresh_tokens = RefreshTokenRows(database)
+        self.pushed = PushedRows(database)
+        self.assertions = SeenRows(database, ASSERTIONS)
+        self.proofs = SeenRows(database, PROOFS)
         self.consents = ConsentRows(database)
         self.factors = FactorRows(database)
         self.attempts = AttemptRows(database)

@@ -61,6 +61,13 @@ CLIENTS = Table(
     _flag("trusted"),
     _flag("public"),
     _id("secret_hash"),
+    _id("method"),
+    _text("jwks"),
+    _text("certificate_subject"),
+    _text("requires"),
+    _text("resources"),
+    _text("detail_types"),
+    _text("request_uris"),
 )
 
 SESSIONS = Table(
@@ -106,6 +113,9 @@ GRANTS = _expiring(
     _text("place"),
     _number("created_at"),
     _moment_or_never("revoked_at"),
+    _text("refused"),
+    _text("resources"),
+    _text("details"),
     Index("grants_session", "sid"),
     Index("grants_person", "subject", "client_id"),
 )
@@ -118,6 +128,7 @@ CODES = _expiring(
     _text("redirect_uri"),
     _id("challenge"),
     _moment_or_never("used_at"),
+    _id("jkt"),
 )
 
 REFRESH_TOKENS = _expiring(
@@ -126,7 +137,15 @@ REFRESH_TOKENS = _expiring(
     _id("grant_id"),
     _id("client_id"),
     _moment_or_never("used_at"),
+    _id("jkt"),
 )
+
+# A request that came by the back way and waits for its browser; its client was authenticated.
+PUSHED = _expiring("pushed", _key("digest"), _id("client_id"), _text("parameters"))
+
+# The ``jti`` of what clients signed, by what it was for: each counts once, until it could not come again.
+ASSERTIONS = _expiring("assertions", _key("id"))
+PROOFS = _expiring("proofs", _key("id"))
 
 CONSENTS = Table(
     "consents",
@@ -136,6 +155,7 @@ CONSENTS = Table(
     _text("scopes"),
     _number("granted_at"),
     _number("expires_at"),
+    _text("refused"),
 )
 
 # Keyed by a digest of name and network, so that no user name is kept.

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..models import Authentication, AuthorizationRequest, Interaction
 
-_SETS = frozenset({"scopes", "prompts"})
+_SETS = frozenset({"scopes", "prompts", "resources"})
 
 
 def interaction_text(interaction: Interaction) -> str:

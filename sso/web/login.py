@@ -123,7 +123,8 @@ def add(
             return browser.lead(authorization.proceed(interaction, session=None))
         if form_text("choice") != "allow":
             return browser.lead(authorization.decline(interaction))
-        agreed = authorization.agree(interaction, session=session)
+        withheld = frozenset(request.form.getlist("withhold"))
+        agreed = authorization.agree(interaction, session=session, withheld=withheld)
         return browser.lead(authorization.proceed(agreed, session=session))
 
 

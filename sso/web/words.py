@@ -19,7 +19,7 @@ def title_of(client: Client | str | None) -> str:
     return client.name_zh if locale() == "zh" else client.name
 
 
-def wishes(scopes: Iterable[str]) -> list[str]:
+def wishes(scopes: Iterable[str]) -> dict[str, str]:
     """What scopes open, in plain words and a fixed order."""
     says = {
         "openid": _("that it is you, by an identifier without a name"),
@@ -29,7 +29,7 @@ def wishes(scopes: Iterable[str]) -> list[str]:
         "roles": _("your roles in the administration"),
     }
     wanted = set(scopes)
-    return [says[scope] for scope in SCOPES if scope in wanted]
+    return {scope: says[scope] for scope in SCOPES if scope in wanted}
 
 
 def methods_text(methods: Iterable[str]) -> str:

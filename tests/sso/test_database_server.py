@@ -207,7 +207,7 @@ def test_a_code_is_not_redeemed_for_a_session_that_is_ending(database: Database,
         assert not ended.wait(0.2)
 
     with _Meanwhile(database, "UPDATE codes", meanwhile):
-        assert store.grants.redeem_code(CODE, refresh=None, at=AT, outcome=_event("sso.token.issued"))
+        assert store.codes.consume(CODE, refresh=None, at=AT, outcome=_event("sso.token.issued"))
     thread.join()
     assert not store.grants.standing("grant", AT)
 

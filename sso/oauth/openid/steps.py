@@ -67,7 +67,7 @@ def need_consent(it: Situation) -> Step | None:
         return None
     if "consent" in it.request.prompts or it.consent is None or it.consent.expires_at <= it.at:
         return Step.CONSENT
-    return None if it.request.scopes <= it.consent.scopes else Step.CONSENT
+    return None if it.request.scopes <= it.consent.scopes | it.consent.refused else Step.CONSENT
 
 
 STEPS: tuple[Callable[[Situation], Step | None], ...] = (

@@ -11,6 +11,7 @@ from .authorization import validated as validated
 from .clients import Credentials as Credentials
 from .clients import credentials as credentials
 from .clients import secret_matches as secret_matches
+from .redemption import why_refresh_refused as why_refresh_refused
 from .redemption import why_refused as why_refused
 from .scopes import SCOPES as SCOPES
 from .scopes import scope_text as scope_text

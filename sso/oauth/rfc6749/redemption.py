@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redeeming a code: everything it was bound to must match (RFC 6749 section 4.1.3, RFC 7636 section 4.6)."""
+"""Redeeming a code or a refresh token: everything it was bound to must match.
+
+RFC 6749 sections 4.1.3 and 6, RFC 7636 section 4.6.
+"""
 
 from collections.abc import Callable
 
-from ...models import Code
+from ...models import Code, RefreshToken
 from ..rfc7636 import verifier_matches
 from .tokens import TokenRequest
 
@@ -37,6 +40,30 @@ def check_verifier(code: Code, request: TokenRequest, _at: int) -> str:
 
 
 CHECKS: tuple[Check, ...] = (check_client, check_unused, check_in_time, check_address, check_verifier)
+
+
+def check_refresh_client(token: RefreshToken, request: TokenRequest, _at: int) -> str:
+    """A refresh token works for the client it was issued to."""
+    return "" if token.client_id == request.client.id else "another client's"
+
+
+def check_refresh_in_time(token: RefreshToken, _request: TokenRequest, at: int) -> str:
+    """As long as its session may last."""
+    return "" if at < token.expires_at else "expired"
+
+
+REFRESH_CHECKS: tuple[Callable[[RefreshToken, TokenRequest, int], str], ...] = (
+    check_refresh_client,
+    check_refresh_in_time,
+)
+"""Whether it was exchanged already is no reason here: that ends its family."""
+
+
+def why_refresh_refused(token: RefreshToken | None, request: TokenRequest, *, at: int) -> str:
+    """The first reason, for the record only; empty if the token counts so far."""
+    if token is None:
+        return "unknown"
+    return next((reason for check in REFRESH_CHECKS if (reason := check(token, request, at))), "")
 
 
 def why_refused(code: Code | None, request: TokenRequest, *, at: int) -> str:

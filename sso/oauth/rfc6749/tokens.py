@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The token request: every parameter once, and those of its grant type present."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...errors import BadTokenRequest, UnauthorizedClient, UnsupportedGrant
@@ -38,18 +38,39 @@ def token_request(client: Client, parameters: Mapping[str, Sequence[str]]) -> To
         UnsupportedGrant: unknown grant type.
         UnauthorizedClient: not registered for it.
     """
+    for check in CHECKS:
+        check(client, parameters)
+    given = {name: values[0] for name, values in parameters.items()}
+    return TokenRequest(client=client, grant_type=given["grant_type"], unverified=given)
+
+
+def check_parameters_once(_client: Client, parameters: Mapping[str, Sequence[str]]) -> None:
+    """RFC 6749 section 3.2: no parameter more than once, none that cannot be read."""
     for name, values in parameters.items():
         if len(values) != 1 or len(values[0]) > _LONGEST or not values[0].isprintable():
             raise BadTokenRequest(field=name[:40] if name.isidentifier() and name.isascii() else "?")
-    given = {name: values[0] for name, values in parameters.items()}
-    kind = given.get("grant_type", "")
+
+
+def check_grant_type(client: Client, parameters: Mapping[str, Sequence[str]]) -> None:
+    """One that is offered, and that the client is registered for."""
+    kind = parameters.get("grant_type", ("",))[0]
     if not kind:
         raise BadTokenRequest(field="grant_type")
     if kind not in REQUIRED:
         raise UnsupportedGrant
     if kind not in client.grants:
         raise UnauthorizedClient
-    for name in REQUIRED[kind]:
-        if not given.get(name):
+
+
+def check_complete(_client: Client, parameters: Mapping[str, Sequence[str]]) -> None:
+    """Everything its grant type needs."""
+    for name in REQUIRED[parameters["grant_type"][0]]:
+        if not parameters.get(name, ("",))[0]:
             raise BadTokenRequest(field=name)
-    return TokenRequest(client=client, grant_type=kind, unverified=given)
+
+
+CHECKS: tuple[Callable[[Client, Mapping[str, Sequence[str]]], None], ...] = (
+    check_parameters_once,
+    check_grant_type,
+    check_complete,
+)
