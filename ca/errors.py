@@ -11,6 +11,7 @@ Invalid
 ├── EnrolmentRefused    a device cannot be allowed to enrol as the form says
 ├── UnknownProfile
 ├── NotOffered          a person asks for a kind of certificate they cannot have
+├── NoSuchPage          a list goes on at no such place
 └── BadSerial
 Unauthenticated
 ├── CertificateRefused  a presented certificate is not ours, not valid now or not meant for this
@@ -190,6 +191,13 @@ class NoSuchGrant(NotFound):
 
     code = "no_such_grant"
     message = N_("There is no such grant, or it is withdrawn already.")
+
+
+class NoSuchPage(Invalid):
+    """A list cannot go on where the address says."""
+
+    code = "no_such_page"
+    message = N_("This list does not go on there.")
 
 
 class NoSuchRequest(NotFound):

@@ -18,6 +18,7 @@ from ca.acme.store import Store as AcmeStore
 from ca.est import Est
 from ca.est.notes import ACTOR as EST_ACTOR
 from ca.est.store import Store as EstStore
+from ca.inventory import Inventory, Stock
 from ca.models import IssueRequest
 from ca.registration import Registration, Requests
 from ca.service import (
@@ -45,6 +46,7 @@ from core.identity import IdentityVerifier
 from core.site import SiteSettings
 from directory import Device, Person
 from directory.client import PublishingClient
+from directory.models import Scope
 from gateway import GatewaySettings
 from gateway.config import LISTENERS
 from gateway.proxy import host_names
@@ -57,6 +59,8 @@ from . import policies
 _DESK_ZONE = "management"
 # Host where holders look after their own certificates.
 _HOLDERS = "certificates"
+# Devices of an organisation on one page of who holds what.
+_DEVICES = 20
 
 
 def found(context: Context, recorder: Recorder) -> None:
@@ -195,6 +199,15 @@ def application(context: Context) -> Flask:
     servers = acme(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
     servers.validation.start()
     devices = est(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
+    stock = Inventory(
+        stock=Stock(database),
+        directory=directory,
+        devices_of=lambda organisation, after: directory.devices(
+            after=after, limit=_DEVICES, within=Scope(organisations=frozenset({organisation}))
+        ),
+        recorder=recorder,
+        clock=context.clock,
+    )
     callers = Callers(verifiers=verifiers(context, gateway), recorder=recorder, clock=context.clock)
     entrance = Entrance(
         verifier=CertificateVerifier.load(site.public),
@@ -234,6 +247,8 @@ def application(context: Context) -> Flask:
             door,
             *web.acme(servers, guard),
             web.grants(servers, guard),
+            web.inventory(stock, authority, guard, directory=directory),
+            web.stock(stock, guard),
             web.est(devices, guard, pairs=nginx),
             web.enrolments(devices, guard, origins=_est_origins(site)),
         ],

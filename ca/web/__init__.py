@@ -9,7 +9,9 @@ from .direct import side_door as side_door
 from .enrolments import enrolments as enrolments
 from .est import est as est
 from .grants import grants as grants
+from .inventory import inventory as inventory
 from .own import own as own
 from .public import public as public
 from .quick import quick as quick
+from .stock import stock as stock
 from .timestamps import timestamps as timestamps

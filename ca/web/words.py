@@ -5,6 +5,7 @@ from core.errors import N_
 
 from ..acme.models import GrantState, Holder
 from ..est.models import EnrolmentStanding
+from ..inventory import Sought
 from ..models import Reason, Standing, State, read_authority
 from ..registration import Evidence, Stage
 
@@ -31,6 +32,23 @@ STANDINGS = {
 }
 
 EXPIRED = N_("Expired")
+
+SOUGHT = {
+    Sought.GOOD: N_("Valid"),
+    Sought.EXPIRED: N_("Expired"),
+    Sought.SUSPENDED: N_("Suspended"),
+    Sought.REVOKED: N_("Revoked"),
+    Sought.POSSIBLY_ISSUED: N_("Possibly issued"),
+    Sought.ABANDONED: N_("Abandoned before signing"),
+}
+
+HOLDER_KINDS = {
+    "person": N_("Person"),
+    "device": N_("Device"),
+    "organisation": N_("Organisation"),
+    "machine": N_("Machine of the site"),
+    "unknown": N_("Not in the directory any more"),
+}
 
 COLOURS = {
     Standing.GOOD: "good",

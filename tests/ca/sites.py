@@ -18,12 +18,14 @@ from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore
 from ca.est import Est
 from ca.est.store import Store as EstStore
+from ca.inventory import Inventory, Stock
 from ca.registration import Registration, Requests
 from ca.service import Callers, CertificateAuthority, Entrance, open_stamping
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.web import Guard, create
+from directory import Device, Page
 from gateway import GatewaySettings
 from policies.bundle import JOURNAL, read_source, release
 from policies.config import PolicySettings
@@ -140,6 +142,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
     )
     est = open_est(world, authority)
     nginx = PairSecrets({"nginx": SECRETS["nginx"]})
+    stock = open_inventory(world)
     app = create(
         "ca",
         site=world.site,
@@ -162,6 +165,8 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             door,
             *web.acme(acme, guard),
             web.grants(acme, guard),
+            web.inventory(stock, authority, guard, directory=world.directory),
+            web.stock(stock, guard),
             web.est(est, guard, pairs=nginx),
             web.enrolments(est, guard, origins=[world.site.origin("est", "external")]),
         ],
@@ -184,6 +189,22 @@ def open_acme(world: World, authority: CertificateAuthority) -> Acme:
         key=b"a" * 32,
         origins=[world.site.origin("acme", listener) for listener in ("external", "internal", "management")],
         public=world.site.public,
+    )
+
+
+def open_inventory(world: World) -> Inventory:
+    """The inventory over a world."""
+
+    def devices_of(organisation: str, after: str) -> Page[Device]:
+        found = [each for each in world.directory.devices.values() if each.organisation == organisation]
+        return Page(tuple(found[int(after or 0) :]), "")
+
+    return Inventory(
+        stock=Stock(world.database),
+        directory=world.directory,
+        devices_of=devices_of,
+        recorder=world.recorder,
+        clock=world.clock,
     )
 
 

@@ -3,7 +3,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from ca.models import Issued
 from core.calls import CALLER_HEADER, SECRET_HEADER
+from core.identity import HEADER
 from tests.fakes.people import CITIZEN
 
 from .conftest import founded
@@ -28,9 +29,11 @@ from .world import Born, ask, loaded, request_for
 EXAMPLES = 20
 # Valid by its shape and wrong all the same: a serial nobody used, a request that is no PKCS #10.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
-PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_own.")
+PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_inventory.", "ca_own.")
 # Protocols that are described by their standards: RFC 8555, RFC 7030 and RFC 3161.
 PROTOCOLS = ("ca_acme", "ca_est", "ca_timestamps")
+OFFICERS = ("searchInventory", "readHeld", "exportInventory", "readHolder")
+"""Operations for officers, whom the gateway names; everything else is for roles."""
 APP = {CALLER_HEADER: "app", SECRET_HEADER: base64.b64encode(SECRETS["app"]).decode()}
 
 
@@ -51,8 +54,26 @@ def issued(site: Site) -> Issued:
     return site.authority.issue(ask())
 
 
+def _gateway(site: Site) -> Callable[..., Iterable[bytes]]:
+    """The application behind a gateway that knows one officer and says so of each request by its very address."""
+    name = "HTTP_" + HEADER.upper().replace("-", "_")
+
+    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get(name) == "an officer":
+            query = environ.get("QUERY_STRING")
+            path = environ.get("REQUEST_URI") or environ["PATH_INFO"] + (f"?{query}" if query else "")
+            environ[name] = site.identity(environ["REQUEST_METHOD"], path, roles=frozenset({"ra-officer"}))
+        return site.app.wsgi_app(environ, start_response)
+
+    return wrapped
+
+
+def _credentials(name: str) -> dict[str, str]:
+    return {HEADER: "an officer"} if name in OFFICERS else APP
+
+
 def _operations(site: Site) -> dict[str, Any]:
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", site.app)
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", _gateway(site))
     found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(found) == len(list(schema.get_all_operations()))
     return {operation.definition.raw["operationId"]: operation for operation in found}
@@ -99,6 +120,10 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
     "list": lambda *_: {"path_parameters": {"subject": CITIZEN.subject}},
     "suspend": lambda site, _: {**_made(site), "body": {}, "media_type": "application/json"},
     "release": lambda site, _: {**_suspended(site), "body": {"actor": ""}, "media_type": "application/json"},
+    "searchInventory": lambda *_: {"query": {"profile": "citizen", "expires_from": "2026-01-01", "limit": 5}},
+    "readHeld": lambda site, _: _made(site),
+    "exportInventory": lambda *_: {"path_parameters": {"form": "csv"}, "query": {"state": "good"}},
+    "readHolder": lambda *_: {"path_parameters": {"subject": CITIZEN.subject}},
     "revoke": lambda site, _: {**_made(site), "body": {"reason": "superseded"}, "media_type": "application/json"},
 }
 
@@ -106,7 +131,7 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
 def test_every_rule_for_programs_is_described_and_nothing_else(site: Site) -> None:
     own = [rule for rule in site.app.url_map.iter_rules() if rule.endpoint.startswith("ca")]
     served = {
-        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        (re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in own
         if not rule.endpoint.startswith(PAGES + PROTOCOLS)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -129,7 +154,7 @@ def test_who_may_call_is_described_as_it_is(site: Site, issued: Issued, name: st
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_request_is_answered_as_described(site: Site, issued: Issued, name: str) -> None:
     case = _operations(site)[name].Case(**GOOD[name](site, issued))
-    answer = case.call(headers=APP)
+    answer = case.call(headers=_credentials(name))
     assert answer.status_code == (201 if name == "issue" else 200), answer.text
     case.validate_response(answer, excluded_checks=[ignored_auth])
 
@@ -148,7 +173,7 @@ def test_whatever_is_asked_is_answered_as_described(site: Site, name: str, mode:
     @given(case=operation.as_strategy(generation_mode=mode))
     def hold(case: Any) -> None:
         # What the description asks for and this request leaves out stays out.
-        good = {header: value for header, value in APP.items() if header in case.headers}
+        good = {header: value for header, value in _credentials(name).items() if header in case.headers}
         for headers in ({}, good):
             answer = case.call(headers=headers)
             assert answer.status_code < 500
