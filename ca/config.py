@@ -81,6 +81,10 @@ class EstSettings:
     labels: dict[str, str] = field(default_factory=_labels)
     # The label of an address without one.
     default_label: str = "device-client"
+    # Labels at which an enrolment does not suffice: each request waits at the desk until its profile's officers have
+    # approved it, and the device asks again after this pause.
+    queued: tuple[str, ...] = ()
+    queue_pause: timedelta = timedelta(minutes=5)
     # How long an officer's enrolment of a device can be used, and for how many certificates at most.
     enrolment_lifetime: timedelta = timedelta(days=7)
     most_uses: int = 10
@@ -99,6 +103,8 @@ class EstSettings:
             raise ValueError("a label is called like an operation, or the default is none")
         if min(self.most_uses, self.failures_limit, self.certificates_limit) < 1:
             raise ValueError("a limit is out of range")
+        if not set(self.queued) <= self.labels.keys() or self.queue_pause < timedelta(seconds=1):
+            raise ValueError("queued names no label, or the pause is shorter than a second")
         if self.enrolment_lifetime <= timedelta(0):
             raise ValueError("enrolment_lifetime must be positive")
 

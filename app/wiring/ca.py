@@ -18,9 +18,11 @@ from ca.acme.store import Store as AcmeStore
 from ca.est import Est
 from ca.est.notes import ACTOR as EST_ACTOR
 from ca.est.store import Store as EstStore
+from ca.est.waiting import Decision, Queue, Said
 from ca.inventory import Inventory, Stock
 from ca.models import IssueRequest
 from ca.registration import Registration, Requests
+from ca.registration.models import Stage
 from ca.service import (
     ABOUT,
     BUSINESS,
@@ -31,6 +33,7 @@ from ca.service import (
     DirectorySource,
     Entrance,
     Housekeeping,
+    KeyDelivery,
     Publisher,
     Reconciliation,
     StampKeeper,
@@ -198,7 +201,8 @@ def application(context: Context) -> Flask:
     gateway = context.settings("gateway", GatewaySettings)
     servers = acme(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
     servers.validation.start()
-    devices = est(context, database, store, authority, directory=directory, recorder=recorder, relay=relay)
+    queue = Waiting(registration)
+    devices = est(context, database, store, authority, queue=queue, directory=directory, recorder=recorder, relay=relay)
     stock = Inventory(
         stock=Stock(database),
         directory=directory,
@@ -293,6 +297,7 @@ def est(
     store: Store,
     authority: CertificateAuthority,
     *,
+    queue: Queue,
     directory: DirectorySource,
     recorder: Recorder,
     relay: Relay,
@@ -311,6 +316,14 @@ def est(
         country=settings.country,
         key=context.kept_key("ca", "est.key"),
         public=context.site.public,
+        delivery=KeyDelivery(
+            authority=authority,
+            store=store,
+            clock=context.clock,
+            path=context.site.folder("ca") / "est-keys.pem",
+            host=context.site.host("est"),
+        ),
+        queue=queue,
         nudge=relay.nudge,
     )
 
@@ -344,6 +357,22 @@ def desk(settings: GatewaySettings) -> Desk:
         assurance=route.assurance,
         classification=route.classification,
     )
+
+
+class Waiting:
+    """Devices' requests before the officers at the desk."""
+
+    def __init__(self, registration: Registration) -> None:
+        self._registration = registration
+
+    def ask(self, *, device: str, profile: str, csr: bytes, reference: str) -> Decision:
+        """How a request stands; see `ca.est.waiting.Queue`."""
+        asked = self._registration.ask_as_device(device=device, profile=profile, csr=csr, reference=reference)
+        if asked.stage is Stage.ISSUED:
+            return Decision(said=Said.YES, serial=asked.serial)
+        if asked.stage is Stage.DENIED:
+            return Decision(said=Said.NO, reason=asked.reason)
+        return Decision(said=Said.NOTHING_YET)
 
 
 class People(Protocol):

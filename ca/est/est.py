@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operations of EST, each one straight way: who asks, what is asked, the whole ceremony, one answer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs7 import serialize_certificates
 
@@ -18,10 +19,11 @@ from ..config import EstSettings
 from ..errors import DeviceUnidentified, KeyRefused, NamesRefused, NoSuchLabel, RequestRefused
 from ..hierarchy import Hierarchy
 from ..models import Issued, IssueRequest, Standing, serial_hex
-from ..service import CertificateAuthority, DirectorySource, self_request
+from ..service import CertificateAuthority, DirectorySource, KeyDelivery, self_request
 from ..store import Store as AuthorityStore
 from ..verifier import CertificateVerifier
 from ..x509 import PROFILES, Algorithm, Hosts, Profile, SubjectKind, generate
+from ..x509.deliveries import ContentCipher
 from .attributes import attributes
 from .callers import Callers
 from .enrolments import Enrolments
@@ -30,6 +32,9 @@ from .models import Call, Caller, Generated
 from .notes import ACTOR, event, note
 from .requests import Asked, Own, alternatives, check_names, host_of, read, same_names
 from .store import Store
+from .waiting import Later, NoQueue, Queue, Said
+
+NO_QUEUE = NoQueue()
 
 _ROLE = frozenset({ACTOR})
 _MADE = {"RSA": Algorithm.RSA3072}
@@ -57,6 +62,8 @@ class Est:
         country: str,
         key: bytes,
         public: Path,
+        delivery: KeyDelivery,
+        queue: Queue = NO_QUEUE,
         nudge: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
@@ -68,6 +75,8 @@ class Est:
         self._clock = clock
         self._country = country
         self._public = public
+        self._delivery = delivery
+        self._queue = queue
         self._nudge = nudge
         self._limits = Limits(store=store, clock=clock, settings=settings)
         self.enrolments = Enrolments(
@@ -111,8 +120,8 @@ class Est:
         """
         return attributes(self._profile(label))
 
-    def enroll(self, call: Call) -> bytes:
-        """A first certificate, or another one of the kind presented; certs-only, DER.
+    def enroll(self, call: Call) -> bytes | Later:
+        """A first certificate, or another one of the kind presented; certs-only, DER. Or the word to ask again.
 
         Raises:
             TallygateError: nothing was issued.
@@ -120,6 +129,8 @@ class Est:
         profile = self._profile(call.label)
         caller = self._identify(call, profile)
         asked, hosts = self._asked(call, caller, profile)
+        if self._queued(call):
+            return self._decided(call, caller, profile, asked)
         return _answer(self._issue(call, caller, profile, asked.der, hosts))
 
     def reenroll(self, call: Call) -> bytes:
@@ -151,15 +162,63 @@ class Est:
         """
         profile = self._profile(call.label)
         caller = self._identify(call, profile)
+        if self._queued(call):
+            raise NamesRefused(why=N_("an officer decides about each request here, and nobody has made that key yet"))
         if not self.settings.server_keys:
             raise NamesRefused(why=N_("keys are made by devices themselves here"))
         asked, hosts = self._asked(call, caller, profile)
-        if asked.decrypt_key is not None:
-            raise RequestRefused(why=N_("it asks for encryption to a key that cannot decrypt"))
+        closed_for = self._recipient(caller, asked)
         key = generate(_MADE.get(asked.request.algorithm) or Algorithm(asked.request.algorithm))
         issued = self._issue(call, caller, profile, self_request(key), hosts)
         plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return Generated(key=plain, encrypted=False, certificate=_answer(issued))
+        if closed_for is None:
+            return Generated(key=plain, encrypted=False, certificate=_answer(issued))
+        recipient, cipher = closed_for
+        closed = self._delivery.enclose(plain, recipient=recipient, cipher=cipher)
+        return Generated(key=closed, encrypted=True, certificate=_answer(issued))
+
+    def _recipient(self, caller: Caller, asked: Asked) -> tuple[x509.Certificate, ContentCipher] | None:
+        """Whose key opens what is delivered; None if it is not to be closed (RFC 7030 section 4.4.1)."""
+        if asked.decrypt_key is None:
+            return None
+        for each in self._held(caller):
+            if _identifier(each) == asked.decrypt_key and _decrypts(each):
+                return each, self._cipher(asked)
+        # RFC 7030 section 4.4.1.2: without that key nothing is made.
+        raise RequestRefused(why=N_("it asks for encryption to a key that is not this device's, or cannot decrypt"))
+
+    @staticmethod
+    def _cipher(asked: Asked) -> ContentCipher:
+        if asked.ciphers is None:
+            return ContentCipher.AES_256_CBC
+        if not asked.ciphers:
+            raise RequestRefused(why=N_("none of the ciphers it names is known here"))
+        return asked.ciphers[0]
+
+    def _held(self, caller: Caller) -> Iterator[x509.Certificate]:
+        """The good certificates of a device."""
+        found, _ = self._authority.certificates(caller.device)
+        for each in found:
+            if each.standing is Standing.GOOD and each.der and not self._authority.expired(each):
+                yield x509.load_der_x509_certificate(each.der)
+
+    def _queued(self, call: Call) -> bool:
+        return (call.label or self.settings.default_label) in self.settings.queued
+
+    def _decided(self, call: Call, caller: Caller, profile: Profile, asked: Asked) -> bytes | Later:
+        """What officers have made of this very request; the secret is spent when its certificate is handed over."""
+        by = f"EST {caller.enrolment.id}, {caller.enrolment.officer}" if caller.enrolment else "EST, certificate"
+        decision = self._queue.ask(device=caller.device, profile=profile.name, csr=asked.der, reference=by)
+        if decision.said is Said.NOTHING_YET:
+            return Later(self.settings.queue_pause)
+        if decision.said is Said.NO:
+            error = NamesRefused(why=decision.reason or N_("an officer has denied this request"))
+            self._refused(call, error, device=caller.device)
+            raise error
+        self._use(call, caller)
+        found = self._authority.certificate(decision.serial)
+        self._enrolled(call, caller, profile, decision.serial)
+        return _certs_only([x509.load_der_x509_certificate(found.der)])
 
     def _profile(self, label: str) -> Profile:
         profile = self.profiles.get(label or self.settings.default_label)
@@ -241,11 +300,7 @@ class Est:
     ) -> Issued:
         """Use the enrolment, hold the ceremony, tell the record. A use that brought nothing is given back."""
         enrolment = caller.enrolment
-        if enrolment is not None and not self._store.take(enrolment.id, at=self._clock.now()):
-            # Somebody was quicker with the same secret.
-            error = DeviceUnidentified()
-            self._refused(call, error, device=caller.device)
-            raise error
+        self._use(call, caller)
         wish = IssueRequest(
             profile=profile.name,
             csr=csr,
@@ -264,14 +319,26 @@ class Est:
             if enrolment is not None:
                 self._store.give_back(enrolment.id)
             raise
+        self._enrolled(call, caller, profile, issued.serial, replaces=replaces)
+        return issued
+
+    def _use(self, call: Call, caller: Caller) -> None:
+        enrolment = caller.enrolment
+        if enrolment is not None and not self._store.take(enrolment.id, at=self._clock.now()):
+            # Somebody was quicker with the same secret.
+            error = DeviceUnidentified()
+            self._refused(call, error, device=caller.device)
+            raise error
+
+    def _enrolled(self, call: Call, caller: Caller, profile: Profile, serial: str, *, replaces: str = "") -> None:
         said: dict[str, Attribute] = {
             "operation": call.operation,
             "label": call.label or self.settings.default_label,
             "credential": caller.credential,
             "profile": profile.name,
         }
-        if enrolment is not None:
-            said["enrolment"] = enrolment.id
+        if caller.enrolment is not None:
+            said["enrolment"] = caller.enrolment.id
         if replaces:
             said["replaces"] = replaces
         done = event(
@@ -279,12 +346,11 @@ class Est:
             Outcome.SUCCESS,
             at=self._clock.now(),
             subject=caller.device,
-            object_=issued.serial,
+            object_=serial,
             attributes=said,
         )
         self._certificates.outbox_put(note(done))
         self._nudge()
-        return issued
 
     def _refused(self, call: Call, error: TallygateError, *, device: str = "") -> None:
         """Tell the record who was turned away; the ceremony tells of its own refusals."""
@@ -301,13 +367,24 @@ class Est:
         self._nudge()
 
 
+def _identifier(certificate: x509.Certificate) -> bytes:
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+
+
+def _decrypts(certificate: x509.Certificate) -> bool:
+    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    return isinstance(certificate.public_key(), rsa.RSAPublicKey) and usage.key_encipherment
+
+
 def _profiles(settings: EstSettings) -> dict[str, Profile]:
     found = {}
     for label, name in settings.labels.items():
         profile = PROFILES.get(name)
         if profile is None or profile.subject is not SubjectKind.DEVICE or ACTOR not in profile.requesters:
             raise ConfigurationError(where=f"ca.est.labels.{label}", why="no profile that devices may ask for")
-        if profile.approvals > 1:
+        if label in settings.queued and profile.hosts is not Hosts.NONE:
+            raise ConfigurationError(where=f"ca.est.labels.{label}", why="the desk decides about no hosts")
+        if profile.approvals > 1 and label not in settings.queued:
             raise ConfigurationError(
                 where=f"ca.est.labels.{label}", why="two officers have to approve such certificates"
             )

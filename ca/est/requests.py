@@ -17,7 +17,8 @@ from cryptography.x509.oid import NameOID
 from core.errors import N_
 
 from ..errors import NamesRefused, RequestRefused
-from ..x509 import CertificateRequest, read_request
+from ..x509 import CertificateRequest, der, read_request
+from ..x509.deliveries import ContentCipher
 
 LONGEST = 32 * 1024
 """Bytes of a body; base64 of the longest request there is, and line ends."""
@@ -26,6 +27,7 @@ MEDIA_TYPE = "application/pkcs10"
 _LINKING = frozenset({"1.2.840.113549.1.9.7", "1.2.840.113549.1.9.16.2.56", "1.2.840.113549.1.9.16.2.58"})
 _DECRYPT_KEY = "1.2.840.113549.1.9.16.2.37"
 _ASYMMETRIC_DECRYPT_KEY = "1.2.840.113549.1.9.16.2.54"
+_CAPABILITIES = "1.2.840.113549.1.9.15"
 _WHITESPACE = b" \t\r\n"
 
 
@@ -39,6 +41,8 @@ class Asked:
     alternatives: frozenset[x509.GeneralName]
     # Identifier of the key that a generated key shall be encrypted to; None if that is not asked for.
     decrypt_key: bytes | None
+    # What the sender can open a closed key with, the best first; None if it does not say.
+    ciphers: tuple[ContentCipher, ...] | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -75,6 +79,7 @@ def read(body: bytes, content_type: str, *, keys: frozenset[str]) -> Asked:
             subject=csr.subject,
             alternatives=alternatives(csr.extensions),
             decrypt_key=attributes.get(_ASYMMETRIC_DECRYPT_KEY),
+            ciphers=_ciphers(attributes[_CAPABILITIES]) if _CAPABILITIES in attributes else None,
         )
     except (
         ValueError,
@@ -90,6 +95,28 @@ def read(body: bytes, content_type: str, *, keys: frozenset[str]) -> Asked:
     if _DECRYPT_KEY in attributes:
         raise RequestRefused(why=N_("it names a shared key for encryption, and there is none"))
     return asked
+
+
+def _ciphers(capabilities: bytes) -> tuple[ContentCipher, ...]:
+    """Those of ours among SMIMECapabilities (RFC 8551 section 2.5.2), whose own tag was read already."""
+    listed: set[bytes] = set()
+    rest = capabilities
+    while rest:
+        one, rest = _element(rest, _SEQUENCE)
+        identifier, _ = _element(one, _OID)
+        listed.add(identifier)
+    return tuple(each for each in ContentCipher if der.oid(each.oid)[2:] in listed)
+
+
+def _element(encoded: bytes, tag: int) -> tuple[bytes, bytes]:
+    """Content of the first element, which is short, and what follows it."""
+    if len(encoded) < _HEAD or encoded[0] != tag or encoded[1] > min(_LONGEST_SHORT, len(encoded) - _HEAD):
+        raise ValueError("not a list of capabilities")
+    return encoded[_HEAD : _HEAD + encoded[1]], encoded[_HEAD + encoded[1] :]
+
+
+_HEAD, _LONGEST_SHORT = 2, 127
+_SEQUENCE, _OID = 0x30, 0x06
 
 
 def alternatives(extensions: x509.Extensions) -> frozenset[x509.GeneralName]:

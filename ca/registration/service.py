@@ -168,6 +168,27 @@ class Registration:
         self._allowed(asked, at)
         return self.approve(self._keep(asked, digest).id, at, digest=digest)
 
+    def ask_as_device(self, *, device: str, profile: str, csr: bytes, reference: str) -> Asked:
+        """A device that proved itself asks for itself; the newest of the same request, or else one that is made now.
+
+        Raises:
+            NotOffered: officers make no such certificates, or none for devices.
+            AskedTooOften: too many of its requests are undecided.
+            AlreadyAsked: another open request is for the same key.
+            TallygateError: as ``ask``.
+        """
+        for asked in self._requests.of(device):
+            lapsed = asked.stage in (Stage.EXPIRED, Stage.WITHDRAWN)
+            if (asked.profile, asked.csr) == (profile, csr) and not lapsed:
+                return asked
+        kind = PROFILES.get(profile)
+        if kind is None or kind.subject is not SubjectKind.DEVICE or not _by_officers(kind):
+            raise NotOffered
+        if self._requests.count_open(device) >= MOST_OPEN:
+            raise AskedTooOften
+        wish = Wish(profile=profile, csr=csr, subject=device, asker=device)
+        return self._keep(*self._drafted(wish, evidence=Evidence.DIRECTORY, reference=reference))
+
     def request(self, identifier: str) -> Asked:
         """One request, for an officer.
 

@@ -8,6 +8,7 @@ from .callers import BUSINESS as BUSINESS
 from .callers import Behalf as Behalf
 from .callers import Callers as Callers
 from .callers import Verb as Verb
+from .delivery import KeyDelivery as KeyDelivery
 from .entrance import Desk as Desk
 from .entrance import Entrance as Entrance
 from .entrance import Knock as Knock

@@ -7,11 +7,13 @@
 | ``Signer.crl``             | the draft of a revocation list                                           |
 | ``Signer.answer``          | the draft of an OCSP answer; a delegate's key signs                      |
 | ``StampSigner.stamp``      | the signed attributes of a TSTInfo; the key of a time-stamping unit signs |
+| ``DeliverySigner.deliver`` | the signed attributes of a key package; the EST server's own key signs   |
 
 Nothing else in the repository opens ``state/ca/keys`` or a unit. Nobody but service and ceremony may import this room
 (contract ``signer``).
 """
 
+from .delivering import DeliverySigner as DeliverySigner
 from .keys import KeyFolder as KeyFolder
 from .keys import Responder as Responder
 from .signer import Signer as Signer

@@ -19,6 +19,7 @@ from core.web import Guard
 from ..errors import DeviceUnidentified, EnrolsTooOften
 from ..est import Call, Est
 from ..est.requests import LONGEST
+from ..est.waiting import Later
 from .direct import CERTIFICATE_HEADER
 
 _log = logger(__name__)
@@ -29,6 +30,7 @@ _ENCRYPTED_KEY = "application/pkcs7-mime; smime-type=server-generated-key"
 _WHY = "a device's certificate, handed over by nginx, or the secret of an officer's enrolment"
 _BUSY = 2
 _TOO_LARGE = 413
+_ACCEPTED = 202
 
 
 def est(service: Est, guard: Guard, *, pairs: PairSecrets) -> Blueprint:
@@ -52,7 +54,8 @@ def est(service: Est, guard: Guard, *, pairs: PairSecrets) -> Blueprint:
     @blueprint.post("/<label>/simpleenroll")
     @guard.own(_WHY, errors="problem")
     def simpleenroll(label: str = "") -> Response:
-        return _answer(service.enroll(_call("simpleenroll", label)), CERTS)
+        found = service.enroll(_call("simpleenroll", label))
+        return _later(found) if isinstance(found, Later) else _answer(found, CERTS)
 
     @blueprint.post("/simplereenroll")
     @blueprint.post("/<label>/simplereenroll")
@@ -121,6 +124,12 @@ def _said(text: str, status: int) -> Response:
 
 def _answer(content: bytes, content_type: str) -> Response:
     return Response(base64.encodebytes(content), content_type=content_type, headers=_KEPT_NOWHERE)
+
+
+def _later(found: Later) -> Response:
+    response = _said("An officer has to approve this request. Ask again with the same one.", _ACCEPTED)
+    response.headers["Retry-After"] = str(int(found.pause.total_seconds()))
+    return response
 
 
 def _call(operation: str, label: str) -> Call:

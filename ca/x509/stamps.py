@@ -6,7 +6,7 @@ of attributes that names id-ct-TSTInfo as its content, which no certificate, lis
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pyasn1.codec.der import decoder, encoder
 from pyasn1.error import PyAsn1Error
@@ -22,9 +22,10 @@ _DIGESTS = frozenset({32, 48, 64})
 
 
 @dataclass(frozen=True)
-class StampAttributes:
-    """Signed attributes as they are hashed: a SET, in DER."""
+class SignedAttributes:
+    """Signed attributes as they are hashed: a SET, in DER, that names exactly the content of its class."""
 
+    content: ClassVar[str] = ""
     der: bytes
 
     def __post_init__(self) -> None:
@@ -37,8 +38,14 @@ class StampAttributes:
             digest = _one(said, _MESSAGE_DIGEST, univ.OctetString()).asOctets()
         except (PyAsn1Error, LookupError, ValueError) as error:
             raise StampUnfit from error
-        if not whole or str(content) != TST_INFO or len(digest) not in _DIGESTS:
+        if not whole or str(content) != self.content or len(digest) not in _DIGESTS:
             raise StampUnfit
+
+
+class StampAttributes(SignedAttributes):
+    """Of a TSTInfo."""
+
+    content = TST_INFO
 
 
 def _one(said: dict[str, list[bytes]], kind: str, shape: univ.ObjectIdentifier | univ.OctetString) -> Any:

@@ -12,15 +12,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.wiring import policies
-from app.wiring.ca import ShippedPolicies, desk
+from app.wiring.ca import ShippedPolicies, Waiting, desk
 from ca import CAClient, CertificateVerifier, web
 from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore
 from ca.est import Est
+from ca.est.est import NO_QUEUE
 from ca.est.store import Store as EstStore
 from ca.inventory import Inventory, Stock
 from ca.registration import Registration, Requests
-from ca.service import Callers, CertificateAuthority, Entrance, open_stamping
+from ca.service import Callers, CertificateAuthority, Entrance, KeyDelivery, open_stamping
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
@@ -140,7 +141,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
     stamping = open_stamping(
         site=world.site, settings=world.settings, store=world.store, recorder=world.recorder, clock=world.clock
     )
-    est = open_est(world, authority)
+    est = open_est(world, authority, registration)
     nginx = PairSecrets({"nginx": SECRETS["nginx"]})
     stock = open_inventory(world)
     app = create(
@@ -208,8 +209,8 @@ def open_inventory(world: World) -> Inventory:
     )
 
 
-def open_est(world: World, authority: CertificateAuthority) -> Est:
-    """EST over a world."""
+def open_est(world: World, authority: CertificateAuthority, registration: Registration | None = None) -> Est:
+    """EST over a world; requests may wait where there is registration."""
     return Est(
         store=EstStore(world.database),
         certificates=world.store,
@@ -222,6 +223,14 @@ def open_est(world: World, authority: CertificateAuthority) -> Est:
         country=world.settings.country,
         key=b"e" * 32,
         public=world.site.public,
+        delivery=KeyDelivery(
+            authority=authority,
+            store=world.store,
+            clock=world.clock,
+            path=world.site.folder("ca") / "est-keys.pem",
+            host=world.site.host("est"),
+        ),
+        queue=Waiting(registration) if registration else NO_QUEUE,
     )
 
 

@@ -12,10 +12,11 @@ import pytest
 import ca
 from ca.errors import KeyUnusable, NoSuchIssuer
 from ca.service import CertificateAuthority
-from ca.signer import Signer, StampSigner
+from ca.signer import DeliverySigner, Signer, StampSigner
 from ca.signer.keys import write_private
 from ca.x509 import LintedDraft, StampAttributes
 from ca.x509.answers import AnswerDraft
+from ca.x509.deliveries import DeliveryAttributes
 from ca.x509.lists import ListDraft
 
 from .world import World, ask
@@ -59,12 +60,15 @@ def test_the_signer_has_exactly_its_doors() -> None:
     assert doors == {"certificate", "crl", "answer", "responder"}
     assert {name for name in vars(StampSigner) if not name.startswith("_")} == {"load", "digest", "stamp"}
     # What goes in is a type that was checked, never bytes.
-    asked = [get_type_hints(each) for each in (Signer.certificate, Signer.crl, Signer.answer, StampSigner.stamp)]
+    assert {name for name in vars(DeliverySigner) if not name.startswith("_")} == {"load", "deliver"}
+    doors_of_all = (Signer.certificate, Signer.crl, Signer.answer, StampSigner.stamp, DeliverySigner.deliver)
+    asked = [get_type_hints(each) for each in doors_of_all]
     assert [next(iter(each.values())) for each in asked] == [
         LintedDraft,
         ListDraft,
         AnswerDraft,
         StampAttributes,
+        DeliveryAttributes,
     ]
 
 
