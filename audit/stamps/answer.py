@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from asn1crypto import cms, tsp
+from asn1crypto import cms, core, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -26,6 +26,7 @@ WORST_ACCURACY = timedelta(minutes=1)
 """An authority that says its clock may be wrong by more than this proves too little."""
 SKEW = timedelta(minutes=1)
 """How far the stamped time may lie from our own clock, on both sides."""
+_WORDS = 200
 _BEFORE = timedelta(seconds=5)
 # A checkpoint tells its time in whole seconds, and so do many authorities; two honest clocks differ a little too.
 
@@ -93,9 +94,7 @@ def _verified(
     answer: bytes, question: Question, roots: Sequence[x509.Certificate]
 ) -> tuple[TimeStampResponse, x509.Certificate]:
     try:
-        response = decode_timestamp_response(_sorted(answer))
-        if response.status != 0:
-            raise StampRefused(why=f"the authority refused (status {int(response.status)})")
+        response = decode_timestamp_response(_granted(answer))
         builder = VerifierBuilder(roots=list(roots)).nonce(question.nonce)
         if question.policy:
             builder = builder.policy_id(x509.ObjectIdentifier(question.policy))
@@ -103,7 +102,7 @@ def _verified(
         signer = _signer(response)
     except VerificationError as error:
         raise StampRefused(why=_short(str(error))) from error
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise StampRefused(why="it is malformed") from error
     return response, signer
 
@@ -114,17 +113,33 @@ def _short(said: str) -> str:
     return reason[1] if reason else said.partition(": ErrorStack")[0][:100]
 
 
-def _sorted(answer: bytes) -> bytes:
-    """The answer with its certificates in the order of DER, in which openssl does not put them; nobody signed that."""
+def _granted(answer: bytes) -> bytes:
+    """The answer of an authority that stamped, or why it did not.
+
+    Its certificates come in the order of DER, in which openssl does not put them; nobody signed that.
+    """
+    # The library's own TimeStampResp demands the token, which a refusal does not have (RFC 3161 section 2.4.2).
+    parts = core.SequenceOf.load(answer, strict=True, spec=core.Any)
+    status = tsp.PKIStatusInfo.load(parts[0].dump(), strict=True)
+    if status["status"].native != "granted":
+        raise StampRefused(why=_refusal(status))
+    if len(parts) == 1:
+        raise StampRefused(why="the authority says that it stamped, and sent no token")
     response = tsp.TimeStampResp.load(answer, strict=True)
-    token = response["time_stamp_token"]
-    if isinstance(token, cms.ContentInfo) and isinstance(token["content"], cms.SignedData):
-        signed = token["content"]
-        certificates = signed["certificates"]
-        if isinstance(certificates, cms.CertificateSet):
-            signed["certificates"] = sorted(certificates, key=lambda each: bytes(each.dump()))
+    signed = response["time_stamp_token"]["content"]
+    if isinstance(signed, cms.SignedData) and isinstance(signed["certificates"], cms.CertificateSet):
+        signed["certificates"] = sorted(signed["certificates"], key=lambda each: bytes(each.dump()))
     sorted_answer: bytes = response.dump()
     return sorted_answer
+
+
+def _refusal(status: tsp.PKIStatusInfo) -> str:
+    """What the authority says of its refusal: status, failures by the names of RFC 3161, and its own words in short."""
+    failures, words = status["fail_info"].native or (), status["status_string"].native or ()
+    text = " ".join("".join(letter for letter in word if letter.isprintable()) for word in words)[:_WORDS]
+    named = ", ".join(sorted(str(each) for each in failures))
+    said = ": ".join(part for part in (named, text) if part)
+    return f"the authority refused ({status['status'].native})" + (f": {said}" if said else "")
 
 
 def _signer(response: TimeStampResponse) -> x509.Certificate:

@@ -35,6 +35,7 @@ from audit.stamps import (
     StampStore,
 )
 from audit.stamps.authority import LARGEST
+from ca.timestamps.answer import Failure, refused
 from tests.fakes.log_site import LogSite
 from tests.fakes.stamping import Clock, Stamping
 from tests.fakes.time_authority import POLICY, TimeAuthority, certify
@@ -210,6 +211,26 @@ def test_garbage_and_refusals_are_refused(refusing: Stamping) -> None:
     for answer in (b"", b"\x30\x00", b"\x30\x05\x30\x03\x02\x01\x02", b"\x30\x84\xff\xff\xff\xff", b"<html>"):
         refusing.authority.mangle = lambda _answer, said=answer: said  # type: ignore[misc]
         assert _why(refusing)
+
+
+def test_a_refusal_of_openssl_says_why(refusing: Stamping) -> None:
+    """As `openssl ts -reply` refuses a policy that it does not know: status, failure and words, and no token."""
+    why = _why(refusing, refusing.stamper(policy="1.2.3.4.99"))
+    assert why == "the authority refused (rejection): unaccepted_policy: Requested policy is not supported."
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_a_refusal_of_our_own_authority_says_why(refusing: Stamping, failure: Failure) -> None:
+    refusing.authority.mangle = lambda _answer: refused(failure, "our \x1b[31mclock is in doubt")
+    named = failure.name.lower().replace("extension", "extensions")
+    assert _why(refusing) == f"the authority refused (rejection): {named}: our [31mclock is in doubt"
+
+
+def test_whoever_grants_without_a_token_or_with_changes_has_not_stamped(refusing: Stamping) -> None:
+    refusing.authority.mangle = lambda _answer: b"\x30\x05\x30\x03\x02\x01\x00"
+    assert "sent no token" in _why(refusing)
+    refusing.authority.mangle = lambda answer: answer.replace(b"\x30\x03\x02\x01\x00", b"\x30\x03\x02\x01\x01", 1)
+    assert _why(refusing) == "the authority refused (granted_with_mods)"
 
 
 def test_an_authority_that_floods_stalls_or_says_something_else_is_silent(world: Stamping) -> None:
