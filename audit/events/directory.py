@@ -108,6 +108,17 @@ KINDS = {
         needs=words("subject"),
         privilege="role",
     ),
+    "directory.power.refused": Kind(
+        3001,
+        99,
+        Retention.IDENTITY,
+        N_("Power over oneself, or beside another that excludes it, refused"),
+        Verb.ACCESS,
+        sources=words("directory"),
+        attributes=words("act change code role"),
+        sealed=words("actor_name name"),
+        needs=words("subject actor"),
+    ),
     "directory.device.disabled": Kind(
         3004,
         9,

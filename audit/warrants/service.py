@@ -155,11 +155,15 @@ class Warrants:
 
         Raises:
             NoSuchWarrant: there is none.
-            NotYourPower: neither asked by this officer nor theirs to decide.
+            NotYourPower: neither asked by this officer nor theirs to decide; the attempt is recorded.
             WarrantSettled: there is nothing to take back any more.
         """
         warrant = self._store.find(identifier)
-        may_withdraw(reader, warrant)
+        try:
+            may_withdraw(reader, warrant)
+        except TallygateError as error:
+            self._refused("withdrawn", warrant, reader, error)
+            raise
         now = self._clock.now()
         done = step("withdrawn", warrant, reader, outcome=Outcome.SUCCESS, at=now)
         sources = (State.ASKED, State.APPROVING, State.GRANTED)

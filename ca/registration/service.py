@@ -164,8 +164,8 @@ class Registration:
         if not _by_officers(PROFILES.get(wish.profile)):
             raise NotOffered
         asked, digest = self._drafted(wish, evidence=evidence, reference=reference, by=at.officer)
-        self._check_officer(at, asked)
-        self._allowed(asked, at)
+        self._check_officer(at, asked, "ask")
+        self._allowed(asked, at, "ask")
         return self.approve(self._keep(asked, digest).id, at, digest=digest)
 
     def ask_as_device(self, *, device: str, profile: str, csr: bytes, reference: str) -> Asked:
@@ -242,7 +242,7 @@ class Registration:
             NotForThisOfficer: one's own, or an organisation's one is bound to.
         """
         asked = self._open(identifier)
-        self._check_officer(at, asked)
+        self._check_officer(at, asked, "prove")
         self._recorder.record(
             self._event("ca.request.proved", asked, at.officer, {"evidence": evidence.value}, reference=reference)
         )
@@ -263,14 +263,15 @@ class Registration:
         asked = self._open(identifier)
         if asked.evidence is None:
             raise EvidenceMissing
-        self._check_officer(at, asked)
+        self._check_officer(at, asked, "approve")
         preview = self.preview(asked)
         if preview.digest != digest:
             raise ContentChanged
         counting = self.counting(asked, preview)
         if any(each.officer == at.officer for each in counting):
+            self._refused(at, asked, "approve", "one-officer-twice")
             raise NotForThisOfficer(why="one-officer-twice")
-        self._allowed(asked, at)
+        self._allowed(asked, at, "approve")
         needed = PROFILES[asked.profile].approvals
         enough = len(counting) + 1 >= needed
         said: dict[str, Attribute] = {"digest": digest, "number": len(counting) + 1, "needed": needed}
@@ -300,7 +301,7 @@ class Registration:
             NotForThisOfficer: one's own, or an organisation's one is bound to.
         """
         asked = self._open(identifier)
-        self._check_officer(at, asked)
+        self._check_officer(at, asked, "deny")
         self._end(asked, "ca.request.denied", Stage.DENIED, by=at.officer, reason=reason)
 
     def withdraw(self, identifier: str, asker: str) -> None:
@@ -401,12 +402,18 @@ class Registration:
         self._requests.close(asked.id, ending, note(self._event(kind, asked, by, {}, reason=reason)))
         self._nudge()
 
-    def _check_officer(self, at: At, asked: Asked) -> None:
+    def _check_officer(self, at: At, asked: Asked, act: str) -> None:
+        """May this officer have a say at all? What is refused is recorded first."""
         why = self._obstacle(at.officer, asked)
         if why:
+            self._refused(at, asked, act, why)
             raise NotForThisOfficer(why=why)
         if at.assurance < PROFILES[asked.profile].assurance:
             raise WeaklyProofed
+
+    def _refused(self, at: At, asked: Asked, act: str, reasons: str) -> None:
+        said: dict[str, Attribute] = {"act": act, "reasons": reasons}
+        self._recorder.record(self._event("ca.request.refused", asked, at.officer, said, outcome=Outcome.DENIED))
 
     def _obstacle(self, officer: str, asked: Asked) -> str:
         """Why this officer has no say here, by what the directory knows now; empty if there is nothing."""
@@ -430,7 +437,7 @@ class Registration:
             return ""
         return self._directory.device(asked.subject).organisation
 
-    def _allowed(self, asked: Asked, at: At) -> None:
+    def _allowed(self, asked: Asked, at: At, act: str) -> None:
         wish = replace(
             _request_of(asked),
             actor=at.officer,
@@ -440,6 +447,7 @@ class Registration:
         )
         verdict = self._authority.verdict(wish)
         if not verdict.allowed:
+            self._refused(at, asked, act, " ".join(verdict.reasons))
             raise IssuanceDenied(reasons=", ".join(verdict.reasons))
 
     def _left_behind(self, asked: Asked) -> str:

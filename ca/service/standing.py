@@ -92,16 +92,18 @@ class StandingChanges:
             NoSuchCertificate: there is none.
             NotSuspended: nothing to release.
             AlreadyRevoked: revocation is final.
-            IssuanceDenied: nobody releases their own certificate.
+            IssuanceDenied: nobody releases their own certificate; the attempt is recorded.
             NotReconciled: it may have been revoked since these tables were copied.
         """
         self._ready()
         digits = read_serial(serial)
         found = self._store.certificate(digits)
         require_suspended(found)
-        if actor == found.subject:
-            raise IssuanceDenied(reasons="not-for-oneself")
         carried = _carried(caller)
+        if actor == found.subject:
+            said = {**carried, "reasons": "not-for-oneself"}
+            self._recorder.record(self._event("ca.release.refused", found, actor, said, outcome=Outcome.DENIED))
+            raise IssuanceDenied(reasons="not-for-oneself")
         intent = self._event(
             "ca.certificate.intended", found, actor, {**carried, "act": "release"}, outcome=Outcome.INTENDED
         )

@@ -65,6 +65,14 @@ class Journal:
         except (DirectoryUnavailable, OutboxFull) as error:
             raise Pending from error
 
+    def refuse(self, record: Event) -> None:
+        """Put on record what will not be done, before whoever wished it is told.
+
+        Raises:
+            RecordUnavailable: no receipt; it is not done all the same.
+        """
+        self._recorder.record(record)
+
     def show(self, changes: tuple[Change, ...]) -> None:
         """Make copies of public facts known; nobody can do more or less for it.
 

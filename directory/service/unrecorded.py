@@ -82,10 +82,10 @@ class Unrecorded:
         Raises:
             NoSuchChange: none of that number.
             ChangedSince: it is not as the change left it, or settled.
-            OwnRole: nobody undoes what was done to themselves.
+            OwnRole: nobody undoes what was done to themselves; the attempt is recorded.
             Pending: decided and recorded; the server follows.
         """
-        found = self._open(number, actor)
+        found = self._open(number, actor, "undo")
         if not found.can_be_undone:
             raise ChangedSince
         key = new_key()
@@ -107,16 +107,16 @@ class Unrecorded:
         Raises:
             NoSuchChange: none of that number.
             ChangedSince: it is settled already.
-            OwnRole: nobody keeps what was done to themselves.
+            OwnRole: nobody keeps what was done to themselves; the attempt is recorded.
         """
-        found = self._open(number, actor)
+        found = self._open(number, actor, "keep")
         key = new_key()
         with self._journal.alone():
             intent, done, failed = self._events("directory.change.kept", found, actor=actor, key=key, reason=reason)
             self._journal.grant(key, (), intent=intent, outcomes=(done,), failure=failed)
         self._store.settle(number, Fate.KEPT)
 
-    def _open(self, number: int, actor: str) -> Found:
+    def _open(self, number: int, actor: str, act: str) -> Found:
         row = self._store.unrecorded_at(number) if number < _NO_NUMBER else None
         if row is None:
             raise NoSuchChange
@@ -124,6 +124,17 @@ class Unrecorded:
         if found.fate is not Fate.OPEN:
             raise ChangedSince
         if found.subject and found.subject == actor:
+            self._journal.refuse(
+                event(
+                    "directory.power.refused",
+                    Outcome.DENIED,
+                    self._clock.now(),
+                    subject=found.subject,
+                    actor=actor,
+                    attributes={"act": act, "change": found.seen.verb, "code": OwnRole.code},
+                    sealed={"name": self._called(found.subject)},
+                )
+            )
             raise OwnRole
         return found
 

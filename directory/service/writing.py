@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from audit import Event, Outcome, Recorder, new_key
 from core.clock import Clock
+from core.errors import TallygateError
 from core.site import SiteSettings
 
 from ..config import DirectorySettings
@@ -97,10 +98,10 @@ class DirectoryWriter:
         """Let somebody in again.
 
         Raises:
-            OwnRole: nobody re-enables themselves.
+            OwnRole: nobody re-enables themselves; the attempt is recorded.
             NoSuchPerson: nobody of that name.
         """
-        self._not_oneself(subject, actor)
+        self._not_oneself(subject, actor, "enable")
         with self._journal.alone():
             person = self.directory.person(subject)
             self._grant(
@@ -116,12 +117,12 @@ class DirectoryWriter:
 
         Raises:
             NoSuchRole: not one that can be granted.
-            OwnRole: nobody grants to themselves.
+            OwnRole: nobody grants to themselves; the attempt is recorded.
             RoleNotForCitizens: official roles belong to civil servants.
-            DutiesConflict: they hold another role that must be kept apart from it.
+            DutiesConflict: they hold another role that must be kept apart from it; the attempt is recorded.
         """
         _known(role)
-        self._not_oneself(subject, actor)
+        self._not_oneself(subject, actor, "grant", role)
         with self._journal.alone():
             person = self.directory.person(subject)
             if role in person.roles:
@@ -129,6 +130,7 @@ class DirectoryWriter:
             if person.kind is not PersonKind.CIVIL_SERVANT:
                 raise RoleNotForCitizens
             if any(frozenset({role, held}) in APART for held in person.roles):
+                self._refuse(DutiesConflict, person, actor, {"act": "grant", "role": role})
                 raise DutiesConflict
             self._grant(
                 "directory.role.granted",
@@ -143,12 +145,12 @@ class DirectoryWriter:
 
         Raises:
             NoSuchRole: not one that can be granted, and so not one that can be withdrawn.
-            OwnRole: the last administrator would leave nobody to appoint the next.
+            OwnRole: the last administrator would leave nobody to appoint the next; the attempt is recorded.
             NoSuchPerson: nobody of that name, if the server can tell.
             Pending: recorded and biting; the server follows.
         """
         _known(role)
-        self._not_oneself(subject, actor)
+        self._not_oneself(subject, actor, "withdraw", role)
         person = self._person_if_known(subject)
         sealed = {"reason": reason, **self._acting(actor, person)}
         record = self._event("directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed=sealed)
@@ -341,10 +343,21 @@ class DirectoryWriter:
                 raise NoSuchDevice from error
             return Device(id=unseen, name="", organisation="", enabled=True)
 
-    @staticmethod
-    def _not_oneself(subject: str, actor: str) -> None:
+    def _not_oneself(self, subject: str, actor: str, act: str, role: str = "") -> None:
         if subject.lower() == actor.lower():
+            person = self._person_if_known(subject)
+            self._refuse(OwnRole, person, person.subject, {"act": act} | ({"role": role} if role else {}))
             raise OwnRole
+
+    def _refuse(self, why: type[TallygateError], person: Person, actor: str, said: dict[str, str]) -> None:
+        """Nobody is refused unrecorded what two must have a say in. Without an actor the site itself wished it."""
+        sealed, by = self._acting(actor, person), actor or "role:directory"
+        said = {**said, "code": why.code}
+        self._journal.refuse(
+            self._event(
+                "directory.power.refused", person, actor=by, outcome=Outcome.DENIED, attributes=said, sealed=sealed
+            )
+        )
 
 
 def open_writer(

@@ -342,6 +342,21 @@ def test_what_sets_it_off(tmp_path: Path, name: str) -> None:
         assert proven.checkpoint.startswith(it.log.origin)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("directory.power.refused", {"act": "grant", "role": "registrar", "code": "own_role"}),
+        ("ca.release.refused", {"reasons": "not-for-oneself", "profile": "citizen"}),
+        ("ca.request.refused", {"act": "approve", "reasons": "own-request", "profile": "citizen"}),
+        ("ca.request.refused", {"act": "approve", "reasons": "one-officer-twice", "profile": "citizen"}),
+    ],
+)
+def test_a_power_that_was_refused_over_oneself_sets_it_off_too(tmp_path: Path, kind: str, said: Any) -> None:
+    it = Alerting(tmp_path, at=TUESDAY)
+    it.add(kind, Outcome.DENIED, subject=OFFICER, actor=OFFICER, object="1f2e3d4c", attributes=said)
+    assert len(_of(list(it.raised()), it, "self_approval")) == 1
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_comes_close(tmp_path: Path, name: str) -> None:
     it = Alerting(tmp_path, at=TUESDAY)

@@ -204,6 +204,7 @@ def test_not_everybody_takes_it_back(office: Office) -> None:
     granted = office.granted(ANNA, "open", ENTRY, BO)
     with pytest.raises(NotYourPower):
         office.warrants.withdraw(CAI, granted.id)
+    assert "audit.warrant.withdrawn:denied" in office.told()
 
 
 def test_refusing_needs_no_record_first(office: Office) -> None:

@@ -139,6 +139,10 @@ def test_an_organisations_seal_needs_two_different_officers(
     with pytest.raises(NotForThisOfficer) as refused:
         desk.approve(asked.id, dataclasses.replace(_at(), assurance=2), digest=_digest(desk, asked))
     assert refused.value.parameters["why"] == "one-officer-twice"
+    said = people.recorder.events[-1]
+    assert (said.type, said.attributes["act"], said.attributes["reasons"]) == (
+        "ca.request.refused", "approve", "one-officer-twice"
+    )  # fmt: skip
     done = _approve(desk, asked, SECOND.subject)
     assert authority.certificate(done.serial).subject == COMPANY.id
     assert [each.officer for each in done.approvals] == [OFFICER.subject, SECOND.subject]
@@ -155,6 +159,9 @@ def test_nobody_decides_for_themselves_or_for_an_organisation_they_act_for(desk:
         with pytest.raises(NotForThisOfficer) as refused:
             verb(_at(SECOND.subject))
         assert refused.value.parameters["why"] == "own-organisation"
+        said = people.recorder.events[-1]
+        assert (said.type, said.outcome, said.object) == ("ca.request.refused", Outcome.DENIED, asked.id)
+        assert (said.actor, said.attributes["reasons"]) == (SECOND.subject, "own-organisation")
     own = desk.ask(asker=OFFICER.subject, offer="citizen", csr=request_for())
     with pytest.raises(NotForThisOfficer) as refused:
         _approve(desk, own)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from audit import RecordUnavailable
+from audit import Outcome, RecordUnavailable
 from ca.errors import (
     AlreadyRevoked,
     AlreadySuspended,
@@ -115,11 +115,22 @@ def test_taking_away_does_not_wait_for_the_record_and_giving_back_does(
     assert authority.status(serial).standing is Standing.SUSPENDED
 
 
-def test_nobody_releases_their_own_certificate(authority: CertificateAuthority) -> None:
+def test_nobody_releases_their_own_certificate(world: World, authority: CertificateAuthority) -> None:
     serial = authority.issue(ask()).serial
     authority.suspend(serial, actor=OFFICER.subject)
     with pytest.raises(IssuanceDenied):
         authority.release(serial, actor=CITIZEN.subject)
+    said = world.recorder.events[-1]
+    assert (said.type, said.outcome, said.object) == ("ca.release.refused", Outcome.DENIED, serial)
+    assert (said.subject, said.actor, said.attributes["reasons"]) == (
+        CITIZEN.subject, CITIZEN.subject, "not-for-oneself"
+    )  # fmt: skip
+    assert authority.status(serial).standing is Standing.SUSPENDED
+    # Where it cannot be recorded, nothing is released either.
+    world.recorder.down = True
+    with pytest.raises(RecordUnavailable):
+        authority.release(serial, actor=CITIZEN.subject)
+    assert authority.status(serial).standing is Standing.SUSPENDED
 
 
 def test_the_list_changes_with_every_change_and_only_then(world: World, authority: CertificateAuthority) -> None:

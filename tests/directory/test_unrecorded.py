@@ -50,6 +50,11 @@ def test_undoing_stops_where_somebody_has_gone_on(watched: World, zhang_min: Per
         writer.unrecorded.undo(number, actor=zhang_min.subject)
     with pytest.raises(OwnRole):
         writer.unrecorded.keep(number, actor=zhang_min.subject, reason="mine")
+    refused = [each for each in watched.recorder.events if each.type == "directory.power.refused"]
+    assert [each.attributes["act"] for each in refused] == ["undo", "keep"]
+    assert {(each.subject, each.actor, each.outcome) for each in refused} == {
+        (zhang_min.subject, zhang_min.subject, Outcome.DENIED)
+    }
     watched.clear()
     zhao_lei = watched.directory("directory").person_by_username("zhao.lei")
     writer.unrecorded.keep(number, actor=zhao_lei.subject, reason="put right since")

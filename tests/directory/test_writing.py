@@ -165,7 +165,8 @@ def test_three_powers_are_three_people(filled: World, writer: DirectoryWriter, r
             with pytest.raises(DutiesConflict):
                 writer.grant_role(person.subject, role, actor="")
             assert directory.person(person.subject).roles == person.roles
-    assert filled.recorder.events == []
+    told = [(each.type, each.attributes["code"], each.attributes["role"]) for each in filled.recorder.events]
+    assert set(told) == {("directory.power.refused", "duties_conflict", role)}
 
 
 def test_what_the_policies_keep_apart_is_refused_when_it_is_granted() -> None:
@@ -224,10 +225,23 @@ def test_powers_granted_at_the_same_moment_still_do_not_meet(filled: World, li_n
 def test_who_may_hold_what(filled: World, writer: DirectoryWriter, chen_wei: Person, li_na: Person) -> None:
     with pytest.raises(RoleNotForCitizens):
         writer.grant_role(chen_wei.subject, "ra-officer", actor="")
+    filled.clear()
     with pytest.raises(OwnRole):
         writer.grant_role(li_na.subject, "ra-officer", actor=li_na.subject.upper())
     with pytest.raises(OwnRole):
         writer.enable_person(li_na.subject, actor=li_na.subject)
+    with pytest.raises(OwnRole):
+        writer.withdraw_role(li_na.subject, "ra-officer", actor=li_na.subject)
+    # Each attempt is on record before it is refused, by name.
+    assert [(each.type, each.outcome, each.subject, dict(each.attributes)) for each in filled.recorder.events] == [
+        ("directory.power.refused", Outcome.DENIED, li_na.subject, {"code": "own_role", **said})
+        for said in (
+            {"act": "grant", "role": "ra-officer"}, {"act": "enable"}, {"act": "withdraw", "role": "ra-officer"}
+        )
+    ]  # fmt: skip
+    assert [each.sealed for each in filled.recorder.events] == [{"name": li_na.name_zh}] * 3
+    assert {each.actor for each in filled.recorder.events} == {li_na.subject}
+    filled.clear()
     for role in ("citizen", "civil-servant", "", "*", "ra-officer,ou=roles", "root"):
         with pytest.raises(NoSuchRole):
             writer.grant_role(li_na.subject, role, actor="")
