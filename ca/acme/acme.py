@@ -22,6 +22,7 @@ from .models import Account
 from .nonces import Nonces
 from .orders import Orders
 from .problems import Problem, Type
+from .proving import Prover
 from .renewal import Renewal
 from .revocation import Revocation
 from .store import Store
@@ -79,7 +80,13 @@ class Acme:
             nudge=nudge,
         )
         self.finalizing = Finalizing(
-            store=store, certificates=certificates, authority=authority, clock=clock, nudge=nudge
+            store=store,
+            certificates=certificates,
+            authority=authority,
+            clock=clock,
+            prover=Prover(settings),
+            gate=self.gate,
+            nudge=nudge,
         )
         self.validation = Validation(
             store=store,

@@ -25,16 +25,19 @@ from ..models import Certificate, IssueRequest, Standing, State
 from ..service import CertificateAuthority
 from ..store import Store as AuthorityStore
 from ..x509 import PROFILES, read_request
-from .gate import key_of
+from .gate import Gate, key_of
 from .models import Account, AccountState, Identifier, Kind, Order, OrderState
 from .names import address, dns_name
 from .notes import ACTOR, about_order, note
 from .problems import Problem, Type
+from .proving import Prover
 from .store import Store
 
 _log = logger(__name__)
 LEASE = timedelta(seconds=30)
 """After so long a process that issues is taken for dead."""
+CAA_LASTS = timedelta(hours=8)
+"""A look at CAA records counts for so long."""
 PAUSE = timedelta(seconds=2)
 """Between two attempts while the record or the directory does not answer."""
 _ROLE = frozenset({ACTOR})
@@ -50,8 +53,12 @@ class Finalizing:
         certificates: AuthorityStore,
         authority: CertificateAuthority,
         clock: Clock,
+        prover: Prover,
+        gate: Gate,
         nudge: Callable[[], None],
     ) -> None:
+        self._prover = prover
+        self._gate = gate
         self._store = store
         self._certificates = certificates
         self._authority = authority
@@ -67,11 +74,30 @@ class Finalizing:
         if order.state is not OrderState.READY:
             raise Problem(Type.ORDER_NOT_READY, f"the order is {order.state.value}")
         key_hash = _check(account, order, csr)
+        self._check_caa(account, order)
         claim = secrets.token_hex(16)
         until = self._clock.now() + LEASE
         if not self._store.orders.begin(order.id, csr=csr, key_hash=key_hash, claim=claim, until=until):
             raise Problem(Type.ORDER_NOT_READY, "the order is not ready any more")
         self._issue(account, order, csr, claim)
+
+    def _check_caa(self, account: Account, order: Order) -> None:
+        """Look CAA records up again where the last look is too long ago (RFC 8659 section 4.1 and BR 3.2.2.8).
+
+        Raises:
+            Problem: they forbid it now; the order stays ready.
+        """
+        old = self._clock.now() - CAA_LASTS
+        needed = [self._store.orders.authorization(name) for name in order.authorizations]
+        shown = [
+            (authorization, challenge)
+            for authorization in needed
+            if authorization is not None
+            for challenge in authorization.challenges
+            if challenge.validated is not None and challenge.validated < old
+        ]
+        if shown:
+            self._prover.permitted(shown, accounts=self._gate.addresses(account.id))
 
     def resume(self) -> int:
         """Finish or invalidate orders whose process gave up or died; returns how many were taken up."""

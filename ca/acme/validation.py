@@ -30,6 +30,8 @@ INTERVAL = 1.0
 """Seconds between two looks for work that nobody announced."""
 _CLEANING = 60
 """Every so many of them, what is over is forgotten."""
+REMEMBERED = timedelta(days=30)
+"""Orders and authorizations that nothing rests on any more are kept so long; the record keeps what they came to."""
 _SLACK = timedelta(seconds=10)
 
 
@@ -86,9 +88,11 @@ class Validation:
         self._finalizing.resume()
 
     def clean(self) -> None:
-        """End and forget what is over."""
-        self._store.orders.expire(at=self._clock.now())
-        self._store.marks.forget(at=self._clock.now())
+        """End what is over, and forget some of what was over long ago; the next time goes on."""
+        at = self._clock.now()
+        self._store.orders.expire(at=at)
+        self._store.marks.forget(at=at)
+        self._store.pruning.prune(over_before=at - REMEMBERED)
 
     def _run(self) -> None:
         rounds = 0

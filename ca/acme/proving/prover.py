@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look at one challenge."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ...config import AcmeSettings
 from ..models import Authorization, Challenge, Method
@@ -39,14 +39,32 @@ class Prover:
                 tlsalpn01.look(self._network, identifier, port=port, expected=expected, deadline=deadline)
             else:
                 dns01.look(self._network, identifier, expected=expected, deadline=deadline)
-            dns01.check_caa(
-                self._network,
-                identifier,
-                wildcard=authorization.wildcard,
-                identities=self._settings.caa_identities,
-                method=challenge.method,
-                accounts=accounts,
-                deadline=deadline,
-            )
+            self._permitted(authorization, challenge, accounts, deadline)
         except TimeoutError as error:
             raise Problem(Type.CONNECTION, "validation took too long") from error
+
+    def permitted(self, shown: Sequence[tuple[Authorization, Challenge]], *, accounts: Collection[str]) -> None:
+        """Return if CAA records still let us certify all of this, each by the challenge that showed it.
+
+        Raises:
+            Problem: they do not, or cannot be looked up in the time of one look.
+        """
+        deadline = Deadline(self._settings.validation_timeout.total_seconds())
+        try:
+            for authorization, challenge in shown:
+                self._permitted(authorization, challenge, accounts, deadline)
+        except TimeoutError as error:
+            raise Problem(Type.CONNECTION, "looking up CAA records took too long") from error
+
+    def _permitted(
+        self, authorization: Authorization, challenge: Challenge, accounts: Collection[str], deadline: Deadline
+    ) -> None:
+        dns01.check_caa(
+            self._network,
+            authorization.identifier,
+            wildcard=authorization.wildcard,
+            identities=self._settings.caa_identities,
+            method=challenge.method,
+            accounts=accounts,
+            deadline=deadline,
+        )

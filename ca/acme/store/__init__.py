@@ -7,6 +7,7 @@ from .accounts import Accounts
 from .accounts import Bound as Bound
 from .marks import Marks
 from .orders import Orders
+from .pruning import Pruning
 
 
 class Store:
@@ -16,3 +17,4 @@ class Store:
         self.accounts = Accounts(database)
         self.orders = Orders(database)
         self.marks = Marks(database)
+        self.pruning = Pruning(database)

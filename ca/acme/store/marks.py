@@ -13,6 +13,8 @@ from ...store.tables import insert_or, moment, seconds
 from ..models import Window
 from .tables import nonces, strikes, windows
 
+_AT_ONCE = 5_000
+
 
 class Marks:
     """The verbs over them."""
@@ -49,10 +51,13 @@ class Marks:
         return moment(oldest) if many >= most else None
 
     def forget(self, *, at: datetime) -> None:
-        """Drop what no longer counts."""
-        with self._database.transaction() as connection:
-            connection.execute(delete(nonces).where(nonces.c.until <= seconds(at)))
-            connection.execute(delete(strikes).where(strikes.c.until <= seconds(at)))
+        """Drop what no longer counts; no transaction drops more than so many."""
+        for table, key in ((nonces, nonces.c.nonce), (strikes, strikes.c.position)):
+            while True:
+                old = select(key).where(table.c.until <= seconds(at)).limit(_AT_ONCE)
+                with self._database.transaction() as connection:
+                    if connection.execute(delete(table).where(key.in_(old.scalar_subquery()))).rowcount < _AT_ONCE:
+                        break
 
     def set_windows(self, serials: Sequence[str], window: Window) -> None:
         """Ask the holders of these certificates to renew them then."""
