@@ -104,6 +104,12 @@ def _open() -> dict[str, OpenHost]:
     return {
         "sso": OpenHost(role="sso", why="the sign-on authenticates people and clients itself", limited=("/authorize",)),
         "card": OpenHost(role="sso", why="the sign-on checks the client certificate itself", client_certificate=True),
+        "sso-tls": OpenHost(
+            role="sso",
+            why="clients of the sign-on show their own certificates, which it checks itself",
+            client_certificate=True,
+            paths=("/token", "/userinfo", "/introspect", "/revoke", "/par"),
+        ),
         "ca-direct": OpenHost(
             role="ca",
             why="an officer's own certificate repairs a broken sign-on; the authority decides and records",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns of sign-on. Times are whole seconds since 1970 (UTC), as they stand in tokens and tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -46,6 +46,21 @@ class Client:
     detail_types: frozenset[str] = frozenset()
     # Exact addresses of request objects that may be fetched (RFC 9101 section 5.2).
     request_uris: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request of a program, as far as it can prove anything; nothing in it is verified."""
+
+    method: str
+    # The address as the issuer spells it; never as a Host header does.
+    url: str
+    authorization: str | None
+    parameters: Mapping[str, Sequence[str]]
+    # PEM of the certificate whose key the caller holds, as nginx vouches; empty if it showed none.
+    unverified_certificate: bytes = b""
+    # Every DPoP header that came.
+    unverified_proofs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,12 +329,13 @@ class TokenAnswer:
     scope: str
     id_token: str = ""
     refresh_token: str = ""
+    token_type: str = "Bearer"  # noqa: S105 - a registered name
 
     def document(self) -> dict[str, str | int]:
         """The JSON members; absent ones are left out."""
         members: dict[str, str | int] = {
             "access_token": self.access_token,
-            "token_type": "Bearer",
+            "token_type": self.token_type,
             "expires_in": self.expires_in,
             "scope": self.scope,
         }

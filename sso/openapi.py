@@ -51,7 +51,8 @@ def _fact(name: str, schema: str) -> dict[str, Any]:
 
 
 def _token() -> dict[str, Any]:
-    fields = ("code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id")
+    fields: tuple[str, ...] = ("code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id")
+    fields += ("client_assertion", "client_assertion_type")
     form = {
         "type": "object",
         "properties": {
@@ -170,6 +171,7 @@ def _schemas() -> dict[str, Any]:
                 "active": {"type": "boolean"},
                 **dict.fromkeys(facts, TEXT),
                 **dict.fromkeys(("iat", "exp"), _SECONDS),
+                "cnf": {"type": "object", "additionalProperties": TEXT, "description": "What it works with (RFC 7800)"},
             },
             "required": ["active"],
             "additionalProperties": False,

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flask import Flask
 
@@ -44,6 +44,8 @@ from ..users import Users
 from . import policies
 
 ROLE = "sso"
+# The host where clients show certificates; browsers, which would ask their people for one, have no business there.
+_TLS = "sso-tls"
 _TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
 _GUARDED = (*PORTALS, "audit", "ca", "certificates", "directory")
 _LISTENERS = ("external", "internal", "management")
@@ -72,13 +74,16 @@ def application(context: Context) -> Flask:
         end_rotation(site.folder(ROLE) / "keys", recorder=recorder)
     except RecordUnavailable as error:
         _log.warning("rotation_waits", code=error.code)
+    verifier, authority = CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))
     service = SignOn(
         issuer=site.origin("sso"),
         site=site.title,
         card_origin=site.origin("card"),
+        tls_origin=site.origin(_TLS),
         store=store,
         people=context.directory(ROLE),
-        cards=Cards(CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))),
+        cards=Cards(verifier, authority, "person"),
+        machines=Cards(verifier, authority, "device"),
         decide=LoginPolicy(engine),
         keys=load_keys(site.folder(ROLE) / "keys"),
         recorder=recorder,
@@ -112,6 +117,7 @@ def application(context: Context) -> Flask:
                 service,
                 guard,
                 card_host=site.host("card"),
+                tls_host=site.host(_TLS),
                 proxy=context.pairs(ROLE, ["nginx"]),
                 certificates=f"{site.origin('certificates')}/my/",
             )
@@ -224,8 +230,11 @@ class LoginPolicy:
 class Cards:
     """The authority's verifier and its answer about one serial."""
 
-    def __init__(self, verifier: CertificateVerifier, authority: CAClient) -> None:
+    def __init__(
+        self, verifier: CertificateVerifier, authority: CAClient, purpose: Literal["person", "device"]
+    ) -> None:
         self._verifier = verifier
+        self._purpose = purpose
         self._authority = authority
 
     def verify(self, certificate_pem: bytes, *, at: datetime) -> Card:
@@ -234,7 +243,7 @@ class Cards:
         Raises:
             CertificateRefused: for every reason alike.
         """
-        return self._verifier.verify(certificate_pem, purpose="person", at=at)
+        return self._verifier.verify(certificate_pem, purpose=self._purpose, at=at)
 
     def good(self, serial: str) -> bool:
         """Ask its issuer.

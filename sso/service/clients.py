@@ -2,10 +2,12 @@
 """Registering applications; done by the operator's tools, never over the network."""
 
 import re
+from collections.abc import Callable
 
 from ..errors import BadClient
-from ..models import Client
+from ..models import AuthMethod, Client, Requirement
 from ..oauth.rfc6749 import SCOPES, check_address
+from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -27,24 +29,17 @@ def register_client(
     audience: str,
     secret: str = "",
     trusted: bool = False,
+    method: AuthMethod | None = None,
+    jwks: str = "",
+    certificate_subject: str = "",
+    requires: frozenset[Requirement] = frozenset(),
 ) -> Client:
-    """Register an application, or replace its registration; without a secret it is a public client.
+    """Register an application, or replace its registration; without a secret or another method it is a public client.
 
     Raises:
         BadClient: an address that is not plain https, a scope nobody offers, a client that could do nothing safely.
     """
-    if not _NAME.fullmatch(name):
-        raise BadClient(why="its identifier must be a short lower-case label")
-    for uri in (*redirect_uris, *post_logout_uris):
-        check_address(uri)
-    if not scopes <= SCOPES.keys() or not grants <= _GRANTS:
-        raise BadClient(why="a scope or grant type that is not offered")
-    if "authorization_code" in grants and not redirect_uris:
-        raise BadClient(why="no redirect address")
-    if secret and len(secret) < _SHORTEST_SECRET:
-        raise BadClient(why="its secret is too short")
-    if not secret and (trusted or "client_credentials" in grants):
-        raise BadClient(why="a public client is neither trusted nor a machine of its own")
+    way = method or ("client_secret_basic" if secret else "none")
     client = Client(
         id=name,
         name=title,
@@ -55,9 +50,63 @@ def register_client(
         grants=grants,
         audience=audience,
         trusted=trusted,
-        public=not secret,
+        public=way == "none",
         secret_hash=digest(secret) if secret else "",
-        method="client_secret_basic" if secret else "none",
+        method=way,
+        jwks=canonical(jwks) if jwks else "",
+        certificate_subject=certificate_subject,
+        requires=requires,
     )
+    if secret and len(secret) < _SHORTEST_SECRET:
+        raise BadClient(why="its secret is too short")
+    for check in CHECKS:
+        check(client)
     store.clients.put(client)
     return client
+
+
+def check_name(client: Client) -> None:
+    """It stands in addresses and records."""
+    if not _NAME.fullmatch(client.id):
+        raise BadClient(why="its identifier must be a short lower-case label")
+
+
+def check_addresses(client: Client) -> None:
+    """Plain https, and one at least where a person is sent back."""
+    for uri in (*client.redirect_uris, *client.post_logout_uris):
+        check_address(uri)
+    if "authorization_code" in client.grants and not client.redirect_uris:
+        raise BadClient(why="no redirect address")
+
+
+def check_offered(client: Client) -> None:
+    """Nothing that is not offered here."""
+    if not client.scopes <= SCOPES.keys() or not client.grants <= _GRANTS:
+        raise BadClient(why="a scope or grant type that is not offered")
+
+
+def check_method(client: Client) -> None:
+    """One way to prove itself, with exactly what that way needs."""
+    has = (bool(client.secret_hash), bool(client.jwks), bool(client.certificate_subject))
+    needs = {
+        "client_secret_basic": (True, None, False),
+        "private_key_jwt": (False, True, False),
+        "tls_client_auth": (False, None, True),
+        "self_signed_tls_client_auth": (False, True, False),
+        "none": (False, None, False),
+    }.get(client.method)
+    if needs is None or any(
+        wanted is not None and wanted is not given for wanted, given in zip(needs, has, strict=True)
+    ):
+        raise BadClient(why="its method of authentication and what it is registered with do not fit")
+    if client.method == "self_signed_tls_client_auth" and not ClientKeys.read(client.jwks).certificates:
+        raise BadClient(why="its keys name no certificate")
+
+
+def check_public(client: Client) -> None:
+    """Who keeps no secret has no rights of its own."""
+    if client.public and (client.trusted or "client_credentials" in client.grants):
+        raise BadClient(why="a public client is neither trusted nor a machine of its own")
+
+
+CHECKS: tuple[Callable[[Client], None], ...] = (check_name, check_addresses, check_offered, check_method, check_public)

@@ -12,6 +12,7 @@ from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc8414 import metadata
 from ..store import Store
 from .account import Account, OwnRecord
+from .authentication import ClientAuthentication
 from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
 from .factors import Factors
@@ -20,6 +21,7 @@ from .login import Login
 from .logout import Logout
 from .news import News
 from .parking import Parking
+from .possession import Possession
 from .records import Records
 from .tokens import Tokens
 
@@ -33,9 +35,11 @@ class SignOn:
         issuer: str,
         site: str,
         card_origin: str,
+        tls_origin: str,
         store: Store,
         people: People,
         cards: Cards,
+        machines: Cards,
         decide: DecideLogin,
         keys: KeyRing,
         recorder: Recorder,
@@ -52,13 +56,15 @@ class SignOn:
 
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
+        ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
         ``site`` is the name people find this place by in their apps.
         """
         records = Records(recorder=recorder, clock=clock, key=state_key)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
         self.issuer = issuer
         self.card_origin = card_origin
-        self.metadata: dict[str, Any] = metadata(issuer)
+        self.tls_origin = tls_origin
+        self.metadata: dict[str, Any] = metadata(issuer, tls_origin)
         self.jwks: dict[str, Sequence[dict[str, str]]] = {**keys.jwks()}
         self.factors = Factors(
             site=site,
@@ -96,11 +102,13 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        self.clients = ClientAuthentication(issuer=issuer, store=store, machines=machines, clock=clock)
         self.tokens = Tokens(
             issuer=issuer,
             store=store,
             people=people,
             keys=keys,
+            possession=Possession(),
             records=records,
             settings=settings,
             clock=clock,

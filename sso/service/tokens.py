@@ -6,7 +6,7 @@ one conditional update. What was redeemed once and comes again ends its whole fa
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from audit import Outcome
@@ -15,13 +15,11 @@ from core.errors import NotFound
 
 from ..config import SSOSettings
 from ..errors import InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
-from ..models import Client, Grant, Presented, RefreshToken, TokenAnswer
+from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
 from ..oauth.rfc6749 import (
     TokenRequest,
-    credentials,
     scope_text,
-    secret_matches,
     token_request,
     why_refresh_refused,
     why_refused,
@@ -31,6 +29,7 @@ from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introsp
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
 from ..store import Store, digest
 from .collaborators import People, Person
+from .possession import Possession
 from .records import Records
 
 # A machine's grant is made for one token and asked about no longer than that.
@@ -47,6 +46,7 @@ class Tokens:
         store: Store,
         people: People,
         keys: KeyRing,
+        possession: Possession,
         records: Records,
         settings: SSOSettings,
         clock: Clock,
@@ -57,28 +57,14 @@ class Tokens:
         self._store = store
         self._people = people
         self._keys = keys
+        self._possession = possession
         self._records = records
         self._clock = clock
         self._lifetime = int(settings.token_lifetime.total_seconds())
         self._fresh = fresh
         self._nudge = nudge
 
-    def authenticate(self, header: str | None, parameters: Mapping[str, Sequence[str]]) -> Client:
-        """The client of a request.
-
-        Raises:
-            InvalidClient: unknown, wrong secret, or said in two ways.
-        """
-        named = parameters.get("client_id", ())
-        if len(named) > 1:
-            raise InvalidClient
-        given = credentials(header, next(iter(named), ""), form_has_secret="client_secret" in parameters)
-        client = self._store.clients.find(given.client_id)
-        if not secret_matches(client, given) or client is None:
-            raise InvalidClient
-        return client
-
-    def issue(self, client: Client, parameters: Mapping[str, Sequence[str]]) -> TokenAnswer:
+    def issue(self, client: Client, call: Call) -> TokenAnswer:
         """Answer a token request.
 
         Raises:
@@ -86,11 +72,11 @@ class Tokens:
             BadTokenRequest, UnsupportedGrant, UnauthorizedClient, InvalidScope: the request is wrong in itself.
             Unavailable: it cannot be recorded, or news of the record is out of reach.
         """
-        request = token_request(client, parameters)
+        request = token_request(client, call.parameters, confirmation=self._possession.binding(client, call))
         self._fresh()
         return self._GRANT_TYPES[request.grant_type](self, request)
 
-    def userinfo(self, unverified_token: str) -> dict[str, Any]:
+    def userinfo(self, call: Call) -> dict[str, Any]:
         """The claims of a person for the bearer of an access token with ``openid``; recorded before they are told.
 
         Raises:
@@ -98,7 +84,8 @@ class Tokens:
             InsufficientScope: a machine's token, or one without ``openid``.
         """
         self._fresh()
-        claims = self._standing(unverified_token)
+        claims = self._standing(self._possession.presented(call))
+        self._possession.check(claims.confirmation, call)
         client = self._store.clients.find(claims.client_id)
         if client is None or claims.audience != client.audience:
             raise InvalidToken
@@ -194,7 +181,7 @@ class Tokens:
                 self._end(code.grant_id, reason="code presented twice")
             raise self._refused(request, "used or ended")
         self._nudge()
-        return self._answer(request.client, grant, grant.scopes, at, refresh=value, person=person)
+        return self._answer(request, grant, grant.scopes, at, refresh=value, person=person)
 
     def _by_refresh(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
@@ -214,7 +201,7 @@ class Tokens:
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         # Only what a client cannot keep secret rotates; FAPI 2.0 forbids rotation for all others.
         value = self._rotated(presented, request, at) if request.client.public else self._kept(presented, request)
-        return self._answer(request.client, grant, scopes, at, refresh=value, person=person)
+        return self._answer(request, grant, scopes, at, refresh=value, person=person)
 
     def _rotated(self, presented: Presented[RefreshToken], request: TokenRequest, at: int) -> str:
         """The refresh token that follows; the one presented is used up, with the outcome in the same transaction."""
@@ -262,7 +249,7 @@ class Tokens:
         expires_at = at + self._lifetime + _GRACE
         self._store.grants.issue(grant, None, expires_at=expires_at, at=at, outcome=outcome)
         self._nudge()
-        return self._answer(client, grant, scopes, at, refresh="", person=None)
+        return self._answer(request, grant, scopes, at, refresh="", person=None)
 
     def _holder(self, presented: Presented[Any], request: TokenRequest, at: int) -> Person:
         """The person a grant is about, who must be in the directory and enabled at every redemption."""
@@ -283,7 +270,7 @@ class Tokens:
 
     def _answer(
         self,
-        client: Client,
+        request: TokenRequest,
         grant: Grant,
         scopes: frozenset[str],
         at: int,
@@ -293,12 +280,13 @@ class Tokens:
     ) -> TokenAnswer:
         claims = access_claims(
             grant,
-            client,
+            request.client,
             issuer=self._issuer,
             scopes=scopes,
             jti=secrets.token_urlsafe(16),
             at=at,
             lifetime=self._lifetime,
+            confirmation=request.confirmation,
         )
         access_token = self._keys.sign(claims, typ=TYP)
         id_token = ""
@@ -311,6 +299,7 @@ class Tokens:
             scope=scope_text(scopes),
             id_token=id_token,
             refresh_token=refresh,
+            token_type=request.confirmation.token_type,
         )
 
     def _refused(self, request: TokenRequest, reason: str) -> InvalidGrant:

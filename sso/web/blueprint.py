@@ -13,13 +13,15 @@ from ..oauth.rfc6750 import challenge
 from ..service import SignOn
 from . import account, card, factors, login, protocol
 from .browser import Browser
+from .calls import on_host, reader
 
 _CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.revoke", "sso.introspect"})
+_AT_TLS_HOST = _CLIENT_ENDPOINTS | {"sso.userinfo"}
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 def blueprint(
-    service: SignOn, guard: Guard, *, card_host: str, proxy: PairSecrets, certificates: str = ""
+    service: SignOn, guard: Guard, *, card_host: str, tls_host: str, proxy: PairSecrets, certificates: str = ""
 ) -> Blueprint:
     """All addresses of sign-on; ``proxy`` knows nginx, the only one whose word about a client certificate counts.
 
@@ -27,7 +29,7 @@ def blueprint(
     """
     routes = Blueprint("sso", __name__, template_folder="../templates")
     browser = Browser(service)
-    protocol.add(routes, service, guard, browser)
+    protocol.add(routes, service, guard, browser, calls=reader(service, tls_host=tls_host, proxy=proxy))
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
     account.add(routes, service, guard, browser, certificates=certificates)
@@ -36,7 +38,10 @@ def blueprint(
     @routes.before_request
     def keep_hosts_apart() -> None:
         # The card host asks browsers for certificates; nothing else of sign-on may be reached there.
-        if on_card_host(card_host) and request.endpoint != "sso.login":
+        if on_host(card_host) and request.endpoint != "sso.login":
+            raise NotFound
+        # So does the host of clients with certificates.
+        if on_host(tls_host) and request.endpoint not in _AT_TLS_HOST:
             raise NotFound
 
     @routes.after_request
@@ -49,8 +54,3 @@ def blueprint(
         return response
 
     return routes
-
-
-def on_card_host(card_host: str) -> bool:
-    """Whether this request came to the card login's own host name."""
-    return request.host.partition(":")[0].lower() == card_host

@@ -27,11 +27,9 @@ def add(
     """The view; it shares its address with the login page of the other host."""
 
     def card_login() -> ResponseReturnValue:
-        caller = proxy.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER))
-        if caller != "nginx":
-            raise Forbidden
+        shown = certificate_shown(proxy)
         try:
-            back = service.login.card_shown(query_text("ticket", longest=LONGEST), _certificate(), visitor=visitor())
+            back = service.login.card_shown(query_text("ticket", longest=LONGEST), shown, visitor=visitor())
         except CardRefused as error:
             page = render_template("sso/card.html", error=_(error.message), again=request.full_path)
             return page, error.kind.status
@@ -40,7 +38,14 @@ def add(
     return card_login
 
 
-def _certificate() -> bytes | None:
+def certificate_shown(proxy: PairSecrets) -> bytes | None:
+    """The certificate nginx vouches for; None if its caller showed none.
+
+    Raises:
+        Forbidden: it is not nginx that speaks.
+    """
+    if proxy.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER)) != "nginx":
+        raise Forbidden
     values = request.headers.getlist(CERTIFICATE_HEADER)
     if len(values) != 1 or not values[0] or len(values[0]) > _LONGEST_CERTIFICATE:
         return None

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What portals talk to: metadata, keys, authorization, tokens, userinfo, introspection, revocation."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from core.web import Guard
 
 from ..errors import BadTokenRequest
-from ..oauth.rfc6750 import bearer
+from ..models import Call
 from ..openapi import description
 from ..service import SignOn
 from .browser import Browser
@@ -16,8 +18,8 @@ from .browser import Browser
 _KEYS_MAX_AGE = 300
 
 
-def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> None:
-    """Add the views."""
+def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, calls: Callable[[], Call]) -> None:
+    """Add the views; ``calls`` reads the request at hand."""
 
     @routes.get("/.well-known/openid-configuration", endpoint="openid_configuration")
     @routes.get("/.well-known/oauth-authorization-server", endpoint="oauth_metadata")
@@ -48,33 +50,31 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
     @routes.post("/token")
     @guard.own("client authentication", errors="oauth")
     def token() -> Response:
-        parameters = dict(request.form.lists())
-        client = service.tokens.authenticate(request.headers.get("Authorization"), parameters)
-        return jsonify(service.tokens.issue(client, parameters).document())
+        call = calls()
+        return jsonify(service.tokens.issue(service.clients.authenticate(call), call).document())
 
     @routes.route("/userinfo", methods=["GET", "POST"])
     @guard.own("bearer token", errors="oauth")
     def userinfo() -> Response:
-        return jsonify(service.tokens.userinfo(bearer(request.headers.get("Authorization"))))
+        return jsonify(service.tokens.userinfo(calls()))
 
     @routes.post("/introspect")
     @guard.own("client authentication", errors="oauth")
     def introspect() -> Response:
-        parameters = dict(request.form.lists())
-        client = service.tokens.authenticate(request.headers.get("Authorization"), parameters)
-        return jsonify(service.tokens.introspect(client, _presented(parameters)))
+        call = calls()
+        client = service.clients.authenticate(call)
+        return jsonify(service.tokens.introspect(client, _presented(call)))
 
     @routes.post("/revoke")
     @guard.own("client authentication", errors="oauth")
     def revoke() -> Response:
-        parameters = dict(request.form.lists())
-        client = service.tokens.authenticate(request.headers.get("Authorization"), parameters)
-        service.tokens.revoke(client, _presented(parameters))
+        call = calls()
+        service.tokens.revoke(service.clients.authenticate(call), _presented(call))
         return Response(status=200)
 
 
-def _presented(parameters: dict[str, list[str]]) -> str:
-    values = parameters.get("token", [])
+def _presented(call: Call) -> str:
+    values = call.parameters.get("token", ())
     if len(values) != 1 or not values[0]:
         raise BadTokenRequest(field="token")
     return values[0]

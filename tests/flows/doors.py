@@ -458,6 +458,9 @@ def _sso() -> Iterator[Door]:
     yield Door(**oauth, method="POST", rule="/userinfo", fields={"access_token": "x"})
     yield Door(**oauth, method="POST", rule="/introspect", fields={"token": "x", "token_type_hint": "access_token"})
     yield Door(**oauth, method="POST", rule="/revoke", fields={"token": "x", "token_type_hint": "access_token"})
+    # The host where clients show their certificates.
+    shown_there: dict[str, Any] = {**oauth, "label": "sso-tls", "method": "POST", "card": "device"}
+    yield Door(**shown_there, rule="/token", fields={"grant_type": "client_credentials", "client_id": "nobody"})
     yield Door(**at, method="GET", rule="/login", query=("interaction", "level", "lang"))
     # The card host answers nothing but this.
     yield Door(component="sso", label="card", method="GET", rule="/login", query=("ticket", "lang"))

@@ -279,9 +279,11 @@ def make_world(
         issuer=site.origin("sso"),
         site=site.title,
         card_origin=site.origin("card"),
+        tls_origin=site.origin("sso-tls"),
         store=store,
         people=people,
         cards=cards,
+        machines=cards,
         decide=decide,
         keys=keys,
         recorder=recorder,
@@ -299,7 +301,15 @@ def make_world(
         site=site,
         guard=guard,
         session_key=b"k" * 32,
-        blueprints=[blueprint(service, guard, card_host=site.host("card"), proxy=PairSecrets({"nginx": NGINX}))],
+        blueprints=[
+            blueprint(
+                service,
+                guard,
+                card_host=site.host("card"),
+                tls_host=site.host("sso-tls"),
+                proxy=PairSecrets({"nginx": NGINX}),
+            )
+        ],
         translations=[Path(sso.__file__).parent / "translations"],
         behind_proxy=False,
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client authentication: ``client_secret_basic``, and ``none`` for public clients (RFC 6749 section 2.3).
+"""What a request says about its client (RFC 6749 section 2.3): exactly one way of saying it.
 
-Exactly one method per request. Strict base64 and UTF-8: a header that two programs could read differently is refused.
+Strict base64 and UTF-8: a header that two programs could read differently is refused.
 """
 
 import base64
@@ -9,33 +9,56 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import unquote_plus
 
 from ...errors import InvalidClient
-from ...models import Client
+from ...models import Call, Client
+
+Way = Literal["basic", "assertion", "named"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Who says it is calling; not verified yet."""
+    """Who says it is calling, and how; not verified yet."""
 
+    way: Way
+    # Empty where the assertion itself has to say.
     client_id: str
-    unverified_secret: str
+    unverified_secret: str = ""
+    unverified_assertion: str = ""
 
 
-def credentials(header: str | None, form_client_id: str, *, form_has_secret: bool) -> Credentials:
+def credentials(call: Call, *, assertion_type: str) -> Credentials:
     """Read the credentials of one request.
 
     Raises:
         InvalidClient: none, two at once, or not readable.
     """
-    if form_has_secret:
+    named = _once(call, "client_id")
+    assertion, kind = _once(call, "client_assertion"), _once(call, "client_assertion_type")
+    if "client_secret" in call.parameters:
         # client_secret_post is not offered: secrets in bodies end up in logs (RFC 9700 section 2.5).
         raise InvalidClient
-    if header is None:
-        if not form_client_id:
+    if assertion or kind:
+        if call.authorization is not None or kind != assertion_type or not assertion:
             raise InvalidClient
-        return Credentials(client_id=form_client_id, unverified_secret="")
+        return Credentials(way="assertion", client_id=named, unverified_assertion=assertion)
+    if call.authorization is not None:
+        return _basic(call.authorization, named)
+    if not named:
+        raise InvalidClient
+    return Credentials(way="named", client_id=named)
+
+
+def secret_matches(client: Client | None, given: Credentials) -> bool:
+    """Whether this is the client's secret; an unknown client costs the same comparison."""
+    digest = hashlib.sha256(given.unverified_secret.encode("utf-8", "replace")).hexdigest()
+    known = client.secret_hash if client is not None and client.secret_hash else "-" * 64
+    return hmac.compare_digest(digest, known) and client is not None
+
+
+def _basic(header: str, named: str) -> Credentials:
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
         raise InvalidClient
@@ -44,16 +67,14 @@ def credentials(header: str | None, form_client_id: str, *, form_has_secret: boo
     except (binascii.Error, ValueError) as error:
         raise InvalidClient from error
     # RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-    found = Credentials(client_id=unquote_plus(name), unverified_secret=unquote_plus(secret))
-    if not colon or not found.unverified_secret or form_client_id not in ("", found.client_id):
+    found = Credentials(way="basic", client_id=unquote_plus(name), unverified_secret=unquote_plus(secret))
+    if not colon or not found.unverified_secret or named not in ("", found.client_id):
         raise InvalidClient
     return found
 
 
-def secret_matches(client: Client | None, given: Credentials) -> bool:
-    """Whether these are the client's credentials; an unknown client costs the same comparison."""
-    digest = hashlib.sha256(given.unverified_secret.encode("utf-8", "replace")).hexdigest()
-    if client is not None and client.public:
-        return not given.unverified_secret
-    known = client.secret_hash if client is not None and client.secret_hash else "-" * 64
-    return hmac.compare_digest(digest, known) and client is not None
+def _once(call: Call, name: str) -> str:
+    values = call.parameters.get(name, ())
+    if len(values) > 1:
+        raise InvalidClient
+    return next(iter(values), "")

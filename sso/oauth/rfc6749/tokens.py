@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import BadTokenRequest, UnauthorizedClient, UnsupportedGrant
 from ...models import Client
+from ..rfc7800 import NOBODYS, Confirmation
 
 # What each grant type needs beside the client's authentication.
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,8 @@ class TokenRequest:
     client: Client
     grant_type: str
     unverified: Mapping[str, str]
+    # What its access token will be bound to.
+    confirmation: Confirmation = NOBODYS
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -30,7 +33,9 @@ class TokenRequest:
         return frozenset(self.unverified.get("scope", "").split())
 
 
-def token_request(client: Client, parameters: Mapping[str, Sequence[str]]) -> TokenRequest:
+def token_request(
+    client: Client, parameters: Mapping[str, Sequence[str]], *, confirmation: Confirmation = NOBODYS
+) -> TokenRequest:
     """Check the form of a token request.
 
     Raises:
@@ -41,7 +46,7 @@ def token_request(client: Client, parameters: Mapping[str, Sequence[str]]) -> To
     for check in CHECKS:
         check(client, parameters)
     given = {name: values[0] for name, values in parameters.items()}
-    return TokenRequest(client=client, grant_type=given["grant_type"], unverified=given)
+    return TokenRequest(client=client, grant_type=given["grant_type"], unverified=given, confirmation=confirmation)
 
 
 def check_parameters_once(_client: Client, parameters: Mapping[str, Sequence[str]]) -> None:

@@ -19,7 +19,7 @@ def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
     """A live access token (section 2.2)."""
     members: dict[str, Any] = {
         "active": True,
-        "token_type": "Bearer",
+        "token_type": claims.confirmation.token_type,
         "iss": issuer,
         "sub": claims.subject,
         "aud": claims.audience,
@@ -29,6 +29,7 @@ def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
         "iat": claims.issued_at,
         "exp": claims.expires_at,
         "grant": claims.grant,
+        **claims.confirmation.members(),
     }
     if claims.sid:
         members |= {"sid": claims.sid, "acr": claims.assurance}

@@ -7,10 +7,13 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from ..rfc6749 import SCOPES
+from ..rfc7515 import ALGORITHMS
 from ..rfc7517 import ALGORITHM
 
+_METHODS = ("client_secret_basic", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 
-def metadata(issuer: str) -> dict[str, Any]:
+
+def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
     """One document for ``/.well-known/openid-configuration`` and ``/.well-known/oauth-authorization-server``.
 
     Raises:
@@ -38,9 +41,22 @@ def metadata(issuer: str) -> dict[str, Any]:
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "token_endpoint_auth_methods_supported": [*_METHODS, "none"],
+        "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "revocation_endpoint_auth_methods_supported": [*_METHODS, "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "introspection_endpoint_auth_methods_supported": [*_METHODS],
+        "introspection_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
+        "tls_client_certificate_bound_access_tokens": True,
+        "mtls_endpoint_aliases": {
+            f"{name}_endpoint": f"{tls_origin}{path}"
+            for name, path in (
+                ("token", "/token"),
+                ("userinfo", "/userinfo"),
+                ("revocation", "/revoke"),
+                ("introspection", "/introspect"),
+            )
+        },
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

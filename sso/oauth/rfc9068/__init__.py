@@ -8,6 +8,7 @@ from typing import Any
 from ...errors import InvalidToken
 from ...models import Client, Grant
 from ..rfc6749 import scope_text
+from ..rfc7800 import NOBODYS, Confirmation, confirmation_of
 
 TYP = "at+jwt"
 
@@ -29,10 +30,20 @@ class AccessClaims:
     jti: str
     issued_at: int
     expires_at: int
+    # What it works with.
+    confirmation: Confirmation = NOBODYS
 
 
 def access_claims(
-    grant: Grant, client: Client, *, issuer: str, scopes: frozenset[str], jti: str, at: int, lifetime: int
+    grant: Grant,
+    client: Client,
+    *,
+    issuer: str,
+    scopes: frozenset[str],
+    jti: str,
+    at: int,
+    lifetime: int,
+    confirmation: Confirmation = NOBODYS,
 ) -> dict[str, Any]:
     """RFC 9068 section 2.2, with the session and the family; client grants have neither session nor login."""
     claims: dict[str, Any] = {
@@ -45,6 +56,7 @@ def access_claims(
         "jti": jti,
         "iat": at,
         "exp": at + lifetime,
+        **confirmation.members(),
     }
     if grant.sid:
         claims |= {
@@ -76,6 +88,7 @@ def accepted(unverified_dates: Mapping[str, Any], *, at: int) -> AccessClaims:
         jti=claims["jti"],
         issued_at=claims["iat"],
         expires_at=claims["exp"],
+        confirmation=confirmation_of(claims),
     )
 
 
@@ -94,4 +107,12 @@ def check_dates(claims: Mapping[str, Any], at: int) -> None:
         raise InvalidToken
 
 
-CHECKS: tuple[Callable[[Mapping[str, Any], int], None], ...] = (check_shape, check_dates)
+def check_confirmation(claims: Mapping[str, Any], _at: int) -> None:
+    """Bound in a way we bind tokens, or not at all."""
+    try:
+        confirmation_of(claims)
+    except ValueError as error:
+        raise InvalidToken from error
+
+
+CHECKS: tuple[Callable[[Mapping[str, Any], int], None], ...] = (check_shape, check_dates, check_confirmation)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public keys a client is registered with. They are never fetched, and never taken from what it signed."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ...errors import BadClient
+from ..rfc7515 import (
+    Compact,
+    PublicKey,
+    Unverified,
+    algorithm_of,
+    base64url,
+    opened,
+    public_key,
+    strict_object,
+    verified,
+)
+
+_MOST_KEYS = 8
+_HEADER_NAMES = frozenset({"alg", "kid", "typ"})
+
+
+class ClientKeys:
+    """A JWK set (RFC 7517 section 5)."""
+
+    def __init__(self, keys: Mapping[str, PublicKey], certificates: Collection[str]) -> None:
+        self._keys = keys
+        # SHA-256 of the certificates among them, base64url (RFC 8705 section 2.2.2).
+        self.certificates = frozenset(certificates)
+
+    @classmethod
+    def read(cls, document: str) -> "ClientKeys":
+        """As it was registered.
+
+        Raises:
+            BadClient: not a set of public signing keys, each with a ``kid`` of its own.
+        """
+        try:
+            listed = _listed(document)
+            keys = {str(each["kid"]): public_key(each) for each in listed}
+            certificates = [digest for each in listed if (digest := _certificate(each))]
+        except (Unverified, KeyError, TypeError, AttributeError) as error:
+            raise BadClient(why="its keys are not a set of public signing keys with identifiers") from error
+        return cls(keys, certificates)
+
+    def verify(self, token: str, *, types: frozenset[str]) -> dict[str, Any]:
+        """The claims of what the client signed; ``types`` are the media types it may bear, empty for none.
+
+        Raises:
+            Unverified: signed by nobody we know, in another way, or something else.
+        """
+        compact = opened(token, names=_HEADER_NAMES)
+        if compact.unverified_header.get("typ", "") not in types:
+            raise Unverified
+        return verified(compact, self._chosen(compact))
+
+    def _chosen(self, compact: Compact) -> PublicKey:
+        kid = compact.unverified_header.get("kid", "")
+        if kid:
+            if kid not in self._keys:
+                raise Unverified
+            return self._keys[kid]
+        fitting = [key for key in self._keys.values() if algorithm_of(key) == compact.unverified_header.get("alg")]
+        if len(fitting) != 1:
+            raise Unverified
+        return fitting[0]
+
+
+def canonical(document: str) -> str:
+    """A set as it is kept; raises as ``ClientKeys.read``."""
+    ClientKeys.read(document)
+    return json.dumps(json.loads(document), separators=(",", ":"), sort_keys=True)
+
+
+def _listed(document: str) -> list[dict[str, Any]]:
+    listed = strict_object(document.encode())["keys"]
+    if not isinstance(listed, list) or not 0 < len(listed) <= _MOST_KEYS:
+        raise Unverified
+    names = {str(each.get("kid") or "") for each in listed}
+    if len(names) != len(listed) or "" in names:
+        raise Unverified
+    return listed
+
+
+def _certificate(jwk: Mapping[str, Any]) -> str:
+    chain = jwk.get("x5c")
+    if chain is None:
+        return ""
+    try:
+        return base64url(hashlib.sha256(base64.b64decode(chain[0], validate=True)).digest())
+    except (ValueError, IndexError) as error:
+        raise Unverified from error
