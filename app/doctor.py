@@ -183,6 +183,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _outbox(role, told)
         if "published_waiting" in told:
             yield _published(told)
+        if "units" in told:
+            yield _units(told)
         if "witness_quorum" in told:
             yield _quorum(told)
         if "stamp_failing" in told:
@@ -263,6 +265,20 @@ def _published(told: Mapping[str, int]) -> Finding:
     if too_long:
         says += f"; the lists of {too_long} authorities are too long for it and stand at their addresses alone"
     return Finding("certificates in the directory", good=age <= LONGEST_WAIT and not refused, says=says)
+
+
+def _units(told: Mapping[str, int]) -> Finding:
+    """The time-stamping authority."""
+    number, bad, left = told["units"], told.get("units_not_stamping", 0), told.get("unit_least_days")
+    says = f"{number - bad} of {number} can stamp"
+    if bad:
+        says += "; see the desk's page of time-stamping"
+    if told.get("unit_clock_unsound"):
+        says += "; nothing is stamped, because the clock is in doubt"
+    if left is not None:
+        says += f"; the first certificate ends in {left} days"
+    near = left is not None and left <= RENEW_BEFORE.days
+    return Finding("time-stamping units", good=not (bad or near or told.get("unit_clock_unsound")), says=says)
 
 
 def _reading(told: Mapping[str, int]) -> Finding:

@@ -237,6 +237,7 @@ def application(context: Context) -> Flask:
         blueprints=[
             web.public(authority, guard, clock=context.clock),
             web.timestamps(stamping, guard),
+            web.units(stamping, guard, origin=site.origin("pki", "plain")),
             web.api(authority, guard, callers=callers),
             web.own(
                 authority,
@@ -258,7 +259,7 @@ def application(context: Context) -> Flask:
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
-        standing=lambda: {**relay.standing(), **publisher.standing()},
+        standing=lambda: {**relay.standing(), **publisher.standing(), **stamping.told()},
     )
     app.wsgi_app = web.quick(app.wsgi_app, authority, clock=context.clock)  # type: ignore[method-assign,assignment]  # as Flask documents
     return app

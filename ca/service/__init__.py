@@ -28,6 +28,7 @@ from .reconciliation import ABOUT as ABOUT
 from .reconciliation import Reconciliation as Reconciliation
 from .stamping import Stamping as Stamping
 from .stamping import StampKeeper as StampKeeper
+from .stamping import UnitState as UnitState
 from .stamping import issue_unit as issue_unit
 from .stamping import open_stamping as open_stamping
 from .stamping import unit_folder as unit_folder

@@ -9,8 +9,10 @@ certificates, so neither a crash nor a restored copy of the tables can repeat on
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from audit import Outcome, Recorder
@@ -37,7 +39,7 @@ from ..timestamps import (
     refused,
     signed_attributes,
 )
-from ..x509 import Algorithm, StampAttributes, der, draw, generate
+from ..x509 import Algorithm, StampAttributes, algorithm_of, der, draw, generate
 from ..x509.signing import algorithm_identifier
 from .authority import CertificateAuthority, self_request
 from .notes import event
@@ -49,6 +51,33 @@ INTERVAL = 60.0
 POLICY = ".3.1"
 """Below the site's arc: the policy under which time is stamped (docs/timestamps.md)."""
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+class UnitState(StrEnum):
+    """Whether a unit can stamp."""
+
+    STAMPS = "stamps"
+    # Its certificate begins later or has ended.
+    OVER = "over"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    # No key, or one that does not belong to its certificate, or the tables do not know it.
+    SPOILT = "spoilt"
+    # Configured, and not made yet.
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitStanding:
+    """One unit as an officer sees it."""
+
+    label: str
+    state: UnitState
+    algorithm: str
+    # When its certificate ends; None if it cannot be read.
+    ends: datetime | None
+    # Whether the role makes the next one by itself.
+    renewed: bool
 
 
 class Stamping:
@@ -105,6 +134,44 @@ class Stamping:
             # No record, no tables, no usable key: whoever asks cannot tell and must not care.
             _log.warning("no_stamp", unit=unit, code=error.code)
             return refused(Failure.SYSTEM_FAILURE, "no stamp can be given at the moment")
+
+    def units(self) -> list[UnitStanding]:
+        """Every unit that lies here or is configured, by label."""
+        configured = self._settings.timestamps.units
+        found = {path.stem for path in self._units.glob("*.pem")} | configured.keys()
+        return [self._standing(label, renewed=label in configured) for label in sorted(found)]
+
+    def told(self) -> Mapping[str, int]:
+        """What a probe tells: numbers only; nothing where there is no unit."""
+        units = self.units()
+        if not units:
+            return {}
+        now = self._clock.now()
+        left = [(each.ends - now).days for each in units if each.ends is not None]
+        bad = sum(each.state is not UnitState.STAMPS for each in units)
+        numbers = {"units": len(units), "units_not_stamping": bad, "unit_clock_unsound": int(bool(self._unsound))}
+        return {**numbers, "unit_least_days": max(0, min(left))} if left else numbers
+
+    def _standing(self, label: str, *, renewed: bool) -> UnitStanding:
+        path = self._units / f"{label}.pem"
+        said = self._settings.timestamps.units.get(label, "")
+        if not path.exists():
+            return UnitStanding(label=label, state=UnitState.MISSING, algorithm=said, ends=None, renewed=renewed)
+        try:
+            certificate = self._load(label, path).certificate
+        except KeyUnusable:
+            return UnitStanding(label=label, state=UnitState.SPOILT, algorithm=said, ends=None, renewed=renewed)
+        stored = self._store.standing(serial_hex(certificate.serial_number))
+        inside = certificate.not_valid_before_utc <= self._clock.now() < certificate.not_valid_after_utc
+        state = _STATES.get(stored.standing, UnitState.SPOILT) if stored else UnitState.SPOILT
+        algorithm = algorithm_of(certificate.public_key())
+        return UnitStanding(
+            label=label,
+            state=state if inside or state is not UnitState.STAMPS else UnitState.OVER,
+            algorithm=algorithm.value if algorithm else said,
+            ends=certificate.not_valid_after_utc,
+            renewed=renewed,
+        )
 
     def look(self) -> datetime:
         """The time, if it may be stamped; what is new about the clock is recorded once.
@@ -227,6 +294,13 @@ class Stamping:
         except TallygateError as error:
             # The record of it is a courtesy: stamps are refused either way.
             _log.warning("clock_not_told", code=error.code)
+
+
+_STATES = {
+    Standing.GOOD: UnitState.STAMPS,
+    Standing.SUSPENDED: UnitState.SUSPENDED,
+    Standing.REVOKED: UnitState.REVOKED,
+}
 
 
 class StampKeeper:

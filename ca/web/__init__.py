@@ -15,3 +15,4 @@ from .public import public as public
 from .quick import quick as quick
 from .stock import stock as stock
 from .timestamps import timestamps as timestamps
+from .units import units as units

@@ -8,6 +8,7 @@ from ..est.models import EnrolmentStanding
 from ..inventory import Sought
 from ..models import Reason, Standing, State, read_authority
 from ..registration import Evidence, Stage
+from ..service import UnitState
 
 PROFILES = {
     "citizen": N_("Citizen: login"),
@@ -32,6 +33,33 @@ STANDINGS = {
 }
 
 EXPIRED = N_("Expired")
+
+UNITS = {
+    UnitState.STAMPS: N_("Stamps"),
+    UnitState.OVER: N_("Expired"),
+    UnitState.SUSPENDED: N_("Suspended"),
+    UnitState.REVOKED: N_("Revoked"),
+    UnitState.SPOILT: N_("Unusable"),
+    UnitState.MISSING: N_("Not made yet"),
+}
+
+UNIT_COLOURS = {
+    UnitState.STAMPS: "good",
+    UnitState.OVER: "bad",
+    UnitState.SUSPENDED: "warn",
+    UnitState.REVOKED: "bad",
+    UnitState.SPOILT: "bad",
+    UnitState.MISSING: "warn",
+}
+
+# Why nothing is stamped, as the record says it too.
+CLOCK = {
+    "jumped": N_("It moved by itself; five quiet minutes forgive that."),
+    "behind": N_("It stands before a time that was stamped already."),
+    "unsynchronised": N_("Nothing keeps it right, says the kernel."),
+    "inaccurate": N_("It may be wronger than stamps say, says the kernel."),
+    "forgetful": N_("What was stamped cannot be remembered on the disk."),
+}
 
 SOUGHT = {
     Sought.GOOD: N_("Valid"),

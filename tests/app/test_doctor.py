@@ -130,6 +130,39 @@ def test_records_that_wait_or_were_set_aside_are_told(
 
 
 @pytest.mark.parametrize(
+    ("told", "subject", "good", "says"),
+    [
+        ({"published_waiting": 0}, "certificates in the directory", True, "up to date"),
+        ({"published_waiting": 3, "published_oldest_seconds": 5}, "certificates in the directory", True, "3 entries"),
+        ({"published_waiting": 3, "published_oldest_seconds": 99}, "certificates in the directory", False, "for 99 s"),
+        ({"published_waiting": 0, "published_refused": 2}, "certificates in the directory", False, "2 were not taken"),
+        ({"published_waiting": 0, "published_too_long": 1}, "certificates in the directory", True, "1 authorities"),
+        ({"units": 2, "units_not_stamping": 0, "unit_least_days": 90}, "time-stamping units", True, "2 of 2 can stamp"),
+        (
+            {"units": 2, "units_not_stamping": 1, "unit_least_days": 90},
+            "time-stamping units",
+            False,
+            "1 of 2 can stamp",
+        ),
+        ({"units": 1, "units_not_stamping": 0, "unit_least_days": 9}, "time-stamping units", False, "ends in 9 days"),
+        (
+            {"units": 1, "units_not_stamping": 0, "unit_clock_unsound": 1},
+            "time-stamping units",
+            False,
+            "the clock is in doubt",
+        ),
+    ],
+)
+def test_what_the_authority_tells_of_its_copies_and_units(
+    born: Context, told: dict[str, int], subject: str, *, good: bool, says: str
+) -> None:
+    with _answering(born, ready=True, told=told):
+        found = _found(born)
+    assert found[subject].good is good
+    assert says in found[subject].says
+
+
+@pytest.mark.parametrize(
     ("told", "good", "says"),
     [
         ({"reader_seccomp": 1, "reader_namespaces": 1, "reader_landlock": 2}, True, "landlock (version 2)"),

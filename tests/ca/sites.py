@@ -152,6 +152,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         blueprints=[
             web.public(authority, guard, clock=world.clock),
             web.timestamps(stamping, guard),
+            web.units(stamping, guard, origin=world.site.origin("pki", "plain")),
             web.api(authority, guard, callers=callers),
             web.own(
                 authority,

@@ -29,7 +29,7 @@ from .world import Born, ask, loaded, request_for
 EXAMPLES = 20
 # Valid by its shape and wrong all the same: a serial nobody used, a request that is no PKCS #10.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
-PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_inventory.", "ca_own.")
+PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_inventory.", "ca_own.", "ca_units.")
 # Protocols that are described by their standards: RFC 8555, RFC 7030 and RFC 3161.
 PROTOCOLS = ("ca_acme", "ca_est", "ca_timestamps")
 OFFICERS = ("searchInventory", "readHeld", "exportInventory", "readHolder")

@@ -261,6 +261,7 @@ def _ca() -> Iterator[Door]:
     yield Door(**facts, method="GET", rule="/crl/<issuer>/<name>.crl", known={**issuer, "name": "1-delta"})
     yield Door(**facts, method="GET", rule="/ca/<issuer>.cer", known=issuer)
     yield Door(**{**api, "before": ""}, method="GET", rule="/api/v1/openapi.json")
+    yield Door(**desk, method="GET", rule="/units")
     yield Door(**desk, method="GET", rule="/grants", query=("before",))
     form: dict[str, Any] = {**desk, "method": "POST", "takes": "form", "form_at": "/grants"}
     yield Door(**form, rule="/grants", fields={"holder": "device", "subject": NOBODY, "names": "x.city.localhost"})
