@@ -13,10 +13,11 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.flows import invariants
 from tests.flows.city import City, until
-from tests.flows.people import accessible, heading, log_in, log_in_by_card, subject_of
+from tests.flows.people import accessible, as_program, heading, log_in, log_in_by_card, subject_of
 
 Browse = Callable[..., BrowserContext]
 NAME, USERNAME = "Zhang Min", "zhang.min"
+NAMES = ("Chen Wei", "陈伟", "Wang Qiang", "王强", "Lin Hai", "林海", "Zhang Min", "张敏")
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +160,53 @@ def test_the_report_of_an_officers_evidence_is_sealed_and_verified_by_anybody(
     (made,) = [one for one in told if one["type"] == "signature.made" and one["attributes"]["caller"] == "audit"]
     assert (made["subject"], made["organisation"]) == (subject_of(city, "wang.qiang"), "data-bureau")
     assert made["attributes"]["reference"] == warrant
+
+
+def test_names_that_the_roles_seal_are_opened_by_two_and_stand_nowhere_else(city: City, browse: Browse) -> None:
+    """Whom something happened to, who did it, what it is called: by sign-on, authority, directory and signatures."""
+    citizen = browse().new_page()
+    citizen.goto(city.url("tax", "/me"))
+    log_in(citizen, "chen.wei")
+    asking, second = (_desk(city, browse, name) for name in ("wang.qiang", "lin.hai"))
+    officer = as_program(city, asking.context)
+    officers = {subject_of(city, name) for name in ("wang.qiang", "lin.hai")}
+    names = set(NAMES)
+
+    def shown(path: str) -> str:
+        answer = officer.get(city.url("audit", path, "management"))
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.text
+
+    recorded = invariants.entries(city)
+    for kind in ("sso.login", "ca.certificate.issued", "directory.entry.created", "signature.made"):
+        named = [place for place, each in enumerate(recorded)
+                 if each["told"]["type"] == kind and each.get("unmapped", {}).get("ciphertext")]  # fmt: skip
+        assert named, kind
+        place = named[-1]
+        until(lambda: _holds(shown(f"/search.json?type={kind}"), place), seconds=20, every=0.3)  # noqa: B023
+        for path in (f"/search?type={kind}", f"/search?type={kind}&q=wang", f"/search.json?type={kind}",
+                     f"/entries/{place}", f"/entries/{place}/entry.json"):  # fmt: skip
+            assert not {name for name in names if name in shown(path)}, (kind, path)
+        # Two officers open it, unless it is about one of them: then nobody here may.
+        opened = [each for each in named if recorded[each]["told"].get("subject") not in officers | {""}]
+        if kind == "signature.made":
+            continue
+        warrant = _consented(city, (asking, second), "open", "entry", str(opened[-1]))
+        page = _go(city, asking, f"/entries/{opened[-1]}")
+        assert "Opened to you with a second officer" in page, kind
+        assert ("Name of the object" in page) == (kind == "ca.certificate.issued")
+        assert "when a second officer agrees" in _go(city, second, f"/entries/{opened[-1]}")
+        _go(city, asking, f"/warrants/{warrant}")
+        _press(asking, "Take it back")
+        assert "when a second officer agrees" in _go(city, asking, f"/entries/{opened[-1]}")
+    # Names are found by keyed marks: the files of the index hold none of them.
+    for file in (each for each in (city.folder / "audit").rglob("*") if each.is_file() and "index" in str(each)):
+        content = file.read_bytes()
+        assert not {name for name in names if name.encode() in content}, file
+
+
+def _holds(answer: str, place: int) -> bool:
+    return any(hit["index"] == place for hit in json.loads(answer)["entries"])
 
 
 def _consented(city: City, pages: tuple[Page, Page], kind: str, about: str, which: str) -> str:
