@@ -141,6 +141,9 @@ def _marks(row: Row, *, alone: bool = True) -> str:
         *own,
         _mark("type", row.type), _mark("outcome", row.outcome.value), _mark("zone", row.zone),
         _mark("to_zone", row.to_zone), _both("zone", row.zone, "to_zone", row.to_zone),
+        _both("type", row.type, "zone", row.zone, "to_zone", row.to_zone),
+        _both("organisation", row.organisation, "type", row.type),
+        _both("object", row.object, "outcome", row.outcome.value),
         _mark("source", row.source), _mark("reason", row.reason), _mark("person", row.subject),
         _mark("object", row.object), _mark("organisation", row.organisation),
         _mark("policy", row.policy),
@@ -151,7 +154,11 @@ def _marks(row: Row, *, alone: bool = True) -> str:
 
 
 _mark = cache(mark)
-_both = cache(combined)
+
+
+@cache
+def _both(*told: str) -> str:
+    return combined(dict(zip(told[::2], told[1::2], strict=True)))
 
 
 @cache
@@ -318,8 +325,7 @@ def asked(folder: Path, entries: int, rounds: int) -> tuple[dict[str, list[tuple
 def _answered(store: IndexStore, names: NameTokens, vocabulary: Vocabulary, query: Query) -> None:
     persons = store.subjects(names.token(query.person)) | {query.person} if query.person else frozenset()
     words = ["(" + " OR ".join([names.words.asks(phrase), *vocabulary.asks(phrase)]) + ")" for phrase in query.phrases]
-    store.search(query, persons, words)
-    store.survey(query, persons, words)
+    store.answer(query, persons, words)
 
 
 def _forget_cached(folder: Path) -> None:

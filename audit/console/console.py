@@ -92,8 +92,7 @@ class Console(PublicFacts):
         if query.after is not None and query.after > self._log.size():
             raise UnknownCursor
         persons, words = self.persons(query.person), self._words(query)
-        rows = self._index.search(query, persons, words)
-        survey = self._index.survey(query, persons, words)
+        rows, survey = self._index.answer(query, persons, words)
         shown = rows[: query.limit]
         openings = self.openings(reader)
         hits = [self.hit(row, openings) if unseal else Hit(row=row, sealed={}) for row in shown]

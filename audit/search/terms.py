@@ -39,8 +39,16 @@ _FIELDS = {
     "policy": "v",
 }
 _IDENTIFYING = ("person", "object", "organisation", "session", "decision", "policy")
-_COMBINED = (("zone", "to_zone"), ("outcome", "zone"), ("outcome", "type"), ("type", "zone"))
-"""Two filters that officers use together and that each match a great part of all entries: one mark answers both."""
+_COMBINED = (
+    ("type", "zone", "to_zone"),
+    ("zone", "to_zone"),
+    ("organisation", "type"),
+    ("object", "outcome"),
+    ("outcome", "zone"),
+    ("outcome", "type"),
+    ("type", "zone"),
+)
+"""Filters that officers use together and that each match a great part of all entries: one mark answers them all."""
 NOWHERE = "nowhere"
 _DECISION = "gateway.decision"
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -78,10 +86,9 @@ class Words:
         found = {mark(name, value): None for name, value in fields.items() if value}
         if event.actor:
             found[mark("person", event.actor)] = None
-        for first, second in _COMBINED:
-            one, other = fields[first], fields[second]
-            if one and other:
-                found[combined(first, one, second, other)] = None
+        for names in _COMBINED:
+            if all(fields[name] for name in names):
+                found[combined({name: fields[name] for name in names})] = None
         for value in (*event.attributes.values(), event.object, event.organisation):
             if value and isinstance(value, str):
                 found.update(clear_marks(value))
@@ -168,10 +175,9 @@ def entered(kind: str, to_zone: str) -> str:
 def filtered(filters: Mapping[str, str], persons: Iterable[str]) -> list[str]:
     """The questions for filters; ``persons`` are whom the filter ``person`` stands for, none if it is not set."""
     left = {name: value for name, value in filters.items() if value}
-    asked: list[str] = []
-    for first, second in _COMBINED:
-        if first in left and second in left:
-            asked.append(quoted(combined(first, left.pop(first), second, left.pop(second))))
+    asked = [
+        quoted(combined({name: left.pop(name) for name in names})) for names in _COMBINED if left.keys() >= set(names)
+    ]
     asked += [quoted(mark(name, value)) for name, value in left.items()]
     if anybody := [quoted(mark("person", person)) for person in sorted(persons)]:
         asked.append(_any(anybody))
@@ -183,9 +189,9 @@ def mark(field: str, value: str) -> str:
     return f"{_FIELDS[field]}{_hashed(value)}"
 
 
-def combined(first: str, one: str, second: str, other: str) -> str:
-    """The mark of two fields' values together."""
-    return f"c{_FIELDS[first]}{_FIELDS[second]}" + _hashed(f"{one}\0{other}")
+def combined(values: Mapping[str, str]) -> str:
+    """The mark of several fields' values together, in the order in which they are listed here."""
+    return f"c{''.join(_FIELDS[name] for name in values)}" + _hashed("\0".join(values.values()))
 
 
 def quoted(token: str) -> str:

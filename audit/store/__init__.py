@@ -6,9 +6,9 @@ The index is not trusted: an entry is opened from the log and proven. See ``sche
 """
 
 from .checked import IndexChecked as IndexChecked
-from .index import MOST_COUNTED as MOST_COUNTED
-from .index import MOST_NAMESAKES as MOST_NAMESAKES
 from .index import SPAN as SPAN
 from .index import IndexStore as IndexStore
+from .questions import MOST_COUNTED as MOST_COUNTED
+from .questions import MOST_NAMESAKES as MOST_NAMESAKES
 from .saved import Saved as Saved
 from .saved import SavedStore as SavedStore

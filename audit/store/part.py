@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One part of the index: one SQLite file with the entries of one stretch of the log, read by many and written by one.
-
-Everything that reads has a deadline: SQLite asks every few thousand steps whether it has passed.
-"""
+"""One part of the index: one SQLite file with the entries of one stretch of the log, and one with their facts."""
 
 import os
 import secrets
 import sqlite3
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,18 +14,12 @@ from core.db import DatabaseUnavailable
 
 from ..models import Outcome
 from ..search import Indexed, Row
-from ..search.errors import IndexDamaged, SearchTooLong
+from ..search.errors import IndexDamaged
 from ..search.rows import stamp
 from . import schema
 from .facts import Fact, Facts
+from .file import File
 from .rows import ENTRY, HOUR, KINDS, insert, named, row
-
-_BUSY_SECONDS = 10
-_CACHE_KIB = 2_000
-_WRITER_CACHE_KIB = 32_000
-_MOST_IDLE = 2
-_STEPS = 5_000
-"""Steps of SQLite's machine between two looks at the clock: well under a millisecond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,20 +54,19 @@ class Sought:
 class Found:
     """What the newest hits of a part are made of."""
 
+    places: Sequence[int]
     facts: Sequence[Fact]
     # What the codes stand for: the values of ``COUNTED`` in their order, and objects.
     kinds: Mapping[int, tuple[str, ...]]
     objects: Mapping[int, str]
 
 
-class Part:
+class Part(File):
     """One file with its tables, and one with facts; several threads may read at once."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.facts_file = Facts(path.with_suffix(".facts"), self.first)
-        self._idle: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
         self._closed: Extent | None = None
         # Whether its damage stands in the journal; once is enough.
         self.told_damaged = False
@@ -104,11 +92,6 @@ class Part:
                 left.unlink(missing_ok=True)
         return cls(path)
 
-    @property
-    def first(self) -> int:
-        """Place of its first entry, by its name."""
-        return int(self.path.stem.partition("-")[0])
-
     def move(self, path: Path) -> None:
         """Give both files another name; nobody has them open.
 
@@ -116,7 +99,7 @@ class Part:
             DatabaseUnavailable: its journal could not be emptied.
         """
         self.close()
-        with self._translating(float("inf")), closing(self._open()) as connection:
+        with self.translating(float("inf")), closing(self.opened()) as connection:
             busy, _frames, _done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy:
                 raise DatabaseUnavailable
@@ -194,20 +177,31 @@ class Part:
             IndexDamaged: the facts are not those of these entries.
         """
         found: list[Fact] = []
+        at: list[int] = []
+        since, until = sought.since or 0, float("inf") if sought.until is None else sought.until
         with self.reading(sought.deadline) as connection:
             for places in self._hits(connection, sought, limit):
                 facts = self.facts_file.read(places)
-                if sought.since is not None:
-                    facts = [fact for fact in facts if fact[0] >= sought.since]
-                if sought.until is not None:
-                    facts = [fact for fact in facts if fact[0] < sought.until]
-                found += facts
+                if sought.since is None and sought.until is None:
+                    at += places
+                    found += facts
+                else:
+                    inside = [each for each in zip(places, facts, strict=True) if since <= each[1][0] < until]
+                    at += [place for place, _fact in inside]
+                    found += [fact for _place, fact in inside]
                 if len(found) >= limit:
                     break
-            del found[limit:]
+            del found[limit:], at[limit:]
             kinds = named(connection, f"SELECT id, {KINDS} FROM kind", {kind for _at, kind, _code in found})  # noqa: S608
             objects = named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in found})
-        return Found(facts=found, kinds=kinds, objects={code: text for code, (text,) in objects.items()})
+        return Found(places=at, facts=found, kinds=kinds, objects={code: text for code, (text,) in objects.items()})
+
+    def at(self, places: Sequence[int], *, deadline: float = float("inf")) -> list[Row]:
+        """The rows at some places, newest first."""
+        columns, marks = ", ".join(ENTRY), ", ".join("?" * len(places))
+        statement = f"SELECT {columns} FROM entry WHERE place IN ({marks}) ORDER BY place DESC"  # noqa: S608
+        with self.reading(deadline) as connection:
+            return [row(found) for found in connection.execute(statement, places)]
 
     def following(self, sought: Sought, place: int, limit: int) -> list[Row]:
         """The first rows after a place that match, oldest first."""
@@ -267,7 +261,7 @@ class Part:
             connection.executemany("UPDATE entry SET sealed = '' WHERE place = ?", [(place,) for place, _ in gone])
             # Until its pieces are joined, the words lie in the old ones.
             connection.execute("INSERT INTO word(word) VALUES ('optimize')")
-        with suppress(sqlite3.OperationalError), closing(self._open()) as connection:
+        with suppress(sqlite3.OperationalError), closing(self.opened()) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def everything(self) -> Iterator[tuple[Row, str]]:
@@ -293,78 +287,6 @@ class Part:
             connection.execute("SELECT count(*) FROM word WHERE word MATCH 'none'").fetchone()
         if answer != "ok":
             raise IndexDamaged(first=self.first)
-
-    def close(self) -> None:
-        """Give idle connections back."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    @contextmanager
-    def reading(self, deadline: float = float("inf")) -> Iterator[sqlite3.Connection]:
-        """A connection that writes nothing.
-
-        Raises:
-            SearchTooLong: the deadline has passed.
-            IndexDamaged: the file is not what SQLite wrote.
-            DatabaseUnavailable: the file did not answer.
-        """
-        with self._translating(deadline):
-            with self._guard:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
-                connection = self._open()
-                connection.execute("PRAGMA query_only=ON")
-            try:
-                if deadline != float("inf"):
-                    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            connection.set_progress_handler(None, 0)
-            with self._guard:
-                if len(self._idle) < _MOST_IDLE:
-                    self._idle.append(connection)
-                    return
-            connection.close()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; raises as ``reading``."""
-        with self._translating(float("inf")), closing(self._open()) as connection:
-            connection.execute(f"PRAGMA cache_size=-{_WRITER_CACHE_KIB}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-
-    @contextmanager
-    def _translating(self, deadline: float) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if time.monotonic() > deadline:
-                raise SearchTooLong from error
-            raise DatabaseUnavailable from error
-        except sqlite3.IntegrityError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise IndexDamaged(first=self.first) from error
-
-    def _open(self) -> sqlite3.Connection:
-        # Without "rwc" a file that retention has dropped would come back empty.
-        address = f"{self.path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(
-            address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
-        )
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        return connection
 
     def _hits(self, connection: sqlite3.Connection, sought: Sought, limit: int) -> Iterator[Sequence[int]]:
         """Places that match, newest first, as many at a time as are wanted; some may lie just beside the span."""

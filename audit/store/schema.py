@@ -15,7 +15,7 @@ TEXTS = ("source", "zone", "subject", "actor", "object", "organisation", "sessio
 """Text columns of ``entry``, beside ``type`` and ``outcome``."""
 COUNTED = ("type", "outcome", "zone", "to_zone", "source", "reason")
 """What the counters tell apart."""
-VERSION = 2
+VERSION = 3
 """A part of another version is thrown away with the whole index, and built again from the log."""
 
 _COUNTERS = ", ".join(f"{name} TEXT NOT NULL" for name in COUNTED)

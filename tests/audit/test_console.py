@@ -73,7 +73,7 @@ def test_a_page_that_no_search_offered_is_refused_unrecorded(fake: ConsoleFake) 
 
 
 def test_more_hits_than_are_counted_are_called_more(fake: ConsoleFake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audit.store.index.MOST_COUNTED", 5)
+    monkeypatch.setattr("audit.store.questions.MOST_COUNTED", 5)
     page = fake.console.search(fake.reader, Query())
     assert (page.total, page.more) == (5, True)
 

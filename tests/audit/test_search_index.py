@@ -173,5 +173,5 @@ def test_the_shape_of_a_day_adds_up(fake: ConsoleFake) -> None:
 
 
 def test_the_count_stops_counting(fake: ConsoleFake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audit.store.index.MOST_COUNTED", 10)
+    monkeypatch.setattr("audit.store.questions.MOST_COUNTED", 10)
     assert fake.store.count(Query(), frozenset()) == 11

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The index in parts: dropped one by one, rebuilt beside the old one, damaged, and asked too much."""
 
+import itertools
 import os
 import secrets
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -141,6 +143,39 @@ class TestCounters:
         assert len(survey.bars) <= 61
         empty = fake.store.survey(parse({"object": ["nothing"]}), frozenset())
         assert (empty.counted, empty.bars, empty.facets["type"]) == (0, [], [])
+
+
+class TestTogether:
+    FIELDS = ("type", "outcome", "zone", "to_zone", "object", "organisation", "reason")
+
+    def test_hits_and_what_they_have_in_common_are_the_same_in_one_pass(self, fake: ConsoleFake) -> None:
+        entries = list(fake.log.read(0, fake.log.size()))
+        middle = entries[len(entries) // 2].event.at
+        for limit in ("1", "7", "50"):
+            for filters in ({}, {"object": "tax"}, {"outcome": "denied"}, {"object": "nothing"}, {"zone": "external"}):
+                for span in ({}, {"from": f"{middle:%Y-%m-%dT%H:%M}"}, {"to": f"{middle:%Y-%m-%dT%H:%M}"}):
+                    query = parse({name: [value] for name, value in {**filters, **span, "limit": limit}.items()})
+                    both = fake.store.answer(query, frozenset())
+                    assert both == (fake.store.search(query, frozenset()), fake.store.survey(query, frozenset()))
+                    if len(both[0]) > 1:
+                        # The next page, too: what the hits have in common is that of all pages.
+                        older = replace(query, after=both[0][-2].index)
+                        assert fake.store.answer(older, frozenset()) == (
+                            fake.store.search(older, frozenset()), both[1]
+                        )  # fmt: skip
+
+    def test_filters_that_have_one_mark_together_find_what_each_finds_alone(self, fake: ConsoleFake) -> None:
+        rows = [row for row, _sealed in fake.store.everything()[0]]
+        for names in (
+            *itertools.combinations(self.FIELDS, 2),
+            ("type", "zone", "to_zone"),
+            ("object", "outcome", "reason"),
+        ):
+            told = {tuple(str(getattr(row, name)) for name in names) for row in rows}
+            for values in [each for each in sorted(told) if all(each)][:6]:
+                found = _all(fake, **dict(zip(names, values, strict=True)))
+                wanted = [row.index for row in rows if tuple(str(getattr(row, name)) for name in names) == values]
+                assert sorted(found) == wanted, (names, values)
 
 
 class TestRebuilding:
