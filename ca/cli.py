@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 import click
 
@@ -85,6 +85,7 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
         client().revoke(serial, reason=Reason(reason), actor=OPERATOR)
 
     ca.add_command(_ceremony(hall))
+    ca.add_command(_incident(client))
     return ca
 
 
@@ -120,6 +121,122 @@ def _ceremony(hall: Callable[[], Hall]) -> click.Command:
         click.echo(said, nl=False)
 
     return ceremony
+
+
+def _incident(client: Callable[[], CAClient]) -> click.Group:
+    @click.group("incident", help="Revoke or renew many certificates; a preview unless told to --execute.")
+    def incident() -> None:
+        pass
+
+    def selecting(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(
+            (
+                click.option("--profile", "profiles", multiple=True, type=click.Choice(sorted(PROFILES))),
+                click.option("--issuer", "issuers", multiple=True),
+                click.option("--key", "keys", multiple=True, help="SHA-256 of a subjectPublicKeyInfo, or a PEM file."),
+                click.option("--holder", default="", help="Identifier of a person, device or organisation."),
+                click.option("--officer", default="", help="Identifier of who issued, approved or granted."),
+                click.option("--account", default="", help="ACME account, or key identifier of its grant."),
+                click.option("--since", default="", help="Issued then or later; ISO 8601, UTC."),
+                click.option("--until", default="", help="Issued then or before."),
+                click.option("--serials", type=click.File(encoding="utf-8"), help="File with a serial on each line."),
+                click.option("--explain", default="", help="What holders are told, in English."),
+                click.option("--explain-zh", default="", help="The same in Chinese."),
+                click.option("--execute", metavar="SHA256", help="Propose it: the digest that the preview showed."),
+            )
+        ):
+            command = option(command)
+        return command
+
+    reasons = click.Choice([each.value for each in Reason])
+
+    @incident.command("revoke", help="Preview the revocation of everything selected.")
+    @selecting
+    @click.option("--reason", type=reasons, required=True)
+    def revoke(*, reason: str, execute: str | None, **given: Any) -> None:
+        _open(client(), {"act": "revoke", "reason": reason}, given, execute)
+
+    @incident.command("renew", help="Preview asking every holder of what is selected to renew at once.")
+    @selecting
+    @click.option("--revoke-after", default="", help="Then revoke; ISO 8601, UTC.")
+    @click.option("--unrenewed-only", is_flag=True, help="Spare then what was renewed.")
+    @click.option("--reason", type=reasons, default=Reason.SUPERSEDED.value)
+    def renew(*, revoke_after: str, reason: str, execute: str | None, unrenewed_only: bool, **given: Any) -> None:
+        plan = {"act": "renew"}
+        if revoke_after:
+            whom = "unrenewed" if unrenewed_only else "everybody"
+            plan = {"act": "renew-then-revoke", "deadline": revoke_after, "reason": reason, "whom": whom}
+        _open(client(), plan, given, execute)
+
+    @incident.command("list", help="The newest incidents.")
+    def listed() -> None:
+        for each in client().incidents():
+            click.echo(f"{each['id']} {each['stage']:10} {each['act']:17} {each['size']:8} {each['created']}")
+
+    @incident.command("show", help="One incident; with --certificates its exact list.")
+    @click.argument("identifier")
+    @click.option("--certificates", is_flag=True)
+    def show(identifier: str, *, certificates: bool) -> None:
+        click.echo(_told(client().incident(identifier)))
+        for each in client().incident_list(identifier) if certificates else ():
+            click.echo(f"{each['serial']} {each['state']:15} {each['profile']:17} {each['subject']}")
+
+    for verb, says in (
+        ("pause", "Have it stand still."),
+        ("resume", "Have it go on."),
+        ("stop", "End it for good; what was done is done."),
+        ("withdraw", "End it before anything is done."),
+    ):
+        incident.add_command(_deciding(client, verb, says))
+    return incident
+
+
+def _deciding(client: Callable[[], CAClient], verb: str, says: str) -> click.Command:
+    @click.command(verb, help=says)
+    @click.argument("identifier")
+    def decide(identifier: str) -> None:
+        click.echo(_told(client().decide_incident(identifier, verb)))
+
+    return decide
+
+
+def _open(client: CAClient, plan: dict[str, str], given: dict[str, Any], execute: str | None) -> None:
+    serials: TextIO | None = given.pop("serials")
+    document: dict[str, Any] = {
+        **plan,
+        "profiles": list(given["profiles"]),
+        "issuers": list(given["issuers"]),
+        "keys": "\n".join(Path(each).read_text("utf-8") if Path(each).is_file() else each for each in given["keys"]),
+        **{name: given[name] for name in ("holder", "officer", "account", "since", "until")},
+        "text": given["explain"],
+        "text_zh": given["explain_zh"],
+    }
+    if serials is not None:
+        document["serials"] = serials.read()
+    found = client.preview_incident(document)
+    click.echo(_told(found))
+    if execute is None:
+        click.echo(f"\nNothing was done. To propose it to an officer: --execute {found['digest']}")
+        return
+    if execute.lower() != found["digest"]:
+        client.decide_incident(found["id"], "withdraw", {"why": "another list than was looked at"})
+        raise click.ClickException("the selection is not the one that was looked at; nothing was done")
+    client.decide_incident(found["id"], "propose", {"digest": found["digest"]})
+    click.echo("\nProposed. It begins as soon as a registration officer has agreed to this digest at the desk.")
+
+
+def _told(found: dict[str, Any]) -> str:
+    """An incident in a few lines."""
+    lines = [f"{found['id']} {found['stage']}", f"act {found['act']}, reason {found['reason']}"]
+    if found["deadline"]:
+        lines.append(f"deadline {found['deadline']}, then {found['whom']}")
+    lines.append(f"selected {found['selector']}")
+    lines.append(
+        f"certificates {found['size']}, possibly issued {found['possibly_issued']}, unknown {found['unknown']}"
+    )
+    lines += [f"by {name[:-1]} {found[name]}" for name in ("profiles", "issuers", "kinds")]
+    lines += [f"progress {found['progress']}", f"explanation {found['explanation']}", f"digest {found['digest']}"]
+    return "\n".join(lines)
 
 
 def _asked_for() -> list[str]:

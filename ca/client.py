@@ -6,8 +6,10 @@ business is said in `ca.service.callers`.
 """
 
 import base64
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from core.calls import Peer
 from core.errors import Unavailable
@@ -76,6 +78,39 @@ class CAClient:
             return [read_certificate(each) for each in answer["certificates"]]
         except (KeyError, TypeError) as error:
             raise Unavailable from error
+
+    def preview_incident(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """Select certificates and fix the list; nothing is done to them. The document is described in OpenAPI."""
+        return self._call("POST", "/incidents", plan)
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """The newest."""
+        answer = self._call("GET", "/incidents")
+        try:
+            return list(answer["incidents"])
+        except (KeyError, TypeError) as error:
+            raise Unavailable from error
+
+    def incident(self, identifier: str) -> dict[str, Any]:
+        """One of them."""
+        return self._call("GET", f"/incidents/{quote(identifier, safe='')}")
+
+    def incident_list(self, identifier: str) -> Iterator[dict[str, str]]:
+        """Every certificate of one, in the order of issuance."""
+        after = 0
+        while True:
+            answer = self._call("GET", f"/incidents/{quote(identifier, safe='')}/certificates?after={after}")
+            try:
+                yield from answer["certificates"]
+                after = int(answer["more"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise Unavailable from error
+            if not after:
+                return
+
+    def decide_incident(self, identifier: str, verb: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Propose, pause, resume, stop or withdraw one."""
+        return self._call("POST", f"/incidents/{quote(identifier, safe='')}/{verb}", document or {})
 
     def _change(self, serial: str, verb: str, document: dict[str, Any], identity: str = "") -> None:
         self._call("POST", f"/certificates/{read_serial(serial)}/{verb}", document, identity=identity)

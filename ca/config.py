@@ -10,6 +10,7 @@ from pathlib import Path
 _HIGHEST_INSTANCE = 127
 _MOST_SHARDS = 4096
 _HIGHEST_PORT = 65535
+_MOST_WORKERS = 32
 _UNIT_ALGORITHMS = frozenset({"P-256", "P-384", "RSA-3072", "RSA-4096", "ML-DSA-65"})
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _OPERATIONS = frozenset({"cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen", "fullcmc"})
@@ -129,6 +130,29 @@ class TimestampSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncidentSettings:
+    """Acts on many certificates at once."""
+
+    # How many certificates are revoked at once, per worker process.
+    workers: int = 4
+    # How many certificates one incident may concern.
+    most: int = 1_000_000
+    # How long a preview can be proposed, and how long a proposal waits for another officer.
+    preview_lifetime: timedelta = timedelta(hours=24)
+    proposal_lifetime: timedelta = timedelta(days=3)
+    # So many records may wait for the log before an incident waits too; what is left of the outbox is for single acts.
+    outbox_share: int = 5_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= _MOST_WORKERS:
+            raise ValueError("workers must be between 1 and 32")
+        if min(self.most, self.outbox_share) < 1:
+            raise ValueError("a limit is out of range")
+        if min(self.preview_lifetime, self.proposal_lifetime) <= timedelta(0):
+            raise ValueError("a lifetime must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CASettings:
     """Everything has a default that is right for one machine."""
 
@@ -161,6 +185,8 @@ class CASettings:
     timestamps: TimestampSettings = field(default_factory=TimestampSettings)
     # Certificates for devices by EST; a table of its own.
     est: EstSettings = field(default_factory=EstSettings)
+    # Acts on many certificates at once; a table of its own.
+    incidents: IncidentSettings = field(default_factory=IncidentSettings)
 
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:

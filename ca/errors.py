@@ -8,6 +8,7 @@ Invalid
 ├── ShareRefused        a custodian's share is mistyped, or does not open the root's key with the others
 ├── ScriptRefused       a ceremony's file is not for this site, or asks for what cannot be
 ├── GrantRefused        an ACME account cannot be allowed what the form says
+├── SelectorRefused     what an incident shall concern cannot be read, or names nothing
 ├── EnrolmentRefused    a device cannot be allowed to enrol as the form says
 ├── UnknownProfile
 ├── NotOffered          a person asks for a kind of certificate they cannot have
@@ -26,6 +27,7 @@ NotFound
 ├── NoSuchCertificate
 ├── NoSuchEnrolment
 ├── NoSuchGrant
+├── NoSuchIncident
 ├── NoSuchRequest
 ├── NoSuchIssuer
 ├── NoSuchLabel
@@ -33,6 +35,10 @@ NotFound
 Conflict
 ├── AlreadyAsked        an open request is for the same key
 ├── RequestOver         the request is decided, withdrawn or expired
+├── IncidentOver        it cannot do that where it stands
+├── IncidentChanged     what was agreed to is not what the preview fixed
+├── NothingSelected     an incident concerns no certificate
+├── TooMuchSelected     an incident concerns more certificates than the site allows
 ├── EvidenceMissing     nobody has proved the holder's identity
 ├── ContentChanged      what would be issued is not what officers agreed to
 ├── AlreadyFounded      there is a root already; a second one would orphan what the first vouches for
@@ -317,6 +323,48 @@ class IssuerUnusable(Unavailable):
 
     code = "issuer_unusable"
     message = N_("The issuing authority cannot be used at the moment. Nothing was issued.")
+
+
+class SelectorRefused(Invalid):
+    """What an incident shall concern cannot be read, or names nothing; ``why`` says what."""
+
+    code = "selector_refused"
+    message = N_("This selection cannot be used: %(why)s")
+
+
+class NoSuchIncident(NotFound):
+    """There is no such incident."""
+
+    code = "no_such_incident"
+    message = N_("There is no such incident.")
+
+
+class IncidentOver(Conflict):
+    """An incident cannot do that where it stands: it has begun, has ended, or its time is over."""
+
+    code = "incident_over"
+    message = N_("This is not possible any more, or not yet. Nothing was changed.")
+
+
+class IncidentChanged(Conflict):
+    """What was agreed to is not what the preview fixed."""
+
+    code = "incident_changed"
+    message = N_("This is not the list that you looked at. Look at it again before you agree. Nothing was changed.")
+
+
+class NothingSelected(Conflict):
+    """An incident concerns no certificate that is still worth something."""
+
+    code = "nothing_selected"
+    message = N_("No certificate that is still valid is selected, so there is nothing to be done.")
+
+
+class TooMuchSelected(Conflict):
+    """An incident concerns more certificates than the site allows."""
+
+    code = "too_much_selected"
+    message = N_("More than %(most)s certificates are selected. Narrow the selection, or divide it by time.")
 
 
 class ClockUnsound(Unavailable):

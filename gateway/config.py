@@ -121,7 +121,8 @@ def _open() -> dict[str, OpenHost]:
         "acme": OpenHost(
             role="ca",
             why="machines sign every request with a key that an officer granted; the authority decides and records",
-            paths=("/acme/*", "/acme/new-account", "/acme/revoke-cert"),
+            # What is told of incidents, which clients are led to, stands beside.
+            paths=("/acme/*", "/acme/new-account", "/acme/revoke-cert", "/notices/*", "/static/*"),
             # A key of one's own is enough to be heard there.
             limited=("/acme/new-account", "/acme/revoke-cert"),
         ),

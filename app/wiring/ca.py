@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``ca``: authority, relay, housekeeping and its pages; and its part in the birth of a site."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from ca.est.notes import ACTOR as EST_ACTOR
 from ca.est.store import Store as EstStore
 from ca.est.waiting import Decision, Queue, Said
 from ca.inventory import Inventory, Stock
+from ca.incidents import IncidentKeeper
 from ca.models import IssueRequest
 from ca.registration import Registration, Requests
 from ca.registration.models import Stage
@@ -58,6 +60,7 @@ from policies.service import PolicyEngine
 
 from ..context import Context
 from . import policies
+from .incidents import incidents
 
 _DESK_ZONE = "management"
 # Host where holders look after their own certificates.
@@ -212,6 +215,19 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         clock=context.clock,
     )
+    woken = threading.Event()
+    many, runner = incidents(
+        site=site,
+        database=database,
+        authority=authority,
+        acme=servers,
+        directory=directory,
+        clock=context.clock,
+        settings=settings.incidents,
+        nudge=relay.nudge,
+        woken=woken,
+    )
+    IncidentKeeper(runner, tidy=many.tidy, woken=woken).start()
     callers = Callers(verifiers=verifiers(context, gateway), recorder=recorder, clock=context.clock)
     entrance = Entrance(
         verifier=CertificateVerifier.load(site.public),
@@ -230,6 +246,7 @@ def application(context: Context) -> Flask:
         directory=directory,
         entrance=entrance,
         pairs=nginx,
+        incidents=many,
     )
     app = context.flask(
         "ca",
@@ -239,6 +256,8 @@ def application(context: Context) -> Flask:
             web.timestamps(stamping, guard),
             web.units(stamping, guard, origin=site.origin("pki", "plain")),
             web.api(authority, guard, callers=callers),
+            web.incident_api(many, guard, callers=callers),
+            web.notices(many, guard),
             web.own(
                 authority,
                 registration,
@@ -247,8 +266,9 @@ def application(context: Context) -> Flask:
                 clock=context.clock,
                 host=site.host(_HOLDERS),
                 account=f"{site.origin('sso')}/account",
+                incidents=many,
             ),
-            web.desk(authority, guard, registration=registration, directory=directory),
+            web.desk(authority, guard, registration=registration, directory=directory, incidents=many),
             door,
             *web.acme(servers, guard),
             web.grants(servers, guard),

@@ -82,6 +82,16 @@ class Store:
                 query = query.where((enrolments.c.created < last.created) | later)
             return [_enrolment(row) for row in connection.execute(query.limit(limit))]
 
+    def allowed_by(self, officer: str) -> dict[str, datetime]:
+        """The devices that an officer allowed to enrol, and since when."""
+        query = (
+            select(enrolments.c.device, func.min(enrolments.c.created))
+            .where(enrolments.c.officer == officer)
+            .group_by(enrolments.c.device)
+        )
+        with self._database.reading() as connection:
+            return {device: moment(since) for device, since in connection.execute(query)}
+
     def withdraw(self, identifier: str, note: Note) -> bool:
         """End one; False if it had ended already."""
         with self._database.transaction() as connection:

@@ -133,6 +133,16 @@ class Requests:
             found = connection.execute(select(_requests.c.id).where(_requests.c.serial == serial).limit(1))
             return found.one_or_none() is not None
 
+    def approved_by(self, officer: str) -> list[str]:
+        """Serials of what was issued with this officer's approval."""
+        query = (
+            select(_requests.c.serial)
+            .join(_approvals, _approvals.c.request == _requests.c.id)
+            .where(_approvals.c.officer == officer, _approvals.c.void.is_(False), _requests.c.serial != "")
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def count_open(self, asker: str) -> int:
         """How many of one asker are undecided."""
         query = select(func.count()).where(_requests.c.asker == asker, _requests.c.stage.in_(OPEN))

@@ -28,7 +28,7 @@ from ..models import (
     read_serial,
 )
 from ..signer import KeyFolder, Signer
-from ..store import AnswerFolder, Store
+from ..store import AnswerFolder, Store, Together
 from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate, profile
 from .answering import Answer, Answering
 from .blocking import Blocking
@@ -171,9 +171,11 @@ class CertificateAuthority:
         """
         return decide(self._policies, request, profile(request.profile))
 
-    def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
+    def revoke(
+        self, serial: str, *, reason: Reason, actor: str, caller: str = "", together: Together | None = None
+    ) -> None:
         """See ``StandingChanges.revoke``."""
-        self._changes.revoke(serial, reason=reason, actor=actor, caller=caller)
+        self._changes.revoke(serial, reason=reason, actor=actor, caller=caller, together=together)
 
     def suspend(self, serial: str, *, actor: str, caller: str = "") -> None:
         """See ``StandingChanges.suspend``."""

@@ -30,6 +30,8 @@ class Verb(StrEnum):
     SUSPEND = "suspend"
     RELEASE = "release"
     REVOKE = "revoke"
+    # Anything about incidents; another officer agrees at the desk all the same.
+    INCIDENT = "incident"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from core.log import logger
 
 from ..errors import AlreadyRevoked, IssuanceDenied
 from ..models import Certificate, Reason, Standing, read_serial
-from ..store import Store, require_suspended
+from ..store import Store, Together, require_suspended
 from .notes import Names, event, note
 
 _log = logger(__name__)
@@ -45,29 +45,33 @@ class StandingChanges:
         self._forget = forget
         self._acting = acting
 
-    def revoke(self, serial: str, *, reason: Reason, actor: str, caller: str = "") -> None:
+    def revoke(
+        self, serial: str, *, reason: Reason, actor: str, caller: str = "", together: Together | None = None
+    ) -> None:
         """End a certificate for good; for a compromised key, every certificate that was made for it.
+
+        ``together`` commits with it or not at all.
 
         Raises:
             NoSuchCertificate: there is none.
             AlreadyRevoked: it is.
         """
-        self._withdraw(serial, Standing.REVOKED, reason, actor=actor, caller=caller)
+        self._withdraw(serial, Standing.REVOKED, reason, actor=actor, caller=caller, together=together)
         if reason is Reason.KEY_COMPROMISE:
             try:
-                self.sweep()
+                self.sweep(beside=read_serial(serial))
             except Unavailable as error:
                 # The key is blocked and its report committed; housekeeping sweeps on.
                 _log.warning("sweep_postponed", code=error.code)
 
-    def sweep(self) -> int:
-        """Revoke whatever else was made for compromised keys; returns how many.
+    def sweep(self, *, beside: str = "") -> int:
+        """Revoke whatever else was made for compromised keys, or for one certificate's own; returns how many.
 
         Raises:
             Unavailable: the rest waits for the next round.
         """
         swept = 0
-        while serials := self._store.unswept():
+        while serials := self._store.unswept(beside=beside):
             for serial in serials:
                 # Somebody may revoke it at the same moment.
                 with suppress(AlreadyRevoked):
@@ -114,13 +118,24 @@ class StandingChanges:
         self._forget(found.issuer, digits)
         self._nudge()
 
-    def _withdraw(self, serial: str, standing: Standing, reason: Reason, *, actor: str, caller: str) -> None:
+    def _withdraw(
+        self,
+        serial: str,
+        standing: Standing,
+        reason: Reason,
+        *,
+        actor: str,
+        caller: str,
+        together: Together | None = None,
+    ) -> None:
         digits = read_serial(serial)
         found = self._store.certificate(digits)
         record = self._event(_KINDS[standing], found, actor, {**_carried(caller), "reason": reason.value})
         # Before, so that a crash after the commit leaves nothing that calls it good; after, for what came between.
         self._forget(found.issuer, digits)
-        self._store.withdraw(digits, standing=standing, reason=reason, at=self._clock.now(), note=note(record))
+        self._store.withdraw(
+            digits, standing=standing, reason=reason, at=self._clock.now(), note=note(record), together=together
+        )
         self._forget(found.issuer, digits)
         self._nudge()
 

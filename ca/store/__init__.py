@@ -18,3 +18,4 @@ from .rows import StoredStanding as StoredStanding
 from .standings import require_suspended as require_suspended
 from .store import Store as Store
 from .tables import Note as Note
+from .tables import Together as Together

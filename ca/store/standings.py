@@ -11,17 +11,26 @@ from ..x509.lists import Withdrawn, entry, removal
 from . import keys, publications
 from .lists import touch
 from .rows import lock, one
-from .tables import Note, Part, certificates, put, releases, revocations, seconds
+from .tables import Note, Part, Together, certificates, put, releases, revocations, seconds
 from .tables import keys as keys_table
 
 
 class Standings(Part):
     """The changes of standing."""
 
-    def withdraw(self, serial: str, *, standing: Standing, reason: Reason, at: datetime, note: Note) -> Certificate:
+    def withdraw(
+        self,
+        serial: str,
+        *,
+        standing: Standing,
+        reason: Reason,
+        at: datetime,
+        note: Note,
+        together: Together | None = None,
+    ) -> Certificate:
         """Suspend or revoke, with the record of it, and make its shard's lists stale.
 
-        A key that is revoked as compromised is blocked in the same transaction.
+        A key that is revoked as compromised is blocked in the same transaction. ``together`` comes first in it.
 
         Raises:
             NoSuchCertificate: never used, or nothing can have been signed with it.
@@ -29,6 +38,8 @@ class Standings(Part):
             AlreadySuspended: it is suspended and shall be suspended.
         """
         with self._database.transaction() as connection:
+            if together is not None:
+                together(connection)
             return withdraw(connection, serial, standing=standing, reason=reason, at=at, note=note)
 
     def release(self, serial: str, *, at: datetime, note: Note) -> None:
@@ -57,8 +68,11 @@ class Standings(Part):
             put(connection, note)
             publications.stale(connection, found.subject, at=at)
 
-    def unswept(self, *, limit: int = 256) -> list[str]:
-        """Serials whose key is compromised, but which are not yet revoked."""
+    def unswept(self, *, beside: str = "", limit: int = 256) -> list[str]:
+        """Serials whose key is compromised, but which are not yet revoked; of one serial's own key only, if named.
+
+        All of them cost as much as there are compromised keys, those of one key as much as it has certificates.
+        """
         query = (
             select(certificates.c.serial)
             .join(keys_table, keys_table.c.hash == certificates.c.key_hash)
@@ -70,6 +84,9 @@ class Standings(Part):
             )
             .limit(limit)
         )
+        if beside:
+            own = select(certificates.c.key_hash).where(certificates.c.serial == beside).scalar_subquery()
+            query = query.where(certificates.c.key_hash == own)
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 

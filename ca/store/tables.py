@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The authority's tables, and what every part of the store does with a connection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -123,6 +124,10 @@ class Note:
 
     key: str
     body: bytes
+
+
+Together = Callable[[Connection], None]
+"""What somebody else wants committed with a change, or not at all: a note of a list that the change ticks off."""
 
 
 class Part:

@@ -12,11 +12,13 @@ from core.web import Guard, form_text, identity
 from core.web.inputs import Malformed, query_text
 
 from ..errors import BadSerial, NoSuchCertificate
+from ..incidents import Incidents
 from ..models import Certificate, Reason, Standing, read_serial
 from ..registration import Registration, Stage, Wish
 from ..service import CertificateAuthority
 from ..x509 import PROFILES, Hosts, SubjectKind
 from . import words
+from .incidents import ASSURANCE, incident_pages
 from .queue import LONGEST_REASON, at, evidence_of, queue_pages
 from .visitors import SHOWN_AGAIN, Marking, Officer, PersonSource, said, uploaded_request
 
@@ -36,7 +38,12 @@ def by_gateway() -> Officer:
 
 
 def desk(
-    service: CertificateAuthority, guard: Guard, *, registration: Registration, directory: PersonSource
+    service: CertificateAuthority,
+    guard: Guard,
+    *,
+    registration: Registration,
+    directory: PersonSource,
+    incidents: Incidents,
 ) -> Blueprint:
     """The desk behind the gateway."""
     mark = guard.person(ROLE)
@@ -44,6 +51,15 @@ def desk(
         service, registration=registration, directory=directory, name="ca", prefix="", mark=mark, officer=by_gateway
     )
     queue_pages(made, registration, service, directory=directory, prefix="", mark=mark, officer=by_gateway)
+    incident_pages(
+        made,
+        incidents,
+        issuers=service.issuers,
+        directory=directory,
+        prefix="",
+        mark=guard.person(ROLE, assurance=ASSURANCE),
+        officer=by_gateway,
+    )
     return made
 
 

@@ -13,9 +13,11 @@ from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.errors import Forbidden
 from core.web import Guard
 
+from ..incidents import Incidents
 from ..registration import Registration
 from ..service import CertificateAuthority, Entrance, Knock
 from .desk import pages
+from .incidents import incident_pages
 from .queue import queue_pages
 from .visitors import Officer, PersonSource
 
@@ -35,6 +37,7 @@ def side_door(
     directory: PersonSource,
     entrance: Entrance,
     pairs: PairSecrets,
+    incidents: Incidents,
 ) -> Blueprint:
     """The desk's pages below ``/direct/``."""
     mark = guard.own("the officer's client certificate, handed over by nginx with its pair secret")
@@ -53,6 +56,15 @@ def side_door(
         officer=officer,
     )
     queue_pages(blueprint, registration, service, directory=directory, prefix=PREFIX, mark=mark, officer=officer)
+    incident_pages(
+        blueprint,
+        incidents,
+        issuers=service.issuers,
+        directory=directory,
+        prefix=PREFIX,
+        mark=mark,
+        officer=officer,
+    )
 
     @blueprint.before_request
     def check() -> None:

@@ -17,6 +17,7 @@ from core.web import Guard, form_text
 from core.web.inputs import Malformed
 
 from ..errors import NoSuchCertificate
+from ..incidents import Act, Incidents, Notice
 from ..models import Certificate, Reason, Standing
 from ..registration import Asked, Registration, Stage
 from ..service import CertificateAuthority
@@ -37,6 +38,7 @@ def own(
     clock: Clock,
     host: str,
     account: str,
+    incidents: Incidents,
 ) -> Blueprint:
     """The pages below ``/my/``; ``account`` is the address of "My account"."""
     blueprint = Blueprint("ca_own", __name__, template_folder="../templates")
@@ -64,7 +66,16 @@ def own(
             "expired": service.expired,
             "account": account,
             "reasons": list(Reason),
+            "told": told,
+            "Act": Act,
         }
+
+    def told(found: Certificate) -> tuple[Notice, str] | None:
+        """What an incident tells the holder of one that is still good, and where it is explained."""
+        if found.standing is not Standing.GOOD or service.expired(found):
+            return None
+        notice = incidents.notices([found.serial]).get(found.serial)
+        return (notice, incidents.address(notice.incident)) if notice else None
 
     def form(*, offer: str = "", csr: str = "", notice: str = "") -> str:
         return render_template(

@@ -6,6 +6,8 @@ from core.errors import N_
 from ..acme.models import GrantState, Holder
 from ..est.models import EnrolmentStanding
 from ..inventory import Sought
+from ..incidents import Act, Item, Whom
+from ..incidents import Stage as IncidentStage
 from ..models import Reason, Standing, State, read_authority
 from ..registration import Evidence, Stage
 from ..service import UnitState
@@ -130,6 +132,10 @@ RULES = {
     "one-officer-twice": N_("you have agreed already; another officer has to decide as well"),
     "approvals-missing": N_("more officers have to agree"),
     "not-for-oneself": N_("nobody decides about their own certificate"),
+    "own-incident": N_("you opened it; another officer has to agree"),
+    "own-acts": N_("it is about what you did yourself"),
+    "not-ones-preview": N_("somebody else is still looking at it"),
+    "author-lost-role": N_("who opened it is no registration officer any more"),
     "requester-not-allowed": N_("your role may not request this kind of certificate"),
 }
 
@@ -197,4 +203,72 @@ ENROLMENT_COLOURS = {
     EnrolmentStanding.USED: "good",
     EnrolmentStanding.OVER: "",
     EnrolmentStanding.WITHDRAWN: "bad",
+}
+
+ACTORS = {"role:app": N_("The operator on the machine"), "role:ca": N_("The certificate authority itself")}
+
+ACTS = {
+    Act.REVOKE: N_("Revoke"),
+    Act.RENEW: N_("Ask to renew"),
+    Act.RENEW_THEN_REVOKE: N_("Ask to renew, then revoke"),
+}
+
+WHOM = {
+    Whom.EVERYBODY: N_("every certificate of the list"),
+    Whom.UNRENEWED: N_("only what was not renewed by then"),
+}
+
+INCIDENTS = {
+    IncidentStage.PREVIEW: N_("Preview: nothing was done"),
+    IncidentStage.PROPOSED: N_("Waits for another officer"),
+    IncidentStage.RUNNING: N_("Under way"),
+    IncidentStage.PAUSED: N_("Paused"),
+    IncidentStage.WAITING: N_("Waits for the deadline"),
+    IncidentStage.DONE: N_("Carried out"),
+    IncidentStage.STOPPED: N_("Stopped"),
+    IncidentStage.WITHDRAWN: N_("Withdrawn"),
+    IncidentStage.EXPIRED: N_("Expired without a decision"),
+}
+
+INCIDENT_COLOURS = {
+    IncidentStage.PREVIEW: "",
+    IncidentStage.PROPOSED: "warn",
+    IncidentStage.RUNNING: "warn",
+    IncidentStage.PAUSED: "warn",
+    IncidentStage.WAITING: "warn",
+    IncidentStage.DONE: "good",
+    IncidentStage.STOPPED: "bad",
+    IncidentStage.WITHDRAWN: "",
+    IncidentStage.EXPIRED: "",
+}
+
+ITEMS = {
+    Item.PENDING: N_("Still to be done"),
+    Item.ASKED: N_("Asked to renew"),
+    Item.REVOKED: N_("Revoked"),
+    Item.ALREADY: N_("Revoked by somebody else before"),
+    Item.RENEWED: N_("Renewed in time: left alone"),
+    Item.OVER: N_("Nothing left to be done"),
+}
+
+ITEM_COLOURS = {Item.PENDING: "", Item.ASKED: "warn", Item.REVOKED: "bad", Item.ALREADY: "bad", Item.RENEWED: "good"}
+
+HOLDER_KINDS = {
+    "person": N_("People"),
+    "device": N_("Devices"),
+    "organisation": N_("Organisations"),
+    "infrastructure": N_("Infrastructure"),
+}
+
+SELECTED = {
+    "profiles": N_("Kind"),
+    "issuers": N_("Issuing authority"),
+    "keys": N_("Key"),
+    "holder": N_("Holder"),
+    "officer": N_("Officer"),
+    "account": N_("ACME account"),
+    "since": N_("Issued from"),
+    "until": N_("Issued until"),
+    "serials": N_("Serial numbers of a file"),
+    "serials_sha256": N_("SHA-256 of those serial numbers"),
 }

@@ -13,12 +13,14 @@ from flask.testing import FlaskClient
 
 from app.wiring import policies
 from app.wiring.ca import ShippedPolicies, Waiting, desk
+from app.wiring.incidents import incidents
 from ca import CAClient, CertificateVerifier, web
 from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore
 from ca.est import Est
 from ca.est.est import NO_QUEUE
 from ca.est.store import Store as EstStore
+from ca.incidents import Incidents, Runner
 from ca.inventory import Inventory, Stock
 from ca.registration import Registration, Requests
 from ca.service import Callers, CertificateAuthority, Entrance, KeyDelivery, open_stamping
@@ -56,6 +58,8 @@ class Site:
     registration: Registration
     acme: Acme
     est: Est
+    incidents: Incidents
+    runner: Runner
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
@@ -129,6 +133,8 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         recorder=world.recorder,
         clock=world.clock,
     )
+    acme = open_acme(world, authority)
+    many, runner = open_incidents(world, authority, acme)
     door = web.side_door(
         authority,
         guard,
@@ -136,8 +142,8 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         directory=world.directory,
         entrance=entrance,
         pairs=PairSecrets({"nginx": SECRETS["nginx"]}),
+        incidents=many,
     )
-    acme = open_acme(world, authority)
     stamping = open_stamping(
         site=world.site, settings=world.settings, store=world.store, recorder=world.recorder, clock=world.clock
     )
@@ -154,6 +160,8 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             web.timestamps(stamping, guard),
             web.units(stamping, guard, origin=world.site.origin("pki", "plain")),
             web.api(authority, guard, callers=callers),
+            web.incident_api(many, guard, callers=callers),
+            web.notices(many, guard),
             web.own(
                 authority,
                 registration,
@@ -162,8 +170,9 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
                 clock=world.clock,
                 host=HOLDERS,
                 account="https://sso.city.localhost/account",
+                incidents=many,
             ),
-            web.desk(authority, guard, registration=registration, directory=world.directory),
+            web.desk(authority, guard, registration=registration, directory=world.directory, incidents=many),
             door,
             *web.acme(acme, guard),
             web.grants(acme, guard),
@@ -175,7 +184,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
-    return Site(world, unasked, app, IdentityIssuer(key), registration, acme, est)
+    return Site(world, unasked, app, IdentityIssuer(key), registration, acme, est, many, runner)
 
 
 def open_acme(world: World, authority: CertificateAuthority) -> Acme:
@@ -207,6 +216,19 @@ def open_inventory(world: World) -> Inventory:
         devices_of=devices_of,
         recorder=world.recorder,
         clock=world.clock,
+    )
+
+
+def open_incidents(world: World, authority: CertificateAuthority, acme: Acme) -> tuple[Incidents, Runner]:
+    """Incidents over a world, carried out by hand."""
+    return incidents(
+        site=world.site,
+        database=world.database,
+        authority=authority,
+        acme=acme,
+        directory=world.directory,
+        clock=world.clock,
+        settings=world.settings.incidents,
     )
 
 

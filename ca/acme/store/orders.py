@@ -23,7 +23,7 @@ from ..models import (
     Order,
     OrderState,
 )
-from .tables import authorizations, challenges, orders, wanted
+from .tables import accounts, authorizations, challenges, grants, orders, wanted
 
 _OPEN = (OrderState.PENDING, OrderState.READY)
 
@@ -85,6 +85,24 @@ class Orders:
         with self._database.reading() as connection:
             row = connection.execute(select(orders).where(orders.c.serial == serial)).first()
         return None if row is None else _order(row)
+
+    def issued_to(self, account: str) -> list[str]:
+        """Serials of what an account ordered, named by itself or by the grant that it is bound to."""
+        mine = select(accounts.c.id).where((accounts.c.id == account) | (accounts.c.kid == account))
+        query = select(orders.c.serial).where(orders.c.account.in_(mine), orders.c.serial != "")
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def granted_by(self, officer: str) -> list[str]:
+        """Serials of what came of an officer's grants."""
+        query = (
+            select(orders.c.serial)
+            .join(accounts, accounts.c.id == orders.c.account)
+            .join(grants, grants.c.kid == accounts.c.kid)
+            .where(grants.c.officer == officer, orders.c.serial != "")
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
 
     def replaced(self, certificate: str) -> bool:
         """Whether an order that is not invalid replaces that certificate."""
