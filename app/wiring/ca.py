@@ -20,8 +20,8 @@ from ca.est import Est
 from ca.est.notes import ACTOR as EST_ACTOR
 from ca.est.store import Store as EstStore
 from ca.est.waiting import Decision, Queue, Said
-from ca.inventory import Inventory, Stock
 from ca.incidents import IncidentKeeper
+from ca.inventory import Inventory, Stock
 from ca.models import IssueRequest
 from ca.registration import Registration, Requests
 from ca.registration.models import Stage

@@ -11,7 +11,7 @@ from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 
 from ..models import AUTHORITY_PATTERN, ISSUERS, Reason, Standing, State
 from ..x509 import PROFILES
-from . import watching
+from . import incidents, watching
 
 _LONGEST = 200
 _SERIAL = "^0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}$"
@@ -45,8 +45,9 @@ def description() -> dict[str, Any]:
             "/api/v1/certificates/{serial}/release": {"post": _change("release", "End a suspension", PEER)},
             "/api/v1/subjects/{subject}/certificates": {"get": _list()},
             **watching.paths(),
+            **incidents.paths(),
         },
-        schemas={**_schemas(), **watching.schemas()},
+        schemas={**_schemas(), **watching.schemas(), **incidents.schemas()},
     )
 
 

@@ -9,8 +9,8 @@ from .direct import side_door as side_door
 from .enrolments import enrolments as enrolments
 from .est import est as est
 from .grants import grants as grants
-from .inventory import inventory as inventory
 from .incident_api import incident_api as incident_api
+from .inventory import inventory as inventory
 from .notices import notices as notices
 from .own import own as own
 from .public import public as public

@@ -37,8 +37,8 @@ def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Bluep
         )
         return behalf.actor
 
-    def shown(incident: Incident) -> Response:
-        return jsonify(_document(service, incident))
+    def shown(found: Incident) -> Response:
+        return jsonify(_document(service, found))
 
     @blueprint.post("")
     @guard.peer(*CALLERS)
@@ -53,50 +53,50 @@ def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Bluep
         found, more = service.incidents(before=_number("before"))
         return jsonify({"incidents": [_document(service, each) for each in found], "more": more})
 
-    @blueprint.get("/<identifier>")
+    @blueprint.get("/<incident>")
     @guard.peer(*CALLERS)
-    def show(identifier: str) -> Response:
+    def show(incident: str) -> Response:
         operator()
-        return shown(service.incident(identifier))
+        return shown(service.incident(incident))
 
-    @blueprint.get("/<identifier>/certificates")
+    @blueprint.get("/<incident>/certificates")
     @guard.peer(*CALLERS)
-    def certificates(identifier: str) -> Response:
+    def certificates(incident: str) -> Response:
         operator()
-        found, more = service.listed(service.incident(identifier).id, after=_number("after"), limit=_PAGE)
+        found, more = service.listed(service.incident(incident).id, after=_number("after"), limit=_PAGE)
         return jsonify({"certificates": [_line(each) for each in found], "more": more})
 
-    @blueprint.post("/<identifier>/propose")
+    @blueprint.post("/<incident>/propose")
     @guard.peer(*CALLERS)
-    def propose(identifier: str) -> Response:
+    def propose(incident: str) -> Response:
         by, document = operator(), _only(json_object(), {"digest"})
-        return shown(service.propose(identifier, by=by, digest=_text(document, "digest", _DIGEST)))
+        return shown(service.propose(incident, by=by, digest=_text(document, "digest", _DIGEST)))
 
-    @blueprint.post("/<identifier>/pause")
+    @blueprint.post("/<incident>/pause")
     @guard.peer(*CALLERS)
-    def pause(identifier: str) -> Response:
+    def pause(incident: str) -> Response:
         by = operator()
         _only(json_object(), set())
-        return shown(service.pause(identifier, by=by))
+        return shown(service.pause(incident, by=by))
 
-    @blueprint.post("/<identifier>/resume")
+    @blueprint.post("/<incident>/resume")
     @guard.peer(*CALLERS)
-    def resume(identifier: str) -> Response:
+    def resume(incident: str) -> Response:
         by = operator()
         _only(json_object(), set())
-        return shown(service.resume(identifier, by=by))
+        return shown(service.resume(incident, by=by))
 
-    @blueprint.post("/<identifier>/stop")
+    @blueprint.post("/<incident>/stop")
     @guard.peer(*CALLERS)
-    def stop(identifier: str) -> Response:
+    def stop(incident: str) -> Response:
         by, document = operator(), _only(json_object(), {"why"})
-        return shown(service.stop(identifier, by=by, why=_text(document, "why", _LONGEST_WHY)))
+        return shown(service.stop(incident, by=by, why=_text(document, "why", _LONGEST_WHY)))
 
-    @blueprint.post("/<identifier>/withdraw")
+    @blueprint.post("/<incident>/withdraw")
     @guard.peer(*CALLERS)
-    def withdraw(identifier: str) -> Response:
+    def withdraw(incident: str) -> Response:
         by, document = operator(), _only(json_object(), {"why"})
-        return shown(service.withdraw(identifier, by=by, why=_text(document, "why", _LONGEST_WHY)))
+        return shown(service.withdraw(incident, by=by, why=_text(document, "why", _LONGEST_WHY)))
 
     return blueprint
 

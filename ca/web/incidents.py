@@ -24,7 +24,6 @@ from .visitors import SHOWN_AGAIN, Marking, Officer, PersonSource, said
 
 ASSURANCE = 3
 """As sure as a card: one decision here ends what many people rely on."""
-ROOT = "/incidents"
 _PAGE = 100
 _DIGEST = 64
 _LONGEST_WHY = 200
@@ -43,7 +42,7 @@ def incident_pages(
     officer: Callable[[], Officer],
 ) -> None:
     """Add the views to the desk, which stands below ``prefix``."""
-    here = prefix + ROOT
+    here = f"{prefix}/incidents"
 
     @blueprint.context_processor
     def names() -> dict[str, object]:
@@ -87,20 +86,20 @@ def incident_pages(
         )
         return page, error.kind.status if error else 200
 
-    @blueprint.get(ROOT)
+    @blueprint.get("/incidents")
     @mark
     def incidents() -> ResponseReturnValue:
         who()
         found, more = service.incidents(before=_number("before"))
         return render_template("ca/incidents.html", found=found, more=more)
 
-    @blueprint.get(f"{ROOT}/new")
+    @blueprint.get("/incidents/new")
     @mark
     def new_incident() -> ResponseReturnValue:
         who()
         return form()
 
-    @blueprint.post(ROOT)
+    @blueprint.post("/incidents")
     @mark
     def preview_incident() -> ResponseReturnValue:
         by = who()
@@ -112,13 +111,13 @@ def incident_pages(
             return form(error)
         return redirect(f"{here}/{made.id}", code=303)
 
-    @blueprint.get(f"{ROOT}/<identifier>")
+    @blueprint.get("/incidents/<identifier>")
     @mark
     def incident(identifier: str) -> ResponseReturnValue:
         who()
         return detail(service.incident(identifier))
 
-    @blueprint.get(f"{ROOT}/<identifier>.csv")
+    @blueprint.get("/incidents/<identifier>.csv")
     @mark
     def incident_list(identifier: str) -> Response:
         who()
@@ -126,7 +125,7 @@ def incident_pages(
         headers = {"Content-Disposition": f'attachment; filename="incident-{found.id}.csv"'}
         return Response(_lines(service, found), content_type="text/csv; charset=utf-8", headers=headers)
 
-    @blueprint.post(f"{ROOT}/<identifier>/<any(propose, approve, withdraw, pause, resume, stop):verb>")
+    @blueprint.post("/incidents/<identifier>/<any(propose, approve, withdraw, pause, resume, stop):verb>")
     @mark
     def decide_incident(identifier: str, verb: str) -> ResponseReturnValue:
         by = who()

@@ -5,9 +5,9 @@ from core.errors import N_
 
 from ..acme.models import GrantState, Holder
 from ..est.models import EnrolmentStanding
-from ..inventory import Sought
 from ..incidents import Act, Item, Whom
 from ..incidents import Stage as IncidentStage
+from ..inventory import Sought
 from ..models import Reason, Standing, State, read_authority
 from ..registration import Evidence, Stage
 from ..service import UnitState

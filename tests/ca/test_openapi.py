@@ -17,10 +17,12 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from ca.incidents.service import OPERATOR
 from ca.models import Issued
 from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.identity import HEADER
-from tests.fakes.people import CITIZEN
+from tests.ca.incidents.house import plan
+from tests.fakes.people import CITIZEN, OFFICER
 
 from .conftest import founded
 from .sites import SECRETS, Site, open_site, release_policies
@@ -29,7 +31,7 @@ from .world import Born, ask, loaded, request_for
 EXAMPLES = 20
 # Valid by its shape and wrong all the same: a serial nobody used, a request that is no PKCS #10.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
-PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_inventory.", "ca_own.", "ca_units.")
+PAGES = ("ca.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_inventory.", "ca_notices.", "ca_own.", "ca_units.")
 # Protocols that are described by their standards: RFC 8555, RFC 7030 and RFC 3161.
 PROTOCOLS = ("ca_acme", "ca_est", "ca_timestamps")
 OFFICERS = ("searchInventory", "readHeld", "exportInventory", "readHolder")
@@ -95,6 +97,22 @@ def _suspended(site: Site) -> dict[str, Any]:
     return made
 
 
+def _incident(site: Site, *verbs: str) -> dict[str, Any]:
+    made = site.incidents.preview(plan(holder=_made(site) and CITIZEN.subject), by=OPERATOR)
+    if "propose" in verbs:
+        made = site.incidents.propose(made.id, by=OPERATOR, digest=made.digest)
+    if "approve" in verbs:
+        made = site.incidents.approve(made.id, by=OFFICER.subject, digest=made.digest)
+    if "pause" in verbs:
+        site.incidents.pause(made.id, by=OPERATOR)
+    body = {} if verbs else {"digest": made.digest}
+    return {"path_parameters": {"incident": made.id}, "body": body, "media_type": "application/json"}
+
+
+def _shown(site: Site) -> dict[str, Any]:
+    return {"path_parameters": _incident(site)["path_parameters"]}
+
+
 def _wish() -> dict[str, Any]:
     csr = base64.b64encode(request_for()).decode()
     own = {"actor": "role:app", "hosts": [], "issuer": ""}
@@ -124,6 +142,18 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
     "readHeld": lambda site, _: _made(site),
     "exportInventory": lambda *_: {"path_parameters": {"form": "csv"}, "query": {"state": "good"}},
     "readHolder": lambda *_: {"path_parameters": {"subject": CITIZEN.subject}},
+    "previewIncident": lambda *_: {
+        "body": {"act": "renew", "profiles": ["citizen"], "text": "A key leaked.", "text_zh": "密钥泄露。"},
+        "media_type": "application/json",
+    },
+    "listIncidents": lambda *_: {"query": {"before": 0}},
+    "showIncident": lambda site, _: _shown(site),
+    "listIncidentCertificates": lambda site, _: _shown(site),
+    "proposeIncident": lambda site, _: _incident(site),
+    "pauseIncident": lambda site, _: _incident(site, "propose", "approve"),
+    "resumeIncident": lambda site, _: _incident(site, "propose", "approve", "pause"),
+    "stopIncident": lambda site, _: _incident(site, "propose", "approve"),
+    "withdrawIncident": lambda site, _: _incident(site, "propose"),
     "revoke": lambda site, _: {**_made(site), "body": {"reason": "superseded"}, "media_type": "application/json"},
 }
 
@@ -155,7 +185,7 @@ def test_who_may_call_is_described_as_it_is(site: Site, issued: Issued, name: st
 def test_a_good_request_is_answered_as_described(site: Site, issued: Issued, name: str) -> None:
     case = _operations(site)[name].Case(**GOOD[name](site, issued))
     answer = case.call(headers=_credentials(name))
-    assert answer.status_code == (201 if name == "issue" else 200), answer.text
+    assert answer.status_code == (201 if name in ("issue", "previewIncident") else 200), answer.text
     case.validate_response(answer, excluded_checks=[ignored_auth])
 
 

@@ -73,9 +73,9 @@ class House:
         return [each for each in self.world.reported() if each.startswith(beginning)]
 
 
-def plan(
-    act: Act = Act.REVOKE, *, text: str = "A key leaked.", reason: Reason | None = None, **selector: object
-) -> Plan:
+def plan(act: Act = Act.REVOKE, **selector: object) -> Plan:
+    """What is written of a plan and of its selector, the rest as it mostly is."""
+    text, reason = selector.pop("text", "A key leaked."), selector.pop("reason", Reason.SUPERSEDED)
     more = {name: selector.pop(name) for name in ("deadline", "whom") if name in selector}
     wanted = Selector(**(selector or {"holder": CITIZEN.subject}))  # type: ignore[arg-type]  # fields of a selector
-    return Plan(selector=wanted, act=act, reason=reason or Reason.SUPERSEDED, text=text, **more)  # type: ignore[arg-type]
+    return Plan(selector=wanted, act=act, reason=reason, text=text, **more)  # type: ignore[arg-type]  # fields of a plan
