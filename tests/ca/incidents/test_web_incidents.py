@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages of incidents at the desk, the public page, and what nobody may do there."""
 
+import base64
 import io
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from werkzeug.test import TestResponse
 
 from ca.incidents import Act, Incident, Stage
 from ca.models import Standing
+from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.identity import HEADER
+from directory import Proofing
 from tests.ca.incidents.house import SECOND, House, plan
-from tests.ca.sites import HOLDERS, HOST, ORIGIN, Site
+from tests.ca.sites import HOLDERS, HOST, ORIGIN, SECRETS, Site
 from tests.ca.world import ask
 from tests.fakes.people import CITIZEN, OFFICER
 
@@ -270,8 +274,17 @@ def test_holders_see_it_at_their_own_certificates(desk: Site) -> None:
         assert f"{ACME}/notices/{done.id}" in page
 
 
-def test_the_side_door_leads_there_too(desk: Site) -> None:
-    # Its own tests show how an officer's card opens it; here only that the same pages stand behind it, under guard.
-    rules = {rule.rule for rule in desk.app.url_map.iter_rules() if rule.endpoint.startswith("ca_direct.")}
-    assert {"/direct/incidents", "/direct/incidents/new", "/direct/incidents/<identifier>"} <= rules
-    assert desk.client().get("/direct/incidents", base_url=ORIGIN).status_code == 403
+@pytest.mark.parametrize(("level", "status"), [(3, 200), (2, 403)])
+def test_the_side_door_leads_there_too_for_a_card_of_somebody_well_proofed(desk: Site, level: int, status: int) -> None:
+    desk.world.directory.people[OFFICER.subject] = replace(OFFICER, proofing=Proofing(level=level))
+    card = desk.authority.issue(ask("civil-servant", subject=OFFICER.subject, actor=SECOND.subject))
+    headers = {
+        CALLER_HEADER: "nginx",
+        SECRET_HEADER: base64.b64encode(SECRETS["nginx"]).decode(),
+        "Tallygate-Client-Certificate": quote(card.certificate.decode()),
+        "Tallygate-Listener": "management",
+    }
+    made = desk.incidents.preview(plan(holder=CITIZEN.subject), by=OFFICER.subject)
+    for path in ("/direct/incidents", "/direct/incidents/new", f"/direct/incidents/{made.id}"):
+        assert desk.client().get(path, headers=headers, base_url=ORIGIN).status_code == status
+        assert desk.client().get(path, base_url=ORIGIN).status_code == 401
