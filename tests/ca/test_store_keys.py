@@ -301,7 +301,7 @@ def test_a_sweep_that_was_cut_off_is_finished_by_housekeeping(
     assert authority.status(second).standing is Standing.REVOKED
 
 
-def _full() -> list[str]:
+def _full(**_: str) -> list[str]:
     raise OutboxFull
 
 
