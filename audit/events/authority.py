@@ -446,7 +446,7 @@ KINDS = {
         N_("An officer's word about an incident was refused"),
         Verb.TAKES,
         sources=words("ca"),
-        attributes=words("act digest verb why"),
+        attributes=words("act digest reasons verb"),
         needs=words("actor object"),
         entity="incident",
         severity=Severity.MEDIUM,

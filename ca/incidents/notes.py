@@ -47,7 +47,7 @@ def refused(incident: Incident, *, at: datetime, actor: str, verb: str, why: str
         "act": incident.plan.act.value,
         "digest": incident.digest,
         "verb": verb,
-        "why": why,
+        "reasons": why,
     }
     made = event("ca.incident.refused", Outcome.DENIED, at=at, actor=actor, serial=incident.id, attributes=said)
     return noted(made)

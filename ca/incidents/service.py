@@ -346,10 +346,12 @@ class Incidents:
             self._refuse(incident, by, verb, why)
 
     def _refuse(self, incident: Incident, by: str, verb: str, why: str) -> None:
-        told = notes.refused(incident, at=self._clock.now(), actor=by, verb=verb, why=why)
-        self._certificates.outbox_put(told)
-        self._nudge()
+        self._record(notes.refused(incident, at=self._clock.now(), actor=by, verb=verb, why=why))
         raise NotForThisOfficer(why=why)
+
+    def _record(self, note: Note) -> None:
+        self._certificates.outbox_put(note)
+        self._nudge()
 
     def _obstacle(self, incident: Incident, officer: str) -> str:
         """Why somebody has no say here, by what the directory knows now; empty if there is nothing."""

@@ -349,6 +349,7 @@ def test_what_sets_it_off(tmp_path: Path, name: str) -> None:
         ("ca.release.refused", {"reasons": "not-for-oneself", "profile": "citizen"}),
         ("ca.request.refused", {"act": "approve", "reasons": "own-request", "profile": "citizen"}),
         ("ca.request.refused", {"act": "approve", "reasons": "one-officer-twice", "profile": "citizen"}),
+        ("ca.incident.refused", {"act": "revoke", "reasons": "own-incident", "verb": "approve"}),
     ],
 )
 def test_a_power_that_was_refused_over_oneself_sets_it_off_too(tmp_path: Path, kind: str, said: Any) -> None:

@@ -85,7 +85,7 @@ def test_nobody_agrees_with_oneself_and_the_attempt_is_recorded(house: House) ->
     assert refused.value.parameters["why"] == "own-incident"
     last = house.world.outbox()[-1]
     assert (last.type, last.outcome.value, last.actor) == ("ca.incident.refused", "denied", OFFICER.subject)
-    assert (last.attributes["verb"], last.attributes["why"]) == ("approve", "own-incident")
+    assert (last.attributes["verb"], last.attributes["reasons"]) == ("approve", "own-incident")
     house.runner.round()
     assert house.authority.status(serial).good
     assert house.incidents.incident(made.id).stage is Stage.PROPOSED
