@@ -7,16 +7,29 @@ NotFound
 ├── NoSuchPerson
 ├── NoSuchOrganisation
 ├── NoSuchDevice
-└── NoSuchChange
+├── NoSuchChange
+├── NoSuchPost
+├── NoSuchDepartment
+└── NoSuchGrant             a grant, a post that is held, a mandate, a representation
 Invalid
 ├── BadName                 what cannot be a name of this directory
 ├── NoSuchRole
 ├── UnreadableCertificate   no certificate or list that an entry could hold
+├── RolesClash              two roles on one post that nobody may hold together
+├── NoReason                what is given needs a reason
+├── BadDays                 it would be over before it begins
+├── NoSuchEntitlement       no portal of that name, or no name that a portal could know
 ├── WeakPassword            too short, too long, easy to guess, or used before
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
 ├── DutiesConflict          three powers, three people
 ├── RoleNotForCitizens
+├── RoleFromPost            it comes with a post, and goes with it
+├── AlreadyGiven
+├── StillInUse              what others hang on cannot be removed
+├── TooManyPeople              more people than one change can carry along
+├── DeviceIsOut             lost or retired
+├── NotMigrated             the tree is an older one
 └── ChangedSince            what was to be undone has been changed again, or was settled already
 Forbidden
 ├── OwnRole                 nobody gives powers to themselves
@@ -64,6 +77,55 @@ class NoSuchChange(NotFound):
 
     code = "no_such_change"
     message = N_("There is no such change.")
+
+
+class NoSuchPost(NotFound):
+    """No post has this identifier, or it lies elsewhere."""
+
+    code = "no_such_post"
+    message = N_("There is no such post in the directory.")
+
+
+class NoSuchDepartment(NotFound):
+    """No department has this identifier, or it lies in another agency."""
+
+    code = "no_such_department"
+    message = N_("There is no such department in the directory.")
+
+
+class NoSuchGrant(NotFound):
+    """Nothing of this identifier was given, or it was taken back."""
+
+    code = "no_such_grant"
+    message = N_("This was never given, or has been taken back already.")
+
+
+class RolesClash(Invalid):
+    """A post was to carry two roles that nobody may hold together, so nobody could ever hold it."""
+
+    code = "roles_clash"
+    message = N_("These roles must be kept apart, so nobody could hold this post.")
+
+
+class NoReason(Invalid):
+    """What is given needs a reason that can be read later."""
+
+    code = "no_reason"
+    message = N_("Please say why, in at most 500 characters.")
+
+
+class BadDays(Invalid):
+    """The last day lies before the first, or in the past."""
+
+    code = "bad_days"
+    message = N_("The last day must not lie before the first one, nor in the past.")
+
+
+class NoSuchEntitlement(Invalid):
+    """It is not written as portal/name, or the site has no such portal."""
+
+    code = "no_such_entitlement"
+    message = N_("There is no entitlement “%(entitlement)s” that could be granted.")
 
 
 class BadName(Invalid):
@@ -119,6 +181,48 @@ class RoleNotForCitizens(Conflict):
 
     code = "role_not_for_citizens"
     message = N_("Only a civil servant can hold this role.")
+
+
+class RoleFromPost(Conflict):
+    """The role comes with a post that the person holds; only the post can be taken away."""
+
+    code = "role_from_post"
+    message = N_("This role comes with a post. Take the post away, or the role from the post.")
+
+
+class AlreadyGiven(Conflict):
+    """The same is held already."""
+
+    code = "already_given"
+    message = N_("This is held already.")
+
+
+class StillInUse(Conflict):
+    """Something else depends on what was to be removed."""
+
+    code = "still_in_use"
+    message = N_("Something else still depends on this.")
+
+
+class TooManyPeople(Conflict):
+    """A change would concern more people than one change can carry along."""
+
+    code = "too_many_people"
+    message = N_("This would concern too many people at once.")
+
+
+class DeviceIsOut(Conflict):
+    """A lost or retired device is not let in again by enabling it."""
+
+    code = "device_is_out"
+    message = N_("This device is lost or retired. A lost one has to be found first; a retired one never comes back.")
+
+
+class NotMigrated(Conflict):
+    """The tree has memberships from before there were grants; they would be taken for mistakes."""
+
+    code = "not_migrated"
+    message = N_("This directory is of an earlier release. Run tallygate directory migrate first.")
 
 
 class ChangedSince(Conflict):

@@ -25,6 +25,20 @@ class PersonKind(StrEnum):
     CIVIL_SERVANT = "civil-servant"
 
 
+class DeviceState(StrEnum):
+    """How a device fares; what is lost or retired is shut out."""
+
+    ENROLLED = "enrolled"
+    HEALTHY = "healthy"
+    LOST = "lost"
+    RETIRED = "retired"
+
+    @property
+    def is_out(self) -> bool:
+        """Whether nothing may be done with it."""
+        return self in (DeviceState.LOST, DeviceState.RETIRED)
+
+
 ADMINISTRATOR = "directory-administrator"
 AGENCY_ADMINISTRATOR = "agency-administrator"
 """Registers for the own agency and what is below it, and nowhere else."""
@@ -50,13 +64,19 @@ ROLES = (*sorted(ADMINISTRATIVE), "ra-officer")
 
 @dataclass(frozen=True, kw_only=True)
 class Mandate:
-    """The right to act for an organisation."""
+    """The right to act for an organisation, or for another person."""
 
+    # Empty if it is for a person.
     organisation: str
-    # What for: "tax", "social", "seal", or "all".
+    # What for: the name of an offer such as "tax", "social" and "seal", or "all".
     scope: str
     # Last day.
     until: dt.date
+    # Subject of the person it is for, and who gave it why; roles that only ask what somebody may do see none of these.
+    principal: str = ""
+    by: str = ""
+    reason: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +134,11 @@ class Device:
     id: str
     name: str
     organisation: str
+    # Neither disabled nor lost nor retired.
     enabled: bool
+    state: DeviceState = DeviceState.ENROLLED
+    # Subject of the person who answers for it, if it is not the organisation as a whole.
+    owner: str = ""
     number: int = 0
 
 

@@ -163,11 +163,12 @@ class Store:
         with self._database.transaction() as connection:
             _put(connection, undertaking)
 
-    def commit(self, undertaking: Undertaking, record: Note) -> None:
-        """Write down something that takes away, with its record."""
+    def commit(self, undertaking: Undertaking, *records: Note) -> None:
+        """Write down something that takes away, with its records."""
         with self._database.transaction() as connection:
             _put(connection, undertaking)
-            _outbox.put(connection, key=record.key, body=record.body)
+            for record in records:
+                _outbox.put(connection, key=record.key, body=record.body)
 
     def going(self, key: str) -> None:
         """The intent has its receipt."""

@@ -6,6 +6,7 @@ What an administrator reads about people is recorded before it is shown; every c
 
 import base64
 from collections.abc import Callable, Iterable
+from datetime import date
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
@@ -17,7 +18,7 @@ from core.web import Guard, _, form_text, identity, json_object, locale
 from core.web.inputs import Malformed, query_text
 
 from .client import API
-from .errors import NoSuchOrganisation, UnreadableImport
+from .errors import BadDays, NoSuchOrganisation, UnreadableImport
 from .imports import ImportReport
 from .models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
 from .service import Administration, DirectoryWriter, Publishing
@@ -264,7 +265,8 @@ def _add_changes(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     @desk.post("/people/<subject>/roles/grant")
     @guard.person(ADMINISTRATOR)
     def grant(subject: str) -> Answer:
-        mine().grant_role(subject, form_text("role", longest=64))
+        reason = form_text("reason", longest=LONGEST_REASON)
+        mine().grant_role(subject, form_text("role", longest=64), reason=reason, until=form_day("until"))
         return _back(subject, "granted")
 
     @desk.post("/people/<subject>/roles/withdraw")
@@ -272,6 +274,19 @@ def _add_changes(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     def withdraw(subject: str) -> Answer:
         mine().withdraw_role(subject, form_text("role", longest=64))
         return _back(subject, "withdrawn")
+
+
+def form_day(name: str) -> date | None:
+    """A day that a form brings, or none.
+
+    Raises:
+        BadDays: it is no day.
+    """
+    text = form_text(name, longest=10, optional=True)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise BadDays from error
 
 
 def _done(what: str, *, enabled: bool) -> str:

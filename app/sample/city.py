@@ -101,7 +101,8 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
         report = writer.enter(city.batch, actor="", passwords=city.passwords)
     for known in KNOWN:
         if known.role:
-            writer.grant_role(writer.directory.person_by_username(known.username).subject, known.role, actor="")
+            subject = writer.directory.person_by_username(known.username).subject
+            writer.grant_role(subject, known.role, actor="", reason="sample city", until=_MANDATES_END)
     return report
 
 

@@ -35,6 +35,8 @@ class Change:
     dn: str
     attribute: str = ""
     value: str = ""
+    # For ``replace`` that is part of a series of grants: what was there, to be put back if the series fails.
+    before: str | None = None
     # For ``add`` only.
     content: Content = field(default_factory=dict)
     # For ``publish`` only: base64.
@@ -82,11 +84,13 @@ class Change:
         return entry is not None and entry.text(self.attribute) != self.value
 
     def taking_back(self) -> tuple["Change", ...]:
-        """What removes again what an ``add`` or ``include`` brought; nothing else is part of a series of grants."""
+        """What removes again what an ``add`` or ``include`` brought, or puts back what is known to be replaced."""
         if self.verb is Verb.ADD:
             return (Change(verb=Verb.REMOVE, dn=self.dn),)
         if self.verb is Verb.INCLUDE:
             return (Change(verb=Verb.EXCLUDE, dn=self.dn, attribute=self.attribute, value=self.value),)
+        if self.before is not None:
+            return (Change(verb=Verb.REPLACE, dn=self.dn, attribute=self.attribute, value=self.before),)
         return ()
 
 
@@ -100,6 +104,11 @@ def enabled(dn: str, *, to: bool) -> Change:
     return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyEnabled", value="TRUE" if to else "FALSE")
 
 
+def device_state(dn: str, state: str) -> Change:
+    """Say how a device fares."""
+    return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyState", value=str(state))
+
+
 def member(group: str, dn: str, *, joins: bool) -> Change:
     """Put somebody into a group or take them out."""
     return Change(verb=Verb.INCLUDE if joins else Verb.EXCLUDE, dn=group, attribute="member", value=dn)
@@ -109,6 +118,11 @@ def publish(dn: str, attribute: str, values: Sequence[bytes]) -> Change:
     """Let an attribute hold exactly these."""
     kept = tuple(base64.b64encode(value).decode("ascii") for value in values)
     return Change(verb=Verb.PUBLISH, dn=dn, attribute=attribute, values=kept)
+
+
+def last_days(dn: str, text: str, *, before: str) -> Change:
+    """Say until when somebody's roles hold that end."""
+    return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyRolesUntil", value=text, before=before)
 
 
 def witness(dn: str, pool: Pool) -> Change:

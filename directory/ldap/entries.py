@@ -4,7 +4,8 @@
 from datetime import UTC, date, datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from ..models import Device, Mandate, Organisation, Person, PersonKind, Proofing
+from ..models import Device, DeviceState, Mandate, Organisation, Person, PersonKind, Proofing
+from ..models_powers import last_days
 from .connection import Entry
 from .names import Tree
 
@@ -23,16 +24,21 @@ PERSON = (
     "tallyClearance",
     "tallyEnabled",
     "memberOf",
+    "tallyRolesUntil",
 )
 ORGANISATION = ("tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency", "tallyParent")
-DEVICE = ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled")
+DEVICE = ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled", "tallyState", "tallyHolder")
 MANDATE = ("tallyOrganisation", "tallyScope", "tallyUntil")
 
 Content = dict[str, list[str]]
 
 
-def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree) -> Person:
-    """A person from their entry; roles are the groups they are a member of, and their kind."""
+def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree, today: date) -> Person:
+    """A person from their entry.
+
+    Roles are their kind, and the groups that they are a member of and whose time is not over today, whether or not
+    anybody has taken them out already.
+    """
     classes = {name.lower() for name in entry.texts("objectClass")}
     kind = PersonKind.CIVIL_SERVANT if "tallycivilservant" in classes else PersonKind.CITIZEN
     return Person(
@@ -44,7 +50,7 @@ def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree) -> Person:
         name_zh=entry.text("tallyNameZh"),
         mail=entry.text("mail"),
         organisation=entry.text("tallyOrganisation"),
-        roles=frozenset({kind.value, *_roles(entry, tree)}),
+        roles=frozenset({kind.value, *_in_time(groups(entry, tree), entry, today)}),
         mandates=mandates,
         proofing=Proofing(
             level=_number(entry, "tallyProofingLevel"),
@@ -71,12 +77,15 @@ def organisation(entry: Entry) -> Organisation:
 
 def device(entry: Entry) -> Device:
     """A device from its entry."""
+    state = DeviceState(entry.text("tallyState") or DeviceState.ENROLLED)
     return Device(
         id=entry.text("tallyId"),
         number=_number(entry, "tallyNumber"),
         name=entry.text("cn"),
         organisation=entry.text("tallyOrganisation"),
-        enabled=entry.text("tallyEnabled") == "TRUE",
+        enabled=entry.text("tallyEnabled") == "TRUE" and not state.is_out,
+        state=state,
+        owner=entry.text("tallyHolder"),
     )
 
 
@@ -86,6 +95,10 @@ def mandate(entry: Entry) -> Mandate:
         organisation=entry.text("tallyOrganisation"),
         scope=entry.text("tallyScope"),
         until=_date(entry.text("tallyUntil")) or date.min,
+        principal=entry.text("tallyPrincipal"),
+        by=entry.text("tallyGrantedBy"),
+        reason=entry.text("tallyReason"),
+        holder=entry.text("tallyHolder"),
     )
 
 
@@ -104,13 +117,13 @@ def person_content(of: Person, *, password_hash: str = "") -> Content:
         "mail": [of.mail],
         "tallyOrganisation": [of.organisation],
         "tallyProofingLevel": [str(of.proofing.level)],
-        "tallyProofingDate": [_time(of.proofing.date)],
+        "tallyProofingDate": [time(of.proofing.date)],
         "tallyProofingEvidence": [of.proofing.evidence],
         "tallyClearance": [str(of.clearance)] if servant else [""],
-        "tallyEnabled": [_truth(of.enabled)],
+        "tallyEnabled": [truth(of.enabled)],
         "userPassword": [password_hash],
     }
-    return _filled(content)
+    return filled(content)
 
 
 def organisation_content(of: Organisation) -> Content:
@@ -122,22 +135,26 @@ def organisation_content(of: Organisation) -> Content:
         "o": [of.name],
         "tallyNameZh": [of.name_zh],
         "tallyCreditCode": [of.credit_code],
-        "tallyAgency": [_truth(of.agency)],
+        "tallyAgency": [truth(of.agency)],
         "tallyParent": [of.parent],
     }
-    return _filled(content)
+    return filled(content)
 
 
 def device_content(of: Device) -> Content:
     """What is entered for a new device."""
-    return {
-        "objectClass": ["tallyDevice"],
-        "tallyId": [of.id],
-        "tallyNumber": [str(of.number)],
-        "cn": [of.name],
-        "tallyOrganisation": [of.organisation],
-        "tallyEnabled": [_truth(of.enabled)],
-    }
+    return filled(
+        {
+            "objectClass": ["tallyDevice"],
+            "tallyId": [of.id],
+            "tallyNumber": [str(of.number)],
+            "cn": [of.name],
+            "tallyOrganisation": [of.organisation],
+            "tallyEnabled": [truth(of.enabled)],
+            "tallyState": [of.state],
+            "tallyHolder": [of.owner],
+        }
+    )
 
 
 def role_content(name: str) -> Content:
@@ -146,26 +163,38 @@ def role_content(name: str) -> Content:
 
 
 def mandate_id(holder: str, of: Mandate) -> str:
-    """The same for the same holder, organisation and scope, so that one mandate is never entered twice."""
-    return str(uuid5(NAMESPACE_URL, f"mandate:{holder}:{of.organisation}:{of.scope}"))
+    """The same for the same holder, organisation or person, and scope, so that one mandate is never entered twice."""
+    whom = f"person:{of.principal}" if of.principal else of.organisation
+    return str(uuid5(NAMESPACE_URL, f"mandate:{holder}:{whom}:{of.scope}"))
 
 
 def mandate_content(holder: str, of: Mandate) -> Content:
     """What is entered for a new mandate."""
-    return {
-        "objectClass": ["tallyMandate"],
-        "tallyId": [mandate_id(holder, of)],
-        "tallyHolder": [holder],
-        "tallyOrganisation": [of.organisation],
-        "tallyScope": [of.scope],
-        "tallyUntil": [_time(of.until)],
-    }
+    return filled(
+        {
+            "objectClass": ["tallyMandate"],
+            "tallyId": [mandate_id(holder, of)],
+            "tallyHolder": [holder],
+            "tallyOrganisation": [of.organisation],
+            "tallyScope": [of.scope],
+            "tallyUntil": [time(of.until)],
+            "tallyPrincipal": [of.principal],
+            "tallyGrantedBy": [of.by],
+            "tallyReason": [of.reason],
+        }
+    )
 
 
-def _roles(entry: Entry, tree: Tree) -> list[str]:
+def groups(entry: Entry, tree: Tree) -> list[str]:
+    """The roles whose groups somebody is a member of, in time or not."""
     tail = f",{tree.branch('roles')}".lower()
     names = [name.lower() for name in entry.texts("memberOf")]
     return [name.removesuffix(tail).removeprefix("cn=") for name in names if name.endswith(tail)]
+
+
+def _in_time(roles: list[str], entry: Entry, today: date) -> list[str]:
+    last = last_days(entry.text("tallyRolesUntil"))
+    return [role for role in roles if last.get(role, today) >= today]
 
 
 def _number(entry: Entry, attribute: str) -> int:
@@ -177,13 +206,16 @@ def _date(text: str) -> date | None:
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).date() if text else None
 
 
-def _time(day: date | None) -> str:
+def time(day: date | None) -> str:
+    """Midnight of a day as generalized time; empty for none."""
     return day.strftime("%Y%m%d000000Z") if day else ""
 
 
-def _truth(value: bool) -> str:  # noqa: FBT001 - the value itself is what is written
+def truth(value: bool) -> str:  # noqa: FBT001 - the value itself is what is written
+    """A truth value as the tree writes it."""
     return "TRUE" if value else "FALSE"
 
 
-def _filled(content: Content) -> Content:
-    return {name: values for name, values in content.items() if values != [""]}
+def filled(content: Content) -> Content:
+    """Without what is empty."""
+    return {name: values for name, values in content.items() if values not in ([], [""])}

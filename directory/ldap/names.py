@@ -40,6 +40,14 @@ class Tree:
         """A mandate's name in the tree."""
         return f"tallyId={rdn_value(identifier)},{self.branch('mandates')}"
 
+    def entry(self, branch: str, identifier: str) -> str:
+        """The name in the tree of what has an identifier: a department, a post, that it is held, a grant."""
+        return f"tallyId={rdn_value(identifier)},{self.branch(branch)}"
+
+    def offer(self, name: str) -> str:
+        """The name in the tree of a service that an agency offers."""
+        return f"cn={rdn_value(name)},{self.branch('offers')}"
+
     def role(self, role: str) -> str:
         """The group of those who hold a role."""
         return f"cn={rdn_value(role)},{self.branch('roles')}"
@@ -83,6 +91,11 @@ def at_least(attribute: str, number: int) -> str:
 def from_day(attribute: str, day: date) -> str:
     """The filter for a time not before this day began, in UTC."""
     return f"({attribute}>={day:%Y%m%d}000000Z)"
+
+
+def until_day(attribute: str, day: date) -> str:
+    """The filter for a time not after this day began, in UTC."""
+    return f"({attribute}<={day:%Y%m%d}000000Z)"
 
 
 def contains(attributes: tuple[str, ...], text: str) -> str:

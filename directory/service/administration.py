@@ -14,6 +14,8 @@ The desk has no other way to the directory and its writer, so that no page can f
 | settle what nobody recorded    | yes                     | no                                                     |
 """
 
+from datetime import date
+
 from ..errors import BeyondScope, NoSuchDevice, NoSuchPerson
 from ..imports import ImportReport
 from ..models import (
@@ -101,14 +103,14 @@ class Administration:
         """
         self._writer.enable_person(self._own(subject), actor=self._subject, reason=reason)
 
-    def grant_role(self, subject: str, role: str) -> None:
+    def grant_role(self, subject: str, role: str, *, reason: str, until: date | None = None) -> None:
         """As the writer's verb.
 
         Raises:
             BeyondScope: not the directory's administrator.
         """
         self._only_everything()
-        self._writer.grant_role(subject, role, actor=self._subject)
+        self._writer.grant_role(subject, role, actor=self._subject, reason=reason, until=until)
 
     def withdraw_role(self, subject: str, role: str) -> None:
         """As the writer's verb.

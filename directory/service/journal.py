@@ -49,15 +49,15 @@ class Journal:
             self._finish_all()
             yield
 
-    def take_away(self, changes: tuple[Change, ...], record: Event) -> None:
-        """Commit with the record, then make the changes. Bites for all followers of the record at the commit.
+    def take_away(self, changes: tuple[Change, ...], record: Event, *more: Event) -> None:
+        """Commit with the records, then make the changes. Bites for all followers of the record at the commit.
 
         Raises:
             OutboxFull: the record cannot keep up; nothing happened.
             Pending: it is decided and recorded; the directory's server follows when it answers again.
         """
         undertaking = Undertaking(new_key(), State.GOING, changes, (), None)
-        self._store.commit(undertaking, note(record))
+        self._store.commit(undertaking, note(record), *map(note, more))
         self._nudge()
         try:
             with self._locked():
@@ -85,6 +85,20 @@ class Journal:
             undertaking = Undertaking(new_key(), State.SHOWN, changes, (), None)
             self._store.announce(undertaking)
             self._make(undertaking)
+
+    def take_away_alone(self, changes: tuple[Change, ...], record: Event, *more: Event) -> None:
+        """As ``take_away``, of what was worked out from the tree and must not change meanwhile. Only inside ``alone``.
+
+        Raises:
+            OutboxFull: the record cannot keep up; nothing happened.
+            Pending: it is decided and recorded; the directory's server follows when it answers again.
+        """
+        self._store.commit(Undertaking(new_key(), State.GOING, changes, (), None), note(record), *map(note, more))
+        self._nudge()
+        try:
+            self._finish_all()
+        except (DirectoryUnavailable, OutboxFull) as error:
+            raise Pending from error
 
     def grant(
         self, key: str, changes: tuple[Change, ...], *, intent: Event, outcomes: tuple[Event, ...], failure: Event

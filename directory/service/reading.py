@@ -158,8 +158,18 @@ class Directory:
             BadName: the text or the key cannot be searched for.
         """
         where = self._where(_within(_ANYBODY, "tallyOrganisation", within), ("uid", "cn", "tallyNameZh"), text)
-        found = self._list("people", where, entries.PERSON, after=after, limit=limit)
-        return _page(found, limit, lambda entry: entries.person(entry, (), self._tree))
+        found, today = self._list("people", where, entries.PERSON, after=after, limit=limit), self._clock.now().date()
+        return _page(found, limit, lambda entry: entries.person(entry, (), self._tree, today))
+
+    def people_where(self, where: str, *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Person]:
+        """People whom a filter finds, in order of register number; without their mandates.
+
+        Raises:
+            BadName: the key is none.
+        """
+        kind = _within(names.every(_ANYBODY, where), "tallyOrganisation", within)
+        found, today = self._list("people", kind, entries.PERSON, after=after, limit=limit), self._clock.now().date()
+        return _page(found, limit, lambda entry: entries.person(entry, (), self._tree, today))
 
     def organisations(
         self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE
@@ -220,12 +230,15 @@ class Directory:
 
     def _person(self, entry: Entry) -> Person:
         # Those that have run out are left to the server, so that they never crowd out those that hold.
+        # Mandates for other people are asked for where somebody acts for a person.
+        today = self._clock.now().date()
         where = names.every(
             names.equal("tallyHolder", entry.text("tallySubject")),
-            names.from_day("tallyUntil", self._clock.now().date()),
+            names.from_day("tallyUntil", today),
+            "(tallyOrganisation=*)",
         )
         held = self._pool.search(self._tree.branch("mandates"), where, entries.MANDATE, limit=MANDATES_LIMIT)
-        return entries.person(entry, tuple(map(entries.mandate, held)), self._tree)
+        return entries.person(entry, tuple(map(entries.mandate, held)), self._tree, today)
 
     def _where(self, kind: str, attributes: tuple[str, ...], text: str) -> str:
         if len(text) > LONGEST_SEARCH:

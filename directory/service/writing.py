@@ -6,6 +6,8 @@ recorded before it happens. Nobody holds two of the three administrative powers,
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
 
 from audit import Event, Outcome, Recorder, new_key
 from core.clock import Clock
@@ -15,23 +17,24 @@ from core.site import SiteSettings
 from ..config import DirectorySettings
 from ..errors import (
     BadName,
+    DeviceIsOut,
     DirectoryUnavailable,
-    DutiesConflict,
     NoSuchDevice,
     NoSuchPerson,
     NoSuchRole,
+    NotMigrated,
     OwnRole,
-    RoleNotForCitizens,
     WeakPassword,
 )
 from ..imports import Batch, ImportReport, parse, read_csv, read_ldif
-from ..ldap import Pool, Tree, changes, entries
+from ..ldap import Pool, Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
 from ..models import (
-    APART,
     EVERYWHERE,
+    IDENTIFIER,
     ROLES,
     Device,
+    DeviceState,
     Person,
     PersonKind,
     Scope,
@@ -42,10 +45,15 @@ from ..models import (
 from ..slapd import Cost
 from ..store import Store
 from . import entering
+from .deeds import Deeds
 from .events import event
+from .giving import Giving
 from .journal import Journal
+from .keeping import Keeping
 from .publishing import Publishing
 from .reading import Directory, pool
+from .standings import Standings
+from .structure import Structure
 from .unrecorded import Unrecorded
 from .watching import Watch
 
@@ -74,6 +82,11 @@ class DirectoryWriter:
         self.publishing = publishing
         self.unrecorded = unrecorded
         self.watch = watch
+        self.standings = Standings(directory=directory, pool=pool, tree=tree, clock=clock)
+        deeds = Deeds(standings=self.standings, journal=journal, store=store, tree=tree, clock=clock)
+        self.giving = Giving(deeds)
+        self.structure = Structure(deeds)
+        self.keeping = Keeping(deeds, self.giving)
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -112,50 +125,32 @@ class DirectoryWriter:
                 sealed={"reason": reason},
             )
 
-    def grant_role(self, subject: str, role: str, *, actor: str) -> None:
-        """Give somebody a role; does nothing if they hold it.
-
-        Raises:
-            NoSuchRole: not one that can be granted.
-            OwnRole: nobody grants to themselves; the attempt is recorded.
-            RoleNotForCitizens: official roles belong to civil servants.
-            DutiesConflict: they hold another role that must be kept apart from it; the attempt is recorded.
-        """
-        _known(role)
-        self._not_oneself(subject, actor, "grant", role)
-        with self._journal.alone():
-            person = self.directory.person(subject)
-            if role in person.roles:
-                return
-            if person.kind is not PersonKind.CIVIL_SERVANT:
-                raise RoleNotForCitizens
-            if any(frozenset({role, held}) in APART for held in person.roles):
-                self._refuse(DutiesConflict, person, actor, {"act": "grant", "role": role})
-                raise DutiesConflict
-            self._grant(
-                "directory.role.granted",
-                person,
-                (changes.member(self._tree.role(role), self._tree.person(person.subject), joins=True),),
-                actor=actor,
-                attributes={"role": role},
-            )
+    def grant_role(self, subject: str, role: str, *, actor: str, reason: str, until: date | None = None) -> None:
+        """Give somebody a role until a day; does nothing if they have it so long already. See ``Giving.grant_role``."""
+        self.giving.grant_role(subject, role, actor=actor, reason=reason, until=until)
 
     def withdraw_role(self, subject: str, role: str, *, actor: str, reason: str = "") -> None:
         """Take a role away, at once. Works while the directory's server is down.
 
         Raises:
-            NoSuchRole: not one that can be granted, and so not one that can be withdrawn.
+            NoSuchRole: there is none of that name, if the server can tell.
             OwnRole: the last administrator would leave nobody to appoint the next; the attempt is recorded.
             NoSuchPerson: nobody of that name, if the server can tell.
+            RoleFromPost: a post gives it as well, if the server can tell.
             Pending: recorded and biting; the server follows.
         """
-        _known(role)
         self._not_oneself(subject, actor, "withdraw", role)
+        with suppress(DirectoryUnavailable, NotMigrated):
+            self.giving.withdraw_role(subject, role, actor=actor, reason=reason)
+            return
+        if role not in ROLES and not self._has_role(role):
+            raise NoSuchRole(role=role[:64])
         person = self._person_if_known(subject)
         sealed = {"reason": reason, **self._acting(actor, person)}
         record = self._event("directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed=sealed)
         leaves = changes.member(self._tree.role(role), self._tree.person(person.subject), joins=False)
-        self._journal.take_away((leaves,), record)
+        grant = self._tree.entry("grants", entries_powers.grant_id(person.subject, role))
+        self._journal.take_away((leaves, Change(verb=changes.Verb.REMOVE, dn=grant)), record)
 
     def disable_device(self, identifier: str, *, actor: str, reason: str = "") -> None:
         """Shut a device out, everywhere, at once. Works while the directory's server is down.
@@ -173,11 +168,48 @@ class DirectoryWriter:
 
         Raises:
             NoSuchDevice: none of that identifier.
+            DeviceIsOut: it is lost or retired.
         """
         with self._journal.alone():
             device = self.directory.device(identifier)
+            if device.state.is_out:
+                raise DeviceIsOut
             enable = changes.enabled(self._tree.device(device.id), to=True)
             self._grant("directory.device.enabled", device, (enable,), actor=actor)
+
+    def set_device_state(self, identifier: str, state: DeviceState, *, actor: str, reason: str = "") -> None:
+        """Say how a device fares. A lost or retired one is shut out at once; a lost one that was found comes back.
+
+        Raises:
+            NoSuchDevice: none of that identifier, if the server can tell.
+            DeviceIsOut: a retired one stays retired.
+            Pending: recorded and biting; the server follows.
+        """
+        if state.is_out:
+            device = self._device_if_known(identifier)
+            what, sealed = {"state": state.value}, {"reason": reason}
+            record = self._event("directory.device.disabled", device, actor=actor, attributes=what, sealed=sealed)
+            dn = self._tree.device(device.id)
+            if device.state is DeviceState.RETIRED:
+                raise DeviceIsOut
+            # Readers see whether it is enabled; its state tells the desk why not.
+            self._journal.take_away((changes.enabled(dn, to=False), changes.device_state(dn, state)), record)
+            return
+        with self._journal.alone():
+            device = self.directory.device(identifier)
+            if device.state is DeviceState.RETIRED:
+                raise DeviceIsOut
+            dn = self._tree.device(device.id)
+            found = (changes.enabled(dn, to=True),) if device.state is DeviceState.LOST else ()
+            kind = "directory.device.enabled" if found else "directory.device.changed"
+            self._grant(
+                kind,
+                device,
+                (changes.device_state(dn, state), *found),
+                actor=actor,
+                attributes={"state": state.value},
+                sealed={"reason": reason},
+            )
 
     def set_password(self, subject: str, password: str, *, actor: str) -> None:
         """Give somebody a new password; the server judges it and makes the hash.
@@ -322,6 +354,13 @@ class DirectoryWriter:
             return {}
         return {"actor_name": self.directory.called(actor)}
 
+    def _has_role(self, role: str) -> bool:
+        """Whether there is such a role, as far as can be told: taking away never waits for the server."""
+        try:
+            return self.standings.role_if_any(role) is not None
+        except DirectoryUnavailable:
+            return bool(IDENTIFIER.match(role))
+
     def _person_if_known(self, subject: str) -> Person:
         try:
             return self.directory.person(subject)
@@ -394,11 +433,6 @@ def open_writer(
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),
     )
-
-
-def _known(role: str) -> None:
-    if role not in ROLES:
-        raise NoSuchRole(role=role[:64])
 
 
 def _counts(report: ImportReport) -> dict[str, int]:

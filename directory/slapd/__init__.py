@@ -6,6 +6,7 @@ Everything but ``process`` is text made from settings. Only the supervisor start
 
 from .access import DECOY as DECOY
 from .access import LOOKUP as LOOKUP
+from .access import MODEL as MODEL
 from .access import MOST_FOR_LOOKUPS as MOST_FOR_LOOKUPS
 from .access import MOST_FOR_READERS as MOST_FOR_READERS
 from .access import SERVICES as SERVICES

@@ -8,7 +8,7 @@
 | gateway      | roles, clearance, whether enabled, the name for the record's sealed part; devices   |
 | ca           | who somebody is with the proofing behind it, organisations, devices                 |
 | signatures   | who somebody is, by identifier alone; organisations and mandates                    |
-| directory    | the one writer: everything but reading passwords                                    |
+| directory    | the one writer: everything but reading passwords; alone sees posts, grants, numbers |
 | lookup       | outside software: what is published of certificates, and whose; nothing else        |
 | audit        | nothing; it has no identity here                                                    |
 
@@ -41,8 +41,11 @@ READ, WRITE = "read", "write"
 _PUBLISHED = "(userCertificate=*)"
 _IDENTITY = (
     "entry,objectClass,tallySubject,cn,tallyNameZh,tallyOrganisation,tallyEnabled,tallyClearance,tallyProofingLevel,"
-    "memberOf"
+    "memberOf,tallyRolesUntil"
 )
+KEYED = "tallyNumberIndex,tallyNumberSealed"
+MODEL = ("departments", "posts", "holdings", "grants", "representatives", "offers")
+"""Branches from which access follows; only the writer, which works it out, sees them."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         # Whoever has somebody's address in hand finds their certificate by it, but does not read addresses.
         Rule(f"{people} filter={_PUBLISHED} attrs=mail", {**writer, "sso": READ, "ca": READ, LOOKUP: "search"}),
         Rule(f"{people} attrs=mail", {**writer, "sso": READ, "ca": READ}),
+        Rule(f"{people} attrs={KEYED}", writer),
         Rule(f"{people} attrs=userCertificate", {**writer, "ca": READ, LOOKUP: READ}),
         Rule(
             f"{people} filter={_PUBLISHED} attrs=entry,objectClass,cn,tallySubject,tallyNameZh,tallyOrganisation",
@@ -95,6 +99,10 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f"{people} attrs=children,sn,tallyNumber", writer),
         # By this the writer tells whether a password was changed before a crash, since it cannot read passwords.
         Rule(f"{people} attrs=entryCSN", {"directory": READ}),
+        Rule(f"{organisations} attrs={KEYED}", writer),
+        # Who answers for a device, and why somebody may act, is nobody's business but the writer's.
+        Rule(f"{devices} attrs=tallyHolder,tallyState", writer),
+        Rule(f'dn.subtree="{tree.branch("mandates")}" attrs=tallyGrantedBy,tallyReason', writer),
         Rule(
             f"{organisations} filter={_PUBLISHED} attrs=entry,objectClass,o,tallyId,tallyNameZh,userCertificate",
             {**writer, "ca": READ, "signatures": READ, LOOKUP: READ},
@@ -109,6 +117,9 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f'dn.subtree="{tree.branch("mandates")}"', {**writer, "sso": READ, "ca": READ, "signatures": READ}),
         Rule(f'dn.subtree="{tree.branch("roles")}"', writer),
         Rule(f'dn.subtree="{tree.branch("portals")}"', writer),
+        *(Rule(f'dn.subtree="{tree.branch(name)}"', writer) for name in MODEL),
+        # A tree that was born before these branches gets them from the writer.
+        Rule(f'dn.base="{tree.suffix}" attrs=children', writer),
         Rule("*", {}),
     )
 

@@ -8,7 +8,7 @@ from core.site import PORTALS
 from ..config import DirectorySettings
 from ..ldap.names import Tree
 from ..models import ROLES
-from .access import DECOY
+from .access import DECOY, MODEL
 
 BRANCHES = (
     "people",
@@ -20,6 +20,7 @@ BRANCHES = (
     "services",
     "policies",
     "authorities",
+    *MODEL,
 )
 
 

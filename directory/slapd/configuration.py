@@ -22,7 +22,10 @@ _INDICES = (
     "mail eq",
     "tallySubject,tallyId,tallyNumber,tallyOrganisation,tallyHolder,tallyCreditCode,tallyEnabled eq",
     "tallyParent eq",
-    "member,memberOf eq",
+    "member eq",
+    "memberOf eq,pres",
+    "tallyDepartment,tallyPost,tallyGives,tallyEntitlement,tallyRoleName,tallyUntil,tallyWaiting,tallyPrincipal eq",
+    "tallyNumberIndex eq",
     "entryUUID,entryCSN eq",
 )
 
@@ -144,6 +147,8 @@ def _overlays(tree: Tree) -> tuple[str, ...]:
             "olcOverlay: {2}unique\n"
             f"olcUniqueURI: ldap:///{tree.branch('people')}?uid?sub\n"
             f"olcUniqueURI: ldap:///{tree.branch('organisations')}?tallyCreditCode?sub\n"
+            f"olcUniqueURI: ldap:///{tree.branch('organisations')}?tallyNumberIndex?sub\n"
+            f"olcUniqueURI: ldap:///{tree.branch('people')}?tallyNumberIndex?sub\n"
         ),
         (
             f"dn: olcOverlay={{3}}ppolicy,{place}\nobjectClass: olcOverlayConfig\nobjectClass: olcPPolicyConfig\n"

@@ -21,19 +21,20 @@ _TIME_RULES = "EQUALITY generalizedTimeMatch ORDERING generalizedTimeOrderingMat
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute type; all are single-valued but ``member``, which is the standard's own."""
+    """One attribute type; ``member`` is the standard's own."""
 
     number: int
     name: str
     says: str
     syntax: str = _STRING
     rules: str = _TEXT_RULES
+    many: bool = False
 
     def definition(self) -> str:
         """In the notation of RFC 4512 section 4.1.2."""
         return (
             f"( {ARC}.1.{self.number} NAME '{self.name}' DESC '{self.says}' {self.rules} "
-            f"SYNTAX {self.syntax} SINGLE-VALUE )"
+            f"SYNTAX {self.syntax} {'' if self.many else 'SINGLE-VALUE '})"
         )
 
 
@@ -77,10 +78,30 @@ ATTRIBUTES = (
     Attribute(15, "tallyUntil", "last day of a mandate", _TIME, _TIME_RULES),
     Attribute(16, "tallyHost", "host name of a portal"),
     Attribute(17, "tallyParent", "identifier of the agency that an organisation is a part of"),
+    Attribute(18, "tallyDepartment", "identifier of the department that a post belongs to"),
+    Attribute(19, "tallyPost", "identifier of the post that is held"),
+    Attribute(20, "tallyGives", "name of a role that a post carries", many=True),
+    Attribute(21, "tallyEntitlement", "what a portal lets somebody do: portal/name", many=True),
+    Attribute(22, "tallyFrom", "first day", _TIME, _TIME_RULES),
+    Attribute(23, "tallyGrantedBy", "subject of the person who gave it"),
+    Attribute(24, "tallyReason", "why it was given"),
+    Attribute(25, "tallyRoleName", "name of the role that was given"),
+    Attribute(26, "tallyRolesUntil", "last days of roles that end, as role:day"),
+    Attribute(27, "tallyState", "how a device fares: enrolled, healthy, lost, retired"),
+    Attribute(28, "tallyPrincipal", "subject of the person for whom somebody may act"),
+    Attribute(29, "tallyCapacity", "as what somebody represents a company"),
+    Attribute(30, "tallyPortalName", "name of the portal where a service is offered"),
+    Attribute(31, "tallyNumberIndex", "national number or credit code, keyed: to be found by, not to be read"),
+    Attribute(32, "tallyNumberSealed", "national number or credit code, encrypted", rules="EQUALITY caseExactMatch"),
+    Attribute(33, "tallyWaiting", "whether it has yet to take effect", _BOOLEAN, "EQUALITY booleanMatch"),
+    Attribute(34, "tallyTitle", "what a role or a service is called"),
 )
 
 _PERSON_MUST = ("tallySubject", "tallyNumber", "uid", "tallyEnabled", "tallyProofingLevel")
-_PERSON_MAY = ("tallyNameZh", "tallyProofingDate", "tallyProofingEvidence")
+_NUMBER = ("tallyNumberIndex", "tallyNumberSealed")
+_PERSON_MAY = ("tallyNameZh", "tallyProofingDate", "tallyProofingEvidence", "tallyRolesUntil", *_NUMBER)
+_NAMED = ("tallyTitle", "tallyNameZh", "tallyEntitlement")
+_GIVEN = ("tallyFrom", "tallyUntil", "tallyGrantedBy", "tallyReason", "tallyWaiting")
 
 CLASSES = (
     Class(1, "tallyCitizen", "a citizen", _PERSON_MUST, _PERSON_MAY, above="inetOrgPerson"),
@@ -96,28 +117,72 @@ CLASSES = (
         3,
         "tallyOrganisationEntry",
         "an agency or a company",
-        ("tallyId", "tallyNumber", "o", "tallyCreditCode", "tallyAgency"),
-        ("tallyNameZh", "tallyParent", "userCertificate"),
+        ("tallyId", "tallyNumber", "o", "tallyAgency"),
+        # The code in clear is what earlier releases wrote.
+        ("tallyNameZh", "tallyParent", "tallyCreditCode", "userCertificate", *_NUMBER),
     ),
     Class(
         4,
         "tallyDevice",
         "a device",
         ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"),
-        ("userCertificate",),
+        ("tallyState", "tallyHolder", "userCertificate"),
     ),
     Class(5, "tallyPortal", "a portal behind the gateway", ("cn",), ("description", "tallyHost")),
     # groupOfNames demands a member; a role that nobody holds is an ordinary state.
-    Class(6, "tallyRole", "a role and those who hold it", ("cn",), ("member", "description")),
+    Class(6, "tallyRole", "a role and those who hold it", ("cn",), ("member", "description", *_NAMED)),
     Class(
         7,
         "tallyMandate",
-        "the right of a person to act for an organisation",
-        ("tallyId", "tallyHolder", "tallyOrganisation", "tallyScope", "tallyUntil"),
+        "the right of a person to act for an organisation or for another person",
+        ("tallyId", "tallyHolder", "tallyScope", "tallyUntil"),
+        ("tallyOrganisation", "tallyPrincipal", "tallyGrantedBy", "tallyReason"),
     ),
     Class(8, "tallyService", "a process of the site", ("cn", "userPassword"), ("description",)),
     # What it may hold comes with the standard's own pkiCA and deltaCRL (RFC 4523).
     Class(9, "tallyAuthority", "an authority that certifies", ("cn",), ("description",)),
+    Class(
+        10,
+        "tallyDepartmentEntry",
+        "a part of an agency",
+        ("tallyId", "tallyNumber", "cn", "tallyOrganisation"),
+        ("tallyNameZh", "tallyParent"),
+    ),
+    Class(
+        11,
+        "tallyPostEntry",
+        "a place in an agency that somebody holds",
+        ("tallyId", "tallyNumber", "cn", "tallyOrganisation"),
+        ("tallyNameZh", "tallyDepartment", "tallyGives"),
+    ),
+    Class(
+        12,
+        "tallyHolding",
+        "that somebody holds a post",
+        ("tallyId", "tallyNumber", "tallyHolder", "tallyPost", "tallyFrom"),
+        _GIVEN,
+    ),
+    Class(
+        13,
+        "tallyGrant",
+        "a role or an entitlement given to one person",
+        ("tallyId", "tallyNumber", "tallyHolder", "tallyFrom", "tallyUntil", "tallyReason"),
+        (*_GIVEN, "tallyRoleName", "tallyEntitlement"),
+    ),
+    Class(
+        14,
+        "tallyRepresentation",
+        "that somebody represents a company",
+        ("tallyId", "tallyNumber", "tallyHolder", "tallyOrganisation", "tallyCapacity", "tallyFrom"),
+        _GIVEN,
+    ),
+    Class(
+        15,
+        "tallyOffer",
+        "a service that an agency offers",
+        ("cn",),
+        ("tallyTitle", "tallyNameZh", "tallyOrganisation", "tallyPortalName"),
+    ),
 )
 
 

@@ -47,7 +47,7 @@ def nation(world: World) -> World:
     assert report.refused == ()
     directory = world.directory("directory")
     for username, role in (("first.admin", "agency-administrator"), ("first.officer", "ra-officer")):
-        world.writer().grant_role(directory.person_by_username(username).subject, role, actor="")
+        world.writer().grant_role(directory.person_by_username(username).subject, role, actor="", reason="x")
     return world
 
 
@@ -143,10 +143,11 @@ def test_whoever_holds_a_role_of_the_whole_site_is_not_an_agencys_business(
 
 def test_roles_and_alarms_are_not_an_agencys_business(admin: Administration, nation: World) -> None:
     clerk = subject(nation, "first.clerk")
-    for act in (admin.grant_role, admin.withdraw_role):
-        for role in ("ra-officer", "agency-administrator", "directory-administrator"):
-            with pytest.raises(BeyondScope):
-                act(clerk, role)
+    for role in ("ra-officer", "agency-administrator", "directory-administrator"):
+        with pytest.raises(BeyondScope):
+            admin.grant_role(clerk, role, reason="x")
+        with pytest.raises(BeyondScope):
+            admin.withdraw_role(clerk, role)
     with pytest.raises(BeyondScope):
         _ = admin.unrecorded
     assert nation.directory("directory").person(clerk).roles == {"civil-servant"}
@@ -229,7 +230,7 @@ def test_whoever_lost_the_role_has_nothing_left(nation: World, how: str) -> None
     with pytest.raises(NoSuchPerson):
         held.disable_person(subject(nation, "first.clerk"), reason="revenge")
     if how == "role":
-        writer.grant_role(admin, "agency-administrator", actor="")
+        writer.grant_role(admin, "agency-administrator", actor="", reason="x")
     else:
         writer.enable_person(admin, actor="")
     assert held.scope() != Scope()
@@ -270,7 +271,7 @@ def test_an_agencys_desk_shows_the_branch_and_no_more(desk: Desk, nation: World)
     [
         ("/people/{other}/disable", {"reason": "x"}, 404),
         ("/people/{officer}/disable", {"reason": "x"}, 403),
-        ("/people/{own}/roles/grant", {"role": "ra-officer"}, 403),
+        ("/people/{own}/roles/grant", {"role": "ra-officer", "reason": "x"}, 403),
         ("/people/{own}/roles/withdraw", {"role": "ra-officer"}, 403),
         ("/unrecorded/1/undo", {}, 403),
         ("/unrecorded/1/keep", {"reason": "x"}, 403),
@@ -298,7 +299,7 @@ def test_an_agencys_desk_imports_for_the_agency(desk: Desk, nation: World) -> No
 @pytest.mark.parametrize("role", ["security-officer", "security-administrator", "directory-administrator"])
 def test_an_agency_administrator_watches_nobody_and_sets_no_rules(nation: World, role: str) -> None:
     with pytest.raises(DutiesConflict):
-        nation.writer().grant_role(subject(nation, "first.admin"), role, actor="")
+        nation.writer().grant_role(subject(nation, "first.admin"), role, actor="", reason="x")
 
 
 def test_a_tree_of_an_earlier_release_gets_its_new_role_recorded(own_world: World) -> None:

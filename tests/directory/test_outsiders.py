@@ -9,6 +9,7 @@ import pytest
 
 from app.sample.city import PASSWORD
 from directory import slapd
+from directory.ldap.entries_powers import grant_id
 from directory.models import Person
 from directory.slapd.access import MOST_FOR_READERS, READERS, SERVICES
 from tests.directory.test_access import modify
@@ -16,15 +17,18 @@ from tests.directory.world import World
 
 WHO = {
     "tallySubject", "cn", "tallyNameZh", "tallyOrganisation", "tallyEnabled", "tallyClearance", "tallyProofingLevel",
-    "memberOf", "objectClass",
+    "memberOf", "objectClass", "tallyRolesUntil",
 }  # fmt: skip
 REGISTER = {"uid", "mail", "tallyProofingDate", "tallyProofingEvidence"}
 ORGANISATION = {"objectClass", "tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency"}
 DEVICE = {"objectClass", "tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"}
+GRANT = {
+    "objectClass", "tallyId", "tallyNumber", "tallyHolder", "tallyFrom", "tallyUntil", "tallyReason", "tallyRoleName",
+}  # fmt: skip
 MANDATE = {"objectClass", "tallyId", "tallyHolder", "tallyOrganisation", "tallyScope", "tallyUntil"}
 KINDS = (
     "person", "organisation", "device", "mandate", "role", "portal", "service", "policy", "configuration", "root",
-    "change",
+    "change", "grant",
 )  # fmt: skip
 CHANGE = {"objectClass", "reqStart", "reqEnd", "reqType", "reqSession", "reqAuthzID", "reqDN", "reqResult", "reqMod"}
 
@@ -37,8 +41,9 @@ SEEN: dict[str, dict[str, set[str]]] = {
     "directory": {
         "person": WHO | REGISTER | {"sn", "tallyNumber", "entryCSN"},
         "organisation": ORGANISATION,
-        "device": DEVICE,
+        "device": DEVICE | {"tallyState"},
         "mandate": MANDATE,
+        "grant": GRANT,
         "role": {"objectClass", "cn", "member"},
         "portal": {"objectClass", "cn"},
         "change": CHANGE | {"reqEntryUUID"},
@@ -74,6 +79,7 @@ def places(filled: World) -> dict[str, str]:
         "organisation": tree.organisation("tax-bureau"),
         "device": tree.device(directory.devices().items[0].id),
         "mandate": mandate[1],
+        "grant": tree.entry("grants", grant_id(holder.subject, "security-officer")),
         "role": tree.role("security-officer"),
         "portal": tree.portal("tax"),
         "service": tree.service("directory"),

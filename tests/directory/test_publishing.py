@@ -205,7 +205,7 @@ def test_what_slapd_refuses_holds_up_nothing(quiet: World, li_na: Person) -> Non
     writer = quiet.writer()
     with pytest.raises(DirectoryRefused):
         writer.publishing.certificates("people", li_na.subject, [b"\x30\x03\x02\x01\x01"])
-    writer.grant_role(li_na.subject, "ra-officer", actor="")
+    writer.grant_role(li_na.subject, "ra-officer", actor="", reason="x")
     writer.withdraw_role(li_na.subject, "ra-officer", actor="")
     assert quiet.store.underway() == []
 

@@ -168,7 +168,7 @@ def test_lists_are_paged_by_key_without_gap_or_repetition(filled: World) -> None
 
 def test_roles_come_from_groups_and_leave_with_them(filled: World, li_na: Person) -> None:
     writer = filled.writer()
-    writer.grant_role(li_na.subject, "ra-officer", actor="")
+    writer.grant_role(li_na.subject, "ra-officer", actor="", reason="x")
     assert "ra-officer" in filled.directory("gateway").person(li_na.subject).roles
     writer.withdraw_role(li_na.subject, "ra-officer", actor="")
     assert filled.directory("gateway").person(li_na.subject).roles == {"civil-servant"}

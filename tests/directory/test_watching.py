@@ -57,7 +57,7 @@ def test_what_the_writer_does_alarms_nobody(watched: World, li_na: Person) -> No
     writer = watched.writer()
     device = watched.directory("directory").devices().items[0].id
     for act in (
-        lambda: writer.grant_role(li_na.subject, "ra-officer", actor=""),
+        lambda: writer.grant_role(li_na.subject, "ra-officer", actor="", reason="x"),
         lambda: writer.withdraw_role(li_na.subject, "ra-officer", actor=""),
         lambda: writer.withdraw_role(li_na.subject, "ra-officer", actor=""),
         lambda: writer.disable_person(li_na.subject, actor="", reason=""),
@@ -274,7 +274,7 @@ def test_nothing_hides_behind_what_was_recorded_and_found_done_already(watched: 
     # Recorded, but there was nothing to withdraw: the server's log has no line for it.
     writer.withdraw_role(li_na.subject, "ra-officer", actor="")
     writer.watch.look()
-    writer.grant_role(li_na.subject, "ra-officer", actor="")
+    writer.grant_role(li_na.subject, "ra-officer", actor="", reason="x")
     dn = watched.tree.person(li_na.subject)
     rogue(watched, f"dn: {watched.tree.role('ra-officer')}\nchangetype: modify\ndelete: member\nmember: {dn}\n")
     assert writer.watch.look() == 1

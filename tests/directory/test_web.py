@@ -95,7 +95,7 @@ def test_disabling_and_enabling_a_person_takes_a_reason(desk: Desk, filled: Worl
 
 def test_roles_are_granted_and_withdrawn(desk: Desk, filled: World, li_na: Person) -> None:
     path = f"/people/{li_na.subject}"
-    assert desk.post(f"{path}/roles/grant", {"role": "ra-officer"}).status_code == 303
+    assert desk.post(f"{path}/roles/grant", {"role": "ra-officer", "reason": "x"}).status_code == 303
     assert "ra-officer" in filled.directory("gateway").person(li_na.subject).roles
     assert desk.post(f"{path}/roles/withdraw", {"role": "ra-officer"}).status_code == 303
     assert "ra-officer" not in filled.directory("gateway").person(li_na.subject).roles
@@ -103,7 +103,7 @@ def test_roles_are_granted_and_withdrawn(desk: Desk, filled: World, li_na: Perso
 
 def test_a_second_power_is_refused_with_a_clear_page(desk: Desk, filled: World) -> None:
     officer = filled.directory("directory").person_by_username("wang.qiang")
-    answer = desk.post(f"/people/{officer.subject}/roles/grant", {"role": "security-administrator"})
+    answer = desk.post(f"/people/{officer.subject}/roles/grant", {"role": "security-administrator", "reason": "x"})
     assert answer.status_code == 409
     assert "kept apart" in answer.text
 
@@ -111,7 +111,7 @@ def test_a_second_power_is_refused_with_a_clear_page(desk: Desk, filled: World) 
 def test_nobody_changes_their_own_roles(desk: Desk, filled: World) -> None:
     own = filled.directory("directory").person_by_username("zhao.lei").subject
     assert "Another administrator" in desk.get(f"/people/{own}").text
-    assert desk.post(f"/people/{own}/roles/grant", {"role": "ra-officer"}).status_code == 403
+    assert desk.post(f"/people/{own}/roles/grant", {"role": "ra-officer", "reason": "x"}).status_code == 403
     own_role = {"role": "directory-administrator"}
     assert desk.post(f"/people/{own}/roles/withdraw", own_role).status_code == 403
 
@@ -190,10 +190,10 @@ def test_bad_questions_get_a_clear_answer(desk: Desk, path: str, status: int) ->
     ("change", "status"),
     [
         (("/people/nobody/disable", {"reason": "x"}), 404),
-        (("/people/nobody/roles/grant", {"role": "ra-officer"}), 404),
-        (("/people/{chen}/roles/grant", {"role": "emperor"}), 400),
-        (("/people/{chen}/roles/grant", {"role": ""}), 400),
-        (("/people/{chen}/roles/grant", {"role": "ra-officer"}), 409),
+        (("/people/nobody/roles/grant", {"role": "ra-officer", "reason": "x"}), 404),
+        (("/people/{chen}/roles/grant", {"role": "emperor", "reason": "x"}), 400),
+        (("/people/{chen}/roles/grant", {"role": "", "reason": "x"}), 400),
+        (("/people/{chen}/roles/grant", {"role": "ra-officer", "reason": "x"}), 409),
         (("/people/{chen}/disable", {"reason": "line\nline"}), 400),
         (("/people/{chen}/disable", {"reason": "x" * 501}), 400),
         (("/devices/nothing/disable", {}), 404),

@@ -74,7 +74,7 @@ def test_every_change_of_a_person_names_both_and_one_by_a_role_only_the_person(
     officer = filled.directory("directory").person_by_username("zhao.lei")
     for actor, by in ((officer.subject, officer.name_zh), ("role:app", ""), ("nobody-we-know", "")):
         filled.clear()
-        writer.grant_role(li_na.subject, "ra-officer", actor=actor)
+        writer.grant_role(li_na.subject, "ra-officer", actor=actor, reason="x")
         writer.withdraw_role(li_na.subject, "ra-officer", actor=actor, reason="moved")
         writer.disable_person(li_na.subject, actor=actor, reason="x")
         writer.enable_person(li_na.subject, actor=actor)
@@ -113,15 +113,16 @@ def test_what_is_entered_has_its_name_and_persons_learn_who_entered_them(
 def test_a_grant_is_announced_before_it_happens_and_its_outcome_follows(
     filled: World, writer: DirectoryWriter, li_na: Person
 ) -> None:
-    writer.grant_role(li_na.subject, "ra-officer", actor="a1")
+    writer.grant_role(li_na.subject, "ra-officer", actor="a1", reason="x")
     intent, (outcome,) = filled.recorder.events[-1], filled.outbox()
     assert (intent.type, intent.outcome) == ("directory.role.granted", Outcome.INTENDED)
     assert (outcome.type, outcome.outcome) == ("directory.role.granted", Outcome.SUCCESS)
     assert intent.object == outcome.object
-    assert intent.attributes == outcome.attributes == {"role": "ra-officer"}
+    assert intent.attributes == outcome.attributes
+    assert outcome.attributes == {"role": "ra-officer", "since": "2026-11-20", "until": "2027-11-20"}
 
     filled.clear()
-    writer.grant_role(li_na.subject, "ra-officer", actor="a1")
+    writer.grant_role(li_na.subject, "ra-officer", actor="a1", reason="x")
     assert filled.recorder.events == []
 
     writer.withdraw_role(li_na.subject, "ra-officer", actor="a1", reason="moved")
@@ -138,7 +139,7 @@ def test_nothing_is_granted_unrecorded(filled: World, writer: DirectoryWriter, c
     try:
         for grant in (
             lambda: writer.enable_person(chen_wei.subject, actor=""),
-            lambda: writer.grant_role(li_na.subject, "ra-officer", actor=""),
+            lambda: writer.grant_role(li_na.subject, "ra-officer", actor="", reason="x"),
             lambda: writer.set_password(chen_wei.subject, "a new pass phrase", actor=""),
             lambda: writer.import_csv(_TABLE, actor=""),
         ):
@@ -163,7 +164,7 @@ def test_three_powers_are_three_people(filled: World, writer: DirectoryWriter, r
         person = directory.person_by_username(username)
         if role not in person.roles:
             with pytest.raises(DutiesConflict):
-                writer.grant_role(person.subject, role, actor="")
+                writer.grant_role(person.subject, role, actor="", reason="x")
             assert directory.person(person.subject).roles == person.roles
     told = [(each.type, each.attributes["code"], each.attributes["role"]) for each in filled.recorder.events]
     assert set(told) == {("directory.power.refused", "duties_conflict", role)}
@@ -199,7 +200,7 @@ def test_who_watches_does_not_register_identities(filled: World, writer: Directo
     for username, role in (("wang.qiang", "ra-officer"), ("sun.li", "security-officer")):
         person = directory.person_by_username(username)
         with pytest.raises(DutiesConflict):
-            writer.grant_role(person.subject, role, actor="")
+            writer.grant_role(person.subject, role, actor="", reason="x")
 
 
 def test_powers_granted_at_the_same_moment_still_do_not_meet(filled: World, li_na: Person) -> None:
@@ -207,7 +208,7 @@ def test_powers_granted_at_the_same_moment_still_do_not_meet(filled: World, li_n
 
     def grant(role: str) -> None:
         try:
-            filled.writer().grant_role(li_na.subject, role, actor="")
+            filled.writer().grant_role(li_na.subject, role, actor="", reason="x")
         except DutiesConflict:
             refused.append(role)
 
@@ -224,10 +225,10 @@ def test_powers_granted_at_the_same_moment_still_do_not_meet(filled: World, li_n
 
 def test_who_may_hold_what(filled: World, writer: DirectoryWriter, chen_wei: Person, li_na: Person) -> None:
     with pytest.raises(RoleNotForCitizens):
-        writer.grant_role(chen_wei.subject, "ra-officer", actor="")
+        writer.grant_role(chen_wei.subject, "ra-officer", actor="", reason="x")
     filled.clear()
     with pytest.raises(OwnRole):
-        writer.grant_role(li_na.subject, "ra-officer", actor=li_na.subject.upper())
+        writer.grant_role(li_na.subject, "ra-officer", actor=li_na.subject.upper(), reason="x")
     with pytest.raises(OwnRole):
         writer.enable_person(li_na.subject, actor=li_na.subject)
     with pytest.raises(OwnRole):
@@ -244,13 +245,13 @@ def test_who_may_hold_what(filled: World, writer: DirectoryWriter, chen_wei: Per
     filled.clear()
     for role in ("citizen", "civil-servant", "", "*", "ra-officer,ou=roles", "root"):
         with pytest.raises(NoSuchRole):
-            writer.grant_role(li_na.subject, role, actor="")
+            writer.grant_role(li_na.subject, role, actor="", reason="x")
         with pytest.raises(NoSuchRole):
             writer.withdraw_role(li_na.subject, role, actor="")
     acts: tuple[Callable[[], None], ...] = (
         lambda: writer.disable_person(NOBODY, actor="", reason=""),
         lambda: writer.enable_person(NOBODY, actor=""),
-        lambda: writer.grant_role(NOBODY, "ra-officer", actor=""),
+        lambda: writer.grant_role(NOBODY, "ra-officer", actor="", reason="x"),
         lambda: writer.disable_person("*", actor="", reason=""),
     )
     for act in acts:

@@ -336,7 +336,7 @@ def _directory() -> Iterator[Door]:
     for verb, fields in (
         ("disable", {"reason": "because"}),
         ("enable", {"reason": "because"}),
-        ("roles/grant", {"role": "ra-officer"}),
+        ("roles/grant", {"role": "ra-officer", "reason": "x"}),
         ("roles/withdraw", {"role": "ra-officer"}),
     ):
         yield Door(

@@ -55,7 +55,7 @@ def _people(document: dict[str, Any]) -> dict[str, str]:
 
 
 def _managed_is_subject(document: dict[str, Any]) -> bool:
-    return _at(document, "entity", "type") in {"device", "entry"}
+    return _at(document, "entity", "type") in {"device", "entry", "power"}
 
 
 def _moved(document: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,10 @@ def _moved(document: dict[str, Any]) -> dict[str, Any]:
             "directory.role.granted": "role", "directory.role.withdrawn": "role", "gateway.session.opened": "host",
             "sso.consent.granted": "scopes",
         }  # fmt: skip
-        families = {"audit.warrant": "kind", "audit.export": "target"}
+        families = {
+            "audit.warrant": "kind", "audit.export": "target", "directory.post": "post", "directory.mandate": "scope",
+            "directory.entitlement": "entitlement", "directory.representative": "capacity",
+        }  # fmt: skip
         moved[named.get(code) or families.get(code.rpartition(".")[0], "client")] = document["privileges"][0]
     return moved
 

@@ -143,7 +143,7 @@ def _registered(city: City, table: str, username: str) -> str:
     found = re.search(r"/people/([0-9a-f-]{36})", desk.get(city.url("directory", f"/?q={username}", "management")).text)
     assert found is not None
     page = desk.get(city.url("directory", f"/people/{found.group(1)}", "management"))
-    assert desk.send(page, "/roles/grant", {"role": "ra-officer"}).status_code == 200
+    assert desk.send(page, "/roles/grant", {"role": "ra-officer", "reason": "x"}).status_code == 200
     return found.group(1)
 
 
