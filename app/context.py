@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from audit import Feed, Recorder
+from audit import Feed
 from audit.client import FeedClient, RecorderClient
 from audit.config import AuditSettings
 from audit.witness import Policy, PolicyRefused
@@ -87,7 +87,7 @@ class Context:
         """The log's verifier key, by which recorders and followers pin it."""
         return (self.site.public / "log.vkey").read_text("utf-8").strip()
 
-    def recorder(self, role: str) -> Recorder:
+    def recorder(self, role: str) -> RecorderClient:
         """The way into the log."""
         return RecorderClient(
             self.log_socket,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tallygate ca ...``: the operator on the machine asks the running role, or holds a ceremony of the root's key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -15,6 +15,7 @@ from .ceremony import Place, hold, read_script, rehearse
 from .client import CAClient
 from .errors import ScriptRefused
 from .models import Certificate, IssueRequest, Reason
+from .registration.bulk import OFFERED, LineState, read_folder, table_of
 from .x509 import PROFILES
 
 OPERATOR = "role:app"
@@ -58,6 +59,39 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
         issued = client().issue(wish)
         out.write_bytes(issued.certificate + issued.chain)
         click.echo(issued.serial)
+
+    @ca.command("enrol", help="Have officers look at the devices in FILE.csv, or tell what became of a table.")
+    @click.argument(
+        "table", metavar="[FILE.csv]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    )
+    @click.option("--profile", type=click.Choice(OFFERED), default=OFFERED[0], show_default=True)
+    @click.option("--reference", default="", help="Where the papers of these devices are on file.")
+    @click.option("--job", default="", help="A table that was sent before, by the identifier that was printed.")
+    @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write what became of it here.")
+    @click.option("--certificates", type=click.Path(dir_okay=False, path_type=Path), help="Write what was issued here.")
+    def enrol(
+        table: Path | None,
+        *,
+        profile: str,
+        reference: str,
+        job: str,
+        report: Path | None,
+        certificates: Path | None,
+    ) -> None:
+        if (table is None) == (not job):
+            raise click.UsageError("name either a table or --job")
+        if table is not None:
+            if not reference:
+                raise click.UsageError("--reference is missing")
+            sent = table_of(read_folder(table))
+            found = client().send_table(sent, profile=profile, name=table.name, reference=reference)
+        else:
+            found = client().table(job)
+        click.echo(told(found))
+        if report is not None:
+            report.write_bytes(client().table_report(found["id"]))
+        if certificates is not None:
+            certificates.write_bytes(client().table_certificates(found["id"]))
 
     @ca.command("show", help="Show one certificate by serial, or all of a subject.")
     @click.argument("serial_or_subject")
@@ -245,6 +279,12 @@ def _asked_for() -> list[str]:
     while said := click.prompt(f"Share {len(shares) + 1}", default="", hide_input=True, show_default=False):
         shares.append(said)
     return shares
+
+
+def told(table: Mapping[str, Any]) -> str:
+    """A table of devices on one line."""
+    counts = ", ".join(f"{table[state.value]} {state.value}" for state in LineState)
+    return f"{table['id']} {table['state']}: {table['lines']} lines, {counts}"
 
 
 def line(found: Certificate) -> str:

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from core.calls import Peer
 from core.errors import Unavailable
@@ -112,6 +112,28 @@ class CAClient:
         """Propose, pause, resume, stop or withdraw one."""
         return self._call("POST", f"/incidents/{quote(identifier, safe='')}/{verb}", document or {})
 
+    def send_table(self, table: bytes, *, profile: str, name: str, reference: str) -> dict[str, Any]:
+        """Have a table of devices looked through, for officers to agree to; the document of `ca.openapi`.
+
+        Raises:
+            TallygateError: as ``Bulk.ask``, or the table cannot be understood.
+        """
+        query = urlencode({"profile": profile, "name": name, "reference": reference})
+        sent = self._peer.call("POST", f"{API}/bulk?{query}", body=table, headers={"Content-Type": "text/csv"}).json()
+        return _document(sent)
+
+    def table(self, identifier: str) -> dict[str, Any]:
+        """How far a table of devices came."""
+        return _document(self._peer.call("GET", f"{API}/bulk/{quote(identifier, safe='')}").json())
+
+    def table_report(self, identifier: str) -> bytes:
+        """What became of its lines; CSV."""
+        return self._peer.call("GET", f"{API}/bulk/{quote(identifier, safe='')}/report").body
+
+    def table_certificates(self, identifier: str) -> bytes:
+        """Everything that was issued for it; PEM."""
+        return self._peer.call("GET", f"{API}/bulk/{quote(identifier, safe='')}/certificates").body
+
     def _change(self, serial: str, verb: str, document: dict[str, Any], identity: str = "") -> None:
         self._call("POST", f"/certificates/{read_serial(serial)}/{verb}", document, identity=identity)
 
@@ -123,6 +145,12 @@ class CAClient:
         if not isinstance(answer, dict):
             raise Unavailable
         return answer
+
+
+def _document(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise Unavailable
+    return answer
 
 
 def status_document(status: CertificateStatus) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 _HIGHEST_INSTANCE = 127
 _MOST_SHARDS = 4096
+_MOST_HELPERS = 64
 _HIGHEST_PORT = 65535
 _MOST_WORKERS = 32
 _UNIT_ALGORITHMS = frozenset({"P-256", "P-384", "RSA-3072", "RSA-4096", "ML-DSA-65"})
@@ -177,6 +178,8 @@ class CASettings:
     ocsp_lifetime: timedelta = timedelta(hours=8)
     # A request for a certificate that officers have not decided by then expires.
     request_lifetime: timedelta = timedelta(days=14)
+    # How many processes lint for the role, beside its own; while they are busy, whoever issues lints.
+    lint_helpers: int = 1
     # An issuance that has not ended after this long is taken for dead.
     issuance_timeout: timedelta = timedelta(minutes=2)
     # Certificates for servers by ACME; a table of its own.
@@ -191,6 +194,8 @@ class CASettings:
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:
             raise ValueError("instance must be between 1 and 127")
+        if not 0 <= self.lint_helpers <= _MOST_HELPERS:
+            raise ValueError("lint_helpers must be between 0 and 64")
         if not 1 <= self.crl_shards <= _MOST_SHARDS:
             raise ValueError("crl_shards must be between 1 and 4096")
         if not timedelta(0) < self.delta_lifetime <= self.crl_lifetime:

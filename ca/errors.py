@@ -10,6 +10,8 @@ Invalid
 ├── GrantRefused        an ACME account cannot be allowed what the form says
 ├── SelectorRefused     what an incident shall concern cannot be read, or names nothing
 ├── EnrolmentRefused    a device cannot be allowed to enrol as the form says
+├── FileRefused         a table of devices cannot be understood, or only in two ways
+├── LineRefused         one line of such a table cannot be used
 ├── UnknownProfile
 ├── NotOffered          a person asks for a kind of certificate they cannot have
 ├── NoSuchPage          a list goes on at no such place
@@ -29,6 +31,7 @@ NotFound
 ├── NoSuchGrant
 ├── NoSuchIncident
 ├── NoSuchRequest
+├── NoSuchBulk
 ├── NoSuchIssuer
 ├── NoSuchLabel
 └── NoSuchUnit
@@ -39,6 +42,7 @@ Conflict
 ├── IncidentChanged     what was agreed to is not what the preview fixed
 ├── NothingSelected     an incident concerns no certificate
 ├── TooMuchSelected     an incident concerns more certificates than the site allows
+├── BulkOver            the table is being issued already, was cancelled, or another officer was faster
 ├── EvidenceMissing     nobody has proved the holder's identity
 ├── ContentChanged      what would be issued is not what officers agreed to
 ├── AlreadyFounded      there is a root already; a second one would orphan what the first vouches for
@@ -113,6 +117,20 @@ class EnrolmentRefused(Invalid):
 
     code = "enrolment_refused"
     message = N_("This enrolment cannot be made: %(why)s")
+
+
+class FileRefused(Invalid):
+    """A table of devices cannot be understood, or only in two ways; ``line`` is where, 0 for the whole."""
+
+    code = "file_refused"
+    message = N_("This table cannot be used: %(why)s (line %(line)s).")
+
+
+class LineRefused(Invalid):
+    """One line of a table of devices cannot be used."""
+
+    code = "line_refused"
+    message = N_("This line cannot be used: %(why)s.")
 
 
 class UnknownProfile(Invalid):
@@ -206,6 +224,13 @@ class NoSuchPage(Invalid):
     message = N_("This list does not go on there.")
 
 
+class NoSuchBulk(NotFound):
+    """There is no such table of devices."""
+
+    code = "no_such_bulk"
+    message = N_("There is no such table of devices.")
+
+
 class NoSuchRequest(NotFound):
     """There is no such request, or it is somebody else's."""
 
@@ -260,6 +285,13 @@ class RequestOver(Conflict):
 
     code = "request_over"
     message = N_("Somebody else has just decided this request, or it was withdrawn or has expired.")
+
+
+class BulkOver(Conflict):
+    """The table is being issued already, was cancelled, or another officer was faster."""
+
+    code = "bulk_over"
+    message = N_("This table of devices is decided already.")
 
 
 class EvidenceMissing(Conflict):

@@ -23,7 +23,9 @@ from ca.est.waiting import Decision, Queue, Said
 from ca.incidents import IncidentKeeper
 from ca.inventory import Inventory, Stock
 from ca.models import IssueRequest
+from ca.press import Press
 from ca.registration import Registration, Requests
+from ca.registration.bulk import Bulk, Jobs, Workshop
 from ca.registration.models import Stage
 from ca.service import (
     ABOUT,
@@ -172,6 +174,7 @@ def application(context: Context) -> Flask:
         policies=(ShippedPolicies(engine, directory=directory, clock=context.clock),),
         nudge=relay.nudge,
         ready=agreement.check,
+        lint=Press(settings.lint_helpers).findings,
     )
     registration = Registration(
         requests=Requests(database),
@@ -183,8 +186,18 @@ def application(context: Context) -> Flask:
         lifetime=settings.request_lifetime,
         nudge=relay.nudge,
     )
+    bulk = Bulk(
+        jobs=Jobs(database),
+        certificates=store,
+        authority=authority,
+        directory=directory,
+        recorder=recorder,
+        clock=context.clock,
+        nudge=relay.nudge,
+    )
     relay.start()
     follower.start()
+    Workshop(bulk, lock=site.folder("ca") / "bulk.lock").start()
     Housekeeping(authority, tidy=registration.tidy, issuers=authority.issuers).start()
     publisher = Publisher(
         store=store,
@@ -269,6 +282,9 @@ def application(context: Context) -> Flask:
                 incidents=many,
             ),
             web.desk(authority, guard, registration=registration, directory=directory, incidents=many),
+            web.tables(authority, bulk, guard, directory=directory),
+            web.registrar(authority, guard, registration=registration, bulk=bulk),
+            web.peer_tables(authority, bulk, guard, callers=callers),
             door,
             *web.acme(servers, guard),
             web.grants(servers, guard),

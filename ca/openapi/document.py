@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What programs may ask of the authority, as OpenAPI 3.1; the tests hold the interface to it.
-
-Public facts have the formats of RFC 5280 (certificates, revocation lists) and RFC 6960 (OCSP). The verbs are for other
-roles of the site; which role has which business is said in `ca.service.callers`.
-"""
+"""The whole document: public facts, the verbs for other roles, and what the other parts add."""
 
 from typing import Any
 
@@ -11,12 +7,9 @@ from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 
 from ..models import AUTHORITY_PATTERN, ISSUERS, Reason, Standing, State
 from ..x509 import PROFILES
-from . import incidents, watching
+from . import incidents, registration, watching
+from .parts import BASE64, LONGEST, MOMENT, as_, by_serial, json_, octets
 
-_LONGEST = 200
-_SERIAL = "^0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}$"
-_MOMENT = {"type": "string", "format": "date-time"}
-_BASE64 = {"type": "string", "contentEncoding": "base64"}
 # On a role's own behalf, or with the gateway's word about the person whose wish it carries.
 _CARRIED = [*PEER, {**PEER[0], **PERSON[0]}]
 
@@ -26,7 +19,8 @@ def description() -> dict[str, Any]:
     return document(
         title="Tallygate certificate authority",
         description="OCSP answers, revocation lists and issuers' certificates for everybody; for roles of the site the "
-        "verbs over certificates, each on its own behalf or with the gateway's signed word about a person.",
+        "verbs over certificates, each on its own behalf or with the gateway's signed word about a person; for "
+        "officers and holders whom the gateway names the verbs of registration.",
         paths={
             "/ocsp/{issuer}": {"post": _ask()},
             "/ocsp/{issuer}/{encoded}": {"get": _ask_by_path()},
@@ -46,8 +40,9 @@ def description() -> dict[str, Any]:
             "/api/v1/subjects/{subject}/certificates": {"get": _list()},
             **watching.paths(),
             **incidents.paths(),
+            **registration.paths(),
         },
-        schemas={**_schemas(), **watching.schemas(), **incidents.schemas()},
+        schemas={**_schemas(), **watching.schemas(), **incidents.schemas(), **registration.schemas()},
     )
 
 
@@ -58,7 +53,7 @@ def _ask() -> dict[str, Any]:
         "summary": "OCSP (RFC 6960); what cannot be read is answered “malformed request”",
         "parameters": [_issuer()],
         "requestBody": {"required": True, "content": question},
-        "responses": {"200": _octets("A signed answer", "application/ocsp-response"), **refusals("404", "413", "503")},
+        "responses": {"200": octets("A signed answer", "application/ocsp-response"), **refusals("404", "413", "503")},
     }
 
 
@@ -68,7 +63,7 @@ def _ask_by_path() -> dict[str, Any]:
         "operationId": "askStatusByPath",
         "summary": "The same with the request in base64 in the path (RFC 6960 appendix A.1)",
         "parameters": [_issuer(), encoded],
-        "responses": {"200": _octets("A signed answer", "application/ocsp-response"), **refusals("404", "503")},
+        "responses": {"200": octets("A signed answer", "application/ocsp-response"), **refusals("404", "503")},
     }
 
 
@@ -77,22 +72,22 @@ def _fact(name: str, says: str, kind: str, *more: dict[str, Any]) -> dict[str, A
         "operationId": name,
         "summary": says,
         "parameters": [_issuer(), *more],
-        "responses": {"200": _octets(says, kind), **refusals("404", "503")},
+        "responses": {"200": octets(says, kind), **refusals("404", "503")},
     }
 
 
 def _issue() -> dict[str, Any]:
-    text = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST}
     wish = {
         "type": "object",
         "properties": {
             "profile": {"enum": sorted(PROFILES)},
-            "csr": {**_BASE64, "description": "PKCS #10; only its key and its proof of possession are used"},
+            "csr": {**BASE64, "description": "PKCS #10; only its key and its proof of possession are used"},
             "subject": {**text, "description": "Identifier in the directory; a label for a machine of the site"},
             "actor": _actor(),
             "hosts": {"type": "array", "items": TEXT, "maxItems": 100, "description": "For servers only"},
             "issuer": {"enum": ["", *ISSUERS], "description": "Where a profile has several"},
-            "organisation": {**TEXT, "maxLength": _LONGEST, "description": "For whom a representative acts"},
+            "organisation": {**TEXT, "maxLength": LONGEST, "description": "For whom a representative acts"},
         },
         "required": ["profile", "csr", "subject"],
         "additionalProperties": False,
@@ -101,9 +96,9 @@ def _issue() -> dict[str, Any]:
         "operationId": "issue",
         "summary": "Have a certificate made; its intent is in the published record before it is signed",
         "security": _CARRIED,
-        "requestBody": _json(wish),
+        "requestBody": json_(wish),
         "responses": {
-            "201": {"description": "The certificate and its chain without the root, PEM", "content": _as("Issued")},
+            "201": {"description": "The certificate and its chain without the root, PEM", "content": as_("Issued")},
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }
@@ -114,9 +109,9 @@ def _read(name: str, says: str, schema: str) -> dict[str, Any]:
         "operationId": name,
         "summary": says,
         "security": PEER,
-        "parameters": [_serial()],
+        "parameters": [by_serial()],
         "responses": {
-            "200": {"description": says, "content": _as(schema)},
+            "200": {"description": says, "content": as_(schema)},
             **refusals("400", "401", "403", "404", "503"),
         },
     }
@@ -133,24 +128,24 @@ def _change(name: str, says: str, security: list[dict[str, list[str]]]) -> dict[
         "operationId": name,
         "summary": says,
         "security": security,
-        "parameters": [_serial()],
-        "requestBody": _json(wish),
+        "parameters": [by_serial()],
+        "requestBody": json_(wish),
         "responses": {
-            "200": {"description": "What it is worth now", "content": _as("Status")},
+            "200": {"description": "What it is worth now", "content": as_("Status")},
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }
 
 
 def _list() -> dict[str, Any]:
-    subject = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
+    subject = {"type": "string", "minLength": 1, "maxLength": LONGEST}
     return {
         "operationId": "list",
         "summary": "The newest certificates of one subject",
         "security": PEER,
         "parameters": [{"name": "subject", "in": "path", "required": True, "schema": subject}],
         "responses": {
-            "200": {"description": "Newest first", "content": _as("Certificates")},
+            "200": {"description": "Newest first", "content": as_("Certificates")},
             **refusals("400", "401", "403", "404", "503"),
         },
     }
@@ -170,38 +165,20 @@ def _issuer() -> dict[str, Any]:
     return {"name": "issuer", "in": "path", "required": True, "description": says, "schema": schema}
 
 
-def _serial() -> dict[str, Any]:
-    says = "Serial number in hexadecimal"
-    schema = {"type": "string", "pattern": _SERIAL}
-    return {"name": "serial", "in": "path", "required": True, "description": says, "schema": schema}
-
-
 def _actor() -> dict[str, Any]:
     says = "Whom the role speaks for; itself or nothing, or the person of the header it passes on"
-    return {"type": "string", "maxLength": _LONGEST, "description": says}
-
-
-def _octets(says: str, kind: str) -> dict[str, Any]:
-    return {"description": says, "content": {kind: {"schema": {"type": "string", "format": "binary"}}}}
-
-
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _as(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"type": "string", "maxLength": LONGEST, "description": says}
 
 
 def _schemas() -> dict[str, Any]:
     standing = {"enum": [standing.value for standing in Standing]}
-    maybe = {"anyOf": [_MOMENT, {"type": "null"}]}
+    maybe = {"anyOf": [MOMENT, {"type": "null"}]}
     certificate = {
         **dict.fromkeys(("serial", "issuer", "profile", "subject", "name", "actor"), TEXT),
         "state": {"enum": [state.value for state in State]},
         "standing": standing,
-        **dict.fromkeys(("created", "not_before", "not_after"), _MOMENT),
-        "der": _BASE64,
+        **dict.fromkeys(("created", "not_before", "not_after"), MOMENT),
+        "der": BASE64,
         "changed": maybe,
         "reason": {"enum": [*(reason.value for reason in Reason), None]},
     }

@@ -4,6 +4,7 @@
 from .answering import Answer as Answer
 from .authority import CertificateAuthority as CertificateAuthority
 from .authority import self_request as self_request
+from .batches import ManyRecorder as ManyRecorder
 from .callers import BUSINESS as BUSINESS
 from .callers import Behalf as Behalf
 from .callers import Callers as Callers

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit import Outcome, Recorder
 from core.clock import Clock
+from core.errors import TallygateError
 from core.log import logger
 
 from ..config import CASettings
@@ -29,10 +30,11 @@ from ..models import (
 )
 from ..signer import KeyFolder, Signer
 from ..store import AnswerFolder, Store, Together
-from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate, profile
+from ..x509 import Algorithm, Blocklist, Finding, SigningKey, algorithm_for, generate, profile
 from .answering import Answer, Answering
+from .batches import Answer as Made
+from .batches import Batches, ManyRecorder
 from .blocking import Blocking
-from .issuance import Issuance
 from .notes import Names, event, note
 from .policy import EnoughOfficers, IssuancePolicy, RequesterRules, Verdict, decide
 from .publication import Publication, Published
@@ -51,7 +53,8 @@ class CertificateAuthority:
     """Issues, withdraws and tells; every collaborator comes by keyword.
 
     ``ready`` raises while the tables may be older than the record. ``nudge`` is called after every commit that put a
-    record in the outbox. ``directory`` may be absent at a site's birth, when only machines are certified.
+    record in the outbox. ``lint`` finds elsewhere what is wrong with many drafts. ``directory`` may be absent at a
+    site's birth, when only machines are certified.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class CertificateAuthority:
         nudge: Callable[[], None] = lambda: None,
         ready: Callable[[], None] = lambda: None,
         listed: Blocklist = NOTHING_LISTED,
+        lint: Callable[[Sequence[bytes]], Sequence[Sequence[Finding]]] | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -93,7 +97,7 @@ class CertificateAuthority:
             others=settings.acme.domains,
             networks=settings.acme.networks,
         )
-        self._issuance = Issuance(
+        self._issuance = Batches(
             check_key=self._blocking.check,
             store=store,
             signer=self._signer,
@@ -108,6 +112,7 @@ class CertificateAuthority:
             shards=settings.crl_shards,
             nudge=nudge,
             ready=ready,
+            lint=lint,
         )
         self._answering = Answering(
             store=store,
@@ -159,9 +164,17 @@ class CertificateAuthority:
         """See ``Issuance.issue``."""
         return self._issuance.issue(request)
 
+    def issue_all(self, requests: Sequence[IssueRequest], recorder: ManyRecorder) -> list[Made]:
+        """See ``Batches.issue_all``."""
+        return self._issuance.issue_all(requests, recorder)
+
     def preview(self, request: IssueRequest) -> Preview:
         """See ``Issuance.preview``."""
         return self._issuance.preview(request)
+
+    def preview_all(self, requests: Sequence[IssueRequest]) -> list[Preview | TallygateError]:
+        """See ``Batches.preview_all``."""
+        return self._issuance.preview_all(requests)
 
     def verdict(self, request: IssueRequest) -> Verdict:
         """What everybody but the number of officers says to a request, before it is approved.

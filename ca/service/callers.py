@@ -32,6 +32,8 @@ class Verb(StrEnum):
     REVOKE = "revoke"
     # Anything about incidents; another officer agrees at the desk all the same.
     INCIDENT = "incident"
+    # Have officers look at many devices.
+    TABLE = "table"
 
 
 @dataclass(frozen=True, kw_only=True)

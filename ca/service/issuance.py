@@ -2,12 +2,13 @@
 """The issuance ceremony: no certificate without its intent in the record first, no serial twice, no unlinted bytes."""
 
 import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from audit import Event, Outcome, Recorder, Wait
+from audit import Outcome as Told
+from audit import Recorder, Wait
 from core.clock import Clock
 from core.errors import N_, TallygateError, Unavailable
 from core.log import logger
@@ -24,12 +25,14 @@ from ..errors import (
     SubjectUnsuitable,
 )
 from ..hierarchy import Hierarchy
-from ..models import Issued, IssueRequest, Preview, Reason, read_authority, serial_hex
+from ..models import Issued, IssueRequest, Preview, read_authority
 from ..signer import Signer
-from ..store import Intent, Store
+from ..store import Outcome, Store
 from ..x509 import (
     Algorithm,
     CertificateRequest,
+    Draft,
+    Finding,
     IssuerFacts,
     LintedDraft,
     Linter,
@@ -44,11 +47,13 @@ from ..x509 import (
 )
 from .branches import entry_of
 from .handover import Handover
-from .notes import Names, commitment, event, note
-from .policy import IssuancePolicy, Verdict, decide
+from .making import Making, carried, why
+from .notes import Names, event, note
+from .policy import IssuancePolicy, decide
 from .subjects import Subjects
 
 _log = logger(__name__)
+COMPROMISED = N_("this key is known to be compromised")
 
 
 class Issuance:
@@ -71,10 +76,11 @@ class Issuance:
         nudge: Callable[[], None],
         check_key: Callable[[CertificateRequest], None] = lambda _: None,
         ready: Callable[[], None] = lambda: None,
+        lint: Callable[[Sequence[bytes]], Sequence[Sequence[Finding]]] | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
-        self._linter = Linter(signer.seal)
+        self._linter = Linter(signer.seal, elsewhere=lint)
         self._recorder = recorder
         self._clock = clock
         self._subjects = subjects
@@ -102,80 +108,38 @@ class Issuance:
         # 1. What is asked for: profile, key, and proof that the requester holds it.
         # 2. Who it is for: what the directory says of an enabled subject, nothing the requester says.
         # 3. Whether it may be: every policy, asked here even if somebody asked before.
-        kind, asked, subject, verdict, issuer = self._examine(request)
-        names = self._names(request, subject)
-
         # 4. Draw a serial.
-        number = draw(self._instance)
-        serial = serial_hex(number)
+        making = self._examine(request)
 
         # 5. Lint the real bytes under a throw-away key. A failure leaves nothing but the record of it.
-        linted = self._lint(request, kind=kind, issuer=issuer, subject=subject, asked=asked, number=number)
+        linted = self._lint(making)
 
         # 6. Take serial and key, and keep the bytes about to be signed, in one transaction: a duplicate, a key that is
         # compromised or somebody else's, or a dead database stops here, before any signature. From here on the serial
         # can be found and revoked whatever happens. State: intended. The reaper keeps what stays here as "possibly
         # issued".
-        key = secrets.token_bytes(32)
-        self._intend(request, linted, serial=serial, subject=subject, key_hash=asked.key_hash, key=key)
+        self._intend(making, linted)
         try:
             # 7. The intent goes into the published record. No receipt, no signature.
-            self._recorder.record(
-                event(
-                    "ca.certificate.intended",
-                    Outcome.INTENDED,
-                    at=self._clock.now(),
-                    subject=request.subject,
-                    actor=request.actor,
-                    serial=serial,
-                    decision=verdict.decision,
-                    policy=verdict.version,
-                    attributes={
-                        **_facts(request, linted, commitment(key, linted.tbs)),
-                        "shard": self._shard(number),
-                    },
-                    names=names,
-                ),
-                wait=Wait.PUBLISHED,
-            )
+            self._recorder.record(making.intended(linted, at=self._clock.now()), wait=Wait.PUBLISHED)
             # 8. Spend the lint token at the only holder of the key.
-            certificate = self._signer.certificate(linted, issuer=issuer.name)
+            certificate = self._signer.certificate(linted, issuer=making.issuer.name)
         except (Unavailable, DraftSpent, KeyUnusable) as error:
             # The key was not touched. Whether the record holds the intent may be unknown; the outcome says enough.
             self._signer.seal.forget(linted)
-            self._abandon(request, serial, error, names)
+            self._abandon(making, error)
             raise
 
         # 9. The signed bytes are the linted, stored and recorded ones; anything else never leaves this process.
-        if certificate.tbs_certificate_bytes != linted.tbs:
-            _log.critical("signed_bytes_differ", serial=serial)
-            raise CertificateDiffers
+        self._compare(making, linted, certificate)
 
         # 10. Store certificate and outcome in one transaction; the relay brings the outcome to the record.
         # State: signed.
-        der = certificate.public_bytes(Encoding.DER)
-        outcome = event(
-            "ca.certificate.issued",
-            Outcome.SUCCESS,
-            at=self._clock.now(),
-            subject=request.subject,
-            actor=request.actor,
-            serial=serial,
-            decision=verdict.decision,
-            policy=verdict.version,
-            attributes={**_facts(request, linted, commitment(key, linted.tbs)), "certificate": commitment(key, der)},
-            names=names,
-        )
-        self._keep(request, serial, der, outcome, Names(subject=subject.name))
+        self._keep(making, linted, certificate.public_bytes(Encoding.DER))
 
         # 11. Hand it over. A failure from here on loses nothing: the certificate can be fetched by its serial. That it
         # was handed over is stored with the next issuance, or by housekeeping: a commit for that alone is a sync.
-        self._handover.add(serial)
-        return Issued(
-            serial=serial,
-            certificate=certificate.public_bytes(Encoding.PEM),
-            chain=issuer.certificate.public_bytes(Encoding.PEM),
-        )
+        return self._handed_over(making, certificate)
 
     def preview(self, request: IssueRequest) -> Preview:
         """What would be issued now; nobody is asked whether it may be, and nothing is kept.
@@ -183,9 +147,12 @@ class Issuance:
         Raises:
             TallygateError: the request or its key cannot be used, or the directory says no.
         """
+        return self._previewed(request, self._subjects)
+
+    def _previewed(self, request: IssueRequest, subjects: Subjects) -> Preview:
         kind = profile(request.profile)
         asked = read_request(request.csr, keys=frozenset(kind.keys))
-        return preview(request, kind, asked, self._subjects.of(kind, request))
+        return preview(request, kind, asked, subjects.of(kind, request))
 
     def settle(self) -> None:
         """Store what was handed over and not yet said so."""
@@ -203,13 +170,13 @@ class Issuance:
             and each.certificate.not_valid_before_utc <= now < each.certificate.not_valid_after_utc
         ]
 
-    def _examine(self, request: IssueRequest) -> tuple[Profile, CertificateRequest, Subject, Verdict, IssuerFacts]:
-        subject = None
+    def _examine(self, request: IssueRequest, subjects: Subjects | None = None) -> Making:
+        subjects, subject = subjects or self._subjects, None
         try:
             kind = profile(request.profile)
             asked = read_request(request.csr, keys=frozenset(kind.keys))
             self._check_key(asked)
-            subject = self._subjects.of(kind, request)
+            subject = subjects.of(kind, request)
             verdict = decide(self._policies, request, kind)
             if not verdict.allowed:
                 raise IssuanceDenied(reasons=", ".join(verdict.reasons))
@@ -219,64 +186,63 @@ class Issuance:
         except TallygateError as error:
             self._refused(request, error, subject)
             raise
-        return kind, asked, subject, verdict, issuer
-
-    def _names(self, request: IssueRequest, subject: Subject) -> Names:
-        return Names(subject=subject.name, actor=self._subjects.acting(request.actor, request.subject))
-
-    def _intend(
-        self, request: IssueRequest, linted: LintedDraft, *, serial: str, subject: Subject, key_hash: str, key: bytes
-    ) -> None:
-        draft = linted.draft
-        intent = Intent(
-            serial=serial,
-            issuer=draft.issuer.name,
-            profile=draft.profile.name,
-            subject=request.subject,
-            actor=request.actor,
-            at=self._clock.now(),
-            name=subject.name,
-            not_before=draft.not_before,
-            not_after=draft.not_after,
-            key_hash=key_hash,
-            tbs=linted.tbs,
-            commitment_key=key,
-            shard=self._shard(draft.serial),
+        number = draw(self._instance)
+        return Making(
+            request=request,
+            kind=kind,
+            asked=asked,
+            subject=subject,
+            verdict=verdict,
+            issuer=issuer,
+            names=self._names(request, subject, subjects),
+            number=number,
+            shard=self._shard(number),
         )
+
+    def _names(self, request: IssueRequest, subject: Subject, subjects: Subjects | None = None) -> Names:
+        subjects = subjects or self._subjects
+        return Names(subject=subject.name, actor=subjects.acting(request.actor, request.subject))
+
+    def _intend(self, making: Making, linted: LintedDraft) -> None:
         try:
-            self._store.intend(intent)
+            self._store.intend(making.intent(linted, at=self._clock.now()))
         except TallygateError as error:
             self._signer.seal.forget(linted)
             if isinstance(error, KeyRefused):
-                self._refused(request, error, subject)
+                self._refused(making.request, error, making.subject)
             raise
 
-    def _keep(self, request: IssueRequest, serial: str, der: bytes, outcome: Event, names: Names) -> None:
-        """Store what was signed, unless its key was reported as compromised meanwhile: then it is revoked already."""
+    def _compare(self, making: Making, linted: LintedDraft, certificate: x509.Certificate) -> None:
+        if certificate.tbs_certificate_bytes != linted.tbs:
+            _log.critical("signed_bytes_differ", serial=making.serial)
+            raise CertificateDiffers
+
+    def _outcome(self, making: Making, linted: LintedDraft, der: bytes) -> Outcome:
+        """What is stored after the signature; a key that was reported as compromised meanwhile is revoked already."""
         at = self._clock.now()
-        revoked = event(
-            "ca.certificate.revoked",
-            Outcome.SUCCESS,
+        return Outcome(
+            serial=making.serial,
+            der=der,
+            note=note(making.issued(linted, der, at=at)),
+            if_blocked=note(making.revoked(at=at)),
             at=at,
-            subject=request.subject,
-            actor="role:ca",
-            serial=serial,
-            attributes={**_carried(request), "reason": Reason.KEY_COMPROMISE.value, "profile": request.profile},
-            names=names,
+            shown=entry_of(making.kind, making.request.subject),
         )
+
+    def _keep(self, making: Making, linted: LintedDraft, der: bytes) -> None:
         with self._handover.taken() as delivered:
-            good = self._store.signed(
-                serial,
-                der,
-                note(outcome),
-                if_blocked=note(revoked),
-                at=at,
-                delivered=delivered,
-                shown=entry_of(profile(request.profile), request.subject),
-            )
+            good = self._store.signed([self._outcome(making, linted, der)], delivered=delivered)
         self._nudge()
-        if not good:
-            raise KeyRefused(why=N_("this key is known to be compromised"))
+        if making.serial not in good:
+            raise KeyRefused(why=COMPROMISED)
+
+    def _handed_over(self, making: Making, certificate: x509.Certificate) -> Issued:
+        self._handover.add(making.serial)
+        return Issued(
+            serial=making.serial,
+            certificate=certificate.public_bytes(Encoding.PEM),
+            chain=making.issuer.certificate.public_bytes(Encoding.PEM),
+        )
 
     def _shard(self, serial: int) -> int:
         """Which list the certificate names for good: by its serial, whose last bits are random."""
@@ -300,64 +266,51 @@ class Issuance:
             raise IssuerUnusable
         return IssuerFacts(name=name, certificate=self._hierarchy.issuers[name].certificate)
 
-    def _lint(
-        self,
-        request: IssueRequest,
-        *,
-        kind: Profile,
-        issuer: IssuerFacts,
-        subject: Subject,
-        asked: CertificateRequest,
-        number: int,
-    ) -> LintedDraft:
+    def _lint(self, making: Making) -> LintedDraft:
         try:
-            draft = build(
-                profile=kind,
-                issuer=issuer,
-                subject=subject,
-                request=asked,
-                serial=number,
-                locations=Locations.under(self._origin, issuer.name, shard=self._shard(number)),
-                oid_base=self._oid_base,
-                at=self._clock.now(),
-                above=(self._hierarchy.issuers[issuer.name].root.certificate,),
-            )
-            return self._linter.lint(draft)
+            return self._linter.lint(self._draft(making))
         except TallygateError as error:
-            if isinstance(error, LintStopped):
-                _log.error("lint_stopped", profile=kind.name, finding=error.parameters["finding"])
-            self._refused(request, error, subject)
+            self._unlinted(making, error)
             raise
+
+    def _draft(self, making: Making) -> Draft:
+        issuer = making.issuer
+        return build(
+            profile=making.kind,
+            issuer=issuer,
+            subject=making.subject,
+            request=making.asked,
+            serial=making.number,
+            locations=Locations.under(self._origin, issuer.name, shard=making.shard),
+            oid_base=self._oid_base,
+            at=self._clock.now(),
+            above=(self._hierarchy.issuers[issuer.name].root.certificate,),
+        )
+
+    def _unlinted(self, making: Making, error: TallygateError) -> None:
+        if isinstance(error, LintStopped):
+            _log.error("lint_stopped", profile=making.kind.name, finding=error.parameters["finding"])
+        self._refused(making.request, error, making.subject)
 
     def _refused(self, request: IssueRequest, error: TallygateError, subject: Subject | None) -> None:
         refusal = event(
             "ca.certificate.refused",
-            Outcome.DENIED,
+            Told.DENIED,
             at=self._clock.now(),
             subject=request.subject,
             actor=request.actor,
-            attributes={"code": error.code, "profile": request.profile[:32], **_carried(request), **_why(error)},
+            attributes={"code": error.code, "profile": request.profile[:32], **carried(request), **why(error)},
             names=self._names(request, subject) if subject else Names(),
         )
         self._store.outbox_put(note(refusal))
         self._nudge()
 
-    def _abandon(self, request: IssueRequest, serial: str, error: TallygateError, names: Names) -> None:
-        ending = event(
-            "ca.certificate.abandoned",
-            Outcome.FAILURE,
-            at=self._clock.now(),
-            subject=request.subject,
-            actor=request.actor,
-            serial=serial,
-            attributes={"code": error.code, "profile": request.profile, **_carried(request)},
-            names=names,
-        )
+    def _abandon(self, making: Making, error: TallygateError) -> None:
         try:
-            self._store.abandon(serial, note(ending))
+            self._store.abandon(making.serial, note(making.abandoned(error.code, at=self._clock.now())))
         except Unavailable:
             # The row stays intended; the reaper reports it.
-            _log.warning("abandon_failed", serial=serial)
+            _log.warning("abandon_failed", serial=making.serial)
 
 
 def preview(request: IssueRequest, kind: Profile, asked: CertificateRequest, subject: Subject) -> Preview:
@@ -376,24 +329,3 @@ def preview(request: IssueRequest, kind: Profile, asked: CertificateRequest, sub
         validity_days=kind.validity_days,
         until=subject.until.date().isoformat() if subject.until else "",
     )
-
-
-def _why(error: TallygateError) -> dict[str, str | int | bool]:
-    """Which rules said no: an officer who asks for a certificate of their own stands out by them."""
-    reasons = str(error.parameters["reasons"]).replace(", ", " ") if isinstance(error, IssuanceDenied) else ""
-    return {"reasons": reasons} if reasons else {}
-
-
-def _facts(request: IssueRequest, linted: LintedDraft, committed: str) -> dict[str, str | int | bool]:
-    return {
-        **_carried(request),
-        "issuer": linted.draft.issuer.name,
-        "profile": linted.draft.profile.name,
-        "not_after": linted.draft.not_after.isoformat(),
-        "commitment": committed,
-    }
-
-
-def _carried(request: IssueRequest) -> dict[str, str]:
-    carried = {"caller": request.caller, "request": request.registration}
-    return {name: value for name, value in carried.items() if value}

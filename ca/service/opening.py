@@ -12,6 +12,7 @@ from ..config import CASettings
 from ..hierarchy import Hierarchy
 from ..signer import KeyFolder
 from ..store import Store
+from ..x509 import Finding
 from .authority import CertificateAuthority
 from .blocking import read_blocklists
 from .policy import IssuancePolicy
@@ -29,6 +30,7 @@ def open_authority(
     policies: Sequence[IssuancePolicy] = (),
     nudge: Callable[[], None] = lambda: None,
     ready: Callable[[], None] = lambda: None,
+    lint: Callable[[Sequence[bytes]], Sequence[Sequence[Finding]]] | None = None,
 ) -> CertificateAuthority:
     """Read the issuers' certificates and compose the authority.
 
@@ -53,6 +55,7 @@ def open_authority(
         policies=policies,
         nudge=nudge,
         ready=ready,
+        lint=lint,
     )
 
 

@@ -5,7 +5,9 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime, time
+from functools import cache
 from typing import Protocol
 
 from core.clock import Clock
@@ -61,6 +63,13 @@ class Subjects:
         # What else servers of devices and organisations may be named by.
         self._others = tuple(others)
         self._networks = [ipaddress.ip_network(each) for each in networks]
+
+    def at_once(self) -> "Subjects":
+        """The same for many requests of this moment: people and organisations are looked up once, devices each."""
+        found = copy(self)
+        if self._directory is not None:
+            found._directory = _Remembering(self._directory)  # noqa: SLF001 - a copy of our own
+        return found
 
     def of(self, profile: Profile, request: IssueRequest) -> Subject:
         """The subject of one request.
@@ -172,6 +181,15 @@ class Subjects:
         if self._directory is None:
             raise SubjectUnsuitable(why=N_("the directory is not there yet"))
         return self._directory
+
+
+class _Remembering:
+    """A directory that is asked about each person and organisation once."""
+
+    def __init__(self, directory: DirectorySource) -> None:
+        self.device = directory.device
+        self.person = cache(directory.person)
+        self.organisation = cache(directory.organisation)
 
 
 def _identifier(unverified: str) -> str:

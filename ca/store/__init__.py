@@ -7,6 +7,7 @@ key. Every change of standing commits together with its record in the outbox.
 
 from .answers import AnswerFolder as AnswerFolder
 from .issuances import Intent as Intent
+from .issuances import Outcome as Outcome
 from .lists import KeptList as KeptList
 from .publications import AUTHORITIES as AUTHORITIES
 from .publications import DEVICES as DEVICES

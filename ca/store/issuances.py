@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
+from core.errors import TallygateError
+
 from ..errors import AlreadyRevoked, SerialTaken
 from ..models import Certificate, Reason, Standing, State
 from . import keys, publications, standings
@@ -53,6 +55,20 @@ class Intent:
     shard: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What is stored after one."""
+
+    serial: str
+    der: bytes
+    note: Note
+    # The record of its revocation, should its key have been reported as compromised since the intent.
+    if_blocked: Note
+    at: datetime
+    # The entry of the directory that will show it.
+    shown: publications.Entry | None = None
+
+
 class Issuances(Part):
     """The states of issuances."""
 
@@ -70,42 +86,66 @@ class Issuances(Part):
         except IntegrityError as error:
             raise SerialTaken from error
 
-    def signed(
-        self,
-        serial: str,
-        der: bytes,
-        note: Note,
-        *,
-        if_blocked: Note,
-        at: datetime,
-        delivered: Sequence[str] = (),
-        shown: publications.Entry | None = None,
-    ) -> bool:
-        """Store the certificate and the record of its outcome, together; and say which others were handed over.
+    def intend_all(self, intents: Sequence[Intent]) -> dict[str, TallygateError]:
+        """The same of many in one transaction; by serial, what ``intend`` would raise of those that were refused.
 
-        ``shown`` is the entry of the directory that will show it.
+        Raises:
+            SerialTaken: one is taken; nothing was stored.
+        """
+        refused: dict[str, TallygateError] = {}
+        # Whoever takes several keys takes them in one order, so that no two wait for each other.
+        ordered = sorted(intents, key=lambda each: each.key_hash)
+        try:
+            with self._database.transaction() as connection:
+                refusals = keys.claim_all(connection, [(each.key_hash, each.subject) for each in ordered])
+                for intent, refusal in zip(ordered, refusals, strict=True):
+                    if refusal is not None:
+                        refused[intent.serial] = refusal
+                rows = [row_of(each) for each in intents if each.serial not in refused]
+                if rows:
+                    connection.execute(_TAKE, rows)
+        except IntegrityError as error:
+            raise SerialTaken from error
+        return refused
+
+    def signed(self, outcomes: Sequence[Outcome], *, delivered: Sequence[str] = ()) -> frozenset[str]:
+        """Store certificates and the records of their outcome, together; and say which others were handed over.
 
         A key that was reported as compromised since the intent makes it a revoked certificate in the same
-        transaction, with ``if_blocked`` as the record of that. Returns whether it is good.
+        transaction, with ``if_blocked`` as the record of that. Returns the serials of those that are good.
+
+        Raises:
+            SerialTaken: the reaper of another process took one for dead; it and all others stay as they were.
         """
+        good = []
         with self._database.transaction() as connection:
-            # The reaper of another process may have taken this issuance for dead; it stays as that one left it.
-            row = connection.execute(_SIGN, {"this": serial, "der": der}).one_or_none()
-            if row is None:
-                raise SerialTaken
-            put(connection, note)
+            hashes = {}
+            for each in outcomes:
+                row = connection.execute(_SIGN, {"this": each.serial, "der": each.der}).one_or_none()
+                if row is None:
+                    raise SerialTaken
+                hashes[each.serial] = row.key_hash
+            put(connection, *(each.note for each in outcomes))
             if delivered:
                 connection.execute(_DELIVER, [{"this": each} for each in delivered])
-            if not keys.is_blocked(connection, row.key_hash):
-                if shown is not None:
-                    publications.touch(connection, shown, at=at)
-                return True
-            # An officer may have revoked it while it was only intended.
-            with suppress(AlreadyRevoked):
-                standings.withdraw(
-                    connection, serial, standing=Standing.REVOKED, reason=Reason.KEY_COMPROMISE, at=at, note=if_blocked
-                )
-            return False
+            blocked = keys.blocked(connection, sorted(hashes.values()))
+            for each in outcomes:
+                if hashes[each.serial] not in blocked:
+                    good.append(each.serial)
+                    if each.shown is not None:
+                        publications.touch(connection, each.shown, at=each.at)
+                    continue
+                # An officer may have revoked it while it was only intended.
+                with suppress(AlreadyRevoked):
+                    standings.withdraw(
+                        connection,
+                        each.serial,
+                        standing=Standing.REVOKED,
+                        reason=Reason.KEY_COMPROMISE,
+                        at=each.at,
+                        note=each.if_blocked,
+                    )
+        return frozenset(good)
 
     def deliver(self, serials: Sequence[str]) -> None:
         """Say that the callers have them."""

@@ -6,7 +6,10 @@ transaction ends, so that two requests for one key, or a request and a report of
 A transaction that holds certificates too takes them first.
 """
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import N_
@@ -22,6 +25,9 @@ _TAKE = {
     "postgresql": postgresql.insert(keys).on_conflict_do_nothing(),
 }
 _HOLD = select(keys).where(keys.c.hash == bindparam("this")).with_for_update()
+_HOLD_ALL = (
+    select(keys).where(keys.c.hash.in_(bindparam("these", expanding=True))).order_by(keys.c.hash).with_for_update()
+)
 
 
 def claim(connection: Connection, key_hash: str, *, subject: str) -> None:
@@ -37,12 +43,37 @@ def claim(connection: Connection, key_hash: str, *, subject: str) -> None:
         if row is None:
             # On PostgreSQL the row may have gone between the two statements: its last issuance was abandoned.
             continue
-        if row.blocked is not None:
-            raise KeyRefused(why=N_("this key is known to be compromised"))
-        if row.subject != subject:
-            raise KeyRefused(why=N_("this key belongs to another holder already"))
+        refusal = _refusal(row, subject)
+        if refusal is not None:
+            raise refusal
         return
     raise SerialTaken
+
+
+def claim_all(connection: Connection, wanted: Sequence[tuple[str, str]]) -> list[KeyRefused | None]:
+    """Take keys, each for its subject and in this order; what ``claim`` would raise of each that cannot be had.
+
+    Raises:
+        SerialTaken: others gave one up at the same moment; a new attempt will do.
+    """
+    rows = [{"hash": key_hash, "subject": subject, "blocked": None} for key_hash, subject in wanted]
+    if rows:
+        connection.execute(_TAKE[connection.dialect.name], rows)
+    held = {row.hash: row for row in connection.execute(_HOLD_ALL, {"these": [key_hash for key_hash, _ in wanted]})}
+    answers: list[KeyRefused | None] = []
+    for key_hash, subject in wanted:
+        row = held.get(key_hash)
+        if row is None:
+            # See ``claim``.
+            raise SerialTaken
+        answers.append(_refusal(row, subject))
+    return answers
+
+
+def blocked(connection: Connection, hashes: Sequence[str]) -> frozenset[str]:
+    """Which keys are compromised; until the transaction ends none of the others becomes so."""
+    rows = connection.execute(_HOLD_ALL, {"these": list(hashes)})
+    return frozenset(row.hash for row in rows if row.blocked is not None)
 
 
 def is_blocked(connection: Connection, key_hash: str) -> bool:
@@ -63,3 +94,11 @@ def give_up(connection: Connection, key_hash: str) -> None:
     connection.execute(_HOLD, {"this": key_hash})
     used = exists().where(certificates.c.key_hash == key_hash, certificates.c.state != State.ABANDONED)
     connection.execute(delete(keys).where(keys.c.hash == key_hash, keys.c.blocked.is_(None), ~used))
+
+
+def _refusal(row: Row[Any], subject: str) -> KeyRefused | None:
+    if row.blocked is not None:
+        return KeyRefused(why=N_("this key is known to be compromised"))
+    if row.subject != subject:
+        return KeyRefused(why=N_("this key belongs to another holder already"))
+    return None

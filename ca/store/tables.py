@@ -137,9 +137,9 @@ class Part:
         self._database = database
 
 
-def put(connection: Connection, note: Note) -> None:
-    """Queue a record with the change that it tells of."""
-    outbox.put(connection, key=note.key, body=note.body)
+def put(connection: Connection, *notes: Note) -> None:
+    """Queue records with the change that they tell of."""
+    outbox.put_all(connection, [(note.key, note.body) for note in notes])
 
 
 def insert_or(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

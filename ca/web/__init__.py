@@ -13,8 +13,11 @@ from .incident_api import incident_api as incident_api
 from .inventory import inventory as inventory
 from .notices import notices as notices
 from .own import own as own
+from .peer_tables import peer_tables as peer_tables
 from .public import public as public
 from .quick import quick as quick
+from .registrar import registrar as registrar
 from .stock import stock as stock
+from .tables import tables as tables
 from .timestamps import timestamps as timestamps
 from .units import units as units

@@ -22,6 +22,7 @@ from ..models import Certificate, Reason, Standing
 from ..registration import Asked, Registration, Stage
 from ..service import CertificateAuthority
 from . import words
+from .own_api import own_requests
 from .visitors import SHOWN_AGAIN, said, uploaded_request
 
 _WHY = "the gateway's signed identity for this very host"
@@ -135,6 +136,7 @@ def own(
         return redirect(url_for("ca_own.asked", identifier=identifier), code=303)
 
     _certificates(blueprint, service, registration, guard)
+    own_requests(blueprint, registration, guard, subject=lambda: _holder().subject)
 
     @blueprint.get("/my/keys.js")
     @guard.own(_WHY)

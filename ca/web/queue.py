@@ -18,7 +18,7 @@ from ..x509 import PROFILES
 from .visitors import SHOWN_AGAIN, Marking, Officer, PersonSource, said
 
 LONGEST_REASON = 200
-_WAITING = (Stage.ASKED, Stage.EVIDENCE, Stage.APPROVED_ONCE, Stage.APPROVED)
+WAITING = (Stage.ASKED, Stage.EVIDENCE, Stage.APPROVED_ONCE, Stage.APPROVED)
 _DIGEST = 64
 
 
@@ -57,7 +57,7 @@ def queue_pages(
         after = query_text("after", longest=18)
         if after and not (after.isascii() and after.isdecimal()):
             raise Malformed(field="after")
-        found, more = registration.queue(_WAITING, after=int(after or 0))
+        found, more = registration.queue(WAITING, after=int(after or 0))
         return render_template("ca/requests.html", found=found, more=more)
 
     @blueprint.get("/requests/<identifier>")
@@ -114,7 +114,7 @@ def evidence_of() -> tuple[Evidence, str]:
 
 def _preview(registration: Registration, asked: Asked) -> tuple[Preview | None, str]:
     """What would be issued now, or why nothing would."""
-    if asked.stage not in _WAITING:
+    if asked.stage not in WAITING:
         return None, ""
     try:
         return registration.preview(asked), ""

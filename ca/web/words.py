@@ -10,6 +10,7 @@ from ..incidents import Stage as IncidentStage
 from ..inventory import Sought
 from ..models import Reason, Standing, State, read_authority
 from ..registration import Evidence, Stage
+from ..registration.bulk import JobState, LineState
 from ..service import UnitState
 
 PROFILES = {
@@ -173,6 +174,24 @@ STAGE_COLOURS = {
     Stage.WITHDRAWN: "",
     Stage.EXPIRED: "",
 }
+
+JOBS = {
+    JobState.WAITING: N_("Waits for officers"),
+    JobState.RUNNING: N_("Approved: being issued"),
+    JobState.DONE: N_("Done"),
+    JobState.CANCELLED: N_("Cancelled"),
+}
+
+JOB_COLOURS = {JobState.WAITING: "warn", JobState.RUNNING: "warn", JobState.DONE: "good", JobState.CANCELLED: ""}
+
+LINES = {
+    LineState.READY: N_("Can be issued"),
+    LineState.TAKEN: N_("Being issued"),
+    LineState.ISSUED: N_("Issued"),
+    LineState.REFUSED: N_("Refused"),
+}
+
+LINE_COLOURS = {LineState.READY: "", LineState.TAKEN: "warn", LineState.ISSUED: "good", LineState.REFUSED: "bad"}
 
 EVIDENCE = {
     Evidence.DIRECTORY: N_("A registrar's proof in the directory"),

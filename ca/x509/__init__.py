@@ -20,6 +20,7 @@ from .build import build as build
 from .build import list_path as list_path
 from .build import policy_oid as policy_oid
 from .build import spelled as spelled
+from .lint import Finding as Finding
 from .lint import LintedDraft as LintedDraft
 from .lint import Linter as Linter
 from .lint import Seal as Seal

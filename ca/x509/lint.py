@@ -8,7 +8,9 @@ the real one, so the to-be-signed bytes are those the real key will sign.
 import hashlib
 import secrets
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -31,6 +33,10 @@ _STOPS = validation.ValidationFindingSeverity.NOTICE
 
 _MOST_KINDS = 4096
 """Places in a certificate that are remembered; ours have a few hundred, and nobody else's are linted here."""
+
+
+Finding = tuple[str, str]
+"""Code and text of something that is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +81,13 @@ class Seal:
 
 
 class Linter:
-    """pkilint's certificate rules, built once; lints for one signer."""
+    """pkilint's certificate rules; lints for one signer. ``elsewhere`` answers `findings` for many, in their order."""
 
-    def __init__(self, seal: Seal) -> None:
+    def __init__(
+        self, seal: Seal, *, elsewhere: Callable[[Sequence[bytes]], Sequence[Sequence[Finding]]] | None = None
+    ) -> None:
         self._seal = seal
-        self._rules = IndexedRules(pkilint_rules())
+        self._elsewhere = elsewhere or (lambda drafts: [findings(each) for each in drafts])
 
     def lint(self, draft: Draft) -> LintedDraft:
         """Sign with the throw-away key, run all rules, return the one-use token.
@@ -87,21 +95,45 @@ class Linter:
         Raises:
             LintStopped: names the first finding that no exception of the profile excuses.
         """
-        key = _stand_in(draft.issuer.certificate)
-        signed = draft.builder.sign(key, algorithm_for(key))
-        der = signed.public_bytes(Encoding.DER)
-        for code, text in self.findings(der):
-            if not _excused(draft.profile.exceptions, code, text):
-                raise LintStopped(finding=code)
-        return self._seal.press(draft, signed.tbs_certificate_bytes)
+        (linted,) = self.lint_all([draft])
+        if isinstance(linted, LintStopped):
+            raise linted
+        return linted
 
-    def findings(self, der: bytes) -> list[tuple[str, str]]:
-        """Code and text of everything of NOTICE or worse."""
-        return _findings(certificate.RFC5280Certificate("draft", der, "certificate"), self._rules)
+    def lint_all(self, drafts: Sequence[Draft]) -> list[LintedDraft | LintStopped]:
+        """The token of each draft, or what ``lint`` would raise, in their order."""
+        signed = [_signed(each) for each in drafts]
+        found = self._elsewhere([each.public_bytes(Encoding.DER) for each in signed])
+        answers: list[LintedDraft | LintStopped] = []
+        for draft, stand_in, wrong in zip(drafts, signed, found, strict=True):
+            code = next((code for code, text in wrong if not _excused(draft.profile.exceptions, code, text)), "")
+            answers.append(
+                LintStopped(finding=code) if code else self._seal.press(draft, stand_in.tbs_certificate_bytes)
+            )
+        return answers
 
-    def list_findings(self, der: bytes) -> list[tuple[str, str]]:
+    def findings(self, der: bytes) -> list[Finding]:
+        """See the function."""
+        return findings(der)
+
+    def list_findings(self, der: bytes) -> list[Finding]:
         """The same of a revocation list."""
         return _findings(crl.RFC5280CertificateList("draft", der, "certificateList"), _list_rules())
+
+
+def findings(der: bytes) -> list[Finding]:
+    """Code and text of everything of NOTICE or worse in a certificate."""
+    return _findings(certificate.RFC5280Certificate("draft", der, "certificate"), _rules())
+
+
+@cache
+def _rules() -> "IndexedRules":
+    return IndexedRules(pkilint_rules())
+
+
+def _signed(draft: Draft) -> x509.Certificate:
+    key = _stand_in(draft.issuer.certificate)
+    return draft.builder.sign(key, algorithm_for(key))
 
 
 def _stand_in(issuer: x509.Certificate) -> SigningKey:
@@ -138,7 +170,7 @@ class _ExtensionDecoder(ValueDecoder):  # type: ignore[misc]  # the library ship
         return create_and_append_node_from_pdu(value_node.document, decoded, value_node)
 
 
-def _findings(document: Any, rules: Any) -> list[tuple[str, str]]:
+def _findings(document: Any, rules: Any) -> list[Finding]:
     try:
         document.decode()
     except SubstrateDecodingFailedError as error:

@@ -6,6 +6,7 @@ A row leaves only after its reader confirmed it, so a crash between delivery and
 another takes its place in the order; nothing is dropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -98,9 +99,19 @@ class Outbox:
         Raises:
             OutboxFull: ``capacity`` rows are waiting already.
         """
-        if self.depth(connection) >= self._capacity:
+        self.put_all(connection, [(key, body)])
+
+    def put_all(self, connection: Connection, rows: Sequence[tuple[str, bytes]]) -> None:
+        """Append many, each key with its body.
+
+        Raises:
+            OutboxFull: ``capacity`` rows would be exceeded; none was appended.
+        """
+        if not rows:
+            return
+        if self.depth(connection) + len(rows) > self._capacity:
             raise OutboxFull
-        connection.execute(insert(self.table).values(key=key, body=body))
+        connection.execute(insert(self.table), [{"key": key, "body": body} for key, body in rows])
 
     def head(self, connection: Connection, *, limit: int = 256) -> list[Waiting]:
         """The oldest rows in order."""

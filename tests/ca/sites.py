@@ -23,6 +23,7 @@ from ca.est.store import Store as EstStore
 from ca.incidents import Incidents, Runner
 from ca.inventory import Inventory, Stock
 from ca.registration import Registration, Requests
+from ca.registration.bulk import Bulk, Jobs
 from ca.service import Callers, CertificateAuthority, Entrance, KeyDelivery, open_stamping
 from core.calls import CALLER_HEADER, SECRET_HEADER, Answer, PairSecrets
 from core.errors import from_problem
@@ -56,6 +57,7 @@ class Site:
     app: Flask
     gateway: IdentityIssuer
     registration: Registration
+    bulk: Bulk
     acme: Acme
     est: Est
     incidents: Incidents
@@ -113,6 +115,14 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         recorder=world.recorder,
         clock=world.clock,
         lifetime=world.settings.request_lifetime,
+    )
+    bulk = Bulk(
+        jobs=Jobs(world.database),
+        certificates=world.store,
+        authority=authority,
+        directory=world.directory,
+        recorder=world.recorder,
+        clock=world.clock,
     )
     guard = Guard(
         clock=world.clock,
@@ -173,6 +183,9 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
                 incidents=many,
             ),
             web.desk(authority, guard, registration=registration, directory=world.directory, incidents=many),
+            web.tables(authority, bulk, guard, directory=world.directory),
+            web.registrar(authority, guard, registration=registration, bulk=bulk),
+            web.peer_tables(authority, bulk, guard, callers=callers),
             door,
             *web.acme(acme, guard),
             web.grants(acme, guard),
@@ -184,7 +197,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
-    return Site(world, unasked, app, IdentityIssuer(key), registration, acme, est, many, runner)
+    return Site(world, unasked, app, IdentityIssuer(key), registration, bulk, acme, est, many, runner)
 
 
 def open_acme(world: World, authority: CertificateAuthority) -> Acme:

@@ -67,6 +67,7 @@ def test_on_its_own_behalf_a_role_does_its_own_business_only(site: Site, caller:
         Verb.SUSPEND: lambda: client.suspend(serial, actor=""),
         Verb.RELEASE: lambda: client.release(serial, actor=""),
         Verb.REVOKE: lambda: client.revoke(serial, reason=Reason.KEY_COMPROMISE, actor=""),
+        Verb.TABLE: lambda: client.table("0" * 32),
     }
     if verb in BUSINESS[caller].itself:
         acts[verb]()

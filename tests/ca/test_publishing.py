@@ -18,7 +18,7 @@ from ca.errors import NoSuchIssuer, NotReconciled
 from ca.models import Issued, Reason, Standing
 from ca.service import CertificateAuthority, Publisher
 from ca.service.publishing import AGAIN, LONGEST_LIST
-from ca.store import AUTHORITIES, Entry, Note, Store
+from ca.store import AUTHORITIES, Entry, Note, Outcome, Store
 from core.db import Database
 from core.errors import Internal, NotFound, TallygateError, Unavailable
 from tests.fakes.people import CITIZEN, CLERK, COMPANY
@@ -327,7 +327,8 @@ def test_what_is_usable_is_read_alike_in_both_databases(database: Database, worl
     shown = Entry(kind="people", id=CLERK.subject)
     told = [Note(key=f"{number}" * 32, body=b"{}") for number in range(6)]
     for serial in ("1", "2", "3"):
-        assert store.signed(serial, serial.encode(), told.pop(), if_blocked=told[0], at=at, shown=shown)
+        made = Outcome(serial=serial, der=serial.encode(), note=told.pop(), if_blocked=told[0], at=at, shown=shown)
+        assert store.signed([made]) == {serial}
     assert [der for der, _ in store.usable(CLERK.subject, profiles=names, at=at, limit=10)] == [b"2", b"1"]
     assert [der for der, _ in store.usable(CLERK.subject, profiles=names, at=at, limit=1)] == [b"2"]
     (due,) = store.due(at, limit=10)

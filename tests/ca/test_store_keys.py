@@ -17,6 +17,7 @@ from ca.models import Reason, Standing, State
 from ca.service import CertificateAuthority, Housekeeping
 from ca.service.notes import event, note
 from ca.store import KeptList, Note, Store
+from ca.store import Outcome as Made
 from ca.store.lists import Bases
 from core.db import Database, OutboxFull, migrate
 from tests.fakes import postgres
@@ -85,7 +86,8 @@ def _intend(store: Store, serial: str, *, key: str = "k", subject: str = "a") ->
 
 
 def _signed(store: Store, serial: str) -> bool:
-    return store.signed(serial, b"der", _note(), if_blocked=_note(), at=NOW)
+    made = Made(serial=serial, der=b"der", note=_note(), if_blocked=_note(), at=NOW)
+    return serial in store.signed([made])
 
 
 def _lost(store: Store, serial: str) -> bool:

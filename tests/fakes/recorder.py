@@ -2,10 +2,12 @@
 """A recorder that keeps events in a list; passes the same contract tests as the real ones."""
 
 import hashlib
+from collections.abc import Sequence
 
-from audit import encode_event
+from audit import decode_event, encode_event
 from audit.errors import KeyReused, RecordUnavailable
 from audit.models import Entry, Event, Receipt, Wait
+from core.errors import TallygateError
 
 
 class ListRecorder:
@@ -26,6 +28,9 @@ class ListRecorder:
                 return self._receipt(index, wait)
         self.events.append(event)
         return self._receipt(len(self.events) - 1, wait)
+
+    def record_all(self, events: Sequence[bytes], *, wait: Wait = Wait.SEQUENCED) -> list[Receipt | TallygateError]:
+        return [self.record(decode_event(each), wait=wait) for each in events]
 
     def types(self) -> list[str]:
         return [event.type for event in self.events]

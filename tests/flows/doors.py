@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
 Face = Literal["page", "problem", "oauth", "plain"]
-Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table", "jose", "pkcs10"]
+Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table", "jose", "pkcs10", "csv"]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A subject that nobody has, so that what is nearly right still changes nothing."""
@@ -271,6 +271,57 @@ def _ca() -> Iterator[Door]:
     fields = {"device": NOBODY, "label": "device-client", "hosts": "", "uses": "1"}
     yield Door(**form, rule="/enrolments", fields=fields)
     yield Door(**form, rule="/enrolments/<identifier>/withdraw", known={"identifier": "0" * 24})
+    yield from _many_devices(desk)
+    yield from _registrars(desk)
+
+
+def _many_devices(desk: Mapping[str, Any]) -> Iterator[Door]:
+    """Tables of devices, at the desk and for the operator."""
+    job = {"identifier": "0" * 32}
+    yield Door(**desk, method="GET", rule="/bulk", query=("before",))
+    yield Door(**desk, method="GET", rule="/bulk/<identifier>", known=job, query=("after",))
+    for name in ("report.csv", "certificates.pem"):
+        yield Door(**desk, method="GET", rule=f"/bulk/<identifier>/{name}", known=job)
+    fields = {"profile": "device-client", "reference": "none"}
+    form: dict[str, Any] = {**desk, "method": "POST", "form_at": "/bulk"}
+    yield Door(**form, rule="/bulk", takes="table", fields=fields)
+    verb = "any(approve, cancel):verb"
+    known = {**job, verb: "approve"}
+    yield Door(**form, rule=f"/bulk/<identifier>/<{verb}>", known=known, takes="form", fields={"digest": "0" * 64})
+    api: dict[str, Any] = {"component": "ca", "before": "/api/v1", "role": "ca", "who": "app", "face": "problem"}
+    yield Door(**api, method="POST", rule="/bulk", takes="csv", query=("profile", "reference", "name"))
+    for rule in ("/bulk/<identifier>", "/bulk/<identifier>/report", "/bulk/<identifier>/certificates"):
+        yield Door(**api, method="GET", rule=rule, known=job)
+
+
+def _registrars(desk: Mapping[str, Any]) -> Iterator[Door]:
+    """The same verbs for officers' programs."""
+    at: dict[str, Any] = {**desk, "before": "/api/v1/ra", "face": "problem"}
+    one, serial = {"identifier": "0" * 32}, {"serial": NO_SERIAL}
+    yield Door(**at, method="GET", rule="/requests", query=("stage", "after"))
+    yield Door(**at, method="GET", rule="/requests/<identifier>", known=one)
+    asked = {"profile": "citizen", "subject": NOBODY, "csr": "MAA=", "evidence": "documents", "reference": "none"}
+    post: dict[str, Any] = {**at, "method": "POST", "takes": "json"}
+    yield Door(**post, rule="/requests", fields=asked)
+    for verb, fields in (
+        ("evidence", {"evidence": "documents", "reference": "none"}),
+        ("approve", {"digest": "0" * 64}),
+        ("deny", {"reason": "because"}),
+        ("withdraw", {}),
+    ):
+        yield Door(**post, rule=f"/requests/<identifier>/{verb}", known=one, fields=fields)
+    yield Door(**at, method="GET", rule="/certificates", query=("subject", "name", "before"))
+    yield Door(**at, method="GET", rule="/certificates/<serial>", known=serial)
+    yield Door(**at, method="GET", rule="/certificates/<serial>/chain", known=serial)
+    for verb, fields in (("revoke", {"reason": "superseded"}), ("suspend", {}), ("release", {})):
+        yield Door(**post, rule=f"/certificates/<serial>/{verb}", known=serial, fields=fields)
+    yield Door(**at, method="GET", rule="/bulk", query=("before",))
+    yield Door(**{**post, "takes": "csv"}, rule="/bulk", query=("profile", "reference", "name"))
+    for rule in ("/bulk/<identifier>", "/bulk/<identifier>/report", "/bulk/<identifier>/certificates"):
+        yield Door(**at, method="GET", rule=rule, known=one)
+    yield Door(**at, method="GET", rule="/bulk/<identifier>/lines", known=one, query=("after",))
+    yield Door(**post, rule="/bulk/<identifier>/approve", known=one, fields={"digest": "0" * 64})
+    yield Door(**post, rule="/bulk/<identifier>/cancel", known=one)
 
 
 def _acme() -> Iterator[Door]:
@@ -314,6 +365,16 @@ def _holders() -> Iterator[Door]:
     yield Door(**form, rule=f"/my/certificates/<serial>/<{verb}>", known={**serial, verb: "suspend"})
     asked = {"offer": "nothing", "csr": "x"}
     yield Door(**{**form, "takes": "upload"}, rule="/my/requests", fields=asked)
+    api: dict[str, Any] = {**at, "face": "problem"}
+    for rule, known in (
+        ("/api/v1/my/offers", {}),
+        ("/api/v1/my/requests", {}),
+        ("/api/v1/my/requests/<identifier>", request),
+    ):
+        yield Door(**api, method="GET", rule=rule, known=known)
+    verbs: dict[str, Any] = {**api, "method": "POST", "takes": "json"}
+    yield Door(**verbs, rule="/api/v1/my/requests", fields={"offer": "nothing", "csr": "MAA="})
+    yield Door(**verbs, rule="/api/v1/my/requests/<identifier>/withdraw", known=request)
 
 
 def _est() -> Iterator[Door]:

@@ -259,6 +259,9 @@ def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
     elif door.takes == "pdf":
         yield from ((b"application/pdf", body) for body in hostile.PDF)
         yield from ((kind, b"%PDF-1.7") for kind in (b"", b"text/plain", b"application/pdf\xff", hostile.MULTIPART))
+    elif door.takes == "csv":
+        kinds = (b"text/csv", b"application/zip", b"")
+        yield from ((kind, body) for _, body in hostile.TABLES for kind in kinds)
     elif door.takes:
         fields = knocker.fields(door)
         yield from hostile.form_bodies(fields)
