@@ -102,7 +102,9 @@ def _guarded() -> dict[str, Route]:
 
 def _open() -> dict[str, OpenHost]:
     return {
-        "sso": OpenHost(role="sso", why="the sign-on authenticates people and clients itself", limited=("/authorize",)),
+        "sso": OpenHost(
+            role="sso", why="the sign-on authenticates people and clients itself", limited=("/authorize", "/par")
+        ),
         "card": OpenHost(role="sso", why="the sign-on checks the client certificate itself", client_certificate=True),
         "sso-tls": OpenHost(
             role="sso",

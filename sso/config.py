@@ -11,6 +11,10 @@ class SSOSettings:
 
     # An authorization code; RFC 6749 allows ten minutes, a redirect needs seconds.
     code_lifetime: timedelta = timedelta(seconds=60)
+    # A pushed request waits so long for its browser.
+    pushed_lifetime: timedelta = timedelta(seconds=90)
+    # Whether signed requests may be fetched from addresses that are not public, because the clients' network is not.
+    fetch_private: bool = False
     # Access and ID tokens. Who checks them offline learns of a revocation this much later at most.
     token_lifetime: timedelta = timedelta(minutes=5)
     # A session nobody uses.

@@ -71,12 +71,30 @@ class ScopeRefused(Redirectable, oauth="invalid_scope"):
     """A scope that is unknown or not registered for the client."""
 
 
+class InvalidRequestObject(Redirectable, oauth="invalid_request_object"):
+    """A signed request that is not the client's, not for us, or not in one reading (RFC 9101 section 7)."""
+
+
+class InvalidRequestURI(Redirectable, oauth="invalid_request_uri"):
+    """The address of a request object is not registered, or nothing usable lies there (RFC 9101 section 7)."""
+
+
+class InvalidTarget(Redirectable, oauth="invalid_target"):
+    """A resource the client is not registered for, or several where one must be named (RFC 8707 section 2)."""
+
+    message = N_("The resource asked for is unknown, or not for this client.")
+
+
+class InvalidDetails(Redirectable, oauth="invalid_authorization_details"):
+    """Authorization details nobody would understand, or that were not granted (RFC 9396 section 5)."""
+
+
 class RequestNotSupported(Redirectable, oauth="request_not_supported"):
-    """Request objects are not taken by value (OpenID Connect Core 3.1.2.6)."""
+    """A request object of a client that registered no key (OpenID Connect Core 3.1.2.6)."""
 
 
 class RequestURINotSupported(Redirectable, oauth="request_uri_not_supported"):
-    """Request objects are never fetched."""
+    """A client that registered no address of request objects; nothing is fetched."""
 
 
 class LoginRequired(Redirectable, oauth="login_required"):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns of sign-on. Times are whole seconds since 1970 (UTC), as they stand in tokens and tables."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
 Prompt = Literal["none", "login", "consent", "select_account"]
@@ -329,11 +330,13 @@ class TokenAnswer:
     scope: str
     id_token: str = ""
     refresh_token: str = ""
+    # Authorization details (RFC 9396) in JSON; empty if none.
+    details: str = ""
     token_type: str = "Bearer"  # noqa: S105 - a registered name
 
-    def document(self) -> dict[str, str | int]:
+    def document(self) -> dict[str, Any]:
         """The JSON members; absent ones are left out."""
-        members: dict[str, str | int] = {
+        members: dict[str, Any] = {
             "access_token": self.access_token,
             "token_type": self.token_type,
             "expires_in": self.expires_in,
@@ -341,6 +344,8 @@ class TokenAnswer:
         }
         if self.id_token:
             members["id_token"] = self.id_token
+        if self.details:
+            members["authorization_details"] = json.loads(self.details)
         if self.refresh_token:
             members["refresh_token"] = self.refresh_token
         return members

@@ -16,6 +16,7 @@ _CLIENT: list[dict[str, list[str]]] = [{"client": []}]
 _ANY_CLIENT: list[dict[str, list[str]]] = [*_CLIENT, {}]
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 _SECONDS = {"type": "integer", "minimum": 0}
+_DETAILS = {"type": "array", "items": {"type": "object"}}
 _LIST = {"type": "array", "items": TEXT}
 _SAYS = {
     "400": "The request cannot be right (RFC 6749 section 5.2)",
@@ -35,6 +36,8 @@ def description() -> dict[str, Any]:
         paths={
             "/.well-known/openid-configuration": {"get": _fact("readConfiguration", "Metadata")},
             "/.well-known/oauth-authorization-server": {"get": _fact("readMetadata", "Metadata")},
+            "/.well-known/oauth-protected-resource": {"get": _fact("readResource", "Resource")},
+            "/par": {"post": _par()},
             "/jwks": {"get": _fact("readKeys", "Keys")},
             "/token": {"post": _token()},
             "/userinfo": {"get": _userinfo("readClaims"), "post": _userinfo("readClaimsByPost")},
@@ -52,6 +55,7 @@ def _fact(name: str, schema: str) -> dict[str, Any]:
 
 def _token() -> dict[str, Any]:
     fields: tuple[str, ...] = ("code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id")
+    fields += ("resource", "authorization_details")
     fields += ("client_assertion", "client_assertion_type")
     form = {
         "type": "object",
@@ -67,6 +71,30 @@ def _token() -> dict[str, Any]:
         "security": _ANY_CLIENT,
         "requestBody": _form(form),
         "responses": {"200": _json("The tokens", "Tokens"), **_refused("400", "401", "413", "503")},
+    }
+
+
+def _par() -> dict[str, Any]:
+    fields: tuple[str, ...] = (
+        "client_id",
+        "response_type",
+        "redirect_uri",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "request",
+    )
+    fields += ("code_challenge_method", "response_mode", "resource", "authorization_details", "dpop_jkt")
+    fields += ("client_assertion", "client_assertion_type", "prompt", "max_age", "acr_values")
+    return {
+        "operationId": "pushRequest",
+        "summary": "Bring an authorization request beforehand (RFC 9126)",
+        "security": _ANY_CLIENT,
+        "requestBody": _form(
+            {"type": "object", "properties": {**dict.fromkeys(fields, TEXT), "response_type": {"enum": ["code"]}}}
+        ),
+        "responses": {"201": _json("Where the browser goes with", "Pushed"), **_refused("400", "401", "413", "503")},
     }
 
 
@@ -153,13 +181,21 @@ def _schemas() -> dict[str, Any]:
             "properties": {"issuer": TEXT, "token_endpoint": TEXT, "jwks_uri": TEXT, "scopes_supported": _LIST},
             "required": ["issuer", "token_endpoint", "jwks_uri", "scopes_supported"],
         },
+        "Resource": {
+            "type": "object",
+            "description": "RFC 9728",
+            "properties": {"resource": TEXT, "authorization_servers": _LIST, "jwks_uri": TEXT},
+            "required": ["resource", "authorization_servers"],
+        },
+        "Pushed": exact({"request_uri": TEXT, "expires_in": _SECONDS}),
         "Keys": exact({"keys": {"type": "array", "minItems": 1, "items": key}}),
         "Tokens": {
             "type": "object",
             "properties": {
                 **dict.fromkeys(("access_token", "scope", "id_token", "refresh_token"), TEXT),
-                "token_type": {"const": "Bearer"},
+                "token_type": {"enum": ["Bearer", "DPoP"]},
                 "expires_in": _SECONDS,
+                "authorization_details": _DETAILS,
             },
             "required": ["access_token", "token_type", "expires_in", "scope"],
             "additionalProperties": False,
@@ -171,6 +207,7 @@ def _schemas() -> dict[str, Any]:
                 "active": {"type": "boolean"},
                 **dict.fromkeys(facts, TEXT),
                 **dict.fromkeys(("iat", "exp"), _SECONDS),
+                "authorization_details": _DETAILS,
                 "cnf": {"type": "object", "additionalProperties": TEXT, "description": "What it works with (RFC 7800)"},
             },
             "required": ["active"],

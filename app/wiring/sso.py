@@ -4,8 +4,10 @@
 import base64
 import json
 import secrets
+import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from audit.client import Follower
 from audit.relay import Relay
 from ca.client import CAClient
 from ca.verifier import CertificateVerifier
+from core.calls.outside import Fetcher
 from core.errors import Unavailable
 from core.log import logger
 from core.site import PORTALS
@@ -94,6 +97,7 @@ def application(context: Context) -> Flask:
         factor_key=context.kept_key(ROLE, "factors.key"),
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
         nudge=relay.nudge,
+        fetch=RequestObjects(sorted(site.public.glob("root*.pem")), private=settings.fetch_private),
         reload_policies=engine.reload,
     )
     # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
@@ -252,6 +256,33 @@ class Cards:
             Unavailable: the issuer does not answer.
         """
         return self._authority.status(serial).good
+
+
+class RequestObjects:
+    """The one way out: signed requests at addresses that clients registered."""
+
+    def __init__(self, roots: Sequence[Path], *, private: bool) -> None:
+        context = ssl.create_default_context()
+        # Beside the machine's own authorities the site's: its portals are certified by it.
+        for root in roots:
+            context.load_verify_locations(root)
+        self._fetcher = Fetcher(context=context, private=private, timeout=3.0, largest=16 * 1024)
+
+    def __call__(self, address: str) -> str:
+        """The text there.
+
+        Raises:
+            Unavailable: nothing, or nothing usable.
+        """
+        found = self._fetcher.get(address)
+        try:
+            return found.body.decode("ascii") if found.status == HTTPStatus.OK else _nothing()
+        except ValueError as error:
+            raise Unavailable from error
+
+
+def _nothing() -> str:
+    raise Unavailable
 
 
 class OwnRecord:

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One question to an address of others: bounded in time and in size, one connection pool, no redirection, no retry."""
+"""Questions to addresses of others: bounded in time and in size, no redirection, no retry; private ones are guarded."""
 
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import urllib3
 
 from ..errors import Unavailable
+from .webhooks import is_public
 
 _CHUNK = 16 * 1024
+_HTTPS = 443
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,76 @@ class Outside:
             response = self._pool.request(
                 "POST", self._url, body=body, headers=dict(headers), redirect=False, preload_content=False
             )
-            read = bytearray()
-            try:
-                for chunk in response.stream(_CHUNK, decode_content=False):
-                    read += chunk
-                    # Each read may take as long as the whole: whoever drips is cut after the second.
-                    if len(read) > self._largest or time.monotonic() > deadline:
-                        raise Unavailable
-            finally:
-                response.close()
+            return _reply(response, largest=self._largest, deadline=deadline)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Unavailable from error
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return Reply(response.status, kind, bytes(read))
 
     def close(self) -> None:
         """Drop idle connections."""
         self._pool.clear()
+
+
+class Fetcher:
+    """Reads what lies at https addresses that somebody else chose, and never reaches a network of ours by it."""
+
+    def __init__(self, *, context: ssl.SSLContext, private: bool, timeout: float, largest: int) -> None:
+        """``private`` allows addresses that are not public; ``timeout`` is in seconds, ``largest`` in bytes."""
+        self._context = context
+        self._private = private
+        self._timeout = timeout
+        self._largest = largest
+
+    def get(self, url: str) -> Reply:
+        """What lies there; a redirection is an answer like another, and not followed.
+
+        Raises:
+            Unavailable: not https, an address that is not public, no answer in time, or one that is too long.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+            raise Unavailable
+        port = parts.port or _HTTPS
+        deadline = time.monotonic() + self._timeout
+        pool = urllib3.HTTPSConnectionPool(
+            # The address that was judged is the one that is connected to, whatever the name says a moment later.
+            self._judged(parts.hostname, port),
+            port,
+            ssl_context=self._context,
+            server_hostname=parts.hostname,
+            assert_hostname=parts.hostname,
+            timeout=urllib3.Timeout(self._timeout),
+            retries=False,
+        )
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            response = pool.request(
+                "GET", target, headers={"Host": parts.netloc}, redirect=False, preload_content=False
+            )
+            return _reply(response, largest=self._largest, deadline=deadline)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Unavailable from error
+        finally:
+            pool.close()
+
+    def _judged(self, host: str, port: int) -> str:
+        try:
+            found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            raise Unavailable from error
+        if not found or not (self._private or all(is_public(address) for address in found)):
+            raise Unavailable
+        return found[0]
+
+
+def _reply(response: urllib3.BaseHTTPResponse, *, largest: int, deadline: float) -> Reply:
+    read = bytearray()
+    try:
+        for chunk in response.stream(_CHUNK, decode_content=False):
+            read += chunk
+            # Each read may take as long as the whole: whoever drips is cut after the second.
+            if len(read) > largest or time.monotonic() > deadline:
+                raise Unavailable
+    finally:
+        response.close()
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return Reply(response.status, kind, bytes(read))

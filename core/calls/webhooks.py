@@ -111,7 +111,7 @@ class Webhook:
         except OSError as error:
             raise HookFailed("its name is unknown") from error
         address = str(found[0][4][0])
-        if not self._private and not _is_public(address):
+        if not self._private and not is_public(address):
             raise HookForbidden("it is not public")
         return address
 
@@ -127,7 +127,8 @@ def retry_after(text: str, at: datetime) -> int:
         return 0
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Whether an address is one of the whole internet's, not of a network of ours."""
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return (mapped or found).is_global and not found.is_multicast

@@ -13,13 +13,14 @@ from ..config import SSOSettings
 from ..errors import AccessDenied, BadRequest, InteractionLost, Redirectable, UnmetAuthentication
 from ..models import AuthorizationRequest, Client, Code, Consent, Grant, Interaction, Redirection, Session
 from ..oauth.openid import Step, next_step, unattended
-from ..oauth.rfc6749 import drafted, host_of, origin_of, validated
+from ..oauth.rfc6749 import host_of, origin_of, validated
 from ..oauth.rfc6749.authorization import Parameters
-from ..oauth.rfc9207 import answered, refused
 from ..store import Store, digest
+from .answers import Answers
 from .collaborators import DecideLogin, People
 from .parking import Parking
 from .records import Records
+from .requests import Requests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,9 @@ class Authorization:
     def __init__(
         self,
         *,
-        issuer: str,
         store: Store,
+        requests: Requests,
+        answers: Answers,
         people: People,
         decide: DecideLogin,
         records: Records,
@@ -57,7 +59,8 @@ class Authorization:
         fresh: Callable[[], None],
         nudge: Callable[[], None],
     ) -> None:
-        self._issuer = issuer
+        self._requests = requests
+        self._answers = answers
         self._store = store
         self._people = people
         self._decide = decide
@@ -75,7 +78,7 @@ class Authorization:
             BadRequest: client or return address are not certain; nothing is redirected.
             Unavailable: a code was due and could not be recorded.
         """
-        draft = drafted(parameters, self._store.clients.find)
+        draft = self._requests.draft(parameters)
         try:
             request = validated(draft)
             step, level = self._step(request, draft.client, session=session, interaction=None)
@@ -85,7 +88,7 @@ class Authorization:
                 raise unattended(step)
             interaction = self._parking.begin(request, browser=browser, session=session)
         except Redirectable as error:
-            return refused(self._issuer, error, redirect_uri=draft.redirect_uri, state=draft.state, mode=draft.mode)
+            return self._answers.bad(error, draft)
         return self._parked(interaction, step, level)
 
     def enter(self, *, browser: str, session: Session | None = None, page: str = "") -> Parked:
@@ -200,7 +203,7 @@ class Authorization:
 
     def _turn_away(self, interaction: Interaction, request: AuthorizationRequest, error: Redirectable) -> Redirection:
         self._store.interactions.spend(interaction)
-        return refused(self._issuer, error, redirect_uri=request.redirect_uri, state=request.state, mode=request.mode)
+        return self._answers.bad(error, request)
 
     def _parked(self, interaction: Interaction, step: Step, level: int = 0) -> Parked:
         return Parked(sealed=self._parking.sealed(interaction), step=step, level=level)
@@ -276,6 +279,8 @@ class Authorization:
             nonce=request.nonce,
             place=host_of(request.redirect_uri),
             created_at=at,
+            resources=request.resources,
+            details=request.details,
         )
         # 2. Record the intent. A crash from here to 3 leaves an intent without outcome, and nothing that works.
         self._records.write(self._records.code(grant, Outcome.INTENDED))
@@ -288,6 +293,7 @@ class Authorization:
             client_id=client.id,
             redirect_uri=request.redirect_uri,
             challenge=request.challenge,
+            jkt=request.jkt,
             expires_at=at + int(self._settings.code_lifetime.total_seconds()),
             used=False,
         )
@@ -297,7 +303,7 @@ class Authorization:
         ):
             raise AccessDenied(why="the session has ended")
         self._nudge()
-        return answered(self._issuer, request, code=value)
+        return self._answers.good(request, code=value)
 
     def _refused(self, request: AuthorizationRequest, client: Client, session: Session) -> frozenset[str]:
         """What the person was asked for and said no to."""

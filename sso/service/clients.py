@@ -11,6 +11,7 @@ from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_DETAIL_TYPE = re.compile(r"[a-z][a-z0-9_.:/-]{0,99}")
 _GRANTS = frozenset({"authorization_code", "refresh_token", "client_credentials"})
 # 32 random bytes in base64url.
 _SHORTEST_SECRET = 43
@@ -33,6 +34,9 @@ def register_client(
     jwks: str = "",
     certificate_subject: str = "",
     requires: frozenset[Requirement] = frozenset(),
+    resources: frozenset[str] = frozenset(),
+    detail_types: frozenset[str] = frozenset(),
+    request_uris: tuple[str, ...] = (),
 ) -> Client:
     """Register an application, or replace its registration; without a secret or another method it is a public client.
 
@@ -56,6 +60,9 @@ def register_client(
         jwks=canonical(jwks) if jwks else "",
         certificate_subject=certificate_subject,
         requires=requires,
+        resources=resources,
+        detail_types=detail_types,
+        request_uris=request_uris,
     )
     if secret and len(secret) < _SHORTEST_SECRET:
         raise BadClient(why="its secret is too short")
@@ -73,7 +80,7 @@ def check_name(client: Client) -> None:
 
 def check_addresses(client: Client) -> None:
     """Plain https, and one at least where a person is sent back."""
-    for uri in (*client.redirect_uris, *client.post_logout_uris):
+    for uri in (*client.redirect_uris, *client.post_logout_uris, *client.request_uris, *client.resources):
         check_address(uri)
     if "authorization_code" in client.grants and not client.redirect_uris:
         raise BadClient(why="no redirect address")
@@ -103,10 +110,25 @@ def check_method(client: Client) -> None:
         raise BadClient(why="its keys name no certificate")
 
 
+def check_details(client: Client) -> None:
+    """Types of authorization details stand in tables and on pages."""
+    if not all(_DETAIL_TYPE.fullmatch(each) for each in client.detail_types):
+        raise BadClient(why="a type of authorization details that is not a plain name")
+    if ("signed_request" in client.requires or client.request_uris) and not client.jwks:
+        raise BadClient(why="its requests must be signed and it has no key")
+
+
 def check_public(client: Client) -> None:
     """Who keeps no secret has no rights of its own."""
     if client.public and (client.trusted or "client_credentials" in client.grants):
         raise BadClient(why="a public client is neither trusted nor a machine of its own")
 
 
-CHECKS: tuple[Callable[[Client], None], ...] = (check_name, check_addresses, check_offered, check_method, check_public)
+CHECKS: tuple[Callable[[Client], None], ...] = (
+    check_name,
+    check_addresses,
+    check_offered,
+    check_method,
+    check_details,
+    check_public,
+)

@@ -10,8 +10,10 @@ from core.clock import Clock
 from ..config import SSOSettings
 from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc8414 import metadata
+from ..oauth.rfc9728 import resource_metadata
 from ..store import Store
 from .account import Account, OwnRecord
+from .answers import Answers
 from .authentication import ClientAuthentication
 from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
@@ -23,6 +25,7 @@ from .news import News
 from .parking import Parking
 from .possession import Possession
 from .records import Records
+from .requests import Fetch, Requests
 from .tokens import Tokens
 
 
@@ -50,6 +53,7 @@ class SignOn:
         factor_key: bytes,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
+        fetch: Fetch,
         reload_policies: Callable[[], object] = lambda: None,
     ) -> None:
         """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay.
@@ -57,6 +61,7 @@ class SignOn:
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
+        ``fetch`` is the one way out, to addresses that clients registered.
         ``site`` is the name people find this place by in their apps.
         """
         records = Records(recorder=recorder, clock=clock, key=state_key)
@@ -65,6 +70,7 @@ class SignOn:
         self.card_origin = card_origin
         self.tls_origin = tls_origin
         self.metadata: dict[str, Any] = metadata(issuer, tls_origin)
+        self.resource_metadata = resource_metadata(issuer)
         self.jwks: dict[str, Sequence[dict[str, str]]] = {**keys.jwks()}
         self.factors = Factors(
             site=site,
@@ -90,9 +96,13 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        self.requests = Requests(
+            issuer=issuer, store=store, clock=clock, fetch=fetch, lifetime=settings.pushed_lifetime
+        )
         self.authorization = Authorization(
-            issuer=issuer,
             store=store,
+            requests=self.requests,
+            answers=Answers(issuer=issuer, keys=keys, clock=clock),
             people=people,
             decide=decide,
             records=records,

@@ -26,7 +26,9 @@ from ..oauth.rfc6749 import (
 )
 from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
+from ..oauth.rfc8707 import audience_of, check_resources
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
+from ..oauth.rfc9396 import details_of, narrowed
 from ..store import Store, digest
 from .collaborators import People, Person
 from .possession import Possession
@@ -170,6 +172,7 @@ class Tokens:
             if code.used and code.client_id == request.client.id:
                 self._end(code.grant_id, reason="code presented twice")
             raise self._refused(request, reason)
+        _check_narrowed(request, grant)
         person = self._holder(presented, request, at)
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         refresh, value = _refresh(request.client, presented)
@@ -197,6 +200,7 @@ class Tokens:
         scopes = request.scopes or grant.scopes
         if not scopes <= grant.scopes:
             raise InvalidScope
+        _check_narrowed(request, grant)
         person = self._holder(presented, request, at)
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         # Only what a client cannot keep secret rotates; FAPI 2.0 forbids rotation for all others.
@@ -243,6 +247,8 @@ class Tokens:
             nonce="",
             place="",
             created_at=at,
+            resources=check_resources([request.resource] if request.resource else [], client),
+            details=details_of(request.details, client),
         )
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
@@ -278,6 +284,7 @@ class Tokens:
         refresh: str,
         person: Person | None,
     ) -> TokenAnswer:
+        details = narrowed(request.details, grant.details, request.client)
         claims = access_claims(
             grant,
             request.client,
@@ -287,6 +294,8 @@ class Tokens:
             at=at,
             lifetime=self._lifetime,
             confirmation=request.confirmation,
+            audience=audience_of(grant, request.client, request.resource),
+            details=details,
         )
         access_token = self._keys.sign(claims, typ=TYP)
         id_token = ""
@@ -300,6 +309,7 @@ class Tokens:
             id_token=id_token,
             refresh_token=refresh,
             token_type=request.confirmation.token_type,
+            details=details,
         )
 
     def _refused(self, request: TokenRequest, reason: str) -> InvalidGrant:
@@ -321,6 +331,12 @@ class Tokens:
         "refresh_token": _by_refresh,
         "client_credentials": _by_client,
     }
+
+
+def _check_narrowed(request: TokenRequest, grant: Grant) -> None:
+    """What is asked for now was granted then; checked before anything is used up or recorded."""
+    audience_of(grant, request.client, request.resource)
+    narrowed(request.details, grant.details, request.client)
 
 
 def _opaque(token: str) -> bool:

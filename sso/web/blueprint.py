@@ -10,12 +10,13 @@ from core.errors import NotFound
 from core.web import Guard
 
 from ..oauth.rfc6750 import challenge
+from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
 from . import account, card, factors, login, protocol
 from .browser import Browser
 from .calls import on_host, reader
 
-_CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.revoke", "sso.introspect"})
+_CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.par", "sso.revoke", "sso.introspect"})
 _AT_TLS_HOST = _CLIENT_ENDPOINTS | {"sso.userinfo"}
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
@@ -50,7 +51,7 @@ def blueprint(
             response.headers["WWW-Authenticate"] = 'Basic realm="tallygate", charset="UTF-8"'
         if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:
             error = (response.get_json(silent=True) or {}).get("error", "invalid_token")
-            response.headers["WWW-Authenticate"] = challenge(error)
+            response.headers["WWW-Authenticate"] = challenge(error, metadata=resource_address(service.issuer))
         return response
 
     return routes

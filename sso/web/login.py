@@ -12,6 +12,7 @@ from core.web.inputs import query_text
 
 from ..errors import LoginRefused, StepUpNeeded
 from ..models import Client, Interaction
+from ..oauth.rfc9396 import in_words
 from ..service import SignOn
 from ..service.parking import LONGEST
 from .browser import Browser, visitor
@@ -112,6 +113,7 @@ def add(
             portal=title_of(client),
             session=session,
             wishes=wishes(interaction.request.scopes),
+            details=in_words(interaction.request.details),
         )
 
     @routes.post("/consent")

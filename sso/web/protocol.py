@@ -2,6 +2,7 @@
 """What portals talk to: metadata, keys, authorization, tokens, userinfo, introspection, revocation."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -52,6 +53,18 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
     def token() -> Response:
         call = calls()
         return jsonify(service.tokens.issue(service.clients.authenticate(call), call).document())
+
+    @routes.get("/.well-known/oauth-protected-resource")
+    @guard.public("what userinfo tells about itself", errors="problem")
+    def protected_resource() -> Response:
+        return jsonify(service.resource_metadata)
+
+    @routes.post("/par")
+    @guard.own("client authentication", errors="oauth")
+    def par() -> ResponseReturnValue:
+        call = calls()
+        address, lasts = service.requests.push(service.clients.authenticate(call), call)
+        return jsonify({"request_uri": address, "expires_in": lasts}), HTTPStatus.CREATED
 
     @routes.route("/userinfo", methods=["GET", "POST"])
     @guard.own("bearer token", errors="oauth")

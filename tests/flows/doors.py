@@ -488,6 +488,7 @@ def _sso() -> Iterator[Door]:
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
     yield Door(**facts, rule="/.well-known/openid-configuration")
     yield Door(**facts, rule="/.well-known/oauth-authorization-server")
+    yield Door(**facts, rule="/.well-known/oauth-protected-resource")
     yield Door(**facts, rule="/jwks")
     yield Door(**facts, rule="/api/v1/openapi.json")
     asked: tuple[str, ...] = (
@@ -516,6 +517,8 @@ def _sso() -> Iterator[Door]:
             "scope": "openid",
         },
     )
+    pushed = {"client_id": "tax", "request": "a.b.c", "resource": "x", "authorization_details": "[]", "dpop_jkt": "x"}
+    yield Door(**oauth, method="POST", rule="/par", fields=pushed)
     yield Door(**{**oauth, "takes": ""}, method="GET", rule="/userinfo")
     yield Door(**oauth, method="POST", rule="/userinfo", fields={"access_token": "x"})
     yield Door(**oauth, method="POST", rule="/introspect", fields={"token": "x", "token_type_hint": "access_token"})

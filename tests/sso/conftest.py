@@ -21,6 +21,7 @@ import sso
 from audit import Entry, Event, FeedStale, Outcome
 from core.calls import PairSecrets
 from core.db import Database
+from core.errors import Unavailable
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from sso.config import SSOSettings
@@ -237,6 +238,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.database.close()
 
 
+def nothing(address: str) -> str:
+    """Nothing lies anywhere."""
+    raise Unavailable
+
+
 def make_world(
     tmp_path: Path,
     *,
@@ -244,6 +250,7 @@ def make_world(
     recorder: Any = None,
     fresh: Callable[[], None] = lambda: None,
     nudge: Callable[[], None] = lambda: None,
+    fetch: Callable[[str], str] = nothing,
 ) -> World:
     """Override one thing of a good default."""
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
@@ -294,6 +301,7 @@ def make_world(
         factor_key=b"f" * 32,
         fresh=both_fresh,
         nudge=nudge,
+        fetch=fetch,
     )
     guard = Guard(clock=clock)
     app = create(

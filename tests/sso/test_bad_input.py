@@ -33,12 +33,25 @@ PATHS = [
     "/account/factors/codes/remove",
     "/account/factors/recovery",
     "/jwks",
+    "/par",
+    "/.well-known/oauth-protected-resource",
     "/.well-known/openid-configuration",
     "/nothing-here",
 ]
 NAMES = [
     *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age"),
-    *("code_challenge", "code_challenge_method", "acr_values", "request", "interaction", "handover", "ticket"),
+    *(
+        "code_challenge",
+        "code_challenge_method",
+        "acr_values",
+        "request",
+        "request_uri",
+        "resource",
+        "authorization_details",
+        "interaction",
+        "handover",
+        "ticket",
+    ),
     *("grant_type", "code", "code_verifier", "refresh_token", "token", "token_type_hint", "client_secret"),
     *("id_token_hint", "post_logout_redirect_uri", "username", "password", "choice", "sid", "client", "lang"),
     *("level", "setup"),
@@ -99,7 +112,7 @@ def test_no_parameter_breaks_an_address(world: World, path: str) -> None:
             browser.log_in_again_or_in("tax")
 
 
-@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
+@pytest.mark.parametrize("path", ["/token", "/par", "/introspect", "/revoke"])
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [

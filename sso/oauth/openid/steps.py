@@ -61,9 +61,12 @@ def need_assurance(it: Situation) -> Step | None:
 
 def need_consent(it: Situation) -> Step | None:
     """A client that is not the site's own needs the person's word, remembered for the same or wider scopes."""
-    if it.client.trusted and "consent" not in it.request.prompts:
-        return None
     if it.agreed:
+        return None
+    # Authorization details are this very request's: no earlier yes covers them (RFC 9396 section 6).
+    if it.request.details:
+        return Step.CONSENT
+    if it.client.trusted and "consent" not in it.request.prompts:
         return None
     if "consent" in it.request.prompts or it.consent is None or it.consent.expires_at <= it.at:
         return Step.CONSENT

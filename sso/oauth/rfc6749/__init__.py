@@ -7,6 +7,7 @@ from .addresses import origin_of as origin_of
 from .addresses import with_parameters as with_parameters
 from .authorization import Draft as Draft
 from .authorization import drafted as drafted
+from .authorization import single as single
 from .authorization import validated as validated
 from .clients import Credentials as Credentials
 from .clients import credentials as credentials

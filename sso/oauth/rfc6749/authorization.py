@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from ...errors import (
     BadRequest,
     Redirectable,
-    RequestNotSupported,
-    RequestURINotSupported,
     ScopeRefused,
     UnsupportedResponseType,
 )
 from ...models import AuthorizationRequest, Client, ResponseMode
 from ..rfc7636 import challenge_is_well_formed
+from ..rfc8707 import check_resources
+from ..rfc9396 import details_of
 from .scopes import SCOPES
 
 Parameters = Mapping[str, Sequence[str]]
@@ -28,6 +28,13 @@ _LONGEST = 2000
 # Values OpenID Connect Core 3.1.2.1 defines.
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _LEVELS = frozenset({"1", "2", "3"})
+_MODES: dict[str, ResponseMode] = {
+    "query": "query",
+    "form_post": "form_post",
+    "jwt": "query.jwt",
+    "query.jwt": "query.jwt",
+    "form_post.jwt": "form_post.jwt",
+}
 _MAX_AGE = re.compile(r"[0-9]{1,9}")
 
 
@@ -40,6 +47,12 @@ class Draft:
     state: str
     mode: ResponseMode
     unverified: Parameters
+    # It was brought by the client itself, authenticated (RFC 9126).
+    pushed: bool = False
+    # It came in an object under the client's signature (RFC 9101).
+    signed: bool = False
+    # Such an object came and counts for nothing; told to the client, for its address beside it is certain.
+    error: Redirectable | None = None
 
     def one(self, name: str) -> str:
         """A parameter; empty if absent."""
@@ -52,11 +65,11 @@ def drafted(parameters: Parameters, find: Callable[[str], Client | None]) -> Dra
     Raises:
         BadRequest: they are not certain; the answer must be a page.
     """
-    client_id = _single(parameters, "client_id")
+    client_id = single(parameters, "client_id")
     client = find(client_id)
     if client is None or "authorization_code" not in client.grants:
         raise BadRequest(why="client_id")
-    uri = _single(parameters, "redirect_uri")
+    uri = single(parameters, "redirect_uri")
     if not any(hmac.compare_digest(uri.encode(), known.encode()) for known in client.redirect_uris):
         raise BadRequest(why="redirect_uri")
     states = parameters.get("state", ())
@@ -66,9 +79,15 @@ def drafted(parameters: Parameters, find: Callable[[str], Client | None]) -> Dra
         redirect_uri=uri,
         # A state that could not be echoed faithfully is not echoed at all; CHECKS then refuses the request.
         state=states[0] if len(states) == 1 and _readable(states[0]) else "",
-        mode="form_post" if list(modes) == ["form_post"] else "query",
+        mode=_mode(modes),
         unverified=parameters,
     )
+
+
+def _mode(modes: Sequence[str]) -> ResponseMode:
+    if len(modes) != 1:
+        return "query"
+    return _MODES.get(modes[0], "query")
 
 
 def validated(draft: Draft) -> AuthorizationRequest:
@@ -92,24 +111,36 @@ def validated(draft: Draft) -> AuthorizationRequest:
         prompts=frozenset(draft.one("prompt").split()),
         max_age=int(draft.one("max_age")) if draft.one("max_age") else None,
         assurance=min(levels, default=0),
+        resources=frozenset(draft.unverified.get("resource", ())),
+        details=details_of(draft.one("authorization_details"), draft.client),
+        jkt=draft.one("dpop_jkt"),
     )
 
 
 def check_parameters_once(draft: Draft) -> None:
     """RFC 6749 section 3.1: no parameter more than once, none we could not read back to the client."""
     for name, values in draft.unverified.items():
-        if len(values) != 1:
+        if len(values) != 1 and name != "resource":
             raise Redirectable(why="a parameter is given twice")
-        if not _readable(values[0]):
+        if not all(_readable(value) for value in values):
             raise Redirectable(why=f"{name} cannot be read" if name in _KNOWN else "a parameter cannot be read")
 
 
-def check_no_request_object(draft: Draft) -> None:
-    """RFC 9101 is not offered, and nothing is ever fetched from an address in a request."""
-    if draft.one("request"):
-        raise RequestNotSupported(why="request")
-    if draft.one("request_uri"):
-        raise RequestURINotSupported(why="request_uri")
+def check_request_object(draft: Draft) -> None:
+    """RFC 9101 section 6: what came signed is right."""
+    if draft.error is not None:
+        raise draft.error
+
+
+def check_required(draft: Draft) -> None:
+    """What the client's registration asks of every request: pushed, signed, answered signed."""
+    needs = draft.client.requires
+    if "par" in needs and not draft.pushed:
+        raise Redirectable(why="this client's requests must be pushed")
+    if "signed_request" in needs and not draft.signed:
+        raise Redirectable(why="this client's requests must be signed")
+    if "signed_response" in needs and not draft.mode.endswith(".jwt"):
+        raise Redirectable(why="this client's answers must be signed")
 
 
 def check_response_type(draft: Draft) -> None:
@@ -121,8 +152,8 @@ def check_response_type(draft: Draft) -> None:
 
 
 def check_response_mode(draft: Draft) -> None:
-    """OAuth 2.0 Multiple Response Types and Form Post: query or form_post."""
-    if draft.one("response_mode") not in ("", "query", "form_post"):
+    """OAuth 2.0 Multiple Response Types, Form Post and JARM: nothing is ever put into a fragment."""
+    if draft.one("response_mode") not in ("", *_MODES):
         raise Redirectable(why="response_mode")
 
 
@@ -156,21 +187,46 @@ def check_max_age(draft: Draft) -> None:
         raise Redirectable(why="max_age")
 
 
+def check_resource(draft: Draft) -> None:
+    """RFC 8707 section 2: for whom the tokens shall be."""
+    check_resources(draft.unverified.get("resource", ()), draft.client)
+
+
+def check_details(draft: Draft) -> None:
+    """RFC 9396 section 5: authorization details of a registered type, in members everybody understands."""
+    details_of(draft.one("authorization_details"), draft.client)
+
+
+def check_key(draft: Draft) -> None:
+    """RFC 9449 section 10: the thumbprint of a key."""
+    if draft.one("dpop_jkt") and not challenge_is_well_formed(draft.one("dpop_jkt")):
+        raise Redirectable(why="dpop_jkt")
+
+
 CHECKS: tuple[Callable[[Draft], None], ...] = (
+    check_request_object,
     check_parameters_once,
-    check_no_request_object,
+    check_required,
     check_response_type,
     check_response_mode,
     check_scope,
     check_pkce,
     check_prompt,
     check_max_age,
+    check_resource,
+    check_details,
+    check_key,
 )
 
 _KNOWN = frozenset({"state", "nonce", "scope", "prompt", "max_age", "acr_values", "code_challenge"})
 
 
-def _single(parameters: Parameters, name: str) -> str:
+def single(parameters: Parameters, name: str) -> str:
+    """A parameter without which nothing is certain.
+
+    Raises:
+        BadRequest: it is missing, given twice or cannot be read.
+    """
     values = parameters.get(name, ())
     if len(values) != 1 or not values[0] or not _readable(values[0]):
         raise BadRequest(why=name)

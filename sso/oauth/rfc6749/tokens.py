@@ -32,6 +32,16 @@ class TokenRequest:
         """The scopes asked for; empty if none were named."""
         return frozenset(self.unverified.get("scope", "").split())
 
+    @property
+    def resource(self) -> str:
+        """For whom the token shall be; empty if that is not said."""
+        return self.unverified.get("resource", "")
+
+    @property
+    def details(self) -> str:
+        """Authorization details asked for, as they came."""
+        return self.unverified.get("authorization_details", "")
+
 
 def token_request(
     client: Client, parameters: Mapping[str, Sequence[str]], *, confirmation: Confirmation = NOBODYS

@@ -16,6 +16,6 @@ def bearer(header: str | None) -> str:
     return token
 
 
-def challenge(error: str) -> str:
-    """The WWW-Authenticate header that goes with a refusal (section 3)."""
-    return f'Bearer realm="tallygate", error="{error}"'
+def challenge(error: str, *, metadata: str) -> str:
+    """The WWW-Authenticate header that goes with a refusal (section 3; RFC 9728 section 5.1)."""
+    return f'Bearer realm="tallygate", error="{error}", resource_metadata="{metadata}"'

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Token introspection: one shape for live tokens, one word for all others."""
 
+import json
 from typing import Any
 
 from ...models import Client, Grant
@@ -30,6 +31,7 @@ def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
         "exp": claims.expires_at,
         "grant": claims.grant,
         **claims.confirmation.members(),
+        **({"authorization_details": json.loads(claims.details)} if claims.details else {}),
     }
     if claims.sid:
         members |= {"sid": claims.sid, "acr": claims.assurance}

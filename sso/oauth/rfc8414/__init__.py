@@ -34,7 +34,8 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
             *(claim for claims in SCOPES.values() for claim in claims if claim != "sub"),
         ],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "form_post"],
+        "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
+        "authorization_signing_alg_values_supported": [ALGORITHM],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "acr_values_supported": ["1", "2", "3"],
@@ -52,6 +53,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
             f"{name}_endpoint": f"{tls_origin}{path}"
             for name, path in (
                 ("token", "/token"),
+                ("pushed_authorization_request", "/par"),
                 ("userinfo", "/userinfo"),
                 ("revocation", "/revoke"),
                 ("introspection", "/introspect"),
@@ -59,8 +61,13 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         },
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": False,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "request_object_signing_alg_values_supported": [*ALGORITHMS],
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
+        "protected_resources": [issuer],
         "ui_locales_supported": ["en", "zh-Hans"],
     }
     AuthorizationServerMetadata(document).validate()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Access tokens as JWTs, and the checks they pass whenever they come back to us."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ class AccessClaims:
     expires_at: int
     # What it works with.
     confirmation: Confirmation = NOBODYS
+    # Authorization details, in JSON; empty if none.
+    details: str = ""
 
 
 def access_claims(
@@ -44,12 +47,14 @@ def access_claims(
     at: int,
     lifetime: int,
     confirmation: Confirmation = NOBODYS,
+    audience: str = "",
+    details: str = "",
 ) -> dict[str, Any]:
     """RFC 9068 section 2.2, with the session and the family; client grants have neither session nor login."""
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": grant.subject,
-        "aud": client.audience,
+        "aud": audience or client.audience,
         "client_id": client.id,
         "scope": scope_text(scopes),
         "grant": grant.id,
@@ -57,6 +62,7 @@ def access_claims(
         "iat": at,
         "exp": at + lifetime,
         **confirmation.members(),
+        **({"authorization_details": json.loads(details)} if details else {}),
     }
     if grant.sid:
         claims |= {
@@ -89,6 +95,7 @@ def accepted(unverified_dates: Mapping[str, Any], *, at: int) -> AccessClaims:
         issued_at=claims["iat"],
         expires_at=claims["exp"],
         confirmation=confirmation_of(claims),
+        details=json.dumps(claims["authorization_details"]) if "authorization_details" in claims else "",
     )
 
 
