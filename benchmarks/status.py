@@ -38,6 +38,7 @@ from tests.fakes.recorder import ListRecorder
 
 from .measure import Figure, Samples, apart, wrk
 from .report import Machine
+from .stamps import HEADING
 
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks-ca.md"
 _TEMPLATE = Path(__file__).with_name("status.md")
@@ -67,7 +68,9 @@ def main() -> None:
         before=machine.load,
         table="\n".join(lines),
     )
-    asked.output.write_text(text, "utf-8")
+    # What another program measured stays.
+    _, heading, rest = (asked.output.read_text("utf-8") if asked.output.exists() else "").partition(HEADING)
+    asked.output.write_text(f"{text.rstrip()}\n\n{heading}{rest}".rstrip() + "\n", "utf-8")
     print(f"written to {asked.output}")
 
 
