@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tallygate ca ...``: the operator on the machine asks the running role, or holds a ceremony of the root's key."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import click
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from audit import Recorder
 from core.errors import N_
@@ -117,6 +123,14 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
     @click.option("--reason", type=click.Choice([each.value for each in Reason]), default=Reason.UNSPECIFIED.value)
     def revoke(serial: str, reason: str) -> None:
         client().revoke(serial, reason=Reason(reason), actor=OPERATOR)
+
+    @ca.command("block-key", help="Never certify a key again, and revoke what was made for it. KEY: a file or SHA-256.")
+    @click.argument("key")
+    def block_key(key: str) -> None:
+        revoked, made = client().block(_key_hash(key), actor=OPERATOR)
+        click.echo(f"{revoked} revoked")
+        for found in made:
+            click.echo(line(found))
 
     ca.add_command(_ceremony(hall))
     ca.add_command(_incident(client))
@@ -271,6 +285,29 @@ def _told(found: dict[str, Any]) -> str:
     lines += [f"by {name[:-1]} {found[name]}" for name in ("profiles", "issuers", "kinds")]
     lines += [f"progress {found['progress']}", f"explanation {found['explanation']}", f"digest {found['digest']}"]
     return "\n".join(lines)
+
+
+def _key_hash(named: str) -> str:
+    """The SHA-256 of a subjectPublicKeyInfo: as it was given, or of a certificate, request or public key in PEM."""
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", named, re.ASCII):
+        return named.lower()
+    try:
+        content = Path(named).read_bytes()
+    except OSError as error:
+        raise click.UsageError("KEY is neither a file that can be read nor 64 hexadecimal digits") from error
+    for read in (_of_certificate, _of_request, load_pem_public_key):
+        with suppress(ValueError, UnsupportedAlgorithm):
+            key = read(content)
+            return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    raise click.UsageError("the file holds no certificate, request or public key in PEM")
+
+
+def _of_certificate(content: bytes) -> CertificatePublicKeyTypes:
+    return x509.load_pem_x509_certificate(content).public_key()
+
+
+def _of_request(content: bytes) -> CertificatePublicKeyTypes:
+    return x509.load_pem_x509_csr(content).public_key()
 
 
 def _asked_for() -> list[str]:

@@ -63,6 +63,18 @@ class CAClient:
         """End a suspension."""
         self._change(serial, "release", {"actor": actor})
 
+    def block(self, key_hash: str, *, actor: str) -> tuple[int, list[Certificate]]:
+        """Never certify a key again; how many certificates that revoked now, and the newest that were made for it.
+
+        Raises:
+            TallygateError: the role answers otherwise; the key may be blocked all the same.
+        """
+        answer = self._call("POST", f"/keys/{key_hash}/block", {"actor": actor})
+        try:
+            return int(answer["revoked"]), [read_certificate(each) for each in answer["certificates"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable from error
+
     def status(self, serial: str) -> CertificateStatus:
         """What one serial is worth now."""
         return read_status(self._call("GET", f"/certificates/{read_serial(serial)}/status"))

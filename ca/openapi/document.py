@@ -38,6 +38,7 @@ def description() -> dict[str, Any]:
             },
             "/api/v1/certificates/{serial}/release": {"post": _change("release", "End a suspension", PEER)},
             "/api/v1/subjects/{subject}/certificates": {"get": _list()},
+            "/api/v1/keys/{key}/block": {"post": _block()},
             **watching.paths(),
             **incidents.paths(),
             **registration.paths(),
@@ -100,6 +101,31 @@ def _issue() -> dict[str, Any]:
         "responses": {
             "201": {"description": "The certificate and its chain without the root, PEM", "content": as_("Issued")},
             **refusals("400", "401", "403", "404", "409", "413", "503"),
+        },
+    }
+
+
+def _block() -> dict[str, Any]:
+    digits = {"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"}
+    key = {"name": "key", "in": "path", "required": True, "schema": digits, "description": "SHA-256 of the public key"}
+    wish = {"type": "object", "properties": {"actor": _actor()}, "additionalProperties": False}
+    told = {
+        "type": "object",
+        "properties": {
+            "revoked": {"type": "integer", "minimum": 0},
+            "certificates": {"type": "array", "items": {"$ref": "#/components/schemas/Certificate"}},
+        },
+        "required": ["revoked", "certificates"],
+    }
+    return {
+        "operationId": "blockKey",
+        "summary": "Never certify a key again, and revoke what was made for it; the newest of that are told",
+        "security": PEER,
+        "parameters": [key],
+        "requestBody": _json(wish),
+        "responses": {
+            "200": {"description": "What that revoked", "content": {"application/json": {"schema": told}}},
+            **refusals("400", "401", "403", "413", "503"),
         },
     }
 

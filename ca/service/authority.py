@@ -214,6 +214,11 @@ class CertificateAuthority:
         self._blocking.block(key_hash, actor=actor)
         return self._changes.sweep()
 
+    def certified(self, key_hash: str) -> list[Certificate]:
+        """The newest certificates that were made for a key, whatever they are worth."""
+        found, _ = self._store.certificates(key_hash=key_hash)
+        return found
+
     def block_listed(self) -> int:
         """See ``Blocking.block_listed``; the sweep does the rest."""
         return self._blocking.block_listed()

@@ -34,6 +34,7 @@ class Verb(StrEnum):
     INCIDENT = "incident"
     # Have officers look at many devices.
     TABLE = "table"
+    BLOCK = "block"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 
 import base64
 import binascii
+import re
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -19,6 +20,7 @@ from ..service import BUSINESS, Behalf, Callers, CertificateAuthority, Verb
 CALLERS = tuple(BUSINESS)
 MOST_HOSTS = 100
 LONGEST = 200
+_HASH = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _WISH = frozenset({"profile", "csr", "subject", "actor", "hosts", "issuer", "organisation"})
 
 
@@ -107,6 +109,17 @@ def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blu
         behalf = about(Verb.RELEASE, serial, _known(json_object(), {"actor"}))
         service.release(serial, actor=behalf.actor, caller=behalf.caller)
         return jsonify(status_document(service.status(serial)))
+
+    @blueprint.post("/keys/<key>/block")
+    @guard.peer(*CALLERS)
+    def block(key: str) -> Response:
+        document = _known(json_object(), {"actor"})
+        if not _HASH.fullmatch(key):
+            raise Malformed(field="key")
+        behalf = admitted(Verb.BLOCK, actor=_actor(document))
+        revoked = service.block_key(key.lower(), actor=behalf.actor)
+        made = [certificate_document(each) for each in service.certified(key.lower())]
+        return jsonify({"revoked": revoked, "certificates": made})
 
     return blueprint
 

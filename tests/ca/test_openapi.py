@@ -222,6 +222,7 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
     "list": lambda *_: {"path_parameters": {"subject": CITIZEN.subject}},
     "suspend": lambda site, _: {**_made(site), "body": {}, "media_type": "application/json"},
     "release": lambda site, _: {**_suspended(site), "body": {"actor": ""}, "media_type": "application/json"},
+    "blockKey": lambda *_: {"path_parameters": {"key": "ab" * 32}, "body": {}, "media_type": "application/json"},
     "searchInventory": lambda *_: {"query": {"profile": "citizen", "expires_from": "2026-01-01", "limit": 5}},
     "readHeld": lambda site, _: _made(site),
     "exportInventory": lambda *_: {"path_parameters": {"form": "csv"}, "query": {"state": "good"}},

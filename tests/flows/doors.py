@@ -252,6 +252,8 @@ def _ca() -> Iterator[Door]:
             takes="json",
             fields={"reason": "keyCompromise", "actor": ""} if word == "revoke" else {"actor": ""},
         )
+    key = {"key": "ab" * 32}
+    yield Door(**api, method="POST", rule="/keys/<key>/block", known=key, takes="json", fields={"actor": ""})
     facts: dict[str, Any] = {"component": "ca", "label": "pki", "listener": "plain", "face": "problem"}
     issuer = {"issuer": "people"}
     yield Door(**facts, method="POST", rule="/ocsp/<issuer>", known=issuer, takes="der")
@@ -390,6 +392,12 @@ def _est() -> Iterator[Door]:
 
 
 def _directory() -> Iterator[Door]:
+    copies: dict[str, Any] = {"component": "directory", "before": "/api/v1", "role": "directory", "who": "ca"}
+    copies |= {"method": "PUT", "face": "problem", "takes": "json"}
+    entry = {"kind": "people", "identifier": NOBODY}
+    yield Door(**copies, rule="/published/<kind>/<identifier>", known=entry, fields={"certificates": "MAA="})
+    # What is nearly right is no list, so that nothing is entered.
+    yield Door(**copies, rule="/authorities/<name>", known={"name": "people"}, fields={"list": "MAA="})
     desk: dict[str, Any] = {"component": "directory", "label": "directory", "listener": "management", "who": "zhao.lei"}
     person = {"subject": NOBODY}
     yield Door(**desk, method="GET", rule="/", query=("q", "after"))
