@@ -122,7 +122,7 @@ def _block() -> dict[str, Any]:
         "summary": "Never certify a key again, and revoke what was made for it; the newest of that are told",
         "security": PEER,
         "parameters": [key],
-        "requestBody": _json(wish),
+        "requestBody": json_(wish),
         "responses": {
             "200": {"description": "What that revoked", "content": {"application/json": {"schema": told}}},
             **refusals("400", "401", "403", "413", "503"),
