@@ -185,6 +185,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _published(told)
         if "units" in told:
             yield _units(told)
+        if "check_open" in told:
+            yield _checked(told)
         if "witness_quorum" in told:
             yield _quorum(told)
         if "stamp_failing" in told:
@@ -223,6 +225,15 @@ def _exports(told: Mapping[str, int]) -> Finding:
     failing, behind = told["exports_failing"], told.get("exports_behind", 0)
     says = f"{failing} targets take nothing" if failing else "every target takes what it is sent"
     return Finding("exports", good=not failing, says=f"{says}; the one furthest behind lacks {behind} entries")
+
+
+def _checked(told: Mapping[str, int]) -> Finding:
+    wrong, age = told["check_open"], told.get("check_age_seconds")
+    says = "everything that was issued is as it was to be" if not wrong else f"{wrong} things are wrong"
+    says += "; not everything was checked yet" if age is None else f"; all of it was checked {age // 3600} hours ago"
+    if wrong:
+        says += ": run “tallygate ca check”, or see the page of checks of the registration desk"
+    return Finding("certificates issued", good=not wrong, says=says)
 
 
 def _numbers(body: bytes) -> dict[str, int]:

@@ -132,6 +132,26 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
         for found in made:
             click.echo(line(found))
 
+    @ca.command("check", help="Check everything that was ever issued, and say what is wrong; exit 1 if anything is.")
+    def check() -> None:
+        asked = client()
+        checked, ended = asked.check(begin=True)
+        while not ended:
+            some, ended = asked.check()
+            checked += some
+        click.echo(f"{checked} checked")
+        after, wrong = 0, 0
+        while True:
+            found, after = asked.findings(after)
+            for code, about, detail in found:
+                click.echo(f"{code:18} {about} {detail}".rstrip())
+            wrong += len(found)
+            if not after:
+                break
+        click.echo(f"{wrong} wrong" if wrong else "nothing is wrong")
+        if wrong:
+            raise SystemExit(1)
+
     ca.add_command(_ceremony(hall))
     ca.add_command(_incident(client))
     return ca

@@ -146,6 +146,23 @@ class CAClient:
         """Everything that was issued for it; PEM."""
         return self._peer.call("GET", f"{API}/bulk/{quote(identifier, safe='')}/certificates").body
 
+    def check(self, *, begin: bool = False) -> tuple[int, bool]:
+        """One stretch of a check of everything: how many were checked, and whether that was all."""
+        answer = self._call("POST", "/checks", {"begin": begin})
+        try:
+            return int(answer["checked"]), bool(answer["ended"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable from error
+
+    def findings(self, after: int = 0) -> tuple[list[tuple[str, str, str]], int]:
+        """What is wrong by the checker's word: code, serial, detail; and where the next page begins (0: no more)."""
+        answer = self._call("GET", f"/checks?after={after}" if after else "/checks")
+        try:
+            found = [(str(each["code"]), str(each["about"]), str(each["detail"])) for each in answer["findings"]]
+            return found, int(answer["more"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable from error
+
     def _change(self, serial: str, verb: str, document: dict[str, Any], identity: str = "") -> None:
         self._call("POST", f"/certificates/{read_serial(serial)}/{verb}", document, identity=identity)
 

@@ -5,6 +5,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 _HIGHEST_INSTANCE = 127
@@ -14,6 +15,9 @@ _HIGHEST_PORT = 65535
 _MOST_WORKERS = 32
 _UNIT_ALGORITHMS = frozenset({"P-256", "P-384", "RSA-3072", "RSA-4096", "ML-DSA-65"})
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_MOST_DAYS = 365
+_OWN = frozenset({"127.0.0.1", "[::1]", "localhost"})
+_MAILBOX = re.compile(r"[A-Za-z0-9._+-]{1,64}@[a-z0-9.-]{1,189}", re.ASCII)
 _OPERATIONS = frozenset({"cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen", "fullcmc"})
 
 
@@ -130,6 +134,76 @@ class TimestampSettings:
             raise ValueError("accuracy must be between a millisecond and a minute")
 
 
+class MailSecurity(StrEnum):
+    """How the way to the mail server is protected."""
+
+    # TLS is asked for after the greeting (RFC 3207); a server without it gets nothing.
+    STARTTLS = "starttls"
+    # TLS from the first byte (RFC 8314).
+    TLS = "tls"
+    # Not at all; on this machine only.
+    NONE = "none"
+
+
+def _silent() -> dict[str, tuple[int, ...]]:
+    return {"ocsp": ()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeSettings:
+    """Who is told that a certificate ends. Nobody is, until the site names a mail server or a webhook."""
+
+    # So many days before the end.
+    steps: tuple[int, ...] = (30, 14, 7, 1)
+    # Other days for some profiles; an empty list for those that renew themselves.
+    profiles: dict[str, tuple[int, ...]] = field(default_factory=_silent)
+    # The mail server, as HOST:PORT.
+    server: str = ""
+    # How the way there is protected: starttls, tls, or none for a server on this machine.
+    security: MailSecurity = MailSecurity.STARTTLS
+    # File of root certificates by which the server is known; those of the machine if left out.
+    roots: Path | None = None
+    # Login, and a file readable by this role alone that holds the password on its first line.
+    user: str = ""
+    password: Path | None = None
+    # Address that letters come from.
+    sender: str = ""
+    # Domains of addresses that may be written to, exactly; a person whose address lies elsewhere gets no letter.
+    domains: tuple[str, ...] = ()
+    # Addresses of operators, who get a copy of every letter.
+    copies: tuple[str, ...] = ()
+    # An https address that is told too, signed as Standard Webhooks say; a file of 32 bytes is the secret.
+    webhook: str = ""
+    webhook_secret: Path | None = None
+    webhook_roots: Path | None = None
+    # Whether the webhook may lie at an address that is not public.
+    webhook_private: bool = False
+    # How long one attempt may take.
+    timeout: timedelta = timedelta(seconds=30)
+
+    def __post_init__(self) -> None:
+        if not all(1 <= step <= _MOST_DAYS for steps in (self.steps, *self.profiles.values()) for step in steps):
+            raise ValueError("a step is between 1 and 365 days")
+        if self.server:
+            host, _, port = self.server.rpartition(":")
+            if not host or not port.isdecimal() or not 1 <= int(port) <= _HIGHEST_PORT:
+                raise ValueError("server must be HOST:PORT")
+            if self.security is MailSecurity.NONE and host not in _OWN:
+                raise ValueError("letters go unprotected to a server on this machine only")
+            if not _MAILBOX.fullmatch(self.sender):
+                raise ValueError("sender must be an address")
+        if bool(self.user) != (self.password is not None):
+            raise ValueError("user and password belong together")
+        if self.user and self.security is MailSecurity.NONE:
+            raise ValueError("a password is not sent unprotected")
+        if not all(_MAILBOX.fullmatch(each) for each in self.copies):
+            raise ValueError("copies are addresses")
+        if any(each != each.lower() or "@" in each or not each for each in self.domains):
+            raise ValueError("domains are lower-case names")
+        if self.webhook and (not self.webhook.startswith("https://") or self.webhook_secret is None):
+            raise ValueError("a webhook begins with https:// and needs a secret")
+
+
 @dataclass(frozen=True, kw_only=True)
 class IncidentSettings:
     """Acts on many certificates at once."""
@@ -186,6 +260,10 @@ class CASettings:
     acme: AcmeSettings = field(default_factory=AcmeSettings)
     # Time-stamps; a table of its own.
     timestamps: TimestampSettings = field(default_factory=TimestampSettings)
+    # After so long every certificate is checked again; new ones are checked within minutes.
+    check_every: timedelta = timedelta(days=7)
+    # Notices of certificates that end; a table of its own.
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
     # Certificates for devices by EST; a table of its own.
     est: EstSettings = field(default_factory=EstSettings)
     # Acts on many certificates at once; a table of its own.
@@ -200,5 +278,7 @@ class CASettings:
             raise ValueError("crl_shards must be between 1 and 4096")
         if not timedelta(0) < self.delta_lifetime <= self.crl_lifetime:
             raise ValueError("delta_lifetime must not be longer than crl_lifetime")
+        if self.check_every < timedelta(hours=1):
+            raise ValueError("check_every must be an hour or more")
         if len(self.country) != len("CN") or not self.country.isascii() or not self.country.isupper():
             raise ValueError("country must be two capital letters")

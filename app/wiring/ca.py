@@ -3,6 +3,7 @@
 
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -16,13 +17,16 @@ from ca.acme import Acme
 from ca.acme.gate import PREFIX
 from ca.acme.notes import ACTOR
 from ca.acme.store import Store as AcmeStore
+from ca.checker import ABOUT as CHECKED
+from ca.checker import Checker, Facts, Findings, KeptAnswers, Ledger, Watchman
 from ca.est import Est
 from ca.est.notes import ACTOR as EST_ACTOR
 from ca.est.store import Store as EstStore
 from ca.est.waiting import Decision, Queue, Said
 from ca.incidents import IncidentKeeper
-from ca.inventory import Inventory, Stock
+from ca.inventory import Counting, Inventory, Stock
 from ca.models import IssueRequest
+from ca.notices import Board, NoticeKeeper, Notices, Words, open_mailer, open_webhook
 from ca.press import Press
 from ca.registration import Registration, Requests
 from ca.registration.bulk import Bulk, Jobs, Workshop
@@ -42,15 +46,19 @@ from ca.service import (
     Reconciliation,
     StampKeeper,
     Verdict,
+    answer_folder,
     open_authority,
     open_stamping,
 )
 from ca.store import Store
+from ca.store.tables import outbox
 from ca.x509 import Profile, SubjectKind
+from ca.x509.profiles import FOLDER
 from core.clock import Clock
 from core.db import Database, migrate
 from core.identity import IdentityVerifier
 from core.site import SiteSettings
+from core.web import chinese_words
 from directory import Device, Person
 from directory.client import PublishingClient
 from directory.models import Scope
@@ -198,7 +206,21 @@ def application(context: Context) -> Flask:
     relay.start()
     follower.start()
     Workshop(bulk, lock=site.folder("ca") / "bulk.lock").start()
-    Housekeeping(authority, tidy=registration.tidy, issuers=authority.issuers).start()
+    counting = Counting(database, clock=context.clock, settled=settings.issuance_timeout + timedelta(minutes=1))
+
+    def tidy() -> None:
+        registration.tidy()
+        counting.round()
+
+    Housekeeping(authority, tidy=tidy, issuers=authority.issuers).start()
+    checker = watching(context, database, authority, relay=relay)
+    told = notices(context, database, directory=directory, relay=relay)
+    NoticeKeeper(told).start()
+
+    def stands() -> web.Standing:
+        waiting, failed = told.board.numbers(since=context.clock.now() - timedelta(days=30))
+        return web.Standing(queue=registration.waiting(), check=checker.look(), notices=waiting, failed=failed)
+
     publisher = Publisher(
         store=store,
         authority=authority,
@@ -290,15 +312,83 @@ def application(context: Context) -> Flask:
             web.grants(servers, guard),
             web.inventory(stock, authority, guard, directory=directory),
             web.stock(stock, guard),
+            web.overview(counting, stands, stock, guard, clock=context.clock),
+            web.numbers(counting, stands, stock, guard),
+            web.checks(checker, stock, guard),
+            web.findings(checker, stock, guard, callers=callers),
             web.est(devices, guard, pairs=nginx),
             web.enrolments(devices, guard, origins=_est_origins(site)),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
-        standing=lambda: {**relay.standing(), **publisher.standing(), **stamping.told()},
+        standing=lambda: {
+            **relay.standing(),
+            **publisher.standing(),
+            **stamping.told(),
+            **checked(checker, context.clock),
+        },
     )
     app.wsgi_app = web.quick(app.wsgi_app, authority, clock=context.clock)  # type: ignore[method-assign,assignment]  # as Flask documents
     return app
+
+
+def watching(context: Context, database: Database, authority: CertificateAuthority, *, relay: Relay) -> Checker:
+    """The second look at everything that was issued; it hears the record for itself and begins at once."""
+    site = context.site
+    settings = context.settings("ca", CASettings)
+    findings = Findings(database, outbox=outbox)
+    ledger = Ledger(findings=findings, clock=context.clock, instance=settings.instance)
+    Follower(context.feed("ca", about=CHECKED), start=ledger.start, hear=ledger.hear, clock=context.clock).start()
+    checker = Checker(
+        findings=findings,
+        ledger=ledger,
+        facts=Facts(
+            public=site.public,
+            profiles=FOLDER,
+            blocklists=settings.blocklists,
+            oid_base=site.oid_base,
+            origin=site.origin("pki", "plain"),
+            country=settings.country,
+            domain=site.domain,
+            instance=settings.instance,
+        ),
+        published=KeptAnswers(answer_folder(site), lambda issuer, request: authority.ocsp(issuer, request).der),
+        clock=context.clock,
+        nudge=relay.nudge,
+    )
+    Watchman(checker, every=settings.check_every).start()
+    return checker
+
+
+def checked(checker: Checker, clock: Clock) -> dict[str, int]:
+    """What operators are told of the checker."""
+    look = checker.look()
+    told = {"check_open": look.open}
+    if look.ended is not None:
+        told["check_age_seconds"] = int((clock.now() - look.ended).total_seconds())
+    return told
+
+
+def notices(context: Context, database: Database, *, directory: DirectorySource, relay: Relay) -> Notices:
+    """Who is told that a certificate ends."""
+    site = context.site
+    settings = context.settings("ca", CASettings).notices
+    chinese = chinese_words([Path(web.__file__).parents[1] / "translations"])
+    return Notices(
+        board=Board(database),
+        settings=settings,
+        directory=directory,
+        words=Words(
+            site=(site.title, site.title_zh),
+            kinds={name: (says, chinese(says)) for name, says in web.words.PROFILES.items()},
+            where=f"{site.origin(_HOLDERS)}/my",
+        ),
+        domain=site.domain,
+        clock=context.clock,
+        mailer=open_mailer(settings, own_name=site.domain),
+        webhook=open_webhook(settings),
+        nudge=relay.nudge,
+    )
 
 
 def acme(

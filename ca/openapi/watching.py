@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from core.openapi import PERSON, TEXT, exact, refusals
+from core.openapi import PEER, PERSON, TEXT, exact, refusals
 
 from ..models import AUTHORITY_PATTERN, Reason, Standing
 from ..x509 import PROFILES
@@ -46,6 +46,19 @@ def paths() -> dict[str, dict[str, Any]]:
                 "404",
             )
         },
+        "/api/v1/overview": {
+            "get": _read("readOverview", "What was issued, ends and was revoked; what waits", "Overview", [])
+        },
+        "/api/v1/findings": {
+            "get": _read("readFindings", "What the checker found, and how it stands", "Findings", [_AFTER_NUMBER])
+        },
+        "/api/v1/checks": {
+            "get": {
+                **_read("readCheck", "The same for the operator", "Findings", [_AFTER_NUMBER]),
+                "security": PEER,
+            },
+            "post": _check(),
+        },
     }
 
 
@@ -62,7 +75,26 @@ def schemas() -> dict[str, dict[str, Any]]:
     several = {"type": "array", "items": {"$ref": "#/components/schemas/Held"}}
     page = {"certificates": several, "more": TEXT, "partial": {"type": "boolean"}}
     device = exact({"id": TEXT, "name": TEXT, "certificates": several})
+    number = {"type": "integer", "minimum": 0}
+    counted = {"type": "array", "items": exact({"day": _DAY, "which": TEXT, "number": {"type": "integer"}})}
+    finding = exact({**dict.fromkeys(("code", "about", "detail"), TEXT), **dict.fromkeys(("first", "last"), _MOMENT)})
     return {
+        "Overview": exact(
+            {
+                **dict.fromkeys(("issued", "expires", "revoked"), counted),
+                "valid": {"type": "object", "additionalProperties": number},
+                "behind": {"type": "boolean"},
+                **dict.fromkeys(("queue", "findings", "notices_waiting", "notices_failed"), number),
+            }
+        ),
+        "Findings": exact(
+            {
+                **dict.fromkeys(("ended", "began"), maybe),
+                **dict.fromkeys(("checked", "place", "newest", "open", "more"), number),
+                "findings": {"type": "array", "items": finding},
+            }
+        ),
+        "Stretch": exact({"after": number, "checked": number, "ended": {"type": "boolean"}}),
         "Held": exact(held),
         "Inventory": exact(page),
         "Holding": exact(
@@ -86,6 +118,27 @@ def _read(name: str, says: str, schema: str, parameters: list[dict[str, Any]], *
         "responses": {
             "200": {"description": says, "content": content},
             **refusals("400", "401", "403", *more, "503"),
+        },
+    }
+
+
+def _check() -> dict[str, Any]:
+    wish = {
+        "type": "object",
+        "properties": {"begin": {"type": "boolean", "description": "Begin at the first certificate"}},
+        "additionalProperties": False,
+    }
+    return {
+        "operationId": "check",
+        "summary": "Check the next stretch of everything that was ever issued",
+        "security": PEER,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": wish}}},
+        "responses": {
+            "200": {
+                "description": "How far it came",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Stretch"}}},
+            },
+            **refusals("400", "401", "403", "413", "503"),
         },
     }
 
@@ -129,3 +182,4 @@ def _path(name: str, pattern: str | None) -> dict[str, Any]:
 
 
 _AFTER = _named("after", {"type": "string", "pattern": _CURSOR})
+_AFTER_NUMBER = _named("after", {"type": "string", "pattern": "^[0-9]{0,18}$"})

@@ -212,6 +212,10 @@ class Registration:
         """The newest of one person."""
         return self._requests.of(asker)
 
+    def waiting(self) -> int:
+        """How many requests wait for officers."""
+        return self._requests.count((Stage.ASKED, Stage.EVIDENCE, Stage.APPROVED_ONCE, Stage.APPROVED))
+
     def queue(self, stages: tuple[Stage, ...], *, after: int = 0) -> tuple[list[Asked], int]:
         """Oldest first, and where the next page begins."""
         return self._requests.queue(stages, after=after)

@@ -149,6 +149,12 @@ class Requests:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
+    def count(self, stages: Sequence[Stage]) -> int:
+        """How many requests are in one of these stages; reads an index of as many entries."""
+        query = select(func.count()).where(_requests.c.stage.in_(stages))
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def queue(self, stages: Sequence[Stage], *, after: int = 0, limit: int = 50) -> tuple[list[Asked], int]:
         """Oldest first, and where the next page begins (0: no more)."""
         query = (

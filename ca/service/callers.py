@@ -35,6 +35,7 @@ class Verb(StrEnum):
     # Have officers look at many devices.
     TABLE = "table"
     BLOCK = "block"
+    CHECK = "check"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP to the authority and back: public facts, the API for other roles, the registration desk and its side door."""
 
+from . import words as words
 from .acme import acme as acme
 from .api import CALLERS as CALLERS
 from .api import api as api
+from .checking import checks as checks
+from .checking import findings as findings
 from .desk import desk as desk
 from .direct import side_door as side_door
 from .enrolments import enrolments as enrolments
@@ -12,6 +15,9 @@ from .grants import grants as grants
 from .incident_api import incident_api as incident_api
 from .inventory import inventory as inventory
 from .notices import notices as notices
+from .overview import Standing as Standing
+from .overview import numbers as numbers
+from .overview import overview as overview
 from .own import own as own
 from .peer_tables import peer_tables as peer_tables
 from .public import public as public

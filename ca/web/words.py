@@ -106,6 +106,40 @@ REASONS = {
     Reason.PRIVILEGE_WITHDRAWN: N_("The right to hold it was withdrawn"),
 }
 
+REASON_WORDS = {reason.value: words for reason, words in REASONS.items()}
+
+FINDINGS = {
+    "alternatives": N_("Alternative names differ from the profile"),
+    "authority": N_("May issue certificates itself"),
+    "commitment": N_("Other bytes than the record holds"),
+    "constraints": N_("Names beyond what the authority may speak of"),
+    "extended-usage": N_("Purposes differ from the profile"),
+    "extensions": N_("Extensions differ from the profile"),
+    "issuer": N_("Names another issuing authority"),
+    "key": N_("Key of a kind that the profile does not allow"),
+    "key-blocked": N_("Key known to be compromised, not revoked"),
+    "key-shared": N_("Key of several holders"),
+    "lint": N_("Breaks a rule of the standard"),
+    "list": N_("Revocation list says something else than the tables"),
+    "ocsp": N_("Status answer says something else than the tables"),
+    "outlives": N_("Valid longer than its issuer"),
+    "places": N_("Leads to other addresses than ours"),
+    "policy": N_("Policy differs from the profile"),
+    "profile": N_("Of no profile"),
+    "serial": N_("Serial number too short or of another instance"),
+    "serial-double": N_("Serial number used twice"),
+    "serial-predictable": N_("Serial number could be foreseen"),
+    "signature": N_("Not signed by its issuer"),
+    "state": N_("Given up, and signed all the same"),
+    "stored": N_("The tables say something else than the certificate"),
+    "subject": N_("Subject differs from profile or tables"),
+    "unreadable": N_("Cannot be read"),
+    "unrecorded": N_("Missing in the record"),
+    "unstored": N_("In the record, but not in the tables"),
+    "usage": N_("Key usage differs from the profile"),
+    "validity": N_("Validity differs from the profile"),
+}
+
 ISSUERS = {
     "people": N_("People"),
     "devices": N_("Devices"),

@@ -273,6 +273,10 @@ CASES: dict[str, tuple[Story, Story]] = {
         _one("audit.searched", subject=OFFICER, attributes={"view": "overview", "hits": 3}),
     ),
     "ca_tables_behind": (_one("ca.tables.reconciled"), _one("ca.certificate.issued", actor="role:sso", subject=LI)),
+    "ca_checker_found": (
+        _one("ca.check.found", Outcome.FAILURE, object="1a2b", attributes={"code": "signature", "profile": "citizen"}),
+        _one("ca.check.swept", attributes={"checked": 10, "found": 0}),
+    ),
     "certificate_possibly_issued": (
         _one("ca.certificate.abandoned", Outcome.FAILURE, subject=LI, attributes={"profile": "person-sign"}),
         _one("ca.certificate.refused", Outcome.DENIED, subject=LI, attributes={"profile": "person-sign"}),

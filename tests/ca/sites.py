@@ -5,6 +5,7 @@ import base64
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,7 +22,8 @@ from ca.est import Est
 from ca.est.est import NO_QUEUE
 from ca.est.store import Store as EstStore
 from ca.incidents import Incidents, Runner
-from ca.inventory import Inventory, Stock
+from ca.inventory import Counting, Inventory, Stock
+from ca.notices import Board
 from ca.registration import Registration, Requests
 from ca.registration.bulk import Bulk, Jobs
 from ca.service import Callers, CertificateAuthority, Entrance, KeyDelivery, open_stamping
@@ -38,6 +40,7 @@ from policies.models import Decision, DecisionRequest
 from policies.service import PolicyEngine
 from tests.fakes.people import OFFICER
 
+from .checking import Watch, open_watch
 from .world import World
 
 HOST = "ca.city.localhost"
@@ -62,6 +65,7 @@ class Site:
     est: Est
     incidents: Incidents
     runner: Runner
+    watch: Watch
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
@@ -160,6 +164,13 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
     est = open_est(world, authority, registration)
     nginx = PairSecrets({"nginx": SECRETS["nginx"]})
     stock = open_inventory(world)
+    watch = open_watch(world, authority)
+    counting = Counting(world.database, clock=world.clock, settled=timedelta(minutes=5))
+
+    def stands() -> web.Standing:
+        waiting, failed = Board(world.database).numbers(since=world.clock.now() - timedelta(days=30))
+        return web.Standing(queue=registration.waiting(), check=watch.checker.look(), notices=waiting, failed=failed)
+
     app = create(
         "ca",
         site=world.site,
@@ -191,13 +202,17 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             web.grants(acme, guard),
             web.inventory(stock, authority, guard, directory=world.directory),
             web.stock(stock, guard),
+            web.overview(counting, stands, stock, guard, clock=world.clock),
+            web.numbers(counting, stands, stock, guard),
+            web.checks(watch.checker, stock, guard),
+            web.findings(watch.checker, stock, guard, callers=callers),
             web.est(est, guard, pairs=nginx),
             web.enrolments(est, guard, origins=[world.site.origin("est", "external")]),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
     )
-    return Site(world, unasked, app, IdentityIssuer(key), registration, bulk, acme, est, many, runner)
+    return Site(world, unasked, app, IdentityIssuer(key), registration, bulk, acme, est, many, runner, watch)
 
 
 def open_acme(world: World, authority: CertificateAuthority) -> Acme:

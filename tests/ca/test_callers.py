@@ -70,6 +70,7 @@ def test_on_its_own_behalf_a_role_does_its_own_business_only(site: Site, caller:
         Verb.TABLE: lambda: client.table("0" * 32),
         Verb.INCIDENT: client.incidents,
         Verb.BLOCK: lambda: client.block("ab" * 32, actor=""),
+        Verb.CHECK: client.findings,
     }
     if verb in BUSINESS[caller].itself:
         acts[verb]()

@@ -35,7 +35,18 @@ from .world import Born, ask, loaded, request_for
 EXAMPLES = 20
 # Valid by its shape and wrong all the same: a serial nobody used, a request that is no PKCS #10.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
-PAGES = ("ca.", "ca_bulk.", "ca_direct.", "ca_enrolments.", "ca_grants.", "ca_inventory.", "ca_notices.", "ca_units.")
+PAGES = (
+    "ca.",
+    "ca_bulk.",
+    "ca_checks.",
+    "ca_direct.",
+    "ca_enrolments.",
+    "ca_grants.",
+    "ca_inventory.",
+    "ca_notices.",
+    "ca_overview.",
+    "ca_units.",
+)
 # Protocols that are described by their standards: RFC 8555, RFC 7030 and RFC 3161.
 PROTOCOLS = ("ca_acme", "ca_est", "ca_timestamps")
 APP = {CALLER_HEADER: "app", SECRET_HEADER: base64.b64encode(SECRETS["app"]).decode()}
@@ -226,6 +237,10 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
     "searchInventory": lambda *_: {"query": {"profile": "citizen", "expires_from": "2026-01-01", "limit": 5}},
     "readHeld": lambda site, _: _made(site),
     "exportInventory": lambda *_: {"path_parameters": {"form": "csv"}, "query": {"state": "good"}},
+    "readOverview": lambda *_: {},
+    "readFindings": lambda *_: {"query": {"after": "0"}},
+    "readCheck": lambda *_: {},
+    "check": lambda *_: {"body": {"begin": True}, "media_type": "application/json"},
     "readHolder": lambda *_: {"path_parameters": {"subject": CITIZEN.subject}},
     "previewIncident": lambda *_: {
         "body": {"act": "renew", "profiles": ["citizen"], "text": "A key leaked.", "text_zh": "密钥泄露。"},

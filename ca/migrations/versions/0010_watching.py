@@ -45,7 +45,8 @@ def upgrade() -> None:
     op.create_table(
         "check_heard",
         sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("said", sa.SmallInteger, nullable=False),
+        sa.Column("intended", sa.LargeBinary),
+        sa.Column("issued", sa.LargeBinary),
     )
     op.create_table(
         "check_strays",
