@@ -132,7 +132,14 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
         for found in made:
             click.echo(line(found))
 
-    @ca.command("check", help="Check everything that was ever issued, and say what is wrong; exit 1 if anything is.")
+    ca.add_command(_check(client))
+    ca.add_command(_ceremony(hall))
+    ca.add_command(_incident(client))
+    return ca
+
+
+def _check(client: Callable[[], CAClient]) -> click.Command:
+    @click.command("check", help="Check everything that was ever issued, and say what is wrong; exit 1 if anything is.")
     def check() -> None:
         asked = client()
         checked, ended = asked.check(begin=True)
@@ -152,9 +159,7 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
         if wrong:
             raise SystemExit(1)
 
-    ca.add_command(_ceremony(hall))
-    ca.add_command(_incident(client))
-    return ca
+    return check
 
 
 def _ceremony(hall: Callable[[], Hall]) -> click.Command:
