@@ -6,52 +6,23 @@ signed is named. Beside the tree it checks that every source's sequence numbers 
 older checkpoint, that this log continues it.
 """
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
-import urllib3
-
-from core.errors import Unavailable
-
-from .errors import BadEvent, LogDamaged, ProofRefused
-from .lineage import Fetch, demand_link, known_logs
-from .merkle import Checkpoint, Edge, VerifierKey, leaf_hash, root_hash
-from .merkle.hashing import HASH_SIZE
-from .merkle.pruning import PRUNED, Pruning
-from .merkle.tiles import WIDTH, bundle_path, levels, split, tile_path, tiles, unpack, width_at
-from .models import Entry
-from .models_codec import decode_entry
+from ..errors import BadEvent, LogDamaged, ProofRefused
+from ..lineage import Fetch, demand_link, known_logs
+from ..merkle import Checkpoint, Edge, VerifierKey, leaf_hash, root_hash
+from ..merkle.hashing import HASH_SIZE
+from ..merkle.pruning import PRUNED, Pruning
+from ..merkle.tiles import WIDTH, bundle_path, levels, split, tile_path, tiles, unpack, width_at
+from ..models import Entry
+from ..models_codec import decode_entry
+from .claims import Report
+from .fetching import in_folder, over_http, pool_of
 
 PRUNES = "audit.retention.intended"
 """Type of the entry that announces what retention is about to remove."""
-_OK, _GONE = 200, (403, 404, 410)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What was found whole."""
-
-    origin: str
-    size: int
-    root: bytes
-    tiles: int
-    # 0 if only hashes were checked.
-    bundles: int
-    # Below this entry retention removed bundles, as the log's own signed note says; their hashes were checked.
-    pruned: int = 0
-    # The entry in which that is recorded; of a closed log, its place among the entries of all logs.
-    recorded: int = 0
-    # Whether that entry was read and says so.
-    said: bool = False
-    # Bundles below ``pruned`` that are here all the same, and were checked.
-    spared: int = 0
-    # Whether this log's entry 0 was read; together with the last entry of the log before it is what joins the two.
-    begun: bool = True
-    # Entries that announce a pruning, and below which place each.
-    announced: tuple[tuple[int, int], ...] = ()
 
 
 def verify_folder(folder: Path, vkey: str, *, older: str | None = None) -> Report:
@@ -60,7 +31,7 @@ def verify_folder(folder: Path, vkey: str, *, older: str | None = None) -> Repor
     Raises:
         LogDamaged: names the first bad entry.
     """
-    return verify(_in_folder(folder), vkey, older=older)
+    return verify(in_folder(folder), vkey, older=older)
 
 
 def verify_url(
@@ -72,8 +43,8 @@ def verify_url(
         LogDamaged: names the first bad entry.
         Unavailable: the log could not be read to its end.
     """
-    with _pool(authorities) as pool:
-        return verify(_over_http(pool, url), vkey, older=older, hashes_only=hashes_only)
+    with pool_of(authorities) as pool:
+        return verify(over_http(pool, url), vkey, older=older, hashes_only=hashes_only)
 
 
 def verify_logs(
@@ -89,14 +60,14 @@ def verify_logs(
         Unavailable: a log could not be read to its end.
     """
     known = known_logs(root, VerifierKey.parse(vkey))
-    with _pool(authorities) as pool:
+    with pool_of(authorities) as pool:
         logs: list[tuple[Fetch, VerifierKey]] = []
         for number, key in enumerate(known, 1):
             name = key.name.rpartition("/")[2]
             if where.startswith(("http://", "https://")):
-                fetch = _over_http(pool, where if number == len(known) else f"{where.rstrip('/')}/logs/{name}")
+                fetch = over_http(pool, where if number == len(known) else f"{where.rstrip('/')}/logs/{name}")
             else:
-                fetch = _in_folder(Path(where) if number == len(known) else _closed(Path(where).parent, name))
+                fetch = in_folder(Path(where) if number == len(known) else _closed(Path(where).parent, name))
             logs.append((fetch, key))
         return verify_chain_of(logs, hashes_only=hashes_only)
 
@@ -145,82 +116,6 @@ def _told(reports: Sequence[Report]) -> list[Report]:
         said = bool(report.pruned) and announced.get(place, 0) >= base + report.pruned
         found.append(replace(report, said=said))
     return found
-
-
-def claims(reports: Sequence[Report], *, hashes_only: bool = False) -> list[str]:
-    """What a check has proven, and what it cannot prove because it is gone, in plain sentences."""
-    said: list[str] = []
-    for report in reports:
-        said += _claims(report, hashes_only=hashes_only)
-    if len(reports) > 1 and hashes_only:
-        said.append("that each log continues the one before it was not checked: their entries say it")
-    elif len(reports) > 1:
-        for before, after in pairwise(reports):
-            if not after.begun:
-                said.append(
-                    f"{after.origin} continues {before.origin} by the last entry of {before.origin} alone: entry 0 of "
-                    f"{after.origin}, which named that end, is gone"
-                )
-        if all(report.begun for report in reports[1:]):
-            said.append("each continues the one before it")
-    return said
-
-
-def _claims(report: Report, *, hashes_only: bool) -> list[str]:
-    root = f"root {base64.b64encode(report.root).decode()}"
-    whole = f"{report.origin}: {report.size} entries, {report.tiles} tiles"
-    if hashes_only:
-        return [f"{whole}, no entries (hashes only): all as signed", root]
-    if not report.pruned:
-        return [f"{whole}, {report.bundles} entry bundles: all as signed", root]
-    gone = f"entries 0 to {report.pruned - 1} are pruned by policy, as the log's signed note says"
-    why = ", which was read and says so" if report.said else "; that entry was not found to say so among what was read"
-    proven = "of those the hashes are proven: none was changed, added or left out"
-    unknown = "what they said is gone, and whether their sources left one out cannot be checked"
-    said = [
-        f"{whole}: every hash leads to the signed root",
-        f"entries {report.pruned} to {report.size - 1}, {report.bundles - report.spared} entry bundles: all as signed",
-        f"{gone}, recorded in entry {report.recorded}{why}",
-        f"{proven}; {unknown}",
-    ]
-    if report.spared:
-        said.append(f"{report.spared} bundles of those are here all the same: as signed")
-    if not report.begun:
-        said.append("entry 0 is among those: this log's own account of its birth is gone")
-    return [*said, root]
-
-
-def _in_folder(folder: Path) -> Fetch:
-    def fetch(path: str) -> bytes | None:
-        try:
-            return (folder / path).read_bytes()
-        except OSError:
-            return None
-
-    return fetch
-
-
-def _pool(authorities: Path | None) -> urllib3.PoolManager:
-    return urllib3.PoolManager(
-        ca_certs=str(authorities) if authorities else None,
-        timeout=urllib3.Timeout(10),
-        retries=urllib3.Retry(3, redirect=0),
-    )
-
-
-def _over_http(pool: urllib3.PoolManager, url: str) -> Fetch:
-    def fetch(path: str) -> bytes | None:
-        try:
-            answer = pool.request("GET", f"{url.rstrip('/')}/{path}")
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable from error
-        if answer.status in _GONE:
-            return None
-        if answer.status != _OK:
-            raise Unavailable
-        return answer.data
-
-    return fetch
 
 
 def verify(fetch: Fetch, vkey: str, *, older: str | None = None, hashes_only: bool = False) -> Report:
