@@ -26,6 +26,8 @@ class Question:
     address: str
     # The number nginx gave the request, by which its log and our entry find each other.
     number: str = ""
+    # The DPoP header: proof that a bound token's key is at hand; empty if none came.
+    unverified_proof: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,9 @@ class Token:
     identifier: str
     acr: int
     methods: tuple[str, ...]
+    # What it works with alone: thumbprint of a key, or SHA-256 of a certificate; empty if with neither.
+    jkt: str = ""
+    x5t: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from core.db import Database, Drain, Outbox
@@ -61,6 +62,13 @@ _openings = Table(
     Column("key", String(64), primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("begun", BigInteger, nullable=False),
+)
+# Proofs of possession that came, until they could not come again.
+_proofs = Table(
+    "proofs",
+    _metadata,
+    Column("id", String(64), primary_key=True),
+    Column("until", BigInteger, nullable=False),
 )
 _cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
 _outbox = Outbox(_metadata)
@@ -213,6 +221,15 @@ class Store:
                 )
             )
             connection.execute(delete(_revoked).where(_revoked.c.until < _seconds(at)))
+            connection.execute(delete(_proofs).where(_proofs.c.until < _seconds(at)))
+
+    def take_proof(self, name: str, *, until: int) -> bool:
+        """Remember a proof of possession; exactly one of many callers gets True."""
+        with self._database.transaction() as connection:
+            # Both databases have the clause; neither driver counts reliably, so the row itself says it.
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            made = dialect.insert(_proofs).values(id=name, until=until).on_conflict_do_nothing()
+            return connection.execute(made.returning(_proofs.c.id)).first() is not None
 
     def next_entry(self) -> int:
         """Index of the first entry not heard yet."""

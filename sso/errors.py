@@ -9,6 +9,8 @@ Invalid
 ├── UnsupportedGrant
 ├── UnauthorizedClient
 ├── BadTokenRequest
+├── InvalidProof          a proof of possession that does not count
+├── ProofNonceNeeded      one that lacks our nonce
 ├── SetupLost             what was begun at "My account" is over or belongs to another session
 ├── CodeWrong             a one-time code that does not fit while it is being set up
 ├── InteractionLost       the parked request is gone, finished or belongs to another browser
@@ -16,6 +18,8 @@ Invalid
 Unauthenticated
 ├── InvalidClient         client authentication failed
 ├── InvalidToken          an access token that does not count (RFC 6750)
+├── ProofRefused          its proof of possession does not
+├── TokenProofNonceNeeded its proof lacks our nonce
 ├── LoginRefused          one sentence for unknown, locked and wrong
 ├── CardRefused           the certificate or its card does not count; subclasses say which of the few reasons
 └── NotLoggedIn           a page of "My account" without a session
@@ -137,6 +141,18 @@ class UnauthorizedClient(_Registered, Invalid, oauth="unauthorized_client"):
     message = N_("This client is not registered for this kind of grant.")
 
 
+class InvalidProof(_Registered, Invalid, oauth="invalid_dpop_proof"):
+    """A proof of possession that is missing, doubled, stale, for another request or has come before (RFC 9449)."""
+
+    message = N_("The proof that you hold the key of your tokens does not count.")
+
+
+class ProofNonceNeeded(_Registered, Invalid, oauth="use_dpop_nonce"):
+    """The proof is right but for the nonce, which stands in the header of this very answer (RFC 9449 section 8)."""
+
+    message = N_("Please repeat the request with the nonce that comes with this answer.")
+
+
 class BadTokenRequest(_Registered, Invalid, oauth="invalid_request"):
     """A parameter is missing, doubled or cannot be read."""
 
@@ -195,6 +211,20 @@ class InvalidToken(_Registered, Unauthenticated, oauth="invalid_token"):
     """An access token that is malformed, expired, revoked or not ours."""
 
     message = N_("The access token does not count, or no longer.")
+
+
+class ProofRefused(_Registered, Unauthenticated, oauth="invalid_dpop_proof"):
+    """The same as ``InvalidProof`` where a token is presented (RFC 9449 section 7.1)."""
+
+    code = "invalid_token_proof"
+    message = InvalidProof.message
+
+
+class TokenProofNonceNeeded(_Registered, Unauthenticated, oauth="use_dpop_nonce"):
+    """The same as ``ProofNonceNeeded`` where a token is presented (RFC 9449 section 9)."""
+
+    code = "use_token_nonce"
+    message = ProofNonceNeeded.message
 
 
 class InsufficientScope(_Registered, Forbidden, oauth="insufficient_scope"):

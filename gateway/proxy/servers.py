@@ -231,6 +231,7 @@ def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
         "proxy_set_header Tallygate-Request $request_id;",
         "proxy_set_header Cookie $http_cookie;",
         "proxy_set_header Authorization $http_authorization;",
+        "proxy_set_header DPoP $http_dpop;",
         *(["proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;"] if certificate else []),
         _HEARD_OUT,
         f"proxy_pass http://role_gateway/decide/{listener};",

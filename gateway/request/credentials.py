@@ -10,7 +10,7 @@ from ..errors import Reason, Refused
 from ..models import Question
 
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_.~+/=-]{1,6000})\Z")
+_TOKEN = re.compile(r"(bearer|dpop) ([A-Z0-9_.~+/=-]{1,6000})\Z", re.IGNORECASE | re.ASCII)
 _BLANK = " \t"
 LONGEST_COOKIES = 16_384
 LONGEST_CERTIFICATE = 24_000
@@ -18,12 +18,15 @@ LONGEST_CERTIFICATE = 24_000
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """At most one of these is not empty."""
+    """At most one of these is not empty, but for a token that comes with what it is bound to."""
 
     unverified_session: str = ""
     unverified_token: str = ""
     # PEM.
     unverified_certificate: bytes = b""
+    # Whether the token is presented as one that is bound to a key, and the proof that came with it.
+    bound: bool = False
+    unverified_proof: str = ""
 
 
 def credentials(question: Question) -> Credentials:
@@ -33,11 +36,18 @@ def credentials(question: Question) -> Credentials:
         Refused: more than one, one given twice, or one that cannot be read.
     """
     session = _session(question.unverified_cookie)
-    token = _token(question.unverified_authorization)
+    bound, token = _token(question.unverified_authorization)
     certificate = _certificate(question.unverified_certificate)
-    if sum(map(bool, (session, token, certificate))) > 1:
+    # Whether a certificate is the one that a token is bound to, or a second credential, only the token can say.
+    if sum(map(bool, (session, token or certificate))) > 1:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
-    return Credentials(unverified_session=session, unverified_token=token, unverified_certificate=certificate)
+    return Credentials(
+        unverified_session=session,
+        unverified_token=token,
+        unverified_certificate=certificate,
+        bound=bound,
+        unverified_proof=question.unverified_proof if bound else "",
+    )
 
 
 def _session(header: str) -> str:
@@ -53,13 +63,13 @@ def _session(header: str) -> str:
     return found[0] if found and _OPAQUE.match(found[0]) else ""
 
 
-def _token(header: str) -> str:
+def _token(header: str) -> tuple[bool, str]:
     if not header:
-        return ""
-    found = _BEARER.match(header)
+        return False, ""
+    found = _TOKEN.match(header)
     if found is None:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL if "," in header else Reason.CREDENTIAL)
-    return found[1]
+    return found[1].lower() == "dpop", found[2]
 
 
 def _certificate(header: str) -> bytes:

@@ -65,6 +65,7 @@ class Decider:
         freshness: Freshness,
         identities: IdentityIssuer,
     ) -> None:
+        self._site = site
         self._clock = clock
         self._recorder = recorder
         self._engine = engine
@@ -119,6 +120,9 @@ class Decider:
                     host=question.unverified_host,
                     listener=question.listener,
                     audience=audience,
+                    origin=self._site.origin(
+                        question.unverified_host.removesuffix(f".{self._site.domain}"), question.listener
+                    ),
                     at=at,
                 )
             except Refused as refused:

@@ -11,13 +11,14 @@ from typing import Literal, Protocol
 from ca import CertificateRefused, CertificateStatus, NoSuchCertificate, VerifiedCertificate
 from core.clock import Clock
 from core.errors import NotFound
+from core.proofs import Asked
 
 from ..config import Route
 from ..errors import Reason, Refused, TokenRefused
 from ..models import NOBODY, Caller, Session, Target
 from ..request import Credentials, matches
 from ..store import Kind, Store
-from ..tokens import KeySet, access_token, unverified_key_id
+from ..tokens import KeySet, access_token, holds, unverified_key_id
 from .news import News
 from .people import People
 
@@ -116,6 +117,7 @@ class Identification:
         host: str,
         listener: str,
         audience: str,
+        origin: str,
         at: datetime,
     ) -> Caller:
         """Say who it is; nobody if nothing was presented.
@@ -129,7 +131,7 @@ class Identification:
         if given.unverified_token:
             if not matches(target.path, route.api):
                 raise Refused(Reason.CREDENTIAL)
-            return self._token(given.unverified_token, audience=audience, at=at)
+            return self._token(given, audience=audience, method=target.method, url=origin + _path(target), at=at)
         if given.unverified_certificate:
             if not matches(target.path, route.device):
                 raise Refused(Reason.CREDENTIAL)
@@ -153,12 +155,24 @@ class Identification:
             found.subject, session=found.session, acr=found.acr, methods=found.methods, credential="session", at=at
         )
 
-    def _token(self, unverified: str, *, audience: str, at: datetime) -> Caller:
+    def _token(self, given: Credentials, *, audience: str, method: str, url: str, at: datetime) -> Caller:
+        unverified = given.unverified_token
+        asked = Asked(method=method, url=url, at=int(at.timestamp()), token=unverified)
         try:
             keys = self._keys.keys(unverified_key_id(unverified))
             token = access_token(unverified, keys, audience=audience, issuer=self._issuer, at=at)
+            proof = holds(
+                token,
+                bound=given.bound,
+                unverified_proof=given.unverified_proof,
+                unverified_certificate=given.unverified_certificate,
+                asked=asked,
+            )
         except TokenRefused as error:
             raise Refused(Reason.CREDENTIAL) from error
+        # A proof that somebody overheard has come before.
+        if proof is not None and not self._store.take_proof(proof.identifier, until=proof.expires_at):
+            raise Refused(Reason.CREDENTIAL)
         taken = self._news.taken(
             (Kind.SESSION, token.session), (Kind.SUBJECT, token.subject), (Kind.GRANT, token.grant)
         )
@@ -247,6 +261,11 @@ class Identification:
 
     def _over(self, session: Session, at: datetime) -> bool:
         return at - session.opened >= self._lifetimes.absolute or at - session.seen >= self._lifetimes.idle
+
+
+def _path(target: Target) -> str:
+    """The path as it was sent, which is what a proof speaks of."""
+    return target.raw.partition("?")[0]
 
 
 def digest(cookie: str) -> str:

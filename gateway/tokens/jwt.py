@@ -4,6 +4,7 @@
 The algorithm is never taken from the token (RFC 8725 section 3.1), the key set holds P-256 keys only; time comes in.
 """
 
+import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,13 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import jwt
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from jwt.algorithms import ECAlgorithm
+
+from core.jose import base64url
+from core.proofs import Asked, Proof, proof_of
 
 from ..errors import TokenRefused
 from ..models import SignOn, Token
@@ -114,7 +120,33 @@ def access_token(unverified: str, keys: KeySet, *, audience: str, issuer: str, a
         identifier=_text(claims, "jti"),
         acr=_assurance(claims),
         methods=_methods(claims),
+        **_confirmation(claims),
     )
+
+
+def holds(
+    token: Token, *, bound: bool, unverified_proof: str, unverified_certificate: bytes, asked: Asked
+) -> Proof | None:
+    """Whether whoever presents a token holds what it is bound to; the proof, if it was one by key, counts once.
+
+    Raises:
+        TokenRefused: it does not, or presents a token of the other kind.
+    """
+    if bound is not bool(token.jkt) or bool(unverified_certificate) is not bool(token.x5t):
+        raise TokenRefused
+    try:
+        if token.x5t:
+            der = x509.load_pem_x509_certificate(unverified_certificate).public_bytes(Encoding.DER)
+            if not hmac.compare_digest(base64url(hashlib.sha256(der).digest()).encode(), token.x5t.encode()):
+                raise TokenRefused
+        if not token.jkt:
+            return None
+        proof = proof_of(unverified_proof, asked)
+    except ValueError as error:
+        raise TokenRefused from error
+    if not hmac.compare_digest(proof.jkt.encode(), token.jkt.encode()):
+        raise TokenRefused
+    return proof
 
 
 def id_token(unverified: str, keys: KeySet, *, client: str, issuer: str, nonce: str, at: datetime) -> SignOn:
@@ -135,6 +167,18 @@ def id_token(unverified: str, keys: KeySet, *, client: str, issuer: str, nonce: 
         methods=_methods(claims),
         at=datetime.fromtimestamp(_seconds(claims, "iat"), UTC),
     )
+
+
+def _confirmation(claims: Any) -> dict[str, str]:
+    """What the token is bound to (RFC 7800); in a way that is not known here it works with nothing."""
+    if "cnf" not in claims:
+        return {}
+    said = claims["cnf"]
+    if not isinstance(said, dict) or len(said) != 1:
+        raise TokenRefused
+    if "jkt" in said:
+        return {"jkt": _text(said, "jkt")}
+    return {"x5t": _text(said, "x5t#S256")}
 
 
 def _timely(claims: Any, at: datetime) -> None:

@@ -70,6 +70,7 @@ def _answer(environ: dict[str, Any], decider: Decider, pairs: PairSecrets) -> An
             unverified_cookie=environ.get("HTTP_COOKIE", ""),
             unverified_authorization=environ.get("HTTP_AUTHORIZATION", ""),
             unverified_certificate=environ.get("HTTP_TALLYGATE_CLIENT_CERTIFICATE", ""),
+            unverified_proof=environ.get("HTTP_DPOP", ""),
             address=environ.get("HTTP_X_CLIENT_ADDRESS", ""),
             number=number if _NUMBER.match(number) else "",
         )

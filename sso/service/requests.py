@@ -11,6 +11,7 @@ from core.errors import Unavailable
 
 from ..errors import (
     BadRequest,
+    InvalidProof,
     InvalidRequestObject,
     InvalidRequestURI,
     Redirectable,
@@ -23,6 +24,7 @@ from ..oauth.rfc6749.authorization import Parameters
 from ..oauth.rfc9101 import request_of
 from ..oauth.rfc9126 import URN, found, kept, number_of, pushable
 from ..store import Store, digest
+from .possession import Possession
 
 Fetch = Callable[[str], str]
 """The text at a registered address, by the one guarded way out; raises Unavailable."""
@@ -31,11 +33,14 @@ Fetch = Callable[[str], str]
 class Requests:
     """Finds requests, and keeps those that are pushed."""
 
-    def __init__(self, *, issuer: str, store: Store, clock: Clock, fetch: Fetch, lifetime: timedelta) -> None:
+    def __init__(
+        self, *, issuer: str, store: Store, clock: Clock, fetch: Fetch, lifetime: timedelta, possession: Possession
+    ) -> None:
         self._issuer = issuer
         self._store = store
         self._clock = clock
         self._fetch = fetch
+        self._possession = possession
         self._lifetime = int(lifetime.total_seconds())
 
     def draft(self, parameters: Parameters) -> Draft:
@@ -62,13 +67,17 @@ class Requests:
         """
         asked = {**pushable(call.parameters), "client_id": [client.id]}
         draft = replace(self._drafted(asked), pushed=True)
-        validated(draft)
+        request = validated(draft)
+        # RFC 9449 section 10.1: the key that pushes is the one that redeems.
+        jkt = self._possession.key(client, call) if call.unverified_proofs else ""
+        if jkt and request.jkt not in ("", jkt):
+            raise InvalidProof
         number = secrets.token_urlsafe(32)
         self._store.pushed.put(
             Pushed(
                 digest=digest(number),
                 client_id=client.id,
-                parameters=kept(draft.unverified, signed=draft.signed),
+                parameters=kept({**draft.unverified, **({"dpop_jkt": [jkt]} if jkt else {})}, signed=draft.signed),
                 expires_at=self._now() + self._lifetime,
             )
         )

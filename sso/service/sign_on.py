@@ -22,6 +22,7 @@ from .housekeeping import Housekeeping
 from .login import Login
 from .logout import Logout
 from .news import News
+from .nonces import Nonces
 from .parking import Parking
 from .possession import Possession
 from .records import Records
@@ -96,8 +97,15 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        self.nonces = Nonces(key=state_key, clock=clock)
+        possession = Possession(store=store, nonces=self.nonces, clock=clock)
         self.requests = Requests(
-            issuer=issuer, store=store, clock=clock, fetch=fetch, lifetime=settings.pushed_lifetime
+            issuer=issuer,
+            store=store,
+            clock=clock,
+            fetch=fetch,
+            lifetime=settings.pushed_lifetime,
+            possession=possession,
         )
         self.authorization = Authorization(
             store=store,
@@ -118,7 +126,7 @@ class SignOn:
             store=store,
             people=people,
             keys=keys,
-            possession=Possession(),
+            possession=possession,
             records=records,
             settings=settings,
             clock=clock,

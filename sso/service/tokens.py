@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.errors import NotFound
 
 from ..config import SSOSettings
-from ..errors import InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
+from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
 from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
 from ..oauth.rfc6749 import (
@@ -29,6 +29,8 @@ from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introsp
 from ..oauth.rfc8707 import audience_of, check_resources
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
 from ..oauth.rfc9396 import details_of, narrowed
+from ..oauth.rfc9701 import TYP as INTROSPECTION_TYP
+from ..oauth.rfc9701 import introspection_claims
 from ..store import Store, digest
 from .collaborators import People, Person
 from .possession import Possession
@@ -106,14 +108,23 @@ class Tokens:
         self._records.write(read)
         return told
 
-    def introspect(self, asker: Client, unverified_token: str) -> dict[str, Any]:
+    def introspect_signed(self, asker: Client, unverified_token: str) -> str:
+        """The same answer, signed (RFC 9701); raises alike."""
+        answer = self.introspect(asker, unverified_token, signed=True)
+        claims = introspection_claims(answer, issuer=self._issuer, asker=asker.id, at=self._now())
+        return self._keys.sign(claims, typ=INTROSPECTION_TYP)
+
+    def introspect(self, asker: Client, unverified_token: str, *, signed: bool = False) -> dict[str, Any]:
         """What a token is worth now; recorded when it is worth something.
 
         Raises:
             InvalidClient: a public client asks.
+            BadTokenRequest: a client asks for a plain answer whose answers must be signed.
         """
         if asker.public:
             raise InvalidClient
+        if "signed_introspection" in asker.requires and not signed:
+            raise BadTokenRequest(field="Accept")
         self._fresh()
         answer, subject, session = self._introspected(asker, unverified_token)
         if answer["active"]:
@@ -175,7 +186,7 @@ class Tokens:
         _check_narrowed(request, grant)
         person = self._holder(presented, request, at)
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
-        refresh, value = _refresh(request.client, presented)
+        refresh, value = _refresh(request, presented)
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
         if not self._store.codes.consume(code, refresh=refresh, at=at, outcome=outcome):
             # Somebody else redeemed it in this very moment, or its session ended: the latter is nobody's attack.
@@ -210,7 +221,7 @@ class Tokens:
     def _rotated(self, presented: Presented[RefreshToken], request: TokenRequest, at: int) -> str:
         """The refresh token that follows; the one presented is used up, with the outcome in the same transaction."""
         row = presented.value
-        successor, value = _refresh(request.client, presented)
+        successor, value = _refresh(request, presented)
         outcome = self._records.tokens(presented.grant, Outcome.SUCCESS, grant_type=request.grant_type)
         if successor is None or not self._store.refresh_tokens.consume(
             row, successor=successor, at=at, outcome=outcome
@@ -344,8 +355,9 @@ def _opaque(token: str) -> bool:
     return "." not in token
 
 
-def _refresh(client: Client, presented: Presented[Any]) -> tuple[RefreshToken | None, str]:
+def _refresh(request: TokenRequest, presented: Presented[Any]) -> tuple[RefreshToken | None, str]:
     """A refresh token that lives as long as the session, for clients registered for it."""
+    client = request.client
     if "refresh_token" not in client.grants or not presented.session_ends_at:
         return None, ""
     value = secrets.token_urlsafe(32)
@@ -354,5 +366,7 @@ def _refresh(client: Client, presented: Presented[Any]) -> tuple[RefreshToken | 
         grant_id=presented.grant.id,
         client_id=client.id,
         expires_at=presented.session_ends_at,
+        # Who proves itself at every refresh may change its key; nobody else may (RFC 9449 section 5).
+        jkt=request.confirmation.jkt if client.public else "",
     )
     return row, value

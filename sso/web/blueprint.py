@@ -10,6 +10,7 @@ from core.errors import NotFound
 from core.web import Guard
 
 from ..oauth.rfc6750 import challenge
+from ..oauth.rfc9449 import challenge as proof_challenge
 from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
 from . import account, card, factors, login, protocol
@@ -52,6 +53,13 @@ def blueprint(
         if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:
             error = (response.get_json(silent=True) or {}).get("error", "invalid_token")
             response.headers["WWW-Authenticate"] = challenge(error, metadata=resource_address(service.issuer))
+            response.headers.add("WWW-Authenticate", proof_challenge(error))
+        if request.endpoint in _AT_TLS_HOST and (request.headers.get("DPoP") or _asks_for_nonce(response)):
+            response.headers["DPoP-Nonce"] = service.nonces.current()
         return response
 
     return routes
+
+
+def _asks_for_nonce(response: Response) -> bool:
+    return response.status_code >= HTTPStatus.BAD_REQUEST and b"use_dpop_nonce" in response.get_data()

@@ -11,6 +11,7 @@ from core.web import Guard
 
 from ..errors import BadTokenRequest
 from ..models import Call
+from ..oauth.rfc9701 import MEDIA_TYPE
 from ..openapi import description
 from ..service import SignOn
 from .browser import Browser
@@ -76,6 +77,8 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
     def introspect() -> Response:
         call = calls()
         client = service.clients.authenticate(call)
+        if _wants_signed():
+            return Response(service.tokens.introspect_signed(client, _presented(call)), mimetype=MEDIA_TYPE)
         return jsonify(service.tokens.introspect(client, _presented(call)))
 
     @routes.post("/revoke")
@@ -84,6 +87,10 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
         call = calls()
         service.tokens.revoke(service.clients.authenticate(call), _presented(call))
         return Response(status=200)
+
+
+def _wants_signed() -> bool:
+    return request.accept_mimetypes.best_match(["application/json", MEDIA_TYPE]) == MEDIA_TYPE
 
 
 def _presented(call: Call) -> str:

@@ -39,7 +39,12 @@ def check_verifier(code: Code, request: TokenRequest, _at: int) -> str:
     return "" if verifier_matches(request.unverified["code_verifier"], code.challenge) else "code_verifier"
 
 
-CHECKS: tuple[Check, ...] = (check_client, check_unused, check_in_time, check_address, check_verifier)
+def check_key(code: Code, request: TokenRequest, _at: int) -> str:
+    """With the key it was bound to (RFC 9449 section 10)."""
+    return "" if code.jkt in ("", request.confirmation.jkt) else "dpop_jkt"
+
+
+CHECKS: tuple[Check, ...] = (check_client, check_unused, check_in_time, check_address, check_verifier, check_key)
 
 
 def check_refresh_client(token: RefreshToken, request: TokenRequest, _at: int) -> str:
@@ -52,9 +57,15 @@ def check_refresh_in_time(token: RefreshToken, _request: TokenRequest, at: int) 
     return "" if at < token.expires_at else "expired"
 
 
+def check_refresh_key(token: RefreshToken, request: TokenRequest, _at: int) -> str:
+    """With the key it was bound to (RFC 9449 section 5)."""
+    return "" if token.jkt in ("", request.confirmation.jkt) else "key"
+
+
 REFRESH_CHECKS: tuple[Callable[[RefreshToken, TokenRequest, int], str], ...] = (
     check_refresh_client,
     check_refresh_in_time,
+    check_refresh_key,
 )
 """Whether it was exchanged already is no reason here: that ends its family."""
 

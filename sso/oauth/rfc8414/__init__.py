@@ -68,6 +68,8 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
         "protected_resources": [issuer],
+        "dpop_signing_alg_values_supported": [*ALGORITHMS],
+        "introspection_signing_alg_values_supported": [ALGORITHM],
         "ui_locales_supported": ["en", "zh-Hans"],
     }
     AuthorizationServerMetadata(document).validate()

@@ -4,6 +4,7 @@
 from typing import Any
 
 from ..rfc6749 import SCOPES
+from ..rfc7515 import ALGORITHMS
 
 
 def resource_metadata(issuer: str) -> dict[str, Any]:
@@ -14,6 +15,7 @@ def resource_metadata(issuer: str) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/jwks",
         "scopes_supported": list(SCOPES),
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": [*ALGORITHMS],
         "tls_client_certificate_bound_access_tokens": True,
     }
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens that are bound open nothing without what they are bound to (bug class 23, at the gateway)."""
+
+import base64
+import hashlib
+import secrets
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from core.jose import public_key
+from core.proofs import thumbprint
+from tests.gateway.conftest import Gateway
+from tests.gateway.test_service_decision import ask
+from tests.sso.signing import Key
+
+KEY, OTHER = Key(), Key()
+JKT = thumbprint(public_key(KEY.public))
+API: dict[str, Any] = {"unverified_target": "/api/v1/declarations?year=2026"}
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def _proof(unit: Gateway, token: str, *, key: Key = KEY, **changes: Any) -> str:
+    claims = {
+        "htm": "GET",
+        "htu": f"{unit.site.origin('tax')}/api/v1/declarations",
+        "iat": int(unit.clock.now().timestamp()),
+        "jti": secrets.token_hex(8),
+        "ath": _digest(token.encode()),
+        **changes,
+    }
+    return key.sign(claims, typ="dpop+jwt", jwk=key.public, kid=None)
+
+
+def _ask(unit: Gateway, token: str, proof: str, *, scheme: str = "DPoP", **more: Any) -> int:
+    return ask(unit, unverified_authorization=f"{scheme} {token}", unverified_proof=proof, **API, **more).status
+
+
+def test_a_token_that_is_bound_to_a_key_opens_with_its_proof_once(unit: Gateway) -> None:
+    token = unit.token(cnf={"jkt": JKT})
+    proof = _proof(unit, token)
+    assert _ask(unit, token, proof) == 204
+    assert _ask(unit, token, proof) != 204
+    assert _ask(unit, token, _proof(unit, token), scheme="dpop") == 204
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"htm": "POST"},
+        {"htu": "https://tax.city.localhost/api/v1/declarations"},
+        {"htu": "https://social.city.localhost:8443/api/v1/declarations"},
+        {"htu": "https://tax.city.localhost:8443/api/v1/other"},
+        {"ath": "x"},
+        {"ath": None},
+        {"iat": 1},
+        {"jti": ""},
+        {"key": OTHER},
+    ],
+)
+def test_a_proof_of_something_else_opens_nothing(unit: Gateway, changes: dict[str, Any]) -> None:
+    token = unit.token(cnf={"jkt": JKT})
+    assert _ask(unit, token, _proof(unit, token, **changes)) in (401, 403)
+
+
+def test_a_bound_token_is_no_bearer_token_and_a_bearer_token_is_not_bound(unit: Gateway) -> None:
+    bound, plain = unit.token(cnf={"jkt": JKT}), unit.token()
+    assert _ask(unit, bound, "", scheme="Bearer") != 204
+    assert _ask(unit, bound, _proof(unit, bound), scheme="Bearer") != 204
+    assert _ask(unit, bound, "") != 204
+    assert _ask(unit, plain, _proof(unit, plain)) != 204
+    assert _ask(unit, plain, "", scheme="Bearer") == 204
+
+
+@pytest.mark.parametrize("cnf", [{}, {"jkt": ""}, {"jkt": 7}, {"jwk": {}}, {"jkt": JKT, "x5t#S256": "x"}, "x", None])
+def test_a_binding_nobody_knows_binds_to_nothing_that_could_be_had(unit: Gateway, cnf: Any) -> None:
+    token = unit.token(cnf=cnf)
+    assert _ask(unit, token, "", scheme="Bearer") != 204
+    assert _ask(unit, token, _proof(unit, token)) != 204
+
+
+def test_a_token_that_is_bound_to_a_certificate_opens_with_it(unit: Gateway) -> None:
+    shown, other = (key.certificate(unit.clock) for key in (KEY, OTHER))
+    token = unit.token(cnf={"x5t#S256": _digest(shown.public_bytes(Encoding.DER))})
+    pem, foreign = (quote(each.public_bytes(Encoding.PEM)) for each in (shown, other))
+    assert _ask(unit, token, "", scheme="Bearer", unverified_certificate=pem) == 204
+    assert _ask(unit, token, "", scheme="Bearer", unverified_certificate=foreign) != 204
+    assert _ask(unit, token, "", scheme="Bearer") != 204
+    assert _ask(unit, unit.token(), "", scheme="Bearer", unverified_certificate=pem) != 204
