@@ -187,6 +187,8 @@ def _roles(context: Context) -> Iterator[Finding]:
             yield _units(told)
         if "check_open" in told:
             yield _checked(told)
+        if "issuers" in told:
+            yield _issuers(told, context.site)
         if "witness_quorum" in told:
             yield _quorum(told)
         if "stamp_failing" in told:
@@ -276,6 +278,15 @@ def _published(told: Mapping[str, int]) -> Finding:
     if too_long:
         says += f"; the lists of {too_long} authorities are too long for it and stand at their addresses alone"
     return Finding("certificates in the directory", good=age <= LONGEST_WAIT and not refused, says=says)
+
+
+def _issuers(told: Mapping[str, int], site: SiteSettings) -> Finding:
+    """Whether the running role knows every issuing authority that a ceremony left."""
+    lie = sum(len(list((site.public / where).glob("*.pem"))) for where in ("issuers", "ml-dsa/issuers"))
+    if told["issuers"] == lie:
+        return Finding("issuing authorities", good=True, says=f"the role ca knows all {lie}")
+    says = f"the role ca knows {told['issuers']} of {lie}: end its processes, and the supervisor starts them again"
+    return Finding("issuing authorities", good=False, says=says)
 
 
 def _units(told: Mapping[str, int]) -> Finding:

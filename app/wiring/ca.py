@@ -326,6 +326,7 @@ def application(context: Context) -> Flask:
             **publisher.standing(),
             **stamping.told(),
             **checked(checker, context.clock),
+            "issuers": len(authority.issuers),
         },
     )
     app.wsgi_app = web.quick(app.wsgi_app, authority, clock=context.clock)  # type: ignore[method-assign,assignment]  # as Flask documents
