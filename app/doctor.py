@@ -181,24 +181,11 @@ def _roles(context: Context) -> Iterator[Finding]:
             peer.close()
         if "outbox_waiting" in told:
             yield _outbox(role, told)
-        if "published_waiting" in told:
-            yield _published(told)
-        if "units" in told:
-            yield _units(told)
-        if "check_open" in told:
-            yield _checked(told)
         if "issuers" in told:
             yield _issuers(told, context.site)
-        if "witness_quorum" in told:
-            yield _quorum(told)
-        if "stamp_failing" in told:
-            yield _stamps(told)
-        if "index_part_bad" in told:
-            yield _index(told)
-        if "exports_failing" in told:
-            yield _exports(told)
-        if "reader_seccomp" in told:
-            yield _reading(told)
+        for name, finding in _TOLD.items():
+            if name in told:
+                yield finding(told)
 
 
 def _duties(context: Context) -> Iterator[Finding]:
@@ -311,6 +298,19 @@ def _reading(told: Mapping[str, int]) -> Finding:
     if missing:
         says += f"; this machine has no {', no '.join(missing)} for them, so the others hold alone"
     return Finding("reading processes", good=bool(layers["seccomp"]), says=says)
+
+
+_TOLD: Mapping[str, Callable[[Mapping[str, int]], Finding]] = {
+    "published_waiting": _published,
+    "units": _units,
+    "check_open": _checked,
+    "witness_quorum": _quorum,
+    "stamp_failing": _stamps,
+    "index_part_bad": _index,
+    "exports_failing": _exports,
+    "reader_seccomp": _reading,
+}
+"""What is found by a number that a role tells of itself."""
 
 
 def _log(context: Context) -> Iterator[Finding]:
