@@ -231,6 +231,7 @@ def _ca() -> Iterator[Door]:
             },
             form_at="/issue",
         )
+    yield from _incidents()
     yield from _holders()
     api: dict[str, Any] = {"component": "ca", "before": "/api/v1", "role": "ca", "who": "app", "face": "problem"}
     yield Door(
@@ -324,6 +325,37 @@ def _registrars(desk: Mapping[str, Any]) -> Iterator[Door]:
     yield Door(**at, method="GET", rule="/bulk/<identifier>/lines", known=one, query=("after",))
     yield Door(**post, rule="/bulk/<identifier>/approve", known=one, fields={"digest": "0" * 64})
     yield Door(**post, rule="/bulk/<identifier>/cancel", known=one)
+
+
+def _incidents() -> Iterator[Door]:
+    """Many certificates at once; what is nearly right here tells holders nothing, and is refused for that."""
+    desk: dict[str, Any] = {"component": "ca", "label": "ca", "listener": "management", "who": "sun.li"}
+    unknown, verb = {"identifier": "0" * 32}, "any(propose, approve, withdraw, pause, resume, stop):verb"
+    for before in ("", "/direct"):
+        at = {**desk, "before": before}
+        yield Door(**at, method="GET", rule="/incidents", query=("before", "lang"))
+        yield Door(**at, method="GET", rule="/incidents/new", query=("lang",))
+        yield Door(**at, method="GET", rule="/incidents/<identifier>", known=unknown, query=("after",))
+        yield Door(**at, method="GET", rule="/incidents/<identifier>.csv", known=unknown)
+        form: dict[str, Any] = {**at, "method": "POST", "form_at": "/incidents/new"}
+        fields = {"act": "revoke", "reason": "superseded", "holder": NOBODY, "keys": "", "since": "", "text": ""}
+        yield Door(**form, rule="/incidents", takes="upload", fields=fields)
+        known = {**unknown, verb: "approve"}
+        yield Door(
+            **form, rule=f"/incidents/<identifier>/<{verb}>", known=known, takes="form", fields={"digest": "0" * 64}
+        )
+    told: dict[str, Any] = {"component": "ca", "label": "acme", "before": "/notices", "method": "GET"}
+    yield Door(**told, rule="/<identifier>", known=unknown, query=("lang",))
+    api: dict[str, Any] = {"component": "ca", "before": "/api/v1/incidents", "role": "ca", "who": "app"}
+    api["face"], one = "problem", {"incident": "0" * 32}
+    yield Door(**api, method="GET", rule="", query=("before",))
+    plan = {"act": "revoke", "reason": "superseded", "holder": NOBODY, "keys": "", "text": ""}
+    yield Door(**api, method="POST", rule="", takes="json", fields=plan)
+    yield Door(**api, method="GET", rule="/<incident>", known=one)
+    yield Door(**api, method="GET", rule="/<incident>/certificates", known=one, query=("after",))
+    for word, sent in (("propose", {"digest": "0" * 64}), ("pause", {}), ("resume", {}), ("stop", {"why": ""})):
+        yield Door(**api, method="POST", rule=f"/<incident>/{word}", known=one, takes="json", fields=sent)
+    yield Door(**api, method="POST", rule="/<incident>/withdraw", known=one, takes="json", fields={"why": ""})
 
 
 def _acme() -> Iterator[Door]:

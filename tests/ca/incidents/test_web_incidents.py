@@ -254,7 +254,7 @@ def test_anybody_reads_why_in_either_language_and_nobodys_name(desk: Site) -> No
     # One language is shown to everybody if there is no other.
     only = house.begun(holder=CITIZEN.subject)
     page = desk.client().get(f"/notices/{only.id}", base_url=ACME, headers={"Accept-Language": "zh"})
-    assert '<blockquote lang="en">A key leaked.' in page.get_data(as_text=True)
+    assert '<blockquote lang="en"><p>A key leaked.' in page.get_data(as_text=True)
 
 
 def test_holders_see_it_at_their_own_certificates(desk: Site) -> None:
