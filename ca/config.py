@@ -210,8 +210,8 @@ class IncidentSettings:
 
     # How many certificates are revoked at once, per worker process.
     workers: int = 4
-    # How many certificates one incident may concern.
-    most: int = 1_000_000
+    # How many certificates one incident may concern; a preview answers when its list is whole.
+    most: int = 250_000
     # How long a preview can be proposed, and how long a proposal waits for another officer.
     preview_lifetime: timedelta = timedelta(hours=24)
     proposal_lifetime: timedelta = timedelta(days=3)

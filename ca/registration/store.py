@@ -134,14 +134,15 @@ class Requests:
             return found.one_or_none() is not None
 
     def approved_by(self, officer: str) -> list[str]:
-        """Serials of what was issued with this officer's approval."""
-        query = (
+        """Serials of what was issued with this officer's approval, or on evidence that this officer put on file."""
+        approved = (
             select(_requests.c.serial)
             .join(_approvals, _approvals.c.request == _requests.c.id)
             .where(_approvals.c.officer == officer, _approvals.c.void.is_(False), _requests.c.serial != "")
         )
+        proved = select(_requests.c.serial).where(_requests.c.evidence_by == officer, _requests.c.serial != "")
         with self._database.reading() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(approved.union(proved)).scalars())
 
     def count_open(self, asker: str) -> int:
         """How many of one asker are undecided."""

@@ -72,7 +72,7 @@ def incident_pages(
             "ca/incident.html",
             incident=incident,
             progress=service.progress(incident),
-            since=service.since(incident) if incident.stage not in (Stage.WITHDRAWN, Stage.EXPIRED) else 0,
+            since=service.since(incident) if _may_grow(incident) else 0,
             most_since=MOST_SINCE,
             listed=listed,
             after=after,
@@ -239,6 +239,13 @@ def _given() -> dict[str, object]:
     keys = request.form.get("keys", "")[:LARGEST_KEYS]
     given["keys"] = "" if "PRIVATE KEY" in keys else keys
     return given | {"profile": request.form.getlist("profile"), "issuer": request.form.getlist("issuer")}
+
+
+def _may_grow(incident: Incident) -> bool:
+    """Whether what is issued meanwhile is worth a word; whoever is asked to renew gets what would be selected too."""
+    if incident.stage in (Stage.PREVIEW, Stage.PROPOSED):
+        return True
+    return incident.plan.act is Act.REVOKE and incident.stage not in (Stage.WITHDRAWN, Stage.EXPIRED)
 
 
 def _called(directory: PersonSource, subject: str) -> str:

@@ -36,7 +36,7 @@ class Items:
         ]
         with self._database.transaction() as connection:
             added = insert_or(connection, items).on_conflict_do_nothing().returning(items.c.serial)
-            return list(connection.execute(added.values(rows)).scalars()) if rows else []
+            return list(connection.execute(added, rows).scalars()) if rows else []
 
     def serials(self, incident: str) -> Iterator[str]:
         """All of them in the order of issuance."""

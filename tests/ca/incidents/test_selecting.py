@@ -2,6 +2,7 @@
 """Every selector and their conjunction; a preview that changes nothing; whatever somebody writes."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from ca.incidents import Act, Selector, read_selector
 from ca.incidents.models import read_kept
 from ca.incidents.selection import LARGEST_FILE, LARGEST_KEYS, MOST_KEYS, MOST_SERIALS
 from ca.models import Reason, Standing, State
+from ca.registration import At, Evidence
 from tests.ca.incidents.house import SECOND, House, plan
 from tests.ca.sites import Site
 from tests.ca.world import ask, intent, loaded, new_key, request_for
@@ -107,7 +109,7 @@ def test_more_than_the_site_allows_is_refused_and_leaves_nothing(house: House) -
         with pytest.raises(TooMuchSelected):
             house.preview(holder=CITIZEN.subject)
     finally:
-        object.__setattr__(house.incidents._settings, "most", 1_000_000)
+        object.__setattr__(house.incidents._settings, "most", 250_000)
     with house.world.database.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM incident_items")).scalar_one() == 0
     assert house.incidents.incidents() == ([], 0)
@@ -242,6 +244,17 @@ def test_whatever_is_written_is_read_or_refused(fields: dict[str, str], serials:
     kept = found.document()
     again = read_kept(kept)
     assert again.document() == {name: value for name, value in kept.items() if not name.startswith("serials")}
+
+
+def test_who_put_evidence_on_file_answers_for_what_came_of_it(desk: Site) -> None:
+    registration, house = desk.registration, House(desk.world, desk.authority, desk.incidents, desk.runner)
+    asked = registration.ask(asker=CITIZEN.subject, offer="citizen", csr=request_for())
+    proving = At(officer=SECOND.subject, assurance=3, zone="management")
+    registration.prove(asked.id, proving, evidence=Evidence.DOCUMENTS, reference="file 7")
+    approving = replace(proving, officer=OFFICER.subject)
+    done = registration.approve(asked.id, approving, digest=registration.preview(asked).digest)
+    for officer in (SECOND.subject, OFFICER.subject):
+        assert house.serials(house.preview(officer=officer, profiles=("citizen",))) == [done.serial]
 
 
 def test_the_state_of_an_issuance_decides(house: House) -> None:
