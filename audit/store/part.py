@@ -5,6 +5,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from . import schema
 from .facts import Fact, Facts
 from .file import File
 from .rows import ENTRY, HOUR, KINDS, insert, named, row
+
+_MOST_KEPT = 2_000
+"""Codes of one sort that a part keeps in memory, and what one answer adds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,9 @@ class Part(File):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        # What codes stand for, as far as it was asked; a code never stands for anything else.
+        self._kinds: dict[int, tuple[str, ...]] = {}
+        self._objects: dict[int, tuple[str, ...]] = {}
         self.facts_file = Facts(path.with_suffix(".facts"), self.first)
         self._closed: Extent | None = None
         # Whether its damage stands in the journal; once is enough.
@@ -192,8 +199,10 @@ class Part(File):
                 if len(found) >= limit:
                     break
             del found[limit:], at[limit:]
-            kinds = named(connection, f"SELECT id, {KINDS} FROM kind", {kind for _at, kind, _code in found})  # noqa: S608
-            objects = named(connection, "SELECT id, text FROM code", {code for _at, _kind, code in found})
+            select = f"SELECT id, {KINDS} FROM kind"  # noqa: S608
+            kinds = _told(connection, self._kinds, select, {kind for _at, kind, _code in found})
+            select = "SELECT id, text FROM code"
+            objects = _told(connection, self._objects, select, {code for _at, _kind, code in found})
         return Found(places=at, facts=found, kinds=kinds, objects={code: text for code, (text,) in objects.items()})
 
     def at(self, places: Sequence[int], *, deadline: float = float("inf")) -> list[Row]:
@@ -342,6 +351,17 @@ class Part(File):
                 ).fetchone()
             low, high = max(low, first), min(high, last)
         return low, high
+
+
+def _told(
+    connection: sqlite3.Connection, known: dict[int, tuple[str, ...]], select: str, codes: AbstractSet[int]
+) -> dict[int, tuple[str, ...]]:
+    """What codes stand for, read at most once of each as long as there is room to keep it; raises as ``named``."""
+    told = {code: texts for code in codes if (texts := known.get(code)) is not None}
+    told |= named(connection, select, codes - told.keys())
+    if len(known) < _MOST_KEPT:
+        known.update(told)
+    return told
 
 
 def _where(conditions: Sequence[str]) -> str:
