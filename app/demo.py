@@ -144,7 +144,13 @@ def _card(authority: CAClient, path: Path, *, profile: str, subject: str) -> Non
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     issued = authority.issue(
-        IssueRequest(profile=profile, csr=request.public_bytes(Encoding.DER), subject=subject, actor="role:app")
+        IssueRequest(
+            profile=profile,
+            csr=request.public_bytes(Encoding.DER),
+            subject=subject,
+            actor="role:app",
+            exception="sample city",
+        )
     )
     chain = x509.load_pem_x509_certificates(issued.chain)
     leaf = x509.load_pem_x509_certificate(issued.certificate)

@@ -27,7 +27,13 @@ def measured(place: Place, subject: str) -> Figure:
     request = base64.b64encode(_request()).decode()
 
     def act() -> None:
-        document = {"profile": "citizen", "csr": request, "subject": subject, "actor": "role:app"}
+        document = {
+            "profile": "citizen",
+            "csr": request,
+            "subject": subject,
+            "actor": "role:app",
+            "exception": "benchmark",
+        }
         peer.call("POST", "/api/v1/certificates", document=document)
 
     return repeat(act, seconds=place.seconds, threads=CALLERS)

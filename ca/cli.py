@@ -53,7 +53,10 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
     @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
     @click.option("--host", multiple=True, help="DNS name or loopback address of a server; may be repeated.")
     @click.option("--organisation", default="", help="For whom a representative acts.")
-    def issue(profile: str, subject: str, csr: Path, *, out: Path, host: tuple[str, ...], organisation: str) -> None:
+    @click.option("--break-glass", "exception", default="", help="Why without officers; no names, the record shows it.")
+    def issue(
+        profile: str, subject: str, csr: Path, *, out: Path, host: tuple[str, ...], organisation: str, exception: str
+    ) -> None:
         wish = IssueRequest(
             profile=profile,
             csr=csr.read_bytes(),
@@ -61,6 +64,7 @@ def group(client: Callable[[], CAClient], hall: Callable[[], Hall]) -> click.Gro
             actor=OPERATOR,
             hosts=host,
             organisation=organisation,
+            exception=exception,
         )
         issued = client().issue(wish)
         out.write_bytes(issued.certificate + issued.chain)

@@ -40,6 +40,7 @@ class CAClient:
             "hosts": list(request.hosts),
             "issuer": request.issuer,
             "organisation": request.organisation,
+            "exception": request.exception,
         }
         answer = self._call("POST", "/certificates", document, identity=identity)
         try:

@@ -81,6 +81,8 @@ class IssueRequest:
     # How surely the actor is identified, and the zone they came from, as the gateway vouched for.
     assurance: int = 0
     zone: str = ""
+    # Why the operator on the machine has it made without officers; stands in the clear in the record.
+    exception: str = ""
     # Which issuing authority, where a profile has several.
     issuer: str = ""
     # Officers who agreed beside the actor, the request they agreed to, and the digest of what they saw: nothing else

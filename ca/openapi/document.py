@@ -89,6 +89,7 @@ def _issue() -> dict[str, Any]:
             "hosts": {"type": "array", "items": TEXT, "maxItems": 100, "description": "For servers only"},
             "issuer": {"enum": ["", *ISSUERS], "description": "Where a profile has several"},
             "organisation": {**TEXT, "maxLength": LONGEST, "description": "For whom a representative acts"},
+            "exception": {**TEXT, "maxLength": LONGEST, "description": "Why the operator does without officers"},
         },
         "required": ["profile", "csr", "subject"],
         "additionalProperties": False,

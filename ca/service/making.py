@@ -129,7 +129,7 @@ class Making:
 
 def carried(request: IssueRequest) -> dict[str, str]:
     """By which role and for which request."""
-    found = {"caller": request.caller, "request": request.registration}
+    found = {"caller": request.caller, "request": request.registration, "exception": request.exception}
     return {name: value for name, value in found.items() if value}
 
 

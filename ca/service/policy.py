@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..models import IssueRequest
-from ..x509 import Profile
+from ..x509 import Profile, SubjectKind
+
+OPERATOR = "role:app"
+"""The operator on the machine, who is no officer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +45,34 @@ class RequesterRules:
 
 
 class EnoughOfficers:
-    """What a person has made needs as many different officers as the profile says, none of them the holder."""
+    """What is made needs as many different officers as the profile says, none of them the holder.
+
+    Without any: what roles have made for themselves, a person's own wish where the profile allows self-service, and
+    an exception of the operator's, with a reason that the record keeps.
+    """
 
     def decide(self, request: IssueRequest, profile: Profile) -> Verdict:
         """Allow or refuse."""
         if any(role.startswith("role:") for role in request.actor_roles):
-            return Verdict(allowed=True, reasons=("role-of-the-site",))
+            return _of_role(request, profile)
         officers = {request.actor, *request.approved_by}
         if request.subject in officers:
             return Verdict(allowed=False, reasons=("not-for-oneself",))
         if len(officers) < profile.approvals:
             return Verdict(allowed=False, reasons=("approvals-missing",))
         return Verdict(allowed=True, reasons=("approved",))
+
+
+def _of_role(request: IssueRequest, profile: Profile) -> Verdict:
+    """A role for itself, for a person whose own wish it carries, or for the operator on the machine."""
+    if not request.actor.startswith("role:"):
+        enough = 0 < profile.self_service <= request.assurance and request.actor == request.subject
+        return Verdict(allowed=enough, reasons=("self-service" if enough else "approvals-missing",))
+    # The site's own machines are the operator's business; what people and devices get is not.
+    if request.actor == OPERATOR and profile.subject is not SubjectKind.MACHINE:
+        said = bool(request.exception.strip())
+        return Verdict(allowed=said, reasons=("exception" if said else "approvals-missing",))
+    return Verdict(allowed=True, reasons=("role-of-the-site",))
 
 
 def decide(policies: Sequence[IssuancePolicy], request: IssueRequest, profile: Profile) -> Verdict:

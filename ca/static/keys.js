@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A key for a certificate, made and kept in this browser. It leaves it in a PKCS #12 file (RFC 7292) alone, which its
 // holder saves: until then it lies here encrypted under the holder's password (PBES2, RFC 8018), and nothing but the
-// certificate request (RFC 2986) is sent.
+// certificate request (RFC 2986) is sent. A copy of it, just as encrypted (PKCS #8, RFC 5958), can be saved at any time,
+// so that whoever loses this browser's storage does not lose the key.
 
 const ROUNDS = 210000;
 const MAC_ROUNDS = 4096;
@@ -74,6 +75,32 @@ function unpem(text) {
   return Array.from(found, (match) => unbase64(match[1].replace(/\s/g, "")));
 }
 
+// What stands inside a constructed value: the contents of its parts, whose lengths must add up.
+function inside(bytes) {
+  const parts = [];
+  let at = 0;
+  while (at < bytes.length) {
+    let length = bytes[at + 1];
+    let start = at + 2;
+    if (length > 127) {
+      const count = length - 128;
+      length = bytes.slice(start, start + count).reduce((sum, byte) => sum * 256 + byte, 0);
+      start += count;
+    }
+    if (!(start + length <= bytes.length)) throw new Error("cut off");
+    parts.push(bytes.slice(start, start + length));
+    at = start + length;
+  }
+  return parts;
+}
+
+function contains(whole, part) {
+  for (let at = 0; at + part.length <= whole.length; at += 1) {
+    if (part.every((byte, place) => whole[at + place] === byte)) return true;
+  }
+  return false;
+}
+
 async function digest(bytes) {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
@@ -119,6 +146,39 @@ async function make(password) {
   return pem("CERTIFICATE REQUEST", await request(pair, spki));
 }
 
+// --- a copy of the key ---
+
+const copied = (entry) => pem("ENCRYPTED PRIVATE KEY", unbase64(entry.split(" ")[0]));
+
+// The entry that a copy was made of; throws if it is no copy that this script wrote.
+function restored(text) {
+  const found = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]+)-----END ENCRYPTED PRIVATE KEY-----/.exec(text);
+  const shrouded = unbase64(found[1].replace(/\s/g, ""));
+  const [algorithm, bytes] = inside(inside(shrouded)[0]);
+  const [, scheme] = inside(algorithm);
+  const [derivation, encryption] = inside(scheme);
+  const [salt] = inside(inside(derivation)[1]);
+  const iv = inside(encryption)[1];
+  if (salt.length !== 16 || iv.length !== 16) throw new Error("another kind of file");
+  return [shrouded, bytes, salt, iv].map(base64).join(" ");
+}
+
+// Whether a private key (PKCS #8) is that of a certificate.
+async function belongs(clear, certificate) {
+  const key = await crypto.subtle.importKey("pkcs8", clear, { name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+  const { x, y } = await crypto.subtle.exportKey("jwk", key);
+  const plain = (text) => unbase64(text.replace(/-/g, "+").replace(/_/g, "/"));
+  return contains(certificate, joined([4], plain(x), plain(y)));
+}
+
+function save(content, type, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 // --- PKCS #12 ---
 
 // RFC 7292 appendix B.2, with SHA-256 and as much output as one hash gives; 3 stands for a key of a MAC.
@@ -134,7 +194,8 @@ async function macKey(password, salt) {
 async function container(password, entry, certificates) {
   const [shrouded, bytes, salt, iv] = entry.split(" ").map(unbase64);
   // The right password opens the key; a wrong one would make a file that nobody could open.
-  await crypto.subtle.decrypt({ name: "AES-CBC", iv }, await cipher(password, salt, ROUNDS), bytes);
+  const clear = await crypto.subtle.decrypt({ name: "AES-CBC", iv }, await cipher(password, salt, ROUNDS), bytes);
+  if (!(await belongs(clear, certificates[0]))) throw new Error("the key of another certificate");
   const mark = new Uint8Array(await crypto.subtle.digest("SHA-1", certificates[0]));
   const attributes = set(sequence(oid("localKey"), set(octets(mark))));
   const keys = sequence(sequence(oid("keyBag"), der(0xa0, shrouded), attributes));
@@ -187,9 +248,22 @@ function asking(part) {
   });
 }
 
-function keeping(part) {
+function copying(part) {
   const entry = localStorage.getItem(KEPT + part.dataset.key);
   if (!entry) return;
+  part.hidden = false;
+  part.querySelector("button").addEventListener("click", () => {
+    save(copied(entry), "application/x-pem-file", part.dataset.name);
+  });
+}
+
+function keeping(part) {
+  let entry = localStorage.getItem(KEPT + part.dataset.key);
+  const copy = part.querySelector("input[type=file]");
+  for (const each of part.querySelectorAll("[data-when]")) {
+    each.hidden = (each.dataset.when === "here") !== Boolean(entry);
+  }
+  copy.required = !entry;
   const password = part.querySelector("input[type=password]");
   const state = part.querySelector("[role=status]");
   part.hidden = false;
@@ -197,14 +271,11 @@ function keeping(part) {
     event.preventDefault();
     state.textContent = part.dataset.working;
     try {
+      if (copy.files.length) entry = restored(await copy.files[0].text());
       const answer = await fetch(part.dataset.certificate);
       if (!answer.ok) throw new Error(answer.statusText);
       const file = await container(password.value, entry, unpem(await answer.text()));
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([file], { type: "application/x-pkcs12" }));
-      link.download = part.dataset.name;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      save(file, "application/x-pkcs12", part.dataset.name);
       state.textContent = part.dataset.done;
     } catch {
       state.textContent = part.dataset.wrong;
@@ -214,4 +285,5 @@ function keeping(part) {
 }
 
 for (const part of document.querySelectorAll("[data-part=ask]")) asking(part);
+for (const part of document.querySelectorAll("[data-part=copy]")) copying(part);
 for (const part of document.querySelectorAll("[data-part=keep]")) keeping(part);

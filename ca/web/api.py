@@ -21,7 +21,7 @@ CALLERS = tuple(BUSINESS)
 MOST_HOSTS = 100
 LONGEST = 200
 _HASH = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
-_WISH = frozenset({"profile", "csr", "subject", "actor", "hosts", "issuer", "organisation"})
+_WISH = frozenset({"profile", "csr", "subject", "actor", "hosts", "issuer", "organisation", "exception"})
 
 
 def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blueprint:
@@ -58,6 +58,7 @@ def api(service: CertificateAuthority, guard: Guard, *, callers: Callers) -> Blu
             hosts=_hosts(document),
             issuer=_text(document, "issuer", optional=True),
             organisation=_text(document, "organisation", optional=True),
+            exception=_text(document, "exception", optional=True),
         )
         issued = service.issue(admitted(Verb.ISSUE, actor=wish.actor, subject=wish.subject).carrying(wish))
         body = {"serial": issued.serial, "certificate": issued.certificate.decode(), "chain": issued.chain.decode()}

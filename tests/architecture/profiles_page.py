@@ -40,7 +40,10 @@ def _section(profile: Profile) -> str:
         ("key usage", ", ".join(_usage(each) for each in profile.usage)),
         ("extended key usage", _extended(profile)),
         ("may ask", ", ".join(f"`{each}`" for each in profile.requesters)),
-        ("approvals", f"{profile.approvals}; whoever asks or approves is identified at level {profile.assurance}"),
+        (
+            "approvals",
+            f"{profile.approvals}; whoever asks or approves is identified at level {profile.assurance}{_own(profile)}",
+        ),
         ("hosts", "named by the request, within the site" if profile.hosts is Hosts.REQUIRED else "none"),
     ]
     lines += [
@@ -67,3 +70,10 @@ def _usage(usage: Usage) -> str:
 def _extended(profile: Profile) -> str:
     said = ", ".join(f"{each.value} ({EXTENDED_OIDS[each].dotted_string})" for each in profile.extended)
     return f"{said}, critical" if profile.extended_critical else said
+
+
+def _own(profile: Profile) -> str:
+    """Who does without an officer."""
+    if not profile.self_service:
+        return ""
+    return f"; persons proofed and identified at level {profile.self_service} have it made for themselves without one"

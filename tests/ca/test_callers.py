@@ -10,13 +10,15 @@ import pytest
 from app.pairs import PAIRS
 from audit import Event, Outcome
 from ca import CAClient
+from ca.errors import IssuanceDenied
 from ca.models import Issued, IssueRequest, Reason
-from ca.service import BUSINESS, Verb
+from ca.service import BUSINESS, EnoughOfficers, Verb
+from ca.x509 import PROFILES
 from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.errors import Kind, TallygateError
 from core.identity import Identity
 from directory import Proofing
-from tests.fakes.people import CITIZEN, CLERK, COMPANY
+from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK
 
 from .sites import ACCOUNT, HOST, Site
 from .world import ask, request_for
@@ -220,3 +222,47 @@ def test_a_refusal_that_cannot_be_recorded_is_a_refusal_all_the_same(site: Site)
         site.peer("sso").suspend(serial, actor="")
     assert refused.value.kind is Kind.UNAVAILABLE
     assert site.authority.status(serial).good
+
+
+@pytest.mark.parametrize("profile", ["citizen", "device-client", "organisation-seal"])
+def test_an_operator_does_without_officers_only_for_a_reason_that_the_record_keeps(site: Site, profile: str) -> None:
+    subject = {"citizen": CITIZEN.subject, "device-client": KIOSK.id}.get(profile, COMPANY.id)
+    wish = replace(_wish(subject, profile=profile), actor="role:app")
+    for reason in ("", "  "):
+        with pytest.raises(IssuanceDenied) as refused:
+            site.peer().issue(replace(wish, exception=reason))
+        assert refused.value.parameters["reasons"] == "approvals-missing"
+    issued = site.peer().issue(replace(wish, exception="all officers are ill"))
+    assert site.authority.status(issued.serial).good
+    intent, outcome = site.world.recorder.events[-1], site.world.outbox()[-1]
+    assert (intent.type, outcome.type) == ("ca.certificate.intended", "ca.certificate.issued")
+    assert intent.attributes["exception"] == outcome.attributes["exception"] == "all officers are ill"
+
+
+@pytest.mark.usefixtures("known")
+def test_what_a_person_has_made_without_an_officer_is_what_the_profile_leaves_to_persons(site: Site) -> None:
+    client = site.peer("sso")
+    assert {name for name, each in PROFILES.items() if each.self_service} == {"citizen"}
+    with pytest.raises(IssuanceDenied) as refused:
+        client.issue(_wish(actor=CITIZEN.subject, profile="citizen-signing"), identity=_at_account(site))
+    assert refused.value.parameters["reasons"] == "approvals-missing"
+    # No role talks itself out of it: an exception is the operator's.
+    wish = replace(_wish(actor=CITIZEN.subject, profile="citizen-signing"), exception="urgent")
+    with pytest.raises(IssuanceDenied):
+        client.issue(wish, identity=_at_account(site))
+
+
+def test_self_service_demands_the_assurance_of_its_profile() -> None:
+    own = IssueRequest(
+        profile="citizen", csr=b"", subject="a", actor="a", actor_roles=frozenset({"role:sso"}), caller="sso"
+    )
+    kind, rules = PROFILES["citizen"], EnoughOfficers()
+    assert [rules.decide(replace(own, assurance=level), kind).allowed for level in range(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert not rules.decide(replace(own, assurance=3, subject="b"), kind).allowed
+    with pytest.raises(ValueError, match="self_service"):
+        replace(kind, self_service=1)

@@ -30,7 +30,8 @@ def _run(site: Site, *arguments: str) -> str:
 
 def test_an_operator_issues_shows_suspends_releases_and_revokes(site: Site, world: World, tmp_path: Path) -> None:
     (tmp_path / "w.csr").write_bytes(request_for())
-    serial = _run(site, "issue", "citizen", CITIZEN.subject, str(tmp_path / "w.csr"), "--out", str(tmp_path / "w.pem"))
+    given = (str(tmp_path / "w.csr"), "--out", str(tmp_path / "w.pem"))
+    serial = _run(site, "issue", "citizen", CITIZEN.subject, *given, "--break-glass", "drill")
     assert (tmp_path / "w.pem").read_bytes().count(b"BEGIN CERTIFICATE") == 2
     assert "good" in _run(site, "show", serial)
     _run(site, "suspend", serial)

@@ -17,7 +17,9 @@ from .world import ask, request_for
 
 def test_the_client_speaks_all_verbs(site: Site) -> None:
     client = site.peer()
-    issued = client.issue(IssueRequest(profile="citizen", csr=request_for(), subject=CITIZEN.subject, actor="role:app"))
+    issued = client.issue(
+        IssueRequest(profile="citizen", csr=request_for(), subject=CITIZEN.subject, actor="role:app", exception="drill")
+    )
     assert client.status(issued.serial).good
     client.suspend(issued.serial, actor="role:app")
     client.release(issued.serial, actor="role:app")

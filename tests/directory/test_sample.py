@@ -27,13 +27,13 @@ def test_the_city_has_its_size_and_only_right_credit_codes() -> None:
 
 def test_filling_enters_everything_records_it_and_may_be_repeated(own_world: World) -> None:
     report = city.fill(own_world.writer(), city.build())
-    assert (report.people, report.organisations, report.devices) == (563, 46, 30)
-    assert own_world.recorder.types() == ["directory.imported"] + ["directory.role.granted"] * 8
+    assert (report.people, report.organisations, report.devices) == (564, 46, 30)
+    assert own_world.recorder.types() == ["directory.imported"] + ["directory.role.granted"] * 9
     assert all(event.outcome is Outcome.INTENDED for event in own_world.recorder.events)
 
     again = city.fill(own_world.writer(), city.build())
     assert again.entered == 0
-    assert len(own_world.recorder.events) == 9
+    assert len(own_world.recorder.events) == 10
 
 
 def test_the_known_accounts_can_log_in_and_hold_their_roles(filled: World) -> None:

@@ -294,6 +294,7 @@ def authority(city: City, memory: Acknowledged, dice: Random, subjects: list[str
                 "csr": base64.b64encode(request.public_bytes(Encoding.DER)).decode(),
                 "subject": subject,
                 "actor": "role:app",
+                "exception": "load test",
             },
         ).json()
         serial = str(made["serial"])
