@@ -69,6 +69,7 @@ def test_on_its_own_behalf_a_role_does_its_own_business_only(site: Site, caller:
         Verb.SUSPEND: lambda: client.suspend(serial, actor=""),
         Verb.RELEASE: lambda: client.release(serial, actor=""),
         Verb.REVOKE: lambda: client.revoke(serial, reason=Reason.KEY_COMPROMISE, actor=""),
+        Verb.INCIDENT: client.incidents,
         Verb.TABLE: lambda: client.table("0" * 32),
         Verb.INCIDENT: client.incidents,
         Verb.BLOCK: lambda: client.block("ab" * 32, actor=""),

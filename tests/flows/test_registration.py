@@ -61,11 +61,7 @@ def test_a_citizens_own_key_is_certified_and_logs_in(city: City, browse: Browse,
     officer.get_by_role("button", name="Approve this certificate").click()
     expect(officer.get_by_role("heading", level=1)).to_contain_text("Issued")
 
-    # The browser's data are gone: the copy is all there is.
-    citizen.evaluate("localStorage.clear()")
-    citizen.reload()
-    accessible(citizen)
-    citizen.get_by_label("Copy of the key").set_input_files(copy)
+    _without_its_data(citizen, copy)
     citizen.get_by_label("Password for your key").fill("not my password")
     citizen.get_by_role("button", name="Save certificate and key").click()
     expect(citizen.get_by_role("status")).to_contain_text("does not open the key")
@@ -91,6 +87,14 @@ def test_a_citizens_own_key_is_certified_and_logs_in(city: City, browse: Browse,
     citizen.get_by_label("Reason").select_option("superseded")
     citizen.get_by_role("button", name="Revoke for good").click()
     expect(citizen.get_by_role("heading", level=1)).to_contain_text("Revoked")
+
+
+def _without_its_data(citizen: Page, copy: Path) -> None:
+    """The browser's storage is gone: the copy is all there is."""
+    citizen.evaluate("localStorage.clear()")
+    citizen.reload()
+    accessible(citizen)
+    citizen.get_by_label("Copy of the key").set_input_files(copy)
 
 
 def _copied(citizen: Page, folder: Path) -> Path:
