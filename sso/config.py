@@ -17,6 +17,9 @@ class SSOSettings:
     fetch_private: bool = False
     # Access and ID tokens. Who checks them offline learns of a revocation this much later at most.
     token_lifetime: timedelta = timedelta(minutes=5)
+    # A public client that did not hear the answer to its refresh may ask again for so long, and is told the same;
+    # whoever comes later with a token that was exchanged ends the family.
+    refresh_grace: timedelta = timedelta(seconds=10)
     # A session nobody uses.
     session_idle: timedelta = timedelta(minutes=30)
     # A session in any case.

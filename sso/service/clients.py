@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..errors import BadClient
 from ..models import AuthMethod, Client, Requirement
+from ..oauth.fapi2 import REQUIREMENTS, Profile, check_registration
 from ..oauth.rfc6749 import SCOPES, check_address
 from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
@@ -37,8 +38,11 @@ def register_client(
     resources: frozenset[str] = frozenset(),
     detail_types: frozenset[str] = frozenset(),
     request_uris: tuple[str, ...] = (),
+    profile: Profile = "",
 ) -> Client:
     """Register an application, or replace its registration; without a secret or another method it is a public client.
+
+    ``profile`` adds to what is required of its requests, and refuses a registration that could not keep to it.
 
     Raises:
         BadClient: an address that is not plain https, a scope nobody offers, a client that could do nothing safely.
@@ -59,7 +63,7 @@ def register_client(
         method=way,
         jwks=canonical(jwks) if jwks else "",
         certificate_subject=certificate_subject,
-        requires=requires,
+        requires=requires | REQUIREMENTS[profile],
         resources=resources,
         detail_types=detail_types,
         request_uris=request_uris,
@@ -68,6 +72,7 @@ def register_client(
         raise BadClient(why="its secret is too short")
     for check in CHECKS:
         check(client)
+    check_registration(client, profile)
     store.clients.put(client)
     return client
 

@@ -127,6 +127,7 @@ class SignOn:
             people=people,
             keys=keys,
             possession=possession,
+            refresh_key=state_key,
             records=records,
             settings=settings,
             clock=clock,

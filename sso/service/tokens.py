@@ -5,6 +5,8 @@ Whatever is presented is looked up in the table of its own kind, bound to the cl
 one conditional update. What was redeemed once and comes again ends its whole family.
 """
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -12,6 +14,7 @@ from typing import Any, ClassVar
 from audit import Outcome
 from core.clock import Clock
 from core.errors import NotFound
+from core.jose import base64url
 
 from ..config import SSOSettings
 from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
@@ -54,9 +57,11 @@ class Tokens:
         records: Records,
         settings: SSOSettings,
         clock: Clock,
+        refresh_key: bytes,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
     ) -> None:
+        """``refresh_key`` is a secret of this role alone, the same in all its processes."""
         self._issuer = issuer
         self._store = store
         self._people = people
@@ -65,6 +70,8 @@ class Tokens:
         self._records = records
         self._clock = clock
         self._lifetime = int(settings.token_lifetime.total_seconds())
+        self._grace = int(settings.refresh_grace.total_seconds())
+        self._refresh_key = hmac.digest(refresh_key, b"refresh tokens", hashlib.sha256)
         self._fresh = fresh
         self._nudge = nudge
 
@@ -204,7 +211,7 @@ class Tokens:
         if presented is None or reason:
             raise self._refused(request, reason)
         row, grant = presented.value, presented.grant
-        if row.used:
+        if row.used and not self._in_grace(presented, request, at):
             # RFC 9700 section 4.14.2: thief and owner cannot be told apart, so both lose it.
             self._end(row.grant_id, reason="refresh token presented twice")
             raise self._refused(request, "used")
@@ -219,19 +226,41 @@ class Tokens:
         return self._answer(request, grant, scopes, at, refresh=value, person=person)
 
     def _rotated(self, presented: Presented[RefreshToken], request: TokenRequest, at: int) -> str:
-        """The refresh token that follows; the one presented is used up, with the outcome in the same transaction."""
+        """The refresh token that follows; the one presented is used up, with the outcome in the same transaction.
+
+        It follows from the one presented: whoever asks again within the grace, or in the very same moment, gets it too.
+        """
         row = presented.value
-        successor, value = _refresh(request, presented)
+        successor, value = _refresh(request, presented, value=self._following(request))
         outcome = self._records.tokens(presented.grant, Outcome.SUCCESS, grant_type=request.grant_type)
-        if successor is None or not self._store.refresh_tokens.consume(
-            row, successor=successor, at=at, outcome=outcome
-        ):
-            spent = self._store.refresh_tokens.find(row.digest, at)
-            if spent is not None and spent.value.used:
-                self._end(row.grant_id, reason="refresh token presented twice")
+        tokens = self._store.refresh_tokens
+        if successor is None:
+            raise self._refused(request, "ended")
+        if not row.used and tokens.consume(row, successor=successor, at=at, outcome=outcome):
+            self._nudge()
+            return value
+        exchanged = tokens.find(row.digest, at)
+        if exchanged is None or not exchanged.stands or not exchanged.value.used:
             raise self._refused(request, "used or ended")
-        self._nudge()
+        if not self._in_grace(exchanged, request, at):
+            self._end(row.grant_id, reason="refresh token presented twice")
+            raise self._refused(request, "used")
+        # Nothing changes, so there is no transaction for the outcome to go with.
+        self._records.write(outcome)
         return value
+
+    def _following(self, request: TokenRequest) -> str:
+        """What a refresh token is exchanged for; nobody can tell it without our key."""
+        presented = request.unverified["refresh_token"].encode("utf-8", "replace")
+        return base64url(hmac.digest(self._refresh_key, presented, hashlib.sha256))
+
+    def _in_grace(self, presented: Presented[RefreshToken], request: TokenRequest, at: int) -> bool:
+        """Whether a refresh token was exchanged just now, and what followed it was not used yet."""
+        used_at = presented.value.used_at
+        if not request.client.public or used_at is None or at - used_at >= self._grace:
+            return False
+        following = self._store.refresh_tokens.find(digest(self._following(request)), at)
+        return following is not None and following.stands and not following.value.used
 
     def _kept(self, presented: Presented[RefreshToken], request: TokenRequest) -> str:
         """None follows, and nothing changes here: so there is no transaction for the outcome to go with."""
@@ -355,12 +384,12 @@ def _opaque(token: str) -> bool:
     return "." not in token
 
 
-def _refresh(request: TokenRequest, presented: Presented[Any]) -> tuple[RefreshToken | None, str]:
+def _refresh(request: TokenRequest, presented: Presented[Any], *, value: str = "") -> tuple[RefreshToken | None, str]:
     """A refresh token that lives as long as the session, for clients registered for it."""
     client = request.client
     if "refresh_token" not in client.grants or not presented.session_ends_at:
         return None, ""
-    value = secrets.token_urlsafe(32)
+    value = value or secrets.token_urlsafe(32)
     row = RefreshToken(
         digest=digest(value),
         grant_id=presented.grant.id,
