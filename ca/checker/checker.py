@@ -204,7 +204,7 @@ class Checker:
         released = self._findings.released_after([row.serial for row in rows])
         hashes = []
         for row in rows:
-            if row.state == "abandoned":
+            if row.state in ("abandoned", "reserved"):
                 if row.der:
                     yield self._finding(row, "state", "given up, and signed all the same")
                 continue
@@ -229,13 +229,14 @@ class Checker:
     def _recorded(self, row: Row, *, waiting: bool) -> Iterator[tuple[str, str]]:
         """Whether the record holds what it must, and of these very bytes."""
         heard = row.heard
+        if not row.der or row.state not in _SIGNED:
+            # Who died between keeping the bytes and recording the intent has signed nothing.
+            return
         if self._ledger.caught_up:
             if heard.intended is None:
                 yield "unrecorded", "the record holds no intent"
-            if heard.issued is None and row.state in _SIGNED and not waiting:
+            if heard.issued is None and not waiting:
                 yield "unrecorded", "the record holds no outcome"
-        if not row.der or row.state not in _SIGNED:
-            return
         if heard.issued is not None and not _keeps(heard.issued, row, row.der):
             yield "commitment", "other bytes than the record says were signed"
         if heard.intended is not None and not _keeps(heard.intended, row, _tbs(row.der)):

@@ -268,6 +268,24 @@ def test_a_certificate_without_its_records_is_found(watch: Watch, authority: Cer
     assert watch.found(quiet.serial) == {"unrecorded"}
 
 
+def test_a_death_before_the_signature_is_no_finding(
+    watch: Watch, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def die(*_given: object, **_named: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(watch.world.recorder, "record", die)
+    with pytest.raises(Killed):
+        authority.issue(ask())
+    monkeypatch.undo()
+    _settled(watch)
+    assert authority.reap() == 1
+    assert watch.sweep() == set()
+
+
 def test_a_record_without_its_certificate_is_found(watch: Watch, issued: Issued) -> None:
     other = format(int(issued.serial, 16) ^ (0xABCDEF << 40), "x")
     told = event("ca.certificate.issued", Outcome.SUCCESS, at=watch.world.clock.now(), serial=other)

@@ -30,6 +30,19 @@ def _record_holds(city: City) -> Iterator[None]:
     invariants.check(city)
 
 
+def _watched(city: City, officer: Page) -> None:
+    """What was issued stands in the inventory, is counted and was rightly issued; everybody can read the pages."""
+    officer.goto(city.url("ca", "/inventory?holder=zhang.min", "management"))
+    accessible(officer)
+    officer.get_by_role("link", name="张敏").first.click()
+    expect(officer.get_by_role("heading", level=1)).to_have_text("张敏")
+    accessible(officer)
+    officer.goto(city.url("ca", "/overview", "management"))
+    expect(officer.get_by_role("img", name="Issued each day").first).to_be_attached()
+    accessible(officer)
+    assert city.tallygate("ca", "--site", str(city.configuration), "check").stdout.endswith("nothing is wrong\n")
+
+
 @pytest.mark.timeout(300)
 def test_a_citizens_own_key_is_certified_and_logs_in(city: City, browse: Browse, tmp_path: Path) -> None:
     citizen = browse().new_page()
@@ -60,6 +73,7 @@ def test_a_citizens_own_key_is_certified_and_logs_in(city: City, browse: Browse,
     assert "张敏" in officer.locator("dl.facts").nth(1).inner_text()
     officer.get_by_role("button", name="Approve this certificate").click()
     expect(officer.get_by_role("heading", level=1)).to_contain_text("Issued")
+    _watched(city, officer)
 
     _without_its_data(citizen, copy)
     citizen.get_by_label("Password for your key").fill("not my password")
