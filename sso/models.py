@@ -330,6 +330,8 @@ class TokenAnswer:
     scope: str
     id_token: str = ""
     refresh_token: str = ""
+    # What kind of token an exchange gave (RFC 8693 section 2.2.1); empty for all other grants.
+    issued_token_type: str = ""
     # Authorization details (RFC 9396) in JSON; empty if none.
     details: str = ""
     token_type: str = "Bearer"  # noqa: S105 - a registered name
@@ -344,6 +346,8 @@ class TokenAnswer:
         }
         if self.id_token:
             members["id_token"] = self.id_token
+        if self.issued_token_type:
+            members["issued_token_type"] = self.issued_token_type
         if self.details:
             members["authorization_details"] = json.loads(self.details)
         if self.refresh_token:

@@ -9,7 +9,9 @@ from typing import Any
 from core.openapi import TEXT, document, exact, refusals
 
 from .oauth.rfc6749 import SCOPES
+from .oauth.rfc6749.tokens import REQUIRED
 from .oauth.rfc7517 import ALGORITHM
+from .oauth.rfc9701 import MEDIA_TYPE
 
 _CLIENT: list[dict[str, list[str]]] = [{"client": []}]
 # A public client keeps no secret and names itself in the form.
@@ -60,7 +62,7 @@ def _token() -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {
-            "grant_type": {"enum": ["authorization_code", "refresh_token", "client_credentials"]},
+            "grant_type": {"enum": [*REQUIRED]},
             **dict.fromkeys(fields, TEXT),
         },
         "required": ["grant_type"],
@@ -114,10 +116,16 @@ def _introspect() -> dict[str, Any]:
         "security": _CLIENT,
         "requestBody": _form(_presented()),
         "responses": {
-            "200": _json("Active with its facts, or inactive and no word more", "Introspection"),
+            "200": _introspected(),
             **_refused("400", "401", "413", "503"),
         },
     }
+
+
+def _introspected() -> dict[str, Any]:
+    said = _json("Active with its facts, or inactive and no word more; signed if that is asked for", "Introspection")
+    said["content"][MEDIA_TYPE] = {"schema": {"type": "string", "description": "RFC 9701"}}
+    return said
 
 
 def _revoke() -> dict[str, Any]:
@@ -194,6 +202,7 @@ def _schemas() -> dict[str, Any]:
             "properties": {
                 **dict.fromkeys(("access_token", "scope", "id_token", "refresh_token"), TEXT),
                 "token_type": {"enum": ["Bearer", "DPoP"]},
+                "issued_token_type": TEXT,
                 "expires_in": _SECONDS,
                 "authorization_details": _DETAILS,
             },
@@ -208,6 +217,7 @@ def _schemas() -> dict[str, Any]:
                 **dict.fromkeys(facts, TEXT),
                 **dict.fromkeys(("iat", "exp"), _SECONDS),
                 "authorization_details": _DETAILS,
+                "act": {"type": "object", "description": "Who acts for the subject (RFC 8693)"},
                 "cnf": {"type": "object", "additionalProperties": TEXT, "description": "What it works with (RFC 7800)"},
             },
             "required": ["active"],

@@ -8,12 +8,13 @@ from ..errors import BadClient
 from ..models import AuthMethod, Client, Requirement
 from ..oauth.fapi2 import REQUIREMENTS, Profile, check_registration
 from ..oauth.rfc6749 import SCOPES, check_address
+from ..oauth.rfc6749.tokens import REQUIRED
 from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _DETAIL_TYPE = re.compile(r"[a-z][a-z0-9_.:/-]{0,99}")
-_GRANTS = frozenset({"authorization_code", "refresh_token", "client_credentials"})
+_GRANTS = frozenset(REQUIRED)
 # 32 random bytes in base64url.
 _SHORTEST_SECRET = 43
 
@@ -125,7 +126,7 @@ def check_details(client: Client) -> None:
 
 def check_public(client: Client) -> None:
     """Who keeps no secret has no rights of its own."""
-    if client.public and (client.trusted or "client_credentials" in client.grants):
+    if client.public and (client.trusted or client.grants - {"authorization_code", "refresh_token"}):
         raise BadClient(why="a public client is neither trusted nor a machine of its own")
 
 

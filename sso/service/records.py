@@ -128,8 +128,8 @@ class Records:
             kind, outcome, subject=grant.subject, object_=grant.id, session=grant.sid, attributes=_grant(grant)
         )
 
-    def tokens(self, grant: Grant, outcome: Outcome, *, grant_type: str, reason: str = "") -> Event:
-        """Tokens, intended, issued or refused."""
+    def tokens(self, grant: Grant, outcome: Outcome, *, grant_type: str, reason: str = "", actor: str = "") -> Event:
+        """Tokens, intended, issued or refused; ``actor`` is who acts for the subject, if another does."""
         kinds = {Outcome.INTENDED: "sso.token.intended", Outcome.SUCCESS: "sso.token.issued"}
         facts = {**_grant(grant), "grant_type": grant_type, **({"reason": reason} if reason else {})}
         return self._event(
@@ -138,6 +138,7 @@ class Records:
             subject=grant.subject,
             object_=grant.id,
             session=grant.sid,
+            actor=actor,
             attributes=facts,
         )
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from audit import Outcome
@@ -29,6 +30,7 @@ from ..oauth.rfc6749 import (
 )
 from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
+from ..oauth.rfc8693 import ACCESS_TOKEN, chain, exchanged_scopes
 from ..oauth.rfc8707 import audience_of, check_resources
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
 from ..oauth.rfc9396 import details_of, narrowed
@@ -297,6 +299,52 @@ class Tokens:
         self._nudge()
         return self._answer(request, grant, scopes, at, refresh="", person=None)
 
+    def _by_exchange(self, request: TokenRequest) -> TokenAnswer:
+        at = self._now()
+        try:
+            claims = self._standing(request.unverified["subject_token"])
+        except InvalidToken as error:
+            raise self._refused(request, "subject token") from error
+        scopes = exchanged_scopes(claims, request)
+        audience = next(iter(check_resources([request.resource] if request.resource else [], request.client)), "")
+        grant = self._store.grants.find(claims.grant)
+        if grant is None:
+            raise self._refused(request, "ended")
+        try:
+            person = self._people.person(claims.subject)
+        except NotFound as error:
+            raise self._refused(request, "disabled") from error
+        if not person.enabled:
+            raise self._refused(request, "disabled")
+        # Recorded as what this client is given of that family; who acts is said beside.
+        given = replace(grant, client_id=request.client.id, scopes=scopes)
+        kind, actor = request.grant_type, request.client.id
+        self._records.write(self._records.tokens(given, Outcome.INTENDED, grant_type=kind, actor=actor))
+        # The record took its time; what was taken away meanwhile must not be granted.
+        if not self._store.grants.standing(grant.id, self._now()):
+            raise self._refused(request, "used or ended")
+        self._records.write(self._records.tokens(given, Outcome.SUCCESS, grant_type=kind, actor=actor))
+        lifetime = min(self._lifetime, claims.expires_at - at)
+        said = access_claims(
+            given,
+            request.client,
+            issuer=self._issuer,
+            scopes=scopes,
+            jti=secrets.token_urlsafe(16),
+            at=at,
+            lifetime=lifetime,
+            confirmation=request.confirmation,
+            audience=audience,
+            act=chain(claims, request.client.id),
+        )
+        return TokenAnswer(
+            access_token=self._keys.sign(said, typ=TYP),
+            expires_in=lifetime,
+            scope=scope_text(scopes),
+            token_type=request.confirmation.token_type,
+            issued_token_type=ACCESS_TOKEN,
+        )
+
     def _holder(self, presented: Presented[Any], request: TokenRequest, at: int) -> Person:
         """The person a grant is about, who must be in the directory and enabled at every redemption."""
         grant, consent = presented.grant, presented.consent
@@ -370,6 +418,7 @@ class Tokens:
         "authorization_code": _by_code,
         "refresh_token": _by_refresh,
         "client_credentials": _by_client,
+        "urn:ietf:params:oauth:grant-type:token-exchange": _by_exchange,
     }
 
 

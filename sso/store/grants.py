@@ -21,6 +21,12 @@ class GrantRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def find(self, grant_id: str) -> Grant | None:
+        """A family, standing or not."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(GRANTS).where(GRANTS.c.id == grant_id)).one_or_none()
+        return rows.grant_of(row) if row else None
+
     def standing(self, grant_id: str, at: int) -> bool:
         """Whether family, session, person and certificate all still count."""
         with self._database.reading() as connection:

@@ -147,7 +147,7 @@ def test_a_refresh_token_is_bound_to_its_client(world: World, thief: str) -> Non
         ({"code": "x" * 43}, "invalid_grant"),
         ({"grant_type": ""}, "invalid_request"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}, "unsupported_grant_type"),
+        ({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}, "unauthorized_client"),
         ({"grant_type": "client_credentials"}, "unauthorized_client"),
     ],
 )

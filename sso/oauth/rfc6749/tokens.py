@@ -13,8 +13,9 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "authorization_code": ("code", "redirect_uri", "code_verifier"),
     "refresh_token": ("refresh_token",),
     "client_credentials": (),
+    "urn:ietf:params:oauth:grant-type:token-exchange": ("subject_token", "subject_token_type"),
 }
-_LONGEST = 4000
+_LONGEST = 8000
 
 
 @dataclass(frozen=True, kw_only=True)

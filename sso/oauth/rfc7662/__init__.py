@@ -31,6 +31,7 @@ def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
         "exp": claims.expires_at,
         "grant": claims.grant,
         **claims.confirmation.members(),
+        **({"act": claims.act} if claims.act else {}),
         **({"authorization_details": json.loads(claims.details)} if claims.details else {}),
     }
     if claims.sid:

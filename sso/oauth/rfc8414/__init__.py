@@ -7,6 +7,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from ..rfc6749 import SCOPES
+from ..rfc6749.tokens import REQUIRED
 from ..rfc7515 import ALGORITHMS
 from ..rfc7517 import ALGORITHM
 
@@ -36,7 +37,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "authorization_signing_alg_values_supported": [ALGORITHM],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [*REQUIRED],
         "subject_types_supported": ["public"],
         "acr_values_supported": ["1", "2", "3"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import InvalidToken
@@ -35,6 +35,8 @@ class AccessClaims:
     confirmation: Confirmation = NOBODYS
     # Authorization details, in JSON; empty if none.
     details: str = ""
+    # Who acts for the subject, and within it who acted before; empty if nobody does.
+    act: Mapping[str, Any] = field(default_factory=dict)
 
 
 def access_claims(
@@ -49,6 +51,7 @@ def access_claims(
     confirmation: Confirmation = NOBODYS,
     audience: str = "",
     details: str = "",
+    act: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """RFC 9068 section 2.2, with the session and the family; client grants have neither session nor login."""
     claims: dict[str, Any] = {
@@ -62,6 +65,7 @@ def access_claims(
         "iat": at,
         "exp": at + lifetime,
         **confirmation.members(),
+        **({"act": act} if act else {}),
         **({"authorization_details": json.loads(details)} if details else {}),
     }
     if grant.sid:
@@ -95,6 +99,7 @@ def accepted(unverified_dates: Mapping[str, Any], *, at: int) -> AccessClaims:
         issued_at=claims["iat"],
         expires_at=claims["exp"],
         confirmation=confirmation_of(claims),
+        act=claims.get("act", {}),
         details=json.dumps(claims["authorization_details"]) if "authorization_details" in claims else "",
     )
 
