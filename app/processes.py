@@ -18,7 +18,7 @@ CODE = Path(__file__).resolve().parent.parent
 """Where the code is found, whatever folder somebody happened to start from."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where slapd, nginx and setpriv are looked for; the caller's path is not trusted."""
-MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 """How glibc keeps what was freed: not apart for each of many threads that mostly wait; and what is large is given back,
 where it would else learn from the first large body to keep room for the next."""
 

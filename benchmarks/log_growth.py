@@ -6,13 +6,14 @@ how long one checkpoint and one start take, and what memory and disk that needs.
 `python -m benchmarks.log_growth --verify FOLDER SIZE` makes a log of as many entries and checks it.
 
 The past of a log is not appended but laid down as the log would have left it: its tiles (one full bundle, linked as
-often as needed, for nothing reads what is in it), its index of keys with a random key for each entry, its signed
+often as needed, for nothing reads what is in it), its index with a random key for each entry, its signed
 checkpoint. To be checked, a log gets entries of its own, numbered without a gap.
 """
 
 import os
 import resource
-import sqlite3
+import secrets
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.blobs import Disk
 from audit.merkle import Checkpoint, LogKey, leaf_hash
 from audit.merkle.hashing import root_hash
 from audit.merkle.tiles import WIDTH, Edge, bundle_path, pack, tile_path
@@ -29,6 +31,8 @@ from audit.seals import Seals, SealStore
 from audit.service import create_log
 from audit.verify import verify_folder
 from audit.writer import Log
+from audit.writer.keys import KeyIndex
+from audit.writer.log import MOST_AT_ONCE
 from core.clock import Clock, SystemClock
 
 from .intake_client import made
@@ -149,17 +153,14 @@ class Growth:
             path.unlink()
 
     def _index(self, size: int) -> None:
-        with closing(sqlite3.connect(self._folder / "private" / "index.db")) as connection:
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.execute("PRAGMA cache_size=-262144")
-            connection.execute("DELETE FROM keys")
-            connection.execute(
-                "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-                "INSERT INTO keys SELECT randomblob(16) AS k, i FROM n ORDER BY k",
-                [size - 1],
-            )
-            connection.execute("UPDATE sources SET following = ? WHERE source = '(size)'", [size])
-            connection.commit()
+        """The index as the log would have filled it, checkpoint by checkpoint."""
+        shutil.rmtree(self._folder / "private" / "keys", ignore_errors=True)
+        index = KeyIndex.open(self._folder / "private" / "keys", Disk())
+        for start in range(0, size, MOST_AT_ONCE):
+            end = min(size, start + MOST_AT_ONCE)
+            index.add({secrets.token_hex(16): place for place in range(start, end)}, {"gateway": end}, end)
+            index.settle()
+        index.close()
 
 
 def _linked(folder: Path, size: int) -> Edge:

@@ -39,7 +39,7 @@ from ..seals import SealKey, Seals
 from . import repeated
 from .ahead import WriteAhead
 from .integration import Integrator
-from .store import KeyIndex
+from .keys import KeyIndex
 
 # Beyond so many entries, or so many bytes of them, that no checkpoint covers, nothing more is taken.
 MOST_PENDING = 65_536
@@ -47,6 +47,8 @@ MOST_PENDING_BYTES = 32 * 1024 * 1024
 # How many entries one checkpoint takes in at most: each is in memory some six times while it is integrated.
 MOST_AT_ONCE = 4096
 _STEP = 4096
+# What earlier versions had in place of the folder of keys; nothing in it was not in the log.
+_OLD_INDEX = "index.db*"
 
 Place = repeated.Place
 
@@ -264,7 +266,9 @@ class Log:
         self._integrator.recover()
         self._base = self._integrator.edge.size
         # 2. Bring the index of keys up to the tree.
-        self._index = KeyIndex.open(private / "index.db")
+        for old in private.glob(_OLD_INDEX):
+            old.unlink()
+        self._index = KeyIndex.open(private / "keys", disk)
         self._opened.callback(self._index.close)
         if self._index.size() > self._base:
             # It speaks of another history than the tree does.

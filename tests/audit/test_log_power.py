@@ -19,7 +19,7 @@ from audit.blobs import Disk
 from audit.errors import LogDamaged
 from audit.merkle import verify_consistency
 from audit.verify import verify_folder
-from audit.writer import Log
+from audit.writer import Log, keys
 from audit.writer.log import Place
 from core.errors import TallygateError
 from tests.fakes.log_site import LogSite, event
@@ -98,6 +98,18 @@ def test_nothing_acknowledged_is_lost_when_the_power_fails_at_any_step(tmp_path:
             site.close()
         shutil.rmtree(folder)
     assert failed > CRASHES // 2
+
+
+@pytest.mark.timeout(60 + CRASHES)
+def test_the_index_of_keys_survives_with_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "YOUNG", 8)
+    monkeypatch.setattr(keys, "TOGETHER", 2)
+    # Where the power can fail, and every time in the same order.
+    monkeypatch.setattr(keys.KeyIndex, "_merge_beside", keys.KeyIndex._merge)
+    site = LogSite(tmp_path).create()
+    failed = _crash(site, Random(SEED), CRASHES // 3)  # noqa: S311 - moments that can be repeated
+    assert failed > CRASHES // 6
+    site.close()
 
 
 def _crash(site: LogSite, dice: Random, times: int) -> int:
