@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sorted files of idempotency keys and their places, each written once, merged, and never changed.
 
-A run holds the keys of a stretch of the log, ``first`` to ``end``, and is named by it. Its file: a filter, a bit for
-each beginning of a key (pages of the cache, to the process); the records (key and place, sorted by key); the beginning
+A run holds the keys of a stretch of the log, ``first`` to ``end``, and is named by it. Its file: a filter, two bits
+for each key (pages of the cache, to the process); the records (key and place, sorted by key); the beginning
 of every 256th record and a checksum of as many; the sources' counters at the stretch's end as JSON; a trailer with the
 sizes of these and two hashes, one over the records and one over the rest.
 
@@ -36,8 +36,10 @@ _STRIDE = 256
 # Bytes that tell of one block: the beginning of its first record and the checksum of all, in the order of this machine.
 _EACH = 8 + 4
 _BLOCK = _STRIDE * RECORD.size
-_BITS_EACH = 8
+# At most; a power of two in all.
+_BITS_EACH = 16
 _LEAST_EXPONENT = 15
+_HEADS = struct.Struct(">II")
 _HEAD = 32
 _STEP = 1024
 _NAME = re.compile(r"([0-9]{20})-([0-9]{20})\.run", flags=re.ASCII)
@@ -91,7 +93,9 @@ class Run:
     def maybe(self, heads: Iterable[tuple[int, bytes]]) -> list[bytes]:
         """Those keys, given with their heads, that may be here; most that are not are left out."""
         bits, shift, further = self._filter, self._shift, self._shift + 3
-        return [key for head, key in heads if bits[head >> further] >> (head >> shift & 7) & 1]
+        # The first look is all that most of them need.
+        some = [key for head, key in heads if bits[head >> further] >> (head >> shift & 7) & 1]
+        return [key for key in some if bits[(head := _second(key)) >> further] >> (head >> shift & 7) & 1]
 
     def place(self, key: bytes) -> int | None:
         """Where a key's entry stands; None if it is not here.
@@ -160,7 +164,7 @@ class _Writing:
     """A run on its way to the disk."""
 
     def __init__(self, path: Path, disk: Disk, count: int) -> None:
-        exponent = max(_LEAST_EXPONENT, (count * _BITS_EACH - 1).bit_length())
+        exponent = max(_LEAST_EXPONENT, (count * _BITS_EACH).bit_length() - 1)
         self._exponent = min(exponent, _HEAD)
         self._disk = disk
         self._count = count
@@ -179,8 +183,9 @@ class _Writing:
         """The next records in order."""
         bits, shift, further = self._filter, _HEAD - self._exponent, _HEAD - self._exponent + 3
         for record in records:
-            head = int.from_bytes(record[:4], "big")
+            head, other = _HEADS.unpack_from(record)
             bits[head >> further] |= 1 << (head >> shift & 7)
+            bits[other >> further] |= 1 << (other >> shift & 7)
         first = -self._seen % _STRIDE
         self._begins.extend(int.from_bytes(record[:8], "big") for record in records[first::_STRIDE])
         self._seen += len(records)
@@ -260,6 +265,10 @@ def _in_order(readings: Sequence[_Reading]) -> Iterator[list[bytes]]:
     while ends := [end for reading in readings if (end := reading.look()) is not None]:
         until = min(ends)
         yield sorted(record for reading in readings for record in reading.take(until))
+
+
+def _second(key: bytes) -> int:
+    return int.from_bytes(key[4:8], "big")
 
 
 def _hashed(filter_: bytes | bytearray | mmap.mmap, tail: bytes, numbers: tuple[int, ...]) -> bytes:
