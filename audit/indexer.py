@@ -7,11 +7,12 @@ answers until the new one holds as much as the log. Entries that a policy of ret
 is built afterwards; an index that is behind them is built anew.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from core.errors import TallygateError
 from core.log import logger
 
-from .errors import IndexInUse, LogDamaged, Pruned, RecordUnavailable
+from .errors import Erased, IndexInUse, LogDamaged, Pruned, RecordUnavailable
 from .models import Entry
 from .search import Indexed, LogView, NameTokens, row_of
 from .store import IndexStore
@@ -76,7 +77,7 @@ class Indexer:
         """
         with self._store.adding():
             while start < end:
-                entries = [self._indexed(entry) for entry in self._log.read(start, min(BATCH * 4, end - start))]
+                entries = self._indexed(self._log.read(start, min(BATCH * 4, end - start)))
                 if not entries or entries[0].row.index != start:
                     raise RecordUnavailable
                 if (found := self._store.differs(entries)) is not None:
@@ -119,18 +120,22 @@ class Indexer:
                     if found:
                         break
                     raise RecordUnavailable
-                found += [self._indexed(entry) for entry in entries]
+                found += self._indexed(entries)
             self._store.add(start, found)
 
-    def _indexed(self, entry: Entry) -> Indexed:
-        row, sealed = row_of(entry), self._unsealed(entry)
+    def _indexed(self, entries: Sequence[Entry]) -> list[Indexed]:
+        opened = self._log.unseal_all(entries)
+        return [self._row(entry, self._part(entry, part)) for entry, part in zip(entries, opened, strict=True)]
+
+    def _row(self, entry: Entry, sealed: Mapping[str, str]) -> Indexed:
+        row = row_of(entry)
         marks, words = self._names.words.marks(entry.event, row.reason, sealed)
         return Indexed(row=row, marks=marks, sealed=words, names=self._names.tokens(sealed))
 
-    def _unsealed(self, entry: Entry) -> Mapping[str, str]:
-        try:
-            return (self._log.unseal(entry) if entry.ciphertext else None) or {}
-        except LogDamaged as error:
+    def _part(self, entry: Entry, part: Mapping[str, str] | TallygateError) -> Mapping[str, str]:
+        if not isinstance(part, TallygateError):
+            return part
+        if not isinstance(part, Erased):
             # One unreadable part must not hide all later entries; opening this one reports the damage.
-            _log.error("sealed_part_damaged", index=entry.index, exc_info=error)
-            return {}
+            _log.error("sealed_part_damaged", index=entry.index, exc_info=part)
+        return {}

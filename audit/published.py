@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from core.config import secret
+from core.errors import TallygateError
 
 from .blobs import BlobStore
 from .errors import Erased
@@ -62,6 +63,10 @@ class PublishedLog:
             return self._seals.open(entry)
         except Erased:
             return None
+
+    def unseal_all(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, str] | TallygateError]:
+        """The personal parts of many, with one look for their keys; in place of a part why there is none."""
+        return self._seals.open_all(entries)
 
     def erased(self, entry: Entry) -> bool:
         """Whether the key of the personal part was destroyed.

@@ -64,7 +64,7 @@ class Running:
         names = ("log", "watch", "audit") if watch else ("log", "audit")
         configuration = str(self._site.configuration)
         # As the supervisor starts them.
-        environment = {**os.environ, **MEMORY}
+        environment = {**os.environ, **MEMORY, "PYTHONPATH": f"{_as_installed(self._site.folder)}:{Path.cwd()}"}
         self._processes = {
             name: subprocess.Popen([sys.executable, "-c", _SERVE, name, configuration], env=environment)
             for name in names
@@ -89,6 +89,12 @@ class Running:
     def costs(self) -> dict[str, tuple[float, int, int]]:
         """Seconds of processor time, peak and present proportional memory in MiB, by process."""
         return {name: cost(process.pid) for name, process in self._processes.items()}
+
+    def memory(self, when: str) -> str:
+        """What the role takes, shared pages counted once, and of which process."""
+        costs = self.costs()
+        each = ", ".join(f"{name} {now} (peaks together {peak})" for name, (_spent, peak, now) in costs.items())
+        return f"memory of the role {when}: {sum(now for _, _, now in costs.values())} MiB; {each}"
 
     def measured(self, name: str, *, together: int, connections: int, requests: int, pace: float = 0.0) -> Row:
         """One load from a client in a process of its own."""
@@ -116,6 +122,14 @@ class Running:
             age=max(ages, default=0.0),
             load=os.getloadavg()[0],
         )
+
+
+def _as_installed(folder: Path) -> Path:
+    """A folder before all others, in which a tool of the developers' environment that structlog loads is missing."""
+    missing = folder / "missing"
+    missing.mkdir()
+    (missing / "rich.py").write_text('raise ImportError("not installed")')
+    return missing
 
 
 @contextmanager
@@ -180,8 +194,7 @@ def main() -> None:
     try:
         folder = running.context.site.folder("audit")
         one, many, computing = bare(folder, 1.0)
-        for name, (_spent, peak, now) in running.costs().items():
-            print(f"memory of {name} at rest: peak {peak} MiB over its processes, proportional {now} MiB")
+        print(running.memory("at rest"))
         running.measured("warm", together=16, connections=4, requests=40)
         print("| load | events/s | p50, ms | p99, ms | errors | checkpoint age, s | processor, µs an event | load |")
         print("|---|---:|---:|---:|---:|---:|---|---:|")
@@ -216,8 +229,7 @@ def main() -> None:
             f"bare SHA-256 and AES-256-GCM, one thread: {computing.rate * TOGETHER:,.0f} events/s; "
             f"ratio of batches {batched.events / computing.rate / TOGETHER:.2f}"
         )
-        for name, (_spent, peak, now) in running.costs().items():
-            print(f"memory of {name}: peak {peak} MiB over its processes, proportional now {now} MiB")
+        print(running.memory("after all of this"))
     finally:
         running.close()
 

@@ -12,9 +12,10 @@ ciphertext with its tag. With ``bound`` = event key, type, source and subject, j
 The commitment is why an opening proves something: AES-GCM alone lets whoever seals prepare one ciphertext that opens
 to two different texts under two keys.
 
-Sealing is asked for every event, so HKDF (RFC 5869) is spelled out here in its HMACs, and these (RFC 2104) in the two
-hashes that each has: what several share is hashed once, and a hash that is copied costs a third of one that is begun.
-Whoever opens uses the library's, so every opening compares both.
+Sealing is asked for every event, and opening by whoever indexes them, so HKDF (RFC 5869) is spelled out here in its
+HMACs, and these (RFC 2104) in the two hashes that each has: what several share is hashed once, and a hash that is
+copied costs a third of one that is begun. Whoever opens a single entry uses the library's, so every such opening
+compares both.
 """
 
 import base64
@@ -22,7 +23,7 @@ import hashlib
 import secrets
 from binascii import b2a_base64
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -73,10 +74,24 @@ def bound_to(key: str, kind: str, source: str, subject: str) -> bytes:
 def seal(facts: bytes, *, bound: bytes, key_id: bytes, key: bytes) -> bytes:
     """Seal canonical JSON under a subject's key; in base64."""
     salt = secrets.token_bytes(SALT_SIZE)
+    found = derived(key, salt, bound)
+    sealed = AESGCM(found.key).encrypt(salt, facts, bound)
+    return b2a_base64(_VERSION + key_id + salt + found.commitment + sealed, newline=False)
+
+
+class Derived(NamedTuple):
+    """What one entry's sealed part has of its own."""
+
+    secret: bytes
+    commitment: bytes
+    key: bytes
+
+
+def derived(key: bytes, salt: bytes, bound: bytes) -> Derived:
+    """What a subject's key gives for one entry."""
     secret = _Keyed(_Keyed(salt).mac(key)).mac(SECRET_INFO + bound + _FIRST)
     both = _Keyed(_UNSALTED.mac(secret))
-    sealed = AESGCM(both.mac(_FOR_KEY)).encrypt(salt, facts, bound)
-    return b2a_base64(_VERSION + key_id + salt + both.mac(_FOR_COMMITMENT) + sealed, newline=False)
+    return Derived(secret, both.mac(_FOR_COMMITMENT), both.mac(_FOR_KEY))
 
 
 class _Keyed:

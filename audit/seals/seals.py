@@ -8,13 +8,13 @@ the subject's key. The form of a sealed part is told in ``audit.press.sealing``.
 
 import binascii
 import hmac
-import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -27,7 +27,7 @@ from ..events import KINDS, Retention
 from ..models import Entry, Event
 from ..models_codec import Draft
 from ..press import Part, bound_to
-from ..press.sealing import COMMITMENT_INFO, KEY_INFO, SECRET_INFO, SECRET_SIZE
+from ..press.sealing import COMMITMENT_INFO, KEY_INFO, SECRET_INFO, SECRET_SIZE, Derived, derived
 from .partitions import Partition
 from .store import SealKey, SealStore
 
@@ -97,7 +97,8 @@ class Seals:
         keys = self._store.find({part.key_id for part in parts.values()})
         for i, part in parts.items():
             try:
-                answers[i] = dict(_opened(entries[i], part, _known(entries[i], keys.get(part.key_id))).facts)
+                key = _known(entries[i], keys.get(part.key_id))
+                answers[i] = dict(_clear(entries[i], part, _derived_at_once(entries[i], part, key)))
             except (Erased, LogDamaged) as error:
                 answers[i] = error
         return answers
@@ -153,13 +154,25 @@ def _opened(entry: Entry, part: Part, key: SealKey) -> Sealing:
     if key.key is None:
         raise Erased
     secret = _secret(key.key, part.salt, entry.event)
+    found = Derived(secret, _derived(secret, COMMITMENT_INFO), _derived(secret, KEY_INFO))
+    return Sealing(part.key_id, _clear(entry, part, found), secret)
+
+
+def _derived_at_once(entry: Entry, part: Part, key: SealKey) -> Derived:
+    if key.key is None:
+        raise Erased
+    return derived(key.key, part.salt, _bound(entry.event))
+
+
+def _clear(entry: Entry, part: Part, found: Derived) -> dict[str, str]:
     try:
-        clear = AESGCM(_derived(secret, KEY_INFO)).decrypt(part.salt, part.ciphertext, _bound(entry.event))
+        clear = AESGCM(found.key).decrypt(part.salt, part.ciphertext, _bound(entry.event))
     except (InvalidTag, ValueError) as error:
         raise LogDamaged(index=entry.index, why="its sealed part was changed") from error
-    if not hmac.compare_digest(part.commitment, _derived(secret, COMMITMENT_INFO)):
+    if not hmac.compare_digest(part.commitment, found.commitment):
         raise LogDamaged(index=entry.index, why="its sealed part was changed")
-    return Sealing(part.key_id, json.loads(clear), secret)
+    facts: dict[str, str] = orjson.loads(clear)
+    return facts
 
 
 def _secret(key: bytes, salt: bytes, event: Event) -> bytes:

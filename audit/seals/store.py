@@ -258,9 +258,14 @@ def _row(key: SealKey, at: datetime) -> dict[str, object]:
 
 
 def _found(database: Database, table: Table, identifiers: Iterable[bytes]) -> dict[bytes, SealKey]:
-    query = select(table.c.id, table.c.subject, table.c.key).where(table.c.id.in_(sorted(set(identifiers))))
-    with database.reading() as connection:
-        return {row.id: SealKey(row.id, row.subject, row.key) for row in connection.execute(query)}
+    wanted = sorted(set(identifiers))
+    found: dict[bytes, SealKey] = {}
+    for start in range(0, len(wanted), _STEP):
+        some = wanted[start : start + _STEP]
+        marks = ",".join("?" * len(some))
+        rows = database.look_up(f"SELECT id, subject, key FROM {table.name} WHERE id IN ({marks})", some)  # noqa: S608 - our own name, and marks
+        found.update((identifier, SealKey(identifier, subject, key)) for identifier, subject, key in rows)
+    return found
 
 
 def _destroyed(database: Database, table: Table, subject: str, at: datetime) -> int:

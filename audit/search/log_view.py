@@ -4,6 +4,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from core.errors import TallygateError
+
 from ..models import Entry
 from .evidence import Inclusion
 
@@ -33,6 +35,10 @@ class LogView(Protocol):
 
     def unseal(self, entry: Entry) -> Mapping[str, str] | None:
         """The personal part; None if its key was destroyed, empty if there never was one."""
+        ...
+
+    def unseal_all(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, str] | TallygateError]:
+        """The personal parts of many, with one look for their keys; in place of a part why there is none."""
         ...
 
     def erased(self, entry: Entry) -> bool:

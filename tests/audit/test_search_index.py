@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -137,8 +138,8 @@ def test_a_gap_in_what_is_read_stops_the_indexer(fake: ConsoleFake) -> None:
 
 def test_one_damaged_sealed_part_hides_no_later_entry(fake: ConsoleFake) -> None:
     class Damaged:
-        def unseal(self, entry: Entry) -> object:
-            raise LogDamaged(index=entry.index, why="key lost")
+        def unseal_all(self, entries: Sequence[Entry]) -> object:
+            return [LogDamaged(index=entry.index, why="key lost") for entry in entries]
 
         def __getattr__(self, name: str) -> object:
             return getattr(fake.log, name)

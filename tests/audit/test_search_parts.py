@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -248,8 +248,8 @@ class TestRebuilding:
         opened, done = threading.Event(), threading.Event()
 
         class Slow:
-            def unseal(self, entry: Entry) -> object:
-                found = fake.log.unseal(entry)
+            def unseal_all(self, entries: Sequence[Entry]) -> object:
+                found = fake.log.unseal_all(entries)
                 opened.set()
                 done.wait(0.3)
                 return found

@@ -83,6 +83,9 @@ class MemoryLog:
             return None
         return self.events[entry.index].sealed
 
+    def unseal_all(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, str] | TallygateError]:
+        return [{} if (part := self.unseal(entry)) is None else part for entry in entries]
+
     def erased(self, entry: Entry) -> bool:
         return bool(entry.ciphertext) and entry.event.subject in self.gone
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app.wiring.watching import YIELDS
 from tests.flows.city import City, started
 from tests.flows.machine import children, processes
 
@@ -58,6 +59,11 @@ def _as(user: str, *command: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["setpriv", "--reuid", name, "--regid", name, "--init-groups", "--", *command], capture_output=True
     )
+
+
+def test_the_duties_of_the_record_stand_behind_intake(city: City) -> None:
+    running = processes(city)
+    assert os.getpriority(os.PRIO_PROCESS, running["watch"]) == os.getpriority(os.PRIO_PROCESS, running["log"]) + YIELDS
 
 
 def test_every_process_and_its_workers_have_their_own_user(city: City, separate: bool) -> None:  # noqa: FBT001 - a fixture
