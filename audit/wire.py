@@ -85,13 +85,14 @@ class Frames:
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 return
-            content = bytes(self._buffer[_LENGTH.size : end])
-            del self._buffer[:end]
             try:
-                kind = Frame(content[0])
+                kind = Frame(self._buffer[_LENGTH.size])
             except ValueError as error:
                 raise WireBroken from error
-            yield kind, content[1:]
+            with memoryview(self._buffer) as view:
+                content = bytes(view[_LENGTH.size + 1 : end])
+            del self._buffer[:end]
+            yield kind, content
 
 
 def frame(kind: Frame, content: bytes) -> bytes:

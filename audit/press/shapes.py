@@ -34,6 +34,7 @@ from ..models_codec import (
     plain,
 )
 from ..models_rules import EARLIEST, LATEST
+from .sealing import bound_to
 
 _MOST_OF_TYPE = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +73,7 @@ class EventShape:
         probe, free = _probed(event)
         self._type, self._source, self._sealed = event.type, event.source, bool(event.sealed)
         self._pattern, self._pick = _pattern(encode_event(probe), free)
+        self._between = f"\n{event.type}\n{event.source}\n".encode()
         names = list(free)
         self._key, self._time = names.index("key"), names.index("time")
         self._subject = names.index("subject") if event.subject else -1
@@ -88,6 +90,7 @@ class EventShape:
             self.read(encoded) == draft_of(event)
             and (values := self.values(encoded)) is not None
             and self.facts(values) == (plain(dict(event.sealed)) if event.sealed else b"")
+            and self.bound(values) == bound_to(event.key, event.type, event.source, event.subject)
             and self.entry(values, 7, b"QUFB")
             == encode_entry(replace(event, sealed={}), sequence=7, ciphertext="QUFB" if event.sealed else "")
         )
@@ -107,6 +110,10 @@ class EventShape:
     def facts(self, values: tuple[bytes, ...]) -> bytes:
         """The sealed part in clear, in canonical JSON; empty if there is none."""
         return self._facts.made(values) if self._sealed else b""
+
+    def bound(self, values: tuple[bytes, ...]) -> bytes:
+        """What the sealed part is bound to (``bound_to``)."""
+        return values[self._key] + self._between + (values[self._subject] if self._subject >= 0 else b"")
 
     def entry(self, values: tuple[bytes, ...], sequence: int, ciphertext: bytes) -> bytes:
         """The entry of an event's values."""

@@ -15,12 +15,12 @@ import orjson
 from ..errors import BadEvent
 from ..merkle import leaf_hash
 from ..models_codec import Draft, entry_of, parted, plain
-from .sealing import KEY_ID_SIZE, SECRET_SIZE, seal
+from .sealing import KEY_ID_SIZE, SECRET_SIZE, bound_to, seal
 from .shapes import SHAPES
 
 _LENGTH = struct.Struct(">I")
-# Lengths of the event and of what it is bound to, sequence number, identifier and bytes of its subject's key.
-_JOB = struct.Struct(f">IHQ{KEY_ID_SIZE}s{SECRET_SIZE}s")
+# Length of the event, sequence number, identifier and bytes of its subject's key.
+_JOB = struct.Struct(f">IQ{KEY_ID_SIZE}s{SECRET_SIZE}s")
 _MADE = struct.Struct(">H32s")
 
 
@@ -32,7 +32,6 @@ class Job(NamedTuple):
     """One draft to be made an entry; without a key nothing is sealed."""
 
     encoded: bytes
-    bound: bytes
     sequence: int
     key_id: bytes
     key: bytes
@@ -79,8 +78,8 @@ def told_read(events: Sequence[bytes], answer: bytes) -> list[Draft | BadEvent]:
 def asked_to_make(jobs: Sequence[Job]) -> bytes:
     """The question."""
     parts: list[bytes] = []
-    for encoded, bound, sequence, key_id, key in jobs:
-        parts += (_JOB.pack(len(encoded), len(bound), sequence, key_id, key), encoded, bound)
+    for encoded, sequence, key_id, key in jobs:
+        parts += (_JOB.pack(len(encoded), sequence, key_id, key), encoded)
     return b"".join(parts)
 
 
@@ -109,20 +108,25 @@ def _read(event: bytes) -> Draft | BadEvent:
 
 
 def _made(job: Job) -> Made | None:
-    encoded, bound, sequence, key_id, key = job
+    encoded, sequence, key_id, key = job
     if (taken := SHAPES.taken(encoded)) is not None:
         shape, values = taken
         clear = shape.facts(values)
-        sealed = seal(clear, bound=bound, key_id=key_id, key=key) if clear else b""
+        sealed = seal(clear, bound=shape.bound(values), key_id=key_id, key=key) if clear else b""
         raw = shape.entry(values, sequence, sealed)
         return Made(raw, leaf_hash(raw))
     try:
         document, facts = parted(encoded)
-        ciphertext = seal(plain(facts), bound=bound, key_id=key_id, key=key).decode() if facts else ""
+        ciphertext = seal(plain(facts), bound=_bound(encoded), key_id=key_id, key=key).decode() if facts else ""
         raw = entry_of(document, sequence=sequence, ciphertext=ciphertext)
     except BadEvent:
         return None
     return Made(raw, leaf_hash(raw))
+
+
+def _bound(encoded: bytes) -> bytes:
+    draft = SHAPES.read(encoded)
+    return bound_to(draft.key, draft.type, draft.source, draft.subject)
 
 
 def _done_reading(question: bytes) -> bytes:
@@ -138,10 +142,10 @@ def _done_reading(question: bytes) -> bytes:
 def _done_making(question: bytes) -> bytes:
     jobs, position = [], 0
     while position < len(question):
-        length, bound, sequence, key_id, key = _JOB.unpack_from(question, position)
+        length, sequence, key_id, key = _JOB.unpack_from(question, position)
         start = position + _JOB.size
-        middle, position = start + length, start + length + bound
-        jobs.append(Job(question[start:middle], question[middle:position], sequence, key_id, key))
+        position = start + length
+        jobs.append(Job(question[start:position], sequence, key_id, key))
     parts: list[bytes] = []
     for each in make(jobs):
         parts += (_MADE.pack(len(each.raw), each.leaf), each.raw) if each else (_MADE.pack(0, bytes(32)),)

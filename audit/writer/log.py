@@ -32,7 +32,7 @@ from ..lineage import CLOSED
 from ..merkle import Checkpoint, LogKey, leaf_hash
 from ..models import Entry, Event
 from ..models_codec import Draft, draft_of
-from ..press import NOTHING, SHAPES, Job, bound_to
+from ..press import NOTHING, SHAPES, Job
 from ..press.pool import Press
 from ..reader import LogReader
 from ..seals import SealKey, Seals
@@ -403,11 +403,10 @@ def _told(draft: Draft, first: Draft, told: Mapping[str, Place | TallygateError]
 
 def _job(draft: Draft, sequence: int, key: SealKey | None) -> Job:
     if key is None:
-        return Job(draft.encoded, b"", sequence, *NOTHING)
+        return Job(draft.encoded, sequence, *NOTHING)
     if key.key is None:
         raise ValueError("a destroyed key seals nothing")
-    bound = bound_to(draft.key, draft.type, draft.source, draft.subject)
-    return Job(draft.encoded, bound, sequence, key.id, key.key)
+    return Job(draft.encoded, sequence, key.id, key.key)
 
 
 def _lock(folder: Path) -> int:

@@ -16,7 +16,7 @@ import pytest
 from audit import Event, Receipt, RecordUnavailable, Wait
 from audit.merkle import Checkpoint, verify_consistency
 from audit.verify import verify_folder
-from tests.fakes.log_site import LogSite, event
+from tests.fakes.log_site import LogSite, event, wait_for
 
 ROUNDS = int(os.environ.get("TALLYGATE_KILLS", "10"))
 THREADS = 6
@@ -67,6 +67,9 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(site: LogSite) -> None:
     for round_number in range(ROUNDS):
         process = site.process()
         load = Load(site, round_number * 100)
+        if round_number % 2:
+            # However slow the machine is, some of them die amid receipts.
+            wait_for(lambda load=load: bool(load.acknowledged or load.unknown))
         time.sleep(chance.uniform(0.02, 0.2))
         process.kill()
         process.wait()
@@ -84,7 +87,7 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(site: LogSite) -> None:
             entry = site.reader().entry(receipt.index)
             assert entry.event.key == one.key
             assert site.seals.open(entry) == one.sealed
-    assert len(acknowledged) > ROUNDS
+    assert len(acknowledged) >= ROUNDS // 2
     whole_and_consistent(site, acknowledged, unknown, checkpoints)
 
 

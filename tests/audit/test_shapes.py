@@ -200,9 +200,9 @@ def test_what_matches_no_shape_is_made_by_the_codec() -> None:
     long = event(sealed={"name": 'said "' + "x" * 50})
     encoded = encode_event(long)
     assert SHAPES.taken(encoded) is None
-    [made] = work.make([Job(encoded, b"bound", 4, bytes(8), bytes(range(32)))])
+    [made] = work.make([Job(encoded, 4, bytes(8), bytes(range(32)))])
     assert made is not None
     assert decode_entry(1, made.raw).sequence == 4
-    [plain_one] = work.make([Job(encode_event(event(sealed={})), b"", 4, *NOTHING)])
+    [plain_one] = work.make([Job(encode_event(event(sealed={})), 4, *NOTHING)])
     assert plain_one is not None
     assert decode_entry(1, plain_one.raw).ciphertext == ""
