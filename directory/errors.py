@@ -16,6 +16,7 @@ Invalid
 ├── NoSuchRole
 ├── UnreadableCertificate   no certificate or list that an entry could hold
 ├── RolesClash              two roles on one post that nobody may hold together
+├── BadNumber               a check digit is wrong, or it is somebody else's
 ├── NoReason                what is given needs a reason
 ├── BadDays                 it would be over before it begins
 ├── NoSuchEntitlement       no portal of that name, or no name that a portal could know
@@ -38,6 +39,7 @@ Unavailable
 ├── DirectoryUnavailable    slapd did not answer; nothing happened
 └── Pending                 decided and recorded, carried out as soon as slapd answers
 Internal
+├── NumberSealed            a sealed number that does not open
 └── DirectoryRefused        slapd refused what we hold to be right
 """
 
@@ -105,6 +107,13 @@ class RolesClash(Invalid):
 
     code = "roles_clash"
     message = N_("These roles must be kept apart, so nobody could hold this post.")
+
+
+class BadNumber(Invalid):
+    """A national number whose check character is wrong, or that another entry has."""
+
+    code = "bad_number"
+    message = N_("This is no national number, or another person has it.")
 
 
 class NoReason(Invalid):
@@ -258,6 +267,12 @@ class Pending(Unavailable):
 
     code = "directory_pending"
     message = N_("This is decided and recorded; it takes full effect as soon as the directory answers again.")
+
+
+class NumberSealed(Internal):
+    """A sealed number does not open: another entry's, changed, or sealed with another key."""
+
+    code = "number_sealed"
 
 
 class DirectoryRefused(Internal):

@@ -182,3 +182,24 @@ def last_days(text: str) -> dict[str, dt.date]:
         except ValueError:
             found[role] = dt.date.min
     return found
+
+
+_NATIONAL = re.compile(r"\d{17}[\dX]\Z", re.ASCII)
+_WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))
+
+
+def national_number_check(body: str) -> str:
+    """The check character of a citizen's number, from its first 17 digits (GB 11643-1999, ISO 7064 MOD 11-2)."""
+    total = sum(int(digit) * weight for digit, weight in zip(body, _WEIGHTS, strict=True))
+    return "10X98765432"[total % 11]
+
+
+def national_number_is_right(number: str, today: dt.date) -> bool:
+    """Whether all 18 characters fit: a day of birth that was, and a last one that checks the others."""
+    if not _NATIONAL.match(number) or national_number_check(number[:17]) != number[17]:
+        return False
+    try:
+        born = dt.date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    except ValueError:
+        return False
+    return dt.date(1880, 1, 1) <= born <= today

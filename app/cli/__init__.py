@@ -16,6 +16,7 @@ _COMMANDS = {
     "ca": "app.cli.authority:ca",
     "demo": "app.cli.site:demo",
     "demo-people": "app.cli.site:demo_people",
+    "directory": "app.cli.directory:directory",
     "doctor": "app.cli.site:doctor",
     "init": "app.cli.site:init",
     "policies": "policies.cli:policies",

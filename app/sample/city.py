@@ -10,8 +10,9 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from directory import Device, Mandate, NoSuchPerson, Organisation, Person, PersonKind, Proofing
-from directory.imports import Batch, ImportReport, NewMandate
+from directory.imports import Batch, ImportReport, NewHolding, NewMandate
 from directory.models import credit_code_check
+from directory.models_powers import Department, Entitlement, Post, national_number_check
 from directory.service import DirectoryWriter
 
 from . import names
@@ -85,6 +86,7 @@ def build(seed: int = SEED) -> City:
     city.batch.mandates = [(0, mandate) for mandate in _mandates(dice, city)]
     later = random.Random(seed + 1)  # noqa: S311 - as above
     city.batch.people += [(0, _known(later, known)) for known in LATER]
+    _offices(random.Random(seed + 2), city)  # noqa: S311 - as above
     city.passwords = {person.subject: PASSWORD for _, person in city.batch.people}
     return city
 
@@ -96,6 +98,11 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
         RecordUnavailable: nothing was entered.
     """
     report = ImportReport(0, 0, 0, 0)
+    there = {role.name for role in writer.standings.roles()}
+    for name, title, title_zh, entitlements in names.ROLES:
+        if name not in there:
+            given = [Entitlement.parse(each) for each in entitlements.split()]
+            writer.structure.add_role(name, title=title, title_zh=title_zh, entitlements=given, actor="")
     try:
         writer.directory.person_by_username(KNOWN[0].username)
     except NoSuchPerson:
@@ -105,6 +112,29 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
             subject = writer.directory.person_by_username(known.username).subject
             writer.grant_role(subject, known.role, actor="", reason="sample city", until=_MANDATES_END)
     return report
+
+
+def _offices(dice: random.Random, city: City) -> None:
+    """Departments and posts of the agencies, who holds which, and everybody's number."""
+    for agency, _, _ in names.AGENCIES:
+        for department, department_zh, posts in names.OFFICES:
+            part = Department(id=_uuid(dice), name=department, name_zh=department_zh, organisation=agency)
+            city.batch.departments.append((0, part))
+            for name, name_zh, roles in posts:
+                post = Post(
+                    id=_uuid(dice), name=name, name_zh=name_zh, organisation=agency, department=department,
+                    roles=frozenset(roles.split()),
+                )  # fmt: skip
+                city.batch.posts.append((0, post))
+    wishes = [name for _, _, posts in names.OFFICES for name, _, _ in posts]
+    for _, person in city.batch.people:
+        born = date(1950, 1, 1) + timedelta(days=dice.randrange(20_000))
+        # 999999 is no administrative division, so that no number belongs to anybody.
+        body = f"999999{born:%Y%m%d}{len(city.batch.numbers):03}"
+        city.batch.numbers[person.subject] = (0, body + national_number_check(body))
+        if person.organisation:
+            holding = NewHolding(person.subject, person.organisation, wishes[len(city.batch.holdings) % len(wishes)])
+            city.batch.holdings.append((0, holding))
 
 
 def _organisations(dice: random.Random) -> list[Organisation]:

@@ -30,6 +30,18 @@ COMPANY_TRADE = (
     ("食品有限公司", "Foods Co., Ltd."),
     ("物流有限公司", "Logistics Co., Ltd."),
 )
+ROLES = (
+    ("case-worker", "Case worker", "经办人员", "documents/cases.read documents/cases.decide"),
+    ("head-of-section", "Head of section", "科室负责人", "documents/cases.read documents/cases.sign"),
+)
+OFFICES = (
+    (
+        "Public Counter",
+        "办事大厅",
+        (("Counter clerk", "窗口办事员", "case-worker"), ("Head of the counter", "大厅负责人", "head-of-section")),
+    ),
+    ("General Office", "办公室", (("Office clerk", "办公室科员", ""), ("Archivist", "档案管理员", ""))),
+)
 DEVICES = ("Counter kiosk", "Document scanner", "Data exchange server", "Self-service terminal", "Seal printer")
 
 

@@ -4,6 +4,7 @@
 import secrets
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from flask import Flask
@@ -15,16 +16,19 @@ from core.errors import TallygateError
 from core.log import logger
 from directory import DirectorySettings, slapd, web
 from directory.service import DirectoryWriter, open_writer
+from directory.service.writing import NUMBERS_KEY
 from directory.store import Store
 
 from ..context import Context, write_secret
 from ..users import Users
 
 ROLE = "directory"
-_HOME = Path(web.__file__).parent
+_HOME = Path(web.__file__).parent.parent
 LOOKUP_FILE = "lookup.secret"
 """In the directory's folder: what the site gives to outside software that looks up certificates."""
 _HOUSE_SECONDS = 1.0
+_DAYS_EVERY = 30
+"""Turns of the house between looks for what begins and what is over."""
 _log = logger(__name__)
 
 
@@ -37,6 +41,7 @@ def found(context: Context, recorder: Recorder) -> None:
     context.site.folder(ROLE).mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(context.database(ROLE), _HOME / "migrations")
     (context.site.folder(ROLE) / "writer.lock").touch(0o600)
+    _secret(context.site.folder(ROLE) / NUMBERS_KEY)
     services = {role: _secret(context.site.folder(role) / "ldap.secret") for role in slapd.SERVICES}
     services[slapd.LOOKUP] = _secret(context.site.folder(ROLE) / LOOKUP_FILE)
     key = new_key()
@@ -51,6 +56,8 @@ def application(context: Context) -> Flask:
     # New code may meet the tables of an older one.
     migrate(database, _HOME / "migrations")
     store = Store(database)
+    # A site that was born before there were numbers to seal.
+    _secret(context.site.folder(ROLE) / NUMBERS_KEY)
     recorder = context.recorder(ROLE)
     lock = context.site.folder(ROLE) / "relay.lock"
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=lock)
@@ -78,7 +85,43 @@ def application(context: Context) -> Flask:
 
 def writer(context: Context) -> DirectoryWriter:
     """The writer outside its role, for the operator's own commands; the running role's relay delivers its outbox."""
+    _secret(context.site.folder(ROLE) / NUMBERS_KEY)
     return _writer(context, Store(context.database(ROLE)), context.recorder(ROLE), lambda: None)
+
+
+def bring_forward(context: Context, *, until: date | None, execute: bool) -> list[str]:
+    """What an older tree lacks, line by line, and with ``execute`` bring it forward; done as the role's user."""
+
+    def work() -> bytes:
+        keeping = writer(context).keeping
+        found = keeping.migrate(until=until) if execute else keeping.migration()
+        lines = [f"branch {name}" for name in found.branches]
+        lines += [f"grant of {role} to {person.username} ({person.subject})" for person, role in found.grants]
+        return "\n".join(lines).encode("utf-8")
+
+    return _lines(Users.detect().acting(ROLE, work))
+
+
+def check(context: Context, *, mend: bool) -> list[str]:
+    """What differs from posts and grants and which duties clash, line by line; done as the role's user."""
+
+    def work() -> bytes:
+        opened = writer(context)
+        lines = [
+            f"{person.username} ({person.subject}) holds both {one} and {other}"
+            for one, other, person in opened.standings.clashes()
+        ]
+        for drift in opened.keeping.mend() if mend else opened.keeping.drifts():
+            told = [*(f"lacks {role}" for role in drift.missing), *(f"nobody gave {role}" for role in drift.excess)]
+            told += ["last days differ"] if drift.days else []
+            lines.append(f"{drift.person.username} ({drift.person.subject}): {', '.join(told)}")
+        return "\n".join(lines).encode("utf-8")
+
+    return _lines(Users.detect().acting(ROLE, work))
+
+
+def _lines(told: bytes) -> list[str]:
+    return told.decode("utf-8").splitlines()
 
 
 def prepare(context: Context) -> None:
@@ -119,14 +162,19 @@ def _keep_house(keeper: DirectoryWriter) -> None:
         if changes := keeper.watch.look():
             _log.error("changed_without_record", changes=changes)
 
-    pause, complete = threading.Event(), False
+    pause, complete, turn = threading.Event(), False, 0
     while not pause.wait(_HOUSE_SECONDS):
+        if turn % _DAYS_EVERY == 0:
+            # Readers refuse by themselves what is over; this takes it out and records that.
+            _done("begin", keeper.keeping.begin)
+            _done("end", keeper.keeping.end)
+        turn += 1
         complete = complete or _done("complete_tree", keeper.complete_tree)
         _done("replay", keeper.replay)
         _done("watch", look)
 
 
-def _done(name: str, work: Callable[[], None]) -> bool:
+def _done(name: str, work: Callable[[], object]) -> bool:
     try:
         work()
     except TallygateError as error:

@@ -286,7 +286,7 @@ KINDS = {
         Verb.ACCESS,
         sources=words("directory"),
         attributes=words("kind"),
-        sealed=words("reason"),
+        sealed=words("actor_name name reason"),
         needs=words("subject"),
     ),
     "directory.tree.migrated": Kind(

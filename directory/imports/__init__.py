@@ -5,6 +5,7 @@ from .files import read_csv as read_csv
 from .files import read_ldif as read_ldif
 from .records import Batch as Batch
 from .records import ImportReport as ImportReport
+from .records import NewHolding as NewHolding
 from .records import NewMandate as NewMandate
 from .records import Refusal as Refusal
 from .records import Row as Row

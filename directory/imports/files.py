@@ -21,6 +21,8 @@ _KINDS = {
     "tallyorganisationentry": "organisation",
     "tallydevice": "device",
     "tallymandate": "mandate",
+    "tallydepartmententry": "department",
+    "tallypostentry": "post",
 }
 _NAMES = {
     "uid": "username",
@@ -39,6 +41,7 @@ _NAMES = {
     "tallyscope": "scope",
     "tallyuntil": "until",
     "tallyholder": "username",
+    "tallydepartment": "department",
 }
 # Where an entry stood and how it was counted elsewhere means nothing here.
 _TREE = ("dn", "objectclass", "sn", "tallysubject", "tallynumber")
@@ -100,7 +103,7 @@ def _row(line: int, pairs: list[tuple[str, str]]) -> Row:
         if known is None or known in fields:
             return Row(line, kind, {}, Refusal(line, name, BROKEN_ROW))
         fields[known] = _day(value) if known in _DAYS else value
-    if kind in ("device", "mandate"):
+    if kind in ("device", "mandate", "department", "post"):
         fields.pop("id", None)
     return Row(line, kind, fields)
 

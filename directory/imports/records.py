@@ -20,10 +20,13 @@ from ..models import (
     identifier_of,
     username_of,
 )
+from ..models_powers import Department, Post, national_number_is_right
 
 _REQUIRED = {
     "citizen": ("username", "name"),
     "civil-servant": ("username", "name", "organisation"),
+    "department": ("name", "organisation"),
+    "post": ("name", "organisation"),
     "organisation": ("id", "name", "credit_code"),
     "agency": ("id", "name", "credit_code"),
     "device": ("name", "organisation"),
@@ -31,8 +34,11 @@ _REQUIRED = {
 }
 _PROOFING = ("proofing_level", "proofing_date", "proofing_evidence")
 _OPTIONAL = {
-    "citizen": ("name_zh", "mail", *_PROOFING),
-    "civil-servant": ("name_zh", "mail", "clearance", *_PROOFING),
+    "citizen": ("name_zh", "mail", "national_number", *_PROOFING),
+    "civil-servant": ("name_zh", "mail", "clearance", "national_number", "post", *_PROOFING),
+    # Of which department, by its name.
+    "department": ("name_zh", "department"),
+    "post": ("name_zh", "department"),
     "organisation": ("name_zh",),
     "agency": ("name_zh", "parent"),
     "device": (),
@@ -42,6 +48,8 @@ FIELDS = frozenset(name for table in (_REQUIRED, _OPTIONAL) for names in table.v
 SCOPES = ("all", "tax", "social", "seal")
 
 _LONGEST = 120
+# Nobody is born later; the reader of a file has no clock.
+_LATEST = date(2199, 12, 31)
 _HIGHEST_LEVEL = 3
 _MAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
 
@@ -76,12 +84,16 @@ class ImportReport:
     organisations: int
     devices: int
     mandates: int
+    departments: int = 0
+    posts: int = 0
+    holdings: int = 0
     refused: tuple[Refusal, ...] = ()
 
     @property
     def entered(self) -> int:
         """All together."""
-        return self.people + self.organisations + self.devices + self.mandates
+        more = self.departments + self.posts + self.holdings
+        return self.people + self.organisations + self.devices + self.mandates + more
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,15 @@ class NewMandate:
     mandate: Mandate
 
 
+@dataclass(frozen=True)
+class NewHolding:
+    """A post that somebody new is to hold, by its name in their agency until it is known by its identifier."""
+
+    subject: str
+    organisation: str
+    post: str
+
+
 @dataclass
 class Batch:
     """Records that are entered together or not at all, each with the line it came from."""
@@ -100,6 +121,12 @@ class Batch:
     organisations: list[tuple[int, Organisation]] = field(default_factory=list)
     devices: list[tuple[int, Device]] = field(default_factory=list)
     mandates: list[tuple[int, NewMandate]] = field(default_factory=list)
+    # What they are a part of is told by its name at first, and by its identifier once it has been looked up.
+    departments: list[tuple[int, Department]] = field(default_factory=list)
+    posts: list[tuple[int, Post]] = field(default_factory=list)
+    holdings: list[tuple[int, NewHolding]] = field(default_factory=list)
+    # National numbers, by subject.
+    numbers: dict[str, tuple[int, str]] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
 
     def refuse(self, line: int, name: str, why: str) -> None:
@@ -109,8 +136,16 @@ class Batch:
     def report(self) -> ImportReport:
         """All or nothing."""
         if self.refused:
-            return ImportReport(0, 0, 0, 0, tuple(sorted(self.refused, key=lambda refusal: refusal.line)))
-        return ImportReport(len(self.people), len(self.organisations), len(self.devices), len(self.mandates))
+            return ImportReport(0, 0, 0, 0, refused=tuple(sorted(self.refused, key=lambda refusal: refusal.line)))
+        return ImportReport(
+            len(self.people),
+            len(self.organisations),
+            len(self.devices),
+            len(self.mandates),
+            len(self.departments),
+            len(self.posts),
+            len(self.holdings),
+        )
 
 
 def parse(rows: list[Row], *, new_id: Callable[[], str]) -> Batch:
@@ -165,6 +200,10 @@ def _record(row: Row, batch: Batch, new_id: Callable[[], str]) -> None:
         if person.proofing.level and person.proofing.date is None:
             batch.refuse(row.line, "proofing_date", N_("a proofing level needs its date"))
         batch.people.append((row.line, person))
+        if number := reader.national_number():
+            batch.numbers[person.subject] = (row.line, number)
+        if post := reader.text("post"):
+            batch.holdings.append((row.line, NewHolding(person.subject, person.organisation, post)))
     elif row.kind in ("organisation", "agency"):
         organisation = Organisation(
             id=reader.identifier("id"),
@@ -175,6 +214,24 @@ def _record(row: Row, batch: Batch, new_id: Callable[[], str]) -> None:
             parent=reader.identifier("parent") if reader.text("parent") else "",
         )
         batch.organisations.append((row.line, organisation))
+    elif row.kind == "department":
+        department = Department(
+            id=new_id(),
+            name=reader.text("name"),
+            name_zh=reader.text("name_zh"),
+            organisation=reader.identifier("organisation"),
+            parent=reader.text("department"),
+        )
+        batch.departments.append((row.line, department))
+    elif row.kind == "post":
+        post_ = Post(
+            id=new_id(),
+            name=reader.text("name"),
+            name_zh=reader.text("name_zh"),
+            organisation=reader.identifier("organisation"),
+            department=reader.text("department"),
+        )
+        batch.posts.append((row.line, post_))
     elif row.kind == "device":
         device = Device(
             id=new_id(), name=reader.text("name"), organisation=reader.identifier("organisation"), enabled=True
@@ -186,7 +243,15 @@ def _record(row: Row, batch: Batch, new_id: Callable[[], str]) -> None:
         batch.mandates.append((row.line, NewMandate(reader.username(), mandate)))
     if len(batch.refused) > before:
         # A record with a bad field is of no use to the checks that compare lines.
-        for kept in (batch.people, batch.organisations, batch.devices, batch.mandates):
+        for kept in (
+            batch.people,
+            batch.organisations,
+            batch.devices,
+            batch.mandates,
+            batch.departments,
+            batch.posts,
+            batch.holdings,
+        ):
             while kept and kept[-1][0] == row.line:
                 kept.pop()
 
@@ -236,6 +301,12 @@ class _Reader:
             return None
         return day
 
+    def national_number(self) -> str:
+        number = self.text("national_number").upper()
+        if number and not national_number_is_right(number, _LATEST):
+            return self._refuse("national_number", N_("the check digit is wrong"))
+        return number
+
     def credit_code(self) -> str:
         code = self.text("credit_code").upper()
         return code if credit_code_is_right(code) else self._refuse("credit_code", N_("the check digit is wrong"))
@@ -255,6 +326,9 @@ def _unique(batch: Batch) -> None:
     pairs = [(line, "username", person.username) for line, person in batch.people]
     for line, organisation in batch.organisations:
         pairs += [(line, "id", organisation.id), (line, "credit_code", organisation.credit_code)]
+    pairs += [(line, "national_number", number) for line, number in batch.numbers.values()]
+    pairs += [(line, "name", f"department {each.organisation} {each.name}") for line, each in batch.departments]
+    pairs += [(line, "name", f"post {each.organisation} {each.name}") for line, each in batch.posts]
     for line, new in batch.mandates:
         pairs.append((line, "scope", f"{new.username} {new.mandate.organisation} {new.mandate.scope}"))
     for line, name, value in pairs:

@@ -11,12 +11,17 @@ The desk has no other way to the directory and its writer, so that no page can f
 | disable, enable devices        | all                     | those of the branch                                    |
 | import                         | all                     | civil servants, devices and agencies of the branch     |
 | grant and withdraw roles       | yes                     | no                                                     |
+| grant entitlements             | yes                     | no                                                     |
+| give and take posts            | all                     | posts of the branch without a role of the whole site   |
+| enter departments and posts    | all                     | those of the branch, without roles                     |
 | settle what nobody recorded    | yes                     | no                                                     |
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from ..errors import BeyondScope, NoSuchDevice, NoSuchPerson
+from ..errors import BeyondScope, NoSuchDevice, NoSuchGrant, NoSuchOrganisation, NoSuchPerson, NoSuchPost
 from ..imports import ImportReport
 from ..models import (
     ADMINISTRATOR,
@@ -24,13 +29,33 @@ from ..models import (
     EVERYWHERE,
     ROLES,
     Device,
+    Mandate,
     Organisation,
     Page,
     Person,
     Scope,
+    identifier_of,
 )
+from ..models_powers import Department, Entitlement, Post, Representation, Role
+from ..powers import Facts, Standing, standing
+from .structure import is_of_whole_site
 from .unrecorded import Unrecorded
 from .writing import DirectoryWriter
+
+MOST_HOLDERS = 20
+"""Of one post, on one page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What somebody may do, with what it follows from."""
+
+    facts: Facts
+    standing: Standing
+    mandates: list[Mandate]
+    represents: list[Representation]
+    # Names of those who gave it, by subject.
+    givers: dict[str, str]
 
 
 class Administration:
@@ -112,6 +137,136 @@ class Administration:
         self._only_everything()
         self._writer.grant_role(subject, role, actor=self._subject, reason=reason, until=until)
 
+    def access(self, person: Person) -> Access:
+        """What somebody of the own part may do, and why; those who gave it are told by name."""
+        standings = self._writer.standings
+        facts = standings.facts_of(person)
+        givers = {each.by for each in facts.holdings if each.by} | {each.by for each in facts.grants if each.by}
+        return Access(
+            facts=facts,
+            standing=standing(facts, standings.today()),
+            mandates=standings.mandates(person.subject),
+            represents=standings.represented_by(person.subject),
+            givers={by: self._directory.called(by) or by for by in sorted(givers)},
+        )
+
+    def reaches(self, what: str, *, after: str = "", limit: int) -> Page[Person]:
+        """Who of the own part has a role or an entitlement today.
+
+        Raises:
+            BadName: it can be neither.
+        """
+        wanted = Entitlement.parse(what) if "/" in what else identifier_of(what)
+        return self._writer.standings.reaches(wanted, after=after, limit=limit, within=self.scope())
+
+    def roles(self) -> list[Role]:
+        """Every role; what roles there are is no secret."""
+        return self._writer.standings.roles()
+
+    def places(self, identifier: str) -> tuple[Organisation, list[Department], list[Post]]:
+        """An organisation with its departments and posts.
+
+        Raises:
+            NoSuchOrganisation: none, or none of the branch.
+        """
+        self._own_organisation(identifier)
+        found, standings = self._directory.organisation(identifier), self._writer.standings
+        return found, standings.departments(found.id), standings.posts(found.id)
+
+    def holders(self, posts: list[Post]) -> dict[str, list[Person]]:
+        """Who holds each of these posts today; only people of the own part."""
+        standings, scope = self._writer.standings, self.scope()
+        found: dict[str, list[Person]] = {}
+        for post in posts:
+            held = [each.holder for each in standings.holdings(post.id) if each.holds(standings.today())]
+            people = [self._directory.person(holder) for holder in held[:MOST_HOLDERS]]
+            found[post.id] = [person for person in people if scope.holds(person.organisation)]
+        return found
+
+    def posts_to_give(self, person: Person) -> list[Post]:
+        """The posts of somebody's agency that this administrator may give them."""
+        if not person.organisation:
+            return []
+        posts = self._writer.standings.posts(person.organisation)
+        return [post for post in posts if self.everything or not is_of_whole_site(post)]
+
+    def give_post(
+        self, subject: str, post: str, *, since: date | None = None, until: date | None = None, reason: str
+    ) -> str:
+        """As ``Giving.give_post``.
+
+        Raises:
+            BeyondScope: the post carries a role of the whole site, or the person holds one.
+            NoSuchPost: it lies in another branch.
+        """
+        found = self._writer.standings.post(post)
+        if not self.scope().holds(found.organisation):
+            raise NoSuchPost
+        if not self.everything and is_of_whole_site(found):
+            raise BeyondScope
+        return self._writer.giving.give_post(
+            self._own(subject), found.id, since=since, until=until, actor=self._subject, reason=reason
+        )
+
+    def take_post(self, subject: str, holding: str, *, reason: str) -> None:
+        """As ``Giving.take_post``.
+
+        Raises:
+            BeyondScope: the person holds a role of the whole site.
+            NoSuchGrant: it is not theirs.
+        """
+        if self._writer.standings.holding(holding).holder != self._own(subject):
+            raise NoSuchGrant
+        self._writer.giving.take_post(holding, actor=self._subject, reason=reason)
+
+    def grant_entitlement(self, subject: str, entitlement: str, *, until: date | None = None, reason: str) -> None:
+        """As ``Giving.grant_entitlement``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        self._writer.giving.grant_entitlement(subject, entitlement, until=until, actor=self._subject, reason=reason)
+
+    def withdraw_grant(self, subject: str, grant: str, *, reason: str) -> None:
+        """As ``Giving.withdraw_grant``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+            NoSuchGrant: it is not theirs.
+        """
+        self._only_everything()
+        if self._writer.standings.grant(grant).holder != subject.lower():
+            raise NoSuchGrant
+        self._writer.giving.withdraw_grant(grant, actor=self._subject, reason=reason)
+
+    def add_department(self, organisation: str, name: str, *, name_zh: str = "", parent: str = "") -> str:
+        """As ``Structure.add_department``.
+
+        Raises:
+            NoSuchOrganisation: none of the branch.
+        """
+        self._own_organisation(organisation)
+        return self._writer.structure.add_department(
+            organisation, name, name_zh=name_zh, parent=parent, actor=self._subject
+        )
+
+    def add_post(
+        self, organisation: str, name: str, *, name_zh: str = "", department: str = "", roles: Sequence[str] = ()
+    ) -> str:
+        """As ``Structure.add_post``.
+
+        Raises:
+            NoSuchOrganisation: none of the branch.
+            BeyondScope: with a role, and not by the directory's administrator.
+        """
+        self._own_organisation(organisation)
+        if roles:
+            self._only_everything()
+        return self._writer.structure.add_post(
+            organisation, name, name_zh=name_zh, department=department, roles=roles, actor=self._subject
+        )
+
     def withdraw_role(self, subject: str, role: str) -> None:
         """As the writer's verb.
 
@@ -146,6 +301,10 @@ class Administration:
         """
         self._only_everything()
         return self._writer.unrecorded
+
+    def _own_organisation(self, identifier: str) -> None:
+        if not self.scope().holds(identifier):
+            raise NoSuchOrganisation
 
     def _only_everything(self) -> None:
         if not self.everything:

@@ -86,6 +86,14 @@ class Deeds:
         first, *rest = (self._event(each, Outcome.SUCCESS, actor=actor, operation=key) for each in (deed, *more))
         self._journal.take_away_alone(tuple(series), first, *rest)
 
+    def say(self, deed: Deed, outcome: Outcome, *, actor: str) -> None:
+        """Record something before it is shown or refused.
+
+        Raises:
+            RecordUnavailable: no receipt; it must not be shown.
+        """
+        self._journal.refuse(self._event(deed, outcome, actor=actor, operation=""))
+
     def another(self, actor: str, subject: str, **said: str) -> None:
         """See that nobody gives anything to themselves, or takes it; who tries is recorded.
 

@@ -12,14 +12,17 @@ from core.errors import N_
 
 from ..errors import NoSuchOrganisation, NoSuchPerson
 from ..imports import Batch, NewMandate
-from ..ldap import Tree, changes, entries
+from ..ldap import Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
-from ..models import Scope
+from ..models import ROLES, Scope
+from ..models_powers import Holding, Post
+from ..numbers import Numbers
 from ..slapd import SALT_LENGTH, Cost, hashed, no_password
 from .events import event
 from .reading import Directory
+from .standings import Standings
 
-_TAKEN = N_("the directory has this already")
+TAKEN = N_("the directory has this already")
 _UNKNOWN_ORGANISATION = N_("there is no such organisation")
 _NO_AGENCY = N_("there is no such agency")
 _OUTSIDE = N_("this is outside the part of the directory that you administer")
@@ -54,12 +57,12 @@ def compare(batch: Batch, directory: Directory, within: Scope) -> None:
 def _known(batch: Batch, directory: Directory) -> None:
     for line, person in batch.people:
         if _has_person(directory, person.username):
-            batch.refuse(line, "username", _TAKEN)
+            batch.refuse(line, "username", TAKEN)
     for line, organisation in batch.organisations:
         if _has_organisation(directory, organisation.id):
-            batch.refuse(line, "id", _TAKEN)
+            batch.refuse(line, "id", TAKEN)
         elif directory.has_credit_code(organisation.credit_code):
-            batch.refuse(line, "credit_code", _TAKEN)
+            batch.refuse(line, "credit_code", TAKEN)
 
 
 def _organisations(batch: Batch, directory: Directory, agencies: dict[str, bool]) -> None:
@@ -104,7 +107,7 @@ def _compare_mandate(line: int, new: NewMandate, batch: Batch, directory: Direct
         batch.refuse(line, "username", N_("there is no such person"))
         return
     if directory.has_mandate(holder.subject, new.mandate):
-        batch.refuse(line, "scope", _TAKEN)
+        batch.refuse(line, "scope", TAKEN)
 
 
 def number(batch: Batch, numbers: range) -> None:
@@ -113,10 +116,18 @@ def number(batch: Batch, numbers: range) -> None:
     batch.organisations = [(line, replace(item, number=next(given))) for line, item in batch.organisations]
     batch.people = [(line, replace(item, number=next(given))) for line, item in batch.people]
     batch.devices = [(line, replace(item, number=next(given))) for line, item in batch.devices]
+    batch.departments = [(line, replace(item, number=next(given))) for line, item in batch.departments]
+    batch.posts = [(line, replace(item, number=next(given))) for line, item in batch.posts]
 
 
 def series(
-    batch: Batch, directory: Directory, tree: Tree, *, cost: Cost, passwords: dict[str, str]
+    batch: Batch,
+    directory: Directory,
+    tree: Tree,
+    *,
+    cost: Cost,
+    passwords: dict[str, str],
+    numbers: Numbers,
 ) -> tuple[Change, ...]:
     """The changes that enter the batch; organisations come first because others belong to them."""
     made = [changes.add(tree.organisation(o.id), entries.organisation_content(o)) for _, o in batch.organisations]
@@ -124,12 +135,113 @@ def series(
         password = passwords.get(person.subject)
         salt = secrets.token_bytes(SALT_LENGTH)
         value = hashed(password.encode(), salt=salt, cost=cost) if password else no_password(cost)
-        made.append(changes.add(tree.person(person.subject), entries.person_content(person, password_hash=value)))
+        content = entries.person_content(person, password_hash=value)
+        if person.subject in batch.numbers:
+            _, told = batch.numbers[person.subject]
+            content["tallyNumberIndex"] = [numbers.index(told)]
+            content["tallyNumberSealed"] = [numbers.seal(told, of=person.subject)]
+        made.append(changes.add(tree.person(person.subject), content))
     made += [changes.add(tree.device(d.id), entries.device_content(d)) for _, d in batch.devices]
     for holder, new in _held(batch, directory):
         content = entries.mandate_content(holder, new.mandate)
         made.append(changes.add(tree.mandate(entries.mandate_id(holder, new.mandate)), content))
     return tuple(made)
+
+
+def posts_held(batch: Batch, standings: Standings, tree: Tree, *, actor: str, numbers: range) -> list[Change]:
+    """The changes that enter departments and posts, and let new people hold posts."""
+    made = [
+        changes.add(tree.entry("departments", d.id), entries_powers.department_content(d)) for _, d in batch.departments
+    ]
+    made += [changes.add(tree.entry("posts", p.id), entries_powers.post_content(p)) for _, p in batch.posts]
+    known = {post.id: post for _, post in batch.posts}
+    given = iter(numbers)
+    for _, new in batch.holdings:
+        post = known.get(new.post) or standings.post(new.post)
+        holding = Holding(
+            id=new_id(), holder=new.subject, post=post.id, since=standings.today(), by=actor, reason="import",
+            number=next(given),
+        )  # fmt: skip
+        made.append(changes.add(tree.entry("holdings", holding.id), entries_powers.holding_content(holding)))
+        dn = tree.person(new.subject)
+        made += [changes.member(tree.role(role), dn, joins=True) for role in sorted(post.roles)]
+    return made
+
+
+def place(batch: Batch, directory: Directory, standings: Standings, within: Scope) -> None:
+    """Look up what departments and posts are a part of and which posts are held, by name in their agency."""
+    agencies = {organisation.id: organisation.agency for _, organisation in batch.organisations}
+    named = _named(batch, standings)
+    departments = []
+    for line, each in batch.departments:
+        if not _is_agency(directory, each.organisation, agencies):
+            batch.refuse(line, "organisation", _NO_AGENCY)
+        elif not within.holds(each.organisation):
+            batch.refuse(line, "organisation", _OUTSIDE)
+        departments.append((line, replace(each, parent=_part(batch, line, named, each.organisation, each.parent))))
+    batch.departments = departments
+    _no_circles(batch)
+    posts = []
+    for line, post in batch.posts:
+        if not _is_agency(directory, post.organisation, agencies):
+            batch.refuse(line, "organisation", _NO_AGENCY)
+        elif not within.holds(post.organisation):
+            batch.refuse(line, "organisation", _OUTSIDE)
+        posts.append((line, replace(post, department=_part(batch, line, named, post.organisation, post.department))))
+    batch.posts = posts
+    _hold(batch, standings, within)
+
+
+def _named(batch: Batch, standings: Standings) -> dict[tuple[str, str], str]:
+    """Departments by agency and name."""
+    asked = {each.organisation for _, each in batch.departments} | {post.organisation for _, post in batch.posts}
+    found = {(each.organisation, each.name): each.id for org in sorted(asked) for each in standings.departments(org)}
+    for line, each in batch.departments:
+        if (each.organisation, each.name) in found:
+            batch.refuse(line, "name", TAKEN)
+    return found | {(each.organisation, each.name): each.id for _, each in batch.departments}
+
+
+def _part(batch: Batch, line: int, named: dict[tuple[str, str], str], organisation: str, name: str) -> str:
+    if not name:
+        return ""
+    found = named.get((organisation, name), "")
+    if not found:
+        batch.refuse(line, "department", N_("there is no such department in this agency"))
+    return found
+
+
+def _no_circles(batch: Batch) -> None:
+    above = {each.id: each.parent for _, each in batch.departments}
+    for line, each in batch.departments:
+        step = each.parent
+        for _ in above:
+            step = above.get(step, "")
+        if step:
+            batch.refuse(line, "department", N_("it would be a part of itself"))
+
+
+def _hold(batch: Batch, standings: Standings, within: Scope) -> None:
+    new = {(post.organisation, post.name): post for _, post in batch.posts}
+    there: dict[str, dict[str, list[Post]]] = {}
+    held = []
+    for line, holding in batch.holdings:
+        agency = holding.organisation
+        if agency not in there:
+            there[agency] = {}
+            for post in standings.posts(agency):
+                there[agency].setdefault(post.name, []).append(post)
+        found = [
+            *there[agency].get(holding.post, ()),
+            *([new[agency, holding.post]] if (agency, holding.post) in new else ()),
+        ]
+        if len(found) != 1:
+            batch.refuse(line, "post", N_("there is no such post in this agency, or more than one"))
+        elif not within.everything and found[0].roles & set(ROLES):
+            batch.refuse(line, "post", _OUTSIDE)
+        else:
+            held.append((line, replace(holding, post=found[0].id)))
+    batch.holdings = held
 
 
 def events(
@@ -150,6 +262,8 @@ def events(
     for kind, named in (
         ("organisation", [(item.id, item.name_zh or item.name) for _, item in batch.organisations]),
         ("device", [(item.id, item.name) for _, item in batch.devices]),
+        ("department", [(item.id, item.name_zh or item.name) for _, item in batch.departments]),
+        ("post", [(item.id, item.name_zh or item.name) for _, item in batch.posts]),
     ):
         for identifier, name in named:
             yield event(
@@ -162,6 +276,19 @@ def events(
                 attributes={"kind": kind},
                 sealed={"name": name},
             )
+    names = {person.subject: person.name_zh or person.name for _, person in batch.people}
+    for _, holding in batch.holdings:
+        yield event(
+            "directory.post.given",
+            Outcome.SUCCESS,
+            at,
+            subject=holding.subject,
+            actor=actor,
+            operation=operation,
+            organisation=holding.organisation,
+            attributes={"post": holding.post},
+            sealed={"name": names.get(holding.subject, ""), "actor_name": acting, "reason": "import"},
+        )
     for holder, new in _held(batch, directory):
         yield event(
             "directory.entry.created",

@@ -66,7 +66,7 @@ class Journal:
             raise Pending from error
 
     def refuse(self, record: Event) -> None:
-        """Put on record what will not be done, before whoever wished it is told.
+        """Put on record what will not be done, or what will be shown, before whoever wished it is told.
 
         Raises:
             RecordUnavailable: no receipt; it is not done all the same.

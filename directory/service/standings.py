@@ -176,6 +176,18 @@ class Standings:
         """Whether the site has a portal of this name."""
         return self._pool.read(self._tree.portal(name), ["cn"]) is not None
 
+    def by_number(self, branch: str, index: str) -> str:
+        """The identifier of the entry that has a number, told by its keyed index; empty for none."""
+        found = self._pool.search(
+            self._tree.branch(branch), names.equal("tallyNumberIndex", index), ["tallySubject", "tallyId"], limit=1
+        )
+        return next((entry.text("tallySubject") or entry.text("tallyId") for entry in found), "")
+
+    def sealed_number(self, subject: str) -> str:
+        """Somebody's national number as it is kept; empty for none."""
+        entry = self._pool.read(self._tree.person(subject_of(subject)), ["tallyNumberSealed"])
+        return entry.text("tallyNumberSealed") if entry else ""
+
     def representatives(self, organisation: str) -> list[Representation]:
         """Who represents a company."""
         return self._represent(names.equal("tallyOrganisation", organisation))

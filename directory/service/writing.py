@@ -11,6 +11,7 @@ from datetime import date
 
 from audit import Event, Outcome, Recorder, new_key
 from core.clock import Clock
+from core.config import secret
 from core.errors import TallygateError
 from core.site import SiteSettings
 
@@ -42,6 +43,7 @@ from ..models import (
     is_guessable,
     subject_of,
 )
+from ..numbers import Numbers
 from ..slapd import Cost
 from ..store import Store
 from . import entering
@@ -50,6 +52,7 @@ from .events import event
 from .giving import Giving
 from .journal import Journal
 from .keeping import Keeping
+from .numbering import Numbering
 from .publishing import Publishing
 from .reading import Directory, pool
 from .standings import Standings
@@ -58,6 +61,8 @@ from .unrecorded import Unrecorded
 from .watching import Watch
 
 LONGEST_REASON = 500
+NUMBERS_KEY = "numbers.key"
+"""In the role's folder: without it no national number is found or opened again."""
 
 
 class DirectoryWriter:
@@ -77,6 +82,7 @@ class DirectoryWriter:
         unrecorded: Unrecorded,
         watch: Watch,
         publishing: Publishing,
+        numbers: Numbers,
     ) -> None:
         self.directory = directory
         self.publishing = publishing
@@ -87,6 +93,7 @@ class DirectoryWriter:
         self.giving = Giving(deeds)
         self.structure = Structure(deeds)
         self.keeping = Keeping(deeds, self.giving)
+        self.numbering = Numbering(deeds, numbers)
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -264,12 +271,26 @@ class DirectoryWriter:
         """
         with self._journal.alone():
             entering.compare(batch, self.directory, within)
+            if batch.departments or batch.posts or batch.holdings:
+                entering.place(batch, self.directory, self.standings, within)
+            for line, number in batch.numbers.values():
+                if self.numbering.is_known(number):
+                    batch.refuse(line, "national_number", entering.TAKEN)
             report = batch.report()
             if report.refused:
                 return report
             entering.number(batch, self._store.numbers(report.entered))
             key = new_key()
-            series = entering.series(batch, self.directory, self._tree, cost=self._cost, passwords=passwords or {})
+            series = entering.series(
+                batch,
+                self.directory,
+                self._tree,
+                cost=self._cost,
+                passwords=passwords or {},
+                numbers=self.numbering.numbers,
+            )
+            held = self._store.numbers(report.holdings) if report.holdings else range(0)
+            series += tuple(entering.posts_held(batch, self.standings, self._tree, actor=actor, numbers=held))
             at = self._clock.now()
             intent, done, failed = (
                 event("directory.imported", outcome, at, actor=actor, operation=key, attributes=_counts(report))
@@ -429,6 +450,7 @@ def open_writer(
         clock=clock,
         cost=cost,
         password_length=settings.password_length,
+        numbers=Numbers(secret(folder / NUMBERS_KEY)),
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),
@@ -441,4 +463,7 @@ def _counts(report: ImportReport) -> dict[str, int]:
         "organisations": report.organisations,
         "devices": report.devices,
         "mandates": report.mandates,
+        **({"departments": report.departments} if report.departments else {}),
+        **({"posts": report.posts} if report.posts else {}),
+        **({"holdings": report.holdings} if report.holdings else {}),
     }

@@ -40,6 +40,8 @@ COMMANDS: dict[str, str] = {
     "ca suspend": "ab12",
     "demo": "--site SITE",
     "demo-people": "--site SITE",
+    "directory check": "--site SITE",
+    "directory migrate": "--site SITE",
     "doctor": "--site SITE",
     "init": "--site SITE",
     "policies check": "--source DIR",

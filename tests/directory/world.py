@@ -61,6 +61,9 @@ class World:
             path = self.site.folder(name) / "ldap.secret"
             path.touch(0o600)
             path.write_bytes(secret)
+        key = self.site.folder("directory") / "numbers.key"
+        key.touch(0o600)
+        key.write_bytes(secrets.token_bytes(32))
         self.secrets[slapd.LOOKUP] = secrets.token_bytes(32)
         self.recorder = ListRecorder()
         self.database = Database.open(f"sqlite:///{self.site.folder('directory')}/directory.db")

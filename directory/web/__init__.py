@@ -6,7 +6,6 @@ What an administrator reads about people is recorded before it is shown; every c
 
 import base64
 from collections.abc import Callable, Iterable
-from datetime import date
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
@@ -17,12 +16,13 @@ from core.errors import N_, Invalid
 from core.web import Guard, _, form_text, identity, json_object, locale
 from core.web.inputs import Malformed, query_text
 
-from .client import API
-from .errors import BadDays, NoSuchOrganisation, UnreadableImport
-from .imports import ImportReport
-from .models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
-from .service import Administration, DirectoryWriter, Publishing
-from .service.events import event
+from ..client import API
+from ..errors import NoSuchOrganisation, UnreadableImport
+from ..imports import ImportReport
+from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
+from ..service import Administration, DirectoryWriter, Publishing
+from ..service.events import event
+from . import powers
 
 LONGEST_REASON = 500
 _LONGEST_PUBLISHED = 2 << 20
@@ -56,6 +56,20 @@ WORDS = {
     "mandates": N_("Mandates"),
     "roles": N_("Roles"),
     "elsewhere": N_("elsewhere"),
+    "case-worker": N_("Case worker"),
+    "head-of-section": N_("Head of section"),
+    "legal": N_("legal representative"),
+    "manager": N_("manager"),
+    "agent": N_("agent"),
+    "enrolled": N_("enrolled"),
+    "healthy": N_("healthy"),
+    "lost": N_("lost"),
+    "retired": N_("retired"),
+    "departments": N_("Departments"),
+    "posts": N_("Posts"),
+    "holdings": N_("Posts held"),
+    "grants": N_("Grants"),
+    "representatives": N_("Representatives"),
     "undone": N_("undone"),
     "kept": N_("kept"),
 }
@@ -66,6 +80,9 @@ DONE = {
     "enabled": N_("Enabled again."),
     "granted": N_("Role granted."),
     "withdrawn": N_("Role withdrawn. It ends everywhere within a second."),
+    "given": N_("Given. It counts from its first day on."),
+    "taken": N_("Taken away. What came by it alone ends within a second."),
+    "entered": N_("Entered."),
     "undone": N_("Undone. The entry is as it was before."),
     "kept": N_("Kept, and recorded from now on."),
 }
@@ -89,11 +106,12 @@ def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, cloc
         who = identity()
         return Administration(writer, subject=who.subject, roles=who.roles)
 
-    desk = Blueprint("directory", __name__, template_folder="templates")
+    desk = Blueprint("directory", __name__, template_folder="../templates")
     _add_words(desk)
     readings = _Readings(recorder, clock)
     _add_people(desk, mine, guard, readings)
     _add_changes(desk, mine, guard)
+    powers.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
@@ -266,7 +284,7 @@ def _add_changes(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     @guard.person(ADMINISTRATOR)
     def grant(subject: str) -> Answer:
         reason = form_text("reason", longest=LONGEST_REASON)
-        mine().grant_role(subject, form_text("role", longest=64), reason=reason, until=form_day("until"))
+        mine().grant_role(subject, form_text("role", longest=64), reason=reason, until=powers.form_day("until"))
         return _back(subject, "granted")
 
     @desk.post("/people/<subject>/roles/withdraw")
@@ -274,19 +292,6 @@ def _add_changes(desk: Blueprint, mine: Mine, guard: Guard) -> None:
     def withdraw(subject: str) -> Answer:
         mine().withdraw_role(subject, form_text("role", longest=64))
         return _back(subject, "withdrawn")
-
-
-def form_day(name: str) -> date | None:
-    """A day that a form brings, or none.
-
-    Raises:
-        BadDays: it is no day.
-    """
-    text = form_text(name, longest=10, optional=True)
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise BadDays from error
 
 
 def _done(what: str, *, enabled: bool) -> str:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tallygate directory`: what an operator does for the directory. As the directory's user, or root acting as it."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from .. import birth
+from ..context import Context
+from ..errors import NotBorn
+from ..wiring import directory as wiring
+from . import options
+
+
+@click.group
+def directory() -> None:
+    """Look after the directory."""
+
+
+@directory.command
+@options.site
+@click.option("--execute", is_flag=True, help="Do it; without this it is only told.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the grants; a year from now otherwise.")
+def migrate(configuration: Path, until: datetime | None, execute: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Bring a directory of an earlier release forward. The site must be running."""
+    lines = wiring.bring_forward(_context(configuration), until=until.date() if until else None, execute=execute)
+    for line in lines:
+        click.echo(line)
+    if lines and not execute:
+        click.echo("Nothing was changed. Repeat with --execute.")
+    elif not lines:
+        click.echo("Nothing to do.")
+
+
+@directory.command
+@options.site
+@click.option("--mend", is_flag=True, help="Put right what differs, each with its record.")
+def check(configuration: Path, mend: bool) -> None:  # noqa: FBT001 - as above
+    """Find memberships that do not follow from posts and grants, and duties that are not kept apart; exit 1 if any."""
+    lines = wiring.check(_context(configuration), mend=mend)
+    for line in lines:
+        click.echo(line)
+    click.echo(f"{len(lines)} found.")
+    sys.exit(1 if lines and not mend else 0)
+
+
+def _context(configuration: Path) -> Context:
+    context = Context.read(configuration)
+    if not birth.is_born(context.site):
+        raise NotBorn
+    return context
