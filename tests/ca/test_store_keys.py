@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One key, one holder, and never again once it is compromised: on both databases, whatever happens at once."""
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,21 +13,37 @@ from sqlalchemy import text
 
 from audit import Outcome
 from ca.ceremony import MIGRATIONS
-from ca.errors import AlreadyRevoked, KeyRefused
+from ca.errors import AlreadyRevoked, BulkOver, KeyRefused
 from ca.models import Reason, Standing, State
+from ca.registration import Approval
+from ca.registration.bulk import Job, Jobs, JobState, Line, LineState
+from ca.registration.bulk.models import digest_of
 from ca.service import CertificateAuthority, Housekeeping
 from ca.service.notes import event, note
 from ca.store import KeptList, Note, Store
 from ca.store import Outcome as Made
 from ca.store.lists import Bases
 from core.db import Database, OutboxFull, migrate
+from core.errors import TallygateError
 from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
 
 from .world import World, ask, intent, request_for
 
 NOW = ManualClock().now()
-TABLES = ("outbox", "publications", "revocations", "releases", "lists", "shards", "keys", "certificates")
+TABLES = (
+    "bulk_approvals",
+    "bulk_lines",
+    "bulk_jobs",
+    "outbox",
+    "publications",
+    "revocations",
+    "releases",
+    "lists",
+    "shards",
+    "keys",
+    "certificates",
+)
 SHARDS = (
     "DROP INDEX revocations_alive",
     "DROP INDEX revocations_revision",
@@ -325,3 +342,67 @@ def test_whoever_asks_hears_that_the_key_was_lost_meanwhile(world: World, author
     assert newest.serial != first.serial
     assert newest.standing is Standing.REVOKED
     assert world.reported()[-2:] == ["ca.certificate.issued", "ca.certificate.revoked"]
+
+
+def test_many_keys_are_taken_at_once_and_each_refusal_is_its_own(store: Store) -> None:
+    assert _intend(store, "a1", key="mine", subject="a")
+    wanted = [("b1", "mine", "b"), ("b2", "new", "b"), ("b3", "new", "c"), ("b4", "mine", "a")]
+    refused = store.intend_all([intent(n, at=NOW, key_hash=key, subject=who) for n, key, who in wanted])
+    assert set(refused) == {"b1", "b3"}
+    assert all(isinstance(each, KeyRefused) for each in refused.values())
+    assert store.intend_all([]) == {}
+    made = [Made(serial=n, der=n.encode(), note=_another(), if_blocked=_another(), at=NOW) for n in ("b2", "b4", "a1")]
+    assert store.signed(made, delivered=["b2"]) == {"a1", "b2", "b4"}
+    assert store.certificate("b2").state is State.DELIVERED
+
+
+def _another() -> Note:
+    return Note(key=secrets.token_hex(16), body=b"{}")
+
+
+def test_lines_of_a_table_are_taken_once_and_settled_by_who_took_them(database: Database) -> None:
+    jobs = Jobs(database)
+    lines = [Line(number=n, device=f"d{n}", csr=b"x", key_hash=str(n), digest="d") for n in range(2, 9)]
+    job = Job(
+        id=secrets.token_hex(16),
+        profile="device-client",
+        asker="role:app",
+        reference="file 7",
+        name="表.csv",
+        state=JobState.WAITING,
+        digest=digest_of("device-client", lines),
+        at=NOW,
+    )
+    jobs.add(job, lines, _another())
+    assert jobs.get(job.id).counts == {LineState.READY: 7}
+    word = Approval(officer="o", digest=job.digest, at=NOW, assurance=2, zone="management")
+    jobs.approve(job.id, word, enough=True, seen=[], void=[], note=_another())
+    with pytest.raises(BulkOver):
+        jobs.approve(job.id, word, enough=True, seen=["o"], void=[], note=_another())
+    assert jobs.running()[-1] == job.id
+    taken: list[int] = []
+    threads = [
+        threading.Thread(target=lambda who=who: taken.extend(n.number for n in jobs.take(job.id, who, limit=3)))
+        for who in ("one", "two", "three")
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(taken) == [each.number for each in lines]
+    # Whoever did not take them settles nothing; what was made for nothing is told.
+    assert sorted(jobs.settle(job.id, "nobody", {n: str(n) for n in taken})) == sorted(map(str, taken))
+    jobs.let_go("", others=True)
+    again = jobs.take(job.id, "four", limit=10)
+    assert [each.attempts for each in again] == [1] * 7
+    assert not jobs.finish(job.id, at=NOW, note=_another())
+    ended: dict[int, str | TallygateError] = {each.number: f"5e{each.number}" for each in again[1:]}
+    ended[again[0].number] = KeyRefused(why="weak")
+    assert jobs.settle(job.id, "four", ended) == []
+    assert jobs.finish(job.id, at=NOW, note=_another())
+    assert not jobs.finish(job.id, at=NOW, note=_another())
+    done = jobs.get(job.id)
+    assert (done.state, done.counts) == (JobState.DONE, {LineState.ISSUED: 6, LineState.REFUSED: 1})
+    first = next(jobs.all_lines(job.id))
+    assert (first.code, first.parameters) == (KeyRefused.code, {"why": "weak"})
+    assert jobs.has("5e3")
