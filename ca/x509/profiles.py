@@ -243,11 +243,11 @@ class Profile:
             (machine and any(not _is_role(each) for each in self.requesters), "only roles ask for machines"),
             (not 0 <= self.approvals <= _MOST_APPROVALS, f"approvals must be 0 to {_MOST_APPROVALS}"),
             (_OFFICER in self.requesters and not self.approvals, "what an officer asks for, an officer approves"),
+            (not 1 <= self.assurance <= _HIGHEST_ASSURANCE, f"assurance must be 1 to {_HIGHEST_ASSURANCE}"),
             (
                 bool(self.self_service) and not self.assurance <= self.self_service <= _HIGHEST_ASSURANCE,
                 f"self_service is 0, or assurance to {_HIGHEST_ASSURANCE}",
             ),
-            (not 1 <= self.assurance <= _HIGHEST_ASSURANCE, f"assurance must be 1 to {_HIGHEST_ASSURANCE}"),
             (not self._says(NameType.COUNTRY) or not self._says(NameType.COMMON_NAME), "country and common name lack"),
             (len({each.attribute for each in self.names}) < len(self.names), "an attribute stands twice in the name"),
             (not used <= known, f"the directory cannot fill {{{', '.join(sorted(used))}}}"),
