@@ -17,7 +17,7 @@ def test_the_city_has_its_size_and_only_right_credit_codes() -> None:
     batch = city.build().batch
     kinds = [person.kind.value for _, person in batch.people]
     agencies = [organisation for _, organisation in batch.organisations if organisation.agency]
-    assert (kinds.count("citizen"), kinds.count("civil-servant")) == (500, 63)
+    assert (kinds.count("citizen"), kinds.count("civil-servant")) == (500, 64)
     assert (len(agencies), len(batch.organisations) - len(agencies), len(batch.devices)) == (6, 40, 30)
     assert all(credit_code_is_right(organisation.credit_code) for _, organisation in batch.organisations)
     assert {new.mandate.organisation for _, new in batch.mandates} == {
