@@ -382,7 +382,7 @@ def test_a_password_is_sent_over_tls_alone_and_never_said(house: House, tmp_path
         )
         assert (len(sink.letters), sink.logins[0]) == (1, (b"me", b"right password"))
         with pytest.raises(MailFailed) as failed:
-            _mailer(server.port, house.authority, login=("me", "wrong password")).send(
+            _mailer(server.port, house.authority, login=("me", "wrong password"), timeout=2).send(
                 letter_for(), sender="a@b.example", to=["c@d.example"]
             )
     assert "wrong password" not in repr(failed.value) + str(failed.value.__cause__)
@@ -445,10 +445,12 @@ def letter_for() -> Any:
     )
 
 
-def _mailer(port: int, authority: TestAuthority, *, login: tuple[str, str] | None = None) -> Mailer:
+def _mailer(
+    port: int, authority: TestAuthority, *, login: tuple[str, str] | None = None, timeout: float = 20
+) -> Mailer:
     context = ssl.create_default_context(cafile=str(authority.roots))
     return Mailer(
-        "localhost", port, security=MailSecurity.STARTTLS, context=context, own_name="x", login=login, timeout=20
+        "localhost", port, security=MailSecurity.STARTTLS, context=context, own_name="x", login=login, timeout=timeout
     )
 
 
@@ -486,8 +488,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     opened.close()
 
 
-def test_planning_meets_everything_once_on_both_databases(database: Database) -> None:
-    board, clock, many = Board(database), ManualClock(), 1200
+def test_planning_meets_everything_once_on_both_databases(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ca.notices.store._AT_ONCE", 20)
+    board, clock, many = Board(database), ManualClock(), 70
     rows = []
     for number in range(many):
         made = intent(format((1 << 136) + number, "x"), at=clock.now(), key_hash=format(number, "064x"))
