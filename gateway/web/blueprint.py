@@ -4,6 +4,7 @@
 Only nginx reaches them, and it alone says which host and listener the browser is at.
 """
 
+import json
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from flask import Blueprint, Response, g, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
+from core.jose import ALGORITHMS
 from core.web import Guard, _, locale
 from core.web.inputs import query_text
 
@@ -148,8 +150,26 @@ def _denied() -> ResponseReturnValue:
     if words.status == _UNAVAILABLE:
         response.headers["Retry-After"] = "5"
     if response.status_code == _UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="tallygate"'
+        _challenge(response, "")
+    elif reason is Reason.STEP_UP and not page and "Authorization" in request.headers:
+        response = _stronger(response)
     return response
+
+
+def _stronger(response: Response) -> Response:
+    """A program is told how surely its person has to log in for a token that would do (RFC 9470 section 3)."""
+    level = request.headers.get("Tallygate-Step-Up", "")
+    if level in _LEVELS:
+        response.status_code = _UNAUTHORIZED
+        response.set_data(json.dumps({**response.get_json(), "status": _UNAUTHORIZED}))
+        _challenge(response, f', error="insufficient_user_authentication", acr_values="{level}"')
+    return response
+
+
+def _challenge(response: Response, more: str) -> None:
+    """Both ways in which a token may be presented."""
+    response.headers["WWW-Authenticate"] = f'Bearer realm="tallygate"{more}'
+    response.headers.add("WWW-Authenticate", f'DPoP realm="tallygate", algs="{" ".join(ALGORITHMS)}"{more}')
 
 
 def _page(reason: Reason, words: Words, back: str) -> str:

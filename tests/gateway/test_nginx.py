@@ -338,9 +338,18 @@ def test_a_denied_person_is_told_why_in_both_languages(city: City) -> None:
 
 def test_a_step_up_offers_the_card_at_the_level_that_would_do(city: City) -> None:
     city.gateway.engine.answer = Decision(allowed=False, code="assurance", reasons=("a",), step_up=3, version="7")
-    reply = city.get("/x", headers=(_cookie(city), *PAGE))
+    cookie = _cookie(city)
+    reply = city.get("/x", headers=(cookie, *PAGE))
     assert reply.status == 403
     assert "/.tallygate/login?to=%2Fx&amp;acr=3" in reply.body.decode()
+    # A program with a token learns what token would do (RFC 9470); one with a cookie is its page's, as before.
+    token = (("Authorization", f"Bearer {city.gateway.token()}"), *JSON)
+    program = city.get("/api/v1/x", headers=token)
+    assert (program.status, program.json()["status"]) == (401, 401)
+    said = program.get("WWW-Authenticate")
+    assert 'Bearer realm="tallygate", error="insufficient_user_authentication", acr_values="3"' in said
+    assert "DPoP" in said
+    assert city.get("/x", headers=(cookie, *JSON)).status == 403
 
 
 @pytest.mark.parametrize("broken", ["record", "policies", "feed"])
