@@ -71,6 +71,8 @@ OFFICERS = (
             ("ca", "/?q=li.na", "management"),
             ("ca", "/requests", "management"),
             ("ca", "/requests/none", "management"),
+            ("ca", "/incidents", "management"),
+            ("ca", "/incidents/none", "management"),
             ("ca", "/?q=nobody-at-all", "management"),
             ("ca", "/overview", "management"),
             ("ca", "/inventory?state=good", "management"),
@@ -110,6 +112,11 @@ def work(city: City) -> None:
     page = guesser.get(city.url("tax", "/me"))
     for number in range(7):
         page = post(guesser, page, "/login", username="zhou.haoran", password=f"guess number {number}")
+    # A preview of an incident, which does nothing.
+    city.tallygate(
+        "ca", "--site", str(city.configuration), "incident", "renew", "--profile", "device-client",
+        "--profile", "citizen", "--explain", "A key leaked.", "--explain-zh", "密钥泄露。",
+    )  # fmt: skip
     until(lambda: 'href="/alerts/' in officer.get(alerts).text, seconds=20, every=0.5)
 
 
