@@ -85,7 +85,9 @@ def application(context: Context) -> Flask:
 
 def writer(context: Context) -> DirectoryWriter:
     """The writer outside its role, for the operator's own commands; the running role's relay delivers its outbox."""
-    _secret(context.site.folder(ROLE) / NUMBERS_KEY)
+    if context.site.folder(ROLE).is_dir():
+        # A site that was born before there were numbers to seal.
+        _secret(context.site.folder(ROLE) / NUMBERS_KEY)
     return _writer(context, Store(context.database(ROLE)), context.recorder(ROLE), lambda: None)
 
 

@@ -19,6 +19,7 @@ WHO = {
     "tallySubject", "cn", "tallyNameZh", "tallyOrganisation", "tallyEnabled", "tallyClearance", "tallyProofingLevel",
     "memberOf", "objectClass", "tallyRolesUntil",
 }  # fmt: skip
+KEYED = {"tallyNumberIndex", "tallyNumberSealed"}
 REGISTER = {"uid", "mail", "tallyProofingDate", "tallyProofingEvidence"}
 ORGANISATION = {"objectClass", "tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency"}
 DEVICE = {"objectClass", "tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"}
@@ -39,7 +40,7 @@ SEEN: dict[str, dict[str, set[str]]] = {
     "ca": {"person": WHO | REGISTER, "organisation": ORGANISATION, "device": DEVICE, "mandate": MANDATE},
     "signatures": {"person": WHO, "organisation": ORGANISATION, "mandate": MANDATE},
     "directory": {
-        "person": WHO | REGISTER | {"sn", "tallyNumber", "entryCSN"},
+        "person": WHO | REGISTER | KEYED | {"sn", "tallyNumber", "entryCSN"},
         "organisation": ORGANISATION,
         "device": DEVICE | {"tallyState"},
         "mandate": MANDATE,
@@ -51,7 +52,7 @@ SEEN: dict[str, dict[str, set[str]]] = {
     "a person": {},
     "the machine's root user": {},
 }
-HIDDEN = ("userPassword", "pwdHistory", "pwdChangedTime", "entryUUID", "creatorsName", *sorted(REGISTER))
+HIDDEN = ("userPassword", "pwdHistory", "pwdChangedTime", "entryUUID", "creatorsName", *sorted(REGISTER | KEYED))
 # The server's own bookkeeping comes with an entry that is seen whole: no secret, no personal data. A person's is not.
 BOOKKEEPING = {
     "structuralObjectClass", "entryUUID", "creatorsName", "createTimestamp", "entryCSN", "modifiersName",
