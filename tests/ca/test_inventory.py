@@ -336,6 +336,7 @@ def test_the_pages_show_and_lead_on(site: Site) -> None:
         (f"/inventory/certificates/{issued.serial}", "desk"),
         (f"/inventory/holders/{CITIZEN.subject}", "王小明"),
         (f"/inventory/holders/{AGENCY.id}", "Devices of this organisation"),
+        ("/inventory/holders/ocsp-people", "ocsp-people"),
     ):
         status, page = get(path)
         assert (status, says in page) == (200, True), path

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The edges: lists from the authority, certificates from files, the client's verbs, and the drawn seal."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from core.calls import Answer
 from core.config import ConfigurationError
@@ -47,6 +53,27 @@ def test_a_list_that_cannot_be_had_is_left_out_and_the_others_are_not() -> None:
     assert IssuerLists(asked_from(peer), issuers=["people", "organisations", "devices", "infrastructure"])() == [
         b"list"
     ]
+
+
+def test_a_list_that_names_a_delta_comes_with_it() -> None:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime(2026, 11, 20, tzinfo=UTC)
+    point = x509.DistributionPoint([x509.UniformResourceIdentifier("http://pki/delta.crl")], None, None, None)
+    whole = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "People CA")]))
+        .last_update(now)
+        .next_update(now + timedelta(days=1))
+        .add_extension(x509.FreshestCRL([point]), critical=False)
+        .sign(key, SHA256())
+        .public_bytes(Encoding.DER)
+    )
+    peer: Any = FakePeer(
+        {"/crl/people.crl": Answer(200, {}, whole), "/crl/people-delta.crl": Answer(200, {}, b"delta")}
+    )
+    assert IssuerLists(asked_from(peer), issuers=["people"])() == [whole, b"delta"]
+    # A validator would refuse what it cannot read to the end, and without the delta it cannot.
+    alone: Any = FakePeer({"/crl/people.crl": Answer(200, {}, whole)})
+    assert IssuerLists(asked_from(alone), issuers=["people"])() == []
 
 
 def test_the_site_s_certificates_are_read_from_its_public_folder(tmp_path: Path, city: City) -> None:
