@@ -306,7 +306,7 @@ ITEMS = {
 
 ITEM_COLOURS = {Item.PENDING: "", Item.ASKED: "warn", Item.REVOKED: "bad", Item.ALREADY: "bad", Item.RENEWED: "good"}
 
-HOLDERS = {
+SELECTED_HOLDERS = {
     "person": N_("People"),
     "device": N_("Devices"),
     "organisation": N_("Organisations"),
