@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every test: what hypothesis tries is the same in each run, and no machine is too slow for it.
+
+Runs with a seed of their own (scripts/soak) try something else each time.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "tallygate",
+    deadline=None,
+    derandomize="TALLYGATE_SEED" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("tallygate")
