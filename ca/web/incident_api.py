@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.identity import HEADER
 from core.web import Guard, caller, json_object
-from core.web.inputs import Malformed, query_text
+from core.web.inputs import Malformed
 
 from ..client import API
 from ..incidents import Act, Chosen, Incident, Incidents, Plan, Whom, read_moment, read_selector
@@ -16,6 +16,7 @@ from ..incidents.service import LONGEST_TEXT
 from ..models import Reason
 from ..service import Callers, Verb
 from .api import CALLERS
+from .incidents import number
 
 _SEVERAL = ("profiles", "issuers")
 _SHORT = ("holder", "officer", "account", "since", "until")
@@ -50,7 +51,7 @@ def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Bluep
     @guard.peer(*CALLERS)
     def listed() -> Response:
         operator()
-        found, more = service.incidents(before=_number("before"))
+        found, more = service.incidents(before=number("before"))
         return jsonify({"incidents": [_document(service, each) for each in found], "more": more})
 
     @blueprint.get("/<incident>")
@@ -63,7 +64,7 @@ def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Bluep
     @guard.peer(*CALLERS)
     def certificates(incident: str) -> Response:
         operator()
-        found, more = service.listed(service.incident(incident).id, after=_number("after"), limit=_PAGE)
+        found, more = service.listed(service.incident(incident).id, after=number("after"), limit=_PAGE)
         return jsonify({"certificates": [_line(each) for each in found], "more": more})
 
     @blueprint.post("/<incident>/propose")
@@ -151,13 +152,6 @@ def _several(document: dict[str, Any], name: str) -> list[str]:
     if not isinstance(value, list) or len(value) > _MOST or not all(isinstance(each, str) for each in value):
         raise Malformed(field=name)
     return value
-
-
-def _number(name: str) -> int:
-    given = query_text(name, longest=18)
-    if given and not (given.isascii() and given.isdecimal()):
-        raise Malformed(field=name)
-    return int(given or 0)
 
 
 def _document(service: Incidents, incident: Incident) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _PAGE = 100
 _DIGEST = 64
 _LONGEST_WHY = 200
 _MOST = 100
+_LAST = 2**31 - 1
 E = TypeVar("E", Act, Reason, Whom)
 
 
@@ -66,7 +67,7 @@ def incident_pages(
         return page, error.kind.status if error else 200
 
     def detail(incident: Incident, error: TallygateError | None = None) -> ResponseReturnValue:
-        after = _number("after")
+        after = number("after")
         listed, more = service.listed(incident.id, after=after, limit=_PAGE)
         page = render_template(
             "ca/incident.html",
@@ -90,7 +91,7 @@ def incident_pages(
     @mark
     def incidents() -> ResponseReturnValue:
         who()
-        found, more = service.incidents(before=_number("before"))
+        found, more = service.incidents(before=number("before"))
         return render_template("ca/incidents.html", found=found, more=more)
 
     @blueprint.get("/incidents/new")
@@ -225,9 +226,14 @@ def _one_of(kind: type[E], name: str) -> E:
         raise Malformed(field=name) from error
 
 
-def _number(name: str) -> int:
-    given = query_text(name, longest=18)
-    if given and not (given.isascii() and given.isdecimal()):
+def number(name: str) -> int:
+    """Where a page begins; 0 for the first.
+
+    Raises:
+        Malformed: no number that a page could begin with.
+    """
+    given = query_text(name, longest=10)
+    if given and not (given.isascii() and given.isdecimal() and int(given) <= _LAST):
         raise Malformed(field=name)
     return int(given or 0)
 

@@ -185,10 +185,14 @@ class Mute:
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for line in self._lines:
+        # One more may have been let in just now, and be waited for.
+        while self._thread.is_alive():
+            for line in list(self._lines):
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+            self._thread.join(timeout=0.1)
+        for line in (*self._lines, self._listener):
             line.close()
-        self._thread.join(timeout=10)
 
 
 @pytest.mark.parametrize("proves", [True, False])

@@ -4,7 +4,6 @@
 import dataclasses
 import hashlib
 import ipaddress
-import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ca.models import Issued
 from ca.service import CertificateAuthority, answer_folder
 from ca.service.notes import event
 from ca.x509.answers import SHA1
+from tests.ca.tracing import traced
 from tests.fakes.people import AGENCY, CITIZEN, CLERK, KIOSK, OFFICER
 
 from .checking import Change, Watch, forged, instead, longer, open_watch, without
@@ -509,14 +509,13 @@ def test_memory_does_not_grow_with_what_was_issued(watch: Watch, authority: Cert
         authority.issue(ask(csr=request_for()))
     _settled(watch)
     watch.sweep()
-    tracemalloc.start()
-    for _ in range(3):
-        watch.sweep()
-    first = tracemalloc.get_traced_memory()[0]
-    for _ in range(6):
-        watch.sweep()
-    assert tracemalloc.get_traced_memory()[0] - first < 400_000
-    tracemalloc.stop()
+    with traced() as held:
+        for _ in range(3):
+            watch.sweep()
+        first = held()
+        for _ in range(6):
+            watch.sweep()
+        assert held() - first < 400_000
 
 
 def test_names_outside_an_authoritys_constraints_are_found(issued: Issued) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from flask import Flask
 
+import directory
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.errors import Invalid, NotFound
 from core.web import Guard, create
@@ -255,7 +256,7 @@ def role(quiet: World) -> Flask:
         guard=guard,
         session_key=b"k" * 32,
         blueprints=[web.published(writer.publishing, guard)],
-        translations=[Path(web.__file__).parent / "translations"],
+        translations=[Path(directory.__file__).parent / "translations"],
     )
 
 

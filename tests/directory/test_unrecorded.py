@@ -87,7 +87,7 @@ def test_undoing_waits_for_the_record_only_where_it_grants(watched: World, zhang
     finally:
         watched.recorder.down = False
     directory = watched.directory("directory")
-    assert directory.person(li_na.subject).roles == {"civil-servant"}
+    assert directory.person(li_na.subject).roles == {"civil-servant", "case-worker"}
     assert not directory.person(zhang_min.subject).enabled
     writer.unrecorded.undo(disabled.number, actor="a1")
     assert directory.person(zhang_min.subject).enabled

@@ -149,7 +149,7 @@ def test_nothing_is_granted_unrecorded(filled: World, writer: DirectoryWriter, c
         filled.recorder.down = False
     directory = filled.directory("directory")
     assert not directory.person(chen_wei.subject).enabled
-    assert directory.person(li_na.subject).roles == {"civil-servant"}
+    assert directory.person(li_na.subject).roles == {"civil-servant", "case-worker"}
     assert directory.people("crash.test").items == ()
     assert filled.store.underway() == []
     assert {event.outcome for event in filled.outbox()} == {Outcome.FAILURE}
