@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "app"]
 START_LIMIT = 300.0
 PASSWORD = "tally-demo-2026"
+# Without officers, which is on the record.
+BREAK_GLASS = ["--break-glass", "a test of the command"]
 # Ctrl-C for a city whose tests are gone, killed ones included.
 WITH_PARENT = ["setpriv", "--pdeathsig", "INT"]
 

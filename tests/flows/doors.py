@@ -232,6 +232,7 @@ def _ca() -> Iterator[Door]:
             form_at="/issue",
         )
     yield from _incidents()
+    yield from _stock()
     yield from _holders()
     api: dict[str, Any] = {"component": "ca", "before": "/api/v1", "role": "ca", "who": "app", "face": "problem"}
     yield Door(
@@ -325,6 +326,30 @@ def _registrars(desk: Mapping[str, Any]) -> Iterator[Door]:
     yield Door(**at, method="GET", rule="/bulk/<identifier>/lines", known=one, query=("after",))
     yield Door(**post, rule="/bulk/<identifier>/approve", known=one, fields={"digest": "0" * 64})
     yield Door(**post, rule="/bulk/<identifier>/cancel", known=one)
+
+
+def _stock() -> Iterator[Door]:
+    """What was issued, for officers and their programs, and what the check of it found."""
+    page: dict[str, Any] = {"component": "ca", "method": "GET", "label": "ca", "listener": "management"}
+    page["who"] = "sun.li"
+    api = {**page, "before": "/api/v1", "face": "problem"}
+    serial, holder, form = {"serial": NO_SERIAL}, {"subject": NOBODY}, {"any(csv, jsonl):form": "csv"}
+    asked = ("holder", "name", "serial", "profile", "issuer", "state", "key", "issued_from", "expires_from", "after")
+    for at in (page, api):
+        yield Door(**at, rule="/inventory", query=asked)
+        yield Door(**at, rule="/inventory/export.<any(csv, jsonl):form>", known=form, query=asked[:2])
+        yield Door(**at, rule="/overview", query=("lang",))
+    yield Door(**api, rule="/inventory/<serial>", known=serial)
+    yield Door(**page, rule="/inventory/certificates/<serial>", known=serial)
+    yield Door(**page, rule="/inventory/holders", query=("who",))
+    yield Door(**page, rule="/inventory/holders/<subject>", known=holder, query=("after", "devices"))
+    yield Door(**api, rule="/holders/<subject>", known=holder, query=("after", "devices"))
+    yield Door(**page, rule="/checks", query=("after",))
+    yield Door(**api, rule="/findings", query=("after",))
+    # What the role itself asks: the operator's command.
+    role: dict[str, Any] = {"component": "ca", "before": "/api/v1", "role": "ca", "who": "app", "face": "problem"}
+    yield Door(**role, method="GET", rule="/checks")
+    yield Door(**role, method="POST", rule="/checks", takes="json")
 
 
 def _incidents() -> Iterator[Door]:
@@ -449,6 +474,7 @@ def _directory() -> Iterator[Door]:
             fields=fields,
             form_at="/import",
         )
+    yield from _powers(desk)
     yield Door(**desk, method="GET", rule="/organisations", query=("q", "after"))
     yield Door(**desk, method="GET", rule="/devices", query=("q", "after", "done"))
     yield Door(
@@ -475,6 +501,26 @@ def _directory() -> Iterator[Door]:
         fields={"reason": "because"},
         form_at="/import",
     )
+
+
+def _powers(desk: Mapping[str, Any]) -> Iterator[Door]:
+    """Departments, posts and grants; of nobody and nowhere, so that nothing is given."""
+    person, agency = {"subject": NOBODY}, {"identifier": "no-such-agency"}
+    yield Door(**desk, method="GET", rule="/people/<subject>/access", known=person, query=("done",))
+    yield Door(**desk, method="GET", rule="/reach", query=("what", "after"))
+    yield Door(**desk, method="GET", rule="/organisations/<identifier>", known=agency, query=("done",))
+    form: dict[str, Any] = {**desk, "method": "POST", "takes": "form", "form_at": "/import"}
+    days = {"since": "2026-01-01", "until": "2027-01-01", "reason": "because"}
+    for verb, fields in (
+        ("posts/give", {"post": NOBODY, **days}),
+        ("posts/take", {"holding": NOBODY, "reason": "because"}),
+        ("entitlements/grant", {"entitlement": "nowhere/nothing", "until": "2027-01-01", "reason": "because"}),
+        ("grants/withdraw", {"grant": NOBODY, "reason": "because"}),
+    ):
+        yield Door(**form, rule=f"/people/<subject>/{verb}", known=person, fields=fields)
+    named = {"name": "Nothing", "name_zh": "", "department": ""}
+    yield Door(**form, rule="/organisations/<identifier>/departments", known=agency, fields=named)
+    yield Door(**form, rule="/organisations/<identifier>/posts", known=agency, fields={**named, "role": ""})
 
 
 def _gateway() -> Iterator[Door]:

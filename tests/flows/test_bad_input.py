@@ -152,6 +152,9 @@ def test_bad_credentials_are_refused_and_few_are_enough(knocker: Knocker) -> Non
             assert answer is None or answer.status in {400, 401, 403, 431}, (door.name, value, answer)
 
 
+_OFFICERS = {"audit": "wang.qiang", "ca": "sun.li", "directory": "zhao.lei"}
+
+
 def test_roles_interfaces_are_no_strangers_business(city: City, knocker: Knocker) -> None:
     for door in DOORS:
         # How the authority's interface looks is no secret (docs/public-endpoints.md).
@@ -171,7 +174,7 @@ def test_roles_interfaces_are_no_strangers_business(city: City, knocker: Knocker
         through = Door(
             component=door.component, method=door.method, rule=door.rule, before=door.before, known=door.known,
             label=label, listener=listener, face="problem",
-            who="" if label == "verify" else {"audit": "wang.qiang", "ca": "sun.li"}[label],
+            who="" if label == "verify" else _OFFICERS[label],
         )  # fmt: skip
         answer = knocker.knock(through, through.path().encode(), headers=knocker.credentials(door), body=body)
         assert answer is not None

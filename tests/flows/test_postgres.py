@@ -18,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from app.ports import free_ports
 from tests.fakes import postgres
 from tests.flows import invariants
-from tests.flows.city import ROOT, City, started, until
+from tests.flows.city import BREAK_GLASS, ROOT, City, started, until
 from tests.flows.load import Acknowledged, Surfer, heading
 from tests.flows.people import subject_of
 
@@ -135,7 +135,9 @@ def test_a_certificate_is_issued_suspended_and_released(city: City, tmp_path: Pa
     )  # fmt: skip
     site = ("--site", str(city.configuration))
     device = subject_of(city, "device")
-    issued = city.tallygate("ca", *site, "issue", "device-client", device, str(request), "--out", str(out))
+    issued = city.tallygate(
+        "ca", *site, "issue", "device-client", device, str(request), "--out", str(out), *BREAK_GLASS
+    )
     number = issued.stdout.strip()
     assert " good " in city.tallygate("ca", *site, "show", number).stdout
     city.tallygate("ca", *site, "suspend", number)

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.flows import invariants
-from tests.flows.city import City, until
+from tests.flows.city import BREAK_GLASS, City, until
 from tests.flows.people import as_program, heading, log_in
 
 Browse = Callable[..., BrowserContext]
@@ -62,7 +62,7 @@ def test_without_the_record_nothing_is_granted(city: City, browse: Browse, tmp_p
         log_in(fresh, "wu.jie")
         assert heading(fresh) == "Temporarily unavailable"
         issue = city.tallygate(
-            "ca", "--site", str(city.configuration), "issue", "device-client", device, str(request),
+            "ca", "--site", str(city.configuration), "issue", "device-client", device, str(request), *BREAK_GLASS,
             "--out", str(tmp_path / "out.pem"), check=False,
         )  # fmt: skip
         assert issue.returncode != 0
@@ -74,7 +74,7 @@ def test_without_the_record_nothing_is_granted(city: City, browse: Browse, tmp_p
     log_in(fresh, "wu.jie")
     assert heading(fresh) == "My account"
     city.tallygate(
-        "ca", "--site", str(city.configuration), "issue", "device-client", device, str(request),
+        "ca", "--site", str(city.configuration), "issue", "device-client", device, str(request), *BREAK_GLASS,
         "--out", str(tmp_path / "out.pem"),
     )  # fmt: skip
     assert (tmp_path / "out.pem").exists()
