@@ -364,7 +364,7 @@ def _incidents() -> Iterator[Door]:
         yield Door(**at, method="GET", rule="/incidents/<identifier>", known=unknown, query=("after",))
         yield Door(**at, method="GET", rule="/incidents/<identifier>.csv", known=unknown)
         form: dict[str, Any] = {**at, "method": "POST", "form_at": "/incidents/new"}
-        fields = {"act": "revoke", "reason": "superseded", "holder": NOBODY, "keys": "", "since": "", "text": ""}
+        fields = {"act": "burn", "reason": "superseded", "holder": NOBODY, "keys": "", "since": "", "text": ""}
         yield Door(**form, rule="/incidents", takes="upload", fields=fields)
         known = {**unknown, verb: "approve"}
         yield Door(
@@ -375,7 +375,7 @@ def _incidents() -> Iterator[Door]:
     api: dict[str, Any] = {"component": "ca", "before": "/api/v1/incidents", "role": "ca", "who": "app"}
     api["face"], one = "problem", {"incident": "0" * 32}
     yield Door(**api, method="GET", rule="", query=("before",))
-    plan = {"act": "revoke", "reason": "superseded", "holder": NOBODY, "keys": "", "text": ""}
+    plan = {"act": "burn", "reason": "superseded", "holder": NOBODY, "keys": "", "text": ""}
     yield Door(**api, method="POST", rule="", takes="json", fields=plan)
     yield Door(**api, method="GET", rule="/<incident>", known=one)
     yield Door(**api, method="GET", rule="/<incident>/certificates", known=one, query=("after",))
