@@ -76,10 +76,13 @@ class Fetcher:
         Raises:
             Unavailable: not https, an address that is not public, no answer in time, or one that is too long.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _HTTPS
+        except ValueError as error:
+            raise Unavailable from error
         if parts.scheme != "https" or not parts.hostname or parts.username is not None:
             raise Unavailable
-        port = parts.port or _HTTPS
         deadline = time.monotonic() + self._timeout
         pool = urllib3.HTTPSConnectionPool(
             # The address that was judged is the one that is connected to, whatever the name says a moment later.

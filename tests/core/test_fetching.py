@@ -76,6 +76,8 @@ def _fetcher(roots: Path | None = None, *, private: bool = False) -> Fetcher:
         "https://[fd00::1]/",
         "http://192.0.2.1/",
         "https://user@localhost/",
+        "https://localhost:99999/",
+        "https://[::1/",
         "https:///x",
         "file:///etc/passwd",
         "https://" + "a" * 70 + ".example/",
