@@ -10,7 +10,7 @@ recorded. docs/events.md is made from it. OCSF classes: 2004 detection finding, 
 
 from collections.abc import Mapping
 
-from . import access, authority, directory, officers, own, sign_on
+from . import access, authority, directory, enrolment, incidents, officers, own, sign_on
 from .kinds import Kind as Kind
 from .kinds import Retention as Retention
 from .kinds import Severity as Severity
@@ -20,6 +20,8 @@ KINDS: Mapping[str, Kind] = {
     **own.KINDS,
     **officers.KINDS,
     **authority.KINDS,
+    **enrolment.KINDS,
+    **incidents.KINDS,
     **directory.KINDS,
     **sign_on.KINDS,
     **access.KINDS,
