@@ -19,6 +19,7 @@ from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
 from .factors import Factors
 from .housekeeping import Housekeeping
+from .inspection import Inspection
 from .login import Login
 from .logout import Logout
 from .news import News
@@ -130,6 +131,17 @@ class SignOn:
             refresh_key=state_key,
             records=records,
             settings=settings,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.inspection = Inspection(
+            issuer=issuer,
+            store=store,
+            people=people,
+            keys=keys,
+            possession=possession,
+            records=records,
             clock=clock,
             fresh=fresh,
             nudge=nudge,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The token endpoint and everything tokens come back to: userinfo, introspection, revocation.
+"""The token endpoint.
 
 Whatever is presented is looked up in the table of its own kind, bound to the client that presents it, and redeemed by
 one conditional update. What was redeemed once and comes again ends its whole family.
@@ -18,9 +18,9 @@ from core.errors import NotFound
 from core.jose import base64url
 
 from ..config import SSOSettings
-from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidGrant, InvalidScope, InvalidToken
+from ..errors import InvalidGrant, InvalidScope, InvalidToken
 from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
-from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims
+from ..oauth.openid import ID_TOKEN_TYP, id_claims
 from ..oauth.rfc6749 import (
     TokenRequest,
     scope_text,
@@ -29,15 +29,13 @@ from ..oauth.rfc6749 import (
     why_refused,
 )
 from ..oauth.rfc7517 import KeyRing
-from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
 from ..oauth.rfc8693 import ACCESS_TOKEN, chain, exchanged_scopes
 from ..oauth.rfc8707 import audience_of, check_resources
-from ..oauth.rfc9068 import TYP, AccessClaims, accepted, access_claims
+from ..oauth.rfc9068 import TYP, access_claims
 from ..oauth.rfc9396 import details_of, narrowed
-from ..oauth.rfc9701 import TYP as INTROSPECTION_TYP
-from ..oauth.rfc9701 import introspection_claims
 from ..store import Store, digest
 from .collaborators import People, Person
+from .inspection import standing
 from .possession import Possession
 from .records import Records
 
@@ -46,7 +44,7 @@ _GRACE = 60
 
 
 class Tokens:
-    """Issues, tells about and ends tokens."""
+    """Issues tokens."""
 
     def __init__(
         self,
@@ -88,98 +86,6 @@ class Tokens:
         request = token_request(client, call.parameters, confirmation=self._possession.binding(client, call))
         self._fresh()
         return self._GRANT_TYPES[request.grant_type](self, request)
-
-    def userinfo(self, call: Call) -> dict[str, Any]:
-        """The claims of a person for the bearer of an access token with ``openid``; recorded before they are told.
-
-        Raises:
-            InvalidToken: the token or what it hangs on does not count.
-            InsufficientScope: a machine's token, or one without ``openid``.
-        """
-        self._fresh()
-        claims = self._standing(self._possession.presented(call))
-        self._possession.check(claims.confirmation, call)
-        client = self._store.clients.find(claims.client_id)
-        if client is None or claims.audience != client.audience:
-            raise InvalidToken
-        if "openid" not in claims.scopes or not claims.sid:
-            raise InsufficientScope
-        try:
-            person = self._people.person(claims.subject)
-        except NotFound as error:
-            raise InvalidToken from error
-        if not person.enabled:
-            raise InvalidToken
-        told = claims_of(person, claims.scopes)
-        read = self._records.read(
-            client, subject=claims.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
-        )
-        self._records.write(read)
-        return told
-
-    def introspect_signed(self, asker: Client, unverified_token: str) -> str:
-        """The same answer, signed (RFC 9701); raises alike."""
-        answer = self.introspect(asker, unverified_token, signed=True)
-        claims = introspection_claims(answer, issuer=self._issuer, asker=asker.id, at=self._now())
-        return self._keys.sign(claims, typ=INTROSPECTION_TYP)
-
-    def introspect(self, asker: Client, unverified_token: str, *, signed: bool = False) -> dict[str, Any]:
-        """What a token is worth now; recorded when it is worth something.
-
-        Raises:
-            InvalidClient: a public client asks.
-            BadTokenRequest: a client asks for a plain answer whose answers must be signed.
-        """
-        if asker.public:
-            raise InvalidClient
-        if "signed_introspection" in asker.requires and not signed:
-            raise BadTokenRequest(field="Accept")
-        self._fresh()
-        answer, subject, session = self._introspected(asker, unverified_token)
-        if answer["active"]:
-            read = self._records.read(asker, subject=subject, session=session, endpoint="introspection", claims="token")
-            self._records.write(read)
-        return answer
-
-    def revoke(self, client: Client, unverified_token: str) -> None:
-        """End the family of a token (RFC 7009); a token that is not the client's, or none at all, changes nothing."""
-        grant_id = self._family(unverified_token, client)
-        if grant_id:
-            self._end(grant_id, reason="revoked by client")
-
-    def _introspected(self, asker: Client, unverified_token: str) -> tuple[dict[str, Any], str, str]:
-        at = self._now()
-        if _opaque(unverified_token):
-            found = self._store.refresh_tokens.find(digest(unverified_token), at)
-            row, grant = (found.value, found.grant) if found and found.stands else (None, None)
-            if row is None or grant is None or row.used or row.expires_at <= at or row.client_id != asker.id:
-                return INACTIVE, "", ""
-            told = active_refresh(grant, issuer=self._issuer, expires_at=row.expires_at)
-            return told, grant.subject, grant.sid
-        try:
-            claims = self._standing(unverified_token)
-        except InvalidToken:
-            return INACTIVE, "", ""
-        if not may_introspect(asker, client_id=claims.client_id, audience=claims.audience):
-            return INACTIVE, "", ""
-        return active_access(claims, issuer=self._issuer), claims.subject, claims.sid
-
-    def _standing(self, unverified_token: str) -> AccessClaims:
-        at = self._now()
-        claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=at)
-        if not self._store.grants.standing(claims.grant, at):
-            raise InvalidToken
-        return claims
-
-    def _family(self, unverified_token: str, client: Client) -> str:
-        if _opaque(unverified_token):
-            found = self._store.refresh_tokens.find(digest(unverified_token), self._now())
-            return found.grant.id if found and found.value.client_id == client.id else ""
-        try:
-            claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=self._now())
-        except InvalidToken:
-            return ""
-        return claims.grant if claims.client_id == client.id else ""
 
     def _by_code(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
@@ -302,7 +208,7 @@ class Tokens:
     def _by_exchange(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
         try:
-            claims = self._standing(request.unverified["subject_token"])
+            claims = standing(self._keys, self._store, request.unverified["subject_token"], issuer=self._issuer, at=at)
         except InvalidToken as error:
             raise self._refused(request, "subject token") from error
         scopes = exchanged_scopes(claims, request)
@@ -426,11 +332,6 @@ def _check_narrowed(request: TokenRequest, grant: Grant) -> None:
     """What is asked for now was granted then; checked before anything is used up or recorded."""
     audience_of(grant, request.client, request.resource)
     narrowed(request.details, grant.details, request.client)
-
-
-def _opaque(token: str) -> bool:
-    """A refresh token, if it is anything of ours: access tokens have three parts (RFC 7519 section 3)."""
-    return "." not in token
 
 
 def _refresh(request: TokenRequest, presented: Presented[Any], *, value: str = "") -> tuple[RefreshToken | None, str]:

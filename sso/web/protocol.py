@@ -70,7 +70,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
     @routes.route("/userinfo", methods=["GET", "POST"])
     @guard.own("bearer token", errors="oauth")
     def userinfo() -> Response:
-        return jsonify(service.tokens.userinfo(calls()))
+        return jsonify(service.inspection.userinfo(calls()))
 
     @routes.post("/introspect")
     @guard.own("client authentication", errors="oauth")
@@ -78,14 +78,14 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
         call = calls()
         client = service.clients.authenticate(call)
         if _wants_signed():
-            return Response(service.tokens.introspect_signed(client, _presented(call)), mimetype=MEDIA_TYPE)
-        return jsonify(service.tokens.introspect(client, _presented(call)))
+            return Response(service.inspection.introspect_signed(client, _presented(call)), mimetype=MEDIA_TYPE)
+        return jsonify(service.inspection.introspect(client, _presented(call)))
 
     @routes.post("/revoke")
     @guard.own("client authentication", errors="oauth")
     def revoke() -> Response:
         call = calls()
-        service.tokens.revoke(service.clients.authenticate(call), _presented(call))
+        service.inspection.revoke(service.clients.authenticate(call), _presented(call))
         return Response(status=200)
 
 

@@ -14,12 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sso.errors import InvalidToken
-from sso.oauth.rfc7517 import KeyRing
+from sso.errors import BadClient, InvalidToken
+from sso.oauth.rfc7517 import ClientKeys, KeyRing
 from sso.oauth.rfc9068 import accepted
 from sso.service import begin_rotation, finish_rotation, load_keys, make_keys
 from tests.fakes.recorder import ListRecorder
 from tests.sso.conftest import World
+from tests.sso.signing import Key, jwks
 
 ISSUER = "https://sso.city.localhost:8443"
 KEY = generate_private_key(SECP256R1())
@@ -216,3 +217,11 @@ def _json(value: Any) -> str:
 
 def _text(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def test_keys_are_parsed_once_and_anew_when_the_registration_changes() -> None:
+    first, second = jwks(Key().jwk()), jwks(Key().jwk())
+    assert ClientKeys.read(first) is ClientKeys.read(str(first))
+    assert ClientKeys.read(second) is not ClientKeys.read(first)
+    with pytest.raises(BadClient):
+        ClientKeys.read("{}")

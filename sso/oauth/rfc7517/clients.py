@@ -2,6 +2,7 @@
 """The public keys a client is registered with. They are never fetched, and never taken from what it signed."""
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Collection, Mapping
@@ -21,6 +22,9 @@ from ..rfc7515 import (
 )
 
 _MOST_KEYS = 8
+# Registrations whose keys are kept parsed. What was parsed belongs to the text it was parsed from, so another process
+# that replaces a registration is heard at the very next request.
+_MOST_PARSED = 1024
 _HEADER_NAMES = frozenset({"alg", "kid", "typ"})
 
 
@@ -39,13 +43,7 @@ class ClientKeys:
         Raises:
             BadClient: not a set of public signing keys, each with a ``kid`` of its own.
         """
-        try:
-            listed = _listed(document)
-            keys = {str(each["kid"]): public_key(each) for each in listed}
-            certificates = [digest for each in listed if (digest := _certificate(each))]
-        except (Unverified, KeyError, TypeError, AttributeError) as error:
-            raise BadClient(why="its keys are not a set of public signing keys with identifiers") from error
-        return cls(keys, certificates)
+        return _parsed(document)
 
     def verify(self, token: str, *, types: frozenset[str]) -> dict[str, Any]:
         """The claims of what the client signed; ``types`` are the media types it may bear, empty for none.
@@ -68,6 +66,17 @@ class ClientKeys:
         if len(fitting) != 1:
             raise Unverified
         return fitting[0]
+
+
+@functools.lru_cache(maxsize=_MOST_PARSED)
+def _parsed(document: str) -> ClientKeys:
+    try:
+        listed = _listed(document)
+        keys = {str(each["kid"]): public_key(each) for each in listed}
+        certificates = [digest for each in listed if (digest := _certificate(each))]
+    except (Unverified, KeyError, TypeError, AttributeError) as error:
+        raise BadClient(why="its keys are not a set of public signing keys with identifiers") from error
+    return ClientKeys(keys, certificates)
 
 
 def canonical(document: str) -> str:

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told about tokens and by them: userinfo, introspection, revocation. Recorded before it is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+from core.clock import Clock
+from core.errors import NotFound
+
+from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidToken
+from ..models import Call, Client
+from ..oauth.openid import claims_of
+from ..oauth.rfc7517 import KeyRing
+from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
+from ..oauth.rfc9068 import TYP, AccessClaims, accepted
+from ..oauth.rfc9701 import TYP as INTROSPECTION_TYP
+from ..oauth.rfc9701 import introspection_claims
+from ..store import Store, digest
+from .collaborators import People
+from .possession import Possession
+from .records import Records
+
+
+def standing(keys: KeyRing, store: Store, unverified_token: str, *, issuer: str, at: int) -> AccessClaims:
+    """The claims of an access token of ours whose family stands.
+
+    Raises:
+        InvalidToken: for every reason alike.
+    """
+    claims = accepted(keys.read(unverified_token, typ=TYP, issuer=issuer), at=at)
+    if not store.grants.standing(claims.grant, at):
+        raise InvalidToken
+    return claims
+
+
+class Inspection:
+    """Tells about tokens, and ends them."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        store: Store,
+        people: People,
+        keys: KeyRing,
+        possession: Possession,
+        records: Records,
+        clock: Clock,
+        fresh: Callable[[], None],
+        nudge: Callable[[], None],
+    ) -> None:
+        self._issuer = issuer
+        self._store = store
+        self._people = people
+        self._keys = keys
+        self._possession = possession
+        self._records = records
+        self._clock = clock
+        self._fresh = fresh
+        self._nudge = nudge
+
+    def userinfo(self, call: Call) -> dict[str, Any]:
+        """The claims of a person for the bearer of an access token with ``openid``; recorded before they are told.
+
+        Raises:
+            InvalidToken: the token or what it hangs on does not count.
+            InsufficientScope: a machine's token, or one without ``openid``.
+        """
+        self._fresh()
+        claims = standing(
+            self._keys, self._store, self._possession.presented(call), issuer=self._issuer, at=self._now()
+        )
+        self._possession.check(claims.confirmation, call)
+        client = self._store.clients.find(claims.client_id)
+        if client is None or claims.audience != client.audience:
+            raise InvalidToken
+        if "openid" not in claims.scopes or not claims.sid:
+            raise InsufficientScope
+        try:
+            person = self._people.person(claims.subject)
+        except NotFound as error:
+            raise InvalidToken from error
+        if not person.enabled:
+            raise InvalidToken
+        told = claims_of(person, claims.scopes)
+        read = self._records.read(
+            client, subject=claims.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
+        )
+        self._records.write(read)
+        return told
+
+    def introspect_signed(self, asker: Client, unverified_token: str) -> str:
+        """The same answer, signed (RFC 9701); raises alike."""
+        answer = self.introspect(asker, unverified_token, signed=True)
+        claims = introspection_claims(answer, issuer=self._issuer, asker=asker.id, at=self._now())
+        return self._keys.sign(claims, typ=INTROSPECTION_TYP)
+
+    def introspect(self, asker: Client, unverified_token: str, *, signed: bool = False) -> dict[str, Any]:
+        """What a token is worth now; recorded when it is worth something.
+
+        Raises:
+            InvalidClient: a public client asks.
+            BadTokenRequest: a client asks for a plain answer whose answers must be signed.
+        """
+        if asker.public:
+            raise InvalidClient
+        if "signed_introspection" in asker.requires and not signed:
+            raise BadTokenRequest(field="Accept")
+        self._fresh()
+        answer, subject, session = self._introspected(asker, unverified_token)
+        if answer["active"]:
+            read = self._records.read(asker, subject=subject, session=session, endpoint="introspection", claims="token")
+            self._records.write(read)
+        return answer
+
+    def revoke(self, client: Client, unverified_token: str) -> None:
+        """End the family of a token (RFC 7009); a token that is not the client's, or none at all, changes nothing."""
+        grant_id = self._family(unverified_token, client)
+        if grant_id:
+            self._store.grants.revoke(
+                grant_id, self._now(), lambda grant: self._records.tokens_revoked(grant, reason="revoked by client")
+            )
+            self._nudge()
+
+    def _introspected(self, asker: Client, unverified_token: str) -> tuple[dict[str, Any], str, str]:
+        at = self._now()
+        if _opaque(unverified_token):
+            found = self._store.refresh_tokens.find(digest(unverified_token), at)
+            row, grant = (found.value, found.grant) if found and found.stands else (None, None)
+            if row is None or grant is None or row.used or row.expires_at <= at or row.client_id != asker.id:
+                return INACTIVE, "", ""
+            told = active_refresh(grant, issuer=self._issuer, expires_at=row.expires_at)
+            return told, grant.subject, grant.sid
+        try:
+            claims = standing(self._keys, self._store, unverified_token, issuer=self._issuer, at=at)
+        except InvalidToken:
+            return INACTIVE, "", ""
+        if not may_introspect(asker, client_id=claims.client_id, audience=claims.audience):
+            return INACTIVE, "", ""
+        return active_access(claims, issuer=self._issuer), claims.subject, claims.sid
+
+    def _family(self, unverified_token: str, client: Client) -> str:
+        if _opaque(unverified_token):
+            found = self._store.refresh_tokens.find(digest(unverified_token), self._now())
+            return found.grant.id if found and found.value.client_id == client.id else ""
+        try:
+            claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=self._now())
+        except InvalidToken:
+            return ""
+        return claims.grant if claims.client_id == client.id else ""
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+def _opaque(token: str) -> bool:
+    """A refresh token, if it is anything of ours: access tokens have three parts (RFC 7519 section 3)."""
+    return "." not in token
