@@ -33,7 +33,7 @@ from .pairs import make
 from .processes import log_writer
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import ca, directory, gateway, policies, recording, signatures, sso
+from .wiring import directory, founding, gateway, policies, recording, signatures, sso
 
 _MARK = "born"
 _UNDER_WAY = ".being-born"
@@ -89,12 +89,12 @@ def init(context: Context, say: Callable[[str], None]) -> None:
     recording.found(context)
     with _recording(context) as recorder:
         say("3. The key ceremony")
-        ca.found(context, recorder)
+        founding.found(context, recorder)
         say("4. Identity key, policies and process certificates")
         _identity_key(site)
         policies.found(context, recorder)
-        for holder, files in ca.certify_servers(context, recorder).items():
-            ca.install(context, holder, files)
+        for holder, files in founding.certify_servers(context, recorder).items():
+            founding.install(context, holder, files)
         say("5. The directory")
         directory.found(context, recorder)
         say("6. The roles")
@@ -124,7 +124,7 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
     with log_alone(context):
         say("Renewing OCSP delegates and revocation lists")
         users.acting("ca", partial(_renew, context))
-        ca.renew_root_list(context)
+        founding.renew_root_list(context)
         say("Renewing process certificates")
         made = json.loads(users.acting("ca", partial(_certify, context)))
         for holder, files in made.items():
@@ -153,12 +153,12 @@ def log_alone(context: Context) -> Iterator[None]:
 
 
 def _renew(context: Context) -> bytes:
-    ca.renew(context)
+    founding.renew(context)
     return b""
 
 
 def _certify(context: Context) -> bytes:
-    made = ca.certify_servers(context, context.recorder("ca"))
+    made = founding.certify_servers(context, context.recorder("ca"))
     # Keys and certificates are PEM, which is ASCII (RFC 7468).
     return json.dumps(
         {holder: {n: c.decode("ascii") for n, c in files.items()} for holder, files in made.items()}
@@ -166,7 +166,7 @@ def _certify(context: Context) -> bytes:
 
 
 def _install(context: Context, holder: str, files: dict[str, str]) -> bytes:
-    ca.install(context, holder, {name: content.encode("ascii") for name, content in files.items()})
+    founding.install(context, holder, {name: content.encode("ascii") for name, content in files.items()})
     return b""
 
 

@@ -17,7 +17,7 @@ from .. import birth, up
 from ..context import Context
 from ..errors import NotBorn
 from ..users import Users
-from ..wiring import ca as wiring
+from ..wiring import founding
 from .options import SITE_FILE, SITE_HELP
 
 
@@ -37,7 +37,7 @@ class _Hall:
             clock=context.clock,
             shares=shares,
             shares_to=shares_to,
-            authority=lambda recorder: wiring.opened(context, recorder),
+            authority=lambda recorder: founding.opened(context, recorder),
             own=lambda folder, holder: Users.detect().give(folder, holder),
         )
 

@@ -50,6 +50,10 @@ class Work(IntEnum):
     READ = 1
     MAKE = 2
 
+    def ask(self, question: bytes) -> bytes:
+        """The message that asks for it."""
+        return bytes([self]) + question
+
 
 def read(events: Sequence[bytes]) -> list[Draft | BadEvent]:
     """Check events; the answer to each in their order."""
@@ -95,9 +99,9 @@ def told_made(answer: bytes) -> list[Made | None]:
     return made
 
 
-def done(work: int, question: bytes) -> bytes:
+def done(message: bytes) -> bytes:
     """Do what a message asks for."""
-    return _DONE[Work(work)](question)
+    return _DONE[Work(message[0])](message[1:])
 
 
 def _read(event: bytes) -> Draft | BadEvent:

@@ -1,49 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes over the socket between the authority and a helper: length and content; first of all a ready byte.
+"""What the authority and a helper say to each other.
 
 A question is drafts, each after its length; the answer is JSON, for each draft its findings as code and text.
 """
 
 import json
-import socket
 import struct
 from collections.abc import Sequence
 
 from ..x509.lint import Finding
 
-READY = b"\x00"
 _LENGTH = struct.Struct(">I")
-
-
-def send(line: socket.socket, content: bytes) -> None:
-    """One message."""
-    line.sendall(_LENGTH.pack(len(content)) + content)
-
-
-def receive(line: socket.socket) -> bytes:
-    """One message.
-
-    Raises:
-        ConnectionResetError: the line ended before.
-    """
-    (length,) = _LENGTH.unpack(received(line, _LENGTH.size))
-    return received(line, length)
-
-
-def received(line: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes.
-
-    Raises:
-        ConnectionResetError: the line ended before.
-    """
-    content = bytearray(size)
-    rest = memoryview(content)
-    while rest:
-        count = line.recv_into(rest)
-        if not count:
-            raise ConnectionResetError
-        rest = rest[count:]
-    return bytes(content)
 
 
 def asked(drafts: Sequence[bytes]) -> bytes:
@@ -66,6 +33,13 @@ def told(findings: Sequence[Sequence[Finding]]) -> bytes:
     return json.dumps(findings).encode()
 
 
-def read_told(answer: bytes) -> list[list[Finding]]:
-    """The reverse."""
-    return [[(code, text) for code, text in each] for each in json.loads(answer)]
+def read_told(answer: bytes, count: int) -> list[list[Finding]]:
+    """The reverse.
+
+    Raises:
+        ValueError: the answer is not about so many drafts.
+    """
+    found = [[(code, text) for code, text in each] for each in json.loads(answer)]
+    if len(found) != count:
+        raise ValueError("the helper answered about other drafts")
+    return found

@@ -13,8 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.wiring import policies
-from app.wiring.ca import ShippedPolicies, Waiting, desk
+from app.wiring.enrolling import Waiting
 from app.wiring.incidents import incidents
+from app.wiring.permitting import ShippedPolicies, desk
 from ca import CAClient, CertificateVerifier, web
 from ca.acme import Acme
 from ca.acme.store import Store as AcmeStore

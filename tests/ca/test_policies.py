@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from app.wiring.ca import ShippedPolicies
+from app.wiring.permitting import ShippedPolicies
 from ca import IssueRequest
 from ca.errors import IssuanceDenied
 from ca.service import CertificateAuthority, RequesterRules

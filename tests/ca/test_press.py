@@ -44,14 +44,16 @@ def test_a_helper_says_the_same_and_its_death_is_survived(press: Press, authorit
     assert press.findings(drafts) == here
     assert press.helpers[0].process != first
     # A busy one is not waited for.
-    held = press._free.get()
+    held = press._crew._free.get()
     assert press.findings(drafts) == here
-    press._free.put(held)
+    press._crew._free.put(held)
 
 
 def test_what_goes_over_the_line_comes_out_as_it_went_in() -> None:
     assert read_asked(asked([b"", b"a", b"\0" * 300])) == [b"", b"a", b"\0" * 300]
-    assert read_told(told([[], [("code", "text 密")]])) == [[], [("code", "text 密")]]
+    assert read_told(told([[], [("code", "text 密")]]), 2) == [[], [("code", "text 密")]]
+    with pytest.raises(ValueError, match="other drafts"):
+        read_told(told([[]]), 2)
 
 
 def test_without_helpers_whoever_asks_lints() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import Interfaces
 
-from app.wiring.ca import ShippedPolicies
+from app.wiring.permitting import ShippedPolicies
 from ca import CASettings, web
 from ca.acme import Acme
 from ca.config import AcmeSettings
