@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real slapd per test module, in a folder with a short name (a Unix socket's path is limited to 107 bytes)."""
+"""A real slapd per test module, in a folder with a short name (a Unix socket's path is limited to 107 bytes).
+
+The folders lie in memory where there is room: what a server syncs thousands of times need not outlive the machine. The
+sample city is entered once per process, and every module that wants it goes on from a copy.
+"""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from app.sample import city
 from directory.models import Person
 from directory.service import DirectoryWriter
-from tests.directory.world import World
+from tests.directory.world import World, short_folder
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +31,22 @@ def own_world() -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def sample() -> Iterator[World]:
+    """A stopped world with the sample city in it, to be copied."""
+    folder = short_folder()
+    made = World(folder)
+    made.start()
+    city.fill(made.writer(), city.build())
+    made.stop()
+    yield made
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module")
-def filled(world: World) -> World:
+def filled(world: World, sample: World) -> World:
     """The shared world with the sample city in it."""
-    city.fill(world.writer(), city.build())
+    world.become(sample)
     return world
 
 
@@ -57,7 +71,7 @@ def li_na(filled: World) -> Person:
 
 @contextmanager
 def _world() -> Iterator[World]:
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tgd"))
+    folder = short_folder()
     made = World(folder)
     made.start()
     try:

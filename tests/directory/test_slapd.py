@@ -3,7 +3,6 @@
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +24,7 @@ from tests.directory.world import SETTINGS, World
 @pytest.fixture
 def stopped() -> Iterator[World]:
     """A prepared site whose server was never started."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tgd"))
+    folder = short_folder()
     yield World(folder)
     shutil.rmtree(folder)
 

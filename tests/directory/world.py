@@ -2,10 +2,13 @@
 """A small site with a real slapd, and the OpenLDAP clients to look at it from outside."""
 
 import base64
+import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +39,8 @@ from tests.fakes.ports import free_port
 from tests.fakes.recorder import ListRecorder
 
 _LISTENING = "0A"
+_ROOM = 1 << 28
+"""Bytes; a world with the sample city takes about a tenth of that."""
 
 SETTINGS = DirectorySettings(hash_memory_kib=256, hash_passes=1, database_bytes=1 << 26, timeout=timedelta(seconds=5))
 
@@ -55,6 +60,7 @@ class World:
             ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=free_port()),
         )
         self.tree = Tree(SETTINGS.suffix)
+        self.recorder = ListRecorder()
         self.secrets = {name: secrets.token_bytes(32) for name in slapd.SERVICES}
         for name, secret in self.secrets.items():
             self.site.folder(name).mkdir(mode=0o700)
@@ -65,13 +71,30 @@ class World:
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(32))
         self.secrets[slapd.LOOKUP] = secrets.token_bytes(32)
-        self.recorder = ListRecorder()
-        self.database = Database.open(f"sqlite:///{self.site.folder('directory')}/directory.db")
+        self._open()
         migrate(self.database, Path(directory.__file__).parent / "migrations")
-        self.store = Store(self.database)
         self._process: subprocess.Popen[bytes] | None = None
         self._certify()
         slapd.prepare(self.settings, self.site, self.secrets)
+
+    def _open(self) -> None:
+        self.database = Database.open(f"sqlite:///{self.site.folder('directory')}/directory.db")
+        self.store = Store(self.database)
+
+    def become(self, stopped: "World") -> None:
+        """Go on with everything that another world held when it stopped: tree, notes, journal and secrets."""
+        self.stop()
+        for name in (*slapd.SERVICES, "slapd"):
+            old = self.site.folder(name)
+            shutil.rmtree(old)
+            shutil.copytree(stopped.site.folder(name), old, ignore=shutil.ignore_patterns("ldapi*", "*.sock"))
+        self.secrets = stopped.secrets
+        self.recorder.events[:] = stopped.recorder.events
+        # The configuration names folders of its own.
+        slapd.places(self.site).in_force.unlink()
+        slapd.configure(self.settings, self.site)
+        self._open()
+        self.start()
 
     @property
     def url(self) -> str:
@@ -179,6 +202,13 @@ class World:
         where.certificate.write_bytes(certificate)
         where.key.touch(0o600)
         where.key.write_bytes(key)
+
+
+def short_folder() -> Path:
+    """A fresh folder with a short name; in memory where there is room."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
+    return Path(tempfile.mkdtemp(dir=memory if roomy else "/tmp", prefix="tgd"))
 
 
 def self_signed() -> tuple[bytes, bytes]:
