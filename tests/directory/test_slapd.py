@@ -18,7 +18,7 @@ from directory.ldap import Tree
 from directory.slapd import configuration, schema
 from directory.slapd.access import rules
 from directory.slapd.passwords import unusable
-from tests.directory.world import SETTINGS, World
+from tests.directory.world import SETTINGS, World, short_folder
 
 
 @pytest.fixture
