@@ -97,6 +97,8 @@ class Caller:
     assurance: int = 0
     methods: tuple[str, ...] = ()
     clearance: int = 0
+    # State of a device in the directory.
+    device_state: str = ""
 
 
 NOBODY = Caller(kind="anonymous")
@@ -115,6 +117,8 @@ class Ruling:
     # Ids of policies and zone rows.
     policies: tuple[str, ...] = ()
     version: str = ""
+    # Where the request came from; empty if that was not found out.
+    zone: str = ""
     # What the entry keeps of the question that the policies were asked, for replaying it.
     asked: Mapping[str, str | int | bool] = field(default_factory=dict)
 

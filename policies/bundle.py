@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from audit import Event, Outcome, Recorder, Wait
 
-from .errors import BundleRefused, NothingToRelease
+from .errors import BundleRefused, NothingToRelease, PoliciesUnusable
 from .release import Release
 
 CURRENT = "current"
@@ -135,7 +135,9 @@ def release(
     """
     # 1. Only what passes its own tests can be released.
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in source.items()}
-    Release.proved(source, version="candidate")
+    unexplained = Release.proved(source, version="candidate").unexplained()
+    if unexplained:
+        raise PoliciesUnusable(why="; ".join(unexplained[:5]))
     with _alone(journal):
         # 2. What was begun and cut off gets its outcome first; then the version follows from what is in force.
         _end_unfinished(folder, journal, key=key.public_key(), recorder=recorder)

@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from core.config import ConfigurationError, decode
 
 from .errors import PoliciesUnusable
-from .models import Decision, DecisionRequest
+from .models import Decision, DecisionRequest, PrincipalKind
 
 _COLUMNS = ("who", "action", "what", "from", "assurance", "flags", "expect", "step_up", "because")
 _FLAGS = {"device", "public"}
+# Flags with a value, such as purpose=tax-audit.
+_SAID = {"purpose", "for", "state"}
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
-_KINDS = {"person", "device", "client", "anonymous"}
+_KINDS = set(get_args(PrincipalKind))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class What:
     owner: str = ""
     classification: int = 0
     required_assurance: int = 0
+    record_class: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +124,10 @@ def _counts(line: str) -> bool:
 
 def _case(number: int, row: Mapping[str, str], document: _Document) -> Case:
     who, what = document.who[row["who"]], document.what[row["what"]]
-    flags = set(row["flags"].split())
-    if not flags <= _FLAGS or who.kind not in _KINDS:
+    words = row["flags"].split()
+    said = dict(word.split("=", 1) for word in words if "=" in word)
+    flags = {word for word in words if "=" not in word}
+    if not flags <= _FLAGS or not said.keys() <= _SAID or who.kind not in _KINDS:
         raise ValueError("unknown flag or kind")
     request = DecisionRequest(
         principal_kind=who.kind,  # type: ignore[arg-type]  # checked above
@@ -143,6 +149,10 @@ def _case(number: int, row: Mapping[str, str], document: _Document) -> Case:
         to_zone=what.zone,
         required_assurance=what.required_assurance,
         device="device-1" if "device" in flags else None,
+        device_state=said.get("state", ""),
+        record_class=what.record_class,
+        acting_for=said.get("for", ""),
+        purpose=said.get("purpose", ""),
         path_public="public" in flags,
         at=_AT,
     )

@@ -70,8 +70,15 @@ def policies() -> None:
 @policies.command()
 @_SOURCE
 def check(source: Path) -> None:
-    """Parse, validate and lint, without running the cases."""
+    """Parse, validate and lint, without running the cases; exit 1 if a policy says no owner or no reason."""
     made = Release(_files(source), version="candidate")
+    for pair in made.needless():
+        click.echo(f"{pair.kind.upper()} {pair.policy} adds nothing to {pair.by}")
+    unexplained = made.unexplained()
+    for line in unexplained:
+        click.echo(f"WRONG {line}")
+    if unexplained:
+        sys.exit(1)
     click.echo(f"{len(made.policies)} policies, {len(made.zones)} zones: sound")
 
 
@@ -146,9 +153,23 @@ def replay(configuration: Path, source: Path | None, days: int) -> None:
 @_DAYS
 def usage(configuration: Path, days: int) -> None:
     """Show how often each policy decided in the last days; one that never did may be superfluous."""
+    made = _in_force(configuration)
+    idle = {pair.policy: f"{pair.kind}: adds nothing to {pair.by}" for pair in made.needless()}
     click.echo("  hits  alone  policy")
-    for use in replaying.usage(_past(configuration, days), _in_force(configuration).policies):
-        click.echo(f"{use.hits:>6} {use.alone:>6}  {use.name}")
+    for use in replaying.usage(_past(configuration, days), made.policies):
+        remark = idle.get(use.name, "" if use.hits else "never matched")
+        click.echo(f"{use.hits:>6} {use.alone:>6}  {use.name}" + (f"  {remark}" if remark else ""))
+
+
+@policies.command()
+@_SOURCE
+def zones(source: Path) -> None:
+    """Show how each zone is joined to each other one: live, ferry or not at all."""
+    made = Release(_files(source), version="candidate")
+    names = sorted(made.zones)
+    click.echo("from / to".ljust(16) + "".join(name.ljust(16) for name in names))
+    for origin in names:
+        click.echo(origin.ljust(16) + "".join(str(made.kind(origin, there)).ljust(16) for there in names))
 
 
 def _tell(changes: Sequence[Change]) -> None:

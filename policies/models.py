@@ -9,7 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-PrincipalKind = Literal["person", "device", "client", "anonymous"]
+PrincipalKind = Literal["person", "organisation", "device", "service", "client", "anonymous"]
+"""A citizen or civil servant is a person by role; a client is a program registered at the sign-on, a service one of the
+site's own or an agency's, an organisation one that asks in its own name."""
 
 
 class Code(StrEnum):
@@ -30,6 +32,10 @@ class Code(StrEnum):
     ZONE = "zone"
     # A device certificate is required.
     DEVICE = "device"
+    # The principal acts for somebody who gave no mandate.
+    MANDATE = "mandate"
+    # The resource is opened for a stated purpose only.
+    PURPOSE = "purpose"
     # Surer identification is required; ``step_up`` says which level would do, if one can be reached.
     ASSURANCE = "assurance"
     # Nothing permits this for anybody.
@@ -67,6 +73,8 @@ class ResourceClass(StrEnum):
     SIGN_ON = "sign-on"
     # Signing and sealing documents.
     SIGNING = "signing"
+    # Records of a register, by record class.
+    RECORD = "record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +114,14 @@ class DecisionRequest:
     required_assurance: int
     # Identifier of the device whose certificate accompanies the request.
     device: str | None = None
+    # State of that device in the directory; empty if none.
+    device_state: str = ""
+    # Class of the record that is asked for; empty for what is no record.
+    record_class: str = ""
+    # Organisation the principal says to act for in this request; empty for its own business.
+    acting_for: str = ""
+    # What for, by a name of the site's list of purposes; empty if nothing was said.
+    purpose: str = ""
     # The path is on the resource's own public list (landing page, callback).
     path_public: bool = False
     at: datetime
@@ -124,6 +140,18 @@ class Decision:
     step_up: int | None
     # Version of the policies that decided.
     version: str
+    # What the principal could do about a denial.
+    could: tuple["Remedy", ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """One thing that would turn a denial into a permit, all else being equal."""
+
+    # "login", "step_up", "network", "device", "mandate", "own_business" or "purpose".
+    kind: str
+    # The level, the zone or the organisation; empty where the kind says all.
+    value: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

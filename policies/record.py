@@ -2,7 +2,7 @@
 """Recorded decisions, read back as the questions they answered.
 
 ``noted`` says what a decision's entry keeps of a question, ``past`` reads it back. Kept is what policies decide by and
-nobody is known by; mandates are not, so a policy about them cannot be replayed.
+nobody is known by; mandates, and for whom somebody acts, are not, so a policy about them cannot be replayed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,6 +35,9 @@ def noted(request: DecisionRequest) -> dict[str, str | int | bool]:
         "to_zone": request.to_zone,
         "required": request.required_assurance,
         "public": request.path_public,
+        "device_state": request.device_state,
+        "record_class": request.record_class,
+        "purpose": request.purpose,
     }
     return {name: value for name, value in said.items() if value != ""}
 
@@ -65,6 +68,9 @@ def past(entry: Mapping[str, Any]) -> Past | None:
         to_zone=str(said["to_zone"]),
         required_assurance=int(said["required"]),
         device=subject if said["kind"] == "device" else None,
+        device_state=str(said.get("device_state", "")),
+        record_class=str(said.get("record_class", "")),
+        purpose=str(said.get("purpose", "")),
         path_public=bool(said["public"]),
         at=datetime.fromisoformat(entry["time"]),
     )

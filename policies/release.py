@@ -4,11 +4,11 @@
 from collections.abc import Mapping
 
 from .cases import failures, read_cases
-from .engine import Ruleset
+from .engine import Needless, Ruleset, needless
 from .errors import PoliciesUnusable
 from .explain import Reason, explain
 from .models import Code, Decision, DecisionRequest
-from .zones import ZoneMatrix
+from .zones import Kind, ZoneMatrix
 
 SCHEMA = "schema.cedarschema"
 ZONES = "zones.toml"
@@ -60,6 +60,14 @@ class Release:
         """Names of all zones."""
         return self._matrix.zones
 
+    def place(self, *, listener: str, address: str, peer: str = "") -> str:
+        """The zone a request comes from; empty if from nowhere that is allowed."""
+        return self._matrix.places.place(listener=listener, address=address, peer=peer)
+
+    def kind(self, origin: str, destination: str) -> Kind:
+        """How two zones are joined."""
+        return self._matrix.kind(origin, destination)
+
     @property
     def number_of_cases(self) -> int:
         """How many lines the table has."""
@@ -69,6 +77,18 @@ class Release:
     def questions(self) -> tuple[DecisionRequest, ...]:
         """What the table asks."""
         return tuple(case.request for case in self._cases)
+
+    def unexplained(self) -> list[str]:
+        """Policies that say no owner or no reason: they decide if they are in force, and are not released anew."""
+        return [
+            f"{policy.id} names no @owner and no @reason"
+            for policy in self._rules.policies
+            if not (policy.owner and policy.reason)
+        ]
+
+    def needless(self) -> tuple[Needless, ...]:
+        """Policies that another makes superfluous."""
+        return tuple(needless(self._rules.policies))
 
     def failures(self) -> list[str]:
         """What the table finds wrong."""
@@ -88,4 +108,11 @@ class Release:
         return self._denied(explain(request, rules=self._rules, matrix=self._matrix), (*blocked, *forbids))
 
     def _denied(self, reason: Reason, reasons: tuple[str, ...]) -> Decision:
-        return Decision(allowed=False, code=reason.code, reasons=reasons, step_up=reason.step_up, version=self.version)
+        return Decision(
+            allowed=False,
+            code=reason.code,
+            reasons=reasons,
+            step_up=reason.step_up,
+            version=self.version,
+            could=reason.could,
+        )

@@ -50,6 +50,11 @@ class PolicyEngine:
         """Zones the policies in force know."""
         return self._release.zones if self._release else frozenset()
 
+    def place(self, *, listener: str, address: str, peer: str = "") -> str:
+        """The zone a request comes from, by the policies in force; empty if from nowhere that is allowed."""
+        release = self._release
+        return release.place(listener=listener, address=address, peer=peer) if release else ""
+
     def reload(self) -> bool:
         """Build what lies in the folder now beside what is in force, then swap; True if it changed.
 

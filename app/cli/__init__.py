@@ -28,6 +28,8 @@ _COMMANDS = {
     "verify": "signatures.cli:verify",
 }
 """Where each command is, as ``module:attribute``."""
+_ALSO = {"policy": "policies"}
+"""Other names of commands."""
 
 
 class _Group(click.Group):
@@ -37,6 +39,7 @@ class _Group(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _ALSO.get(cmd_name, cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         module, _, attribute = _COMMANDS[cmd_name].partition(":")

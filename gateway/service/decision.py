@@ -48,6 +48,10 @@ class Engine(Protocol):
         """Answer; an error is a denial."""
         ...
 
+    def place(self, *, listener: str, address: str) -> str:
+        """The zone a request comes from; empty if its address has no business at the listener."""
+        ...
+
 
 class Decider:
     """One per worker process; safe for its threads."""
@@ -101,7 +105,8 @@ class Decider:
         """Steps 1 to 7; each may refuse, and whatever goes wrong is a refusal too."""
         resource, caller, target, route = "", NOBODY, None, None
         try:
-            # 1. The zone is the listener, which only nginx names.
+            # 1. The zone follows from the listener, which only nginx names, and the address, which nginx saw.
+            zone = self._zone(question)
             # 2. The host is one of ours, spelt as nginx spells it.
             resource, route, audience = self._place(question)
             # 3. Method and target have one reading.
@@ -129,7 +134,7 @@ class Decider:
                 if refused.reason is not Reason.LOGIN:
                     raise
             # 7. What the policies say.
-            asked = _request(caller, resource, route, target, zone=question.listener, at=at)
+            asked = _request(caller, resource, route, target, zone=zone, at=at)
             decision = self._engine.decide(asked)
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
@@ -153,11 +158,21 @@ class Decider:
             step_up=decision.step_up,
             policies=decision.reasons,
             version=decision.version,
+            zone=zone,
             asked=noted(asked),
         )
 
+    def _zone(self, question: Question) -> str:
+        if question.listener not in LISTENERS:
+            raise Refused(Reason.UNKNOWN_HOST)
+        zone = self._engine.place(listener=question.listener, address=question.address)
+        if not zone:
+            # An address of another zone's network at this door: somebody joined two networks.
+            raise Refused(Reason.ZONE)
+        return zone
+
     def _place(self, question: Question) -> tuple[str, Route, str]:
-        if question.listener not in LISTENERS or question.unverified_host not in self._routes:
+        if question.unverified_host not in self._routes:
             raise Refused(Reason.UNKNOWN_HOST)
         return self._routes[question.unverified_host]
 
@@ -183,7 +198,7 @@ class Decider:
                 roles=caller.roles,
                 assurance=caller.assurance,
                 methods=caller.methods,
-                zone=question.listener,
+                zone=ruling.zone,
                 decision=number,
             ),
             audience=question.unverified_host,
@@ -216,6 +231,7 @@ def _request(
         to_zone=route.zone,
         required_assurance=route.assurance,
         device=caller.subject if caller.kind == "device" else None,
+        device_state=caller.device_state,
         path_public=matches(target.path, route.public),
         at=at,
     )
@@ -273,7 +289,7 @@ def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> 
         object=ruling.resource,
         organisation=caller.organisation,
         session=caller.session,
-        zone=question.listener,
+        zone=ruling.zone or question.listener,
         decision=number,
         policy=ruling.version,
         attributes=attributes,

@@ -245,6 +245,7 @@ class Identification:
             credential="certificate",
             organisation=device.organisation,
             enabled=device.enabled,
+            device_state=str(device.state),
         )
 
     def _ask_status(self, serial: str) -> None:

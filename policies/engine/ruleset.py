@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One release's policies, ready to answer; immutable, so that a newer one replaces it by one reference."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,16 @@ from ..models import Code, DecisionRequest
 from .slices import slices
 from .source import Policy, read_policies, read_schema
 
-_TYPES = {"person": "Person", "device": "Device", "client": "Client", "anonymous": "Anonymous"}
+_TYPES = {
+    "person": "Person",
+    "organisation": "Organisation",
+    "device": "Device",
+    "service": "Service",
+    "client": "Client",
+    "anonymous": "Anonymous",
+}
+# Younger than the first released schemas: a question says them only to policies that know them.
+_YOUNGER = ("device_state", "acting_for", "purpose")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +44,7 @@ class Ruleset:
             PoliciesUnusable: see ``read_policies``.
         """
         self._schema = read_schema(schema)
+        self._said = frozenset(name for name in _YOUNGER if re.search(rf"^\s*{name}\s*:", schema, re.MULTILINE))
         self.policies: tuple[Policy, ...] = read_policies(policies, schema)
         self._slices = slices(self.policies, zones)
         self._codes = {policy.id: policy.code for policy in self.policies}
@@ -62,7 +73,7 @@ class Ruleset:
                 "principal": principal,
                 "action": {"type": "Action", "id": request.action},
                 "resource": target,
-                "context": _circumstances(request),
+                "context": self._circumstances(request),
             },
             policies,
             [
@@ -74,10 +85,7 @@ class Ruleset:
                         "classification": request.classification,
                         "required_assurance": request.required_assurance,
                     },
-                    "parents": [
-                        {"type": "Class", "id": request.resource_class},
-                        {"type": "Zone", "id": request.to_zone},
-                    ],
+                    "parents": _groups(request),
                 },
             ],
             schema=self._schema,
@@ -90,23 +98,40 @@ class Ruleset:
         allowed = result.decision is cedarpy.Decision.Allow and bool(reasons)
         return Answer(allowed=allowed, reasons=reasons)
 
+    def _circumstances(self, request: DecisionRequest) -> dict[str, Any]:
+        younger = {
+            "device_state": request.device_state,
+            "acting_for": request.acting_for,
+            "purpose": request.purpose,
+        }
+        if (request.acting_for or request.purpose) and self._said != younger.keys():
+            # To decide as if nothing had been said would answer another question.
+            raise ValueError("the schema knows no purpose")
+        return {
+            "from_zone": request.from_zone,
+            "assurance": request.assurance,
+            "methods": list(request.methods),
+            "method": request.method,
+            "device": bool(request.device),
+            "path_public": request.path_public,
+            "at": int(request.at.timestamp()),
+            **{name: said for name, said in younger.items() if name in self._said},
+        }
 
-def _circumstances(request: DecisionRequest) -> dict[str, Any]:
-    return {
-        "from_zone": request.from_zone,
-        "assurance": request.assurance,
-        "methods": list(request.methods),
-        "method": request.method,
-        "device": bool(request.device),
-        "path_public": request.path_public,
-        "at": int(request.at.timestamp()),
-    }
+
+def _groups(request: DecisionRequest) -> list[dict[str, str]]:
+    groups = [{"type": "Class", "id": request.resource_class}, {"type": "Zone", "id": request.to_zone}]
+    # A schema that knows no record classes refuses a question about one, as an error.
+    return [*groups, {"type": "RecordClass", "id": request.record_class}] if request.record_class else groups
 
 
 def _attributes(request: DecisionRequest) -> dict[str, Any]:
     if request.principal_kind == "anonymous":
         return {}
-    common = {"subject": request.subject, "enabled": request.enabled, "organisation": request.organisation}
+    common: dict[str, Any] = {"subject": request.subject, "enabled": request.enabled}
+    if request.principal_kind == "organisation":
+        return common
+    common["organisation"] = request.organisation
     if request.principal_kind != "person":
         return common
     return {

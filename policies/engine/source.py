@@ -23,6 +23,9 @@ class Policy:
     # What a page explains when this forbid decided; None for permits.
     code: Code | None
     tree: pst.Template
+    # Who answers for it, and why it stands there; released only with both.
+    owner: str = ""
+    reason: str = ""
 
     @property
     def forbids(self) -> bool:
@@ -76,9 +79,10 @@ def _policy(file: str, tree: pst.Template) -> Policy:
     identifier = tree.annotations.get("id", "")
     if not _ID.fullmatch(identifier):
         raise PoliciesUnusable(why=f"{file}: {tree.id} has no usable @id")
+    owner, reason = tree.annotations.get("owner", "").strip(), tree.annotations.get("reason", "").strip()
     if tree.effect == "permit":
-        return Policy(identifier, None, tree)
+        return Policy(identifier, None, tree, owner, reason)
     try:
-        return Policy(identifier, Code(tree.annotations.get("code", "")), tree)
+        return Policy(identifier, Code(tree.annotations.get("code", "")), tree, owner, reason)
     except ValueError as error:
         raise PoliciesUnusable(why=f"{file}: {identifier} explains itself with no known @code") from error

@@ -64,6 +64,7 @@ COMMANDS: dict[str, str] = {
     "policies rollback": "1-abcdef --site SITE --actor somebody",
     "policies test": "--source DIR",
     "policies usage": "--site SITE",
+    "policies zones": "--source DIR",
     "seal": "FILE --site SITE --organisation o --actor a --out OUT",
     "serve": "sso --site SITE",
     "sign": "FILE --key FILE --passphrase FILE --out OUT",

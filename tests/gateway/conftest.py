@@ -93,6 +93,8 @@ class FakeEngine:
     def __init__(self) -> None:
         self.answer: Decision | Exception | None = None
         self.asked: list[DecisionRequest] = []
+        # Zones of addresses; every other one belongs to the listener's.
+        self.places: dict[str, str] = {}
         self.reloads = 0
         self.broken = False
 
@@ -106,6 +108,9 @@ class FakeEngine:
         return Decision(
             allowed=allowed, code="allowed" if allowed else "login", reasons=("p1",), step_up=None, version="7"
         )
+
+    def place(self, *, listener: str, address: str) -> str:
+        return self.places.get(address, listener)
 
     def reload(self) -> bool:
         self.reloads += 1

@@ -336,6 +336,18 @@ def test_new_policies_are_loaded_at_once_and_until_they_are_nothing_is_allowed(u
     assert unit.engine.reloads == 2
 
 
+def test_the_zone_follows_from_the_address_too(unit: Gateway) -> None:
+    unit.engine.places = {"10.9.9.9": "internet", "10.2.0.1": ""}
+    cookie = unit.open_session()
+    assert ask(unit, unverified_cookie=cookie, address="10.9.9.9").status == 204
+    assert unit.engine.asked[-1].from_zone == unit.recorder.events[-1].zone == "internet"
+    # The internal network's address at the external door is refused before anybody is asked, and on the record.
+    answer = ask(unit, unverified_cookie=cookie, address="10.2.0.1")
+    assert (answer.status, answer.reason) == (403, "zone")
+    assert len(unit.engine.asked) == 1
+    assert (unit.recorder.events[-1].outcome, unit.recorder.events[-1].zone) == (Outcome.DENIED, "external")
+
+
 def test_what_one_worker_heard_holds_for_the_next_and_after_a_restart(unit: Gateway) -> None:
     cookie = unit.open_session()
     hear(unit, "sso.session.ended", index=41, session="sid-1", subject=SUBJECT)

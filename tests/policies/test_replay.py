@@ -28,7 +28,7 @@ def test_every_question_about_access_comes_back_as_it_was_asked(shipped: Release
     assert len(asked) > 50
     for request in asked:
         device = request.subject if request.principal_kind == "device" else None
-        kept = replace(request, mandates=frozenset(), owner="", device=device)
+        kept = replace(request, mandates=frozenset(), owner="", acting_for="", device=device)
         found = past(entry(request))
         assert found is not None
         assert found == Past(request=kept, allowed=True, reasons=("a", "b"))
