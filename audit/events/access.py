@@ -25,8 +25,9 @@ KINDS = {
         Verb.ACCESS,
         sources=words("ca gateway"),
         attributes=words(
-            "amr assurance certificate class classification clearance client credential device_state enabled kind method"
-            " network policies proofing public purpose reason record_class request required roles side_door to_zone"
+            "amr assurance certificate class classification clearance client credential device_state enabled kind"
+            " method network policies proofing public purpose reason record_class request required roles side_door"
+            " to_zone"
         ),
         sealed=words("address name name_zh object_name path username"),
         needs=words("decision"),
