@@ -44,5 +44,7 @@ class SSOSettings:
     attempts_memory: timedelta = timedelta(hours=1)
     # What people log in with is changed only so shortly after a login.
     fresh_login: timedelta = timedelta(minutes=5)
+    # Passkeys of one person.
+    passkeys_most: int = 10
     # Set up after a login by password alone, a second factor is in force after this; its owner is told meanwhile.
     factor_cooling: timedelta = timedelta(days=3)

@@ -12,6 +12,7 @@ Invalid
 ├── InvalidProof          a proof of possession that does not count
 ├── ProofNonceNeeded      one that lacks our nonce
 ├── SetupLost             what was begun at "My account" is over or belongs to another session
+├── PasskeyNotMade        a passkey that cannot be kept
 ├── CodeWrong             a one-time code that does not fit while it is being set up
 ├── InteractionLost       the parked request is gone, finished or belongs to another browser
 └── BadClient             a registration nobody should accept
@@ -21,6 +22,7 @@ Unauthenticated
 ├── ProofRefused          its proof of possession does not
 ├── TokenProofNonceNeeded its proof lacks our nonce
 ├── LoginRefused          one sentence for unknown, locked and wrong
+├── PasskeyRefused        the passkey does not count
 ├── CardRefused           the certificate or its card does not count; subclasses say which of the few reasons
 └── NotLoggedIn           a page of "My account" without a session
 Forbidden
@@ -29,7 +31,8 @@ Forbidden
 ├── LoginTooOld           what one logs in with is changed shortly after a sure enough login only
 └── InsufficientScope
 Conflict
-└── FactorExists          there is one already
+├── FactorExists          there is one already
+└── TooManyPasskeys       there are enough already
 """
 
 from typing import ClassVar
@@ -178,6 +181,29 @@ class CodeWrong(Invalid):
 
     code = "code_wrong"
     message = N_("This code does not fit. Please check the clock of your device and enter the code it shows now.")
+
+
+class PasskeyNotMade(Invalid):
+    """What the device answered is not the key that was asked for."""
+
+    code = "passkey_not_made"
+    message = N_(
+        "The passkey could not be set up. Please try again, and use a device that asks for its PIN, face or finger."
+    )
+
+
+class PasskeyRefused(Unauthenticated):
+    """Unknown, removed, its holder disabled, its answer wrong or old: never said which."""
+
+    code = "passkey_refused"
+    message = N_("This passkey could not be accepted. Please try again, or log in another way.")
+
+
+class TooManyPasskeys(Conflict):
+    """One person has so many that nobody could tell them apart."""
+
+    code = "too_many_passkeys"
+    message = N_("You have as many passkeys as one person can have here. Please remove one first.")
 
 
 class FactorExists(Conflict):

@@ -129,7 +129,7 @@ class Authentication:
     assurance: int
     # Serial of the card's certificate, lower-case hexadecimal; empty for passwords.
     certificate: str = ""
-    # What else it was made with, and ends with: "codes" for an app; empty if nothing.
+    # What else it was made with, and ends with: "codes" for an app, a passkey's number; empty if nothing.
     factor: str = ""
 
 
@@ -146,6 +146,28 @@ class CodeApp:
     # From here on it is asked for at every login by password, and makes it a login with two factors.
     counts_from: int
     used_at: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passkey:
+    """A key on a device of one person."""
+
+    # Ours; sessions opened with it name it.
+    id: str
+    subject: str
+    # What browsers call it, base64url; and its public half.
+    credential: str
+    public_key: str
+    # How often its device says it was used; 0 for those that do not count.
+    uses: int
+    # What its owner calls it.
+    name: str
+    # Whether it may be copied to other devices of its owner.
+    synced: bool
+    created_at: int
+    # From here on a login with it is one with two factors.
+    counts_from: int
+    used_at: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

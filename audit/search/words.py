@@ -49,6 +49,8 @@ _METHODS = {
     "sc": N_("smart card"),
     "x509": N_("certificate"),
     "mfa": N_("several factors"),
+    "passkey": N_("passkey"),
+    "user": N_("its holder's PIN, face or finger"),
 }
 REASONS = {
     "allowed": N_("A policy allows it."),
@@ -93,6 +95,7 @@ REASONS = {
     "consent_withdrawn": N_("The person withdrew the consent."),
     "certificate_withdrawn": N_("The certificate was withdrawn."),
     "person_disabled": N_("The person was disabled."),
+    "its_passkey_was_removed": N_("Its passkey was removed."),
     "its_second_factor_was_removed": N_("Its second factor was removed."),
     "no_such_entry": N_("There is no such entry in the record."),
 }

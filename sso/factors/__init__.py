@@ -12,6 +12,9 @@ PASSWORD = ("pwd",)
 # "mfa" only where both factors count: one that was set up a moment ago does not yet.
 PASSWORD_AND_CODE = ("pwd", "otp", "mfa")
 PASSWORD_AND_FRESH_CODE = ("pwd", "otp")
+# "swk": nobody has shown that the key cannot be copied. "user": the device knew its holder, by PIN or by body.
+PASSKEY = ("swk", "user", "mfa")
+FRESH_PASSKEY = ("swk", "user")
 
 
 def strength(methods: Iterable[str]) -> int:

@@ -19,6 +19,7 @@ from .login import NewSession as NewSession
 from .logout import Logout as Logout
 from .news import News as News
 from .parking import Parking as Parking
+from .passkeys import Passkeys as Passkeys
 from .records import Records as Records
 from .rotation import begin_rotation as begin_rotation
 from .rotation import end_rotation as end_rotation

@@ -17,7 +17,7 @@ from core.clock import Clock
 from ..config import SSOSettings
 from ..errors import CodeWrong, FactorExists, LoginTooOld, SetupLost
 from ..factors import PASSWORD, PASSWORD_AND_CODE, PASSWORD_AND_FRESH_CODE, recovery, strength, totp
-from ..models import CodeApp, RecoveryCodes, Session
+from ..models import CodeApp, Passkey, RecoveryCodes, Session
 from ..store import Door, Patience, Store, digest
 from ..store.factors import CODES
 from .records import Records
@@ -49,13 +49,16 @@ class FactorsPage:
     app: CodeApp | None
     app_in_force: bool
     recovery: RecoveryCodes | None
+    passkeys: list[Passkey]
+    at: int
     # Whether this login may change any of it.
     may_change: bool
 
     @property
-    def pending(self) -> bool:
-        """Something was set up that is not in force yet: its owner should know of it."""
-        return self.app is not None and not self.app_in_force
+    def pending(self) -> int:
+        """When what was set up and is not in force yet will be: its owner should know of it; 0 if there is nothing."""
+        held = [*([self.app.counts_from] if self.app else []), *(each.counts_from for each in self.passkeys)]
+        return min((counts_from for counts_from in held if counts_from > self.at), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +105,11 @@ class Factors:
         """
         app, at = self._store.factors.code_app(subject), self._now()
         if app is None:
-            return Proof()
-        in_force = app.counts_from <= at
+            # Whoever has passkeys alone may have lost them all: a code on paper is good beside the password too.
+            held = self._store.passkeys.of(subject) if recovery.normalized(code) else []
+            if not held:
+                return Proof()
+        in_force = any(each.counts_from <= at for each in ([app] if app else held))
         if not code:
             if in_force:
                 raise CodeRefused("missing")
@@ -112,7 +118,7 @@ class Factors:
         door = Door(key=digest(f"code\0{subject}"), free=self._settings.codes_free, forgets=True)
         if not self._store.attempts.knock([door], self._patience, at=at):
             raise CodeRefused("waiting")
-        if not self._code_counts(app, code, at):
+        if not self._code_counts(subject, app, code, at):
             raise CodeRefused("wrong")
         methods = PASSWORD_AND_CODE if in_force else PASSWORD_AND_FRESH_CODE
         return Proof(methods=methods, factor=CODES, doors=(door,))
@@ -124,7 +130,9 @@ class Factors:
             app=app,
             app_in_force=app is not None and app.counts_from <= self._now(),
             recovery=self._store.factors.recovery_codes(session.subject),
-            may_change=self._may_change(session, app),
+            passkeys=self._store.passkeys.of(session.subject),
+            at=self._now(),
+            may_change=self.may_change(session),
         )
 
     def begin_code_app(self, session: Session) -> Setup:
@@ -165,7 +173,7 @@ class Factors:
             secret=self._secrets.close(secret.hex()),
             step=step,
             created_at=at,
-            counts_from=self._counts_from(session, at),
+            counts_from=self.counts_from(session),
             used_at=None,
         )
         self._intend(session, CODES)
@@ -190,9 +198,9 @@ class Factors:
 
         Raises:
             LoginTooOld: as its name says.
-            CodeWrong: there is no app whose place they could take.
+            CodeWrong: there is neither app nor passkey whose place they could take.
         """
-        if self._changeable(session) is None:
+        if self._changeable(session) is None and not self._store.passkeys.of(session.subject):
             raise CodeWrong
         codes = recovery.recovery_codes([secrets.token_bytes(recovery.RANDOM_BYTES) for _ in range(recovery.COUNT)])
         self._intend(session, "recovery")
@@ -202,27 +210,35 @@ class Factors:
         self._nudge()
         return codes
 
-    def _code_counts(self, app: CodeApp, code: str, at: int) -> bool:
+    def _code_counts(self, subject: str, app: CodeApp | None, code: str, at: int) -> bool:
         if printed := recovery.normalized(code):
-            return self._store.factors.take_recovery_code(app.subject, _kept(app.subject, printed), at)
+            return self._store.factors.take_recovery_code(subject, _kept(subject, printed), at)
+        if app is None:
+            return False
         step = totp.matching_step(bytes.fromhex(self._secrets.open(app.secret)), "".join(code.split()), at=at)
         return step is not None and self._store.factors.take_step(app.subject, step, at)
 
-    def _changeable(self, session: Session) -> CodeApp | None:
-        app = self._store.factors.code_app(session.subject)
-        if not self._may_change(session, app):
-            raise LoginTooOld
-        return app
-
-    def _may_change(self, session: Session, app: CodeApp | None) -> bool:
+    def may_change(self, session: Session) -> bool:
+        """Whether this login is of the last minutes, and made with two factors where two are in force."""
         at = self._now()
         recent = at - session.authenticated_at < int(self._settings.fresh_login.total_seconds())
-        needed = 2 if app is not None and app.counts_from <= at else 1
-        return recent and strength(session.methods) >= needed
+        return recent and strength(session.methods) >= self._needed(session.subject, at)
 
-    def _counts_from(self, session: Session, at: int) -> int:
-        """At once after a login with two factors; after one alone it has to wait."""
-        return at if strength(session.methods) > 1 else at + int(self._settings.factor_cooling.total_seconds())
+    def counts_from(self, session: Session) -> int:
+        """When what is set up now is in force: at once after two factors; after one alone it has to wait."""
+        cooling = int(self._settings.factor_cooling.total_seconds())
+        return self._now() + (0 if strength(session.methods) > 1 else cooling)
+
+    def _needed(self, subject: str, at: int) -> int:
+        app = self._store.factors.code_app(subject)
+        passkeys = self._store.passkeys.of(subject)
+        held = [*([app.counts_from] if app else []), *(each.counts_from for each in passkeys)]
+        return 2 if any(counts_from <= at for counts_from in held) else 1
+
+    def _changeable(self, session: Session) -> CodeApp | None:
+        if not self.may_change(session):
+            raise LoginTooOld
+        return self._store.factors.code_app(session.subject)
 
     def _setup(self, session: Session, secret: bytes) -> Setup:
         said = json.dumps({"secret": secret.hex(), "sid": session.sid, "until": self._until(session)})

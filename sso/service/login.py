@@ -10,7 +10,16 @@ from core.clock import Clock
 from core.errors import NotFound, TallygateError, Unauthenticated, Unavailable
 
 from ..config import SSOSettings
-from ..errors import CardMissing, CardNotGood, CardRefused, InteractionLost, LoginRefused, PolicyRefused, StepUpNeeded
+from ..errors import (
+    CardMissing,
+    CardNotGood,
+    CardRefused,
+    InteractionLost,
+    LoginRefused,
+    PasskeyRefused,
+    PolicyRefused,
+    StepUpNeeded,
+)
 from ..factors import CARD, strength
 from ..models import Authentication, Handover, Interaction, LoginDecision, Session, Visitor
 from ..store import Door, Patience, Store, digest
@@ -18,6 +27,7 @@ from ..store.sessions import Opening
 from .collaborators import Cards, DecideLogin, People, Person
 from .factors import CodeRefused, Factors
 from .parking import Parking
+from .passkeys import Passkeys
 from .records import Records
 
 _LONGEST_PASSWORD = 1024
@@ -44,6 +54,7 @@ class Login:
         records: Records,
         parking: Parking,
         factors: Factors,
+        passkeys: Passkeys,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -56,6 +67,7 @@ class Login:
         self._records = records
         self._parking = parking
         self._factors = factors
+        self._passkeys = passkeys
         self._settings = settings
         self._patience = Patience.of(settings)
         self._clock = clock
@@ -115,6 +127,38 @@ class Login:
             doors=(*doors, *proof.doors),
             account=account,
         )
+
+    def by_passkey(
+        self, sealed: str, unverified: str, *, visitor: Visitor, interaction: Interaction, cookie: str
+    ) -> NewSession:
+        """Log in with a key on the person's own device, which says whose it is; there is nothing to guess.
+
+        Raises:
+            PasskeyRefused: it does not count, or there were too many from this network.
+            PolicyRefused, StepUpNeeded: the policies say no, or want a card.
+            Unavailable: directory, record or news of the record are out of reach.
+        """
+        self._fresh()
+        client = _client(interaction)
+        door = self._network_door(visitor)
+        if not self._store.attempts.knock([door], self._patience, at=self._now()):
+            self._failed(visitor, reason="waiting", client=client, account="", method="passkey")
+            raise PasskeyRefused
+        try:
+            self._records.write(self._records.login_attempted(visitor, method="passkey", client=client, account=""))
+            shown = self._passkeys.proved(interaction, sealed, unverified)
+            person = self._people.person(shown.passkey.subject)
+        except Unavailable:
+            self._store.attempts.give_back([door], self._patience)
+            raise
+        except (PasskeyRefused, NotFound) as error:
+            self._failed(visitor, reason="wrong", client=client, account="", method="passkey")
+            raise PasskeyRefused from error
+        if not person.enabled:
+            self._failed(visitor, reason="disabled", client=client, account="", method="passkey")
+            raise PasskeyRefused
+        who = _proved(person, methods=shown.methods, factor=shown.passkey.id)
+        return self._open(who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=(door,))
 
     def card_ticket(self, interaction: Interaction) -> str:
         """Begin a card login: the ticket goes to the card host in the address, and nothing is kept of it here."""
@@ -234,7 +278,7 @@ class Login:
         session = self._session(who, visitor, sid=sid, cookie=fresh, same=same, at=at)
         opening = Opening(previous=digest(cookie) if cookie else "", forgiven=doors)
         if not self._store.sessions.open(session, opening, self._replaced):
-            raise CardNotGood if who.certificate else LoginRefused
+            raise CardNotGood if who.certificate else PasskeyRefused if "pwd" not in who.methods else LoginRefused
         self._nudge()
         return NewSession(session=session, cookie=fresh)
 
@@ -265,11 +309,14 @@ class Login:
         return (
             # The one door that a right password opens anew: others of the network may still be guessing.
             Door(key=digest(f"pair\0{name}\0{visitor.network}"), free=self._settings.attempts_free, forgets=True),
-            Door(key=digest(f"network\0{visitor.network}"), free=self._settings.network_free, forgets=False),
+            self._network_door(visitor),
         )
 
-    def _failed(self, visitor: Visitor, *, reason: str, client: str, account: str) -> None:
-        failed = self._records.login_failed(visitor, method="pwd", reason=reason, client=client, account=account)
+    def _network_door(self, visitor: Visitor) -> Door:
+        return Door(key=digest(f"network\0{visitor.network}"), free=self._settings.network_free, forgets=False)
+
+    def _failed(self, visitor: Visitor, *, reason: str, client: str, account: str, method: str = "pwd") -> None:
+        failed = self._records.login_failed(visitor, method=method, reason=reason, client=client, account=account)
         self._records.write(failed)
 
     def _replaced(self, session: Session) -> Event:

@@ -80,7 +80,7 @@ class Records:
             "sso.login.attempted",
             Outcome.INTENDED,
             object_=client,
-            attributes={"method": method, "network": visitor.network, "account": account},
+            attributes={"method": method, "network": visitor.network, **({"account": account} if account else {})},
         )
 
     def login_failed(

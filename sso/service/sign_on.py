@@ -8,6 +8,8 @@ from audit import Recorder
 from core.clock import Clock
 
 from ..config import SSOSettings
+from ..factors.passkeys import Party
+from ..oauth.rfc6749 import host_of, origin_of
 from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc8414 import metadata
 from ..oauth.rfc9728 import resource_metadata
@@ -25,6 +27,7 @@ from .logout import Logout
 from .news import News
 from .nonces import Nonces
 from .parking import Parking
+from .passkeys import Passkeys
 from .possession import Possession
 from .records import Records
 from .requests import Fetch, Requests
@@ -85,6 +88,18 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        party = Party(host=host_of(issuer), origin=origin_of(issuer), title=site)
+        self.passkeys = Passkeys(
+            party=party,
+            store=store,
+            records=records,
+            factors=self.factors,
+            settings=settings,
+            clock=clock,
+            state_key=state_key,
+            fresh=fresh,
+            nudge=nudge,
+        )
         self.login = Login(
             store=store,
             people=people,
@@ -93,6 +108,7 @@ class SignOn:
             records=records,
             parking=parking,
             factors=self.factors,
+            passkeys=self.passkeys,
             settings=settings,
             clock=clock,
             fresh=fresh,

@@ -18,11 +18,13 @@ from .interactions import InteractionRows
 from .limits import AttemptRows
 from .news import NewsRows
 from .once import CodeRows, PushedRows, RefreshTokenRows, SeenRows
+from .passkeys import PasskeyRows
 from .sessions import SessionRows
 from .tables import (
     ASSERTIONS,
     ATTEMPTS,
     BARRED,
+    CHALLENGES,
     CODES,
     GRANTS,
     HANDOVERS,
@@ -45,6 +47,7 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (PUSHED, PUSHED.c.digest, PUSHED.c.expires_at, 0),
     (ASSERTIONS, ASSERTIONS.c.id, ASSERTIONS.c.expires_at, 0),
     (PROOFS, PROOFS.c.id, PROOFS.c.expires_at, 0),
+    (CHALLENGES, CHALLENGES.c.id, CHALLENGES.c.expires_at, 0),
     (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
@@ -69,8 +72,10 @@ class Store:
         self.pushed = PushedRows(database)
         self.assertions = SeenRows(database, ASSERTIONS)
         self.proofs = SeenRows(database, PROOFS)
+        self.challenges = SeenRows(database, CHALLENGES)
         self.consents = ConsentRows(database)
         self.factors = FactorRows(database)
+        self.passkeys = PasskeyRows(database)
         self.attempts = AttemptRows(database)
         self.news = NewsRows(database)
         # Records on their way to the log.

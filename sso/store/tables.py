@@ -4,7 +4,7 @@
 import hashlib
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 from core.db import Outbox
 
@@ -204,6 +204,27 @@ RECOVERY_CODES = Table(
     _moment_or_never("used_at"),
     Index("recovery_codes_subject", "subject"),
 )
+
+PASSKEYS = Table(
+    "passkeys",
+    METADATA,
+    _key("id"),
+    _id("subject"),
+    _text("credential"),
+    # Of the credential, by which it is found; unique.
+    _id("digest", unique=True),
+    _text("public_key"),
+    Column("uses", BigInteger, nullable=False),
+    _short("name", 100),
+    _flag("synced"),
+    _number("created_at"),
+    _number("counts_from"),
+    _moment_or_never("used_at"),
+    Index("passkeys_subject", "subject"),
+)
+
+# What devices were asked to sign: each question is answered once, until it could not be any more.
+CHALLENGES = _expiring("challenges", _key("id"))
 
 # Persons and certificates that count no more, and those that count again: a login that overlaps the news still fails,
 # and news that come late change nothing. ``position`` is the newest entry of the log that spoke about one.

@@ -10,7 +10,8 @@ from core.errors import TallygateError
 from core.web import Guard, _, form_text, locale
 from core.web.inputs import query_text
 
-from ..errors import LoginRefused, StepUpNeeded
+from ..errors import LoginRefused, PasskeyRefused, StepUpNeeded
+from ..factors.passkeys import LONGEST as LONGEST_ANSWER
 from ..models import Client, Interaction
 from ..oauth.rfc9396 import in_words
 from ..service import SignOn
@@ -20,6 +21,7 @@ from .words import title_of, wishes
 
 _LONGEST_PASSWORD = 1024
 _LONGEST_CODE = 40
+_LONGEST_ASKED = 600
 _LEVELS = {"2": 2, "3": 3}
 
 
@@ -50,6 +52,7 @@ def add(
             portal=title_of(authorization.destination(interaction)),
             error=_(error.message) if error else "",
             level=level,
+            passkey=service.passkeys.asked(interaction),
             known=session if session and level < 2 else None,  # noqa: PLR2004 - a surer login explains itself
         )
 
@@ -77,6 +80,23 @@ def add(
                 cookie=browser.session_cookie,
             )
         except (LoginRefused, StepUpNeeded) as error:
+            return login_page(interaction, error=error), error.kind.status
+        onward = authorization.proceed(interaction, session=opened.session, decided=True)
+        return browser.logged_in(browser.lead(onward), opened)
+
+    @routes.post("/login/passkey")
+    @guard.own("a passkey, whose device signs what this browser's parked request asked")
+    def passkey() -> ResponseReturnValue:
+        interaction, _client = parked(form_text("interaction", longest=LONGEST))
+        try:
+            opened = service.login.by_passkey(
+                form_text("asked", longest=_LONGEST_ASKED),
+                form_text("credential", longest=LONGEST_ANSWER, optional=True),
+                visitor=visitor(),
+                interaction=interaction,
+                cookie=browser.session_cookie,
+            )
+        except (PasskeyRefused, StepUpNeeded) as error:
             return login_page(interaction, error=error), error.kind.status
         onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)

@@ -37,6 +37,8 @@ def methods_text(methods: Iterable[str]) -> str:
     used = set(methods)
     if "sc" in used:
         return _("card")
+    if "user" in used:
+        return _("passkey")
     return _("password and one-time code") if "otp" in used else _("password")
 
 

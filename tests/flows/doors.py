@@ -621,6 +621,8 @@ def _sso() -> Iterator[Door]:
     typed = {"username": "nobody.at.all", "password": "wrong", "code": "0"}
     yield Door(**shown, rule="/login", fields={**nowhere, **typed})
     yield Door(**shown, rule="/login/card", fields=nowhere)
+    yield Door(**shown, rule="/login/passkey", fields={**nowhere, "asked": "x" * 100, "credential": "{}"})
+    yield Door(**at, method="GET", rule="/passkeys.js")
     yield Door(**at, method="GET", rule="/login/card", query=("handover",))
     yield Door(**at, method="GET", rule="/consent", query=("interaction",), who="zhang.min")
     yield Door(**shown, rule="/consent", fields={**nowhere, "choice": "allow"}, who="zhang.min")
@@ -637,6 +639,9 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/account/factors/codes/confirm", fields={"setup": "x" * 100, "code": "000000"})
     yield Door(**shown, rule="/account/factors/codes/remove")
     yield Door(**shown, rule="/account/factors/recovery")
+    made = {"asked": "x" * 100, "credential": "{}", "name": "x"}
+    yield Door(**shown, rule="/account/factors/passkeys", fields=made)
+    yield Door(**shown, rule="/account/factors/passkeys/remove", fields={"passkey": "no-such-passkey"})
     leaving = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
     yield Door(**at, method="GET", rule="/logout", query=leaving, who="zhang.min")
     yield Door(**shown, rule="/logout", fields=dict.fromkeys(leaving[1:], "x"))

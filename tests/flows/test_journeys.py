@@ -4,6 +4,7 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -63,6 +64,36 @@ def test_a_citizen_logs_in_once_and_out_once(city: City, browse: Browse) -> None
     page.get_by_role("button", name="Log out").first.click()
     for portal in ("tax", "social"):
         until(partial(_asks_for_login, page, city.url(portal, "/me")), seconds=WITHIN)
+
+
+def test_a_passkey_takes_the_place_of_user_name_and_password(city: City, browse: Browse) -> None:
+    context = browse()
+    page = context.new_page()
+    page.goto(city.url("sso", "/account/factors"))
+    log_in(page, "song.xiuying")
+    page.goto(city.url("sso", "/account/factors"))
+    devices = context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options = {**device, "isUserVerified": True, "automaticPresenceSimulation": True}
+    made = devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    page.get_by_label("What you call it").fill("my telephone")
+    page.get_by_role("button", name="Set up a passkey").click()
+    expect(page.get_by_role("heading", name="my telephone")).to_be_visible()
+    accessible(page)
+    keys = devices.send("WebAuthn.getCredentials", {"authenticatorId": made["authenticatorId"]})["credentials"]
+    assert [(key["isResidentCredential"], key["rpId"]) for key in keys] == [(True, urlsplit(city.url("sso")).hostname)]
+
+    page.goto(city.url("sso", "/logout"))
+    page.get_by_role("button", name="Log out").first.click()
+    page.goto(city.url("tax", "/me"))
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_be_visible()
+    accessible(page)
+    page.get_by_role("button", name="Log in with a passkey").click()
+    consent_if_asked(page)
+    expect(page).to_have_url(city.url("tax", "/me"))
+    page.goto(city.url("sso", "/account"))
+    assert "passkey" in page.inner_text("#sessions + ul")
 
 
 def _asks_for_login(page: Page, address: str) -> bool:

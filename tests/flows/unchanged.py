@@ -14,7 +14,17 @@ from tests.flows.city import City, until
 
 # Tables that may hold more rows afterwards: what is parked, counted and remembered about visitors, and expires.
 PASSING = {
-    "sso": {"spent", "attempts", "handovers", "sessions", "grants", "codes", "consents", "refresh_tokens"},
+    "sso": {
+        "spent",
+        "attempts",
+        "handovers",
+        "sessions",
+        "grants",
+        "codes",
+        "consents",
+        "refresh_tokens",
+        "challenges",
+    },
     "gateway": {"sessions", "revoked"},
     "ca": {"est_strikes"},
     # What the directory's watch still expects to see of the city's birth.

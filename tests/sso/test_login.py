@@ -419,4 +419,5 @@ def _visitor() -> Visitor:
 
 
 def _without_tokens(page: str) -> str:
-    return re.sub(r'(name="(csrf_token|interaction)" value=")[^"]*', r"\1", re.sub(r"interaction=[\w-]+", "", page))
+    plain = re.sub(r'interaction=[\w-]+|data-options="[^"]*"', "", page)
+    return re.sub(r'(name="(csrf_token|interaction|asked)" value=")[^"]*', r"\1", plain)
