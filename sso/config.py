@@ -13,6 +13,16 @@ class SSOSettings:
     code_lifetime: timedelta = timedelta(seconds=60)
     # A pushed request waits so long for its browser.
     pushed_lifetime: timedelta = timedelta(seconds=90)
+    # A device's codes: the time its person has for typing the short one and deciding.
+    device_lifetime: timedelta = timedelta(minutes=10)
+    # Short codes one person may type, right or wrong, and times one short code may be typed, before waiting begins.
+    user_codes_free: int = 6
+    # Short codes typed from one network before waiting begins.
+    user_codes_network_free: int = 60
+    # Devices of one application that may ask from one network before waiting begins.
+    devices_free: int = 60
+    # Registrations with one initial access token, and from one network, before waiting begins.
+    registrations_free: int = 30
     # Whether signed requests may be fetched from addresses that are not public, because the clients' network is not.
     fetch_private: bool = False
     # Access and ID tokens. Who checks them offline learns of a revocation this much later at most.

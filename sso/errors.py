@@ -11,6 +11,9 @@ Invalid
 ├── BadTokenRequest
 ├── InvalidProof          a proof of possession that does not count
 ├── ProofNonceNeeded      one that lacks our nonce
+├── AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied   what a device is told while it waits
+├── UserCodeWrong         no device waits under this short code
+├── DeviceUndecidable     a device that was decided on already, or too late
 ├── SetupLost             what was begun at "My account" is over or belongs to another session
 ├── PasskeyNotMade        a passkey that cannot be kept
 ├── CodeWrong             a one-time code that does not fit while it is being set up
@@ -156,6 +159,31 @@ class ProofNonceNeeded(_Registered, Invalid, oauth="use_dpop_nonce"):
     message = N_("Please repeat the request with the nonce that comes with this answer.")
 
 
+class AuthorizationPending(_Registered, Invalid, oauth="authorization_pending"):
+    """Nobody has decided yet (RFC 8628 section 3.5)."""
+
+    message = N_("Nobody has decided about this device yet.")
+
+
+class SlowDown(_Registered, Invalid, oauth="slow_down"):
+    """Nobody has decided yet, and the device asks too often: its pause is five seconds longer from now on."""
+
+    message = N_("This device asks too often.")
+
+
+class DeviceCodeExpired(_Registered, Invalid, oauth="expired_token"):
+    """Nobody decided in time; the device may begin again."""
+
+    message = N_("The code of this device has expired.")
+
+
+class DeviceDenied(_Registered, Invalid, oauth="access_denied"):
+    """The person said no."""
+
+    code = "device_denied"
+    message = N_("The person declined.")
+
+
 class BadTokenRequest(_Registered, Invalid, oauth="invalid_request"):
     """A parameter is missing, doubled or cannot be read."""
 
@@ -167,6 +195,20 @@ class InteractionLost(Invalid):
 
     code = "interaction_lost"
     message = N_("This login was finished, has expired, or was begun in another browser. Please start again there.")
+
+
+class UserCodeWrong(Invalid):
+    """No device waits under this short code: mistyped, over, or decided on."""
+
+    code = "user_code_wrong"
+    message = N_("No device is waiting under this code. Please check it, or let the device show a new one.")
+
+
+class DeviceUndecidable(Invalid):
+    """Decided on already, over, or shown to another login."""
+
+    code = "device_undecidable"
+    message = N_("This device was decided on already, or its code has expired. Please type its code once more.")
 
 
 class SetupLost(Invalid):

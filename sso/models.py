@@ -23,7 +23,7 @@ class Client:
     redirect_uris: tuple[str, ...]
     post_logout_uris: tuple[str, ...]
     scopes: frozenset[str]
-    # authorization_code, refresh_token, client_credentials.
+    # authorization_code, refresh_token, client_credentials, or a registered URN.
     grants: frozenset[str]
     # Whom its access tokens are for: the portal's origin.
     audience: str
@@ -282,6 +282,35 @@ class Pushed:
     # The parameters as they were pushed, every check passed; JSON.
     parameters: str
     expires_at: int
+
+
+DeviceState = Literal["waiting", "granted", "refused", "used"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCode:
+    """A device that waits for its person, or was decided on (RFC 8628)."""
+
+    # Of the code that only the device has, and of the short one that it shows.
+    digest: str
+    user_digest: str
+    client_id: str
+    scopes: frozenset[str]
+    resources: frozenset[str]
+    details: str
+    # Thumbprint of the key it is bound to; empty if to none.
+    jkt: str
+    # Where it asked from, shown to the person.
+    network: str
+    agent: str
+    asked_at: int
+    expires_at: int
+    # Seconds that it has to wait between two questions; grows when it does not.
+    interval: int
+    polled_at: int = 0
+    state: DeviceState = "waiting"
+    # The family that came of a yes; empty before.
+    grant_id: str = ""
 
 
 V = TypeVar("V")

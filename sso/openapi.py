@@ -25,6 +25,7 @@ _SAYS = {
     "401": "Client or token do not count",
     "403": "The token does not reach this far",
     "413": "The body is too large",
+    "429": "Too often; wait a while",
     "503": "Temporary; try again",
 }
 
@@ -40,6 +41,7 @@ def description() -> dict[str, Any]:
             "/.well-known/oauth-authorization-server": {"get": _fact("readMetadata", "Metadata")},
             "/.well-known/oauth-protected-resource": {"get": _fact("readResource", "Resource")},
             "/par": {"post": _par()},
+            "/device_authorization": {"post": _device()},
             "/jwks": {"get": _fact("readKeys", "Keys")},
             "/token": {"post": _token()},
             "/userinfo": {"get": _userinfo("readClaims"), "post": _userinfo("readClaimsByPost")},
@@ -56,7 +58,15 @@ def _fact(name: str, schema: str) -> dict[str, Any]:
 
 
 def _token() -> dict[str, Any]:
-    fields: tuple[str, ...] = ("code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id")
+    fields: tuple[str, ...] = (
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "refresh_token",
+        "scope",
+        "client_id",
+        "device_code",
+    )
     fields += ("resource", "authorization_details")
     fields += ("client_assertion", "client_assertion_type")
     form = {
@@ -97,6 +107,17 @@ def _par() -> dict[str, Any]:
             {"type": "object", "properties": {**dict.fromkeys(fields, TEXT), "response_type": {"enum": ["code"]}}}
         ),
         "responses": {"201": _json("Where the browser goes with", "Pushed"), **_refused("400", "401", "413", "503")},
+    }
+
+
+def _device() -> dict[str, Any]:
+    fields = ("client_id", "scope", "resource", "authorization_details", "client_assertion", "client_assertion_type")
+    return {
+        "operationId": "authorizeDevice",
+        "summary": "Ask for a device without a browser (RFC 8628)",
+        "security": _ANY_CLIENT,
+        "requestBody": _form({"type": "object", "properties": dict.fromkeys(fields, TEXT)}),
+        "responses": {"200": _json("Its codes", "Device"), **_refused("400", "401", "413", "429", "503")},
     }
 
 
@@ -196,6 +217,12 @@ def _schemas() -> dict[str, Any]:
             "required": ["resource", "authorization_servers"],
         },
         "Pushed": exact({"request_uri": TEXT, "expires_in": _SECONDS}),
+        "Device": exact(
+            {
+                **dict.fromkeys(("device_code", "user_code", "verification_uri"), TEXT),
+                **dict.fromkeys(("expires_in", "interval"), _SECONDS),
+            }
+        ),
         "Keys": exact({"keys": {"type": "array", "minItems": 1, "items": key}}),
         "Tokens": {
             "type": "object",

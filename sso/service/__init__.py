@@ -10,6 +10,8 @@ from .collaborators import Cards as Cards
 from .collaborators import DecideLogin as DecideLogin
 from .collaborators import People as People
 from .collaborators import Person as Person
+from .devices import Asking as Asking
+from .devices import Devices as Devices
 from .factors import Factors as Factors
 from .housekeeping import Housekeeping as Housekeeping
 from .keys import load_keys as load_keys

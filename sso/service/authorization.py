@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 from audit import Outcome
 from core.clock import Clock
-from core.errors import NotFound
 
 from ..config import SSOSettings
 from ..errors import AccessDenied, BadRequest, InteractionLost, Redirectable, UnmetAuthentication
-from ..models import AuthorizationRequest, Client, Code, Consent, Grant, Interaction, Redirection, Session
+from ..models import AuthorizationRequest, Client, Code, Grant, Interaction, Redirection, Session
 from ..oauth.openid import Step, next_step, unattended
 from ..oauth.rfc6749 import host_of, origin_of, validated
 from ..oauth.rfc6749.authorization import Parameters
 from ..store import Store, digest
+from .admission import Admission
+from .agreement import Agreement
 from .answers import Answers
-from .collaborators import DecideLogin, People
 from .parking import Parking
 from .records import Records
 from .requests import Requests
@@ -50,10 +50,10 @@ class Authorization:
         store: Store,
         requests: Requests,
         answers: Answers,
-        people: People,
-        decide: DecideLogin,
         records: Records,
         parking: Parking,
+        admission: Admission,
+        agreement: Agreement,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -62,8 +62,8 @@ class Authorization:
         self._requests = requests
         self._answers = answers
         self._store = store
-        self._people = people
-        self._decide = decide
+        self._admission = admission
+        self._agreement = agreement
         self._records = records
         self._parking = parking
         self._settings = settings
@@ -172,25 +172,7 @@ class Authorization:
         request = interaction.request
         if request is None:
             raise InteractionLost
-        self._fresh()
-        at = self._now()
-        known = self._store.consents.find(session.subject, request.client_id)
-        valid = known if known is not None and known.expires_at > at else None
-        refused = (withheld & request.scopes) - {"openid"}
-        # A yes to less does not take back an earlier yes to more; a no does.
-        scopes = (request.scopes | (valid.scopes if valid else frozenset())) - refused
-        consent = Consent(
-            subject=session.subject,
-            client_id=request.client_id,
-            scopes=scopes,
-            refused=refused | ((valid.refused if valid else frozenset()) - request.scopes),
-            granted_at=at,
-            expires_at=at + int(self._settings.consent_lifetime.total_seconds()),
-        )
-        self._records.write(self._records.consent(consent, Outcome.INTENDED, session=session.sid))
-        outcome = self._records.consent(consent, Outcome.SUCCESS, session=session.sid)
-        self._store.consents.put(consent, outcome)
-        self._nudge()
+        self._agreement.remember(session, request.client_id, request.scopes, withheld=withheld)
         return replace(interaction, agreed_as=session.digest)
 
     def decline(self, interaction: Interaction) -> Redirection | Home:
@@ -222,42 +204,8 @@ class Authorization:
         at = self._now()
         step = next_step(request, client, session=session, consent=consent, interaction=interaction, at=at)
         if step is Step.ISSUE and session is not None and not decided:
-            return self._policy_step(client, session)
+            return self._admission.step(client, session)
         return step, request.assurance
-
-    def _policy_step(self, client: Client, session: Session) -> tuple[Step, int]:
-        """A session opened for one portal is asked again at the next: what the policies ask there may be more."""
-        try:
-            person = self._people.person(session.subject)
-        except NotFound as error:
-            self._record_denial(client, session, "not in the directory")
-            raise AccessDenied(why="the account cannot be used") from error
-        if not person.enabled:
-            self._record_denial(client, session, "disabled")
-            raise AccessDenied(why="the account cannot be used")
-        decision = self._decide(
-            person=person,
-            client=client.id,
-            assurance=session.assurance,
-            methods=session.methods,
-            at=self._clock.now(),
-        )
-        if decision.allowed:
-            return Step.ISSUE, 0
-        if decision.step_up is not None and "sc" not in session.methods:
-            return Step.STEP_UP, decision.step_up
-        self._record_denial(client, session, " ".join(decision.reasons) or decision.code or "policy")
-        raise AccessDenied(why="not allowed by the policies of this site")
-
-    def _record_denial(self, client: Client, session: Session, reason: str) -> None:
-        denial = self._records.tokens_refused(
-            client.id,
-            grant_type="authorization_code",
-            reason=reason,
-            subject=session.subject,
-            session=session.sid,
-        )
-        self._records.write(denial)
 
     def _issue(
         self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None

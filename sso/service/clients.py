@@ -8,7 +8,7 @@ from ..errors import BadClient
 from ..models import AuthMethod, Client, Requirement
 from ..oauth.fapi2 import REQUIREMENTS, Profile, check_registration
 from ..oauth.rfc6749 import SCOPES, check_address
-from ..oauth.rfc6749.tokens import REQUIRED
+from ..oauth.rfc6749.tokens import DEVICE_CODE, REQUIRED
 from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
 
@@ -126,8 +126,14 @@ def check_details(client: Client) -> None:
 
 def check_public(client: Client) -> None:
     """Who keeps no secret has no rights of its own."""
-    if client.public and (client.trusted or client.grants - {"authorization_code", "refresh_token"}):
+    if client.public and (client.trusted or client.grants - {"authorization_code", "refresh_token", DEVICE_CODE}):
         raise BadClient(why="a public client is neither trusted nor a machine of its own")
+
+
+def check_device(client: Client) -> None:
+    """A device's request is neither pushed nor signed, and its person is asked in any case."""
+    if DEVICE_CODE in client.grants and (client.trusted or client.requires & {"par", "signed_request"}):
+        raise BadClient(why="a device can neither be trusted nor push or sign its requests")
 
 
 CHECKS: tuple[Callable[[Client], None], ...] = (
@@ -137,4 +143,5 @@ CHECKS: tuple[Callable[[Client], None], ...] = (
     check_method,
     check_details,
     check_public,
+    check_device,
 )

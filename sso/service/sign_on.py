@@ -15,13 +15,17 @@ from ..oauth.rfc8414 import metadata
 from ..oauth.rfc9728 import resource_metadata
 from ..store import Store
 from .account import Account, OwnRecord
+from .admission import Admission
+from .agreement import Agreement
 from .answers import Answers
 from .authentication import ClientAuthentication
 from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
+from .devices import Devices
 from .factors import Factors
 from .housekeeping import Housekeeping
 from .inspection import Inspection
+from .limits import Limits
 from .login import Login
 from .logout import Logout
 from .news import News
@@ -114,6 +118,9 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        admission = Admission(people=people, decide=decide, records=records, clock=clock)
+        agreement = Agreement(store=store, records=records, settings=settings, clock=clock, fresh=fresh, nudge=nudge)
+        limits = Limits(store=store, settings=settings, clock=clock)
         self.nonces = Nonces(key=state_key, clock=clock)
         possession = Possession(store=store, nonces=self.nonces, clock=clock)
         self.requests = Requests(
@@ -128,12 +135,26 @@ class SignOn:
             store=store,
             requests=self.requests,
             answers=Answers(issuer=issuer, keys=keys, clock=clock),
-            people=people,
-            decide=decide,
             records=records,
             parking=parking,
+            admission=admission,
+            agreement=agreement,
             settings=settings,
             clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.devices = Devices(
+            issuer=issuer,
+            store=store,
+            records=records,
+            admission=admission,
+            agreement=agreement,
+            limits=limits,
+            possession=possession,
+            settings=settings,
+            clock=clock,
+            key=state_key,
             fresh=fresh,
             nudge=nudge,
         )

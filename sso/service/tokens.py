@@ -18,7 +18,15 @@ from core.errors import NotFound
 from core.jose import base64url
 
 from ..config import SSOSettings
-from ..errors import InvalidGrant, InvalidScope, InvalidToken
+from ..errors import (
+    AuthorizationPending,
+    DeviceCodeExpired,
+    DeviceDenied,
+    InvalidGrant,
+    InvalidScope,
+    InvalidToken,
+    SlowDown,
+)
 from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, id_claims
 from ..oauth.rfc6749 import (
@@ -28,7 +36,9 @@ from ..oauth.rfc6749 import (
     why_refresh_refused,
     why_refused,
 )
+from ..oauth.rfc6749.tokens import DEVICE_CODE
 from ..oauth.rfc7517 import KeyRing
+from ..oauth.rfc8628 import INTERVAL, why_device_refused
 from ..oauth.rfc8693 import ACCESS_TOKEN, chain, exchanged_scopes
 from ..oauth.rfc8707 import audience_of, check_resources
 from ..oauth.rfc9068 import TYP, access_claims
@@ -205,6 +215,35 @@ class Tokens:
         self._nudge()
         return self._answer(request, grant, scopes, at, refresh="", person=None)
 
+    def _by_device(self, request: TokenRequest) -> TokenAnswer:
+        at = self._now()
+        device = self._store.devices.find(digest(request.unverified["device_code"]))
+        reason = why_device_refused(device, request, at=at)
+        if device is None or reason:
+            raise self._refused(request, reason)
+        if device.state == "used":
+            self._end(device.grant_id, reason="device code presented twice")
+            raise self._refused(request, "used")
+        if device.expires_at <= at:
+            raise DeviceCodeExpired
+        if device.state == "refused":
+            raise DeviceDenied
+        presented = self._store.devices.presented(device.digest, at)
+        if device.state == "waiting" or presented is None:
+            raise AuthorizationPending if self._store.devices.asked_again(device, at, step=INTERVAL) else SlowDown
+        grant = presented.grant
+        person = self._holder(presented, request, at)
+        self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
+        refresh, value = _refresh(request, presented)
+        outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        if not self._store.devices.consume(device, refresh=refresh, at=at, outcome=outcome):
+            spent = self._store.devices.find(device.digest)
+            if spent is not None and spent.state == "used":
+                self._end(device.grant_id, reason="device code presented twice")
+            raise self._refused(request, "used or ended")
+        self._nudge()
+        return self._answer(request, grant, grant.scopes, at, refresh=value, person=person)
+
     def _by_exchange(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
         try:
@@ -324,6 +363,7 @@ class Tokens:
         "authorization_code": _by_code,
         "refresh_token": _by_refresh,
         "client_credentials": _by_client,
+        DEVICE_CODE: _by_device,
         "urn:ietf:params:oauth:grant-type:token-exchange": _by_exchange,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, or_, select
 
-from .tables import BARRED, CODES, CONSENTS, GRANTS, REFRESH_TOKENS, SESSIONS
+from .tables import BARRED, CODES, CONSENTS, DEVICE_CODES, GRANTS, REFRESH_TOKENS, SESSIONS
 
 _AT: BindParameter[int] = bindparam("at")
 _BARRED = (
@@ -53,3 +53,5 @@ PRESENTED_CODE = _presented(CODES)
 """The code ``digest``, its family, whether that stands at ``at``, and what its person agreed to."""
 PRESENTED_REFRESH_TOKEN = _presented(REFRESH_TOKENS)
 """The same for a refresh token."""
+PRESENTED_DEVICE = _presented(DEVICE_CODES)
+"""The same for a device that somebody said yes to."""

@@ -48,7 +48,7 @@ class GrantRows:
             InteractionLost: the parked request it answers was answered already.
         """
         with self._database.transaction() as connection:
-            if not _session_held(connection, grant.sid, grant.subject, at):
+            if not session_held(connection, grant.sid, grant.subject, at):
                 return False
             if answers is not None:
                 spend(connection, answers)
@@ -100,12 +100,13 @@ def held(connection: Connection, grant_id: str, at: int) -> bool:
     chosen = and_(GRANTS.c.id == grant_id, GRANTS.c.revoked_at.is_(None), GRANTS.c.expires_at > at)
     query = select(GRANTS.c.sid, GRANTS.c.subject).where(chosen)
     grant = connection.execute(query).one_or_none()
-    if grant is None or not _session_held(connection, grant.sid, grant.subject, at):
+    if grant is None or not session_held(connection, grant.sid, grant.subject, at):
         return False
     return connection.execute(query.with_for_update(read=True)).first() is not None
 
 
-def _session_held(connection: Connection, sid: str, subject: str, at: int) -> bool:
+def session_held(connection: Connection, sid: str, subject: str, at: int) -> bool:
+    """Whether a session counts; if so it cannot end before this transaction does."""
     if not sid:
         # A machine's own grant (RFC 6749 section 4.4) hangs on no session.
         return True

@@ -29,7 +29,7 @@ class CodeRows:
         """A code and its family, standing or not."""
         with self._database.reading() as connection:
             row = connection.execute(families.PRESENTED_CODE, {"digest": digest, "at": at}).one_or_none()
-        return _presented(row, rows.code_of(row, "codes_")) if row else None
+        return presented(row, rows.code_of(row, "codes_")) if row else None
 
     def consume(self, code: Code, *, refresh: RefreshToken | None, at: int, outcome: Event) -> bool:
         """Use a code up, if its family stands, and keep the refresh token that follows."""
@@ -52,7 +52,7 @@ class RefreshTokenRows:
         """A refresh token and its family, standing or not."""
         with self._database.reading() as connection:
             row = connection.execute(families.PRESENTED_REFRESH_TOKEN, {"digest": digest, "at": at}).one_or_none()
-        return _presented(row, rows.refresh_token_of(row, "refresh_tokens_")) if row else None
+        return presented(row, rows.refresh_token_of(row, "refresh_tokens_")) if row else None
 
     def consume(self, token: RefreshToken, *, successor: RefreshToken, at: int, outcome: Event) -> bool:
         """Use a refresh token up, if its family stands, and keep the one that follows."""
@@ -101,7 +101,8 @@ def _used_up(connection: Connection, table: Table, digest: str, at: int) -> bool
     return connection.execute(update(table).where(unused).values(used_at=at)).rowcount == 1
 
 
-def _presented(row: Row[tuple[object, ...]], value: V) -> Presented[V]:
+def presented(row: Row[tuple[object, ...]], value: V) -> Presented[V]:
+    """A value with everything its redemption depends on, from one of the statements of ``families``."""
     return Presented(
         value=value,
         grant=rows.grant_of(row, "grants_"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ..models import Client, Code, Consent, Grant, Pushed, RefreshToken, Session
+from ..models import Client, Code, Consent, DeviceCode, Grant, Pushed, RefreshToken, Session
 
 _SETS = frozenset({"scopes", "refused", "grants", "requires", "resources", "detail_types"})
 _TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris", "request_uris"})
@@ -74,6 +74,16 @@ def pushed_of(row: Row[Any]) -> Pushed:
 def pushed_values(pushed: Pushed) -> dict[str, Any]:
     """And back."""
     return asdict(pushed)
+
+
+def device_of(row: Row[Any], prefix: str = "") -> DeviceCode:
+    """A device that waits, or was decided on."""
+    return DeviceCode(**_values(row, prefix))
+
+
+def device_values(device: DeviceCode) -> dict[str, Any]:
+    """And back."""
+    return {name: _flat(value) for name, value in asdict(device).items()}
 
 
 def consent_of(row: Row[Any], prefix: str = "") -> Consent:

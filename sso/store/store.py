@@ -12,6 +12,7 @@ from core.db import Database, Drain, migrate
 from ..models import Session
 from .clients import ClientRows
 from .consents import ConsentRows
+from .devices import DeviceRows
 from .factors import FactorRows
 from .grants import GrantRows
 from .interactions import InteractionRows
@@ -26,6 +27,7 @@ from .tables import (
     BARRED,
     CHALLENGES,
     CODES,
+    DEVICE_CODES,
     GRANTS,
     HANDOVERS,
     OUTBOX,
@@ -51,6 +53,7 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
+    (DEVICE_CODES, DEVICE_CODES.c.digest, DEVICE_CODES.c.expires_at, _MEMORY),
     (GRANTS, GRANTS.c.id, GRANTS.c.expires_at, _MEMORY),
     # No worker that is fit to serve is so far behind the news.
     (BARRED, BARRED.c.id, BARRED.c.released_at, _MEMORY),
@@ -70,6 +73,7 @@ class Store:
         self.codes = CodeRows(database)
         self.refresh_tokens = RefreshTokenRows(database)
         self.pushed = PushedRows(database)
+        self.devices = DeviceRows(database)
         self.assertions = SeenRows(database, ASSERTIONS)
         self.proofs = SeenRows(database, PROOFS)
         self.challenges = SeenRows(database, CHALLENGES)

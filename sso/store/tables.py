@@ -140,6 +140,25 @@ REFRESH_TOKENS = _expiring(
     _id("jkt"),
 )
 
+# Decided once, redeemed once. The short code is unique while its row stands.
+DEVICE_CODES = _expiring(
+    "device_codes",
+    _key("digest"),
+    _id("user_digest", unique=True),
+    _id("client_id"),
+    _text("scopes"),
+    _text("resources"),
+    _text("details"),
+    _id("jkt"),
+    _id("network"),
+    _short("agent", 100),
+    _number("asked_at"),
+    _number("interval"),
+    _number("polled_at"),
+    _short("state", 16),
+    _id("grant_id"),
+)
+
 # A request that came by the back way and waits for its browser; its client was authenticated.
 PUSHED = _expiring("pushed", _key("digest"), _id("client_id"), _text("parameters"))
 

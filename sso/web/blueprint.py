@@ -13,11 +13,11 @@ from ..oauth.rfc6750 import challenge
 from ..oauth.rfc9449 import challenge as proof_challenge
 from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
-from . import account, card, factors, login, protocol
+from . import account, card, device, factors, login, protocol
 from .browser import Browser
 from .calls import on_host, reader
 
-_CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.par", "sso.revoke", "sso.introspect"})
+_CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.par", "sso.device_authorization", "sso.revoke", "sso.introspect"})
 _AT_TLS_HOST = _CLIENT_ENDPOINTS | {"sso.userinfo"}
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
@@ -31,7 +31,9 @@ def blueprint(
     """
     routes = Blueprint("sso", __name__, template_folder="../templates")
     browser = Browser(service)
-    protocol.add(routes, service, guard, browser, calls=reader(service, tls_host=tls_host, proxy=proxy))
+    calls = reader(service, tls_host=tls_host, proxy=proxy)
+    protocol.add(routes, service, guard, browser, calls=calls)
+    device.add(routes, service, guard, browser, calls=calls)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
     account.add(routes, service, guard, browser, certificates=certificates)

@@ -15,6 +15,8 @@ from ..service import Home, NewSession, Parked, SignOn
 # ``__Host-``: only this very host can set them, over TLS, for all its pages.
 SESSION_COOKIE = "__Host-sso-session"
 BROWSER_COOKIE = "__Host-sso-browser"
+# Where a login without a request leads; everything else is "My account".
+_PAGES = {"factors": "sso.factors", "device": "sso.device"}
 _LONGEST_COOKIE = 100
 _V4_PREFIX, _V6_PREFIX = 24, 48
 _AGENTS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -69,7 +71,7 @@ class Browser:
     def lead(self, onward: Redirection | Parked | Home) -> Response:
         """Send the browser where it has to go next."""
         if isinstance(onward, Home):
-            page = "sso.factors" if onward.page == "factors" else "sso.account"
+            page = _PAGES.get(onward.page, "sso.account")
             response = _response(redirect(url_for(page), 303))
         elif isinstance(onward, Parked):
             page = "sso.consent" if onward.step is Step.CONSENT else "sso.login"

@@ -570,6 +570,16 @@ def _signatures() -> Iterator[Door]:
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
 
 
+def _sso_devices() -> Iterator[Door]:
+    at: dict[str, Any] = {"component": "sso", "label": "sso"}
+    device = {"client_id": "tax", "scope": "openid", "resource": "x"}
+    yield Door(**at, method="POST", rule="/device_authorization", face="oauth", takes="form", fields=device)
+    shown: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/account", "who": "zhang.min"}
+    yield Door(**at, method="GET", rule="/device", who="zhang.min")
+    yield Door(**shown, rule="/device", fields={"user_code": "BCDF-GHJK"})
+    yield Door(**shown, rule="/device/decide", fields={"device": "n" * 24, "choice": "deny"})
+
+
 def _sso() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
@@ -666,6 +676,7 @@ DOORS: tuple[Door, ...] = (
     *_portals(),
     *_signatures(),
     *_sso(),
+    *_sso_devices(),
     *_core(),
 )
 METHODS = {"get", "post", "put", "patch", "delete", "route"}

@@ -24,6 +24,7 @@ PASSING = {
         "consents",
         "refresh_tokens",
         "challenges",
+        "device_codes",
     },
     "gateway": {"sessions", "revoked"},
     "ca": {"est_strikes"},

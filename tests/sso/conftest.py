@@ -34,7 +34,14 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.fakes.sso_directory import FakeCards, FakeDirectory
 
-SECRET = {"tax": "t" * 43, "social": "s" * 43, "gateway": "g" * 43, "machine": "m" * 43, "web-app": ""}
+SECRET = {
+    "tax": "t" * 43,
+    "social": "s" * 43,
+    "gateway": "g" * 43,
+    "machine": "m" * 43,
+    "web-app": "",
+    "kiosk": "k" * 43,
+}
 NGINX = b"n" * 32
 VERIFIER = "v" * 64
 
@@ -372,6 +379,16 @@ def register(store: Store, site: SiteSettings) -> None:
         scopes=frozenset({"openid", "profile"}),
         grants=portal,
         audience=site.origin("web-app"),
+    )
+    register_client(
+        store,
+        name="kiosk",
+        title="Kiosk",
+        title_zh="自助终端",
+        scopes=frozenset({"openid", "profile", "email"}),
+        grants=frozenset({"refresh_token", "urn:ietf:params:oauth:grant-type:device_code"}),
+        audience=site.origin("kiosk"),
+        secret=SECRET["kiosk"],
     )
     register_client(
         store,

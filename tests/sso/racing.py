@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from audit import Event, Outcome
 from core.db import Database
-from sso.models import Code, RefreshToken
+from sso.models import Code, DeviceCode, RefreshToken
 from sso.store import Store
 from tests.fakes.clock import ManualClock
 
@@ -17,6 +17,23 @@ AT = 1000
 REFRESH = RefreshToken(digest="refresh", grant_id="grant", client_id="tax", expires_at=AT * 9)
 _CODE = Code(
     digest="code", grant_id="other", client_id="tax", redirect_uri="u", challenge="c", expires_at=AT * 9, used=False
+)
+
+DEVICE = DeviceCode(
+    digest="device",
+    user_digest="short",
+    client_id="tax",
+    scopes=frozenset({"openid"}),
+    resources=frozenset(),
+    details="",
+    jkt="",
+    network="",
+    agent="",
+    asked_at=AT,
+    expires_at=AT * 9,
+    interval=5,
+    state="granted",
+    grant_id="other",
 )
 
 
@@ -53,9 +70,11 @@ def _main(address: str, threads: int) -> None:
     store = Store(database)
     fresh = replace(REFRESH, digest=f"of code {secrets.token_hex(8)}", grant_id="other")
     successor = replace(REFRESH, digest=f"next {secrets.token_hex(8)}")
+    of_device = replace(REFRESH, digest=f"of device {secrets.token_hex(8)}", grant_id="other")
     attempts: dict[str, Callable[[], bool]] = {
         "code": lambda: store.codes.consume(_CODE, refresh=fresh, at=AT, outcome=issued()),
         "refresh": lambda: store.refresh_tokens.consume(REFRESH, successor=successor, at=AT, outcome=issued()),
+        "device": lambda: store.devices.consume(DEVICE, refresh=of_device, at=AT, outcome=issued()),
         "pushed": lambda: store.pushed.consume("pushed", "tax", AT) is not None,
         "assertion": lambda: store.assertions.consume("jti", AT * 9),
         "proof": lambda: store.proofs.consume("jti", AT * 9),

@@ -14,7 +14,7 @@ from sso.models import Code, Grant, Pushed, RefreshToken, Session
 from sso.store import Store
 from sso.store.sessions import Opening
 from tests.fakes import postgres
-from tests.sso.racing import AT, REFRESH, ended, issued
+from tests.sso.racing import AT, DEVICE, REFRESH, ended, issued
 
 PROCESSES, THREADS = 2, 25
 SESSION = Session(
@@ -72,6 +72,7 @@ def test_fifty_redemptions_over_several_processes_give_exactly_one_success(addre
     again = Code(**{**CODE.__dict__, "grant_id": "other"})
     assert store.grants.issue(other, again, expires_at=AT * 9, at=AT, outcome=issued())
     store.pushed.put(Pushed(digest="pushed", client_id="tax", parameters="{}", expires_at=AT * 9))
+    assert store.devices.put(DEVICE)
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.sso.racing", address, str(THREADS)],
@@ -92,11 +93,11 @@ def test_fifty_redemptions_over_several_processes_give_exactly_one_success(addre
         process.stdin.flush()
     said = [process.communicate()[0].split() for process in processes]
     won = [word for words in said for word in words]
-    assert sorted(won) == ["assertion", "code", "proof", "pushed", "refresh"]
+    assert sorted(won) == ["assertion", "code", "device", "proof", "pushed", "refresh"]
     with database.reading() as connection:
         kept = connection.execute(text("SELECT count(*) FROM refresh_tokens")).scalar_one()
-    # The one that was exchanged, its one successor, and the one that came of the code.
-    assert kept == 3
+    # The one that was exchanged, its one successor, and those that came of code and device.
+    assert kept == 4
     database.close()
 
 
@@ -109,6 +110,7 @@ def test_no_kind_of_one_time_value_passes_for_another(address: str) -> None:
     assert store.proofs.consume("shared", AT * 9)
     assert not store.proofs.consume("shared", AT * 9)
     assert store.pushed.consume("shared", "tax", AT) is None
+    assert store.devices.find("shared") is None
     assert store.codes.find("shared", AT) is None
     assert store.refresh_tokens.find("shared", AT) is None
     store.pushed.put(Pushed(digest="theirs", client_id="tax", parameters="{}", expires_at=AT * 9))

@@ -20,7 +20,13 @@ EXAMPLES = 25
 UNCHECKED = [ignored_auth, positive_data_acceptance]
 # The description itself is read by schemathesis.
 FACTS = ("readConfiguration", "readMetadata", "readKeys", "readResource")
-CLIENTS = {"issueTokens": "machine", "introspect": "tax", "revoke": "tax", "pushRequest": "tax"}
+CLIENTS = {
+    "issueTokens": "machine",
+    "introspect": "tax",
+    "revoke": "tax",
+    "pushRequest": "tax",
+    "authorizeDevice": "kiosk",
+}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -58,6 +64,7 @@ def _good(world: World, token: str) -> dict[str, dict[str, str]]:
         "introspect": {"token": token},
         "revoke": {"token": "of nobody"},
         "pushRequest": request(world),
+        "authorizeDevice": {"scope": "openid"},
     }
 
 

@@ -8,11 +8,14 @@ from ...errors import BadTokenRequest, UnauthorizedClient, UnsupportedGrant
 from ...models import Client
 from ..rfc7800 import NOBODYS, Confirmation
 
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+
 # What each grant type needs beside the client's authentication.
 REQUIRED: dict[str, tuple[str, ...]] = {
     "authorization_code": ("code", "redirect_uri", "code_verifier"),
     "refresh_token": ("refresh_token",),
     "client_credentials": (),
+    DEVICE_CODE: ("device_code",),
     "urn:ietf:params:oauth:grant-type:token-exchange": ("subject_token", "subject_token_type"),
 }
 _LONGEST = 8000

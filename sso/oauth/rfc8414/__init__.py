@@ -29,6 +29,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/introspect",
         "end_session_endpoint": f"{issuer}/logout",
         "jwks_uri": f"{issuer}/jwks",
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
         "scopes_supported": list(SCOPES),
         "claims_supported": [
             *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),
@@ -55,6 +56,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
             for name, path in (
                 ("token", "/token"),
                 ("pushed_authorization_request", "/par"),
+                ("device_authorization", "/device_authorization"),
                 ("userinfo", "/userinfo"),
                 ("revocation", "/revoke"),
                 ("introspection", "/introspect"),
