@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca.x509 import IssuerFacts, Linter, Locations, Subject, build, draw, profile, read_request
-from ca.x509.lint import Seal
+from ca.x509 import IssuerFacts, Locations, Subject, build, draw, profile, read_request
+from ca.x509.lint import Linter, Seal
 
 from .measure import Figure, repeat
 from .place import Place

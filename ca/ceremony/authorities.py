@@ -18,7 +18,6 @@ from ..models import ROOT, AuthorityName
 from ..x509 import (
     PROFILES,
     Algorithm,
-    Linter,
     Locations,
     SigningKey,
     algorithm_for,
@@ -29,6 +28,7 @@ from ..x509 import (
     throw_away,
 )
 from ..x509.algorithms import PublicKey
+from ..x509.lint import Linter
 from ..x509.lists import Withdrawn, draft_crl
 
 ROOT_LIFE = timedelta(days=20 * 365)

@@ -29,7 +29,7 @@ from ..service.notes import event
 from ..signer import KeyFolder
 from ..signer.keys import encode_key, write_private
 from ..store import Store
-from ..x509 import Linter, Seal
+from ..x509.lint import Linter, Seal
 from ..x509.lists import read_entry
 from . import offline
 from .authorities import FIRST_ROOT, Authority, Hall

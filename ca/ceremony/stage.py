@@ -21,7 +21,8 @@ from ..hierarchy import certificate_path
 from ..models import AuthorityName
 from ..service import CertificateAuthority
 from ..signer.keys import write_private
-from ..x509 import Linter, Seal, SigningKey, algorithm_of, throw_away
+from ..x509 import SigningKey, algorithm_of, throw_away
+from ..x509.lint import Linter, Seal
 from . import offline
 from .authorities import Authority, Hall
 from .script import Script

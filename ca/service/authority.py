@@ -30,7 +30,8 @@ from ..models import (
 )
 from ..signer import KeyFolder, Signer
 from ..store import AnswerFolder, Store, Together
-from ..x509 import Algorithm, Blocklist, Finding, SigningKey, algorithm_for, generate, profile
+from ..x509 import Algorithm, Blocklist, SigningKey, algorithm_for, generate, profile
+from ..x509.lint import Finding
 from .answering import Answer, Answering
 from .batches import Answer as Made
 from .batches import Batches, ManyRecorder

@@ -16,7 +16,8 @@ from core.errors import TallygateError, Unavailable
 
 from ..errors import CertificateDiffers, KeyRefused
 from ..models import Issued, IssueRequest, Preview
-from ..x509 import Draft, LintedDraft
+from ..x509 import Draft
+from ..x509.lint import LintedDraft
 from .issuance import COMPROMISED, Issuance
 from .making import Making
 

@@ -32,10 +32,7 @@ from ..x509 import (
     Algorithm,
     CertificateRequest,
     Draft,
-    Finding,
     IssuerFacts,
-    LintedDraft,
-    Linter,
     Locations,
     Profile,
     Subject,
@@ -45,6 +42,7 @@ from ..x509 import (
     read_request,
     spelled,
 )
+from ..x509.lint import Finding, LintedDraft, Linter
 from .branches import entry_of
 from .handover import Handover
 from .making import Making, carried, why

@@ -12,7 +12,8 @@ from audit.models import Attribute
 from ..errors import IssuanceDenied
 from ..models import IssueRequest, Reason, serial_hex
 from ..store import Intent
-from ..x509 import CertificateRequest, IssuerFacts, LintedDraft, Profile, Subject
+from ..x509 import CertificateRequest, IssuerFacts, Profile, Subject
+from ..x509.lint import LintedDraft
 from .notes import Names, commitment, event
 from .policy import Verdict
 

@@ -12,7 +12,7 @@ from ..config import CASettings
 from ..hierarchy import Hierarchy
 from ..signer import KeyFolder
 from ..store import Store
-from ..x509 import Finding
+from ..x509.lint import Finding
 from .authority import CertificateAuthority
 from .blocking import read_blocklists
 from .policy import IssuancePolicy

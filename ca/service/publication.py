@@ -26,7 +26,8 @@ from ..hierarchy import certificate_path, root_list_path
 from ..models import ROOT, AuthorityName, read_authority
 from ..signer import Signer
 from ..store import KeptList, Store
-from ..x509 import Linter, list_path
+from ..x509 import list_path
+from ..x509.lint import Linter
 from ..x509.lists import ListDraft
 from ..x509.signing import algorithm_identifier, framed
 

@@ -39,8 +39,9 @@ from ..timestamps import (
     refused,
     signed_attributes,
 )
-from ..x509 import Algorithm, StampAttributes, algorithm_of, der, draw, generate
+from ..x509 import Algorithm, algorithm_of, der, draw, generate
 from ..x509.signing import algorithm_identifier
+from ..x509.stamps import StampAttributes
 from .authority import CertificateAuthority, self_request
 from .notes import event
 

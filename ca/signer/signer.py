@@ -8,8 +8,9 @@ from dataclasses import replace
 from cryptography import x509
 
 from ..errors import KeyUnusable, NoSuchIssuer
-from ..x509 import LintedDraft, Seal, SigningKey, algorithm_for
+from ..x509 import SigningKey, algorithm_for
 from ..x509.answers import AnswerDraft, successful
+from ..x509.lint import LintedDraft, Seal
 from ..x509.lists import ListDraft
 from ..x509.signing import algorithm_identifier, framed
 from .keys import KeyFolder, Responder

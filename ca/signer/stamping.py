@@ -6,7 +6,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 
 from ..errors import KeyUnusable
-from ..x509 import StampAttributes, algorithm_for
+from ..x509 import algorithm_for
+from ..x509.stamps import StampAttributes
 from .keys import Unit, read_unit
 from .raw import signed
 

@@ -2,6 +2,8 @@
 """The craft of certificates, pure: profiles, requests, drafts, lint, revocation lists and OCSP answers.
 
 No file, no database, no clock, and no issuing key: whatever must be signed here is handed to a signer as a builder.
+``lint`` and ``stamps`` are asked for by name: their libraries are large, and every role that checks a certificate
+knows this package.
 """
 
 from .algorithms import Algorithm as Algorithm
@@ -20,10 +22,6 @@ from .build import build as build
 from .build import list_path as list_path
 from .build import policy_oid as policy_oid
 from .build import spelled as spelled
-from .lint import Finding as Finding
-from .lint import LintedDraft as LintedDraft
-from .lint import Linter as Linter
-from .lint import Seal as Seal
 from .profiles import PROFILES as PROFILES
 from .profiles import Hosts as Hosts
 from .profiles import Profile as Profile
@@ -32,4 +30,3 @@ from .profiles import profile as profile
 from .request import CertificateRequest as CertificateRequest
 from .request import read_request as read_request
 from .serials import draw as draw
-from .stamps import StampAttributes as StampAttributes

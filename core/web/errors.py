@@ -79,12 +79,13 @@ def respond(error: TallygateError) -> ResponseReturnValue:
         shown: TallygateError = Internal()
     else:
         shown = error
-        if error.__cause__ is not None:
+        # Whoever is told to come again later was not at fault: somebody has to find out what was.
+        if error.__cause__ is not None or error.kind is Kind.UNAVAILABLE:
             _log.warning(
                 "refused",
                 code=error.code,
                 request_id=g.get("request_id"),
-                cause=type(error.__cause__).__name__,
+                cause=type(error.__cause__).__name__ if error.__cause__ is not None else "",
             )
     shape = face()
     if shape == "oauth":

@@ -17,7 +17,7 @@ from ca.ceremony.authorities import Authority, Hall
 from ca.errors import AlreadyFounded
 from ca.models import ISSUERS, Reason, Standing
 from ca.service import CertificateAuthority
-from ca.x509 import Linter, Seal
+from ca.x509.lint import Linter, Seal
 from ca.x509.lists import Withdrawn
 from core.db import Database
 from tests.fakes.clock import ManualClock

@@ -11,7 +11,7 @@ from cryptography import x509
 from audit import Outcome, RecordUnavailable
 from ca.ceremony import offline
 from ca.errors import KeyUnusable, ScriptRefused, ShareRefused
-from ca.x509 import Linter, Seal
+from ca.x509.lint import Linter, Seal
 from core.config import ConfigurationError
 from core.errors import TallygateError
 

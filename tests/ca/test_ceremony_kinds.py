@@ -25,8 +25,9 @@ from ca.errors import IssuerUnusable, NoSuchIssuer, ScriptRefused, SubjectUnsuit
 from ca.hierarchy import Hierarchy
 from ca.models import AuthorityName, Reason
 from ca.store import Store
-from ca.x509 import Linter, Seal, generate, throw_away
+from ca.x509 import generate, throw_away
 from ca.x509.algorithms import Algorithm
+from ca.x509.lint import Linter, Seal
 from core.clock import SystemClock
 from core.config import ConfigurationError
 from tests.fakes.clock import ManualClock

@@ -15,9 +15,10 @@ from cryptography.x509 import ocsp
 from ca.ceremony.authorities import Constraints, Hall
 from ca.models import AuthorityName, Reason, Standing
 from ca.signer.raw import signed
-from ca.x509 import Linter, Seal, SigningKey, generate, throw_away
+from ca.x509 import SigningKey, generate, throw_away
 from ca.x509.algorithms import Algorithm
 from ca.x509.answers import AnswerDraft, Said, read_request, successful
+from ca.x509.lint import Linter, Seal
 from ca.x509.lists import ListDraft, Withdrawn, entry
 from ca.x509.signing import algorithm_identifier, framed
 from core.clock import SystemClock

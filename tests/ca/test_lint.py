@@ -20,9 +20,7 @@ from ca.x509 import (
     Algorithm,
     Hosts,
     IssuerFacts,
-    Linter,
     Locations,
-    Seal,
     Subject,
     build,
     draw,
@@ -30,7 +28,7 @@ from ca.x509 import (
     read_request,
     throw_away,
 )
-from ca.x509.lint import IndexedRules, pkilint_rules
+from ca.x509.lint import IndexedRules, Linter, Seal, pkilint_rules
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK
 
 from .world import World, ask, loaded, request_for

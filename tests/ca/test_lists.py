@@ -20,7 +20,7 @@ from ca import CASettings
 from ca.errors import IssuerUnusable, NoSuchIssuer
 from ca.models import Issued, Reason, Standing
 from ca.service import CertificateAuthority, publication
-from ca.x509 import Linter, Seal
+from ca.x509.lint import Linter, Seal
 from ca.x509.lists import ListDraft, Withdrawn, entry, read_entry, removal
 from ca.x509.signing import algorithm_identifier, framed
 from tests.fakes.people import OFFICER

@@ -14,10 +14,11 @@ from ca.errors import KeyUnusable, NoSuchIssuer
 from ca.service import CertificateAuthority
 from ca.signer import DeliverySigner, Signer, StampSigner
 from ca.signer.keys import write_private
-from ca.x509 import LintedDraft, StampAttributes
 from ca.x509.answers import AnswerDraft
 from ca.x509.deliveries import DeliveryAttributes
+from ca.x509.lint import LintedDraft
 from ca.x509.lists import ListDraft
+from ca.x509.stamps import StampAttributes
 
 from .world import World, ask
 

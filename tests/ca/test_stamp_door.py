@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.errors import KeyUnusable, StampUnfit
 from ca.signer import StampSigner
-from ca.x509 import StampAttributes
-from ca.x509.stamps import TST_INFO
+from ca.x509.stamps import TST_INFO, StampAttributes
 
 from .tables import Table
 from .world import ask, new_key, request_for

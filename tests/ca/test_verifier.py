@@ -19,7 +19,7 @@ from ca.errors import IssuerUnusable, KeyUnusable
 from ca.models import Reason, Standing
 from ca.service import CertificateAuthority
 from ca.verifier import Purpose
-from ca.x509 import Linter, Seal
+from ca.x509.lint import Linter, Seal
 from ca.x509.lists import Withdrawn
 from tests.fakes.people import CITIZEN, CLERK, COMPANY, KIOSK
 

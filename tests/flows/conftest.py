@@ -2,9 +2,10 @@
 """One city for all flows, and browsers that trust it the way a person's does."""
 
 import os
+import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,9 @@ from tests.flows.city import City, started
 from tests.flows.words import Language
 
 CHROMIUM = "/usr/bin/chromium"
+_COMPLAINT = re.compile(r'"level": ?"(warning|error|critical)"|Traceback|\[(error|crit|alert|emerg)\]')
+_MOST = 8
+"""Complaints of each role that are shown with a failure."""
 
 
 _LONGEST = ("test_crash", "test_every_page-en", "test_birth", "test_every_page-zh", "test_postgres", "test_ceremony")
@@ -35,6 +39,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
             late[item] = _LONGEST.index(group) if group in _LONGEST else len(_LONGEST)
     items.sort(key=lambda item: late.get(item, 0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A flow that failed shows what the roles of its city complained about last."""
+    report = yield
+    city = getattr(item, "funcargs", {}).get("city")
+    if report.failed and isinstance(city, City):
+        complaints = []
+        for log in sorted((city.folder / "logs").glob("*.log")):
+            found = [line for line in log.read_text("utf-8", "replace").splitlines() if _COMPLAINT.search(line)]
+            complaints += [f"{log.stem}: {line}" for line in found[-_MOST:]]
+        report.sections.append(("complaints of the city", "\n".join(complaints)))
+    return report
 
 
 @pytest.fixture(scope="session")

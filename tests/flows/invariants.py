@@ -12,9 +12,11 @@ about requests is compared with the decisions that stand in the record:
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +27,90 @@ SIDE_DOOR = "ca-direct"
 """The one host that decides by itself."""
 
 
+@dataclass
+class _Written:
+    """A log of nginx's as far as it was read: it is only ever added to, also when it was put aside."""
+
+    head: bytes = b""
+    offset: int = 0
+    text: list[str] = field(default_factory=list)
+    parsed: list[dict[str, str]] = field(default_factory=list)
+
+    def goes_on_in(self, path: Path) -> bool:
+        """Whether this is the same log, and not another that got its place on the disk."""
+        with path.open("rb") as file:
+            return file.read(len(self.head)) == self.head and path.stat().st_size >= self.offset
+
+    def read(self, path: Path) -> None:
+        """Go on where it ended, up to the last whole line."""
+        with path.open("rb") as file:
+            file.seek(self.offset)
+            whole = file.read()
+        whole = whole[: whole.rfind(b"\n") + 1]
+        self.head = self.head or whole[:512]
+        self.offset += len(whole)
+        fresh = whole.decode("utf-8").splitlines()
+        self.text += fresh
+        self.parsed += [json.loads(line) for line in fresh]
+
+
+@dataclass
+class _Known:
+    """What was read of one city's record and of nginx's lines: neither ever changes, so nothing is read twice."""
+
+    origin: str = ""
+    leaves: list[bytes] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    # By the number of the file on the disk.
+    logs: dict[int, _Written] = field(default_factory=dict)
+
+
+_KNOWN: dict[Path, _Known] = {}
+
+
 def entries(city: City) -> list[dict[str, Any]]:
     """Every published entry, parsed by hand from the bundles (C2SP tlog-tiles), and under ``told`` what it tells."""
-    documents = [json.loads(raw) for raw in leaves(city)]
-    return [{**document, "told": told(document)} for document in documents]
+    known = _read(city)
+    for leaf in known.leaves[len(known.entries) :]:
+        document = json.loads(leaf)
+        known.entries.append({**document, "told": told(document)})
+    return list(known.entries)
 
 
 def leaves(city: City) -> list[bytes]:
     """The raw entries that the checkpoint covers."""
-    size, _ = checkpoint(city)
+    return list(_read(city).leaves)
+
+
+def _read(city: City) -> _Known:
+    """Everything the checkpoint covers; from the disk what was not read before."""
+    origin, size = _lines(city)[0], checkpoint(city)[0]
+    known = _KNOWN.setdefault(city.folder, _Known())
+    if known.origin != origin or size < len(known.leaves):
+        # A successor's record, or the next city's.
+        known = _KNOWN[city.folder] = _Known(origin=origin)
     folder = city.folder / "audit" / "log" / "tile" / "entries"
-    found: list[bytes] = []
-    for bundle in range((size + 255) // 256):
+    for bundle in range(len(known.leaves) // 256, (size + 255) // 256):
         width = min(256, size - bundle * 256)
         content = _bundle(folder, bundle, width)
-        for _ in range(width):
+        for number in range(width):
             length = int.from_bytes(content[:2])
-            found.append(content[2 : 2 + length])
+            if bundle * 256 + number >= len(known.leaves):
+                known.leaves.append(content[2 : 2 + length])
+                known.hashes.append(hashlib.sha256(b"\0" + known.leaves[-1]).digest())
             content = content[2 + length :]
-    return found
+    return known
 
 
 def checkpoint(city: City) -> tuple[int, bytes]:
     """Size and root of the newest checkpoint."""
-    lines = (city.folder / "audit" / "log" / "checkpoint").read_text("utf-8").split("\n")
+    lines = _lines(city)
     return int(lines[1]), base64.b64decode(lines[2])
+
+
+def _lines(city: City) -> list[str]:
+    return (city.folder / "audit" / "log" / "checkpoint").read_text("utf-8").split("\n")
 
 
 def mark(city: City) -> str:
@@ -65,7 +126,7 @@ def check(city: City) -> None:
     report = city.verify_log()
     assert report.returncode == 0, report.stdout + report.stderr
     _, root = checkpoint(city)
-    hashes = [hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves(city)]
+    hashes = list(_read(city).hashes)
     _, again = checkpoint(city)
     if again == root:
         assert _root(hashes) == root
@@ -121,19 +182,30 @@ def _not_acted_on(entry: dict[str, Any], by_request: dict[str, dict[str, str]]) 
 
 def lines(city: City) -> list[dict[str, str]]:
     """What nginx wrote about requests to hosts where decisions are made."""
-    return [json.loads(line) for line in noted(city)]
+    return [line for written in _written(city) for line in written.parsed]
 
 
 def noted(city: City) -> list[str]:
     """The same as text, from the files that were put aside and from the newest."""
+    return [line for written in _written(city) for line in written.text]
+
+
+def _written(city: City) -> list[_Written]:
     log = city.folder / "nginx" / "logs" / "decisions.log"
+    known = _KNOWN.setdefault(city.folder, _Known()).logs
     while True:
         aside = sorted(log.parent.glob("decisions.log.*"))
-        # For a moment, when it has just been put aside, there is none.
-        newest = log.read_text("utf-8") if log.exists() else ""
-        written = [line for path in aside for line in path.read_text("utf-8").splitlines()] + newest.splitlines()
+        found = []
+        for path in [*aside, log]:
+            # For a moment, when it has just been put aside, there is none of the name.
+            with contextlib.suppress(FileNotFoundError):
+                number = path.stat().st_ino
+                if number not in known or not known[number].goes_on_in(path):
+                    known[number] = _Written()
+                known[number].read(path)
+                found.append(known[number])
         if aside == sorted(log.parent.glob("decisions.log.*")):
-            return written
+            return found
 
 
 def _type(entry: dict[str, Any]) -> str:

@@ -43,6 +43,13 @@ _OVERFLOW = """() => {
   const wide = [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > limit + 1);
   return wide.slice(0, 5).map(each => each.outerHTML.slice(0, 200));
 }"""
+# Of what a page is made: each kind of element by what holds it. axe judges by these, so a page of kinds that were all
+# judged before would get the same judgement, and axe is most of what a look costs.
+_MADE_OF = """() => {
+  const kind = each => [each.localName, ...each.classList, each.getAttribute('role') || '', each.type || ''].join('.');
+  const found = [...document.querySelectorAll('body, body *')].map(each => `${kind(each.parentElement)}>${kind(each)}`);
+  return [...new Set(found)];
+}"""
 # Five words in a row are a sentence and no name.
 _SENTENCE = re.compile(r"(?:[A-Za-z][A-Za-z'\u2019]*[ ,;:]+){4}[A-Za-z]+")
 
@@ -57,6 +64,8 @@ class Eyes:
         self._language = language
         self._most = MOST_ALIKE if language == "en" else 1
         self._english = _untranslated() if language == "zh" else {}
+        # By view, the kinds of elements that axe has judged.
+        self._judged: dict[str, set[str]] = {}
 
     def walk(self, context: BrowserContext, starts: Iterable[str]) -> None:
         """Open the first addresses and everything links lead to, each kind of page a few times, each question once."""
@@ -105,7 +114,9 @@ class Eyes:
 
     def _checks(self, page: Page, view: str, *, contrast: bool = True, rest: bool = True) -> None:
         # Colours, sizes and structure are the same in both languages; in the second axe looks once at each page.
-        if self._language == "en" or view == f"{WIDTHS[-1]} px":
+        judged, made_of = self._judged.setdefault(view, set()), set(page.evaluate(_MADE_OF))
+        if (self._language == "en" or view == f"{WIDTHS[-1]} px") and not made_of <= judged:
+            judged |= made_of
             try:
                 accessible(page, contrast=contrast, rest=rest)
             except AssertionError as error:

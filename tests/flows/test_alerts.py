@@ -15,7 +15,7 @@ from tests.flows.test_officer import prove
 Browse = Callable[..., BrowserContext]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

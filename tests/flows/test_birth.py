@@ -140,14 +140,42 @@ def _forget(city: City) -> None:
             path.unlink()
 
 
-def test_renewal_needs_a_site_and_stopped_roles(unborn: City) -> None:
+@pytest.fixture(scope="module")
+def neighbours() -> Iterator[tuple[City, City]]:
+    """Two cities on one machine, born at the same time; the tests that follow each other here end both."""
+    with ExitStack() as both:
+        first, second = (both.enter_context(started("--without-demo")) for _ in range(2))
+        # Leaving presses Ctrl-C once more, on processes that have ended already.
+        yield first, second
+    until(lambda: not [command for city in (first, second) for command in named_after(city)])
+
+
+def test_two_cities_live_side_by_side_and_leave_nothing_behind(neighbours: tuple[City, City]) -> None:
+    first, second = neighbours
+    assert not set(first.ports.values()) & set(second.ports.values())
+    assert first.ready()
+    assert second.ready()
+    with pytest.raises(requests.exceptions.SSLError):
+        # Each has a root of its own.
+        second.http().get(first.url("tax"), timeout=5)
+    everybody = family(second)
+    assert len(everybody) > 20
+    assert second.stop() == 0
+    until(lambda: not [pid for pid in everybody if alive(pid)])
+    until(lambda: not named_after(second))
+    assert first.ready()
+
+
+def test_renewal_needs_a_site(unborn: City) -> None:
     city = unborn
     before = city.tallygate("init", "--renew-processes", *_site(city), check=False)
     assert before.returncode == 1
     assert "not_born" in before.stderr
     assert {path.name for path in city.folder.iterdir()} <= {"site.toml", ".running"}
 
-    city.start("--without-demo")
+
+def test_renewal_needs_stopped_roles(neighbours: tuple[City, City]) -> None:
+    city, _ = neighbours
     certificate = (city.folder / "nginx" / "tls.pem").read_bytes()
     while_running = city.tallygate("init", "--renew-processes", *_site(city), check=False)
     assert while_running.returncode == 1
@@ -157,28 +185,25 @@ def test_renewal_needs_a_site_and_stopped_roles(unborn: City) -> None:
     assert twice.returncode == 1
     assert "already_up" in twice.stderr
     assert city.ready()
+
+
+def test_a_killed_supervisor_leaves_nothing_of_its_city_behind(neighbours: tuple[City, City]) -> None:
+    city, _ = neighbours
+    everybody, running = family(city), processes(city)
+    assert len(everybody) > 20
+    # Deaf to every word: nginx with one of its workers, slapd, a role, and a worker of another.
+    deaf = [running["nginx"], children(running["nginx"])[0], running["slapd"], running["ca"], *children(running["sso"])]
+    for pid in deaf:
+        os.kill(pid, signal.SIGSTOP)
+    assert city._process is not None
+    city._process.kill()
+    city._process.wait()
+    until(lambda: not [pid for pid in everybody if alive(pid)])
+    until(lambda: not named_after(city))
+    # Nothing holds a port or a lock.
+    city.start("--without-demo")
+    until(city.ready)
     assert city.stop() == 0
-
-
-def test_two_cities_live_side_by_side_and_leave_nothing_behind() -> None:
-    with ExitStack() as both:
-        first = both.enter_context(started("--without-demo"))
-        second = both.enter_context(started("--without-demo"))
-        assert not set(first.ports.values()) & set(second.ports.values())
-        assert first.ready()
-        assert second.ready()
-        with pytest.raises(requests.exceptions.SSLError):
-            # Each has a root of its own.
-            second.http().get(first.url("tax"), timeout=5)
-        families = [family(city) for city in (first, second)]
-        assert all(len(family) > 20 for family in families)
-        cities = (first, second)
-        second.stop()
-        until(lambda: not [pid for pid in families[1] if alive(pid)])
-        assert first.ready()
-        # The context presses Ctrl-C once more, on a process that has ended already.
-    until(lambda: not [command for city in cities for command in named_after(city)])
-    until(lambda: not [pid for pid in families[0] if alive(pid)])
 
 
 def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -> None:
@@ -207,23 +232,3 @@ def test_an_ordinary_user_gets_a_city_whose_roles_share_one_user(unborn: City) -
     assert "all roles share one system user" in said.stdout
     assert city.stop() == 0
     until(lambda: not named_after(city))
-
-
-def test_a_killed_supervisor_leaves_nothing_of_its_city_behind(unborn: City) -> None:
-    city = unborn
-    city.start("--without-demo")
-    everybody, running = family(city), processes(city)
-    assert len(everybody) > 20
-    # Deaf to every word: nginx with one of its workers, slapd, a role, and a worker of another.
-    deaf = [running["nginx"], children(running["nginx"])[0], running["slapd"], running["ca"], *children(running["sso"])]
-    for pid in deaf:
-        os.kill(pid, signal.SIGSTOP)
-    assert city._process is not None
-    city._process.kill()
-    city._process.wait()
-    until(lambda: not [pid for pid in everybody if alive(pid)])
-    until(lambda: not named_after(city))
-    # Nothing holds a port or a lock.
-    city.start("--without-demo")
-    until(city.ready)
-    assert city.stop() == 0

@@ -20,7 +20,7 @@ AT_ONCE = 1.0
 """Seconds within which what was taken away is worth nothing."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -22,7 +22,7 @@ Browse = Callable[..., BrowserContext]
 CITIZENS = {"en": "peng.zihan", "zh": "wu.xiuying"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

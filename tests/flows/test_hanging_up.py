@@ -28,7 +28,7 @@ LONGEST = 0.03
 DEATHS = 6
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -28,7 +28,7 @@ WITHIN = 1.0
 """Seconds a revocation may take to bite."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

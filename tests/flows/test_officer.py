@@ -21,7 +21,7 @@ from tests.flows.people import accessible, as_program, heading, log_in, log_in_b
 Browse = Callable[..., BrowserContext]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

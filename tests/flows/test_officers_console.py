@@ -14,7 +14,7 @@ from tests.flows.people import accessible, heading, log_in, log_in_by_card
 Browse = Callable[..., BrowserContext]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -18,7 +18,7 @@ from tests.flows.people import as_program, heading, log_in
 Browse = Callable[..., BrowserContext]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -24,7 +24,7 @@ Browse = Callable[..., BrowserContext]
 SECRET = "a key of my own 密钥"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -21,7 +21,7 @@ from tests.flows.people import subject_of
 OFFICER = "sun.li"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

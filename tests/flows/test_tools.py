@@ -17,7 +17,7 @@ from tests.flows.city import City, until
 from tests.flows.load import Acknowledged, Surfer
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -20,7 +20,7 @@ NAME, USERNAME = "Zhang Min", "zhang.min"
 NAMES = ("Chen Wei", "陈伟", "Wang Qiang", "王强", "Lin Hai", "林海", "Zhang Min", "张敏")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

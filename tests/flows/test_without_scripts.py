@@ -23,7 +23,7 @@ NOBODY_ELSES = {"en": "pan.na", "zh": "guo.jiayi"}
 """Citizens who agreed to nothing yet, one for each language."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)

@@ -22,9 +22,10 @@ from werkzeug.test import TestResponse
 
 from ca.errors import StampUnfit
 from ca.models import IssueRequest, Reason
-from ca.x509 import StampAttributes, der
+from ca.x509 import der
 from ca.x509.deliveries import ContentCipher, DeliveryAttributes, attributes_of, enveloped, package
 from ca.x509.signing import algorithm_identifier
+from ca.x509.stamps import StampAttributes
 from tests.ca.est.client import HOST, Devices, refused
 from tests.ca.world import new_key
 from tests.fakes.people import KIOSK, OFFICER
