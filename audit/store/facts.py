@@ -8,9 +8,14 @@ is on the disk before the transaction that names its places commits, so it never
 
 import os
 import struct
+import sys
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import neg
 from pathlib import Path
+from typing import NamedTuple
 
 from ..search.errors import IndexDamaged
 
@@ -19,14 +24,25 @@ _SIZE = _RECORD.size
 KIND_BITS = 20
 """A part has at most so many kinds as it has entries; above them stands the time, which lasts until the year 2527."""
 _KIND = (1 << KIND_BITS) - 1
+_ABOVE = 32 - KIND_BITS
 _LATEST = (1 << 64 - KIND_BITS) - 1
-_DENSE = 8
-"""Where at least each eighth entry is a hit, the stretch is read whole."""
+_BLOCK = 16_384
+"""Entries that are read at once where hits lie close."""
+_CLOSE = 400
+"""Where each of so many entries is a hit, or more, reading them at once costs less than reading each alone."""
 _AHEAD = 64
 """Hits from which on the kernel is told what will be read."""
 
 # Milliseconds, the code of its kind, the code of its object.
 Fact = tuple[int, int, int]
+
+
+class Columns(NamedTuple):
+    """The facts of some places, each sort by itself, in the order of the places."""
+
+    times: Sequence[int]
+    kinds: Sequence[int]
+    codes: Sequence[int]
 
 
 class Facts:
@@ -47,37 +63,60 @@ class Facts:
             os.fdatasync(descriptor)
 
     def read(self, places: Sequence[int]) -> list[Fact]:
-        """The facts of some places, which descend.
+        """The facts of some places, which descend; raises as ``columns``."""
+        return list(zip(*self.columns(places), strict=True))
+
+    def columns(self, places: Sequence[int]) -> Columns:
+        """The same by sort.
 
         Raises:
             IndexDamaged: the file does not hold them.
         """
         if not places:
-            return []
+            return Columns((), (), ())
         try:
             with self._opened(os.O_RDONLY) as descriptor:
-                records = self._records(descriptor, places)
+                held = self._held(descriptor, places)
         except FileNotFoundError as error:
             raise IndexDamaged(first=self._first) from error
-        found = [(both >> KIND_BITS, both & _KIND, code) for both, code in records]
-        if any(not kind for _at, kind, _code in found):
+        if len(held) != len(places) * _SIZE:
             raise IndexDamaged(first=self._first)
-        return found
+        # Three words each. Numbers alone: ten thousand tuples would have the collector look at everything there is.
+        words = array("I", held)
+        if sys.byteorder == "big":
+            words.byteswap()
+        low, high, codes = words[0::3], words[1::3], words[2::3]
+        if isinstance(places, range):
+            low, high, codes = low[::-1], high[::-1], codes[::-1]
+        kinds = [each & _KIND for each in low]
+        if 0 in kinds:
+            raise IndexDamaged(first=self._first)
+        times = [above << _ABOVE | below >> KIND_BITS for below, above in zip(low, high, strict=True)]
+        return Columns(times, kinds, codes)
 
-    def _records(self, descriptor: int, places: Sequence[int]) -> list[tuple[int, int]]:
+    def _held(self, descriptor: int, places: Sequence[int]) -> bytes:
+        """The records of places one behind the other; of a range in the file's order."""
         lowest, highest = places[-1], places[0]
         begin, length = self._offset(lowest), (highest - lowest + 1) * _SIZE
-        if highest - lowest < _DENSE * len(places):
-            held = os.pread(descriptor, length, begin)
-            if len(held) < length:
-                raise IndexDamaged(first=self._first)
-            return [_RECORD.unpack_from(held, (place - lowest) * _SIZE) for place in places]
+        if isinstance(places, range):
+            return os.pread(descriptor, length, begin)
         if len(places) > _AHEAD:
             os.posix_fadvise(descriptor, begin, length, os.POSIX_FADV_WILLNEED)
-        held = b"".join([os.pread(descriptor, _SIZE, (place - self._first) * _SIZE) for place in places])
-        if len(held) < len(places) * _SIZE:
-            raise IndexDamaged(first=self._first)
-        return list(_RECORD.iter_unpack(held))
+        if highest - lowest < _CLOSE * len(places):
+            return b"".join(self._by_blocks(descriptor, places))
+        return b"".join([os.pread(descriptor, _SIZE, (place - self._first) * _SIZE) for place in places])
+
+    def _by_blocks(self, descriptor: int, places: Sequence[int]) -> list[bytes]:
+        found: list[bytes] = []
+        done = 0
+        while done < len(places):
+            lowest = max(places[-1], places[done] - _BLOCK + 1)
+            held = os.pread(descriptor, (places[done] - lowest + 1) * _SIZE, self._offset(lowest))
+            # They descend, so what belongs to this block ends where a place lies below it.
+            end = bisect_left(places, -lowest + 1, lo=done, key=neg)
+            found += [held[at : at + _SIZE] for place in places[done:end] for at in ((place - lowest) * _SIZE,)]
+            done = end
+        return found
 
     def _offset(self, place: int) -> int:
         return (place - self._first) * _SIZE

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ from ..search import Indexed, Row
 from ..search.errors import IndexDamaged
 from ..search.rows import stamp
 from . import schema
-from .facts import Fact, Facts
+from .facts import Columns, Facts
 from .file import File
 from .rows import ENTRY, HOUR, KINDS, insert, named, row
 
@@ -59,7 +60,7 @@ class Found:
     """What the newest hits of a part are made of."""
 
     places: Sequence[int]
-    facts: Sequence[Fact]
+    facts: Columns
     # What the codes stand for: the values of ``COUNTED`` in their order, and objects.
     kinds: Mapping[int, tuple[str, ...]]
     objects: Mapping[int, str]
@@ -183,27 +184,36 @@ class Part(File):
         Raises:
             IndexDamaged: the facts are not those of these entries.
         """
-        found: list[Fact] = []
         at: list[int] = []
+        times: list[int] = []
+        kinds: list[int] = []
+        codes: list[int] = []
+        whole = sought.since is None and sought.until is None
         since, until = sought.since or 0, float("inf") if sought.until is None else sought.until
         with self.reading(sought.deadline) as connection:
-            for places in self._hits(connection, sought, limit):
-                facts = self.facts_file.read(places)
-                if sought.since is None and sought.until is None:
-                    at += places
-                    found += facts
-                else:
-                    inside = [each for each in zip(places, facts, strict=True) if since <= each[1][0] < until]
-                    at += [place for place, _fact in inside]
-                    found += [fact for _place, fact in inside]
-                if len(found) >= limit:
+            for hits in self._hits(connection, sought, limit):
+                places, facts = hits, self.facts_file.columns(hits)
+                if not (whole or (since <= min(facts.times) and max(facts.times) < until)):
+                    inside = [since <= time < until for time in facts.times]
+                    places = list(compress(places, inside))
+                    facts = Columns(*(list(compress(column, inside)) for column in facts))
+                at += places
+                times += facts.times
+                kinds += facts.kinds
+                codes += facts.codes
+                if len(at) >= limit:
                     break
-            del found[limit:], at[limit:]
+            del at[limit:], times[limit:], kinds[limit:], codes[limit:]
             select = f"SELECT id, {KINDS} FROM kind"  # noqa: S608
-            kinds = _told(connection, self._kinds, select, {kind for _at, kind, _code in found})
+            names = _told(connection, self._kinds, select, set(kinds))
             select = "SELECT id, text FROM code"
-            objects = _told(connection, self._objects, select, {code for _at, _kind, code in found})
-        return Found(places=at, facts=found, kinds=kinds, objects={code: text for code, (text,) in objects.items()})
+            objects = _told(connection, self._objects, select, set(codes))
+        return Found(
+            places=at,
+            facts=Columns(times, kinds, codes),
+            kinds=names,
+            objects={code: text for code, (text,) in objects.items()},
+        )
 
     def at(self, places: Sequence[int], *, deadline: float = float("inf")) -> list[Row]:
         """The rows at some places, newest first."""

@@ -85,16 +85,16 @@ class Questions:
         sought = self._sought(query, persons, words, before=None)
         facets: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
 
-        def counted(part: Part, left: int) -> list[int]:
+        def counted(part: Part, left: int) -> Sequence[int]:
             found = part.facts(sought, left)
             if first is not None and len(first) <= query.limit and found.places:
                 first.extend(part.at(found.places[: query.limit + 1 - len(first)], deadline=sought.deadline))
-            for code, count in Counter(kind for _at, kind, _code in found.facts).items():
+            for code, count in Counter(found.facts.kinds).items():
                 for name, value in zip(schema.COUNTED, found.kinds[code], strict=True):
                     facets[name][value] += count
-            for code, count in Counter(code for _at, _kind, code in found.facts).items():
+            for code, count in Counter(found.facts.codes).items():
                 facets["object"][found.objects[code]] += count
-            return [at for at, _kind, _code in found.facts]
+            return found.facts.times
 
         times = self._gathered(self._overlapping(sought), MOST_COUNTED + 1, counted)
         more = len(times) > MOST_COUNTED
@@ -211,7 +211,9 @@ class Questions:
                 _log.error("index_damaged", part=part.path.stem, why=str(error.__cause__))
             return None
 
-    def _gathered(self, parts: Iterable[Part], wanted: int, ask: Callable[[Part, int], list[Answer]]) -> list[Answer]:
+    def _gathered(
+        self, parts: Iterable[Part], wanted: int, ask: Callable[[Part, int], Sequence[Answer]]
+    ) -> list[Answer]:
         """What the parts answer in turn, until there is enough."""
         found: list[Answer] = []
         for part in parts:
