@@ -17,6 +17,7 @@ import pytest
 from app.context import Context
 from app.ports import free_ports
 from app.processes import answers, is_up, processes
+from app.serve import GIVE_BACK
 from app.supervisor import StartFailed, Supervisor
 from app.up import write_configuration
 from app.users import Users
@@ -42,6 +43,19 @@ def born() -> Iterator[Path]:
             [sys.executable, "-m", "app", "init", "--site", str(file)], cwd=ROOT, check=True, capture_output=True
         )
         yield file
+
+
+def test_the_servers_own_allocator_reads_what_it_is_told() -> None:
+    [(name, told)] = GIVE_BACK.items()
+    complaints = [
+        subprocess.run(
+            [sys.executable, "-c", "import granian._granian"], env={name: value}, check=True, capture_output=True
+        ).stderr
+        for value in (told, f"{told},nobody:1")
+    ]
+    # It complains of what it does not know, and of nothing else.
+    assert complaints[0] == b""
+    assert b"nobody:1" in complaints[1]
 
 
 def test_a_role_logs_json_lines_only_and_leaves_on_sigterm(born: Path) -> None:
