@@ -134,7 +134,8 @@ class EntryShape:
         encoded = encode_entry(probe, sequence=sequence, ciphertext=ciphertext)
         self._pattern, self._pick = _pattern(encoded, free)
         names = {name: number for number, name in enumerate(free)}
-        self._like = event
+        # What is not free is in the shape itself.
+        self._like = {**vars(event), "sealed": {}}
         self._texts = [(name, names[name]) for name in ("key", *_FORMS) if name in names]
         self._time, self._sequence = names["time"], names["sequence"]
         self._ciphertext = names.get("ciphertext", -1)
@@ -151,19 +152,13 @@ class EntryShape:
         values = _values(self._pattern, self._pick, encoded, MAX_ENTRY)
         if values is None or not _FIRST <= (at := int(values[self._time])) < _END:
             return None
-        like = self._like
-        parts: dict[str, Any] = {name: values[number].decode() for name, number in self._texts}
         given = dict(self._fixed)
         for name, kind, number in self._free:
             given[name] = int(values[number]) if kind is int else values[number].decode()
-        event = Event(
-            type=like.type,
-            outcome=like.outcome,
-            source=like.source,
-            at=_EPOCH + at * _MILLISECOND,
-            attributes=given,
-            **parts,
-        )
+        parts: dict[str, Any] = {name: values[number].decode() for name, number in self._texts}
+        # A frozen dataclass makes a call of each field; whoever reads every entry feels it.
+        event = object.__new__(Event)
+        vars(event).update(self._like, at=_EPOCH + at * _MILLISECOND, attributes=given, **parts)
         ciphertext = values[self._ciphertext].decode() if self._ciphertext >= 0 else ""
         return Entry(index=index, event=event, ciphertext=ciphertext, sequence=int(values[self._sequence]))
 

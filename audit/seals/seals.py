@@ -98,7 +98,8 @@ class Seals:
         for i, part in parts.items():
             try:
                 key = _known(entries[i], keys.get(part.key_id))
-                answers[i] = dict(_clear(entries[i], part, _derived_at_once(entries[i], part, key)))
+                bound = _bound(entries[i].event)
+                answers[i] = _clear(entries[i], part, bound, _derived_at_once(bound, part, key))
             except (Erased, LogDamaged) as error:
                 answers[i] = error
         return answers
@@ -155,18 +156,18 @@ def _opened(entry: Entry, part: Part, key: SealKey) -> Sealing:
         raise Erased
     secret = _secret(key.key, part.salt, entry.event)
     found = Derived(secret, _derived(secret, COMMITMENT_INFO), _derived(secret, KEY_INFO))
-    return Sealing(part.key_id, _clear(entry, part, found), secret)
+    return Sealing(part.key_id, _clear(entry, part, _bound(entry.event), found), secret)
 
 
-def _derived_at_once(entry: Entry, part: Part, key: SealKey) -> Derived:
+def _derived_at_once(bound: bytes, part: Part, key: SealKey) -> Derived:
     if key.key is None:
         raise Erased
-    return derived(key.key, part.salt, _bound(entry.event))
+    return derived(key.key, part.salt, bound)
 
 
-def _clear(entry: Entry, part: Part, found: Derived) -> dict[str, str]:
+def _clear(entry: Entry, part: Part, bound: bytes, found: Derived) -> dict[str, str]:
     try:
-        clear = AESGCM(found.key).decrypt(part.salt, part.ciphertext, _bound(entry.event))
+        clear = AESGCM(found.key).decrypt(part.salt, part.ciphertext, bound)
     except (InvalidTag, ValueError) as error:
         raise LogDamaged(index=entry.index, why="its sealed part was changed") from error
     if not hmac.compare_digest(part.commitment, found.commitment):

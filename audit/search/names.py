@@ -38,7 +38,8 @@ class NameTokens:
 
     def tokens(self, sealed: Mapping[str, str]) -> frozenset[bytes]:
         """Every token under which the subject of a sealed part is found: each name, and each word of it."""
-        return frozenset().union(*(_tokens(self._key, name) for field in NAMED_BY if (name := sealed.get(field))))
+        named = [_tokens(self._key, name) for field in NAMED_BY if (name := sealed.get(field))]
+        return named[0] if len(named) == 1 else frozenset().union(*named)
 
     def pseudonym(self, subject: str) -> str:
         """How a person is called while their name is not shown; empty for nobody. Nobody can compute it backwards."""

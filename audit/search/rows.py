@@ -56,9 +56,11 @@ class Indexed:
 def row_of(entry: Entry) -> Row:
     """Flatten one entry."""
     event = entry.event
-    return Row(
+    row = object.__new__(Row)
+    # A frozen dataclass makes a call of each field, and every entry that is indexed becomes a row.
+    vars(row).update(
         index=entry.index,
-        at=event.at.astimezone(UTC),
+        at=event.at if event.at.tzinfo is UTC else event.at.astimezone(UTC),
         type=event.type,
         outcome=event.outcome,
         source=event.source,
@@ -72,6 +74,7 @@ def row_of(entry: Entry) -> Row:
         policy=event.policy,
         attributes=dict(event.attributes),
     )
+    return row
 
 
 def stamp(at: datetime) -> int:

@@ -39,6 +39,7 @@ _FIELDS = {
     "policy": "v",
 }
 _IDENTIFYING = ("person", "object", "organisation", "session", "decision", "policy")
+_SHARED = ("type", "outcome", "zone", "to_zone", "source", "reason", "object", "organisation", "policy")
 _COMBINED = (
     ("type", "zone", "to_zone"),
     ("zone", "to_zone"),
@@ -63,6 +64,8 @@ TYPED = ("person", "words", "title")
 """What officers typed into a search, sealed in its record: no search finds it, or each would find the one before."""
 _KEPT = 10_000
 """Values whose marks are kept in memory: most come again soon."""
+_KEPT_WHOLE = 1_000
+"""Combinations of values whose marks are kept together, about a kilobyte each: many entries differ by person alone."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,25 @@ class Words:
 
     def marks(self, event: Event, reason: str, sealed: Mapping[str, str]) -> tuple[str, str]:
         """Everything an entry is found by: the clear marks, and those of its sealed part."""
-        fields = field_values(event, reason)
-        found = {mark(name, value): None for name, value in fields.items() if value}
-        if event.actor:
-            found[mark("person", event.actor)] = None
-        for names in _COMBINED:
-            if all(fields[name] for name in names):
-                found[combined({name: fields[name] for name in names})] = None
-        for value in (*event.attributes.values(), event.object, event.organisation):
-            if value and isinstance(value, str):
-                found.update(clear_marks(value))
-        return " ".join(found), self.sealed(sealed)
+        found = {mark("person", person): None for person in (event.subject, event.actor) if person}
+        if event.session:
+            found[mark("session", event.session)] = None
+        if event.decision:
+            # Each entry's own: what is kept in memory is for what comes again.
+            found[_FIELDS["decision"] + _hash(event.decision)] = None
+        fields = (
+            event.type,
+            event.outcome.value,
+            event.zone,
+            entered(event.type, str(event.attributes.get("to_zone", ""))),
+            event.source,
+            reason,
+            event.object,
+            event.organisation,
+            event.policy,
+        )
+        shared = _shared(fields, tuple(value for value in event.attributes.values() if isinstance(value, str)))
+        return " ".join((*found, shared)), self.sealed(sealed)
 
     def sealed(self, sealed: Mapping[str, str]) -> str:
         """The marks of a sealed part alone."""
@@ -147,24 +158,6 @@ class Vocabulary:
             for code, texts in codes.items()
             if any(sought in text for text in texts)
         ]
-
-
-def field_values(event: Event, reason: str) -> dict[str, str]:
-    """The values of an entry that filters ask for; ``person`` also finds the actor."""
-    return {
-        "type": event.type,
-        "outcome": event.outcome.value,
-        "zone": event.zone,
-        "to_zone": entered(event.type, str(event.attributes.get("to_zone", ""))),
-        "source": event.source,
-        "reason": reason,
-        "person": event.subject,
-        "object": event.object,
-        "organisation": event.organisation,
-        "session": event.session,
-        "decision": event.decision,
-        "policy": event.policy,
-    }
 
 
 def entered(kind: str, to_zone: str) -> str:
@@ -258,6 +251,20 @@ def _is_address(chunk: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=_KEPT_WHOLE)
+def _shared(values: tuple[str, ...], texts: tuple[str, ...]) -> str:
+    """The marks of what many entries have in common: the values of ``_SHARED``, and the texts among attributes."""
+    fields = dict(zip(_SHARED, values, strict=True))
+    found = {mark(name, value): None for name, value in fields.items() if value}
+    for names in _COMBINED:
+        if all(fields[name] for name in names):
+            found[combined({name: fields[name] for name in names})] = None
+    for value in (*texts, fields["object"], fields["organisation"]):
+        if value:
+            found.update(clear_marks(value))
+    return " ".join(found)
+
+
 @lru_cache(maxsize=_KEPT)
 def clear_marks(value: str) -> dict[str, None]:
     """The words of one value of the clear header."""
@@ -274,6 +281,10 @@ def _sealed_marks(key: bytes, value: str) -> dict[str, None]:
 
 @lru_cache(maxsize=_KEPT)
 def _hashed(value: str) -> str:
+    return _hash(value)
+
+
+def _hash(value: str) -> str:
     return hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 

@@ -4,16 +4,18 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from operator import attrgetter
 from typing import Any
+
+import orjson
 
 from ..models import Outcome
 from ..search import Indexed, Row
 from ..search.rows import stamp, unstamp
 from . import schema
-from .facts import Facts
+from .facts import Fact, Facts
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -35,22 +37,22 @@ _CHUNK = 500
 
 _texts = attrgetter(*schema.TEXTS)
 counted = attrgetter(*schema.COUNTED)
-_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def insert(connection: sqlite3.Connection, file: Facts, entries: Sequence[Indexed]) -> None:
     """Put consecutive entries into every table, and their facts into the file."""
     rows = [entry.row for entry in entries]
+    times, counts = [stamp(row.at) for row in rows], [counted(row) for row in rows]
     words = [(e.row.index, f"{e.marks} {e.sealed}") for e in entries]
     connection.executemany(_INSERT_ENTRY, [(*values_of(e.row), e.sealed) for e in entries])
     connection.executemany("INSERT INTO word(rowid, marks) VALUES (?, ?)", words)
-    kinds = _kinds(connection, {counted(row) for row in rows})
+    kinds = _kinds(connection, set(counts))
     codes = _codes(connection, {row.object for row in rows})
-    facts = [(stamp(row.at), kinds[counted(row)], codes[row.object]) for row in rows]
+    facts = [(at, kinds[kind], codes[row.object]) for at, kind, row in zip(times, counts, rows, strict=True)]
     file.write(rows[0].index, facts)
     names = {(token, entry.row.subject) for entry in entries for token in entry.names}
     connection.executemany("INSERT OR IGNORE INTO namesake VALUES (?, ?)", sorted(names))
-    _count(connection, rows, kinds)
+    _count(connection, rows[0].index, facts)
 
 
 def _codes(connection: sqlite3.Connection, texts: Iterable[str]) -> dict[str, int]:
@@ -86,16 +88,15 @@ def named(connection: sqlite3.Connection, select: str, codes: AbstractSet[int]) 
     return found
 
 
-def _count(connection: sqlite3.Connection, rows: Sequence[Row], kinds: Mapping[tuple[str, ...], int]) -> None:
-    hours: Counter[tuple[int, int]] = Counter()
+def _count(connection: sqlite3.Connection, first: int, facts: Sequence[Fact]) -> None:
+    hours = Counter((at - at % HOUR, kind) for at, kind, _code in facts)
     days: Counter[tuple[int, int]] = Counter()
+    for (hour, kind), times in hours.items():
+        days[hour - hour % DAY, kind] += times
     reach: dict[int, tuple[int, int]] = {}
-    for row in rows:
-        at, kind = stamp(row.at), kinds[counted(row)]
-        days[at - at % DAY, kind] += 1
-        hours[at - at % HOUR, kind] += 1
-        first, _last = reach.get(at - at % HOUR, (row.index, row.index))
-        reach[at - at % HOUR] = (first, row.index)
+    for place, (at, _kind, _code) in enumerate(facts, first):
+        hour = at - at % HOUR
+        reach[hour] = (reach[hour][0] if hour in reach else place, place)
     connection.executemany(_COUNT["hour"], [(*key, times) for key, times in hours.items()])
     connection.executemany(_COUNT["day"], [(*key, times) for key, times in days.items()])
     connection.executemany(_REACH, [(at, *places) for at, places in reach.items()])
@@ -103,7 +104,14 @@ def _count(connection: sqlite3.Connection, rows: Sequence[Row], kinds: Mapping[t
 
 def values_of(row: Row) -> tuple[Any, ...]:
     """A row as the table ``entry`` holds it, without the sealed words."""
-    return row.index, stamp(row.at), row.type, row.outcome.value, *_texts(row), _encoded(dict(row.attributes))
+    return (
+        row.index,
+        stamp(row.at),
+        row.type,
+        row.outcome.value,
+        *_texts(row),
+        orjson.dumps(dict(row.attributes), option=orjson.OPT_SORT_KEYS).decode(),
+    )
 
 
 def row(found: Sequence[Any]) -> Row:
