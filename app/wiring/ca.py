@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from audit.client import Follower
+from audit.client import PATIENCE, Follower
 from ca import CASettings, CertificateVerifier, ceremony, web
 from ca.incidents import IncidentKeeper
 from ca.inventory import Counting, Inventory, Stock
@@ -56,7 +56,11 @@ def application(context: Context) -> Flask:
     relay = founding.relay(context, store, recorder)
     agreement = Reconciliation(store=store, clock=context.clock, instance=settings.instance, nudge=relay.nudge)
     follower = Follower(
-        context.feed("ca", about=ABOUT), start=agreement.start, hear=agreement.hear, clock=context.clock
+        context.feed("ca", about=ABOUT),
+        start=agreement.start,
+        hear=agreement.hear,
+        clock=context.clock,
+        patience=PATIENCE,
     )
     authority = open_authority(
         site=site,

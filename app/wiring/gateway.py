@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import core.web
 import gateway
 from audit import Recorder
-from audit.client import Follower
+from audit.client import PATIENCE, Follower
 from audit.relay import Relay
 from ca import CAClient, CASettings, CertificateVerifier
 from core.config import ConfigurationError
@@ -51,7 +51,9 @@ def application(context: Context) -> WSGIApp:
     engine = policies.engine(context)
     people = People(directory=context.directory(ROLE), clock=clock, lifetime=settings.person_lifetime)
     news = News(store=store, people=people, clock=clock, reload_policies=engine.reload)
-    follower = Follower(context.feed(ROLE, about=news.about), start=news.start, hear=news.hear, clock=clock)
+    follower = Follower(
+        context.feed(ROLE, about=news.about), start=news.start, hear=news.hear, clock=clock, patience=PATIENCE
+    )
     keys = KeyFile(site.public / "sso-jwks.json", clock=clock)
     verifier = CertificateVerifier.load(site.public)
     identification = Identification(

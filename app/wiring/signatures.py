@@ -8,7 +8,7 @@ from flask import Flask
 
 import signatures.store
 from audit import Recorder, encode_event
-from audit.client import LATEST, Follower
+from audit.client import LATEST, PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
 from ca.client import CAClient
@@ -54,7 +54,11 @@ def application(context: Context) -> Flask:
     peer = context.peer(ROLE, "ca")
     authority, changes = CAClient(peer), Changes(latest=LATEST)
     follower = Follower(
-        context.feed(ROLE, about=Changes.about), start=changes.start, hear=changes.hear, clock=context.clock
+        context.feed(ROLE, about=Changes.about),
+        start=changes.start,
+        hear=changes.hear,
+        clock=context.clock,
+        patience=PATIENCE,
     )
     engine = policies.engine(context)
 

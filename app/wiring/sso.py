@@ -15,7 +15,7 @@ from flask import Flask
 
 import sso.store
 from audit import Recorder, RecordUnavailable
-from audit.client import Follower
+from audit.client import PATIENCE, Follower
 from audit.relay import Relay
 from ca.client import CAClient
 from ca.verifier import CertificateVerifier
@@ -103,7 +103,7 @@ def application(context: Context) -> Flask:
     # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
     news = service.news
     feed = context.feed(ROLE, about=news.about)
-    follower.append(Follower(feed, start=news.start, hear=news.hear, clock=context.clock))
+    follower.append(Follower(feed, start=news.start, hear=news.hear, clock=context.clock, patience=PATIENCE))
     relay.start()
     follower[0].start()
     service.housekeeping.start()

@@ -3,5 +3,6 @@
 
 from .feed import LATEST as LATEST
 from .feed import FeedClient as FeedClient
+from .follower import PATIENCE as PATIENCE
 from .follower import Follower as Follower
 from .recorder import RecorderClient as RecorderClient

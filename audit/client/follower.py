@@ -16,6 +16,9 @@ from ..models import Entry, Feed
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.25
+PATIENCE = 2.0
+"""Seconds a question waits for a heartbeat that is late, as it is when a busy machine gave somebody else the processor:
+nothing is granted meanwhile, and a person need not come again for it."""
 
 
 class Follower:
@@ -29,12 +32,15 @@ class Follower:
         hear: Callable[[Sequence[Entry]], None],
         clock: Clock,
         silence: float = 1.0,
+        patience: float = 0.0,
     ) -> None:
         self._feed = feed
         self._start = start
         self._hear = hear
         self._clock = clock
         self._silence = silence
+        self._patience = patience
+        self._heartbeat = threading.Condition()
         self._position: int | None = None
         self._fresh_at: float | None = None
         self._stopping = threading.Event()
@@ -49,11 +55,26 @@ class Follower:
         """Demand that nothing can have been missed.
 
         Raises:
-            FeedStale: silent for too long, or not caught up yet.
+            FeedStale: silent for too long and for ``patience`` seconds more, or not caught up yet.
         """
-        fresh_at = self._fresh_at
-        if fresh_at is None or self._clock.monotonic() - fresh_at > self._silence:
+        if self._fresh():
+            return
+        late = self._late()
+        # Where the log has long been away nobody waits for it: there would be more and more of them.
+        if late is None or late > self._patience:
             raise FeedStale
+        with self._heartbeat:
+            if not self._heartbeat.wait_for(self._fresh, timeout=self._patience - late):
+                raise FeedStale
+
+    def _fresh(self) -> bool:
+        late = self._late()
+        return late is not None and late <= 0
+
+    def _late(self) -> float | None:
+        """Seconds since what was heard last is too old; negative while it is fresh, None before anything was heard."""
+        fresh_at = self._fresh_at
+        return None if fresh_at is None else self._clock.monotonic() - fresh_at - self._silence
 
     def stop(self) -> None:
         """End the thread; what was not heard is heard after the next start."""
@@ -90,7 +111,9 @@ class Follower:
         if entries:
             self._position = entries[-1].index + 1
         else:
-            self._fresh_at = self._clock.monotonic()
+            with self._heartbeat:
+                self._fresh_at = self._clock.monotonic()
+                self._heartbeat.notify_all()
 
 
 class _Stopped(Exception):

@@ -430,6 +430,36 @@ class ScriptedFeed:
         self._story(hear)
 
 
+def test_a_late_heartbeat_is_waited_for_and_a_log_that_is_long_away_is_not() -> None:
+    clock, go = ManualClock(), threading.Event()
+
+    def story(hear: Callable[[Sequence[Entry]], None]) -> None:
+        hear(())
+        go.wait(10)
+        hear(())
+        follower._stopping.wait(10)
+
+    follower = Follower(ScriptedFeed(story), start=0, hear=Heard(), clock=clock, silence=1.0, patience=600.0)
+    follower.start()
+    wait_for(lambda: fresh(follower))
+    # Too late for an answer, and not so late that nothing would come any more.
+    clock.advance(timedelta(seconds=1.5))
+    asking = threading.Thread(target=follower.check)
+    asking.start()
+    asking.join(0.2)
+    assert asking.is_alive()
+    go.set()
+    asking.join(10)
+    assert not asking.is_alive()
+    follower.check()
+    # Who comes when the log has been away for longer is told at once.
+    clock.advance(timedelta(seconds=601.5))
+    with pytest.raises(FeedStale):
+        follower.check()
+    follower._stopping.set()
+    follower.stop()
+
+
 def test_entries_alone_do_not_make_a_follower_fresh() -> None:
     clock, told, go = ManualClock(), threading.Event(), threading.Event()
 
