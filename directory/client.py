@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the certificate authority may ask of role directory: to publish, in the tree, what it vouches for."""
+"""What the certificate authority may ask of role directory: to publish what it vouches for, and for credit codes."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -33,6 +33,22 @@ class PublishingClient:
         """
         document = {part: _text(each) for part, each in parts.items()}
         self._peer.call("PUT", f"{API}/authorities/{quote(name, safe='')}", document=document)
+
+
+class NumberingClient:
+    """What the authority alone is told of numbers, over the peer API."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def code(self, organisation: str) -> str:
+        """An organisation's credit code, on record; empty if it has none.
+
+        Raises:
+            TallygateError: as ``Numbering.code``.
+        """
+        answer = self._peer.call("GET", f"{API}/organisations/{quote(organisation, safe='')}/code")
+        return str(answer.json()["code"])
 
 
 def _text(der: bytes) -> str:

@@ -12,13 +12,15 @@ from uuid import UUID
 from directory import Device, Mandate, NoSuchPerson, Organisation, Person, PersonKind, Proofing
 from directory.imports import Batch, ImportReport, NewHolding, NewMandate
 from directory.models import credit_code_check
-from directory.models_powers import Department, Entitlement, Post, national_number_check
+from directory.models_powers import Capacity, Department, Entitlement, Post, national_number_check
 from directory.service import DirectoryWriter
 
 from . import names
 
 PASSWORD = "tally-demo-2026"  # noqa: S105 - printed for everybody to try out
 CITIZENS, CIVIL_SERVANTS, COMPANIES, DEVICES = 500, 60, 40, 30
+REPRESENTED = 5
+"""Companies whose legal representative is in the directory."""
 SEED = 2026
 
 _BORN = date(2026, 1, 1)
@@ -74,6 +76,8 @@ class City:
 
     batch: Batch = field(default_factory=Batch)
     passwords: dict[str, str] = field(default_factory=dict)
+    # User names of legal representatives, by company.
+    representatives: dict[str, str] = field(default_factory=dict)
 
 
 def build(seed: int = SEED) -> City:
@@ -87,6 +91,8 @@ def build(seed: int = SEED) -> City:
     later = random.Random(seed + 1)  # noqa: S311 - as above
     city.batch.people += [(0, _known(later, known)) for known in LATER]
     _offices(random.Random(seed + 2), city)  # noqa: S311 - as above
+    first = {new.mandate.organisation: new.username for _, new in reversed(city.batch.mandates)}
+    city.representatives = dict(sorted(first.items())[:REPRESENTED])
     city.passwords = {person.subject: PASSWORD for _, person in city.batch.people}
     return city
 
@@ -111,6 +117,12 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
         if known.role:
             subject = writer.directory.person_by_username(known.username).subject
             writer.grant_role(subject, known.role, actor="", reason="sample city", until=_MANDATES_END)
+    for organisation, username in city.representatives.items():
+        if not writer.standings.representatives(organisation):
+            subject = writer.directory.person_by_username(username).subject
+            writer.giving.name_representative(
+                subject, organisation, Capacity.LEGAL, actor="", reason="sample city", until=_MANDATES_END
+            )
     return report
 
 

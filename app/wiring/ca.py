@@ -29,7 +29,7 @@ from ca.service import (
 )
 from ca.store import Store
 from core.db import migrate
-from directory.client import PublishingClient
+from directory.client import NumberingClient, PublishingClient
 from directory.models import Scope
 from gateway import GatewaySettings
 
@@ -73,6 +73,7 @@ def application(context: Context) -> Flask:
         nudge=relay.nudge,
         ready=agreement.check,
         lint=Press(settings.lint_helpers).findings,
+        codes=NumberingClient(context.peer("ca", "directory")).code,
     )
     registration = Registration(
         requests=Requests(database),

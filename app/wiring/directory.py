@@ -75,7 +75,7 @@ def application(context: Context) -> Flask:
         guard=guard,
         blueprints=[
             web.blueprint(keeper, guard, recorder=recorder, clock=context.clock),
-            web.published(keeper.publishing, guard),
+            web.published(keeper.publishing, keeper.numbering, guard),
         ],
         translations=[_HOME / "translations"],
         ready=ready,
@@ -99,6 +99,7 @@ def bring_forward(context: Context, *, until: date | None, execute: bool) -> lis
         found = keeping.migrate(until=until) if execute else keeping.migration()
         lines = [f"branch {name}" for name in found.branches]
         lines += [f"grant of {role} to {person.username} ({person.subject})" for person, role in found.grants]
+        lines += [f"credit code of {identifier} in clear" for identifier in found.codes]
         return "\n".join(lines).encode("utf-8")
 
     return _lines(Users.detect().acting(ROLE, work))

@@ -78,6 +78,7 @@ class CertificateAuthority:
         ready: Callable[[], None] = lambda: None,
         listed: Blocklist = NOTHING_LISTED,
         lint: Callable[[Sequence[bytes]], Sequence[Sequence[Finding]]] | None = None,
+        codes: Callable[[str], str] = lambda _organisation: "",
     ) -> None:
         self._store = store
         self._keys = keys
@@ -97,6 +98,7 @@ class CertificateAuthority:
             clock=clock,
             others=settings.acme.domains,
             networks=settings.acme.networks,
+            codes=codes,
         )
         self._issuance = Batches(
             check_key=self._blocking.check,

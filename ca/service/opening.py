@@ -31,6 +31,7 @@ def open_authority(
     nudge: Callable[[], None] = lambda: None,
     ready: Callable[[], None] = lambda: None,
     lint: Callable[[Sequence[bytes]], Sequence[Sequence[Finding]]] | None = None,
+    codes: Callable[[str], str] = lambda _organisation: "",
 ) -> CertificateAuthority:
     """Read the issuers' certificates and compose the authority.
 
@@ -56,6 +57,7 @@ def open_authority(
         nudge=nudge,
         ready=ready,
         lint=lint,
+        codes=codes,
     )
 
 

@@ -4,7 +4,7 @@
 import ipaddress
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import UTC, datetime, time
 from functools import cache
@@ -55,7 +55,10 @@ class Subjects:
         clock: Clock,
         others: Sequence[str] = (),
         networks: Sequence[str] = (),
+        codes: Callable[[str], str] = lambda _organisation: "",
     ) -> None:
+        """``codes`` tells an organisation's credit code, which the directory keeps sealed."""
+        self._codes = codes
         self._directory = directory
         self._country = country
         self._domain = domain
@@ -146,7 +149,8 @@ class Subjects:
         if not _IDENTIFIER.fullmatch(identifier):
             raise SubjectUnsuitable(why=N_("the subject is not a directory identifier"))
         found = self._source().organisation(identifier)
-        number = found.credit_code or identifier
+        # A directory of an earlier release has it in clear.
+        number = found.credit_code or self._codes(identifier) or identifier
         return _display(found), {"id": identifier, "name-latin": found.name, "number": number}
 
     def _device(self, identifier: str) -> tuple[str, dict[str, str]]:

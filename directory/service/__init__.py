@@ -5,6 +5,7 @@
 """
 
 from .administration import Administration as Administration
+from .numbering import Numbering as Numbering
 from .publishing import Publishing as Publishing
 from .reading import Directory as Directory
 from .writing import DirectoryWriter as DirectoryWriter

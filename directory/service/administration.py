@@ -8,42 +8,37 @@ The desk has no other way to the directory and its writer, so that no page can f
 | see people, devices            | all                     | those of the branch; others are not there              |
 | see organisations              | all                     | those of the branch                                    |
 | disable, enable people         | all                     | those of the branch who hold no role of the whole site |
-| disable, enable devices        | all                     | those of the branch                                    |
+| say how devices fare           | all                     | those of the branch                                    |
 | import                         | all                     | civil servants, devices and agencies of the branch     |
 | grant and withdraw roles       | yes                     | no                                                     |
 | grant entitlements             | yes                     | no                                                     |
 | give and take posts            | all                     | posts of the branch without a role of the whole site   |
 | enter departments and posts    | all                     | those of the branch, without roles                     |
+| say what a post carries        | yes                     | no                                                     |
+| representatives, mandates      | yes                     | no                                                     |
+| open sealed numbers            | yes                     | no                                                     |
 | settle what nobody recorded    | yes                     | no                                                     |
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ..errors import BeyondScope, NoSuchDevice, NoSuchGrant, NoSuchOrganisation, NoSuchPerson, NoSuchPost
+from ..errors import BeyondScope, NoSuchGrant, NoSuchPerson, NoSuchPost
 from ..imports import ImportReport
 from ..models import (
-    ADMINISTRATOR,
-    AGENCY_ADMINISTRATOR,
-    EVERYWHERE,
-    ROLES,
     Device,
     Mandate,
     Organisation,
     Page,
     Person,
-    Scope,
+    credit_code_is_right,
     identifier_of,
 )
-from ..models_powers import Department, Entitlement, Post, Representation, Role
+from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
 from .structure import is_of_whole_site
+from .things import Things
 from .unrecorded import Unrecorded
-from .writing import DirectoryWriter
-
-MOST_HOLDERS = 20
-"""Of one post, on one page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,59 +53,30 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration:
-    """For one request; ``roles`` are those the gateway vouches for."""
-
-    def __init__(self, writer: DirectoryWriter, *, subject: str, roles: frozenset[str]) -> None:
-        self._writer = writer
-        self._directory = writer.directory
-        self._subject = subject
-        self.everything = ADMINISTRATOR in roles
-
-    def scope(self) -> Scope:
-        """The part of the directory, as the directory itself says now.
-
-        Raises:
-            NoSuchPerson: the administrator is not in the directory.
-            DirectoryUnavailable: it does not answer; only whoever has everything can go on then.
-        """
-        if self.everything:
-            return EVERYWHERE
-        own = self._directory.person(self._subject)
-        if not (own.enabled and AGENCY_ADMINISTRATOR in own.roles and own.organisation):
-            return Scope()
-        return self._directory.branch(own.organisation)
+class Administration(Things):
+    """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:
-        """As ``Directory.people``."""
+        """As ``Directory.people``; an exact national number finds whose it is."""
+        if national_number_is_right(text.strip().upper(), self._writer.standings.today()):
+            return Page(tuple(self._by_number(text)), "")
         return self._directory.people(text, after=after, limit=limit, within=self.scope())
 
     def organisations(self, text: str = "", *, after: str = "", limit: int) -> Page[Organisation]:
-        """As ``Directory.organisations``."""
+        """As ``Directory.organisations``; an exact credit code finds whose it is."""
+        if credit_code_is_right(text.strip().upper()):
+            found = self._writer.numbering.organisation(text)
+            held = (self._directory.organisation(found),) if found and self.scope().holds(found) else ()
+            return Page(held, "")
         return self._directory.organisations(text, after=after, limit=limit, within=self.scope())
 
     def devices(self, text: str = "", *, after: str = "", limit: int) -> Page[Device]:
         """As ``Directory.devices``."""
         return self._directory.devices(text, after=after, limit=limit, within=self.scope())
 
-    def person(self, subject: str) -> Person:
-        """One person.
-
-        Raises:
-            NoSuchPerson: nobody, or nobody of the branch.
-        """
-        person = self._directory.person(subject)
-        if not self.scope().holds(person.organisation):
-            raise NoSuchPerson
-        return person
-
     def organisation(self, identifier: str) -> Organisation:
         """One organisation, for its name; names of organisations are no secret."""
         return self._directory.organisation(identifier)
-
-    def may_change(self, person: Person) -> bool:
-        """Whether this administrator may disable and enable somebody whom they may see."""
-        return self.everything or not person.roles & set(ROLES)
 
     def disable_person(self, subject: str, *, reason: str) -> None:
         """As the writer's verb.
@@ -162,26 +128,6 @@ class Administration:
     def roles(self) -> list[Role]:
         """Every role; what roles there are is no secret."""
         return self._writer.standings.roles()
-
-    def places(self, identifier: str) -> tuple[Organisation, list[Department], list[Post]]:
-        """An organisation with its departments and posts.
-
-        Raises:
-            NoSuchOrganisation: none, or none of the branch.
-        """
-        self._own_organisation(identifier)
-        found, standings = self._directory.organisation(identifier), self._writer.standings
-        return found, standings.departments(found.id), standings.posts(found.id)
-
-    def holders(self, posts: list[Post]) -> dict[str, list[Person]]:
-        """Who holds each of these posts today; only people of the own part."""
-        standings, scope = self._writer.standings, self.scope()
-        found: dict[str, list[Person]] = {}
-        for post in posts:
-            held = [each.holder for each in standings.holdings(post.id) if each.holds(standings.today())]
-            people = [self._directory.person(holder) for holder in held[:MOST_HOLDERS]]
-            found[post.id] = [person for person in people if scope.holds(person.organisation)]
-        return found
 
     def posts_to_give(self, person: Person) -> list[Post]:
         """The posts of somebody's agency that this administrator may give them."""
@@ -240,33 +186,6 @@ class Administration:
             raise NoSuchGrant
         self._writer.giving.withdraw_grant(grant, actor=self._subject, reason=reason)
 
-    def add_department(self, organisation: str, name: str, *, name_zh: str = "", parent: str = "") -> str:
-        """As ``Structure.add_department``.
-
-        Raises:
-            NoSuchOrganisation: none of the branch.
-        """
-        self._own_organisation(organisation)
-        return self._writer.structure.add_department(
-            organisation, name, name_zh=name_zh, parent=parent, actor=self._subject
-        )
-
-    def add_post(
-        self, organisation: str, name: str, *, name_zh: str = "", department: str = "", roles: Sequence[str] = ()
-    ) -> str:
-        """As ``Structure.add_post``.
-
-        Raises:
-            NoSuchOrganisation: none of the branch.
-            BeyondScope: with a role, and not by the directory's administrator.
-        """
-        self._own_organisation(organisation)
-        if roles:
-            self._only_everything()
-        return self._writer.structure.add_post(
-            organisation, name, name_zh=name_zh, department=department, roles=roles, actor=self._subject
-        )
-
     def withdraw_role(self, subject: str, role: str) -> None:
         """As the writer's verb.
 
@@ -275,14 +194,6 @@ class Administration:
         """
         self._only_everything()
         self._writer.withdraw_role(subject, role, actor=self._subject)
-
-    def disable_device(self, identifier: str) -> None:
-        """As the writer's verb."""
-        self._writer.disable_device(self._own_device(identifier), actor=self._subject)
-
-    def enable_device(self, identifier: str) -> None:
-        """As the writer's verb."""
-        self._writer.enable_device(self._own_device(identifier), actor=self._subject)
 
     def import_csv(self, data: bytes) -> ImportReport:
         """As the writer's verb; what is not of the branch is refused with its line."""
@@ -302,21 +213,9 @@ class Administration:
         self._only_everything()
         return self._writer.unrecorded
 
-    def _own_organisation(self, identifier: str) -> None:
-        if not self.scope().holds(identifier):
-            raise NoSuchOrganisation
-
-    def _only_everything(self) -> None:
-        if not self.everything:
-            raise BeyondScope
-
-    def _own(self, subject: str) -> str:
-        # Whoever has everything is not asked for the person, so that taking away works while the server is down.
-        if not self.everything and not self.may_change(self.person(subject)):
-            raise BeyondScope
-        return subject
-
-    def _own_device(self, identifier: str) -> str:
-        if not self.everything and not self.scope().holds(self._directory.device(identifier).organisation):
-            raise NoSuchDevice
-        return identifier
+    def _by_number(self, number: str) -> list[Person]:
+        try:
+            found = self._writer.numbering.person(number)
+        except NoSuchPerson:
+            return []
+        return [found] if self.scope().holds(found.organisation) else []

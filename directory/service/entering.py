@@ -14,7 +14,7 @@ from ..errors import NoSuchOrganisation, NoSuchPerson
 from ..imports import Batch, NewMandate
 from ..ldap import Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
-from ..models import ROLES, Scope
+from ..models import ROLES, Organisation, Scope
 from ..models_powers import Holding, Post
 from ..numbers import Numbers
 from ..slapd import SALT_LENGTH, Cost, hashed, no_password
@@ -130,7 +130,7 @@ def series(
     numbers: Numbers,
 ) -> tuple[Change, ...]:
     """The changes that enter the batch; organisations come first because others belong to them."""
-    made = [changes.add(tree.organisation(o.id), entries.organisation_content(o)) for _, o in batch.organisations]
+    made = [changes.add(tree.organisation(o.id), _sealed(o, numbers)) for _, o in batch.organisations]
     for _, person in batch.people:
         password = passwords.get(person.subject)
         salt = secrets.token_bytes(SALT_LENGTH)
@@ -146,6 +146,15 @@ def series(
         content = entries.mandate_content(holder, new.mandate)
         made.append(changes.add(tree.mandate(entries.mandate_id(holder, new.mandate)), content))
     return tuple(made)
+
+
+def _sealed(of: Organisation, numbers: Numbers) -> entries.Content:
+    """What is entered of an organisation; its credit code as index and seal."""
+    content = entries.organisation_content(replace(of, credit_code=""))
+    if of.credit_code:
+        content["tallyNumberIndex"] = [numbers.index(of.credit_code)]
+        content["tallyNumberSealed"] = [numbers.seal(of.credit_code, of=of.id)]
+    return content
 
 
 def posts_held(batch: Batch, standings: Standings, tree: Tree, *, actor: str, numbers: range) -> list[Change]:

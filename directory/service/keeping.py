@@ -17,6 +17,7 @@ from ..models_powers import USUAL_DAYS, Grant, Holding, last_days_text
 from ..powers import clash, ever
 from .deeds import Deed, Deeds
 from .giving import ENDED, Giving
+from .numbering import Numbering
 
 PAGE = 200
 BEGUN, MENDED, LEGACY = "begun", "mended", "held before grants were kept"
@@ -41,19 +42,22 @@ class Migration:
     branches: tuple[str, ...] = ()
     # Memberships that no grant explains, by subject.
     grants: tuple[tuple[Person, str], ...] = ()
+    # Organisations whose credit code stands in clear.
+    codes: tuple[str, ...] = ()
 
     @property
     def is_needed(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.branches or self.grants)
+        return bool(self.branches or self.grants or self.codes)
 
 
 class Keeping:
     """Duties and the operator's commands."""
 
-    def __init__(self, deeds: Deeds, giving: Giving) -> None:
+    def __init__(self, deeds: Deeds, giving: Giving, numbering: Numbering) -> None:
         self._deeds = deeds
         self._giving = giving
+        self._numbering = numbering
         self._standings = deeds.standings
 
     def end(self) -> int:
@@ -115,18 +119,27 @@ class Keeping:
     def migration(self) -> Migration:
         """What an older tree lacks; changes nothing."""
         branches = self._standings.missing_branches()
+        codes = tuple(identifier for identifier, _ in self._standings.codes_in_clear(PAGE))
         if "grants" in branches:
             people = self._pages("(memberOf=*)")
             given = [(person, role) for person in people for role in sorted(self._materialised(person))]
-            return Migration(branches=branches, grants=tuple(given))
-        return Migration(branches=branches)
+            return Migration(branches=branches, grants=tuple(given), codes=codes)
+        return Migration(branches=branches, codes=codes)
 
     def migrate(self, *, until: date | None = None) -> Migration:
         """Bring an older tree forward: its branches, and a grant for every membership from before there were grants.
 
-        Each of those grants ends, so that somebody has to say again that it is needed. A crash midway is finished at
-        the next start, because all of it is one change.
+        Each of those grants ends, so that somebody has to say again that it is needed. Credit codes in clear are
+        sealed, a page of them at a time. A crash midway is finished at the next start: a page is one change.
         """
+        first = self._migrate(until)
+        found, last = first, first
+        while len(last.codes) == PAGE:
+            last = self._migrate(until)
+            found = replace(found, codes=found.codes + last.codes)
+        return found
+
+    def _migrate(self, until: date | None) -> Migration:
         with self._deeds.alone(migrating=True):
             found, tree = self.migration(), self._deeds.tree
             if not found.is_needed:
@@ -147,7 +160,9 @@ class Keeping:
                 text = last_days_text(dict.fromkeys(held, last))
                 dn = tree.person(person.subject)
                 series.append(changes.last_days(dn, text, before=self._standings.last_days(person.subject)))
-            counts = {"branches": len(found.branches), "grants": len(found.grants)}
+            for identifier, code in self._standings.codes_in_clear(PAGE):
+                series += self._numbering.sealing(identifier, code)
+            counts = {"branches": len(found.branches), "grants": len(found.grants), "numbers": len(found.codes)}
             self._deeds.give(series, Deed(kind="directory.tree.migrated", attributes=counts), *followed, actor="")
         return found
 

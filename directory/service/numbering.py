@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""National numbers: kept sealed, found by exactly, opened by nobody unrecorded."""
+"""National numbers and credit codes: kept sealed, found by exactly, opened by nobody unrecorded."""
 
 from audit import Outcome
 
-from ..errors import BadNumber, NoSuchPerson
+from ..errors import BadNumber, NoSuchOrganisation, NoSuchPerson
 from ..ldap.changes import Change, Verb
 from ..models import Person
 from ..models_powers import national_number_is_right
@@ -82,6 +82,54 @@ class Numbering:
                 sealed=self._deeds.about(person, actor),
             )
             self._deeds.give(series, deed, actor=actor)
+
+    def organisation(self, code: str) -> str:
+        """Which organisation has exactly this credit code; empty for none."""
+        return self._standings.by_number("organisations", self.numbers.index(code.strip().upper()))
+
+    def code(self, identifier: str, *, actor: str = "", reason: str) -> str:
+        """An organisation's credit code, recorded before it is told; empty if none is known.
+
+        Raises:
+            NoReason: nobody looks without saying why.
+            NoSuchOrganisation: none of that identifier.
+            RecordUnavailable: no record, no code.
+            NumberSealed: it is not as it was sealed.
+        """
+        told = reasoned(reason)
+        found = self._standings.directory.organisation(identifier)
+        sealed = self._standings.sealed_code(found.id)
+        deed = Deed(
+            kind="directory.number.opened",
+            subject=found.id,
+            organisation=found.id,
+            attributes={"kind": "credit code"},
+            sealed={"name": found.name_zh or found.name, "reason": told},
+        )
+        self._deeds.say(deed, Outcome.SUCCESS, actor=actor)
+        # An earlier release wrote it in clear.
+        return self.numbers.open(sealed, of=found.id) if sealed else found.credit_code
+
+    def code_if_any(self, identifier: str, *, reason: str) -> str:
+        """The same, for the certificate authority; empty too for what is no organisation."""
+        try:
+            return self.code(identifier, reason=reason)
+        except NoSuchOrganisation:
+            return ""
+
+    def sealing(self, identifier: str, code: str) -> list[Change]:
+        """The changes that seal a code which stands in clear."""
+        dn = self._deeds.tree.organisation(identifier)
+        values = {
+            "tallyNumberIndex": self.numbers.index(code),
+            "tallyNumberSealed": self.numbers.seal(code, of=identifier),
+            "tallyCreditCode": "",
+        }
+        before = {"tallyCreditCode": code}
+        return [
+            Change(verb=Verb.REPLACE, dn=dn, attribute=name, value=each, before=before.get(name, ""))
+            for name, each in values.items()
+        ]
 
     def _holder(self, number: str) -> str:
         return self._standings.by_number("people", self.numbers.index(number.strip().upper()))

@@ -188,6 +188,18 @@ class Standings:
         entry = self._pool.read(self._tree.person(subject_of(subject)), ["tallyNumberSealed"])
         return entry.text("tallyNumberSealed") if entry else ""
 
+    def sealed_code(self, organisation: str) -> str:
+        """An organisation's credit code as it is kept; empty for none, and for one that stands in clear."""
+        entry = self._pool.read(self._tree.organisation(organisation), ["tallyNumberSealed"])
+        return entry.text("tallyNumberSealed") if entry else ""
+
+    def codes_in_clear(self, limit: int) -> list[tuple[str, str]]:
+        """Organisations whose credit code an earlier release wrote in clear; some of them, if there are many."""
+        found = self._pool.search(
+            self._tree.branch("organisations"), "(tallyCreditCode=*)", ["tallyId", "tallyCreditCode"], limit=limit
+        )
+        return [(entry.text("tallyId"), entry.text("tallyCreditCode")) for entry in found]
+
     def representatives(self, organisation: str) -> list[Representation]:
         """Who represents a company."""
         return self._represent(names.equal("tallyOrganisation", organisation))

@@ -92,8 +92,8 @@ class DirectoryWriter:
         deeds = Deeds(standings=self.standings, journal=journal, store=store, tree=tree, clock=clock)
         self.giving = Giving(deeds)
         self.structure = Structure(deeds)
-        self.keeping = Keeping(deeds, self.giving)
         self.numbering = Numbering(deeds, numbers)
+        self.keeping = Keeping(deeds, self.giving, self.numbering)
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -276,6 +276,9 @@ class DirectoryWriter:
             for line, number in batch.numbers.values():
                 if self.numbering.is_known(number):
                     batch.refuse(line, "national_number", entering.TAKEN)
+            for line, organisation in batch.organisations:
+                if self.numbering.organisation(organisation.credit_code):
+                    batch.refuse(line, "credit_code", entering.TAKEN)
             report = batch.report()
             if report.refused:
                 return report

@@ -20,9 +20,9 @@ from ..client import API
 from ..errors import NoSuchOrganisation, UnreadableImport
 from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
-from ..service import Administration, DirectoryWriter, Publishing
+from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
-from . import powers
+from . import powers, things
 
 LONGEST_REASON = 500
 _LONGEST_PUBLISHED = 2 << 20
@@ -83,6 +83,7 @@ DONE = {
     "given": N_("Given. It counts from its first day on."),
     "taken": N_("Taken away. What came by it alone ends within a second."),
     "entered": N_("Entered."),
+    "changed": N_("Changed."),
     "undone": N_("Undone. The entry is as it was before."),
     "kept": N_("Kept, and recorded from now on."),
 }
@@ -112,14 +113,15 @@ def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, cloc
     _add_people(desk, mine, guard, readings)
     _add_changes(desk, mine, guard)
     powers.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
+    things.add(desk, mine, guard, render=_render)
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
     return desk
 
 
-def published(publishing: Publishing, guard: Guard) -> Blueprint:
-    """What the certificate authority, and nobody else, lets the tree hold."""
+def published(publishing: Publishing, numbering: Numbering, guard: Guard) -> Blueprint:
+    """What the certificate authority, and nobody else, lets the tree hold, and is told for what it certifies."""
     blueprint = Blueprint("directory_published", __name__, url_prefix=API)
 
     @blueprint.put("/published/<kind>/<identifier>")
@@ -135,6 +137,11 @@ def published(publishing: Publishing, guard: Guard) -> Blueprint:
     def authority(name: str) -> dict[str, bool]:
         parts = {part: _der(each, part) for part, each in _longer_object().items()}
         return {"changed": publishing.authority(name, parts)}
+
+    @blueprint.get("/organisations/<identifier>/code")
+    @guard.peer("ca")
+    def code(identifier: str) -> dict[str, str]:
+        return {"code": numbering.code_if_any(identifier, reason="certificate")}
 
     return blueprint
 

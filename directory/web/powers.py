@@ -81,10 +81,13 @@ def _add_access(
         person = own.person(subject)
         opened(person)
         known = own.access(person)
-        can_give = person.kind.value == "civil-servant" and person.subject != identity().subject
+        is_own = person.subject == identity().subject
+        can_give = person.kind.value == "civil-servant" and not is_own
         return render(
             own, "access", person=person, known=known, section="people", can_give=can_give,
-            posts=own.posts_to_give(person) if can_give else [], done=query_text("done", longest=20),
+            posts=own.posts_to_give(person) if can_give else [], may_mandate=own.everything and not is_own,
+            offers=["all", *(offer.name for offer in own.offers())] if own.everything else [],
+            done=query_text("done", longest=20),
         )  # fmt: skip
 
     @desk.post("/people/<subject>/posts/give")
@@ -138,7 +141,8 @@ def _add_places(
         searched("", tuple(person for people in holders.values() for person in people))
         return render(
             own, "organisation", organisation=found, tree=_tree(departments, posts), holders=holders,
-            departments=departments, roles=[role.name for role in own.roles()], section="organisations",
+            departments=departments, posts=posts, representatives=own.representatives(found.id),
+            roles=[role.name for role in own.roles()], section="organisations",
             done=query_text("done", longest=20), whole_site=set(ROLES),
         )  # fmt: skip
 

@@ -233,13 +233,14 @@ def test_no_text_breaks_a_field(text: str) -> None:
 
 
 def test_an_import_is_compared_with_the_directory(filled: World, writer: DirectoryWriter) -> None:
-    known = filled.directory("directory").organisation("tax-bureau")
+    known = writer.numbering.code("tax-bureau", reason="test")
+    filled.clear()
     report = writer.import_csv(
         table(
             "kind=citizen|username=zhang.min|name=A",
             "kind=citizen|username=fresh|name=Fresh",
             f"kind=organisation|id=tax-bureau|name=A|credit_code={CODE}",
-            f"kind=organisation|id=fresh|name=A|credit_code={known.credit_code}",
+            f"kind=organisation|id=fresh|name=A|credit_code={known}",
             "kind=civil-servant|username=servant|name=A|organisation=jinhe-trading",
             "kind=device|name=A|organisation=nowhere",
             "kind=mandate|username=nobody|organisation=tax-bureau|scope=all|until=2030-01-01",

@@ -21,7 +21,7 @@ WHO = {
 }  # fmt: skip
 KEYED = {"tallyNumberIndex", "tallyNumberSealed"}
 REGISTER = {"uid", "mail", "tallyProofingDate", "tallyProofingEvidence"}
-ORGANISATION = {"objectClass", "tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency"}
+ORGANISATION = {"objectClass", "tallyId", "tallyNumber", "o", "tallyNameZh", "tallyAgency"}
 DEVICE = {"objectClass", "tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"}
 GRANT = {
     "objectClass", "tallyId", "tallyNumber", "tallyHolder", "tallyFrom", "tallyUntil", "tallyReason", "tallyRoleName",
@@ -41,7 +41,7 @@ SEEN: dict[str, dict[str, set[str]]] = {
     "signatures": {"person": WHO, "organisation": ORGANISATION, "mandate": MANDATE},
     "directory": {
         "person": WHO | REGISTER | KEYED | {"sn", "tallyNumber", "entryCSN"},
-        "organisation": ORGANISATION,
+        "organisation": ORGANISATION | KEYED,
         "device": DEVICE | {"tallyState"},
         "mandate": MANDATE,
         "grant": GRANT,

@@ -255,9 +255,21 @@ def role(quiet: World) -> Flask:
         site=quiet.site,
         guard=guard,
         session_key=b"k" * 32,
-        blueprints=[web.published(writer.publishing, guard)],
+        blueprints=[web.published(writer.publishing, writer.numbering, guard)],
         translations=[Path(directory.__file__).parent / "translations"],
     )
+
+
+def test_the_authority_alone_is_told_a_credit_code(role: Flask, quiet: World) -> None:
+    client, at = role.test_client(), "/api/v1/organisations/tax-bureau/code"
+    headers = {CALLER_HEADER: "ca", SECRET_HEADER: base64.b64encode(SECRET).decode()}
+    quiet.clear()
+    told = (client.get(at, headers=headers).json or {})["code"]
+    assert quiet.writer().numbering.organisation(told) == "tax-bureau"
+    assert quiet.recorder.types() == ["directory.number.opened"]
+    stranger = {CALLER_HEADER: "app", SECRET_HEADER: base64.b64encode(b"a" * 32).decode()}
+    assert client.get(at, headers=stranger).status_code == 403
+    assert client.get(at).status_code == 401
 
 
 def test_the_authority_alone_publishes_over_the_peer_api(

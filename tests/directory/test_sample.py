@@ -29,13 +29,13 @@ def test_filling_enters_everything_records_it_and_may_be_repeated(own_world: Wor
     report = city.fill(own_world.writer(), city.build())
     assert (report.people, report.organisations, report.devices) == (564, 46, 30)
     assert (report.departments, report.posts, report.holdings) == (12, 24, 64)
-    roles = ["directory.entry.created"] * 2
-    assert own_world.recorder.types() == [*roles, "directory.imported"] + ["directory.role.granted"] * 9
+    roles, named = ["directory.entry.created"] * 2, ["directory.representative.named"] * city.REPRESENTED
+    assert own_world.recorder.types() == [*roles, "directory.imported"] + ["directory.role.granted"] * 9 + named
     assert all(event.outcome is Outcome.INTENDED for event in own_world.recorder.events)
 
     again = city.fill(own_world.writer(), city.build())
     assert again.entered == 0
-    assert len(own_world.recorder.events) == 12
+    assert len(own_world.recorder.events) == 12 + city.REPRESENTED
     writer = own_world.writer()
     assert list(writer.keeping.drifts()) == []
     assert writer.standings.clashes() == []

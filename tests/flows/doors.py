@@ -456,6 +456,8 @@ def _directory() -> Iterator[Door]:
     yield Door(**copies, rule="/published/<kind>/<identifier>", known=entry, fields={"certificates": "MAA="})
     # What is nearly right is no list, so that nothing is entered.
     yield Door(**copies, rule="/authorities/<name>", known={"name": "people"}, fields={"list": "MAA="})
+    asked = {**copies, "method": "GET", "takes": ""}
+    yield Door(**asked, rule="/organisations/<identifier>/code", known={"identifier": "no-such-agency"})
     desk: dict[str, Any] = {"component": "directory", "label": "directory", "listener": "management", "who": "zhao.lei"}
     person = {"subject": NOBODY}
     yield Door(**desk, method="GET", rule="/", query=("q", "after"))
@@ -522,6 +524,23 @@ def _powers(desk: Mapping[str, Any]) -> Iterator[Door]:
     named = {"name": "Nothing", "name_zh": "", "department": ""}
     yield Door(**form, rule="/organisations/<identifier>/departments", known=agency, fields=named)
     yield Door(**form, rule="/organisations/<identifier>/posts", known=agency, fields={**named, "role": ""})
+    why = {"reason": "because"}
+    mandate = {"scope": "tax", **why}
+    yield Door(**form, rule="/people/<subject>/number", known=person, fields=why)
+    yield Door(**form, rule="/people/<subject>/mandates", known=person,
+               fields={**mandate, "whom": "no-such-agency", "until": "2027-01-01"})  # fmt: skip
+    yield Door(**form, rule="/people/<subject>/mandates/withdraw", known=person,
+               fields={**mandate, "organisation": "no-such-agency", "principal": ""})  # fmt: skip
+    yield Door(**form, rule="/devices/<identifier>/state", known={"identifier": "no-such-device"},
+               fields={"state": "lost", **why})  # fmt: skip
+    for verb, fields in (
+        ("code", {}),
+        ("representatives", {"username": "nobody", "capacity": "agent", "until": "2027-01-01"}),
+        ("representatives/remove", {"representative": NOBODY}),
+        ("departments/move", {"department": NOBODY, "parent": ""}),
+        ("posts/roles", {"post": NOBODY, "role": "case-worker", "verb": "add"}),
+    ):
+        yield Door(**form, rule=f"/organisations/<identifier>/{verb}", known=agency, fields={**fields, **why})
 
 
 def _gateway() -> Iterator[Door]:

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forms about companies' representatives, mandates, devices, what posts carry, and sealed numbers."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import Blueprint, redirect, url_for
+from werkzeug.wrappers import Response as Answer
+
+from core.errors import Invalid
+from core.web import Guard, form_text
+
+from ..errors import BadDays
+from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, DeviceState
+from ..models_powers import LONGEST_REASON, Capacity
+from ..service import Administration
+from .powers import form_day
+
+_LONGEST = 64
+E = TypeVar("E", bound=StrEnum)
+
+
+def add(desk: Blueprint, mine: Callable[[], Administration], guard: Guard, *, render: Callable[..., str]) -> None:
+    """These forms, as part of the desk."""
+    _add_of_organisations(desk, mine, guard)
+    _add_mandates(desk, mine, guard)
+
+    @desk.post("/devices/<identifier>/state")
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
+    def device_state(identifier: str) -> Answer:
+        mine().set_device_state(identifier, _one_of(DeviceState, "state"), reason=_reason())
+        return redirect(url_for("directory.devices", done="changed"), 303)
+
+    @desk.post("/people/<subject>/number")
+    @guard.person(ADMINISTRATOR)
+    def number(subject: str) -> str:
+        own = mine()
+        told = own.number(subject, reason=_reason())
+        back = url_for("directory.person", subject=subject)
+        return render(own, "number", number=told, named=own.person(subject), back=back, section="people")
+
+    @desk.post("/organisations/<identifier>/code")
+    @guard.person(ADMINISTRATOR)
+    def code(identifier: str) -> str:
+        own = mine()
+        told = own.code(identifier, reason=_reason())
+        back = url_for("directory.organisation", identifier=identifier)
+        named = own.organisation(identifier)
+        return render(own, "number", number=told, named=named, back=back, section="organisations")
+
+
+def _add_of_organisations(desk: Blueprint, mine: Callable[[], Administration], guard: Guard) -> None:
+    @desk.post("/organisations/<identifier>/representatives")
+    @guard.person(ADMINISTRATOR)
+    def name_representative(identifier: str) -> Answer:
+        mine().name_representative(
+            identifier, form_text("username", longest=_LONGEST), _one_of(Capacity, "capacity"),
+            until=form_day("until"), reason=_reason(),
+        )  # fmt: skip
+        return _to_organisation(identifier, "entered")
+
+    @desk.post("/organisations/<identifier>/representatives/remove")
+    @guard.person(ADMINISTRATOR)
+    def remove_representative(identifier: str) -> Answer:
+        mine().remove_representative(identifier, form_text("representative", longest=_LONGEST), reason=_reason())
+        return _to_organisation(identifier, "taken")
+
+    @desk.post("/organisations/<identifier>/departments/move")
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
+    def move_department(identifier: str) -> Answer:
+        mine().move_department(
+            identifier, form_text("department", longest=_LONGEST),
+            form_text("parent", longest=_LONGEST, optional=True),
+        )  # fmt: skip
+        return _to_organisation(identifier, "changed")
+
+    @desk.post("/organisations/<identifier>/posts/roles")
+    @guard.person(ADMINISTRATOR)
+    def change_post(identifier: str) -> Answer:
+        verb = form_text("verb", longest=_LONGEST)
+        if verb not in ("add", "remove"):
+            raise Invalid
+        mine().change_post(
+            identifier, form_text("post", longest=_LONGEST), form_text("role", longest=_LONGEST),
+            carries=verb == "add", reason=_reason(),
+        )  # fmt: skip
+        return _to_organisation(identifier, "changed")
+
+
+def _add_mandates(desk: Blueprint, mine: Callable[[], Administration], guard: Guard) -> None:
+    @desk.post("/people/<subject>/mandates")
+    @guard.person(ADMINISTRATOR)
+    def grant_mandate(subject: str) -> Answer:
+        until = form_day("until")
+        if until is None:
+            raise BadDays
+        mine().grant_mandate(
+            subject, form_text("whom", longest=_LONGEST).strip(), form_text("scope", longest=_LONGEST), until=until,
+            reason=_reason(),
+        )  # fmt: skip
+        return redirect(url_for("directory.access", subject=subject, done="given"), 303)
+
+    @desk.post("/people/<subject>/mandates/withdraw")
+    @guard.person(ADMINISTRATOR)
+    def withdraw_mandate(subject: str) -> Answer:
+        mine().withdraw_mandate(
+            subject,
+            organisation=form_text("organisation", longest=_LONGEST, optional=True),
+            principal=form_text("principal", longest=_LONGEST, optional=True),
+            scope=form_text("scope", longest=_LONGEST),
+            reason=_reason(),
+        )
+        return redirect(url_for("directory.access", subject=subject, done="taken"), 303)
+
+
+def _to_organisation(identifier: str, done: str) -> Answer:
+    return redirect(url_for("directory.organisation", identifier=identifier, done=done), 303)
+
+
+def _reason() -> str:
+    return form_text("reason", longest=LONGEST_REASON)
+
+
+def _one_of(kinds: type[E], name: str) -> E:
+    try:
+        return kinds(form_text(name, longest=_LONGEST))
+    except ValueError as error:
+        raise Invalid from error
