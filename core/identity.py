@@ -57,6 +57,8 @@ class Identity:
     zone: str
     # Identifier of the decision entry in the audit log.
     decision: str
+    # On whose behalf the person acts, as ``kind:identifier:service``; empty if for themselves.
+    on_behalf_of: str = ""
 
 
 class IdentityIssuer:
@@ -82,6 +84,7 @@ class IdentityIssuer:
             "decision": identity.decision,
             "htm": method,
             "hth": _path_hash(path),
+            **({"obo": identity.on_behalf_of} if identity.on_behalf_of else {}),
         }
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"typ": "tallygate-identity+jwt"})
 
@@ -168,6 +171,7 @@ def _identity(claims: Mapping[str, Any]) -> Identity:
         methods=tuple(claims["amr"]),
         zone=claims["zone"],
         decision=claims["decision"],
+        on_behalf_of=claims.get("obo", ""),
     )
 
 

@@ -74,6 +74,8 @@ class Token:
     # What it works with alone: thumbprint of a key, or SHA-256 of a certificate; empty if with neither.
     jkt: str = ""
     x5t: str = ""
+    # On whose behalf, as ``kind:identifier:service``; empty if the person acts for themselves.
+    mandate: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,8 @@ class Caller:
     roles: frozenset[str] = frozenset()
     organisation: str = ""
     mandates: frozenset[str] = frozenset()
+    # On whose behalf this request is made, as in the token; empty if on the person's own.
+    mandate: str = ""
     enabled: bool = False
     proofing: int = 0
     assurance: int = 0
@@ -99,6 +103,12 @@ class Caller:
     clearance: int = 0
     # State of a device in the directory.
     device_state: str = ""
+
+    @property
+    def acting_for(self) -> str:
+        """The organisation this request is made for; empty if for the person, or for another person."""
+        kind, _, rest = self.mandate.partition(":")
+        return rest.partition(":")[0] if kind == "organisation" else ""
 
 
 NOBODY = Caller(kind="anonymous")

@@ -32,6 +32,7 @@ Forbidden
 ├── PolicyRefused         the policies do not let this person log in here
 ├── StepUpNeeded          they would, with a card
 ├── LoginTooOld           what one logs in with is changed shortly after a sure enough login only
+├── MandateOver           whom the person wanted to act for, they may not act for any more
 └── InsufficientScope
 Conflict
 ├── FactorExists          there is one already
@@ -113,6 +114,10 @@ class LoginRequired(Redirectable, oauth="login_required"):
 
 class ConsentRequired(Redirectable, oauth="consent_required"):
     """``prompt=none`` and the person has not agreed yet."""
+
+
+class AccountSelectionRequired(Redirectable, oauth="account_selection_required"):
+    """``prompt=none`` and the person must say for whom they act."""
 
 
 class AccessDenied(Redirectable, oauth="access_denied"):
@@ -253,6 +258,13 @@ class FactorExists(Conflict):
 
     code = "factor_exists"
     message = N_("This is set up already. To use another device, remove it first.")
+
+
+class MandateOver(Forbidden):
+    """Run out, withdrawn or never given."""
+
+    code = "mandate_over"
+    message = N_("You may not, or no longer, act for them here. Please choose again.")
 
 
 class LoginTooOld(Forbidden):

@@ -88,6 +88,30 @@ class AuthorizationRequest:
     jkt: str = ""
 
 
+SELF = "self"
+"""The choice of whoever acts for nobody else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldMandate:
+    """Somebody for whom a person may act today."""
+
+    kind: Literal["organisation", "person"]
+    # Of the organisation or person.
+    id: str
+    name: str
+    name_zh: str
+    # What for: the name of a service, or "all".
+    service: str
+    # Last day, ISO 8601.
+    until: str
+
+    @property
+    def key(self) -> str:
+        """By which grants name it."""
+        return f"{self.kind}:{self.id}:{self.service}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
     """A request parked while somebody logs in or agrees; works only in the browser that began it."""
@@ -107,10 +131,18 @@ class Interaction:
     ticket: str = ""
     # Where without a request the person wants to go, for which a login within it is needed; empty: "My account".
     page: str = ""
+    # For whom the person wants to act: a mandate's key, or "self"; empty before that was asked.
+    acting: str = ""
+    # Digest of the session's cookie when that was chosen.
+    acting_as: str = ""
 
     def logged_in(self, session: "Session | None") -> bool:
         """Whether a login was completed within it, which is what ``prompt=login`` and ``max_age`` ask for."""
         return session is not None and session.digest != self.begun_as
+
+    def chosen(self, session: "Session | None") -> str:
+        """For whom this very login's person wants to act; empty if that was not asked."""
+        return self.acting if session is not None and session.digest == self.acting_as else ""
 
     def agreed(self, session: "Session | None") -> bool:
         """Whether this very login's person said yes within it."""
@@ -236,6 +268,8 @@ class Grant:
     resources: frozenset[str] = frozenset()
     # Authorization details (RFC 9396) in canonical JSON; empty if none.
     details: str = ""
+    # The mandate it was given under, as ``kind:identifier:service``; empty if the person acts for themselves.
+    mandate: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,11 @@ _TITLES = {
     "documents": ("Document office", "公文办公室"),
 }
 # Scopes beside openid and profile that a portal may ask for.
-_SCOPES = {"documents": frozenset({"organisation", "roles"})}
+_SCOPES = {
+    "tax": frozenset({"mandate"}),
+    "social": frozenset({"mandate"}),
+    "documents": frozenset({"organisation", "roles"}),
+}
 _ENTRIES = 20
 _log = logger(__name__)
 

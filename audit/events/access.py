@@ -26,8 +26,8 @@ KINDS = {
         sources=words("ca gateway"),
         attributes=words(
             "amr assurance certificate class classification clearance client credential device_state enabled kind"
-            " method network policies proofing public purpose reason record_class request required roles side_door"
-            " to_zone"
+            " mandate method network policies proofing public purpose reason record_class request required roles"
+            " side_door to_zone"
         ),
         sealed=words("address name name_zh object_name path username"),
         needs=words("decision"),

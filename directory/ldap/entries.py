@@ -29,6 +29,7 @@ PERSON = (
 ORGANISATION = ("tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency", "tallyParent")
 DEVICE = ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled", "tallyState", "tallyHolder")
 MANDATE = ("tallyOrganisation", "tallyScope", "tallyUntil")
+WHOLE_MANDATE = (*MANDATE, "tallyHolder", "tallyPrincipal")
 
 Content = dict[str, list[str]]
 

@@ -132,6 +132,14 @@ class Directory:
         where = names.equal("tallyCreditCode", code)
         return bool(self._pool.search(self._tree.branch("organisations"), where, ["tallyId"], limit=1))
 
+    def mandates_of(self, holder: str) -> list[Mandate]:
+        """For whom somebody may act today, organisations and people; why is for those who may see it."""
+        return self._mandates(names.equal("tallyHolder", holder))
+
+    def mandates_for(self, principal: str) -> list[Mandate]:
+        """Who may act for a person today."""
+        return self._mandates(names.equal("tallyPrincipal", principal))
+
     def has_mandate(self, holder: str, mandate: Mandate) -> bool:
         """Whether this mandate has been entered, even if it has run out since."""
         dn = self._tree.mandate(entries.mandate_id(holder, mandate))
@@ -227,6 +235,12 @@ class Directory:
             limit=1,
         )
         return found[0] if found else None
+
+    def _mandates(self, whose: str) -> list[Mandate]:
+        where = names.every(whose, names.from_day("tallyUntil", self._clock.now().date()))
+        wanted = entries.WHOLE_MANDATE
+        found = self._pool.search(self._tree.branch("mandates"), where, wanted, limit=MANDATES_LIMIT)
+        return [entries.mandate(each) for each in found]
 
     def _person(self, entry: Entry) -> Person:
         # Those that have run out are left to the server, so that they never crowd out those that hold.

@@ -4,7 +4,7 @@
 | identity     | needs                                                                               |
 | ------------ | ----------------------------------------------------------------------------------- |
 | anonymous    | to prove a password (``auth``), and nothing else                                    |
-| sso          | user names, who somebody is, their roles and mandates; never their password         |
+| sso          | user names, who somebody is, roles, mandates, organisations' names; never passwords |
 | gateway      | roles, clearance, whether enabled, the name for the record's sealed part; devices   |
 | ca           | who somebody is with the proofing behind it, organisations, devices                 |
 | signatures   | who somebody is, by identifier alone; organisations and mandates                    |
@@ -74,7 +74,7 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f'dn.base="{tree.branch("people")}" attrs=entry', {**writer, **everyone, LOOKUP: "search"}),
         Rule(
             f'dn.base="{tree.branch("organisations")}" attrs=entry',
-            {**writer, "ca": READ, "signatures": READ, LOOKUP: "search"},
+            {**writer, "sso": READ, "ca": READ, "signatures": READ, LOOKUP: "search"},
         ),
         Rule(
             f'dn.base="{tree.branch("devices")}" attrs=entry', {**writer, "gateway": READ, "ca": READ, LOOKUP: "search"}
@@ -105,7 +105,12 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f'dn.subtree="{tree.branch("mandates")}" attrs=tallyGrantedBy,tallyReason', writer),
         Rule(
             f"{organisations} filter={_PUBLISHED} attrs=entry,objectClass,o,tallyId,tallyNameZh,userCertificate",
-            {**writer, "ca": READ, "signatures": READ, LOOKUP: READ},
+            {**writer, "sso": READ, "ca": READ, "signatures": READ, LOOKUP: READ},
+        ),
+        # Whoever acts for an organisation is told its name.
+        Rule(
+            f"{organisations} attrs=entry,objectClass,o,tallyId,tallyNameZh",
+            {**writer, "sso": READ, "ca": READ, "signatures": READ},
         ),
         Rule(organisations, {**writer, "ca": READ, "signatures": READ}),
         Rule(

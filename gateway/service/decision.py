@@ -200,6 +200,7 @@ class Decider:
                 methods=caller.methods,
                 zone=ruling.zone,
                 decision=number,
+                on_behalf_of=caller.mandate,
             ),
             audience=question.unverified_host,
             method=target.method,
@@ -217,6 +218,7 @@ def _request(
         roles=caller.roles,
         organisation=caller.organisation,
         mandates=caller.mandates,
+        acting_for=caller.acting_for,
         enabled=caller.enabled,
         proofing=caller.proofing,
         assurance=caller.assurance,
@@ -264,6 +266,8 @@ def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> 
         attributes["amr"] = " ".join(caller.methods)
     if caller.client:
         attributes["client"] = caller.client
+    if caller.mandate:
+        attributes["mandate"] = caller.mandate
     if ruling.policies:
         attributes["policies"] = " ".join(ruling.policies)
     if ruling.route is not None:

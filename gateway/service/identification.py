@@ -12,6 +12,7 @@ from ca import CertificateRefused, CertificateStatus, NoSuchCertificate, Verifie
 from core.clock import Clock
 from core.errors import NotFound
 from core.proofs import Asked
+from directory import Person
 
 from ..config import Route
 from ..errors import Reason, Refused, TokenRefused
@@ -185,6 +186,7 @@ class Identification:
             methods=token.methods,
             credential="token",
             client=token.client,
+            mandate=token.mandate,
             at=at,
         )
 
@@ -198,6 +200,7 @@ class Identification:
         credential: str,
         at: datetime,
         client: str = "",
+        mandate: str = "",
     ) -> Caller:
         try:
             person = self._people.person(subject)
@@ -213,7 +216,8 @@ class Identification:
             client=client,
             roles=person.roles,
             organisation=person.organisation,
-            mandates=frozenset(mandate.organisation for mandate in person.mandates if mandate.until >= at.date()),
+            mandates=_mandates(person, mandate, at),
+            mandate=mandate,
             enabled=person.enabled,
             proofing=person.proofing.level,
             assurance=min(acr, person.proofing.level),
@@ -262,6 +266,25 @@ class Identification:
 
     def _over(self, session: Session, at: datetime) -> bool:
         return at - session.opened >= self._lifetimes.absolute or at - session.seen >= self._lifetimes.idle
+
+
+def _mandates(person: Person, acting: str, at: datetime) -> frozenset[str]:
+    """The organisations a person may act for now; of whoever acts for somebody, that organisation alone.
+
+    That somebody may act for another person only the sign-on knows; its news end the token.
+
+    Raises:
+        Refused: the mandate a token was given under is over.
+    """
+    held = {(each.organisation, each.scope) for each in person.mandates if each.until >= at.date()}
+    if not acting:
+        return frozenset(organisation for organisation, _ in held)
+    kind, identifier, service = acting.split(":")
+    if kind == "person":
+        return frozenset()
+    if (identifier, service) not in held:
+        raise Refused(Reason.CREDENTIAL)
+    return frozenset({identifier})
 
 
 def _path(target: Target) -> str:

@@ -120,6 +120,7 @@ def access_token(unverified: str, keys: KeySet, *, audience: str, issuer: str, a
         identifier=_text(claims, "jti"),
         acr=_assurance(claims),
         methods=_methods(claims),
+        mandate=_mandate(claims),
         **_confirmation(claims),
     )
 
@@ -215,3 +216,13 @@ def _methods(claims: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and len(item) < 40 for item in value):  # noqa: PLR2004 - RFC 8176 names
         raise TokenRefused
     return tuple(value)
+
+
+def _mandate(claims: Any) -> str:
+    """On whose behalf; a claim that cannot be read is no reason to take the bearer for themselves."""
+    said = claims.get("on_behalf_of")
+    if said is None:
+        return ""
+    if not isinstance(said, dict) or said.get("kind") not in {"organisation", "person"}:
+        raise TokenRefused
+    return ":".join(_text(said, name) for name in ("kind", "id", "service"))

@@ -29,10 +29,10 @@ class Admission:
         try:
             person = self._people.person(session.subject)
         except NotFound as error:
-            self._record_denial(client, session, "not in the directory")
+            self.deny(client, session, "not in the directory")
             raise AccessDenied(why="the account cannot be used") from error
         if not person.enabled:
-            self._record_denial(client, session, "disabled")
+            self.deny(client, session, "disabled")
             raise AccessDenied(why="the account cannot be used")
         decision = self._decide(
             person=person,
@@ -45,10 +45,11 @@ class Admission:
             return Step.ISSUE, 0
         if decision.step_up is not None and "sc" not in session.methods:
             return Step.STEP_UP, decision.step_up
-        self._record_denial(client, session, " ".join(decision.reasons) or decision.code or "policy")
+        self.deny(client, session, " ".join(decision.reasons) or decision.code or "policy")
         raise AccessDenied(why="not allowed by the policies of this site")
 
-    def _record_denial(self, client: Client, session: Session, reason: str) -> None:
+    def deny(self, client: Client, session: Session, reason: str) -> None:
+        """Record that a session did not do at an application."""
         denial = self._records.tokens_refused(
             client.id,
             grant_type="authorization_code",

@@ -9,8 +9,18 @@ from audit import Outcome
 from core.clock import Clock
 
 from ..config import SSOSettings
-from ..errors import AccessDenied, BadRequest, InteractionLost, Redirectable, UnmetAuthentication
-from ..models import AuthorizationRequest, Client, Code, Grant, Interaction, Redirection, Session
+from ..errors import AccessDenied, BadRequest, InteractionLost, MandateOver, Redirectable, UnmetAuthentication
+from ..models import (
+    SELF,
+    AuthorizationRequest,
+    Client,
+    Code,
+    Grant,
+    HeldMandate,
+    Interaction,
+    Redirection,
+    Session,
+)
 from ..oauth.openid import Step, next_step, unattended
 from ..oauth.rfc6749 import host_of, origin_of, validated
 from ..oauth.rfc6749.authorization import Parameters
@@ -18,6 +28,7 @@ from ..store import Store, digest
 from .admission import Admission
 from .agreement import Agreement
 from .answers import Answers
+from .mandates import Mandates
 from .parking import Parking
 from .records import Records
 from .requests import Requests
@@ -54,6 +65,7 @@ class Authorization:
         parking: Parking,
         admission: Admission,
         agreement: Agreement,
+        mandates: Mandates,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -66,6 +78,7 @@ class Authorization:
         self._agreement = agreement
         self._records = records
         self._parking = parking
+        self._mandates = mandates
         self._settings = settings
         self._clock = clock
         self._fresh = fresh
@@ -159,6 +172,27 @@ class Authorization:
             return self._turn_away(interaction, request, error)
         return self._parked(interaction, step, level)
 
+    def choices(self, interaction: Interaction, session: Session) -> list[HeldMandate]:
+        """For whom this session's person may act at the client that asks."""
+        client = self.client(interaction)
+        return self._mandates.usable(session.subject, client) if client else []
+
+    def choose(self, interaction: Interaction, acting: str, *, session: Session) -> Interaction:
+        """The person says for whom they act; returned is the request as it goes on.
+
+        Raises:
+            MandateOver: they may not act for whom they chose.
+        """
+        if acting != SELF and acting not in {each.key for each in self.choices(interaction, session)}:
+            raise MandateOver
+        # Whoever agreed before they chose agreed to something else.
+        return replace(interaction, acting=acting, acting_as=session.digest, agreed_as="")
+
+    def acting_for(self, interaction: Interaction, session: Session) -> HeldMandate | None:
+        """For whom the person chose to act; None for themselves."""
+        chosen = interaction.chosen(session)
+        return next((each for each in self.choices(interaction, session) if each.key == chosen), None)
+
     def agree(
         self, interaction: Interaction, *, session: Session, withheld: frozenset[str] = frozenset()
     ) -> Interaction:
@@ -201,11 +235,27 @@ class Authorization:
     ) -> tuple[Step, int]:
         """What comes next, and how sure a login it takes."""
         consent = self._store.consents.find(session.subject, client.id) if session else None
-        at = self._now()
-        step = next_step(request, client, session=session, consent=consent, interaction=interaction, at=at)
+        step = next_step(
+            request,
+            client,
+            session=session,
+            consent=consent,
+            interaction=interaction,
+            at=self._now(),
+            undecided=self._undecided(request, client, session, interaction),
+        )
         if step is Step.ISSUE and session is not None and not decided:
             return self._admission.step(client, session)
         return step, request.assurance
+
+    def _undecided(
+        self, request: AuthorizationRequest, client: Client, session: Session | None, interaction: Interaction | None
+    ) -> bool:
+        if session is None or "mandate" not in request.scopes:
+            return False
+        if interaction is not None and interaction.chosen(session):
+            return False
+        return bool(self._mandates.usable(session.subject, client))
 
     def _issue(
         self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None
@@ -214,6 +264,7 @@ class Authorization:
         self._fresh()
         at = self._now()
         refused = self._refused(request, client, session)
+        mandate = self._mandate(client, session, interaction) if "mandate" in request.scopes - refused else ""
         grant = Grant(
             id=secrets.token_urlsafe(18),
             subject=session.subject,
@@ -229,6 +280,7 @@ class Authorization:
             created_at=at,
             resources=request.resources,
             details=request.details,
+            mandate=mandate,
         )
         # 2. Record the intent. A crash from here to 3 leaves an intent without outcome, and nothing that works.
         self._records.write(self._records.code(grant, Outcome.INTENDED))
@@ -252,6 +304,16 @@ class Authorization:
             raise AccessDenied(why="the session has ended")
         self._nudge()
         return self._answers.good(request, code=value)
+
+    def _mandate(self, client: Client, session: Session, interaction: Interaction | None) -> str:
+        """The mandate that was chosen, which must stand now."""
+        chosen = interaction.chosen(session) if interaction else ""
+        if chosen in ("", SELF):
+            return ""
+        if not self._mandates.stands(session.subject, chosen, client):
+            self._admission.deny(client, session, "mandate withdrawn")
+            raise AccessDenied(why="the mandate is over")
+        return chosen
 
     def _refused(self, request: AuthorizationRequest, client: Client, session: Session) -> frozenset[str]:
         """What the person was asked for and said no to."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whom sign-on works with, as narrow as it needs them: the directory, the card's issuer and the policies."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Protocol
 
 from ..models import LoginDecision
@@ -14,6 +15,49 @@ class Proofed(Protocol):
     @property
     def level(self) -> int:
         """0 not at all, 1 claimed, 2 documents, 3 face to face."""
+        ...
+
+
+class Mandate(Protocol):
+    """The right to act for an organisation or another person."""
+
+    @property
+    def organisation(self) -> str:
+        """Empty if it is for a person."""
+        ...
+
+    @property
+    def principal(self) -> str:
+        """Empty if it is for an organisation."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """Who may act."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """The name of a service, or ``all``."""
+        ...
+
+    @property
+    def until(self) -> date:
+        """Last day."""
+        ...
+
+
+class Named(Protocol):
+    """An organisation."""
+
+    @property
+    def name(self) -> str:
+        """In Latin letters."""
+        ...
+
+    @property
+    def name_zh(self) -> str:
+        """In Chinese."""
         ...
 
 
@@ -32,7 +76,7 @@ class Person(Holder, Protocol):
 
 
 class People(Protocol):
-    """The directory's two verbs that matter here."""
+    """The directory's verbs that matter here."""
 
     def authenticate(self, username: str, password: str) -> Person:
         """Bind as this person.
@@ -48,6 +92,31 @@ class People(Protocol):
 
         Raises:
             NotFound: nobody.
+            Unavailable: the directory does not answer.
+        """
+        ...
+
+    def organisation(self, identifier: str) -> Named:
+        """Look an organisation up.
+
+        Raises:
+            NotFound: none.
+            Unavailable: the directory does not answer.
+        """
+        ...
+
+    def mandates_of(self, holder: str) -> Sequence[Mandate]:
+        """For whom somebody may act today, organisations and people.
+
+        Raises:
+            Unavailable: the directory does not answer.
+        """
+        ...
+
+    def mandates_for(self, principal: str) -> Sequence[Mandate]:
+        """Who may act for a person today.
+
+        Raises:
             Unavailable: the directory does not answer.
         """
         ...

@@ -83,6 +83,8 @@ class Inspection:
         if not person.enabled:
             raise InvalidToken
         told = claims_of(person, claims.scopes)
+        if claims.on_behalf_of:
+            told["on_behalf_of"] = claims.on_behalf_of
         read = self._records.read(
             client, subject=claims.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
         )

@@ -8,7 +8,7 @@ from audit import Entry, Event
 from ca.models import read_authority
 from core.clock import Clock
 
-from ..models import Session
+from ..models import Grant, Session
 from ..store import Store
 from ..store.sessions import Barred
 from .records import Records
@@ -81,6 +81,16 @@ class News:
         if entry.event.outcome == "success":
             self._store.news.unbar("person", entry.event.subject, entry.index, self._now())
 
+    def _mandate_withdrawn(self, entry: Entry) -> None:
+        event = entry.event
+        principal = str(event.attributes.get("principal", ""))
+        whom = f"person:{principal}" if principal else f"organisation:{event.organisation}"
+        key = f"{whom}:{event.attributes.get('scope', '')}"
+        self._store.grants.end_mandate(event.subject, key, self._now(), self._mandate_ended)
+
+    def _mandate_ended(self, grant: Grant) -> Event:
+        return self._records.tokens_revoked(grant, reason="mandate withdrawn")
+
     def _certificate_withdrawn(self, entry: Entry) -> None:
         if self._ours(entry):
             self._bar("certificate", entry.event.object, entry, reason="certificate withdrawn")
@@ -109,6 +119,7 @@ class News:
         return int(self._clock.now().timestamp())
 
     _ACTS: ClassVar[dict[str, Callable[["News", Entry], None]]] = {
+        "directory.mandate.withdrawn": _mandate_withdrawn,
         "directory.person.disabled": _person_disabled,
         "directory.person.enabled": _person_enabled,
         "ca.certificate.revoked": _certificate_withdrawn,

@@ -232,4 +232,5 @@ class Records:
 
 
 def _grant(grant: Grant) -> dict[str, str | int | bool]:
-    return {"client": grant.client_id, "scopes": scope_text(grant.scopes), "acr": str(grant.assurance)}
+    said = {"client": grant.client_id, "scopes": scope_text(grant.scopes), "acr": str(grant.assurance)}
+    return {**said, **({"mandate": grant.mandate} if grant.mandate else {})}

@@ -28,6 +28,7 @@ from .inspection import Inspection
 from .limits import Limits
 from .login import Login
 from .logout import Logout
+from .mandates import Mandates
 from .news import News
 from .nonces import Nonces
 from .parking import Parking
@@ -121,6 +122,7 @@ class SignOn:
         admission = Admission(people=people, decide=decide, records=records, clock=clock)
         agreement = Agreement(store=store, records=records, settings=settings, clock=clock, fresh=fresh, nudge=nudge)
         limits = Limits(store=store, settings=settings, clock=clock)
+        self.mandates = Mandates(people=people)
         self.nonces = Nonces(key=state_key, clock=clock)
         possession = Possession(store=store, nonces=self.nonces, clock=clock)
         self.requests = Requests(
@@ -139,6 +141,7 @@ class SignOn:
             parking=parking,
             admission=admission,
             agreement=agreement,
+            mandates=self.mandates,
             settings=settings,
             clock=clock,
             fresh=fresh,
@@ -165,6 +168,7 @@ class SignOn:
             people=people,
             keys=keys,
             possession=possession,
+            mandates=self.mandates,
             refresh_key=state_key,
             records=records,
             settings=settings,

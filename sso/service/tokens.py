@@ -46,6 +46,7 @@ from ..oauth.rfc9396 import details_of, narrowed
 from ..store import Store, digest
 from .collaborators import People, Person
 from .inspection import standing
+from .mandates import Mandates
 from .possession import Possession
 from .records import Records
 
@@ -64,6 +65,7 @@ class Tokens:
         people: People,
         keys: KeyRing,
         possession: Possession,
+        mandates: Mandates,
         records: Records,
         settings: SSOSettings,
         clock: Clock,
@@ -77,6 +79,7 @@ class Tokens:
         self._people = people
         self._keys = keys
         self._possession = possession
+        self._mandates = mandates
         self._records = records
         self._clock = clock
         self._lifetime = int(settings.token_lifetime.total_seconds())
@@ -305,6 +308,9 @@ class Tokens:
             raise self._refused(request, "disabled") from error
         if not person.enabled:
             raise self._refused(request, "disabled")
+        if grant.mandate and not self._mandates.stands(person.subject, grant.mandate, request.client):
+            self._end(grant.id, reason="mandate withdrawn")
+            raise self._refused(request, "mandate withdrawn")
         return person
 
     def _answer(

@@ -68,6 +68,16 @@ class GrantRows:
                 OUTBOX.put(connection, key=event.key, body=encode_event(event))
         return bool(ended)
 
+    def end_mandate(self, subject: str, key: str, at: int, record: Callable[[Grant], Event]) -> int:
+        """End every family that somebody began under a mandate, with their records; returns how many there were."""
+        chosen = and_(GRANTS.c.subject == subject, GRANTS.c.mandate == key)
+        with self._database.transaction() as connection:
+            ended = revoke_where(connection, chosen, at)
+            for grant in ended:
+                event = record(grant)
+                OUTBOX.put(connection, key=event.key, body=encode_event(event))
+        return len(ended)
+
     def places_of(self, sids: list[str]) -> dict[str, list[tuple[str, str]]]:
         """Client identifier and host of every standing family, by session."""
         query = (

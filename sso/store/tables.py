@@ -116,6 +116,7 @@ GRANTS = _expiring(
     _text("refused"),
     _text("resources"),
     _text("details"),
+    _text("mandate"),
     Index("grants_session", "sid"),
     Index("grants_person", "subject", "client_id"),
 )

@@ -13,7 +13,7 @@ from ..oauth.rfc6750 import challenge
 from ..oauth.rfc9449 import challenge as proof_challenge
 from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
-from . import account, card, device, factors, login, protocol
+from . import account, card, consent, device, factors, login, protocol
 from .browser import Browser
 from .calls import on_host, reader
 
@@ -36,6 +36,7 @@ def blueprint(
     device.add(routes, service, guard, browser, calls=calls)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
+    consent.add(routes, service, guard, browser)
     account.add(routes, service, guard, browser, certificates=certificates)
     factors.add(routes, service, guard, browser)
 

@@ -7,7 +7,7 @@ import secrets
 from flask import Response, g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from ..models import Redirection, Session, Visitor
+from ..models import Client, Interaction, Redirection, Session, Visitor
 from ..oauth.openid import Step
 from ..oauth.rfc6749 import origin_of, with_parameters
 from ..service import Home, NewSession, Parked, SignOn
@@ -19,6 +19,7 @@ BROWSER_COOKIE = "__Host-sso-browser"
 _PAGES = {"factors": "sso.factors", "device": "sso.device"}
 _LONGEST_COOKIE = 100
 _V4_PREFIX, _V6_PREFIX = 24, 48
+_PAGES = {Step.CONSENT: "sso.consent", Step.CHOOSE: "sso.acting"}
 _AGENTS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
     ("Android", "Android"),
@@ -52,6 +53,18 @@ class Browser:
             known = g.sso_browser = secrets.token_urlsafe(32)
         return known
 
+    def parked(self, sealed: str) -> tuple[Interaction, Client | None]:
+        """A parked request of this browser and who asked; the page may lead where the answer goes.
+
+        Raises:
+            InteractionLost: answered, over, or another browser's.
+        """
+        authorization = self._service.authorization
+        interaction = authorization.interaction(sealed, browser=self.binding())
+        client = authorization.client(interaction)
+        g.form_targets = (*authorization.form_targets(interaction), self._service.card_origin)
+        return interaction, client
+
     def logged_in(self, response: Response, opened: NewSession) -> Response:
         """Hand over the new session; form tokens of the time before are worth nothing any more."""
         session.clear()
@@ -74,7 +87,7 @@ class Browser:
             page = _PAGES.get(onward.page, "sso.account")
             response = _response(redirect(url_for(page), 303))
         elif isinstance(onward, Parked):
-            page = "sso.consent" if onward.step is Step.CONSENT else "sso.login"
+            page = _PAGES.get(onward.step, "sso.login")
             level = onward.level if onward.step is Step.STEP_UP else None
             response = _response(redirect(url_for(page, interaction=onward.sealed, level=level), 303))
         elif onward.mode == "form_post":

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, g, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from core.errors import TallygateError
@@ -12,16 +12,16 @@ from core.web.inputs import query_text
 
 from ..errors import LoginRefused, PasskeyRefused, StepUpNeeded
 from ..factors.passkeys import LONGEST as LONGEST_ANSWER
-from ..models import Client, Interaction
-from ..oauth.rfc9396 import in_words
+from ..models import Interaction
 from ..service import SignOn
 from ..service.parking import LONGEST
 from .browser import Browser, visitor
-from .words import title_of, wishes
+from .words import title_of
 
 _LONGEST_PASSWORD = 1024
 _LONGEST_CODE = 40
 _LONGEST_ASKED = 600
+_LONGEST_KEY = 200
 _LEVELS = {"2": 2, "3": 3}
 
 
@@ -36,12 +36,6 @@ def add(
 ) -> None:
     """Add the views."""
     authorization = service.authorization
-
-    def parked(sealed: str) -> tuple[Interaction, Client | None]:
-        interaction = authorization.interaction(sealed, browser=browser.binding())
-        client = authorization.client(interaction)
-        g.form_targets = (*authorization.form_targets(interaction), service.card_origin)
-        return interaction, client
 
     def login_page(interaction: Interaction, *, error: TallygateError | None = None) -> str:
         session = browser.session()
@@ -64,12 +58,12 @@ def add(
         sealed = query_text("interaction", longest=LONGEST)
         if not sealed:
             return redirect("/account", 303)
-        return login_page(parked(sealed)[0])
+        return login_page(browser.parked(sealed)[0])
 
     @routes.post("/login")
     @guard.own("user name and password, checked by the directory; a code where one is set up")
     def password() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction", longest=LONGEST))
+        interaction, _client = browser.parked(form_text("interaction", longest=LONGEST))
         try:
             opened = service.login.by_password(
                 form_text("username", optional=True),
@@ -87,7 +81,7 @@ def add(
     @routes.post("/login/passkey")
     @guard.own("a passkey, whose device signs what this browser's parked request asked")
     def passkey() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction", longest=LONGEST))
+        interaction, _client = browser.parked(form_text("interaction", longest=LONGEST))
         try:
             opened = service.login.by_passkey(
                 form_text("asked", longest=_LONGEST_ASKED),
@@ -104,7 +98,7 @@ def add(
     @routes.post("/login/card")
     @guard.own("the parked request of this browser")
     def to_card() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction", longest=LONGEST))
+        interaction, _client = browser.parked(form_text("interaction", longest=LONGEST))
         ticket = service.login.card_ticket(interaction)
         return redirect(f"{service.card_origin}/login?ticket={ticket}&lang={locale()}", 303)
 
@@ -119,35 +113,6 @@ def add(
         )
         onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)
-
-    @routes.get("/consent")
-    @guard.own("the session of this browser")
-    def consent() -> ResponseReturnValue:
-        interaction, client = parked(query_text("interaction", longest=LONGEST))
-        session = browser.session()
-        if session is None or interaction.request is None or client is None:
-            return browser.lead(authorization.proceed(interaction, session=session))
-        return render_template(
-            "sso/consent.html",
-            sealed=authorization.sealed(interaction),
-            portal=title_of(client),
-            session=session,
-            wishes=wishes(interaction.request.scopes),
-            details=in_words(interaction.request.details),
-        )
-
-    @routes.post("/consent")
-    @guard.own("the session of this browser")
-    def consented() -> ResponseReturnValue:
-        interaction, _client = parked(form_text("interaction", longest=LONGEST))
-        session = browser.session()
-        if session is None:
-            return browser.lead(authorization.proceed(interaction, session=None))
-        if form_text("choice") != "allow":
-            return browser.lead(authorization.decline(interaction))
-        withheld = frozenset(request.form.getlist("withhold"))
-        agreed = authorization.agree(interaction, session=session, withheld=withheld)
-        return browser.lead(authorization.proceed(agreed, session=session))
 
 
 def _level(interaction: Interaction, error: TallygateError | None) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from core.web import _, locale
 
-from ..models import Client
+from ..models import Client, HeldMandate
 from ..oauth.rfc6749 import SCOPES
 
 
@@ -27,9 +27,26 @@ def wishes(scopes: Iterable[str]) -> dict[str, str]:
         "email": _("your e-mail address"),
         "organisation": _("the organisation you work for"),
         "roles": _("your roles in the administration"),
+        "mandate": _("for whom you act"),
     }
     wanted = set(scopes)
     return {scope: says[scope] for scope in SCOPES if scope in wanted}
+
+
+def name_of(mandate: HeldMandate) -> str:
+    """For whom, in the reader's language."""
+    return mandate.name_zh if locale() == "zh" and mandate.name_zh else mandate.name
+
+
+def service_text(service: str) -> str:
+    """What a mandate is for."""
+    says = {
+        "all": _("everything"),
+        "tax": _("taxes"),
+        "social": _("social insurance"),
+        "seal": _("putting the organisation's seal on documents"),
+    }
+    return says.get(service, service)
 
 
 def methods_text(methods: Iterable[str]) -> str:

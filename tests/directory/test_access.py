@@ -60,7 +60,7 @@ def test_nobody_reads_the_secrets_of_services(filled: World, role: str) -> None:
 @pytest.mark.parametrize(
     ("branch", "readers"),
     [
-        ("organisations", {"ca", "signatures", "directory"}),
+        ("organisations", {"sso", "ca", "signatures", "directory"}),
         ("devices", {"gateway", "ca", "directory"}),
         ("mandates", {"sso", "ca", "signatures", "directory"}),
         ("roles", {"directory"}),

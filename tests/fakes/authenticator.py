@@ -29,6 +29,11 @@ class Device:
     name: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
 
+    @property
+    def credential(self) -> str:
+        """What browsers call the key."""
+        return _text(self.name)
+
     def made(self, options: str, **changes: object) -> str:
         """The answer to ``navigator.credentials.create``."""
         asked = json.loads(options)

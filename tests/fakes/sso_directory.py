@@ -5,9 +5,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.errors import Unauthenticated, Unavailable
-from directory import NoSuchPerson, Person, PersonKind, Proofing, WrongCredentials
+from directory import (
+    Mandate,
+    NoSuchOrganisation,
+    NoSuchPerson,
+    Organisation,
+    Person,
+    PersonKind,
+    Proofing,
+    WrongCredentials,
+)
+from tests.fakes.clock import ManualClock
 
 LI = "5b7f2f6e-6a1c-4a57-9d0e-0c1f6f0a1111"
+COMPANY = "bright"
+TODAY = ManualClock().now().date()
 WANG = "8d7a1a52-1c55-4f0b-8a3e-77aa00aa2222"
 
 
@@ -33,6 +45,7 @@ class FakeDirectory:
             LI: person(LI, "li.na", "Li Na", "李娜", kind=PersonKind.CITIZEN, proofing=2),
             WANG: person(WANG, "wang.wei", "Wang Wei", "王伟", kind=PersonKind.CIVIL_SERVANT, proofing=3),
         }
+        self.mandates: list[Mandate] = []
         self.down = False
         self.asked = 0
 
@@ -51,6 +64,21 @@ class FakeDirectory:
         if subject not in self.people:
             raise NoSuchPerson
         return self.people[subject]
+
+    def organisation(self, identifier: str) -> Organisation:
+        if identifier != COMPANY:
+            raise NoSuchOrganisation
+        return Organisation(id=COMPANY, name="Bright Ltd", name_zh="明亮公司", credit_code="", agency=False)
+
+    def mandates_of(self, holder: str) -> list[Mandate]:
+        if self.down:
+            raise Unavailable
+        return [each for each in self.mandates if each.holder == holder and each.until >= TODAY]
+
+    def mandates_for(self, principal: str) -> list[Mandate]:
+        if self.down:
+            raise Unavailable
+        return [each for each in self.mandates if each.principal == principal and each.until >= TODAY]
 
     def disable(self, subject: str) -> None:
         self.people[subject] = replace(self.people[subject], enabled=False)

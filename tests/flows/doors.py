@@ -653,6 +653,8 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/login/passkey", fields={**nowhere, "asked": "x" * 100, "credential": "{}"})
     yield Door(**at, method="GET", rule="/passkeys.js")
     yield Door(**at, method="GET", rule="/login/card", query=("handover",))
+    yield Door(**at, method="GET", rule="/acting", query=("interaction",), who="zhang.min")
+    yield Door(**shown, rule="/acting", fields={**nowhere, "acting": "self"}, who="zhang.min")
     yield Door(**at, method="GET", rule="/consent", query=("interaction",), who="zhang.min")
     yield Door(**shown, rule="/consent", fields={**nowhere, "choice": "allow"}, who="zhang.min")
     yield Door(**at, method="GET", rule="/")
@@ -661,6 +663,14 @@ def _sso() -> Iterator[Door]:
     # Without a session: with one, any right form ends them all.
     yield Door(**shown, rule="/account/sessions/end-all")
     yield Door(**shown, rule="/account/consents/withdraw", fields={"client": "no-such-client"}, who="zhang.min")
+    leaving = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+    yield Door(**at, method="GET", rule="/logout", query=leaving, who="zhang.min")
+    yield Door(**shown, rule="/logout", fields=dict.fromkeys(leaving[1:], "x"))
+    yield Door(**at, method="GET", rule="/logged-out")
+    yield from _factors(at, shown)
+
+
+def _factors(at: dict[str, Any], shown: dict[str, Any]) -> Iterator[Door]:
     yield Door(**at, method="GET", rule="/account/factors", who="zhang.min", query=("lang",))
     yield Door(**at, method="GET", rule="/account/factors/again", who="zhang.min")
     # Without a session: with one of the last minutes, any right form changes what that person logs in with.
@@ -671,10 +681,6 @@ def _sso() -> Iterator[Door]:
     made = {"asked": "x" * 100, "credential": "{}", "name": "x"}
     yield Door(**shown, rule="/account/factors/passkeys", fields=made)
     yield Door(**shown, rule="/account/factors/passkeys/remove", fields={"passkey": "no-such-passkey"})
-    leaving = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
-    yield Door(**at, method="GET", rule="/logout", query=leaving, who="zhang.min")
-    yield Door(**shown, rule="/logout", fields=dict.fromkeys(leaving[1:], "x"))
-    yield Door(**at, method="GET", rule="/logged-out")
 
 
 def _core() -> Iterator[Door]:

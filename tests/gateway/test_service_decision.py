@@ -234,6 +234,37 @@ def test_what_is_taken_away_ends_session_and_token(unit: Gateway, kind: str, fie
     assert ask(unit, **api).reason == "credential"
 
 
+def test_who_acts_for_a_company_is_judged_as_such_and_no_longer_once_that_is_withdrawn(unit: Gateway) -> None:
+    held = (Mandate(organisation="mill", scope="tax", until=unit.clock.now().date()),)
+    more = (*held, Mandate(organisation="forge", scope="all", until=unit.clock.now().date()))
+    unit.directory.people[SUBJECT] = unit.person(mandates=more)
+    token = unit.token(on_behalf_of={"kind": "organisation", "id": "mill", "service": "tax"})
+    asking = {"unverified_target": "/api/me", "unverified_authorization": f"Bearer {token}"}
+    answer = ask(unit, **asking)
+    assert answer.status == 204
+    (request,) = unit.engine.asked
+    assert (request.mandates, request.acting_for) == (frozenset({"mill"}), "mill")
+    host = unit.verifier_of("tax.city.localhost")
+    assert host.verify(answer.identity, method="GET", path="/api/me", at=unit.clock.now()).on_behalf_of == (
+        "organisation:mill:tax"
+    )
+    assert unit.recorder.events[-1].attributes["mandate"] == "organisation:mill:tax"
+    # Another service of the same company is another mandate.
+    other = unit.token(on_behalf_of={"kind": "organisation", "id": "mill", "service": "all"})
+    assert ask(unit, **{**asking, "unverified_authorization": f"Bearer {other}"}).status != 204
+    # The news drop what was known of the person: what the directory says now decides.
+    unit.directory.people[SUBJECT] = unit.person(mandates=more[1:])
+    unit.people.drop(SUBJECT)
+    assert ask(unit, **asking).reason == "credential"
+
+
+@pytest.mark.parametrize("said", ["mill", {}, {"kind": "company", "id": "mill", "service": "tax"}, {"kind": "person"}])
+def test_a_mandate_that_cannot_be_read_makes_nobody_themselves(unit: Gateway, said: object) -> None:
+    token = unit.token(on_behalf_of=said)
+    answer = ask(unit, unverified_target="/api/me", unverified_authorization=f"Bearer {token}")
+    assert answer.reason == "credential"
+
+
 def test_a_revoked_grant_ends_its_tokens_only(unit: Gateway) -> None:
     api = {"unverified_target": "/api/v1/me"}
     hear(unit, "sso.token.revoked", object="g1", subject=SUBJECT)

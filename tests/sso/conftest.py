@@ -355,7 +355,7 @@ def register(store: Store, site: SiteSettings) -> None:
             title_zh=title_zh,
             redirect_uris=(f"{site.origin(name)}/callback",),
             post_logout_uris=(f"{site.origin(name)}/",),
-            scopes=frozenset({"openid", "profile", "email"}),
+            scopes=frozenset({"openid", "profile", "email", "mandate"}),
             grants=portal,
             audience=site.origin(name),
             secret=SECRET[name],

@@ -7,6 +7,7 @@ from authlib.oidc.core.util import create_half_hash
 
 from ...models import Grant
 from ..rfc7517 import ALGORITHM
+from .mandates import on_behalf_of
 
 ID_TOKEN_TYP = "JWT"  # noqa: S105 - a media type
 
@@ -23,6 +24,7 @@ def id_claims(grant: Grant, *, issuer: str, access_token: str, at: int, lifetime
         "acr": str(grant.assurance),
         "amr": list(grant.methods),
         "sid": grant.sid,
+        **on_behalf_of(grant.mandate),
         # Core 3.1.3.6; our algorithm is fixed, so the unknown-algorithm case of the helper cannot arise.
         "at_hash": create_half_hash(access_token, ALGORITHM).decode(),
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ...errors import ConsentRequired, LoginRequired, Redirectable
+from ...errors import AccountSelectionRequired, ConsentRequired, LoginRequired, Redirectable
 from ...models import AuthorizationRequest, Client, Consent, Interaction, Session
 
 
@@ -14,6 +14,7 @@ class Step(StrEnum):
 
     LOGIN = "login"
     STEP_UP = "step_up"
+    CHOOSE = "choose"
     CONSENT = "consent"
     # Everything there is to prove was proved, and it is not enough.
     UNREACHABLE = "unreachable"
@@ -32,6 +33,8 @@ class Situation:
     logged_in: bool
     agreed: bool
     at: int
+    # Whether there is somebody to act for, and that was not asked yet.
+    undecided: bool = False
 
 
 def need_session(it: Situation) -> Step | None:
@@ -59,6 +62,11 @@ def need_assurance(it: Situation) -> Step | None:
     return Step.UNREACHABLE if it.logged_in and "sc" in it.session.methods else Step.STEP_UP
 
 
+def need_choice(it: Situation) -> Step | None:
+    """``mandate`` asks for whom the person acts, each time; whoever has nobody to act for is not asked."""
+    return Step.CHOOSE if it.undecided and "mandate" in it.request.scopes else None
+
+
 def need_consent(it: Situation) -> Step | None:
     """A client that is not the site's own needs the person's word, remembered for the same or wider scopes."""
     if it.agreed:
@@ -78,6 +86,7 @@ STEPS: tuple[Callable[[Situation], Step | None], ...] = (
     need_fresh_login,
     need_recent_login,
     need_assurance,
+    need_choice,
     need_consent,
 )
 
@@ -90,6 +99,7 @@ def next_step(
     consent: Consent | None,
     interaction: Interaction | None,
     at: int,
+    undecided: bool = False,
 ) -> Step:
     """The first step that is missing, or ISSUE."""
     situation = Situation(
@@ -100,10 +110,13 @@ def next_step(
         logged_in=interaction is not None and interaction.logged_in(session),
         agreed=interaction is not None and interaction.agreed(session),
         at=at,
+        undecided=undecided,
     )
     return next((step for need in STEPS if (step := need(situation)) is not None), Step.ISSUE)
 
 
 def unattended(step: Step) -> Redirectable:
     """How ``prompt=none`` is told that a page would be needed."""
+    if step is Step.CHOOSE:
+        return AccountSelectionRequired(why="prompt=none")
     return ConsentRequired(why="prompt=none") if step is Step.CONSENT else LoginRequired(why="prompt=none")

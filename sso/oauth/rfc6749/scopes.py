@@ -10,6 +10,8 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "email": ("email",),
     "organisation": ("organisation",),
     "roles": ("roles",),
+    # For whom the person acts, chosen each time; says nothing of whoever acts for themselves.
+    "mandate": ("on_behalf_of",),
 }
 
 

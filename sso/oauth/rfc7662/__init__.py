@@ -32,6 +32,7 @@ def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
         "grant": claims.grant,
         **claims.confirmation.members(),
         **({"act": claims.act} if claims.act else {}),
+        **({"on_behalf_of": claims.on_behalf_of} if claims.on_behalf_of else {}),
         **({"authorization_details": json.loads(claims.details)} if claims.details else {}),
     }
     if claims.sid:

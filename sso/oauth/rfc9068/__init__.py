@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import InvalidToken
 from ...models import Client, Grant
+from ..openid.mandates import on_behalf_of
 from ..rfc6749 import scope_text
 from ..rfc7800 import NOBODYS, Confirmation, confirmation_of
 
@@ -37,6 +38,8 @@ class AccessClaims:
     details: str = ""
     # Who acts for the subject, and within it who acted before; empty if nobody does.
     act: Mapping[str, Any] = field(default_factory=dict)
+    # For whom the person acts; empty if for themselves.
+    on_behalf_of: Mapping[str, Any] = field(default_factory=dict)
 
 
 def access_claims(
@@ -74,6 +77,7 @@ def access_claims(
             "acr": str(grant.assurance),
             "amr": list(grant.methods),
             "auth_time": grant.authenticated_at,
+            **on_behalf_of(grant.mandate),
         }
     return claims
 
@@ -100,6 +104,7 @@ def accepted(unverified_dates: Mapping[str, Any], *, at: int) -> AccessClaims:
         expires_at=claims["exp"],
         confirmation=confirmation_of(claims),
         act=claims.get("act", {}),
+        on_behalf_of=claims.get("on_behalf_of", {}),
         details=json.dumps(claims["authorization_details"]) if "authorization_details" in claims else "",
     )
 
