@@ -17,9 +17,9 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -28,10 +28,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from audit import Event, Outcome, Recorder, Wait
 
+from .approval import PREFIX, Approval, approving, demand, read_approval
 from .errors import BundleRefused, NothingToRelease, PoliciesUnusable
 from .release import Release
 
 CURRENT = "current"
+SHADOW = "shadow"
+"""What is tried on live questions and decides nothing, beside what is in force."""
 JOURNAL = "release.journal"
 """Name of the journal, in the private folder of the release key."""
 _SIGNED = ".manifest"
@@ -39,6 +42,8 @@ _SIGNED = ".manifest"
 _FORMAT = "tallygate-policies/1"
 # Nothing else this key could ever sign begins like this.
 _CONTEXT = b"tallygate policy bundle\n"
+# So that a bundle in shadow cannot be moved into force.
+_TRIED = b"tallygate policy bundle in shadow\n"
 _LONGEST = 1 << 20
 # The operator's own commands release, whoever types them (the actor).
 _SOURCE = "app"
@@ -56,6 +61,9 @@ class Manifest:
     released_by: str
     # File name to SHA-256 in hex.
     files: dict[str, str]
+    # Administrators who signed, with their signatures, and the number they signed it for.
+    approvals: dict[str, str] = field(default_factory=dict)
+    approved_as: int = 0
 
     def canonical(self) -> bytes:
         """The bytes that are signed."""
@@ -68,14 +76,85 @@ def read_source(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def read_current(folder: Path, key: Ed25519PublicKey) -> tuple[Manifest, dict[str, bytes]]:
+def read_current(
+    folder: Path, key: Ed25519PublicKey, *, administrators: Mapping[str, str] | None = None
+) -> tuple[Manifest, dict[str, bytes]]:
     """Verify what is in force and return it.
 
     Raises:
-        BundleRefused: unsigned, signed by another key, or any file differs from its manifest.
+        BundleRefused: unsigned, signed by another key or by too few administrators, or any file differs from its
+            manifest.
     """
     manifest = read_manifest(folder, key)
+    sequence = manifest.approved_as
+    demand(manifest.files, manifest.approvals, sequence=sequence, administrators=administrators or {})
     return manifest, _content(folder, manifest)
+
+
+def read_shadow(folder: Path, key: Ed25519PublicKey) -> Manifest | None:
+    """Verify the signature of what is tried in shadow and return its manifest; None if nothing is tried.
+
+    Raises:
+        BundleRefused: as in ``read_manifest``.
+    """
+    return _verified(folder / SHADOW, key, context=_TRIED) if (folder / SHADOW).exists() else None
+
+
+def read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    """The files of a verified manifest.
+
+    Raises:
+        BundleRefused: one is missing or differs.
+    """
+    return _content(folder, manifest)
+
+
+def read_approvals(folder: Path) -> tuple[Approval, ...]:
+    """The approvals that lie in a source folder; nothing is verified.
+
+    Raises:
+        BundleRefused: one cannot be read.
+    """
+    return tuple(read_approval(path.read_bytes()) for path in sorted(folder.glob(f"{PREFIX}*")))
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Names and SHA-256, as manifests and approvals have them."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def put_in_shadow(
+    folder: Path,
+    source: Mapping[str, bytes],
+    *,
+    key: Ed25519PrivateKey,
+    journal: Path,
+    recorder: Recorder,
+    at: datetime,
+    actor: str,
+) -> Manifest:
+    """Prove, record and sign a candidate that every gateway asks beside what is in force; it decides nothing.
+
+    Raises:
+        PoliciesUnusable: they do not build or a case fails; nothing was recorded.
+        RecordUnavailable: no record, no shadow.
+    """
+    _proved(source)
+    with _alone(journal):
+        made = _manifest_of(digests(source), sequence=0, at=at, actor=actor)
+        for name, body in source.items():
+            _publish(folder / made.version / name, body)
+        recorder.record(_tried(made, outcome=Outcome.INTENDED), wait=Wait.PUBLISHED)
+        signature = base64.b64encode(key.sign(_TRIED + made.canonical()))
+        _publish(folder / SHADOW, made.canonical() + b"\n" + signature + b"\n")
+        recorder.record(_tried(made, outcome=Outcome.SUCCESS))
+    return made
+
+
+def end_shadow(folder: Path, *, journal: Path) -> None:
+    """Try nothing any more; every role drops it at its next reload, and it never decided anything."""
+    with _alone(journal):
+        (folder / SHADOW).unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
@@ -125,36 +204,30 @@ def release(
     recorder: Recorder,
     at: datetime,
     actor: str,
+    approvals: Sequence[Approval] = (),
+    administrators: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Prove, record, sign and put in force; one release at a time.
 
     Raises:
         PoliciesUnusable: they do not build or a case fails; nothing was recorded.
+        BundleRefused: the site names administrators and fewer than two of them signed; nothing was recorded.
         NothingToRelease: the same files are in force already.
         RecordUnavailable: no record, no release.
     """
     # 1. Only what passes its own tests can be released.
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in source.items()}
-    unexplained = Release.proved(source, version="candidate").unexplained()
-    if unexplained:
-        raise PoliciesUnusable(why="; ".join(unexplained[:5]))
+    named = digests(source)
+    _proved(source)
     with _alone(journal):
         # 2. What was begun and cut off gets its outcome first; then the version follows from what is in force.
         _end_unfinished(folder, journal, key=key.public_key(), recorder=recorder)
         before = read_manifest(folder, key.public_key()) if (folder / CURRENT).exists() else None
-        if before is not None and before.files == digests:
-            raise NothingToRelease(version=before.version)
         sequence = before.sequence + 1 if before else 1
-        # The time is part of the name: an attempt that was cut off and the next one are two.
-        content = hashlib.sha256(json.dumps([digests, at.isoformat()], sort_keys=True).encode()).hexdigest()
-        manifest = Manifest(
-            format=_FORMAT,
-            sequence=sequence,
-            version=f"{sequence}-{content[:12]}",
-            released_at=at.isoformat(),
-            released_by=actor,
-            files=digests,
-        )
+        signed, number = _approved(named, approvals, sequence=sequence, administrators=administrators or {})
+        # The same files may be released again to get their administrators' signatures.
+        if before is not None and before.files == named and before.approvals == signed:
+            raise NothingToRelease(version=before.version)
+        manifest = _manifest_of(named, sequence=sequence, at=at, actor=actor, approvals=signed, approved_as=number)
         # 3. The intent is in the log before anything is signed. A death from here on is ended by replay().
         _write(journal, manifest.canonical(), mode=0o600)
         recorder.record(_event(manifest, Outcome.INTENDED), wait=Wait.PUBLISHED)
@@ -196,11 +269,56 @@ def _end_unfinished(folder: Path, journal: Path, *, key: Ed25519PublicKey, recor
     return manifest.version
 
 
-def _verified(path: Path, key: Ed25519PublicKey) -> Manifest:
+def _proved(source: Mapping[str, bytes]) -> None:
+    unexplained = Release.proved(source, version="candidate").unexplained()
+    if unexplained:
+        raise PoliciesUnusable(why="; ".join(unexplained[:5]))
+
+
+def _approved(
+    named: Mapping[str, str], approvals: Sequence[Approval], *, sequence: int, administrators: Mapping[str, str]
+) -> tuple[dict[str, str], int]:
+    """The signatures that count, and the number they are for: this one's, or the one it had where we go back to it."""
+    if not administrators:
+        return {}, 0
+    best: tuple[dict[str, str], int] = ({}, sequence)
+    for number in sorted({each.sequence for each in approvals if each.sequence <= sequence}):
+        given = {each.administrator: each.signature for each in approvals if each.sequence == number}
+        signed = approving(named, given, sequence=number, administrators=administrators)
+        if len(signed) >= len(best[0]):
+            best = {name: given[name] for name in sorted(signed)}, number
+    demand(named, best[0], sequence=best[1], administrators=administrators)
+    return best
+
+
+def _manifest_of(
+    named: dict[str, str],
+    *,
+    sequence: int,
+    at: datetime,
+    actor: str,
+    approvals: dict[str, str] | None = None,
+    approved_as: int = 0,
+) -> Manifest:
+    # The time is part of the name: an attempt that was cut off and the next one are two.
+    content = hashlib.sha256(json.dumps([named, at.isoformat()], sort_keys=True).encode()).hexdigest()
+    return Manifest(
+        format=_FORMAT,
+        sequence=sequence,
+        version=f"{sequence}-{content[:12]}",
+        released_at=at.isoformat(),
+        released_by=actor,
+        files=named,
+        approvals=approvals or {},
+        approved_as=approved_as,
+    )
+
+
+def _verified(path: Path, key: Ed25519PublicKey, *, context: bytes = _CONTEXT) -> Manifest:
     try:
         with path.open("rb") as file:
             signed, _, signature = file.read(_LONGEST).partition(b"\n")
-        key.verify(base64.b64decode(signature.strip(), validate=True), _CONTEXT + signed)
+        key.verify(base64.b64decode(signature.strip(), validate=True), context + signed)
     except OSError as error:
         raise BundleRefused(why="there is none") from error
     except (InvalidSignature, binascii.Error) as error:
@@ -247,6 +365,20 @@ def _event(manifest: Manifest, outcome: Outcome) -> Event:
         object=manifest.version,
         policy=manifest.version,
         attributes={"sequence": manifest.sequence, "files": len(manifest.files), "content": _content_digest(manifest)},
+    )
+
+
+def _tried(manifest: Manifest, *, outcome: Outcome) -> Event:
+    digest = hashlib.sha256(b"policy.tried/1\n" + outcome.encode() + b"\n" + manifest.canonical()).hexdigest()
+    return Event(
+        key=digest[:32],
+        type="policy.tried",
+        outcome=outcome,
+        at=datetime.fromisoformat(manifest.released_at),
+        source=_SOURCE,
+        actor=manifest.released_by,
+        object=manifest.version,
+        attributes={"files": len(manifest.files), "content": _content_digest(manifest)},
     )
 
 

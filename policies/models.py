@@ -142,6 +142,8 @@ class Decision:
     version: str
     # What the principal could do about a denial.
     could: tuple["Remedy", ...] = ()
+    # How a release that is tried in shadow would have decided, if otherwise: its version and code.
+    shadow: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,3 +164,5 @@ class Past:
     allowed: bool
     # Ids of the policies and zone rows that decided.
     reasons: tuple[str, ...]
+    # Version that was tried in shadow and decided otherwise, and its code; empty if none did.
+    shadow: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def past(entry: Mapping[str, Any]) -> Past | None:
         request=request,
         allowed=entry["outcome"] == Outcome.SUCCESS,
         reasons=tuple(str(said.get("policies", "")).split()),
+        shadow=tuple(str(said.get("shadow", "")).split()),
     )
 
 

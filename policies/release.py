@@ -78,6 +78,10 @@ class Release:
         """What the table asks."""
         return tuple(case.request for case in self._cases)
 
+    def timed(self, action: str) -> bool:
+        """Whether an answer about this action may be another one later, all else being equal."""
+        return self._rules.timed(action)
+
     def unexplained(self) -> list[str]:
         """Policies that say no owner or no reason: they decide if they are in force, and are not released anew."""
         return [
@@ -99,7 +103,7 @@ class Release:
         passage = self._matrix.passage(request)
         answer = self._rules.ask(request)
         if answer.failed:
-            return self._denied(Reason(code=Code.ERROR), answer.reasons)
+            return self._denied(Reason(code=Code.ERROR), (*answer.reasons, f"error:{answer.failure}"))
         if passage.code is None and answer.allowed:
             return Decision(allowed=True, code=Code.ALLOWED, reasons=answer.reasons, step_up=None, version=self.version)
         blocked = () if passage.code is None else (f"zone:{passage.row}",)

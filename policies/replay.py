@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .models import Decision, DecisionRequest, Past
+from .models import Code, Decision, DecisionRequest, Past
 
 Decide = Callable[[DecisionRequest], Decision]
 
@@ -60,6 +60,33 @@ def changes(asked: Counter[DecisionRequest], *, before: Decide, after: Decide) -
             times=each.times, subjects=len(each.subjects), because=because,
         )
         for (resource, group, zone, gains, was, becomes, because), each in sums.items()
+    ]  # fmt: skip
+    return sorted(made, key=lambda change: (-change.times, change.resource, change.group))
+
+
+def disagreements(past: Iterable[Past]) -> list[Change]:
+    """What a release in shadow answered otherwise when it was asked beside the one in force; the newest version's."""
+    sums: dict[tuple[str, str, str, bool, str, str], _Sum] = {}
+    newest = ""
+    for each in past:
+        if not each.shadow:
+            continue
+        version, code = each.shadow
+        newest = newest or version
+        if version != newest:
+            continue
+        request = each.request
+        group = " ".join(sorted(request.roles)) or request.principal_kind
+        was = Code.ALLOWED if each.allowed else "denied"
+        found = sums.setdefault((request.resource, group, request.from_zone, not each.allowed, was, code), _Sum())
+        found.times += 1
+        found.subjects.add(request.subject)
+    made = [
+        Change(
+            resource=resource, group=group, from_zone=zone, gains=gains, was=was, becomes=becomes,
+            times=each.times, subjects=len(each.subjects), because=(newest,),
+        )
+        for (resource, group, zone, gains, was, becomes), each in sums.items()
     ]  # fmt: skip
     return sorted(made, key=lambda change: (-change.times, change.resource, change.group))
 

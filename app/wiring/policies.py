@@ -66,7 +66,13 @@ def engine(context: Context) -> PolicyEngine:
         PoliciesUnusable: signed, but broken.
     """
     key = read_policy_key(context.site.public / "policy-key.pem")
-    return PolicyEngine.load(context.site.public / "policies", key)
+    settings = context.settings("policies", PolicySettings)
+    return PolicyEngine.load(
+        context.site.public / "policies",
+        key,
+        administrators=settings.administrators,
+        remembered=settings.remembered,
+    )
 
 
 def fresh(loaded: PolicyEngine) -> Callable[[DecisionRequest], Decision]:

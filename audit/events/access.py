@@ -17,6 +17,28 @@ KINDS = {
         needs=words("actor object"),
         entity="policies",
     ),
+    "policy.approved": Kind(
+        3004,
+        99,
+        Retention.TRUST,
+        N_("Policies signed by an administrator"),
+        Verb.OUTCOME,
+        sources=words("app"),
+        attributes=words("content sequence"),
+        needs=words("actor object"),
+        entity="policies",
+    ),
+    "policy.tried": Kind(
+        3004,
+        99,
+        Retention.TRUST,
+        N_("Policies tried in shadow"),
+        Verb.GRANT,
+        sources=words("app"),
+        attributes=words("content files"),
+        needs=words("actor object"),
+        entity="policies",
+    ),
     "gateway.decision": Kind(
         4002,
         99,
@@ -26,7 +48,7 @@ KINDS = {
         sources=words("ca gateway"),
         attributes=words(
             "amr assurance certificate class classification clearance client credential device_state enabled kind"
-            " mandate method network policies proofing public purpose reason record_class request required roles"
+            " mandate method network policies proofing public purpose reason record_class request required roles shadow"
             " side_door to_zone"
         ),
         sealed=words("address name name_zh object_name path username"),

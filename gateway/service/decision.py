@@ -159,7 +159,7 @@ class Decider:
             policies=decision.reasons,
             version=decision.version,
             zone=zone,
-            asked=noted(asked),
+            asked=noted(asked) | ({"shadow": " ".join(decision.shadow)} if decision.shadow else {}),
         )
 
     def _zone(self, question: Question) -> str:

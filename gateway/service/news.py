@@ -44,6 +44,7 @@ class News:
         "ca.certificate.suspended",
         "directory.",
         "policy.released",
+        "policy.tried",
         "sso.session.ended",
         "sso.token.revoked",
     )
@@ -87,7 +88,7 @@ class News:
         effects: list[Effect] = []
         for entry in entries:
             event = entry.event
-            if event.type == "policy.released" and event.outcome is Outcome.SUCCESS:
+            if event.type in ("policy.released", "policy.tried") and event.outcome is Outcome.SUCCESS:
                 self._reload_due = True
             if event.type.startswith("directory."):
                 self._people.drop(event.subject)

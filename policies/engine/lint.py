@@ -35,6 +35,14 @@ def unsafe_presence_test(policy: pst.Template, optional: frozenset[str]) -> str 
     return None
 
 
+def reads_time(expr: object) -> bool:
+    """Whether the time may matter: it is read, or the context is used whole."""
+    nodes = list(_nodes(expr))
+    whole = sum(node == pst.Var("context") for node in nodes)
+    parts = [node.attr for node in nodes if isinstance(node, pst.GetAttr) and node.base == pst.Var("context")]
+    return "at" in parts or whole > len(parts)
+
+
 def _presence(expr: object, *, positive: bool) -> Iterator[tuple[str, bool]]:
     """Each tested attribute, and what its absence pushes the whole expression towards."""
     match expr:

@@ -9,7 +9,7 @@ from typing import Any
 import cedarpy
 
 from ..errors import PoliciesUnusable
-from ..models import Code, DecisionRequest
+from ..models import Action, Code, DecisionRequest
 from .slices import slices
 from .source import Policy, read_policies, read_schema
 
@@ -32,6 +32,9 @@ class Answer:
     allowed: bool
     reasons: tuple[str, ...] = ()
     failed: bool = False
+    # Why it failed: "request" if it cannot be asked at all, "evaluation" if a policy raised, "no-decision" if Cedar
+    # would not decide; empty if it did not fail.
+    failure: str = ""
 
 
 class Ruleset:
@@ -47,9 +50,14 @@ class Ruleset:
         self._said = frozenset(name for name in _YOUNGER if re.search(rf"^\s*{name}\s*:", schema, re.MULTILINE))
         self.policies: tuple[Policy, ...] = read_policies(policies, schema)
         self._slices = slices(self.policies, zones)
+        self._timed = {action for policy in self.policies for action in Action if policy.timed(action)}
         self._codes = {policy.id: policy.code for policy in self.policies}
         if not any(policy.forbids for policy in self.policies):
             raise PoliciesUnusable(why="there is no forbid at all, so nothing stops a disabled person")
+
+    def timed(self, action: str) -> bool:
+        """Whether an answer about this action may be another one later, all else being equal."""
+        return action in self._timed
 
     def code(self, policy: str) -> Code | None:
         """What a forbid explains."""
@@ -63,7 +71,7 @@ class Ruleset:
         try:
             return self._evaluate(request, policies)
         except Exception:  # noqa: BLE001 - whatever goes wrong in here must deny, not surface
-            return Answer(allowed=False, failed=True)
+            return Answer(allowed=False, failed=True, failure="request")
 
     def _evaluate(self, request: DecisionRequest, policies: cedarpy.PolicySet) -> Answer:
         principal = {"type": _TYPES[request.principal_kind], "id": request.subject or request.principal_kind}
@@ -93,7 +101,8 @@ class Ruleset:
         names = result.diagnostics.id_annotations_by_reason
         reasons = tuple(sorted(names[reason] for reason in result.diagnostics.reasons))
         if result.decision is cedarpy.Decision.NoDecision or result.diagnostics.errors:
-            return Answer(allowed=False, reasons=reasons, failed=True)
+            failure = "evaluation" if result.diagnostics.errors else "no-decision"
+            return Answer(allowed=False, reasons=reasons, failed=True, failure=failure)
         # Cedar names at least one permit for every Allow; one without is not believed.
         allowed = result.decision is cedarpy.Decision.Allow and bool(reasons)
         return Answer(allowed=allowed, reasons=reasons)

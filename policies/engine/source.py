@@ -10,7 +10,7 @@ from cedarpy import pst
 
 from ..errors import PoliciesUnusable
 from ..models import Code
-from .lint import optional_attributes, unsafe_presence_test
+from .lint import optional_attributes, reads_time, unsafe_presence_test
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
@@ -31,6 +31,16 @@ class Policy:
     def forbids(self) -> bool:
         """Whether it takes away."""
         return self.tree.effect == "forbid"
+
+    def timed(self, action: str) -> bool:
+        """Whether it reads the time of questions about this action."""
+        match self.tree.action:
+            case pst.ActionEq(entity=one) if one.id != action:
+                return False
+            case pst.ActionIn(entities=several) if action not in {one.id for one in several}:
+                return False
+            case _:
+                return any(reads_time(clause.expr) for clause in self.tree.clauses)
 
 
 def read_schema(text: str) -> cedarpy.Schema:

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two security administrators sign what is to be released, each with a key of their own.
+
+Their public keys stand in the site's configuration. Once any does, every role asks two of them for every bundle: the
+release key alone puts nothing in force. An approval is for these files and this number; to go back to what was approved
+once needs no new one. It lies in the source folder as a hidden file, so that it travels with what it approves.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from .errors import BundleRefused
+
+NEEDED = 2
+"""How many different administrators."""
+PREFIX = ".approval-"
+"""Beginning of the name of an approval's file; no file of a release begins with a dot."""
+# Nothing else these keys could ever sign begins like this.
+_CONTEXT = b"tallygate policy approval\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One administrator's word."""
+
+    administrator: str
+    # The number the release was to have.
+    sequence: int
+    # Base64.
+    signature: str
+
+    def written(self) -> bytes:
+        """As it lies in the folder."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def approve(files: Mapping[str, str], *, sequence: int, administrator: str, key: Ed25519PrivateKey) -> Approval:
+    """Sign; ``files`` are names and digests."""
+    signature = base64.b64encode(key.sign(_statement(files, sequence=sequence, administrator=administrator)))
+    return Approval(administrator=administrator, sequence=sequence, signature=signature.decode())
+
+
+def read_approval(content: bytes) -> Approval:
+    """Parse; nothing is verified.
+
+    Raises:
+        BundleRefused: it is none.
+    """
+    try:
+        said: object = json.loads(content)
+    except ValueError as error:
+        raise BundleRefused(why="an approval cannot be read") from error
+    match said:
+        case {"administrator": str(name), "sequence": int(number), "signature": str(signature)} if number is not True:
+            return Approval(administrator=name, sequence=number, signature=signature)
+        case _:
+            raise BundleRefused(why="an approval cannot be read")
+
+
+def approving(
+    files: Mapping[str, str], approvals: Mapping[str, str], *, sequence: int, administrators: Mapping[str, str]
+) -> frozenset[str]:
+    """Which administrators really signed this."""
+    found = set()
+    for name, signature in approvals.items():
+        if name not in administrators:
+            continue
+        try:
+            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(administrators[name], validate=True))
+            statement = _statement(files, sequence=sequence, administrator=name)
+            key.verify(base64.b64decode(signature, validate=True), statement)
+        except (InvalidSignature, binascii.Error, ValueError, TypeError):
+            continue
+        found.add(name)
+    # One key under two names is one administrator.
+    return frozenset({administrators[name]: name for name in sorted(found)}.values())
+
+
+def demand(
+    files: Mapping[str, str], approvals: Mapping[str, str], *, sequence: int, administrators: Mapping[str, str]
+) -> None:
+    """Nothing, if enough signed or the site names no administrators.
+
+    Raises:
+        BundleRefused: fewer than two of them signed.
+    """
+    if not administrators:
+        return
+    signed = approving(files, approvals, sequence=sequence, administrators=administrators)
+    if len(signed) < NEEDED:
+        who = ", ".join(sorted(signed)) or "nobody"
+        raise BundleRefused(why=f"{NEEDED} security administrators sign a release, and {who} signed this one")
+
+
+def _statement(files: Mapping[str, str], *, sequence: int, administrator: str) -> bytes:
+    said = {"administrator": administrator, "files": dict(files), "sequence": sequence}
+    return _CONTEXT + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()

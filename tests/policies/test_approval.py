@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the site names security administrators, two of them sign or nothing comes into force, whoever has which key."""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from audit import Outcome
+from policies import BundleRefused, NothingToRelease
+from policies.approval import PREFIX, Approval, approve, approving, read_approval
+from policies.bundle import (
+    CURRENT,
+    JOURNAL,
+    SHADOW,
+    Manifest,
+    digests,
+    end_shadow,
+    history,
+    put_in_shadow,
+    read_approvals,
+    read_current,
+    release,
+)
+from policies.config import SHIPPED
+from policies.models import Code, Past
+from policies.replay import disagreements
+from policies.service import PolicyEngine
+from tests.fakes.recorder import ListRecorder
+
+from .conftest import AT, Ask
+
+KEYS = {name: Ed25519PrivateKey.generate() for name in ("qian", "sun", "li")}
+ADMINISTRATORS = {
+    name: base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    for name, key in KEYS.items()
+}
+FILES = {"a.cedar": "ab" * 32}
+
+
+def signed(*names: str, files: dict[str, str] | None = None, sequence: int = 1) -> list[Approval]:
+    made = FILES if files is None else files
+    return [approve(made, sequence=sequence, administrator=name, key=KEYS[name]) for name in names]
+
+
+def words(approvals: list[Approval]) -> dict[str, str]:
+    return {each.administrator: each.signature for each in approvals}
+
+
+def test_who_signed_is_who_holds_the_key() -> None:
+    good = words(signed("qian", "sun"))
+    assert approving(FILES, good, sequence=1, administrators=ADMINISTRATORS) == {"qian", "sun"}
+    # Another's word under one's name, a word for other files or another number, a stranger, and what is no signature.
+    for wrong in (
+        {"qian": good["sun"], "sun": good["qian"]},
+        words(signed("qian", "sun", files={"a.cedar": "cd" * 32})),
+        words(signed("qian", "sun", sequence=2)),
+        {"zhao": good["qian"]},
+        {"qian": "no", "sun": "", "li": "AAAA"},
+    ):
+        assert approving(FILES, wrong, sequence=1, administrators=ADMINISTRATORS) == frozenset()
+
+
+def test_one_key_under_two_names_is_one_administrator() -> None:
+    twice = {"qian": ADMINISTRATORS["qian"], "qian-again": ADMINISTRATORS["qian"]}
+    given = {name: approve(FILES, sequence=1, administrator=name, key=KEYS["qian"]).signature for name in twice}
+    assert len(approving(FILES, given, sequence=1, administrators=twice)) == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b'{"administrator": 1, "sequence": 1, "signature": ""}',
+                b'{"administrator": "a", "sequence": true, "signature": ""}']
+)  # fmt: skip
+def test_what_is_no_approval_is_refused(content: bytes) -> None:
+    with pytest.raises(BundleRefused):
+        read_approval(content)
+
+
+Put = Callable[..., Manifest]
+
+
+@pytest.fixture
+def put(tmp_path: Path, key: Ed25519PrivateKey, recorder: ListRecorder, monkeypatch: pytest.MonkeyPatch) -> Put:
+    # That what fails its cases is not released is shown elsewhere, and takes most of the time.
+    monkeypatch.setattr("policies.bundle._proved", lambda _source: None)
+
+    def released(files: dict[str, bytes], approvals: list[Approval], *, administrators: bool = True) -> Manifest:
+        return release(
+            tmp_path / "p",
+            files,
+            key=key,
+            journal=tmp_path / JOURNAL,
+            recorder=recorder,
+            at=AT,
+            actor="maker",
+            approvals=approvals,
+            administrators=ADMINISTRATORS if administrators else None,
+        )
+
+    return released
+
+
+@pytest.mark.parametrize("names", [(), ("qian",)])
+def test_too_few_signatures_release_nothing_and_record_nothing(
+    put: Put, recorder: ListRecorder, shipped_files: dict[str, bytes], names: tuple[str, ...]
+) -> None:
+    with pytest.raises(BundleRefused) as refused:
+        put(shipped_files, signed(*names, files=digests(shipped_files)))
+    assert "2 security administrators" in refused.value.detail
+    assert recorder.events == []
+
+
+def test_two_signatures_are_in_the_bundle_and_every_reader_asks_for_them(
+    tmp_path: Path, put: Put, key: Ed25519PrivateKey, shipped_files: dict[str, bytes]
+) -> None:
+    folder, public = tmp_path / "p", key.public_key()
+    made = put(shipped_files, signed("qian", "sun", files=digests(shipped_files)))
+    assert set(made.approvals) == {"qian", "sun"}
+    assert read_current(folder, public, administrators=ADMINISTRATORS)[0] == made
+    # Whoever has the release key alone puts nothing in force.
+    put(dict(shipped_files) | {"access.cedar": b""}, [], administrators=False)
+    with pytest.raises(BundleRefused):
+        read_current(folder, public, administrators=ADMINISTRATORS)
+    with pytest.raises(BundleRefused):
+        PolicyEngine.load(folder, public, administrators=ADMINISTRATORS)
+
+
+def test_going_back_needs_no_new_signatures_and_going_on_does(
+    tmp_path: Path, put: Put, key: Ed25519PrivateKey, shipped_files: dict[str, bytes]
+) -> None:
+    folder, public = tmp_path / "p", key.public_key()
+    first = signed("qian", "sun", files=digests(shipped_files))
+    put(shipped_files, first)
+    other = dict(shipped_files) | {"access.cedar": b"// none"}
+    with pytest.raises(BundleRefused):
+        put(other, first)
+    put(other, signed("sun", "li", files=digests(other), sequence=2))
+    back = put(shipped_files, first)
+    assert (back.sequence, back.approved_as) == (3, 1)
+    assert read_current(folder, public, administrators=ADMINISTRATORS)[0] == back
+    assert [set(each.approvals) for each in history(folder, public)] == [
+        {"qian", "sun"},
+        {"sun", "li"},
+        {"qian", "sun"},
+    ]
+    # A word for a number that is to come is none now.
+    with pytest.raises(BundleRefused):
+        put(other, signed("sun", "li", files=digests(other), sequence=7))
+
+
+def test_what_is_in_force_unsigned_is_released_again_with_signatures(put: Put, shipped_files: dict[str, bytes]) -> None:
+    put(shipped_files, [], administrators=False)
+    approvals = signed("qian", "sun", files=digests(shipped_files), sequence=2)
+    assert put(shipped_files, approvals).sequence == 2
+    with pytest.raises(NothingToRelease):
+        put(shipped_files, approvals)
+
+
+def test_approvals_lie_hidden_in_the_source(tmp_path: Path) -> None:
+    for each in signed("qian", "sun"):
+        (tmp_path / f"{PREFIX}{each.administrator}.json").write_bytes(each.written())
+    assert read_approvals(tmp_path) == tuple(signed("qian", "sun"))
+
+
+# In shadow
+
+
+Tried = Callable[..., Manifest]
+
+
+@pytest.fixture
+def tried(
+    bundle: Path,
+    key: Ed25519PrivateKey,
+    recorder: ListRecorder,
+    shipped_files: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Tried:
+    """The shipped policies in shadow, with another file of that name."""
+    monkeypatch.setattr("policies.bundle._proved", lambda _source: None)
+
+    def put_there(access: bytes) -> Manifest:
+        files, journal = dict(shipped_files) | {"access.cedar": access}, bundle.parent / JOURNAL
+        return put_in_shadow(bundle, files, key=key, journal=journal, recorder=recorder, at=AT, actor="maker")
+
+    return put_there
+
+
+ACCESS = (SHIPPED / "access.cedar").read_bytes()
+STRICT = ACCESS.replace(b'context.assurance >= 1\n};\n\n@id("office', b'context.assurance >= 2\n};\n\n@id("office')
+
+
+def test_what_is_tried_in_shadow_decides_nothing_and_its_disagreements_are_told(
+    bundle: Path, key: Ed25519PrivateKey, tried: Tried, recorder: ListRecorder, ask: Ask
+) -> None:
+    assert STRICT != ACCESS
+    engine = PolicyEngine.load(bundle, key.public_key(), remembered=10)
+    made = tried(STRICT)
+    assert [(each.type, each.outcome) for each in recorder.events[-2:]] == [
+        ("policy.tried", Outcome.INTENDED),
+        ("policy.tried", Outcome.SUCCESS),
+    ]
+    assert engine.decide(ask()).shadow is None
+    assert not engine.reload()
+    # Remembered or not, it is compared each time.
+    for _ in range(2):
+        answer = engine.decide(ask())
+        assert (answer.allowed, answer.shadow) == (True, (made.version, Code.ASSURANCE))
+    assert engine.decide(ask(assurance=2)).shadow is None
+    assert engine.decide(ask(assurance=0)).shadow is None
+    end_shadow(bundle, journal=bundle.parent / JOURNAL)
+    engine.reload()
+    assert engine.decide(ask()).shadow is None
+
+
+def test_a_bundle_in_shadow_cannot_be_moved_into_force_nor_one_in_force_into_shadow(
+    bundle: Path, key: Ed25519PrivateKey, tried: Tried, ask: Ask
+) -> None:
+    engine, current = PolicyEngine.load(bundle, key.public_key()), (bundle / CURRENT).read_bytes()
+    tried(ACCESS)
+    (bundle / CURRENT).write_bytes((bundle / SHADOW).read_bytes())
+    with pytest.raises(BundleRefused):
+        engine.reload()
+    (bundle / SHADOW).write_bytes(current)
+    (bundle / CURRENT).write_bytes(current)
+    assert not engine.reload()
+    assert engine.decide(ask()).allowed
+
+
+def test_a_broken_bundle_in_shadow_harms_nobody(bundle: Path, key: Ed25519PrivateKey, tried: Tried, ask: Ask) -> None:
+    engine = PolicyEngine.load(bundle, key.public_key())
+    tried(b"permit (")
+    assert not engine.reload()
+    assert engine.decide(ask()).allowed
+    made = tried(ACCESS)
+    (bundle / made.version / "access.cedar").write_bytes(b"forged")
+    engine.reload()
+    assert engine.decide(ask()).allowed
+
+
+def test_disagreements_are_told_by_route_group_and_zone_and_of_the_newest_candidate_only(ask: Ask) -> None:
+    def one(subject: str, *shadow: str, allowed: bool = True) -> Past:
+        return Past(request=ask(subject=subject), allowed=allowed, reasons=(), shadow=shadow)
+
+    told = disagreements(
+        [
+            one("a", "0-new", "assurance"),
+            one("b", "0-new", "assurance"),
+            one("b"),
+            one("c", "0-old", "role"),
+            one("d", "0-new", "allowed", allowed=False),
+        ]
+    )
+    assert [(each.resource, each.group, each.from_zone, each.gains, each.times, each.subjects) for each in told] == [
+        ("tax", "citizen", "external", False, 2, 2),
+        ("tax", "citizen", "external", True, 1, 1),
+    ]
+    assert told[0].because == ("0-new",)
