@@ -110,7 +110,7 @@ def test_every_part_of_a_question_is_part_of_its_key(ask: Ask, changed: dict[str
 
 
 def test_no_part_was_forgotten() -> None:
-    table = test_every_part_of_a_question_is_part_of_its_key.pytestmark[0].args[1]  # type: ignore[attr-defined]  # pytest puts it there
+    table = test_every_part_of_a_question_is_part_of_its_key.pytestmark[0].args[1]
     assert {name for changed in table for name in changed} == {each.name for each in fields(DecisionRequest)} - {"at"}
 
 
