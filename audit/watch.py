@@ -7,6 +7,7 @@ the process's socket.
 """
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -59,6 +60,9 @@ class Duty:
     every: timedelta
     # One round. Raises TallygateError or OSError: tried again after ``again``.
     act: Callable[[Stopped], None]
+    # By how much its thread stands behind those of the other duties (nice); only where all processors are busy it
+    # comes later.
+    yields: int = 0
 
     @property
     def again(self) -> timedelta:
@@ -140,6 +144,10 @@ class Watch:
         self.stopped.set()
 
     def _keep(self, duty: Duty) -> None:
+        if duty.yields:
+            # On Linux a thread has a priority of its own.
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + duty.yields)
         standing = self._standings[duty.name]
         if standing.done and not standing.why:
             last = datetime.fromisoformat(standing.done)

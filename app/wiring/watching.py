@@ -27,6 +27,9 @@ from .retaining import retaining, retention_duties
 
 YIELDS = 5
 """By how much the duties stand behind intake: with it, beside one other process a core gives them a quarter."""
+LATER = 10
+"""By how much more those duties stand behind that read whole stretches of the log and that nobody waits for within
+seconds: while events come as fast as the processors take them, the index falls behind and alerts do not."""
 _STAMP_ROUND = timedelta(minutes=1)
 
 
@@ -50,16 +53,19 @@ def duties(context: Context) -> list[Duty]:
             name="index",
             every=timedelta(milliseconds=250),
             act=lambda stopped: _index(opened.indexer, stopped),
+            yields=LATER,
         ),
         Duty(
             name="index-check",
             every=INDEX_CHECK_EVERY,
             act=lambda stopped: _compare(index_check(context, opened), stopped),
+            yields=LATER,
         ),
         Duty(
             name="check",
             every=context.settings("audit", AuditSettings).check_every,
             act=lambda _stopped: _check(full_check(context)),
+            yields=LATER,
         ),
     ]
     if (stamps := stamps_of(context)) is not None:

@@ -2,6 +2,7 @@
 """Duties are done again and again, each for itself; their standing outlives the process and is told to who connects."""
 
 import json
+import os
 import socket
 import tempfile
 import threading
@@ -74,6 +75,22 @@ def test_a_duty_that_fails_is_tried_again_and_holds_up_nobody(folder: Path) -> N
     )
     with Running(folder, *duties):
         _until(lambda: tried.count("works") > 5 and tried.count("fails") > 5)
+
+
+def test_a_duty_that_yields_stands_behind_the_others_in_its_thread_alone(folder: Path) -> None:
+    seen: dict[str, int] = {}
+
+    def look(name: str) -> Callable[[Stopped], None]:
+        def act(_stopped: Stopped) -> None:
+            seen[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        return act
+
+    quick = Duty(name="quick", every=SOON, act=look("quick"))
+    with Running(folder, quick, Duty(name="slow", every=SOON, act=look("slow"), yields=3)):
+        _until(lambda: len(seen) == 2)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert seen == {"quick": own, "slow": min(own + 3, 19)}
 
 
 def test_a_daily_round_that_failed_is_due_within_the_hour(folder: Path) -> None:
