@@ -12,9 +12,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from granian import Granian
-from granian.constants import Interfaces
-
 from core.config import Document
 from core.errors import TallygateError
 from core.log import LogSettings, configure
@@ -71,8 +68,11 @@ def serve(role: str, configuration: Path) -> None:
     os.environ["TALLYGATE_ROLE"] = role
     os.environ["TALLYGATE_SITE"] = str(configuration)
     if role in LARGE_BODIES:
-        # The workers are processes that are begun after this.
         os.environ.update(GIVE_BACK)
+    # Not before: its allocator reads that when it is loaded, once for this process and its workers.
+    from granian import Granian  # noqa: PLC0415 - as said
+    from granian.constants import Interfaces  # noqa: PLC0415 - as said
+
     Granian(
         "app.wsgi:application",
         factory=True,
