@@ -13,6 +13,9 @@ _LABEL = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _ROLE = re.compile(r"[a-z]+(:[a-z]+)?\Z")
 _PATTERN = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\*?\Z")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
+_MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What the boundary lets through at all."""
 LARGEST_BODY = 1024
 """Mebibytes; a larger setting is a mistake."""
 SESSION_COOKIE = "__Host-tallygate"
@@ -47,8 +50,18 @@ class Route:
     passes_token: bool = False
     # Paths where a device certificate is taken, written alike; only hosts that name one ask for certificates at all.
     device: tuple[str, ...] = ()
+    # Methods the host takes; every method that the boundary knows if empty.
+    methods: tuple[str, ...] = ()
+    # Largest body in mebibytes; with such a limit, a body of no announced length is refused. 0: ``body_limit`` alone.
+    largest: int = 0
+    # Media types of bodies the host takes, lower case, without parameters; any if empty.
+    media: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not set(self.methods) <= METHODS:
+            raise ValueError(f"methods must be some of {', '.join(sorted(METHODS))}")
+        if not 0 <= self.largest <= LARGEST_BODY or not all(_MEDIA.match(one) for one in self.media):
+            raise ValueError("largest or media cannot be a limit")
         if not _ROLE.match(self.role):
             raise ValueError(f"{self.role!r} is no role")
         if self.zone not in LISTENERS:
@@ -182,6 +195,12 @@ class GatewaySettings:
     # The same where an open host says that strangers cost it work. A whole office may stand behind one address.
     stranger_rate: int = 100
     stranger_burst: int = 400
+    # Requests per second of one person or device, and how many more may come at once; per worker process.
+    person_rate: int = 1000
+    person_burst: int = 2000
+    # The same of one client that presents tokens, for all its people together.
+    client_rate: int = 5000
+    client_burst: int = 10_000
     # Forged or stale tokens and certificates of one address in a minute, after which it waits; per worker process.
     refused_credentials: int = 60
     # Simultaneous connections of one address.
@@ -234,6 +253,7 @@ class GatewaySettings:
             and self.stranger_rate >= 1
             and self.stranger_burst >= 1
             and self.connections >= 1
+            and min(self.person_rate, self.person_burst, self.client_rate, self.client_burst) >= 1
             and self.refused_credentials >= 1
         ):
             raise ValueError("a limit is out of range")

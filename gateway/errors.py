@@ -32,6 +32,10 @@ class Reason(StrEnum):
     AMBIGUOUS_CREDENTIAL = "ambiguous-credential"
     # The address or method can be read in two ways.
     AMBIGUOUS_PATH = "ambiguous-path"
+    # The client said what only a proxy of ours may say of a request.
+    FORWARDED = "forwarded"
+    # A method, size or media type that this host does not take.
+    UNACCEPTED = "unaccepted"
     UNKNOWN_HOST = "unknown-host"
     TOO_MANY = "too-many"
     # From the policies.

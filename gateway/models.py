@@ -28,6 +28,12 @@ class Question:
     number: str = ""
     # The DPoP header: proof that a bound token's key is at hand; empty if none came.
     unverified_proof: str = ""
+    # Whether something came that only a proxy of ours may say, or came twice.
+    forwarded: bool = False
+    # Bytes of the body as announced; -1 if it comes in chunks.
+    length: int = 0
+    # Media type of the body, lower case, without parameters.
+    media: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo-people": "app.cli.site:demo_people",
     "directory": "app.cli.directory:directory",
     "doctor": "app.cli.site:doctor",
+    "edge": "app.cli.edge:edge",
     "init": "app.cli.site:init",
     "policies": "policies.cli:policies",
     "seal": "signatures.cli:seal",

@@ -2,6 +2,7 @@
 """Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and nginx before it."""
 
 import os
+import secrets
 import threading
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from core.identity import IdentityIssuer
 from core.log import logger
 from gateway import GatewaySettings
 from gateway.client import SignOnClient
+from gateway.proxy import EDGES, Edge
 from gateway.service import Decider, Identification, KeyFile, Lifetimes, Logins, News, People, as_root
 from gateway.service import command as nginx_command
 from gateway.service import prepare as nginx_prepare
@@ -28,6 +30,7 @@ from gateway.store import Store
 from gateway.web import WSGIApp, blueprint, decide_application, mounted
 
 from ..context import Context
+from ..files import replace, write_secret
 from ..users import Users
 from . import policies
 
@@ -96,7 +99,7 @@ def application(context: Context) -> WSGIApp:
     follower.start()
     threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
     guard = context.guard(ROLE)
-    proxy = context.pairs(ROLE, ["nginx"])
+    proxy = context.pairs(ROLE, ["nginx", *(name for name in EDGES if _known(context, name))])
 
     def ready() -> None:
         store.check()
@@ -118,6 +121,39 @@ def found(context: Context, _recorder: Recorder) -> None:
     database = context.database(ROLE)
     migrate(database, _FOLDER / "migrations")
     database.close()
+
+
+def edge(context: Context, name: str, *, listener: str, address: str) -> Path:
+    """Write what a Caddy or HAProxy is started with into its own folder; the gateway hears it from its next start."""
+    site = context.site
+    folder = site.folder(name)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for holder in (name, ROLE):
+        path = site.secret_path(holder=holder, caller=name, callee=ROLE)
+        if holder == name and not _known(context, name):
+            path.unlink(missing_ok=True)
+            write_secret(path, secrets.token_bytes(32))
+        elif not path.exists():
+            write_secret(path, site.pair_secret(holder=name, caller=name, callee=ROLE))
+    made = Edge(
+        site=site,
+        settings=context.settings("gateway", GatewaySettings),
+        listener=listener,
+        address=address,
+        folder=folder,
+        secret=site.pair_secret(holder=name, caller=name, callee=ROLE),
+    )
+    for file, text in EDGES[name](made).items():
+        path = folder / file
+        path.touch(mode=0o600)
+        replace(path, text.encode())
+        path.chmod(0o600)
+    Users.detect().give(site.folder(ROLE) / "pairs", ROLE)
+    return folder
+
+
+def _known(context: Context, name: str) -> bool:
+    return context.site.secret_path(holder=ROLE, caller=name, callee=ROLE).exists()
 
 
 def prepare(context: Context) -> None:

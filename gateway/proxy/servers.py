@@ -232,6 +232,10 @@ def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
         "proxy_set_header Cookie $http_cookie;",
         "proxy_set_header Authorization $http_authorization;",
         "proxy_set_header DPoP $http_dpop;",
+        # Only for being refused: what a request was is said by nginx alone.
+        "proxy_set_header Forwarded $http_forwarded;",
+        "proxy_set_header Tallygate-Length $http_transfer_encoding$http_content_length;",
+        "proxy_set_header Tallygate-Media $http_content_type;",
         *(["proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;"] if certificate else []),
         _HEARD_OUT,
         f"proxy_pass http://role_gateway/decide/{listener};",

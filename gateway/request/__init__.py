@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a request strictly: what could be read in two ways is refused, never repaired."""
 
+from .adapters import ADAPTERS as ADAPTERS
 from .credentials import Credentials as Credentials
 from .credentials import credentials as credentials
 from .target import matches as matches

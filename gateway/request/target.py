@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
+from ..config import METHODS
 from ..errors import BadReturn, BadTarget
 from ..models import Target
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LONGEST = 4096
 # RFC 3986 section 3.3 for the path; browsers leave more unescaped in a query, but never these three.
 _PATH = re.compile(r"[A-Za-z0-9/%._~!$&'()*+,;=:@-]+\Z")

@@ -39,3 +39,26 @@ class Attempts:
             if len(self._refused) >= _MOST and address not in self._refused:
                 self._refused.clear()
             self._refused[address] = (since, count + 1)
+
+
+class Shares:
+    """What one name may take: so many requests a second, and so many more at once; counted per worker, in memory."""
+
+    def __init__(self, *, clock: Clock, rate: int, burst: int) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._burst = float(burst)
+        self._lock = threading.Lock()
+        # Name to what is left, and when that was true.
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, name: str) -> bool:
+        """Whether there was one left."""
+        now = self._clock.monotonic()
+        with self._lock:
+            left, at = self._left.get(name, (self._burst, now))
+            left = min(self._burst, left + (now - at) * self._rate)
+            if len(self._left) >= _MOST and name not in self._left:
+                self._left.clear()
+            self._left[name] = (max(left - 1, 0.0), now)
+            return left >= 1

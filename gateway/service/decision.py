@@ -23,7 +23,7 @@ from ..errors import BadTarget, Reason, Refused
 from ..models import NOBODY, Answer, Caller, Question, Ruling, Target
 from ..request import Credentials, credentials, matches
 from ..request import target as read_target
-from .attempts import Attempts
+from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
 
@@ -78,6 +78,8 @@ class Decider:
         self._freshness = freshness
         self._identities = identities
         self._attempts = Attempts(clock=clock, limit=settings.refused_credentials)
+        self._people = Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst)
+        self._clients = Shares(clock=clock, rate=settings.client_rate, burst=settings.client_burst)
         self._routes = {
             site.host(label): (route.resource or label, route, site.origin(label, route.zone))
             for label, route in settings.routes.items()
@@ -109,8 +111,10 @@ class Decider:
             zone = self._zone(question)
             # 2. The host is one of ours, spelt as nginx spells it.
             resource, route, audience = self._place(question)
-            # 3. Method and target have one reading.
+            # 3. Nothing came that only a proxy may say; method and target have one reading; the host takes such.
+            _unforged(question)
             target = read_target(question.unverified_method, question.unverified_target)
+            _acceptable(question, route, target)
             # 4. At most one credential was presented, once.
             given = credentials(question)
             # 5. What was taken away has been heard, and the caller is not guessing.
@@ -133,7 +137,8 @@ class Decider:
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
                     raise
-            # 7. What the policies say.
+            # 7. Nobody takes everybody's share, and then: what the policies say.
+            self._within_share(caller)
             asked = _request(caller, resource, route, target, zone=zone, at=at)
             decision = self._engine.decide(asked)
         except Refused as refused:
@@ -186,6 +191,11 @@ class Decider:
         if costly and self._attempts.exhausted(address):
             raise Refused(Reason.TOO_MANY)
 
+    def _within_share(self, caller: Caller) -> None:
+        mine = not caller.subject or self._people.take(caller.subject)
+        if not mine or (caller.client and not self._clients.take(caller.client)):
+            raise Refused(Reason.TOO_MANY)
+
     def _identity(self, question: Question, ruling: Ruling, number: str) -> str:
         caller, target = ruling.caller, ruling.target
         if target is None or caller.kind == "anonymous":
@@ -207,6 +217,21 @@ class Decider:
             path=target.raw,
             at=self._clock.now(),
         )
+
+
+def _unforged(question: Question) -> None:
+    if question.forwarded:
+        raise Refused(Reason.FORWARDED)
+
+
+def _acceptable(question: Question, route: Route, target: Target) -> None:
+    largest = route.largest * 1024 * 1024
+    if (
+        (route.methods and target.method not in route.methods)
+        or (largest and not 0 <= question.length <= largest)
+        or (question.length and route.media and question.media not in route.media)
+    ):
+        raise Refused(Reason.UNACCEPTED)
 
 
 def _request(

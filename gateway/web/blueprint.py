@@ -20,7 +20,7 @@ from core.web.inputs import query_text
 from ..config import LISTENERS, SESSION_COOKIE
 from ..errors import BadLogin, BadReturn, BadTarget, NotThroughProxy, Reason
 from ..models import Login
-from ..request import return_path, target
+from ..request import ADAPTERS, return_path, target
 from ..service.login import Logins
 from .words import WORDS, Words
 
@@ -39,7 +39,7 @@ def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str
     @pages.before_request
     def through_nginx() -> None:
         name = proxy.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER))
-        if name != "nginx" or _listener() not in LISTENERS:
+        if name not in ADAPTERS or _listener() not in LISTENERS:
             raise NotThroughProxy
 
     @pages.get("/login")

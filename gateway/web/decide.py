@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``GET /decide/<listener>``: nginx's question over bare WSGI, because every request of the site passes here.
+"""``GET /decide/<listener>``: a proxy's question over bare WSGI, because every request of the site passes here.
 
 Answers 204, 401 or 403 and nothing else: any other status would reach the visitor as an error of nginx.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,13 +13,12 @@ from core.identity import HEADER
 from core.log import logger
 
 from ..errors import Reason
-from ..models import Answer, Question
+from ..models import Answer
+from ..request import ADAPTERS
 from ..service.decision import Decider
 
 PREFIX = "/decide/"
-PROXY = "nginx"
 _LINES = {204: "204 No Content", 401: "401 Unauthorized", 403: "403 Forbidden"}
-_NUMBER = re.compile(r"[0-9a-f]{32}\Z")
 _log = logger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -55,23 +53,8 @@ def _answer(environ: dict[str, Any], decider: Decider, pairs: PairSecrets) -> An
         caller = pairs.caller(environ.get("HTTP_TALLYGATE_CALLER"), environ.get("HTTP_TALLYGATE_SECRET"))
     except Unauthenticated:
         caller = ""
-    if caller != PROXY or environ["REQUEST_METHOD"] != "GET":
-        # Somebody on this machine who is not nginx: no access was asked for, so none is recorded.
+    if caller not in ADAPTERS or environ["REQUEST_METHOD"] != "GET":
+        # Somebody on this machine who is no proxy: no access was asked for, so none is recorded.
         _log.warning("decision_asked_by_stranger")
         return Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
-    listener = environ["PATH_INFO"].removeprefix(PREFIX)
-    number = environ.get("HTTP_TALLYGATE_REQUEST", "")
-    return decider.decide(
-        Question(
-            listener=listener if listener.isalpha() and listener.isascii() else "",
-            unverified_method=environ.get("HTTP_X_ORIGINAL_METHOD", ""),
-            unverified_host=environ.get("HTTP_X_ORIGINAL_HOST", ""),
-            unverified_target=environ.get("HTTP_X_ORIGINAL_URI", ""),
-            unverified_cookie=environ.get("HTTP_COOKIE", ""),
-            unverified_authorization=environ.get("HTTP_AUTHORIZATION", ""),
-            unverified_certificate=environ.get("HTTP_TALLYGATE_CLIENT_CERTIFICATE", ""),
-            unverified_proof=environ.get("HTTP_DPOP", ""),
-            address=environ.get("HTTP_X_CLIENT_ADDRESS", ""),
-            number=number if _NUMBER.match(number) else "",
-        )
-    )
+    return decider.decide(ADAPTERS[caller](environ, environ["PATH_INFO"].removeprefix(PREFIX)))

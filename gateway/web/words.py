@@ -57,6 +57,19 @@ WORDS: dict[Reason, Words] = {
         N_("Check the address, or start again from the home page."),
         ("home",),
     ),
+    Reason.FORWARDED: Words(
+        400,
+        N_("This request cannot be right"),
+        N_("The request says of itself where it came from. Only the network entrance may say that."),
+        N_("Switch off what adds the header “Forwarded” to your requests, then try again."),
+    ),
+    Reason.UNACCEPTED: Words(
+        400,
+        N_("This request cannot be right"),
+        N_("This service does not take requests of this kind, this size or with this type of content."),
+        N_("If you sent a file, make it smaller or choose another format."),
+        ("home",),
+    ),
     Reason.UNKNOWN_HOST: Words(
         421,
         N_("No such service here"),

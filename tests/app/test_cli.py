@@ -54,6 +54,7 @@ COMMANDS: dict[str, str] = {
     "directory check": "--site SITE",
     "directory migrate": "--site SITE",
     "doctor": "--site SITE",
+    "edge": "caddy --listener external --site SITE",
     "init": "--site SITE",
     "policies administrator-key": "DIR/nothing/key",
     "policies check": "--source DIR",

@@ -246,7 +246,7 @@ class Gateway:
 
     def application(self) -> WSGIApp:
         guard = Guard(clock=self.clock)
-        proxy = PairSecrets({"nginx": SECRET})
+        proxy = PairSecrets(dict.fromkeys(("nginx", "caddy", "haproxy"), SECRET))
         pages = create(
             "gateway",
             site=self.site,

@@ -74,7 +74,6 @@ def test_the_identity_is_worth_nothing_for_another_request(city: City) -> None:
         "X-Forwarded-Host",
         "X-Forwarded-Proto",
         "X-Forwarded-Prefix",
-        "Forwarded",
         "X-Real-IP",
         "X-Remote-User",
         "X-Rewrite-URL",
@@ -88,6 +87,14 @@ def test_headers_only_the_boundary_may_set_never_come_from_a_client(city: City, 
         reply = city.get("/", headers=headers)
         assert reply.status == 200
         assert b"forged" not in reply.body
+
+
+def test_whoever_says_where_his_request_came_from_is_refused_and_recorded(city: City) -> None:
+    """RFC 7239: no proxy of ours says it so, and a client that does wants to be taken for another."""
+    reply = city.get("/x", headers=(("Forwarded", "for=10.0.0.1;host=evil"), _cookie(city), *JSON))
+    assert (reply.status, reply.json()["code"]) == (400, "forwarded")
+    assert city.gateway.recorder.events[-1].attributes["reason"] == "forwarded"
+    assert not city.gateway.engine.asked
 
 
 def test_the_host_learns_the_real_address_scheme_and_name(city: City) -> None:

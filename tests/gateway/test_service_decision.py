@@ -4,6 +4,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -16,11 +17,12 @@ from audit.models_rules import check
 from ca import Standing
 from core.errors import Internal, Unavailable
 from directory import Mandate, Proofing
+from gateway import GatewaySettings
 from gateway.models import Answer, Question
 from gateway.service.decision import network
 from policies import Decision
 from policies.record import past
-from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate
+from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate, make_site
 
 
 def ask(unit: Gateway, **changes: Any) -> Answer:
@@ -187,13 +189,47 @@ def test_a_silent_feed_denies(unit: Gateway) -> None:
         ({"unverified_authorization": "Basic x"}, "credential"),
         ({"unverified_authorization": "Bearer x"}, "credential"),
         ({"unverified_certificate": "x"}, "credential"),
+        ({"forwarded": True}, "forwarded"),
     ],
 )
-def test_what_cannot_be_read_is_denied_and_recorded(unit: Gateway, changes: dict[str, str], reason: str) -> None:
+def test_what_cannot_be_read_is_denied_and_recorded(unit: Gateway, changes: dict[str, Any], reason: str) -> None:
     answer = ask(unit, **changes)
     assert answer.reason == reason
     assert unit.recorder.events[-1].outcome is Outcome.DENIED
     assert not unit.engine.asked
+
+
+def test_a_host_takes_the_methods_sizes_and_types_of_its_route_only(folder: Path) -> None:
+    site = make_site(folder)
+    tax = replace(GatewaySettings().routes["tax"], methods=("GET", "POST"), largest=1, media=("application/json",))
+    unit = Gateway(site, settings=GatewaySettings(routes={"tax": tax}))
+    cookie = unit.open_session()
+    for taken, changes in (
+        (True, {}),
+        (True, {"unverified_method": "POST", "length": 1024 * 1024, "media": "application/json"}),
+        (False, {"unverified_method": "DELETE"}),
+        (False, {"unverified_method": "POST", "length": 1024 * 1024 + 1, "media": "application/json"}),
+        (False, {"unverified_method": "POST", "length": -1, "media": "application/json"}),
+        (False, {"unverified_method": "POST", "length": 5, "media": "text/xml"}),
+        (False, {"unverified_method": "POST", "length": 5}),
+    ):
+        answer = ask(unit, unverified_cookie=cookie, **changes)
+        assert answer.reason == ("" if taken else "unaccepted"), changes
+    unit.database.close()
+
+
+def test_one_person_and_one_client_take_no_more_than_their_share(folder: Path) -> None:
+    settings = GatewaySettings(person_rate=1, person_burst=3, client_rate=1, client_burst=2)
+    unit = Gateway(make_site(folder), settings=settings)
+    cookie = unit.open_session()
+    answers = [ask(unit, unverified_cookie=cookie).reason for _ in range(5)]
+    assert answers == ["", "", "", "too-many", "too-many"]
+    unit.clock.advance(timedelta(seconds=1))
+    assert [ask(unit, unverified_cookie=cookie).reason for _ in range(2)] == ["", "too-many"]
+    unit.clock.advance(timedelta(seconds=9))
+    bearer = {"unverified_target": "/api/v1/me", "unverified_authorization": f"Bearer {unit.token()}"}
+    assert [ask(unit, **bearer).reason for _ in range(3)] == ["", "", "too-many"]
+    unit.database.close()
 
 
 def test_sessions_end_by_age_and_by_idleness(unit: Gateway) -> None:

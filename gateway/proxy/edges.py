@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Caddy and HAProxy need to stand before the guarded hosts of one listener, beside nginx or in its place.
+
+Both keep nginx's rules: the zone is the listener, a host is sent the headers that the settings name and no others,
+everything else of the client's ends here whatever its spelling, and nothing is forwarded without a decision.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.calls import CALLER_HEADER, SECRET_HEADER
+from core.identity import HEADER
+from core.site import SiteSettings
+
+from ..config import COOKIES, LISTENERS, GatewaySettings, Route
+
+_SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]*\Z")
+_OWN = ("login", "callback", "logout")
+_ALONE = ("Tallygate-Decision", "Tallygate-Reason", "Tallygate-Step-Up")
+_ANSWERS = (HEADER, *_ALONE, "Clear-Site-Data")
+"""Headers of a host's answer that end at the boundary."""
+_COOKIES = "|".join(COOKIES)
+_STRICT = "max-age=31536000; includeSubDomains"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """One Caddy or HAProxy of the site."""
+
+    site: SiteSettings
+    settings: GatewaySettings
+    # The listener whose zone its requests are of, and where it listens.
+    listener: str
+    address: str
+    # Its own folder: ``tls.crt`` and ``tls.key`` are put there.
+    folder: Path
+    # Its pair secret with the gateway.
+    secret: bytes
+
+    def __post_init__(self) -> None:
+        if self.listener not in LISTENERS:
+            raise ValueError(f"listener must be one of {', '.join(LISTENERS)}")
+
+    @property
+    def port(self) -> int:
+        """The listener's, which is part of every origin."""
+        port: int = getattr(self.site.ports, self.listener)
+        return port
+
+    def socket(self, role: str) -> str:
+        """The path of a role's socket."""
+        return plain(str(self.site.socket(role)))
+
+
+def caddy(edge: Edge) -> Mapping[str, str]:
+    """The Caddyfile, by name of the file."""
+    lines = [
+        "# Written by tallygate; changes made here are lost.",
+        *_block(
+            "",
+            [
+                "admin off",
+                "auto_https off",
+                f"storage file_system {plain(str(edge.folder))}/storage",
+                *_block("log", ["level ERROR"]),
+                *_block(
+                    "servers",
+                    [
+                        "protocols h1",
+                        "strict_sni_host on",
+                        "max_header_size 32KB",
+                        *_block("timeouts", ["read_header 10s", "read_body 15s", "idle 30s"]),
+                    ],
+                ),
+            ],
+        ),
+    ]
+    for label, route in edge.settings.routes.items():
+        lines += _caddy_host(edge, edge.site.host(label), route)
+    return {"Caddyfile": "\n".join(lines) + "\n"}
+
+
+def haproxy(edge: Edge) -> Mapping[str, str]:
+    """Configuration, the script that asks, what it is told, and the list of certificates, by name of the file."""
+    site, settings, folder = edge.site, edge.settings, plain(str(edge.folder))
+    hosts = {site.host(label): route for label, route in settings.routes.items()}
+    asks = f"[verify optional ca-file {folder}/tls.crt]"
+    listed = [f"{folder}/tls.crt {asks + ' ' if route.device else ''}{host}" for host, route in hosts.items()]
+    roles = sorted({route.role for route in settings.routes.values()} | {"gateway"})
+    # Any certificate passes TLS; chain, purpose and status are checked by the gateway.
+    tls = f"ssl crt-list {folder}/certificates.list strict-sni alpn http/1.1 ca-ignore-err all crt-ignore-err all"
+    ours = rf"'(?i)^[ \t]*({_COOKIES})[ \t]*=.*$'"
+    lines = [
+        "# Written by tallygate; changes made here are lost.",
+        "global",
+        f"    lua-load {folder}/tallygate.lua",
+        "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
+        "    ssl-load-extra-files key",
+        "    ssl-load-extra-del-ext",
+        "    tune.ssl.cachesize 0",
+        "defaults",
+        "    mode http",
+        "    timeout connect 5s",
+        "    timeout client 30s",
+        "    timeout server 60s",
+        "    timeout http-request 10s",
+        "    timeout http-keep-alive 30s",
+        f"frontend {edge.listener}",
+        f"    bind {plain(edge.address)}:{edge.port} {tls}",
+        "    unique-id-format %[uuid()]",
+        # The name in TLS decided whether a certificate was asked for; the name in HTTP must be the same.
+        "    http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
+        "    http-request return status 421 unless { ssl_fc_sni,lower,strcmp(txn.host) eq 0 }",
+        f"    http-request return status 421 unless {{ var(txn.host) -m str {' '.join(hosts)} }}",
+        "    stick-table type ipv6 size 100k expire 10s store http_req_rate(1s)",
+        "    http-request track-sc0 src",
+        f"    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {settings.burst} }}",
+        f"    http-request deny deny_status 413 if {{ req.hdr_val(content-length) gt {settings.body_limit << 20} }}",
+        "    http-request return status 404 if { path_reg ^/+(livez|readyz)$ }",
+        # A script that fails leaves the request as it was and HAProxy goes on: so the answer stands there beforehand.
+        "    http-request set-var(txn.to) str(nowhere)",
+        "    http-request lua.tallygate",
+        "    http-request return status 503 if { var(txn.to) -m str nowhere }",
+        "    http-request return status 404 if { var(txn.to) -m str nobody }",
+        "    use_backend role_gateway if { var(txn.to) -m str gateway }",
+        *(
+            f"    use_backend {_backend(route.role)} if {{ var(txn.to) -m str host }} {{ var(txn.host) -m str {host} }}"
+            for host, route in hosts.items()
+        ),
+    ]
+    for role in roles:
+        lines += [f"backend {_backend(role)}", f"    server only unix@{edge.socket(role)}"]
+        if role != "gateway":
+            lines += [
+                *(f"    http-response del-header {name}" for name in _ANSWERS),
+                f"    http-response replace-header Set-Cookie {ours} 'refused=; Max-Age=0'",
+                r"    http-response replace-header Set-Cookie '(?i)^(.*?);[ \t]*domain=[^;]*(.*)$' '\1\2'",
+                f'    http-response set-header Strict-Transport-Security "{_STRICT}"',
+            ]
+    told = {
+        "listener": edge.listener,
+        "port": str(edge.port),
+        "socket": f"unix@{edge.socket('gateway')}",
+        "caller": "haproxy",
+        "secret": base64.b64encode(edge.secret).decode(),
+    }
+    passing = [f'["{plain(host)}"] = {str(route.passes_token).lower()}' for host, route in hosts.items()]
+    cookies = [f'"{name.lower()}"' for name in COOKIES]
+    names = [f'["{plain(name.lower())}"] = true' for name in settings.headers]
+    return {
+        "haproxy.cfg": "\n".join(lines) + "\n",
+        "certificates.list": "\n".join(listed) + "\n",
+        "tallygate.lua": "local told = {\n"
+        + "".join(f'  {name} = "{plain(value)}",\n' for name, value in told.items())
+        + f"  passes_token = {{{', '.join(passing)}}},\n  headers = {{{', '.join(names)}}},\n"
+        + f"  cookies = {{{', '.join(cookies)}}},\n}}\n"
+        + (Path(__file__).parent / "tallygate.lua").read_text("utf-8"),
+    }
+
+
+EDGES = {"caddy": caddy, "haproxy": haproxy}
+
+
+def plain(value: str) -> str:
+    """A literal that neither language reads otherwise.
+
+    Raises:
+        ValueError: it holds a character that could.
+    """
+    if not _SAFE.match(value):
+        raise ValueError(f"{value!r} cannot stand in a proxy's configuration")
+    return value
+
+
+def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
+    site, listener = f"{plain(host)}:{edge.port}", edge.listener
+    gateway = f"unix/{edge.socket('gateway')}"
+    secret = plain(base64.b64encode(edge.secret).decode())
+    names = edge.settings.headers
+    told = [f"header_up {CALLER_HEADER} caddy", f"header_up {SECRET_HEADER} {secret}"]
+    original = [
+        *told,
+        f"header_up Host {site}",
+        f"header_up Tallygate-Listener {listener}",
+        "header_up X-Original-Method {http.vars.tg_method}",
+        f"header_up X-Original-Host {host}",
+        "header_up X-Original-URI {http.vars.tg_uri}",
+        "header_up X-Client-Address {http.request.remote.host}",
+    ]
+    restored = [
+        line
+        for name in names
+        for line in (
+            f'@tg_{_variable(name)} not vars {{http.vars.tg_{_variable(name)}}} ""',
+            f"request_header @tg_{_variable(name)} {plain(name)} {{http.vars.tg_{_variable(name)}}}",
+        )
+    ]
+    asking = [
+        *told,
+        f"uri /decide/{listener}?",
+        f"header_up Host {host}",
+        # `forward_auth` says the method and the target in its own names; the rest is said beside.
+        "header_up X-Forwarded-Method {http.vars.tg_method}",
+        "header_up X-Forwarded-Uri {http.vars.tg_uri}",
+        f"header_up X-Forwarded-Host {host}",
+        "header_up X-Forwarded-For {http.request.remote.host}",
+        "header_up Tallygate-Request {http.request.uuid}",
+        "header_up Cookie {http.vars.tg_cookie}",
+        "header_up Authorization {http.vars.tg_authorization}",
+        "header_up DPoP {http.vars.tg_dpop}",
+        "header_up Forwarded {http.vars.tg_forwarded}",
+        "header_up Tallygate-Length {http.vars.tg_length}",
+        "header_up Tallygate-Media {http.vars.tg_content_type}",
+        *(
+            ["header_up Tallygate-Client-Certificate {http.request.tls.client.certificate_der_base64}"]
+            if route.device
+            else []
+        ),
+        f"copy_headers {HEADER} Tallygate-Decision",
+        "@refused status 401 403",
+        *_block(
+            "handle_response @refused",
+            [
+                *(f"vars tg_{_variable(name)} {{http.reverse_proxy.header.{name}}}" for name in _ALONE),
+                *_block(
+                    f"reverse_proxy {gateway}",
+                    [
+                        "method GET",
+                        "rewrite /.tallygate/denied",
+                        *original,
+                        *(f"header_up {name} {{http.vars.tg_{_variable(name)}}}" for name in _ALONE),
+                        *(
+                            f"header_up {name} {{http.vars.tg_{_variable(name)}}}"
+                            for name in ("Accept", "Accept-Language", "Sec-Fetch-Dest", "Sec-Fetch-Mode")
+                        ),
+                    ],
+                ),
+            ],
+        ),
+        *_block("handle_response", ["respond 503"]),
+    ]
+    forwarded = [
+        f"header_up Host {site}",
+        f"header_up X-Forwarded-Host {site}",
+        "header_up X-Forwarded-Proto https",
+        "header_up X-Original-URI {http.vars.tg_uri}",
+        *(f"header_down -{name}" for name in _ANSWERS),
+        rf'header_down Set-Cookie "(?i)^[ \t]*({_COOKIES})[ \t]*=.*$" "refused=; Max-Age=0"',
+        r'header_down Set-Cookie "(?i);[ \t]*domain=[^;]*(;|$)" "$1"',
+        f'header_down Strict-Transport-Security "{_STRICT}"',
+    ]
+    own = " ".join(f"/.tallygate/{name}" for name in _OWN)
+    return _block(
+        f"https://{site}",
+        [
+            f"bind {plain(edge.address)}",
+            *_block(
+                f"tls {plain(str(edge.folder))}/tls.crt {plain(str(edge.folder))}/tls.key",
+                ["protocols tls1.2 tls1.3", *(_block("client_auth", ["mode request"]) if route.device else [])],
+            ),
+            *_block("request_body", [f"max_size {edge.settings.body_limit}MiB"]),
+            *_block(
+                "route",
+                [
+                    "vars tg_method {http.request.method}",
+                    "vars tg_uri {http.request.uri}",
+                    *(
+                        f"vars tg_{_variable(name)} {{http.request.header.{name}}}"
+                        for name in dict.fromkeys(
+                            (*names, "Content-Type", "DPoP", "Cookie", "Authorization", "Forwarded")
+                        )
+                    ),
+                    "vars tg_length {http.request.header.Content-Length}",
+                    "@probe path_regexp ^/+(livez|readyz)$",
+                    "respond @probe 404",
+                    # Two stars: Caddy reads one as a prefix and a suffix that overlap.
+                    "request_header -**",
+                    f"request_header Host {site}",
+                    f"@own path {own}",
+                    *_block(
+                        "handle @own",
+                        [
+                            *restored,
+                            "request_header Cookie {http.vars.tg_cookie}",
+                            *_block(f"reverse_proxy {gateway}", original),
+                        ],
+                    ),
+                    *_block("handle /.tallygate/*", ["respond 404"]),
+                    *_block("handle /static/*", [*_block(f"reverse_proxy {gateway}", [f"header_up Host {site}"])]),
+                    *_block(
+                        "handle",
+                        _block(
+                            "route",
+                            [
+                                *_block(f"forward_auth {gateway}", asking),
+                                f'@nobody header {HEADER} ""',
+                                f"request_header @nobody -{HEADER}",
+                                *restored,
+                                "request_header Cookie {http.vars.tg_cookie}",
+                                rf'request_header Cookie "(?i)(^|[;,])[ \t]*({_COOKIES})[ \t]*=[^;,]*" "$1"',
+                                '@bare header Cookie ""',
+                                "request_header @bare -Cookie",
+                                *(
+                                    ["request_header Authorization {http.vars.tg_authorization}"]
+                                    if route.passes_token
+                                    else []
+                                ),
+                                *_block(f"reverse_proxy unix/{edge.socket(route.role)}", forwarded),
+                            ],
+                        ),
+                    ),
+                ],
+            ),
+            *_block(
+                "handle_errors",
+                ["@misdirected expression {http.error.status_code} == 421", "respond @misdirected 421", "respond 503"],
+            ),
+        ],
+    )
+
+
+def _block(head: str, lines: list[str]) -> list[str]:
+    return [f"{head} {{".lstrip(), *(f"\t{line}" for line in lines), "}"]
+
+
+def _backend(role: str) -> str:
+    return f"role_{role.replace(':', '_')}"
+
+
+def _variable(name: str) -> str:
+    return name.lower().replace("-", "_")
