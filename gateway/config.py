@@ -16,6 +16,8 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 _MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What the boundary lets through at all."""
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 section 9.2.1)."""
 LARGEST_BODY = 1024
 """Mebibytes; a larger setting is a mistake."""
 SESSION_COOKIE = "__Host-tallygate"
@@ -50,6 +52,8 @@ class Route:
     passes_token: bool = False
     # Paths where a device certificate is taken, written alike; only hosts that name one ask for certificates at all.
     device: tuple[str, ...] = ()
+    # Whether emergency switches do not hold here, for it is where they are reversed.
+    unshuttable: bool = False
     # Methods the host takes; every method that the boundary knows if empty.
     methods: tuple[str, ...] = ()
     # Largest body in mebibytes; with such a limit, a body of no announced length is refused. 0: ``body_limit`` alone.
@@ -102,7 +106,7 @@ def _guarded() -> dict[str, Route]:
         "documents": Route(
             role="portal:documents", zone="internal", resource_class="office", assurance=2, public=("/callback",)
         ),
-        "audit": Route(role="audit", zone="management", resource_class="console", assurance=2),
+        "audit": Route(role="audit", zone="management", resource_class="console", assurance=2, unshuttable=True),
         "ca": Route(role="ca", zone="management", resource_class="console", assurance=2),
         # Where holders ask for certificates and look after their own.
         "certificates": Route(role="ca", zone="external", resource_class="portal"),

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     FORWARDED = "forwarded"
     # A method, size or media type that this host does not take.
     UNACCEPTED = "unaccepted"
+    # Two officers have shut it in an emergency.
+    SHUT = "shut"
     UNKNOWN_HOST = "unknown-host"
     TOO_MANY = "too-many"
     # From the policies.

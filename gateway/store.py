@@ -85,6 +85,8 @@ class Kind(StrEnum):
     GRANT = "grant"
     # Serial, lower-case hexadecimal.
     CERTIFICATE = "certificate"
+    # What an emergency switch shuts, as the record names it.
+    SWITCH = "switch"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from audit.models import Reader, Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.relay import Relay
 from audit.store import SavedStore
-from audit.warrants import Erasing, Holding, Scope, Upkeep, Warrants, WarrantStore
+from audit.warrants import Erasing, Holding, Scope, Switching, Upkeep, Warrants, WarrantStore
 from audit.watch import Duty
 from core.config import secret
 
@@ -29,6 +29,7 @@ class Consents:
     warrants: Warrants
     scopes: Scopes
     holding: Holding
+    switching: Switching
     erasing: Erasing
     # How the outbox stands, for a probe.
     standing: Callable[[], Mapping[str, int]]
@@ -55,6 +56,7 @@ class Consents:
             ),
             scopes=scopes,
             holding=Holding(store=store, recorder=recorder, clock=context.clock),
+            switching=Switching(store=store, recorder=recorder, clock=context.clock),
             erasing=_erasing(context, opened, store, recorder),
             standing=_relay(context, store, recorder).standing,
         )
@@ -77,7 +79,13 @@ class Consents:
 
     def pages(self, console: Console) -> Warranting:
         """What the pages of warrants are made over."""
-        acts = {"erase": self.erasing.erase, "hold": self.holding.place, "release": self.holding.release}
+        acts = {
+            "erase": self.erasing.erase,
+            "hold": self.holding.place,
+            "release": self.holding.release,
+            "shut": self.switching.throw,
+            "reopen": self.switching.throw,
+        }
         return Warranting(console, warrants=self.warrants, holding=self.holding, acts=acts)
 
 

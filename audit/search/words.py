@@ -67,6 +67,7 @@ REASONS = {
     "step_up": N_("A stronger login is required."),
     "credential": N_("What was presented is forged, out of date or not accepted here."),
     "ambiguous_credential": N_("More than one credential was presented."),
+    "shut": N_("Two officers had shut it in an emergency."),
     "forwarded": N_("The request said of itself where it came from."),
     "unaccepted": N_("The service takes no request of this kind, size or content type."),
     "ambiguous_path": N_("The address could be read in two ways."),

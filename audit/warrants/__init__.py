@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Warrants: what one officer asks for and another one grants, for a stated purpose, a stated part and a few hours.
 
-Opening personal fields, exporting, erasing a person, placing and releasing a legal hold and changing retention happen
-only under a warrant. Owns the tables ``warrants``, ``holds``, ``erasures`` and an outbox in
-``state/audit/warrants.db``. Trusts the guard for who an officer is and which roles they hold. What never happens here:
-nobody decides about what they asked for or about themselves, and no purpose is kept outside the record.
+Opening personal fields, exporting, erasing a person, placing and releasing a legal hold, changing retention and
+throwing an emergency switch happen only under a warrant. Owns the tables ``warrants``, ``holds``, ``erasures`` and an
+outbox in ``state/audit/warrants.db``. Trusts the guard for who an officer is and which roles they hold. What never
+happens here: nobody decides about what they asked for or about themselves, and no purpose is kept outside the record.
 
 Whoever needs a warrant calls ``Warrants.demand`` at the moment of the act; it answers with the warrant, whose
 identifier belongs into the act's own record, or raises ``WarrantNeeded``.
@@ -34,4 +34,5 @@ from .models import State as State
 from .models import Warrant as Warrant
 from .service import Warrants as Warrants
 from .store import WarrantStore as WarrantStore
+from .switching import Switching as Switching
 from .upkeep import Upkeep as Upkeep

@@ -15,13 +15,42 @@ from .service import needed
 from .store import WarrantStore
 
 
-class Holding:
-    """The two verbs; both are recorded before they take effect."""
+class Acting:
+    """What every act that uses a warrant up has in common: one intent, one act, one outcome."""
 
     def __init__(self, *, store: WarrantStore, recorder: Recorder, clock: Clock) -> None:
         self._store = store
         self._recorder = recorder
         self._clock = clock
+
+    def _begin(self, reader: Reader, warrant: Warrant, kind: str) -> str:
+        if warrant.kind != kind or warrant.asker != reader.subject:
+            raise needed(kind, warrant.scope)
+        attempt = secrets.token_hex(16)
+        self._store.move(warrant.id, (State.GRANTED,), State.USING, at=self._clock.now(), attempt=attempt)
+        return attempt
+
+    def _do(self, warrant: Warrant, attempt: str, told: Callable[[Outcome], Event], act: Callable[[], None]) -> None:
+        intent = told(Outcome.INTENDED)
+        try:
+            self._recorder.record(intent)
+            act()
+        except TallygateError:
+            # If our own tables do not take this, upkeep does it later.
+            with suppress(TallygateError):
+                self._store.move(
+                    warrant.id,
+                    (State.USING,),
+                    State.GRANTED,
+                    at=self._clock.now(),
+                    attempt=attempt,
+                    notes=[note(told(Outcome.FAILURE))],
+                )
+            raise
+
+
+class Holding(Acting):
+    """The two verbs; both are recorded before they take effect."""
 
     def place(self, reader: Reader, warrant: Warrant) -> Hold:
         """Place the hold that the warrant grants.
@@ -73,28 +102,3 @@ class Holding:
     def standing(self, subject: str = "") -> list[Hold]:
         """The holds that stand, on one person or on all."""
         return self._store.holds(subject)
-
-    def _begin(self, reader: Reader, warrant: Warrant, kind: str) -> str:
-        if warrant.kind != kind or warrant.asker != reader.subject:
-            raise needed(kind, warrant.scope)
-        attempt = secrets.token_hex(16)
-        self._store.move(warrant.id, (State.GRANTED,), State.USING, at=self._clock.now(), attempt=attempt)
-        return attempt
-
-    def _do(self, warrant: Warrant, attempt: str, told: Callable[[Outcome], Event], act: Callable[[], None]) -> None:
-        intent = told(Outcome.INTENDED)
-        try:
-            self._recorder.record(intent)
-            act()
-        except TallygateError:
-            # If our own tables do not take this, upkeep does it later.
-            with suppress(TallygateError):
-                self._store.move(
-                    warrant.id,
-                    (State.USING,),
-                    State.GRANTED,
-                    at=self._clock.now(),
-                    attempt=attempt,
-                    notes=[note(told(Outcome.FAILURE))],
-                )
-            raise

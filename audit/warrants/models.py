@@ -39,6 +39,11 @@ _SHAPES = {
     "target": re.compile(r"[A-Za-z0-9._-]{1,64}"),
     # A legal hold, by its identifier.
     "hold": re.compile(r"[0-9a-f]{16}"),
+    # What an emergency switch shuts: the way from one network to another, a portal, a client, or all writing.
+    "switch": re.compile(
+        r"zones=(?:external|internal|management)-(?:external|internal|management)"
+        r"|portal=[a-z][a-z0-9-]{0,30}|client=[A-Za-z0-9._-]{1,64}|writing"
+    ),
     # A class of entries whose retention changes, with what it changes to.
     "class": re.compile(r"[a-z0-9._-]{1,64}(=[A-Za-z0-9._:-]{1,64})?"),
 }
@@ -52,6 +57,7 @@ SCOPES: Mapping[str, str] = {
     "target": N_("one target of exports"),
     "hold": N_("one legal hold"),
     "class": N_("one class of entries"),
+    "switch": N_("one emergency switch"),
 }
 
 
@@ -148,6 +154,22 @@ KINDS: Mapping[str, Kind] = {
         scopes=("class",),
         asks=frozenset({OFFICER, AUDITOR}),
         decides=frozenset({AUDITOR}),
+        once=True,
+    ),
+    "shut": Kind(
+        says=N_("Shut in an emergency"),
+        explains=N_("Every gateway refuses it within a second, until it is opened again."),
+        scopes=("switch",),
+        asks=frozenset({OFFICER, AUDITOR}),
+        decides=frozenset({OFFICER, AUDITOR}),
+        once=True,
+    ),
+    "reopen": Kind(
+        says=N_("Open again after an emergency"),
+        explains=N_("What was shut is decided by the policies again."),
+        scopes=("switch",),
+        asks=frozenset({OFFICER, AUDITOR}),
+        decides=frozenset({OFFICER, AUDITOR}),
         once=True,
     ),
 }

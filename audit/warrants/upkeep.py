@@ -12,6 +12,7 @@ from .errors import WarrantSettled
 from .models import BEFORE, State, Warrant
 from .records import about_person, note, step
 from .store import WarrantStore
+from .switching import NAMES, switched
 
 UNDER_WAY = timedelta(minutes=1)
 """No step takes so long: whoever is at it for longer has died, and comes too late if not."""
@@ -52,6 +53,8 @@ class Upkeep:
     def _interrupted(self, warrant: Warrant) -> Event:
         now, why = self._clock.now(), "interrupted"
         if warrant.state is State.USING:
+            if warrant.kind in NAMES:
+                return switched(warrant, _NOBODY, outcome=Outcome.FAILURE, at=now, reason=why)
             subject = warrant.about
             name = "held" if warrant.kind == "hold" else "released"
             return about_person(name, subject, warrant, _NOBODY, outcome=Outcome.FAILURE, at=now, reason=why)

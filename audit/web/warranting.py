@@ -30,6 +30,8 @@ ACTS = {
     "erase": N_("Erase this person for good"),
     "hold": N_("Place this hold"),
     "release": N_("Release this hold"),
+    "shut": N_("Shut it now"),
+    "reopen": N_("Open it again"),
 }
 DONE = {
     "asked": N_("Asked. Another officer sees it now."),

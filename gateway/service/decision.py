@@ -18,11 +18,12 @@ from core.log import logger
 from core.site import SiteSettings
 from policies import Action, Decision, DecisionRequest, noted
 
-from ..config import LISTENERS, GatewaySettings, Route
+from ..config import LISTENERS, READING, GatewaySettings, Route
 from ..errors import BadTarget, Reason, Refused
 from ..models import NOBODY, Answer, Caller, Question, Ruling, Target
 from ..request import Credentials, credentials, matches
 from ..request import target as read_target
+from ..store import Kind
 from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
@@ -137,6 +138,7 @@ class Decider:
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
                     raise
+            self._not_shut(question, resource, route, target, caller)
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
             asked = _request(caller, resource, route, target, zone=zone, at=at)
@@ -190,6 +192,17 @@ class Decider:
         costly = given.unverified_token or given.unverified_certificate
         if costly and self._attempts.exhausted(address):
             raise Refused(Reason.TOO_MANY)
+
+    def _not_shut(self, question: Question, resource: str, route: Route, target: Target, caller: Caller) -> None:
+        if route.unshuttable:
+            return
+        names = [f"zones={question.listener}-{route.zone}", f"portal={resource}"]
+        if caller.client:
+            names.append(f"client={caller.client}")
+        if target.method not in READING:
+            names.append("writing")
+        if self._news.taken(*((Kind.SWITCH, name) for name in names)):
+            raise Refused(Reason.SHUT)
 
     def _within_share(self, caller: Caller) -> None:
         mine = not caller.subject or self._people.take(caller.subject)

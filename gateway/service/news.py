@@ -43,6 +43,7 @@ class News:
         "ca.certificate.revoked",
         "ca.certificate.suspended",
         "directory.",
+        "gateway.switch.",
         "policy.released",
         "policy.tried",
         "sso.session.ended",
@@ -159,6 +160,11 @@ class News:
                 return [Effect(kind=Kind.DEVICE, value=subject)]
             case "directory.device.enabled" if happened:
                 return [Effect(kind=Kind.DEVICE, value=subject, lifts=True)]
+            # Two officers stand behind it; an act that failed after all shuts nothing.
+            case "gateway.switch.shut" if began or event.outcome is Outcome.FAILURE:
+                return [Effect(kind=Kind.SWITCH, value=event.object, lifts=not began)]
+            case "gateway.switch.reopened" if happened:
+                return [Effect(kind=Kind.SWITCH, value=event.object, lifts=True)]
             # People's certificates end sessions by way of the sign-on; here only devices present theirs.
             case "ca.certificate.revoked" | "ca.certificate.suspended" if began and _of_device(event):
                 return [Effect(kind=Kind.CERTIFICATE, value=event.object)]

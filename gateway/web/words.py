@@ -70,6 +70,13 @@ WORDS: dict[Reason, Words] = {
         N_("If you sent a file, make it smaller or choose another format."),
         ("home",),
     ),
+    Reason.SHUT: Words(
+        503,
+        N_("Shut in an emergency"),
+        N_("This service, this way to it, or every change of data has been shut by the officers in charge."),
+        N_("What you had sent was not processed. Please try again later; your agency knows more."),
+        ("retry",),
+    ),
     Reason.UNKNOWN_HOST: Words(
         421,
         N_("No such service here"),

@@ -41,7 +41,7 @@ from audit.search import NameTokens, Row, Vocabulary, row_of
 from audit.search.words import told
 from audit.stamps import LogStamps, StampSeries, StampStore
 from audit.store import IndexChecked, IndexStore, SavedStore
-from audit.warrants import Erasing, Holding, Scope, Warrants, WarrantStore
+from audit.warrants import Erasing, Holding, Scope, Switching, Warrants, WarrantStore
 from audit.web import (
     TRANSLATIONS,
     alerting,
@@ -129,6 +129,7 @@ class ConsoleFake:
             persons=scopes.persons,
         )
         self.holding = Holding(store=self.store_of_warrants, recorder=self.log, clock=self.clock)
+        self.switching = Switching(store=self.store_of_warrants, recorder=self.log, clock=self.clock)
         self.erasing = Erasing(
             store=self.store_of_warrants,
             recorder=self.log,
@@ -152,7 +153,13 @@ class ConsoleFake:
             self.console,
             warrants=self.warrants,
             holding=self.holding,
-            acts={"erase": self.erasing.erase, "hold": self.holding.place, "release": self.holding.release},
+            acts={
+                "erase": self.erasing.erase,
+                "hold": self.holding.place,
+                "release": self.holding.release,
+                "shut": self.switching.throw,
+                "reopen": self.switching.throw,
+            },
         )
         self.witness = Witness(
             key=CosignerKey("city.localhost/witness", seed=b"\x09" * 32, mldsa_seed=b"\x0a" * 32),

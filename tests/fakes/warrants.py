@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audit.models import Reader
 from audit.models_codec import decode_event
-from audit.warrants import AUDITOR, OFFICER, Erasing, Holding, Scope, Upkeep, Warrant, Warrants, WarrantStore
+from audit.warrants import AUDITOR, OFFICER, Erasing, Holding, Scope, Switching, Upkeep, Warrant, Warrants, WarrantStore
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_log import MemoryLog
 
@@ -47,6 +47,7 @@ class Office:
             alone=nullcontext,
         )
         self.holding = Holding(store=self.store, recorder=self.log, clock=self.clock)
+        self.switching = Switching(store=self.store, recorder=self.log, clock=self.clock)
         self.upkeep = Upkeep(store=self.store, clock=self.clock, finish=self.erasing.finish)
 
     def granted(self, asker: Reader, kind: str, scope: Scope, decider: Reader = DAN) -> Warrant:

@@ -467,3 +467,39 @@ def test_who_sends_forged_tokens_again_and_again_has_to_wait_but_sessions_do_not
     assert ask(unit, unverified_cookie=cookie).status == 204
     unit.clock.advance(timedelta(seconds=61))
     assert ask(unit, **good).status == 204
+
+
+def test_what_two_officers_shut_stays_shut_until_they_open_it(unit: Gateway) -> None:
+    cookie, bearer = unit.open_session(), f"Bearer {unit.token()}"
+    api = {"unverified_target": "/api/v1/me", "unverified_authorization": bearer}
+    page, change = {"unverified_cookie": cookie}, {"unverified_cookie": cookie, "unverified_method": "POST"}
+    index = 0
+    for switch, reading, writing, called in (
+        ("zones=external-external", "shut", "shut", "shut"),
+        ("zones=internal-external", "", "", ""),
+        ("portal=tax", "shut", "shut", "shut"),
+        ("portal=social", "", "", ""),
+        ("client=tax", "", "", "shut"),
+        ("writing", "", "shut", ""),
+    ):
+        # It bites with the intent, before the officer has heard that it is done.
+        hear(unit, "gateway.switch.shut", index=index, outcome=Outcome.INTENDED, object=switch)
+        assert [ask(unit, **one).reason for one in (page, change, api)] == [reading, writing, called], switch
+        hear(unit, "gateway.switch.shut", index=index + 1, object=switch)
+        hear(unit, "gateway.switch.reopened", index=index + 2, outcome=Outcome.INTENDED, object=switch)
+        assert ask(unit, **api).reason == called
+        hear(unit, "gateway.switch.reopened", index=index + 3, object=switch)
+        assert [ask(unit, **one).reason for one in (page, change, api)] == ["", "", ""]
+        index += 4
+    hear(unit, "gateway.switch.shut", index=index, outcome=Outcome.INTENDED, object="portal=tax")
+    hear(unit, "gateway.switch.shut", index=index + 1, outcome=Outcome.FAILURE, object="portal=tax")
+    assert ask(unit, **page).reason == ""
+
+
+def test_where_switches_are_reversed_none_holds(unit: Gateway) -> None:
+    cookie = unit.open_session(host="audit.city.localhost", listener="management")
+    for index, switch in enumerate(("zones=management-management", "portal=audit", "writing")):
+        hear(unit, "gateway.switch.shut", index=index, object=switch)
+    console = {"unverified_host": "audit.city.localhost", "listener": "management", "unverified_method": "POST"}
+    assert ask(unit, unverified_cookie=cookie, **console).reason == ""
+    assert ask(unit, unverified_cookie=cookie, **{**console, "unverified_host": "ca.city.localhost"}).reason == "shut"
