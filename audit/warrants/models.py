@@ -41,7 +41,7 @@ _SHAPES = {
     "hold": re.compile(r"[0-9a-f]{16}"),
     # What an emergency switch shuts: the way from one network to another, a portal, a client, or all writing.
     "switch": re.compile(
-        r"zones=(?:external|internal|management)-(?:external|internal|management)"
+        r"zones=[a-z][a-z0-9-]{0,30}:[a-z][a-z0-9-]{0,30}"
         r"|portal=[a-z][a-z0-9-]{0,30}|client=[A-Za-z0-9._-]{1,64}|writing"
     ),
     # A class of entries whose retention changes, with what it changes to.

@@ -138,7 +138,7 @@ class Decider:
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
                     raise
-            self._not_shut(question, resource, route, target, caller)
+            self._not_shut(zone, resource, route, target, caller)
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
             asked = _request(caller, resource, route, target, zone=zone, at=at)
@@ -193,10 +193,10 @@ class Decider:
         if costly and self._attempts.exhausted(address):
             raise Refused(Reason.TOO_MANY)
 
-    def _not_shut(self, question: Question, resource: str, route: Route, target: Target, caller: Caller) -> None:
+    def _not_shut(self, zone: str, resource: str, route: Route, target: Target, caller: Caller) -> None:
         if route.unshuttable:
             return
-        names = [f"zones={question.listener}-{route.zone}", f"portal={resource}"]
+        names = [f"zones={zone}:{route.zone}", f"portal={resource}"]
         if caller.client:
             names.append(f"client={caller.client}")
         if target.method not in READING:

@@ -49,7 +49,7 @@ def test_nobody_throws_a_switch_alone_or_under_anothers_warrant(office: Office) 
     assert not any(event.type.startswith("gateway.") for event in office.log.events)
 
 
-@pytest.mark.parametrize("value", ["", "zones=external", "zones=external-moon", "portal=", "portal=a,b", "all"])
+@pytest.mark.parametrize("value", ["", "zones=external", "zones=external-internal", "portal=", "portal=a,b", "all"])
 def test_what_names_no_switch_is_none(value: str) -> None:
     with pytest.raises(BadScope):
         Scope.parse(f"switch:{value}")

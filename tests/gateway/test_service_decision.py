@@ -475,8 +475,8 @@ def test_what_two_officers_shut_stays_shut_until_they_open_it(unit: Gateway) -> 
     page, change = {"unverified_cookie": cookie}, {"unverified_cookie": cookie, "unverified_method": "POST"}
     index = 0
     for switch, reading, writing, called in (
-        ("zones=external-external", "shut", "shut", "shut"),
-        ("zones=internal-external", "", "", ""),
+        ("zones=external:external", "shut", "shut", "shut"),
+        ("zones=internal:external", "", "", ""),
         ("portal=tax", "shut", "shut", "shut"),
         ("portal=social", "", "", ""),
         ("client=tax", "", "", "shut"),
@@ -498,7 +498,7 @@ def test_what_two_officers_shut_stays_shut_until_they_open_it(unit: Gateway) -> 
 
 def test_where_switches_are_reversed_none_holds(unit: Gateway) -> None:
     cookie = unit.open_session(host="audit.city.localhost", listener="management")
-    for index, switch in enumerate(("zones=management-management", "portal=audit", "writing")):
+    for index, switch in enumerate(("zones=management:management", "portal=audit", "writing")):
         hear(unit, "gateway.switch.shut", index=index, object=switch)
     console = {"unverified_host": "audit.city.localhost", "listener": "management", "unverified_method": "POST"}
     assert ask(unit, unverified_cookie=cookie, **console).reason == ""
