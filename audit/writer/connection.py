@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         if (refused := self._refused(draft)) is not None:
             answer(refused)
         else:
-            self._server.submit(draft, wait, answer, caller=self._caller, size=len(encoded))
+            self._server.submit(draft, wait, answer, caller=self._caller, size=len(encoded), line=self)
 
     def _append_many(self, content: bytes) -> None:
         request, wait, events = read_append_many(content)
@@ -204,7 +204,13 @@ class Connection(asyncio.Protocol):
             self.flush()
 
         self._server.submit_many(
-            events, wait, answer, refused=self._refused, caller=self._caller, size=sum(map(len, events))
+            events,
+            wait,
+            answer,
+            refused=self._refused,
+            caller=self._caller,
+            size=sum(map(len, events)),
+            line=self,
         )
 
     def _refused(self, draft: Draft) -> BadEvent | None:

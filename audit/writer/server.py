@@ -7,7 +7,7 @@ answered, every connection is cut and ``serve`` raises: what is on disk is then 
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,6 +27,7 @@ from .connection import Answer, Answers, Connection
 from .evidence import Evidence
 from .log import Log, Place
 from .time import Told, Watching, latest
+from .turns import Act, Turns
 
 INTERVAL = 0.25
 # Events that share a sync; the last request that is taken may go beyond.
@@ -86,6 +87,7 @@ class Server:
         # Sequenced, and waiting for the checkpoint.
         self._published: list[tuple[Request, Sequence[Place | TallygateError]]] = []
         self._reading: set[asyncio.Task[None]] = set()
+        self._turns = Turns()
         self._readers = ThreadPoolExecutor(log.press.at_once, "log-read")
         # None where nobody is asked to witness this log.
         self._evidence = Evidence(rounds, origin=log.origin) if rounds else None
@@ -179,8 +181,13 @@ class Server:
         if caller:
             self._lines[caller] -= 1
 
-    def submit(self, draft: Draft, wait: Wait, answer: Answer, *, caller: str = "", size: int = 0) -> None:
-        """Queue one event of ``size`` bytes; ``answer`` is called once, or never if the process dies."""
+    def submit(
+        self, draft: Draft, wait: Wait, answer: Answer, *, caller: str = "", size: int = 0, line: Hashable = None
+    ) -> None:
+        """Queue one event of ``size`` bytes; ``answer`` is called once, or never if the process dies.
+
+        What comes over one ``line`` is written in the order in which it came.
+        """
         nobody = wait is Wait.WITNESSED and self._evidence is None
         if self._stopping or nobody or not self._has_room(caller, 1, size):
             answer(RecordUnavailable())
@@ -197,7 +204,8 @@ class Server:
                 )
 
         self._hold(caller, 1, size)
-        self._enqueue(Request([draft], wait, told, caller, size, answer))
+        request = Request([draft], wait, told, caller, size, answer)
+        self._turns.after(line, lambda: self._enqueue(request))
 
     def submit_many(
         self,
@@ -208,28 +216,35 @@ class Server:
         refused: Callable[[Draft], BadEvent | None],
         caller: str,
         size: int,
+        line: Hashable = None,
     ) -> None:
-        """Have events read, and queue those that keep the rules and are not ``refused``; else as ``submit``.
-
-        What the same caller sends while they are read may overtake them.
-        """
+        """Have events read, and queue those that keep the rules and are not ``refused``; else as ``submit``."""
         if self._stopping or wait is Wait.WITNESSED or not self._has_room(caller, len(events), size):
             answer([RecordUnavailable() for _ in events], "")
             return
         self._hold(caller, len(events), size)
         request = Request((), wait, answer, caller, size)
         if len(events) <= _FEW:
-            self._receive(self.log.press.read(events), request, refused)
+            found = self.log.press.read(events)
+            self._turns.after(line, lambda: self._receive(found, request, refused))
             return
-        reading = asyncio.get_running_loop().create_task(self._read(events, request, refused))
+        reading = asyncio.get_running_loop().create_task(self._read(events, request, refused, self._turns.hold(line)))
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
 
     async def _read(
-        self, events: Sequence[bytes], request: Request, refused: Callable[[Draft], BadEvent | None]
+        self,
+        events: Sequence[bytes],
+        request: Request,
+        refused: Callable[[Draft], BadEvent | None],
+        go: Callable[[Act], None],
     ) -> None:
-        loop = asyncio.get_running_loop()
-        self._receive(await loop.run_in_executor(self._readers, self.log.press.read, events), request, refused)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._readers, self.log.press.read, events)
+        except BaseException:
+            go(lambda: self._unavailable(request, len(events)))
+            raise
+        go(lambda: self._receive(found, request, refused))
 
     def _receive(
         self, found: Sequence[Draft | BadEvent], request: Request, refused: Callable[[Draft], BadEvent | None]
@@ -248,15 +263,19 @@ class Server:
 
         if not drafts:
             told((), "")
-        elif self._stopping:
-            self._let_go(request.caller, len(drafts), size)
-            told([RecordUnavailable() for _ in drafts], "")
         else:
             self._enqueue(replace(request, drafts=drafts, size=size, answer=told))
 
     def _enqueue(self, request: Request) -> None:
+        if self._stopping:
+            self._unavailable(request, len(request.drafts))
+            return
         self._queue.append(request)
         self._work.set()
+
+    def _unavailable(self, request: Request, count: int) -> None:
+        self._let_go(request.caller, count, request.size)
+        request.answer([RecordUnavailable() for _ in range(count)], "")
 
     def _has_room(self, caller: str, count: int, size: int) -> bool:
         if self._waiting.total() + count > _MOST_WAITING or self._bytes.total() + size > _MOST_BYTES:

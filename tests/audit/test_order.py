@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from audit import Receipt, encode_event
 from audit.client import RecorderClient
+from audit.errors import RecordUnavailable
 from audit.press.pool import Press
 from tests.fakes.log_site import LogSite, event
 
@@ -58,10 +58,10 @@ def test_whoever_waits_for_the_receipt_is_never_overtaken(site: LogSite) -> None
         assert own == list(range(len(own)))
 
 
-def test_a_batch_that_nobody_waits_for_may_be_overtaken_and_the_entries_times_tell(
+def test_a_batch_that_nobody_waits_for_is_not_overtaken_on_its_line_and_holds_up_no_other(
     site: LogSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a large batch is read beside the loop, a later event of the same caller may be written before it."""
+    """While a large batch is read beside the loop, what comes after it over the same line waits for it."""
     begun, go = threading.Event(), threading.Event()
     read = Press.read
 
@@ -72,21 +72,41 @@ def test_a_batch_that_nobody_waits_for_may_be_overtaken_and_the_entries_times_te
         return read(press, events)
 
     monkeypatch.setattr(Press, "read", slowly)
-    earlier, later = event(), event()
-    assert later.at >= earlier.at
-    with site.served(), closing(site.recorder()) as client, ThreadPoolExecutor(1) as pool:
-        said = [encode_event(event(at=earlier.at - timedelta(seconds=1))) for _ in range(MANY)]
-        waiting = pool.submit(client.record_all, said)
+    with (
+        site.served(),
+        closing(site.recorder(timeout=60)) as client,
+        closing(site.recorder("ca")) as other,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        waiting = pool.submit(client.record_all, [encode_event(event()) for _ in range(MANY)])
         assert begun.wait(60)
-        overtaking = client.record(later).index
+        single = pool.submit(client.record, event())
+        few = pool.submit(client.record_all, [encode_event(event())])
+        elsewhere = other.record(event(source="ca")).index
+        assert not single.done()
+        assert not few.done()
         go.set()
         places = [each.index for each in waiting.result() if isinstance(each, Receipt)]
+        [after] = [each.index for each in few.result() if isinstance(each, Receipt)]
+        behind = sorted([single.result().index, after])
     assert len(places) == MANY
-    assert overtaking < places[0]
-    assert places == sorted(places)
-    with closing(site.open()) as log:
-        log.integrate()
-        entries = {entry.index: entry for entry in site.reader().entries(0, site.reader().size())}
-        # What happened first is told by the time in the entry; what was written first by the place and the count.
-        assert entries[overtaking].event.at > entries[places[0]].event.at
-        assert entries[overtaking].sequence < entries[places[0]].sequence
+    assert elsewhere < places[0]
+    assert places == list(range(places[0], places[0] + MANY))
+    assert behind == [places[-1] + 1, places[-1] + 2]
+
+
+def test_a_batch_that_cannot_be_read_is_answered_and_lets_the_next_by(
+    site: LogSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Press.read
+
+    def failing(press: Press, events: Sequence[bytes]) -> object:
+        if len(events) >= MANY:
+            raise MemoryError
+        return read(press, events)
+
+    monkeypatch.setattr(Press, "read", failing)
+    with site.served(), closing(site.recorder()) as client:
+        answers = client.record_all([encode_event(event()) for _ in range(MANY)])
+        assert {type(each) for each in answers} == {RecordUnavailable}
+        assert client.record(event()).index > 0
