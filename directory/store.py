@@ -2,8 +2,9 @@
 """The writer's own tables: the journal of changes under way, the register numbers, the outbox of the record."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     delete,
@@ -73,9 +75,39 @@ _unrecorded = Table(
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
+_scheduled = Table(
+    "scheduled",
+    _metadata,
+    Column("id", String(36), primary_key=True),
+    Column("subject", String(36), nullable=False, index=True),
+    Column("act", String(16), nullable=False),
+    Column("day", String(10), nullable=False, index=True),
+    Column("post", String(36), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("failed", String(64), nullable=False),
+    # Until when somebody is at it, in epoch seconds.
+    Column("claimed", BigInteger, nullable=False),
+)
+# When somebody was last seen to log in, and since when anybody looks; how far the record has been heard.
+_seen = Table(
+    "seen",
+    _metadata,
+    Column("subject", String(36), primary_key=True),
+    Column("day", String(10), nullable=False),
+)
+_heard = Table(
+    "heard",
+    _metadata,
+    Column("name", String(16), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("since", String(10), nullable=False),
+)
 _outbox = Outbox(_metadata)
 
 
+_CLAIMED = 60
+"""Seconds."""
 _MOST_AT_ONCE = 500
 """A database takes so many values in one statement at any rate."""
 
@@ -115,6 +147,32 @@ class Undertaking:
     def takes_away(self) -> bool:
         """Its record was committed with it."""
         return self.failure is None and self.state is not State.SHOWN
+
+
+class Act(StrEnum):
+    """What is to happen to somebody's employment on a day."""
+
+    BEGIN = "begin"
+    MOVE = "move"
+    AWAY = "away"
+    RETURN = "return"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduled:
+    """One act that waits for its day."""
+
+    id: str
+    subject: str
+    act: Act
+    # As 2026-11-20; it is due when that day has begun, in UTC.
+    day: str
+    post: str = ""
+    actor: str = ""
+    reason: str = ""
+    # The code of why it could not be done so far.
+    failed: str = ""
 
 
 class Fate(StrEnum):
@@ -277,6 +335,74 @@ class Store:
         """Say what became of one."""
         with self._database.transaction() as connection:
             connection.execute(update(_unrecorded).where(_unrecorded.c.position == position).values(state=fate))
+
+    def seen(self, subjects: Sequence[str]) -> dict[str, str]:
+        """The last day on which each of these logged in, as far as it was heard."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_seen).where(_seen.c.subject.in_(subjects))).all()
+        return {row.subject: row.day for row in rows}
+
+    def seen_since(self) -> str:
+        """Since which day logins are heard of; empty if they are not."""
+        with self._database.reading() as connection:
+            return connection.execute(select(_heard.c.since)).scalar_one_or_none() or ""
+
+    def heard(self) -> int:
+        """From which entry of the record on to listen."""
+        with self._database.reading() as connection:
+            return connection.execute(select(_heard.c.position)).scalar_one_or_none() or 0
+
+    def hear(self, days: Mapping[str, str], *, position: int, since: str) -> None:
+        """Note who logged in when, and how far the record has been heard; hearing twice changes nothing."""
+        with self._database.transaction() as connection:
+            for subject, day in days.items():
+                newer = update(_seen).where(_seen.c.subject == subject).values(day=day)
+                if not connection.execute(newer).rowcount:
+                    connection.execute(insert(_seen).values(subject=subject, day=day))
+            if not connection.execute(update(_heard).values(position=position)).rowcount:
+                connection.execute(insert(_heard).values(name="record", position=position, since=since))
+
+    def schedule(self, of: Scheduled) -> None:
+        """Write down what waits for its day."""
+        with self._database.transaction() as connection:
+            connection.execute(insert(_scheduled).values(**asdict(of), claimed=0))
+
+    def scheduled(self, *, subject: str = "") -> list[Scheduled]:
+        """What waits, soonest first; some of it, if there is much."""
+        query = select(_scheduled).order_by(_scheduled.c.day, _scheduled.c.id).limit(_MOST_AT_ONCE)
+        return self._waiting(query.where(_scheduled.c.subject == subject) if subject else query)
+
+    def due(self, day: date) -> list[Scheduled]:
+        """What is due on this day, oldest first."""
+        query = select(_scheduled).where(_scheduled.c.day <= day.isoformat())
+        return self._waiting(query.order_by(_scheduled.c.day, _scheduled.c.id).limit(_MOST_AT_ONCE))
+
+    def claim(self, identifier: str, *, at: int) -> bool:
+        """Whether this process is to carry it out now; nobody else is for a minute."""
+        mine = update(_scheduled).where(_scheduled.c.id == identifier, _scheduled.c.claimed <= at)
+        with self._database.transaction() as connection:
+            return bool(connection.execute(mine.values(claimed=at + _CLAIMED)).rowcount)
+
+    def failed(self, identifier: str, code: str) -> None:
+        """Note why it could not be done; it may be tried again at once when that is mended."""
+        with self._database.transaction() as connection:
+            connection.execute(update(_scheduled).where(_scheduled.c.id == identifier).values(failed=code))
+
+    def unschedule(self, identifier: str) -> None:
+        """It has happened, or will not."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(_scheduled).where(_scheduled.c.id == identifier))
+
+    def _waiting(self, query: Select[Any]) -> list[Scheduled]:
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Scheduled(
+                id=row.id, subject=row.subject, act=Act(row.act), day=row.day, post=row.post, actor=row.actor,
+                reason=row.reason, failed=row.failed,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def check(self) -> None:
         """See that the database answers."""

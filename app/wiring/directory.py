@@ -3,14 +3,16 @@
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 from flask import Flask
 
-from audit import Event, Outcome, Recorder, new_key
+from audit import Entry, Event, Outcome, Recorder, new_key
+from audit.client import Follower
 from audit.relay import Relay
+from core.clock import Clock
 from core.db import migrate
 from core.errors import TallygateError
 from core.log import logger
@@ -26,6 +28,7 @@ ROLE = "directory"
 _HOME = Path(web.__file__).parent.parent
 LOOKUP_FILE = "lookup.secret"
 """In the directory's folder: what the site gives to outside software that looks up certificates."""
+LOGINS = ("sso.login",)
 _HOUSE_SECONDS = 1.0
 _DAYS_EVERY = 30
 """Turns of the house between looks for what begins and what is over."""
@@ -63,6 +66,8 @@ def application(context: Context) -> Flask:
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=lock)
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
+    feed = context.feed(ROLE, about=LOGINS)
+    Follower(feed, start=store.heard, hear=_hearing(store, context.clock), clock=context.clock).start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
     guard = context.guard(ROLE, audience=context.site.host("directory"), callers=["ca"])
 
@@ -81,6 +86,21 @@ def application(context: Context) -> Flask:
         ready=ready,
         standing=relay.standing,
     )
+
+
+def _hearing(store: Store, clock: Clock) -> Callable[[Sequence[Entry]], None]:
+    """Note who logged in on which day, so that dormant accounts are found."""
+
+    def hear(entries: Sequence[Entry]) -> None:
+        if entries:
+            days = {
+                each.event.subject: each.event.at.date().isoformat()
+                for each in entries
+                if each.event.subject and each.event.outcome is Outcome.SUCCESS
+            }
+            store.hear(days, position=entries[-1].index + 1, since=clock.now().date().isoformat())
+
+    return hear
 
 
 def writer(context: Context) -> DirectoryWriter:
@@ -171,6 +191,7 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             # Readers refuse by themselves what is over; this takes it out and records that.
             _done("begin", keeper.keeping.begin)
             _done("end", keeper.keeping.end)
+            _done("employment", keeper.employing.due)
         turn += 1
         complete = complete or _done("complete_tree", keeper.complete_tree)
         _done("replay", keeper.replay)

@@ -9,11 +9,8 @@ from ca import CASettings, web
 from ca.checker import ABOUT as CHECKED
 from ca.checker import Checker, Facts, Findings, KeptAnswers, Ledger, Watchman
 from ca.notices import Board, Notices, Words, open_mailer, open_webhook
-from ca.service import (
-    CertificateAuthority,
-    DirectorySource,
-    answer_folder,
-)
+from ca.service import LEAVERS, CertificateAuthority, DirectorySource, Leavers, answer_folder
+from ca.store import Store
 from ca.store.tables import outbox
 from ca.x509.profiles import FOLDER
 from core.clock import Clock
@@ -51,7 +48,19 @@ def watching(context: Context, database: Database, authority: CertificateAuthori
         nudge=relay.nudge,
     )
     Watchman(checker, every=settings.check_every).start()
+    _follow_leavers(context, Store(database), authority)
     return checker
+
+
+def _follow_leavers(context: Context, store: Store, authority: CertificateAuthority) -> None:
+    """Suspend what was issued to whoever leaves."""
+    leavers = Leavers(
+        issued=lambda subject, most: store.certificates(subject=subject, limit=most)[0],
+        suspend=lambda serial: authority.suspend(serial, actor="role:ca"),
+        place=context.site.folder("ca") / "leavers.position",
+    )
+    feed = context.feed("ca", about=LEAVERS)
+    Follower(feed, start=leavers.start, hear=leavers.hear, clock=context.clock).start()
 
 
 def checked(checker: Checker, clock: Clock) -> dict[str, int]:

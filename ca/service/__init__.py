@@ -15,6 +15,8 @@ from .entrance import Entrance as Entrance
 from .entrance import Knock as Knock
 from .housekeeping import Housekeeping as Housekeeping
 from .keeping import AnswerKeeper as AnswerKeeper
+from .leavers import LEAVERS as LEAVERS
+from .leavers import Leavers as Leavers
 from .opening import answer_folder as answer_folder
 from .opening import key_folder as key_folder
 from .opening import open_authority as open_authority

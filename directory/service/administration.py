@@ -12,6 +12,7 @@ The desk has no other way to the directory and its writer, so that no page can f
 | import                         | all                     | civil servants, devices and agencies of the branch     |
 | grant and withdraw roles       | yes                     | no                                                     |
 | grant entitlements             | yes                     | no                                                     |
+| hire, move, leave, let go      | all                     | within the branch, as people and posts above and below |
 | give and take posts            | all                     | posts of the branch without a role of the whole site   |
 | enter departments and posts    | all                     | those of the branch, without roles                     |
 | say what a post carries        | yes                     | no                                                     |
@@ -36,6 +37,7 @@ from ..models import (
 )
 from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
+from .staffing import Staffing
 from .structure import is_of_whole_site
 from .things import Things
 from .unrecorded import Unrecorded
@@ -53,7 +55,7 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration(Things):
+class Administration(Things, Staffing):
     """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NoReturn
 
 from audit import Event, Outcome, new_key
@@ -61,6 +62,10 @@ class Deeds:
             if not (self._is_ready or migrating):
                 raise NotMigrated
             yield
+
+    def now(self) -> datetime:
+        """The time."""
+        return self._clock.now()
 
     def number(self) -> int:
         """The next register number."""

@@ -123,6 +123,21 @@ class Standings:
         where = names.equal("tallyPost", post)
         return self._all("holdings", where, entries_powers.HOLDING, entries_powers.holding)
 
+    def all_holdings(self) -> Iterator[Holding]:
+        """Every post that is held, was not taken away since it ended, or will be."""
+        after = 0
+        while True:
+            where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", after + 1))
+            found = self._some("holdings", where, entries_powers.HOLDING, entries_powers.holding)
+            yield from found
+            if len(found) < MOST:
+                return
+            after = max(each.number for each in found)
+
+    def has_organisation(self, identifier: str) -> bool:
+        """Whether there is such an organisation."""
+        return bool(identifier) and self._pool.read(self._tree.organisation(identifier), ["tallyId"]) is not None
+
     def holding(self, identifier: str) -> Holding:
         """That somebody holds a post.
 

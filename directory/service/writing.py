@@ -47,7 +47,9 @@ from ..numbers import Numbers
 from ..slapd import Cost
 from ..store import Store
 from . import entering
+from .accounts import Accounts
 from .deeds import Deeds
+from .employing import Employing
 from .events import event
 from .giving import Giving
 from .journal import Journal
@@ -94,6 +96,8 @@ class DirectoryWriter:
         self.structure = Structure(deeds)
         self.numbering = Numbering(deeds, numbers)
         self.keeping = Keeping(deeds, self.giving, self.numbering)
+        self.accounts = Accounts(self.standings, store)
+        self.employing = Employing(deeds, store, switch=self)
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -405,6 +409,14 @@ class DirectoryWriter:
             except BadName as error:
                 raise NoSuchDevice from error
             return Device(id=unseen, name="", organisation="", enabled=True)
+
+    def not_oneself(self, subject: str, actor: str, act: str) -> None:
+        """See that nobody does this to themselves, also while the server is down; the attempt is recorded.
+
+        Raises:
+            OwnRole: they are the same.
+        """
+        self._not_oneself(subject, actor, act)
 
     def _not_oneself(self, subject: str, actor: str, act: str, role: str = "") -> None:
         if subject.lower() == actor.lower():

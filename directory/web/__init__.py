@@ -22,7 +22,7 @@ from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
 from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
-from . import powers, things
+from . import powers, staffing, things
 
 LONGEST_REASON = 500
 _LONGEST_PUBLISHED = 2 << 20
@@ -114,6 +114,7 @@ def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, cloc
     _add_changes(desk, mine, guard)
     powers.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     things.add(desk, mine, guard, render=_render)
+    staffing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)

@@ -524,7 +524,20 @@ def _powers(desk: Mapping[str, Any]) -> Iterator[Door]:
     named = {"name": "Nothing", "name_zh": "", "department": ""}
     yield Door(**form, rule="/organisations/<identifier>/departments", known=agency, fields=named)
     yield Door(**form, rule="/organisations/<identifier>/posts", known=agency, fields={**named, "role": ""})
+    yield Door(**desk, method="GET", rule="/accounts")
+    yield Door(**desk, method="GET", rule="/people/<subject>/employment", known=person, query=("done", "agency"))
+    yield Door(**desk, method="GET", rule="/organisations/<identifier>/hire", known=agency)
     why = {"reason": "because"}
+    for verb, fields in (
+        ("preview", {"act": "leave", "last": ""}),
+        ("move", {"post": NOBODY, "since": ""}),
+        ("away", {"since": "", "until": ""}),
+        ("leave", {"last": "2099-01-01"}),
+        ("scheduled/call-off", {"scheduled": NOBODY}),
+    ):
+        yield Door(**form, rule=f"/people/<subject>/{verb}", known=person, fields={**fields, **why})
+    hired = {"username": "nobody", "name": "Nobody", "post": NOBODY, **why}
+    yield Door(**form, rule="/organisations/<identifier>/hire", known=agency, fields=hired)
     mandate = {"scope": "tax", **why}
     yield Door(**form, rule="/people/<subject>/number", known=person, fields=why)
     yield Door(**form, rule="/people/<subject>/mandates", known=person,

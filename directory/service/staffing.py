@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of an administrator's verbs that is about joiners, movers and leavers, and accounts to look at."""
+
+from datetime import date
+
+from ..errors import BeyondScope, NoSuchPost
+from ..imports import Batch, ImportReport
+from ..models import Person, PersonKind, Proofing, username_of
+from ..models_powers import Post
+from ..powers import Preview
+from ..store import Scheduled
+from .accounts import Unusual
+from .employing import Leaving
+from .entering import new_id
+from .scoping import Scoped
+from .structure import is_of_whole_site
+
+
+class Staffing(Scoped):
+    """As the verbs of ``Employing``, each within the administrator's part."""
+
+    def posts_in(self, organisation: str) -> list[Post]:
+        """The posts of an agency that this administrator may put somebody in; none of what is not theirs."""
+        if not organisation or not self.scope().holds(organisation):
+            return []
+        posts = self._writer.standings.posts(organisation)
+        return [post for post in posts if self.everything or not is_of_whole_site(post)]
+
+    def hire(
+        self,
+        *,
+        username: str,
+        name: str,
+        name_zh: str = "",
+        mail: str = "",
+        post: str,
+        since: date | None = None,
+        reason: str,
+    ) -> tuple[str, ImportReport]:
+        """Enter a civil servant and let them hold a post, from today or a day on; returns whom, or why not.
+
+        Whoever begins later is entered switched off, and is let in on the first day.
+
+        Raises:
+            BeyondScope, NoSuchPost: as ``_own_post``.
+        """
+        wanted, today = self._own_post(post), self._writer.standings.today()
+        first = max(since or today, today)
+        person = Person(
+            subject=new_id(), username=username_of(username), kind=PersonKind.CIVIL_SERVANT, name=name,
+            name_zh=name_zh, mail=mail, organisation=wanted.organisation, enabled=first <= today, proofing=Proofing(),
+        )  # fmt: skip
+        report = self._writer.enter(Batch(people=[(1, person)]), actor=self._subject, within=self.scope())
+        if not report.refused:
+            self._writer.giving.give_post(person.subject, wanted.id, since=first, actor=self._subject, reason=reason)
+            if first > today:
+                self._writer.employing.begin_later(person.subject, first, actor=self._subject, reason=reason)
+        return person.subject, report
+
+    def would_move(self, subject: str, post: str, *, since: date | None) -> Preview:
+        """As ``Employing.would_move``."""
+        return self._writer.employing.would_move(self._own(subject), self._own_post(post).id, since=since)
+
+    def move(self, subject: str, post: str, *, since: date | None, reason: str) -> str:
+        """As ``Employing.move``.
+
+        Raises:
+            BeyondScope: the person or the post has a role of the whole site.
+        """
+        return self._writer.employing.move(
+            self._own(subject), self._own_post(post).id, since=since, actor=self._subject, reason=reason
+        )
+
+    def away(self, subject: str, *, since: date | None, until: date | None, reason: str) -> None:
+        """As ``Employing.away``."""
+        self._writer.employing.away(self._own(subject), since=since, until=until, actor=self._subject, reason=reason)
+
+    def would_leave(self, subject: str) -> Leaving:
+        """As ``Employing.would_leave``."""
+        return self._writer.employing.would_leave(self._own(subject))
+
+    def leave(self, subject: str, *, last: date | None, reason: str) -> str:
+        """As ``Employing.leave``."""
+        return self._writer.employing.leave(self._own(subject), last=last, actor=self._subject, reason=reason)
+
+    def call_off(self, subject: str, scheduled: str, *, reason: str) -> None:
+        """As ``Employing.call_off``."""
+        self._writer.employing.call_off(self._own(subject), scheduled, actor=self._subject, reason=reason)
+
+    def scheduled(self, subject: str = "") -> list[Scheduled]:
+        """What is to happen to one person of the own part, or, for the directory's administrator, to anybody."""
+        if subject:
+            return self._writer.employing.scheduled(self.person(subject).subject)
+        return self._writer.employing.scheduled() if self.everything else []
+
+    def unusual(self) -> Unusual:
+        """Accounts of the own part that somebody should look at."""
+        return self._writer.accounts.unusual(self.scope())
+
+    def _own_post(self, identifier: str) -> Post:
+        found = self._writer.standings.post(identifier)
+        if not self.scope().holds(found.organisation):
+            raise NoSuchPost
+        if not self.everything and is_of_whole_site(found):
+            raise BeyondScope
+        return found

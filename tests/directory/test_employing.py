@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joiners, movers and leavers: one act each, told before, done on its day, and everything that follows."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+
+from directory.errors import AlreadyGiven, BadDays, NoSuchGrant, OwnRole, Pending, RoleNotForCitizens
+from directory.models import Person, Scope, credit_code_check
+from directory.models_powers import Post
+from directory.service import DirectoryWriter
+from directory.store import Act
+from tests.directory.desk import Desk
+from tests.directory.world import World
+
+ACTOR = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.fixture
+def desk(filled: World) -> Desk:
+    filled.clear()
+    subject = filled.directory("directory").person_by_username("zhao.lei").subject
+    return Desk(filled, subject=subject, roles=frozenset({"directory-administrator"}))
+
+
+@pytest.fixture
+def agency_desk(filled: World) -> Desk:
+    subject = filled.directory("directory").person_by_username("zhou.fang").subject
+    return Desk(filled, subject=subject, roles=frozenset({"agency-administrator"}))
+
+
+@pytest.fixture
+def head(writer: DirectoryWriter) -> Post:
+    """The head of a section in another agency."""
+    return next(each for each in writer.standings.posts("tax-bureau") if "head-of-section" in each.roles)
+
+
+@pytest.fixture
+def today(filled: World) -> Iterator[date]:
+    before = filled.clock.now()
+    yield before.date()
+    filled.clock.advance(before - filled.clock.now())
+
+
+@pytest.fixture
+def clerk(filled: World, desk: Desk, request: pytest.FixtureRequest) -> Person:
+    """Somebody newly hired by the desk."""
+    name = f"clerk{abs(hash(request.node.name)) % 10_000_000}"
+    post = next(
+        each for each in filled.writer().standings.posts("document-office") if not each.roles & {"head-of-section"}
+    )
+    form = {"username": name, "name": "A Clerk", "name_zh": "科员", "mail": "", "post": post.id, "reason": "new post"}
+    assert desk.post("/organisations/document-office/hire", form).status_code == 303
+    return filled.directory("directory").person_by_username(name)
+
+
+def test_hiring_enters_somebody_with_a_post_in_one_act(
+    filled: World, desk: Desk, clerk: Person, writer: DirectoryWriter
+) -> None:
+    (held,) = writer.standings.facts(clerk.subject).holdings
+    assert clerk.organisation == "document-office"
+    assert clerk.enabled
+    assert filled.directory("gateway").person(clerk.subject).roles >= writer.standings.post(held.post).roles
+    again = {"username": clerk.username, "name": "B", "post": held.post, "reason": "x"}
+    assert desk.post("/organisations/document-office/hire", again).status_code == 422
+    assert desk.post("/organisations/tax-bureau/hire", {**again, "username": "other"}).status_code in (400, 404)
+
+
+def test_who_begins_later_is_let_in_on_the_first_day(
+    filled: World, desk: Desk, writer: DirectoryWriter, head: Post, today: date
+) -> None:
+    first = today + timedelta(days=3)
+    form = {"username": "late.joiner", "name": "L", "post": head.id, "since": first.isoformat(), "reason": "contract"}
+    assert desk.post("/organisations/tax-bureau/hire", form).status_code == 303
+    person = writer.directory.person_by_username("late.joiner")
+    assert not person.enabled
+    assert writer.employing.due() == 0
+    filled.clock.advance(timedelta(days=3))
+    # Another process, after a restart.
+    later = filled.writer()
+    assert later.employing.due() == 1
+    later.keeping.begin()
+    assert later.directory.person(person.subject).enabled
+    assert "head-of-section" in later.directory.person(person.subject).roles
+    assert later.employing.scheduled(person.subject) == []
+    assert later.employing.due() == 0
+
+
+def test_moving_takes_the_old_and_gives_the_new_after_telling(
+    filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, head: Post
+) -> None:
+    writer.giving.grant_entitlement(clerk.subject, "tax/returns.read", actor=ACTOR, reason="one case")
+    told = writer.employing.would_move(clerk.subject, head.id)
+    assert "head-of-section" in told.gained_roles
+    assert "tax/returns.read" in [str(each) for each in told.lost]
+    form = {"act": "move", "post": head.id, "since": "", "reason": "promoted"}
+    page = desk.post(f"/people/{clerk.subject}/preview", form).text
+    assert "Head of section" in page
+    assert "tax/returns.read" in page
+    assert writer.directory.person(clerk.subject).organisation == "document-office"
+    assert desk.post(f"/people/{clerk.subject}/move", {**form, "reason": " "}).status_code == 400
+    assert desk.post(f"/people/{clerk.subject}/move", form).status_code == 303
+    facts = writer.standings.facts(clerk.subject)
+    assert ([each.post for each in facts.holdings], facts.grants) == ([head.id], ())
+    assert filled.directory("sso").person(clerk.subject).organisation == "tax-bureau"
+    assert clerk.subject not in {each.person.subject for each in writer.keeping.drifts()}
+    assert {"directory.person.moved"} <= set(filled.recorder.types())
+    kinds = [event.type for event in filled.outbox()]
+    assert {"directory.post.taken", "directory.entitlement.withdrawn", "directory.person.moved"} <= set(kinds)
+    with pytest.raises(AlreadyGiven):
+        writer.employing.move(clerk.subject, head.id, actor=ACTOR, reason="again")
+
+
+def test_what_is_scheduled_waits_for_its_day_and_can_be_called_off(
+    filled: World, desk: Desk, clerk: Person, head: Post, today: date
+) -> None:
+    writer = filled.writer()
+    day = today + timedelta(days=5)
+    at = f"/people/{clerk.subject}"
+    assert desk.post(f"{at}/move", {"post": head.id, "since": day.isoformat(), "reason": "later"}).status_code == 303
+    assert desk.post(f"{at}/leave", {"last": day.isoformat(), "reason": "retires"}).status_code == 303
+    one, other = writer.employing.scheduled(clerk.subject)
+    assert (one.act, one.day, other.act, other.day) == (
+        Act.MOVE,
+        day.isoformat(),
+        Act.LEAVE,
+        str(day + timedelta(days=1)),
+    )
+    assert "retires" in desk.get(f"{at}/employment").text
+    with pytest.raises(OwnRole):
+        writer.employing.call_off(clerk.subject, one.id, actor=clerk.subject, reason="no")
+    with pytest.raises(NoSuchGrant):
+        writer.employing.call_off(clerk.subject, ACTOR, actor=ACTOR, reason="no")
+    assert desk.post(f"{at}/scheduled/call-off", {"scheduled": other.id, "reason": "stays"}).status_code == 303
+    assert writer.employing.due() == 0
+    filled.clock.advance(timedelta(days=5))
+    assert filled.writer().employing.due() == 1
+    assert writer.directory.person(clerk.subject).organisation == "tax-bureau"
+    assert writer.directory.person(clerk.subject).enabled
+
+
+def test_leave_of_absence_shuts_out_and_lets_in_again(
+    filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, today: date
+) -> None:
+    form = {"since": "", "until": str(today + timedelta(days=9)), "reason": "parental leave"}
+    assert desk.post(f"/people/{clerk.subject}/away", form).status_code == 303
+    assert not writer.directory.person(clerk.subject).enabled
+    (held,) = writer.standings.facts(clerk.subject).holdings
+    filled.clock.advance(timedelta(days=10))
+    assert writer.employing.due() == 1
+    assert writer.directory.person(clerk.subject).enabled
+    with pytest.raises(BadDays):
+        writer.employing.away(clerk.subject, since=today, actor=ACTOR, reason="past")
+    assert held.post
+
+
+def test_who_leaves_is_out_with_everything_in_one_commit(
+    filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, head: Post
+) -> None:
+    writer.giving.give_post(clerk.subject, head.id, actor=ACTOR, reason="acting")
+    writer.giving.grant_mandate(
+        clerk.subject, organisation="tax-bureau", scope="all", until=date(2030, 1, 1), actor=ACTOR, reason="court"
+    )
+    form = {"act": "leave", "last": "", "reason": "dismissed"}
+    page = desk.post(f"/people/{clerk.subject}/preview", form).text
+    for told in ("tax-bureau", "head-of-section", "Head of section"):
+        assert told in page or told == "head-of-section"
+    assert writer.directory.person(clerk.subject).enabled
+    filled.clear()
+    assert desk.post(f"/people/{clerk.subject}/leave", form).status_code == 303
+    facts = writer.standings.facts(clerk.subject)
+    assert (facts.person.enabled, facts.holdings, facts.grants) == (False, (), ())
+    assert writer.standings.mandates(clerk.subject) == []
+    assert writer.standings.materialised(clerk.subject) == {}
+    kinds = [event.type for event in filled.outbox()]
+    assert kinds[:2] == ["directory.person.disabled", "directory.person.left"]
+    assert kinds.count("directory.post.taken") == 2
+    assert len({event.object for event in filled.outbox()}) == 1
+    assert filled.directory("gateway").person(clerk.subject).enabled is False
+
+
+def test_who_leaves_while_the_server_is_down_is_out_and_the_rest_follows(own_world: World) -> None:
+    writer = own_world.writer()
+    body = "11999999ABCDEFGHJ"
+    table = (
+        "kind,id,username,name,organisation,credit_code\n"
+        f"agency,tax,,Tax,,{body}{credit_code_check(body)}\ncivil-servant,,zoe,Zoe,tax,\n"
+    )
+    report = writer.import_csv(table.encode(), actor="")
+    assert report.entered == 2
+    zoe = writer.directory.person_by_username("zoe")
+    post = writer.structure.add_post("tax", "Clerk", actor="")
+    writer.giving.give_post(zoe.subject, post, actor=ACTOR, reason="work")
+    own_world.clear()
+    own_world.kill()
+    with pytest.raises(Pending):
+        writer.employing.leave(zoe.subject, actor=ACTOR, reason="gone")
+    assert [event.type for event in own_world.outbox()] == ["directory.person.disabled"]
+    own_world.start()
+    later = own_world.writer()
+    later.replay()
+    assert later.employing.due() == 1
+    assert later.standings.facts(zoe.subject).holdings == ()
+    assert "directory.person.left" in [event.type for event in own_world.outbox()]
+
+
+@pytest.mark.parametrize("act", ["move", "leave", "away"])
+def test_nobody_changes_their_own_employment(
+    filled: World, writer: DirectoryWriter, li_na: Person, head: Post, act: str
+) -> None:
+    more = {"post": head.id} if act == "move" else {}
+    with pytest.raises(OwnRole):
+        getattr(writer.employing, act)(li_na.subject, **more, actor=li_na.subject, reason="me")
+    assert filled.recorder.types() == ["directory.power.refused"]
+
+
+def test_an_agency_changes_its_own_people_and_nobody_elses(
+    agency_desk: Desk, writer: DirectoryWriter, clerk: Person, head: Post, chen_wei: Person
+) -> None:
+    assert agency_desk.get(f"/people/{clerk.subject}/employment").status_code == 200
+    move = {"post": head.id, "reason": "x"}
+    assert agency_desk.post(f"/people/{clerk.subject}/move", move).status_code == 404
+    assert agency_desk.post(f"/people/{chen_wei.subject}/leave", {"last": "", "reason": "x"}).status_code == 404
+    boss = writer.directory.person_by_username("zhao.lei").subject
+    assert agency_desk.post(f"/people/{boss}/leave", {"last": "", "reason": "x"}).status_code in (403, 404)
+    assert agency_desk.get("/organisations/tax-bureau/hire").status_code == 404
+    assert agency_desk.post(f"/people/{clerk.subject}/leave", {"last": "", "reason": "ended"}).status_code == 303
+    with pytest.raises(RoleNotForCitizens):
+        writer.employing.move(chen_wei.subject, head.id, actor=ACTOR, reason="x")
+
+
+def test_accounts_that_rot_are_found(
+    filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, today: date
+) -> None:
+    table = "kind,username,name,organisation,mail\n" + "".join(
+        f"civil-servant,orphan{n},Orphan {n},document-office,desk@city.example\n" for n in range(2)
+    )
+    assert writer.import_csv(table.encode(), actor="").entered == 2
+    (held,) = writer.standings.facts(clerk.subject).holdings
+    writer.giving.take_post(held.id, actor=ACTOR, reason="x")
+    writer.giving.give_post(clerk.subject, held.post, until=today, actor=ACTOR, reason="last day")
+    since = today - timedelta(days=200)
+    filled.store.hear({clerk.subject: str(today)}, position=7, since=str(since))
+    assert (filled.store.heard(), filled.store.seen_since()) == (7, str(since))
+    found = writer.accounts.unusual(desk_scope(writer))
+    assert {"orphan0", "orphan1"} <= {person.username for person in found.orphaned}
+    assert ("desk@city.example", 2) in [(mail, len(people)) for mail, people in found.shared]
+    assert clerk.subject not in {person.subject for person in (*found.dormant, *found.expired, *found.orphaned)}
+    assert "orphan0" in {person.username for person in found.dormant}
+    filled.clock.advance(timedelta(days=100))
+    found = writer.accounts.unusual(desk_scope(writer))
+    assert clerk.subject in {person.subject for person in found.expired}
+    assert clerk.subject in {person.subject for person in found.dormant}
+    assert "orphan1" in desk.get("/accounts").text
+
+
+def desk_scope(writer: DirectoryWriter) -> Scope:
+    return writer.directory.branch("document-office")
