@@ -12,6 +12,7 @@ Invalid
 ├── InvalidProof          a proof of possession that does not count
 ├── ProofNonceNeeded      one that lacks our nonce
 ├── AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied   what a device is told while it waits
+├── InvalidClientMetadata, InvalidRedirectURI   what a program asks to be registered with
 ├── UserCodeWrong         no device waits under this short code
 ├── DeviceUndecidable     a device that was decided on already, or too late
 ├── SetupLost             what was begun at "My account" is over or belongs to another session
@@ -21,6 +22,7 @@ Invalid
 └── BadClient             a registration nobody should accept
 Unauthenticated
 ├── InvalidClient         client authentication failed
+├── NotInvited            no initial access token, so nothing is registered
 ├── InvalidToken          an access token that does not count (RFC 6750)
 ├── ProofRefused          its proof of possession does not
 ├── TokenProofNonceNeeded its proof lacks our nonce
@@ -202,6 +204,18 @@ class InteractionLost(Invalid):
     message = N_("This login was finished, has expired, or was begun in another browser. Please start again there.")
 
 
+class InvalidClientMetadata(_Registered, Invalid, oauth="invalid_client_metadata"):
+    """A registration that is not to be had so (RFC 7591 section 3.2.2); ``why`` names what is wrong."""
+
+    message = N_("This cannot be registered: %(why)s")
+
+
+class InvalidRedirectURI(_Registered, Invalid, oauth="invalid_redirect_uri"):
+    """An address that is not plain https, or is given twice."""
+
+    message = N_("An address that answers are sent to is not plain https: %(why)s")
+
+
 class UserCodeWrong(Invalid):
     """No device waits under this short code: mistyped, over, or decided on."""
 
@@ -291,6 +305,13 @@ class InvalidToken(_Registered, Unauthenticated, oauth="invalid_token"):
     """An access token that is malformed, expired, revoked or not ours."""
 
     message = N_("The access token does not count, or no longer.")
+
+
+class NotInvited(_Registered, Unauthenticated, oauth="invalid_token"):
+    """No initial access token, or one that is over or used up."""
+
+    code = "not_invited"
+    message = N_("Registering needs an initial access token that counts.")
 
 
 class ProofRefused(_Registered, Unauthenticated, oauth="invalid_dpop_proof"):

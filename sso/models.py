@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
 Prompt = Literal["none", "login", "consent", "select_account"]
 AuthMethod = Literal["client_secret_basic", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"]
+SubjectType = Literal["public", "pairwise"]
 Requirement = Literal["par", "signed_request", "signed_response", "signed_introspection", "dpop", "mtls"]
 
 
@@ -47,6 +48,47 @@ class Client:
     detail_types: frozenset[str] = frozenset()
     # Exact addresses of request objects that may be fetched (RFC 9101 section 5.2).
     request_uris: tuple[str, ...] = ()
+    # How it knows people: by the directory's identifier, or by one of its sector's own (OpenID Connect Core 8.1).
+    subject_type: SubjectType = "public"
+    # Whose applications know a person by the same identifier: an agency, or a host. Never changes.
+    sector: str = ""
+    # What is told about people is signed, and encrypted to a key of the client.
+    userinfo_signed: bool = False
+    userinfo_encrypted: bool = False
+    id_token_encrypted: bool = False
+    # Where it keeps its public keys, instead of ``jwks``; fetched, never taken from a token.
+    jwks_uri: str = ""
+    # Where it is told by the back channel that a session ended; empty if it is not.
+    logout_uri: str = ""
+    # SHA-256 of the token by which it manages its own registration; empty if an operator registered it.
+    manage_hash: str = ""
+    # The scopes it may register for, if it manages itself.
+    ceiling: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """An initial access token: whoever has it may register clients for one agency (RFC 7591 section 3)."""
+
+    digest: str
+    # Of all clients that come of it; empty: each client's own.
+    sector: str
+    scopes: frozenset[str]
+    uses_left: int
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goodbye:
+    """A client that is to be told that a session ended."""
+
+    id: str
+    client_id: str
+    subject: str
+    sid: str
+    attempts: int
+    due_at: int
+    expires_at: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +128,14 @@ class AuthorizationRequest:
     details: str = ""
     # Thumbprint of the key that alone may redeem the code (RFC 9449 section 10); empty if none was named.
     jkt: str = ""
+    # Single claims asked for beside scopes, by place, in canonical JSON; empty if none.
+    claims: str = ""
+    # The one person the answer may be about, as the client knows them; empty: anybody.
+    subject: str = ""
+    # What the client believes the person logs in as; only fills in a field.
+    hint: str = ""
+    # The language the client asks for; empty if none of ours. The person's own choice comes first.
+    locale: str = ""
 
 
 SELF = "self"
@@ -270,6 +320,8 @@ class Grant:
     details: str = ""
     # The mandate it was given under, as ``kind:identifier:service``; empty if the person acts for themselves.
     mandate: str = ""
+    # Single claims granted beside scopes, by place, in canonical JSON; empty if none.
+    claims: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

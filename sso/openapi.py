@@ -11,6 +11,7 @@ from core.openapi import TEXT, document, exact, refusals
 from .oauth.rfc6749 import SCOPES
 from .oauth.rfc6749.tokens import REQUIRED
 from .oauth.rfc7517 import ALGORITHM
+from .oauth.rfc7591 import METHODS
 from .oauth.rfc9701 import MEDIA_TYPE
 
 _CLIENT: list[dict[str, list[str]]] = [{"client": []}]
@@ -23,6 +24,7 @@ _LIST = {"type": "array", "items": TEXT}
 _SAYS = {
     "400": "The request cannot be right (RFC 6749 section 5.2)",
     "401": "Client or token do not count",
+    "404": "There is nothing at this address",
     "403": "The token does not reach this far",
     "413": "The body is too large",
     "429": "Too often; wait a while",
@@ -44,6 +46,8 @@ def description() -> dict[str, Any]:
             "/device_authorization": {"post": _device()},
             "/jwks": {"get": _fact("readKeys", "Keys")},
             "/token": {"post": _token()},
+            "/register": {"post": _register()},
+            "/register/{client}": _registered(),
             "/userinfo": {"get": _userinfo("readClaims"), "post": _userinfo("readClaimsByPost")},
             "/introspect": {"post": _introspect()},
             "/revoke": {"post": _revoke()},
@@ -126,8 +130,64 @@ def _userinfo(name: str) -> dict[str, Any]:
         "operationId": name,
         "summary": "Claims about the person a token with openid was given for",
         "security": _BEARER,
-        "responses": {"200": _json("The claims its scopes open", "Claims"), **_refused("401", "403", "413", "503")},
+        "responses": {"200": _claims(), **_refused("401", "403", "413", "503")},
     }
+
+
+def _claims() -> dict[str, Any]:
+    said = _json("The claims its scopes open; signed and encrypted where its client wants that", "Claims")
+    said["content"]["application/jwt"] = {"schema": {"type": "string", "description": "OpenID Connect Core 5.3.2"}}
+    return said
+
+
+def _register() -> dict[str, Any]:
+    return {
+        "operationId": "registerClient",
+        "summary": "Register a client, with an initial access token of its agency (RFC 7591)",
+        "security": _BEARER,
+        "requestBody": _metadata(),
+        "responses": {
+            "201": _json("As it is registered, with its secrets", "Client"),
+            **_refused("400", "401", "413", "429", "503"),
+        },
+    }
+
+
+def _registered() -> dict[str, Any]:
+    client = {"name": "client", "in": "path", "required": True, "schema": TEXT}
+    said: dict[str, Any] = {"security": _BEARER, "parameters": [client]}
+    answers = {"200": _json("As it is registered", "Client"), **_refused("401", "404", "413", "503")}
+    return {
+        "get": {**said, "operationId": "readClient", "summary": "RFC 7592 section 2.1", "responses": answers},
+        "put": {
+            **said,
+            "operationId": "changeClient",
+            "summary": "Replace a registration; secrets stay (RFC 7592 section 2.2)",
+            "requestBody": _metadata(),
+            "responses": {**answers, **_refused("400")},
+        },
+        "delete": {
+            **said,
+            "operationId": "removeClient",
+            "summary": "Remove a client and everything that was given to it (RFC 7592 section 2.3)",
+            "responses": {"204": {"description": "It is gone"}, **_refused("401", "404", "413", "503")},
+        },
+    }
+
+
+def _metadata() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "description": "RFC 7591 section 2 and OpenID Connect Registration; unknown members are ignored.",
+        "properties": {
+            **dict.fromkeys(("client_name", "scope", "jwks_uri", "sector_identifier_uri"), TEXT),
+            **dict.fromkeys(("redirect_uris", "post_logout_redirect_uris", "request_uris", "grant_types"), _LIST),
+            "token_endpoint_auth_method": {"enum": [*METHODS]},
+            "backchannel_logout_uri": TEXT,
+            "jwks": {"type": "object"},
+        },
+    }
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _introspect() -> dict[str, Any]:
@@ -223,6 +283,15 @@ def _schemas() -> dict[str, Any]:
                 **dict.fromkeys(("expires_in", "interval"), _SECONDS),
             }
         ),
+        "Client": {
+            "type": "object",
+            "properties": {
+                **dict.fromkeys(("client_id", "client_secret", "registration_access_token", "scope"), TEXT),
+                "registration_client_uri": TEXT,
+                "redirect_uris": _LIST,
+            },
+            "required": ["client_id", "registration_client_uri", "redirect_uris", "scope"],
+        },
         "Keys": exact({"keys": {"type": "array", "minItems": 1, "items": key}}),
         "Tokens": {
             "type": "object",

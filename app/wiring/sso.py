@@ -10,6 +10,7 @@ from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from flask import Flask
 
@@ -39,6 +40,8 @@ from sso.service import (
     register_client,
 )
 from sso.service.collaborators import Card
+from sso.service.records import Records
+from sso.service.registration import invite as invited
 from sso.web import blueprint
 
 from ..context import Context, write_secret
@@ -82,6 +85,7 @@ def application(context: Context) -> Flask:
     except RecordUnavailable as error:
         _log.warning("rotation_waits", code=error.code)
     verifier, authority = CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))
+    outward = Outward(sorted(site.public.glob("root*.pem")), private=settings.fetch_private)
     service = SignOn(
         issuer=site.origin("sso"),
         site=site.title,
@@ -101,7 +105,9 @@ def application(context: Context) -> Flask:
         factor_key=context.kept_key(ROLE, "factors.key"),
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
         nudge=relay.nudge,
-        fetch=RequestObjects(sorted(site.public.glob("root*.pem")), private=settings.fetch_private),
+        fetch=outward.fetched,
+        tell=outward.told,
+        subject_key=context.kept_key(ROLE, "subjects.key"),
         reload_policies=engine.reload,
     )
     # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
@@ -111,6 +117,7 @@ def application(context: Context) -> Flask:
     relay.start()
     follower[0].start()
     service.housekeeping.start()
+    service.goodbyes.start()
     guard = context.guard(ROLE)
 
     def ready() -> None:
@@ -163,6 +170,27 @@ def found(context: Context, _recorder: Recorder) -> None:
         _register_portal(context, store, label)
     _publish(context, _listed(load_keys(keys)))
     database.close()
+
+
+def invite(context: Context, *, sector: str, scopes: frozenset[str], uses: int, days: int) -> str:
+    """An initial access token for an agency whose programs register themselves.
+
+    Raises:
+        RecordUnavailable: no record, no token.
+        ActingFailed: the role's folder is not as the role's user left it.
+    """
+
+    def act() -> bytes:
+        database = context.database(ROLE)
+        store = sso.store.Store(database)
+        records = Records(recorder=context.recorder(ROLE), clock=context.clock, key=context.session_key(ROLE))
+        expires_at = int(context.clock.now().timestamp()) + days * 86_400
+        try:
+            return invited(store, records, sector=sector, scopes=scopes, uses=uses, expires_at=expires_at).encode()
+        finally:
+            database.close()
+
+    return Users.detect().acting(ROLE, act).decode()
 
 
 def rotate(context: Context) -> int:
@@ -262,8 +290,8 @@ class Cards:
         return self._authority.status(serial).good
 
 
-class RequestObjects:
-    """The one way out: signed requests at addresses that clients registered."""
+class Outward:
+    """The one way out, to addresses that clients registered."""
 
     def __init__(self, roots: Sequence[Path], *, private: bool) -> None:
         context = ssl.create_default_context()
@@ -272,8 +300,8 @@ class RequestObjects:
             context.load_verify_locations(root)
         self._fetcher = Fetcher(context=context, private=private, timeout=3.0, largest=16 * 1024)
 
-    def __call__(self, address: str) -> str:
-        """The text there.
+    def fetched(self, address: str) -> str:
+        """The text at an address: a signed request, keys, or a sector's list.
 
         Raises:
             Unavailable: nothing, or nothing usable.
@@ -283,6 +311,16 @@ class RequestObjects:
             return found.body.decode("ascii") if found.status == HTTPStatus.OK else _nothing()
         except ValueError as error:
             raise Unavailable from error
+
+    def told(self, address: str, token: str) -> bool:
+        """Bring a logout token to an address; whether it was taken (Back-Channel Logout 1.0 section 2.5).
+
+        Raises:
+            Unavailable: nobody answers there.
+        """
+        body = urlencode({"logout_token": token}).encode()
+        answer = self._fetcher.post(address, body, kind="application/x-www-form-urlencoded")
+        return answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
 
 def _nothing() -> str:
@@ -332,6 +370,8 @@ def _register_portal(context: Context, store: sso.store.Store, label: str) -> No
         grants=frozenset({"authorization_code", "refresh_token"}),
         audience=site.origin(label),
         secret=_client_secret(context, f"portal-{label}"),
+        # The gateway tells these portals the directory's identifier with every request.
+        subject_type="public",
     )
 
 

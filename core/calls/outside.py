@@ -73,9 +73,19 @@ class Fetcher:
     def get(self, url: str) -> Reply:
         """What lies there; a redirection is an answer like another, and not followed.
 
+        Raises: as ``post``.
+        """
+        return self._ask("GET", url, None, {})
+
+    def post(self, url: str, body: bytes, *, kind: str) -> Reply:
+        """Bring something there; a redirection is an answer like another, and not followed.
+
         Raises:
             Unavailable: not https, an address that is not public, no answer in time, or one that is too long.
         """
+        return self._ask("POST", url, body, {"Content-Type": kind})
+
+    def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         try:
             parts = urlsplit(url)
             port = parts.port or _HTTPS
@@ -97,7 +107,12 @@ class Fetcher:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             response = pool.request(
-                "GET", target, headers={"Host": parts.netloc}, redirect=False, preload_content=False
+                method,
+                target,
+                body=body,
+                headers={"Host": parts.netloc, **headers},
+                redirect=False,
+                preload_content=False,
             )
             return _reply(response, largest=self._largest, deadline=deadline)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:

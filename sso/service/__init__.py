@@ -23,6 +23,7 @@ from .news import News as News
 from .parking import Parking as Parking
 from .passkeys import Passkeys as Passkeys
 from .records import Records as Records
+from .registration import invite as invite
 from .rotation import begin_rotation as begin_rotation
 from .rotation import end_rotation as end_rotation
 from .rotation import finish_rotation as finish_rotation

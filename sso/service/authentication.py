@@ -15,16 +15,18 @@ from ..oauth.rfc7523 import TYPE, asserted, unverified_client
 from ..oauth.rfc8705 import registered
 from ..store import Store
 from .collaborators import Cards
+from .key_sets import KeySets
 
 
 class ClientAuthentication:
     """Authenticates clients; what they signed counts once."""
 
-    def __init__(self, *, issuer: str, store: Store, machines: Cards, clock: Clock) -> None:
+    def __init__(self, *, issuer: str, store: Store, machines: Cards, key_sets: KeySets, clock: Clock) -> None:
         """``machines`` verifies the certificates that the site's authority gives to machines."""
         self._issuer = issuer
         self._store = store
         self._machines = machines
+        self._key_sets = key_sets
         self._clock = clock
 
     def authenticate(self, call: Call) -> Client:
@@ -48,6 +50,7 @@ class ClientAuthentication:
         way, prove = self._METHODS[client.method]
         if given.way != way:
             raise InvalidClient
+        client = self._key_sets.keyed(client)
         prove(self, client, given, call)
         return client
 

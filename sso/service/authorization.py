@@ -9,7 +9,15 @@ from audit import Outcome
 from core.clock import Clock
 
 from ..config import SSOSettings
-from ..errors import AccessDenied, BadRequest, InteractionLost, MandateOver, Redirectable, UnmetAuthentication
+from ..errors import (
+    AccessDenied,
+    BadRequest,
+    InteractionLost,
+    LoginRequired,
+    MandateOver,
+    Redirectable,
+    UnmetAuthentication,
+)
 from ..models import (
     SELF,
     AuthorizationRequest,
@@ -21,8 +29,8 @@ from ..models import (
     Redirection,
     Session,
 )
-from ..oauth.openid import Step, next_step, unattended
-from ..oauth.rfc6749 import host_of, origin_of, validated
+from ..oauth.openid import Step, asked_about, next_step, unattended, without
+from ..oauth.rfc6749 import host_of, origin_of
 from ..oauth.rfc6749.authorization import Parameters
 from ..store import Store, digest
 from .admission import Admission
@@ -32,6 +40,7 @@ from .mandates import Mandates
 from .parking import Parking
 from .records import Records
 from .requests import Requests
+from .subjects import Subjects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +52,8 @@ class Parked:
     step: Step
     # How surely somebody has to log in, if that is what is missing; 0 if it does not matter.
     level: int = 0
+    # The language that the client asked for; empty if it did not.
+    locale: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +77,7 @@ class Authorization:
         admission: Admission,
         agreement: Agreement,
         mandates: Mandates,
+        subjects: Subjects,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -76,6 +88,7 @@ class Authorization:
         self._store = store
         self._admission = admission
         self._agreement = agreement
+        self._subjects = subjects
         self._records = records
         self._parking = parking
         self._mandates = mandates
@@ -93,7 +106,7 @@ class Authorization:
         """
         draft = self._requests.draft(parameters)
         try:
-            request = validated(draft)
+            request = self._requests.validated(draft)
             step, level = self._step(request, draft.client, session=session, interaction=None)
             if step is Step.ISSUE and session is not None:
                 return self._issue(request, draft.client, session, None)
@@ -102,7 +115,7 @@ class Authorization:
             interaction = self._parking.begin(request, browser=browser, session=session)
         except Redirectable as error:
             return self._answers.bad(error, draft)
-        return self._parked(interaction, step, level)
+        return replace(self._parked(interaction, step, level), locale=request.locale)
 
     def enter(self, *, browser: str, session: Session | None = None, page: str = "") -> Parked:
         """Somebody wants to see "My account", or a page of it that asks for a login of this very moment."""
@@ -166,6 +179,8 @@ class Authorization:
             step, level = self._step(request, client, session=session, interaction=interaction, decided=decided)
             if step is Step.ISSUE and session is not None:
                 return self._issue(request, client, session, interaction)
+            if step is Step.OTHER:
+                raise LoginRequired(why="somebody else is logged in")
             if step is Step.UNREACHABLE:
                 raise UnmetAuthentication(why="acr_values")
         except Redirectable as error:
@@ -206,7 +221,7 @@ class Authorization:
         request = interaction.request
         if request is None:
             raise InteractionLost
-        self._agreement.remember(session, request.client_id, request.scopes, withheld=withheld)
+        self._agreement.remember(session, request.client_id, asked_about(request), withheld=withheld)
         return replace(interaction, agreed_as=session.digest)
 
     def decline(self, interaction: Interaction) -> Redirection | Home:
@@ -235,6 +250,7 @@ class Authorization:
     ) -> tuple[Step, int]:
         """What comes next, and how sure a login it takes."""
         consent = self._store.consents.find(session.subject, client.id) if session else None
+        right = session is None or request.subject in ("", self._subjects.of(client, session.subject))
         step = next_step(
             request,
             client,
@@ -243,6 +259,7 @@ class Authorization:
             interaction=interaction,
             at=self._now(),
             undecided=self._undecided(request, client, session, interaction),
+            right_person=right,
         )
         if step is Step.ISSUE and session is not None and not decided:
             return self._admission.step(client, session)
@@ -281,6 +298,7 @@ class Authorization:
             resources=request.resources,
             details=request.details,
             mandate=mandate,
+            claims=without(request.claims, refused),
         )
         # 2. Record the intent. A crash from here to 3 leaves an intent without outcome, and nothing that works.
         self._records.write(self._records.code(grant, Outcome.INTENDED))
@@ -320,7 +338,7 @@ class Authorization:
         if client.trusted and "consent" not in request.prompts:
             return frozenset()
         consent = self._store.consents.find(session.subject, client.id)
-        return request.scopes & consent.refused if consent else frozenset()
+        return asked_about(request) & consent.refused if consent else frozenset()
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 
 from ..errors import BadClient
-from ..models import AuthMethod, Client, Requirement
+from ..models import AuthMethod, Client, Requirement, SubjectType
 from ..oauth.fapi2 import REQUIREMENTS, Profile, check_registration
-from ..oauth.rfc6749 import SCOPES, check_address
+from ..oauth.rfc6749 import SCOPES, check_address, host_of
 from ..oauth.rfc6749.tokens import DEVICE_CODE, REQUIRED
 from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
@@ -40,10 +40,19 @@ def register_client(
     detail_types: frozenset[str] = frozenset(),
     request_uris: tuple[str, ...] = (),
     profile: Profile = "",
+    subject_type: SubjectType | None = None,
+    sector: str = "",
+    userinfo_signed: bool = False,
+    userinfo_encrypted: bool = False,
+    id_token_encrypted: bool = False,
+    jwks_uri: str = "",
+    logout_uri: str = "",
 ) -> Client:
     """Register an application, or replace its registration; without a secret or another method it is a public client.
 
-    ``profile`` adds to what is required of its requests, and refuses a registration that could not keep to it.
+    It knows people by identifiers of its sector, which is the host of its addresses if none is named; the site's own
+    know the directory's. ``profile`` adds to what is required of its requests, and refuses a registration that could
+    not keep to it.
 
     Raises:
         BadClient: an address that is not plain https, a scope nobody offers, a client that could do nothing safely.
@@ -68,14 +77,30 @@ def register_client(
         resources=resources,
         detail_types=detail_types,
         request_uris=request_uris,
+        subject_type=subject_type or ("public" if trusted else "pairwise"),
+        sector=sector or (host_of(redirect_uris[0]) if redirect_uris else name),
+        userinfo_signed=userinfo_signed,
+        userinfo_encrypted=userinfo_encrypted,
+        id_token_encrypted=id_token_encrypted,
+        jwks_uri=jwks_uri,
+        logout_uri=logout_uri,
     )
     if secret and len(secret) < _SHORTEST_SECRET:
         raise BadClient(why="its secret is too short")
+    check_client(client, profile)
+    store.clients.put(client)
+    return client
+
+
+def check_client(client: Client, profile: Profile = "") -> None:
+    """Whether anybody should accept a registration.
+
+    Raises:
+        BadClient: the first check that fails.
+    """
     for check in CHECKS:
         check(client)
     check_registration(client, profile)
-    store.clients.put(client)
-    return client
 
 
 def check_name(client: Client) -> None:
@@ -86,7 +111,8 @@ def check_name(client: Client) -> None:
 
 def check_addresses(client: Client) -> None:
     """Plain https, and one at least where a person is sent back."""
-    for uri in (*client.redirect_uris, *client.post_logout_uris, *client.request_uris, *client.resources):
+    optional = tuple(uri for uri in (client.jwks_uri, client.logout_uri) if uri)
+    for uri in (*client.redirect_uris, *client.post_logout_uris, *client.request_uris, *client.resources, *optional):
         check_address(uri)
     if "authorization_code" in client.grants and not client.redirect_uris:
         raise BadClient(why="no redirect address")
@@ -100,7 +126,7 @@ def check_offered(client: Client) -> None:
 
 def check_method(client: Client) -> None:
     """One way to prove itself, with exactly what that way needs."""
-    has = (bool(client.secret_hash), bool(client.jwks), bool(client.certificate_subject))
+    has = (bool(client.secret_hash), bool(client.jwks or client.jwks_uri), bool(client.certificate_subject))
     needs = {
         "client_secret_basic": (True, None, False),
         "private_key_jwt": (False, True, False),
@@ -112,15 +138,21 @@ def check_method(client: Client) -> None:
         wanted is not None and wanted is not given for wanted, given in zip(needs, has, strict=True)
     ):
         raise BadClient(why="its method of authentication and what it is registered with do not fit")
-    if client.method == "self_signed_tls_client_auth" and not ClientKeys.read(client.jwks).certificates:
+    if client.jwks and client.jwks_uri:
+        raise BadClient(why="its keys are given both by value and by address")
+    keys = ClientKeys.read(client.jwks) if client.jwks else None
+    if client.method == "self_signed_tls_client_auth" and keys is not None and not keys.certificates:
         raise BadClient(why="its keys name no certificate")
+    encrypted = client.id_token_encrypted or client.userinfo_encrypted
+    if encrypted and not client.jwks_uri and (keys is None or not keys.encryption):
+        raise BadClient(why="it has no key that anything could be encrypted to")
 
 
 def check_details(client: Client) -> None:
     """Types of authorization details stand in tables and on pages."""
     if not all(_DETAIL_TYPE.fullmatch(each) for each in client.detail_types):
         raise BadClient(why="a type of authorization details that is not a plain name")
-    if ("signed_request" in client.requires or client.request_uris) and not client.jwks:
+    if ("signed_request" in client.requires or client.request_uris) and not (client.jwks or client.jwks_uri):
         raise BadClient(why="its requests must be signed and it has no key")
 
 

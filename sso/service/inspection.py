@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from core.clock import Clock
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 
 from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidToken
-from ..models import Call, Client
-from ..oauth.openid import claims_of
-from ..oauth.rfc7517 import KeyRing
+from ..models import Call, Client, Grant
+from ..oauth.openid import USERINFO_TYP, claims_of, names_at
+from ..oauth.rfc7516 import encrypted
+from ..oauth.rfc7517 import ClientKeys, KeyRing
 from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
 from ..oauth.rfc9068 import TYP, AccessClaims, accepted
 from ..oauth.rfc9701 import TYP as INTROSPECTION_TYP
@@ -19,18 +20,32 @@ from ..store import Store, digest
 from .collaborators import People
 from .possession import Possession
 from .records import Records
+from .subjects import Subjects
 
 
-def standing(keys: KeyRing, store: Store, unverified_token: str, *, issuer: str, at: int) -> AccessClaims:
-    """The claims of an access token of ours whose family stands.
+def standing(keys: KeyRing, store: Store, unverified_token: str, *, issuer: str, at: int) -> tuple[AccessClaims, Grant]:
+    """The claims of an access token of ours, and its family, which stands.
 
     Raises:
         InvalidToken: for every reason alike.
     """
     claims = accepted(keys.read(unverified_token, typ=TYP, issuer=issuer), at=at)
-    if not store.grants.standing(claims.grant, at):
+    grant = store.grants.that_stands(claims.grant, at)
+    if grant is None:
         raise InvalidToken
-    return claims
+    return claims, grant
+
+
+def encrypted_to(client: Client, token: str) -> str:
+    """A signed token as only this client can read it.
+
+    Raises:
+        Unavailable: its keys cannot be had, so nothing is told.
+    """
+    key = ClientKeys.read(client.jwks).encryption if client.jwks else {}
+    if not key:
+        raise Unavailable
+    return encrypted(token, key)
 
 
 class Inspection:
@@ -43,6 +58,8 @@ class Inspection:
         store: Store,
         people: People,
         keys: KeyRing,
+        subjects: Subjects,
+        keyed: Callable[[Client], Client],
         possession: Possession,
         records: Records,
         clock: Clock,
@@ -53,21 +70,25 @@ class Inspection:
         self._store = store
         self._people = people
         self._keys = keys
+        self._subjects = subjects
+        self._keyed = keyed
         self._possession = possession
         self._records = records
         self._clock = clock
         self._fresh = fresh
         self._nudge = nudge
 
-    def userinfo(self, call: Call) -> dict[str, Any]:
+    def userinfo(self, call: Call) -> dict[str, Any] | str:
         """The claims of a person for the bearer of an access token with ``openid``; recorded before they are told.
+
+        For a client that wants it so they are signed, and encrypted to it (OpenID Connect Core 5.3.2).
 
         Raises:
             InvalidToken: the token or what it hangs on does not count.
             InsufficientScope: a machine's token, or one without ``openid``.
         """
         self._fresh()
-        claims = standing(
+        claims, grant = standing(
             self._keys, self._store, self._possession.presented(call), issuer=self._issuer, at=self._now()
         )
         self._possession.check(claims.confirmation, call)
@@ -77,19 +98,25 @@ class Inspection:
         if "openid" not in claims.scopes or not claims.sid:
             raise InsufficientScope
         try:
-            person = self._people.person(claims.subject)
+            person = self._people.person(grant.subject)
         except NotFound as error:
             raise InvalidToken from error
         if not person.enabled:
             raise InvalidToken
-        told = claims_of(person, claims.scopes)
+        # Single claims were granted to one client, not to whom it hands its token on.
+        single = names_at(grant.claims, "userinfo") if grant.client_id == client.id else ()
+        told = claims_of(person, claims.scopes, single) | {"sub": claims.subject}
         if claims.on_behalf_of:
             told["on_behalf_of"] = claims.on_behalf_of
         read = self._records.read(
-            client, subject=claims.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
+            client, subject=grant.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
         )
         self._records.write(read)
-        return told
+        return self._sealed(client, told) if client.userinfo_signed or client.userinfo_encrypted else told
+
+    def _sealed(self, client: Client, told: dict[str, Any]) -> str:
+        token = self._keys.sign({**told, "iss": self._issuer, "aud": client.id}, typ=USERINFO_TYP)
+        return encrypted_to(self._keyed(client), token) if client.userinfo_encrypted else token
 
     def introspect_signed(self, asker: Client, unverified_token: str) -> str:
         """The same answer, signed (RFC 9701); raises alike."""
@@ -131,15 +158,18 @@ class Inspection:
             row, grant = (found.value, found.grant) if found and found.stands else (None, None)
             if row is None or grant is None or row.used or row.expires_at <= at or row.client_id != asker.id:
                 return INACTIVE, "", ""
-            told = active_refresh(grant, issuer=self._issuer, expires_at=row.expires_at)
+            known = self._subjects.of(asker, grant.subject)
+            told = active_refresh(grant, subject=known, issuer=self._issuer, expires_at=row.expires_at)
             return told, grant.subject, grant.sid
         try:
-            claims = standing(self._keys, self._store, unverified_token, issuer=self._issuer, at=at)
+            claims, grant = standing(self._keys, self._store, unverified_token, issuer=self._issuer, at=at)
         except InvalidToken:
             return INACTIVE, "", ""
         if not may_introspect(asker, client_id=claims.client_id, audience=claims.audience):
             return INACTIVE, "", ""
-        return active_access(claims, issuer=self._issuer), claims.subject, claims.sid
+        # As whoever asks knows the person.
+        known = self._subjects.of(asker, grant.subject)
+        return active_access(claims, subject=known, issuer=self._issuer), grant.subject, claims.sid
 
     def _family(self, unverified_token: str, client: Client) -> str:
         if _opaque(unverified_token):

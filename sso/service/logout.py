@@ -14,6 +14,7 @@ from ..oauth.rfc6749 import with_parameters
 from ..oauth.rfc7517 import KeyRing
 from ..store import Store
 from .records import Records
+from .subjects import Subjects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Logout:
         issuer: str,
         store: Store,
         keys: KeyRing,
+        subjects: Subjects,
         records: Records,
         clock: Clock,
         nudge: Callable[[], None],
@@ -44,6 +46,7 @@ class Logout:
         self._issuer = issuer
         self._store = store
         self._keys = keys
+        self._subjects = subjects
         self._records = records
         self._clock = clock
         self._nudge = nudge
@@ -55,7 +58,11 @@ class Logout:
             known, client_id = None, ""
         client = self._store.clients.find(known.client_id if known else client_id)
         certain = (
-            known is not None and session is not None and known.sid == session.sid and known.subject == session.subject
+            known is not None
+            and session is not None
+            and client is not None
+            and known.sid == session.sid
+            and known.subject == self._subjects.of(client, session.subject)
         )
         registered = client is not None and afterwards in client.post_logout_uris
         return LogoutWish(

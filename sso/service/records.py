@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from audit import Event, Outcome, Recorder
 from core.clock import Clock
 
-from ..models import Authentication, Client, Consent, Grant, LoginDecision, Session, Visitor
-from ..oauth.rfc6749 import scope_text
+from ..models import Authentication, Client, Consent, Grant, Invitation, LoginDecision, Session, Visitor
+from ..oauth.rfc6749 import host_of, scope_text
 
 Attributes = Mapping[str, str | int | bool]
 
@@ -176,6 +176,35 @@ class Records:
             object_=client.id,
             session=session,
             attributes={"client": client.id, "endpoint": endpoint, "claims": claims},
+        )
+
+    def client(self, client: Client, kind: str, outcome: Outcome) -> Event:
+        """A client that registers itself, changes its registration or is gone."""
+        return self._event(
+            kind,
+            outcome,
+            object_=client.id,
+            attributes={
+                "client": client.id,
+                "method": client.method,
+                "scopes": scope_text(client.scopes),
+                "sector": client.sector,
+                "title": client.name[:80],
+                "hosts": " ".join(sorted({host_of(uri) for uri in client.redirect_uris}))[:200],
+            },
+        )
+
+    def invitation(self, invitation: Invitation, outcome: Outcome) -> Event:
+        """Leave to register clients, by an operator."""
+        return self._event(
+            "sso.client.invited",
+            outcome,
+            object_=invitation.digest[:16],
+            attributes={
+                "scopes": scope_text(invitation.scopes),
+                "sector": invitation.sector,
+                "uses": invitation.uses_left,
+            },
         )
 
     def consent(self, consent: Consent, outcome: Outcome, *, session: str) -> Event:

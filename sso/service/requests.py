@@ -14,13 +14,16 @@ from ..errors import (
     InvalidProof,
     InvalidRequestObject,
     InvalidRequestURI,
+    InvalidToken,
     Redirectable,
     RequestNotSupported,
     RequestURINotSupported,
 )
-from ..models import Call, Client, Pushed
+from ..models import AuthorizationRequest, Call, Client, Pushed
+from ..oauth.openid import ID_TOKEN_TYP, hint_of
 from ..oauth.rfc6749 import Draft, drafted, single, validated
 from ..oauth.rfc6749.authorization import Parameters
+from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc9101 import request_of
 from ..oauth.rfc9126 import URN, found, kept, number_of, pushable
 from ..store import Store, digest
@@ -34,12 +37,23 @@ class Requests:
     """Finds requests, and keeps those that are pushed."""
 
     def __init__(
-        self, *, issuer: str, store: Store, clock: Clock, fetch: Fetch, lifetime: timedelta, possession: Possession
+        self,
+        *,
+        issuer: str,
+        store: Store,
+        clock: Clock,
+        fetch: Fetch,
+        lifetime: timedelta,
+        possession: Possession,
+        keyed: Callable[[Client], Client],
+        keys: KeyRing,
     ) -> None:
         self._issuer = issuer
         self._store = store
         self._clock = clock
         self._fetch = fetch
+        self._keyed = keyed
+        self._keys = keys
         self._possession = possession
         self._lifetime = int(lifetime.total_seconds())
 
@@ -59,6 +73,23 @@ class Requests:
         inner, signed = found(pushed.parameters)
         return replace(drafted(inner, self._store.clients.find), pushed=True, signed=signed)
 
+    def validated(self, draft: Draft) -> AuthorizationRequest:
+        """A request, every check passed; whom it is about is known if it says so.
+
+        Raises:
+            Redirectable: the first that fails.
+        """
+        request, hint = validated(draft), draft.one("id_token_hint")
+        if not hint:
+            return request
+        try:
+            known = hint_of(self._keys.read(hint, typ=ID_TOKEN_TYP, issuer=self._issuer))
+        except InvalidToken as error:
+            raise Redirectable(why="id_token_hint") from error
+        if known.client_id != draft.client.id or request.subject not in ("", known.subject):
+            raise Redirectable(why="id_token_hint")
+        return replace(request, subject=known.subject)
+
     def push(self, client: Client, call: Call) -> tuple[str, int]:
         """Keep a request of an authenticated client until its browser comes; its address and how long that counts.
 
@@ -67,7 +98,7 @@ class Requests:
         """
         asked = {**pushable(call.parameters), "client_id": [client.id]}
         draft = replace(self._drafted(asked), pushed=True)
-        request = validated(draft)
+        request = self.validated(draft)
         # RFC 9449 section 10.1: the key that pushes is the one that redeems.
         jkt = self._possession.key(client, call) if call.unverified_proofs else ""
         if jkt and request.jkt not in ("", jkt):
@@ -89,6 +120,7 @@ class Requests:
         client = self._store.clients.find(single(parameters, "client_id"))
         if client is None:
             raise BadRequest(why="client_id")
+        client = self._keyed(client)
         try:
             return replace(drafted(self._object(client, parameters), self._store.clients.find), signed=True)
         except Redirectable as error:

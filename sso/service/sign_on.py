@@ -23,8 +23,10 @@ from .authorization import Authorization
 from .collaborators import Cards, DecideLogin, People
 from .devices import Devices
 from .factors import Factors
+from .goodbyes import Goodbyes, Tell
 from .housekeeping import Housekeeping
 from .inspection import Inspection
+from .key_sets import KeySets
 from .limits import Limits
 from .login import Login
 from .logout import Logout
@@ -35,7 +37,9 @@ from .parking import Parking
 from .passkeys import Passkeys
 from .possession import Possession
 from .records import Records
+from .registration import Registration
 from .requests import Fetch, Requests
+from .subjects import Subjects
 from .tokens import Tokens
 
 
@@ -64,6 +68,8 @@ class SignOn:
         fresh: Callable[[], None],
         nudge: Callable[[], None],
         fetch: Fetch,
+        tell: Tell,
+        subject_key: bytes,
         reload_policies: Callable[[], object] = lambda: None,
     ) -> None:
         """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay.
@@ -71,11 +77,13 @@ class SignOn:
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
-        ``fetch`` is the one way out, to addresses that clients registered.
+        ``fetch`` and ``tell`` are the one way out, to addresses that clients registered.
+        ``subject_key`` is another secret, never to be changed: identifiers of people at clients follow from it.
         ``site`` is the name people find this place by in their apps.
         """
         records = Records(recorder=recorder, clock=clock, key=state_key)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
+        self.records = records
         self.issuer = issuer
         self.card_origin = card_origin
         self.tls_origin = tls_origin
@@ -121,6 +129,8 @@ class SignOn:
         )
         admission = Admission(people=people, decide=decide, records=records, clock=clock)
         agreement = Agreement(store=store, records=records, settings=settings, clock=clock, fresh=fresh, nudge=nudge)
+        subjects = Subjects(key=subject_key)
+        key_sets = KeySets(fetch=fetch, clock=clock)
         limits = Limits(store=store, settings=settings, clock=clock)
         self.mandates = Mandates(people=people)
         self.nonces = Nonces(key=state_key, clock=clock)
@@ -131,6 +141,8 @@ class SignOn:
             clock=clock,
             fetch=fetch,
             lifetime=settings.pushed_lifetime,
+            keyed=key_sets.keyed,
+            keys=keys,
             possession=possession,
         )
         self.authorization = Authorization(
@@ -142,6 +154,7 @@ class SignOn:
             admission=admission,
             agreement=agreement,
             mandates=self.mandates,
+            subjects=subjects,
             settings=settings,
             clock=clock,
             fresh=fresh,
@@ -161,12 +174,27 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
-        self.clients = ClientAuthentication(issuer=issuer, store=store, machines=machines, clock=clock)
+        self.clients = ClientAuthentication(
+            issuer=issuer, store=store, machines=machines, key_sets=key_sets, clock=clock
+        )
+        self.registration = Registration(
+            issuer=issuer,
+            store=store,
+            records=records,
+            limits=limits,
+            fetch=fetch,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.goodbyes = Goodbyes(issuer=issuer, store=store, keys=keys, subjects=subjects, tell=tell, clock=clock)
         self.tokens = Tokens(
             issuer=issuer,
             store=store,
             people=people,
             keys=keys,
+            subjects=subjects,
+            keyed=key_sets.keyed,
             possession=possession,
             mandates=self.mandates,
             refresh_key=state_key,
@@ -181,13 +209,17 @@ class SignOn:
             store=store,
             people=people,
             keys=keys,
+            subjects=subjects,
+            keyed=key_sets.keyed,
             possession=possession,
             records=records,
             clock=clock,
             fresh=fresh,
             nudge=nudge,
         )
-        self.logout = Logout(issuer=issuer, store=store, keys=keys, records=records, clock=clock, nudge=nudge)
+        self.logout = Logout(
+            issuer=issuer, store=store, keys=keys, subjects=subjects, records=records, clock=clock, nudge=nudge
+        )
         self.account = Account(store=store, records=records, clock=clock, own_record=own_record, nudge=nudge)
         self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge)
         self.news = News(store=store, records=records, clock=clock, nudge=nudge, reload_policies=reload_policies)

@@ -28,7 +28,7 @@ from ..errors import (
     SlowDown,
 )
 from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
-from ..oauth.openid import ID_TOKEN_TYP, id_claims
+from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims, names_at, scopes_of
 from ..oauth.rfc6749 import (
     TokenRequest,
     scope_text,
@@ -45,10 +45,11 @@ from ..oauth.rfc9068 import TYP, access_claims
 from ..oauth.rfc9396 import details_of, narrowed
 from ..store import Store, digest
 from .collaborators import People, Person
-from .inspection import standing
+from .inspection import encrypted_to, standing
 from .mandates import Mandates
 from .possession import Possession
 from .records import Records
+from .subjects import Subjects
 
 # A machine's grant is made for one token and asked about no longer than that.
 _GRACE = 60
@@ -64,6 +65,8 @@ class Tokens:
         store: Store,
         people: People,
         keys: KeyRing,
+        subjects: Subjects,
+        keyed: Callable[[Client], Client],
         possession: Possession,
         mandates: Mandates,
         records: Records,
@@ -78,6 +81,8 @@ class Tokens:
         self._store = store
         self._people = people
         self._keys = keys
+        self._subjects = subjects
+        self._keyed = keyed
         self._possession = possession
         self._mandates = mandates
         self._records = records
@@ -250,16 +255,14 @@ class Tokens:
     def _by_exchange(self, request: TokenRequest) -> TokenAnswer:
         at = self._now()
         try:
-            claims = standing(self._keys, self._store, request.unverified["subject_token"], issuer=self._issuer, at=at)
+            token = request.unverified["subject_token"]
+            claims, grant = standing(self._keys, self._store, token, issuer=self._issuer, at=at)
         except InvalidToken as error:
             raise self._refused(request, "subject token") from error
         scopes = exchanged_scopes(claims, request)
         audience = next(iter(check_resources([request.resource] if request.resource else [], request.client)), "")
-        grant = self._store.grants.find(claims.grant)
-        if grant is None:
-            raise self._refused(request, "ended")
         try:
-            person = self._people.person(claims.subject)
+            person = self._people.person(grant.subject)
         except NotFound as error:
             raise self._refused(request, "disabled") from error
         if not person.enabled:
@@ -276,6 +279,7 @@ class Tokens:
         said = access_claims(
             given,
             request.client,
+            subject=self._subjects.of(request.client, given.subject),
             issuer=self._issuer,
             scopes=scopes,
             jti=secrets.token_urlsafe(16),
@@ -296,11 +300,10 @@ class Tokens:
     def _holder(self, presented: Presented[Any], request: TokenRequest, at: int) -> Person:
         """The person a grant is about, who must be in the directory and enabled at every redemption."""
         grant, consent = presented.grant, presented.consent
+        asked = grant.scopes | scopes_of(grant.claims)
         if not presented.stands:
             raise self._refused(request, "ended")
-        if not request.client.trusted and (
-            consent is None or consent.expires_at <= at or not grant.scopes <= consent.scopes
-        ):
+        if not request.client.trusted and (consent is None or consent.expires_at <= at or not asked <= consent.scopes):
             raise self._refused(request, "consent withdrawn")
         try:
             person = self._people.person(grant.subject)
@@ -324,9 +327,11 @@ class Tokens:
         person: Person | None,
     ) -> TokenAnswer:
         details = narrowed(request.details, grant.details, request.client)
+        subject = self._subjects.of(request.client, grant.subject)
         claims = access_claims(
             grant,
             request.client,
+            subject=subject,
             issuer=self._issuer,
             scopes=scopes,
             jti=secrets.token_urlsafe(16),
@@ -339,8 +344,19 @@ class Tokens:
         access_token = self._keys.sign(claims, typ=TYP)
         id_token = ""
         if person is not None and "openid" in scopes:
-            said = id_claims(grant, issuer=self._issuer, access_token=access_token, at=at, lifetime=self._lifetime)
+            said = id_claims(
+                grant,
+                subject=subject,
+                issuer=self._issuer,
+                access_token=access_token,
+                at=at,
+                lifetime=self._lifetime,
+            )
+            # What is said of how somebody logged in is never overwritten by what is known of them.
+            said = claims_of(person, (), names_at(grant.claims, "id_token")) | said
             id_token = self._keys.sign(said, typ=ID_TOKEN_TYP)
+            if request.client.id_token_encrypted:
+                id_token = encrypted_to(self._keyed(request.client), id_token)
         return TokenAnswer(
             access_token=access_token,
             expires_in=self._lifetime,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registered applications."""
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from core.db import Database
 
@@ -45,3 +45,9 @@ class ClientRows:
         with self._database.transaction() as connection:
             connection.execute(delete(CLIENTS).where(CLIENTS.c.id == client.id))
             connection.execute(insert(CLIENTS).values(**rows.client_values(client)))
+
+
+def replaced(connection: Connection, client: Client) -> bool:
+    """Replace the registration of a client that manages itself, if that is still the same."""
+    same = and_(CLIENTS.c.id == client.id, CLIENTS.c.manage_hash == client.manage_hash)
+    return connection.execute(update(CLIENTS).where(same).values(**rows.client_values(client))).rowcount == 1

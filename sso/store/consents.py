@@ -10,6 +10,7 @@ from core.db import Database
 
 from ..models import Consent, Grant
 from . import rows, upsert
+from .goodbyes import say_goodbye
 from .grants import revoke_where
 from .tables import CONSENTS, GRANTS, OUTBOX
 
@@ -55,6 +56,8 @@ class ConsentRows:
                 return False
             families = and_(GRANTS.c.subject == subject, GRANTS.c.client_id == client_id)
             ended = revoke_where(connection, families, at)
+            for sid in sorted({grant.sid for grant in ended if grant.sid}):
+                say_goodbye(connection, sid=sid, at=at, client_id=client_id)
             for event in (record, *(revoked(grant) for grant in ended)):
                 OUTBOX.put(connection, key=event.key, body=encode_event(event))
         return True

@@ -32,7 +32,7 @@ _WITH_SESSION = GRANTS.outerjoin(SESSIONS, and_(SESSIONS.c.sid == GRANTS.c.sid, 
 
 BY_COOKIE = select(SESSIONS).where(SESSIONS.c.digest == bindparam("digest"), _ALIVE)
 """The session of a cookie, if it counts at the time ``at``."""
-STANDING = select(GRANTS.c.id).select_from(_WITH_SESSION).where(GRANTS.c.id == bindparam("id"), _STANDS)
+STANDING = select(*GRANTS.c).select_from(_WITH_SESSION).where(GRANTS.c.id == bindparam("id"), _STANDS)
 """A row if the family ``id`` stands at the time ``at``."""
 
 

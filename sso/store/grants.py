@@ -32,6 +32,12 @@ class GrantRows:
         with self._database.reading() as connection:
             return connection.execute(families.STANDING, {"id": grant_id, "at": at}).first() is not None
 
+    def that_stands(self, grant_id: str, at: int) -> Grant | None:
+        """The same, with the family."""
+        with self._database.reading() as connection:
+            row = connection.execute(families.STANDING, {"id": grant_id, "at": at}).first()
+        return rows.grant_of(row) if row else None
+
     def issue(
         self,
         grant: Grant,

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ..models import Client, Code, Consent, DeviceCode, Grant, Pushed, RefreshToken, Session
+from ..models import Client, Code, Consent, DeviceCode, Goodbye, Grant, Invitation, Pushed, RefreshToken, Session
 
-_SETS = frozenset({"scopes", "refused", "grants", "requires", "resources", "detail_types"})
+_SETS = frozenset({"scopes", "refused", "grants", "requires", "resources", "detail_types", "ceiling"})
 _TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris", "request_uris"})
 
 
@@ -84,6 +84,21 @@ def device_of(row: Row[Any], prefix: str = "") -> DeviceCode:
 def device_values(device: DeviceCode) -> dict[str, Any]:
     """And back."""
     return {name: _flat(value) for name, value in asdict(device).items()}
+
+
+def invitation_of(row: Row[Any]) -> Invitation:
+    """An initial access token's row."""
+    return Invitation(**_values(row))
+
+
+def invitation_values(invitation: Invitation) -> dict[str, Any]:
+    """And back."""
+    return {name: _flat(value) for name, value in asdict(invitation).items()}
+
+
+def goodbye_of(row: Row[Any]) -> Goodbye:
+    """A client that is to be told."""
+    return Goodbye(**_values(row))
 
 
 def consent_of(row: Row[Any], prefix: str = "") -> Consent:

@@ -12,6 +12,7 @@ from core.db import Database
 
 from ..models import Session
 from . import families, rows
+from .goodbyes import say_goodbye
 from .grants import revoke_where
 from .limits import Door, forgive
 from .news import bar, is_barred
@@ -113,6 +114,7 @@ def end_where(connection: Connection, chosen: ColumnElement[bool], at: int, ende
     for session in found:
         connection.execute(update(SESSIONS).where(SESSIONS.c.sid == session.sid).values(ended_at=at))
         revoke_where(connection, GRANTS.c.sid == session.sid, at)
+        say_goodbye(connection, sid=session.sid, at=at)
         event = ended(session)
         OUTBOX.put(connection, key=event.key, body=encode_event(event))
     return found

@@ -14,8 +14,10 @@ from .clients import ClientRows
 from .consents import ConsentRows
 from .devices import DeviceRows
 from .factors import FactorRows
+from .goodbyes import GoodbyeRows
 from .grants import GrantRows
 from .interactions import InteractionRows
+from .invitations import InvitationRows
 from .limits import AttemptRows
 from .news import NewsRows
 from .once import CodeRows, PushedRows, RefreshTokenRows, SeenRows
@@ -28,8 +30,10 @@ from .tables import (
     CHALLENGES,
     CODES,
     DEVICE_CODES,
+    GOODBYES,
     GRANTS,
     HANDOVERS,
+    INITIAL_TOKENS,
     OUTBOX,
     PROOFS,
     PUSHED,
@@ -54,6 +58,8 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
     (DEVICE_CODES, DEVICE_CODES.c.digest, DEVICE_CODES.c.expires_at, _MEMORY),
+    (INITIAL_TOKENS, INITIAL_TOKENS.c.digest, INITIAL_TOKENS.c.expires_at, 0),
+    (GOODBYES, GOODBYES.c.id, GOODBYES.c.expires_at, 0),
     (GRANTS, GRANTS.c.id, GRANTS.c.expires_at, _MEMORY),
     # No worker that is fit to serve is so far behind the news.
     (BARRED, BARRED.c.id, BARRED.c.released_at, _MEMORY),
@@ -66,6 +72,8 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.clients = ClientRows(database)
+        self.invitations = InvitationRows(database)
+        self.goodbyes = GoodbyeRows(database)
         self.interactions = InteractionRows(database)
         self.sessions = SessionRows(database)
         self.grants = GrantRows(database)

@@ -68,6 +68,29 @@ CLIENTS = Table(
     _text("resources"),
     _text("detail_types"),
     _text("request_uris"),
+    _short("subject_type", 16),
+    _id("sector"),
+    _flag("userinfo_signed"),
+    _flag("userinfo_encrypted"),
+    _flag("id_token_encrypted"),
+    _text("jwks_uri"),
+    _text("logout_uri"),
+    _id("manage_hash"),
+    _text("ceiling"),
+)
+
+INITIAL_TOKENS = _expiring("initial_tokens", _key("digest"), _id("sector"), _text("scopes"), _number("uses_left"))
+
+# Clients that are to be told that a session ended, until they were.
+GOODBYES = _expiring(
+    "goodbyes",
+    _key("id"),
+    _id("client_id"),
+    _id("subject"),
+    _id("sid"),
+    _number("attempts"),
+    _number("due_at"),
+    Index("goodbyes_due", "due_at"),
 )
 
 SESSIONS = Table(
@@ -117,6 +140,7 @@ GRANTS = _expiring(
     _text("resources"),
     _text("details"),
     _text("mandate"),
+    _text("claims"),
     Index("grants_session", "sid"),
     Index("grants_person", "subject", "client_id"),
 )

@@ -13,12 +13,13 @@ from ..oauth.rfc6750 import challenge
 from ..oauth.rfc9449 import challenge as proof_challenge
 from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
-from . import account, card, consent, device, factors, login, protocol
+from . import account, card, consent, device, factors, login, protocol, registration
 from .browser import Browser
 from .calls import on_host, reader
 
 _CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.par", "sso.device_authorization", "sso.revoke", "sso.introspect"})
 _AT_TLS_HOST = _CLIENT_ENDPOINTS | {"sso.userinfo"}
+_REGISTRATION = frozenset({"sso.register", "sso.registered", "sso.change_registration", "sso.remove_registration"})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -34,6 +35,7 @@ def blueprint(
     calls = reader(service, tls_host=tls_host, proxy=proxy)
     protocol.add(routes, service, guard, browser, calls=calls)
     device.add(routes, service, guard, browser, calls=calls)
+    registration.add(routes, service, guard)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
     consent.add(routes, service, guard, browser)
@@ -53,6 +55,8 @@ def blueprint(
     def name_the_scheme(response: Response) -> Response:
         if request.endpoint in _CLIENT_ENDPOINTS and response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Basic realm="tallygate", charset="UTF-8"'
+        if request.endpoint in _REGISTRATION and response.status_code == HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = challenge("invalid_token", metadata="")
         if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:
             error = (response.get_json(silent=True) or {}).get("error", "invalid_token")
             response.headers["WWW-Authenticate"] = challenge(error, metadata=resource_address(service.issuer))

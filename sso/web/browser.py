@@ -7,6 +7,8 @@ import secrets
 from flask import Response, g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from core.web.i18n import COOKIE
+
 from ..models import Client, Interaction, Redirection, Session, Visitor
 from ..oauth.openid import Step
 from ..oauth.rfc6749 import origin_of, with_parameters
@@ -16,7 +18,7 @@ from ..service import Home, NewSession, Parked, SignOn
 SESSION_COOKIE = "__Host-sso-session"
 BROWSER_COOKIE = "__Host-sso-browser"
 # Where a login without a request leads; everything else is "My account".
-_PAGES = {"factors": "sso.factors", "device": "sso.device"}
+_HOMES = {"factors": "sso.factors", "device": "sso.device"}
 _LONGEST_COOKIE = 100
 _V4_PREFIX, _V6_PREFIX = 24, 48
 _PAGES = {Step.CONSENT: "sso.consent", Step.CHOOSE: "sso.acting"}
@@ -84,12 +86,14 @@ class Browser:
     def lead(self, onward: Redirection | Parked | Home) -> Response:
         """Send the browser where it has to go next."""
         if isinstance(onward, Home):
-            page = _PAGES.get(onward.page, "sso.account")
+            page = _HOMES.get(onward.page, "sso.account")
             response = _response(redirect(url_for(page), 303))
         elif isinstance(onward, Parked):
             page = _PAGES.get(onward.step, "sso.login")
             level = onward.level if onward.step is Step.STEP_UP else None
-            response = _response(redirect(url_for(page, interaction=onward.sealed, level=level), 303))
+            # What the person chose here before comes first.
+            language = None if request.cookies.get(COOKIE) else onward.locale or None
+            response = _response(redirect(url_for(page, interaction=onward.sealed, level=level, lang=language), 303))
         elif onward.mode == "form_post":
             g.form_targets = (origin_of(onward.uri),)
             response = _response(

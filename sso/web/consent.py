@@ -9,6 +9,7 @@ from core.web.inputs import query_text
 
 from ..errors import MandateOver
 from ..models import Client, Interaction, Session
+from ..oauth.openid import asked_about
 from ..oauth.rfc9396 import in_words
 from ..service import SignOn
 from ..service.parking import LONGEST
@@ -68,7 +69,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
             sealed=authorization.sealed(interaction),
             portal=title_of(client),
             session=session,
-            wishes=wishes(interaction.request.scopes),
+            wishes=wishes(asked_about(interaction.request)),
             details=in_words(interaction.request.details),
             acting=authorization.acting_for(interaction, session),
             name_of=name_of,

@@ -43,6 +43,7 @@ def add(
         return render_template(
             "sso/login.html",
             sealed=authorization.sealed(interaction),
+            hint=interaction.request.hint if interaction.request else "",
             portal=title_of(authorization.destination(interaction)),
             error=_(error.message) if error else "",
             level=level,

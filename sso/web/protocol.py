@@ -70,7 +70,8 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
     @routes.route("/userinfo", methods=["GET", "POST"])
     @guard.own("bearer token", errors="oauth")
     def userinfo() -> Response:
-        return jsonify(service.inspection.userinfo(calls()))
+        told = service.inspection.userinfo(calls())
+        return Response(told, mimetype="application/jwt") if isinstance(told, str) else jsonify(told)
 
     @routes.post("/introspect")
     @guard.own("client authentication", errors="oauth")

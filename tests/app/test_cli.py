@@ -73,6 +73,7 @@ COMMANDS: dict[str, str] = {
     "seal": "FILE --site SITE --organisation o --actor a --out OUT",
     "serve": "sso --site SITE",
     "sign": "FILE --key FILE --passphrase FILE --out OUT",
+    "sso invite": "--site SITE --agency tax",
     "sso rotate-keys": "--site SITE",
     "up": "--site SITE",
     "verify": "FILE --site SITE",

@@ -606,6 +606,13 @@ def _sso_devices() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     device = {"client_id": "tax", "scope": "openid", "resource": "x"}
     yield Door(**at, method="POST", rule="/device_authorization", face="oauth", takes="form", fields=device)
+    own: dict[str, Any] = {**at, "face": "oauth"}
+    about: dict[str, Any] = {**own, "rule": "/register/<client>", "known": {"client": "app-0"}}
+    wanted = {"client_name": "x", "scope": "openid"}
+    yield Door(**own, method="POST", rule="/register", takes="json", fields=wanted)
+    yield Door(**about, method="GET")
+    yield Door(**about, method="PUT", takes="json", fields=wanted)
+    yield Door(**about, method="DELETE")
     shown: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/account", "who": "zhang.min"}
     yield Door(**at, method="GET", rule="/device", who="zhang.min")
     yield Door(**shown, rule="/device", fields={"user_code": "BCDF-GHJK"})

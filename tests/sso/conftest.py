@@ -250,6 +250,11 @@ def nothing(address: str) -> str:
     raise Unavailable
 
 
+def nobody(_address: str, _token: str) -> bool:
+    """Nobody answers anywhere."""
+    raise Unavailable
+
+
 def make_world(
     tmp_path: Path,
     *,
@@ -258,6 +263,7 @@ def make_world(
     fresh: Callable[[], None] = lambda: None,
     nudge: Callable[[], None] = lambda: None,
     fetch: Callable[[str], str] = nothing,
+    tell: Callable[[str, str], bool] = nobody,
 ) -> World:
     """Override one thing of a good default."""
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
@@ -309,6 +315,8 @@ def make_world(
         fresh=both_fresh,
         nudge=nudge,
         fetch=fetch,
+        tell=tell,
+        subject_key=b"p" * 32,
     )
     guard = Guard(clock=clock)
     app = create(
@@ -359,6 +367,7 @@ def register(store: Store, site: SiteSettings) -> None:
             grants=portal,
             audience=site.origin(name),
             secret=SECRET[name],
+            subject_type="public",
         )
     register_client(
         store,
@@ -379,6 +388,7 @@ def register(store: Store, site: SiteSettings) -> None:
         scopes=frozenset({"openid", "profile"}),
         grants=portal,
         audience=site.origin("web-app"),
+        subject_type="public",
     )
     register_client(
         store,
@@ -389,6 +399,7 @@ def register(store: Store, site: SiteSettings) -> None:
         grants=frozenset({"refresh_token", "urn:ietf:params:oauth:grant-type:device_code"}),
         audience=site.origin("kiosk"),
         secret=SECRET["kiosk"],
+        subject_type="public",
     )
     register_client(
         store,

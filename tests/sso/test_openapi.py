@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from core.web.guard import mark_of
 from tests.sso.conftest import World, make_world, request
+from tests.sso.test_registration import SECRETLY, invited
 
 EXAMPLES = 25
 # Valid by its shape and wrong all the same: a code that was never issued, a scope nobody registered.
@@ -27,6 +28,7 @@ CLIENTS = {
     "pushRequest": "tax",
     "authorizeDevice": "kiosk",
 }
+REGISTRY = ("registerClient", "readClient", "changeClient", "removeClient")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -70,7 +72,7 @@ def _good(world: World, token: str) -> dict[str, dict[str, str]]:
 
 def test_every_rule_for_programs_is_described_and_nothing_else(world: World) -> None:
     served = {
-        (rule.rule, method.lower())
+        (rule.rule.replace("<client>", "{client}"), method.lower())
         for rule in world.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint.startswith("sso.") and getattr(mark_of(world.app, rule.endpoint), "face", "") != "page"
@@ -81,8 +83,8 @@ def test_every_rule_for_programs_is_described_and_nothing_else(world: World) -> 
 
 def test_who_may_call_is_described_as_it_is(world: World, token: str, operations: dict[str, Any]) -> None:
     for name, operation in operations.items():
-        form = urlencode(_good(world, token)[name])
-        case = operation.Case()
+        form = urlencode(_good(world, token).get(name, {}))
+        case = operation.Case(path_parameters={"client": "app-0"} if name in REGISTRY[1:] else {})
         answer = world.app.test_client().open(
             case.formatted_path, method=operation.method.upper(), base_url=world.issuer, data=form, headers=FORM
         )
@@ -93,7 +95,7 @@ def test_who_may_call_is_described_as_it_is(world: World, token: str, operations
 
 
 def test_every_operation_is_tried(world: World, token: str, operations: dict[str, Any]) -> None:
-    assert set(operations) == set(_good(world, token))
+    assert set(operations) == set(_good(world, token)) | set(REGISTRY)
 
 
 def test_a_good_request_is_answered_as_described(world: World, token: str, operations: dict[str, Any]) -> None:
@@ -101,6 +103,21 @@ def test_a_good_request_is_answered_as_described(world: World, token: str, opera
         case = operations[name].Case(body=form, media_type=FORM["Content-Type"]) if form else operations[name].Case()
         answer = case.call(headers=_credentials(world, token, name), base_url=world.issuer)
         assert answer.status_code in (200, 201), (name, answer.text)
+        case.validate_response(answer, excluded_checks=[ignored_auth])
+
+
+def test_a_registration_is_answered_as_described(world: World, operations: dict[str, Any]) -> None:
+    wanted = {"client_name": "App", "redirect_uris": ["https://app.example/callback"], **SECRETLY}
+    first = operations["registerClient"].Case(body=wanted, media_type="application/json")
+    told = first.call(headers={"Authorization": f"Bearer {invited(world)}"}, base_url=world.issuer)
+    first.validate_response(told, excluded_checks=[ignored_auth])
+    known = told.json()
+    for name, status in (("readClient", 200), ("changeClient", 200), ("removeClient", 204), ("readClient", 401)):
+        body = {"body": wanted, "media_type": "application/json"} if name == "changeClient" else {}
+        case = operations[name].Case(path_parameters={"client": known["client_id"]}, **body)
+        held = {"Authorization": f"Bearer {known['registration_access_token']}"}
+        answer = case.call(headers=held, base_url=world.issuer)
+        assert answer.status_code == status, (name, answer.text)
         case.validate_response(answer, excluded_checks=[ignored_auth])
 
 

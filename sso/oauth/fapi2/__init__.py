@@ -54,7 +54,7 @@ def check_grants(client: Client) -> None:
 
 def check_keys(client: Client) -> None:
     """Message Signing 5.3: who signs requests has keys for it."""
-    if "signed_request" in client.requires and not client.jwks:
+    if "signed_request" in client.requires and not (client.jwks or client.jwks_uri):
         raise BadClient(why="FAPI 2.0 Message Signing wants keys for its requests")
 
 

@@ -4,7 +4,10 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from ..rfc6749 import SCOPES
+from ..rfc6749.scopes import SCOPES
+
+USERINFO_TYP = "userinfo+jwt"
+"""So that it never passes for an ID token."""
 
 
 class Holder(Protocol):
@@ -46,8 +49,8 @@ class Holder(Protocol):
         ...
 
 
-def claims_of(person: Holder, scopes: Iterable[str]) -> dict[str, Any]:
-    """The claims, without empty ones (OpenID Connect Core 5.3.2)."""
+def claims_of(person: Holder, scopes: Iterable[str], names: Iterable[str] = ()) -> dict[str, Any]:
+    """The claims of some scopes and some single ones, without empty ones (OpenID Connect Core 5.3.2)."""
     everything: dict[str, Any] = {
         "sub": person.subject,
         "name": person.name,
@@ -57,5 +60,5 @@ def claims_of(person: Holder, scopes: Iterable[str]) -> dict[str, Any]:
         "organisation": person.organisation,
         "roles": sorted(person.roles),
     }
-    wanted = {claim for scope in scopes for claim in SCOPES.get(scope, ())}
+    wanted = {claim for scope in scopes for claim in SCOPES.get(scope, ())} | set(names)
     return {name: value for name, value in everything.items() if name in wanted and value}

@@ -12,11 +12,11 @@ from .mandates import on_behalf_of
 ID_TOKEN_TYP = "JWT"  # noqa: S105 - a media type
 
 
-def id_claims(grant: Grant, *, issuer: str, access_token: str, at: int, lifetime: int) -> dict[str, Any]:
+def id_claims(grant: Grant, *, subject: str, issuer: str, access_token: str, at: int, lifetime: int) -> dict[str, Any]:
     """Who logged in, when and how, for one client and one nonce."""
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": grant.subject,
+        "sub": subject,
         "aud": grant.client_id,
         "iat": at,
         "exp": at + lifetime,

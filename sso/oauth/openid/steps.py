@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from ...errors import AccountSelectionRequired, ConsentRequired, LoginRequired, Redirectable
 from ...models import AuthorizationRequest, Client, Consent, Interaction, Session
+from .wanted import asked_about
 
 
 class Step(StrEnum):
@@ -18,6 +19,8 @@ class Step(StrEnum):
     CONSENT = "consent"
     # Everything there is to prove was proved, and it is not enough.
     UNREACHABLE = "unreachable"
+    # Somebody logged in, and it is somebody else than the client asked about.
+    OTHER = "other"
     ISSUE = "issue"
 
 
@@ -32,6 +35,8 @@ class Situation:
     # Whether a login, and a "yes", happened for this very request.
     logged_in: bool
     agreed: bool
+    # Whether this is whom the client asked about, if it said.
+    right_person: bool
     at: int
     # Whether there is somebody to act for, and that was not asked yet.
     undecided: bool = False
@@ -40,6 +45,13 @@ class Situation:
 def need_session(it: Situation) -> Step | None:
     """Nobody is logged in."""
     return Step.LOGIN if it.session is None else None
+
+
+def need_right_person(it: Situation) -> Step | None:
+    """``id_token_hint`` or a wanted ``sub``: the answer is about that person or nobody (Core 3.1.2.1, 5.5.1)."""
+    if it.session is None or it.right_person:
+        return None
+    return Step.OTHER if it.logged_in else Step.LOGIN
 
 
 def need_fresh_login(it: Situation) -> Step | None:
@@ -78,11 +90,12 @@ def need_consent(it: Situation) -> Step | None:
         return None
     if "consent" in it.request.prompts or it.consent is None or it.consent.expires_at <= it.at:
         return Step.CONSENT
-    return None if it.request.scopes <= it.consent.scopes | it.consent.refused else Step.CONSENT
+    return None if asked_about(it.request) <= it.consent.scopes | it.consent.refused else Step.CONSENT
 
 
 STEPS: tuple[Callable[[Situation], Step | None], ...] = (
     need_session,
+    need_right_person,
     need_fresh_login,
     need_recent_login,
     need_assurance,
@@ -100,6 +113,7 @@ def next_step(
     interaction: Interaction | None,
     at: int,
     undecided: bool = False,
+    right_person: bool = True,
 ) -> Step:
     """The first step that is missing, or ISSUE."""
     situation = Situation(
@@ -109,6 +123,7 @@ def next_step(
         consent=consent,
         logged_in=interaction is not None and interaction.logged_in(session),
         agreed=interaction is not None and interaction.agreed(session),
+        right_person=right_person,
         at=at,
         undecided=undecided,
     )

@@ -17,6 +17,7 @@ from ...errors import (
     UnsupportedResponseType,
 )
 from ...models import AuthorizationRequest, Client, ResponseMode
+from ..openid.wanted import wanted_of, without
 from ..rfc7636 import challenge_is_well_formed
 from ..rfc8707 import check_resources
 from ..rfc9396 import details_of
@@ -35,6 +36,7 @@ _MODES: dict[str, ResponseMode] = {
     "query.jwt": "query.jwt",
     "form_post.jwt": "form_post.jwt",
 }
+_LONGEST_HINT = 100
 _MAX_AGE = re.compile(r"[0-9]{1,9}")
 
 
@@ -100,6 +102,7 @@ def validated(draft: Draft) -> AuthorizationRequest:
         check(draft)
     scopes = frozenset(draft.one("scope").split())
     levels = [int(level) for level in draft.one("acr_values").split() if level in _LEVELS]
+    wanted = wanted_of(draft.one("claims"))
     return AuthorizationRequest(
         client_id=draft.client.id,
         redirect_uri=draft.redirect_uri,
@@ -110,10 +113,15 @@ def validated(draft: Draft) -> AuthorizationRequest:
         mode=draft.mode,
         prompts=frozenset(draft.one("prompt").split()),
         max_age=int(draft.one("max_age")) if draft.one("max_age") else None,
-        assurance=min(levels, default=0),
+        assurance=max(min(levels, default=0), wanted.assurance),
         resources=frozenset(draft.unverified.get("resource", ())),
         details=details_of(draft.one("authorization_details"), draft.client),
         jkt=draft.one("dpop_jkt"),
+        # Claims of scopes that the client is not registered for are not there to be had (Core 5.5).
+        claims=without(wanted.claims, SCOPES.keys() - draft.client.scopes),
+        subject=wanted.subject,
+        hint=draft.one("login_hint")[:_LONGEST_HINT],
+        locale=_locale(draft.one("ui_locales")),
     )
 
 
@@ -187,6 +195,11 @@ def check_max_age(draft: Draft) -> None:
         raise Redirectable(why="max_age")
 
 
+def check_claims(draft: Draft) -> None:
+    """OpenID Connect Core 5.5: single claims."""
+    wanted_of(draft.one("claims"))
+
+
 def check_resource(draft: Draft) -> None:
     """RFC 8707 section 2: for whom the tokens shall be."""
     check_resources(draft.unverified.get("resource", ()), draft.client)
@@ -213,6 +226,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     check_pkce,
     check_prompt,
     check_max_age,
+    check_claims,
     check_resource,
     check_details,
     check_key,
@@ -231,6 +245,12 @@ def single(parameters: Parameters, name: str) -> str:
     if len(values) != 1 or not values[0] or not _readable(values[0]):
         raise BadRequest(why=name)
     return values[0]
+
+
+def _locale(wishes: str) -> str:
+    """The first of the wished languages that there are pages in (BCP 47 tags, OpenID Connect Core 3.1.2.1)."""
+    known = (tag.lower().partition("-")[0] for tag in wishes.split())
+    return next((language for language in known if language in ("en", "zh")), "")
 
 
 def _readable(value: str) -> bool:

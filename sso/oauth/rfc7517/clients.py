@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public keys a client is registered with. They are never fetched, and never taken from what it signed."""
+"""The public keys a client is registered with; never taken from what it signed."""
 
 import base64
 import functools
@@ -15,6 +15,7 @@ from ..rfc7515 import (
     Unverified,
     algorithm_of,
     base64url,
+    members,
     opened,
     public_key,
     strict_object,
@@ -22,6 +23,7 @@ from ..rfc7515 import (
 )
 
 _MOST_KEYS = 8
+_AGREEMENT = "ECDH-ES"
 # Registrations whose keys are kept parsed. What was parsed belongs to the text it was parsed from, so another process
 # that replaces a registration is heard at the very next request.
 _MOST_PARSED = 1024
@@ -31,8 +33,12 @@ _HEADER_NAMES = frozenset({"alg", "kid", "typ"})
 class ClientKeys:
     """A JWK set (RFC 7517 section 5)."""
 
-    def __init__(self, keys: Mapping[str, PublicKey], certificates: Collection[str]) -> None:
+    def __init__(
+        self, keys: Mapping[str, PublicKey], certificates: Collection[str], encryption: Mapping[str, str]
+    ) -> None:
         self._keys = keys
+        # The members of the key that things are encrypted to; empty if there is none.
+        self.encryption = encryption
         # SHA-256 of the certificates among them, base64url (RFC 8705 section 2.2.2).
         self.certificates = frozenset(certificates)
 
@@ -72,11 +78,13 @@ class ClientKeys:
 def _parsed(document: str) -> ClientKeys:
     try:
         listed = _listed(document)
-        keys = {str(each["kid"]): public_key(each) for each in listed}
-        certificates = [digest for each in listed if (digest := _certificate(each))]
+        signing = [each for each in listed if each.get("use") != "enc"]
+        keys = {str(each["kid"]): public_key(each) for each in signing}
+        certificates = [digest for each in signing if (digest := _certificate(each))]
+        encryption = [_encryption_key(each) for each in listed if each.get("use") == "enc"]
     except (Unverified, KeyError, TypeError, AttributeError) as error:
         raise BadClient(why="its keys are not a set of public signing keys with identifiers") from error
-    return ClientKeys(keys, certificates)
+    return ClientKeys(keys, certificates, encryption[0] if encryption else {})
 
 
 def canonical(document: str) -> str:
@@ -93,6 +101,16 @@ def _listed(document: str) -> list[dict[str, Any]]:
     if len(names) != len(listed) or "" in names:
         raise Unverified
     return listed
+
+
+def _encryption_key(jwk: Mapping[str, Any]) -> Mapping[str, str]:
+    """Checked like a key that verifies, but for what it is for: it never becomes one."""
+    if jwk.get("alg", _AGREEMENT) != _AGREEMENT or "key_ops" in jwk:
+        raise Unverified
+    found = public_key({name: value for name, value in jwk.items() if name not in ("use", "alg")})
+    if algorithm_of(found) != "ES256":
+        raise Unverified
+    return {"kid": str(jwk["kid"]), **members(found)}
 
 
 def _certificate(jwk: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import InvalidClient
+from ...errors import BadClient, InvalidClient
 from ...models import Client
 from ..rfc7515 import Unverified, opened
 from ..rfc7517 import ClientKeys
@@ -56,7 +56,8 @@ def asserted(client: Client, assertion: str, *, issuer: str, at: int) -> Asserti
     """
     try:
         claims = ClientKeys.read(client.jwks).verify(assertion, types=_TYPES)
-    except Unverified as error:
+    except (Unverified, BadClient) as error:
+        # Without a key at its address nothing can be verified.
         raise InvalidClient from error
     for check in CHECKS:
         check(claims, client, issuer, at)

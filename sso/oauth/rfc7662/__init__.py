@@ -16,13 +16,13 @@ def may_introspect(asker: Client, *, client_id: str, audience: str) -> bool:
     return asker.trusted or asker.id == client_id or asker.audience == audience
 
 
-def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
+def active_access(claims: AccessClaims, *, subject: str, issuer: str) -> dict[str, Any]:
     """A live access token (section 2.2)."""
     members: dict[str, Any] = {
         "active": True,
         "token_type": claims.confirmation.token_type,
         "iss": issuer,
-        "sub": claims.subject,
+        "sub": subject,
         "aud": claims.audience,
         "client_id": claims.client_id,
         "scope": scope_text(claims.scopes),
@@ -40,13 +40,13 @@ def active_access(claims: AccessClaims, *, issuer: str) -> dict[str, Any]:
     return members
 
 
-def active_refresh(grant: Grant, *, issuer: str, expires_at: int) -> dict[str, Any]:
+def active_refresh(grant: Grant, *, subject: str, issuer: str, expires_at: int) -> dict[str, Any]:
     """A live refresh token."""
     return {
         "active": True,
         "token_type": "refresh_token",
         "iss": issuer,
-        "sub": grant.subject,
+        "sub": subject,
         "client_id": grant.client_id,
         "scope": scope_text(grant.scopes),
         "exp": expires_at,

@@ -10,6 +10,7 @@ from ..rfc6749 import SCOPES
 from ..rfc6749.tokens import REQUIRED
 from ..rfc7515 import ALGORITHMS
 from ..rfc7517 import ALGORITHM
+from ..rfc7591 import ENCRYPTION
 
 _METHODS = ("client_secret_basic", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 
@@ -29,6 +30,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/introspect",
         "end_session_endpoint": f"{issuer}/logout",
         "jwks_uri": f"{issuer}/jwks",
+        "registration_endpoint": f"{issuer}/register",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
         "scopes_supported": list(SCOPES),
         "claims_supported": [
@@ -39,10 +41,17 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "response_modes_supported": ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"],
         "authorization_signing_alg_values_supported": [ALGORITHM],
         "grant_types_supported": [*REQUIRED],
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["pairwise", "public"],
         "acr_values_supported": ["1", "2", "3"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
+        "id_token_encryption_alg_values_supported": [ENCRYPTION[0]],
+        "id_token_encryption_enc_values_supported": [ENCRYPTION[1]],
+        "userinfo_signing_alg_values_supported": [ALGORITHM],
+        "userinfo_encryption_alg_values_supported": [ENCRYPTION[0]],
+        "userinfo_encryption_enc_values_supported": [ENCRYPTION[1]],
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": [*_METHODS, "none"],
         "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
@@ -63,7 +72,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
             )
         },
         "authorization_response_iss_parameter_supported": True,
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_uri_parameter_supported": True,
         "require_request_uri_registration": True,

@@ -46,6 +46,7 @@ def access_claims(
     grant: Grant,
     client: Client,
     *,
+    subject: str,
     issuer: str,
     scopes: frozenset[str],
     jti: str,
@@ -56,10 +57,13 @@ def access_claims(
     details: str = "",
     act: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """RFC 9068 section 2.2, with the session and the family; client grants have neither session nor login."""
+    """RFC 9068 section 2.2, with the session and the family; client grants have neither session nor login.
+
+    ``subject`` is the person as the client knows them.
+    """
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": grant.subject,
+        "sub": subject,
         "aud": audience or client.audience,
         "client_id": client.id,
         "scope": scope_text(scopes),

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...errors import InvalidRequestObject
+from ...errors import BadClient, InvalidRequestObject
 from ...models import Client
 from ..rfc7515 import Unverified
 from ..rfc7517 import ClientKeys
@@ -28,7 +28,7 @@ def request_of(client: Client, unverified_object: str, *, issuer: str, at: int) 
     """
     try:
         claims = ClientKeys.read(client.jwks).verify(unverified_object, types=_TYPES)
-    except Unverified as error:
+    except (Unverified, BadClient) as error:
         raise InvalidRequestObject(why="its signature") from error
     for check in CHECKS:
         check(claims, client, issuer, at)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""By which identifier a client knows a person: one for each sector, so that no two agencies can compare notes."""
+
+import hashlib
+import hmac
+
+from core.jose import base64url
+
+from ..models import Client
+
+
+class Subjects:
+    """Pairwise identifiers (OpenID Connect Core section 8.1); they follow from a key that must be kept for ever."""
+
+    def __init__(self, *, key: bytes) -> None:
+        self._key = hmac.digest(key, b"pairwise subjects", hashlib.sha256)
+
+    def of(self, client: Client, subject: str) -> str:
+        """The person as this client knows them; the site's own clients and machines know the directory's identifier."""
+        if client.subject_type == "public" or subject == client.id:
+            return subject
+        told = f"{client.sector or client.id}\0{subject}".encode("utf-8", "replace")
+        return base64url(hmac.digest(self._key, told, hashlib.sha256))
