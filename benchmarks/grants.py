@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m benchmarks.grants``: what sign-on itself costs for each grant, in processor time of one core.
+
+One process, real tables in a file, durable; the record, the directory and TLS stand aside, for they run in processes of
+their own and are measured with the whole city (``scripts/bench``). Processor time, so that a busy machine does not
+show.
+"""
+
+import argparse
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from werkzeug.test import TestResponse
+
+from audit import Event, encode_event
+from tests.sso.conftest import Browser, World, make_world
+from tests.sso.test_client_authentication import TYPE
+from tests.sso.test_fapi import KEY
+from tests.sso.test_fapi import register as bank
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.grants")
+    parser.add_argument("--seconds", type=float, default=5.0, help="processor time spent on each figure")
+    seconds = parser.parse_args().seconds
+    print("| operation | per core per second | ms of processor time | P-256 work in it, alone |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        world = make_world(Path(folder), recorder=_Record())
+        sign, check = _bare(seconds / 5)
+        bank(world, name="service", grants=frozenset({"client_credentials"}), requires=frozenset(), profile="")
+        browser = world.browser()
+        browser.log_in("tax")
+        kept = world.redeem("tax", browser.log_in_again("tax")["code"]).get_json()
+        held, basic = kept["refresh_token"], world.basic("tax")
+        _row("client credentials, secret", lambda: _good(_machine(world)), seconds, sign)
+        _row("client credentials, private_key_jwt", lambda: _good(_signed(world)), seconds, 2 * sign + check)
+        refresh = {"grant_type": "refresh_token", "refresh_token": held}
+        _row("refresh, two tokens", lambda: _good(world.token("tax", **refresh)), seconds, 2 * sign)
+        asked = {"token": kept["access_token"]}
+        _row("introspection", lambda: _good(_introspected(world, asked, basic)), seconds, check)
+        _row("userinfo", lambda: _good(world.bearer(kept["access_token"])), seconds, check)
+        _row("code flow in a session (authorize, token)", lambda: _flow(world, browser), seconds, 2 * sign)
+        _row("code flow with login page", lambda: _whole(world), seconds, 2 * sign)
+        world.database.close()
+
+
+class _Record:
+    """Takes everything and keeps nothing; every event is still encoded, as on its way to the log."""
+
+    def record(self, event: Event, **_options: object) -> None:
+        encode_event(event)
+
+    def types(self) -> list[str]:
+        return []
+
+
+def _bare(seconds: float) -> tuple[float, float]:
+    key, text = ec.generate_private_key(ec.SECP256R1()), b"x" * 500
+    signature, public = key.sign(text, ec.ECDSA(hashes.SHA256())), key.public_key()
+    sign = _spent(lambda: key.sign(text, ec.ECDSA(hashes.SHA256())), seconds)
+    return sign, _spent(lambda: public.verify(signature, text, ec.ECDSA(hashes.SHA256())), seconds)
+
+
+def _spent(act: Callable[[], object], seconds: float) -> float:
+    """Processor time of one act, in seconds; the first few warm up."""
+    for _ in range(5):
+        act()
+    begun, done = time.process_time(), 0
+    while time.process_time() - begun < seconds:
+        act()
+        done += 1
+    return (time.process_time() - begun) / max(done, 1)
+
+
+def _row(name: str, act: Callable[[], object], seconds: float, limit: float) -> None:
+    each = _spent(act, seconds)
+    print(f"| {name} | {1 / each:,.0f} | {each * 1000:.2f} | {limit * 1000:.3f} ms ({limit / each:.1%}) |", flush=True)
+
+
+def _good(answer: TestResponse) -> None:
+    if answer.status_code != 200:
+        raise RuntimeError(answer.text)
+
+
+def _machine(world: World) -> TestResponse:
+    return world.token("machine", grant_type="client_credentials")
+
+
+def _signed(world: World) -> TestResponse:
+    at = int(world.clock.now().timestamp())
+    about = {"iss": "service", "sub": "service", "aud": world.issuer, "exp": at + 60, "jti": secrets.token_hex(8)}
+    form = {"grant_type": "client_credentials", "client_assertion_type": TYPE, "scope": "profile"}
+    form["client_assertion"] = KEY.sign(about)
+    return world.app.test_client().post("/token", base_url=world.issuer, data=form)
+
+
+def _introspected(world: World, asked: dict[str, str], basic: dict[str, str]) -> TestResponse:
+    return world.app.test_client().post("/introspect", base_url=world.issuer, data=asked, headers=basic)
+
+
+def _flow(world: World, browser: Browser) -> None:
+    code = browser.log_in_again("tax")["code"]
+    _good(world.redeem("tax", code))
+
+
+def _whole(world: World) -> None:
+    _good(world.redeem("tax", world.browser().log_in("tax")["code"]))
+
+
+if __name__ == "__main__":
+    main()
