@@ -9,6 +9,7 @@ from .guard import Guard as Guard
 from .guard import caller as caller
 from .guard import identity as identity
 from .headers import before_flask as before_flask
+from .i18n import COOKIE as COOKIE
 from .i18n import _ as _
 from .i18n import chinese_words as chinese_words
 from .i18n import locale as locale

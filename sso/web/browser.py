@@ -7,7 +7,7 @@ import secrets
 from flask import Response, g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from core.web.i18n import COOKIE
+from core.web import COOKIE
 
 from ..models import Client, Interaction, Redirection, Session, Visitor
 from ..oauth.openid import Step
