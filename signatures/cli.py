@@ -4,9 +4,9 @@
 `verify` ends with 0 if the document can be trusted, 1 if not, 2 if that cannot be told.
 """
 
-import json
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
 from core.calls import Peer
-from core.clock import Clock, SystemClock
+from core.clock import SystemClock
 from core.config import Document
 from core.errors import TallygateError
 from core.site import SiteSettings
@@ -25,17 +25,18 @@ from core.site import SiteSettings
 from .client import SignatureClient
 from .config import SignatureSettings
 from .errors import AlreadySigned, CannotSeal, SandboxFailed
-from .models import Indication, Overall, Profile, SealOrder, Trust, Verdict
+from .models import Indication, Overall, Profile, SealOrder, Severity, Trust, Verdict
 from .pades import anchors, cms, drawing
 from .pades.glyphs import Outlines
 from .pades.signing import Request
 from .sandbox import ReaderPool
 from .service import IssuerLists, asked_from
-from .verdict import Catalogue, as_json, judge, unreadable
-from .verdict.words import QUESTIONS, Language, moment, short
+from .verdict import Catalogue, canonical, judge, unreadable
+from .verdict.words import PROBLEMS, QUESTIONS, Language, moment, short
 
 F = TypeVar("F", bound=Callable[..., Any])
 _EXIT = {Overall.TRUSTED: 0, Overall.NOT_TRUSTED: 1, Overall.CANNOT_TELL: 2}
+_MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d"]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -46,6 +47,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--site", "configuration", type=_FILE, help="Use this site's certificates and current lists instead.")
 @click.option("--tolerant", is_flag=True, help="Accept form fields filled in after signing; they are listed.")
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option("--content", type=_FILE, help="The document that a detached signature is over.")
+@click.option("--at", "moment_", type=click.DateTime(_MOMENTS), help="Judge as of this moment (UTC), not of now.")
 @click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface.")
 def verify(  # noqa: PLR0917 - click passes everything by name
     file: Path,
@@ -54,17 +57,21 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     configuration: Path | None,
     tolerant: bool,  # noqa: FBT001 - click passes flags by name
     language: Language,
+    content: Path | None,
+    moment_: datetime | None,
     as_document: bool,  # noqa: FBT001 - click passes flags by name
 ) -> None:
-    """Say whether a signed PDF can be trusted: exit 0 yes, 1 no, 2 cannot tell."""
+    """Say whether a signed document can be trusted: exit 0 yes, 1 no, 2 cannot tell."""
     if configuration is None and not trust:
         raise click.UsageError("name the certificates you trust with --trust, or a site with --site")
     profile = Profile.TOLERANT if tolerant else Profile.STRICT
     anchor, lists = _start(configuration, trust, crl)
-    verdict = _examine(file.read_bytes(), anchor, lists, profile, SystemClock())
+    at = moment_.replace(tzinfo=UTC) if moment_ else SystemClock().now()
+    beside = content.read_bytes() if content else None
+    verdict = _examine(file.read_bytes(), anchor, lists, profile=profile, at=at, content=beside)
     catalogue = Catalogue()
     if as_document:
-        click.echo(json.dumps(as_json(verdict, catalogue), ensure_ascii=False, indent=2))
+        click.echo(canonical(verdict, catalogue), nl=False)
     else:
         click.echo(_text(verdict, catalogue, language))
     sys.exit(_EXIT[verdict.overall])
@@ -154,15 +161,23 @@ def _start(configuration: Path | None, trust: Sequence[Path], crl: Sequence[Path
     return found, lists
 
 
-def _examine(document: bytes, trust: Trust, lists: list[bytes], profile: Profile, clock: Clock) -> Verdict:
-    readers, at = ReaderPool(SignatureSettings()), clock.now()
+def _examine(
+    document: bytes,
+    trust: Trust,
+    lists: list[bytes],
+    *,
+    profile: Profile,
+    at: datetime,
+    content: bytes | None,
+) -> Verdict:
+    readers = ReaderPool(SignatureSettings())
     try:
-        found = readers.inspect(document, trust=trust, lists=lists, profile=profile, at=at)
+        found = readers.inspect(document, trust=trust, lists=lists, profile=profile, at=at, content=content)
     except SandboxFailed as error:
-        return unreadable(document, error.reason, profile=profile, at=at)
+        return unreadable(document, error.reason, profile=profile, at=at, content=content)
     finally:
         readers.close()
-    return judge(document, found, profile=profile, at=at)
+    return judge(document, found, profile=profile, at=at, content=content)
 
 
 def _text(verdict: Verdict, catalogue: Catalogue, language: Language) -> str:
@@ -174,6 +189,10 @@ def _text(verdict: Verdict, catalogue: Catalogue, language: Language) -> str:
             word = catalogue.plain(short(name, answer.value), language)
             lines.append(f"{catalogue.plain(question, language)} [{word}]")
             lines.append(f"  {catalogue.say(answer.words, language)}")
+    shown = [each for each in verdict.problems if each.severity is Severity.NOTICE or len(verdict.problems) > 1]
+    if shown:
+        lines += ["", catalogue.plain(PROBLEMS, language)]
+        lines += [f"- {catalogue.say(each.words, language)}" for each in shown]
     standard = f"{verdict.indication.value} {verdict.subindication}".strip()
     if verdict.indication is not Indication.NO_SIGNATURE:
         lines += ["", f"ETSI EN 319 102-1: {standard}"]

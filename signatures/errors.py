@@ -3,7 +3,7 @@
 
 TallygateError
 ├── Invalid
-│   ├── WrongMediaType      the body is not declared as a PDF
+│   ├── WrongMediaType      the body is declared as something else
 │   ├── NothingSent         the body or the file field is empty
 │   └── CannotSeal          the document cannot take a seal: damaged, encrypted, too costly to read
 ├── Forbidden
@@ -25,17 +25,17 @@ from core.errors import N_, Conflict, Forbidden, Invalid, Unavailable
 
 
 class WrongMediaType(Invalid):
-    """The body is not declared as a PDF."""
+    """The body is declared as something that is not taken here."""
 
     code = "wrong_media_type"
-    message = N_("Please send the document as application/pdf.")
+    message = N_("Please send the document with a media type that is taken here, such as application/pdf.")
 
 
 class NothingSent(Invalid):
     """The body or the file field is empty."""
 
     code = "nothing_sent"
-    message = N_("No document was sent. Please choose a PDF file.")
+    message = N_("No document was sent. Please choose a file.")
 
 
 class CannotSeal(Invalid):

@@ -7,6 +7,33 @@ from datetime import datetime
 from enum import StrEnum
 
 
+class Format(StrEnum):
+    """What kind of file a signature came in."""
+
+    PDF = "pdf"
+    # CMS and CAdES: the content inside, or beside it.
+    CMS = "cms"
+    XADES = "xades"
+    JWS = "jws"
+    ASIC = "asic"
+    OFD = "ofd"
+    EVIDENCE = "evidence"
+    UNKNOWN = "unknown"
+
+
+class Level(StrEnum):
+    """How long a signature can be proved (ETSI baseline levels); what is reached, not what is claimed."""
+
+    # The signature alone.
+    B = "B"
+    # A trusted time-stamp proves when.
+    T = "T"
+    # What the issuers said then is in the file.
+    LT = "LT"
+    # And a later time-stamp seals all of that.
+    LTA = "LTA"
+
+
 class Profile(StrEnum):
     """How much may have happened to a document after it was signed."""
 
@@ -32,6 +59,8 @@ class Revocation(StrEnum):
     GOOD = "good"
     REVOKED = "revoked"
     SUSPENDED = "suspended"
+    # Revoked or suspended, but after the moment at which the signature is proved to have existed.
+    LATER = "later"
     # No list, none that verifies, or one whose next issue is overdue.
     UNAVAILABLE = "unavailable"
 
@@ -67,6 +96,29 @@ class CertificateFacts:
     revoked_at: datetime | None = None
 
 
+class StampState(StrEnum):
+    """What a time-stamp is worth."""
+
+    GOOD = "good"
+    # It is over something else, or its signature does not verify.
+    BROKEN = "broken"
+    # It fits, but nobody we trust made it.
+    UNKNOWN = "unknown"
+    # Its maker's certificate was not valid then, is revoked, or is meant for something else.
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StampFacts:
+    """One time-stamp (RFC 3161) over a signature, or over the whole file."""
+
+    at: datetime | None
+    name: str
+    state: StampState
+    # Whether it covers the whole file and not only the signature.
+    archive: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class SignatureFacts:
     """One signature as the reading process found it."""
@@ -87,6 +139,27 @@ class SignatureFacts:
     # The library's own opinion of the certificate path: a second pair of eyes, never the only one.
     library_trusts: bool
     certificate: CertificateFacts
+    format: Format = Format.PDF
+    level: Level = Level.B
+    stamps: tuple[StampFacts, ...] = ()
+    # The earliest moment at which a trusted time-stamp proves that the signature existed.
+    proven_at: datetime | None = None
+    # The signed content is at hand; a detached signature alone lacks it.
+    content_present: bool = True
+    # Name of the algorithm, and whether it is still considered safe.
+    algorithm: str = ""
+    weak: bool = False
+    # The signature names another certificate than the one that verifies it.
+    other_certificate: bool = False
+    # Files of a container that this signature covers, and those that it does not.
+    covered: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
+    # What the signer who certified the document allows: "", "nothing", "form", "notes".
+    certified: str = ""
+    # How many bytes of the file are the signed revision; 0 where there are no revisions.
+    revision: int = 0
+    # A seal's own signature by its maker: None where there is no seal in the format.
+    seal_verifies: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +172,11 @@ class Inspection:
     marks: int = 0
     pages: int = 0
     signatures: tuple[SignatureFacts, ...] = ()
+    format: Format = Format.PDF
+    # Signature data that was seen and could not be understood, in short words.
+    unread: tuple[str, ...] = ()
+    # What a viewer may hide or do: layers that are off, scripts, attachments.
+    hidden: tuple[str, ...] = ()
 
 
 class Value(StrEnum):
@@ -115,6 +193,14 @@ class Overall(StrEnum):
     TRUSTED = "trusted"
     NOT_TRUSTED = "not_trusted"
     CANNOT_TELL = "cannot_tell"
+
+
+class Colour(StrEnum):
+    """The verdict for the eye; never the only sign of it."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
 
 
 class Indication(StrEnum):
@@ -140,6 +226,30 @@ class Answer:
 
     value: Value
     # Stable, for programs.
+    code: str
+    words: Words
+
+
+class Severity(StrEnum):
+    """How much a problem weighs."""
+
+    # Makes the document not trusted.
+    GRAVE = "grave"
+    # Makes it "cannot tell".
+    DOUBT = "doubt"
+    # Worth knowing; changes nothing.
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that was found; every one is shown, not the first alone."""
+
+    # Number of the signature, from 1; 0 for the file itself.
+    signature: int
+    # Which of the four questions it bears on; empty for none.
+    question: str
+    severity: Severity
     code: str
     words: Words
 
@@ -171,10 +281,24 @@ class Verdict:
     advice: Words
     # One per signature; a file without any readable signature has one entry without facts.
     signatures: tuple[SignatureVerdict, ...]
+    # Gravest first.
+    problems: tuple[Problem, ...]
+    format: Format
     checked_at: datetime
     profile: Profile
     sha256: str
     size: int
+    # SHA-256 of the content that came beside a detached signature; empty for none.
+    content_sha256: str = ""
+
+    @property
+    def colour(self) -> Colour:
+        """For the eye."""
+        return {
+            Overall.TRUSTED: Colour.GREEN,
+            Overall.NOT_TRUSTED: Colour.RED,
+            Overall.CANNOT_TELL: Colour.AMBER,
+        }[self.overall]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +311,8 @@ class Trust:
     issuers: Mapping[str, str]
     # Issuing authorities whose certificates may sign documents; empty: all.
     signing: frozenset[str] = frozenset()
+    # From when until when a certificate is trusted, by its SHA-256; those that are not named: always.
+    periods: Mapping[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
 
 
 class SealState(StrEnum):

@@ -6,11 +6,28 @@ from typing import Any
 from core.identity import HEADER
 from core.openapi import PEER, TEXT, document, exact, refusals
 
-from .models import Indication, Overall, Profile, Value
+from .models import Colour, Format, Indication, Level, Overall, Profile, Severity, StampState, Value
 from .verdict.words import QUESTIONS
 
+TAKEN = frozenset(
+    {
+        "application/pdf",
+        "application/octet-stream",
+        "application/pkcs7-mime",
+        "application/pkcs7-signature",
+        "application/jose",
+        "application/xml",
+        "application/zip",
+        "application/vnd.etsi.asic-e+zip",
+        "application/vnd.etsi.asic-s+zip",
+        "application/ofd",
+    }
+)
+"""Media types of files to verify; what a file is, its bytes say."""
+_BINARY = {"type": "string", "format": "binary", "minLength": 1}
 _BOTH = exact({"en": TEXT, "zh": TEXT})
 _IDENTIFIER = "^[A-Za-z0-9_-]{1,64}$"
+_PERHAPS = {"type": ["string", "null"], "format": "date-time"}
 _MOMENT = {"type": "string", "format": "date-time"}
 
 
@@ -18,7 +35,7 @@ def description(largest: int) -> dict[str, Any]:
     """The document; ``largest`` is the site's limit in bytes."""
     return document(
         title="Tallygate signatures",
-        description="Verify signed PDF documents. Four plain questions, answered yes, no or unknown, "
+        description="Verify signed documents. Four plain questions, answered yes, no or unknown, "
         "in English and Chinese; nothing of a document is kept.",
         paths={
             "/api/v1/verify": {"post": _verify(largest)},
@@ -42,10 +59,10 @@ def _verify(largest: int) -> dict[str, Any]:
                 "schema": {"type": "string", "enum": [profile.value for profile in Profile], "default": "strict"},
             }
         ],
-        "requestBody": _pdf(largest),
+        "requestBody": _signed(largest),
         "responses": {
             "200": {
-                "description": "The verdict",
+                "description": "The verdict, byte for byte what the page and the offline command say",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}},
             },
             **refusals("400", "413", "503"),
@@ -100,6 +117,21 @@ def _establish() -> dict[str, Any]:
     }
 
 
+def _signed(largest: int) -> dict[str, Any]:
+    parts = {
+        "type": "object",
+        "properties": {"document": _BINARY, "content": _BINARY},
+        "required": ["document"],
+        "description": "A detached signature and, as content, the document it is over",
+    }
+    media: dict[str, Any] = {kind: {"schema": _BINARY} for kind in sorted(TAKEN)}
+    return {
+        "required": True,
+        "description": f"The signed file, 1 to {largest} bytes: PDF, CMS, XAdES, JWS, ASiC, OFD or an evidence file",
+        "content": {**media, "multipart/form-data": {"schema": parts}},
+    }
+
+
 def _pdf(largest: int) -> dict[str, Any]:
     return {
         "required": True,
@@ -110,7 +142,12 @@ def _pdf(largest: int) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     verdict = {
+        "version": {"const": "tallygate-verdict/1"},
+        "format": {"enum": [value.value for value in Format]},
         "overall": {"enum": [value.value for value in Overall]},
+        "colour": {"enum": [value.value for value in Colour]},
+        "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
+        "content": {"anyOf": [exact({"sha256": TEXT}), {"type": "null"}]},
         "indication": {"enum": [value.value for value in Indication]},
         "subindication": TEXT,
         "headline": _BOTH,
@@ -120,14 +157,36 @@ def _schemas() -> dict[str, Any]:
         "document": exact({"sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "size": {"type": "integer"}}),
         "signatures": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Signature"}},
     }
+    stamp = {
+        "at": _PERHAPS,
+        "name": TEXT,
+        "state": {"enum": [state.value for state in StampState]},
+        "archive": {"type": "boolean"},
+    }
+    problem = {
+        "signature": {"type": "integer", "minimum": 0},
+        "question": {"enum": ["", *QUESTIONS]},
+        "severity": {"enum": [severity.value for severity in Severity]},
+        "code": TEXT,
+        "en": TEXT,
+        "zh": TEXT,
+    }
     certificate = dict.fromkeys(("serial", "name", "organisation", "subject", "issuer"), TEXT)
     signature = {
         "field": TEXT,
         "overall": {"enum": [value.value for value in Overall]},
         "indication": {"enum": [value.value for value in Indication]},
         "subindication": TEXT,
-        "claimed_at": {"type": ["string", "null"], "format": "date-time"},
+        "level": {"enum": [*(level.value for level in Level), None]},
+        "algorithm": TEXT,
+        "claimed_at": _PERHAPS,
+        "proven_at": _PERHAPS,
+        "stamps": {"type": "array", "items": exact(stamp)},
         "changed_fields": {"type": "array", "items": TEXT},
+        "covered": {"type": "array", "items": TEXT},
+        "uncovered": {"type": "array", "items": TEXT},
+        "certified": {"enum": ["", "nothing", "form", "notes"]},
+        "revision": {"type": "integer", "minimum": 0},
         "answers": exact({name: {"$ref": "#/components/schemas/Answer"} for name in QUESTIONS}),
         "certificate": {
             "anyOf": [exact({**certificate, "not_before": _MOMENT, "not_after": _MOMENT}), {"type": "null"}]
@@ -138,4 +197,5 @@ def _schemas() -> dict[str, Any]:
         "Verdict": exact(verdict),
         "Signature": exact(signature),
         "Answer": exact(answer),
+        "Problem": exact(problem),
     }

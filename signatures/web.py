@@ -4,7 +4,7 @@
 | address              | who                     | what                                     |
 | -------------------- | ----------------------- | ---------------------------------------- |
 | /                    | anybody                 | form, and the answer in plain words      |
-| /api/v1/verify       | anybody                 | PDF in, verdict as JSON out              |
+| /api/v1/verify       | anybody                 | signed file in, verdict as JSON out      |
 | /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
 | /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |
 | /api/v1/seals        | app                     | gives an organisation its seal           |
@@ -21,12 +21,13 @@ from core.web.inputs import Malformed, query_text
 
 from .errors import NothingSent, WrongMediaType
 from .models import Profile, SealOrder
-from .openapi import description
+from .openapi import TAKEN, description
 from .service import Sealing, Verification
 from .service.verification import Asker
-from .verdict import Catalogue, as_json
-from .verdict.words import QUESTIONS, moment, short
+from .verdict import Catalogue, canonical
+from .verdict.words import LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, moment, short
 
+_MULTIPART = "multipart/form-data"
 _FORM_OVERHEAD = 64 * 1024
 _ZONES = frozenset({"external", "internal", "management"})
 _ASSURANCE = frozenset({"0", "1", "2", "3"})
@@ -43,7 +44,7 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
     def take_documents() -> None:
         # Before the guard reads the form for its token: documents are larger than other requests.
         if request.blueprint == blue.name:
-            request.max_content_length = largest + _FORM_OVERHEAD
+            request.max_content_length = 2 * largest + _FORM_OVERHEAD
 
     @blue.get("/")
     @guard.public(_PUBLIC)
@@ -53,17 +54,21 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
     @blue.post("/")
     @guard.public(_PUBLIC)
     def check() -> str:
-        uploads = request.files.getlist("document")
-        document = uploads[0].read() if len(uploads) == 1 else b""
+        document = _upload("document")
         if not document:
             raise NothingSent
+        content = _upload("content") or None
         profile = Profile.TOLERANT if request.form.get("tolerant") == "yes" else Profile.STRICT
-        verdict = verification.verify(document, asker=_asker(), profile=profile)
+        verdict = verification.verify(document, asker=_asker(), profile=profile, content=content)
         return render_template(
             "signatures/verdict.html",
             verdict=verdict,
+            text=canonical(verdict, catalogue).decode(),
             questions=QUESTIONS,
             short=short,
+            problems_title=PROBLEMS,
+            severities=SEVERITIES,
+            levels=LEVELS,
             say=lambda words: catalogue.say(words, locale()),
             moment=lambda at: moment(at, locale()),
         )
@@ -74,8 +79,14 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
         wish = query_text("profile") or Profile.STRICT.value
         if wish not in set(Profile):
             raise Malformed(field="profile")
-        verdict = verification.verify(_body(largest), asker=_asker(), profile=Profile(wish))
-        return jsonify(as_json(verdict, catalogue))
+        if request.mimetype == _MULTIPART:
+            document, content = _upload("document"), _upload("content") or None
+        else:
+            document, content = _body(largest, taken=TAKEN), None
+        if not document:
+            raise NothingSent
+        verdict = verification.verify(document, asker=_asker(), profile=Profile(wish), content=content)
+        return Response(canonical(verdict, catalogue), content_type="application/json")
 
     @blue.get("/api/v1/openapi.json")
     @guard.public("the description of a public interface", errors="problem")
@@ -126,8 +137,14 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
     return blue
 
 
-def _body(largest: int) -> bytes:
-    if request.mimetype != "application/pdf":
+def _upload(name: str) -> bytes:
+    """The one file of this name; nothing where there is none, or several."""
+    uploads = request.files.getlist(name)
+    return uploads[0].read() if len(uploads) == 1 else b""
+
+
+def _body(largest: int, *, taken: frozenset[str] = frozenset({"application/pdf"})) -> bytes:
+    if request.mimetype not in taken:
         raise WrongMediaType
     request.max_content_length = largest
     document = request.get_data(cache=False)

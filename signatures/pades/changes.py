@@ -6,13 +6,12 @@ what stands between the objects, and they take a field for a further signature f
 """
 
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pyhanko.pdf_utils.metadata.xmp_xml import parse_xmp
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
 from pyhanko.sign.diff_analysis import (
-    NO_CHANGES_DIFF_POLICY,
     CatalogModificationRule,
     DiffPolicy,
     DocInfoRule,
@@ -30,7 +29,6 @@ from pyhanko.sign.diff_analysis import (
 )
 from pyhanko.sign.fields import enumerate_sig_fields
 
-from ..models import Profile
 from .gate import accounted_for
 
 # What every program writes that touches a file; no viewer shows it as content.
@@ -57,14 +55,12 @@ _Metadata: Any = _SameMetadata
 _Catalog: Any = CatalogModificationRule
 _NewField: Any = SigFieldCreationRule
 _ARCHIVAL = (XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), _SameInfo(), _Metadata())
-POLICIES: Mapping[Profile, DiffPolicy] = {
-    Profile.STRICT: NO_CHANGES_DIFF_POLICY,
-    Profile.TOLERANT: StandardDiffPolicy(
-        [_Catalog(), *(rule.as_qualified(ModificationLevel.LTA_UPDATES) for rule in _ARCHIVAL)],
-        FormUpdatingRule([_NewField(), SigFieldModificationRule(), GenericFieldModificationRule()]),
-    ),
-}
-"""The rules of each profile; the tolerant ones are the library's default, but for those about properties."""
+RULES: DiffPolicy = StandardDiffPolicy(
+    [_Catalog(), *(rule.as_qualified(ModificationLevel.LTA_UPDATES) for rule in _ARCHIVAL)],
+    FormUpdatingRule([_NewField(), SigFieldModificationRule(), GenericFieldModificationRule()]),
+)
+"""What counts as which kind of change: the library's default, but for properties. The profile says which are taken:
+the strict one only proofs for long-term keeping, for a signature that may not get its time-stamps cannot last."""
 
 
 def more_than_seen(

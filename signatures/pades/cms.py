@@ -8,6 +8,7 @@ when the key is loaded; every signature after that only fills it in, for nine te
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,8 +26,9 @@ DIGEST = "sha256"
 NEW_STORE: Any = SimpleCertificateStore
 # Stands in the place of the digest in a form.
 _MARK = hashlib.sha256(b"the digest of a document").digest()
-_SEQUENCE, _SET, _OCTETS, _CONTEXT_0, _LONG_FORM = 0x30, 0x31, 0x04, 0xA0, 0x80
+_SEQUENCE, _SET, _OCTETS, _CONTEXT_0, _CONTEXT_1, _LONG_FORM = 0x30, 0x31, 0x04, 0xA0, 0xA1, 0x80
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
+_STAMP = cms.CMSAttributeType("signature_time_stamp_token").dump()
 SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 
 
@@ -64,9 +66,10 @@ class KeySigner(Signer):
         """How many hexadecimal digits to reserve in a document."""
         return 2 * len(self._form.filled(_MARK, bytes(self._longest)))
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        """The DER of the CMS object over one document digest."""
-        return self._form.filled(digest, self._sign(self._form.signed(digest)))
+    def sign_digest(self, digest: bytes, *, stamp: Callable[[bytes], bytes] | None = None) -> bytes:
+        """The DER of the CMS object over one document digest; ``stamp`` gives a time-stamp over the signature."""
+        signature = self._sign(self._form.signed(digest))
+        return self._form.filled(digest, signature, b"" if stamp is None else stamp(signature))
 
     @property
     def _longest(self) -> int:
@@ -115,10 +118,11 @@ class _Form:
         """What the key signs: the attributes as a set of their own (RFC 5652, 5.4)."""
         return _der(_SET, self.attributes.replace(_MARK, digest))
 
-    def filled(self, digest: bytes, signature: bytes) -> bytes:
-        """The whole object."""
+    def filled(self, digest: bytes, signature: bytes, token: bytes = b"") -> bytes:
+        """The whole object; ``token`` is a time-stamp over the signature (RFC 3161, appendix A)."""
+        unsigned = _der(_CONTEXT_1, _der(_SEQUENCE, _STAMP, _der(_SET, token))) if token else b""
         attributes = _der(_CONTEXT_0, self.attributes.replace(_MARK, digest))
-        info = _der(_SEQUENCE, self.signer, attributes, self.algorithm, _der(_OCTETS, signature))
+        info = _der(_SEQUENCE, self.signer, attributes, self.algorithm, _der(_OCTETS, signature), unsigned)
         signed = _der(_SEQUENCE, self.head, _der(_SET, info))
         return _der(_SEQUENCE, _SIGNED_DATA, _der(_CONTEXT_0, signed))
 

@@ -11,7 +11,7 @@ from asn1crypto import crl, x509
 from pyhanko_certvalidator import ValidationContext
 
 from ..models import Trust
-from .certificates import Assessor, read_list
+from ..proofs.certificates import Assessor, read_list
 from .cms import certificates
 
 
@@ -30,15 +30,20 @@ class Grounds:
         """Our own opinion of certificates."""
         return self._assessor
 
-    def context(self, at: datetime) -> ValidationContext:
-        """The library's, for one signature."""
+    def context(self, at: datetime, *, past: bool = False, lists: Sequence[bytes] = ()) -> ValidationContext:
+        """The library's, for one signature; ``lists`` came with the document.
+
+        With ``past`` a time-stamp proves the moment ``at``, and what issuers said later counts for it too.
+        """
+        more = [crl.CertificateList.load(der) for der in lists if read_list(der) is not None]
         return ValidationContext(
             trust_roots=self._roots,
             other_certs=self._between,
-            crls=self._lists,
+            crls=[*self._lists, *more],
             moment=at,
             allow_fetching=False,
             revocation_mode="soft-fail",
+            retroactive_revinfo=past,
         )
 
 

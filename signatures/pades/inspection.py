@@ -7,7 +7,8 @@ file could not be read, never that it is unsigned.
 
 import asyncio
 import io
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +16,18 @@ from pyhanko.pdf_utils.decode_limits import DecodeLimits
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
+from pyhanko.sign.fields import MDPPerm, enumerate_sig_fields
 from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from ..models import Inspection, Modification, Profile, SignatureFacts
-from .changes import POLICIES, more_than_seen
+from ..models import Format, Inspection, Level, Modification, Profile, SignatureFacts, StampFacts, StampState
+from ..proofs.signed_data import NotSignedData, Signed, Signer, read
+from ..proofs.stamps import Surroundings, examine, proven_at
+from .archive import Archive, Carried, archive_stamps, read_carried
+from .changes import RULES, more_than_seen
 from .gate import covers_whole_file, looks_like_pdf, marks
 from .grounds import Grounds
+from .hidden import hidden
 
 _LEVELS = {
     ModificationLevel.NONE: Modification.NONE,
@@ -29,6 +35,7 @@ _LEVELS = {
     ModificationLevel.FORM_FILLING: Modification.FORM,
 }
 _MOST_SIGNATURES = 50
+_CERTIFIED = {MDPPerm.NO_CHANGES: "nothing", MDPPerm.FILL_FORMS: "form", MDPPerm.ANNOTATE: "notes"}
 
 
 def inspect(
@@ -56,49 +63,125 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
     reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
     if reader.encrypted:
         return Inspection(failure="encrypted", marks=marks(document))
-    embedded: list[EmbeddedPdfSignature] = reader.embedded_signatures
+    filled = list(enumerate_sig_fields(reader, filled_status=True))
     pages = int(reader.root["/Pages"]["/Count"])
-    if len(embedded) > _MOST_SIGNATURES:
+    if len(filled) > _MOST_SIGNATURES:
         return Inspection(failure="limits", marks=marks(document))
-    found = [
-        await _examine(signature, document, grounds, profile, at)
-        for signature in embedded
-        if signature.sig_object_type == "/Sig"
-    ]
-    return Inspection(failure="", marks=marks(document), pages=pages, signatures=tuple(found))
+    embedded: list[EmbeddedPdfSignature] = reader.embedded_signatures
+    carried = read_carried(reader)
+    archives = archive_stamps(embedded, document, grounds.assessor, carried, at)
+    look = _Look(document=document, grounds=grounds, profile=profile, at=at, carried=carried, archives=archives)
+    found = [await _examine(signature, look) for signature in embedded if signature.sig_object_type == "/Sig"]
+    unread = ["subfilter"] * (len(filled) - len(embedded))
+    return Inspection(
+        failure="",
+        marks=marks(document) - len(archives),
+        pages=pages,
+        signatures=tuple(found),
+        unread=tuple(unread),
+        hidden=hidden(reader),
+    )
 
 
-async def _examine(
-    signature: EmbeddedPdfSignature, document: bytes, grounds: Grounds, profile: Profile, at: datetime
-) -> SignatureFacts:
-    status = await async_validate_pdf_signature(signature, grounds.context(at), diff_policy=POLICIES[profile])
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    document: bytes
+    grounds: Grounds
+    profile: Profile
+    at: datetime
+    carried: Carried
+    archives: Sequence[Archive]
+
+
+async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFacts:
+    document = look.document
+    byte_range = [int(value) for value in signature.byte_range]
+    end = sum(byte_range[-2:])
+    covered = b"".join(
+        document[start : start + size] for start, size in zip(byte_range[::2], byte_range[1::2], strict=False)
+    )
+    signed = _own_look(signature, covered)
+    signer = signed.signers[0] if signed else None
+    stamps, proven = _stamped(signer, look, end)
+    status = await async_validate_pdf_signature(
+        signature,
+        look.grounds.context(proven or look.at, past=proven is not None, lists=look.carried.lists),
+        diff_policy=RULES,
+    )
     difference = status.diff_result
     changed: set[str] = set()
     modification = Modification.OTHER
-    byte_range = [int(value) for value in signature.byte_range]
     covers_file = covers_whole_file(document, byte_range)
     if isinstance(difference, DiffResult):
         changed = {str(name) for name in difference.changed_form_fields}
         modification = _LEVELS.get(difference.modification_level, Modification.OTHER)
     if not covers_file and modification in {Modification.ARCHIVAL, Modification.FORM}:
         unseen = more_than_seen(
-            signature.reader, document, revision=signature.signed_revision, end=sum(byte_range[-2:]), changed=changed
+            signature.reader, document, revision=signature.signed_revision, end=end, changed=changed
         )
         modification = Modification.OTHER if unseen else modification
+    certificate = look.grounds.assessor.assess(
+        signature.signer_cert.dump(),
+        others=[*(other.dump() for other in signature.other_embedded_certs), *look.carried.certificates],
+        at=look.at,
+        proven=proven,
+        lists=[*look.carried.lists, *(signer.lists if signer else ())],
+        answers=[*look.carried.answers, *(signer.answers if signer else ())],
+    )
     return SignatureFacts(
         field=_shown(signature.field_name),
         claimed_at=status.signer_reported_dt,
-        digest_matches=bool(status.intact),
-        signature_verifies=bool(status.valid),
+        digest_matches=bool(status.intact) and (signer is None or signer.digest_matches is not False),
+        signature_verifies=bool(status.valid) and (signer is None or signer.signature_verifies),
         covers_file=covers_file,
         modification=modification,
         permitted=bool(status.docmdp_ok),
         changed_fields=tuple(sorted(map(_shown, changed)))[:100],
         library_trusts=bool(status.trusted),
-        certificate=grounds.assessor.assess(
-            signature.signer_cert.dump(), others=[other.dump() for other in signature.other_embedded_certs], at=at
-        ),
+        certificate=certificate,
+        format=Format.PDF,
+        level=_level(proven, stamps, look, signer),
+        stamps=stamps,
+        proven_at=proven,
+        algorithm=signer.algorithm if signer else "",
+        weak=signer is not None and signer.weak,
+        other_certificate=signer is not None and signer.other_certificate,
+        certified=_CERTIFIED.get(signature.docmdp_level, "") if signature.docmdp_level else "",
+        revision=end if 0 < end <= len(document) else 0,
     )
+
+
+def _own_look(signature: EmbeddedPdfSignature, covered: bytes) -> Signed | None:
+    """The CMS object by our own reading; nothing where it is none, and then the library decides alone."""
+    try:
+        signed = read(signature.pkcs7_content, covered, padded=True)
+    except NotSignedData:
+        return None
+    return signed if signed.signers else None
+
+
+def _stamped(signer: Signer | None, look: _Look, end: int) -> tuple[tuple[StampFacts, ...], datetime | None]:
+    later = [archive.facts for archive in look.archives if archive.end > end]
+    around = Surroundings(
+        assessor=look.grounds.assessor,
+        at=look.at,
+        others=look.carried.certificates,
+        lists=look.carried.lists,
+        answers=look.carried.answers,
+        proven=proven_at(later),
+    )
+    own = [examine(token, signer.signature, around) for token in signer.tokens] if signer else []
+    stamps = (*own, *later)
+    return stamps, proven_at(stamps)
+
+
+def _level(proven: datetime | None, stamps: Sequence[StampFacts], look: _Look, signer: Signer | None) -> Level:
+    if proven is None:
+        return Level.B
+    if not (look.carried.lists or look.carried.answers or (signer and (signer.lists or signer.answers))):
+        return Level.T
+    archived = any(stamp.archive and stamp.state is StampState.GOOD for stamp in stamps)
+    return Level.LTA if archived else Level.LT
 
 
 def _shown(text: object) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from ..formats import inspect
 from ..models import Profile
 from ..pades import late
 from ..pades.grounds import Grounds
-from ..pades.inspection import inspect
 from ..pades.signing import NotSealable, prepare
 from . import codec, confinement, frames
 
@@ -78,8 +78,10 @@ class _Reader:
                 region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
                 return region, prepared.document
             case "inspect" if self._grounds is not None:
+                size = int(header["size"])
                 found = inspect(
-                    body,
+                    body[:size],
+                    content=body[size:] if header["beside"] is True else None,
                     grounds=self._grounds,
                     profile=Profile(header["profile"]),
                     at=datetime.fromisoformat(header["at"]),

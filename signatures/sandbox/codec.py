@@ -10,11 +10,15 @@ from typing import Any
 from ..models import (
     CertificateFacts,
     Chain,
+    Format,
     Inspection,
+    Level,
     Modification,
     Prepared,
     Revocation,
     SignatureFacts,
+    StampFacts,
+    StampState,
     Trust,
 )
 from ..pades.drawing import Drawing
@@ -38,17 +42,31 @@ def decode_inspection(header: Mapping[str, Any]) -> Inspection:
         marks=int(header["marks"]),
         pages=int(header["pages"]),
         signatures=tuple(_signature(found) for found in header["signatures"]),
+        format=Format(header["format"]),
+        unread=tuple(str(each) for each in header["unread"]),
+        hidden=tuple(str(each) for each in header["hidden"]),
     )
 
 
 def encode_trust(trust: Trust) -> dict[str, Any]:
     """As JSON."""
-    return {"roots": list(trust.roots), "issuers": dict(trust.issuers), "signing": sorted(trust.signing)}
+    periods = {name: [_text(start), _text(end)] for name, (start, end) in trust.periods.items()}
+    return {
+        "roots": list(trust.roots),
+        "issuers": dict(trust.issuers),
+        "signing": sorted(trust.signing),
+        "periods": periods,
+    }
 
 
 def decode_trust(header: Mapping[str, Any]) -> Trust:
     """From JSON."""
-    return Trust(roots=tuple(header["roots"]), issuers=header["issuers"], signing=frozenset(header["signing"]))
+    return Trust(
+        roots=tuple(header["roots"]),
+        issuers=header["issuers"],
+        signing=frozenset(header["signing"]),
+        periods={name: (_moment(start), _moment(end)) for name, (start, end) in header["periods"].items()},
+    )
 
 
 def encode_request(request: Request) -> dict[str, Any]:
@@ -114,7 +132,33 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
             revocation=Revocation(certificate["revocation"]),
             revoked_at=_moment(certificate["revoked_at"]),
         ),
+        format=Format(found["format"]),
+        level=Level(found["level"]),
+        stamps=tuple(_stamp(each) for each in found["stamps"]),
+        proven_at=_moment(found["proven_at"]),
+        content_present=found["content_present"] is True,
+        algorithm=str(found["algorithm"]),
+        weak=found["weak"] is True,
+        other_certificate=found["other_certificate"] is True,
+        covered=tuple(str(name) for name in found["covered"]),
+        uncovered=tuple(str(name) for name in found["uncovered"]),
+        certified=str(found["certified"]),
+        revision=int(found["revision"]),
+        seal_verifies=None if found["seal_verifies"] is None else found["seal_verifies"] is True,
     )
+
+
+def _stamp(found: Mapping[str, Any]) -> StampFacts:
+    return StampFacts(
+        at=_moment(found["at"]),
+        name=str(found["name"]),
+        state=StampState(found["state"]),
+        archive=found["archive"] is True,
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -42,9 +42,16 @@ class ReaderPool:
             self._free.put(None)
 
     def inspect(
-        self, document: bytes, *, trust: Trust, lists: Sequence[bytes], profile: Profile, at: datetime
+        self,
+        document: bytes,
+        *,
+        trust: Trust,
+        lists: Sequence[bytes],
+        profile: Profile,
+        at: datetime,
+        content: bytes | None = None,
     ) -> Inspection:
-        """Read the signatures of one file.
+        """Read the signatures of one file; ``content`` came beside a detached one.
 
         Raises:
             Busy: no reading process came free in time.
@@ -52,8 +59,16 @@ class ReaderPool:
             Unconfined: it could not be locked in.
         """
         grounds = (trust, tuple(lists))
-        header = {"verb": "inspect", "profile": profile.value, "at": at.isoformat()}
-        return self._call(header, document, lambda answer, _: codec.decode_inspection(answer), grounds=grounds)
+        header = {
+            "verb": "inspect",
+            "profile": profile.value,
+            "at": at.isoformat(),
+            "size": len(document),
+            "beside": content is not None,
+        }
+        return self._call(
+            header, document + (content or b""), lambda answer, _: codec.decode_inspection(answer), grounds=grounds
+        )
 
     def prepare(self, document: bytes, request: Request) -> Prepared:
         """Make room for a signature in one file.

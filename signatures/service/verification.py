@@ -45,14 +45,18 @@ class Verification:
         self._commitments = commitments
         self._clock = clock
 
-    def verify(self, document: bytes, *, asker: Asker, profile: Profile = Profile.STRICT) -> Verdict:
+    def verify(
+        self, document: bytes, *, asker: Asker, profile: Profile = Profile.STRICT, content: bytes | None = None
+    ) -> Verdict:
         """The verdict on one document; whatever the document is, there is one.
+
+        ``content`` is what a detached signature is over.
 
         Raises:
             Busy: too many documents at once.
             RecordUnavailable: the access could not be recorded, so it was not answered.
         """
-        verdict = self._judge(document, profile)
+        verdict = self._judge(document, content, profile)
         attributes: dict[str, str | int | bool] = {
             "verdict": verdict.overall.value,
             "indication": verdict.indication.value,
@@ -78,10 +82,12 @@ class Verification:
         )
         return verdict
 
-    def _judge(self, document: bytes, profile: Profile) -> Verdict:
+    def _judge(self, document: bytes, content: bytes | None, profile: Profile) -> Verdict:
         at = self._clock.now()
         try:
-            found = self._readers.inspect(document, trust=self._trust, lists=self._lists(), profile=profile, at=at)
+            found = self._readers.inspect(
+                document, trust=self._trust, lists=self._lists(), profile=profile, at=at, content=content
+            )
         except SandboxFailed as error:
-            return unreadable(document, error.reason, profile=profile, at=at)
-        return judge(document, found, profile=profile, at=at)
+            return unreadable(document, error.reason, profile=profile, at=at, content=content)
+        return judge(document, found, profile=profile, at=at, content=content)

@@ -6,6 +6,7 @@ and the terminal all go through here, so they cannot disagree.
 """
 
 from .document import as_json as as_json
+from .document import canonical as canonical
 from .judge import judge as judge
 from .judge import unreadable as unreadable
 from .words import Catalogue as Catalogue

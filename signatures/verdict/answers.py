@@ -1,85 +1,176 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each of the four questions, answered from the facts in one place; every sentence is a catalogue key."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from core.errors import N_
 
-from ..models import Answer, Chain, Modification, Profile, Revocation, SignatureFacts, Value, Words
+from ..models import (
+    Answer,
+    Chain,
+    Format,
+    Modification,
+    Profile,
+    Revocation,
+    SignatureFacts,
+    StampState,
+    Value,
+    Words,
+)
 
 # How far the signer's clock may be ahead of ours.
 _AHEAD = timedelta(minutes=5)
 
+_SHOWN = 20
+_GRAVITY = (Value.NO, Value.UNKNOWN, Value.YES)
+_EVERY_BYTE = N_("Every byte of the file is exactly as it was signed.")
+_UNCHANGED = {
+    Format.CMS: N_("The content is exactly as it was signed."),
+    Format.XADES: N_("The content is exactly as it was signed."),
+    Format.JWS: N_("The content is exactly as it was signed."),
+    Format.ASIC: N_("Every document in the container is exactly as it was signed."),
+    Format.OFD: N_("Every part of the document is exactly as it was sealed."),
+    Format.EVIDENCE: N_(
+        "The sealed report is unchanged and every file is the one in the list. What the log proves, verify_evidence.py "
+        "inside the file checks."
+    ),
+}
+_HIDDEN = {
+    "layers": N_("The document has layers that are switched off: a viewer can show other content than you see."),
+    "scripts": N_("The document holds a script. A viewer that runs it can show something else."),
+    "attachments": N_("The document has other files attached, which you do not see on its pages."),
+    "actions": N_("The document does something by itself when it is opened or closed."),
+}
 _UNREADABLE = {
-    "not_pdf": N_("This file is not a PDF document, so no signature in it can be checked."),
+    "not_pdf": N_("This file is of no kind that we know, so no signature in it can be checked."),
+    "unknown_algorithm": N_("The signature uses an algorithm that we do not know."),
+    "no_certificate": N_("The signature does not hold the certificate of its signer, so it cannot be checked."),
+    "old_seal": N_("The seal has the form of GM/T 0031-2014, which we cannot check yet."),
+    "subfilter": N_("A signature in it is of an old kind that we cannot check."),
+    "part_malformed": N_("A signature in it is damaged or not built like one."),
     "encrypted": N_("This file is encrypted. Please send it without a password."),
     "limits": N_("This file is built so that reading it would cost too much. It was not read to the end."),
     "malformed": N_("This file is damaged or not built like a PDF document. Whether it is signed cannot be told."),
 }
 
 
-def unchanged(facts: SignatureFacts, profile: Profile) -> Answer:
-    """Whether the document is unchanged."""
-    if not facts.digest_matches:
-        return _no("content_altered", N_("The content is not the content that was signed: something was altered."))
-    if not facts.signature_verifies:
-        return _no("signature_forged", N_("The signature does not fit the certificate: it was altered or forged."))
-    if facts.covers_file:
-        return _yes("unchanged", N_("Every byte of the file is exactly as it was signed."))
-    if facts.modification is Modification.NONE:
-        return _no("bytes_added", N_("Bytes were added outside the signed part. Some viewers may show them."))
-    if facts.modification is Modification.OTHER or profile is Profile.STRICT or not facts.permitted:
-        return _no("changed_after", N_("The file was changed after it was signed; what you see may not be signed."))
+def unchanged(facts: SignatureFacts, profile: Profile) -> list[Answer]:
+    """Whether the document is unchanged: what speaks against it, gravest first, or the one good answer."""
+    if not facts.content_present:
+        return [
+            _unknown(
+                "content_missing",
+                N_("This is a signature without the document it belongs to. Send both together."),
+            )
+        ]
+    found = [*_content(facts), *_seal(facts), *_after(facts, profile)]
+    if facts.uncovered:
+        found.append(
+            _unknown(
+                "partly_signed",
+                N_("The signature does not cover these files: %(files)s"),
+                files=", ".join(facts.uncovered[:_SHOWN]),
+            )
+        )
+    if found:
+        return found
+    if facts.format is not Format.PDF or facts.covers_file:
+        return [_yes("unchanged", _UNCHANGED.get(facts.format, _EVERY_BYTE))]
     if facts.modification is Modification.ARCHIVAL:
-        return _yes("archived", N_("Only proofs for long-term keeping were added after signing."))
-    return _yes(
-        "fields_changed",
-        N_("Only these form fields were filled in after signing: %(fields)s"),
-        fields=", ".join(facts.changed_fields) or "?",
-    )
+        return [_yes("archived", N_("Only proofs for long-term keeping were added after signing."))]
+    return [
+        _yes(
+            "fields_changed",
+            N_("Only these form fields were filled in after signing: %(fields)s"),
+            fields=", ".join(facts.changed_fields) or "?",
+        )
+    ]
 
 
-def signer(facts: SignatureFacts) -> Answer:
+def _content(facts: SignatureFacts) -> Iterator[Answer]:
+    if not facts.digest_matches:
+        yield _no("content_altered", N_("The content is not the content that was signed: something was altered."))
+    if not facts.signature_verifies:
+        yield _no("signature_forged", N_("The signature does not fit the certificate: it was altered or forged."))
+    elif facts.other_certificate:
+        yield _no("certificate_swapped", N_("The signer named another certificate than the one that stands here."))
+    if facts.weak:
+        yield _unknown(
+            "algorithm_weak",
+            N_("It was signed with %(algorithm)s, which can be forged today."),
+            algorithm=facts.algorithm or "?",
+        )
+
+
+def _seal(facts: SignatureFacts) -> Iterator[Answer]:
+    if facts.seal_verifies is False:
+        yield _no("seal_forged", N_("The picture of the seal was not made by the maker whom it names."))
+
+
+def _after(facts: SignatureFacts, profile: Profile) -> Iterator[Answer]:
+    if facts.covers_file:
+        return
+    if facts.modification is Modification.NONE:
+        yield _no("bytes_added", N_("Bytes were added outside the signed part. Some viewers may show them."))
+    elif facts.modification is Modification.ARCHIVAL and facts.permitted:
+        return
+    elif facts.modification is Modification.OTHER or profile is Profile.STRICT or not facts.permitted:
+        yield _no("changed_after", N_("The file was changed after it was signed; what you see may not be signed."))
+
+
+def signer(facts: SignatureFacts) -> list[Answer]:
     """Who signed it."""
     certificate = facts.certificate
     name = certificate.name or certificate.organisation or certificate.serial
     if certificate.chain is Chain.UNKNOWN:
-        return _unknown(
-            "signer_unconfirmed",
-            N_("The certificate says “%(name)s”, but nobody we trust confirms that."),
-            name=name,
-        )
-    if not facts.signature_verifies or not facts.digest_matches:
-        return _unknown(
-            "signer_of_other_content",
-            N_("The signature names “%(name)s”, but it does not fit this content."),
-            name=name,
-        )
+        return [
+            _unknown(
+                "signer_unconfirmed",
+                N_("The certificate says “%(name)s”, but nobody we trust confirms that."),
+                name=name,
+            )
+        ]
+    if not facts.signature_verifies or (facts.content_present and not facts.digest_matches):
+        return [
+            _unknown(
+                "signer_of_other_content",
+                N_("The signature names “%(name)s”, but it does not fit this content."),
+                name=name,
+            )
+        ]
     if certificate.organisation and certificate.organisation != name:
-        return _yes(
-            "signer_known",
-            N_("%(name)s of %(organisation)s"),
-            name=name,
-            organisation=certificate.organisation,
-        )
-    return _yes("signer_known", N_("%(name)s"), name=name)
+        return [
+            _yes(
+                "signer_known",
+                N_("%(name)s of %(organisation)s"),
+                name=name,
+                organisation=certificate.organisation,
+            )
+        ]
+    return [_yes("signer_known", N_("%(name)s"), name=name)]
 
 
-def issuer(facts: SignatureFacts) -> Answer:
+def issuer(facts: SignatureFacts) -> list[Answer]:
     """Whether we trust the issuer."""
     certificate = facts.certificate
     name = certificate.issuer or "?"
     if certificate.chain is Chain.UNKNOWN:
-        return _no("issuer_unknown", N_("“%(name)s” is not among the issuers we trust."), name=name)
+        return [_no("issuer_unknown", N_("“%(name)s” is not among the issuers we trust."), name=name)]
+    found = []
     if certificate.chain is Chain.BROKEN:
-        return _no("issuer_broken", N_("“%(name)s” is no longer allowed to issue certificates."), name=name)
+        found.append(_no("issuer_broken", N_("“%(name)s” is no longer allowed to issue certificates."), name=name))
     if not certificate.purpose:
-        return _no(
-            "wrong_purpose",
-            N_("“%(name)s” issued this certificate for another purpose than signing documents."),
-            name=name,
+        found.append(
+            _no(
+                "wrong_purpose",
+                N_("“%(name)s” issued this certificate for another purpose than signing documents."),
+                name=name,
+            )
         )
-    return _yes("issuer_trusted", N_("“%(name)s” is an issuer we trust for signing documents."), name=name)
+    if found:
+        return found
+    return [_yes("issuer_trusted", N_("“%(name)s” is an issuer we trust for signing documents."), name=name)]
 
 
 def path_refused(facts: SignatureFacts) -> Answer:
@@ -91,69 +182,171 @@ def path_refused(facts: SignatureFacts) -> Answer:
     )
 
 
-def valid(facts: SignatureFacts, at: datetime) -> Answer:
+def valid(facts: SignatureFacts, at: datetime) -> list[Answer]:
     """Was the certificate valid then? Without a time-stamp "then" is the signer's word, and only today is proven."""
     certificate, claimed = facts.certificate, facts.claimed_at
     if certificate.chain is Chain.UNKNOWN:
-        return _unknown("not_ours_to_say", N_("Only its issuer could tell, and that issuer is unknown to us."))
-    if certificate.revocation is Revocation.REVOKED:
-        return _no(
+        return [_unknown("not_ours_to_say", N_("Only its issuer could tell, and that issuer is unknown to us."))]
+    found = [*_revoked(facts, at), *_bounds(facts, at), *_status_missing(facts, at), *_stamps(facts)]
+    if found:
+        return sorted(found, key=lambda answer: _GRAVITY.index(answer.value))
+    if certificate.revocation is Revocation.LATER and facts.proven_at is not None:
+        return [
+            _yes(
+                "revoked_later",
+                N_("It was revoked on %(at)s, but a time-stamp proves that the signature existed on %(proven)s."),
+                at=certificate.revoked_at or at,
+                proven=facts.proven_at,
+            )
+        ]
+    if facts.proven_at is not None:
+        return [
+            _yes(
+                "valid_then",
+                N_("A time-stamp proves that it was signed by %(at)s; the certificate was valid then."),
+                at=facts.proven_at,
+            )
+        ]
+    if claimed is None:
+        return [_yes("valid", N_("It is valid today. The document does not say when it was signed."))]
+    return [
+        _yes(
+            "valid",
+            N_("The document says it was signed on %(at)s; the certificate was valid then and still is."),
+            at=claimed,
+        )
+    ]
+
+
+def _revoked(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
+    certificate = facts.certificate
+    since = certificate.revoked_at or at
+    if certificate.revocation is Revocation.REVOKED and facts.proven_at is not None:
+        yield _no(
+            "revoked_before",
+            N_("The certificate was revoked on %(at)s, and the time-stamp is later: %(proven)s."),
+            at=since,
+            proven=facts.proven_at,
+        )
+    elif certificate.revocation is Revocation.REVOKED:
+        yield _no(
             "revoked",
             N_("The certificate was revoked on %(at)s, and nothing proves that the signature is older."),
-            at=certificate.revoked_at or at,
+            at=since,
         )
-    bounds = _bounds(facts, at)
-    if bounds is not None:
-        return bounds
-    if certificate.revocation is Revocation.SUSPENDED:
-        return _unknown(
+    elif certificate.revocation is Revocation.SUSPENDED:
+        yield _unknown(
             "suspended",
             N_("The certificate has been suspended since %(at)s. Ask again when its issuer has decided."),
-            at=certificate.revoked_at or at,
+            at=since,
         )
-    if certificate.revocation is Revocation.UNAVAILABLE:
-        return _unknown(
+
+
+def _status_missing(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
+    certificate = facts.certificate
+    if certificate.revocation is not Revocation.UNAVAILABLE:
+        return
+    if facts.proven_at is not None and at > certificate.not_after:
+        yield _unknown(
+            "status_then_unknown",
+            N_("The file does not hold what the issuer said of the certificate at that time, and it says no more now."),
+        )
+    else:
+        yield _unknown(
             "status_unavailable",
             N_("The issuer's current list of revoked certificates cannot be read at the moment."),
         )
-    if claimed is None:
-        return _yes("valid", N_("It is valid today. The document does not say when it was signed."))
-    return _yes(
-        "valid",
-        N_("The document says it was signed on %(at)s; the certificate was valid then and still is."),
-        at=claimed,
-    )
 
 
-def _bounds(facts: SignatureFacts, at: datetime) -> Answer | None:
-    certificate, claimed = facts.certificate, facts.claimed_at
+def _stamps(facts: SignatureFacts) -> Iterator[Answer]:
+    broken = [stamp for stamp in facts.stamps if stamp.state is StampState.BROKEN]
+    if broken:
+        yield _unknown("stamp_broken", N_("It carries a time-stamp that is not over this signature, or was altered."))
+
+
+def _bounds(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
+    certificate, claimed, proven = facts.certificate, facts.claimed_at, facts.proven_at
     if claimed is not None and claimed < certificate.not_before - _AHEAD:
-        return _no(
+        yield _no(
             "signed_before_validity",
             N_("The document says it was signed on %(at)s, before the certificate became valid."),
             at=claimed,
         )
     if claimed is not None and claimed > certificate.not_after:
-        return _no(
+        yield _no(
             "signed_after_validity",
             N_("The document says it was signed on %(at)s, after the certificate had expired."),
             at=claimed,
         )
-    if at > certificate.not_after:
-        return _unknown(
+    elif (proven or at) > certificate.not_after:
+        yield _unknown(
             "expired",
             N_("The certificate expired on %(at)s, and nothing proves that the signature is older."),
             at=certificate.not_after,
         )
-    if at < certificate.not_before:
-        return _unknown("not_yet_valid", N_("The certificate is not valid before %(at)s."), at=certificate.not_before)
-    if claimed is not None and claimed > at + _AHEAD:
-        return _unknown(
-            "signed_in_future",
-            N_("The document says it was signed on %(at)s, which is in the future."),
-            at=claimed,
+    if (proven or at) < certificate.not_before:
+        yield _unknown("not_yet_valid", N_("The certificate is not valid before %(at)s."), at=certificate.not_before)
+    latest = proven or at
+    if claimed is not None and claimed > latest + _AHEAD:
+        yield (
+            _unknown(
+                "signed_in_future",
+                N_("The document says it was signed on %(at)s, which is in the future."),
+                at=claimed,
+            )
+            if proven is None
+            else _unknown(
+                "signed_after_stamp",
+                N_("The document says it was signed on %(at)s, after its own time-stamp."),
+                at=claimed,
+            )
         )
-    return None
+
+
+def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
+    """What is worth knowing of a signature and changes nothing."""
+    certificate = facts.certificate
+    found = []
+    for stamp in facts.stamps:
+        if stamp.state is StampState.UNKNOWN:
+            found.append(
+                _unknown(
+                    "stamp_unconfirmed",
+                    N_("Its time-stamp comes from “%(name)s”, whom nobody we trust confirms; it proves nothing here."),
+                    name=stamp.name or "?",
+                )
+            )
+        if stamp.state is StampState.REFUSED:
+            found.append(
+                _unknown(
+                    "stamp_refused",
+                    N_("Its time-stamp comes from “%(name)s”, whose certificate was not good for that."),
+                    name=stamp.name or "?",
+                )
+            )
+    if facts.proven_at is None and certificate.chain is Chain.TRUSTED and at <= certificate.not_after:
+        found.append(
+            _unknown(
+                "stamp_missing",
+                N_("No time-stamp proves when it was signed. Once the certificate expires on %(at)s, nobody can tell."),
+                at=certificate.not_after,
+            )
+        )
+    if facts.certified == "nothing":
+        found.append(_unknown("certified_nothing", N_("The signer allowed no change at all after this signature.")))
+    if facts.certified == "form":
+        found.append(_unknown("certified_form", N_("The signer allowed forms to be filled in and further signatures.")))
+    if facts.certified == "notes":
+        found.append(
+            _unknown("certified_notes", N_("The signer allowed forms, notes in the margin and further signatures."))
+        )
+    return found
+
+
+def hidden(kind: str) -> Answer | None:
+    """What the document hides or does."""
+    message = _HIDDEN.get(kind)
+    return _unknown(f"hidden_{kind}", message) if message else None
 
 
 def unreadable(failure: str) -> Answer:

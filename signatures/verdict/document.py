@@ -1,16 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict as JSON: codes for programs, sentences in both languages for people."""
+"""The verdict as JSON: codes for programs, sentences in both languages for people.
 
+One verdict has one text (``canonical``: sorted names, no spaces, UTF-8, one line), whoever writes it; the page, the
+REST answer and the terminal show the same bytes.
+"""
+
+import json
 from typing import Any
 
-from ..models import Answer, SignatureVerdict, Verdict, Words
+from ..models import Answer, Problem, SignatureVerdict, StampFacts, Verdict, Words
 from .words import LANGUAGES, QUESTIONS, Catalogue
+
+VERSION = "tallygate-verdict/1"
+
+
+def canonical(verdict: Verdict, catalogue: Catalogue) -> bytes:
+    """The one text of a verdict."""
+    text = json.dumps(as_json(verdict, catalogue), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode() + b"\n"
 
 
 def as_json(verdict: Verdict, catalogue: Catalogue) -> dict[str, Any]:
     """Everything the page says."""
     return {
+        "version": VERSION,
+        "format": verdict.format.value,
         "overall": verdict.overall.value,
+        "colour": verdict.colour.value,
         "indication": verdict.indication.value,
         "subindication": verdict.subindication,
         "headline": _both(verdict.headline, catalogue),
@@ -18,6 +34,8 @@ def as_json(verdict: Verdict, catalogue: Catalogue) -> dict[str, Any]:
         "checked_at": verdict.checked_at.isoformat(),
         "profile": verdict.profile.value,
         "document": {"sha256": verdict.sha256, "size": verdict.size},
+        "content": {"sha256": verdict.content_sha256} if verdict.content_sha256 else None,
+        "problems": [_problem(each, catalogue) for each in verdict.problems],
         "signatures": [_signature(one, catalogue) for one in verdict.signatures],
     }
 
@@ -30,8 +48,7 @@ def _signature(one: SignatureVerdict, catalogue: Catalogue) -> dict[str, Any]:
         "overall": one.overall.value,
         "indication": one.indication.value,
         "subindication": one.subindication,
-        "claimed_at": one.facts.claimed_at.isoformat() if one.facts and one.facts.claimed_at else None,
-        "changed_fields": list(one.facts.changed_fields) if one.facts else [],
+        **_facts(one),
         "answers": {
             name: {"value": answer.value.value, "code": answer.code, **_both(answer.words, catalogue)}
             for name, answer in questions.items()
@@ -47,6 +64,50 @@ def _signature(one: SignatureVerdict, catalogue: Catalogue) -> dict[str, Any]:
             "not_before": certificate.not_before.isoformat(),
             "not_after": certificate.not_after.isoformat(),
         },
+    }
+
+
+def _facts(one: SignatureVerdict) -> dict[str, Any]:
+    facts = one.facts
+    if facts is None:
+        return {
+            "level": None,
+            "algorithm": "",
+            "claimed_at": None,
+            "proven_at": None,
+            "stamps": [],
+            "changed_fields": [],
+            "covered": [],
+            "uncovered": [],
+            "certified": "",
+            "revision": 0,
+        }
+    return {
+        "level": facts.level.value,
+        "algorithm": facts.algorithm,
+        "claimed_at": facts.claimed_at.isoformat() if facts.claimed_at else None,
+        "proven_at": facts.proven_at.isoformat() if facts.proven_at else None,
+        "stamps": [_stamp(stamp) for stamp in facts.stamps],
+        "changed_fields": list(facts.changed_fields),
+        "covered": list(facts.covered),
+        "uncovered": list(facts.uncovered),
+        "certified": facts.certified,
+        "revision": facts.revision,
+    }
+
+
+def _stamp(stamp: StampFacts) -> dict[str, Any]:
+    at = stamp.at.isoformat() if stamp.at else None
+    return {"at": at, "name": stamp.name, "state": stamp.state.value, "archive": stamp.archive}
+
+
+def _problem(problem: Problem, catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        "signature": problem.signature,
+        "question": problem.question,
+        "severity": problem.severity.value,
+        "code": problem.code,
+        **_both(problem.words, catalogue),
     }
 
 

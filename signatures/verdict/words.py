@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 
 from core.errors import N_
 
-from ..models import Value, Words
+from ..models import Colour, Level, Severity, Value, Words
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -21,6 +21,19 @@ QUESTIONS = {
     "signer": N_("Who signed it?"),
     "issuer": N_("Do we trust the issuer of the certificate?"),
     "valid": N_("Was the certificate valid when the document was signed?"),
+}
+PROBLEMS = N_("Everything that was found")
+SEVERITIES = {
+    Severity.GRAVE: N_("grave"),
+    Severity.DOUBT: N_("unclear"),
+    Severity.NOTICE: N_("to know"),
+}
+COLOURS = {Colour.GREEN: N_("green"), Colour.AMBER: N_("amber"), Colour.RED: N_("red")}
+LEVELS = {
+    Level.B: N_("signature alone (level B)"),
+    Level.T: N_("with a time-stamp (level T)"),
+    Level.LT: N_("with time-stamp and proofs of validity (level LT)"),
+    Level.LTA: N_("ready for the archive (level LTA)"),
 }
 VALUES = {Value.YES: N_("yes"), Value.NO: N_("no"), Value.UNKNOWN: N_("unknown")}
 SIGNER_VALUES = {Value.YES: N_("confirmed"), Value.NO: N_("nobody"), Value.UNKNOWN: N_("unknown")}

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one signer, however its signature was written, to what the verdict is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..models import Chain, Format, Level, Modification, Revocation, SignatureFacts
+from ..pades.grounds import Grounds
+from ..proofs.signed_data import Signer
+from ..proofs.stamps import Surroundings, examine, proven_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """With what and as of when."""
+
+    grounds: Grounds
+    at: datetime
+
+
+@dataclass(kw_only=True)
+class Found:
+    """What a reader collects."""
+
+    signatures: list[SignatureFacts] = field(default_factory=list)
+    # Signatures that were seen and could not be read, each by a short word.
+    unread: list[str] = field(default_factory=list)
+
+    def add(self, signer: Signer, setting: Setting, **more: object) -> None:
+        """One signature."""
+        if signer.unknown_algorithm:
+            self.unread.append("unknown_algorithm")
+        elif signer.certificate is None:
+            self.unread.append("no_certificate")
+        else:
+            self.signatures.append(_facts(signer, signer.certificate, setting, Where(**more)))  # type: ignore[arg-type]  # fields by name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """What the format says around a signature."""
+
+    format: Format
+    name: str = ""
+    covered: Sequence[str] = ()
+    uncovered: Sequence[str] = ()
+    seal_verifies: bool | None = None
+
+
+def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -> SignatureFacts:
+    assessor = setting.grounds.assessor
+    around = Surroundings(
+        assessor=assessor, at=setting.at, others=signer.others, lists=signer.lists, answers=signer.answers
+    )
+    stamps = tuple(examine(token, signer.signature, around) for token in signer.tokens)
+    proven = proven_at(stamps)
+    found = assessor.assess(
+        certificate,
+        others=signer.others,
+        at=setting.at,
+        proven=proven,
+        lists=signer.lists,
+        answers=signer.answers,
+    )
+    level = Level.B
+    if proven is not None:
+        level = Level.LT if signer.lists or signer.answers else Level.T
+    return SignatureFacts(
+        field=shown(where.name),
+        claimed_at=signer.claimed_at,
+        digest_matches=signer.digest_matches is True,
+        signature_verifies=signer.signature_verifies,
+        covers_file=True,
+        modification=Modification.NONE,
+        permitted=True,
+        changed_fields=(),
+        # No second library reads these; our own look is the only one.
+        library_trusts=found.chain is Chain.TRUSTED and found.revocation is not Revocation.REVOKED,
+        certificate=found,
+        format=where.format,
+        level=level,
+        stamps=stamps,
+        proven_at=proven,
+        content_present=signer.digest_matches is not None,
+        algorithm=shown(signer.algorithm),
+        weak=signer.weak,
+        other_certificate=signer.other_certificate,
+        covered=tuple(map(shown, where.covered)),
+        uncovered=tuple(map(shown, where.uncovered)),
+        seal_verifies=where.seal_verifies,
+    )
+
+
+def shown(text: str) -> str:
+    """Fit for a terminal and a page."""
+    return "".join(character for character in text if character.isprintable())[:120]

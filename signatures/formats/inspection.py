@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door: any file in, what was found out."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import Any
+
+from ..models import Format, Inspection, Profile
+from ..pades import inspection as pdf
+from ..pades.grounds import Grounds
+from . import asic, cms_file, jws, ofd, xades
+from .containers import NotAContainer
+from .facts import Found, Setting
+from .kinds import kind_of
+
+_MOST_SIGNATURES = 50
+Read = Callable[[bytes, bytes | None, Setting], Found]
+_READERS: Mapping[Format, Read] = {
+    Format.CMS: cms_file.read_file,
+    Format.XADES: xades.read_file,
+    Format.JWS: jws.read_file,
+    Format.ASIC: asic.read_file,
+    Format.EVIDENCE: asic.read_evidence,
+    Format.OFD: ofd.read_file,
+}
+
+
+def inspect(
+    document: bytes,
+    *,
+    grounds: Grounds,
+    profile: Profile,
+    at: datetime,
+    content: bytes | None = None,
+    run: Callable[[Coroutine[Any, Any, Inspection]], Inspection] = asyncio.run,
+) -> Inspection:
+    """Read one file; never raises for what is in it. ``content`` came beside a detached signature."""
+    kind = kind_of(document)
+    if kind is Format.PDF:
+        return pdf.inspect(document, grounds=grounds, profile=profile, at=at, run=run)
+    if kind is Format.UNKNOWN:
+        return Inspection(failure="not_pdf", format=kind)
+    try:
+        found = _READERS[kind](document, content, Setting(grounds=grounds, at=at))
+    except NotAContainer as error:
+        return Inspection(failure=error.reason, format=kind)
+    except (MemoryError, RecursionError):
+        return Inspection(failure="limits", format=kind)
+    except Exception:  # noqa: BLE001 - malformed files make parsers raise anything; all of it means "unreadable"
+        return Inspection(failure="malformed", format=kind)
+    if len(found.signatures) + len(found.unread) > _MOST_SIGNATURES:
+        return Inspection(failure="limits", format=kind)
+    return Inspection(failure="", signatures=tuple(found.signatures), unread=tuple(found.unread), format=kind)

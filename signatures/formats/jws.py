@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON Web Signatures (RFC 7515, ETSI TS 119 182-1) that hold their signer's certificate, compact or JSON."""
+
+import hashlib
+import hmac
+import json
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa, utils
+
+from ..models import Format
+from ..proofs.signed_data import Signer
+from .facts import Found, Setting
+
+_HASHES: Mapping[str, hashes.HashAlgorithm] = {
+    "256": hashes.SHA256(),
+    "384": hashes.SHA384(),
+    "512": hashes.SHA512(),
+}
+_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+# Header parameters that may be critical; one that is and is not here makes the signature unreadable (RFC 7515, 4.1.11).
+_UNDERSTOOD = frozenset({"b64", "sigT", "x5t#S256"})
+_MOST = 20
+
+
+class _NotOurs(ValueError):
+    """One signature cannot be read; the message is a short word."""
+
+
+def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found:
+    """All signatures.
+
+    Raises:
+        ValueError: not JWS.
+    """
+    found = Found()
+    payload, parts = _parts(document.strip())
+    for number, (protected, signature) in enumerate(parts[:_MOST], start=1):
+        try:
+            signer = _signer(protected, signature, payload, content)
+        except _NotOurs as error:
+            found.unread.append(str(error))
+        except (ValueError, TypeError, KeyError):
+            found.unread.append("part_malformed")
+        else:
+            found.add(signer, setting, format=Format.JWS, name=str(number))
+    return found
+
+
+def _parts(document: bytes) -> tuple[bytes | None, list[tuple[bytes, bytes]]]:
+    if not document.startswith(b"{"):
+        protected, payload, signature = document.split(b".")
+        return payload or None, [(protected, signature)]
+    whole = json.loads(document, object_pairs_hook=_once)
+    given = whole.get("payload")
+    parts = whole.get("signatures") or [whole]
+    if not isinstance(parts, list) or len(parts) > _MOST:
+        raise ValueError("signatures")
+    return (given.encode() if given else None), [
+        (one["protected"].encode(), one["signature"].encode()) for one in parts
+    ]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        # Which of two values counts is every parser's own choice.
+        raise ValueError("a name twice")
+    return found
+
+
+def _signer(protected: bytes, signature: bytes, payload: bytes | None, content: bytes | None) -> Signer:
+    header = json.loads(_plain(protected), object_pairs_hook=_once)
+    if set(header.get("crit", ())) - _UNDERSTOOD:
+        raise _NotOurs("unknown_algorithm")
+    encoded = header.get("b64", True) is not False
+    chain = [b64decode(text, validate=True) for text in header.get("x5c", ())][:_MOST]
+    if not chain:
+        raise _NotOurs("no_certificate")
+    own = x509.load_der_x509_certificate(chain[0])
+    if payload is not None and content is not None and _read(payload, encoded=encoded) != content:
+        raise _NotOurs("part_malformed")
+    body = payload if payload is not None else _beside(content, encoded=encoded)
+    raw = _plain(signature)
+    verifies = body is not None and _verifies(header["alg"], own, raw, protected + b"." + body)
+    named = header.get("x5t#S256")
+    return Signer(
+        certificate=chain[0],
+        others=tuple(chain[1:]),
+        # One signature over header and content: a changed content and a changed signature look alike.
+        digest_matches=None if body is None else True,
+        signature_verifies=verifies or body is None,
+        claimed_at=_claimed(header),
+        algorithm=str(header["alg"])[:20],
+        weak=False,
+        other_certificate=named is not None
+        and not hmac.compare_digest(_plain(str(named).encode()), hashlib.sha256(chain[0]).digest()),
+        signature=raw,
+        tokens=(),
+        archived=False,
+        lists=(),
+        answers=(),
+    )
+
+
+def _beside(content: bytes | None, *, encoded: bool) -> bytes | None:
+    if content is None or not encoded:
+        return content
+    return urlsafe_b64encode(content).rstrip(b"=")
+
+
+def _read(payload: bytes, *, encoded: bool) -> bytes:
+    return _plain(payload) if encoded else payload
+
+
+def _plain(text: bytes) -> bytes:
+    try:
+        return urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except NotBase64 as error:
+        raise ValueError("not base64url") from error
+
+
+def _claimed(header: Mapping[str, Any]) -> datetime | None:
+    if isinstance(header.get("sigT"), str):
+        return datetime.fromisoformat(header["sigT"]).astimezone(UTC)
+    if isinstance(header.get("iat"), int):
+        return datetime.fromtimestamp(header["iat"], UTC)
+    return None
+
+
+def _verifies(algorithm: str, own: x509.Certificate, signature: bytes, data: bytes) -> bool:
+    try:
+        key = own.public_key()
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise _NotOurs("unknown_algorithm") from error
+    digest = _HASHES.get(algorithm[2:])
+    try:
+        if digest is None:
+            _edwards_or_lattice(algorithm, key, signature, data)
+        elif algorithm in _CURVES and isinstance(key, ec.EllipticCurvePublicKey):
+            half = (key.key_size + 7) // 8
+            if key.curve.name != _CURVES[algorithm] or len(signature) != 2 * half:
+                return False
+            pair = (int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
+            key.verify(utils.encode_dss_signature(*pair), data, ec.ECDSA(digest))
+        elif algorithm[:2] == "RS" and isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), digest)
+        elif algorithm[:2] == "PS" and isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
+        else:
+            raise _NotOurs("unknown_algorithm")
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _edwards_or_lattice(algorithm: str, key: object, signature: bytes, data: bytes) -> None:
+    edwards = algorithm in {"EdDSA", "Ed25519"} and isinstance(key, ed25519.Ed25519PublicKey)
+    lattice = algorithm == "ML-DSA-65" and isinstance(key, mldsa.MLDSA65PublicKey)
+    if not edwards and not lattice:
+        raise _NotOurs("unknown_algorithm")
+    key.verify(signature, data)  # type: ignore[attr-defined]  # one of the two

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What kind of file it is, by its first bytes and, of containers, by what they hold."""
+
+import re
+
+from ..models import Format
+from .containers import Container, NotAContainer
+
+_JWS = re.compile(rb"\s*(?:eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\s*|\{)")
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+_PEM = re.compile(rb"\s*-----BEGIN (?:CMS|PKCS7|PKCS #7 SIGNED DATA)-----")
+_SEQUENCE = b"0"
+_BASE64_OF_A_SEQUENCE = re.compile(rb"\s*MI[A-Za-z0-9+/\s]{40,}={0,2}\s*")
+EVIDENCE = "META-INF/manifest.json"
+
+
+def kind_of(document: bytes) -> Format:
+    """The kind; UNKNOWN for everything else."""
+    if b"%PDF-" in document[:1024]:
+        return Format.PDF
+    if document[:2] == b"PK":
+        return _container(document)
+    for pattern, found in ((_PEM, Format.CMS), (_XML, Format.XADES), (_JWS, Format.JWS)):
+        if pattern.match(document):
+            return found
+    if document[:1] == _SEQUENCE or _BASE64_OF_A_SEQUENCE.fullmatch(document):
+        return Format.CMS
+    return Format.UNKNOWN
+
+
+def _container(document: bytes) -> Format:
+    try:
+        names = Container(document).names
+    except NotAContainer:
+        # A ZIP that cannot be read is most likely a container of signatures; the reading says what is wrong with it.
+        return Format.ASIC
+    if "OFD.xml" in names:
+        return Format.OFD
+    if EVIDENCE in names:
+        return Format.EVIDENCE
+    return Format.ASIC

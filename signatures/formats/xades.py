@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XML signatures (XMLDSig, XAdES: ETSI EN 319 132), enveloped, enveloping or detached, on signxml.
+
+signxml says whether a signature verifies; what it covers is ours to say. A reference to a part of a document, an
+identifier that stands there twice and a document type are how signatures are wrapped around other content, so nothing
+but the whole document, the whole object or a named file counts as covered.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from lxml import etree
+from signxml.exceptions import InvalidDigest, InvalidInput, InvalidSignature, SignXMLException
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+from ..models import Format
+from ..proofs import keys
+from ..proofs.signed_data import Signer
+from .facts import Found, Setting
+
+_DS = "{http://www.w3.org/2000/09/xmldsig#}"
+_XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
+_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
+_LOCAL = re.compile(r"#[A-Za-z_][A-Za-z0-9_.-]*")
+_ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+_PLAIN_C14N = re.compile(
+    r"http://www\.w3\.org/(?:TR/2001/REC-xml-c14n-20010315|2006/12/xml-c14n11|2001/10/xml-exc-c14n#)(?:#?WithComments)?"
+)
+DIGESTS = {
+    "http://www.w3.org/2001/04/xmlenc#sha256": "sha256",
+    "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384",
+    "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
+    "http://www.w3.org/2000/09/xmldsig#sha1": "sha1",
+}
+_MOST = 20
+Resolve = Callable[[str], bytes | None]
+
+
+class _Chosen(XMLVerifier):
+    """Verifies the signature at one place of the document, not the first that is found."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def _get_signature(self, root: Any) -> Any:
+        return list(root.iter(f"{_DS}Signature"))[self._number]
+
+
+def parse(document: bytes) -> Any:
+    """The document's root.
+
+    Raises:
+        ValueError: not XML, with a document type, or with an identifier that stands there twice.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(document, parser)
+    except etree.XMLSyntaxError as error:
+        raise ValueError("not XML") from error
+    if root.getroottree().docinfo.doctype:
+        raise ValueError("a document type")
+    names = [value for node in root.iter() for name, value in node.attrib.items() if name in {"Id", "ID", "id"}]
+    if len(set(names)) != len(names):
+        raise ValueError("an identifier twice")
+    return root
+
+
+def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found:
+    """All signatures of one XML document.
+
+    Raises:
+        ValueError: not XML that may be read.
+    """
+    found = Found()
+    root = parse(document)
+    for one in signatures(root, lambda _: content, beside=content is not None):
+        if isinstance(one, str):
+            found.unread.append(one)
+            continue
+        whole = one.enveloped or (root.tag == f"{_DS}Signature" and one.objects) or one.external
+        uncovered = () if whole or one.signer.digest_matches is None else ("XML",)
+        found.add(one.signer, setting, format=Format.XADES, name=one.name, uncovered=uncovered)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class XmlSignature:
+    """One signature and what it reaches."""
+
+    name: str
+    signer: Signer
+    # It covers the whole document around it; every object inside it; files by their names.
+    enveloped: bool
+    objects: bool
+    external: tuple[str, ...]
+
+
+def signatures(root: Any, resolve: Resolve, *, beside: bool) -> Iterator[XmlSignature | str]:
+    """Each signature of a document, or a short word where one cannot be read; ``resolve`` finds files by name."""
+    for number, node in enumerate(list(root.iter(f"{_DS}Signature"))[:_MOST]):
+        try:
+            yield _read(root, node, number, resolve, beside=beside)
+        except (UnsupportedAlgorithm, InvalidInput, KeyError):
+            yield "unknown_algorithm"
+        except (SignXMLException, ValueError, TypeError, AttributeError):
+            yield "part_malformed"
+
+
+def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) -> XmlSignature | str:
+    shown = [decoded(each.text) for each in node.iterfind(f"{_DS}KeyInfo/{_DS}X509Data/{_DS}X509Certificate")]
+    if not shown:
+        return "no_certificate"
+    own = x509.load_der_x509_certificate(shown[0])
+    references = list(node.iterfind(f"{_DS}SignedInfo/{_DS}Reference"))
+    uris = [reference.get("URI") for reference in references]
+    if any(uri is None for uri in uris):
+        return "part_malformed"
+    external = tuple(uri for uri in uris if uri and not uri.startswith("#"))
+    missing = bool(external) and not beside and any(resolve(uri) is None for uri in external)
+    matches, verifies = _verified(root, number, own, resolve, missing=missing)
+    named = {value: each for each in root.iter() if (value := each.get("Id") or each.get("ID") or each.get("id"))}
+    reached = [named.get(uri[1:]) for uri in uris if uri and _LOCAL.fullmatch(uri)]
+    plain = [reference for reference in references if _plain(reference)]
+    about = {reference.get("URI") for reference in plain}
+    objects = [each for each in node.iterfind(f"{_DS}Object") if each.find(f"{_XADES}QualifyingProperties") is None]
+    properties = node.find(f".//{_XADES}SignedProperties")
+    signed_properties = properties is not None and any(
+        reference.get("Type") == _PROPERTIES and reference.get("URI") == f"#{properties.get('Id')}"
+        for reference in references
+    )
+    other = not signed_properties or _names_another(properties, shown[0])
+    values = node.find(f"{_DS}SignatureValue")
+    unsigned = node.find(f".//{_XADES}UnsignedSignatureProperties")
+    method = str(node.find(f"{_DS}SignedInfo/{_DS}SignatureMethod").get("Algorithm"))
+    digests = {str(each.get("Algorithm")) for each in node.iterfind(f"{_DS}SignedInfo//{_DS}DigestMethod")}
+    return XmlSignature(
+        name=str(node.get("Id") or number + 1),
+        signer=Signer(
+            certificate=shown[0],
+            others=tuple(shown[1:]),
+            digest_matches=None if missing else matches,
+            signature_verifies=verifies,
+            claimed_at=_claimed(properties) if signed_properties else None,
+            algorithm=method.rpartition("#")[2][:40],
+            weak=any(keys.weak_digest(DIGESTS.get(name, "")) for name in digests) or method.endswith("sha1"),
+            other_certificate=other and properties is not None,
+            signature=etree.tostring(values, method="c14n"),
+            tokens=tuple(_values(unsigned, "SignatureTimeStamp", "EncapsulatedTimeStamp")),
+            archived=False,
+            lists=tuple(_values(unsigned, "CRLValues", "EncapsulatedCRLValue")),
+            answers=tuple(_values(unsigned, "OCSPValues", "EncapsulatedOCSPValue")),
+        ),
+        enveloped="" in about or f"#{root.get('Id') or root.get('ID') or root.get('id') or ''}" in about - {"#"},
+        objects=bool(objects) and all(any(each is found for found in reached) for each in objects),
+        external=external,
+    )
+
+
+def _verified(root: Any, number: int, own: x509.Certificate, resolve: Resolve, *, missing: bool) -> tuple[bool, bool]:
+    """Whether all digests match, and whether the signature verifies."""
+    weak_too = SignatureConfiguration(
+        expect_references=True,
+        # Dates are ours to judge.
+        verification_time=own.not_valid_before_utc,
+        ignore_ambiguous_key_info=True,
+    )
+    find = (lambda _: b"") if missing else resolve
+    try:
+        _Chosen(number).verify(root, x509_cert=own, uri_resolver=find, validate_schema=True, expect_config=weak_too)
+    except InvalidDigest:
+        # The signature over the list of digests was checked before any of them.
+        return False, True
+    except InvalidSignature:
+        return True, False
+    return True, True
+
+
+def _plain(reference: Any) -> bool:
+    """Nothing is cut out of what is referenced, but for the signature itself."""
+    methods = [str(each.get("Algorithm")) for each in reference.iterfind(f"{_DS}Transforms/{_DS}Transform")]
+    return all(method == _ENVELOPED or _PLAIN_C14N.fullmatch(method) for method in methods)
+
+
+def _names_another(properties: Any, own: bytes) -> bool:
+    found = False
+    for version in ("SigningCertificateV2", "SigningCertificate"):
+        digest = properties.find(f".//{_XADES}{version}/{_XADES}Cert/{_XADES}CertDigest")
+        if digest is None:
+            continue
+        name = DIGESTS.get(str(digest.find(f"{_DS}DigestMethod").get("Algorithm")), "")
+        if not name or decoded(digest.find(f"{_DS}DigestValue").text) != keys.hashed(name, own):
+            return True
+        found = True
+    return not found
+
+
+def _claimed(properties: Any) -> datetime | None:
+    node = properties.find(f".//{_XADES}SigningTime")
+    if node is None or not node.text:
+        return None
+    found = datetime.fromisoformat(node.text.strip())
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _values(unsigned: Any, around: str, name: str) -> Iterator[bytes]:
+    if unsigned is None:
+        return
+    for each in list(unsigned.iterfind(f".//{_XADES}{around}/{_XADES}{name}"))[:_MOST]:
+        yield decoded(each.text)
+
+
+def decoded(text: str | None) -> bytes:
+    """Base64 of XML, with its white space.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return b64decode("".join((text or "").split()), validate=True)
+    except NotBase64 as error:
+        raise ValueError("not base64") from error

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a signer's certificate is worth: its chain, its purpose, its dates and what its issuer says of it.
+
+This is a second, independent opinion beside the library's path validation, and the one that can say why.
+
+Freshness, our policy (docs/decisions/0029): of a certificate that is judged as of today, only a statement whose next
+issue is not overdue counts. Where a time-stamp proves an earlier moment, also a statement counts that was in force at
+that moment or was issued later, while the certificate was still valid (issuers drop the expired from their lists).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from ..models import CertificateFacts, Chain, Revocation, Trust
+from .answers import Answers, Statement, read_answer
+from .keys import list_made, made
+
+# Document signing (RFC 9336), e-mail protection, Microsoft's document signing, any.
+_SIGNING = {
+    ObjectIdentifier("1.3.6.1.5.5.7.3.36"),
+    ExtendedKeyUsageOID.EMAIL_PROTECTION,
+    ObjectIdentifier("1.3.6.1.4.1.311.10.3.12"),
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+}
+_STAMPING = {ExtendedKeyUsageOID.TIME_STAMPING}
+_EXPIRED_KEPT = ObjectIdentifier("2.5.29.60")
+_DEEPEST = 6
+_MOST_OTHERS = 16
+
+
+@dataclass(frozen=True)
+class _Issuer:
+    certificate: x509.Certificate
+    # Name among the site's issuing authorities, "" for roots and strangers.
+    authority: str
+
+
+class Assessor:
+    """Holds the issuers and lists of many verifications."""
+
+    def __init__(self, trust: Trust, *, lists: Iterable[bytes]) -> None:
+        self._signing = trust.signing
+        self._periods = trust.periods
+        self._roots = [_Issuer(x509.load_pem_x509_certificate(root.encode()), "") for root in trust.roots]
+        self._issuers = [
+            _Issuer(x509.load_pem_x509_certificate(text.encode()), name) for name, text in trust.issuers.items()
+        ]
+        self._lists = _read_lists(lists)
+
+    def assess(
+        self,
+        der: bytes,
+        *,
+        others: Sequence[bytes],
+        at: datetime,
+        proven: datetime | None = None,
+        lists: Sequence[bytes] = (),
+        answers: Sequence[bytes] = (),
+        stamping: bool = False,
+    ) -> CertificateFacts:
+        """Look at one certificate as of ``proven``, if a time-stamp proves that moment, or else as of ``at``.
+
+        ``others``, ``lists`` and ``answers`` (OCSP) came with the document: believed as far as they verify. With
+        ``stamping`` its purpose is to stamp time, not to sign documents.
+
+        Raises:
+            ValueError: not a certificate.
+        """
+        own = x509.load_der_x509_certificate(der)
+        between = _read(others)
+        moment = _Moment(
+            at=at,
+            proven=proven,
+            lists=(*self._lists, *_read_lists(lists)),
+            answers=tuple(found for found in map(read_answer, answers[:_MOST_OTHERS]) if found is not None),
+        )
+        chain, path = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in between)], moment)
+        authority = path[0].authority if path else ""
+        issuer = path[0].certificate if path else None
+        revocation, revoked_at = _status(own, issuer, moment, between) if issuer else (Revocation.UNAVAILABLE, None)
+        signs = _may_sign(own) and (not self._signing or authority in self._signing)
+        return CertificateFacts(
+            serial=f"{own.serial_number:x}",
+            name=_part(own.subject, NameOID.COMMON_NAME),
+            organisation=_part(own.subject, NameOID.ORGANIZATION_NAME),
+            subject=_identifier(own),
+            issuer=_part(own.issuer, NameOID.COMMON_NAME) or _part(own.issuer, NameOID.ORGANIZATION_NAME),
+            not_before=own.not_valid_before_utc,
+            not_after=own.not_valid_after_utc,
+            chain=chain,
+            authority=authority,
+            purpose=_may_stamp(own) if stamping else signs,
+            revocation=revocation,
+            revoked_at=revoked_at,
+        )
+
+    def _climb(self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment") -> tuple[Chain, list[_Issuer]]:
+        path: list[_Issuer] = []
+        current = own
+        broken = False
+        when = moment.proven or moment.at
+        for _ in range(_DEEPEST):
+            root = next((one for one in self._roots if made(one.certificate, current)), None)
+            found = root or next((one for one in between if made(one.certificate, current)), None)
+            if found is None or found in path:
+                return Chain.UNKNOWN, []
+            path.append(found)
+            broken |= not _may_issue(found.certificate, depth=len(path) - 1, at=when)
+            broken |= not self._trusted_then(found.certificate, when)
+            if root is not None:
+                return (Chain.BROKEN if broken else Chain.TRUSTED), path
+            above = next((one for one in [*self._roots, *between] if made(one.certificate, found.certificate)), None)
+            if above is not None:
+                # An issuer without a list of its own stays trusted for as long as the site publishes it.
+                broken |= _status(found.certificate, above.certificate, moment, [])[0] in {
+                    Revocation.REVOKED,
+                    Revocation.SUSPENDED,
+                }
+            current = found.certificate
+        return Chain.UNKNOWN, []
+
+    def _trusted_then(self, certificate: x509.Certificate, when: datetime) -> bool:
+        """What the trust list said at that moment, not what it says today."""
+        if not self._periods:
+            return True
+        name = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+        start, end = self._periods.get(name, (None, None))
+        return (start is None or start <= when) and (end is None or when < end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moment:
+    at: datetime
+    # By a time-stamp.
+    proven: datetime | None
+    lists: Sequence[x509.CertificateRevocationList]
+    answers: Sequence[Answers]
+
+
+def _status(
+    own: x509.Certificate, issuer: x509.Certificate, moment: _Moment, others: Sequence[x509.Certificate]
+) -> tuple[Revocation, datetime | None]:
+    said = [_of_list(found, own) for found in moment.lists if _holds(found, own) and list_made(issuer, found)]
+    said += [found for answer in moment.answers for found in answer.about(own, issuer, others)]
+    usable = [found for found in said if _counts(found, own, moment)]
+    if not usable:
+        return Revocation.UNAVAILABLE, None
+    newest = max(usable, key=lambda found: found.since)
+    if newest.revoked_at is None:
+        return Revocation.GOOD, None
+    if moment.proven is not None and moment.proven < newest.revoked_at:
+        return Revocation.LATER, newest.revoked_at
+    return (Revocation.SUSPENDED if newest.held else Revocation.REVOKED), newest.revoked_at
+
+
+def _counts(found: Statement, own: x509.Certificate, moment: _Moment) -> bool:
+    if found.since > moment.at:
+        return False
+    known = found.revoked_at is not None or found.keeps_expired or found.since <= own.not_valid_after_utc
+    if found.until is not None and moment.at <= found.until:
+        return known
+    if moment.proven is None:
+        return False
+    in_force = found.until is not None and found.since <= moment.proven <= found.until
+    return known and (in_force or found.since >= moment.proven)
+
+
+def _of_list(found: x509.CertificateRevocationList, own: x509.Certificate) -> Statement:
+    entry = found.get_revoked_certificate_by_serial_number(own.serial_number)
+    keeps = any(each.oid == _EXPIRED_KEPT for each in found.extensions)
+    if entry is None:
+        return Statement(since=found.last_update_utc, until=found.next_update_utc, keeps_expired=keeps)
+    reason = _reason(entry)
+    return Statement(
+        since=found.last_update_utc,
+        until=found.next_update_utc,
+        revoked_at=min(entry.revocation_date_utc, _known_bad(entry) or entry.revocation_date_utc),
+        held=reason is x509.ReasonFlags.certificate_hold,
+        keeps_expired=keeps,
+    )
+
+
+def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags:
+    try:
+        return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return x509.ReasonFlags.unspecified
+
+
+def _known_bad(entry: x509.RevokedCertificate) -> datetime | None:
+    """Since when the key is known to be lost, which may be long before it was revoked."""
+    try:
+        return entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _may_issue(issuer: x509.Certificate, *, depth: int, at: datetime) -> bool:
+    try:
+        basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    deep_enough = basic.path_length is None or basic.path_length >= depth
+    in_time = issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc
+    return basic.ca and usage.key_cert_sign and deep_enough and in_time
+
+
+def _holds(found: x509.CertificateRevocationList, own: x509.Certificate) -> bool:
+    """Whether the list would name this certificate if it were revoked (RFC 5280 section 6.3.3 (b)).
+
+    A list of another shard says nothing about it, and a delta says nothing by itself.
+    """
+    try:
+        critical = [each for each in found.extensions if each.critical]
+    except (ValueError, x509.DuplicateExtension):
+        return False
+    if not all(isinstance(each.value, x509.IssuingDistributionPoint) for each in critical):
+        return False
+    points = [each.value for each in found.extensions if isinstance(each.value, x509.IssuingDistributionPoint)]
+    return all(_whole_scope(each) and _named(each, own) for each in points)
+
+
+def _whole_scope(point: x509.IssuingDistributionPoint) -> bool:
+    return not (
+        point.only_contains_user_certs
+        or point.only_contains_ca_certs
+        or point.only_contains_attribute_certs
+        or point.indirect_crl
+        or point.only_some_reasons
+    )
+
+
+def _named(point: x509.IssuingDistributionPoint, own: x509.Certificate) -> bool:
+    if point.full_name is None:
+        return point.relative_name is None
+    try:
+        where = own.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(name in point.full_name for each in where for name in each.full_name or ())
+
+
+def _read(others: Sequence[bytes]) -> list[x509.Certificate]:
+    found = []
+    for der in others[:_MOST_OTHERS]:
+        try:
+            found.append(x509.load_der_x509_certificate(der))
+        except ValueError:
+            continue
+    return found
+
+
+def _read_lists(lists: Iterable[bytes]) -> list[x509.CertificateRevocationList]:
+    return [found for found in map(read_list, lists) if found is not None]
+
+
+def read_list(der: bytes) -> x509.CertificateRevocationList | None:
+    """A revocation list, or nothing: one that cannot be read is as good as none."""
+    try:
+        return x509.load_der_x509_crl(der)
+    except ValueError:
+        return None
+
+
+def _may_sign(own: x509.Certificate) -> bool:
+    try:
+        usage = own.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    try:
+        purposes = set(own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        purposes = set(_SIGNING)
+    return (usage.content_commitment or usage.digital_signature) and bool(purposes & _SIGNING)
+
+
+def _may_stamp(own: x509.Certificate) -> bool:
+    """Time-stamping and nothing else, and the issuer says so critically (RFC 3161 section 2.3)."""
+    try:
+        purposes = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound:
+        return False
+    return purposes.critical and set(purposes.value) == _STAMPING
+
+
+def _part(name: x509.Name, oid: ObjectIdentifier) -> str:
+    values = name.get_attributes_for_oid(oid)
+    text = str(values[0].value) if values else ""
+    # Names are shown on terminals too: control characters never get that far.
+    return "".join(character for character in text if character.isprintable())[:200]
+
+
+def _identifier(own: x509.Certificate) -> str:
+    try:
+        names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+    for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
+        if uri.startswith("urn:uuid:"):
+            return uri.removeprefix("urn:uuid:")[:64]
+    return ""

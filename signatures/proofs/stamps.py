@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a time-stamp (RFC 3161) is worth: is it over this, who made it, might they."""
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from asn1crypto import tsp
+
+from ..models import Chain, Revocation, StampFacts, StampState
+from . import keys
+from .certificates import Assessor
+from .signed_data import NotSignedData, Signer, read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a token is judged with: what came in the same file, and when."""
+
+    assessor: Assessor
+    at: datetime
+    others: Sequence[bytes] = ()
+    lists: Sequence[bytes] = ()
+    answers: Sequence[bytes] = ()
+    # A later time-stamp proves that this one is at least that old.
+    proven: datetime | None = None
+
+
+def examine(token: bytes, over: bytes, around: Surroundings, *, archive: bool = False) -> StampFacts:
+    """Look at one token; whatever it is, there is an answer."""
+    try:
+        signed = read(token, padded=archive)
+        info: Any = tsp.TSTInfo.load(signed.content or b"", strict=True)
+        at = info["gen_time"].native
+        fits = _over(info, over) and signed.content_type == "tst_info" and len(signed.signers) == 1
+        signer = signed.signers[0]
+    except (NotSignedData, ValueError, TypeError, KeyError, IndexError):
+        return StampFacts(at=None, name="", state=StampState.BROKEN, archive=archive)
+    if not fits or not signer.signature_verifies or not signer.digest_matches or signer.certificate is None:
+        return StampFacts(at=at, name="", state=StampState.BROKEN, archive=archive)
+    name, state = _worth(signer, signer.certificate, at, around)
+    return StampFacts(at=at, name=name, state=state, archive=archive)
+
+
+def _over(info: Any, over: bytes) -> bool:
+    imprint = info["message_imprint"]
+    digest = keys.digest_name(imprint["hash_algorithm"])
+    if keys.weak_digest(digest):
+        return False
+    return hmac.compare_digest(imprint["hashed_message"].native, keys.hashed(digest, over))
+
+
+def _worth(signer: Signer, certificate: bytes, stamped: datetime, around: Surroundings) -> tuple[str, StampState]:
+    found = around.assessor.assess(
+        certificate,
+        others=[*signer.others, *around.others],
+        at=around.at,
+        proven=around.proven,
+        lists=[*signer.lists, *around.lists],
+        answers=[*signer.answers, *around.answers],
+        stamping=True,
+    )
+    name = found.name or found.organisation or found.serial
+    moment = around.proven or around.at
+    if found.chain is Chain.UNKNOWN:
+        return name, StampState.UNKNOWN
+    in_time = found.not_before <= stamped <= found.not_after and moment <= found.not_after and stamped <= around.at
+    refused = found.chain is Chain.BROKEN or not found.purpose or not in_time or signer.weak or signer.other_certificate
+    if refused or found.revocation in {Revocation.REVOKED, Revocation.SUSPENDED}:
+        return name, StampState.REFUSED
+    return name, StampState.UNKNOWN if found.revocation is Revocation.UNAVAILABLE else StampState.GOOD
+
+
+def proven_at(stamps: Iterable[StampFacts]) -> datetime | None:
+    """The earliest moment that a good one proves."""
+    return min((each.at for each in stamps if each.state is StampState.GOOD and each.at is not None), default=None)

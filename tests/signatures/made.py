@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signed files of every kind but PDF, written out for tests by other code than the one that reads them."""
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from asn1crypto import algos, cms, crl, tsp
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+from signxml import DigestAlgorithm, methods
+from signxml.xades import XAdESSigner
+
+from tests.signatures import stamper
+from tests.signatures.pki import NOW, Leaf
+
+LETTER = b"The city owes you 1000 yuan.\n"
+
+
+def der(leaf: Leaf) -> bytes:
+    return leaf.certificate.public_bytes(Encoding.DER)
+
+
+def chain(leaf: Leaf) -> list[bytes]:
+    return [found.public_bytes(Encoding.DER) for found in x509.load_pem_x509_certificates(leaf.chain)]
+
+
+def cades(
+    content: bytes,
+    leaves: Sequence[Leaf],
+    *,
+    at: datetime = NOW,
+    detached: bool = False,
+    digest: str = "sha256",
+    lists: Sequence[bytes] = (),
+    named: Leaf | None = None,
+    by: Leaf | None = None,
+    over: bytes | None = None,
+) -> bytes:
+    """A CAdES-B object by any number of signers; ``named`` is whom the signed attribute names instead."""
+    infos, shown = [], []
+    for leaf in leaves:
+        own = asn1_x509.Certificate.load(der(leaf))
+        hashed = hashlib.sha256(der(named or leaf)).digest()
+        names = tsp.SigningCertificateV2({"certs": [tsp.ESSCertIDv2({"cert_hash": hashed})]})
+        attributes = cms.CMSAttributes(
+            [
+                cms.CMSAttribute({"type": "content_type", "values": ["data"]}),
+                cms.CMSAttribute({"type": "message_digest", "values": [hashlib.new(digest, content).digest()]}),
+                cms.CMSAttribute({"type": "signing_time", "values": [cms.Time({"utc_time": at})]}),
+                cms.CMSAttribute({"type": "signing_certificate_v2", "values": [names]}),
+            ]
+        )
+        signature = leaf.key.sign(attributes.dump(), ec.ECDSA(hashes.SHA256()))
+        unsigned = {}
+        if by is not None:
+            token = cms.ContentInfo.load(stamper.token(over or signature, by, at))
+            attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
+            unsigned["unsigned_attrs"] = cms.CMSAttributes([attribute])
+        infos.append(
+            cms.SignerInfo(
+                {
+                    **unsigned,
+                    "version": "v1",
+                    "sid": cms.SignerIdentifier(
+                        {
+                            "issuer_and_serial_number": cms.IssuerAndSerialNumber(
+                                {"issuer": own.issuer, "serial_number": own.serial_number}
+                            )
+                        }
+                    ),
+                    "digest_algorithm": algos.DigestAlgorithm({"algorithm": digest}),
+                    "signed_attrs": attributes,
+                    "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+                    "signature": signature,
+                }
+            )
+        )
+        shown += [der(leaf), *chain(leaf)]
+    encapsulated: dict[str, Any] = {"content_type": "data"}
+    if not detached:
+        encapsulated["content"] = content
+    data: dict[str, Any] = {
+        "version": "v1",
+        "digest_algorithms": [algos.DigestAlgorithm({"algorithm": digest})],
+        "encap_content_info": encapsulated,
+        "certificates": [asn1_x509.Certificate.load(each) for each in dict.fromkeys(shown)],
+        "signer_infos": infos,
+    }
+    if lists:
+        data["crls"] = [cms.RevocationInfoChoice(name="crl", value=crl.CertificateList.load(each)) for each in lists]
+    found: bytes = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)}).dump()
+    return found
+
+
+def jws(content: bytes, leaf: Leaf, *, at: datetime = NOW, detached: bool = False, **header: Any) -> bytes:
+    """Compact, with the certificate and the claimed time of JAdES."""
+    shown = [base64.b64encode(each).decode() for each in (der(leaf), *chain(leaf))]
+    said = {"alg": "ES256", "x5c": shown, "sigT": at.isoformat(), "crit": ["sigT"], **header}
+    protected, payload = _url(json.dumps(said).encode()), _url(content)
+    r, s = utils.decode_dss_signature(leaf.key.sign(protected + b"." + payload, ec.ECDSA(hashes.SHA256())))
+    signature = _url(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+    return b".".join((protected, b"" if detached else payload, signature))
+
+
+def _url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+class _At(XAdESSigner):
+    """The library takes the machine's clock; tests sign at a time of their own."""
+
+    moment: datetime = NOW
+
+    def add_signing_time(self, signed_signature_properties: Any, sig_root: Any, signing_settings: Any) -> None:
+        super().add_signing_time(signed_signature_properties, sig_root, signing_settings)
+        signed_signature_properties[-1].text = self.moment.isoformat()
+
+
+def xades(
+    content: bytes,
+    leaf: Leaf,
+    *,
+    at: datetime = NOW,
+    enveloping: bool = False,
+    by: Leaf | None = None,
+    stamped_at: datetime | None = None,
+    over: bytes | None = None,
+    lists: Sequence[bytes] = (),
+) -> bytes:
+    """A letter in XML with an enveloped XAdES signature, or an object within one; time-stamped if ``by`` is given."""
+    method = methods.enveloping if enveloping else methods.enveloped
+    signer = _At(method=method, digest_algorithm=DigestAlgorithm.SHA256, signature_algorithm="ecdsa-sha256")
+    signer.moment = at
+    letter = etree.Element("letter")
+    letter.text = content.decode()
+    shown = leaf.pem.decode() + leaf.chain.decode()
+    root = signer.sign(letter, key=leaf.key, cert=shown, always_add_key_value=False)
+    if by is not None:
+        _stamp(root, by, stamped_at or at, over, lists)
+    found: bytes = etree.tostring(root)
+    return found
+
+
+def _stamp(root: Any, by: Leaf, at: datetime, over: bytes | None, lists: Sequence[bytes]) -> None:
+    value = next(root.iter("{http://www.w3.org/2000/09/xmldsig#}SignatureValue"))
+    made = stamper.token(over or etree.tostring(value, method="c14n"), by, at)
+    ns = "{http://uri.etsi.org/01903/v1.3.2#}"
+    properties = next(root.iter(f"{ns}QualifyingProperties"))
+    unsigned = etree.SubElement(
+        etree.SubElement(properties, f"{ns}UnsignedProperties"), f"{ns}UnsignedSignatureProperties"
+    )
+    token = etree.SubElement(etree.SubElement(unsigned, f"{ns}SignatureTimeStamp"), f"{ns}EncapsulatedTimeStamp")
+    token.text = base64.b64encode(made).decode()
+    if lists:
+        values = etree.SubElement(etree.SubElement(unsigned, f"{ns}RevocationValues"), f"{ns}CRLValues")
+        for each in lists:
+            etree.SubElement(values, f"{ns}EncapsulatedCRLValue").text = base64.b64encode(each).decode()
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as box:
+        for name, content in files.items():
+            box.writestr(zipfile.ZipInfo(name), content)
+    return output.getvalue()
+
+
+def manifest(files: Mapping[str, bytes], signature: str) -> bytes:
+    listed = "".join(
+        f'<a:DataObjectReference URI="{name}"><d:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
+        f"<d:DigestValue>{base64.b64encode(hashlib.sha256(content).digest()).decode()}</d:DigestValue>"
+        "</a:DataObjectReference>"
+        for name, content in files.items()
+    )
+    return (
+        '<a:ASiCManifest xmlns:a="http://uri.etsi.org/02918/v1.2.1#" xmlns:d="http://www.w3.org/2000/09/xmldsig#">'
+        f'<a:SigReference URI="{signature}"/>{listed}</a:ASiCManifest>'
+    ).encode()
+
+
+def asic(files: Mapping[str, bytes], sign: Any, *, more: Mapping[str, bytes] | None = None) -> bytes:
+    """ASiC-E with a CAdES signature over a manifest; ``sign`` makes it from the manifest."""
+    listed = manifest(files, "META-INF/signature.p7s")
+    return zipped(
+        {
+            "mimetype": b"application/vnd.etsi.asic-e+zip",
+            **files,
+            "META-INF/ASiCManifest.xml": listed,
+            "META-INF/signature.p7s": sign(listed),
+            **(more or {}),
+        }
+    )
+
+
+def evidence(report: bytes, files: Mapping[str, bytes]) -> bytes:
+    """As the record packs it."""
+    everything = {"mimetype": b"application/vnd.etsi.asic-e+zip", "report.pdf": report, **files}
+    said = {
+        "format": "tallygate-evidence/2",
+        "files": {n: hashlib.sha256(c).hexdigest() for n, c in everything.items()},
+    }
+    return zipped({**everything, "META-INF/manifest.json": json.dumps(said).encode()})
+
+
+def unzipped(document: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(document)) as box:
+        return {name: box.read(name) for name in box.namelist()}
+
+
+def payload_swapped(document: bytes, content: bytes | None) -> tuple[bytes, bytes | None]:
+    protected, _, signature = document.split(b".")
+    return b".".join((protected, _url(b"The city owes you 9000 yuan.\n"), signature)), content
