@@ -124,10 +124,11 @@ def _signed(largest: int) -> dict[str, Any]:
         "required": ["document"],
         "description": "A detached signature and, as content, the document it is over",
     }
-    media: dict[str, Any] = {kind: {"schema": _BINARY} for kind in sorted(TAKEN)}
+    media: dict[str, Any] = {kind: {"schema": _BINARY} for kind in ("application/octet-stream", "application/pdf")}
     return {
         "required": True,
-        "description": f"The signed file, 1 to {largest} bytes: PDF, CMS, XAdES, JWS, ASiC, OFD or an evidence file",
+        "description": f"The signed file, 1 to {largest} bytes: PDF, CMS, XAdES, JWS, ASiC, OFD or an evidence file. "
+        f"Taken are {', '.join(sorted(TAKEN))}; what a file is, its bytes say.",
         "content": {**media, "multipart/form-data": {"schema": parts}},
     }
 
@@ -146,7 +147,7 @@ def _schemas() -> dict[str, Any]:
         "format": {"enum": [value.value for value in Format]},
         "overall": {"enum": [value.value for value in Overall]},
         "colour": {"enum": [value.value for value in Colour]},
-        "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
+        "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
         "content": {"anyOf": [exact({"sha256": TEXT}), {"type": "null"}]},
         "indication": {"enum": [value.value for value in Indication]},
         "subindication": TEXT,
@@ -197,5 +198,5 @@ def _schemas() -> dict[str, Any]:
         "Verdict": exact(verdict),
         "Signature": exact(signature),
         "Answer": exact(answer),
-        "Problem": exact(problem),
+        "Finding": exact(problem),
     }

@@ -14,6 +14,7 @@ import ipaddress
 
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from core.identity import HEADER
 from core.web import Guard, caller, json_object, locale
@@ -54,10 +55,10 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
     @blue.post("/")
     @guard.public(_PUBLIC)
     def check() -> str:
-        document = _upload("document")
+        document = _upload("document", largest)
         if not document:
             raise NothingSent
-        content = _upload("content") or None
+        content = _upload("content", largest) or None
         profile = Profile.TOLERANT if request.form.get("tolerant") == "yes" else Profile.STRICT
         verdict = verification.verify(document, asker=_asker(), profile=profile, content=content)
         return render_template(
@@ -80,7 +81,7 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
         if wish not in set(Profile):
             raise Malformed(field="profile")
         if request.mimetype == _MULTIPART:
-            document, content = _upload("document"), _upload("content") or None
+            document, content = _upload("document", largest), _upload("content", largest) or None
         else:
             document, content = _body(largest, taken=TAKEN), None
         if not document:
@@ -137,10 +138,13 @@ def blueprint(*, verification: Verification, sealing: Sealing, guard: Guard, lar
     return blue
 
 
-def _upload(name: str) -> bytes:
+def _upload(name: str, largest: int) -> bytes:
     """The one file of this name; nothing where there is none, or several."""
     uploads = request.files.getlist(name)
-    return uploads[0].read() if len(uploads) == 1 else b""
+    found = uploads[0].read(largest + 1) if len(uploads) == 1 else b""
+    if len(found) > largest:
+        raise RequestEntityTooLarge
+    return found
 
 
 def _body(largest: int, *, taken: frozenset[str] = frozenset({"application/pdf"})) -> bytes:

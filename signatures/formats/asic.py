@@ -146,7 +146,9 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
     found = Found()
     if _REPORT not in box.names:
         return found
-    report = pdf.inspect(box.read(_REPORT), grounds=setting.grounds, profile=Profile.STRICT, at=setting.at)
+    report = pdf.inspect(
+        box.read(_REPORT), grounds=setting.grounds, profile=Profile.STRICT, at=setting.at, run=setting.run
+    )
     if report.failure:
         raise NotAContainer(report.failure)
     found.unread += report.unread

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From one signer, however its signature was written, to what the verdict is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from ..models import Chain, Format, Level, Modification, Revocation, SignatureFacts
+from ..models import Chain, Format, Inspection, Level, Modification, Revocation, SignatureFacts
 from ..pades.grounds import Grounds
 from ..proofs.signed_data import Signer
 from ..proofs.stamps import Surroundings, examine, proven_at
@@ -17,6 +18,8 @@ class Setting:
 
     grounds: Grounds
     at: datetime
+    # Brings a loop of its own where none can be made.
+    run: Callable[[Coroutine[Any, Any, Inspection]], Inspection]
 
 
 @dataclass(kw_only=True)

@@ -42,7 +42,7 @@ def inspect(
     if kind is Format.UNKNOWN:
         return Inspection(failure="not_pdf", format=kind)
     try:
-        found = _READERS[kind](document, content, Setting(grounds=grounds, at=at))
+        found = _READERS[kind](document, content, Setting(grounds=grounds, at=at, run=run))
     except NotAContainer as error:
         return Inspection(failure=error.reason, format=kind)
     except (MemoryError, RecursionError):

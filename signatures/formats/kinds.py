@@ -16,10 +16,11 @@ EVIDENCE = "META-INF/manifest.json"
 
 def kind_of(document: bytes) -> Format:
     """The kind; UNKNOWN for everything else."""
+    if document[:2] == b"PK":
+        # First, for a container may hold a PDF near its beginning.
+        return _container(document)
     if b"%PDF-" in document[:1024]:
         return Format.PDF
-    if document[:2] == b"PK":
-        return _container(document)
     for pattern, found in ((_PEM, Format.CMS), (_XML, Format.XADES), (_JWS, Format.JWS)):
         if pattern.match(document):
             return found

@@ -44,7 +44,8 @@ def prepare_stamp(document: bytes, *, room: int, name: str) -> Prepared:
     embedder: Any = PdfCMSEmbedder()
     steps = embedder.write_cms(field_name=name, writer=_writer(document))
     next(steps)
-    steps.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=room)))
+    placeholder: Any = DocumentTimestamp
+    steps.send(SigObjSetup(sig_placeholder=placeholder(bytes_reserved=room)))
     output = io.BytesIO()
     region, _ = steps.send(SigIOSetup(md_algorithm=DIGEST, output=output))
     return Prepared(

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ..formats import inspect
+from ..formats import late as formats_late
 from ..models import Profile
 from ..pades import late
 from ..pades.grounds import Grounds
@@ -28,6 +29,7 @@ def main(descriptor: int, memory: int) -> None:
     # The library warns about odd files at length; nobody reads that, and names may stand in it.
     logging.disable(logging.CRITICAL)
     late.load()
+    formats_late.load()
     with asyncio.Runner() as runner:
         # A loop is made of descriptors, so this one serves every job.
         runner.get_loop()

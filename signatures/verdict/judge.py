@@ -64,7 +64,8 @@ def judge(
 ) -> Verdict:
     """The verdict on a file that was read; ``content`` is the document that came beside a detached signature."""
     if inspection.failure:
-        return unreadable(document, inspection.failure, profile=profile, at=at, content=content)
+        circumstances = _Circumstances(profile, at, inspection.format, content)
+        return _verdict(document, [_blank(0, answers.unreadable(inspection.failure))], [], circumstances)
     found = [_signature(number, facts, profile, at) for number, facts in enumerate(inspection.signatures, start=1)]
     found += [_unreadable_part(len(found) + number, why) for number, why in enumerate(inspection.unread, start=1)]
     if inspection.marks > len(found):

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
-from signxml import DigestAlgorithm, methods
-from signxml.xades import XAdESSigner
+from signxml import methods
+from signxml.algorithms import DigestAlgorithm
+from signxml.xades.xades import XAdESSigner
 
 from tests.signatures import stamper
 from tests.signatures.pki import NOW, Leaf

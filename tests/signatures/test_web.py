@@ -2,6 +2,8 @@
 """The page and the REST interface: plain words for people, exact errors for programs, nothing for strangers."""
 
 import base64
+import hashlib
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +25,7 @@ from core.db import Database, migrate
 from core.identity import HEADER
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
+from signatures.cli import verify
 from signatures.config import SignatureSettings
 from signatures.sandbox import ReaderPool
 from signatures.service import Sealing, Verification
@@ -31,9 +35,9 @@ from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.signatures import documents
+from tests.signatures import documents, made
 from tests.signatures.fakes import CITIZEN, CLERK, PORTAL, People, TestAuthority, decide, encode, let_through, wishes
-from tests.signatures.pki import City
+from tests.signatures.pki import NOW, City
 
 ROOT = Path(__file__).parents[2]
 PDF = {"Content-Type": "application/pdf"}
@@ -190,6 +194,34 @@ def test_a_document_over_the_limit_is_refused_on_page_and_interface(client: Flas
     assert answer.status_code == 413
     assert answer.get_json()["code"] == "too_large"
     assert client.post("/api/v1/verify", data=huge[: LARGEST - 1], headers=PDF).status_code == 200
+
+
+def test_page_interface_and_terminal_say_the_same_bytes(
+    client: FlaskClient, sealed: bytes, city: City, tmp_path: Path
+) -> None:
+    trust = documents.write(tmp_path, "trust.pem", city.root.pem + city.organisations.pem + city.people.pem)
+    lists = [documents.write(tmp_path, f"{number}.crl", der) for number, der in enumerate(city.lists())]
+    start = ["--trust", str(trust), *(part for each in lists for part in ("--crl", str(each)))]
+    signed = made.cades(made.LETTER, [city.seal(), City().seal()])
+    for document in (sealed, documents.one_byte_changed(sealed), documents.permit(), signed, b"hello"):
+        answer = client.post("/api/v1/verify", data=document, headers={"Content-Type": "application/octet-stream"})
+        page = upload(client, document)[1]
+        shown = html.unescape(page.partition('<pre id="answer">')[2].partition("</pre>")[0])
+        file = documents.write(tmp_path, "document", document)
+        said = CliRunner().invoke(verify, [str(file), *start, "--at", f"{NOW:%Y-%m-%dT%H:%M:%S}", "--json"])
+        assert answer.data == shown.encode() == said.stdout_bytes
+
+
+def test_the_interface_takes_a_signature_and_its_document_together(client: FlaskClient, city: City) -> None:
+    signed = made.cades(made.LETTER, [city.seal()], detached=True)
+    parts = {"document": (io.BytesIO(signed), "letter.p7s"), "content": (io.BytesIO(made.LETTER), "letter.txt")}
+    verdict = client.post("/api/v1/verify", data=parts, content_type="multipart/form-data").get_json()
+    assert (verdict["overall"], verdict["format"]) == ("trusted", "cms")
+    assert verdict["content"]["sha256"] == hashlib.sha256(made.LETTER).hexdigest()
+    alone = client.post(
+        "/api/v1/verify", data=signed, headers={"Content-Type": "application/pkcs7-signature"}
+    ).get_json()
+    assert alone["signatures"][0]["answers"]["unchanged"]["code"] == "content_missing"
 
 
 def test_the_interface_answers_with_codes_and_words(client: FlaskClient, sealed: bytes) -> None:

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of file gets a verdict; what is wrapped, smuggled in or stands apart is never called unchanged."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from signatures.formats import inspect, kind_of
+from signatures.models import Format, Inspection, Overall, Profile, Verdict
+from signatures.pades.grounds import Grounds
+from signatures.proofs import sm2
+from signatures.sandbox import ReaderPool
+from signatures.verdict import judge
+from tests.signatures import made
+from tests.signatures.pki import NOW, City, Leaf
+
+
+def read(document: bytes, city: City, content: bytes | None = None) -> Inspection:
+    return inspect(
+        document, grounds=Grounds(city.trust(), city.lists()), profile=Profile.STRICT, at=NOW, content=content
+    )
+
+
+def look(document: bytes, city: City, content: bytes | None = None) -> Verdict:
+    found = read(document, city, content)
+    return judge(document, found, profile=Profile.STRICT, at=NOW, content=content)
+
+
+@pytest.fixture(scope="module")
+def second(city: City) -> Leaf:
+    return city.people.leaf("Chen Wei")
+
+
+def test_several_signers_are_each_judged(city: City, leaf: Leaf, second: Leaf) -> None:
+    both = look(made.cades(made.LETTER, [leaf, second]), city)
+    assert [one.overall for one in both.signatures] == [Overall.TRUSTED, Overall.TRUSTED]
+    mixed = look(made.cades(made.LETTER, [leaf, City().seal()]), city)
+    assert [one.overall for one in mixed.signatures] == [Overall.TRUSTED, Overall.NOT_TRUSTED]
+    assert mixed.overall is Overall.NOT_TRUSTED
+
+
+def test_a_detached_signature_alone_asks_for_its_document(city: City, leaf: Leaf) -> None:
+    for signed in (made.cades(made.LETTER, [leaf], detached=True), made.jws(made.LETTER, leaf, detached=True)):
+        alone = look(signed, city)
+        assert (alone.overall, alone.subindication) == (Overall.CANNOT_TELL, "SIGNED_DATA_NOT_FOUND")
+        assert alone.signatures[0].unchanged.code == "content_missing"
+        assert look(signed, city, made.LETTER).overall is Overall.TRUSTED
+        assert look(signed, city, made.LETTER + b" ").overall is Overall.NOT_TRUSTED
+
+
+def test_the_text_forms_of_cms_are_read(city: City, leaf: Leaf) -> None:
+
+    signed = made.cades(made.LETTER, [leaf])
+    encoded = base64.encodebytes(signed)
+    for text in (encoded, b"-----BEGIN PKCS7-----\n" + encoded + b"-----END PKCS7-----\n"):
+        assert kind_of(text) is Format.CMS
+        assert look(text, city).overall is Overall.TRUSTED
+
+
+def test_another_certificate_than_the_signed_one_is_noticed(city: City, leaf: Leaf, second: Leaf) -> None:
+    swapped = look(made.cades(made.LETTER, [leaf], named=second), city)
+    assert swapped.signatures[0].unchanged.code == "certificate_swapped"
+    assert swapped.overall is Overall.NOT_TRUSTED
+
+
+def test_a_weak_digest_is_not_trusted(city: City, leaf: Leaf) -> None:
+    weak = look(made.cades(made.LETTER, [leaf], digest="sha1"), city)
+    assert weak.overall is not Overall.TRUSTED
+    assert "algorithm_weak" in {problem.code for problem in weak.problems}
+
+
+def test_signed_xml_wrapped_into_other_xml_is_not_unchanged(city: City, leaf: Leaf) -> None:
+    signed = made.xades(made.LETTER, leaf)
+    assert look(signed, city).overall is Overall.TRUSTED
+    around = b"<letters><letter>The city owes you 9000 yuan.</letter>" + signed + b"</letters>"
+    assert look(around, city).overall is not Overall.TRUSTED
+    enveloping = made.xades(made.LETTER, leaf, enveloping=True)
+    end = enveloping.rindex(b"</")
+    stranger = b"<ds:Object xmlns:ds='http://www.w3.org/2000/09/xmldsig#'>9000</ds:Object>"
+    smuggled = enveloping[:end] + stranger + enveloping[end:]
+    assert look(smuggled, city).overall is not Overall.TRUSTED
+    typed = b'<!DOCTYPE letter [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + signed
+    assert look(typed, city).overall is Overall.CANNOT_TELL
+
+
+def test_a_file_smuggled_into_a_container_is_named(city: City, leaf: Leaf) -> None:
+    def sign(listed: bytes) -> bytes:
+        return made.cades(listed, [leaf], detached=True)
+
+    whole = made.asic({"letter.txt": made.LETTER}, sign)
+    assert look(whole, city).overall is Overall.TRUSTED
+    more = look(made.asic({"letter.txt": made.LETTER}, sign, more={"other.txt": b"9000"}), city)
+    assert more.signatures[0].unchanged.code == "partly_signed"
+    assert "other.txt" in more.signatures[0].unchanged.words.parameters["files"]  # type: ignore[operator]  # a text
+    for polyglot in (b"MZ" + whole, whole + b"\n"):
+        assert look(polyglot, city).overall is not Overall.TRUSTED
+
+
+def test_a_list_of_files_that_no_signature_is_over_proves_nothing(city: City, leaf: Leaf) -> None:
+    honest = made.asic({"letter.txt": made.LETTER}, lambda listed: made.cades(listed, [leaf], detached=True))
+    whole = made.unzipped(honest)
+    other = {"letter.txt": b"The city owes you 9000 yuan.\n"}
+    forged = {**whole, **other, "META-INF/ASiCManifest.xml": made.manifest(other, "META-INF/signature.p7s")}
+    assert look(made.zipped(forged), city).overall is Overall.NOT_TRUSTED
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"alg": "none"}, {"alg": "HS256"}, {"crit": ["sigT", "exp"]}, {"x5c": []}],
+    ids=lambda header: next(iter(header)),
+)
+def test_what_a_header_may_not_say_is_unread_and_never_unsigned(header: dict[str, Any], city: City, leaf: Leaf) -> None:
+    verdict = look(made.jws(made.LETTER, leaf, **header), city)
+    assert verdict.overall is Overall.CANNOT_TELL
+    assert verdict.subindication == "FORMAT_FAILURE"
+
+
+def test_a_name_twice_in_a_header_is_not_read(city: City) -> None:
+    whole = json.dumps({"payload": "eA", "protected": "e30", "signature": "eA"}).encode()
+    assert look(whole[:-1] + b', "payload": "eQ"}', city).overall is Overall.CANNOT_TELL
+
+
+def test_an_evidence_file_whose_files_are_others_is_not_unchanged(city: City, sealed: bytes) -> None:
+    whole = made.evidence(sealed, {"README.txt": b"read me"})
+    good = look(whole, city)
+    assert (good.overall, good.format) == (Overall.TRUSTED, Format.EVIDENCE)
+    files = made.unzipped(whole)
+    assert look(made.zipped({**files, "README.txt": b"read it"}), city).overall is Overall.NOT_TRUSTED
+    assert look(made.zipped({**files, "more.txt": b"more"}), city).overall is Overall.NOT_TRUSTED
+
+
+def test_every_truncation_of_every_kind_is_survived_and_never_trusted(city: City, leaf: Leaf) -> None:
+    whole = [
+        made.cades(made.LETTER, [leaf]),
+        made.jws(made.LETTER, leaf),
+        made.xades(made.LETTER, leaf),
+        made.asic({"letter.txt": made.LETTER}, lambda listed: made.cades(listed, [leaf], detached=True)),
+    ]
+    for signed in whole:
+        for length in range(0, len(signed) - 2, max(1, len(signed) // 12)):
+            assert look(signed[:length], city).overall is not Overall.TRUSTED
+
+
+def test_locked_in_every_kind_is_read_alike(city: City, leaf: Leaf, readers: ReaderPool) -> None:
+    detached = made.cades(made.LETTER, [leaf], detached=True)
+    for signed, content in (
+        (detached, made.LETTER),
+        (made.xades(made.LETTER, leaf), None),
+        (made.jws(made.LETTER, leaf), None),
+        (made.asic({"letter.txt": made.LETTER}, lambda listed: made.cades(listed, [leaf], detached=True)), None),
+        (b"PK\x03\x04 no", None),
+        (b"hello", None),
+    ):
+        there = readers.inspect(
+            signed, trust=city.trust(), lists=city.lists(), profile=Profile.STRICT, at=NOW, content=content
+        )
+        assert there == read(signed, city, content)
+
+
+def test_sm2_verifies_the_published_vector_and_nothing_else() -> None:
+    """GB/T 32918.5, annex A.2."""
+    point = bytes.fromhex(
+        "0409F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020"
+        "CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
+    )
+    r = bytes.fromhex("F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3")
+    s = bytes.fromhex("B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA")
+    good = b"\x30\x46\x02\x21\0" + r + b"\x02\x21\0" + s
+    assert sm2.verifies(good, b"message digest", point)
+    assert not sm2.verifies(good, b"message digesT", point)
+    assert not sm2.verifies(good, b"message digest", point, signer=b"somebody else")
+    assert not sm2.verifies(good + b"\0", b"message digest", point)
+    assert not sm2.verifies(b"\x30\x06\x02\x01\0\x02\x01\0", b"message digest", point)
+    assert not sm2.verifies(good, b"message digest", point[:-1] + b"\0")
+    # GB/T 32905, example 1.
+    assert sm2.sm3(b"abc").hex() == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
