@@ -3,7 +3,7 @@
 
 This is a second, independent opinion beside the library's path validation, and the one that can say why.
 
-Freshness, our policy (docs/decisions/0029): of a certificate that is judged as of today, only a statement whose next
+Freshness, our policy (docs/decisions/0031): of a certificate that is judged as of today, only a statement whose next
 issue is not overdue counts. Where a time-stamp proves an earlier moment, also a statement counts that was in force at
 that moment or was issued later, while the certificate was still valid (issuers drop the expired from their lists).
 """

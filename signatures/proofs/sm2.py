@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verifies SM2 signatures (GB/T 32918.2, recommended curve of 32918.5). Verification only: no secret ever enters here.
 
-The OpenSSL in ``cryptography`` has SM3 but refuses SM2 keys (docs/decisions/0029). Plain arithmetic, two milliseconds a
+The OpenSSL in ``cryptography`` has SM3 but refuses SM2 keys (docs/decisions/0031). Plain arithmetic, two milliseconds a
 signature; the published vectors are tests.
 """
 
@@ -12,7 +12,7 @@ _P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
 _A = _P - 3
 _B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
 _N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
-_G = (
+G = (
     0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
     0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
 )
@@ -50,7 +50,7 @@ def verifies(signature: bytes, data: bytes, point: bytes, *, signer: bytes = SIG
 
 def identity(public: _Point, signer: bytes) -> bytes:
     """Z of the signer: the digest of the name, the curve and the key (GB/T 32918.2, 5.5)."""
-    numbers = (_A, _B, *_G, *public)
+    numbers = (_A, _B, *G, *public)
     head = (8 * len(signer)).to_bytes(2, "big") + signer
     return sm3(head + b"".join(number.to_bytes(_SIZE, "big") for number in numbers))
 
@@ -61,7 +61,7 @@ def _verifies(r: int, s: int, digest: bytes, public: _Point) -> bool:
     t = (r + s) % _N
     if t == 0:
         return False
-    found = _affine(_both(s, t, public))
+    found = affine(both(s, t, public))
     return found is not None and (int.from_bytes(digest, "big") + found[0]) % _N == r
 
 
@@ -74,9 +74,9 @@ def _read(point: bytes) -> _Point:
     return x, y
 
 
-def _both(u: int, v: int, public: _Point) -> _Wide:
+def both(u: int, v: int, public: _Point) -> _Wide:
     """U times the base point plus v times the key, in one pass over the bits."""
-    base, key = (*_G, 1), (*public, 1)
+    base, key = (*G, 1), (*public, 1)
     table = {1: base, 2: key, 3: _add(base, key)}
     total: _Wide = (1, 1, 0)
     for bit in range(max(u.bit_length(), v.bit_length()) - 1, -1, -1):
@@ -117,7 +117,8 @@ def _add(p: _Wide, q: _Wide) -> _Wide:
     return x3, (r * (v - x3) - s1 * hhh) % _P, z1 * z2 * h % _P
 
 
-def _affine(p: _Wide) -> _Point | None:
+def affine(p: _Wide) -> _Point | None:
+    """The point itself; nothing at infinity."""
     if not p[2]:
         return None
     inverse = pow(p[2], -1, _P)
