@@ -67,7 +67,7 @@ def tiles(size: int) -> Iterator[tuple[int, int, int]]:
 
 def pack(entries: Sequence[bytes]) -> bytes:
     """Entries back to back, each behind its length."""
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+    return b"".join([part for entry in entries for part in (len(entry).to_bytes(2, "big"), entry)])
 
 
 def unpack(bundle: bytes) -> list[bytes]:

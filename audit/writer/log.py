@@ -333,7 +333,13 @@ class Log:
         for draft, key in drafts:
             sequence = sources.get(draft.source, 0)
             sources[draft.source] = sequence + 1
-            jobs.append(_job(draft, sequence, key))
+            if key is None:
+                identifier, bytes_ = NOTHING
+            elif key.key is None:
+                raise ValueError("a destroyed key seals nothing")
+            else:
+                identifier, bytes_ = key.id, key.key
+            jobs.append(Job(draft.encoded, sequence, identifier, bytes_))
         return jobs
 
     def _write(self, entries: list[bytes]) -> None:
@@ -399,14 +405,6 @@ class Log:
 def _told(draft: Draft, first: Draft, told: Mapping[str, Place | TallygateError]) -> Place | TallygateError:
     """Of one key's events in a batch the first is taken, and what says the same is the same."""
     return told[draft.key] if first is draft or first.encoded == draft.encoded else KeyReused()
-
-
-def _job(draft: Draft, sequence: int, key: SealKey | None) -> Job:
-    if key is None:
-        return Job(draft.encoded, sequence, *NOTHING)
-    if key.key is None:
-        raise ValueError("a destroyed key seals nothing")
-    return Job(draft.encoded, sequence, key.id, key.key)
 
 
 def _lock(folder: Path) -> int:
