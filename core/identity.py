@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from .errors import N_, Unauthenticated
+from .jose import members
+from .proofs import thumbprint
 
 HEADER = "Tallygate-Identity"
 ISSUER = "tallygate-gateway"
@@ -57,6 +59,8 @@ class Identity:
     zone: str
     # Identifier of the decision entry in the audit log.
     decision: str
+    # The proxy's number of the request; empty if it gave none.
+    request: str = ""
     # On whose behalf the person acts, as ``kind:identifier:service``; empty if for themselves.
     on_behalf_of: str = ""
 
@@ -66,6 +70,11 @@ class IdentityIssuer:
 
     def __init__(self, key: EllipticCurvePrivateKey) -> None:
         self._key = key
+        self._kid = thumbprint(key.public_key())
+
+    def keys(self) -> dict[str, list[dict[str, str]]]:
+        """The public key as a JWK set (RFC 7517), for whoever reads the header with software of their own."""
+        return {"keys": [{**members(self._key.public_key()), "kid": self._kid, "use": "sig", "alg": "ES256"}]}
 
     def issue(self, identity: Identity, *, audience: str, method: str, path: str, at: datetime) -> str:
         """The header's value for one request; ``path`` is the raw request target with its query."""
@@ -82,11 +91,14 @@ class IdentityIssuer:
             "amr": list(identity.methods),
             "zone": identity.zone,
             "decision": identity.decision,
+            "rid": identity.request,
             "htm": method,
             "hth": _path_hash(path),
             **({"obo": identity.on_behalf_of} if identity.on_behalf_of else {}),
         }
-        return jwt.encode(claims, self._key, algorithm="ES256", headers={"typ": "tallygate-identity+jwt"})
+        return jwt.encode(
+            claims, self._key, algorithm="ES256", headers={"typ": "tallygate-identity+jwt", "kid": self._kid}
+        )
 
 
 class IdentityVerifier:
@@ -171,6 +183,8 @@ def _identity(claims: Mapping[str, Any]) -> Identity:
         methods=tuple(claims["amr"]),
         zone=claims["zone"],
         decision=claims["decision"],
+        # A gateway of an older version does not say it.
+        request=claims.get("rid", ""),
         on_behalf_of=claims.get("obo", ""),
     )
 

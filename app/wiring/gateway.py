@@ -69,6 +69,7 @@ def application(context: Context) -> WSGIApp:
         issuer=site.origin("sso"),
         lifetimes=Lifetimes(absolute=settings.session_lifetime, idle=settings.session_idle),
     )
+    identities = IdentityIssuer(_identity_key(context))
     decider = Decider(
         site=site,
         settings=settings,
@@ -78,7 +79,7 @@ def application(context: Context) -> WSGIApp:
         identification=identification,
         news=news,
         freshness=follower,
-        identities=IdentityIssuer(_identity_key(context)),
+        identities=identities,
     )
     logins = Logins(
         site=site,
@@ -108,7 +109,7 @@ def application(context: Context) -> WSGIApp:
     pages = context.flask(
         ROLE,
         guard=guard,
-        blueprints=[blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"))],
+        blueprints=[blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"), keys=identities.keys())],
         translations=[_FOLDER / "translations"],
         ready=ready,
         standing=relay.standing,

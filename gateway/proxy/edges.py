@@ -18,7 +18,7 @@ from core.site import SiteSettings
 from ..config import COOKIES, LISTENERS, GatewaySettings, Route
 
 _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]*\Z")
-_OWN = ("login", "callback", "logout")
+_OWN = ("login", "callback", "logout", "keys")
 _ALONE = ("Tallygate-Decision", "Tallygate-Reason", "Tallygate-Step-Up")
 _ANSWERS = (HEADER, *_ALONE, "Clear-Site-Data")
 """Headers of a host's answer that end at the boundary."""

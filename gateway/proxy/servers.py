@@ -20,7 +20,7 @@ from .pages import STATUSES
 DECIDE = "/.tallygate/decide"
 _PAGES = "/.tallygate/pages"
 _MISDIRECTED = 421
-_OWN = ("login", "callback", "logout")
+_OWN = ("login", "callback", "logout", "keys")
 # Whoever decides records before it answers. A visitor who hung up meanwhile must not make nginx forget to ask for the
 # answer: its log would then not know the number of a decision that stands in the record.
 _HEARD_OUT = "proxy_ignore_client_abort on;"

@@ -29,7 +29,7 @@ local function without_ours(header)
 end
 
 local function own_page(path)
-  return path == "/.tallygate/login" or path == "/.tallygate/callback" or path == "/.tallygate/logout"
+  return path == "/.tallygate/keys" or path == "/.tallygate/login" or path == "/.tallygate/callback" or path == "/.tallygate/logout"
 end
 
 -- Nothing of the client's stays but what is named; `host`, and what frames the body, are HAProxy's own business.

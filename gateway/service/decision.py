@@ -223,6 +223,7 @@ class Decider:
                 methods=caller.methods,
                 zone=ruling.zone,
                 decision=number,
+                request=question.number,
                 on_behalf_of=caller.mandate,
             ),
             audience=question.unverified_host,

@@ -5,6 +5,7 @@ Only nginx reaches them, and it alone says which host and listener the browser i
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -32,7 +33,9 @@ _UNAUTHORIZED, _UNAVAILABLE, _SEE_OTHER = 401, 503, 303
 _WHY = "nginx names host and listener by its pair secret; the visitor is nobody yet"
 
 
-def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str) -> Blueprint:
+def blueprint(
+    service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str, keys: Mapping[str, object]
+) -> Blueprint:
     """The pages; ``sign_on`` is the origin that forms may lead to."""
     pages = Blueprint("gateway", __name__, template_folder="../templates", url_prefix="/.tallygate")
 
@@ -82,6 +85,13 @@ def blueprint(service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str
         )
         response = redirect(begun.to, code=_SEE_OTHER)
         response.set_cookie(SESSION_COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/")
+        return response
+
+    @pages.get("/keys")
+    @guard.public("the key that the identity header is signed with; hosts check it with software of their own")
+    def identity_keys() -> Response:
+        response: Response = jsonify(keys)  # type: ignore[assignment]  # Flask's own subclass
+        response.headers["Cache-Control"] = "public, max-age=300"
         return response
 
     @pages.get("/logout")

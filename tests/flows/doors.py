@@ -560,6 +560,7 @@ def _gateway() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "gateway", "before": "/.tallygate", "label": "social"}
     yield Door(**at, method="GET", rule="/login", query=("to", "acr"))
     yield Door(**at, method="GET", rule="/callback", query=("code", "state", "iss", "error"))
+    yield Door(**at, method="GET", rule="/keys")
     yield Door(**at, method="GET", rule="/logout")
     yield Door(**at, method="POST", rule="/logout", takes="form", form_at="/.tallygate/logout")
     # Not to be had from outside.

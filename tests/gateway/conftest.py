@@ -205,6 +205,7 @@ class Gateway:
             issuer=self.site.origin("sso"),
             lifetimes=Lifetimes(absolute=self.settings.session_lifetime, idle=self.settings.session_idle),
         )
+        self.identities = IdentityIssuer(self.identity_key)
         self.decider = Decider(
             site=self.site,
             settings=self.settings,
@@ -214,7 +215,7 @@ class Gateway:
             identification=self.identification,
             news=self.news,
             freshness=self.freshness,
-            identities=IdentityIssuer(self.identity_key),
+            identities=self.identities,
         )
         self.logins = Logins(
             site=self.site,
@@ -252,7 +253,9 @@ class Gateway:
             site=self.site,
             guard=guard,
             session_key=b"k" * 32,
-            blueprints=[blueprint(self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"))],
+            blueprints=[
+                blueprint(self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"), keys=self.identities.keys())
+            ],
             translations=[ROOT / "gateway" / "translations"],
         )
         return mounted(decide_application(self.decider, proxy), pages)

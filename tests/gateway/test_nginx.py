@@ -471,3 +471,10 @@ def test_who_asks_too_often_is_told_to_wait(folder: Path) -> None:
         assert len(city.gateway.recorder.events) == sum(reply.status == 200 for reply in replies)
     finally:
         city.stop()
+
+
+def test_the_key_of_the_identity_header_stands_at_one_address_of_every_host(city: City) -> None:
+    reply = city.get("/.tallygate/keys")
+    assert reply.status == 200
+    assert reply.json() == city.gateway.identities.keys()
+    assert "d" not in reply.json()["keys"][0]
