@@ -36,7 +36,7 @@ _WHY = "nginx names host and listener by its pair secret; the visitor is nobody 
 def blueprint(
     service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str, keys: Mapping[str, object]
 ) -> Blueprint:
-    """The pages; ``sign_on`` is the origin that forms may lead to."""
+    """The pages; ``sign_on`` is the origin that forms may lead to, ``keys`` the set for the identity header."""
     pages = Blueprint("gateway", __name__, template_folder="../templates", url_prefix="/.tallygate")
 
     @pages.before_request
