@@ -90,7 +90,7 @@ def blueprint(
     @pages.get("/keys")
     @guard.public("the key that the identity header is signed with; hosts check it with software of their own")
     def identity_keys() -> Response:
-        response: Response = jsonify(keys)  # type: ignore[assignment]  # Flask's own subclass
+        response: Response = jsonify(keys)
         response.headers["Cache-Control"] = "public, max-age=300"
         return response
 
