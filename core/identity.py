@@ -22,8 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from .errors import N_, Unauthenticated
-from .jose import members
-from .proofs import thumbprint
+from .jose import members, thumbprint
 
 HEADER = "Tallygate-Identity"
 ISSUER = "tallygate-gateway"

@@ -7,6 +7,7 @@ The algorithm follows from the key, never from the token. Nothing a header bring
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -109,6 +110,12 @@ def members(key: PublicKey) -> dict[str, str]:
         return {name: made[name] for name in ("e", "kty", "n")}
     made = OKPAlgorithm.to_jwk(key, as_dict=True)
     return {name: made[name] for name in ("crv", "kty", "x")}
+
+
+def thumbprint(key: PublicKey) -> str:
+    """RFC 7638: SHA-256 of the required members in lexical order."""
+    canonical = json.dumps(members(key), separators=(",", ":"), sort_keys=True)
+    return base64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def strict_base64url(text: str) -> bytes:

@@ -7,12 +7,12 @@ names. Whether a proof comes for the first time, and its nonce, are the caller's
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .jose import PublicKey, Unverified, base64url, members, opened, public_key, verified
+from .jose import Unverified, base64url, opened, public_key, verified
+from .jose import thumbprint as thumbprint
 
 TYP = "dpop+jwt"
 LIFETIME = 60
@@ -73,12 +73,6 @@ def proof_of(unverified: str, asked: Asked) -> Proof:
         expires_at=claims["iat"] + LIFETIME + LEEWAY,
         nonce=nonce if isinstance(nonce, str) else "",
     )
-
-
-def thumbprint(key: PublicKey) -> str:
-    """RFC 7638: SHA-256 of the required members in lexical order."""
-    canonical = json.dumps(members(key), separators=(",", ":"), sort_keys=True)
-    return base64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def check_method(claims: Mapping[str, Any], asked: Asked) -> None:
