@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .jose import Unverified, base64url, opened, public_key, verified
-from .jose import thumbprint as thumbprint
+from .jose import thumbprint
 
 TYP = "dpop+jwt"
 LIFETIME = 60
