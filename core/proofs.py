@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .jose import Unverified, base64url, opened, public_key, verified
-from .jose import thumbprint
+from .jose import Unverified, base64url, opened, public_key, thumbprint, verified
 
 TYP = "dpop+jwt"
 LIFETIME = 60

@@ -10,8 +10,7 @@ from urllib.parse import quote
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from core.jose import public_key
-from core.proofs import thumbprint
+from core.jose import public_key, thumbprint
 from tests.gateway.conftest import Gateway
 from tests.gateway.test_service_decision import ask
 from tests.sso.signing import Key

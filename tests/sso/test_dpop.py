@@ -10,8 +10,7 @@ import jwt
 import pytest
 from werkzeug.test import TestResponse
 
-from core.jose import public_key
-from core.proofs import thumbprint
+from core.jose import public_key, thumbprint
 from tests.sso.conftest import World, request
 from tests.sso.signing import Key, base64url, handmade
 from tests.sso.test_requests import change
