@@ -108,8 +108,9 @@ class Running:
             pace=pace,
         )
         before = self.costs()
-        with _ages(self.context.site.folder("audit") / "log" / "checkpoint") as ages:
+        with _ages(self.context.site.folder("audit") / "log" / "checkpoint") as looks:
             done: Sent = apart(sent, load)
+            begun = time.time() - done.samples.took
         after = self.costs()
         spent = {each: (after[each][0] - before[each][0]) / max(done.events, 1) * 1e6 for each in after}
         spent["client"] = done.client / max(done.events, 1) * 1e6
@@ -119,7 +120,7 @@ class Running:
             figure=figure,
             events=done.events / done.samples.took,
             spent=spent,
-            age=max(ages, default=0.0),
+            age=_oldest(looks, begun),
             load=os.getloadavg()[0],
         )
 
@@ -133,29 +134,31 @@ def _as_installed(folder: Path) -> Path:
 
 
 @contextmanager
-def _ages(checkpoint: Path) -> Iterator[list[float]]:
-    """How old the published checkpoint is, looked at again and again while entries come."""
-    ages: list[float] = []
+def _ages(checkpoint: Path) -> Iterator[list[tuple[float, float]]]:
+    """When it was looked at, and when the checkpoint that was published then had been written."""
+    looks: list[tuple[float, float]] = []
     stop = threading.Event()
-    first = checkpoint.stat().st_mtime
 
     def look() -> None:
         while not stop.wait(_LOOK):
-            written = checkpoint.stat().st_mtime
-            # Until the first event comes there is nothing to publish.
-            if written != first:
-                ages.append(time.time() - written)
+            looks.append((time.time(), checkpoint.stat().st_mtime))
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield ages
+        yield looks
     finally:
         stop.set()
         thread.join()
-        # After the last event there is nothing to publish either; its age then is not the log's.
-        while ages and ages[-1] > (ages[-2] if len(ages) > 1 else 0.0):
-            ages.pop()
+
+
+def _oldest(looks: list[tuple[float, float]], begun: float) -> float:
+    """The greatest age of a checkpoint while entries came; before ``begun`` there was nothing to publish."""
+    ages = [when - max(written, begun) for when, written in looks if when >= begun]
+    # After the last event there is nothing to publish either; its age then is not the log's.
+    while ages and ages[-1] > (ages[-2] if len(ages) > 1 else 0.0):
+        ages.pop()
+    return max(ages, default=0.0)
 
 
 def bare(folder: Path, seconds: float) -> tuple[Figure, Figure, Figure]:

@@ -11,6 +11,7 @@ from audit.console import SPANS, VIEWS
 from audit.console.picture import Count, Picture, failed_login, picture
 from audit.models import Outcome
 from audit.stamps import Outage
+from audit.web.picturing import certificates_over_time, logins_over_time
 from tests.fakes.audit_console import LI, WANG, ConsoleFake
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -64,6 +65,26 @@ def test_traffic_tells_permits_and_refusals_apart_by_pair() -> None:
         _count(NOW, type="sso.login", zone="external", to_zone="external"),
     )
     assert found.traffic() == {("external", "external"): Traffic(1, 0), ("external", "internal"): Traffic(0, 2)}
+
+
+def test_certificates_and_failed_logins_have_pictures_of_what_became_of_them_alone() -> None:
+    failed, before = {"type": "sso.login", "outcome": Outcome.FAILURE}, NOW - timedelta(hours=2)
+    found = _picture(
+        _count(NOW, type="ca.certificate.issued"),
+        _count(before, type="ca.certificate.issued"),
+        _count(NOW, type="ca.certificate.suspended"),
+        _count(NOW, type="ca.certificate.revoked"),
+        _count(NOW, type="ca.certificate.revoked", outcome=Outcome.FAILURE),
+        _count(NOW, type="ca.certificate.intended"),
+        _count(NOW, **failed),
+        _count(before, **failed | {"outcome": Outcome.DENIED}),
+        _count(NOW, type="sso.login"),
+    )
+    certificates, logins = certificates_over_time(found), logins_over_time(found)
+    assert certificates.totals == [2, 1, 1]
+    assert [numbers for _label, numbers in certificates.table if any(numbers)] == [[1, 0, 0], [1, 1, 1]]
+    assert logins.totals == [1, 1]
+    assert [numbers for _label, numbers in logins.table if any(numbers)] == [[0, 1], [1, 0]]
 
 
 def test_the_counters_of_the_index_say_what_is_in_the_log(fake: ConsoleFake) -> None:
