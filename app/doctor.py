@@ -272,7 +272,7 @@ def _issuers(told: Mapping[str, int], site: SiteSettings) -> Finding:
     lie = sum(len(list((site.public / where).glob("*.pem"))) for where in ("issuers", "ml-dsa/issuers"))
     if told["issuers"] == lie:
         return Finding("issuing authorities", good=True, says=f"the role ca knows all {lie}")
-    says = f"the role ca knows {told['issuers']} of {lie}: end its processes, and the supervisor starts them again"
+    says = f"the role ca knows {told['issuers']} of {lie}; its log says why, and ending its processes starts them again"
     return Finding("issuing authorities", good=False, says=says)
 
 

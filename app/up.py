@@ -125,6 +125,16 @@ evidence_seal = "data-bureau"
 # Few enough certificates that the list of all of an issuer has a delta too.
 whole_deltas = true
 
+[ca.est]
+# Who enrols here waits until an officer has looked.
+queued = ["approved"]
+queue_pause = 5
+
+[ca.est.labels]
+approved = "device-client"
+device-client = "device-client"
+device-server = "device-server"
+
 [ca.timestamps]
 # A machine that only shows the city may have nothing that keeps its clock; a site whose stamps are evidence has.
 synchronised = false

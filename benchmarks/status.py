@@ -13,10 +13,12 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from cryptography import x509
@@ -89,6 +91,9 @@ def _all(rows: int, seconds: float) -> Iterator[tuple[str, str]]:
             if size != 1_000:
                 issuing = _repeat(lambda: authority.issue(ask()), seconds)
                 yield f"Issue beside {size:,} certificates (ceremony in process, one thread)", _shown(issuing)
+                for name, asked in _questions(world, [authority.issue(ask()) for _ in range(20)]):
+                    answering = _repeat(partial(_answer, authority, cycle(asked)), seconds)
+                    yield f"OCSP answer {name}, beside {size:,} certificates", _shown(answering)
         yield from _list(world)
         # In a process of its own, so that it holds nothing of what was measured before.
         peak = apart(_memory, str(world.site.state))
@@ -196,11 +201,8 @@ def _answers(world: World, authority: CertificateAuthority, seconds: float) -> I
     key = ec.generate_private_key(ec.SECP256R1())
     signing = _repeat(lambda: key.sign(b"x" * 300, ec.ECDSA(hashes.SHA256())), seconds)
     yield "Sign with P-256 and nothing else", _shown(signing)
-    plain = [_question(world, each, nonce=False) for each in issued]
-    live = [_question(world, each, nonce=True) for each in issued]
-    for name, asked in (("made beforehand", plain), ("signed for a nonce", live)):
-        turn = iter(range(10**9))
-        figure = _repeat(lambda: authority.ocsp("people", asked[next(turn) % len(asked)]), seconds)  # noqa: B023 - used at once
+    for name, asked in _questions(world, issued):
+        figure = _repeat(partial(_answer, authority, cycle(asked)), seconds)
         share = f"; {figure.unshared / signing.unshared:.0%} of the bare signature"
         yield f"OCSP answer {name}, in Python", _shown(figure) + share
     with _nginx(world) as port:
@@ -210,6 +212,15 @@ def _answers(world: World, authority: CertificateAuthority, seconds: float) -> I
             "OCSP answer made beforehand, from nginx (one worker)",
             _by_the_clock(wrk(url, seconds=int(seconds), connections=16)),
         )
+
+
+def _questions(world: World, issued: Sequence[Issued]) -> Iterator[tuple[str, list[bytes]]]:
+    yield "made beforehand", [_question(world, each, nonce=False) for each in issued]
+    yield "signed for a nonce", [_question(world, each, nonce=True) for each in issued]
+
+
+def _answer(authority: CertificateAuthority, asked: Iterator[bytes]) -> object:
+    return authority.ocsp("people", next(asked))
 
 
 @contextmanager

@@ -10,8 +10,10 @@
 | ``ml-dsa/root-ml-dsa.pem`` ...   | the parallel hierarchy of ML-DSA keys, where no older software looks  |
 
 What a certificate was signed by stays what tells of its status; new ones come from the newest generation.
+``anchors.pem`` holds every root of classical keys, old and new, for whoever pins them as one file.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +23,16 @@ from typing import Self
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from core.log import logger
+
 from .errors import KeyUnusable
 from .models import ISSUERS, ROOT, AuthorityName, read_authority
 from .x509 import Algorithm, Profile, algorithm_of, policy_oid
 from .x509.algorithms import PublicKey
 
 ML_DSA_FOLDER = "ml-dsa"
+
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,55 @@ class Hierarchy:
         return ""
 
 
+class PublicFolder:
+    """A site's public folder, read again when a ceremony left something in it.
+
+    What cannot be read as a whole changes nothing: then the authorities known before stay what is believed.
+    """
+
+    def __init__(self, public: Path) -> None:
+        """Read it.
+
+        Raises:
+            KeyUnusable: as `Hierarchy.load`.
+        """
+        self._public = public
+        self._known = self._files(), Hierarchy.load(public)
+
+    def hierarchy(self) -> Hierarchy:
+        """The authorities as they are now; the same object until something changes."""
+        seen, hierarchy = self._known
+        files = self._files()
+        if files != seen:
+            try:
+                hierarchy = Hierarchy.load(self._public)
+            except KeyUnusable as error:
+                _log.error("authorities_unreadable", exc_info=error)
+            self._known = files, hierarchy
+        return hierarchy
+
+    def issuers(self) -> Iterable[IssuingAuthority]:
+        """Every issuing authority, as it is now."""
+        return self.hierarchy().issuers.values()
+
+    def _files(self) -> frozenset[tuple[str, int]]:
+        """Files are put in their place whole, so that a new one has another number."""
+        found = set()
+        for folder in _folders(self._public):
+            try:
+                with os.scandir(folder) as entries:
+                    found |= {(each.path, each.inode()) for each in entries if each.name.endswith((".pem", ".crl"))}
+            except FileNotFoundError:
+                continue
+        return frozenset(found)
+
+
+def anchors(public: Path) -> bytes:
+    """Every root that software without ML-DSA should trust, PEM: the old and the new while both live."""
+    found = [path for path, name in _named(public, ROOT) if not name.ml_dsa]
+    return b"".join(path.read_bytes().strip() + b"\n" for path in found)
+
+
 def certificate_path(public: Path, name: AuthorityName) -> Path:
     """Where an authority's certificate lies."""
     folder = public / ML_DSA_FOLDER if name.ml_dsa else public
@@ -135,12 +190,16 @@ def policies_of(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifie
 def _named(public: Path, *kinds: str) -> list[tuple[Path, AuthorityName]]:
     """Files whose name is an authority's and which lie where that belongs."""
     found = []
-    for folder in (public, public / "issuers", public / ML_DSA_FOLDER, public / ML_DSA_FOLDER / "issuers"):
+    for folder in _folders(public):
         for path in sorted(folder.glob("*.pem")):
             name = read_authority(path.stem)
             if name is not None and name.kind in kinds and certificate_path(public, name) == path:
                 found.append((path, name))
     return found
+
+
+def _folders(public: Path) -> tuple[Path, ...]:
+    return public, public / "issuers", public / ML_DSA_FOLDER, public / ML_DSA_FOLDER / "issuers"
 
 
 def _root(path: Path, name: AuthorityName) -> Root:

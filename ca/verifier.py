@@ -7,7 +7,7 @@ every generation is believed until it ends or its root takes it back. Whatever i
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
 from .errors import CertificateRefused
-from .hierarchy import Hierarchy, IssuingAuthority, policies_of
+from .hierarchy import IssuingAuthority, PublicFolder, policies_of
 from .models import VerifiedCertificate, serial_hex
 from .x509.paths import validate
 from .x509.profiles import DOCUMENT_SIGNING, PROFILES, SITE
@@ -53,17 +53,18 @@ _RULES: Mapping[str, _Rule] = {
 class CertificateVerifier:
     """Holds the site's roots and issuing authorities, of every generation and both hierarchies."""
 
-    def __init__(self, issuers: Iterable[IssuingAuthority]) -> None:
-        self._issuers = tuple(issuers)
+    def __init__(self, issuers: Callable[[], Iterable[IssuingAuthority]]) -> None:
+        """Ask ``issuers`` at each look whom to believe."""
+        self._issuers = issuers
 
     @classmethod
     def load(cls, public: Path) -> Self:
-        """Read the site's public folder; an issuing authority on its root's revocation list is left out.
+        """Read the site's public folder, and again when a ceremony changed it; whom its root took back is not believed.
 
         Raises:
             KeyUnusable: a certificate is missing, or an authority or a list is not signed by its root.
         """
-        return cls(each for each in Hierarchy.load(public).issuers.values() if not each.withdrawn)
+        return cls(PublicFolder(public).issuers)
 
     def verify(self, unverified_pem: bytes, *, purpose: Purpose, at: datetime) -> VerifiedCertificate:
         """Return what the certificate says, after everything but its status was checked.
@@ -101,9 +102,9 @@ class CertificateVerifier:
     def _issuer(self, certificate: x509.Certificate, kind: str) -> IssuingAuthority:
         """The generation that the certificate says to be signed by."""
         named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-        for each in self._issuers:
+        for each in self._issuers():
             own = each.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-            if each.name.kind == kind and own == named:
+            if each.name.kind == kind and own == named and not each.withdrawn:
                 return each
         raise CertificateRefused
 

@@ -95,6 +95,12 @@ class SiteSettings:
         """Certificates and public keys anybody may read."""
         return self.state / "public"
 
+    @property
+    def anchors(self) -> Path:
+        """The roots of the site's own servers, old and new; of a site that an older release founded, its first root."""
+        both = self.public / "anchors.pem"
+        return both if both.exists() else self.public / "root.pem"
+
     def secret_path(self, *, holder: str, caller: str, callee: str) -> Path:
         """The holder's copy of the secret that the pair (caller, callee) shares."""
         return self.folder(holder) / "pairs" / f"{caller}--{callee}".replace(":", "-")

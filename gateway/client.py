@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sign-on as an ordinary OpenID Connect client reaches it: over TLS, trusting the site's root and nothing else."""
+"""The sign-on as an ordinary OpenID Connect client reaches it: over TLS, trusting the site's roots and nothing else."""
 
 import base64
 import json
@@ -20,10 +20,10 @@ _OK = 200
 class SignOnClient:
     """Exchanges codes for tokens."""
 
-    def __init__(self, *, origin: str, root: Path, secret: str, timeout: float = 10.0) -> None:
+    def __init__(self, *, origin: str, roots: Path, secret: str, timeout: float = 10.0) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(cafile=str(root))
+        context.load_verify_locations(cafile=str(roots))
         self._pool = urllib3.PoolManager(ssl_context=context, timeout=timeout, maxsize=8, retries=False)
         self._origin = origin
         # RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.

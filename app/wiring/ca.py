@@ -9,6 +9,7 @@ from flask import Flask
 
 from audit.client import PATIENCE, Follower
 from ca import CASettings, CertificateVerifier, ceremony, web
+from ca.acme.notes import ACTOR
 from ca.incidents import IncidentKeeper
 from ca.inventory import Counting, Inventory, Stock
 from ca.notices import NoticeKeeper
@@ -103,7 +104,7 @@ def application(context: Context) -> Flask:
         registration.tidy()
         counting.round()
 
-    Housekeeping(authority, tidy=tidy, issuers=authority.issuers).start()
+    Housekeeping(authority, tidy=tidy).start()
     checker = watching(context, database, authority, relay=relay)
     told = notices(context, database, directory=directory, relay=relay)
     NoticeKeeper(told).start()
@@ -150,6 +151,7 @@ def application(context: Context) -> Flask:
         directory=directory,
         clock=context.clock,
         settings=settings.incidents,
+        tell=lambda serials, explanation: told.tell(serials, explanation=explanation, apart_from=ACTOR),
         nudge=relay.nudge,
         woken=woken,
     )
@@ -183,6 +185,7 @@ def application(context: Context) -> Flask:
             web.units(stamping, guard, origin=site.origin("pki", "plain")),
             web.api(authority, guard, callers=callers),
             web.incident_api(many, guard, callers=callers),
+            web.incident_registrar(many, guard),
             web.notices(many, guard),
             web.own(
                 authority,
@@ -203,7 +206,7 @@ def application(context: Context) -> Flask:
             web.grants(servers, guard),
             web.inventory(stock, authority, guard, directory=directory),
             web.stock(stock, guard),
-            web.overview(counting, stands, stock, guard, clock=context.clock),
+            web.overview(counting, stands, stock, guard, board=told.board, clock=context.clock),
             web.numbers(counting, stands, stock, guard),
             web.checks(checker, stock, guard),
             web.findings(checker, stock, guard, callers=callers),

@@ -90,7 +90,7 @@ def application(context: Context) -> WSGIApp:
         keys=keys,
         exchange=SignOnClient(
             origin=site.origin("sso"),
-            root=site.public / "root.pem",
+            roots=site.anchors,
             secret=(site.folder(ROLE) / "oidc.secret").read_text("ascii").strip(),
         ),
         recorder=recorder,

@@ -61,16 +61,21 @@ def incidents(
     directory: People,
     clock: Clock,
     settings: IncidentSettings,
+    tell: Callable[[Sequence[str], str], object] = lambda _serials, _explanation: None,
     nudge: Callable[[], None] = lambda: None,
     woken: threading.Event | None = None,
 ) -> tuple[Incidents, Runner]:
-    """The verbs, and what carries them out; ``woken`` is set when there is work."""
+    """The verbs, and what carries them out.
+
+    ``tell`` has holders told who do not ask by ACME; ``woken`` is set when there is work.
+    """
     store, certificates = IncidentStore(database), Store(database)
 
     def ask(serials: Sequence[str], *, explanation: str) -> None:
         # In the past: clients renew as soon as they hear of it.
         now = clock.now()
         acme.renewal.ask_for(serials, Window(start=now - 2 * _PAST, end=now - _PAST, explanation=explanation))
+        tell(serials, explanation)
 
     def address(identifier: str) -> str:
         return f"{site.origin('acme', 'external')}{NOTICES}/{identifier}"

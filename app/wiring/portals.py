@@ -35,7 +35,7 @@ def application(context: Context, name: str) -> Flask:
         client=name,
         secret=_client_secret(context, role),
         redirect_uri=f"{origin}/callback",
-        roots=site.public / "root.pem",
+        roots=site.anchors,
     )
     # What stands on another network cannot be opened from here, so no link leads there.
     links = [

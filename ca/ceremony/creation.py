@@ -25,7 +25,7 @@ from ..signer import KeyFolder
 from ..x509 import Algorithm, SigningKey, generate, throw_away
 from . import offline
 from .authorities import ISSUER_LIFE, ROOT_LIFE
-from .publishing import publish
+from .publishing import publish, publish_anchors
 from .stage import Facts, Stage
 
 
@@ -51,6 +51,7 @@ def make_root(stage: Stage) -> Facts:
         # 2. What everybody may know; the certificate last, for it makes the root count.
         publish(root_list_path(site.public, name), crl)
         publish(path, root.certificate.public_bytes(Encoding.PEM))
+        publish_anchors(site.public)
     return {**facts, "algorithm": algorithm.value}
 
 
@@ -84,7 +85,10 @@ def make_issuers(stage: Stage) -> Facts:
         stage.place.own(key_folder(site), "ca")
         for name, authority in made.items():
             publish(certificate_path(site.public, name), authority.certificate.public_bytes(Encoding.PEM))
-        stage.transcript.note("then", "start the role “ca” again: it makes their delegates and lists")
+        publish_anchors(site.public)
+        stage.transcript.note(
+            "then", "a running role “ca” takes them up within seconds and makes their delegates and lists"
+        )
     return {**facts, "algorithm": algorithm.value, "root": script.root}
 
 

@@ -33,7 +33,7 @@ from ..x509.lint import Linter, Seal
 from ..x509.lists import read_entry
 from . import offline
 from .authorities import FIRST_ROOT, Authority, Hall
-from .publishing import publish
+from .publishing import publish, publish_anchors
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -73,6 +73,7 @@ def found(
     crl = hall.root_list(root, number=1)
     publish(certificate_path(site.public, FIRST_ROOT), root.certificate.public_bytes(Encoding.PEM))
     publish(root_list_path(site.public, FIRST_ROOT), crl)
+    publish_anchors(site.public)
     for name, authority in issuers.items():
         publish(certificate_path(site.public, AuthorityName(name)), authority.certificate.public_bytes(Encoding.PEM))
 

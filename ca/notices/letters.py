@@ -16,7 +16,9 @@ from .models import Due
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@([a-z0-9.-]+)", re.ASCII)
-_TEXT = Template((Path(__file__).parents[1] / "templates" / "ca" / "ending.txt").read_text("utf-8"))
+_TEMPLATES = Path(__file__).parents[1] / "templates" / "ca"
+_ENDING, _REPLACING = (Template((_TEMPLATES / name).read_text("utf-8")) for name in ("ending.txt", "replacing.txt"))
+_STATES = {True: ("to be replaced", "须更换"), False: ("revoked", "已吊销")}
 _LONGEST_LOCAL, _LONGEST = 64, 254
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
@@ -44,12 +46,17 @@ def letter(
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(_CONTROL.sub(" ", site[0])[:64], addr_spec=sender)
     message["To"] = [Address(addr_spec=each.strip()) for each in to]
-    message["Subject"] = f"证书将于 {due.not_after:%Y-%m-%d} 到期 / Certificate ends on {due.not_after:%Y-%m-%d}"
+    message["Subject"] = (
+        f"证书须更换或已吊销 / Certificate {_STATES[due.good][0]}"
+        if due.about
+        else f"证书将于 {due.not_after:%Y-%m-%d} 到期 / Certificate ends on {due.not_after:%Y-%m-%d}"
+    )
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{due.id}@{domain}>"
     # RFC 3834: no machine shall answer.
     message["Auto-Submitted"] = "auto-generated"
-    text = _TEXT.substitute(
+    state, state_zh = _STATES[due.good]
+    text = (_REPLACING if due.about else _ENDING).substitute(
         site=site[0],
         site_zh=site[1],
         kind=kind[0],
@@ -58,6 +65,9 @@ def letter(
         ends=ends,
         serial=due.serial,
         where=where,
+        state=state,
+        state_zh=state_zh,
+        explanation=due.about,
     )
     message.set_content(text, charset="utf-8", cte="base64")
     return message
@@ -71,7 +81,8 @@ def tidings(due: Due, *, site: str, at: datetime) -> bytes:
         "profile": due.profile,
         "subject": due.subject,
         "not_after": due.not_after.isoformat(),
-        "days": due.step,
+        **({"good": due.good, "explanation": due.about} if due.about else {"days": due.step}),
     }
-    body = {"type": "certificate.expiring", "timestamp": at.isoformat(), "data": data}
+    kind = "certificate.incident" if due.about else "certificate.expiring"
+    body = {"type": kind, "timestamp": at.isoformat(), "data": data}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

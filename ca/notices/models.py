@@ -34,6 +34,8 @@ class Due:
     serial: str
     # Days before the end.
     step: int
+    # Address of the page about an incident it is part of; empty where only its end is near.
+    about: str
     channel: Channel
     tries: int
     profile: str

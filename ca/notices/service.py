@@ -100,6 +100,24 @@ class Notices:
             self._nudge()
         return sent
 
+    def tell(self, serials: Sequence[str], *, explanation: str, apart_from: str) -> int:
+        """Have holders told that these certificates are part of an incident; may be repeated, and is told once.
+
+        By mail where a person holds it, and by the webhook; ``apart_from`` made those whose holders hear it elsewhere.
+        Operators get no copies: it was they or officers who began it. Returns how many notices there are.
+        """
+        open_ = [each for each in self._channels() if each is not Channel.COPY]
+        beside = [each for each in open_ if each is not Channel.MAIL]
+        at = self._clock.now()
+        return self._board.tell(
+            serials,
+            lambda profile: open_ if _is_a_persons(profile) else beside,
+            about=explanation,
+            apart_from=apart_from,
+            site=self._domain,
+            at=at,
+        )
+
     def _steps(self, profile: str) -> Sequence[int]:
         return self._settings.profiles.get(profile, self._settings.steps)
 
@@ -129,7 +147,8 @@ class Notices:
 
     def _no_longer(self, due: Due) -> str:
         """Why it is no longer true; empty if it is."""
-        if not due.good:
+        # Of an incident the holder also hears when it is over.
+        if not due.good and not due.about:
             return "revoked"
         if due.not_after <= self._clock.now():
             return "ended"
@@ -162,8 +181,7 @@ class Notices:
 
     def _address(self, due: Due) -> tuple[str, ...]:
         """Where the directory says that a person reads mail; nobody else has an address there."""
-        profile = PROFILES.get(due.profile)
-        if profile is None or profile.subject not in _PEOPLE or not is_identifier(due.subject):
+        if not _is_a_persons(due.profile) or not is_identifier(due.subject):
             return ()
         with suppress(NotFound, Invalid):
             person = self._directory.person(due.subject)
@@ -195,6 +213,11 @@ class Notices:
             serial=due.serial,
             attributes=facts,
         )
+
+
+def _is_a_persons(name: str) -> bool:
+    profile = PROFILES.get(name)
+    return profile is not None and profile.subject in _PEOPLE
 
 
 def renews(new: bytes, old: bytes) -> bool:

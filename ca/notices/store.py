@@ -33,6 +33,8 @@ notices = Table(
     Column("tries", Integer),
     Column("why", String(64)),
     Column("done", BigInteger),
+    # Address of the page about an incident; empty where a notice is about the end.
+    Column("about", String(300)),
 )
 _marks = Table(
     "watch_marks",
@@ -60,6 +62,7 @@ class Told:
     made: datetime
     done: datetime | None
     why: str
+    about: str
 
 
 class Board(Part):
@@ -127,6 +130,7 @@ class Board(Part):
                     "tries": 0,
                     "why": "",
                     "done": None,
+                    "about": "",
                 }
                 for row in rows
                 if _is_its_turn(step, wanted(row.profile), row.not_after, now)
@@ -137,6 +141,45 @@ class Board(Part):
             last = (rows[-1].not_after, rows[-1].position) if len(rows) == _AT_ONCE else (horizon, _LAST)
             connection.execute(update(_marks).where(_marks.c.name == name).values(at=last[0], position=last[1]))
         return len(rows)
+
+    def tell(
+        self,
+        serials: Sequence[str],
+        channels: Callable[[str], Sequence[Channel]],
+        *,
+        about: str,
+        apart_from: str,
+        site: str,
+        at: datetime,
+    ) -> int:
+        """Keep a notice that these are part of an incident, by the channels of each profile; once, however often asked.
+
+        What ``apart_from`` had made is left out: whoever asks by that way hears it there. Returns how many were kept.
+        """
+        table = certificates.c
+        query = select(table.serial, table.profile).where(table.serial.in_(serials), table.actor != apart_from)
+        now = seconds(at)
+        with self._database.transaction() as connection:
+            made = [
+                {
+                    "id": identifier(site, row.serial, about, channel),
+                    "serial": row.serial,
+                    "step": 0,
+                    "channel": channel,
+                    "state": NoticeState.WAITING,
+                    "made": now,
+                    "next": now,
+                    "tries": 0,
+                    "why": "",
+                    "done": None,
+                    "about": about,
+                }
+                for row in connection.execute(query.where(table.state.in_(_SIGNED)))
+                for channel in channels(row.profile)
+            ]
+            if made:
+                connection.execute(insert_or(connection, notices).on_conflict_do_nothing(), made)
+        return len(made)
 
     def take(self, *, at: datetime, limit: int = 20) -> list[Due]:
         """Some notices that are due, each now in our hands alone for a while."""
@@ -213,23 +256,23 @@ class Board(Part):
         """Every notice about one certificate, the first one first."""
         query = select(notices).where(notices.c.serial == serial).order_by(notices.c.position)
         with self._database.reading() as connection:
-            return [
-                Told(
-                    serial=row.serial,
-                    step=row.step,
-                    channel=Channel(row.channel),
-                    state=NoticeState(row.state),
-                    made=moment(row.made),
-                    done=moment(row.done) if row.done is not None else None,
-                    why=row.why,
-                )
-                for row in connection.execute(query)
-            ]
+            return [_told(row) for row in connection.execute(query)]
+
+    def newest(self, *, state: NoticeState | None = None, before: int = 0, limit: int = 50) -> tuple[list[Told], int]:
+        """A page of notices, the newest first, and where the next one begins (0: no more)."""
+        query = select(notices).order_by(notices.c.position.desc()).limit(limit + 1)
+        if state is not None:
+            query = query.where(notices.c.state == state)
+        if before:
+            query = query.where(notices.c.position < before)
+        with self._database.reading() as connection:
+            rows = list(connection.execute(query))
+        return [_told(row) for row in rows[:limit]], rows[limit - 1].position if len(rows) > limit else 0
 
 
-def identifier(site: str, serial: str, step: int, channel: Channel) -> str:
+def identifier(site: str, serial: str, what: int | str, channel: Channel) -> str:
     """The name of a notice: the same whoever makes it and however often, and nobody else's."""
-    said = "\0".join((site, serial, str(step), channel.value)).encode()
+    said = "\0".join((site, serial, str(what), channel.value)).encode()
     return hashlib.sha256(said).hexdigest()[:32]
 
 
@@ -245,6 +288,7 @@ def _joined() -> Any:
             notices.c.id,
             notices.c.serial,
             notices.c.step,
+            notices.c.about,
             notices.c.channel,
             notices.c.tries,
             table.profile,
@@ -260,11 +304,25 @@ def _joined() -> Any:
     )
 
 
+def _told(row: Any) -> Told:
+    return Told(
+        serial=row.serial,
+        step=row.step,
+        channel=Channel(row.channel),
+        state=NoticeState(row.state),
+        made=moment(row.made),
+        done=moment(row.done) if row.done is not None else None,
+        why=row.why,
+        about=row.about,
+    )
+
+
 def _due(row: Any) -> Due:
     return Due(
         id=row.id,
         serial=row.serial,
         step=row.step,
+        about=row.about,
         channel=Channel(row.channel),
         tries=row.tries,
         profile=row.profile,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operator on the machine may ask about incidents."""
+"""What the operator on the machine and officers' programs may ask about incidents."""
 
 from typing import Any
 
-from core.openapi import PEER, TEXT, exact, refusals
+from core.openapi import PEER, PERSON, TEXT, exact, refusals
 
 from ..models import Reason
 
@@ -18,33 +18,41 @@ def paths() -> dict[str, dict[str, Any]]:
     """The operations by path."""
     why = {"why": {"type": "string", "maxLength": _LONGEST}}
     digest = {"digest": {"type": "string", "maxLength": 64, "description": "What the preview was fixed by"}}
-    at = "/api/v1/incidents"
-    return {
-        at: {
-            "post": {
-                "operationId": "previewIncident",
-                "summary": "Select certificates and fix the list; nothing is done to them",
-                "security": PEER,
-                "requestBody": _body(_plan()),
-                "responses": {
-                    "201": {"description": "The preview", "content": _answer("Incident")},
-                    **refusals("400", "401", "403", "409", "413", "503"),
+    found: dict[str, dict[str, Any]] = {}
+    for at, suffix, security in (("/api/v1/incidents", "", PEER), ("/api/v1/ra/incidents", "AsOfficer", PERSON)):
+        one = f"{at}/{{incident}}"
+        found |= {
+            at: {
+                "post": {
+                    "operationId": f"previewIncident{suffix}",
+                    "summary": "Select certificates and fix the list; nothing is done to them",
+                    "security": security,
+                    "requestBody": _body(_plan()),
+                    "responses": {
+                        "201": {"description": "The preview", "content": _answer("Incident")},
+                        **refusals("400", "401", "403", "409", "413", "503"),
+                    },
                 },
+                "get": _page(f"listIncidents{suffix}", "The newest incidents", "Incidents", "before", security),
             },
-            "get": _page("listIncidents", "The newest incidents", "Incidents", "before"),
-        },
-        f"{at}/{{incident}}": {"get": _verb("showIncident", "One incident", None)},
-        f"{at}/{{incident}}/certificates": {
-            "get": _page("listIncidentCertificates", "The exact list", "Chosen", "after", _INCIDENT)
-        },
-        f"{at}/{{incident}}/propose": {
-            "post": _verb("proposeIncident", "Put it to an officer, who agrees at the desk", digest)
-        },
-        f"{at}/{{incident}}/pause": {"post": _verb("pauseIncident", "Have it stand still", {})},
-        f"{at}/{{incident}}/resume": {"post": _verb("resumeIncident", "Have it go on", {})},
-        f"{at}/{{incident}}/stop": {"post": _verb("stopIncident", "End it for good", why)},
-        f"{at}/{{incident}}/withdraw": {"post": _verb("withdrawIncident", "End it before anything is done", why)},
-    }
+            one: {"get": _verb(f"showIncident{suffix}", "One incident", None, security)},
+            f"{one}/certificates": {
+                "get": _page(
+                    f"listIncidentCertificates{suffix}", "The exact list", "Chosen", "after", security, _INCIDENT
+                )
+            },
+            f"{one}/propose": {
+                "post": _verb(f"proposeIncident{suffix}", "Put it to another officer", digest, security)
+            },
+            f"{one}/pause": {"post": _verb(f"pauseIncident{suffix}", "Have it stand still", {}, security)},
+            f"{one}/resume": {"post": _verb(f"resumeIncident{suffix}", "Have it go on", {}, security)},
+            f"{one}/stop": {"post": _verb(f"stopIncident{suffix}", "End it for good", why, security)},
+            f"{one}/withdraw": {
+                "post": _verb(f"withdrawIncident{suffix}", "End it before anything is done", why, security)
+            },
+        }
+    agree = _verb("approveIncidentAsOfficer", "Agree to exactly what another one proposed", digest, PERSON)
+    return {**found, "/api/v1/ra/incidents/{incident}/approve": {"post": agree}}
 
 
 def _plan() -> dict[str, Any]:
@@ -79,7 +87,9 @@ def _plan() -> dict[str, Any]:
 _INCIDENT = {"name": "incident", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
-def _verb(name: str, says: str, properties: dict[str, Any] | None) -> dict[str, Any]:
+def _verb(
+    name: str, says: str, properties: dict[str, Any] | None, security: list[dict[str, list[str]]]
+) -> dict[str, Any]:
     wish = {"type": "object", "properties": properties or {}, "additionalProperties": False}
     if properties and "digest" in properties:
         wish["required"] = ["digest"]
@@ -87,7 +97,7 @@ def _verb(name: str, says: str, properties: dict[str, Any] | None) -> dict[str, 
     return {
         "operationId": name,
         "summary": says,
-        "security": PEER,
+        "security": security,
         "parameters": [_INCIDENT],
         **body,
         "responses": {
@@ -97,12 +107,14 @@ def _verb(name: str, says: str, properties: dict[str, Any] | None) -> dict[str, 
     }
 
 
-def _page(name: str, says: str, schema: str, key: str, *more: dict[str, Any]) -> dict[str, Any]:
+def _page(
+    name: str, says: str, schema: str, key: str, security: list[dict[str, list[str]]], *more: dict[str, Any]
+) -> dict[str, Any]:
     page = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
     return {
         "operationId": name,
         "summary": says,
-        "security": PEER,
+        "security": security,
         "parameters": [*more, {"name": key, "in": "query", "required": False, "schema": page}],
         "responses": {
             "200": {"description": says, "content": _answer(schema)},

@@ -79,8 +79,12 @@ class Answering:
         self._settings = settings
         self._files = files
         self._ready = ready
-        self._identifiers = {name: Identifiers(certificate) for name, certificate in issuers.items()}
+        self.know(issuers)
         self._looked: datetime | None = None
+
+    def know(self, issuers: Mapping[str, x509.Certificate]) -> None:
+        """Answer for these from now on."""
+        self._identifiers = {name: Identifiers(certificate) for name, certificate in issuers.items()}
 
     def answer(self, issuer: str, unverified: bytes) -> Answer:
         """Answer one request; whatever cannot be read is answered "malformed request".

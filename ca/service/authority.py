@@ -15,7 +15,7 @@ from core.log import logger
 
 from ..config import CASettings
 from ..errors import KeyUnusable, NoSuchCertificate
-from ..hierarchy import Hierarchy
+from ..hierarchy import Hierarchy, PublicFolder
 from ..models import (
     Certificate,
     CertificateStatus,
@@ -63,7 +63,7 @@ class CertificateAuthority:
         *,
         store: Store,
         keys: KeyFolder,
-        hierarchy: Hierarchy,
+        folder: PublicFolder,
         recorder: Recorder,
         clock: Clock,
         settings: CASettings,
@@ -82,8 +82,11 @@ class CertificateAuthority:
     ) -> None:
         self._store = store
         self._keys = keys
-        self._issuers = issuers = {name: each.certificate for name, each in hierarchy.issuers.items()}
-        self._roots = tuple(hierarchy.roots)
+        self._folder = folder
+        self._read = folder.hierarchy()
+        # Everybody's here, and changed for all at once.
+        self._hierarchy = hierarchy = Hierarchy(self._read.roots.values(), self._read.issuers.values())
+        issuers = _certificates(hierarchy)
         self._clock = clock
         self._settings = settings
         self._nudge = nudge
@@ -149,7 +152,7 @@ class CertificateAuthority:
     @property
     def issuers(self) -> tuple[str, ...]:
         """Every issuing authority, all generations: each publishes and answers until it has ended."""
-        return tuple(self._issuers)
+        return tuple(self._hierarchy.issuers)
 
     def check(self) -> None:
         """Whether the authority can work.
@@ -160,8 +163,35 @@ class CertificateAuthority:
         """
         self._store.check()
         self._ready()
-        for issuer in self._issuers:
+        for issuer in self.issuers:
             self._signer.responder(issuer)
+
+    def refresh(self) -> bool:
+        """Take up what a ceremony left since: another generation, another root, a root's newer list.
+
+        Returns whether there was something; its delegate and lists are then for housekeeping to make. An authority
+        whose key cannot be used is not taken up, nor anything with it; and none that is known is ever let go, for
+        somebody has to tell what its certificates are worth.
+        """
+        read = self._folder.hierarchy()
+        if read is self._read:
+            return False
+        self._read = read
+        known, found = _certificates(self._hierarchy), _certificates(read)
+        if any(found.get(name) != certificate for name, certificate in known.items()):
+            _log.error("authority_gone", known=sorted(known), found=sorted(found))
+            return False
+        try:
+            self._signer.know(found)
+        except KeyUnusable as error:
+            _log.error("authority_without_key", exc_info=error)
+            return False
+        self._answering.know(found)
+        self._publication.know(found)
+        # Last, for from here on the newest generation issues.
+        self._hierarchy.roots, self._hierarchy.issuers = read.roots, read.issuers
+        _log.info("authorities_read", issuers=sorted(found), roots=sorted(read.roots))
+        return True
 
     def issue(self, request: IssueRequest) -> Issued:
         """See ``Issuance.issue``."""
@@ -243,7 +273,7 @@ class CertificateAuthority:
         if not certificate.der:
             raise NoSuchCertificate
         own = x509.load_der_x509_certificate(certificate.der).public_bytes(Encoding.PEM)
-        return own + self._issuers[certificate.issuer].public_bytes(Encoding.PEM)
+        return own + self._hierarchy.issuers[certificate.issuer].certificate.public_bytes(Encoding.PEM)
 
     def expired(self, certificate: Certificate) -> bool:
         """Whether its last second is over."""
@@ -300,7 +330,7 @@ class CertificateAuthority:
     @property
     def roots(self) -> tuple[str, ...]:
         """Every root, all generations."""
-        return self._roots
+        return tuple(self._hierarchy.roots)
 
     @property
     def whole_deltas(self) -> bool:
@@ -379,8 +409,12 @@ class CertificateAuthority:
         except KeyUnusable:
             return False
         # A delegate cannot outlive its issuer; replacing it again and again would not help.
-        last = self._issuers[issuer].not_valid_after_utc
+        last = self._hierarchy.issuers[issuer].certificate.not_valid_after_utc
         return ends > self._clock.now() + RENEW_BEFORE or ends == last
+
+
+def _certificates(hierarchy: Hierarchy) -> dict[str, x509.Certificate]:
+    return {name: each.certificate for name, each in hierarchy.issuers.items()}
 
 
 def self_request(key: SigningKey) -> bytes:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the authority does unasked: settle dead issuances, revoke what compromised keys were used for, renew delegates.
 
-And it keeps revocation lists fresh, and has registration ``tidy`` up.
+And it keeps revocation lists fresh, has registration ``tidy`` up, and takes up authorities that a ceremony left.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 
 from core.errors import TallygateError
 from core.log import logger
@@ -16,6 +17,8 @@ _log = logger(__name__)
 
 INTERVAL = 600.0
 RETRY = 2.0
+LOOK = 2.0
+"""Seconds between two looks whether a ceremony was held."""
 
 
 class Housekeeping:
@@ -25,16 +28,16 @@ class Housekeeping:
         self,
         authority: CertificateAuthority,
         *,
-        issuers: Sequence[str],
         tidy: Callable[[], object] = lambda: None,
         interval: float = INTERVAL,
         retry: float = RETRY,
+        look: float = LOOK,
     ) -> None:
         self._authority = authority
-        self._issuers = tuple(issuers)
         self._tidy = tidy
         self._interval = interval
         self._retry = retry
+        self._look = look
         self._listed = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ca-housekeeping", daemon=True)
@@ -62,13 +65,13 @@ class Housekeeping:
             self._listed = True
         self._authority.sweep()
         self._authority.renew_responders()
-        for issuer in self._issuers:
+        for issuer in self._authority.issuers:
             self._authority.publish(issuer)
         self._tidy()
 
     def _run(self) -> None:
         pause = 0.0
-        while not self._stopped.wait(pause):
+        while self._rested(pause):
             try:
                 self.round()
                 pause = self._interval
@@ -78,3 +81,11 @@ class Housekeeping:
             except Exception:  # noqa: BLE001 - without this thread lists and delegates would run out unnoticed
                 _log.error("housekeeping_failed", exc_info=True)
                 pause = self._retry
+
+    def _rested(self, pause: float) -> bool:
+        """Wait, less long if a ceremony was held; False to end."""
+        until = time.monotonic() + pause
+        while not self._stopped.wait(min(self._look, max(0.0, until - time.monotonic()))):
+            if self._authority.refresh() or time.monotonic() >= until:
+                return True
+        return False

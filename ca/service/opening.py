@@ -9,7 +9,7 @@ from core.clock import Clock
 from core.site import SiteSettings
 
 from ..config import CASettings
-from ..hierarchy import Hierarchy
+from ..hierarchy import PublicFolder
 from ..signer import KeyFolder
 from ..store import Store
 from ..x509.lint import Finding
@@ -42,7 +42,7 @@ def open_authority(
     return CertificateAuthority(
         store=store,
         keys=KeyFolder(key_folder(site)),
-        hierarchy=Hierarchy.load(site.public),
+        folder=PublicFolder(site.public),
         recorder=recorder,
         clock=clock,
         settings=settings,

@@ -79,6 +79,10 @@ class Publication:
         self._ready = ready
         self._widest: dict[str, int] = {}
 
+    def know(self, issuers: Mapping[str, x509.Certificate]) -> None:
+        """Publish for these from now on."""
+        self._issuers = dict(issuers)
+
     def authority(self, issuer: str) -> bytes:
         """The own certificate of an issuer or the root, DER.
 

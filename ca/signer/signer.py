@@ -28,6 +28,16 @@ class Signer:
         self._responders: dict[str, tuple[int, Responder]] = {}
         self._lock = threading.Lock()
 
+    def know(self, issuers: Mapping[str, x509.Certificate]) -> None:
+        """Sign for these from now on.
+
+        Raises:
+            KeyUnusable: the key of one that is new cannot be used; nothing changed.
+        """
+        for name in issuers.keys() - self._issuers.keys():
+            self._check(self._keys.issuing(name), issuers[name], name)
+        self._issuers = dict(issuers)
+
     def certificate(self, linted: LintedDraft, *, issuer: str) -> x509.Certificate:
         """Spend the token and sign.
 
@@ -85,7 +95,11 @@ class Signer:
         with self._lock:
             if issuer not in self._loaded:
                 key = self._keys.issuing(issuer)
-                if key.public_key() != self._issuers[issuer].public_key():
-                    raise KeyUnusable(path=issuer, why="the key belongs to another certificate")
+                self._check(key, self._issuers[issuer], issuer)
                 self._loaded[issuer] = key
             return self._loaded[issuer]
+
+    @staticmethod
+    def _check(key: SigningKey, certificate: x509.Certificate, name: str) -> None:
+        if key.public_key() != certificate.public_key():
+            raise KeyUnusable(path=name, why="the key belongs to another certificate")

@@ -13,6 +13,7 @@ from .enrolments import enrolments as enrolments
 from .est import est as est
 from .grants import grants as grants
 from .incident_api import incident_api as incident_api
+from .incident_api import incident_registrar as incident_registrar
 from .inventory import inventory as inventory
 from .notices import notices as notices
 from .overview import Standing as Standing

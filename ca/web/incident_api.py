@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incidents for the operator on the machine: preview, propose, watch, pause, stop. Officers agree at the desk."""
+"""Incidents for programs: preview, propose, watch, pause, stop; the operator's on the machine, and officers'.
 
+The operator never agrees; an officer does, to what another one or the operator proposed.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -10,13 +14,17 @@ from core.web import Guard, caller, json_object
 from core.web.inputs import Malformed
 
 from ..client import API
+from ..errors import WeaklyProofed
 from ..incidents import Act, Chosen, Incident, Incidents, Plan, Whom, read_moment, read_selector
 from ..incidents.selection import LARGEST_FILE, LARGEST_KEYS, LONGEST
 from ..incidents.service import LONGEST_TEXT
 from ..models import Reason
 from ..service import Callers, Verb
 from .api import CALLERS
-from .incidents import number
+from .desk import ROLE, by_gateway
+from .incidents import ASSURANCE, number
+from .registrar import PREFIX
+from .visitors import Marking
 
 _SEVERAL = ("profiles", "issuers")
 _SHORT = ("holder", "officer", "account", "since", "until")
@@ -29,7 +37,7 @@ _PAGE = 1000
 
 
 def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Blueprint:
-    """The endpoints."""
+    """The operator's endpoints."""
     blueprint = Blueprint("ca_incident_api", __name__, url_prefix=f"{API}/incidents")
 
     def operator() -> str:
@@ -38,68 +46,93 @@ def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Bluep
         )
         return behalf.actor
 
+    _views(blueprint, service, guard.peer(*CALLERS), operator)
+    return blueprint
+
+
+def incident_registrar(service: Incidents, guard: Guard) -> Blueprint:
+    """The same for officers' programs, by the rules of the desk's pages; officers also agree here."""
+    blueprint = Blueprint("ca_incident_registrar", __name__, url_prefix=f"{PREFIX}/incidents")
+    mark = guard.person(ROLE, assurance=ASSURANCE, errors="problem")
+
+    def officer() -> str:
+        found = by_gateway()
+        if found.assurance < ASSURANCE:
+            raise WeaklyProofed
+        return found.subject
+
+    _views(blueprint, service, mark, officer)
+
+    @blueprint.post("/<incident>/approve")
+    @mark
+    def approve(incident: str) -> Response:
+        by, document = officer(), _only(json_object(), {"digest"})
+        return jsonify(_document(service, service.approve(incident, by=by, digest=_text(document, "digest", _DIGEST))))
+
+    return blueprint
+
+
+def _views(blueprint: Blueprint, service: Incidents, mark: Marking, who: Callable[[], str]) -> None:
     def shown(found: Incident) -> Response:
         return jsonify(_document(service, found))
 
     @blueprint.post("")
-    @guard.peer(*CALLERS)
+    @mark
     def preview() -> tuple[Response, int]:
-        by = operator()
+        by = who()
         return shown(service.preview(_plan(json_object()), by=by)), 201
 
     @blueprint.get("")
-    @guard.peer(*CALLERS)
+    @mark
     def listed() -> Response:
-        operator()
+        who()
         found, more = service.incidents(before=number("before"))
         return jsonify({"incidents": [_document(service, each) for each in found], "more": more})
 
     @blueprint.get("/<incident>")
-    @guard.peer(*CALLERS)
+    @mark
     def show(incident: str) -> Response:
-        operator()
+        who()
         return shown(service.incident(incident))
 
     @blueprint.get("/<incident>/certificates")
-    @guard.peer(*CALLERS)
+    @mark
     def certificates(incident: str) -> Response:
-        operator()
+        who()
         found, more = service.listed(service.incident(incident).id, after=number("after"), limit=_PAGE)
         return jsonify({"certificates": [_line(each) for each in found], "more": more})
 
     @blueprint.post("/<incident>/propose")
-    @guard.peer(*CALLERS)
+    @mark
     def propose(incident: str) -> Response:
-        by, document = operator(), _only(json_object(), {"digest"})
+        by, document = who(), _only(json_object(), {"digest"})
         return shown(service.propose(incident, by=by, digest=_text(document, "digest", _DIGEST)))
 
     @blueprint.post("/<incident>/pause")
-    @guard.peer(*CALLERS)
+    @mark
     def pause(incident: str) -> Response:
-        by = operator()
+        by = who()
         _only(json_object(), set())
         return shown(service.pause(incident, by=by))
 
     @blueprint.post("/<incident>/resume")
-    @guard.peer(*CALLERS)
+    @mark
     def resume(incident: str) -> Response:
-        by = operator()
+        by = who()
         _only(json_object(), set())
         return shown(service.resume(incident, by=by))
 
     @blueprint.post("/<incident>/stop")
-    @guard.peer(*CALLERS)
+    @mark
     def stop(incident: str) -> Response:
-        by, document = operator(), _only(json_object(), {"why"})
+        by, document = who(), _only(json_object(), {"why"})
         return shown(service.stop(incident, by=by, why=_text(document, "why", _LONGEST_WHY)))
 
     @blueprint.post("/<incident>/withdraw")
-    @guard.peer(*CALLERS)
+    @mark
     def withdraw(incident: str) -> Response:
-        by, document = operator(), _only(json_object(), {"why"})
+        by, document = who(), _only(json_object(), {"why"})
         return shown(service.withdraw(incident, by=by, why=_text(document, "why", _LONGEST_WHY)))
-
-    return blueprint
 
 
 def _plan(document: dict[str, Any]) -> Plan:

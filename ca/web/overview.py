@@ -15,13 +15,16 @@ from flask.typing import ResponseReturnValue
 from core.charts import NARROW, Bar, Size, Timed, bars, stacked
 from core.clock import Clock
 from core.web import Guard
+from core.web.inputs import Malformed, query_text
 
 from ..checker import Look
 from ..inventory import Counting, Counts, Inventory
 from ..models import ISSUERS, Reason
+from ..notices import Board, NoticeState
 from ..x509 import PROFILES
 from . import words
 from .desk import ROLE
+from .incidents import number
 from .inventory import reader
 
 PAST, AHEAD = 30, 12
@@ -44,9 +47,15 @@ class Standing:
 
 
 def overview(
-    counting: Counting, standing: Callable[[], Standing], inventory: Inventory, guard: Guard, *, clock: Clock
+    counting: Counting,
+    standing: Callable[[], Standing],
+    inventory: Inventory,
+    guard: Guard,
+    *,
+    board: Board,
+    clock: Clock,
 ) -> Blueprint:
-    """The page."""
+    """The page, and one of single notices."""
     blueprint = Blueprint("ca_overview", __name__, template_folder="../templates")
 
     @blueprint.context_processor
@@ -71,6 +80,16 @@ def overview(
             profiles=ranking(counts.valid),
             today=today,
         )
+
+    @blueprint.get("/overview/notices")
+    @guard.person(ROLE)
+    def notices() -> ResponseReturnValue:
+        state = query_text("state", longest=16)
+        if state not in {"", *NoticeState}:
+            raise Malformed(field="state")
+        found, more = board.newest(state=NoticeState(state) if state else None, before=number("before"))
+        inventory.looked("notices", reader())
+        return render_template("ca/notices.html", found=found, more=more, state=state)
 
     return blueprint
 

@@ -9,6 +9,7 @@ from ..incidents import Act, Item, Whom
 from ..incidents import Stage as IncidentStage
 from ..inventory import Sought
 from ..models import Reason, Standing, State, read_authority
+from ..notices import Channel, NoticeState
 from ..registration import Evidence, Stage
 from ..registration.bulk import JobState, LineState
 from ..service import UnitState
@@ -159,6 +160,19 @@ def generation(name: str) -> str:
     found = read_authority(name)
     return name.removeprefix(found.kind).removeprefix("-") if found else ""
 
+
+NOTICE_STATES = {
+    NoticeState.WAITING.value: N_("On its way"),
+    NoticeState.SENT.value: N_("Sent"),
+    NoticeState.DROPPED.value: N_("No longer true"),
+    NoticeState.FAILED.value: N_("Could not be delivered"),
+}
+
+CHANNELS = {
+    Channel.MAIL.value: N_("Letter to the holder"),
+    Channel.COPY.value: N_("Letter to the operators"),
+    Channel.WEBHOOK.value: N_("Webhook"),
+}
 
 RULES = {
     "own-request": N_("it is your own, or you asked for it"),

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import BadName, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, UnreadableCertificate
 from ..ldap import Pool, Tree, changes
+from ..ldap.changes import Change
 from .journal import Journal
 
 CERTIFICATE = "userCertificate;binary"
 PEOPLE, ORGANISATIONS, DEVICES = "people", "organisations", "devices"
+AUTHORITIES = "authorities"
 MOST = 20
 """Certificates of one entry; who has more has kept none of the old ones in use."""
 LONGEST_CERTIFICATE = 16 * 1024
@@ -63,6 +65,8 @@ class Publishing:
     def authority(self, name: str, parts: Mapping[str, bytes]) -> bool:
         """Let an authority's entry, made if there is none, hold its certificate, its list and its delta.
 
+        So is the branch that it stands in, which a tree that an earlier release bore lacks.
+
         A part that is not given stays; an empty one goes. Returns whether that changed anything.
 
         Raises:
@@ -76,8 +80,14 @@ class Publishing:
         wanted = {_PARTS[part][0]: [each] if each else [] for part, each in parts.items()}
         held = self._held(dn, tuple(wanted))
         if held is None:
-            self._journal.show((changes.add(dn, {**_AUTHORITY, "cn": [name]}),))
+            self._journal.show((*self._branch(), changes.add(dn, {**_AUTHORITY, "cn": [name]})))
         return self._show(dn, held or {}, wanted)
+
+    def _branch(self) -> tuple[Change, ...]:
+        dn = self._tree.branch(AUTHORITIES)
+        if self._pool.read(dn, ["ou"]) is not None:
+            return ()
+        return (changes.add(dn, {"objectClass": ["organizationalUnit"], "ou": [AUTHORITIES]}),)
 
     def _held(self, dn: str, attributes: Sequence[str]) -> dict[str, list[bytes]] | None:
         entry = self._pool.read(dn, list(attributes))

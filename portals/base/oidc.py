@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A portal as OpenID Connect client: code flow with PKCE S256 through Authlib, trusting only the site's root.
+"""A portal as OpenID Connect client: code flow with PKCE S256 through Authlib, trusting only the site's roots.
 
 Tokens are used once, to learn the name, and dropped. What stays is a few claims in the portal's signed cookie, bound
 to the sign-on session that the gateway names in every request.

@@ -22,15 +22,17 @@ SIGNING = frozenset({"people", "organisations"})
 
 
 def of_site(public: Path) -> Trust:
-    """The site's own root and issuing authorities.
+    """The site's own roots and issuing authorities, of every generation.
 
     Raises:
         ConfigurationError: the folder lacks them.
     """
     try:
-        root = (public / "root.pem").read_text("ascii")
+        first = (public / "root.pem").read_text("ascii")
+        later = [path.read_text("ascii") for path in sorted(public.glob("root-[0-9]*.pem"))]
+        roots = (first, *later)
         issuers = {path.stem: path.read_text("ascii") for path in sorted((public / "issuers").glob("*.pem"))}
-        for text in (root, *issuers.values()):
+        for text in (*roots, *issuers.values()):
             x509.load_pem_x509_certificate(text.encode())
     except (OSError, ValueError) as error:
         raise ConfigurationError(where=str(public), why="no usable root and issuer certificates") from error
@@ -38,7 +40,7 @@ def of_site(public: Path) -> Trust:
         raise ConfigurationError(where=str(public / "issuers"), why="an issuing authority is missing")
     # Later generations of an authority stand beside the first: "people-2" signs what "people" did.
     signing = frozenset(name for name in issuers if _GENERATION.sub("", name) in SIGNING)
-    return Trust(roots=(root,), issuers=issuers, signing=signing)
+    return Trust(roots=roots, issuers=issuers, signing=signing)
 
 
 def of_files(paths: Iterable[Path]) -> Trust:

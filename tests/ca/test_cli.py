@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's commands, over the peer API of an application in process."""
 
+import csv
 import hashlib
+import uuid
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.cli import Hall, group
-from ca.errors import AlreadyRevoked, KeyRefused, NotYourBusiness
+from ca.errors import AlreadyRevoked, FileRefused, KeyRefused, NotYourBusiness
 from ca.models import Standing
+from ca.registration import At
 from core.errors import TallygateError
-from tests.fakes.people import CITIZEN
+from tests.fakes.people import CITIZEN, KIOSK, OFFICER
 
 from .sites import Site
 from .world import World, ask, new_key, request_for
@@ -87,3 +91,60 @@ def test_other_roles_block_no_keys(site: Site) -> None:
         with pytest.raises(TallygateError) as refused:
             site.peer(role).block("ab" * 32, actor="")
         assert refused.value.code == NotYourBusiness.code
+
+
+def test_a_table_of_devices_is_sent_and_told_of(site: Site, world: World, tmp_path: Path) -> None:
+    (tmp_path / "kiosk.csr").write_bytes(request_for())
+    table = tmp_path / "meters.csv"
+    # Requests may lie beside the table; a line that cannot be is told of, and holds nobody up.
+    table.write_text(f"device,csr\n{KIOSK.id},kiosk.csr\n{uuid.uuid4()},kiosk.csr\n", "utf-8")
+    report, issued = tmp_path / "report.csv", tmp_path / "issued.pem"
+    files = ("--report", str(report), "--certificates", str(issued))
+    first = _run(site, "enrol", str(table), "--reference", "file 7", *files)
+    identifier, _, rest = first.partition(" ")
+    assert rest == "waiting: 2 lines, 1 ready, 0 issued, 1 refused"
+    assert issued.read_bytes() == b""
+    job = site.bulk.job(identifier)
+    assert (job.asker, job.reference, job.name, job.profile) == ("role:app", "file 7", "meters.csv", "device-client")
+    site.bulk.approve(identifier, At(officer=OFFICER.subject, assurance=3, zone="management"), digest=job.digest)
+    while site.bulk.step(identifier):
+        pass
+    assert site.bulk.finish(identifier)
+    assert (
+        _run(site, "enrol", "--job", identifier, *files) == f"{identifier} done: 2 lines, 0 ready, 1 issued, 1 refused"
+    )
+    with report.open(encoding="utf-8-sig", newline="") as file:
+        good, bad = csv.DictReader(file)
+    assert (good["device"], good["result"], bad["result"]) == (KIOSK.id, "issued", "refused")
+    assert bad["reason"]
+    (leaf, *_) = x509.load_pem_x509_certificates(issued.read_bytes())
+    assert good["serial"] == format(leaf.serial_number, "x")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "name either a table or --job"),
+        (["T", "--job", "ab"], "name either a table or --job"),
+        (["T"], "--reference is missing"),
+        (["absent.csv", "--reference", "x"], "does not exist"),
+        (["T", "--reference", "x", "--profile", "citizen"], "'citizen' is not one of"),
+    ],
+)
+def test_a_table_that_is_not_told_of_right_is_not_sent(site: Site, tmp_path: Path, given: list[str], said: str) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("device,csr\n", "utf-8")
+    arguments = ["enrol", *(str(table) if each == "T" else each for each in given)]
+    done = CliRunner().invoke(group(site.peer, _no_hall), arguments)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert site.bulk.newest()[0] == []
+
+
+def test_a_table_that_cannot_be_read_or_a_job_that_is_none_is_refused(site: Site, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("device,nothing\n", "utf-8")
+    with pytest.raises(FileRefused):
+        _run(site, "enrol", str(table), "--reference", "x")
+    with pytest.raises(TallygateError):
+        _run(site, "enrol", "--job", "0" * 32)

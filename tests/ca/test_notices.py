@@ -189,6 +189,48 @@ def test_what_was_renewed_or_revoked_or_ended_is_not_told(house: House, authorit
     assert _told(house, revoked) == []
 
 
+PAGE = "https://acme.city.localhost/notices/abc"
+
+
+def test_holders_who_do_not_ask_by_acme_are_told_of_an_incident_once(
+    house: House, authority: CertificateAuthority
+) -> None:
+    person, device = authority.issue(ask()).serial, authority.issue(ask("device-client", subject=KIOSK.id)).serial
+    machine = authority.issue(ask("device-client", subject=KIOSK.id, actor="another"))
+    gone = authority.issue(ask("civil-servant", subject=CLERK.subject)).serial
+    authority.revoke(gone, reason=Reason.KEY_COMPROMISE, actor="x")
+    for _ in range(2):
+        told = house.notices.tell([person, device, machine.serial, gone, "ab"], explanation=PAGE, apart_from="another")
+        assert told == 5
+        house.notices.round()
+    # A person by letter, everybody by the webhook; whoever has no address is no failure of the device's.
+    (message,) = house.sink.messages()
+    said = message.get_content()
+    for words in (person, PAGE, "须更换", "to be replaced", "王小明", WORDS.where):
+        assert words in said
+    assert "revoked" not in said
+    assert "到期" not in message["Subject"]
+    bodies = {body["data"]["serial"]: body for _, body in house.hook.bodies}
+    assert bodies.keys() == {person, device, gone}
+    assert {body["type"] for body in bodies.values()} == {"certificate.incident"}
+    assert {(body["data"]["explanation"], "days" in body["data"]) for body in bodies.values()} == {(PAGE, False)}
+    # Of what was revoked its holder hears just as well.
+    assert [serial for serial, body in bodies.items() if not body["data"]["good"]] == [gone]
+    assert {each.about for each in house.notices.board.told(person)} == {PAGE}
+    events = [each for each in house.world.outbox() if each.type == "ca.notice.sent"]
+    assert len(events) == 4
+
+
+def test_an_incident_of_what_was_renewed_meanwhile_is_not_told(house: House, authority: CertificateAuthority) -> None:
+    old = authority.issue(ask()).serial
+    house.world.clock.advance(timedelta(days=1))
+    house.notices.tell([old], explanation=PAGE, apart_from="role:x")
+    authority.issue(ask())
+    house.notices.round()
+    assert house.sink.letters == []
+    assert {state for _, _, state in _told(house, old)} == {NoticeState.DROPPED}
+
+
 def test_a_letter_that_waits_is_not_sent_when_it_is_no_longer_true(
     house: House, authority: CertificateAuthority
 ) -> None:
@@ -420,6 +462,7 @@ def test_settings_that_would_send_astray_are_refused(table: dict[str, object], t
 def letter_for() -> Any:
     now = ManualClock().now()
     due = Due(
+        about="",
         id="0" * 32,
         serial="1f",
         step=7,

@@ -119,8 +119,8 @@ def _suspended(site: Site) -> dict[str, Any]:
     return made
 
 
-def _incident(site: Site, *verbs: str) -> dict[str, Any]:
-    made = site.incidents.preview(plan(holder=_made(site) and CITIZEN.subject), by=OPERATOR)
+def _incident(site: Site, *verbs: str, by: str = OPERATOR) -> dict[str, Any]:
+    made = site.incidents.preview(plan(holder=_made(site) and CITIZEN.subject), by=by)
     if "propose" in verbs:
         made = site.incidents.propose(made.id, by=OPERATOR, digest=made.digest)
     if "approve" in verbs:
@@ -129,6 +129,13 @@ def _incident(site: Site, *verbs: str) -> dict[str, Any]:
         site.incidents.pause(made.id, by=OPERATOR)
     body = {} if verbs else {"digest": made.digest}
     return {"path_parameters": {"incident": made.id}, "body": body, "media_type": "application/json"}
+
+
+def _proposed(site: Site) -> dict[str, Any]:
+    """By the operator, so that the officer may agree."""
+    found = _incident(site, "propose")
+    digest = site.incidents.incident(found["path_parameters"]["incident"]).digest
+    return {**found, "body": {"digest": digest}}
 
 
 def _shown(site: Site) -> dict[str, Any]:
@@ -254,6 +261,19 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
     "resumeIncident": lambda site, _: _incident(site, "propose", "approve", "pause"),
     "stopIncident": lambda site, _: _incident(site, "propose", "approve"),
     "withdrawIncident": lambda site, _: _incident(site, "propose"),
+    "previewIncidentAsOfficer": lambda *_: {
+        "body": {"act": "renew", "profiles": ["citizen"], "text": "A key leaked.", "text_zh": "密钥泄露。"},
+        "media_type": "application/json",
+    },
+    "listIncidentsAsOfficer": lambda *_: {"query": {"before": 0}},
+    "showIncidentAsOfficer": lambda site, _: _shown(site),
+    "listIncidentCertificatesAsOfficer": lambda site, _: _shown(site),
+    "proposeIncidentAsOfficer": lambda site, _: _incident(site, by=OFFICER.subject),
+    "approveIncidentAsOfficer": lambda site, _: _proposed(site),
+    "pauseIncidentAsOfficer": lambda site, _: _incident(site, "propose", "approve"),
+    "resumeIncidentAsOfficer": lambda site, _: _incident(site, "propose", "approve", "pause"),
+    "stopIncidentAsOfficer": lambda site, _: _incident(site, "propose", "approve"),
+    "withdrawIncidentAsOfficer": lambda site, _: _incident(site, "propose"),
     "revoke": lambda site, _: {**_made(site), "body": {"reason": "superseded"}, "media_type": "application/json"},
     "requests": lambda *_: {"query": {"stage": "asked", "after": "0"}},
     "ask": lambda *_: {
@@ -301,7 +321,7 @@ GOOD: dict[str, Callable[[Site, Issued], dict[str, Any]]] = {
 }
 
 
-MADE = {"issue", "previewIncident", "ask", "askForOneself", "sendTable", "sendTableAsRole"}
+MADE = {"issue", "previewIncident", "previewIncidentAsOfficer", "ask", "askForOneself", "sendTable", "sendTableAsRole"}
 
 
 def test_what_is_enumerated_is_what_there_is() -> None:

@@ -50,7 +50,8 @@ def test_the_verifier_believes_none_of_another_authoritys_certificates() -> None
     assert root is not None
     assert good is not None
     above = Root(name=AuthorityName("root"), certificate=root, withdrawn=frozenset())
-    verifier = CertificateVerifier([IssuingAuthority(name=AuthorityName("people"), certificate=good, root=above)])
+    people = IssuingAuthority(name=AuthorityName("people"), certificate=good, root=above)
+    verifier = CertificateVerifier(lambda: [people])
     for name, each in known.items():
         if each is None:
             assert "DSAParameter" in name

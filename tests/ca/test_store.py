@@ -108,7 +108,7 @@ def test_housekeeping_goes_on_after_a_failure(world: World, authority: Certifica
 
     authority.renew_responders = renew  # type: ignore[method-assign]  # tells when the record refused
     before = authority._signer.responder("people").certificate
-    keeper = Housekeeping(authority, issuers=["people"], retry=0.01)
+    keeper = Housekeeping(authority, retry=0.01)
     keeper.start()
     assert failed.wait(10)
     world.recorder.down = False
@@ -130,7 +130,7 @@ def test_what_nobody_foresaw_does_not_end_housekeeping(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(authority, "reap", reap)
-    keeper = Housekeeping(authority, issuers=["people"], retry=0.01)
+    keeper = Housekeeping(authority, retry=0.01)
     keeper.start()
     for _ in range(500):
         if len(rounds) > 1:

@@ -316,7 +316,7 @@ def test_a_sweep_that_was_cut_off_is_finished_by_housekeeping(
         patched.setattr(world.store, "unswept", _full)
         authority.revoke(first, reason=Reason.KEY_COMPROMISE, actor="officer")
     assert authority.status(second).good
-    Housekeeping(authority, issuers=["people"]).round()
+    Housekeeping(authority).round()
     assert authority.status(second).standing is Standing.REVOKED
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages on which the authority watches itself, and the operator's check."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from audit.errors import RecordUnavailable
 from ca import Reason
 from ca.cli import group
+from ca.notices import Board, Channel, NoticeState
 from core.errors import TallygateError
 from tests.fakes.people import CLERK, OFFICER
 
@@ -121,8 +123,31 @@ def test_what_waits_for_officers_is_counted(site: Site) -> None:
     assert re.search(r'href="/requests">1<', _get(site, "/overview"))
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_single_notices_are_listed_the_newest_first_in_pages(site: Site, language: str) -> None:
+    board, now = Board(site.world.database), site.world.clock.now()
+    assert "<table" not in _get(site, "/overview/notices", language=language)
+    serials = [site.authority.issue(ask()).serial for _ in range(17)]
+    about = "https://acme.city.localhost/notices/ab"
+    board.tell(serials, lambda _: list(Channel), about=about, apart_from="", site="city", at=now)
+    first = board.take(at=now, limit=1)[0]
+    board.end(first.id, NoticeState.FAILED, at=now, why="no-address")
+    page = _get(site, "/overview/notices", language=language)
+    assert page.count("<tr>") == 51
+    assert about in page
+    (earlier,) = re.findall(r'href="(/overview/notices\?before=[^"]+)"', page)
+    rest = _get(site, html.unescape(earlier), language=language)
+    assert (rest.count("<tr>"), first.serial in rest, "no-address" in page) == (2, True, False)
+    failed = _get(site, "/overview/notices?state=failed", language=language)
+    assert (first.serial in failed, "no-address" in failed, failed.count("<tr>")) == (True, True, 2)
+    assert ("Could not be delivered" if language == "en" else "无法送达") in failed
+    for wrong in ("state=lost", "before=x", "before=-1"):
+        path = f"/overview/notices?{wrong}"
+        assert site.client().get(path, headers=site.headers("GET", path)).status_code == 400
+
+
 def test_nothing_is_shown_unrecorded(site: Site) -> None:
     site.world.recorder.down = True
-    for path in ("/overview", "/checks", "/inventory", "/api/v1/overview", "/api/v1/findings"):
+    for path in ("/overview", "/overview/notices", "/checks", "/inventory", "/api/v1/overview", "/api/v1/findings"):
         answer = site.client().get(path, headers=site.headers("GET", path))
         assert answer.status_code == RecordUnavailable.kind.status, path

@@ -235,9 +235,12 @@ def test_what_a_crash_left_is_made_first_and_in_its_order(quiet: World, li_na: P
     assert quiet.store.underway() == []
 
 
-def test_a_silent_server_is_waited_for(own_world: World) -> None:
-    writer = own_world.writer()
+def test_a_silent_server_is_waited_for_and_a_tree_of_an_older_release_gets_its_branch(own_world: World) -> None:
+    writer, authorities = own_world.writer(), own_world.tree.branch("authorities")
+    own_world.pool("directory").remove(authorities)
+    assert writer.watch.look() == 1, "what the test did past the writer, and nothing else"
     assert writer.publishing.authority("people", {"list": revocation_list(1)})
+    assert published(own_world, authorities, "(cn=people)", "certificateRevocationList") == [revocation_list(1)]
     own_world.pause()
     with pytest.raises(DirectoryUnavailable):
         writer.publishing.authority("people", {"list": revocation_list(2)})

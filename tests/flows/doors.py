@@ -340,6 +340,7 @@ def _stock() -> Iterator[Door]:
         yield Door(**at, rule="/inventory", query=asked)
         yield Door(**at, rule="/inventory/export.<any(csv, jsonl):form>", known=form, query=asked[:2])
         yield Door(**at, rule="/overview", query=("lang",))
+    yield Door(**page, rule="/overview/notices", query=("state", "before", "lang"))
     yield Door(**api, rule="/inventory/<serial>", known=serial)
     yield Door(**page, rule="/inventory/certificates/<serial>", known=serial)
     yield Door(**page, rule="/inventory/holders", query=("who",))
@@ -373,15 +374,19 @@ def _incidents() -> Iterator[Door]:
     told: dict[str, Any] = {"component": "ca", "label": "acme", "before": "/notices", "method": "GET"}
     yield Door(**told, rule="/<identifier>", known=unknown, query=("lang",))
     api: dict[str, Any] = {"component": "ca", "before": "/api/v1/incidents", "role": "ca", "who": "app"}
-    api["face"], one = "problem", {"incident": "0" * 32}
-    yield Door(**api, method="GET", rule="", query=("before",))
+    registrar: dict[str, Any] = {**desk, "before": "/api/v1/ra/incidents"}
+    one, digest = {"incident": "0" * 32}, {"digest": "0" * 64}
     plan = {"act": "burn", "reason": "superseded", "holder": NOBODY, "keys": "", "text": ""}
-    yield Door(**api, method="POST", rule="", takes="json", fields=plan)
-    yield Door(**api, method="GET", rule="/<incident>", known=one)
-    yield Door(**api, method="GET", rule="/<incident>/certificates", known=one, query=("after",))
-    for word, sent in (("propose", {"digest": "0" * 64}), ("pause", {}), ("resume", {}), ("stop", {"why": ""})):
-        yield Door(**api, method="POST", rule=f"/<incident>/{word}", known=one, takes="json", fields=sent)
-    yield Door(**api, method="POST", rule="/<incident>/withdraw", known=one, takes="json", fields={"why": ""})
+    for programs in ({**api, "face": "problem"}, {**registrar, "face": "problem"}):
+        yield Door(**programs, method="GET", rule="", query=("before",))
+        yield Door(**programs, method="POST", rule="", takes="json", fields=plan)
+        yield Door(**programs, method="GET", rule="/<incident>", known=one)
+        yield Door(**programs, method="GET", rule="/<incident>/certificates", known=one, query=("after",))
+        for word, sent in (("propose", digest), ("pause", {}), ("resume", {}), ("stop", {"why": ""})):
+            yield Door(**programs, method="POST", rule=f"/<incident>/{word}", known=one, takes="json", fields=sent)
+        yield Door(**programs, method="POST", rule="/<incident>/withdraw", known=one, takes="json", fields={"why": ""})
+    agree: dict[str, Any] = {**registrar, "face": "problem", "method": "POST", "takes": "json"}
+    yield Door(**agree, rule="/<incident>/approve", known=one, fields=digest)
 
 
 def _acme() -> Iterator[Door]:

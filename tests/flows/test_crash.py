@@ -6,16 +6,23 @@ The moments follow from a seed, printed with every kill. TALLYGATE_KILLS says ho
 and TALLYGATE_REPORT names a file to which a passed run adds its line.
 """
 
+import base64
+import csv
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.ports import free_ports
 from app.up import write_configuration
@@ -83,6 +90,78 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
     _check(city, memory)
     (city.folder / "proved").touch()
     _report(memory, seconds=time.monotonic() - started_at, longest=longest)
+
+
+@pytest.mark.timeout(0)
+def test_every_line_of_a_table_has_one_true_outcome_whenever_the_authority_dies(city: City, tmp_path: Path) -> None:
+    """The role's worker and its main process die in turn while a table is issued; each table ends by itself."""
+    dice = Random(SEED)  # noqa: S311 - moments that can be repeated
+    devices = [each["told"]["subject"] for each in _of(city, "directory.device.created")]
+    for round_ in range(max(2, KILLS // 5)):
+        keys = [ec.generate_private_key(ec.SECP256R1()) for _ in devices]
+        table = tmp_path / f"meters-{round_}.csv"
+        with table.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("device", "csr"))
+            rows.writerows(zip(devices, map(_encoded_request, keys), strict=True))
+        before = set(_intended(city))
+        identifier = _enrol(city, str(table), "--reference", "file 7").split()[0]
+        _agree(city, f"/bulk/{identifier}")
+        for worker in (True, False):
+            time.sleep(dice.uniform(0, 0.4))
+            _kill(city, dice, "ca", worker=worker)
+            until(lambda: _all_ready(city), seconds=HEALED_WITHIN, every=0.2)
+        report, issued = tmp_path / "report.csv", tmp_path / "issued.pem"
+        until(partial(_ended, city, identifier, report, issued), seconds=HEALED_WITHIN, every=1)
+        with report.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.DictReader(file))
+        assert [(each["device"], each["result"]) for each in lines] == [(each, "issued") for each in devices]
+        certificates = {each.serial_number: each for each in x509.load_pem_x509_certificates(issued.read_bytes())}
+        own = [certificates[int(each["serial"], 16)].public_key() for each in lines]
+        assert own == [each.public_key() for each in keys]
+        _check_table(city, {each["serial"] for each in lines}, before)
+
+
+def _check_table(city: City, serials: set[str], before: set[str]) -> None:
+    """What the lines name is good and on the record; of what else was begun meanwhile nothing is good."""
+    until(lambda: not serials - _issued(city), seconds=HEALED_WITHIN, every=0.5)
+    intended = _intended(city)
+    role = peer(city, "ca")
+    good = {
+        each
+        for each in intended.keys() - before
+        if role.call("GET", f"/api/v1/certificates/{each}/status").json()["standing"] == "good"
+    }
+    role.close()
+    assert good == serials
+    assert max(intended.values()) == 1
+    _check_keys(invariants.entries(city))
+
+
+def _enrol(city: City, *arguments: str) -> str:
+    return city.tallygate("ca", "--site", str(city.configuration), "enrol", *arguments).stdout
+
+
+def _ended(city: City, identifier: str, report: Path, certificates: Path) -> bool:
+    said = _enrol(city, "--job", identifier, "--report", str(report), "--certificates", str(certificates))
+    return f"{identifier} done:" in said
+
+
+def _intended(city: City) -> Counter[str]:
+    """Devices' serials by how often the record says that they were about to be signed."""
+    told = _issuances([each["told"] for each in _of(city, "ca.certificate.intended")])
+    return Counter(each["object"] for each in told if each["attributes"]["profile"] == "device-client")
+
+
+def _agree(city: City, path: str) -> None:
+    officer = Surfer(city, "sun.li", Acknowledged(), card=True)
+    page = officer.enter(city.url("ca", path, "management"))
+    assert officer.send(page, f"{path}/approve", {}).status_code == 200
+
+
+def _encoded_request(key: ec.EllipticCurvePrivateKey) -> str:
+    asked = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    return base64.b64encode(asked.public_bytes(Encoding.DER)).decode()
 
 
 def _report(memory: Acknowledged, *, seconds: float, longest: float) -> None:

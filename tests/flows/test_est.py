@@ -7,11 +7,25 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 
+from ca.x509 import der
+from tests.ca.est.client import DECRYPT_KEY, SHARED_KEY, wishing
 from tests.flows import invariants
 from tests.flows.city import City, until
+from tests.flows.hostile import PATIENCE
 from tests.flows.knocking import person, post
 from tests.flows.people import subject_of
 
@@ -66,11 +80,8 @@ def _send(encoded: Path) -> tuple[str, ...]:
 
 def test_a_device_enrols_and_renews_by_curl(city: City, tmp_path: Path) -> None:
     device = subject_of(city, "device")
-    address = city.url("ca", "/enrolments", "management")
-    officer = person(city, OFFICER, address)
-    form = {"device": device, "label": "device-client", "hosts": "", "uses": "1"}
-    shown = post(officer, officer.get(address, timeout=20), "/enrolments", **form)
-    name, secret = (re.findall(rf'<code id="{each}">([^<]+)</code>', shown.text)[0] for each in ("name", "secret"))
+    officer = person(city, OFFICER, city.url("ca", "/enrolments", "management"))
+    secret = _enrolment(city, officer, device, "device-client")
 
     # 1. Whom to trust.
     status, kind, body = _curl(city, "cacerts")
@@ -78,12 +89,12 @@ def test_a_device_enrols_and_renews_by_curl(city: City, tmp_path: Path) -> None:
     trusted = _certificates(tmp_path, "ca", body)
     # 2. A key, a request, the first certificate.
     first = _request(tmp_path, "first")
-    status, _, body = _curl(city, "simpleenroll", "-u", f"{name}:{secret}", *_send(first))
+    status, _, body = _curl(city, "simpleenroll", *secret, *_send(first))
     assert status == 200, body
     certificate = _certificates(tmp_path, "first", body)
     assert b": OK" in _run("openssl", "verify", "-purpose", "sslclient", "-CAfile", str(trusted), str(certificate))
     # The secret was good once, and never without TLS.
-    again = ("-u", f"{name}:{secret}", *_send(first))
+    again = (*secret, *_send(first))
     status, kind, _ = _curl(city, "simpleenroll", *again)
     assert (status, kind) == (401, "text/plain; charset=utf-8")
     plain = city.url("est", "/.well-known/est/simpleenroll").replace("https://", "http://")
@@ -122,6 +133,81 @@ def test_a_device_enrols_and_renews_by_curl(city: City, tmp_path: Path) -> None:
     post(officer, officer.get(desk, timeout=20), f"/certificates/{serial.lower().lstrip('0')}/suspend")
     own = ("--cert", str(renewed), "--key", str(tmp_path / "second.key"))
     assert _curl(city, "simpleenroll", *own, *_send(first))[0] == 401
+
+
+def _enrolment(city: City, officer: requests.Session, device: str, label: str, **more: str) -> tuple[str, str]:
+    """What an officer makes for a device: ``-u`` and name and secret, for curl."""
+    form = {"device": device, "label": label, "hosts": "", "uses": "1", **more}
+    shown = officer.get(city.url("ca", "/enrolments", "management"), timeout=PATIENCE)
+    shown = post(officer, shown, "/enrolments", **form)
+    name, secret = (re.findall(rf'<code id="{each}">([^<]+)</code>', shown.text)[0] for each in ("name", "secret"))
+    return "-u", f"{name}:{secret}"
+
+
+def test_a_key_made_for_a_device_comes_closed_and_openssl_opens_it(city: City, tmp_path: Path) -> None:
+    device = subject_of(city, "device")
+    officer = person(city, OFFICER, city.url("ca", "/enrolments", "management"))
+    secret = _enrolment(city, officer, device, "device-server", hosts="meter-1.city.localhost", uses="3")
+    # 1. A certificate of its own whose key deciphers.
+    own, csr, encoded = tmp_path / "own.key", tmp_path / "own.csr", tmp_path / "own.b64"
+    key = rsa.generate_private_key(65537, 3072)
+    own.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    _run("openssl", "req", "-new", "-key", str(own), "-subj", "/", "-outform", "DER", "-out", str(csr))
+    encoded.write_bytes(_run("openssl", "base64", "-in", str(csr)))
+    status, _, body = _curl(city, "device-server/simpleenroll", *secret, *_send(encoded))
+    assert status == 200, body
+    held = _certificates(tmp_path, "own", body)
+    named = x509.load_pem_x509_certificate(held.read_bytes())
+    identifier = named.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    # 2. Nobody shares a key with the authority (RFC 7030 section 4.4.1.1): nothing is made, and it says so.
+    encoded.write_bytes(base64.encodebytes(wishing(key, {SHARED_KEY: der.octets(b"id")})))
+    status, kind, body = _curl(city, "device-server/serverkeygen", *secret, *_send(encoded))
+    assert (status, kind) == (400, "text/plain; charset=utf-8")
+    assert b"shared key" in body
+    # 3. A key closed to its own.
+    encoded.write_bytes(base64.encodebytes(wishing(key, {DECRYPT_KEY: der.octets(identifier)})))
+    status, kind, body = _curl(city, "device-server/serverkeygen", *secret, *_send(encoded))
+    assert status == 200, body
+    whole = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    first, second = (each for each in whole.walk() if not each.is_multipart())
+    assert first["Content-Type"] == "application/pkcs7-mime; smime-type=server-generated-key"
+    closed, about = first.get_payload(decode=True), second.get_payload(decode=True)
+    assert isinstance(closed, bytes)
+    assert isinstance(about, bytes)
+    signed = _run(
+        "openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-recip", str(held), "-inkey", str(own), given=closed
+    )
+    # OpenSSL checks a ContentInfo; inside an envelope its type stands outside (RFC 5652 section 6.1).
+    (tmp_path / "signed").write_bytes(der.sequence(der.oid("1.2.840.113549.1.7.2"), der.explicit(0, signed)))
+    package = _run(
+        "openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", str(tmp_path / "signed"),
+        "-CAfile", str(city.root), "-purpose", "any",
+    )  # fmt: skip
+    made = load_der_private_key(package[4 if package[1] == 0x82 else 3 :], None)
+    public = made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    third = _certificates(tmp_path, "made", base64.encodebytes(about))
+    assert _run("openssl", "x509", "-in", str(third), "-noout", "-pubkey") == public
+
+
+def test_a_request_waits_for_an_officer_and_the_same_request_gets_the_certificate(city: City, tmp_path: Path) -> None:
+    device = subject_of(city, "device")
+    officer = person(city, OFFICER, city.url("ca", "/enrolments", "management"))
+    secret = _enrolment(city, officer, device, "approved")
+    sent = (*secret, *_send(_request(tmp_path, "waiting")), "-D", str(tmp_path / "head"))
+    for _ in range(2):
+        assert _curl(city, "approved/simpleenroll", *sent)[0] == 202
+        assert re.search(r"(?im)^retry-after: 5\r?$", (tmp_path / "head").read_text("ascii"))
+    # One request at the desk, however often the device asked.
+    queue = officer.get(city.url("ca", "/requests", "management"), timeout=PATIENCE)
+    asked = set(re.findall(r'href="(/requests/[0-9a-f]+)"', queue.text))
+    shown = [officer.get(urljoin(queue.url, each), timeout=PATIENCE) for each in asked]
+    (waiting,) = [each for each in shown if device in each.text]
+    post(officer, waiting, f"{urlsplit(waiting.url).path}/approve")
+    status, _, body = _curl(city, "approved/simpleenroll", *sent)
+    assert status == 200, body
+    certificate = _certificates(tmp_path, "waited", body)
+    trusted = _certificates(tmp_path, "ca", _curl(city, "cacerts")[2])
+    assert b": OK" in _run("openssl", "verify", "-purpose", "sslclient", "-CAfile", str(trusted), str(certificate))
 
 
 def _subject(certificate: Path) -> bytes:

@@ -58,7 +58,7 @@ def sign_on(tmp_path: Path) -> Iterator[SignOn]:
 
 
 def _exchange(sign_on: SignOn, *, root: Path | None = None, secret: str = "s:e/c") -> str:
-    client = SignOnClient(origin=sign_on.origin, root=root or sign_on.root, secret=secret, timeout=5)
+    client = SignOnClient(origin=sign_on.origin, roots=root or sign_on.root, secret=secret, timeout=5)
     return client.exchange(code="c&d", verifier="v", redirect_uri="https://tax.city.localhost/.tallygate/callback")
 
 
@@ -106,6 +106,6 @@ def test_an_answer_the_protocol_does_not_know_is_no_login(sign_on: SignOn, statu
 
 def test_nobody_there_is_a_temporary_error(tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_bytes(certificate("localhost")[0])
-    client = SignOnClient(origin="https://127.0.0.1:1", root=tmp_path / "root.pem", secret="s", timeout=1)
+    client = SignOnClient(origin="https://127.0.0.1:1", roots=tmp_path / "root.pem", secret="s", timeout=1)
     with pytest.raises(SignOnUnavailable):
         client.exchange(code="c", verifier="v", redirect_uri="r")

@@ -2,22 +2,27 @@
 """What devices send, and what they are told."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 from werkzeug.test import TestResponse
 
 from ca.models import IssueRequest
+from ca.x509 import der
+from ca.x509.signing import algorithm_identifier
 from core.calls import CALLER_HEADER, SECRET_HEADER
 from tests.ca.sites import SECRETS, Site
 from tests.ca.world import World, new_key
 from tests.fakes.people import KIOSK, OFFICER
 
+DECRYPT_KEY, SHARED_KEY = "1.2.840.113549.1.9.16.2.54", "1.2.840.113549.1.9.16.2.37"
+"""Attributes that ask for a generated key to be closed: to a key of the device's, and by one that both know."""
 HOST = "kiosk.city.localhost"
 URN = x509.UniformResourceIdentifier(f"urn:uuid:{KIOSK.id}")
 
@@ -35,6 +40,15 @@ def csr(
     for oid, value in (attributes or {}).items():
         builder = builder.add_attribute(x509.ObjectIdentifier(oid), value)
     return builder.sign(key or new_key(), hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def wishing(key: rsa.RSAPrivateKey, attributes: Mapping[str, bytes]) -> bytes:
+    """A request with attributes as they stand in DER, which no builder writes."""
+    said = [der.sequence(der.oid(each), der.tlv(0x31, value)) for each, value in attributes.items()]
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    info = der.sequence(der.integer(0), der.sequence(), public, der.tlv(0xA0, b"".join(sorted(said))))
+    signature = key.sign(info, padding.PKCS1v15(), hashes.SHA256())
+    return der.sequence(info, algorithm_identifier(key.public_key()), der.bits(signature))
 
 
 def like(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey | None = None) -> bytes:

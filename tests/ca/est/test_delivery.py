@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_der_private_key,
 )
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
@@ -24,25 +23,19 @@ from ca.errors import StampUnfit
 from ca.models import IssueRequest, Reason
 from ca.x509 import der
 from ca.x509.deliveries import ContentCipher, DeliveryAttributes, attributes_of, enveloped, package
-from ca.x509.signing import algorithm_identifier
 from ca.x509.stamps import StampAttributes
-from tests.ca.est.client import HOST, Devices, refused
+from tests.ca.est.client import DECRYPT_KEY, HOST, Devices, refused, wishing
 from tests.ca.world import new_key
 from tests.fakes.people import KIOSK, OFFICER
 
-DECRYPT_KEY, CAPABILITIES = "1.2.840.113549.1.9.16.2.54", "1.2.840.113549.1.9.15"
+CAPABILITIES = "1.2.840.113549.1.9.15"
 KEY = rsa.generate_private_key(65537, 3072)
-_SET = 0x31
 
 
 def request(**attributes: bytes) -> bytes:
     """A request for a key, signed by one that goes unused, with attributes as they stand in DER."""
     names = {"decrypt_key": DECRYPT_KEY, "capabilities": CAPABILITIES}
-    said = [der.sequence(der.oid(names[each]), der.tlv(_SET, value)) for each, value in attributes.items()]
-    public = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    info = der.sequence(der.integer(0), der.sequence(), public, der.tlv(0xA0, b"".join(sorted(said))))
-    signature = KEY.sign(info, padding.PKCS1v15(), hashes.SHA256())
-    return der.sequence(info, algorithm_identifier(KEY.public_key()), der.bits(signature))
+    return wishing(KEY, {names[each]: value for each, value in attributes.items()})
 
 
 def capabilities(*oids: str) -> bytes:
