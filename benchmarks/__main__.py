@@ -107,6 +107,10 @@ def _measure(run: Run) -> tuple[list[Row], str]:
     issued = _shown("certificates", run("certificate", certificates.measured, place, citizen))
     card = place.folder / "demo" / "li.na.pem"
     answered = _shown("OCSP answers", run("OCSP answer", answers.measured, place, card))
+    filed = _shown("OCSP answers by GET", run("", answers.measured, place, card, way=answers.GET))
+    signed = _shown(
+        "OCSP answers with a nonce", run("OCSP answer with a nonce", answers.measured, place, card, way=answers.NONCE)
+    )
     sealed = _shown("seals", run("seal", documents.seals, place, servant))
     pdf = apart(documents.sealed, place, servant)
     verified = _shown("verifications", run("verification", documents.verifications, place, pdf))
@@ -128,7 +132,9 @@ def _measure(run: Run) -> tuple[list[Row], str]:
         Row("certificates", issued, "P-256 signatures", signing.rate, 50),
         Row("certificates", issued, "lint and sign in process, 1 thread", linted.rate),
         Row("lint and sign in process, 1 thread", linted),
-        Row("OCSP answers", answered, "P-256 signatures", signing.rate),
+        Row("OCSP answers by POST, through the role", answered, "P-256 signatures", signing.rate),
+        Row("OCSP answers by GET, from files", filed, "plain nginx, same upstream", plain.rate),
+        Row("OCSP answers signed for a nonce", signed, "P-256 signatures", signing.rate),
         Row("audit appends, one at a time", single, "bare fdatasync", synced.rate),
         Row(f"audit appends, {appends.TOGETHER} at once", batched, "bare fdatasync", synced.rate, 1000),
         Row(

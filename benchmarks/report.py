@@ -123,3 +123,15 @@ def _costs(name: str, each: Mapping[str, float], roles: Sequence[str]) -> str:
 
 def _said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def replaced(document: str, heading: str, part: str) -> str:
+    """A document with one of its parts written anew, each below a heading of the second level; the others stay.
+
+    An empty heading is what stands before the first. A part that is not there yet comes last.
+    """
+    parts = re.split(r"^(?=## )", document, flags=re.MULTILINE)
+    own = f"{part.strip()}\n"
+    place = next((n for n, each in enumerate(parts) if each.partition("\n")[0] == heading), 0 if not heading else -1)
+    parts = [*parts, own] if place < 0 else [*parts[:place], own, *parts[place + 1 :]]
+    return "\n\n".join(each.strip() for each in parts if each.strip()) + "\n"

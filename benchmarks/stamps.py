@@ -12,10 +12,10 @@ from . import bare
 from .measure import Figure, apart, wrk
 from .place import Place
 from .plain_nginx import plain_nginx
-from .report import Machine
+from .report import Machine, replaced
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks-ca.md"
-HEADING = "## Time-stamps"
+_HEADING = "## Time-stamps"
 CONNECTIONS = (1, 16, 64)
 _UNIT = "city"
 _PATIENCE = 120.0
@@ -42,7 +42,7 @@ def main() -> None:
     ]
     text = "\n".join(
         (
-            HEADING,
+            _HEADING,
             "",
             f"Made by `python -m benchmarks.stamps` on {machine.cores} cores of {machine.model}, shared with others:",
             f"load average {machine.load}. A whole city ran beside it. Each stamp (P-256, SHA-256) is one entry of the",
@@ -55,8 +55,7 @@ def main() -> None:
             "",
         )
     )
-    head = asked.output.read_text("utf-8").partition(HEADING)[0].rstrip()
-    asked.output.write_text(f"{head}\n\n{text}", "utf-8")
+    asked.output.write_text(replaced(asked.output.read_text("utf-8"), _HEADING, text), "utf-8")
 
 
 def measured(place: Place, connections: int) -> Figure:

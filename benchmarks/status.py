@@ -39,12 +39,12 @@ from tests.fakes.people import SmallDirectory
 from tests.fakes.recorder import ListRecorder
 
 from .measure import Figure, Samples, apart, wrk
-from .report import Machine
-from .stamps import HEADING
+from .report import Machine, replaced
 
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks-ca.md"
 _TEMPLATE = Path(__file__).with_name("status.md")
 _LISTED = 100_000
+_SMALLEST = 1_000
 _NGINX = """daemon off; pid nginx.pid; error_log stderr crit; worker_processes 1;
 events {{ worker_connections 512; }}
 http {{ access_log off; default_type application/ocsp-response;
@@ -70,9 +70,9 @@ def main() -> None:
         before=machine.load,
         table="\n".join(lines),
     )
-    # What another program measured stays.
-    _, heading, rest = (asked.output.read_text("utf-8") if asked.output.exists() else "").partition(HEADING)
-    asked.output.write_text(f"{text.rstrip()}\n\n{heading}{rest}".rstrip() + "\n", "utf-8")
+    # What other programs measured stays.
+    before = asked.output.read_text("utf-8") if asked.output.exists() else ""
+    asked.output.write_text(replaced(before, "", text), "utf-8")
     print(f"written to {asked.output}")
 
 
@@ -80,24 +80,33 @@ def _all(rows: int, seconds: float) -> Iterator[tuple[str, str]]:
     with _site() as world:
         authority = world.open()
         yield from _answers(world, authority, seconds)
-        for size in (1_000, 10_000, 100_000, 1_000_000):
+        # Acts for a second of processor, by what is done and beside how many.
+        known: dict[str, dict[int, float]] = {}
+        for size in (_SMALLEST, 10_000, 100_000, 1_000_000):
             if size > rows:
                 break
             _fill(world, size)
-            yield (
-                f"Revoke one of {size:,} certificates, all others revoked",
-                _shown(_repeat(_revoking(world, authority), seconds)),
-            )
-            if size != 1_000:
-                issuing = _repeat(lambda: authority.issue(ask()), seconds)
-                yield f"Issue beside {size:,} certificates (ceremony in process, one thread)", _shown(issuing)
-                for name, asked in _questions(world, [authority.issue(ask()) for _ in range(20)]):
-                    answering = _repeat(partial(_answer, authority, cycle(asked)), seconds)
-                    yield f"OCSP answer {name}, beside {size:,} certificates", _shown(answering)
+            for name, act in _beside(world, authority, size):
+                measured = _repeat(act, seconds)
+                known.setdefault(name, {})[size] = measured.unshared
+                yield f"{name}, {size:,} certificates stored", _shown(measured)
+        for name, rates in known.items():
+            first, last = min(rates), max(rates)
+            growth = rates[first] / rates[last]
+            yield f"{name}: processor time beside {last:,} against {first:,}", f"{growth:.2f} times"
         yield from _list(world)
         # In a process of its own, so that it holds nothing of what was measured before.
         peak = apart(_memory, str(world.site.state))
         yield f"Memory of a process that issues, revokes, lists and answers over {rows:,} certificates", f"{peak} MB"
+
+
+def _beside(world: World, authority: CertificateAuthority, size: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "Revoke one, all others revoked", _revoking(world, authority)
+    if size == _SMALLEST:
+        return
+    yield "Issue (ceremony in process, one thread)", lambda: authority.issue(ask())
+    for name, asked in _questions(world, [authority.issue(ask()) for _ in range(20)]):
+        yield f"OCSP answer {name}", partial(_answer, authority, cycle(asked))
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from .api import CALLERS as CALLERS
 from .api import api as api
 from .checking import checks as checks
 from .checking import findings as findings
+from .desk import by_gateway as by_gateway
 from .desk import desk as desk
+from .direct import at_the_door as at_the_door
 from .direct import side_door as side_door
 from .enrolments import enrolments as enrolments
 from .est import est as est
@@ -23,6 +25,7 @@ from .own import own as own
 from .peer_tables import peer_tables as peer_tables
 from .public import public as public
 from .quick import quick as quick
+from .reading import recorded as recorded
 from .registrar import registrar as registrar
 from .stock import stock as stock
 from .tables import tables as tables

@@ -42,10 +42,6 @@ def side_door(
     """The desk's pages below ``/direct/``."""
     mark = guard.own("the officer's client certificate, handed over by nginx with its pair secret")
 
-    def officer() -> Officer:
-        found: Officer = g.officer
-        return found
-
     blueprint = pages(
         service,
         registration=registration,
@@ -53,9 +49,9 @@ def side_door(
         name="ca_direct",
         prefix=PREFIX,
         mark=mark,
-        officer=officer,
+        officer=at_the_door,
     )
-    queue_pages(blueprint, registration, service, directory=directory, prefix=PREFIX, mark=mark, officer=officer)
+    queue_pages(blueprint, registration, service, directory=directory, prefix=PREFIX, mark=mark, officer=at_the_door)
     incident_pages(
         blueprint,
         incidents,
@@ -63,7 +59,7 @@ def side_door(
         directory=directory,
         prefix=PREFIX,
         mark=mark,
-        officer=officer,
+        officer=at_the_door,
     )
 
     @blueprint.before_request
@@ -87,6 +83,12 @@ def side_door(
         return response
 
     return blueprint
+
+
+def at_the_door() -> Officer:
+    """Whom the side door let in."""
+    found: Officer = g.officer
+    return found
 
 
 def _knock() -> Knock:

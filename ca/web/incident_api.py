@@ -46,14 +46,13 @@ def incident_api(service: Incidents, guard: Guard, *, callers: Callers) -> Bluep
         )
         return behalf.actor
 
-    _views(blueprint, service, guard.peer(*CALLERS), operator)
+    _views(blueprint, service, mark=guard.peer(*CALLERS), who=operator)
     return blueprint
 
 
 def incident_registrar(service: Incidents, guard: Guard) -> Blueprint:
     """The same for officers' programs, by the rules of the desk's pages; officers also agree here."""
     blueprint = Blueprint("ca_incident_registrar", __name__, url_prefix=f"{PREFIX}/incidents")
-    mark = guard.person(ROLE, assurance=ASSURANCE, errors="problem")
 
     def officer() -> str:
         found = by_gateway()
@@ -61,10 +60,10 @@ def incident_registrar(service: Incidents, guard: Guard) -> Blueprint:
             raise WeaklyProofed
         return found.subject
 
-    _views(blueprint, service, mark, officer)
+    _views(blueprint, service, mark=guard.person(ROLE, assurance=ASSURANCE, errors="problem"), who=officer)
 
     @blueprint.post("/<incident>/approve")
-    @mark
+    @guard.person(ROLE, assurance=ASSURANCE, errors="problem")
     def approve(incident: str) -> Response:
         by, document = officer(), _only(json_object(), {"digest"})
         return jsonify(_document(service, service.approve(incident, by=by, digest=_text(document, "digest", _DIGEST))))
@@ -72,7 +71,7 @@ def incident_registrar(service: Incidents, guard: Guard) -> Blueprint:
     return blueprint
 
 
-def _views(blueprint: Blueprint, service: Incidents, mark: Marking, who: Callable[[], str]) -> None:
+def _views(blueprint: Blueprint, service: Incidents, *, mark: Marking, who: Callable[[], str]) -> None:
     def shown(found: Incident) -> Response:
         return jsonify(_document(service, found))
 

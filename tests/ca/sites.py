@@ -183,7 +183,6 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             web.units(stamping, guard, origin=world.site.origin("pki", "plain")),
             web.api(authority, guard, callers=callers),
             web.incident_api(many, guard, callers=callers),
-            web.incident_registrar(many, guard),
             web.notices(many, guard),
             web.own(
                 authority,
@@ -195,13 +194,21 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
                 account="https://sso.city.localhost/account",
                 incidents=many,
             ),
-            web.desk(authority, guard, registration=registration, directory=world.directory, incidents=many),
-            web.tables(authority, bulk, guard, directory=world.directory),
-            web.registrar(authority, guard, registration=registration, bulk=bulk),
             web.peer_tables(authority, bulk, guard, callers=callers),
-            door,
+            *web.recorded(
+                [
+                    web.incident_registrar(many, guard),
+                    web.desk(authority, guard, registration=registration, directory=world.directory, incidents=many),
+                    web.tables(authority, bulk, guard, directory=world.directory),
+                    web.registrar(authority, guard, registration=registration, bulk=bulk),
+                    web.grants(acme, guard),
+                    web.enrolments(est, guard, origins=[world.site.origin("est", "external")]),
+                ],
+                stock,
+                web.by_gateway,
+            ),
+            *web.recorded([door], stock, web.at_the_door),
             *web.acme(acme, guard),
-            web.grants(acme, guard),
             web.inventory(stock, authority, guard, directory=world.directory),
             web.stock(stock, guard),
             web.overview(counting, stands, stock, guard, board=Board(world.database), clock=world.clock),
@@ -209,7 +216,6 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
             web.checks(watch.checker, stock, guard),
             web.findings(watch.checker, stock, guard, callers=callers),
             web.est(est, guard, pairs=nginx),
-            web.enrolments(est, guard, origins=[world.site.origin("est", "external")]),
         ],
         translations=[Path(web.__file__).parents[1] / "translations"],
         ready=authority.check,
@@ -309,11 +315,17 @@ class TestPeer:
         self._headers = {CALLER_HEADER: caller, SECRET_HEADER: base64.b64encode(SECRETS[caller]).decode()}
 
     def call(
-        self, method: str, path: str, *, document: object = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        document: object = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        extra = {"json": document} if document is not None else {}
+        extra = {"json": document} if document is not None else {"data": body} if body is not None else {}
         sent = {**self._headers, **(headers or {})}
-        response = self._client.open(path, method=method, headers=sent, **extra)  # type: ignore[arg-type]  # one of two shapes
+        response = self._client.open(path, method=method, headers=sent, **extra)
         if response.status_code >= 400:
             raise from_problem(response.status_code, response.get_json())
         return Answer(response.status_code, dict(response.headers), response.data)

@@ -17,6 +17,9 @@ from audit import Outcome
 from audit.errors import RecordUnavailable
 from ca import Reason
 from ca.ceremony import MIGRATIONS
+from ca.checker import Findings
+from ca.checker.models import Finding, Heard
+from ca.checker.store import LOG, NEW
 from ca.errors import NoSuchCertificate, NoSuchPage
 from ca.inventory import Counting, Form, Inventory, Query, Reader, Sought, Stock
 from ca.inventory.export import safe
@@ -26,7 +29,7 @@ from ca.service import CertificateAuthority
 from ca.service.notes import event, note
 from ca.store import Store
 from ca.store.issuances import row_of
-from ca.store.tables import certificates
+from ca.store.tables import certificates, outbox
 from core.db import Database, migrate
 from core.errors import NotFound
 from tests.ca.tracing import traced
@@ -40,6 +43,12 @@ from .world import World, ask, intent
 WHO = Reader(subject=OFFICER.subject, zone="management")
 SETTLED = timedelta(minutes=5)
 NOW = ManualClock().now()
+
+
+_EMPTIED = (
+    "revocations", "certificates", "keys", "tallies", "watch_marks", "outbox", "check_heard", "check_strays",
+    "check_findings", "check_sweeps",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "postgresql":
         opened: Database = request.getfixturevalue("server")
         with opened.transaction() as connection:
-            for table in ("revocations", "certificates", "keys", "tallies", "watch_marks", "outbox"):
+            for table in _EMPTIED:
                 connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names of our own tables
         yield opened
         return
@@ -226,6 +235,58 @@ def inventory(world: World) -> Inventory:
 
 def _told(world: World) -> list[tuple[str, str]]:
     return [(each.type, str(each.attributes.get("view", ""))) for each in world.recorder.events[-3:]]
+
+
+def test_the_checkers_tables_say_the_same_on_both_databases(database: Database) -> None:
+    _fill(database, 6)
+    for serial in ("1" + "e" * 34, "1" + "f" * 34):
+        _fill(database, 1, serial=serial, subject="twice")
+    findings, later = Findings(database, outbox=outbox), NOW + timedelta(hours=1)
+    rows = findings.rows(0, 100)
+    assert [each.position for each in rows] == sorted(each.position for each in rows)
+    assert findings.rows(rows[5].position, 100) == rows[6:]
+    serials = [each.serial for each in rows]
+    assert findings.double(serials) == set()
+    # The last two repeat the first one's key, for another holder.
+    assert findings.shared([each.key_hash for each in rows]) == {rows[0].key_hash}
+    assert findings.serials_before(rows[1].position, 5) == [int(rows[1].serial, 16), int(rows[0].serial, 16)]
+    assert findings.places([serials[2], "ab"]) == {serials[2]: rows[2].position}
+    _withdraw(database, serials[4], Reason.SUPERSEDED)
+    changed = findings.rows(rows[3].position, 1)[0]
+    assert (changed.withdrawn, changed.reason, changed.changed) == ("revoked", "superseded", NOW)
+    # What the record says comes in two parts, perhaps twice, perhaps about what is unknown.
+    place = rows[0].position
+    for said in (Heard(b"i" * 32, None), Heard(None, b"c" * 32), Heard(b"i" * 32, None)):
+        findings.hear({place: said}, {"ab": 7, serials[1]: 8}, position=9, at=later)
+    assert findings.rows(0, 1)[0].heard == Heard(b"i" * 32, b"c" * 32)
+    assert findings.strays() == [("ab", 7)]
+    assert findings.mark(LOG) == (9, later)
+    # A sweep: what is found once is recorded once, settled when it is gone, and recorded anew when it comes back.
+    findings.begin_sweep(at=NOW)
+    findings.begin_sweep(at=later)
+    bad = Finding(code="state", about=serials[0], detail="x" * 300)
+    before = Store(database).outbox.standing().waiting
+    for number, found in enumerate(([bad], [bad], [], [bad])):
+        findings.keep(
+            found,
+            {("state", serials[0]): (f"{number:032x}", b"{}")},
+            at=later + timedelta(minutes=number),
+            mark=(NEW, number),
+            checked=serials,
+            sweep=(8, len(found)),
+        )
+        assert [(each.code, each.about, len(each.detail)) for each in findings.open()] == [
+            ("state", serials[0], 200) for _ in found
+        ]
+    assert Store(database).outbox.standing().waiting == before + 2
+    assert findings.waiting()
+    assert findings.sweep() == (32, 3)
+    findings.end_sweep(at=later, note=("e" * 32, b"{}"))
+    findings.end_sweep(at=later, note=("e" * 31 + "f", b"{}"))
+    assert Store(database).outbox.standing().waiting == before + 3
+    look = findings.look()
+    assert (look.ended, look.checked, look.began, look.open, look.place) == (later, 32, None, 1, 3)
+    assert look.newest == rows[-1].position
 
 
 def test_reading_is_in_the_record_and_names_are_sealed(

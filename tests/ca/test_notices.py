@@ -559,3 +559,15 @@ def test_planning_meets_everything_once_on_both_databases(database: Database, mo
     assert board.numbers(since=clock.now()) == (0, 0)
     clock.advance(timedelta(days=7))
     assert board.plan((30, 14), [Channel.WEBHOOK], lambda _: (30, 14), site="s", at=clock.now()) == many - 1
+    # Of an incident each is told once, however often it is asked for, and pages hold each once.
+    every = [row["serial"] for row in rows]
+    for number in range(2):
+        board.tell(every, lambda _: [Channel.WEBHOOK], about=PAGE, apart_from="x", site="s", at=clock.now())
+        found: list[str] = []
+        before = 0
+        while True:
+            page, before = board.newest(state=NoticeState.WAITING, before=before, limit=30)
+            found += [each.serial for each in page if each.about == PAGE]
+            if not before:
+                break
+        assert sorted(found) == every, number

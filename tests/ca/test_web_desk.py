@@ -141,3 +141,44 @@ def test_the_desk_tells_generations_apart(table: Table, released: Path) -> None:
     page = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
     assert page.status_code == 200
     assert "<dd>People 2</dd>" in page.get_data(as_text=True)
+
+
+def test_what_is_read_at_the_desk_is_on_the_record_before_it_is_shown(site: Site) -> None:
+    """Every page, file and answer of the desk, by its view; a certificate's about its holder."""
+    serial = site.authority.issue(ask()).serial
+    asked = site.registration.ask(asker=CLERK.subject, offer="civil-servant", csr=request_for())
+    recorder = site.world.recorder
+    views = {
+        "/": "ca.home",
+        "/?q=w": "ca.home",
+        f"/certificates/{serial}": "certificate",
+        f"/certificates/{serial}.pem": "certificate",
+        "/requests": "ca.queue",
+        f"/requests/{asked.id}": "ca.asked",
+        "/incidents": "ca.incidents",
+        "/bulk": "ca_bulk.listed",
+        "/grants": "ca_grants.listed",
+        "/enrolments": "ca_enrolments.listed",
+        "/api/v1/ra/requests": "ca_registrar.requests",
+        f"/api/v1/ra/certificates/{serial}": "certificate",
+        f"/api/v1/ra/certificates/{serial}/chain": "certificate",
+        "/api/v1/ra/incidents": "ca_incident_registrar.listed",
+    }
+    for path, view in views.items():
+        before = len(recorder.events)
+        answer = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+        assert answer.status_code == 200, path
+        (read,) = [each for each in recorder.events[before:] if each.type == "ca.inventory.read"]
+        assert (read.attributes["view"], read.actor) == (view, OFFICER.subject), path
+        assert (read.subject == CITIZEN.subject) is (view == "certificate"), path
+    # What was refused or is an empty form was not read.
+    before = len(recorder.events)
+    for path in ("/issue", "/incidents/new", f"/certificates/{'1' * 34}", "/requests/absent"):
+        site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+    assert not [each for each in recorder.events[before:] if each.type == "ca.inventory.read"]
+    recorder.down = True
+    for path in views:
+        answer = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
+        assert answer.status_code == 503, path
+        assert serial not in answer.text
+        assert asked.id not in answer.text

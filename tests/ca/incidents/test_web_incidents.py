@@ -289,3 +289,40 @@ def test_the_side_door_leads_there_too_for_a_card_of_somebody_well_proofed(desk:
     for path in ("/direct/incidents", "/direct/incidents/new", f"/direct/incidents/{made.id}"):
         assert desk.client().get(path, headers=headers, base_url=ORIGIN).status_code == status
         assert desk.client().get(path, base_url=ORIGIN).status_code == 401
+
+
+def test_officers_programs_follow_the_rules_of_the_desk(desk: Site) -> None:
+    """The whole way over REST: preview, propose, refused to its author, agreed to by another, looked at, stopped."""
+    serial = desk.authority.issue(ask()).serial
+    at, headers = "/api/v1/ra/incidents", {"Host": HOST, "X-Forwarded-Proto": "https"}
+
+    def call(method: str, path: str, body: object = None, **identity: object) -> TestResponse:
+        who: dict[str, object] = {"subject": OFFICER.subject, "roles": frozenset({"ra-officer"}), **identity}
+        token = desk.identity(method, path, **who)  # type: ignore[arg-type]  # its own keywords
+        sent = {} if body is None else {"json": body}
+        return desk.client().open(path, method=method, headers={**headers, HEADER: token}, base_url=ORIGIN, **sent)  # type: ignore[arg-type]  # as above
+
+    wish = {"act": "revoke", "reason": "superseded", "holder": CITIZEN.subject, "text": "A key leaked."}
+    made = call("POST", at, wish)
+    assert made.status_code == 201, made.text
+    assert made.get_json()["opener"] == OFFICER.subject
+    one, digest = f"{at}/{made.get_json()['id']}", {"digest": made.get_json()["digest"]}
+    (line,) = call("GET", f"{one}/certificates").get_json()["certificates"]
+    assert line["serial"] == serial
+    # Only whoever previewed it proposes it; nobody agrees to their own, nor without a card, nor without the role.
+    assert call("POST", f"{one}/propose", digest, subject=SECOND.subject).status_code == 403
+    assert call("POST", f"{one}/propose", digest).get_json()["stage"] == "proposed"
+    assert call("POST", f"{one}/approve", digest).status_code == 403
+    assert call("POST", f"{one}/approve", digest, subject=SECOND.subject, assurance=2).status_code in {401, 403}
+    assert call("POST", f"{one}/approve", digest, subject=SECOND.subject, roles=frozenset()).status_code == 403
+    assert call("POST", f"{one}/approve", {"digest": "0" * 64}, subject=SECOND.subject).status_code == 409
+    assert call("POST", f"{one}/approve", {**digest, "more": 1}, subject=SECOND.subject).status_code == 400
+    assert desk.authority.status(serial).good
+    agreed = call("POST", f"{one}/approve", digest, subject=SECOND.subject).get_json()
+    assert (agreed["stage"], agreed["approver"]) == ("running", SECOND.subject)
+    assert call("POST", f"{one}/pause", {}).get_json()["stage"] == "paused"
+    assert call("POST", f"{one}/resume", {}).get_json()["stage"] == "running"
+    desk.runner.round()
+    assert desk.authority.status(serial).standing is Standing.REVOKED
+    assert call("GET", one).get_json()["stage"] == "done"
+    assert [each["id"] for each in call("GET", at).get_json()["incidents"]] == [agreed["id"]]
