@@ -94,15 +94,16 @@ def test_other_roles_block_no_keys(site: Site) -> None:
 
 
 def test_a_table_of_devices_is_sent_and_told_of(site: Site, world: World, tmp_path: Path) -> None:
-    (tmp_path / "kiosk.csr").write_bytes(request_for())
+    for name in ("kiosk.csr", "other.csr"):
+        (tmp_path / name).write_bytes(request_for())
     table = tmp_path / "meters.csv"
     # Requests may lie beside the table; a line that cannot be is told of, and holds nobody up.
-    table.write_text(f"device,csr\n{KIOSK.id},kiosk.csr\n{uuid.uuid4()},kiosk.csr\n", "utf-8")
+    table.write_text(f"device,file\n{KIOSK.id},kiosk.csr\n{uuid.uuid4()},other.csr\n", "utf-8")
     report, issued = tmp_path / "report.csv", tmp_path / "issued.pem"
     files = ("--report", str(report), "--certificates", str(issued))
     first = _run(site, "enrol", str(table), "--reference", "file 7", *files)
     identifier, _, rest = first.partition(" ")
-    assert rest == "waiting: 2 lines, 1 ready, 0 issued, 1 refused"
+    assert rest == "waiting: 2 lines, 1 ready, 0 taken, 0 issued, 1 refused"
     assert issued.read_bytes() == b""
     job = site.bulk.job(identifier)
     assert (job.asker, job.reference, job.name, job.profile) == ("role:app", "file 7", "meters.csv", "device-client")
@@ -111,7 +112,8 @@ def test_a_table_of_devices_is_sent_and_told_of(site: Site, world: World, tmp_pa
         pass
     assert site.bulk.finish(identifier)
     assert (
-        _run(site, "enrol", "--job", identifier, *files) == f"{identifier} done: 2 lines, 0 ready, 1 issued, 1 refused"
+        _run(site, "enrol", "--job", identifier, *files)
+        == f"{identifier} done: 2 lines, 0 ready, 0 taken, 1 issued, 1 refused"
     )
     with report.open(encoding="utf-8-sig", newline="") as file:
         good, bad = csv.DictReader(file)

