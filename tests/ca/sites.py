@@ -3,7 +3,7 @@
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -255,7 +255,12 @@ def open_inventory(world: World) -> Inventory:
     )
 
 
-def open_incidents(world: World, authority: CertificateAuthority, acme: Acme) -> tuple[Incidents, Runner]:
+def open_incidents(
+    world: World,
+    authority: CertificateAuthority,
+    acme: Acme,
+    tell: Callable[[Sequence[str], str], object] = lambda _serials, _explanation: None,
+) -> tuple[Incidents, Runner]:
     """Incidents over a world, carried out by hand."""
     return incidents(
         site=world.site,
@@ -265,6 +270,7 @@ def open_incidents(world: World, authority: CertificateAuthority, acme: Acme) ->
         directory=world.directory,
         clock=world.clock,
         settings=world.settings.incidents,
+        tell=tell,
     )
 
 

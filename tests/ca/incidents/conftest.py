@@ -41,8 +41,14 @@ def either(request: pytest.FixtureRequest, world: World) -> World:
 def house(either: World) -> House:
     either.directory.people[SECOND.subject] = SECOND
     authority = either.open()
-    verbs, runner = open_incidents(either, authority, open_acme(either, authority))
-    return House(either, authority, verbs, runner)
+    told: list[tuple[str, ...]] = []
+    verbs, runner = open_incidents(
+        either,
+        authority,
+        open_acme(either, authority),
+        tell=lambda serials, explanation: told.append((*serials, explanation)),
+    )
+    return House(either, authority, verbs, runner, told)
 
 
 @pytest.fixture

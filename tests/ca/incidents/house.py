@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two officers over an authority, and what they do again and again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ca.incidents import Act, Incident, Incidents, Item, Plan, Runner, Selector
 from ca.models import Issued, Reason
@@ -36,6 +36,8 @@ class House:
     authority: CertificateAuthority
     incidents: Incidents
     runner: Runner
+    # What holders outside ACME were told: serials, and the address that explains it.
+    heard: list[tuple[str, ...]] = field(default_factory=list)
 
     def citizen(self, **options: str) -> Issued:
         return self.authority.issue(ask(**options))  # type: ignore[arg-type]  # names of the helper's own options

@@ -188,6 +188,7 @@ def test_asking_to_renew_leaves_certificates_and_sets_windows(house: House) -> N
     assert window is not None
     assert window.end < house.world.clock.now()
     assert window.explanation == f"https://acme.city.localhost:8443/notices/{done.id}"
+    assert house.heard == [(serial, window.explanation)]
     notice = house.incidents.notices([serial, "ab"])
     assert list(notice) == [serial]
     assert (notice[serial].incident, notice[serial].act) == (done.id, Act.RENEW)
