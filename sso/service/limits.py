@@ -2,6 +2,8 @@
 """Named limits: so many attempts of one kind are free, each more doubles the wait; all processes count together."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 
 from core.clock import Clock
 from core.errors import TooMany
@@ -10,22 +12,52 @@ from ..config import SSOSettings
 from ..store import Door, Patience, Store, digest
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """How often something may be tried, and what trying more often costs."""
+
+    # How many cost nothing.
+    count: int
+    # After how long without another all are forgotten.
+    window: timedelta
+    # The first wait; each further one is twice as long, up to the longest.
+    first: timedelta
+    longest: timedelta
+
+    def patience(self) -> Patience:
+        """As the table counts it."""
+        first, longest, window = (int(each.total_seconds()) for each in (self.first, self.longest, self.window))
+        return Patience(first=first, longest=longest, memory=window)
+
+
+def limits_of(settings: SSOSettings) -> Mapping[str, Limit]:
+    """Every kind by its name; how many are free, the site says."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    short, long_ = timedelta(seconds=5), timedelta(minutes=1)
+    return {
+        "user code, person": Limit(count=settings.user_codes_free, window=hour, first=short, longest=hour),
+        "user code, network": Limit(count=settings.user_codes_network_free, window=hour, first=short, longest=hour),
+        # No longer than the code itself lives.
+        "user code, itself": Limit(
+            count=settings.user_codes_free,
+            window=settings.device_lifetime,
+            first=long_,
+            longest=settings.device_lifetime,
+        ),
+        "device, client and network": Limit(count=settings.devices_free, window=hour, first=short, longest=hour),
+        "registration, token": Limit(count=settings.registrations_free, window=day, first=long_, longest=day),
+        "registration, network": Limit(count=settings.registrations_free, window=day, first=long_, longest=hour),
+    }
+
+
 class Limits:
     """Counts before anything is looked at, so that parallel attempts cannot slip by."""
 
     def __init__(self, *, store: Store, settings: SSOSettings, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._limits = limits_of(settings)
         self._patience = Patience.of(settings)
-        # How many of each kind are free within the memory of the site.
-        self._free: Mapping[str, int] = {
-            "user code, person": settings.user_codes_free,
-            "user code, network": settings.user_codes_network_free,
-            "user code, itself": settings.user_codes_free,
-            "device, client and network": settings.devices_free,
-            "registration, token": settings.registrations_free,
-            "registration, network": settings.registrations_free,
-        }
 
     def count(self, **named: str) -> None:
         """Count one attempt of each kind; ``named`` are kinds, in words joined by ``__`` and ``_``, and about whom.
@@ -43,7 +75,13 @@ class Limits:
     def _doors(self, named: Mapping[str, str]) -> list[Door]:
         kinds = {kind.replace("__", ", ").replace("_", " "): about for kind, about in named.items()}
         return [
-            Door(key=digest(f"{kind}\0{about}"), free=self._free[kind], forgets=False) for kind, about in kinds.items()
+            Door(
+                key=digest(f"{kind}\0{about}"),
+                free=self._limits[kind].count,
+                forgets=False,
+                patience=self._limits[kind].patience(),
+            )
+            for kind, about in kinds.items()
         ]
 
     def _now(self) -> int:

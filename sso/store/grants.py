@@ -14,6 +14,10 @@ from .interactions import spend
 from .news import is_barred
 from .tables import CODES, GRANTS, OUTBOX, SESSIONS
 
+# Written at every grant: built once, with the values beside them, or each would be put together anew.
+_PUT_GRANT = insert(GRANTS)
+_PUT_CODE = insert(CODES)
+
 
 class GrantRows:
     """The table ``grants``."""
@@ -59,9 +63,9 @@ class GrantRows:
             if answers is not None:
                 spend(connection, answers)
             values = {**rows.grant_values(grant), "expires_at": expires_at}
-            connection.execute(insert(GRANTS).values(**values))
+            connection.execute(_PUT_GRANT, values)
             if code is not None:
-                connection.execute(insert(CODES).values(**rows.code_values(code)))
+                connection.execute(_PUT_CODE, rows.code_values(code))
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 

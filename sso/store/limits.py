@@ -15,17 +15,6 @@ from .tables import ATTEMPTS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
-    """Where attempts are counted."""
-
-    key: str
-    # How many cost no waiting.
-    free: int
-    # Whether a right password forgives everything counted here, or itself alone.
-    forgets: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Patience:
     """Seconds: the first wait, the longest one, and after how long failures are forgotten."""
 
@@ -43,6 +32,19 @@ class Patience:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where attempts are counted."""
+
+    key: str
+    # How many cost no waiting.
+    free: int
+    # Whether a right password forgives everything counted here, or itself alone.
+    forgets: bool
+    # How long one waits here, if otherwise than at all other doors.
+    patience: Patience | None = None
+
+
 class AttemptRows:
     """The table ``attempts``."""
 
@@ -56,7 +58,8 @@ class AttemptRows:
         """
         with self._database.reading() as connection:
             known = connection.execute(select(ATTEMPTS).where(ATTEMPTS.c.key.in_([door.key for door in doors])))
-            if any(_closed(row, patience, at) for row in known):
+            own = {door.key: door.patience or patience for door in doors}
+            if any(_closed(row, own[row.key], at) for row in known):
                 return False
         try:
             with self._database.transaction() as connection:
@@ -104,10 +107,12 @@ def _count(connection: Connection, doors: Mapping[str, Door], patience: Patience
     fresh = [{"key": door.key, "failures": 0, "last_at": at, "closed_until": 0} for door in _ordered(doors.values())]
     # Held until the commit, so that parallel knocks are counted one after another.
     for row in upsert.held(connection, ATTEMPTS, fresh):
-        if _closed(row, patience, at):
+        door = doors[row.key]
+        here = door.patience or patience
+        if _closed(row, here, at):
             raise _Closed
-        failures = 0 if _forgotten(row, patience, at) else row.failures
-        _set(connection, doors[row.key], patience, failures + 1, at=at)
+        failures = 0 if _forgotten(row, here, at) else row.failures
+        _set(connection, door, here, failures + 1, at=at)
 
 
 def _set(connection: Connection, door: Door, patience: Patience, failures: int, *, at: int) -> None:

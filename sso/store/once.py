@@ -17,6 +17,8 @@ from .grants import held
 from .tables import CODES, OUTBOX, PUSHED, REFRESH_TOKENS
 
 V = TypeVar("V")
+# Built once, with the values beside it.
+_PUT_REFRESH_TOKEN = insert(REFRESH_TOKENS)
 
 
 class CodeRows:
@@ -37,7 +39,7 @@ class CodeRows:
             if not held(connection, code.grant_id, at) or not _used_up(connection, CODES, code.digest, at):
                 return False
             if refresh is not None:
-                connection.execute(insert(REFRESH_TOKENS).values(**rows.refresh_token_values(refresh)))
+                connection.execute(_PUT_REFRESH_TOKEN, rows.refresh_token_values(refresh))
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 
@@ -59,7 +61,7 @@ class RefreshTokenRows:
         with self._database.transaction() as connection:
             if not held(connection, token.grant_id, at) or not _used_up(connection, REFRESH_TOKENS, token.digest, at):
                 return False
-            connection.execute(insert(REFRESH_TOKENS).values(**rows.refresh_token_values(successor)))
+            connection.execute(_PUT_REFRESH_TOKEN, rows.refresh_token_values(successor))
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 

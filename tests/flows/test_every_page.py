@@ -38,7 +38,15 @@ class Person:
 
 
 OFFICERS = (
-    Person("li.na", (("documents", "/me", "internal"), ("documents", "/me", "external"), ("sso", "/account", ""))),
+    Person(
+        "li.na",
+        (
+            ("documents", "/me", "internal"),
+            ("documents", "/me", "external"),
+            ("sso", "/account", ""),
+            ("sso", "/device", ""),
+        ),
+    ),
     Person(
         "wang.qiang",
         (
