@@ -51,6 +51,7 @@ def description() -> dict[str, Any]:
             "/userinfo": {"get": _userinfo("readClaims"), "post": _userinfo("readClaimsByPost")},
             "/introspect": {"post": _introspect()},
             "/revoke": {"post": _revoke()},
+            "/accesses": {"post": _access()},
         },
         schemas=_schemas(),
         security=_security(),
@@ -207,6 +208,27 @@ def _introspected() -> dict[str, Any]:
     said = _json("Active with its facts, or inactive and no word more; signed if that is asked for", "Introspection")
     said["content"][MEDIA_TYPE] = {"schema": {"type": "string", "description": "RFC 9701"}}
     return said
+
+
+def _access() -> dict[str, Any]:
+    fields = {
+        "decision": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "subject": {"type": "string", "format": "uuid"},
+        "purpose": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"},
+    }
+    receipt = {
+        "type": "object",
+        "properties": {"log": TEXT, "index": {"type": "integer"}, "leaf": TEXT},
+        "required": ["log", "index", "leaf"],
+    }
+    told = {"description": "Where it stands in the log", "content": {"application/json": {"schema": receipt}}}
+    return {
+        "operationId": "declareAccess",
+        "summary": "Say whose record is about to be shown, under which decision of the gateway and what for",
+        "security": _CLIENT,
+        "requestBody": _form({"type": "object", "properties": fields, "required": list(fields)}),
+        "responses": {"201": told, **_refused("400", "401", "413", "503")},
+    }
 
 
 def _revoke() -> dict[str, Any]:

@@ -100,7 +100,8 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         settings=settings,
         clock=context.clock,
-        own_record=OwnRecord(context),
+        own_record=(own := OwnRecord(context)),
+        own_proof=own.proved,
         state_key=context.session_key(ROLE),
         factor_key=context.kept_key(ROLE, "factors.key"),
         fresh=lambda: follower[0].check(),  # noqa: PLW0108 - there is no follower yet
@@ -344,6 +345,19 @@ class OwnRecord:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise Unavailable
         return entries
+
+    def proved(self, subject: str, index: int) -> tuple[bytes, str]:
+        """One entry about a person and its proof.
+
+        Raises:
+            NotFound: there is none about that person.
+            Unavailable: the record does not answer, or not as it should.
+        """
+        answer = self._audit.call("GET", f"/api/v1/subjects/{subject}/entries/{index}").json()
+        try:
+            return base64.b64decode(answer["entry"], validate=True), str(answer["proof"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable from error
 
 
 def _listed(keys: KeyRing) -> bytes:

@@ -157,6 +157,19 @@ class Console(PublicFacts):
         self._read(reader, index, part="proof")
         return proof_text(self._log.prove(index))
 
+    def own(self, reader: Reader, subject: str, index: int) -> tuple[bytes, str]:
+        """One entry about a person and its proof as a C2SP file, for that person; checked before they are told.
+
+        Raises:
+            NoSuchEntry: the log is not that long, or the entry is about somebody else.
+            LogDamaged: the entry's bytes do not lead to the signed root.
+            RecordUnavailable: the reading could not be recorded.
+        """
+        entry, raw, _evidence = self._read(reader, index, part="own")
+        if entry.event.subject != subject:
+            raise NoSuchEntry
+        return raw, proof_text(self._log.prove(index))
+
     def history(self, reader: Reader, subject: str, *, after: int | None, limit: int) -> Sequence[Row]:
         """What the record holds about one person, for that person.
 

@@ -13,6 +13,7 @@ _OF_ALL: dict[str, str] = {
     "sso.factor.removed": N_("removed a second factor"),
     "sso.token.issued": N_("a portal was given tokens"),
     "sso.userinfo": N_("a portal read personal data"),
+    "sso.record.opened": N_("%(what)s opened the person's record"),
     "sso.consent.granted": N_("agreed to share data with %(what)s"),
     "sso.consent.withdrawn": N_("no longer agrees to share data with %(what)s"),
     "ca.certificate.issued": N_("was given the certificate %(what)s"),

@@ -140,6 +140,16 @@ KINDS = {
         attributes=words("claims client endpoint"),
         needs=words("actor"),
     ),
+    "sso.record.opened": Kind(
+        6003,
+        2,
+        Retention.ACCESS,
+        N_("A portal opened a person's record"),
+        Verb.ACCESS,
+        sources=words("sso"),
+        attributes=words("client purpose"),
+        needs=words("subject actor decision"),
+    ),
     "sso.consent.granted": Kind(
         3005,
         1,

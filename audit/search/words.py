@@ -101,6 +101,7 @@ REASONS = {
     "consent_withdrawn": N_("The person withdrew the consent."),
     "certificate_withdrawn": N_("The certificate was withdrawn."),
     "person_disabled": N_("The person was disabled."),
+    "password_changed": N_("The password was changed."),
     "mandate_withdrawn": N_("The mandate it was given under was withdrawn or has run out."),
     "its_passkey_was_removed": N_("Its passkey was removed."),
     "its_second_factor_was_removed": N_("Its second factor was removed."),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What officers and the site's own roles read: overview, search, entries, proofs, bundles."""
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -117,6 +118,13 @@ def _peers(made: Blueprint, console: Console, guard: Guard) -> None:
         rows = console.history(Reader(role=caller()), subject, after=query.after, limit=query.limit)
         return {"entries": [_plain(row) for row in rows]}
 
+    @made.get("/api/v1/subjects/<subject>/entries/<index>")
+    @guard.peer("sso")
+    def subject_entry(subject: str, index: str) -> dict[str, str]:
+        subject = parse({"person": [subject]}).person
+        raw, proof = console.own(Reader(role=caller()), subject, place(index))
+        return {"entry": base64.b64encode(raw).decode(), "proof": proof}
+
 
 def _asks_for(given: Mapping[str, list[str]]) -> str:
     """The form that asks for the personal fields of what this search finds; a search for everything has none."""
@@ -168,6 +176,8 @@ def _plain(row: Row) -> dict[str, Any]:
         "by": _(told.source),
         "outcome": row.outcome.value,
         "outcome_says": _(told.outcome),
+        "client": str(row.attributes.get("client", "")),
+        "purpose": str(row.attributes.get("purpose", "")),
     }
 
 

@@ -3,19 +3,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from core.clock import Clock
-from core.errors import TallygateError
+from core.errors import TallygateError, Unavailable
 
-from ..models import Client, Consent, Session
+from ..models import Client, Consent, HeldMandate, Session
 from ..store import Store
+from .mandates import Mandates
 from .records import Records
+
+T = TypeVar("T")
 
 OwnRecord = Callable[[str, str], Sequence[Mapping[str, Any]]]
 """The record's entries about one subject, newest first, in one language."""
 
-_SHOWN = ("time", "says", "where", "by", "outcome_says")
+OwnProof = Callable[[str, int], tuple[bytes, str]]
+"""One entry about one subject, as it was hashed, and its proof."""
+
+_SHOWN = ("client", "purpose", "index", "type", "time", "says", "where", "by", "outcome_says")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +31,13 @@ class AccountPage:
     # With the portals each was used at: applications, or hosts where none is registered.
     sessions: list[tuple[Session, list[Client | str]]]
     consents: list[tuple[Consent, Client]]
+    # For whom the person may act, and who may act for them with their two names; None: the directory does not answer.
+    held: Sequence[HeldMandate] | None
+    given: Sequence[tuple[HeldMandate, str, str]] | None
     # None: the record does not answer at the moment.
     entries: Sequence[Mapping[str, str]] | None
+    # Portals that entries name.
+    portals: Mapping[str, Client]
 
 
 class Account:
@@ -39,12 +50,16 @@ class Account:
         records: Records,
         clock: Clock,
         own_record: OwnRecord,
+        own_proof: OwnProof,
+        mandates: Mandates,
         nudge: Callable[[], None],
     ) -> None:
         self._store = store
         self._records = records
         self._clock = clock
         self._own_record = own_record
+        self._own_proof = own_proof
+        self._mandates = mandates
         self._nudge = nudge
 
     def page(self, session: Session, *, language: str) -> AccountPage:
@@ -53,11 +68,16 @@ class Account:
         places = self._store.grants.places_of([each.sid for each in sessions])
         consents = self._store.consents.of(session.subject)
         wanted = {name for used in places.values() for name, _ in used} | {each.client_id for each in consents}
+        entries = self._entries(session.subject, language)
+        wanted |= {entry["client"] for entry in entries or () if entry["client"]}
         clients = self._store.clients.named(wanted)
         return AccountPage(
             sessions=[(each, self._portals(places.get(each.sid, []), clients)) for each in sessions],
             consents=[(each, clients[each.client_id]) for each in consents if each.client_id in clients],
-            entries=self._entries(session.subject, language),
+            held=self._of_directory(self._mandates.held, session.subject),
+            given=self._of_directory(self._mandates.given, session.subject),
+            entries=entries,
+            portals=clients,
         )
 
     def _portals(self, used: list[tuple[str, str]], clients: Mapping[str, Client]) -> list[Client | str]:
@@ -71,6 +91,21 @@ class Account:
             elif client is not None:
                 found.setdefault(client.id, client)
         return list(found.values())
+
+    def proof(self, session: Session, index: int) -> tuple[bytes, str]:
+        """One entry about this person, as it was hashed, and its proof, to keep and to check elsewhere.
+
+        Raises:
+            NotFound: there is none, or it is about somebody else.
+            Unavailable: the record does not answer.
+        """
+        return self._own_proof(session.subject, index)
+
+    def _of_directory(self, asked: Callable[[str], Sequence[T]], subject: str) -> Sequence[T] | None:
+        try:
+            return asked(subject)
+        except Unavailable:
+            return None
 
     def withdraw(self, session: Session, client_id: str) -> None:
         """Take a consent back: every token that came of it ends at once."""

@@ -76,6 +76,14 @@ class News:
     def _person_disabled(self, entry: Entry) -> None:
         self._bar("person", entry.event.subject, entry, reason="person disabled")
 
+    def _person_changed(self, entry: Entry) -> None:
+        event = entry.event
+        if event.outcome == "success" and event.attributes.get("what") == "password":
+            # Whoever logged in before may have known the old one; a login after it stands, whenever this is heard.
+            self._store.sessions.end_older(
+                event.subject, int(event.at.timestamp()), self._now(), self._ended("password changed")
+            )
+
     def _person_enabled(self, entry: Entry) -> None:
         # The directory announces the act and says later how it ended; only that it ended well counts.
         if entry.event.outcome == "success":
@@ -120,6 +128,7 @@ class News:
 
     _ACTS: ClassVar[dict[str, Callable[["News", Entry], None]]] = {
         "directory.mandate.withdrawn": _mandate_withdrawn,
+        "directory.person.changed": _person_changed,
         "directory.person.disabled": _person_disabled,
         "directory.person.enabled": _person_enabled,
         "ca.certificate.revoked": _certificate_withdrawn,

@@ -6,7 +6,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 
-from audit import Event, Outcome, Recorder
+from audit import Event, Outcome, Receipt, Recorder
 from core.clock import Clock
 
 from ..models import Authentication, Client, Consent, Grant, Invitation, LoginDecision, Session, Visitor
@@ -29,13 +29,13 @@ class Records:
         named = f"{self._clock.now():%Y-%m-%d}\0{username.strip().casefold()}"
         return hmac.digest(self._account_key, named.encode("utf-8", "replace"), hashlib.sha256)[:8].hex()
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Event) -> Receipt:
         """Record now and wait.
 
         Raises:
             RecordUnavailable: no receipt; what was to follow must not happen.
         """
-        self._recorder.record(event)
+        return self._recorder.record(event)
 
     def login(
         self,
@@ -205,6 +205,18 @@ class Records:
                 "sector": invitation.sector,
                 "uses": invitation.uses_left,
             },
+        )
+
+    def record_opened(self, client: Client, *, subject: str, decision: str, purpose: str) -> Event:
+        """A portal is about to show somebody's record, under a decision of the gateway."""
+        return self._event(
+            "sso.record.opened",
+            Outcome.SUCCESS,
+            subject=subject,
+            actor=client.id,
+            object_=client.id,
+            decision=decision,
+            attributes={"client": client.id, "purpose": purpose},
         )
 
     def consent(self, consent: Consent, outcome: Outcome, *, session: str) -> Event:

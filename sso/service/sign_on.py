@@ -14,7 +14,8 @@ from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc8414 import metadata
 from ..oauth.rfc9728 import resource_metadata
 from ..store import Store
-from .account import Account, OwnRecord
+from .accesses import Accesses
+from .account import Account, OwnProof, OwnRecord
 from .admission import Admission
 from .agreement import Agreement
 from .answers import Answers
@@ -63,6 +64,7 @@ class SignOn:
         settings: SSOSettings,
         clock: Clock,
         own_record: OwnRecord,
+        own_proof: OwnProof,
         state_key: bytes,
         factor_key: bytes,
         fresh: Callable[[], None],
@@ -132,6 +134,7 @@ class SignOn:
         subjects = Subjects(key=subject_key)
         key_sets = KeySets(fetch=fetch, clock=clock)
         limits = Limits(store=store, settings=settings, clock=clock)
+        self.accesses = Accesses(people=people, records=records, fresh=fresh)
         self.mandates = Mandates(people=people)
         self.nonces = Nonces(key=state_key, clock=clock)
         possession = Possession(store=store, nonces=self.nonces, clock=clock)
@@ -220,6 +223,14 @@ class SignOn:
         self.logout = Logout(
             issuer=issuer, store=store, keys=keys, subjects=subjects, records=records, clock=clock, nudge=nudge
         )
-        self.account = Account(store=store, records=records, clock=clock, own_record=own_record, nudge=nudge)
+        self.account = Account(
+            store=store,
+            records=records,
+            mandates=self.mandates,
+            clock=clock,
+            own_record=own_record,
+            own_proof=own_proof,
+            nudge=nudge,
+        )
         self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge)
         self.news = News(store=store, records=records, clock=clock, nudge=nudge, reload_policies=reload_policies)

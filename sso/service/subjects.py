@@ -21,3 +21,11 @@ class Subjects:
             return subject
         told = f"{client.sector or client.id}\0{subject}".encode("utf-8", "replace")
         return base64url(hmac.digest(self._key, told, hashlib.sha256))
+
+    def mandate(self, client: Client, mandate: str) -> str:
+        """A mandate's name as this client may know it: another person is named as the client knows people."""
+        kind, _, rest = mandate.partition(":")
+        if kind != "person":
+            return mandate
+        principal, _, service = rest.partition(":")
+        return f"{kind}:{self.of(client, principal)}:{service}"

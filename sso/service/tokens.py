@@ -277,7 +277,7 @@ class Tokens:
         self._records.write(self._records.tokens(given, Outcome.SUCCESS, grant_type=kind, actor=actor))
         lifetime = min(self._lifetime, claims.expires_at - at)
         said = access_claims(
-            given,
+            replace(given, mandate=self._subjects.mandate(request.client, given.mandate)),
             request.client,
             subject=self._subjects.of(request.client, given.subject),
             issuer=self._issuer,
@@ -328,6 +328,7 @@ class Tokens:
     ) -> TokenAnswer:
         details = narrowed(request.details, grant.details, request.client)
         subject = self._subjects.of(request.client, grant.subject)
+        grant = replace(grant, mandate=self._subjects.mandate(request.client, grant.mandate))
         claims = access_claims(
             grant,
             request.client,

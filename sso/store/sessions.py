@@ -83,6 +83,10 @@ class SessionRows:
         """End all sessions of a person."""
         return self._end(SESSIONS.c.subject == subject, at, ended)
 
+    def end_older(self, subject: str, before: int, at: int, ended: Record) -> list[Session]:
+        """End the sessions of a person whose last login was not after a moment."""
+        return self._end(and_(SESSIONS.c.subject == subject, SESSIONS.c.authenticated_at <= before), at, ended)
+
     def bar(self, kind: Barred, name: str, position: int, at: int, ended: Record) -> list[Session]:
         """A person or certificate counts no more, and what was opened with it ends; nothing, if that is old news.
 

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page "My account" and the way out."""
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from core.errors import NotFound
 from core.web import Guard, form_text, locale
 from core.web.inputs import query_text
 
 from ..oauth.rfc6749 import origin_of
 from ..service import SignOn
 from .browser import Browser
-from .words import methods_text, moment, title_of, wishes
+from .words import methods_text, moment, name_of, service_text, title_of, wishes
 
 _LONGEST_HINT = 8000
+_PARTS = {"entry": ("json", "application/json"), "proof": ("tlog-proof", "text/plain; charset=utf-8")}
 
 
 def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, certificates: str) -> None:
@@ -42,8 +44,24 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             wishes=wishes,
             moment=moment,
             methods_text=methods_text,
+            name_of=name_of,
+            service_text=service_text,
             pending=service.factors.page(session).pending,
         )
+
+    @routes.get("/account/record/<int:index>/<part>")
+    @guard.own("the session of this browser; only what is about its person is told")
+    def proof(index: int, part: str) -> ResponseReturnValue:
+        session = browser.session()
+        if session is None:
+            return to_login()
+        if part not in _PARTS:
+            raise NotFound
+        entry, proved = account.proof(session, index)
+        name, kind = _PARTS[part]
+        response = Response(entry if part == "entry" else proved, content_type=kind)
+        response.headers["Content-Disposition"] = f'attachment; filename="entry-{index}.{name}"'
+        return response
 
     @routes.post("/account/sessions/end")
     @guard.own("the session of this browser")

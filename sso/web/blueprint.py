@@ -13,11 +13,13 @@ from ..oauth.rfc6750 import challenge
 from ..oauth.rfc9449 import challenge as proof_challenge
 from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
-from . import account, card, consent, device, factors, login, protocol, registration
+from . import accesses, account, card, consent, device, factors, login, protocol, registration
 from .browser import Browser
 from .calls import on_host, reader
 
-_CLIENT_ENDPOINTS = frozenset({"sso.token", "sso.par", "sso.device_authorization", "sso.revoke", "sso.introspect"})
+_CLIENT_ENDPOINTS = frozenset(
+    {"sso.token", "sso.par", "sso.device_authorization", "sso.revoke", "sso.introspect", "sso.accesses"}
+)
 _AT_TLS_HOST = _CLIENT_ENDPOINTS | {"sso.userinfo"}
 _REGISTRATION = frozenset({"sso.register", "sso.registered", "sso.change_registration", "sso.remove_registration"})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -34,6 +36,7 @@ def blueprint(
     browser = Browser(service)
     calls = reader(service, tls_host=tls_host, proxy=proxy)
     protocol.add(routes, service, guard, browser, calls=calls)
+    accesses.add(routes, service, guard, calls=calls)
     device.add(routes, service, guard, browser, calls=calls)
     registration.add(routes, service, guard)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)

@@ -31,7 +31,11 @@ PAGES = (
     "/entries/3/entry.tlog-proof",
 )
 OFFICERS_ONLY = (*PAGES, "/tile/entries/000.p/3", "/warrants")
-PEERS_ONLY = (("/api/v1/entries", "app"), ("/api/v1/bundles/000.p/3", "app"), (f"/api/v1/subjects/{LI}/entries", "sso"))
+PEERS_ONLY = (
+    ("/api/v1/entries", "app"),
+    ("/api/v1/bundles/000.p/3", "app"),
+    (f"/api/v1/subjects/{LI}/entries", "sso"),
+)
 
 
 @pytest.fixture
@@ -301,6 +305,17 @@ class TestSitesOwnQuestions:
             fake.peer(f"/api/v1/subjects/{LI}/entries?after={found[1]['index']}&limit=500", caller="sso").data
         )["entries"]
         assert all(e["index"] < found[1]["index"] for e in older)
+
+    def test_my_own_entries_come_with_their_proof_and_nobody_elses_do(self, fake: ConsoleFake) -> None:
+        mine = json.loads(fake.peer(f"/api/v1/subjects/{LI}/entries?limit=2&lang=en", caller="sso").data)["entries"]
+        for each in mine:
+            told = json.loads(fake.peer(f"/api/v1/subjects/{LI}/entries/{each['index']}", caller="sso").data)
+            assert json.loads(base64.b64decode(told["entry"]))["type"] == each["type"]
+            assert told["proof"].startswith(f"c2sp.org/tlog-proof@v1\nindex {each['index']}\n")
+            assert fake.peer(f"/api/v1/subjects/{WANG}/entries/{each['index']}", caller="sso").status_code == 404
+        for wrong in ("99999", "x", "-1"):
+            assert fake.peer(f"/api/v1/subjects/{LI}/entries/{wrong}", caller="sso").status_code in (400, 404)
+        assert fake.peer(f"/api/v1/subjects/{LI}/entries/{mine[0]['index']}", caller="app").status_code == 403
 
     def test_a_stranger_has_an_empty_record(self, fake: ConsoleFake) -> None:
         assert json.loads(fake.peer("/api/v1/subjects/nobody/entries", caller="sso").data) == {"entries": []}

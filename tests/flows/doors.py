@@ -121,6 +121,12 @@ def _log() -> Iterator[Door]:
         known={"subject": NOBODY},
         query=("after", "limit", "lang"),
     )
+    yield Door(
+        **role,
+        rule="/api/v1/subjects/<subject>/entries/<index>",
+        who="sso",
+        known={"subject": NOBODY},
+    )
     sent = {**role, "method": "POST", "who": "app"}
     yield Door(**sent, rule="/api/v1/events", takes="lines", query=("wait",))
     # Entries that no log has.
@@ -664,6 +670,8 @@ def _sso() -> Iterator[Door]:
     yield Door(**{**oauth, "takes": ""}, method="GET", rule="/userinfo")
     yield Door(**oauth, method="POST", rule="/userinfo", fields={"access_token": "x"})
     yield Door(**oauth, method="POST", rule="/introspect", fields={"token": "x", "token_type_hint": "access_token"})
+    opened = {"decision": "0" * 32, "subject": "0" * 36, "purpose": "x"}
+    yield Door(**oauth, method="POST", rule="/accesses", fields=opened)
     yield Door(**oauth, method="POST", rule="/revoke", fields={"token": "x", "token_type_hint": "access_token"})
     # The host where clients show their certificates.
     shown_there: dict[str, Any] = {**oauth, "label": "sso-tls", "method": "POST", "card": "device"}
@@ -685,6 +693,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/consent", fields={**nowhere, "choice": "allow"}, who="zhang.min")
     yield Door(**at, method="GET", rule="/")
     yield Door(**at, method="GET", rule="/account", who="zhang.min", query=("lang",))
+    yield Door(**at, method="GET", rule="/account/record/<int:index>/<part>", known={"index": "0", "part": "proof"})
     yield Door(**shown, rule="/account/sessions/end", fields={"sid": "no-such-session"}, who="zhang.min")
     # Without a session: with one, any right form ends them all.
     yield Door(**shown, rule="/account/sessions/end-all")

@@ -18,10 +18,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import sso
-from audit import Entry, Event, FeedStale, Outcome
+from audit import Entry, Event, FeedStale, Outcome, encode_event
 from core.calls import PairSecrets
 from core.db import Database
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from sso.config import SSOSettings
@@ -295,6 +295,12 @@ def make_world(
             raise FeedStale
         return made[0].entries
 
+    def own_proof(subject: str, index: int) -> tuple[bytes, str]:
+        found = [each for each in recorder.entries() if each.index == index and each.event.subject == subject]
+        if not found:
+            raise NotFound
+        return encode_event(found[0].event), f"c2sp.org/tlog-proof@v1\nindex {index}\n"
+
     service = SignOn(
         issuer=site.origin("sso"),
         site=site.title,
@@ -310,6 +316,7 @@ def make_world(
         settings=SSOSettings(),
         clock=clock,
         own_record=own_record,
+        own_proof=own_proof,
         state_key=b"s" * 32,
         factor_key=b"f" * 32,
         fresh=both_fresh,

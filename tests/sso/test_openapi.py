@@ -13,6 +13,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from core.web.guard import mark_of
+from tests.fakes.sso_directory import LI
 from tests.sso.conftest import World, make_world, request
 from tests.sso.test_registration import SECRETLY, invited
 
@@ -24,6 +25,7 @@ FACTS = ("readConfiguration", "readMetadata", "readKeys", "readResource")
 CLIENTS = {
     "issueTokens": "machine",
     "introspect": "tax",
+    "declareAccess": "tax",
     "revoke": "tax",
     "pushRequest": "tax",
     "authorizeDevice": "kiosk",
@@ -64,6 +66,7 @@ def _good(world: World, token: str) -> dict[str, dict[str, str]]:
         **{name: {} for name in (*FACTS, "readClaims", "readClaimsByPost")},
         "issueTokens": {"grant_type": "client_credentials"},
         "introspect": {"token": token},
+        "declareAccess": {"decision": "0" * 32, "subject": LI, "purpose": "tax-return"},
         "revoke": {"token": "of nobody"},
         "pushRequest": request(world),
         "authorizeDevice": {"scope": "openid"},
