@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """On whose behalf: the claim ``on_behalf_of`` beside ``sub``, which stays the human who logged in.
 
-Whoever does not know the claim takes nobody for a company: it sees a person, as always (docs/decisions/0029).
+Whoever does not know the claim takes nobody for a company: it sees a person, as always (docs/decisions/0030).
 """
 
 from typing import Any
