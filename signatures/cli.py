@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
 from core.calls import Peer
@@ -31,6 +32,7 @@ from .pades.glyphs import Outlines
 from .pades.signing import Request
 from .sandbox import ReaderPool
 from .service import IssuerLists, asked_from
+from .trustlists import merged, read_etsi, read_own
 from .verdict import Catalogue, canonical, judge, unreadable
 from .verdict.words import PROBLEMS, QUESTIONS, Language, moment, short
 
@@ -43,32 +45,55 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("file", type=_FILE)
 @click.option("--trust", multiple=True, type=_FILE, help="PEM file with root and issuer certificates; may be repeated.")
+@click.option("--trust-list", "own", type=_FILE, help="Trust list of a site, signed; with --list-key.")
+@click.option("--list-key", type=_FILE, help="Public key of that list, PEM.")
+@click.option("--etsi-list", "etsi", type=_FILE, help="Trust list of a state (ETSI TS 119 612); with --etsi-signer.")
+@click.option("--etsi-signer", type=_FILE, help="Certificates one of which signed it, PEM.")
 @click.option("--crl", multiple=True, type=_FILE, help="Revocation list, DER; may be repeated.")
 @click.option("--site", "configuration", type=_FILE, help="Use this site's certificates and current lists instead.")
 @click.option("--tolerant", is_flag=True, help="Accept form fields filled in after signing; they are listed.")
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @click.option("--content", type=_FILE, help="The document that a detached signature is over.")
+@click.option(
+    "--signed-revision",
+    "revision",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here what the first signature in a PDF is over, to be read beside the present file.",
+)
 @click.option("--at", "moment_", type=click.DateTime(_MOMENTS), help="Judge as of this moment (UTC), not of now.")
 @click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface.")
 def verify(  # noqa: PLR0917 - click passes everything by name
     file: Path,
     trust: Sequence[Path],
+    own: Path | None,
+    list_key: Path | None,
+    etsi: Path | None,
+    etsi_signer: Path | None,
     crl: Sequence[Path],
     configuration: Path | None,
     tolerant: bool,  # noqa: FBT001 - click passes flags by name
     language: Language,
     content: Path | None,
+    revision: Path | None,
     moment_: datetime | None,
     as_document: bool,  # noqa: FBT001 - click passes flags by name
 ) -> None:
     """Say whether a signed document can be trusted: exit 0 yes, 1 no, 2 cannot tell."""
-    if configuration is None and not trust:
-        raise click.UsageError("name the certificates you trust with --trust, or a site with --site")
     profile = Profile.TOLERANT if tolerant else Profile.STRICT
-    anchor, lists = _start(configuration, trust, crl)
     at = moment_.replace(tzinfo=UTC) if moment_ else SystemClock().now()
+    named = _named_lists(own, list_key, etsi, etsi_signer)
+    if configuration is None and not trust and not named:
+        raise click.UsageError("name whom you trust with --trust, --trust-list or --etsi-list, or a site with --site")
+    if named:
+        anchor, lists = _merged(named, trust), [path.read_bytes() for path in crl]
+    else:
+        anchor, lists = _start(configuration, trust, crl)
     beside = content.read_bytes() if content else None
-    verdict = _examine(file.read_bytes(), anchor, lists, profile=profile, at=at, content=beside)
+    document = file.read_bytes()
+    verdict = _examine(document, anchor, lists, profile=profile, at=at, content=beside)
+    first = verdict.signatures[0].facts
+    if revision is not None and first is not None and first.revision:
+        revision.write_bytes(document[: first.revision])
     catalogue = Catalogue()
     if as_document:
         click.echo(canonical(verdict, catalogue), nl=False)
@@ -145,6 +170,29 @@ def _signed(document: bytes, signer: cms.KeySigner, own: bytes) -> bytes:
         readers.close()
     content = signer.sign_digest(prepared.digest)
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+
+
+def _named_lists(
+    own: Path | None, list_key: Path | None, etsi: Path | None, etsi_signer: Path | None
+) -> list[tuple[str, Trust]]:
+    """The trust lists that were named, each checked as of today: an old list is no longer anybody's word."""
+    today, found = SystemClock().now(), []
+    if own is not None:
+        key = load_pem_public_key(list_key.read_bytes()) if list_key else None
+        if not isinstance(key, EllipticCurvePublicKey):
+            raise click.UsageError("--trust-list needs the list's public key (P-256) with --list-key")
+        found.append(("own", read_own(own.read_bytes(), key, at=today).trust()))
+    if etsi is not None:
+        if etsi_signer is None:
+            raise click.UsageError("--etsi-list needs the certificate that signed it with --etsi-signer")
+        signers = x509.load_pem_x509_certificates(etsi_signer.read_bytes())
+        ders = [each.public_bytes(Encoding.DER) for each in signers]
+        found.append(("etsi", read_etsi(etsi.read_bytes(), ders, at=today)))
+    return found
+
+
+def _merged(named: list[tuple[str, Trust]], trust: Sequence[Path]) -> Trust:
+    return merged([*named, ("files", anchors.of_files(trust))] if trust else named)
 
 
 def _start(configuration: Path | None, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[Trust, list[bytes]]:

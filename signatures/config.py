@@ -28,11 +28,19 @@ class SignatureSettings:
     reader_wait: timedelta = timedelta(seconds=5)
     # Documents one reading process takes before it is replaced.
     reader_documents: int = 500
+    # How long seals can be proved: B alone, T with a time-stamp, LT with what the issuers say, LTA for the archive.
+    level: str = "B"
+    # Unit of the site's time-stamping authority that stamps them; needed from T on.
+    unit: str = ""
     # Mandate scope in the directory that lets a person use an organisation's seal.
     mandate: str = "seal"
 
     def __post_init__(self) -> None:
         if self.largest < 1 or self.readers < 1 or self.reader_documents < 1:
             raise ValueError("largest, readers and reader_documents must be positive")
+        if self.level not in {"B", "T", "LT", "LTA"}:
+            raise ValueError("level must be B, T, LT or LTA")
+        if self.level != "B" and not self.unit:
+            raise ValueError("a level above B needs a time-stamping unit")
         if self.reader_memory < 256 * 1024 * 1024:
             raise ValueError("reader_memory below 256 MiB reads no document")

@@ -5,6 +5,7 @@ TallygateError
 ├── Invalid
 │   ├── WrongMediaType      the body is declared as something else
 │   ├── NothingSent         the body or the file field is empty
+│   ├── ListRefused         a trust list is not signed by whom it should be, malformed, overdue or older than the last
 │   └── CannotSeal          the document cannot take a seal: damaged, encrypted, too costly to read
 ├── Forbidden
 │   └── SealDenied          this person may not seal for this organisation
@@ -43,6 +44,17 @@ class CannotSeal(Invalid):
 
     code = "cannot_seal"
     message = N_("This file cannot be sealed. It is damaged, encrypted or not a PDF document.")
+
+
+class ListRefused(Invalid):
+    """A trust list that must not be used; ``why`` is "form", "signature", "overdue" or "older"."""
+
+    code = "trust_list_refused"
+    message = N_("This trust list cannot be used: it is damaged, overdue, or not signed by whom it should be.")
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__()
+        self.why = why
 
 
 class SealDenied(Forbidden):

@@ -19,7 +19,7 @@ from signatures.config import SignatureSettings
 from signatures.pades.anchors import of_site
 from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
-from signatures.service import Changes, IssuerLists, Kept, Sealing, Verification, asked_from
+from signatures.service import Changes, IssuerLists, Kept, Sealing, Verification, asked_from, stamp_by
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
@@ -67,13 +67,15 @@ def application(context: Context) -> Flask:
         engine.reload()
         return engine.decide(request)
 
+    lists = IssuerLists(
+        Kept(asked_from(peer), changes=changes, freshness=follower, clock=context.clock),
+        # Time-stamping units have their certificates from another authority than signers, and it too is asked.
+        issuers=sorted(trust.issuers if settings.unit else trust.signing),
+    )
     verification = Verification(
         readers=readers,
         trust=trust,
-        lists=IssuerLists(
-            Kept(asked_from(peer), changes=changes, freshness=follower, clock=context.clock),
-            issuers=sorted(trust.signing),
-        ),
+        lists=lists,
         recorder=recorder,
         commitments=commitments,
         clock=context.clock,
@@ -92,6 +94,8 @@ def application(context: Context) -> Flask:
         outlines=Outlines.open(settings.font, face=settings.font_face),
         clock=context.clock,
         settings=settings,
+        stamp=stamp_by(peer, settings.unit) if settings.unit else None,
+        lists=lists,
         wishes=Wishes(
             operators=["app"],
             hosts={

@@ -28,6 +28,31 @@ class Surroundings:
     proven: datetime | None = None
 
 
+def question(over: bytes, nonce: int) -> bytes:
+    """What a time-stamping unit is asked (RFC 3161 section 2.4.1): its certificate is wanted too."""
+    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": keys.hashed("sha256", over)}
+    asked: bytes = tsp.TimeStampReq(
+        {"version": "v1", "message_imprint": imprint, "nonce": nonce, "cert_req": True}
+    ).dump()
+    return asked
+
+
+def answered(answer: bytes, over: bytes, nonce: int) -> bytes:
+    """The token of an answer that fits the question.
+
+    Raises:
+        ValueError: it is a refusal, malformed, or over something else.
+    """
+    found: Any = tsp.TimeStampResp.load(answer, strict=True)
+    if found["status"]["status"].native not in {"granted", "granted_with_mods"}:
+        raise ValueError("refused")
+    token: bytes = found["time_stamp_token"].dump()
+    info: Any = tsp.TSTInfo.load(read(token).content or b"", strict=True)
+    if info["nonce"].native != nonce or not _over(info, over):
+        raise ValueError("another question")
+    return token
+
+
 def examine(token: bytes, over: bytes, around: Surroundings, *, archive: bool = False) -> StampFacts:
     """Look at one token; whatever it is, there is an answer."""
     try:

@@ -18,6 +18,7 @@ from ..formats import late as formats_late
 from ..models import Profile
 from ..pades import late
 from ..pades.grounds import Grounds
+from ..pades.longterm import add_proofs, prepare_stamp
 from ..pades.signing import NotSealable, prepare
 from . import codec, confinement, frames
 
@@ -77,6 +78,15 @@ class _Reader:
                 return {}, b""
             case "prepare":
                 prepared = prepare(body, codec.decode_request(header["request"]), run=self._runner.run)
+                region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
+                return region, prepared.document
+            case "add proofs":
+                given = {
+                    name: [base64.b64decode(encoded) for encoded in header[name]] for name in ("certificates", "lists")
+                }
+                return {}, add_proofs(body, **given)
+            case "prepare stamp":
+                prepared = prepare_stamp(body, room=int(header["room"]), name=str(header["name"]))
                 region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
                 return region, prepared.document
             case "inspect" if self._grounds is not None:

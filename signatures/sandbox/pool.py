@@ -81,6 +81,28 @@ class ReaderPool:
         header = {"verb": "prepare", "request": codec.encode_request(request)}
         return self._call(header, document, codec.decode_prepared)
 
+    def add_proofs(self, document: bytes, *, certificates: Sequence[bytes], lists: Sequence[bytes]) -> bytes:
+        """The document with proofs for long-term keeping.
+
+        Raises:
+            Busy, SandboxFailed, Unconfined: as ``prepare``.
+        """
+        header = {
+            "verb": "add proofs",
+            "certificates": [base64.b64encode(each).decode() for each in certificates],
+            "lists": [base64.b64encode(each).decode() for each in lists],
+        }
+        return self._call(header, document, lambda _, content: content)
+
+    def prepare_stamp(self, document: bytes, *, room: int, name: str) -> Prepared:
+        """Make room for a time-stamp over the whole file, in a field of this name.
+
+        Raises:
+            Busy, SandboxFailed, Unconfined: as ``prepare``.
+        """
+        header = {"verb": "prepare stamp", "room": room, "name": name}
+        return self._call(header, document, codec.decode_prepared)
+
     def check(self) -> dict[str, int]:
         """Start every reading process; says how they are locked in (``confinement``). For the start of the role.
 

@@ -4,7 +4,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -33,7 +33,7 @@ from ..errors import (
     SealUnusable,
     WishUsed,
 )
-from ..models import Prepared, Seal, SealOrder, SealState, Wish
+from ..models import Level, Prepared, Seal, SealOrder, SealState, Wish
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
 from ..pades.signing import Request
@@ -43,6 +43,8 @@ from .commitment import Commitments
 from .keys import SealKeys
 from .wishes import Wishes
 
+# Hexadecimal digits for a time-stamp with the certificates of its unit.
+_STAMP_ROOM = 16384
 _ABANDONED_AFTER = timedelta(minutes=10)
 _ORGANISATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})")
 
@@ -87,6 +89,10 @@ class Sealing:
         clock: Clock,
         settings: SignatureSettings,
         wishes: Wishes,
+        # Gives a time-stamp over some bytes; needed for levels above B.
+        stamp: Callable[[bytes], bytes] | None = None,
+        # What the issuers say of certificates at this moment: their lists, DER.
+        lists: Callable[[], Sequence[bytes]] | None = None,
         # Callers whose documents are reports on the record, each with the one organisation whose seal they bear.
         reports: Mapping[str, str] | None = None,
     ) -> None:
@@ -104,6 +110,9 @@ class Sealing:
         self._clock = clock
         self._settings = settings
         self._wishes = wishes
+        self._level = Level(settings.level)
+        self._stamp = stamp if self._level is not Level.B else None
+        self._lists = lists or (lambda: ())
         self._reports = dict(reports or {})
         # A seal is drawn once per organisation and process.
         self._draw = lru_cache(maxsize=256)(
@@ -174,7 +183,7 @@ class Sealing:
         signer = self._keys.signer(seal)
         # 3. Room in the document, made by a process that has no key; its answer is checked against the original.
         at = self._clock.now()
-        prepared = self._prepare(order, seal, room=signer.room)
+        prepared = self._prepare(order, seal, room=signer.room + (_STAMP_ROOM if self._stamp else 0))
         # 4. The intent. Without its receipt nothing is signed; a death after it leaves a row that replay() ends.
         act = _Act(order, wish, commitment, seal, decision, name)
         intent = self._event(act, type_="signature.intended", outcome=Outcome.INTENDED)
@@ -182,8 +191,9 @@ class Sealing:
         try:
             self._recorder.record(intent)
             # 5. The signature, over the digest we computed ourselves.
-            content = signer.sign_digest(prepared.digest)
+            content = signer.sign_digest(prepared.digest, stamp=self._stamp)
             sealed = cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+            sealed = self._lasting(sealed, seal)
         except BaseException:
             # Whether the log took the intent may be unknown; the row says that no document left.
             outcome = self._event(act, type_="signature.made", outcome=Outcome.FAILURE)
@@ -333,6 +343,26 @@ class Sealing:
             # The reading process returned something else than this document with room for a signature.
             raise CannotSeal
         return prepared
+
+    def _lasting(self, sealed: bytes, seal: Seal) -> bytes:
+        """The sealed document with what its level asks for beyond the time-stamp; nothing of it is changed."""
+        if self._stamp is None or self._level is Level.T:
+            return sealed
+        shown = x509.load_pem_x509_certificates((seal.certificate + seal.chain).encode())
+        try:
+            kept = self._readers.add_proofs(
+                sealed, certificates=[each.public_bytes(Encoding.DER) for each in shown], lists=[*self._lists()]
+            )
+            if self._level is Level.LTA:
+                room = self._readers.prepare_stamp(kept, room=_STAMP_ROOM, name="TallygateArchive1")
+                covered = room.document[: room.start] + room.document[room.end :]
+                kept = cms.put_into(room.document, start=room.start, end=room.end, content=self._stamp(covered))
+        except SandboxFailed as error:
+            raise CannotSeal from error
+        if not kept.startswith(sealed):
+            # The reading process touched what was signed.
+            raise CannotSeal
+        return kept
 
     def _refuse(
         self, order: SealOrder, wish: Wish, commitment: str, *, code: str, decision: Decision | None = None

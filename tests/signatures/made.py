@@ -221,3 +221,7 @@ def unzipped(document: bytes) -> dict[str, bytes]:
 def payload_swapped(document: bytes, content: bytes | None) -> tuple[bytes, bytes | None]:
     protected, _, signature = document.split(b".")
     return b".".join((protected, _url(b"The city owes you 9000 yuan.\n"), signature)), content
+
+
+def own(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PublicFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from signatures.cli import sign, verify
-from tests.signatures import documents
+from signatures.trustlists import Entry, TrustList, written
+from tests.signatures import documents, made
 from tests.signatures.pki import DOCUMENT_SIGNING, City, Leaf, stranger
 
 # The terminal asks the machine's clock, so these certificates are valid around it.
@@ -72,6 +74,35 @@ def test_chinese_and_json_say_the_same(folder: Path) -> None:
     spoken = json.loads(ask(folder, "sealed.pdf", "--json").output)
     assert spoken["overall"] == "trusted"
     assert spoken["headline"]["zh"] == "这份文件可信。"
+
+
+def test_the_signed_revision_is_offered_beside_the_present_one(folder: Path) -> None:
+    sealed = (folder / "sealed.pdf").read_bytes()
+    documents.write(folder, "appended.pdf", documents.page_appended(sealed))
+    assert ask(folder, "appended.pdf", "--signed-revision", str(folder / "signed.pdf")).exit_code == 1
+    assert (folder / "signed.pdf").read_bytes() == sealed
+
+
+def test_a_trust_list_is_all_that_the_terminal_needs(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    found = TrustList(
+        name="city",
+        number=1,
+        issued=TODAY - DAY,
+        next_issue=TODAY + DAY,
+        entries=(
+            Entry(certificate=made.own(_CITY.root.certificate)),
+            Entry(certificate=made.own(_CITY.organisations.certificate), authority="organisations", signs=True),
+        ),
+    )
+    documents.write(folder, "city.jws", written(found, key))
+    for holder, code in ((key, 0), (ec.generate_private_key(ec.SECP256R1()), 1)):
+        public = holder.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        documents.write(folder, "list.pem", public)
+        start = ["--trust-list", str(folder / "city.jws"), "--list-key", str(folder / "list.pem")]
+        lists = ["--crl", str(folder / "organisations.crl")]
+        said = CliRunner().invoke(verify, [str(folder / "sealed.pdf"), *start, *lists])
+        assert said.exit_code == code, said.output
 
 
 def test_nothing_is_trusted_without_being_named(folder: Path) -> None:

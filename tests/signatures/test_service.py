@@ -2,7 +2,9 @@
 """No seal and no verdict without a record; who may seal, with what, and what never leaves."""
 
 import json
+import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,11 +16,11 @@ from cryptography import x509
 from audit import Outcome, RecordUnavailable
 from ca.models import Standing
 from core.db import Database, migrate
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from core.identity import IdentityRefused
 from signatures.config import SignatureSettings
 from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable, WishUsed
-from signatures.models import Overall, Prepared, Profile, SealOrder
+from signatures.models import Level, Overall, Prepared, Profile, SealOrder, StampState
 from signatures.pades.signing import Request
 from signatures.sandbox import ReaderPool
 from signatures.service import Sealing, Verification
@@ -29,7 +31,7 @@ from signatures.store import Signing, Store
 from signatures.verdict import judge
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.signatures import documents
+from tests.signatures import documents, stamper
 from tests.signatures.fakes import (
     CITIZEN,
     CLERK,
@@ -61,7 +63,13 @@ class Role:
 
 
 @pytest.fixture
-def role(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
+def level() -> Level:
+    return Level.B
+
+
+@pytest.fixture
+def role(tmp_path: Path, city: City, readers: ReaderPool, level: Level) -> Iterator[Role]:
+    unit = stamper.unit(city.people)
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, MIGRATIONS)
     store, recorder, clock = Store(database, encode=encode), ListRecorder(), ManualClock()
@@ -79,8 +87,10 @@ def role(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
         commitments=commitments,
         outlines=documents.outlines(),
         clock=clock,
-        settings=SignatureSettings(),
+        settings=SignatureSettings(level=level.value, unit="city"),
         wishes=wishes(),
+        stamp=lambda over: stamper.token(over, unit, clock.now()),
+        lists=city.lists,
     )
     verification = Verification(
         readers=readers,
@@ -101,6 +111,39 @@ def order(**changes: object) -> SealOrder:
 
 def outbox(role: Role) -> list[dict[str, str]]:
     return [json.loads(row.body) for row in role.store.outbox.head()]
+
+
+@pytest.mark.parametrize("level", [Level.T, Level.LT, Level.LTA])
+def test_a_seal_reaches_the_level_that_the_site_chose(role: Role, level: Level, tmp_path: Path) -> None:
+    role.sealing.establish("tax-bureau")
+    sealed = role.sealing.seal(order())
+    verdict = role.verification.verify(sealed, asker=Asker())
+    assert verdict.overall is Overall.TRUSTED
+    facts = verdict.signatures[0].facts
+    assert facts is not None
+    assert (facts.level, facts.proven_at) == (level, role.clock.now())
+    assert all(stamp.state is StampState.GOOD for stamp in facts.stamps)
+    # An outside witness, who knows nothing of our time-stamps.
+    pdfsig = shutil.which("pdfsig")
+    assert pdfsig
+    path = documents.write(tmp_path, "sealed.pdf", sealed)
+    told = subprocess.run([pdfsig, "-nocert", str(path)], capture_output=True, text=True, check=False).stdout
+    assert "Signature is Valid." in told
+    assert told.count("Signature #") == (2 if level is Level.LTA else 1)
+
+
+@pytest.mark.parametrize("level", [Level.T])
+def test_without_its_time_stamp_no_document_leaves(role: Role, level: Level) -> None:
+    role.sealing.establish("tax-bureau")
+
+    def refuse(_: bytes) -> bytes:
+        raise Unavailable
+
+    role.sealing._stamp = refuse
+    with pytest.raises(Unavailable):
+        role.sealing.seal(order())
+    assert outbox(role)[-1]["outcome"] == "failure"
+    assert level is Level.T
 
 
 def test_a_clerk_seals_and_the_seal_is_trusted(role: Role) -> None:
