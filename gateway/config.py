@@ -12,6 +12,7 @@ from datetime import timedelta
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _ROLE = re.compile(r"[a-z]+(:[a-z]+)?\Z")
 _PATTERN = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\*?\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 _MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -154,6 +155,13 @@ def _open() -> dict[str, OpenHost]:
             limited=("/.well-known/est/*",),
         ),
         "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
+        "pdp": OpenHost(
+            role="gateway",
+            why="enforcement points show a key or a certificate, and each answer is recorded",
+            client_certificate=True,
+            paths=("/access/v1/*", "/.well-known/authzen-configuration"),
+            limited=("/access/v1/*",),
+        ),
         "log": OpenHost(
             role="audit",
             why="checkpoints and hash tiles are public facts",
@@ -175,6 +183,26 @@ def _open() -> dict[str, OpenHost]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EnforcementPoint:
+    """Another program that asks the decision point (host ``pdp``) and enforces what it hears."""
+
+    # SHA-256 of its key, hexadecimal; the key is sent as a bearer token.
+    key: str = ""
+    # Device of the directory whose certificate it shows instead.
+    device: str = ""
+    # Zones in which it stands: it asks about requests that came in by these and no others.
+    zones: tuple[str, ...] = ()
+    # Whether it is believed about organisations, services and clients, whom no list of ours tells.
+    vouches: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.key) == bool(self.device):
+            raise ValueError("an enforcement point has a key or a device, one of both")
+        if self.key and not _DIGEST.match(self.key):
+            raise ValueError("key is the SHA-256 of the key, 64 hexadecimal digits")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """The ``[gateway]`` section."""
 
@@ -182,6 +210,8 @@ class GatewaySettings:
     routes: dict[str, Route] = field(default_factory=_guarded)
     # Hosts that are not behind the decision, by label.
     open_hosts: dict[str, OpenHost] = field(default_factory=_open)
+    # Who may ask the decision point, by name.
+    enforcement_points: dict[str, EnforcementPoint] = field(default_factory=dict)
     # Role that answers OCSP, CRL and issuer certificates over plain HTTP.
     pki_role: str = "ca"
     # A gateway session ends so long after login, and so long after its last request.
@@ -230,6 +260,7 @@ class GatewaySettings:
         "Sec-Fetch-User",
         "User-Agent",
         "X-CSRFToken",
+        "X-Request-ID",
         "X-Requested-With",
     )
 

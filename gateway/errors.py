@@ -3,12 +3,15 @@
 
 Forbidden
 ├── Refused          inside a decision: why, in one code; never leaves the decision
-└── NotThroughProxy  a page of the gateway was called without nginx
+├── NotThroughProxy  a page of the gateway was called without nginx
+└── NotYourZone      an enforcement point asks for a zone it does not stand in
 Invalid
+├── NotAQuestion     what an enforcement point sent is no question
 ├── BadTarget        a request target that two programs could read differently
 ├── BadLogin         a login that was not begun here, was begun too long ago, or came back wrong
 └── BadReturn        an address to return to that is not one of this host's
 Unauthenticated
+├── NoEnforcementPoint  whoever asks the decision point is none of its enforcement points
 └── TokenRefused     a token that is forged, stale or meant for somebody else
 Unavailable
 └── SignOnUnavailable
@@ -114,3 +117,24 @@ class SignOnUnavailable(Unavailable):
 
     code = "sign_on_unavailable"
     message = N_("The sign-on does not answer at the moment. Please try again shortly.")
+
+
+class NotAQuestion(Invalid):
+    """A question to the decision point that lacks a part, or has one of the wrong kind."""
+
+    code = "no_question"
+    message = N_("The question cannot be read: %(field)s.")
+
+
+class NotYourZone(Forbidden):
+    """An enforcement point asks about a request from a zone that it does not stand in."""
+
+    code = "not_your_zone"
+    message = N_("This enforcement point does not stand in that zone.")
+
+
+class NoEnforcementPoint(Unauthenticated):
+    """Neither the key nor the certificate of an enforcement point, or both."""
+
+    code = "no_enforcement_point"
+    message = N_("The decision point answers its enforcement points: show a key or a certificate.")

@@ -198,6 +198,13 @@ class Store:
         with self._database.transaction() as connection:
             connection.execute(update(_sessions).where(_sessions.c.digest == digest).values(seen=_seconds(at)))
 
+    def present(self, *, after: str, limit: int) -> list[str]:
+        """People who have a session, in order of subject, behind one; each once."""
+        chosen = select(_sessions.c.subject).where(_sessions.c.subject > after).distinct()
+        with self._database.reading() as connection:
+            found = connection.execute(chosen.order_by(_sessions.c.subject).limit(limit))
+            return [str(row.subject) for row in found]
+
     def end_session(self, digest: str, *, note: Callable[[Session], tuple[str, bytes]]) -> Session | None:
         """Forget one session and return what it was; ``note`` makes the record of it that is kept with the act.
 

@@ -23,11 +23,11 @@ from core.log import logger
 from gateway import GatewaySettings
 from gateway.client import SignOnClient
 from gateway.proxy import EDGES, Edge
-from gateway.service import Decider, Identification, KeyFile, Lifetimes, Logins, News, People, as_root
+from gateway.service import Decider, DecisionPoint, Identification, KeyFile, Lifetimes, Logins, News, People, as_root
 from gateway.service import command as nginx_command
 from gateway.service import prepare as nginx_prepare
 from gateway.store import Store
-from gateway.web import WSGIApp, blueprint, decide_application, mounted
+from gateway.web import WSGIApp, authzen, blueprint, decide_application, mounted
 
 from ..context import Context
 from ..files import replace, write_secret
@@ -96,6 +96,17 @@ def application(context: Context) -> WSGIApp:
         recorder=recorder,
         nudge=relay.nudge,
     )
+    point = DecisionPoint(
+        settings=settings,
+        clock=clock,
+        recorder=recorder,
+        engine=engine,
+        people=people,
+        present=store,
+        devices=identification,
+        news=news,
+        freshness=follower,
+    )
     relay.start()
     follower.start()
     threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
@@ -109,7 +120,10 @@ def application(context: Context) -> WSGIApp:
     pages = context.flask(
         ROLE,
         guard=guard,
-        blueprints=[blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"), keys=identities.keys())],
+        blueprints=[
+            blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"), keys=identities.keys()),
+            authzen(point, guard, proxy=proxy),
+        ],
         translations=[_FOLDER / "translations"],
         ready=ready,
         standing=relay.standing,

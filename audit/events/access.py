@@ -76,6 +76,19 @@ KINDS = {
         needs=words("object"),
         entity="switch",
     ),
+    "gateway.evaluation": Kind(
+        4002,
+        99,
+        Retention.ACCESS,
+        N_("Decided for an enforcement point"),
+        Verb.ACCESS,
+        sources=words("gateway"),
+        attributes=words(
+            "action amr assurance class classification clearance device_state enabled kind method point policies"
+            " proofing public purpose reason record_class required results roles to_zone"
+        ),
+        needs=words("decision"),
+    ),
     "gateway.session.opened": Kind(
         3003,
         1,

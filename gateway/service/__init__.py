@@ -11,3 +11,4 @@ from .nginx import as_root as as_root
 from .nginx import command as command
 from .nginx import prepare as prepare
 from .people import People as People
+from .point import DecisionPoint as DecisionPoint

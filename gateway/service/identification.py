@@ -225,6 +225,15 @@ class Identification:
             clearance=person.clearance,
         )
 
+    def device(self, unverified: bytes, *, at: datetime) -> Caller:
+        """Whose certificate this is, after chain, status and the directory were asked.
+
+        Raises:
+            Refused: it is none of a device that may do anything.
+            Unavailable: the authority or the directory does not answer.
+        """
+        return self._device(unverified, at=at)
+
     def _device(self, unverified: bytes, *, at: datetime) -> Caller:
         try:
             certificate = self._verifier.verify(unverified, purpose="device", at=at)

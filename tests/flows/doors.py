@@ -576,6 +576,10 @@ def _gateway() -> Iterator[Door]:
     yield Door(**at, method="POST", rule="/logout", takes="form", form_at="/.tallygate/logout")
     # Not to be had from outside.
     yield Door(**at, method="GET", rule="/denied", query=("lang",))
+    point: dict[str, Any] = {"component": "gateway", "label": "pdp", "face": "plain"}
+    yield Door(**point, method="GET", rule="/.well-known/authzen-configuration")
+    for rule in ("evaluation", "evaluations", "search/subject", "search/resource", "search/action"):
+        yield Door(**point, method="POST", rule=f"/access/v1/{rule}", takes="json")
 
 
 def _portals() -> Iterator[Door]:

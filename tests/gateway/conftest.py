@@ -42,6 +42,7 @@ from gateway.models import Session
 from gateway.proxy import SECRETS, host_names
 from gateway.service import (
     Decider,
+    DecisionPoint,
     Identification,
     KeyFile,
     Lifetimes,
@@ -54,7 +55,7 @@ from gateway.service import (
 )
 from gateway.service.identification import digest
 from gateway.store import Note, Store
-from gateway.web import WSGIApp, blueprint, decide_application, mounted
+from gateway.web import WSGIApp, authzen, blueprint, decide_application, mounted
 from policies import Decision, DecisionRequest
 from tests.fakes.clock import ManualClock
 from tests.fakes.ports import free_ports
@@ -217,6 +218,17 @@ class Gateway:
             freshness=self.freshness,
             identities=self.identities,
         )
+        self.point = DecisionPoint(
+            settings=self.settings,
+            clock=self.clock,
+            recorder=self.recorder,
+            engine=self.engine,
+            people=self.people,
+            present=self.store,
+            devices=self.identification,
+            news=self.news,
+            freshness=self.freshness,
+        )
         self.logins = Logins(
             site=self.site,
             settings=self.settings,
@@ -254,7 +266,8 @@ class Gateway:
             guard=guard,
             session_key=b"k" * 32,
             blueprints=[
-                blueprint(self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"), keys=self.identities.keys())
+                blueprint(self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"), keys=self.identities.keys()),
+                authzen(self.point, guard, proxy=proxy),
             ],
             translations=[ROOT / "gateway" / "translations"],
         )

@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision point for other programs: an enforcement point asks, we find out, decide, record, and only then answer.
+
+An enforcement point is believed what it alone can see (how surely somebody logged in, from which of its zones, for what
+purpose). Who somebody is, and what a route of ours is, we look up ourselves. A denial is an answer and not an error.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from audit import Event, Outcome, Recorder, Wait
+from core.clock import Clock
+from core.errors import NotFound, Unavailable
+from core.log import logger
+from policies import Action, Decision, DecisionRequest, ResourceClass, noted
+
+from ..authzen import Batch, Named, Place, Question
+from ..config import EnforcementPoint, GatewaySettings, Route
+from ..errors import NoEnforcementPoint, NotAQuestion, NotYourZone, Refused
+from ..models import Caller
+from ..request import matches
+from .decision import Engine
+from .news import Freshness, News
+from .people import People
+
+_log = logger(__name__)
+_HIGHEST = 3
+_MOST_LOOKED_AT = 500
+"""People whom one page of a search looks at, found or not."""
+_NAME = re.compile(r"[A-Za-z0-9._:/~+=-]{1,128}\Z", re.ASCII)
+_RECORD, _UNAVAILABLE = "record-unavailable", "unavailable"
+
+
+class Present(Protocol):
+    """Who has a session here; others nobody here can list."""
+
+    def present(self, *, after: str, limit: int) -> Sequence[str]:
+        """Subjects in order, behind one."""
+        ...
+
+
+class Devices(Protocol):
+    """Who shows which certificate."""
+
+    def device(self, unverified: bytes, *, at: datetime) -> Caller:
+        """Its device; raises Refused."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """An answer with what may be told about it."""
+
+    allowed: bool
+    # Number of its entry; empty if it could not be recorded.
+    number: str
+    code: str
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One page of a search."""
+
+    names: tuple[str, ...]
+    # The last name looked at; empty at the end.
+    after: str = ""
+    total: int | None = None
+
+
+class DecisionPoint:
+    """The verbs of the Authorization API; safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        settings: GatewaySettings,
+        clock: Clock,
+        recorder: Recorder,
+        engine: Engine,
+        people: People,
+        present: Present,
+        devices: Devices,
+        news: News,
+        freshness: Freshness,
+    ) -> None:
+        self._points = settings.enforcement_points
+        self._routes = {route.resource or label: route for label, route in settings.routes.items()}
+        self._clock = clock
+        self._recorder = recorder
+        self._engine = engine
+        self._people = people
+        self._present = present
+        self._devices = devices
+        self._news = news
+        self._freshness = freshness
+
+    def caller(self, *, key: str, certificate: bytes) -> str:
+        """Which enforcement point this is: by its key, or by the certificate of a device of ours.
+
+        Raises:
+            NoEnforcementPoint: none.
+            Unavailable: about a certificate nothing can be said now.
+        """
+        if key and certificate:
+            raise NoEnforcementPoint
+        if key:
+            digest = hashlib.sha256(key.encode()).hexdigest()
+            for name, point in self._points.items():
+                if point.key and hmac.compare_digest(point.key, digest):
+                    return name
+            raise NoEnforcementPoint
+        if not certificate:
+            raise NoEnforcementPoint
+        self._freshness.check()
+        try:
+            device = self._devices.device(certificate, at=self._clock.now())
+        except Refused as error:
+            raise NoEnforcementPoint from error
+        for name, point in self._points.items():
+            if device.enabled and point.device == device.subject:
+                return name
+        raise NoEnforcementPoint
+
+    def evaluate(self, asked: Question, *, caller: str) -> Verdict:
+        """Answer one question.
+
+        Raises:
+            NotAQuestion: a property is of the wrong kind.
+            NotYourZone: it is asked for a zone that the caller does not speak for.
+        """
+        at = self._clock.now()
+        request = self._request(asked, caller=caller, at=at)
+        return self._recorded(request, self._decided(request), caller=caller, at=at)
+
+    def evaluate_all(self, batch: Batch, *, caller: str) -> Iterator[Verdict]:
+        """Answer in order, until the batch's own semantic ends it; what cannot be answered is denied."""
+        for asked in batch.questions:
+            verdict = Verdict(allowed=False, number="", code=NotAQuestion.code)
+            if asked is not None:
+                try:
+                    verdict = self.evaluate(asked, caller=caller)
+                except (NotAQuestion, NotYourZone) as error:
+                    verdict = Verdict(allowed=False, number="", code=error.code)
+            yield verdict
+            if batch.semantic.ends(verdict.allowed):
+                return
+
+    def subjects(self, asked: Question, place: Place, *, caller: str) -> Found:
+        """People with a session here who could; the page may be short, and the next one goes on.
+
+        Raises:
+            NotAQuestion, NotYourZone: as in ``evaluate``.
+        """
+        # A question that cannot be asked about anybody is told as such, also where nobody is here.
+        self._request(asked, caller=caller, at=self._clock.now())
+        if asked.subject.type != "person":
+            return self._told(asked, Found(names=(), total=0), caller=caller)
+        names: list[str] = []
+        after, looked = place.after, 0
+        while True:
+            ahead = self._present.present(after=after, limit=place.limit)
+            for subject in ahead:
+                after, looked = subject, looked + 1
+                named = replace(asked, subject=replace(asked.subject, id=subject))
+                if self._could(named, caller=caller):
+                    names.append(subject)
+                if len(names) == place.limit or looked == _MOST_LOOKED_AT:
+                    return self._told(asked, Found(names=tuple(names), after=after), caller=caller)
+            if len(ahead) < place.limit:
+                return self._told(asked, Found(names=tuple(names)), caller=caller)
+
+    def resources(self, asked: Question, place: Place, *, caller: str) -> Found:
+        """Routes of that class which the subject could reach.
+
+        Raises:
+            NotAQuestion, NotYourZone: as in ``evaluate``.
+        """
+        self._request(asked, caller=caller, at=self._clock.now())
+        known = sorted(name for name, route in self._routes.items() if route.resource_class == asked.resource.type)
+        could = [
+            name
+            for name in known
+            if self._could(replace(asked, resource=replace(asked.resource, id=name)), caller=caller)
+        ]
+        return self._told(asked, _paged(could, place), caller=caller)
+
+    def actions(self, asked: Question, place: Place, *, caller: str) -> Found:
+        """What the subject could do there.
+
+        Raises:
+            NotAQuestion, NotYourZone: as in ``evaluate``.
+        """
+        could = [str(name) for name in sorted(Action) if self._could(replace(asked, action=name), caller=caller)]
+        return self._told(asked, _paged(could, place), caller=caller)
+
+    def _could(self, asked: Question, *, caller: str) -> bool:
+        decision = self._decided(self._request(asked, caller=caller, at=self._clock.now()))
+        return decision is not None and decision.allowed is True
+
+    def _decided(self, request: DecisionRequest | None) -> Decision | None:
+        """None where nobody could be asked."""
+        try:
+            self._freshness.check()
+            if self._news.policies_pending or request is None:
+                return None
+            return self._engine.decide(request)
+        except Unavailable as error:
+            _log.warning("evaluation_unavailable", code=error.code)
+        except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
+            _log.error("evaluation_failed", error=type(error).__name__, why=str(error)[:200])
+        return None
+
+    def _recorded(
+        self, request: DecisionRequest | None, decision: Decision | None, *, caller: str, at: datetime
+    ) -> Verdict:
+        number = secrets.token_hex(16)
+        allowed = decision is not None and decision.allowed is True
+        code = _UNAVAILABLE if decision is None else decision.code
+        said: dict[str, str | int | bool] = {"point": caller, "reason": code}
+        if request is not None:
+            said |= {"action": request.action} | dict(noted(request))
+        if decision is not None and decision.reasons:
+            said["policies"] = " ".join(decision.reasons)
+        event = Event(
+            key=number,
+            type="gateway.evaluation",
+            outcome=Outcome.SUCCESS if allowed else Outcome.DENIED,
+            at=at,
+            source="gateway",
+            subject=request.subject if request else "",
+            object=request.resource if request else "",
+            zone=request.from_zone if request else "",
+            decision=number,
+            policy=decision.version if decision else "",
+            attributes=said,
+        )
+        try:
+            self._recorder.record(event, wait=Wait.SEQUENCED)
+        except Exception as error:  # noqa: BLE001 - no receipt, no permission, whatever the cause
+            _log.error("evaluation_not_recorded", cause=type(error).__name__)
+            return Verdict(allowed=False, number="", code=_RECORD)
+        return Verdict(allowed=allowed, number=number, code=code, decision=decision)
+
+    def _told(self, asked: Question, found: Found, *, caller: str) -> Found:
+        """Who looked for what is on the record before it is told.
+
+        Raises:
+            RecordUnavailable: it cannot be.
+        """
+        number = secrets.token_hex(16)
+        said: dict[str, str | int | bool] = {"point": caller, "reason": "search", "results": len(found.names)}
+        if asked.action:
+            said["action"] = asked.action if asked.action in set(Action) else "other"
+        self._recorder.record(
+            Event(
+                key=number,
+                type="gateway.evaluation",
+                outcome=Outcome.SUCCESS,
+                at=self._clock.now(),
+                source="gateway",
+                subject=asked.subject.id if asked.subject.id and _NAME.match(asked.subject.id) else "",
+                object=asked.resource.id if asked.resource.id and _NAME.match(asked.resource.id) else "",
+                decision=number,
+                attributes=said,
+            ),
+            wait=Wait.SEQUENCED,
+        )
+        return found
+
+    def _request(self, asked: Question, *, caller: str, at: datetime) -> DecisionRequest | None:
+        """The question in our own words; None where the directory does not answer."""
+        point, context = self._points[caller], asked.context
+        zone = _text(context, "zone") or (point.zones[0] if len(point.zones) == 1 else "")
+        if zone not in point.zones:
+            raise NotYourZone
+        # Names are told to the log's clear part: what could be free text is refused.
+        for name in (asked.subject.id, asked.resource.id):
+            if name and not _NAME.match(name):
+                raise NotAQuestion(field="id")
+        blank = DecisionRequest(
+            principal_kind="anonymous",
+            assurance=_level(context, "assurance", 0),
+            methods=tuple(_texts(context, "methods")),
+            action=asked.action,
+            method=_text(context, "method") or _text(asked.doing, "method"),
+            resource=asked.resource.id,
+            resource_class="",
+            classification=_HIGHEST,
+            from_zone=zone,
+            to_zone="",
+            required_assurance=_HIGHEST,
+            device=_text(context, "device") or None,
+            acting_for=_text(context, "acting_for"),
+            purpose=_text(context, "purpose"),
+            at=at,
+        )
+        try:
+            return self._about(asked.resource, self._by(asked.subject, blank, point))
+        except Unavailable as error:
+            _log.warning("evaluation_unavailable", code=error.code)
+            return None
+
+    def _by(self, subject: Named, request: DecisionRequest, point: EnforcementPoint) -> DecisionRequest:
+        """With everything we know of the subject; of whom we know nothing, it is not enabled and opens nothing."""
+        match subject.type:
+            case "anonymous":
+                return replace(request, assurance=0)
+            case "person":
+                known = replace(request, principal_kind="person", subject=subject.id)
+                try:
+                    person = self._people.person(subject.id)
+                except NotFound:
+                    return known
+                return replace(
+                    known,
+                    roles=person.roles,
+                    organisation=person.organisation,
+                    mandates=frozenset(
+                        each.organisation for each in person.mandates if each.until >= request.at.date()
+                    ),
+                    enabled=person.enabled,
+                    proofing=person.proofing.level,
+                    assurance=min(request.assurance, person.proofing.level),
+                    clearance=person.clearance,
+                )
+            case "device":
+                known = replace(request, principal_kind="device", subject=subject.id)
+                try:
+                    device = self._people.device(subject.id)
+                except NotFound:
+                    return known
+                return replace(
+                    known,
+                    organisation=device.organisation,
+                    enabled=device.enabled,
+                    device=device.id,
+                    device_state=str(device.state),
+                )
+            case "organisation" | "service" | "client":
+                # We keep no list of these that we could read: whoever vouches for them says so in its settings.
+                return replace(
+                    request,
+                    principal_kind=subject.type,
+                    subject=subject.id,
+                    organisation=_text(subject.properties, "organisation") if point.vouches else "",
+                    enabled=point.vouches,
+                )
+            case _:
+                raise NotAQuestion(field="subject.type")
+
+    def _about(self, resource: Named, request: DecisionRequest) -> DecisionRequest:
+        """With what our own route is, or what the caller says of what is none; unsaid counts as the strictest."""
+        route = self._routes.get(resource.id)
+        said = resource.properties
+        if route is not None:
+            if resource.type != route.resource_class:
+                raise NotAQuestion(field="resource.type")
+            return _of_route(request, route, path=_text(said, "path"))
+        if resource.type not in set(ResourceClass):
+            raise NotAQuestion(field="resource.type")
+        return replace(
+            request,
+            resource_class=resource.type,
+            owner=_text(said, "owner"),
+            classification=_level(said, "classification", _HIGHEST),
+            required_assurance=_level(said, "required_assurance", 0),
+            record_class=_text(said, "record_class"),
+            to_zone=_text(said, "zone"),
+        )
+
+
+def _of_route(request: DecisionRequest, route: Route, *, path: str) -> DecisionRequest:
+    return replace(
+        request,
+        resource_class=route.resource_class,
+        classification=route.classification,
+        required_assurance=route.assurance,
+        to_zone=route.zone,
+        path_public=bool(path) and matches(path, route.public),
+    )
+
+
+def _paged(names: Sequence[str], place: Place) -> Found:
+    rest = [name for name in names if name > place.after]
+    page = tuple(rest[: place.limit])
+    return Found(names=page, after=page[-1] if len(rest) > len(page) else "", total=len(names))
+
+
+def _text(said: Mapping[str, Any], name: str) -> str:
+    found = said.get(name, "")
+    # It may be told to the log's clear part.
+    if not isinstance(found, str) or (found and not _NAME.match(found)):
+        raise NotAQuestion(field=name)
+    return found
+
+
+def _texts(said: Mapping[str, Any], name: str) -> list[str]:
+    found = said.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, str) and _NAME.match(each) for each in found):
+        raise NotAQuestion(field=name)
+    return found
+
+
+def _level(said: Mapping[str, Any], name: str, otherwise: int) -> int:
+    found = said.get(name, otherwise)
+    if type(found) is not int or not 0 <= found <= _HIGHEST:
+        raise NotAQuestion(field=name)
+    return found
