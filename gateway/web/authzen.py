@@ -165,8 +165,7 @@ def _refusal(error: TallygateError) -> Response:
     if error.kind is Kind.INTERNAL:
         _log.error("internal_error", code=error.code, request_id=g.get("request_id"), exc_info=error)
         error = TallygateError()
-    response = jsonify(error.detail)
-    response.status_code = error.kind.status
+    response = Response(f"{error.detail}\n", error.kind.status, content_type="text/plain; charset=utf-8")
     if error.kind is Kind.UNAUTHENTICATED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="authzen"'
     if error.kind is Kind.UNAVAILABLE:

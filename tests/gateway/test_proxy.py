@@ -45,6 +45,7 @@ def test_certificates_are_asked_for_only_where_they_mean_something(tmp_path: Pat
         "ca-direct.city.localhost",
         "card.city.localhost",
         "est.city.localhost",
+        "pdp.city.localhost",
         "sso-tls.city.localhost",
         "devices.city.localhost",
     }
