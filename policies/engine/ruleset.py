@@ -10,7 +10,7 @@ import cedarpy
 
 from ..errors import PoliciesUnusable
 from ..models import Action, Code, DecisionRequest
-from .slices import slices
+from .slices import Finer, slices
 from .source import Policy, read_policies, read_schema
 
 _TYPES = {
@@ -50,6 +50,7 @@ class Ruleset:
         self._said = frozenset(name for name in _YOUNGER if re.search(rf"^\s*{name}\s*:", schema, re.MULTILINE))
         self.policies: tuple[Policy, ...] = read_policies(policies, schema)
         self._slices = slices(self.policies, zones)
+        self._finer: Finer | None = Finer(self.policies)
         self._timed = {action for policy in self.policies for action in Action if policy.timed(action)}
         self._codes = {policy.id: policy.code for policy in self.policies}
         if not any(policy.forbids for policy in self.policies):
@@ -65,10 +66,13 @@ class Ruleset:
 
     def ask(self, request: DecisionRequest) -> Answer:
         """Evaluate; a question of no slice (unknown zone or action) is denied unasked."""
-        policies = self._slices.get((request.from_zone, request.to_zone, request.action))
+        place = (request.from_zone, request.to_zone, request.action)
+        policies = self._slices.get(place)
         if policies is None:
             return Answer(allowed=False)
         try:
+            if self._finer is not None:
+                policies = self._finer.get(place, resource_class=request.resource_class, resource=request.resource)
             return self._evaluate(request, policies)
         except Exception:  # noqa: BLE001 - whatever goes wrong in here must deny, not surface
             return Answer(allowed=False, failed=True, failure="request")

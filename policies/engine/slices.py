@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One small policy set per zone pair and action, because Cedar reads every policy of a set for every question.
+"""One small policy set per zone pair, action, class and named resource, because Cedar reads a whole set each time.
 
 A permit is left out only where its own text cannot hold: another action in its scope, or a condition that names another
-zone. Leaving a permit out never allows more. Every forbid is in every slice.
+zone, class or resource. Leaving a permit out never allows more. Every forbid is in every slice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,8 @@ from ..models import Action
 from .source import Policy
 
 Key = tuple[str, str, str]
+_MOST = 20_000
+"""Finer slices that are kept; each is made when it is first asked for."""
 
 
 def slices(policies: Sequence[Policy], zones: Iterable[str]) -> dict[Key, cedarpy.PolicySet]:
@@ -28,6 +30,73 @@ def slices(policies: Sequence[Policy], zones: Iterable[str]) -> dict[Key, cedarp
             made[names] = compiled(members)
         found[key] = made[names]
     return found
+
+
+class Finer:
+    """The slice for one question, among those of its zone pair and action; safe for threads."""
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self._policies = policies
+        # What no policy names makes no slice of its own.
+        found = [entity for policy in policies if not policy.forbids for entity in _named(policy.tree)]
+        self._classes = frozenset(entity.id for entity in found if str(entity.type) == "Class")
+        self._resources = frozenset(entity.id for entity in found if str(entity.type) == "Target")
+        self._made: dict[frozenset[str], cedarpy.PolicySet] = {}
+        self._known: dict[tuple[str, ...], cedarpy.PolicySet] = {}
+
+    def get(self, key: Key, *, resource_class: str, resource: str) -> cedarpy.PolicySet:
+        """Every forbid, and the permits that could hold."""
+        one = resource_class if resource_class in self._classes else ""
+        other = resource if resource in self._resources else ""
+        found = self._known.get((*key, one, other))
+        return found if found is not None else self._make(key, one, other)
+
+    def _make(self, key: Key, resource_class: str, resource: str) -> cedarpy.PolicySet:
+        members = [
+            policy
+            for policy in self._policies
+            if policy.forbids
+            or (
+                _can_hold(policy.tree, key)
+                and not any(_of_another(each, resource_class, resource) for each in _named(policy.tree))
+            )
+        ]
+        names = frozenset(policy.id for policy in members)
+        made = self._made.get(names)
+        if made is None:
+            made = self._made[names] = compiled(members)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[*key, resource_class, resource] = made
+        return made
+
+
+def _named(tree: pst.Template) -> Iterator[pst.EntityUid]:
+    """Classes and resources of which the one that is asked for must be."""
+    match tree.resource:
+        case pst.ScopeIn(entity=pst.EntityUid() as one) | pst.ScopeEq(entity=pst.EntityUid() as one):
+            yield one
+        case _:
+            pass
+    for condition in _conditions(tree):
+        match condition:
+            case pst.BinaryOp(
+                op="in" | "eq", left=pst.Var(name="resource"), right=pst.EntityLit(value=pst.EntityUid() as one)
+            ):
+                yield one
+            case _:
+                pass
+
+
+def _of_another(named: pst.EntityUid, resource_class: str, resource: str) -> bool:
+    # A resource has no other parents than its class, its zone and its record class.
+    match str(named.type):
+        case "Class":
+            return named.id != resource_class
+        case "Target":
+            return named.id != resource
+        case _:
+            return False
 
 
 def compiled(policies: Sequence[Policy]) -> cedarpy.PolicySet:

@@ -7,7 +7,7 @@ import pytest
 from policies import PoliciesUnusable
 from policies.config import SHIPPED
 from policies.engine import Ruleset
-from policies.engine.slices import compiled, slices
+from policies.engine.slices import Finer, compiled, slices
 from policies.engine.source import read_policies
 
 from .conftest import Ask
@@ -151,3 +151,17 @@ def test_every_slice_holds_every_forbid_and_leaves_out_only_what_cannot_hold() -
     assert "office-for-civil-servants" not in names["external", "internal", "access"]
     assert "login-page" not in names["external", "external", "access"]
     assert max(len(found) for found in names.values()) < len(policies)
+
+
+def test_a_finer_slice_leaves_out_the_permits_of_other_classes_and_resources() -> None:
+    files = {path.name: path.read_text("utf-8") for path in SHIPPED.glob("*.cedar")}
+    policies = read_policies(files, SCHEMA)
+    forbids, made = {policy.id for policy in policies if policy.forbids}, Finer(policies)
+
+    def names(zone: str, resource_class: str, resource: str) -> set[str]:
+        handle = made.get((zone, zone, "access"), resource_class=resource_class, resource=resource)
+        return {tree.annotations["id"] for tree in handle.to_pst().static_policies.values()} - forbids
+
+    assert names("management", "console", "ca") == {"console-ca"} | names("management", "console", "elsewhere")
+    assert names("external", "portal", "tax") == {"portal-for-everybody-known", "public-path"}
+    assert names("external", "spaceport", "tax") == {"public-path"}

@@ -151,4 +151,5 @@ def test_a_slice_answers_as_the_whole_set_would(request: DecisionRequest) -> Non
     whole.__dict__.update(rules.__dict__)
     handle = compiled(rules.policies)
     whole._slices = dict.fromkeys(rules._slices, handle)
+    whole._finer = None
     assert rules.ask(request) == whole.ask(request)
