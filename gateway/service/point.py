@@ -21,10 +21,11 @@ from core.log import logger
 from policies import Action, Decision, DecisionRequest, ResourceClass, noted
 
 from ..authzen import Batch, Named, Place, Question
-from ..config import EnforcementPoint, GatewaySettings, Route
-from ..errors import NoEnforcementPoint, NotAQuestion, NotYourZone, Refused
+from ..config import READING, EnforcementPoint, GatewaySettings, Route
+from ..errors import NoEnforcementPoint, NotAQuestion, NotYourZone, Reason, Refused
 from ..models import Caller
 from ..request import matches
+from ..store import Kind
 from .decision import Engine
 from .news import Freshness, News
 from .people import People
@@ -210,12 +211,27 @@ class DecisionPoint:
             self._freshness.check()
             if self._news.policies_pending or request is None:
                 return None
+            if self._shut(request):
+                return Decision(allowed=False, code=Reason.SHUT, reasons=(), step_up=None, version="")
             return self._engine.decide(request)
         except Unavailable as error:
             _log.warning("evaluation_unavailable", code=error.code)
         except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.error("evaluation_failed", error=type(error).__name__, why=str(error)[:200])
         return None
+
+    def _shut(self, request: DecisionRequest) -> bool:
+        """Whether an emergency switch closes this, as it would at the gateway's own hosts."""
+        route = self._routes.get(request.resource)
+        if route is not None and route.unshuttable:
+            return False
+        names = [f"zones={request.from_zone}:{request.to_zone}", f"portal={request.resource}"]
+        if request.principal_kind == "client":
+            names.append(f"client={request.subject}")
+        if request.method not in READING:
+            # Whoever does not say that nothing is changed may change something.
+            names.append("writing")
+        return self._news.taken(*((Kind.SWITCH, name) for name in names))
 
     def _recorded(
         self, request: DecisionRequest | None, decision: Decision | None, *, caller: str, at: datetime

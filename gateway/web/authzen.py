@@ -35,6 +35,7 @@ _SAYS = {
     "role": "No role of the subject opens this.",
     "zone": "From this zone it cannot be reached.",
     "device": "A device certificate is needed.",
+    "shut": "It is closed for now.",
     "mandate": "The subject acts for somebody who gave no mandate.",
     "purpose": "The purpose must be said.",
     "assurance": "A surer login is needed.",

@@ -266,7 +266,9 @@ class Gateway:
             guard=guard,
             session_key=b"k" * 32,
             blueprints=[
-                blueprint(self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"), keys=self.identities.keys()),
+                blueprint(
+                    self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"), keys=self.identities.keys()
+                ),
                 authzen(self.point, guard, proxy=proxy),
             ],
             translations=[ROOT / "gateway" / "translations"],

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from audit import Outcome
+from audit import Entry, Event, Outcome
 from audit.models_rules import check
 from core.errors import Unavailable
 from directory import Device, Proofing
@@ -466,6 +466,23 @@ def test_whatever_goes_wrong_is_a_denial_with_a_code(point: Gateway, failure: Ex
     assert said(point, "search/action", ONE)["results"] == []
     point.engine.answer = Decision(allowed="yes", code="allowed", reasons=(), step_up=None, version="")  # type: ignore[arg-type]  # what a broken engine could say
     assert said(point, "evaluation", ONE)["decision"] is False
+
+
+def test_an_emergency_switch_closes_it_here_too(point: Gateway) -> None:
+    reading = changed(context={**ONE["context"], "method": "GET"})
+    for name, closed in (("portal=tax", [ONE, reading]), ("zones=external:external", [reading]), ("writing", [ONE])):
+        switch = {"type": "gateway.switch.shut", "object": name}
+        for kind in ("gateway.switch.shut", "gateway.switch.reopened"):
+            event = Event(
+                key="0" * 32, at=point.clock.now(), source="audit", outcome=Outcome.SUCCESS, **{**switch, "type": kind}
+            )
+            point.news.hear([Entry(index=0, event=event)])
+            shut = kind.endswith("shut")
+            for asked in closed:
+                code = said(point, "evaluation", asked)["context"]["code"]
+                assert code == ("shut" if shut else "allowed"), (name, kind)
+            if shut and name == "writing":
+                assert said(point, "evaluation", reading)["decision"] is True
 
 
 def test_while_news_or_policies_are_late_nothing_is_allowed(point: Gateway) -> None:
