@@ -28,6 +28,16 @@ class _Files(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(302 if self.path == "/leads-on" else 200)
+        if self.path == "/leads-on":
+            self.send_header("Location", "https://localhost/object")
+        said = body + b" " + self.headers["Content-Type"].encode() + b" " + self.headers["Host"].encode()
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -87,6 +97,8 @@ def _fetcher(roots: Path | None = None, *, private: bool = False) -> Fetcher:
 def test_an_address_that_is_not_public_is_never_asked(address: str) -> None:
     with pytest.raises(Unavailable):
         _fetcher().get(address)
+    with pytest.raises(Unavailable):
+        _fetcher().post(address, b"x", kind="text/plain")
 
 
 def test_what_lies_there_is_read_to_its_end_and_no_further(tmp_path: Path) -> None:
@@ -103,3 +115,13 @@ def test_what_lies_there_is_read_to_its_end_and_no_further(tmp_path: Path) -> No
             _fetcher(private=True).get(f"https://localhost:{port}/object")
         with pytest.raises(Unavailable):
             _fetcher(roots).get(f"https://localhost:{port}/object")
+
+
+def test_what_is_told_goes_by_the_same_way(tmp_path: Path) -> None:
+    with _served(tmp_path) as (port, roots):
+        fetcher, here = _fetcher(roots, private=True), f"https://localhost:{port}"
+        reply = fetcher.post(f"{here}/goodbye", b"logout_token=x", kind="text/plain")
+        assert (reply.status, reply.body) == (200, f"logout_token=x text/plain localhost:{port}".encode())
+        assert fetcher.post(f"{here}/leads-on", b"x", kind="text/plain").status == 302
+        with pytest.raises(Unavailable):
+            _fetcher(roots).post(f"{here}/goodbye", b"x", kind="text/plain")
