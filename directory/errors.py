@@ -20,6 +20,7 @@ Invalid
 ├── NoReason                what is given needs a reason
 ├── BadDays                 it would be over before it begins
 ├── NoSuchEntitlement       no portal of that name, or no name that a portal could know
+├── BadFilter, BadPath, ReadOnly, BadPatch   what a SCIM client cannot ask for or change
 ├── WeakPassword            too short, too long, easy to guess, or used before
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
@@ -100,6 +101,34 @@ class NoSuchGrant(NotFound):
 
     code = "no_such_grant"
     message = N_("This was never given, or has been taken back already.")
+
+
+class BadFilter(Invalid):
+    """A SCIM filter that cannot be read, or asks for what cannot be searched for."""
+
+    code = "scim_bad_filter"
+    message = N_("This filter cannot be read, or asks for an attribute that cannot be searched for.")
+
+
+class BadPath(Invalid):
+    """A SCIM change of an attribute that is not there."""
+
+    code = "scim_bad_path"
+    message = N_("There is no such attribute: “%(field)s”.")
+
+
+class ReadOnly(Invalid):
+    """A SCIM change of an attribute that no client may change."""
+
+    code = "scim_read_only"
+    message = N_("The attribute “%(field)s” cannot be changed in this way.")
+
+
+class BadPatch(Invalid):
+    """A SCIM value that cannot be."""
+
+    code = "scim_bad_value"
+    message = N_("The value of “%(field)s” is missing or cannot be.")
 
 
 class RolesClash(Invalid):

@@ -79,7 +79,13 @@ def application(context: Context) -> Flask:
         ROLE,
         guard=guard,
         blueprints=[
-            web.blueprint(keeper, guard, recorder=recorder, clock=context.clock),
+            web.blueprint(
+                keeper,
+                guard,
+                recorder=recorder,
+                clock=context.clock,
+                origin=context.site.origin("directory", "management"),
+            ),
             web.published(keeper.publishing, keeper.numbering, guard),
         ],
         translations=[_HOME / "translations"],

@@ -25,7 +25,7 @@ KINDS = {
         Verb.GRANT,
         sources=words("directory"),
         attributes=words("what"),
-        sealed=words("actor_name name"),
+        sealed=words("actor_name after.* before.* name"),
         needs=words("subject"),
     ),
     "directory.person.disabled": Kind(

@@ -108,6 +108,15 @@ def contains(attributes: tuple[str, ...], text: str) -> str:
     return f"(|{inner})"
 
 
+def part(attribute: str, text: str, *, starts: bool = False, ends: bool = False) -> str:
+    """The filter that finds ``text`` at the beginning, at the end, or anywhere.
+
+    Raises:
+        BadName: empty, with a NUL, or no text at all.
+    """
+    return f"({attribute}={'' if starts else '*'}{_assertion(text)}{'' if ends else '*'})"
+
+
 def any_of(attribute: str, values: Iterable[str]) -> str:
     """The filter that finds one of these values; of no values none is found.
 

@@ -3,11 +3,12 @@
 
 from datetime import date
 
-from ..errors import BeyondScope, NoSuchPost
+from ..errors import BadPatch, BeyondScope, NoSuchPost
 from ..imports import Batch, ImportReport
-from ..models import Person, PersonKind, Proofing, username_of
+from ..models import Page, Person, PersonKind, Proofing, username_of
 from ..models_powers import Post
 from ..powers import Preview
+from ..scim import NewUser
 from ..store import Scheduled
 from .accounts import Unusual
 from .employing import Leaving
@@ -56,6 +57,46 @@ class Staffing(Scoped):
             if first > today:
                 self._writer.employing.begin_later(person.subject, first, actor=self._subject, reason=reason)
         return person.subject, report
+
+    def people_where(self, where: str, *, after: str, limit: int) -> Page[Person]:
+        """People of the own part whom an LDAP filter of our own making finds."""
+        return self._directory.people_where(
+            where or "(objectClass=inetOrgPerson)", after=after, limit=limit, within=self.scope()
+        )
+
+    def enter_user(self, of: NewUser) -> tuple[str, ImportReport]:
+        """Enter an account without a post; returns whose, or why not."""
+        kinds = {each.value for each in PersonKind}
+        if of.kind not in kinds or (of.kind == PersonKind.CIVIL_SERVANT) is not bool(of.organisation):
+            raise BadPatch(field="organization")
+        person = Person(
+            subject=new_id(), username=username_of(of.username), kind=PersonKind(of.kind), name=of.name,
+            name_zh=of.name_zh, mail=of.mail, organisation=of.organisation, enabled=of.active,
+        )  # fmt: skip
+        return person.subject, self._writer.enter(Batch(people=[(1, person)]), actor=self._subject, within=self.scope())
+
+    def change_user(
+        self,
+        subject: str,
+        *,
+        active: bool | None = None,
+        name: str | None = None,
+        name_zh: str | None = None,
+        mail: str | None = None,
+        reason: str,
+    ) -> None:
+        """Change names and address, then shut out or let in; what is None stays.
+
+        Raises:
+            BeyondScope: they hold a role of the whole site.
+            OwnRole: nobody lets themselves in.
+        """
+        person = self._directory.person(self._own(subject))
+        self._writer.profiles.change(person.subject, name=name, name_zh=name_zh, mail=mail, actor=self._subject)
+        if active is False and person.enabled:
+            self._writer.disable_person(person.subject, actor=self._subject, reason=reason)
+        if active and not person.enabled:
+            self._writer.enable_person(person.subject, actor=self._subject, reason=reason)
 
     def would_move(self, subject: str, post: str, *, since: date | None) -> Preview:
         """As ``Employing.would_move``."""

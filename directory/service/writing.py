@@ -55,6 +55,7 @@ from .giving import Giving
 from .journal import Journal
 from .keeping import Keeping
 from .numbering import Numbering
+from .profiles import Profiles
 from .publishing import Publishing
 from .reading import Directory, pool
 from .standings import Standings
@@ -97,6 +98,7 @@ class DirectoryWriter:
         self.numbering = Numbering(deeds, numbers)
         self.keeping = Keeping(deeds, self.giving, self.numbering)
         self.accounts = Accounts(self.standings, store)
+        self.profiles = Profiles(deeds)
         self.employing = Employing(deeds, store, switch=self)
         self._pool = pool
         self._tree = tree

@@ -22,7 +22,7 @@ from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
 from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
-from . import powers, staffing, things
+from . import powers, scim, staffing, things
 
 LONGEST_REASON = 500
 _LONGEST_PUBLISHED = 2 << 20
@@ -100,8 +100,10 @@ class NoFile(Invalid):
     message = N_("Please choose a CSV or LDIF file.")
 
 
-def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, clock: Clock) -> Blueprint:
-    """All pages of the desk."""
+def blueprint(
+    writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, clock: Clock, origin: str = ""
+) -> Blueprint:
+    """All pages of the desk, and its SCIM service; ``origin`` is where it is reached."""
 
     def mine() -> Administration:
         who = identity()
@@ -118,6 +120,10 @@ def blueprint(writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, cloc
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
+    service = scim.blueprint(
+        mine, guard, at=f"{origin}{scim.PREFIX}", opened=readings.opened, searched=readings.searched
+    )
+    desk.register_blueprint(service)
     return desk
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
-Face = Literal["page", "problem", "oauth", "plain"]
+Face = Literal["page", "problem", "oauth", "plain", "scim"]
 Takes = Literal["", "form", "json", "lines", "pdf", "der", "note", "upload", "table", "jose", "pkcs10", "csv"]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -489,6 +489,7 @@ def _directory() -> Iterator[Door]:
             form_at="/import",
         )
     yield from _powers(desk)
+    yield from _scim(desk)
     yield Door(**desk, method="GET", rule="/organisations", query=("q", "after"))
     yield Door(**desk, method="GET", rule="/devices", query=("q", "after", "done"))
     yield Door(
@@ -565,6 +566,27 @@ def _powers(desk: Mapping[str, Any]) -> Iterator[Door]:
         ("posts/roles", {"post": NOBODY, "role": "case-worker", "verb": "add"}),
     ):
         yield Door(**form, rule=f"/organisations/<identifier>/{verb}", known=agency, fields={**fields, **why})
+
+
+def _scim(desk: Mapping[str, Any]) -> Iterator[Door]:
+    """SCIM for an administrator's program; its errors have a form of their own."""
+    at: dict[str, Any] = {**desk, "before": "/scim/v2", "face": "scim"}
+    person = {"subject": NOBODY}
+    yield Door(**at, method="GET", rule="/Users", query=("filter", "cursor", "count", "attributes"))
+    yield Door(**at, method="POST", rule="/Users", takes="json", fields={"userName": "nobody"})
+    yield Door(**at, method="GET", rule="/Users/<subject>", known=person)
+    yield Door(**at, method="PATCH", rule="/Users/<subject>", known=person, takes="json", fields={"Operations": "x"})
+    yield Door(**at, method="PUT", rule="/Users/<subject>", known=person, takes="json", fields={"userName": "nobody"})
+    yield Door(**at, method="DELETE", rule="/Users/<subject>", known=person)
+    group = {"name": "no-such-role"}
+    yield Door(**at, method="GET", rule="/Groups", query=("attributes",))
+    yield Door(**at, method="GET", rule="/Groups/<name>", known=group)
+    yield Door(**at, method="PATCH", rule="/Groups/<name>", known=group, takes="json", fields={"Operations": "x"})
+    yield Door(**at, method="POST", rule="/Bulk", takes="json", fields={"Operations": "x"})
+    for name in ("Me", "ServiceProviderConfig", "ResourceTypes", "Schemas"):
+        yield Door(**at, method="GET", rule=f"/{name}")
+    for name in ("ResourceTypes", "Schemas"):
+        yield Door(**at, method="GET", rule=f"/{name}/<name>", known={"name": "nothing"})
 
 
 def _gateway() -> Iterator[Door]:

@@ -236,6 +236,8 @@ def _shaped(door: Door, answer: Answer) -> bool:
     if door.face == "plain" and kind == "text/plain":
         return bool(answer.body.strip())
     document = json.loads(answer.body)
+    if door.face == "scim" and kind == "application/scim+json":
+        return document["status"] == str(answer.status) and bool(document["detail"])
     if kind == "application/problem+json":
         return document["status"] == answer.status and bool(document["code"]) and bool(document["title"])
     return door.face == "oauth" and kind == "application/json" and isinstance(document["error"], str)
