@@ -138,6 +138,11 @@ class Staffing(Scoped):
         """Accounts of the own part that somebody should look at."""
         return self._writer.accounts.unusual(self.scope())
 
+    def clashes(self) -> list[tuple[str, str, Person]]:
+        """Who holds two roles that must be kept apart, whichever way they came by them; of the own part."""
+        scope = self.scope()
+        return [each for each in self._writer.standings.clashes() if scope.holds(each[2].organisation)]
+
     def _own_post(self, identifier: str) -> Post:
         found = self._writer.standings.post(identifier)
         if not self.scope().holds(found.organisation):

@@ -68,10 +68,11 @@ def add(
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def accounts() -> str:
         own = mine()
-        found, scheduled = own.unusual(), own.scheduled()
+        found, scheduled, clashes = own.unusual(), own.scheduled(), own.clashes()
         shared = tuple(person for _, people in found.shared for person in people)
-        searched("", (*found.dormant, *found.expired, *found.orphaned, *shared)[:100])
-        return render(own, "accounts", found=found, scheduled=scheduled, section="accounts")
+        both = tuple(person for _, _, person in clashes)
+        searched("", (*both, *found.dormant, *found.expired, *found.orphaned, *shared)[:100])
+        return render(own, "accounts", found=found, scheduled=scheduled, clashes=clashes, section="accounts")
 
 
 def _add_hiring(desk: Blueprint, mine: Callable[[], Administration], guard: Guard, render: Callable[..., str]) -> None:

@@ -2,11 +2,13 @@
 """Joiners, movers and leavers: one act each, told before, done on its day, and everything that follows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from directory.errors import AlreadyGiven, BadDays, NoSuchGrant, OwnRole, Pending, RoleNotForCitizens
+from directory.ldap.changes import Verb, member
 from directory.models import Person, Scope, credit_code_check
 from directory.models_powers import Post
 from directory.service import DirectoryWriter
@@ -253,6 +255,16 @@ def test_accounts_that_rot_are_found(
     assert clerk.subject in {person.subject for person in found.expired}
     assert clerk.subject in {person.subject for person in found.dormant}
     assert "orphan1" in desk.get("/accounts").text
+
+
+def test_duties_that_came_together_past_us_are_listed(filled: World, desk: Desk, writer: DirectoryWriter) -> None:
+    person = writer.directory.person_by_username("sun.li")
+    both = "Registration officer, Security officer"
+    assert both not in desk.get("/accounts").text
+    joins = member(filled.tree.role("security-officer"), filled.tree.person(person.subject), joins=True)
+    joins.make(filled.pool("directory"))
+    assert both in desk.get("/accounts").text
+    replace(joins, verb=Verb.EXCLUDE).make(filled.pool("directory"))
 
 
 def desk_scope(writer: DirectoryWriter) -> Scope:

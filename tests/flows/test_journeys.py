@@ -18,6 +18,7 @@ from tests.flows.people import (
     bearer,
     consent,
     consent_if_asked,
+    fill_in,
     heading,
     log_in,
     log_in_by_card,
@@ -161,6 +162,33 @@ def test_a_suspension_bites_within_a_second_and_ends_with_its_release(city: City
     page.goto(address)
     log_in_by_card(page)
     expect(page).to_have_url(address)
+
+
+def test_who_is_let_go_is_out_within_a_second(city: City, browse: Browse) -> None:
+    leaver = browse()
+    page = leaver.new_page()
+    page.goto(city.url("tax", "/me"))
+    fill_in(page, "zeng.fang")
+    consent_if_asked(page)
+    program = as_program(city, leaver)
+    tokens = access_token(city, leaver, "tax")
+    address = city.url("tax", "/me")
+    assert program.get(address).status_code == bearer(city, tokens["access_token"]).status_code == 200
+
+    desk = browse(card=city.folder / "demo" / "zhao.lei.p12").new_page()
+    _card_login(desk, city.url("directory", "/?q=zeng.fang", "management"))
+    desk.get_by_role("link", name="Zeng Fang").first.click()
+    desk.get_by_role("link", name="Move, leave of absence, let go").click()
+    accessible(desk)
+    form = desk.locator("form").filter(has=desk.get_by_role("button", name="Let go"))
+    form.get_by_role("button", name="What would it change?").click()
+    expect(desk.get_by_text("What would end:")).to_be_visible()
+    form.get_by_label("Reason").fill("Moved abroad")
+    form.get_by_role("button", name="Let go").click()
+    since = time.monotonic()
+    assert _until_refused(lambda: program.get(address, allow_redirects=False).status_code, since) < WITHIN
+    assert bearer(city, tokens["access_token"]).status_code == 401
+    expect(desk.get_by_text("Gone. Everything ends within a second.")).to_be_visible()
 
 
 def test_disabling_a_person_ends_portal_session_and_token_within_a_second(city: City, browse: Browse) -> None:
