@@ -33,6 +33,7 @@ from audit.web import (
     alerting,
     blueprint,
     casework,
+    complying,
     directly,
     evidencing,
     exporting,
@@ -55,6 +56,7 @@ from core.web import chinese_words
 from ..context import Context
 from . import alerts, warrants
 from . import evidence as making
+from .complying import standards
 from .lineage import (
     make_missing,
     mirror_secrets,
@@ -155,6 +157,7 @@ def application(context: Context) -> Flask:
         ),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
+        complying(console, standards=standards(context, opened), assurance=assurance),
         alerting(alerts.desk(context, recorder, opened), assurance=assurance),
         evidencing(console, evidence, assurance=assurance),
         exporting(

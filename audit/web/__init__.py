@@ -22,6 +22,10 @@ from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .casework import casework as casework
+from .complying import Clause as Clause
+from .complying import Finding as Finding
+from .complying import complying as complying
+from .complying import examined as examined
 from .evidencing import evidencing as evidencing
 from .exporting import exporting as exporting
 from .mirroring import mirrored as mirrored

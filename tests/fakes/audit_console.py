@@ -44,9 +44,11 @@ from audit.store import IndexChecked, IndexStore, SavedStore
 from audit.warrants import Erasing, Holding, Scope, Switching, Warrants, WarrantStore
 from audit.web import (
     TRANSLATIONS,
+    Clause,
     alerting,
     blueprint,
     casework,
+    complying,
     exporting,
     mirrored,
     overseeing,
@@ -168,6 +170,7 @@ class ConsoleFake:
             recorder=self.log,
             clock=self.clock,
         )
+        self.standards: list[tuple[str, list[Clause]]] = []
         self.stamps = StampStore.open(folder / "stamps.db")
         self.series = StampSeries([LogStamps(name="log", base=0, store=self.stamps)])
         self.alert_desk = AlertDesk(store=self.alerts, recorder=self.log, clock=self.clock)
@@ -355,6 +358,7 @@ class ConsoleFake:
                         taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
+                        complying(self.console, standards=self.standards, assurance=assurance),
                         stamping(self.console, stamps=self.series, clock=self.clock, assurance=assurance),
                         alerting(self.alert_desk, assurance=assurance),
                         retention_pages(

@@ -37,6 +37,22 @@ def test_from_the_overview_to_a_case(city: City, browse: Browse) -> None:
     accessible(page)
     expect(page.get_by_role("group", name=re.compile("Crossings between networks")).first).to_be_visible()
 
+    page.goto(city.url("audit", "/compliance", "management"))
+    accessible(page)
+    # What was tried, read and set at this moment; and no yes where nothing of it can be read here.
+    for clause, found in (
+        ("8.1.2.2", "shown"),
+        ("8.1.3.1 a", "shown"),
+        ("8.1.3.2 a", "shown"),
+        ("8.1.3.5 c", "shown"),
+        ("8.1.4.2 g", "shown"),
+        ("8.1.5.4", "shown"),
+        ("8.1.3.2 e", "not so"),
+        ("8.1.3.4", "no evidence here"),
+    ):
+        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=clause, exact=True))
+        expect(row.locator("strong")).to_have_text(found)
+
     table = page.get_by_role("table").filter(has=page.locator('a[href^="/crossings"]'))
 
     def crossed() -> int:
