@@ -56,7 +56,7 @@ from core.web import chinese_words
 from ..context import Context
 from . import alerts, warrants
 from . import evidence as making
-from .complying import standards
+from .complying import on_paper, standards
 from .lineage import (
     make_missing,
     mirror_secrets,
@@ -157,7 +157,12 @@ def application(context: Context) -> Flask:
         ),
         witnessing(console, witness=witness, assurance=assurance),
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
-        complying(console, standards=standards(context, opened), assurance=assurance),
+        complying(
+            console,
+            standards=standards(context, opened),
+            paper=lambda found: on_paper(context, found),
+            assurance=assurance,
+        ),
         alerting(alerts.desk(context, recorder, opened), assurance=assurance),
         evidencing(console, evidence, assurance=assurance),
         exporting(

@@ -4,6 +4,7 @@
 Every look reads what is in force now: a setting, a trial made at that moment, or the record. None of them remembers.
 """
 
+import io
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from audit.config import AuditSettings
 from audit.models import Entry
 from audit.published import Reading
 from audit.store import IndexChecked
-from audit.web import Clause, Finding
+from audit.web import Clause, Finding, Standards
 from directory.models import APART
 from gateway import GatewaySettings
 from policies.models import Action, Decision, DecisionRequest
@@ -32,6 +33,42 @@ def standards(context: Context, opened: Reading) -> tuple[tuple[str, Sequence[Cl
     """The standards and their clauses, over this site."""
     looks = _Looks(context, opened)
     return (("GB/T 22239-2019, 8.1 (level 3)", looks.level_three()), ("NIST SP 800-207, 2.1", looks.tenets()))
+
+
+def on_paper(context: Context, found: Standards) -> bytes:
+    """The report as a PDF, in English and 中文."""
+    # The font tools are loaded when a paper is made, and not before.
+    from audit.evidence.paper import Face, Section, table  # noqa: PLC0415
+
+    settings, now = context.settings("audit", AuditSettings), context.clock.now()
+    words = (
+        {True: "shown", False: "not so", None: "no evidence here"},
+        {True: "已证实", False: "不符合", None: "本处无证据"},
+    )
+    made = io.BytesIO()
+    sections = [
+        Section(
+            title=name,
+            before=" · ".join(f"{words[chinese][met]} {sum(row.met is met for row in rows)}" for met in words[chinese]),
+            rows=[
+                (
+                    row.clause.number,
+                    (row.clause.asks_zh if chinese else row.clause.asks, words[chinese][row.met], *row.shown),
+                )
+                for row in rows
+            ],
+        )
+        for chinese in (False, True)
+        for name, rows in found
+    ]
+    table(
+        made,
+        f"Compliance · 合规情况 · {context.site.title} · {context.site.title_zh}",
+        sections,
+        foot=f"{context.site.name} · {now:%Y-%m-%d %H:%M} UTC",
+        face=Face(settings.evidence_font, face=settings.evidence_font_face),
+    )
+    return made.getvalue()
 
 
 class _Looks:
@@ -159,7 +196,7 @@ class _Looks:
         ):
             version, cipher = secured.version() or "", (secured.cipher() or ("",))[0]
         return Finding(
-            met=plain.startswith(b"HTTP/1.1 400") and version in ("TLSv1.2", "TLSv1.3"),
+            met=not plain.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3")) and version in ("TLSv1.2", "TLSv1.3"),
             shown=(f"plain HTTP: {plain[:12].decode('latin-1')}", f"{version} {cipher}"),
         )
 

@@ -24,6 +24,7 @@ from .blueprint import blueprint as blueprint
 from .casework import casework as casework
 from .complying import Clause as Clause
 from .complying import Finding as Finding
+from .complying import Standards as Standards
 from .complying import complying as complying
 from .complying import examined as examined
 from .evidencing import evidencing as evidencing

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template
 
 from core.errors import N_, TallygateError
 from core.log import logger
 from core.web import Guard
 
 from ..console import Console
-from .asked import officer, parameters
+from .asked import file, officer, parameters
 from .blueprint import ROLE, Pages
 
 _log = logger(__name__)
@@ -21,7 +21,7 @@ KINDS: dict[Kind, str] = {
     "setting": N_("setting in force"),
     "test": N_("tried just now"),
     "record": N_("read in the record"),
-    "site": N_("outside this software"),
+    "site": N_("nothing here looks for it"),
 }
 
 
@@ -43,6 +43,11 @@ class Clause:
     asks_zh: str
     kind: Kind
     look: Callable[[], Finding] | None = None
+
+
+Standards = Sequence[tuple[str, Sequence["Row"]]]
+Paper = Callable[[Standards], bytes]
+"""Makes the report on paper of what was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +76,10 @@ def _row(clause: Clause) -> Row:
     return Row(clause=clause, met=found.met if found.shown else None, shown=found.shown)
 
 
-def complying(console: Console, *, standards: Sequence[tuple[str, Sequence[Clause]]], assurance: int = 1) -> Pages:
-    """The officers' page; ``standards`` are names of standards and their clauses."""
+def complying(
+    console: Console, *, standards: Sequence[tuple[str, Sequence[Clause]]], paper: Paper, assurance: int = 1
+) -> Pages:
+    """The officers' page and its paper; ``standards`` are names of standards and their clauses."""
 
     def pages(made: Blueprint, guard: Guard) -> None:
         @made.get("/compliance")
@@ -85,5 +92,13 @@ def complying(console: Console, *, standards: Sequence[tuple[str, Sequence[Claus
                 standards=[(name, examined(clauses)) for name, clauses in standards],
                 kinds=KINDS,
             )
+
+        @made.get("/compliance.pdf")
+        @guard.person(ROLE, assurance=assurance)
+        def compliance_paper() -> Response:
+            parameters(only=("lang",))
+            console.record("audit.searched", officer(), attributes={"view": "compliance"})
+            content = paper([(name, examined(clauses)) for name, clauses in standards])
+            return file(content, "application/pdf", "compliance.pdf")
 
     return pages

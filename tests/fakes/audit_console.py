@@ -5,7 +5,7 @@ import base64
 import itertools
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +45,7 @@ from audit.warrants import Erasing, Holding, Scope, Switching, Warrants, Warrant
 from audit.web import (
     TRANSLATIONS,
     Clause,
+    Standards,
     alerting,
     blueprint,
     casework,
@@ -170,6 +171,7 @@ class ConsoleFake:
             recorder=self.log,
             clock=self.clock,
         )
+        self.on_paper: Callable[[Standards], bytes] = lambda _found: b"%PDF-"
         self.standards: list[tuple[str, list[Clause]]] = []
         self.stamps = StampStore.open(folder / "stamps.db")
         self.series = StampSeries([LogStamps(name="log", base=0, store=self.stamps)])
@@ -358,7 +360,7 @@ class ConsoleFake:
                         taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
-                        complying(self.console, standards=self.standards, assurance=assurance),
+                        complying(self.console, standards=self.standards, paper=self.on_paper, assurance=assurance),
                         stamping(self.console, stamps=self.series, clock=self.clock, assurance=assurance),
                         alerting(self.alert_desk, assurance=assurance),
                         retention_pages(

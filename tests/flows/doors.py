@@ -80,6 +80,7 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/search.json", query=filters, face="problem")
     yield Door(**officer, rule="/witnesses", query=("lang",))
     yield Door(**officer, rule="/compliance", query=("lang",))
+    yield Door(**officer, rule="/compliance.pdf", query=("lang",))
     yield Door(**officer, rule="/exports", query=("lang",))
     yield Door(**officer, rule="/exports/signed/<first>.zip", known={"first": "0"})
     desk = {**officer, "method": "POST", "takes": "form", "form_at": "/retention"}

@@ -47,7 +47,7 @@ _GROUP = 50
 _LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _TITLES: dict[Language, str] = {"en": "Evidence from the record", "zh": "日志证据报告"}
 # ReportLab keeps fonts by name for the whole process: one report at a time.
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 
 
 def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalogue: Catalogue) -> None:
@@ -60,7 +60,7 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
     longer = blank.page - 2
     chapters = [(title, level, page + longer) for title, level, page in rough.sheet.chapters]
     letters, pages = rough.sheet.letters | blank.letters, rough.sheet.page - 1 + longer
-    with _ONE_AT_A_TIME, _known(face.embedded(letters)):
+    with ONE_AT_A_TIME, known(face.embedded(letters)):
         canvas = Canvas(file, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1, lang="en", initialFontName=FONT)
         canvas.setTitle(f"{_TITLES['en']} · {_TITLES['zh']}")
         canvas.setAuthor(grounds.site)
@@ -70,7 +70,7 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
 
 
 @contextmanager
-def _known(font: bytes) -> Iterator[None]:
+def known(font: bytes) -> Iterator[None]:
     """ReportLab knows this font for now. It would keep the first one of a name for ever, whose letters are others."""
     made = TTFont(FONT, io.BytesIO(font))
     pdfmetrics.registerFont(made)
