@@ -17,6 +17,7 @@ from audit.watch import Standing
 from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
+from gateway import GatewaySettings
 
 from . import birth, settings
 from .context import Context
@@ -56,6 +57,7 @@ def examine(context: Context) -> list[Finding]:
         ("duties of the record", _duties),
         ("log", _log),
         ("alert rules", _alert_rules),
+        ("assessments", _assessments),
     ]
     findings: list[Finding] = []
     for subject, check in checks:
@@ -320,6 +322,19 @@ def _log(context: Context) -> Iterator[Finding]:
     if len(reports) > 1:
         says += f", in {len(reports)} logs of which each continues the one before"
     yield Finding("log", good=True, says=says)
+
+
+def _assessments(context: Context) -> Iterator[Finding]:
+    routes = context.settings("gateway", GatewaySettings).routes
+    today = context.clock.now().date()
+    for label, route in routes.items():
+        if route.assessment is not None:
+            due = route.assessment.due
+            says = f"grade {route.assessment.grade}, to be assessed again by {due}"
+            yield Finding(f"assessment of {label}", good=today <= due, says=says)
+    without = [label for label, route in routes.items() if route.assessment is None]
+    if without:
+        yield Finding("assessments", good=True, says=f"none is stated for {', '.join(without)}")
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

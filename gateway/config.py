@@ -7,7 +7,7 @@ the resource behind it is.
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _ROLE = re.compile(r"[a-z]+(:[a-z]+)?\Z")
@@ -27,6 +27,50 @@ COOKIES = (SESSION_COOKIE, "__Host-gateway")
 """Every cookie the gateway sets at the hosts it guards; the second holds logins that were begun (``core.web``)."""
 LISTENERS = ("external", "internal", "management")
 """The TLS listeners; each is the zone of what arrives by it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """What a grade of assessment demands of a route."""
+
+    assurance: int
+    zones: tuple[str, ...]
+    # Days after which the assessment is due again.
+    days: int
+
+
+GRADES = {
+    1: Grade(assurance=0, zones=LISTENERS, days=1095),
+    2: Grade(assurance=1, zones=LISTENERS, days=730),
+    3: Grade(assurance=2, zones=LISTENERS, days=365),
+    4: Grade(assurance=3, zones=("internal", "management"), days=180),
+}
+"""By grade of protection (GB/T 22240); a fifth is beyond what this software is for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """The security assessment with which a host was registered."""
+
+    # 1 to 4; what it demands of the route is checked at start.
+    grade: int
+    # Who assessed, and the number of the report.
+    by: str
+    report: str
+    # When, as 2026-11-29; how long it holds follows from the grade.
+    on: str
+
+    def __post_init__(self) -> None:
+        if self.grade not in GRADES:
+            raise ValueError("grade must be 1 to 4")
+        if not self.by or not self.report:
+            raise ValueError("by and report must say something")
+        date.fromisoformat(self.on)
+
+    @property
+    def due(self) -> date:
+        """When the host must be assessed again."""
+        return date.fromisoformat(self.on) + timedelta(days=GRADES[self.grade].days)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +99,8 @@ class Route:
     device: tuple[str, ...] = ()
     # Whether emergency switches do not hold here, for it is where they are reversed.
     unshuttable: bool = False
+    # The assessment it was registered with; a host without one is told of by `tallygate doctor`.
+    assessment: Assessment | None = None
     # Methods the host takes; every method that the boundary knows if empty.
     methods: tuple[str, ...] = ()
     # Largest body in mebibytes; with such a limit, a body of no announced length is refused. 0: ``body_limit`` alone.
@@ -63,6 +109,13 @@ class Route:
     media: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.assessment is not None:
+            demanded = GRADES[self.assessment.grade]
+            if self.assurance < demanded.assurance or self.zone not in demanded.zones:
+                raise ValueError(
+                    f"grade {self.assessment.grade} demands assurance {demanded.assurance} and a zone among"
+                    f" {', '.join(demanded.zones)}"
+                )
         if not set(self.methods) <= METHODS:
             raise ValueError(f"methods must be some of {', '.join(sorted(METHODS))}")
         if not 0 <= self.largest <= LARGEST_BODY or not all(_MEDIA.match(one) for one in self.media):
