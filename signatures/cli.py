@@ -4,6 +4,8 @@
 `verify` ends with 0 if the document can be trusted, 1 if not, 2 if that cannot be told.
 """
 
+import csv
+import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -33,17 +35,18 @@ from .pades.signing import Request
 from .sandbox import ReaderPool
 from .service import IssuerLists, asked_from
 from .trustlists import merged, read_etsi, read_own
-from .verdict import Catalogue, canonical, judge, unreadable
+from .verdict import Catalogue, as_json, canonical, judge, unreadable
 from .verdict.words import PROBLEMS, QUESTIONS, Language, moment, short
 
 F = TypeVar("F", bound=Callable[..., Any])
 _EXIT = {Overall.TRUSTED: 0, Overall.NOT_TRUSTED: 1, Overall.CANNOT_TELL: 2}
+_COLUMNS = ("file", "verdict", "format", "signer", "EN 319 102-1", "found", "sha256")
 _MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d"]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--trust", multiple=True, type=_FILE, help="PEM file with root and issuer certificates; may be repeated.")
 @click.option("--trust-list", "own", type=_FILE, help="Trust list of a site, signed; with --list-key.")
 @click.option("--list-key", type=_FILE, help="Public key of that list, PEM.")
@@ -61,7 +64,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Write here what the first signature in a PDF is over, to be read beside the present file.",
 )
 @click.option("--at", "moment_", type=click.DateTime(_MOMENTS), help="Judge as of this moment (UTC), not of now.")
-@click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface.")
+@click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface; one a line for a folder.")
 def verify(  # noqa: PLR0917 - click passes everything by name
     file: Path,
     trust: Sequence[Path],
@@ -78,7 +81,10 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     moment_: datetime | None,
     as_document: bool,  # noqa: FBT001 - click passes flags by name
 ) -> None:
-    """Say whether a signed document can be trusted: exit 0 yes, 1 no, 2 cannot tell."""
+    """Say whether a signed document can be trusted: exit 0 yes, 1 no, 2 cannot tell.
+
+    Of a folder every file gets a line: a table (CSV) or, with --json, whole verdicts; the exit code is the worst.
+    """
     profile = Profile.TOLERANT if tolerant else Profile.STRICT
     at = moment_.replace(tzinfo=UTC) if moment_ else SystemClock().now()
     named = _named_lists(own, list_key, etsi, etsi_signer)
@@ -88,6 +94,8 @@ def verify(  # noqa: PLR0917 - click passes everything by name
         anchor, lists = _merged(named, trust), [path.read_bytes() for path in crl]
     else:
         anchor, lists = _start(configuration, trust, crl)
+    if file.is_dir():
+        sys.exit(_folder(file, anchor, lists, profile=profile, at=at, as_document=as_document))
     beside = content.read_bytes() if content else None
     document = file.read_bytes()
     verdict = _examine(document, anchor, lists, profile=profile, at=at, content=beside)
@@ -172,6 +180,48 @@ def _signed(document: bytes, signer: cms.KeySigner, own: bytes) -> bytes:
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
 
 
+def _folder(
+    folder: Path, trust: Trust, lists: list[bytes], *, profile: Profile, at: datetime, as_document: bool
+) -> int:
+    """A line for each file below; the worst exit code, 0 for an empty folder.
+
+    A file x beside x.p7s is what that signature is over. What is too large is said to be, not left out.
+    """
+    catalogue, worst, settings = Catalogue(), [0], SignatureSettings()
+    readers, table = ReaderPool(settings), csv.writer(sys.stdout, lineterminator="\n")
+    if not as_document:
+        table.writerow(_COLUMNS)
+    try:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            name = str(path.relative_to(folder))
+            detached = path.with_name(path.name + ".p7s")
+            if path.stat().st_size > settings.largest:
+                verdict = unreadable(b"", "limits", profile=profile, at=at)
+            elif detached.is_file():
+                # Its signature has a line of its own.
+                continue
+            else:
+                over = path.with_suffix("") if path.suffix == ".p7s" and path.with_suffix("").is_file() else None
+                beside = over.read_bytes() if over else None
+                verdict = _looked_at(readers, path.read_bytes(), trust, lists, profile=profile, at=at, content=beside)
+            worst.append(_EXIT[verdict.overall])
+            if as_document:
+                click.echo(json.dumps({"file": name, "verdict": as_json(verdict, catalogue)}, ensure_ascii=False))
+                continue
+            found = verdict.signatures[0].facts
+            codes = " ".join(sorted({each.code for each in verdict.problems}))
+            # A name that begins like a formula would be one in a table.
+            shown = "'" + name if name[:1] in "=+-@" else name
+            signer = found.certificate.name if found else ""
+            standard = f"{verdict.indication.value} {verdict.subindication}".strip()
+            table.writerow(
+                [shown, verdict.overall.value, verdict.format.value, signer, standard, codes, verdict.sha256]
+            )
+    finally:
+        readers.close()
+    return 1 if 1 in worst else max(worst)
+
+
 def _named_lists(
     own: Path | None, list_key: Path | None, etsi: Path | None, etsi_signer: Path | None
 ) -> list[tuple[str, Trust]]:
@@ -220,11 +270,25 @@ def _examine(
 ) -> Verdict:
     readers = ReaderPool(SignatureSettings())
     try:
+        return _looked_at(readers, document, trust, lists, profile=profile, at=at, content=content)
+    finally:
+        readers.close()
+
+
+def _looked_at(
+    readers: ReaderPool,
+    document: bytes,
+    trust: Trust,
+    lists: list[bytes],
+    *,
+    profile: Profile,
+    at: datetime,
+    content: bytes | None,
+) -> Verdict:
+    try:
         found = readers.inspect(document, trust=trust, lists=lists, profile=profile, at=at, content=content)
     except SandboxFailed as error:
         return unreadable(document, error.reason, profile=profile, at=at, content=content)
-    finally:
-        readers.close()
     return judge(document, found, profile=profile, at=at, content=content)
 
 

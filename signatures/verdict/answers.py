@@ -246,6 +246,9 @@ def _status_missing(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
     certificate = facts.certificate
     if certificate.revocation is not Revocation.UNAVAILABLE:
         return
+    if facts.proven_at is None and at > certificate.not_after:
+        # That it expired says it all: issuers drop the expired from their lists.
+        return
     if facts.proven_at is not None and at > certificate.not_after:
         yield _unknown(
             "status_then_unknown",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tallygate verify` works for anybody with the root, and its exit code is the answer; `sign` needs no site."""
 
+import csv
+import io
 import json
 import shutil
 import subprocess
@@ -103,6 +105,29 @@ def test_a_trust_list_is_all_that_the_terminal_needs(folder: Path) -> None:
         lists = ["--crl", str(folder / "organisations.crl")]
         said = CliRunner().invoke(verify, [str(folder / "sealed.pdf"), *start, *lists])
         assert said.exit_code == code, said.output
+
+
+def test_a_folder_gets_a_table_with_a_line_for_each_file(folder: Path, current: Leaf) -> None:
+    sealed = (folder / "sealed.pdf").read_bytes()
+    inbox = folder / "inbox"
+    (inbox / "deeper").mkdir(parents=True)
+    documents.write(inbox, "=good.pdf", sealed)
+    documents.write(inbox, "bad.pdf", documents.one_byte_changed(sealed))
+    documents.write(inbox / "deeper", "letter.txt", made.LETTER)
+    signed = made.cades(made.LETTER, [current], at=TODAY, detached=True)
+    documents.write(inbox / "deeper", "letter.txt.p7s", signed)
+    documents.write(inbox, "noise", b"noise")
+    found = ask(folder, "inbox")
+    assert found.exit_code == 1, found.output
+    rows = list(csv.DictReader(io.StringIO(found.stdout)))
+    assert {row["file"]: row["verdict"] for row in rows} == {
+        "'=good.pdf": "trusted",
+        "bad.pdf": "not_trusted",
+        "deeper/letter.txt.p7s": "trusted",
+        "noise": "cannot_tell",
+    }
+    lines = [json.loads(line) for line in ask(folder, "inbox", "--json").stdout.splitlines()]
+    assert [line["file"] for line in lines] == ["=good.pdf", "bad.pdf", "deeper/letter.txt.p7s", "noise"]
 
 
 def test_nothing_is_trusted_without_being_named(folder: Path) -> None:
