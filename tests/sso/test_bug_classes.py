@@ -8,12 +8,13 @@ import ast
 import base64
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import jwt
 import pytest
 
-from tests.sso.conftest import World
+from tests.sso.conftest import World, make_world
 
 ROOT = Path(__file__).parents[2]
 TABLE = """
@@ -140,6 +141,14 @@ TABLE = """
 30 SAML
   sso/test_bug_classes: test_bug_class_30_no_saml_is_spoken
 """
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For what changes nothing."""
+    made = make_world(tmp_path_factory.mktemp("sso"))
+    yield made
+    made.database.close()
 
 
 def _tests_in(file: str) -> set[str]:

@@ -2,7 +2,7 @@
 """OpenID Connect beyond the login: single claims, whom an answer is about, pairwise subjects, encryption, goodbyes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,14 @@ from tests.sso.conftest import VERIFIER, World, answered, hidden, make_world
 from tests.sso.signing import Key, jwks
 
 ORIGINS = {"one": "https://one.example", "two": "https://two.example", "sister": "https://sister.example"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For what changes nothing."""
+    made = make_world(tmp_path_factory.mktemp("sso"))
+    yield made
+    made.database.close()
 
 
 def register(world: World, name: str = "one", **changes: Any) -> Client:
@@ -139,8 +147,8 @@ def test_claims_that_a_client_is_not_registered_for_are_not_there(world: World) 
         json.dumps({"userinfo": {f"c{number}": None for number in range(30)}}),
     ],
 )
-def test_a_claims_parameter_that_cannot_be_read_is_told_to_the_client(world: World, claims: str) -> None:
-    assert answered(world.browser().authorize("tax", claims=claims))["error"] == "invalid_request"
+def test_a_claims_parameter_that_cannot_be_read_is_told_to_the_client(shared: World, claims: str) -> None:
+    assert answered(shared.browser().authorize("tax", claims=claims))["error"] == "invalid_request"
 
 
 def test_claims_are_read_into_one_form() -> None:
@@ -174,7 +182,8 @@ def test_an_answer_is_about_whom_the_client_asked_about_or_nobody(world: World) 
 
 
 @pytest.mark.parametrize("spoil", ["another client's", "changed", "access token", "none", "contradiction"])
-def test_a_hint_that_is_no_id_token_of_this_client_is_refused(world: World, spoil: str) -> None:
+def test_a_hint_that_is_no_id_token_of_this_client_is_refused(shared: World, spoil: str) -> None:
+    world = shared
     register(world)
     told = world.redeem("tax", world.browser().log_in("tax")["code"]).get_json()
     mine = log_in(world)
