@@ -127,7 +127,7 @@ def _log() -> Iterator[Door]:
         **role,
         rule="/api/v1/subjects/<subject>/entries/<index>",
         who="sso",
-        known={"subject": NOBODY},
+        known={"subject": NOBODY, "index": "3"},
     )
     sent = {**role, "method": "POST", "who": "app"}
     yield Door(**sent, rule="/api/v1/events", takes="lines", query=("wait",))
@@ -721,7 +721,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/consent", fields={**nowhere, "choice": "allow"}, who="zhang.min")
     yield Door(**at, method="GET", rule="/")
     yield Door(**at, method="GET", rule="/account", who="zhang.min", query=("lang",))
-    yield Door(**at, method="GET", rule="/account/record/<int:index>/<part>", known={"index": "0", "part": "proof"})
+    yield Door(**at, method="GET", rule="/account/record/<int:index>/<part>", known={"int:index": "0", "part": "proof"})
     yield Door(**shown, rule="/account/sessions/end", fields={"sid": "no-such-session"}, who="zhang.min")
     # Without a session: with one, any right form ends them all.
     yield Door(**shown, rule="/account/sessions/end-all")
