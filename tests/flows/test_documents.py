@@ -72,13 +72,13 @@ def test_a_sealed_document_is_trusted_by_page_rest_and_terminal(city: City, seal
     page = browse().new_page()
     page.goto(city.url("verify"))
     accessible(page)
-    page.get_by_label("PDF file").set_input_files(str(sealed))
+    page.get_by_label("Signed document or signature").set_input_files(str(sealed))
     page.get_by_role("button", name="Verify").click()
     accessible(page)
     assert page.locator(".notice.good").count() == 1
     page.goto(city.url("verify", "/?lang=zh"))
     accessible(page)
-    page.locator("input[type=file]").set_input_files(str(sealed))
+    page.locator("#document").set_input_files(str(sealed))
     page.locator("main button[type=submit]").click()
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
     assert page.locator(".notice.good").count() == 1

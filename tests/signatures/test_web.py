@@ -206,7 +206,7 @@ def test_page_interface_and_terminal_say_the_same_bytes(
     for document in (sealed, documents.one_byte_changed(sealed), documents.permit(), signed, b"hello"):
         answer = client.post("/api/v1/verify", data=document, headers={"Content-Type": "application/octet-stream"})
         page = upload(client, document)[1]
-        shown = html.unescape(page.partition('<pre id="answer">')[2].partition("</pre>")[0])
+        shown = html.unescape(page.partition('<pre id="answer" tabindex="0">')[2].partition("</pre>")[0])
         file = documents.write(tmp_path, "document", document)
         said = CliRunner().invoke(verify, [str(file), *start, "--at", f"{NOW:%Y-%m-%dT%H:%M:%S}", "--json"])
         assert answer.data == shown.encode() == said.stdout_bytes
