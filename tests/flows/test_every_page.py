@@ -208,7 +208,7 @@ def test_every_page_of_a_citizen(city: City, browse: Browse, words: Words, tmp_p
     # What the verifier says of a good document, and of what is none.
     for document in (sealed(city, tmp_path), city.root):
         page.goto(city.url("verify"))
-        page.locator("input[type=file]").set_input_files(str(document))
+        page.locator("#document").set_input_files(str(document))
         page.locator("main form button[type=submit]").click()
         page.wait_for_load_state()
         eyes.look(page)
