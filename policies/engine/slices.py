@@ -37,8 +37,11 @@ class Finer:
 
     def __init__(self, policies: Sequence[Policy]) -> None:
         self._policies = policies
+        self._named = {policy.id: tuple(_named(policy.tree)) for policy in policies}
+        # Those of each zone pair and action, found once.
+        self._places: dict[Key, list[Policy]] = {}
         # What no policy names makes no slice of its own.
-        found = [entity for policy in policies if not policy.forbids for entity in _named(policy.tree)]
+        found = [entity for policy in policies if not policy.forbids for entity in self._named[policy.id]]
         self._classes = frozenset(entity.id for entity in found if str(entity.type) == "Class")
         self._resources = frozenset(entity.id for entity in found if str(entity.type) == "Target")
         self._made: dict[frozenset[str], cedarpy.PolicySet] = {}
@@ -52,14 +55,12 @@ class Finer:
         return found if found is not None else self._make(key, one, other)
 
     def _make(self, key: Key, resource_class: str, resource: str) -> cedarpy.PolicySet:
+        if key not in self._places:
+            self._places[key] = [each for each in self._policies if each.forbids or _can_hold(each.tree, key)]
         members = [
             policy
-            for policy in self._policies
-            if policy.forbids
-            or (
-                _can_hold(policy.tree, key)
-                and not any(_of_another(each, resource_class, resource) for each in _named(policy.tree))
-            )
+            for policy in self._places[key]
+            if policy.forbids or not any(_of_another(each, resource_class, resource) for each in self._named[policy.id])
         ]
         names = frozenset(policy.id for policy in members)
         made = self._made.get(names)
