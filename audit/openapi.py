@@ -55,6 +55,7 @@ def description() -> dict[str, Any]:
             "/api/v1/bundles/{rest}": {"get": _bundle("readBundleAsRole", PEER)},
             "/api/v1/events": {"post": _events()},
             "/api/v1/subjects/{subject}/entries": {"get": _own()},
+            "/api/v1/subjects/{subject}/entries/{index}": {"get": _own_entry()},
         },
         schemas=_schemas(),
         security={
@@ -242,6 +243,24 @@ def _own() -> dict[str, Any]:
     }
 
 
+def _own_entry() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/OwnEntry"}}}
+    subject = {"type": "string", "minLength": 1, "maxLength": LONGEST}
+    return {
+        "operationId": "readOwnEntry",
+        "summary": "The bytes of one entry about a person and its inclusion proof, for that person",
+        "security": PEER,
+        "parameters": [
+            {"name": "subject", "in": "path", "required": True, "schema": subject},
+            _path("index", _INDEX, "Index of the entry"),
+        ],
+        "responses": {
+            "200": {"description": "Entry and proof", "content": content},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
 def _path(name: str, pattern: str, says: str) -> dict[str, Any]:
     schema = {"type": "string", "pattern": f"^{pattern}$"}
     return {"name": name, "in": "path", "required": True, "description": says, "schema": schema}
@@ -306,7 +325,7 @@ def _schemas() -> dict[str, Any]:
     own = {
         "index": _WHOLE,
         "time": moment,
-        **dict.fromkeys(("type", "says", "what", "where", "by"), TEXT),
+        **dict.fromkeys(("type", "says", "what", "where", "by", "client", "purpose"), TEXT),
         "outcome": outcome,
         "outcome_says": TEXT,
     }
@@ -324,4 +343,5 @@ def _schemas() -> dict[str, Any]:
         "Page": exact(page),
         "Row": exact(row),
         "OwnRecord": exact({"entries": {"type": "array", "items": exact(own)}}),
+        "OwnEntry": exact({"entry": {**TEXT, "contentEncoding": "base64"}, "proof": TEXT}),
     }

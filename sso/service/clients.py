@@ -141,6 +141,8 @@ def check_method(client: Client) -> None:
     if client.jwks and client.jwks_uri:
         raise BadClient(why="its keys are given both by value and by address")
     keys = ClientKeys.read(client.jwks) if client.jwks else None
+    if client.method == "private_key_jwt" and keys is not None and not keys.signs:
+        raise BadClient(why="none of its keys verifies anything")
     if client.method == "self_signed_tls_client_auth" and keys is not None and not keys.certificates:
         raise BadClient(why="its keys name no certificate")
     encrypted = client.id_token_encrypted or client.userinfo_encrypted
@@ -152,7 +154,8 @@ def check_details(client: Client) -> None:
     """Types of authorization details stand in tables and on pages."""
     if not all(_DETAIL_TYPE.fullmatch(each) for each in client.detail_types):
         raise BadClient(why="a type of authorization details that is not a plain name")
-    if ("signed_request" in client.requires or client.request_uris) and not (client.jwks or client.jwks_uri):
+    keyless = not client.jwks_uri and not (client.jwks and ClientKeys.read(client.jwks).signs)
+    if ("signed_request" in client.requires or client.request_uris) and keyless:
         raise BadClient(why="its requests must be signed and it has no key")
 
 

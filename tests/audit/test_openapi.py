@@ -63,8 +63,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "recordEvents": {"body": encode_event(event()).decode(), "media_type": "text/plain"},
     "readCosigned": {"path_parameters": {"digest": DIGEST}},
     "readOwnRecord": {"path_parameters": {"subject": LI}, "query": {"limit": 3}},
+    "readOwnEntry": {"path_parameters": {"subject": LI, "index": "3"}},
 }
-CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "sso", "recordEvents": "sso"}
+CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "sso", "readOwnEntry": "sso", "recordEvents": "sso"}
 
 
 @pytest.fixture(scope="module")

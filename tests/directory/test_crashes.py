@@ -271,7 +271,8 @@ ACTS = {
 
 
 def test_no_verb_is_forgotten() -> None:
-    verbs = {name for name in vars(DirectoryWriter) if not name.startswith("_")}
+    # What only asks whether something may be done writes nothing.
+    verbs = {name for name in vars(DirectoryWriter) if not name.startswith("_")} - {"not_oneself"}
     # Grants whose way is that of another one here.
     same = {"import_ldif": "import_csv", "enter": "import_csv", "complete_tree": "import_csv"}
     assert {same.get(verb, verb) for verb in verbs} == {

@@ -35,7 +35,12 @@ CHANGE = {"objectClass", "reqStart", "reqEnd", "reqType", "reqSession", "reqAuth
 
 # Identity: kind of entry: the attributes seen. What is not listed is not seen at all.
 SEEN: dict[str, dict[str, set[str]]] = {
-    "sso": {"person": WHO | {"uid", "mail"}, "mandate": MANDATE},
+    "sso": {
+        "person": WHO | {"uid", "mail"},
+        # For whom one may act, by name.
+        "organisation": {"objectClass", "tallyId", "tallyNameZh", "o"},
+        "mandate": MANDATE,
+    },
     "gateway": {"person": WHO, "device": DEVICE},
     "ca": {"person": WHO | REGISTER, "organisation": ORGANISATION, "device": DEVICE, "mandate": MANDATE},
     "signatures": {"person": WHO, "organisation": ORGANISATION, "mandate": MANDATE},

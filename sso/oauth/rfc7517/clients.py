@@ -39,6 +39,8 @@ class ClientKeys:
         self._keys = keys
         # The members of the key that things are encrypted to; empty if there is none.
         self.encryption = encryption
+        # Whether anything it signed could be verified.
+        self.signs = bool(keys)
         # SHA-256 of the certificates among them, base64url (RFC 8705 section 2.2.2).
         self.certificates = frozenset(certificates)
 
