@@ -65,7 +65,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "readOwnRecord": {"path_parameters": {"subject": LI}, "query": {"limit": 3}},
     "readOwnEntry": {"path_parameters": {"subject": LI, "index": "3"}},
 }
-CALLERS = {"searchAsRole": "app", "readBundleAsRole": "app", "readOwnRecord": "sso", "readOwnEntry": "sso", "recordEvents": "sso"}
+CALLERS = {
+    "searchAsRole": "app",
+    "readBundleAsRole": "app",
+    "readOwnRecord": "sso",
+    "readOwnEntry": "sso",
+    "recordEvents": "sso",
+}
 
 
 @pytest.fixture(scope="module")
