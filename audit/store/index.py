@@ -73,9 +73,10 @@ class IndexStore(Questions):
         while entries:
             parts = generation.parts()
             part = parts[-1] if parts else Part.create(generation.folder, generation.begin())
-            if part is None or part.extent().next != start:
+            # Read once: somebody else may fill and close the part between two looks at it.
+            extent = part.extent() if part else None
+            if part is None or extent is None or extent.next != start:
                 return False
-            extent = part.extent()
             if extent.closed:
                 if Part.create(generation.folder, start) is None:
                     return False

@@ -22,6 +22,7 @@ from audit.indexer import Indexer
 from audit.models import Entry, Outcome
 from audit.search import IndexDamaged, Query, SearchTooLong, parse
 from audit.store import IndexStore
+from audit.store.part import Extent, Part
 from audit.store.schema import COUNTED
 from tests.fakes.audit_console import LI, WANG, ConsoleFake
 
@@ -369,6 +370,29 @@ def test_two_writers_never_put_an_entry_in_twice(tmp_path: Path) -> None:
     assert not failures
     assert [row.index for row, _ in fake.store.everything()[0]] == list(range(700))
     assert [part.end - part.first for part in fake.store.partitions()] == [100] * 7
+
+
+def test_a_part_that_another_writer_fills_meanwhile_is_followed_by_no_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = ConsoleFake(tmp_path, span=100)
+    for number in range(100):
+        fake.add(object=f"o{number}", outcome=Outcome.SUCCESS)
+    mine, theirs = (IndexStore.open(tmp_path / "index", span=100) for _ in range(2))
+    entries = Indexer(log=fake.log, store=mine, names=fake.names)._indexed(fake.log.read(0, 100))
+    assert mine.add(0, entries[:56])
+    looked, waiting = Part.extent, [True]
+
+    def look(part: Part) -> Extent:
+        found = looked(part)
+        if waiting:
+            waiting.clear()
+            assert theirs.add(56, entries[56:])
+        return found
+
+    monkeypatch.setattr(Part, "extent", look)
+    assert not mine.add(56, entries[56:])
+    assert [(part.first, part.end) for part in mine.partitions()] == [(0, 100)]
 
 
 def _guarded(act: Callable[[], object], failures: list[BaseException]) -> None:
