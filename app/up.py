@@ -202,6 +202,7 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("ACME for machines", site.origin("acme") + "/acme/directory"),
         ("Time-stamps (plain)", site.origin("pki", "plain") + "/tsa/city"),
         ("Directory desk (management)", site.origin("directory", "management") + "/"),
+        ("Sign-on desk (management)", site.origin("accounts", "management") + "/"),
         ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),
     ]
     width = max(len(name) for name, _ in rows)

@@ -165,6 +165,8 @@ def _guarded() -> dict[str, Route]:
         # Where holders ask for certificates and look after their own.
         "certificates": Route(role="ca", zone="external", resource_class="portal"),
         "directory": Route(role="directory", zone="management", resource_class="console", assurance=2),
+        # Where sign-on's administrators and those who register portals work.
+        "accounts": Route(role="sso", zone="management", resource_class="console", assurance=2),
         "devices": Route(
             role="portal:tax", zone="external", resource_class="device-api", assurance=0, device=("/api/device/*",)
         ),

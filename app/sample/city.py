@@ -65,6 +65,7 @@ LATER = (
     Known("lin.hai", "Lin Hai", "林海", "security officer", "data-bureau", "security-officer", 1),
     Known("gao.yan", "Gao Yan", "高岩", "audit administrator", "data-bureau", "audit-administrator", 1),
     Known("xu.jing", "Xu Jing", "徐静", "audit administrator", "data-bureau", "audit-administrator", 1),
+    Known("tang.yu", "Tang Yu", "唐宇", "security administrator", "data-bureau", "security-administrator", 1),
     Known("he.ping", "He Ping", "何平", "registration authority officer", "data-bureau", "ra-officer", 1),
 )
 KNOWN = (*FIRST, *LATER)

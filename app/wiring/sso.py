@@ -43,6 +43,7 @@ from sso.service.collaborators import Card
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint
+from sso.web.admin import desk, front
 
 from ..context import Context, write_secret
 from ..files import alone, replace
@@ -53,7 +54,9 @@ ROLE = "sso"
 # The host where clients show certificates; browsers, which would ask their people for one, have no business there.
 _TLS = "sso-tls"
 _TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
-_GUARDED = (*PORTALS, "audit", "ca", "certificates", "directory")
+# Where administrators work; everything else of sign-on is at a host that identifies people itself.
+DESK = "accounts"
+_GUARDED = (*PORTALS, DESK, "audit", "ca", "certificates", "directory")
 _LISTENERS = ("external", "internal", "management")
 _TITLES = {
     "tax": ("Tax portal", "税务服务"),
@@ -119,7 +122,7 @@ def application(context: Context) -> Flask:
     follower[0].start()
     service.housekeeping.start()
     service.goodbyes.start()
-    guard = context.guard(ROLE)
+    guard = context.guard(ROLE, audience=site.host(DESK))
 
     def ready() -> None:
         store.check()
@@ -136,7 +139,9 @@ def application(context: Context) -> Flask:
                 tls_host=site.host(_TLS),
                 proxy=context.pairs(ROLE, ["nginx"]),
                 certificates=f"{site.origin('certificates')}/my/",
-            )
+                desk_host=site.host(DESK),
+            ),
+            desk(guard, parts=[front(service)]),
         ],
         translations=[_TRANSLATIONS],
         ready=ready,

@@ -3,7 +3,8 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 
 from core.calls import PairSecrets
 from core.errors import NotFound
@@ -26,11 +27,19 @@ _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 def blueprint(
-    service: SignOn, guard: Guard, *, card_host: str, tls_host: str, proxy: PairSecrets, certificates: str = ""
+    service: SignOn,
+    guard: Guard,
+    *,
+    card_host: str,
+    tls_host: str,
+    proxy: PairSecrets,
+    certificates: str = "",
+    desk_host: str = "",
 ) -> Blueprint:
     """All addresses of sign-on; ``proxy`` knows nginx, the only one whose word about a client certificate counts.
 
     ``certificates`` is where people ask for certificates and look after their own; "My account" leads there.
+    At ``desk_host`` nothing is answered but what leads to the administrators' desk, which is a blueprint of its own.
     """
     routes = Blueprint("sso", __name__, template_folder="../templates")
     browser = Browser(service)
@@ -46,13 +55,18 @@ def blueprint(
     factors.add(routes, service, guard, browser)
 
     @routes.before_request
-    def keep_hosts_apart() -> None:
+    def keep_hosts_apart() -> ResponseReturnValue | None:
+        if on_host(desk_host):
+            if request.endpoint == "sso.home":
+                return redirect(url_for("sso_admin.front"), 303)
+            raise NotFound
         # The card host asks browsers for certificates; nothing else of sign-on may be reached there.
         if on_host(card_host) and request.endpoint != "sso.login":
             raise NotFound
         # So does the host of clients with certificates.
         if on_host(tls_host) and request.endpoint not in _AT_TLS_HOST:
             raise NotFound
+        return None
 
     @routes.after_request
     def name_the_scheme(response: Response) -> Response:

@@ -659,6 +659,14 @@ def _sso_devices() -> Iterator[Door]:
     yield Door(**shown, rule="/device/decide", fields={"device": "n" * 24, "choice": "deny"})
 
 
+SIGN_ON_DESK: Mapping[str, Any] = {
+    "component": "sso",
+    "label": "accounts",
+    "listener": "management",
+    "who": "qian.jun",
+}
+
+
 def _sso() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
@@ -666,6 +674,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**facts, rule="/.well-known/oauth-authorization-server")
     yield Door(**facts, rule="/.well-known/oauth-protected-resource")
     yield Door(**facts, rule="/jwks")
+    yield Door(**SIGN_ON_DESK, method="GET", rule="/admin")
     yield Door(**facts, rule="/api/v1/openapi.json")
     asked: tuple[str, ...] = (
         "response_type",

@@ -71,6 +71,7 @@ OFFICERS = (
         ),
     ),
     # Who decides with others and reads nothing.
+    Person("qian.jun", (("accounts", "/admin", "management"),)),
     Person("gao.yan", (("audit", "/", "management"), ("audit", "/search", "management"))),
     Person(
         "sun.li",

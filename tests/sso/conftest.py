@@ -24,12 +24,14 @@ from core.db import Database
 from core.errors import NotFound, Unavailable
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
+from directory.models import APART
 from sso.config import SSOSettings
 from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import Person, SignOn, register_client
 from sso.store import Store
 from sso.web import blueprint
+from sso.web.admin import desk, front
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.fakes.sso_directory import FakeCards, FakeDirectory
@@ -325,7 +327,9 @@ def make_world(
         tell=tell,
         subject_key=b"p" * 32,
     )
-    guard = Guard(clock=clock)
+    from tests.sso.desk import verifier  # noqa: PLC0415 - it is made of this world
+
+    guard = Guard(clock=clock, verifier=verifier(), apart=APART)
     app = create(
         "sso",
         site=site,
@@ -338,7 +342,9 @@ def make_world(
                 card_host=site.host("card"),
                 tls_host=site.host("sso-tls"),
                 proxy=PairSecrets({"nginx": NGINX}),
-            )
+                desk_host=site.host("accounts"),
+            ),
+            desk(guard, parts=[front(service)]),
         ],
         translations=[Path(sso.__file__).parent / "translations"],
         behind_proxy=False,

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desk of sign-on, at a host of its own behind the gateway: for administrators, and for agencies with portals."""
+
+from .desk import ADMINISTRATOR as ADMINISTRATOR
+from .desk import AGENCY as AGENCY
+from .desk import Pages as Pages
+from .desk import desk as desk
+from .front import front as front
