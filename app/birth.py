@@ -11,6 +11,7 @@ nothing to anybody: `init` removes what it left and begins again. Whatever no bi
 import errno
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -29,7 +30,7 @@ from core.site import SiteSettings
 from .context import Context, DatabaseSettings
 from .errors import NotBorn
 from .files import private_text, replace, write_secret
-from .pairs import make
+from .pairs import PAIRS, make
 from .processes import log_writer
 from .supervisor import Supervisor
 from .users import Users
@@ -121,6 +122,7 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
         raise NotBorn
     users = Users.detect()
     users.own(context.site)
+    _complete_pairs(context.site, users)
     with log_alone(context):
         say("Renewing OCSP delegates and revocation lists")
         users.acting("ca", partial(_renew, context))
@@ -129,6 +131,22 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
         made = json.loads(users.acting("ca", partial(_certify, context)))
         for holder, files in made.items():
             users.acting(holder, partial(_install, context, holder, files))
+
+
+def _complete_pairs(site: SiteSettings, users: Users) -> None:
+    """Give a site of an earlier release the secrets of pairs it does not have yet; each partner writes its own copy."""
+    for caller, callee in PAIRS:
+        paths = {name: site.secret_path(holder=name, caller=caller, callee=callee) for name in (caller, callee)}
+        if any(path.exists() for path in paths.values()):
+            continue
+        secret = secrets.token_bytes(32)
+        for name, path in paths.items():
+            users.acting(name, partial(_written, path, secret))
+
+
+def _written(path: Path, secret: bytes) -> bytes:
+    write_secret(path, secret)
+    return b""
 
 
 @contextmanager

@@ -18,6 +18,8 @@ PAIRS: tuple[tuple[str, str], ...] = (
     *(("app", callee) for callee in ("directory", "sso", "signatures", "gateway")),
     # The authority has its certificates and lists put into the tree by the one who may write there.
     ("ca", "directory"),
+    # People change their own password and address; sign-on has proved who they are.
+    ("sso", "directory"),
     ("portal:documents", "signatures"),
     # Reports of evidence files are sealed for the officer who asks for them.
     ("audit", "signatures"),

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the certificate authority may ask of role directory: to publish what it vouches for, and for credit codes."""
+"""What other roles may ask of role directory.
+
+The certificate authority: to publish what it vouches for, and for credit codes. Sign-on: what people do about their own
+entry.
+"""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 from core.calls import Peer
+from core.errors import Unavailable
 
 API = "/api/v1"
 
@@ -49,6 +54,55 @@ class NumberingClient:
         """
         answer = self._peer.call("GET", f"{API}/organisations/{quote(organisation, safe='')}/code")
         return str(answer.json()["code"])
+
+
+class OwnClient:
+    """What people do about their own entry, over the peer API; the same verbs as `directory.service.own.Own`."""
+
+    def __init__(self, peer: Callable[[], Peer]) -> None:
+        """``peer`` opens the way at the first call: a site of an earlier release may have none yet."""
+        self._open = peer
+
+    def entry(self, subject: str) -> Mapping[str, str]:
+        """The entry, in words of the API.
+
+        Raises:
+            TallygateError: as ``Own.entry``.
+        """
+        found = self._open().call("GET", self._path(subject)).json()
+        if not isinstance(found, dict):
+            raise Unavailable
+        return {str(name): str(value) for name, value in found.items()}
+
+    def change(self, subject: str, *, mail: str, telephone: str, language: str) -> bool:
+        """Change where one is written to and called, and in which language.
+
+        Raises:
+            TallygateError: as ``Own.change``.
+        """
+        document = {"mail": mail, "telephone": telephone, "language": language}
+        return bool(self._open().call("PUT", self._path(subject), document=document).json()["changed"])
+
+    def change_password(self, subject: str, current: str, password: str) -> None:
+        """A new password for whoever knows the present one.
+
+        Raises:
+            TallygateError: as ``Own.change_password``.
+        """
+        document = {"current": current, "password": password}
+        self._open().call("PUT", f"{self._path(subject)}/password", document=document)
+
+    def recover(self, subject: str, password: str) -> None:
+        """A new password for whoever was let through the recovery.
+
+        Raises:
+            TallygateError: as ``Own.recover``.
+        """
+        self._open().call("PUT", f"{self._path(subject)}/password/recovered", document={"password": password})
+
+    @staticmethod
+    def _path(subject: str) -> str:
+        return f"{API}/own/{quote(subject, safe='')}"
 
 
 def _text(der: bytes) -> str:

@@ -189,6 +189,23 @@ class WeakPassword(Invalid):
     )
 
 
+class KnownPassword(WeakPassword):
+    """It is one that everybody tries, or stands in the site's list of breached ones."""
+
+    code = "known_password"
+    message = N_(
+        "This password stands in lists of stolen or common passwords, which attackers try first. "
+        "Please choose another one."
+    )
+
+
+class UnreadableBreaches(Invalid):
+    """A list of breached passwords that is none; ``line`` is where, 0 for the whole."""
+
+    code = "unreadable_breaches"
+    message = N_("This is no list of breached passwords in ascending order (line %(line)s).")
+
+
 class UnreadableCertificate(Invalid):
     """What is to be published is no certificate or revocation list, is too long, or there are too many."""
 

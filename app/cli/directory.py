@@ -46,6 +46,15 @@ def check(configuration: Path, mend: bool) -> None:  # noqa: FBT001 - as above
     sys.exit(1 if lines and not mend else 0)
 
 
+@directory.command
+@click.argument("corpus", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.site
+def breaches(corpus: Path, configuration: Path) -> None:
+    """Refuse passwords that stand in CORPUS: text, one SHA-1 or SHA-256 in hexadecimal per line, ascending."""
+    count = wiring.install_breaches(_context(configuration), corpus)
+    click.echo(f"{count} breached passwords are refused from now on.")
+
+
 def _context(configuration: Path) -> Context:
     context = Context.read(configuration)
     if not birth.is_born(context.site):

@@ -17,6 +17,7 @@ from core.db import migrate
 from core.errors import TallygateError
 from core.log import logger
 from directory import DirectorySettings, slapd, web
+from directory.breaches import FILE, build
 from directory.service import DirectoryWriter, open_writer
 from directory.service.writing import NUMBERS_KEY
 from directory.store import Store
@@ -69,7 +70,7 @@ def application(context: Context) -> Flask:
     feed = context.feed(ROLE, about=LOGINS)
     Follower(feed, start=store.heard, hear=_hearing(store, context.clock), clock=context.clock).start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
-    guard = context.guard(ROLE, audience=context.site.host("directory"), callers=["ca"])
+    guard = context.guard(ROLE, audience=context.site.host("directory"), callers=_callers(context))
 
     def ready() -> None:
         store.check()
@@ -87,11 +88,33 @@ def application(context: Context) -> Flask:
                 origin=context.site.origin("directory", "management"),
             ),
             web.published(keeper.publishing, keeper.numbering, guard),
+            web.own.blueprint(keeper.own, guard),
         ],
         translations=[_HOME / "translations"],
         ready=ready,
         standing=relay.standing,
     )
+
+
+def _callers(context: Context) -> list[str]:
+    """Who may call: sign-on not before a site of an earlier release has given them a secret."""
+    path = context.site.secret_path(holder=ROLE, caller="sso", callee=ROLE)
+    return ["ca", "sso"] if path.exists() else ["ca"]
+
+
+def install_breaches(context: Context, corpus: Path) -> int:
+    """Let no password be set that stands in this corpus of breached ones; how many it has. Done as the role's user.
+
+    Raises:
+        UnreadableBreaches: it is no such corpus; what was installed stays.
+        ActingFailed: the role's user cannot read it.
+    """
+
+    def work() -> bytes:
+        with corpus.open("rb") as lines:
+            return str(build(lines, context.site.folder(ROLE) / FILE)).encode()
+
+    return int(Users.detect().acting(ROLE, work))
 
 
 def _hearing(store: Store, clock: Clock) -> Callable[[Sequence[Entry]], None]:

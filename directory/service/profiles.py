@@ -9,29 +9,50 @@ from ..ldap.changes import Change, Verb
 from ..models_powers import LONGEST_TEXT
 from .deeds import Deed, Deeds
 
+_PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,28}[0-9]\Z", re.ASCII)
+_LANGUAGES = ("", "en", "zh")
 _MAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
 
 
 class Profiles:
-    """The one verb."""
+    """Changing, and what stands there beside a person's model."""
 
     def __init__(self, deeds: Deeds) -> None:
         self._deeds = deeds
         self._standings = deeds.standings
 
+    def contact(self, subject: str) -> dict[str, str]:
+        """Where somebody is called and in which language, as the tree has it.
+
+        Raises:
+            NoSuchPerson: nobody of that name.
+        """
+        return self._standings.contact(subject)
+
     def change(
-        self, subject: str, *, name: str | None = None, name_zh: str | None = None, mail: str | None = None, actor: str
+        self,
+        subject: str,
+        *,
+        name: str | None = None,
+        name_zh: str | None = None,
+        mail: str | None = None,
+        telephone: str | None = None,
+        language: str | None = None,
+        actor: str,
     ) -> bool:
         """Change what is given; whether that changed anything. Before and after stand in the record, sealed.
 
         Raises:
             NoSuchPerson: nobody of that name.
-            BadName: a name that cannot stand, or no mail address.
+            BadName: a name that cannot stand, no mail address, no telephone number or no language of ours.
         """
         with self._deeds.alone():
             person = self._standings.directory.person(subject)
             held = {"cn": person.name, "tallyNameZh": person.name_zh, "mail": person.mail}
             wanted = {"cn": name, "tallyNameZh": name_zh, "mail": mail}
+            if telephone is not None or language is not None:
+                held |= self._standings.contact(person.subject)
+                wanted |= {"telephoneNumber": telephone, "preferredLanguage": language}
             changed = {
                 key: told
                 for key, each in wanted.items()
@@ -72,5 +93,9 @@ def _checked(key: str, text: str) -> str:
     if len(told) > LONGEST_TEXT or not told.isprintable() or (key == "cn" and not told):
         raise BadName
     if key == "mail" and told and not _MAIL.match(told):
+        raise BadName
+    if key == "telephoneNumber" and told and not _PHONE.match(told):
+        raise BadName
+    if key == "preferredLanguage" and told not in _LANGUAGES:
         raise BadName
     return told

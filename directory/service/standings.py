@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from core.clock import Clock
 
-from ..errors import BadName, NoSuchDepartment, NoSuchGrant, NoSuchPost, NoSuchRole, TooManyPeople
+from ..errors import BadName, NoSuchDepartment, NoSuchGrant, NoSuchPerson, NoSuchPost, NoSuchRole, TooManyPeople
 from ..ldap import Entry, Pool, Tree, entries, entries_powers, names
 from ..models import APART, EVERYWHERE, IDENTIFIER, LONGEST_NAME, Mandate, Page, Person, PersonKind, Scope, subject_of
 from ..models_powers import (
@@ -202,6 +202,18 @@ class Standings:
         """Somebody's national number as it is kept; empty for none."""
         entry = self._pool.read(self._tree.person(subject_of(subject)), ["tallyNumberSealed"])
         return entry.text("tallyNumberSealed") if entry else ""
+
+    def contact(self, subject: str) -> dict[str, str]:
+        """Where somebody is called and in which language.
+
+        Raises:
+            NoSuchPerson: nobody of that name.
+        """
+        names = ("telephoneNumber", "preferredLanguage")
+        entry = self._pool.read(self._tree.person(subject_of(subject)), list(names))
+        if entry is None:
+            raise NoSuchPerson
+        return {name: entry.text(name) for name in names}
 
     def sealed_code(self, organisation: str) -> str:
         """An organisation's credit code as it is kept; empty for none, and for one that stands in clear."""

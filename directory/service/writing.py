@@ -15,11 +15,14 @@ from core.config import secret
 from core.errors import TallygateError
 from core.site import SiteSettings
 
+from ..breaches import FILE as BREACHES
+from ..breaches import KnownPasswords
 from ..config import DirectorySettings
 from ..errors import (
     BadName,
     DeviceIsOut,
     DirectoryUnavailable,
+    KnownPassword,
     NoSuchDevice,
     NoSuchPerson,
     NoSuchRole,
@@ -55,6 +58,7 @@ from .giving import Giving
 from .journal import Journal
 from .keeping import Keeping
 from .numbering import Numbering
+from .own import Own
 from .profiles import Profiles
 from .publishing import Publishing
 from .reading import Directory, pool
@@ -86,6 +90,7 @@ class DirectoryWriter:
         watch: Watch,
         publishing: Publishing,
         numbers: Numbers,
+        known: KnownPasswords,
     ) -> None:
         self.directory = directory
         self.publishing = publishing
@@ -99,6 +104,7 @@ class DirectoryWriter:
         self.keeping = Keeping(deeds, self.giving, self.numbering)
         self.accounts = Accounts(self.standings, store)
         self.profiles = Profiles(deeds)
+        self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.employing = Employing(deeds, store, switch=self)
         self._pool = pool
         self._tree = tree
@@ -107,6 +113,7 @@ class DirectoryWriter:
         self._clock = clock
         self._cost = cost
         self._password_length = password_length
+        self._known = known
 
     def disable_person(self, subject: str, *, actor: str, reason: str) -> None:
         """Shut somebody out, everywhere, at once. Works while the directory's server is down.
@@ -229,6 +236,7 @@ class DirectoryWriter:
 
         Raises:
             WeakPassword: too short, too long, easy to guess, or one of the last ones.
+            KnownPassword: attackers know it.
             NoSuchPerson: nobody of that name.
             DirectoryUnavailable: whether it happened shows when the server is back; the record then says so.
             Pending: it has happened; the record follows.
@@ -239,6 +247,8 @@ class DirectoryWriter:
             person = self.directory.person(subject)
             if is_guessable(password, person.username):
                 raise WeakPassword
+            if self._known.holds(password):
+                raise KnownPassword
             key, dn = new_key(), self._tree.person(person.subject)
             kind, what, sealed = "directory.person.changed", {"what": "password"}, self._acting(actor, person)
             intent, done, failed = (
@@ -274,7 +284,12 @@ class DirectoryWriter:
 
         Everything is checked before the first write. A crash midway is finished at the next start; a refusal midway
         takes back what was entered.
+
+        Raises:
+            KnownPassword: attackers know one of the passwords; nothing was entered.
         """
+        if any(self._known.holds(password) for password in set((passwords or {}).values())):
+            raise KnownPassword
         with self._journal.alone():
             entering.compare(batch, self.directory, within)
             if batch.departments or batch.posts or batch.holdings:
@@ -468,6 +483,7 @@ def open_writer(
         cost=cost,
         password_length=settings.password_length,
         numbers=Numbers(secret(folder / NUMBERS_KEY)),
+        known=KnownPasswords(folder / BREACHES),
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),

@@ -90,6 +90,7 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f"{people} filter={_PUBLISHED} attrs=mail", {**writer, "sso": READ, "ca": READ, LOOKUP: "search"}),
         Rule(f"{people} attrs=mail", {**writer, "sso": READ, "ca": READ}),
         Rule(f"{people} attrs={KEYED}", writer),
+        Rule(f"{people} attrs=telephoneNumber,preferredLanguage", writer),
         Rule(f"{people} attrs=userCertificate", {**writer, "ca": READ, LOOKUP: READ}),
         Rule(
             f"{people} filter={_PUBLISHED} attrs=entry,objectClass,cn,tallySubject,tallyNameZh,tallyOrganisation",

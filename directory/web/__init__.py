@@ -22,6 +22,7 @@ from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
 from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
+from . import own as own
 from . import powers, scim, staffing, things
 
 LONGEST_REASON = 500

@@ -51,6 +51,7 @@ COMMANDS: dict[str, str] = {
     "ca suspend": "ab12",
     "demo": "--site SITE",
     "demo-people": "--site SITE",
+    "directory breaches": "FILE --site SITE",
     "directory check": "--site SITE",
     "directory migrate": "--site SITE",
     "doctor": "--site SITE",

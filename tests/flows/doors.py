@@ -469,6 +469,11 @@ def _directory() -> Iterator[Door]:
     yield Door(**copies, rule="/published/<kind>/<identifier>", known=entry, fields={"certificates": "MAA="})
     # What is nearly right is no list, so that nothing is entered.
     yield Door(**copies, rule="/authorities/<name>", known={"name": "people"}, fields={"list": "MAA="})
+    own: dict[str, Any] = {**copies, "before": "/api/v1/own", "who": "sso", "known": {"subject": NOBODY}}
+    yield Door(**{**own, "method": "GET", "takes": ""}, rule="/<subject>")
+    yield Door(**own, rule="/<subject>", fields={"mail": "", "telephone": "", "language": ""})
+    yield Door(**own, rule="/<subject>/password", fields={"current": "x", "password": "x"})
+    yield Door(**own, rule="/<subject>/password/recovered", fields={"password": "x"})
     asked = {**copies, "method": "GET", "takes": ""}
     yield Door(**asked, rule="/organisations/<identifier>/code", known={"identifier": "no-such-agency"})
     desk: dict[str, Any] = {"component": "directory", "label": "directory", "listener": "management", "who": "zhao.lei"}
