@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
+from core.fresh import Fresh
+
 from .errors import BadLogin, SignOnUnavailable
 
 CLIENT = "gateway"
@@ -21,10 +23,10 @@ class SignOnClient:
     """Exchanges codes for tokens."""
 
     def __init__(self, *, origin: str, roots: Path, secret: str, timeout: float = 10.0) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(cafile=str(roots))
-        self._pool = urllib3.PoolManager(ssl_context=context, timeout=timeout, maxsize=8, retries=False)
+        self._roots = roots
+        self._timeout = timeout
+        # A site gets a new root while it runs; who trusts the old one alone would be shut out at its end.
+        self._pool = Fresh(self._opened, lambda: [roots])
         self._origin = origin
         # RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.
         both = f"{quote(CLIENT, safe='')}:{quote(secret, safe='')}".encode()
@@ -44,7 +46,7 @@ class SignOnClient:
             "redirect_uri": redirect_uri,
         }
         try:
-            response = self._pool.request(
+            response = self._pool().request(
                 "POST",
                 f"{self._origin}/token",
                 body=urlencode(form),
@@ -70,3 +72,9 @@ class SignOnClient:
         if response.status != _OK or not isinstance(token, str):
             raise SignOnUnavailable
         return token
+
+    def _opened(self) -> urllib3.PoolManager:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cafile=str(self._roots))
+        return urllib3.PoolManager(ssl_context=context, timeout=self._timeout, maxsize=8, retries=False)

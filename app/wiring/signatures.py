@@ -14,9 +14,10 @@ from audit.relay import Relay
 from ca.client import CAClient
 from core.config import secret
 from core.db import Database, migrate
+from core.fresh import Fresh
 from policies.models import Decision, DecisionRequest
 from signatures.config import SignatureSettings
-from signatures.pades.anchors import of_site
+from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
 from signatures.service import Changes, IssuerLists, Kept, Sealing, Verification, asked_from, stamp_by
@@ -50,7 +51,9 @@ def application(context: Context) -> Flask:
     recorder = context.recorder(ROLE)
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     readers, commitments = ReaderPool(settings), Commitments(secret(_commitment_key(context)))
-    trust = of_site(site.public)
+    # A root or an issuing authority may come while the role runs: read here, so that a site without them is refused.
+    trust = Fresh(lambda: of_site(site.public), lambda: files_of_site(site.public))
+    trust()
     peer = context.peer(ROLE, "ca")
     authority, changes = CAClient(peer), Changes(latest=LATEST)
     follower = Follower(
@@ -70,7 +73,7 @@ def application(context: Context) -> Flask:
     lists = IssuerLists(
         Kept(asked_from(peer), changes=changes, freshness=follower, clock=context.clock),
         # Time-stamping units have their certificates from another authority than signers, and it too is asked.
-        issuers=sorted(trust.issuers if settings.unit else trust.signing),
+        issuers=lambda: trust().issuers if settings.unit else trust().signing,
     )
     verification = Verification(
         readers=readers,

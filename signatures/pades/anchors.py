@@ -29,9 +29,9 @@ def of_site(public: Path) -> Trust:
     """
     try:
         first = (public / "root.pem").read_text("ascii")
-        later = [path.read_text("ascii") for path in sorted(public.glob("root-[0-9]*.pem"))]
+        later = [path.read_text("ascii") for path in _later(public)]
         roots = (first, *later)
-        issuers = {path.stem: path.read_text("ascii") for path in sorted((public / "issuers").glob("*.pem"))}
+        issuers = {path.stem: path.read_text("ascii") for path in _issuers(public)}
         for text in (*roots, *issuers.values()):
             x509.load_pem_x509_certificate(text.encode())
     except (OSError, ValueError) as error:
@@ -41,6 +41,19 @@ def of_site(public: Path) -> Trust:
     # Later generations of an authority stand beside the first: "people-2" signs what "people" did.
     signing = frozenset(name for name in issuers if _GENERATION.sub("", name) in SIGNING)
     return Trust(roots=roots, issuers=issuers, signing=signing)
+
+
+def files_of_site(public: Path) -> list[Path]:
+    """The files that ``of_site`` reads: when one is replaced or comes, it would answer something else."""
+    return [public / "root.pem", *_later(public), *_issuers(public)]
+
+
+def _later(public: Path) -> list[Path]:
+    return sorted(public.glob("root-[0-9]*.pem"))
+
+
+def _issuers(public: Path) -> list[Path]:
+    return sorted((public / "issuers").glob("*.pem"))
 
 
 def of_files(paths: Iterable[Path]) -> Trust:

@@ -4,7 +4,7 @@
 The authority makes a new list whenever something changed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cryptography import x509
 
@@ -32,14 +32,14 @@ def asked_from(peer: Peer) -> Callable[[str], tuple[bytes, ...]]:
 class IssuerLists:
     """The lists of several issuers; ``ask`` answers for one."""
 
-    def __init__(self, ask: Callable[[str], Sequence[bytes]], *, issuers: Sequence[str]) -> None:
+    def __init__(self, ask: Callable[[str], Sequence[bytes]], *, issuers: Callable[[], Iterable[str]]) -> None:
         self._ask = ask
-        self._issuers = tuple(issuers)
+        self._issuers = issuers
 
     def __call__(self) -> list[bytes]:
         """Every list that can be had; one that cannot makes its issuer's certificates "cannot tell", never good."""
         found: list[bytes] = []
-        for issuer in self._issuers:
+        for issuer in sorted(self._issuers()):
             try:
                 found.extend(self._ask(issuer))
             except TallygateError as error:

@@ -32,7 +32,7 @@ class Verification:
         self,
         *,
         readers: ReaderPool,
-        trust: Trust,
+        trust: Callable[[], Trust],
         lists: Callable[[], Sequence[bytes]],
         recorder: Recorder,
         commitments: Commitments,
@@ -86,7 +86,7 @@ class Verification:
         at = self._clock.now()
         try:
             found = self._readers.inspect(
-                document, trust=self._trust, lists=self._lists(), profile=profile, at=at, content=content
+                document, trust=self._trust(), lists=self._lists(), profile=profile, at=at, content=content
             )
         except SandboxFailed as error:
             return unreadable(document, error.reason, profile=profile, at=at, content=content)

@@ -76,6 +76,21 @@ def test_a_sign_on_of_another_root_is_not_asked(sign_on: SignOn, tmp_path: Path)
     assert not sign_on.asked
 
 
+def test_a_new_root_is_heard_without_a_restart(sign_on: SignOn, tmp_path: Path) -> None:
+    roots = tmp_path / "anchors.pem"
+    roots.write_bytes(certificate("somebody else")[0])
+    client = SignOnClient(origin=sign_on.origin, roots=roots, secret="s", timeout=5)
+    with pytest.raises(SignOnUnavailable):
+        client.exchange(code="c", verifier="v", redirect_uri="r")
+    with roots.open("ab") as file:
+        file.write(sign_on.root.read_bytes())
+    assert client.exchange(code="c", verifier="v", redirect_uri="r") == "a.b.c"
+    # And one that is withdrawn is not believed on.
+    roots.write_bytes(certificate("somebody else")[0])
+    with pytest.raises(SignOnUnavailable):
+        client.exchange(code="c", verifier="v", redirect_uri="r")
+
+
 @pytest.mark.parametrize("status", [400, 401])
 def test_a_code_that_is_worth_nothing_is_a_bad_login(sign_on: SignOn, status: int) -> None:
     sign_on.status, sign_on.body = status, b'{"error": "invalid_grant"}'

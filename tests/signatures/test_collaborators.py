@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from core.calls import Answer
 from core.config import ConfigurationError
 from core.errors import Internal, NotFound, Unavailable
+from core.fresh import Fresh
 from signatures.client import SignatureClient
 from signatures.models import SealOrder
 from signatures.pades import anchors, drawing
@@ -50,9 +51,9 @@ def test_a_list_that_cannot_be_had_is_left_out_and_the_others_are_not() -> None:
             "/crl/infrastructure.crl": Internal(),
         }
     )
-    assert IssuerLists(asked_from(peer), issuers=["people", "organisations", "devices", "infrastructure"])() == [
-        b"list"
-    ]
+    assert IssuerLists(
+        asked_from(peer), issuers=lambda: ["people", "organisations", "devices", "infrastructure"]
+    )() == [b"list"]
 
 
 def test_a_list_that_names_a_delta_comes_with_it() -> None:
@@ -70,10 +71,10 @@ def test_a_list_that_names_a_delta_comes_with_it() -> None:
     peer: Any = FakePeer(
         {"/crl/people.crl": Answer(200, {}, whole), "/crl/people-delta.crl": Answer(200, {}, b"delta")}
     )
-    assert IssuerLists(asked_from(peer), issuers=["people"])() == [whole, b"delta"]
+    assert IssuerLists(asked_from(peer), issuers=lambda: ["people"])() == [whole, b"delta"]
     # A validator would refuse what it cannot read to the end, and without the delta it cannot.
     alone: Any = FakePeer({"/crl/people.crl": Answer(200, {}, whole)})
-    assert IssuerLists(asked_from(alone), issuers=["people"])() == []
+    assert IssuerLists(asked_from(alone), issuers=lambda: ["people"])() == []
 
 
 def test_the_site_s_certificates_are_read_from_its_public_folder(tmp_path: Path, city: City) -> None:
@@ -89,6 +90,19 @@ def test_the_site_s_certificates_are_read_from_its_public_folder(tmp_path: Path,
     documents.write(tmp_path, "root.pem", b"no certificate")
     with pytest.raises(ConfigurationError):
         anchors.of_site(tmp_path)
+
+
+def test_an_authority_that_comes_while_the_role_runs_is_one_of_the_site_s_at_once(tmp_path: Path, city: City) -> None:
+    (tmp_path / "issuers").mkdir()
+    documents.write(tmp_path, "root.pem", city.root.pem)
+    for name in ("people", "organisations"):
+        documents.write(tmp_path / "issuers", f"{name}.pem", city.people.pem)
+    trust = Fresh(lambda: anchors.of_site(tmp_path), lambda: anchors.files_of_site(tmp_path))
+    assert trust().signing == {"people", "organisations"}
+    documents.write(tmp_path / "issuers", "organisations-2.pem", city.organisations.pem)
+    assert trust().signing == {"people", "organisations", "organisations-2"}
+    documents.write(tmp_path, "root-2.pem", city.devices.pem)
+    assert trust().roots == (city.root.pem.decode(), city.devices.pem.decode())
 
 
 def test_files_must_hold_a_root(tmp_path: Path, city: City) -> None:

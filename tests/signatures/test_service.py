@@ -94,7 +94,7 @@ def role(tmp_path: Path, city: City, readers: ReaderPool, level: Level) -> Itera
     )
     verification = Verification(
         readers=readers,
-        trust=city.trust(),
+        trust=city.trust,
         lists=city.lists,
         recorder=recorder,
         commitments=commitments,

@@ -87,7 +87,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
     )
     verification = Verification(
         readers=readers,
-        trust=city.trust(),
+        trust=city.trust,
         lists=city.lists,
         recorder=recorder,
         commitments=commitments,
