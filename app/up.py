@@ -120,6 +120,9 @@ ldaps = {ports.ldaps}
 [audit]
 # Reports for courts bear this bureau's seal.
 evidence_seal = "data-bureau"
+# Its own unit, so that there is something to see; a site's record is stamped by an authority of somebody else.
+time_stamp_url = "http://pki.city.localhost:{ports.plain}/tsa/city"
+time_stamp_roots = "public/anchors.pem"
 
 [ca]
 # Few enough certificates that the list of all of an issuer has a delta too.

@@ -15,7 +15,7 @@ from audit.indexer import Indexer
 from audit.published import INDEX_KEY, Reading
 from audit.reader import LogReader
 from audit.retention import Retaining
-from audit.stamps import Authority, LogStamps, Stamper, StampSeries, StampStore
+from audit.stamps import Authority, LogStamps, Stamper, StampSeries, StampSilent, StampStore
 from audit.watch import Duty, Stopped, Watch
 from core.config import ConfigurationError
 
@@ -31,6 +31,9 @@ LATER = 10
 """By how much more those duties stand behind that read whole stretches of the log and that nobody waits for within
 seconds: while events come as fast as the processors take them, the index falls behind and alerts do not."""
 _STAMP_ROUND = timedelta(minutes=1)
+_STARTING = timedelta(minutes=2)
+"""A site may ask a unit of its own, whose role starts after this process."""
+_KNOCK = timedelta(seconds=1)
 
 
 def serve_watch(context: Context, path: Path) -> None:
@@ -69,9 +72,9 @@ def duties(context: Context) -> list[Duty]:
         ),
     ]
     if (stamps := stamps_of(context)) is not None:
-        asking = stampers(context, stamps)
+        asking = stampers(context, stamps, patience=_STARTING)
         # Whether it is time is for the round to say: after a failure the next try comes soon.
-        given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda _stopped: _stamp(asking)))
+        given.append(Duty(name="stamp", every=_STAMP_ROUND, act=lambda stopped: _stamp(asking, stopped)))
     reader = LogReader(tiles(context), context.log_key)
     return [*given, *retention_duties(retention_of(context)), *export_duties(context, reader, opened.log)]
 
@@ -128,13 +131,21 @@ def stamps_of(context: Context) -> StampSeries | None:
     )
 
 
-def _stamp(asking: Sequence[Stamper]) -> None:
+def _stamp(asking: Sequence[Stamper], stopped: Stopped) -> None:
     """The present log first: while the authority is away the ends of closed ones are not asked about."""
     for each in reversed(asking):
-        each.round()
+        while not stopped:
+            try:
+                each.round()
+            except StampSilent:
+                if not each.patient:
+                    raise
+                stopped.wait(_KNOCK)
+            else:
+                break
 
 
-def stampers(context: Context, stamps: StampSeries) -> list[Stamper]:
+def stampers(context: Context, stamps: StampSeries, *, patience: timedelta = timedelta()) -> list[Stamper]:
     """What asks the authority of the settings: about the end of each closed log, and about the present one at last.
 
     Raises:
@@ -156,6 +167,7 @@ def stampers(context: Context, stamps: StampSeries) -> list[Stamper]:
             clock=context.clock,
             before=every[-1][0].base,
             closed=number < len(every),
+            patience=patience,
         )
         for number, (log, keys, own) in enumerate(every, 1)
     ]

@@ -51,7 +51,8 @@ class Stampable(Protocol):
 class Stamper:
     """Keeps the checkpoints of one log stamped; of a ``closed`` one, its end.
 
-    ``before`` is how many places lie before the log that is written, in which the stamps' entries stand.
+    ``before`` is how many places lie before the log that is written, in which the stamps' entries stand. For
+    ``patience`` after its making an authority that does not answer is no outage: one of the same site may start later.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Stamper:
         clock: Clock,
         before: int = 0,
         closed: bool = False,
+        patience: timedelta = timedelta(),
     ) -> None:
         self._before = before
         self._closed = closed
@@ -81,12 +83,13 @@ class Stamper:
         self._dated_by = dated_by
         self._recorder = recorder
         self._clock = clock
+        self._patient_until = clock.now() + patience
 
     def round(self) -> None:
         """Stamp the newest checkpoint if it is time and there is anything new.
 
         Raises:
-            StampSilent: the authority does not answer; recorded once for each outage.
+            StampSilent: the authority does not answer; recorded once for each outage, unless it is ``patient`` still.
             StampRefused: what it answered does not hold; likewise.
             RecordUnavailable: what was kept could not be recorded yet; the next round does it.
         """
@@ -100,6 +103,11 @@ class Stamper:
         if self._news(last.size if last else 0, size):
             self._try(note)
 
+    @property
+    def patient(self) -> bool:
+        """Whether silence is no outage yet."""
+        return self._clock.now() < self._patient_until
+
     def now(self) -> None:
         """Stamp the newest checkpoint, whenever the last one was stamped; raises as ``round``."""
         self._try(self._log.note())
@@ -108,7 +116,11 @@ class Stamper:
         checkpoint = Checkpoint.unverified(Note.parse(note.encode()).text)
         try:
             self._stamp(note, checkpoint)
-        except (StampSilent, StampRefused) as error:
+        except StampSilent as error:
+            if not self.patient:
+                self._failed(error)
+            raise
+        except StampRefused as error:
             self._failed(error)
             raise
         self._say_what_is_kept()

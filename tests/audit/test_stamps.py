@@ -252,6 +252,31 @@ def test_an_authority_that_floods_stalls_or_says_something_else_is_silent(world:
     world.authority = TimeAuthority(world.authority.folder)
 
 
+def test_an_authority_of_the_same_site_may_start_later(world: Stamping) -> None:
+    stamper = world.stamper(patience=timedelta(minutes=2))
+    world.authority.kind = "text/html"
+    with pytest.raises(StampSilent):
+        world.round(stamper)
+    assert stamper.patient
+    assert world.store.outage() is None
+    # What it answers wrongly is said at once, and silence once it should have started.
+    world.authority.kind, world.authority.mangle = "application/timestamp-reply", lambda _answer: b"\x30\x00"
+    with pytest.raises(StampRefused):
+        world.round(stamper)
+    assert world.types() == ["log.created", "log.stamp.failed"]
+    world.authority.mangle = lambda answer: answer
+    world.round(stamper)
+    assert world.store.outage() is None
+    world.clock.moved = timedelta(minutes=3)
+    world.authority.kind = "text/html"
+    world.entry()
+    stamper._interval = timedelta()
+    assert not stamper.patient
+    with pytest.raises(StampSilent):
+        world.round(stamper)
+    assert world.types()[-1] == "log.stamp.failed"
+
+
 def test_while_the_log_takes_nothing_the_token_is_kept_and_recorded_later(world: Stamping) -> None:
     class Down:
         def record(self, _event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:  # noqa: ARG002 - a recorder's shape

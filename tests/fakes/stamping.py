@@ -50,12 +50,14 @@ class Stamping:
         dated_by: VerifierKey | None = None,
         before: int = 0,
         closed: bool = False,
+        patience: timedelta = timedelta(),
     ) -> Stamper:
         return Stamper(
             log=log or self.site.reader(),
             store=store or self.store,
             before=before,
             closed=closed,
+            patience=patience,
             ask=Authority(self.authority.url, timeout=timeout).ask,
             roots=[each.certificate for each in roots or [self.authority.root]],
             interval=timedelta(hours=1),

@@ -135,10 +135,25 @@ def test_the_operator_makes_a_file_that_proves_itself(city: City, tmp_path: Path
         assert not [name for name in whole.namelist() if "/openings/" in name]
     public = city.log_key.parent
     keys = [word for name in ("log.vkey", "log-mldsa44.vkey") for word in ("--log-key", str(public / name))]
-    command = [sys.executable, "-I", str(tmp_path / "verify_evidence.py"), str(made), *keys]
+    roots = ("--tsa-roots", str(city.root))
+    command = [sys.executable, "-I", str(tmp_path / "verify_evidence.py"), str(made), *keys, *roots]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "entry 0 says" in found.stdout
+
+
+def test_the_record_is_stamped_by_the_citys_own_unit(city: City, browse: Browse, tmp_path: Path) -> None:
+    page = _officer(city, browse)
+    page.goto(city.url("audit", "/stamps", "management"))
+    first = until(lambda: page.reload() and page.get_attribute("main a[href$='.tst']", "href"), seconds=90, every=0.5)
+    officer = as_program(city, page.context)
+    for name, path in (("token", first), ("text", first.removesuffix(".tst") + ".txt")):
+        (tmp_path / name).write_bytes(officer.get(city.url("audit", path, "management")).content)
+    command = ["openssl", "ts", "-verify", "-token_in", "-in", "token", "-data", "text", "-CAfile", str(city.root)]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "Verification: OK" in said.stdout, said.stderr
+    # The unit's role starts after the process that asks it, which is no outage.
+    assert not [each for each in invariants.entries(city) if each["told"]["type"] == "log.stamp.failed"]
 
 
 def test_nobody_else_opens_the_console(city: City, browse: Browse) -> None:
