@@ -42,7 +42,7 @@ from sso.service import (
 from sso.service.collaborators import Card
 from sso.service.records import Records
 from sso.service.registration import invite as invited
-from sso.web import blueprint
+from sso.web import blueprint, quick
 from sso.web.admin import desk, front
 
 from ..context import Context, write_secret
@@ -128,7 +128,7 @@ def application(context: Context) -> Flask:
         store.check()
         follower[0].check()
 
-    return context.flask(
+    app = context.flask(
         ROLE,
         guard=guard,
         blueprints=[
@@ -147,6 +147,8 @@ def application(context: Context) -> Flask:
         ready=ready,
         standing=relay.standing,
     )
+    app.wsgi_app = quick(app.wsgi_app, service)  # type: ignore[method-assign,assignment]  # as Flask documents
+    return app
 
 
 def found(context: Context, _recorder: Recorder) -> None:

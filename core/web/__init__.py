@@ -5,6 +5,7 @@ Only this package, the ``web`` rooms, ``portals`` and ``app`` know Flask.
 """
 
 from .application import create as create
+from .errors import oauth_answer as oauth_answer
 from .guard import Guard as Guard
 from .guard import caller as caller
 from .guard import identity as identity

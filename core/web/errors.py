@@ -74,22 +74,10 @@ def install(app: Flask) -> None:
 def respond(error: TallygateError) -> ResponseReturnValue:
     """The one place where kinds become statuses."""
     status = _status(error)
-    if error.kind is Kind.INTERNAL:
-        _log.error("internal_error", code=error.code, request_id=g.get("request_id"), exc_info=error)
-        shown: TallygateError = Internal()
-    else:
-        shown = error
-        # Whoever is told to come again later was not at fault: somebody has to find out what was.
-        if error.__cause__ is not None or error.kind is Kind.UNAVAILABLE:
-            _log.warning(
-                "refused",
-                code=error.code,
-                request_id=g.get("request_id"),
-                cause=type(error.__cause__).__name__ if error.__cause__ is not None else "",
-            )
+    shown = _noted(error, g.get("request_id", ""))
     shape = face()
     if shape == "oauth":
-        response = _oauth(shown)
+        response = jsonify(_oauth(shown))
     elif shape == "problem" or _wants_json():
         response = _problem(shown, status)
     else:
@@ -109,6 +97,23 @@ def respond(error: TallygateError) -> ResponseReturnValue:
         response.headers["Retry-After"] = "2"
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def oauth_answer(error: TallygateError, *, request_id: str) -> tuple[int, dict[str, str]]:
+    """Status and document of an OAuth error that is answered before Flask sees the request; noted as everywhere."""
+    return _status(error), _oauth(_noted(error, request_id))
+
+
+def _noted(error: TallygateError, request_id: str) -> TallygateError:
+    """The error as it is shown; what somebody has to look into is in the log."""
+    if error.kind is Kind.INTERNAL:
+        _log.error("internal_error", code=error.code, request_id=request_id, exc_info=error)
+        return Internal()
+    # Whoever is told to come again later was not at fault: somebody has to find out what was.
+    if error.__cause__ is not None or error.kind is Kind.UNAVAILABLE:
+        cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
+        _log.warning("refused", code=error.code, request_id=request_id, cause=cause)
+    return error
 
 
 def _status(error: TallygateError) -> int:
@@ -133,11 +138,11 @@ def _problem(error: TallygateError, status: int) -> Response:
     return response
 
 
-def _oauth(error: TallygateError) -> Response:
+def _oauth(error: TallygateError) -> dict[str, str]:
     # A class may state its own OAuth code; RFC 6749 section 5.2 allows only some characters in the description.
     code = getattr(error, "oauth_code", None) or _OAUTH[error.kind]
     description = "".join(c for c in error.detail if " " <= c <= "~" and c not in '"\\')
-    return jsonify({"error": code, "error_description": description})
+    return {"error": code, "error_description": description}
 
 
 def _foreign_http(error: HTTPException) -> ResponseReturnValue:

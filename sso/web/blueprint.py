@@ -17,6 +17,7 @@ from ..service import SignOn
 from . import accesses, account, card, consent, device, factors, login, protocol, registration
 from .browser import Browser
 from .calls import on_host, reader
+from .quick import BASIC
 
 _CLIENT_ENDPOINTS = frozenset(
     {"sso.token", "sso.par", "sso.device_authorization", "sso.revoke", "sso.introspect", "sso.accesses"}
@@ -71,7 +72,7 @@ def blueprint(
     @routes.after_request
     def name_the_scheme(response: Response) -> Response:
         if request.endpoint in _CLIENT_ENDPOINTS and response.status_code == HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = 'Basic realm="tallygate", charset="UTF-8"'
+            response.headers["WWW-Authenticate"] = BASIC
         if request.endpoint in _REGISTRATION and response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = challenge("invalid_token", metadata="")
         if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:

@@ -7,6 +7,7 @@ from flask import request
 
 from core.calls import PairSecrets
 
+from ..errors import BadTokenRequest
 from ..models import Call
 from ..service import SignOn
 from .card import certificate_shown
@@ -33,3 +34,15 @@ def reader(service: SignOn, *, tls_host: str, proxy: PairSecrets) -> Callable[[]
 def on_host(name: str) -> bool:
     """Whether this request came to a host name of its own."""
     return request.host.partition(":")[0].lower() == name
+
+
+def presented_token(call: Call) -> str:
+    """The one token that a request is about.
+
+    Raises:
+        BadTokenRequest: none, or several.
+    """
+    values = call.parameters.get("token", ())
+    if len(values) != 1 or not values[0]:
+        raise BadTokenRequest(field="token")
+    return values[0]

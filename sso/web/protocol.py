@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from core.web import Guard
 
-from ..errors import BadTokenRequest
 from ..models import Call
 from ..oauth.rfc9701 import MEDIA_TYPE
 from ..openapi import description
 from ..service import SignOn
 from .browser import Browser
+from .calls import presented_token
 
 # Seconds; a portal sees a new signing key after this at the latest.
 _KEYS_MAX_AGE = 300
@@ -79,23 +79,16 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
         call = calls()
         client = service.clients.authenticate(call)
         if _wants_signed():
-            return Response(service.inspection.introspect_signed(client, _presented(call)), mimetype=MEDIA_TYPE)
-        return jsonify(service.inspection.introspect(client, _presented(call)))
+            return Response(service.inspection.introspect_signed(client, presented_token(call)), mimetype=MEDIA_TYPE)
+        return jsonify(service.inspection.introspect(client, presented_token(call)))
 
     @routes.post("/revoke")
     @guard.own("client authentication", errors="oauth")
     def revoke() -> Response:
         call = calls()
-        service.inspection.revoke(service.clients.authenticate(call), _presented(call))
+        service.inspection.revoke(service.clients.authenticate(call), presented_token(call))
         return Response(status=200)
 
 
 def _wants_signed() -> bool:
     return request.accept_mimetypes.best_match(["application/json", MEDIA_TYPE]) == MEDIA_TYPE
-
-
-def _presented(call: Call) -> str:
-    values = call.parameters.get("token", ())
-    if len(values) != 1 or not values[0]:
-        raise BadTokenRequest(field="token")
-    return values[0]

@@ -30,7 +30,7 @@ from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import Person, SignOn, register_client
 from sso.store import Store
-from sso.web import blueprint
+from sso.web import blueprint, quick
 from sso.web.admin import desk, front
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
@@ -349,6 +349,7 @@ def make_world(
         translations=[Path(sso.__file__).parent / "translations"],
         behind_proxy=False,
     )
+    app.wsgi_app = quick(app.wsgi_app, service)  # type: ignore[method-assign,assignment]  # as Flask documents
     made.append(
         World(
             app=app,
