@@ -20,7 +20,8 @@ Invalid
 ├── NoReason                what is given needs a reason
 ├── BadDays                 it would be over before it begins
 ├── NoSuchEntitlement       no portal of that name, or no name that a portal could know
-├── BadFilter, BadPath, ReadOnly, BadPatch   what a SCIM client cannot ask for or change
+├── BadFilter, BadPath, NoTarget, ReadOnly, BadPatch, BadCursor, StaleCursor, TooBroad
+│                           what a SCIM client cannot ask for or change
 ├── WeakPassword            too short, too long, easy to guess, or used before
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
@@ -115,6 +116,34 @@ class BadPath(Invalid):
 
     code = "scim_bad_path"
     message = N_("There is no such attribute: “%(field)s”.")
+
+
+class NoTarget(BadPath):
+    """A SCIM change of an element that is not in the list."""
+
+    code = "scim_no_target"
+    message = N_("Nothing there fits “%(field)s”.")
+
+
+class BadCursor(Invalid):
+    """A cursor that this service did not give out, or gave out for another filter (RFC 9865)."""
+
+    code = "scim_bad_cursor"
+    message = N_("This is no cursor of this list.")
+
+
+class StaleCursor(Invalid):
+    """A cursor that is too old (RFC 9865)."""
+
+    code = "scim_stale_cursor"
+    message = N_("This cursor is too old. Begin the list again.")
+
+
+class TooBroad(Invalid):
+    """Too much would have to be counted or sorted."""
+
+    code = "scim_too_many"
+    message = N_("Too many entries would have to be counted. Ask for less, or page by cursor.")
 
 
 class ReadOnly(Invalid):

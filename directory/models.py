@@ -108,6 +108,8 @@ class Person:
     # 0 none, 1 internal, 2 confidential, 3 secret.
     clearance: int = 0
     enabled: bool = True
+    # Let go by a program (SCIM DELETE): for programs they are not there while they are disabled.
+    released: bool = False
     # Register number: rises with every entry, the key by which lists are paged.
     number: int = 0
 

@@ -104,6 +104,12 @@ def enabled(dn: str, *, to: bool) -> Change:
     return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyEnabled", value="TRUE" if to else "FALSE")
 
 
+def released(dn: str, *, to: bool) -> Change:
+    """Say that somebody is no longer there for programs, or is again."""
+    before = "" if to else "TRUE"
+    return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyReleased", value="TRUE" if to else "", before=before)
+
+
 def device_state(dn: str, state: str) -> Change:
     """Say how a device fares."""
     return Change(verb=Verb.REPLACE, dn=dn, attribute="tallyState", value=str(state))

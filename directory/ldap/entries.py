@@ -25,6 +25,7 @@ PERSON = (
     "tallyEnabled",
     "memberOf",
     "tallyRolesUntil",
+    "tallyReleased",
 )
 ORGANISATION = ("tallyId", "tallyNumber", "o", "tallyNameZh", "tallyCreditCode", "tallyAgency", "tallyParent")
 DEVICE = ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled", "tallyState", "tallyHolder")
@@ -60,6 +61,7 @@ def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree, today: date)
         ),
         clearance=_number(entry, "tallyClearance"),
         enabled=entry.text("tallyEnabled") == "TRUE",
+        released=entry.text("tallyReleased") == "TRUE",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..models import Person
 from ..models_powers import Role
 from .filters import ENTERPRISE, OWN
+from .queries import CURSOR_SECONDS, MOST_COUNTED, MOST_IN_LIST
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -18,7 +19,6 @@ LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 _SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Schema"
-MOST_IN_LIST = 100
 MOST_IN_BULK = 50
 LONGEST_BULK = 1 << 18
 
@@ -46,17 +46,18 @@ def user(of: Person, *, at: str) -> dict[str, Any]:
     return _with_meta(found, "User", f"{at}/Users/{of.subject}")
 
 
-def group(of: Role, members: Sequence[Person], *, at: str) -> dict[str, Any]:
-    """One role with those who hold it, as far as they are told."""
-    found = {
+def group(of: Role, members: Sequence[Person] | None, *, at: str) -> dict[str, Any]:
+    """One role with those who hold it, if they are told."""
+    found: dict[str, Any] = {
         "schemas": [GROUP],
         "id": of.name,
         "displayName": of.title or of.name,
-        "members": [
+    }
+    if members is not None:
+        found["members"] = [
             {"value": each.subject, "display": each.username, "type": "User", "$ref": f"{at}/Users/{each.subject}"}
             for each in members
-        ],
-    }
+        ]
     return _with_meta(found, "Group", f"{at}/Groups/{of.name}")
 
 
@@ -80,16 +81,17 @@ def provider(at: str) -> dict[str, Any]:
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": True},
         "bulk": {"supported": True, "maxOperations": MOST_IN_BULK, "maxPayloadSize": LONGEST_BULK},
-        "filter": {"supported": True, "maxResults": MOST_IN_LIST},
+        "filter": {"supported": True, "maxResults": MOST_COUNTED},
         "changePassword": {"supported": False},
-        "sort": {"supported": False},
+        "sort": {"supported": True},
         "etag": {"supported": True},
         "pagination": {
             "cursor": True,
-            "index": False,
+            "index": True,
             "defaultPaginationMethod": "cursor",
             "defaultPageSize": MOST_IN_LIST,
             "maxPageSize": MOST_IN_LIST,
+            "cursorTimeout": CURSOR_SECONDS,
         },
         "authenticationSchemes": [
             {
@@ -163,7 +165,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         _schema(
             USER, "User",
             _attribute("userName", mutability="immutable", unique="server", required=True),
-            _attribute("name", "complex", mutability=_FREE, parts=[_attribute("formatted", mutability=_FREE)]),
+            _attribute("name", "complex", mutability=_FREE, required=True, parts=[
+                _attribute("formatted", mutability=_FREE, required=True),
+            ]),
             _attribute("displayName"),
             _attribute("userType", mutability="immutable"),
             _attribute("active", "boolean", mutability=_FREE),
@@ -172,7 +176,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             ]),
             _listed("groups", "readOnly"),
         ),
-        _schema(GROUP, "Group", _attribute("displayName", required=True), _listed("members", _FREE)),
+        _schema(GROUP, "Group", _attribute("displayName", mutability=_FREE, required=True), _listed("members", _FREE)),
         _schema(_ENTERPRISE, "EnterpriseUser", _attribute("organization", mutability="immutable")),
         _schema(
             _OWN, "TallygateUser", _attribute("nameZh", mutability=_FREE), _attribute("clearance", "integer"),

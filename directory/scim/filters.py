@@ -1,35 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters of RFC 7644 section 3.4.2.2, turned into LDAP filters; nothing is passed through."""
+"""Filters of RFC 7644 section 3.4.2.2: the whole grammar of figure 1, read into a small tree, held against documents.
+
+``searches.py`` turns the same tree into what the directory's server is asked; nothing of a client's text is passed on.
+"""
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ..errors import BadFilter, BadName
-from ..ldap import names
+from ..errors import BadFilter
 
 LONGEST = 1000
 _DEEPEST = 20
-_TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([()\[\]])|([A-Za-z0-9$_:.\-]+))')
-_OPERATORS = frozenset({"eq", "ne", "co", "sw", "ew", "pr"})
+_TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([()\[\]])|([A-Za-z0-9$_:.\-+]+))')
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,9})?\Z")
+_NAME = re.compile(r"(?:[A-Za-z][A-Za-z0-9:.\-]*:)?[A-Za-z$][A-Za-z0-9$_\-]*(?:\.[A-Za-z$][A-Za-z0-9$_\-]*)?\Z")
+_ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "gt": lambda one, other: bool(one > other),
+    "ge": lambda one, other: bool(one >= other),
+    "lt": lambda one, other: bool(one < other),
+    "le": lambda one, other: bool(one <= other),
+}
+_PARTS: Mapping[str, Callable[[str, str], bool]] = {
+    "co": lambda one, other: other in one,
+    "sw": lambda one, other: one.startswith(other),
+    "ew": lambda one, other: one.endswith(other),
+}
+OPERATORS = frozenset({"eq", "ne", "pr", *_ORDERED, *_PARTS})
 CORE = "urn:ietf:params:scim:schemas:core:2.0:user:"
+GROUPS = "urn:ietf:params:scim:schemas:core:2.0:group:"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:"
 OWN = "urn:tallygate:scim:schemas:2.0:user:"
 
-_TEXTS: dict[str, tuple[str, ...]] = {
-    "id": ("tallySubject",),
-    "username": ("uid",),
-    "name.formatted": ("cn",),
-    "displayname": ("cn", "tallyNameZh"),
-    "emails": ("mail",),
-    "emails.value": ("mail",),
-    f"{ENTERPRISE}organization": ("tallyOrganisation",),
-    f"{OWN}namezh": ("tallyNameZh",),
-}
+Value = str | bool | int | float | None
 
 
-Value = str | bool | None
+@dataclass(frozen=True)
+class Compared:
+    """One attribute held against a value; ``pr`` has none."""
+
+    # In lower case, without the prefix of a core schema.
+    attribute: str
+    operator: str
+    value: Value = None
+
+
+@dataclass(frozen=True)
+class Within:
+    """Some element of a list fits: ``attribute[inner]``."""
+
+    attribute: str
+    inner: "Filter"
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite."""
+
+    inner: "Filter"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """All of these, or one of these."""
+
+    every: bool
+    parts: tuple["Filter", ...]
+
+
+Filter = Compared | Within | Not | Joined
 
 
 @dataclass
@@ -39,6 +80,7 @@ class _Reader:
     tokens: list[tuple[str, str]]
     place: int = 0
     depth: int = 0
+    inside: bool = False
 
     def next(self, wanted: str = "") -> tuple[str, str]:
         if self.place >= len(self.tokens):
@@ -56,11 +98,11 @@ class _Reader:
         return self.tokens[self.place][1].lower()
 
 
-def user_filter(text: str) -> str:
-    """The LDAP filter for users.
+def parsed(text: str) -> Filter:
+    """The tree of a filter.
 
     Raises:
-        BadFilter: it is none, or asks for what cannot be searched for.
+        BadFilter: it is none.
     """
     if len(text) > LONGEST:
         raise BadFilter
@@ -69,6 +111,61 @@ def user_filter(text: str) -> str:
     if reader.place != len(reader.tokens):
         raise BadFilter
     return found
+
+
+def matches(what: Filter, document: Mapping[str, Any]) -> bool:
+    """Whether a document fits; text is compared in any case, but for what begins with ``$``."""
+    match what:
+        case Joined(every=True, parts=parts):
+            return all(matches(each, document) for each in parts)
+        case Joined(parts=parts):
+            return any(matches(each, document) for each in parts)
+        case Not(inner=inner):
+            return not matches(inner, document)
+        case Within(attribute=attribute, inner=inner):
+            return any(isinstance(each, Mapping) and matches(inner, each) for each in values(attribute, document))
+        case Compared(attribute=attribute, operator=operator, value=value):
+            found = [each for each in values(attribute, document) if each not in (None, "", [])]
+            if operator == "pr" or (value is None and operator == "ne"):
+                return bool(found)
+            if value is None:
+                return not found
+            found = [each.get("value") if isinstance(each, Mapping) else each for each in found]
+            if operator == "ne":
+                return not any(_fits("eq", each, value) for each in found)
+            return any(_fits(operator, each, value) for each in found)
+
+
+def values(attribute: str, document: Mapping[str, Any]) -> list[Any]:
+    """What a document holds under a name: each element of a list, each part of those."""
+    here: list[Any] = [document]
+    for step in _steps(attribute):
+        found: list[Any] = []
+        for each in here:
+            if isinstance(each, Mapping):
+                found += [value for name, value in each.items() if str(name).lower() == step]
+        here = [one for each in found for one in (each if isinstance(each, list) else [each])]
+    return here
+
+
+def _steps(attribute: str) -> Iterator[str]:
+    schema, colon, rest = attribute.rpartition(":")
+    if colon:
+        yield schema
+    yield from rest.split(".")
+
+
+def _fits(operator: str, held: Any, value: Value) -> bool:
+    if isinstance(value, bool) or isinstance(held, bool):
+        return operator == "eq" and held is value
+    if isinstance(value, str) and isinstance(held, str):
+        one, other = held.casefold(), value.casefold()
+        if operator == "eq":
+            return one == other
+        return (_PARTS[operator] if operator in _PARTS else _ORDERED[operator])(one, other)
+    if isinstance(value, int | float) and isinstance(held, int | float):
+        return held == value if operator == "eq" else operator in _ORDERED and _ORDERED[operator](held, value)
+    return False
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -84,15 +181,15 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _any(reader: _Reader) -> str:
-    return _joined(reader, "or", _all, "|")
+def _any(reader: _Reader) -> Filter:
+    return _joined(reader, "or", _all)
 
 
-def _all(reader: _Reader) -> str:
-    return _joined(reader, "and", _one, "&")
+def _all(reader: _Reader) -> Filter:
+    return _joined(reader, "and", _one)
 
 
-def _joined(reader: _Reader, word: str, part: Callable[[_Reader], str], sign: str) -> str:
+def _joined(reader: _Reader, word: str, part: Callable[[_Reader], Filter]) -> Filter:
     reader.depth += 1
     if reader.depth > 2 * _DEEPEST:
         raise BadFilter
@@ -101,71 +198,57 @@ def _joined(reader: _Reader, word: str, part: Callable[[_Reader], str], sign: st
         reader.next()
         parts.append(part(reader))
     reader.depth -= 1
-    return parts[0] if len(parts) == 1 else f"({sign}{''.join(parts)})"
+    return parts[0] if len(parts) == 1 else Joined(word == "and", tuple(parts))
 
 
-def _one(reader: _Reader) -> str:
+def _one(reader: _Reader) -> Filter:
     if reader.ahead() == "not":
         reader.next()
         reader.next("(")
         inner = _any(reader)
         reader.next(")")
-        return f"(!{inner})"
+        return Not(inner)
     if reader.ahead() == "(":
         reader.next()
         inner = _any(reader)
         reader.next(")")
         return inner
     kind, name = reader.next()
-    operator = reader.next()[1].lower()
-    if kind != "word" or operator not in _OPERATORS:
+    if kind != "word" or not _NAME.match(name):
         raise BadFilter
-    attribute = name.lower().removeprefix(CORE)
-    if operator == "pr":
-        return _compared(attribute, operator, None)
-    return _compared(attribute, operator, _value(reader))
+    attribute = name.lower().removeprefix(CORE).removeprefix(GROUPS)
+    if reader.ahead() == "[":
+        return _within(reader, attribute)
+    operator = reader.next()[1].lower()
+    if operator not in OPERATORS:
+        raise BadFilter
+    return Compared(attribute, operator, None if operator == "pr" else _value(reader, operator))
 
 
-def _value(reader: _Reader) -> str | bool:
+def _within(reader: _Reader, attribute: str) -> Filter:
+    # A list within a list is not part of the grammar.
+    if reader.inside:
+        raise BadFilter
+    reader.next("[")
+    reader.inside = True
+    inner = _any(reader)
+    reader.inside = False
+    reader.next("]")
+    return Within(attribute, inner)
+
+
+def _value(reader: _Reader, operator: str) -> Value:
     kind, text = reader.next()
     if kind == "text":
         try:
-            found = json.loads(text)
+            return str(json.loads(text))
         except ValueError as error:
             raise BadFilter from error
-        return str(found)
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    raise BadFilter
-
-
-def _compared(attribute: str, operator: str, value: Value) -> str:
-    if attribute == "active":
-        if operator == "pr":
-            return "(tallyEnabled=*)"
-        if operator not in ("eq", "ne") or not isinstance(value, bool):
-            raise BadFilter
-        return f"(tallyEnabled={'TRUE' if value is (operator == 'eq') else 'FALSE'})"
-    if attribute == "usertype":
-        classes = {"citizen": "tallyCitizen", "civil-servant": "tallyCivilServant"}
-        if operator not in ("eq", "ne") or value not in classes:
-            raise BadFilter
-        found = f"(objectClass={classes[str(value)]})"
-        return found if operator == "eq" else f"(!{found})"
-    columns = _TEXTS.get(attribute)
-    if columns is None or isinstance(value, bool):
+    if operator in _PARTS:
         raise BadFilter
-    try:
-        parts = [_text(column, operator, value or "") for column in columns]
-    except BadName as error:
-        raise BadFilter from error
-    joined = parts[0] if len(parts) == 1 else f"(|{''.join(parts)})"
-    return f"(!{joined})" if operator == "ne" else joined
-
-
-def _text(column: str, operator: str, value: str) -> str:
-    if operator == "pr":
-        return f"({column}=*)"
-    if operator in ("eq", "ne"):
-        return names.equal(column, value)
-    return names.part(column, value, starts=operator == "sw", ends=operator == "ew")
+    word = text.lower()
+    if word in ("true", "false", "null") and operator in ("eq", "ne"):
+        return {"true": True, "false": False, "null": None}[word]
+    if kind != "word" or not _NUMBER.match(text):
+        raise BadFilter
+    return float(text) if "." in text else int(text)

@@ -37,6 +37,7 @@ from ..models import (
 )
 from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
+from .programs import Programs
 from .staffing import Staffing
 from .structure import is_of_whole_site
 from .things import Things
@@ -55,7 +56,7 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration(Things, Staffing):
+class Administration(Things, Staffing, Programs):
     """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody is called and where they are written to: the part of an entry that gives no power."""
+"""What somebody is called, where they are written to, whether programs see them: what gives no power."""
 
 import re
 from collections.abc import Mapping
 
 from ..errors import BadName
+from ..ldap import changes
 from ..ldap.changes import Change, Verb
 from ..models_powers import LONGEST_TEXT
 from .deeds import Deed, Deeds
@@ -75,6 +76,27 @@ class Profiles:
                 actor=actor,
             )
         return True
+
+    def release(self, subject: str, *, actor: str) -> None:
+        """Note that programs let somebody go; does nothing for those who are in.
+
+        Raises:
+            NoSuchPerson: nobody of that name.
+        """
+        with self._deeds.alone():
+            person = self._standings.directory.person(subject)
+            if person.enabled or person.released:
+                return
+            self._deeds.give(
+                [changes.released(self._deeds.tree.person(person.subject), to=True)],
+                Deed(
+                    kind="directory.person.changed",
+                    subject=person.subject,
+                    attributes={"what": "released"},
+                    sealed=self._deeds.about(person, actor),
+                ),
+                actor=actor,
+            )
 
     def _series(self, subject: str, changed: Mapping[str, str], held: Mapping[str, str]) -> list[Change]:
         dn = self._deeds.tree.person(subject)

@@ -171,6 +171,19 @@ class Standings:
             raise NoSuchRole(role=name[:LONGEST_NAME])
         return found
 
+    def is_given(self, role: str) -> bool:
+        """Whether somebody is a member of a role, in time or not, or was granted it."""
+        member = names.equal("memberOf", self._tree.role(role))
+        granted = names.equal("tallyRoleName", role)
+        return bool(
+            self._pool.search(self._tree.branch("people"), member, ["tallySubject"], limit=1)
+            or self._pool.search(self._tree.branch("grants"), granted, ["tallyId"], limit=1)
+        )
+
+    def group_name(self, role: str) -> str:
+        """The name in the tree of a role's group."""
+        return self._tree.role(role)
+
     def role_if_any(self, name: str) -> Role | None:
         """One role, or none of that name."""
         if len(name) > LONGEST_NAME or not IDENTIFIER.match(name):

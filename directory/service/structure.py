@@ -12,6 +12,7 @@ from core.errors import TallygateError
 from ..errors import (
     AlreadyGiven,
     BadName,
+    BeyondScope,
     NoSuchDepartment,
     NoSuchGrant,
     NoSuchOrganisation,
@@ -215,6 +216,57 @@ class Structure:
             )  # fmt: skip
             content = entries_powers.role_content(made)
             self._create("", "role", [changes.add(self._deeds.tree.role(name), content)], name, actor=actor)
+
+    def rename_role(self, name: str, title: str, *, actor: str) -> None:
+        """Call a role something else; its name and what it gives stay.
+
+        Raises:
+            NoSuchRole: there is none.
+            BadName: it cannot be called so.
+        """
+        with self._deeds.alone():
+            found, wanted = self._standings.role(name), _named(title)
+            if wanted in (found.title, found.title or found.name):
+                return
+            dn = self._deeds.tree.role(found.name)
+            self._deeds.give(
+                [Change(verb=Verb.REPLACE, dn=dn, attribute="tallyTitle", value=wanted, before=found.title)],
+                Deed(kind="directory.entry.changed", attributes={"kind": "role", "names": found.name}),
+                actor=actor,
+            )
+
+    def remove_role(self, name: str, *, actor: str) -> None:
+        """Remove a role of the site's own that nobody holds and no post carries.
+
+        Raises:
+            NoSuchRole: there is none.
+            BeyondScope: it is one of those that the site cannot do without.
+            StillInUse: somebody has it, or will, or a post carries it.
+        """
+        with self._deeds.alone():
+            found = self.may_remove_role(name)
+            if self._standings.is_given(name):
+                raise StillInUse
+            self._deeds.take(
+                [Change(verb=Verb.REMOVE, dn=self._deeds.tree.role(found.name))],
+                Deed(kind="directory.entry.removed", attributes={"kind": "role", "names": found.name}),
+                actor=actor,
+            )
+
+    def may_remove_role(self, name: str) -> Role:
+        """The role, if it could be removed once nobody holds it.
+
+        Raises:
+            NoSuchRole: there is none.
+            BeyondScope: it is one of those that the site cannot do without.
+            StillInUse: a post carries it.
+        """
+        found = self._standings.role(name)
+        if found.name in ROLES:
+            raise BeyondScope
+        if self._standings.posts_giving(name):
+            raise StillInUse
+        return found
 
     def add_offer(self, offer: Offer, *, actor: str) -> None:
         """Enter a service that an agency offers, for which mandates can be given.

@@ -137,10 +137,12 @@ class DirectoryWriter:
         self._not_oneself(subject, actor, "enable")
         with self._journal.alone():
             person = self.directory.person(subject)
+            dn = self._tree.person(person.subject)
+            there = (changes.released(dn, to=False),) if person.released else ()
             self._grant(
                 "directory.person.enabled",
                 person,
-                (changes.enabled(self._tree.person(person.subject), to=True),),
+                (changes.enabled(dn, to=True), *there),
                 actor=actor,
                 sealed={"reason": reason},
             )

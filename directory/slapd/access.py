@@ -97,7 +97,7 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
             {**writer, **everyone, LOOKUP: READ},
         ),
         Rule(f"{people} attrs={_IDENTITY}", {**writer, **everyone}),
-        Rule(f"{people} attrs=children,sn,tallyNumber", writer),
+        Rule(f"{people} attrs=children,sn,tallyNumber,tallyReleased", writer),
         # By this the writer tells whether a password was changed before a crash, since it cannot read passwords.
         Rule(f"{people} attrs=entryCSN", {"directory": READ}),
         Rule(f"{organisations} attrs={KEYED}", writer),

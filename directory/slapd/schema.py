@@ -95,11 +95,21 @@ ATTRIBUTES = (
     Attribute(32, "tallyNumberSealed", "national number or credit code, encrypted", rules="EQUALITY caseExactMatch"),
     Attribute(33, "tallyWaiting", "whether it has yet to take effect", _BOOLEAN, "EQUALITY booleanMatch"),
     Attribute(34, "tallyTitle", "what a role or a service is called"),
+    Attribute(
+        35, "tallyReleased", "let go by a program for which they are no longer there", _BOOLEAN, "EQUALITY booleanMatch"
+    ),
 )
 
 _PERSON_MUST = ("tallySubject", "tallyNumber", "uid", "tallyEnabled", "tallyProofingLevel")
 _NUMBER = ("tallyNumberIndex", "tallyNumberSealed")
-_PERSON_MAY = ("tallyNameZh", "tallyProofingDate", "tallyProofingEvidence", "tallyRolesUntil", *_NUMBER)
+_PERSON_MAY = (
+    "tallyNameZh",
+    "tallyProofingDate",
+    "tallyProofingEvidence",
+    "tallyRolesUntil",
+    "tallyReleased",
+    *_NUMBER,
+)
 _NAMED = ("tallyTitle", "tallyNameZh", "tallyEntitlement")
 _GIVEN = ("tallyFrom", "tallyUntil", "tallyGrantedBy", "tallyReason", "tallyWaiting")
 

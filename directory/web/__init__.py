@@ -122,7 +122,7 @@ def blueprint(
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
     service = scim.blueprint(
-        mine, guard, at=f"{origin}{scim.PREFIX}", opened=readings.opened, searched=readings.searched
+        mine, guard, at=f"{origin}{scim.PREFIX}", clock=clock, opened=readings.opened, searched=readings.searched
     )
     desk.register_blueprint(service)
     return desk

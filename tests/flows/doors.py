@@ -579,21 +579,29 @@ def _scim(desk: Mapping[str, Any]) -> Iterator[Door]:
     """SCIM for an administrator's program; its errors have a form of their own."""
     at: dict[str, Any] = {**desk, "before": "/scim/v2", "face": "scim"}
     person = {"subject": NOBODY}
-    yield Door(**at, method="GET", rule="/Users", query=("filter", "cursor", "count", "attributes"))
+    yield Door(**at, method="GET", rule="/Users", query=("filter", "cursor", "startIndex", "sortBy", "attributes"))
     yield Door(**at, method="POST", rule="/Users", takes="json", fields={"userName": "nobody"})
     yield Door(**at, method="GET", rule="/Users/<subject>", known=person)
     yield Door(**at, method="PATCH", rule="/Users/<subject>", known=person, takes="json", fields={"Operations": "x"})
     yield Door(**at, method="PUT", rule="/Users/<subject>", known=person, takes="json", fields={"userName": "nobody"})
     yield Door(**at, method="DELETE", rule="/Users/<subject>", known=person)
     group = {"name": "no-such-role"}
-    yield Door(**at, method="GET", rule="/Groups", query=("attributes",))
+    yield Door(**at, method="GET", rule="/Groups", query=("filter", "attributes"))
+    yield Door(**at, method="POST", rule="/Groups", takes="json", fields={"members": "x"})
     yield Door(**at, method="GET", rule="/Groups/<name>", known=group)
     yield Door(**at, method="PATCH", rule="/Groups/<name>", known=group, takes="json", fields={"Operations": "x"})
+    yield Door(**at, method="PUT", rule="/Groups/<name>", known=group, takes="json", fields={"members": "x"})
+    yield Door(**at, method="DELETE", rule="/Groups/<name>", known=group)
     yield Door(**at, method="POST", rule="/Bulk", takes="json", fields={"Operations": "x"})
+    yield Door(**at, method="PATCH", rule="/Me", takes="json", fields={"Operations": "x"})
+    yield Door(**at, method="PUT", rule="/Me", takes="json", fields={"emails": "x"})
+    for place in ("", "/Users", "/Groups"):
+        yield Door(**at, method="POST", rule=f"{place}/.search", takes="json", fields={"filter": "x"})
     for name in ("Me", "ServiceProviderConfig", "ResourceTypes", "Schemas"):
         yield Door(**at, method="GET", rule=f"/{name}")
     for name in ("ResourceTypes", "Schemas"):
         yield Door(**at, method="GET", rule=f"/{name}/<name>", known={"name": "nothing"})
+    yield Door(**at, method="GET", rule="/<path:elsewhere>", known={"elsewhere": "nothing"})
 
 
 def _gateway() -> Iterator[Door]:
