@@ -9,6 +9,7 @@ The desk has no other way to the directory and its writer, so that no page can f
 | see organisations              | all                     | those of the branch                                    |
 | disable, enable people         | all                     | those of the branch who hold no role of the whole site |
 | say how devices fare           | all                     | those of the branch                                    |
+| change many at once            | all, with roles         | as for each one of them, without roles                 |
 | import                         | all                     | civil servants, devices and agencies of the branch     |
 | grant and withdraw roles       | yes                     | no                                                     |
 | grant entitlements             | yes                     | no                                                     |
@@ -38,8 +39,8 @@ from ..models import (
 from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
 from .programs import Programs
-from .staffing import Staffing
 from .structure import is_of_whole_site
+from .sweeping import Sweeping
 from .things import Things
 from .unrecorded import Unrecorded
 
@@ -56,7 +57,7 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration(Things, Staffing, Programs):
+class Administration(Things, Sweeping, Programs):
     """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:
@@ -64,6 +65,10 @@ class Administration(Things, Staffing, Programs):
         if national_number_is_right(text.strip().upper(), self._writer.standings.today()):
             return Page(tuple(self._by_number(text)), "")
         return self._directory.people(text, after=after, limit=limit, within=self.scope())
+
+    def beginning(self, text: str, *, limit: int) -> tuple[Person, ...]:
+        """As ``Directory.beginning``, of the own part."""
+        return self._directory.beginning(text, limit=limit, within=self.scope())
 
     def organisations(self, text: str = "", *, after: str = "", limit: int) -> Page[Organisation]:
         """As ``Directory.organisations``; an exact credit code finds whose it is."""

@@ -169,6 +169,20 @@ class Directory:
         found, today = self._list("people", where, entries.PERSON, after=after, limit=limit), self._clock.now().date()
         return _page(found, limit, lambda entry: entries.person(entry, (), self._tree, today))
 
+    def beginning(self, text: str, *, limit: int, within: Scope = EVERYWHERE) -> tuple[Person, ...]:
+        """People whose user name or name begins with the text: an index answers it, however many people there are.
+
+        Raises:
+            BadName: the text cannot be searched for.
+        """
+        if len(text) > LONGEST_SEARCH:
+            raise BadName
+        begins = "".join(names.part(each, text, starts=True) for each in ("uid", "cn", "tallyNameZh"))
+        where = _within(names.every(f"(|{begins})", _ANYBODY), "tallyOrganisation", within)
+        today = self._clock.now().date()
+        found = self._pool.search(self._tree.branch("people"), where, entries.PERSON, limit=limit)
+        return tuple(entries.person(each, (), self._tree, today) for each in found)
+
     def people_where(self, where: str, *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Person]:
         """People whom a filter finds, in order of register number; without their mandates.
 

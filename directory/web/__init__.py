@@ -23,7 +23,7 @@ from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation
 from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
 from . import own as own
-from . import powers, scim, staffing, things
+from . import powers, scim, staffing, sweeps, things
 
 LONGEST_REASON = 500
 _LONGEST_PUBLISHED = 2 << 20
@@ -71,6 +71,11 @@ WORDS = {
     "holdings": N_("Posts held"),
     "grants": N_("Grants"),
     "representatives": N_("Representatives"),
+    "sweep-disable": N_("Disable"),
+    "sweep-enable": N_("Enable"),
+    "sweep-grant": N_("Grant a role"),
+    "sweep-withdraw": N_("Withdraw a role"),
+    "sweep-leave": N_("Let go"),
     "undone": N_("undone"),
     "kept": N_("kept"),
 }
@@ -118,6 +123,7 @@ def blueprint(
     powers.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     things.add(desk, mine, guard, render=_render)
     staffing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
+    sweeps.add(desk, mine, guard, searched=readings.searched, render=_render)
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)

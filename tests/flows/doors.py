@@ -496,6 +496,11 @@ def _directory() -> Iterator[Door]:
             form_at="/import",
         )
     yield from _powers(desk)
+    yield Door(**desk, method="GET", rule="/people/change", query=("q",))
+    change = {"step": "look", "act": "disable", "names": "nobody.here"}
+    yield Door(**desk, method="POST", rule="/people/change", takes="form", fields=change, form_at="/people/change")
+    yield Door(**desk, method="GET", rule="/people/suggest", query=("q",))
+    yield Door(**desk, method="GET", rule="/suggest.js")
     yield from _scim(desk)
     yield Door(**desk, method="GET", rule="/organisations", query=("q", "after"))
     yield Door(**desk, method="GET", rule="/devices", query=("q", "after", "done"))
