@@ -148,7 +148,7 @@ def names_in(text: str) -> list[str]:
     Raises:
         BadName: a line cannot be read.
     """
-    found = []
+    found: list[str] = []
     for line in text.replace("\r", "\n").split("\n"):
         name = line.partition(",")[0].strip().strip('"').strip("\ufeff")
         if not name or (not found and name.lower() in ("username", "id")):

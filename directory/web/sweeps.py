@@ -72,7 +72,8 @@ def add(
     @desk.get("/people/suggest")
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def suggest() -> Response:
-        text, found = query_text("q", longest=100).strip(), ()
+        text = query_text("q", longest=100).strip()
+        found: tuple[Person, ...] = ()
         if len(text) >= _FEWEST_TYPED or not text.isascii():
             found = _suggested(mine(), text)
             searched(text, found)
