@@ -253,6 +253,86 @@ class Passkey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownBrowser:
+    """A browser in which one person logged in before. It spares its person other people's delays; it proves nobody."""
+
+    # Ours; pages name it.
+    id: str
+    # Of its cookie and the user name together, so that it is worth nothing for anybody else.
+    digest: str
+    subject: str
+    network: str
+    agent: str
+    created_at: int
+    seen_at: int
+    expires_at: int
+
+
+WarningKind = Literal["browser", "failures", "travel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspicion:
+    """A login that may not have been the person's own, until they say."""
+
+    id: str
+    subject: str
+    kind: WarningKind
+    sid: str
+    network: str
+    agent: str
+    at: int
+    expires_at: int
+    # None while nobody has said whose it was.
+    answered_at: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """Something that a person is to be told by mail, until they were."""
+
+    id: str
+    subject: str
+    # Which text.
+    kind: str
+    # What it says beyond that, sealed.
+    facts: str
+    attempts: int
+    due_at: int
+    expires_at: int
+
+
+RecoveryState = Literal["asked", "mailed", "opened", "waiting", "ready", "proven", "setting", "done", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """Somebody who cannot log in any more, on the way back. Each state is reached from the one before alone.
+
+    asked -> mailed -> opened -> proven -> setting -> done, and where a second proof is missing or the person is surely
+    known: opened -> waiting -> ready -> proven. From every one but the last two to stopped.
+    """
+
+    id: str
+    # What was typed, sealed; empty once it was looked up.
+    asked: str
+    # Empty before.
+    subject: str
+    state: RecoveryState
+    # Digest of the link that was mailed and not used yet; empty if none.
+    link: str
+    # Digest of the cookie of the browser that used it.
+    browser: str
+    # Whether the second factors are lost too, and go with it.
+    drops: bool
+    # When waiting is over.
+    ready_at: int
+    network: str
+    created_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecoveryCodes:
     """How many codes on paper somebody has left, of those made last."""
 

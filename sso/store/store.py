@@ -10,6 +10,7 @@ from audit import Event
 from core.db import Database, Drain, migrate
 
 from ..models import Session
+from .browsers import BrowserRows
 from .clients import ClientRows
 from .consents import ConsentRows
 from .devices import DeviceRows
@@ -18,11 +19,14 @@ from .goodbyes import GoodbyeRows
 from .grants import GrantRows
 from .interactions import InteractionRows
 from .invitations import InvitationRows
+from .letters import LetterRows
 from .limits import AttemptRows
 from .news import NewsRows
 from .once import CodeRows, PushedRows, RefreshTokenRows, SeenRows
 from .passkeys import PasskeyRows
+from .recoveries import RecoveryRows
 from .sessions import SessionRows
+from .suspicions import SuspicionRows
 from .tables import (
     ASSERTIONS,
     ATTEMPTS,
@@ -34,12 +38,16 @@ from .tables import (
     GRANTS,
     HANDOVERS,
     INITIAL_TOKENS,
+    KNOWN_BROWSERS,
+    LETTERS,
     OUTBOX,
     PROOFS,
     PUSHED,
+    RECOVERIES,
     REFRESH_TOKENS,
     SESSIONS,
     SPENT,
+    SUSPICIONS,
 )
 
 # Rows removed per transaction, so that housekeeping never holds the write lock for long.
@@ -61,6 +69,10 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (INITIAL_TOKENS, INITIAL_TOKENS.c.digest, INITIAL_TOKENS.c.expires_at, 0),
     (GOODBYES, GOODBYES.c.id, GOODBYES.c.expires_at, 0),
     (GRANTS, GRANTS.c.id, GRANTS.c.expires_at, _MEMORY),
+    (KNOWN_BROWSERS, KNOWN_BROWSERS.c.digest, KNOWN_BROWSERS.c.expires_at, 0),
+    (SUSPICIONS, SUSPICIONS.c.id, SUSPICIONS.c.expires_at, 0),
+    (LETTERS, LETTERS.c.id, LETTERS.c.expires_at, 0),
+    (RECOVERIES, RECOVERIES.c.id, RECOVERIES.c.expires_at, _MEMORY),
     # No worker that is fit to serve is so far behind the news.
     (BARRED, BARRED.c.id, BARRED.c.released_at, _MEMORY),
 )
@@ -88,6 +100,10 @@ class Store:
         self.consents = ConsentRows(database)
         self.factors = FactorRows(database)
         self.passkeys = PasskeyRows(database)
+        self.browsers = BrowserRows(database)
+        self.suspicions = SuspicionRows(database)
+        self.letters = LetterRows(database)
+        self.recoveries = RecoveryRows(database)
         self.attempts = AttemptRows(database)
         self.news = NewsRows(database)
         # Records on their way to the log.

@@ -267,6 +267,61 @@ PASSKEYS = Table(
     Index("passkeys_subject", "subject"),
 )
 
+# Browsers in which a person logged in before. Keyed by cookie and user name together; neither is kept.
+KNOWN_BROWSERS = _expiring(
+    "known_browsers",
+    _key("digest"),
+    _id("id"),
+    _id("subject"),
+    _id("network"),
+    _short("agent", 100),
+    _number("created_at"),
+    _number("seen_at"),
+    Index("known_browsers_subject", "subject"),
+)
+
+SUSPICIONS = _expiring(
+    "suspicions",
+    _key("id"),
+    _id("subject"),
+    _short("kind", 16),
+    _id("sid"),
+    _id("network"),
+    _short("agent", 100),
+    _number("at"),
+    _moment_or_never("answered_at"),
+    Index("suspicions_subject", "subject"),
+)
+
+LETTERS = _expiring(
+    "letters",
+    _key("id"),
+    _id("subject"),
+    _short("kind", 32),
+    _text("facts"),
+    _number("attempts"),
+    _number("due_at"),
+    Index("letters_due", "due_at"),
+)
+
+RECOVERIES = _expiring(
+    "recoveries",
+    _key("id"),
+    _text("asked"),
+    _id("subject"),
+    _short("state", 16),
+    _id("link"),
+    _id("browser"),
+    _flag("drops"),
+    _number("ready_at"),
+    _id("network"),
+    _number("created_at"),
+    Index("recoveries_subject", "subject"),
+    Index("recoveries_link", "link"),
+    Index("recoveries_browser", "browser"),
+    Index("recoveries_state", "state", "ready_at"),
+)
+
 # What devices were asked to sign: each question is answered once, until it could not be any more.
 CHALLENGES = _expiring("challenges", _key("id"))
 
