@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,23 @@ class SSOSettings:
     attempts_memory: timedelta = timedelta(hours=1)
     # What people log in with is changed only so shortly after a login.
     fresh_login: timedelta = timedelta(minutes=5)
+    # A browser is known so long after its last login.
+    browser_lifetime: timedelta = timedelta(days=180)
+    # Wrong passwords before a right one, from which on its person is asked whether it was them.
+    suspicious_failures: int = 5
+    # Own password changes with a wrong present one, and ways back asked for one name, before waiting begins.
+    passwords_free: int = 4
+    recoveries_free: int = 3
+    # Ways back asked from one network before waiting begins.
+    recoveries_network_free: int = 30
+    # A mailed link, and each step after it.
+    recovery_link: timedelta = timedelta(minutes=30)
+    # Who lost their second factor too, or was proofed face to face, waits so long and can stop it meanwhile.
+    recovery_cooling: timedelta = timedelta(days=3)
+    # After waiting, the second link is good for so long.
+    recovery_ready: timedelta = timedelta(days=3)
+    # The file with the password of the mail server, if this role cannot read the one of ``[ca.notices]``.
+    mail_password: Path | None = None
     # Passkeys of one person.
     passkeys_most: int = 10
     # Set up after a login by password alone, a second factor is in force after this; its owner is told meanwhile.

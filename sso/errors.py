@@ -18,6 +18,9 @@ Invalid
 ├── SetupLost             what was begun at "My account" is over or belongs to another session
 ├── PasskeyNotMade        a passkey that cannot be kept
 ├── CodeWrong             a one-time code that does not fit while it is being set up
+├── PasswordsDiffer, PasswordWrong, PasswordWeak, PasswordKnown   a new password, or the present one beside it
+├── ProfileRefused        a mail address, telephone number or language that cannot be
+├── RecoveryLost          a way back that is over, used, stopped, or not at this step
 ├── InteractionLost       the parked request is gone, finished or belongs to another browser
 └── BadClient             a registration nobody should accept
 Unauthenticated
@@ -279,6 +282,51 @@ class MandateOver(Forbidden):
 
     code = "mandate_over"
     message = N_("You may not, or no longer, act for them here. Please choose again.")
+
+
+class PasswordsDiffer(Invalid):
+    """The new password was typed in two ways."""
+
+    code = "passwords_differ"
+    message = N_("The new password was not typed the same way twice.")
+
+
+class PasswordWrong(Invalid):
+    """The present password is wrong."""
+
+    code = "password_wrong"
+    message = N_("Your present password is not right.")
+
+
+class PasswordWeak(Invalid):
+    """The directory's policy refuses it."""
+
+    code = "password_weak"
+    message = N_("This password is too short, easy to guess or one of your last ones. Please choose another one.")
+
+
+class PasswordKnown(Invalid):
+    """Attackers know it."""
+
+    code = "password_known"
+    message = N_(
+        "This password stands in lists of stolen or common passwords, which attackers try first. "
+        "Please choose another one."
+    )
+
+
+class ProfileRefused(Invalid):
+    """No mail address, no telephone number, or no language of ours."""
+
+    code = "profile_refused"
+    message = N_("Please check the e-mail address and the telephone number.")
+
+
+class RecoveryLost(Invalid):
+    """Used, over, stopped, begun in another browser, or not at this step."""
+
+    code = "recovery_lost"
+    message = N_("This way back is over, was used already or belongs to another browser. Please begin again.")
 
 
 class LoginTooOld(Forbidden):

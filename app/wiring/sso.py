@@ -6,7 +6,12 @@ import json
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as replace_fields
 from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
@@ -16,14 +21,23 @@ from flask import Flask
 
 import sso.store
 from audit import Recorder, RecordUnavailable
+from audit.alerts import Places, PlacesRefused
 from audit.client import PATIENCE, Follower
+from audit.config import AuditSettings
 from audit.relay import Relay
+from ca import CASettings
 from ca.client import CAClient
+from ca.notices import MailFailed, open_mailer
+from ca.notices.letters import allowed
 from ca.verifier import CertificateVerifier
+from core.calls import Peer
 from core.calls.outside import Fetcher
+from core.config import ConfigurationError
 from core.errors import Unavailable
 from core.log import logger
 from core.site import PORTALS
+from directory import DirectorySettings
+from directory.client import OwnClient
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
@@ -39,7 +53,9 @@ from sso.service import (
     make_keys,
     register_client,
 )
+from sso.service.browsers import Distance
 from sso.service.collaborators import Card
+from sso.service.letters import Post
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
@@ -112,6 +128,10 @@ def application(context: Context) -> Flask:
         fetch=outward.fetched,
         tell=outward.told,
         subject_key=context.kept_key(ROLE, "subjects.key"),
+        own_entry=OwnClient(lambda: _directory(context)),
+        post=_post(context, settings),
+        distance=_distance(context),
+        password_length=context.settings("directory", DirectorySettings).password_length,
         reload_policies=engine.reload,
     )
     # The follower needs the service's ears, the service the follower's freshness; nothing is served before both are.
@@ -122,6 +142,7 @@ def application(context: Context) -> Flask:
     follower[0].start()
     service.housekeeping.start()
     service.goodbyes.start()
+    service.letters.start()
     guard = context.guard(ROLE, audience=site.host(DESK))
 
     def ready() -> None:
@@ -365,6 +386,70 @@ class OwnRecord:
             return base64.b64decode(answer["entry"], validate=True), str(answer["proof"])
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable from error
+
+
+def _directory(context: Context) -> Peer:
+    """The way to the one writer; a site of an earlier release has none before ``init --renew-processes``.
+
+    Raises:
+        Unavailable: there is no secret for it.
+    """
+    try:
+        return context.peer(ROLE, "directory")
+    except ConfigurationError as error:
+        raise Unavailable from error
+
+
+def _post(context: Context, settings: SSOSettings) -> Post | None:
+    """The mail server of ``[ca.notices]``, which writes to the domains named there and to nobody else."""
+    notices = context.settings("ca", CASettings).notices
+    if settings.mail_password is not None:
+        notices = replace_fields(notices, password=settings.mail_password)
+    try:
+        mailer = open_mailer(notices, own_name=context.site.domain)
+    except ConfigurationError as error:
+        # Logging in must not wait for a mail server; who is not told by letter is told at "My account".
+        _log.warning("no_mail", code=error.code)
+        return None
+    if mailer is None:
+        return None
+
+    def post(address: str, subject: str, text: str, number: str) -> bool:
+        if not allowed(address, notices.domains):
+            return False
+        message = EmailMessage(policy=SMTP)
+        message["From"] = Address(context.site.title[:64], addr_spec=notices.sender)
+        message["To"] = [Address(addr_spec=address.strip())]
+        message["Subject"] = subject
+        message["Date"] = format_datetime(context.clock.now())
+        message["Message-ID"] = f"<{number}@{context.site.domain}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text, charset="utf-8", cte="base64")
+        try:
+            mailer.send(message, sender=notices.sender, to=[address.strip()])
+        except MailFailed as error:
+            if error.final:
+                return False
+            raise Unavailable from error
+        return True
+
+    return post
+
+
+def _distance(context: Context) -> Distance:
+    """By the record's table of places, if this role can read it."""
+    path = context.settings("audit", AuditSettings).alert_places
+    try:
+        places = Places.parse(path.read_bytes() if path else b"")
+    except (OSError, PlacesRefused):
+        _log.warning("no_places")
+        places = Places.parse(b"")
+
+    def distance(one: str, other: str) -> int | None:
+        here, there = places.of(one), places.of(other)
+        return here.kilometres(there) if here is not None and there is not None else None
+
+    return distance
 
 
 def _listed(keys: KeyRing) -> bytes:

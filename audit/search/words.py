@@ -105,6 +105,9 @@ REASONS = {
     "mandate_withdrawn": N_("The mandate it was given under was withdrawn or has run out."),
     "its_passkey_was_removed": N_("Its passkey was removed."),
     "its_second_factor_was_removed": N_("Its second factor was removed."),
+    "disowned_by_its_person": N_("Its person said that somebody else had logged in."),
+    "stopped_by_letter": N_("It was stopped by the letter that told of it."),
+    "stopped_by_its_person": N_("It was stopped by its person."),
     "no_such_entry": N_("There is no such entry in the record."),
 }
 _HOW = {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whom sign-on works with, as narrow as it needs them: the directory, the card's issuer and the policies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -96,6 +96,15 @@ class People(Protocol):
         """
         ...
 
+    def person_by_username(self, username: str) -> Person:
+        """Look somebody up by what they log in with.
+
+        Raises:
+            NotFound: nobody.
+            Unavailable: the directory does not answer.
+        """
+        ...
+
     def organisation(self, identifier: str) -> Named:
         """Look an organisation up.
 
@@ -118,6 +127,47 @@ class People(Protocol):
 
         Raises:
             Unavailable: the directory does not answer.
+        """
+        ...
+
+
+class OwnEntry(Protocol):
+    """What people do about their own entry in the directory, which asks everything again."""
+
+    def entry(self, subject: str) -> Mapping[str, str]:
+        """The entry: names, address, telephone, language, proofing.
+
+        Raises:
+            NotFound: nobody, or disabled.
+            Unavailable: the directory does not answer.
+        """
+        ...
+
+    def change(self, subject: str, *, mail: str, telephone: str, language: str) -> bool:
+        """Change it; whether anything changed.
+
+        Raises:
+            Invalid: no address, number or language.
+            Unavailable: directory or record are out of reach.
+        """
+        ...
+
+    def change_password(self, subject: str, current: str, password: str) -> None:
+        """Take a new password from whoever knows the present one.
+
+        Raises:
+            Unauthenticated: the present one is wrong.
+            Invalid: ``weak_password`` or ``known_password``.
+            Unavailable: directory or record are out of reach.
+        """
+        ...
+
+    def recover(self, subject: str, password: str) -> None:
+        """Take a new password without the present one.
+
+        Raises:
+            Invalid: ``weak_password`` or ``known_password``.
+            Unavailable: directory or record are out of reach.
         """
         ...
 

@@ -224,6 +224,15 @@ class Factors:
         recent = at - session.authenticated_at < int(self._settings.fresh_login.total_seconds())
         return recent and strength(session.methods) >= self._needed(session.subject, at)
 
+    def in_force(self, subject: str) -> bool:
+        """Whether a second factor of a person counts already."""
+        return self._needed(subject, self._now()) > 1
+
+    def drop_all(self, subject: str) -> None:
+        """All of a person's factors are lost and go: app, paper and passkeys."""
+        self._store.factors.drop_all(subject, self._records.factors_dropped(subject))
+        self._nudge()
+
     def counts_from(self, session: Session) -> int:
         """When what is set up now is in force: at once after two factors; after one alone it has to wait."""
         cooling = int(self._settings.factor_cooling.total_seconds())

@@ -24,6 +24,7 @@ from ..factors import CARD, strength
 from ..models import Authentication, Handover, Interaction, LoginDecision, Session, Visitor
 from ..store import Door, Patience, Store, digest
 from ..store.sessions import Opening
+from .browsers import Browsers
 from .collaborators import Cards, DecideLogin, People, Person
 from .factors import CodeRefused, Factors
 from .parking import Parking
@@ -39,6 +40,8 @@ class NewSession:
 
     session: Session
     cookie: str
+    # By which the browser is known at its next login.
+    known: str = ""
 
 
 class Login:
@@ -55,6 +58,7 @@ class Login:
         parking: Parking,
         factors: Factors,
         passkeys: Passkeys,
+        browsers: Browsers,
         settings: SSOSettings,
         clock: Clock,
         fresh: Callable[[], None],
@@ -68,6 +72,7 @@ class Login:
         self._parking = parking
         self._factors = factors
         self._passkeys = passkeys
+        self._browsers = browsers
         self._settings = settings
         self._patience = Patience.of(settings)
         self._clock = clock
@@ -75,7 +80,15 @@ class Login:
         self._nudge = nudge
 
     def by_password(
-        self, username: str, password: str, code: str, *, visitor: Visitor, interaction: Interaction, cookie: str
+        self,
+        username: str,
+        password: str,
+        code: str,
+        *,
+        visitor: Visitor,
+        interaction: Interaction,
+        cookie: str,
+        known: str = "",
     ) -> NewSession:
         """Log in by LDAP bind, and by a code beside it for whoever has set that up.
 
@@ -88,12 +101,13 @@ class Login:
         """
         self._fresh()
         client = _client(interaction)
-        doors = self._doors(username, visitor)
+        doors = self._doors(username, visitor, known)
         account = self._records.account(username)
         # 1. Count, durably: who cuts us off after the check has not guessed for nothing.
         if not self._store.attempts.knock(doors, self._patience, at=self._now()):
             self._failed(visitor, reason="waiting", client=client, account=account)
             raise LoginRefused
+        failures = self._store.attempts.failures(doors[0]) - 1
         # 2. Record that somebody tries. While the log is down no password is checked, so none can be guessed.
         # 3. Check.
         try:
@@ -126,10 +140,19 @@ class Login:
             cookie=cookie,
             doors=(*doors, *proof.doors),
             account=account,
+            known=known,
+            failures=failures,
         )
 
     def by_passkey(
-        self, sealed: str, unverified: str, *, visitor: Visitor, interaction: Interaction, cookie: str
+        self,
+        sealed: str,
+        unverified: str,
+        *,
+        visitor: Visitor,
+        interaction: Interaction,
+        cookie: str,
+        known: str = "",
     ) -> NewSession:
         """Log in with a key on the person's own device, which says whose it is; there is nothing to guess.
 
@@ -158,7 +181,9 @@ class Login:
             self._failed(visitor, reason="disabled", client=client, account="", method="passkey")
             raise PasskeyRefused
         who = _proved(person, methods=shown.methods, factor=shown.passkey.id)
-        return self._open(who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=(door,))
+        return self._open(
+            who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=(door,), known=known
+        )
 
     def card_ticket(self, interaction: Interaction) -> str:
         """Begin a card login: the ticket goes to the card host in the address, and nothing is kept of it here."""
@@ -187,7 +212,9 @@ class Login:
             raise InteractionLost
         return back
 
-    def by_card(self, back: str, *, browser: str, visitor: Visitor, cookie: str) -> tuple[NewSession, Interaction]:
+    def by_card(
+        self, back: str, *, browser: str, visitor: Visitor, cookie: str, known: str = ""
+    ) -> tuple[NewSession, Interaction]:
         """Back at the sign-on host: open the session; the second value is the request to go on with.
 
         Raises:
@@ -201,7 +228,8 @@ class Login:
         if handover is None or handover.interaction.expires_at <= at:
             raise InteractionLost
         interaction, who = handover.interaction, handover.authentication
-        opened = self._open(who, self._holder(who.subject), visitor=visitor, interaction=interaction, cookie=cookie)
+        holder = self._holder(who.subject)
+        opened = self._open(who, holder, visitor=visitor, interaction=interaction, cookie=cookie, known=known)
         return opened, interaction
 
     def current(self, cookie: str) -> Session | None:
@@ -246,6 +274,8 @@ class Login:
         cookie: str,
         doors: Sequence[Door] = (),
         account: str = "",
+        known: str = "",
+        failures: int = 0,
     ) -> NewSession:
         # 1. Decide.
         client = _client(interaction)
@@ -253,8 +283,8 @@ class Login:
             person=person, client=client, assurance=who.assurance, methods=who.methods, at=self._clock.now()
         )
         at = self._now()
-        known = self._store.sessions.by_cookie(digest(cookie), at) if cookie else None
-        same = known if known is not None and known.subject == who.subject else None
+        before = self._store.sessions.by_cookie(digest(cookie), at) if cookie else None
+        same = before if before is not None and before.subject == who.subject else None
         sid = same.sid if same else secrets.token_urlsafe(24)
         # 2. Record the decision, either way. A crash after this leaves the record of a login that opened nothing.
         asking = self._store.clients.find(client)
@@ -279,8 +309,11 @@ class Login:
         opening = Opening(previous=digest(cookie) if cookie else "", forgiven=doors)
         if not self._store.sessions.open(session, opening, self._replaced):
             raise CardNotGood if who.certificate else PasskeyRefused if "pwd" not in who.methods else LoginRefused
+        # 4. Know this browser from now on, and ask the person if it is unlike those before.
+        known = known or secrets.token_urlsafe(32)
+        self._browsers.logged_in(session, visitor, username=person.username, cookie=known, failures=failures)
         self._nudge()
-        return NewSession(session=session, cookie=fresh)
+        return NewSession(session=session, cookie=fresh, known=known)
 
     def _session(
         self, who: Authentication, visitor: Visitor, *, sid: str, cookie: str, same: Session | None, at: int
@@ -304,8 +337,12 @@ class Login:
             factor=who.factor,
         )
 
-    def _doors(self, username: str, visitor: Visitor) -> tuple[Door, Door]:
+    def _doors(self, username: str, visitor: Visitor, known: str) -> tuple[Door, ...]:
         name = username.strip().casefold()
+        browser = self._browsers.known(known, username)
+        if browser is not None:
+            # Its own door alone: whoever guesses in the same network does not keep its person waiting.
+            return (Door(key=digest(f"browser\0{browser.digest}"), free=self._settings.attempts_free, forgets=True),)
         return (
             # The one door that a right password opens anew: others of the network may still be guessing.
             Door(key=digest(f"pair\0{name}\0{visitor.network}"), free=self._settings.attempts_free, forgets=True),

@@ -12,6 +12,7 @@ from ..models import Grant, Session
 from ..store import Store
 from ..store.sessions import Barred
 from .records import Records
+from .recovery import Recoveries
 
 # Entries heard before the position is written down, if none of them concerned us.
 _STRIDE = 500
@@ -28,6 +29,7 @@ class News:
         clock: Clock,
         nudge: Callable[[], None],
         reload_policies: Callable[[], object] = lambda: None,
+        recoveries: Recoveries,
         source: str = "people",
     ) -> None:
         self._store = store
@@ -35,6 +37,7 @@ class News:
         self._clock = clock
         self._nudge = nudge
         self._reload_policies = reload_policies
+        self._recoveries = recoveries
         # The issuing authority whose certificates people log in with.
         self._issuer = source
         self._written = 0
@@ -74,6 +77,7 @@ class News:
             self._nudge()
 
     def _person_disabled(self, entry: Entry) -> None:
+        self._stop_recoveries(entry.event.subject, "person disabled")
         self._bar("person", entry.event.subject, entry, reason="person disabled")
 
     def _person_changed(self, entry: Entry) -> None:
@@ -83,6 +87,11 @@ class News:
             self._store.sessions.end_older(
                 event.subject, int(event.at.timestamp()), self._now(), self._ended("password changed")
             )
+            # Links that were mailed before are worth nothing; the one way that set it is at its last step.
+            self._stop_recoveries(event.subject, "password changed")
+
+    def _stop_recoveries(self, subject: str, why: str) -> None:
+        self._recoveries.stop_all(subject, why=why)
 
     def _person_enabled(self, entry: Entry) -> None:
         # The directory announces the act and says later how it ended; only that it ended well counts.

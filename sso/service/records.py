@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from audit import Event, Outcome, Receipt, Recorder
 from core.clock import Clock
 
-from ..models import Authentication, Client, Consent, Grant, Invitation, LoginDecision, Session, Visitor
+from ..models import Authentication, Client, Consent, Grant, Invitation, LoginDecision, Recovery, Session, Visitor
 from ..oauth.rfc6749 import host_of, scope_text
 
 Attributes = Mapping[str, str | int | bool]
@@ -110,6 +110,46 @@ class Records:
             actor=actor,
             attributes={"reason": reason},
         )
+
+    def suspicious(self, session: Session, *, kind: str, network: str) -> Event:
+        """For the outbox: a login that its person is asked about."""
+        return self._event(
+            "sso.login.questioned",
+            Outcome.SUCCESS,
+            subject=session.subject,
+            session=session.sid,
+            attributes={"kind": kind, "network": network},
+        )
+
+    def recovery_asked(self, visitor: Visitor, *, account: str) -> Event:
+        """Somebody says that they cannot log in any more; nothing is known of who."""
+        return self._event(
+            "sso.recovery.asked",
+            Outcome.INTENDED,
+            attributes={"network": visitor.network, "account": account},
+        )
+
+    def recovery_moved(self, recovery: Recovery, *, step: str, subject: str = "", ended: bool = False) -> Event:
+        """One step on the way back, before it is made; ``ended``: the last one was."""
+        return self._event(
+            "sso.recovery.done" if ended else "sso.recovery.intended",
+            Outcome.SUCCESS if ended else Outcome.INTENDED,
+            subject=subject or recovery.subject,
+            attributes={"step": step, "network": recovery.network, "drops": recovery.drops},
+        )
+
+    def recovery_stopped(self, recovery: Recovery, *, reason: str) -> Event:
+        """For the outbox."""
+        return self._event(
+            "sso.recovery.stopped",
+            Outcome.SUCCESS,
+            subject=recovery.subject,
+            attributes={"reason": reason, "network": recovery.network},
+        )
+
+    def factors_dropped(self, subject: str) -> Event:
+        """For the outbox: all of a person's second factors went with a recovery."""
+        return self._event("sso.factor.removed", Outcome.SUCCESS, subject=subject, attributes={"factor": "all"})
 
     def factor(self, kind: str, session: Session, *, factor: str, counts_from: int | None = None) -> Event:
         """Something to log in with beside a password, about to be set up, set up or taken away."""

@@ -21,13 +21,15 @@ from .agreement import Agreement
 from .answers import Answers
 from .authentication import ClientAuthentication
 from .authorization import Authorization
-from .collaborators import Cards, DecideLogin, People
+from .browsers import Browsers, Distance
+from .collaborators import Cards, DecideLogin, OwnEntry, People
 from .devices import Devices
 from .factors import Factors
 from .goodbyes import Goodbyes, Tell
 from .housekeeping import Housekeeping
 from .inspection import Inspection
 from .key_sets import KeySets
+from .letters import Letters, Post
 from .limits import Limits
 from .login import Login
 from .logout import Logout
@@ -37,7 +39,9 @@ from .nonces import Nonces
 from .parking import Parking
 from .passkeys import Passkeys
 from .possession import Possession
+from .profile import Profile
 from .records import Records
+from .recovery import Recoveries
 from .registration import Registration
 from .requests import Fetch, Requests
 from .subjects import Subjects
@@ -72,6 +76,10 @@ class SignOn:
         fetch: Fetch,
         tell: Tell,
         subject_key: bytes,
+        own_entry: OwnEntry,
+        post: Post | None = None,
+        distance: Distance = lambda _one, _other: None,
+        password_length: int = 12,
         reload_policies: Callable[[], object] = lambda: None,
     ) -> None:
         """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay.
@@ -81,11 +89,14 @@ class SignOn:
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
         ``fetch`` and ``tell`` are the one way out, to addresses that clients registered.
         ``subject_key`` is another secret, never to be changed: identifiers of people at clients follow from it.
+        ``own_entry`` is how people's own entries are changed, ``post`` brings letters and is None without mail;
+        ``distance`` knows places, ``password_length`` is the fewest characters that the directory takes.
         ``site`` is the name people find this place by in their apps.
         """
         records = Records(recorder=recorder, clock=clock, key=state_key)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
         self.records = records
+        self.browser_days = settings.browser_lifetime.days
         self.issuer = issuer
         self.card_origin = card_origin
         self.tls_origin = tls_origin
@@ -115,6 +126,52 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        limits = Limits(store=store, settings=settings, clock=clock)
+        self.recoveries = Recoveries(
+            issuer=issuer,
+            own=own_entry,
+            people=people,
+            store=store,
+            records=records,
+            factors=self.factors,
+            limits=limits,
+            settings=settings,
+            clock=clock,
+            state_key=state_key,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.letters = Letters(
+            site=site,
+            issuer=issuer,
+            store=store,
+            people=people,
+            post=post,
+            state_key=state_key,
+            clock=clock,
+            before=self.recoveries.post,
+        )
+        self.recoveries.write_by(self.letters)
+        self.profile = Profile(
+            own=own_entry,
+            store=store,
+            records=records,
+            factors=self.factors,
+            letters=self.letters,
+            limits=limits,
+            clock=clock,
+            password_length=password_length,
+            nudge=nudge,
+        )
+        self.browsers = Browsers(
+            store=store,
+            records=records,
+            letters=self.letters,
+            settings=settings,
+            clock=clock,
+            distance=distance,
+            nudge=nudge,
+        )
         self.login = Login(
             store=store,
             people=people,
@@ -124,6 +181,7 @@ class SignOn:
             parking=parking,
             factors=self.factors,
             passkeys=self.passkeys,
+            browsers=self.browsers,
             settings=settings,
             clock=clock,
             fresh=fresh,
@@ -133,7 +191,6 @@ class SignOn:
         agreement = Agreement(store=store, records=records, settings=settings, clock=clock, fresh=fresh, nudge=nudge)
         subjects = Subjects(key=subject_key)
         key_sets = KeySets(fetch=fetch, clock=clock)
-        limits = Limits(store=store, settings=settings, clock=clock)
         self.accesses = Accesses(people=people, records=records, fresh=fresh)
         self.mandates = Mandates(people=people)
         self.nonces = Nonces(key=state_key, clock=clock)
@@ -233,4 +290,11 @@ class SignOn:
             nudge=nudge,
         )
         self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge)
-        self.news = News(store=store, records=records, clock=clock, nudge=nudge, reload_policies=reload_policies)
+        self.news = News(
+            store=store,
+            records=records,
+            clock=clock,
+            nudge=nudge,
+            reload_policies=reload_policies,
+            recoveries=self.recoveries,
+        )

@@ -11,7 +11,7 @@ from core.db import Database
 from ..models import CodeApp, RecoveryCodes, Session
 from . import upsert
 from .sessions import end_where
-from .tables import CODE_APPS, OUTBOX, RECOVERY_CODES, SESSIONS
+from .tables import CODE_APPS, OUTBOX, PASSKEYS, RECOVERY_CODES, SESSIONS
 
 CODES = "codes"
 """What sessions say that were opened with a code, of the app or on paper."""
@@ -56,6 +56,13 @@ class FactorRows:
             rested = and_(SESSIONS.c.subject == subject, SESSIONS.c.factor == CODES, SESSIONS.c.sid != but)
             end_where(connection, rested, at, ended)
         return True
+
+    def drop_all(self, subject: str, record: Event) -> None:
+        """Take everything away, with its record; of sessions nothing is left by then."""
+        with self._database.transaction() as connection:
+            for table in (CODE_APPS, RECOVERY_CODES, PASSKEYS):
+                connection.execute(delete(table).where(table.c.subject == subject))
+            OUTBOX.put(connection, key=record.key, body=encode_event(record))
 
     def recovery_codes(self, subject: str) -> RecoveryCodes | None:
         """How many are left; None if none were ever made."""

@@ -68,6 +68,12 @@ class AttemptRows:
             return False
         return True
 
+    def failures(self, door: Door) -> int:
+        """How many attempts are counted at a door now."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(ATTEMPTS.c.failures).where(ATTEMPTS.c.key == door.key))
+            return found.scalar_one_or_none() or 0
+
     def give_back(self, doors: Sequence[Door], patience: Patience) -> None:
         """One attempt at every door was none, because nothing was checked; all others stay counted."""
         with self._database.transaction() as connection:

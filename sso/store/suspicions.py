@@ -6,14 +6,14 @@ from dataclasses import asdict
 
 from sqlalchemy import Update, and_, insert, select, update
 
-from audit import Event
+from audit import Event, encode_event
 from core.db import Database
 
 from ..models import Letter, Session, Suspicion
 from .browsers import forget_all
 from .letters import write_down
 from .sessions import end_where
-from .tables import SESSIONS, SUSPICIONS
+from .tables import OUTBOX, SESSIONS, SUSPICIONS
 
 
 class SuspicionRows:
@@ -22,11 +22,12 @@ class SuspicionRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, suspicion: Suspicion, letter: Letter) -> None:
-        """Ask about a login, on the page and by letter."""
+    def add(self, suspicion: Suspicion, letter: Letter, record: Event) -> None:
+        """Ask about a login, on the page and by letter, and leave the record."""
         with self._database.transaction() as connection:
             connection.execute(insert(SUSPICIONS).values(**asdict(suspicion)))
             write_down(connection, letter)
+            OUTBOX.put(connection, key=record.key, body=encode_event(record))
 
     def open_of(self, subject: str, at: int) -> list[Suspicion]:
         """What one person has not said anything about yet, newest first."""

@@ -11,7 +11,7 @@ from core.web.inputs import query_text
 from ..oauth.rfc6749 import origin_of
 from ..service import SignOn
 from .browser import Browser
-from .words import methods_text, moment, name_of, service_text, title_of, wishes
+from .words import methods_text, moment, name_of, purpose_text, service_text, suspicion_text, title_of, wishes
 
 _LONGEST_HINT = 8000
 _PARTS = {"entry": ("json", "application/json"), "proof": ("tlog-proof", "text/plain; charset=utf-8")}
@@ -46,6 +46,11 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             methods_text=methods_text,
             name_of=name_of,
             service_text=service_text,
+            browsers=service.browsers.of(session),
+            questions=service.browsers.open_questions(session),
+            recoveries=service.recoveries.under_way(session),
+            suspicion_text=suspicion_text,
+            purpose_text=purpose_text,
             pending=service.factors.page(session).pending,
         )
 

@@ -14,7 +14,20 @@ from ..oauth.rfc6750 import challenge
 from ..oauth.rfc9449 import challenge as proof_challenge
 from ..oauth.rfc9728 import address as resource_address
 from ..service import SignOn
-from . import accesses, account, card, consent, device, factors, login, protocol, registration
+from . import (
+    accesses,
+    account,
+    card,
+    consent,
+    device,
+    factors,
+    login,
+    profile,
+    protocol,
+    recovery,
+    registration,
+    safety,
+)
 from .browser import Browser
 from .calls import on_host, reader
 from .quick import BASIC
@@ -54,6 +67,9 @@ def blueprint(
     consent.add(routes, service, guard, browser)
     account.add(routes, service, guard, browser, certificates=certificates)
     factors.add(routes, service, guard, browser)
+    safety.add(routes, service, guard, browser)
+    profile.add(routes, service, guard, browser)
+    recovery.add(routes, service, guard, browser)
 
     @routes.before_request
     def keep_hosts_apart() -> ResponseReturnValue | None:

@@ -17,8 +17,12 @@ from ..service import Home, NewSession, Parked, SignOn
 # ``__Host-``: only this very host can set them, over TLS, for all its pages.
 SESSION_COOKIE = "__Host-sso-session"
 BROWSER_COOKIE = "__Host-sso-browser"
+# By which a browser is known at its next login; proves nobody.
+KNOWN_COOKIE = "__Host-sso-known"
+# The one browser in which a way back goes on.
+RECOVERY_COOKIE = "__Host-sso-recovery"
 # Where a login without a request leads; everything else is "My account".
-_HOMES = {"factors": "sso.factors", "device": "sso.device"}
+_HOMES = {"factors": "sso.factors", "profile": "sso.profile", "device": "sso.device"}
 _LONGEST_COOKIE = 100
 _V4_PREFIX, _V6_PREFIX = 24, 48
 _PAGES = {Step.CONSENT: "sso.consent", Step.CHOOSE: "sso.acting"}
@@ -43,6 +47,21 @@ class Browser:
     def session_cookie(self) -> str:
         """The value the browser sent; empty if none or not one of ours."""
         return _cookie(SESSION_COOKIE)
+
+    @property
+    def known_cookie(self) -> str:
+        """By which this browser is known; empty if it is not."""
+        return _cookie(KNOWN_COOKIE)
+
+    @property
+    def recovery_cookie(self) -> str:
+        """The way back that goes on in this browser; empty if none."""
+        return _cookie(RECOVERY_COOKIE)
+
+    def recovering(self, response: Response, cookie: str) -> Response:
+        """From here on a way back goes on in this browser."""
+        _set(response, RECOVERY_COOKIE, cookie)
+        return response
 
     def session(self) -> Session | None:
         """Who is logged in here."""
@@ -71,6 +90,8 @@ class Browser:
         """Hand over the new session; form tokens of the time before are worth nothing any more."""
         session.clear()
         _set(response, SESSION_COOKIE, opened.cookie)
+        if opened.known:
+            _set(response, KNOWN_COOKIE, opened.known, days=self._service.browser_days)
         return response
 
     def logged_out(self, response: Response) -> Response:
@@ -132,8 +153,9 @@ def _cookie(name: str) -> str:
     return value if len(value) <= _LONGEST_COOKIE and value.isascii() else ""
 
 
-def _set(response: Response, name: str, value: str) -> None:
-    response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Lax")
+def _set(response: Response, name: str, value: str, *, days: int | None = None) -> None:
+    lasting = None if days is None else days * 86_400
+    response.set_cookie(name, value, max_age=lasting, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def _response(content: ResponseReturnValue) -> Response:

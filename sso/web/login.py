@@ -47,6 +47,7 @@ def add(
             portal=title_of(authorization.destination(interaction)),
             error=_(error.message) if error else "",
             level=level,
+            recovery=service.recoveries.possible,
             passkey=service.passkeys.asked(interaction),
             known=session if session and level < 2 else None,  # noqa: PLR2004 - a surer login explains itself
         )
@@ -73,6 +74,7 @@ def add(
                 visitor=visitor(),
                 interaction=interaction,
                 cookie=browser.session_cookie,
+                known=browser.known_cookie,
             )
         except (LoginRefused, StepUpNeeded) as error:
             return login_page(interaction, error=error), error.kind.status
@@ -90,6 +92,7 @@ def add(
                 visitor=visitor(),
                 interaction=interaction,
                 cookie=browser.session_cookie,
+                known=browser.known_cookie,
             )
         except (PasskeyRefused, StepUpNeeded) as error:
             return login_page(interaction, error=error), error.kind.status
@@ -111,6 +114,7 @@ def add(
             browser=browser.binding(),
             visitor=visitor(),
             cookie=browser.session_cookie,
+            known=browser.known_cookie,
         )
         onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)

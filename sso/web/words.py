@@ -49,6 +49,32 @@ def service_text(service: str) -> str:
     return says.get(service, service)
 
 
+def suspicion_text(kind: str) -> str:
+    """Why a login is asked about."""
+    says = {
+        "browser": _("with a browser and from a network not used before"),
+        "failures": _("after many wrong passwords"),
+        "travel": _("too far from where you were shortly before"),
+    }
+    return says.get(kind, kind)
+
+
+def purpose_text(purpose: str) -> str:
+    """What a record was opened for; what is no word of ours stays as the portal said it."""
+    says = {
+        "assessment": _("assessing a tax"),
+        "benefit": _("deciding about a benefit"),
+        "case": _("working on a case"),
+        "application": _("working on an application"),
+        "complaint": _("working on a complaint"),
+        "correction": _("correcting an entry"),
+        "inspection": _("an inspection"),
+        "support": _("helping you"),
+        "self-service": _("showing it to you"),
+    }
+    return says.get(purpose, purpose)
+
+
 def methods_text(methods: Iterable[str]) -> str:
     """How a login was made."""
     used = set(methods)

@@ -15,6 +15,7 @@ from directory import (
     Proofing,
     WrongCredentials,
 )
+from directory.errors import BadName, KnownPassword, WeakPassword
 from tests.fakes.clock import ManualClock
 
 LI = "5b7f2f6e-6a1c-4a57-9d0e-0c1f6f0a1111"
@@ -46,6 +47,8 @@ class FakeDirectory:
             WANG: person(WANG, "wang.wei", "Wang Wei", "王伟", kind=PersonKind.CIVIL_SERVANT, proofing=3),
         }
         self.mandates: list[Mandate] = []
+        self.passwords: dict[str, str] = {}
+        self.contacts: dict[str, dict[str, str]] = {}
         self.down = False
         self.asked = 0
 
@@ -54,7 +57,7 @@ class FakeDirectory:
         if self.down:
             raise Unavailable
         for found in self.people.values():
-            if found.username == username and found.enabled and password == f"correct horse {username}":
+            if found.username == username and found.enabled and password == self._password(found):
                 return found
         raise WrongCredentials
 
@@ -79,6 +82,50 @@ class FakeDirectory:
         if self.down:
             raise Unavailable
         return [each for each in self.mandates if each.principal == principal and each.until >= TODAY]
+
+    def person_by_username(self, username: str) -> Person:
+        if self.down:
+            raise Unavailable
+        found = [each for each in self.people.values() if each.username == username.strip().lower()]
+        if not found:
+            raise NoSuchPerson
+        return found[0]
+
+    def entry(self, subject: str) -> dict[str, str]:
+        found = self.person(subject)
+        contact = self.contacts.get(subject, {"telephone": "", "language": ""})
+        said = {"username": found.username, "name": found.name, "name_zh": found.name_zh, "mail": found.mail}
+        return {
+            **said,
+            "organisation": found.organisation,
+            **contact,
+            "proofing": str(found.proofing.level),
+            "proofed": "",
+        }
+
+    def change(self, subject: str, *, mail: str, telephone: str, language: str) -> bool:
+        before = self.entry(subject)
+        if mail and "@" not in mail:
+            raise BadName
+        self.people[subject] = replace(self.people[subject], mail=mail)
+        self.contacts[subject] = {"telephone": telephone, "language": language}
+        return self.entry(subject) != before
+
+    def change_password(self, subject: str, current: str, password: str) -> None:
+        if current != self._password(self.person(subject)):
+            raise WrongCredentials
+        self.recover(subject, password)
+
+    def recover(self, subject: str, password: str) -> None:
+        self.person(subject)
+        if len(password) < 12:
+            raise WeakPassword
+        if password == "password1234":
+            raise KnownPassword
+        self.passwords[subject] = password
+
+    def _password(self, person: Person) -> str:
+        return self.passwords.get(person.subject, f"correct horse {person.username}")
 
     def disable(self, subject: str) -> None:
         self.people[subject] = replace(self.people[subject], enabled=False)

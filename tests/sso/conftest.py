@@ -29,6 +29,8 @@ from sso.config import SSOSettings
 from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import Person, SignOn, register_client
+from sso.service.browsers import Distance
+from sso.service.letters import Post
 from sso.store import Store
 from sso.web import blueprint, quick
 from sso.web.admin import desk, front
@@ -266,6 +268,8 @@ def make_world(
     nudge: Callable[[], None] = lambda: None,
     fetch: Callable[[str], str] = nothing,
     tell: Callable[[str, str], bool] = nobody,
+    post: Post | None = None,
+    distance: Distance = lambda _one, _other: None,
 ) -> World:
     """Override one thing of a good default."""
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
@@ -326,6 +330,9 @@ def make_world(
         fetch=fetch,
         tell=tell,
         subject_key=b"p" * 32,
+        own_entry=people,
+        post=post,
+        distance=distance,
     )
     from tests.sso.desk import verifier  # noqa: PLC0415 - it is made of this world
 

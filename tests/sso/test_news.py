@@ -32,6 +32,7 @@ def _worker(world: World) -> tuple[News, list[int]]:
         clock=world.clock,
         nudge=lambda: None,
         reload_policies=lambda: loads.append(1),
+        recoveries=world.service.recoveries,
     )
     return news, loads
 
