@@ -685,6 +685,29 @@ SIGN_ON_DESK: Mapping[str, Any] = {
 }
 
 
+def _sso_people() -> Iterator[Door]:
+    """What people do about their own account; nothing of it succeeds with what is sent here."""
+    at: dict[str, Any] = {"component": "sso", "label": "sso"}
+    own: dict[str, Any] = {**at, "who": "zhang.min"}
+    for rule in ("/account/profile", "/account/password", "/account/profile/again"):
+        yield Door(**own, method="GET", rule=rule)
+    form: dict[str, Any] = {**own, "method": "POST", "takes": "form", "form_at": "/account"}
+    yield Door(**form, rule="/account/profile", fields={"mail": "nothing", "telephone": "x", "language": "fr"})
+    yield Door(**form, rule="/account/password", fields={"current": "x", "password": "y", "again": "z"})
+    yield Door(**form, rule="/account/browsers/forget", fields={"browser": "nothing"})
+    yield Door(**form, rule="/account/logins/answer", fields={"login": "nothing", "mine": "no"})
+    yield Door(**form, rule="/account/recovery/stop")
+    yield Door(**at, method="GET", rule="/recover", query=("link",))
+    yield Door(**at, method="GET", rule="/recover/stop", query=("stop",))
+    asked: dict[str, Any] = {**form, "form_at": "/account"}
+    yield Door(**asked, rule="/recover", fields={"username": "nobody"})
+    yield Door(**asked, rule="/recover/open", fields={"link": "x" * 43})
+    yield Door(**asked, rule="/recover/prove", fields={"code": "000000"})
+    yield Door(**asked, rule="/recover/lose")
+    yield Door(**asked, rule="/recover/password", fields={"password": "x", "again": "y"})
+    yield Door(**asked, rule="/recover/stop", fields={"stop": "x"})
+
+
 def _sso() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
@@ -792,6 +815,7 @@ DOORS: tuple[Door, ...] = (
     *_signatures(),
     *_sso(),
     *_sso_devices(),
+    *_sso_people(),
     *_core(),
 )
 METHODS = {"get", "post", "put", "patch", "delete", "route"}
