@@ -10,6 +10,7 @@ NotFound
 ├── NoSuchChange
 ├── NoSuchPost
 ├── NoSuchDepartment
+├── NoSuchCampaign
 └── NoSuchGrant             a grant, a post that is held, a mandate, a representation
 Invalid
 ├── BadName                 what cannot be a name of this directory
@@ -18,6 +19,7 @@ Invalid
 ├── RolesClash              two roles on one post that nobody may hold together
 ├── BadNumber               a check digit is wrong, or it is somebody else's
 ├── NoReason                what is given needs a reason
+├── NotEnoughEvidence       the rules of a level ask for other evidence
 ├── BadDays                 it would be over before it begins
 ├── NoSuchEntitlement       no portal of that name, or no name that a portal could know
 ├── BadFilter, BadPath, NoTarget, ReadOnly, BadPatch, BadCursor, StaleCursor, TooBroad
@@ -29,6 +31,7 @@ Conflict
 ├── RoleNotForCitizens
 ├── RoleFromPost            it comes with a post, and goes with it
 ├── AlreadyGiven
+├── DecidedAlready          by somebody else, or the last day is over
 ├── StillInUse              what others hang on cannot be removed
 ├── TooManyPeople              more people than one change can carry along
 ├── DeviceIsOut             lost or retired
@@ -36,6 +39,8 @@ Conflict
 └── ChangedSince            what was to be undone has been changed again, or was settled already
 Forbidden
 ├── OwnRole                 nobody gives powers to themselves
+├── NotTheOwner             of an access under review, or of one's own
+├── SecondOfficer           the two must be two people, of two families
 └── BeyondScope             an agency's administrator, and something of the whole site
 Unavailable
 ├── DirectoryUnavailable    slapd did not answer; nothing happened
@@ -354,3 +359,38 @@ class DirectoryRefused(Internal):
     """The LDAP server refused an operation that should be right; the cause holds its words."""
 
     code = "directory_refused"
+
+
+class NoSuchCampaign(NotFound):
+    """No review has this identifier."""
+
+    code = "no_such_campaign"
+    message = N_("There is no such review.")
+
+
+class NotEnoughEvidence(Invalid):
+    """No rule leads from this evidence, met in this way, to this level."""
+
+    code = "not_enough_evidence"
+    message = N_("This evidence is not enough for this level, or cannot lead to it in this way.")
+
+
+class DecidedAlready(Conflict):
+    """A decision is made once, and by its last day."""
+
+    code = "decided_already"
+    message = N_("This has been decided already, or its last day is over.")
+
+
+class NotTheOwner(Forbidden):
+    """Whoever answers for an access decides about it, and nobody about their own."""
+
+    code = "not_the_owner"
+    message = N_("Somebody else decides about this access. Nobody decides about their own.")
+
+
+class SecondOfficer(Forbidden):
+    """The officer who agrees is another one, and not of the person's family name."""
+
+    code = "second_officer"
+    message = N_("A second officer has to do this: not whoever began, and nobody of this person's family name.")

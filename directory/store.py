@@ -213,6 +213,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # What the rooms with tables of their own share.
+        self.database = database
         # Records on their way to the log.
         self.outbox = Drain(database, _outbox)
 

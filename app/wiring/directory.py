@@ -221,7 +221,10 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             _done("begin", keeper.keeping.begin)
             _done("end", keeper.keeping.end)
             _done("employment", keeper.employing.due)
+            _done("proofings", keeper.vetters.tend)
+            _done("reviews", keeper.reviewing.tend)
         turn += 1
+        _done("collect", keeper.reviewing.collect)
         complete = complete or _done("complete_tree", keeper.complete_tree)
         _done("replay", keeper.replay)
         _done("watch", look)

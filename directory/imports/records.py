@@ -111,6 +111,9 @@ class NewHolding:
     subject: str
     organisation: str
     post: str
+    # First day, if it is to come, and why.
+    since: date | None = None
+    reason: str = "import"
 
 
 @dataclass

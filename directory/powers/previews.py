@@ -2,7 +2,7 @@
 """What a change would gain and lose, told before it is made."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ..models import APART
@@ -27,7 +27,7 @@ class Preview:
         return not (self.gained_roles or self.lost_roles or self.gained or self.lost)
 
 
-def preview(before: Facts, after: Facts, day: dt.date) -> Preview:
+def preview(before: Facts, after: Facts, day: dt.date, *, apart: Collection[frozenset[str]] = APART) -> Preview:
     """Compare what somebody may do before and after a change, on one day."""
     was, would = standing(before, day), standing(after, day)
     return Preview(
@@ -35,12 +35,12 @@ def preview(before: Facts, after: Facts, day: dt.date) -> Preview:
         lost_roles=tuple(sorted(was.roles.keys() - would.roles.keys())),
         gained=tuple(sorted(would.entitlements.keys() - was.entitlements.keys())),
         lost=tuple(sorted(was.entitlements.keys() - would.entitlements.keys())),
-        clash=clash({*ever(after, day), *after.person.roles}),
+        clash=clash({*ever(after, day), *after.person.roles}, apart),
     )
 
 
-def clash(roles: Iterable[str]) -> tuple[str, str] | None:
+def clash(roles: Iterable[str], apart: Collection[frozenset[str]] = APART) -> tuple[str, str] | None:
     """The first two of these roles that must be kept apart (三权分立)."""
     held = frozenset(roles)
-    found = sorted(tuple(sorted(pair)) for pair in APART if pair <= held)
+    found = sorted(tuple(sorted(pair)) for pair in apart if pair <= held)
     return (found[0][0], found[0][1]) if found else None

@@ -38,6 +38,7 @@ from ..models import (
 )
 from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
+from .governing import Governing
 from .programs import Programs
 from .structure import is_of_whole_site
 from .sweeping import Sweeping
@@ -57,7 +58,7 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration(Things, Sweeping, Programs):
+class Administration(Things, Sweeping, Programs, Governing):
     """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:

@@ -123,7 +123,7 @@ class Deeds:
         Raises:
             DutiesConflict: they would not.
         """
-        if clash({*ever(after, self.standings.today()), *after.person.roles}):
+        if clash({*ever(after, self.standings.today()), *after.person.roles}, self.standings.apart()):
             self._refuse(DutiesConflict, after.person, actor=actor, said=said)
 
     def about(self, person: Person, actor: str, reason: str = "") -> dict[str, str]:

@@ -78,7 +78,7 @@ class Employing:
         """
         facts = self._servant(subject)
         after, _ = self._moved(facts, self._standings.post(post), since or self._standings.today())
-        return preview(facts, after, since or self._standings.today())
+        return preview(facts, after, since or self._standings.today(), apart=self._standings.apart())
 
     def would_leave(self, subject: str) -> Leaving:
         """What leaving would take; changes nothing.
@@ -96,16 +96,47 @@ class Employing:
             represents=tuple(self._standings.represented_by(facts.person.subject)),
         )
 
-    def begin_later(self, subject: str, since: date, *, actor: str, reason: str) -> None:
-        """Let somebody who was entered switched off be let in on their first day.
+    def would_hire(self, post: Post, *, since: date | None = None) -> Preview:
+        """What somebody new would have on the first day in a post; changes nothing."""
+        first = max(since or self._standings.today(), self._standings.today())
+        nobody = Person(
+            subject=self._deeds.new_id(), username="", kind=PersonKind.CIVIL_SERVANT, name="", enabled=False
+        )
+        new = replace(nobody, enabled=True, organisation=post.organisation)
+        after, _ = self._moved(Facts(person=new), post, first)
+        return preview(Facts(person=nobody), after, first, apart=self._standings.apart())
+
+    def would_be_away(self, subject: str) -> Preview:
+        """What a leave of absence would take while it lasts; changes nothing.
 
         Raises:
-            BadDays: it is not to come.
+            NoSuchPerson: nobody of that name.
         """
-        if since <= self._standings.today():
-            raise BadDays
-        person = self._standings.directory.person(subject)
-        self._schedule(Act.BEGIN, person, since, actor=actor, reason=reasoned(reason))
+        facts = self._standings.facts(subject)
+        off = replace(facts, person=replace(facts.person, enabled=False))
+        return preview(facts, off, self._standings.today())
+
+    def note_first_day(self, person: Person, first: date, *, actor: str, reason: str) -> str:
+        """Write down that somebody who is about to be entered is let in on a day to come; empty if it is today."""
+        if first <= self._standings.today():
+            return ""
+        made = self._scheduled(Act.BEGIN, person, first, actor=actor, reason=reason)
+        self._store.schedule(made)
+        return made.id
+
+    def settle_first_day(self, person: Person, identifier: str, *, entered: bool, actor: str) -> None:
+        """Record what was written down, or strike it out if nobody was entered."""
+        if not identifier:
+            return
+        if not entered:
+            self._store.unschedule(identifier)
+            return
+        found = next(each for each in self._store.scheduled(subject=person.subject) if each.id == identifier)
+        deed = self._of(
+            "directory.person.scheduled", person, actor, found.reason, act=found.act.value, day=found.day
+        )  # fmt: skip
+        with self._deeds.alone():
+            self._deeds.give([], deed, actor=actor)
 
     def move(self, subject: str, post: str, *, since: date | None = None, actor: str, reason: str) -> str:
         """Let somebody hold this post and nothing else, now or from a day on; returns what was scheduled, if it was.

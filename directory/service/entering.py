@@ -17,6 +17,7 @@ from ..ldap.changes import Change
 from ..models import ROLES, Organisation, Scope
 from ..models_powers import Holding, Post
 from ..numbers import Numbers
+from ..powers import clash
 from ..slapd import SALT_LENGTH, Cost, hashed, no_password
 from .events import event
 from .reading import Directory
@@ -168,12 +169,13 @@ def posts_held(batch: Batch, standings: Standings, tree: Tree, *, actor: str, nu
     for _, new in batch.holdings:
         post = known.get(new.post) or standings.post(new.post)
         holding = Holding(
-            id=new_id(), holder=new.subject, post=post.id, since=standings.today(), by=actor, reason="import",
-            number=next(given),
+            id=new_id(), holder=new.subject, post=post.id, since=new.since or standings.today(), by=actor,
+            reason=new.reason, number=next(given), waiting=new.since is not None and new.since > standings.today(),
         )  # fmt: skip
         made.append(changes.add(tree.entry("holdings", holding.id), entries_powers.holding_content(holding)))
         dn = tree.person(new.subject)
-        made += [changes.member(tree.role(role), dn, joins=True) for role in sorted(post.roles)]
+        if not holding.waiting:
+            made += [changes.member(tree.role(role), dn, joins=True) for role in sorted(post.roles)]
     return made
 
 
@@ -242,12 +244,15 @@ def _hold(batch: Batch, standings: Standings, within: Scope) -> None:
                 there[agency].setdefault(post.name, []).append(post)
         found = [
             *there[agency].get(holding.post, ()),
+            *(post for posts in there[agency].values() for post in posts if post.id == holding.post),
             *([new[agency, holding.post]] if (agency, holding.post) in new else ()),
         ]
         if len(found) != 1:
             batch.refuse(line, "post", N_("there is no such post in this agency, or more than one"))
         elif not within.everything and found[0].roles & set(ROLES):
             batch.refuse(line, "post", _OUTSIDE)
+        elif clash(found[0].roles, standings.apart()):
+            batch.refuse(line, "post", N_("this post carries two roles that nobody may hold together"))
         else:
             held.append((line, replace(holding, post=found[0].id)))
     batch.holdings = held
@@ -295,8 +300,8 @@ def events(
             actor=actor,
             operation=operation,
             organisation=holding.organisation,
-            attributes={"post": holding.post},
-            sealed={"name": names.get(holding.subject, ""), "actor_name": acting, "reason": "import"},
+            attributes={"post": holding.post, **({"since": holding.since.isoformat()} if holding.since else {})},
+            sealed={"name": names.get(holding.subject, ""), "actor_name": acting, "reason": holding.reason},
         )
     for holder, new in _held(batch, directory):
         yield event(

@@ -333,14 +333,14 @@ class Giving:
         """What holding a post would change on its first day; changes nothing."""
         facts, holding = self._with_post(subject, post, since, until)
         after = self._holding_too(facts, holding)
-        return preview(facts, after, holding.since)
+        return preview(facts, after, holding.since, apart=self._standings.apart())
 
     def would_take_post(self, holding: str) -> Preview:
         """What taking a post away would change today; changes nothing."""
         found = self._standings.holding(holding)
         facts = self._standings.facts(found.holder)
         after = replace(facts, holdings=tuple(each for each in facts.holdings if each.id != found.id))
-        return preview(facts, after, self._standings.today())
+        return preview(facts, after, self._standings.today(), apart=self._standings.apart())
 
     def entitlement(self, text: str) -> Entitlement:
         """From its text.

@@ -245,7 +245,7 @@ class Keeping:
             leaves = changes.member(tree.role(role), dn, joins=False)
             self._deeds.take([leaves], self._of_role("directory.role.withdrawn", person, role, MENDED), actor="")
         joins = [changes.member(tree.role(role), dn, joins=True) for role in drift.missing]
-        if clash({*ever(facts, self._standings.today()), *person.roles} - set(drift.excess)):
+        if clash({*ever(facts, self._standings.today()), *person.roles} - set(drift.excess), self._standings.apart()):
             return
         deeds = [self._of_role("directory.role.granted", person, role, MENDED) for role in drift.missing]
         if joins:

@@ -4,13 +4,14 @@
 from datetime import date
 
 from ..errors import BadPatch, BeyondScope, NoSuchPost
-from ..imports import Batch, ImportReport
+from ..imports import Batch, ImportReport, NewHolding
 from ..models import Page, Person, PersonKind, Proofing, username_of
 from ..models_powers import Post
 from ..powers import Preview
 from ..scim import NewUser
 from ..store import Scheduled
 from .accounts import Unusual
+from .deeds import reasoned
 from .employing import Leaving
 from .entering import new_id
 from .scoping import Scoped
@@ -40,6 +41,7 @@ class Staffing(Scoped):
     ) -> tuple[str, ImportReport]:
         """Enter a civil servant and let them hold a post, from today or a day on; returns whom, or why not.
 
+        Both are one change: a crash leaves either nothing or somebody with their post.
         Whoever begins later is entered switched off, and is let in on the first day.
 
         Raises:
@@ -51,12 +53,28 @@ class Staffing(Scoped):
             subject=new_id(), username=username_of(username), kind=PersonKind.CIVIL_SERVANT, name=name,
             name_zh=name_zh, mail=mail, organisation=wanted.organisation, enabled=first <= today, proofing=Proofing(),
         )  # fmt: skip
-        report = self._writer.enter(Batch(people=[(1, person)]), actor=self._subject, within=self.scope())
-        if not report.refused:
-            self._writer.giving.give_post(person.subject, wanted.id, since=first, actor=self._subject, reason=reason)
-            if first > today:
-                self._writer.employing.begin_later(person.subject, first, actor=self._subject, reason=reason)
+        held = NewHolding(
+            person.subject, wanted.organisation, wanted.id, since=first if first > today else None,
+            reason=reasoned(reason),
+        )  # fmt: skip
+        batch = Batch(people=[(1, person)], holdings=[(1, held)])
+        # The first day is written down before anybody is entered: a crash in between leaves a note about nobody.
+        later = self._writer.employing.note_first_day(person, first, actor=self._subject, reason=held.reason)
+        report = self._writer.enter(batch, actor=self._subject, within=self.scope())
+        self._writer.employing.settle_first_day(person, later, entered=not report.refused, actor=self._subject)
         return person.subject, report
+
+    def would_hire(self, post: str, *, since: date | None) -> Preview:
+        """What somebody who is hired into a post would have on the first day.
+
+        Raises:
+            BeyondScope, NoSuchPost: as ``_own_post``.
+        """
+        return self._writer.employing.would_hire(self._own_post(post), since=since)
+
+    def would_be_away(self, subject: str) -> Preview:
+        """As ``Employing.would_be_away``."""
+        return self._writer.employing.would_be_away(self._own(subject))
 
     def people_where(self, where: str, *, after: str, limit: int) -> Page[Person]:
         """People of the own part whom an LDAP filter of our own making finds."""

@@ -33,8 +33,18 @@ MOST = 400
 class Standings:
     """Questions about posts, roles, grants and what follows from them; safe to share between threads."""
 
-    def __init__(self, *, directory: Directory, pool: Pool, tree: Tree, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        pool: Pool,
+        tree: Tree,
+        clock: Clock,
+        apart: Callable[[], frozenset[frozenset[str]]] = lambda: APART,
+    ) -> None:
+        """``apart`` tells which pairs of roles nobody may hold, at the moment."""
         self.directory = directory
+        self.apart = apart
         self._pool = pool
         self._tree = tree
         self._clock = clock
@@ -133,6 +143,28 @@ class Standings:
             if len(found) < MOST:
                 return
             after = max(each.number for each in found)
+
+    def holdings_after(self, number: int, *, limit: int) -> list[Holding]:
+        """Posts that are held, held no longer or not yet, by register number from one on."""
+        where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", number + 1))
+        found = self._pool.search(self._tree.branch("holdings"), where, entries_powers.HOLDING, limit=limit)
+        return [entries_powers.holding(entry) for entry in found]
+
+    def grants_after(self, number: int, *, limit: int) -> list[Grant]:
+        """Grants, by register number from one on."""
+        where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", number + 1))
+        found = self._pool.search(self._tree.branch("grants"), where, entries_powers.GRANT, limit=limit)
+        return [entries_powers.grant(entry) for entry in found]
+
+    def organisations_of(self, subjects: set[str]) -> dict[str, str]:
+        """The agencies of these people."""
+        if not subjects:
+            return {}
+        where = names.any_of("tallySubject", sorted(subjects))
+        found = self._pool.search(
+            self._tree.branch("people"), where, ["tallySubject", "tallyOrganisation"], limit=len(subjects)
+        )
+        return {entry.text("tallySubject"): entry.text("tallyOrganisation") for entry in found}
 
     def has_organisation(self, identifier: str) -> bool:
         """Whether there is such an organisation."""
@@ -285,7 +317,7 @@ class Standings:
     def clashes(self) -> list[tuple[str, str, Person]]:
         """Everybody who holds two roles that must be kept apart, whichever way they came by them."""
         found: list[tuple[str, str, Person]] = []
-        for one, other in sorted(tuple(sorted(pair)) for pair in APART):
+        for one, other in sorted(tuple(sorted(pair)) for pair in self.apart()):
             both = names.every(*(names.equal("memberOf", self._tree.role(role)) for role in (one, other)))
             found += [(one, other, person) for person in self.directory.people_where(both, limit=MOST).items]
         return found

@@ -119,7 +119,7 @@ class Structure:
                 self._above(organisation, department)
             for role in roles:
                 self._standings.role(role)
-            if clash(roles):
+            if clash(roles, self._standings.apart()):
                 raise RolesClash
             made = Post(
                 id=self._deeds.new_id(), number=self._deeds.number(), name=_named(name),
@@ -161,7 +161,7 @@ class Structure:
             after = replace(before, roles=before.roles | {role})
             series = [self._of_post(Verb.INCLUDE, before, role)]
             followed: list[Deed] = []
-            if clash(after.roles):
+            if clash(after.roles, self._standings.apart()):
                 raise RolesClash
             for facts in self._holders(before, actor):
                 posts, roles = {**facts.posts, after.id: after}, {**facts.roles, given.name: given}

@@ -2,12 +2,17 @@
 """The part of an administrator's verbs that is about places, devices, representatives, mandates and numbers."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 
-from ..errors import NoSuchDepartment, NoSuchGrant, NoSuchPost
-from ..models import DeviceState, Mandate, Organisation, Person
+from ..errors import NoSuchDepartment, NoSuchEntitlement, NoSuchGrant, NoSuchPerson, NoSuchPost
+from ..imports import Batch, ImportReport
+from ..models import Device, DeviceState, Mandate, Organisation, Person, identifier_of
 from ..models_powers import Capacity, Department, Offer, Post, Representation
+from .entering import new_id
 from .scoping import Scoped
+from .structure import is_of_whole_site
 
 MOST_HOLDERS = 20
 """Of one post, on one page."""
@@ -119,6 +124,76 @@ class Things(Scoped):
         if self._writer.standings.representation(identifier).organisation != organisation:
             raise NoSuchGrant
         self._writer.giving.remove_representative(identifier, actor=self._subject, reason=reason)
+
+    def remove_department(self, organisation: str, department: str) -> None:
+        """As ``Structure.remove_department``.
+
+        Raises:
+            NoSuchOrganisation: none of the branch.
+            NoSuchDepartment: it is another agency's.
+        """
+        self._own_organisation(organisation)
+        if self._writer.standings.department(department).organisation != organisation:
+            raise NoSuchDepartment
+        self._writer.structure.remove_department(department, actor=self._subject)
+
+    def remove_post(self, organisation: str, post: str) -> None:
+        """As ``Structure.remove_post``.
+
+        Raises:
+            NoSuchOrganisation: none of the branch.
+            BeyondScope: it carries a role of the whole site.
+            NoSuchPost: it is another agency's.
+        """
+        self._own_organisation(organisation)
+        found = self._writer.standings.post(post)
+        if found.organisation != organisation:
+            raise NoSuchPost
+        if is_of_whole_site(found):
+            self._only_everything()
+        self._writer.structure.remove_post(post, actor=self._subject)
+
+    def enter_organisation(self, made: Organisation) -> ImportReport:
+        """Enter a company or an agency, as one line of an import would."""
+        return self._writer.enter(Batch(organisations=[(1, made)]), actor=self._subject, within=self.scope())
+
+    def enter_device(self, made: Device) -> ImportReport:
+        """Enter a device, as one line of an import would; whoever owns it is told by user name."""
+        owner = self._directory.person_by_username(made.owner).subject if made.owner else ""
+        device = replace(made, id=new_id(), owner=owner)
+        return self._writer.enter(Batch(devices=[(1, device)]), actor=self._subject, within=self.scope())
+
+    def add_role(self, name: str, title: str, title_zh: str, entitlements: Sequence[str]) -> None:
+        """As ``Structure.add_role``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+            NoSuchEntitlement: no portal of that name.
+        """
+        self._only_everything()
+        given = [self._writer.giving.entitlement(each) for each in entitlements]
+        self._writer.structure.add_role(name, title=title, title_zh=title_zh, entitlements=given, actor=self._subject)
+
+    def add_offer(self, offer: Offer) -> None:
+        """As ``Structure.add_offer``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+            NoSuchEntitlement: no portal of that name.
+        """
+        self._only_everything()
+        if offer.portal and not self._writer.standings.has_portal(identifier_of(offer.portal)):
+            raise NoSuchEntitlement(entitlement=offer.portal)
+        self._writer.structure.add_offer(offer, actor=self._subject)
+
+    def principals(self, mandates: Sequence[Mandate]) -> dict[str, Person]:
+        """For whom somebody acts, for their names; those who are not there any more are left out."""
+        found: dict[str, Person] = {}
+        for each in mandates:
+            if each.principal and each.principal not in found:
+                with suppress(NoSuchPerson):
+                    found[each.principal] = self._directory.person(each.principal)
+        return found
 
     def offers(self) -> list[Offer]:
         """What mandates can be given for."""

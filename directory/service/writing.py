@@ -7,6 +7,7 @@ recorded before it happens. Nobody holds two of the three administrative powers,
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 
 from audit import Event, Outcome, Recorder, new_key
@@ -18,6 +19,7 @@ from core.site import SiteSettings
 from ..breaches import FILE as BREACHES
 from ..breaches import KnownPasswords
 from ..config import DirectorySettings
+from ..duties import Rulebook
 from ..errors import (
     BadName,
     DeviceIsOut,
@@ -47,8 +49,12 @@ from ..models import (
     subject_of,
 )
 from ..numbers import Numbers
+from ..reviews import Board as ReviewBoard
+from ..reviews import Campaign
 from ..slapd import Cost
 from ..store import Store
+from ..vetting import Board as VettingBoard
+from ..vetting import Vetting
 from . import entering
 from .accounts import Accounts
 from .deeds import Deeds
@@ -62,14 +68,25 @@ from .own import Own
 from .profiles import Profiles
 from .publishing import Publishing
 from .reading import Directory, pool
+from .reviewing import Reviewing, by_page
+from .ruling import Ruling
 from .standings import Standings
 from .structure import Structure
 from .unrecorded import Unrecorded
+from .vetting import Vetters, by_list
 from .watching import Watch
 
 LONGEST_REASON = 500
 NUMBERS_KEY = "numbers.key"
 """In the role's folder: without it no national number is found or opened again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """How people are told what they have to do; composed where mail is known."""
+
+    of_review: Callable[[Person, Campaign, int], None] = by_page
+    of_proofing: Callable[[Person, Vetting], None] = by_list
 
 
 class DirectoryWriter:
@@ -91,12 +108,14 @@ class DirectoryWriter:
         publishing: Publishing,
         numbers: Numbers,
         known: KnownPasswords,
+        tell: Telling,
     ) -> None:
         self.directory = directory
         self.publishing = publishing
         self.unrecorded = unrecorded
         self.watch = watch
-        self.standings = Standings(directory=directory, pool=pool, tree=tree, clock=clock)
+        book = Rulebook(store.database)
+        self.standings = Standings(directory=directory, pool=pool, tree=tree, clock=clock, apart=book.apart)
         deeds = Deeds(standings=self.standings, journal=journal, store=store, tree=tree, clock=clock)
         self.giving = Giving(deeds)
         self.structure = Structure(deeds)
@@ -106,6 +125,9 @@ class DirectoryWriter:
         self.profiles = Profiles(deeds)
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.employing = Employing(deeds, store, switch=self)
+        self.ruling = Ruling(deeds, book)
+        self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), tell=tell.of_review)
+        self.vetters = Vetters(deeds, VettingBoard(store.database, numbers), tell=tell.of_proofing)
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -462,6 +484,7 @@ def open_writer(
     recorder: Recorder,
     clock: Clock,
     nudge: Callable[[], None] = lambda: None,
+    tell: Telling | None = None,
 ) -> DirectoryWriter:
     """The writer with its connections; ``nudge`` is told after every commit that put something into the outbox.
 
@@ -486,6 +509,7 @@ def open_writer(
         password_length=settings.password_length,
         numbers=Numbers(secret(folder / NUMBERS_KEY)),
         known=KnownPasswords(folder / BREACHES),
+        tell=tell or Telling(),
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),

@@ -26,6 +26,7 @@ _INDICES = (
     "memberOf eq,pres",
     "tallyDepartment,tallyPost,tallyGives,tallyEntitlement,tallyRoleName,tallyUntil,tallyWaiting,tallyPrincipal eq",
     "tallyNumberIndex eq",
+    "tallyProofingDate eq",
     "entryUUID,entryCSN eq",
 )
 

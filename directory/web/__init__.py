@@ -22,8 +22,8 @@ from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
 from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
+from . import catalogue, governing, powers, scim, staffing, sweeps, things
 from . import own as own
-from . import powers, scim, staffing, sweeps, things
 
 LONGEST_REASON = 500
 _LONGEST_PUBLISHED = 2 << 20
@@ -78,6 +78,40 @@ WORDS = {
     "sweep-leave": N_("Let go"),
     "undone": N_("undone"),
     "kept": N_("kept"),
+    # Reviews: what they are about, how far they are, what became of an access.
+    "organisation": N_("organisation"),
+    "branch": N_("organisation and everything below it"),
+    "role": N_("role"),
+    "portal": N_("portal"),
+    "collecting": N_("being collected"),
+    "open": N_("open"),
+    "closing": N_("being closed"),
+    "closed": N_("closed and sealed"),
+    "confirmed": N_("confirmed"),
+    "withdrawing": N_("being withdrawn"),
+    "withdrawn": N_("withdrawn"),
+    "escalated": N_("not decided in time"),
+    "late_confirmed": N_("confirmed late"),
+    "late_withdrawing": N_("being withdrawn"),
+    "late_withdrawn": N_("withdrawn late"),
+    # Proofing: how somebody was met, by what, and how the vetting stands.
+    "in-person": N_("in person"),
+    "upstream": N_("by another provider"),
+    "certificate": N_("by an existing certificate"),
+    "declaration": N_("own declaration"),
+    "identity-card": N_("identity card"),
+    "passport": N_("passport"),
+    "residence-permit": N_("residence permit"),
+    "household-register": N_("household register"),
+    "chip": N_("chip of the document read"),
+    "face": N_("face compared"),
+    "statement": N_("statement of the provider"),
+    "signature": N_("signature verified"),
+    "waiting": N_("waits for a second officer"),
+    "holds": N_("counts"),
+    "replaced": N_("replaced by a later one"),
+    "expired": N_("expired"),
+    "refused": N_("not agreed to"),
 }
 LEVELS = (N_("not proofed"), N_("claimed"), N_("documents checked"), N_("checked face to face"))
 CLEARANCES = (N_("none"), N_("internal"), N_("confidential"), N_("secret"))
@@ -124,6 +158,8 @@ def blueprint(
     things.add(desk, mine, guard, render=_render)
     staffing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     sweeps.add(desk, mine, guard, searched=readings.searched, render=_render)
+    catalogue.add(desk, mine, guard, render=_render)
+    governing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)

@@ -87,7 +87,7 @@ def _add_access(
             own, "access", person=person, known=known, section="people", can_give=can_give,
             posts=own.posts_to_give(person) if can_give else [], may_mandate=own.everything and not is_own,
             offers=["all", *(offer.name for offer in own.offers())] if own.everything else [],
-            done=query_text("done", longest=20),
+            done=query_text("done", longest=20), principals=own.principals(known.mandates),
         )  # fmt: skip
 
     @desk.post("/people/<subject>/posts/give")

@@ -18,6 +18,7 @@ from .powers import form_day
 
 _LONGEST = 64
 _LONGEST_MAIL = 120
+_HIRED = ("username", "name", "name_zh", "mail", "post", "since", "reason")
 _EMPTY = {"act": "", "chosen": "", "since": "", "last": "", "preview": None, "leaving": None}
 
 
@@ -62,6 +63,8 @@ def add(
             leaving, last = own.would_leave(subject), form_day("last")
             told = last.isoformat() if last else ""
             return page(own, subject, act=act, preview=leaving.preview, leaving=leaving, last=told)
+        if act == "away":
+            return page(own, subject, act=act, preview=own.would_be_away(subject))
         raise Invalid
 
     @desk.get("/accounts")
@@ -82,8 +85,21 @@ def _add_hiring(desk: Blueprint, mine: Callable[[], Administration], guard: Guar
         own = mine()
         found, _, _ = own.places(identifier)
         return render(
-            own, "hire", organisation=found, posts=own.posts_in(found.id), report=None, section="organisations"
-        )
+            own, "hire", organisation=found, posts=own.posts_in(found.id), report=None, section="organisations",
+            form=dict.fromkeys(_HIRED, ""), preview=None,
+        )  # fmt: skip
+
+    @desk.post("/organisations/<identifier>/hire/preview")
+    @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
+    def would_hire(identifier: str) -> str:
+        own = mine()
+        found, _, _ = own.places(identifier)
+        form = {name: form_text(name, longest=LONGEST_REASON, optional=True) for name in _HIRED}
+        preview = own.would_hire(form_text("post", longest=_LONGEST), since=form_day("since"))
+        return render(
+            own, "hire", organisation=found, posts=own.posts_in(found.id), report=None, section="organisations",
+            form=form, preview=preview,
+        )  # fmt: skip
 
     @desk.post("/organisations/<identifier>/hire")
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
@@ -104,8 +120,9 @@ def _add_hiring(desk: Blueprint, mine: Callable[[], Administration], guard: Guar
         )
         if report.refused:
             text = render(
-                own, "hire", organisation=found, posts=own.posts_in(found.id), report=report, section="organisations"
-            )
+                own, "hire", organisation=found, posts=own.posts_in(found.id), report=report,
+                section="organisations", form=dict.fromkeys(_HIRED, ""), preview=None,
+            )  # fmt: skip
             return Response(text, 422)
         return _back(subject, "hired")
 

@@ -33,7 +33,7 @@ def add(desk: Blueprint, mine: Callable[[], Administration], guard: Guard, *, re
         return redirect(url_for("directory.devices", done="changed"), 303)
 
     @desk.post("/people/<subject>/number")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, assurance=2)
     def number(subject: str) -> str:
         own = mine()
         told = own.number(subject, reason=_reason())
@@ -41,7 +41,7 @@ def add(desk: Blueprint, mine: Callable[[], Administration], guard: Guard, *, re
         return render(own, "number", number=told, named=own.person(subject), back=back, section="people")
 
     @desk.post("/organisations/<identifier>/code")
-    @guard.person(ADMINISTRATOR)
+    @guard.person(ADMINISTRATOR, assurance=2)
     def code(identifier: str) -> str:
         own = mine()
         told = own.code(identifier, reason=_reason())

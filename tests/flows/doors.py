@@ -530,6 +530,40 @@ def _directory() -> Iterator[Door]:
     )
 
 
+def _governing(desk: Mapping[str, Any], form: Mapping[str, Any], why: Mapping[str, str]) -> Iterator[Door]:
+    """Reviews, rules, proofing and what is entered one by one; about nothing, so that nothing is begun."""
+    person, agency, none = {"subject": NOBODY}, {"identifier": "no-such-agency"}, {"identifier": NOBODY}
+    for rule in ("/reviews", "/duties", "/catalogue"):
+        yield Door(**desk, method="GET", rule=rule, query=("done",))
+    yield Door(**desk, method="GET", rule="/reviews/mine", query=("done", "after"))
+    yield Door(**desk, method="GET", rule="/reviews/<identifier>", known=none, query=("done", "after"))
+    yield Door(**desk, method="GET", rule="/reviews/<identifier>/report", known=none)
+    yield Door(**desk, method="GET", rule="/proofing", query=("done", "after", "level"))
+    yield Door(**desk, method="GET", rule="/people/<subject>/proofing", known=person, query=("done",))
+    begun = {"name": "x", "scope": "role", "of": "no-such-role", "due": "2099-01-01", "owner": "nobody"}
+    yield Door(**form, rule="/reviews", fields={**begun, "undecided": "escalate", "heads": "", **why})
+    item = {"int:position": "999999", "verb": "confirm"}
+    yield Door(**form, rule="/reviews/items/<int:position>/<verb>", known=item, fields=why)
+    yield Door(**form, rule="/duties", fields={"name": "x", "role": "no-such-role", **why})
+    yield Door(**form, rule="/duties/<identifier>/remove", known=none, fields=why)
+    yield Door(**form, rule="/proofing/<identifier>/agree", known=none)
+    yield Door(**form, rule="/proofing/<identifier>/refuse", known=none, fields=why)
+    vetted = {"level": "2", "way": "in-person", "kind": "passport", "reference": "x"}
+    yield Door(**form, rule="/people/<subject>/proofing", known=person, fields=vetted)
+    yield Door(**form, rule="/people/<subject>/proofing/withdraw", known=person, fields=why)
+    named = {"name": "no-such-thing", "title": "", "title_zh": ""}
+    yield Door(**form, rule="/catalogue/roles", fields={**named, "entitlements": "nowhere/nothing"})
+    yield Door(**form, rule="/catalogue/offers", fields={**named, "organisation": "no-such-agency", "portal": ""})
+    code = {"credit_code": "0", "kind": "company", "identifier": "x", "parent": ""}
+    yield Door(**form, rule="/catalogue/organisations", fields={"name": "x", "name_zh": "", **code})
+    there = {"organisation": "no-such-agency", "owner": ""}
+    yield Door(**form, rule="/catalogue/devices", fields={"name": "x", **there})
+    yield Door(
+        **form, rule="/organisations/<identifier>/departments/remove", known=agency, fields={"department": NOBODY}
+    )
+    yield Door(**form, rule="/organisations/<identifier>/posts/remove", known=agency, fields={"post": NOBODY})
+
+
 def _powers(desk: Mapping[str, Any]) -> Iterator[Door]:
     """Departments, posts and grants; of nobody and nowhere, so that nothing is given."""
     person, agency = {"subject": NOBODY}, {"identifier": "no-such-agency"}
@@ -561,6 +595,8 @@ def _powers(desk: Mapping[str, Any]) -> Iterator[Door]:
     ):
         yield Door(**form, rule=f"/people/<subject>/{verb}", known=person, fields={**fields, **why})
     hired = {"username": "nobody", "name": "Nobody", "post": NOBODY, **why}
+    yield Door(**form, rule="/organisations/<identifier>/hire/preview", known=agency, fields=hired)
+    yield from _governing(desk, form, why)
     yield Door(**form, rule="/organisations/<identifier>/hire", known=agency, fields=hired)
     mandate = {"scope": "tax", **why}
     yield Door(**form, rule="/people/<subject>/number", known=person, fields=why)
