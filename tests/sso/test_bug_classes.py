@@ -46,7 +46,13 @@ TABLE = """
   sso/test_login: test_a_ticket_works_once
   sso/test_passkeys: test_an_answer_counts_once
   sso/test_registration: test_only_whoever_was_invited_registers_and_only_so_often
+  sso/test_recovery: test_a_link_works_once_and_in_one_browser
+  sso/test_recovery: test_a_link_dies_with_time_a_new_password_and_a_disabled_person
+  sso/test_recovery: test_links_and_steps_of_other_kinds_are_no_links
 6 recovery walked out of order
+  sso/test_recovery: test_no_step_is_left_out
+  sso/test_recovery: test_another_name_in_between_changes_nobody_elses_password
+  sso/test_recovery: test_whoever_lost_their_factor_too_waits_and_then_it_is_gone
   sso/test_factors_codes: test_the_login_for_a_change_cannot_be_skipped
   sso/test_factors_codes: test_paper_is_of_one_person_and_goes_with_the_app
   sso/test_factors_codes: test_a_key_is_set_up_in_its_own_session_and_in_time
@@ -130,12 +136,15 @@ TABLE = """
   directory/test_reading: test_an_empty_password_never_reaches_the_server
   directory/test_referrals: test_a_referral_in_the_tree_is_passed_over
 27 telling who exists
+  sso/test_recovery: test_every_name_is_answered_alike
+  sso/test_recovery: test_asking_is_limited_for_known_and_unknown_names_alike
   sso/test_login: test_unknown_locked_disabled_and_wrong_are_told_alike
 28 guessing short codes, yes to somebody else's device
   sso/test_devices: test_guesses_of_short_codes_cost_time_for_a_person_and_are_recorded
   sso/test_devices: test_many_who_type_one_code_wait_for_it_together
   sso/test_devices: test_a_decision_counts_in_the_session_that_saw_the_device_and_once
 29 addresses of ours from headers
+  sso/test_recovery: test_a_lost_password_is_set_anew_by_a_mailed_link
   sso/test_requests: test_bug_class_29_no_address_of_ours_comes_from_a_header
   sso/test_journeys: test_discovery_names_this_issuer_whatever_the_host_header_says
 30 SAML
