@@ -40,7 +40,7 @@ def pages(filled: World) -> list[str]:
     filled.writer().watch.look()
     rogue(filled, switched(filled, directory.person_by_username("zhang.min"), to="FALSE"))
     assert filled.writer().watch.look() == 1
-    lists = ["/", "/?q=nobody-at-all", "/organisations", "/devices", "/import", "/unrecorded"]
+    lists = ["/", "/?q=nobody-at-all", "/people/change?q=li.na", "/organisations", "/devices", "/import", "/unrecorded"]
     return [*lists, f"/people/{citizen}", f"/people/{servant}", f"/people/{servant}?done=enabled"]
 
 
