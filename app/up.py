@@ -23,7 +23,7 @@ from .ports import PortClaims, free_ports
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import directory, gateway, policies
+from .wiring import directory, gateway, policies, policing
 
 _CITIES = 20
 _HOME = Path(__file__).resolve().parent.parent / ".state"
@@ -66,6 +66,7 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
                 demo.fill(context, say)
             say(_addresses(site, file))
             sys.stdout.flush()
+            policing.serve_clerk(context)
             supervisor.run()
         finally:
             supervisor.stop()
@@ -204,6 +205,7 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("Registration desk (management)", site.origin("ca", "management") + "/"),
         ("ACME for machines", site.origin("acme") + "/acme/directory"),
         ("Time-stamps (plain)", site.origin("pki", "plain") + "/tsa/city"),
+        ("Policy desk (management)", site.origin("audit", "management") + "/policies"),
         ("Directory desk (management)", site.origin("directory", "management") + "/"),
         ("Sign-on desk (management)", site.origin("accounts", "management") + "/"),
         ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),

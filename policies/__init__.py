@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may reach what, from which zone, at which assurance level: Cedar policies, the zone matrix, signed bundles.
 
-Owns no table; owns the offline policy key and the bundle in ``state/public/policies``. Trusts only bundles signed by
-that key, never the folder they lie in. What never happens here: an error, a missing attribute or an empty set that
-allows.
+Owns the desk's tables ``policy_*`` (drafts, signatures, orders), which decide nothing, and the offline policy key with
+the bundle in ``state/public/policies``. Trusts only bundles signed by that key, never the folder they lie in. What
+never happens here: an error, a missing attribute or an empty set that allows.
 """
 
 from .errors import BundleRefused as BundleRefused

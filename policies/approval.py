@@ -42,7 +42,7 @@ class Approval:
 
 def approve(files: Mapping[str, str], *, sequence: int, administrator: str, key: Ed25519PrivateKey) -> Approval:
     """Sign; ``files`` are names and digests."""
-    signature = base64.b64encode(key.sign(_statement(files, sequence=sequence, administrator=administrator)))
+    signature = base64.b64encode(key.sign(statement(files, sequence=sequence, administrator=administrator)))
     return Approval(administrator=administrator, sequence=sequence, signature=signature.decode())
 
 
@@ -73,8 +73,8 @@ def approving(
             continue
         try:
             key = Ed25519PublicKey.from_public_bytes(base64.b64decode(administrators[name], validate=True))
-            statement = _statement(files, sequence=sequence, administrator=name)
-            key.verify(base64.b64decode(signature, validate=True), statement)
+            said = statement(files, sequence=sequence, administrator=name)
+            key.verify(base64.b64decode(signature, validate=True), said)
         except (InvalidSignature, binascii.Error, ValueError, TypeError):
             continue
         found.add(name)
@@ -98,6 +98,36 @@ def demand(
         raise BundleRefused(why=f"{NEEDED} security administrators sign a release, and {who} signed this one")
 
 
-def _statement(files: Mapping[str, str], *, sequence: int, administrator: str) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What an administrator is about to sign."""
+
+    administrator: str
+    sequence: int
+    # Names and digests.
+    files: Mapping[str, str]
+
+
+def read_statement(content: bytes) -> Statement:
+    """Parse what is to be signed elsewhere; it is one in its one spelling, or nothing.
+
+    Raises:
+        BundleRefused: it is no statement about policies.
+    """
+    try:
+        said: object = json.loads(content.removeprefix(_CONTEXT))
+    except ValueError as error:
+        raise BundleRefused(why="this is no statement about policies") from error
+    match said:
+        case {"administrator": str(name), "files": dict(files), "sequence": int(number)} if content == statement(
+            files, sequence=number, administrator=name
+        ):
+            return Statement(administrator=name, sequence=number, files=files)
+        case _:
+            raise BundleRefused(why="this is no statement about policies")
+
+
+def statement(files: Mapping[str, str], *, sequence: int, administrator: str) -> bytes:
+    """The bytes that one administrator signs; nothing else these keys could sign begins like them."""
     said = {"administrator": administrator, "files": dict(files), "sequence": sequence}
     return _CONTEXT + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()

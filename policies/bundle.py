@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from audit import Event, Outcome, Recorder, Wait
 
 from .approval import PREFIX, Approval, approving, demand, read_approval
-from .errors import BundleRefused, NothingToRelease, PoliciesUnusable
+from .errors import BundleRefused, NeverTried, NothingToRelease, PoliciesUnusable
 from .release import Release
 
 CURRENT = "current"
@@ -39,6 +39,8 @@ JOURNAL = "release.journal"
 """Name of the journal, in the private folder of the release key."""
 _SIGNED = ".manifest"
 """Name of that copy; no file of a release begins with a dot."""
+_TRIAL = ".tried"
+"""Name of the proof that a version was tried in shadow."""
 _FORMAT = "tallygate-policies/1"
 # Nothing else this key could ever sign begins like this.
 _CONTEXT = b"tallygate policy bundle\n"
@@ -142,6 +144,11 @@ def put_in_shadow(
     _proved(source)
     with _alone(journal):
         made = _manifest_of(digests(source), sequence=0, at=at, actor=actor)
+        if (folder / SHADOW).exists():
+            # What was tried before this one keeps its proof.
+            with suppress(BundleRefused):
+                before = _verified(folder / SHADOW, key.public_key(), context=_TRIED)
+                _publish(folder / before.version / _TRIAL, (folder / SHADOW).read_bytes())
         for name, body in source.items():
             _publish(folder / made.version / name, body)
         recorder.record(_tried(made, outcome=Outcome.INTENDED), wait=Wait.PUBLISHED)
@@ -151,10 +158,59 @@ def put_in_shadow(
     return made
 
 
-def end_shadow(folder: Path, *, journal: Path) -> None:
-    """Try nothing any more; every role drops it at its next reload, and it never decided anything."""
+def end_shadow(
+    folder: Path, *, key: Ed25519PublicKey, journal: Path, recorder: Recorder, at: datetime, actor: str
+) -> str:
+    """Try nothing any more, and return the version that was tried; empty if none was.
+
+    It never decided anything, so the end is recorded after it: every gateway drops the candidate when it hears that.
+    What was tried keeps its proof, by which a release can be told from one that nobody tried.
+    """
     with _alone(journal):
+        try:
+            tried = read_shadow(folder, key)
+        except BundleRefused:
+            # What was put there by nobody's right is taken away like any other.
+            tried = None
+        version = tried.version if tried else ""
+        if tried:
+            _publish(folder / version / _TRIAL, (folder / SHADOW).read_bytes())
         (folder / SHADOW).unlink(missing_ok=True)
+        if version:
+            recorder.record(
+                Event(
+                    key=hashlib.sha256(f"policy.trial.ended/1 {version}".encode()).hexdigest()[:32],
+                    type="policy.trial.ended",
+                    outcome=Outcome.SUCCESS,
+                    at=at,
+                    source=_SOURCE,
+                    actor=actor,
+                    object=version,
+                )
+            )
+        return version
+
+
+def demand_shadow(folder: Path, source: Mapping[str, bytes], key: Ed25519PublicKey) -> None:
+    """Nothing, if these files are or were tried in shadow, were in force once, or are the first of all.
+
+    Raises:
+        NeverTried: they decide for the first time and nobody saw what they would change.
+    """
+    if not (folder / CURRENT).exists():
+        return
+    named = digests(source)
+    if any(manifest.files == named for manifest in (*history(folder, key), *_tried_ones(folder, key))):
+        return
+    raise NeverTried
+
+
+def _tried_ones(folder: Path, key: Ed25519PublicKey) -> Iterator[Manifest]:
+    for path in (folder / SHADOW, *folder.glob(f"*/{_TRIAL}")):
+        try:
+            yield _verified(path, key, context=_TRIED)
+        except BundleRefused:
+            continue
 
 
 def read_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
@@ -206,8 +262,11 @@ def release(
     actor: str,
     approvals: Sequence[Approval] = (),
     administrators: Mapping[str, str] | None = None,
+    without_shadow: str = "",
 ) -> Manifest:
     """Prove, record, sign and put in force; one release at a time.
+
+    ``without_shadow`` is recorded: why it was not tried first, where whoever calls allows that (``demand_shadow``).
 
     Raises:
         PoliciesUnusable: they do not build or a case fails; nothing was recorded.
@@ -230,7 +289,7 @@ def release(
         manifest = _manifest_of(named, sequence=sequence, at=at, actor=actor, approvals=signed, approved_as=number)
         # 3. The intent is in the log before anything is signed. A death from here on is ended by replay().
         _write(journal, manifest.canonical(), mode=0o600)
-        recorder.record(_event(manifest, Outcome.INTENDED), wait=Wait.PUBLISHED)
+        recorder.record(_event(manifest, Outcome.INTENDED, without_shadow), wait=Wait.PUBLISHED)
         # 4. The files first; nobody reads them before the manifest names them.
         for name, body in source.items():
             _publish(folder / manifest.version / name, body)
@@ -352,7 +411,7 @@ def _manifest(verified: bytes) -> Manifest:
     return manifest
 
 
-def _event(manifest: Manifest, outcome: Outcome) -> Event:
+def _event(manifest: Manifest, outcome: Outcome, without_shadow: str = "") -> Event:
     # The key follows from what happened: a release cut off midway is recorded once, however often it is retried.
     digest = hashlib.sha256(b"policy.released/2\n" + outcome.encode() + b"\n" + manifest.canonical()).hexdigest()
     return Event(
@@ -364,7 +423,12 @@ def _event(manifest: Manifest, outcome: Outcome) -> Event:
         actor=manifest.released_by,
         object=manifest.version,
         policy=manifest.version,
-        attributes={"sequence": manifest.sequence, "files": len(manifest.files), "content": _content_digest(manifest)},
+        attributes={
+            "sequence": manifest.sequence,
+            "files": len(manifest.files),
+            "content": _content_digest(manifest),
+            **({"without_shadow": without_shadow} if without_shadow else {}),
+        },
     )
 
 

@@ -5,10 +5,20 @@ Internal
 ├── PoliciesUnusable    policy_unusable     they do not parse, validate, lint or pass their own tests
 └── BundleRefused       policy_bundle       a bundle is unsigned, tampered with or older than the one in force
 Conflict
-└── NothingToRelease    policy_unchanged    the version to release is already in force
+├── NothingToRelease    policy_unchanged    the version to release is already in force
+├── NeverTried          policy_untried      it was never tried in shadow
+├── Unsound             policy_unsound      a draft does not build, or its cases fail, so it cannot be proposed
+├── TooFewSigned        policy_too_few      too few administrators signed a proposal
+├── NoAdministrators    policy_unsigned     the site names no administrators whose signatures could count
+└── DraftMoved          policy_draft        a draft is no longer what the page showed, or not where the step begins
+Invalid
+├── WrongSignature      policy_signature    a signature is not this administrator's over this proposal
+└── BadDraft            policy_file         a draft's file has a name or a size that no release can have
+NotFound
+└── NoSuchDraft         policy_no_draft     there is no such draft
 """
 
-from core.errors import N_, Conflict, Internal
+from core.errors import N_, Conflict, Internal, Invalid, NotFound
 
 
 class PoliciesUnusable(Internal):
@@ -30,3 +40,61 @@ class NothingToRelease(Conflict):
 
     code = "policy_unchanged"
     message = N_("These policies are already in force as version %(version)s.")
+
+
+class NeverTried(Conflict):
+    """These files were never tried in shadow, so nobody saw what they change on live questions."""
+
+    code = "policy_untried"
+    message = N_("These policies were never tried in shadow. Try them first, or say why there is no time for it.")
+
+
+class Unsound(Conflict):
+    """A draft does not build, fails its cases, or has a policy without an owner or a reason."""
+
+    code = "policy_unsound"
+    message = N_("This draft cannot go on yet: %(why)s")
+
+
+class TooFewSigned(Conflict):
+    """An act needs the signatures of more security administrators."""
+
+    code = "policy_too_few"
+    message = N_("This needs the signatures of %(needed)s security administrators. So far there are %(signed)s.")
+
+
+class NoAdministrators(Conflict):
+    """The site's configuration names no security administrators, so no signature on the page could count."""
+
+    code = "policy_unsigned"
+    message = N_(
+        "This site names no security administrators with keys of their own. Until it does, its operator alone releases."
+    )
+
+
+class DraftMoved(Conflict):
+    """The draft was changed meanwhile, or the step does not begin where it stands."""
+
+    code = "policy_draft"
+    message = N_("This draft is not where that step begins. Look at it again.")
+
+
+class WrongSignature(Invalid):
+    """The signature is not by this administrator's key over this very proposal."""
+
+    code = "policy_signature"
+    message = N_("This is not your signature of this proposal. Sign the statement shown here with your own key.")
+
+
+class BadDraft(Invalid):
+    """A file's name, or what is in it, cannot be part of a release."""
+
+    code = "policy_file"
+    message = N_("“%(name)s” cannot be a file of policies: it has another name, is no text or is too long.")
+
+
+class NoSuchDraft(NotFound):
+    """Nobody began a draft of this name, or no version of this name was ever in force."""
+
+    code = "policy_no_draft"
+    message = N_("There is no such draft or version of the policies.")

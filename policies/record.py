@@ -15,7 +15,8 @@ from core.calls import Peer
 
 from .models import Action, DecisionRequest, Past, PrincipalKind
 
-_TYPE = "gateway.decision"
+TYPES = ("gateway.decision", "gateway.evaluation")
+"""What the gateway decided for its own hosts, and for other enforcement points."""
 _PAGE = 500
 
 
@@ -59,7 +60,7 @@ def past(entry: Mapping[str, Any]) -> Past | None:
         assurance=int(said["assurance"]),
         methods=tuple(str(said.get("amr", "")).split()),
         clearance=int(said["clearance"]),
-        action=Action.ACCESS,
+        action=str(said.get("action", Action.ACCESS)),
         method=str(said.get("method", "")),
         resource=str(entry["object"] or ""),
         resource_class=str(said["class"]),
@@ -88,11 +89,12 @@ def read(audit: Peer, *, since: datetime) -> Iterator[Past]:
     Raises:
         Unavailable: the audit service does not answer.
     """
-    after: int | None = None
-    while True:
-        query = {"type": _TYPE, "from": since.strftime("%Y-%m-%dT%H:%M"), "limit": _PAGE}
-        page = audit.call("GET", f"/api/v1/entries?{urlencode(query | ({'after': after} if after else {}))}").json()
-        yield from filter(None, map(past, page["entries"]))
-        after = page["next"]
-        if after is None:
-            return
+    for kind in TYPES:
+        after: int | None = None
+        while True:
+            query = {"type": kind, "from": since.strftime("%Y-%m-%dT%H:%M"), "limit": _PAGE}
+            page = audit.call("GET", f"/api/v1/entries?{urlencode(query | ({'after': after} if after else {}))}").json()
+            yield from filter(None, map(past, page["entries"]))
+            after = page["next"]
+            if after is None:
+                break

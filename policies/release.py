@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 
 from .cases import failures, read_cases
-from .engine import Needless, Ruleset, needless
+from .engine import Needless, Policy, Ruleset, meaningless, needless
 from .errors import PoliciesUnusable
 from .explain import Reason, explain
 from .models import Code, Decision, DecisionRequest
@@ -56,6 +56,11 @@ class Release:
         return tuple(policy.id for policy in self._rules.policies)
 
     @property
+    def rules(self) -> tuple[Policy, ...]:
+        """Every policy, with who answers for it and why."""
+        return self._rules.policies
+
+    @property
     def zones(self) -> frozenset[str]:
         """Names of all zones."""
         return self._matrix.zones
@@ -91,8 +96,8 @@ class Release:
         ]
 
     def needless(self) -> tuple[Needless, ...]:
-        """Policies that another makes superfluous."""
-        return tuple(needless(self._rules.policies))
+        """Policies that others make superfluous, or that can do nothing at all."""
+        return (*needless(self._rules.policies), *meaningless(self._rules.policies))
 
     def failures(self) -> list[str]:
         """What the table finds wrong."""

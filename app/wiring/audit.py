@@ -52,9 +52,10 @@ from audit.web import (
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
 from core.config import secret
 from core.web import chinese_words
+from policies.web import TRANSLATIONS as POLICY_WORDS
 
 from ..context import Context
-from . import alerts, warrants
+from . import alerts, policing, warrants
 from . import evidence as making
 from .complying import on_paper, standards
 from .lineage import (
@@ -183,8 +184,8 @@ def application(context: Context) -> Flask:
     made = context.flask(
         "audit",
         guard=guard,
-        blueprints=[blueprint(guard, parts)],
-        translations=[TRANSLATIONS],
+        blueprints=[blueprint(guard, parts), policing.pages(context, guard, console, assurance=assurance)],
+        translations=[TRANSLATIONS, POLICY_WORDS],
         ready=console.ready,
         standing=lambda: {
             **console.standing(),

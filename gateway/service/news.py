@@ -24,6 +24,8 @@ SAVE_EVERY = 5.0
 """Seconds between savings of a place that no effect depends on."""
 SWEEP_EVERY = 300.0
 """Seconds between looks for what has passed."""
+_POLICIES = frozenset({"policy.released", "policy.trial.ended", "policy.tried"})
+"""What says that another bundle is to be read."""
 _log = logger(__name__)
 
 
@@ -45,6 +47,7 @@ class News:
         "directory.",
         "gateway.switch.",
         "policy.released",
+        "policy.trial.ended",
         "policy.tried",
         "sso.session.ended",
         "sso.token.revoked",
@@ -89,7 +92,7 @@ class News:
         effects: list[Effect] = []
         for entry in entries:
             event = entry.event
-            if event.type in ("policy.released", "policy.tried") and event.outcome is Outcome.SUCCESS:
+            if event.type in _POLICIES and event.outcome is Outcome.SUCCESS:
                 self._reload_due = True
             if event.type.startswith("directory."):
                 self._people.drop(event.subject)

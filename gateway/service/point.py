@@ -244,6 +244,8 @@ class DecisionPoint:
             said |= {"action": request.action} | dict(noted(request))
         if decision is not None and decision.reasons:
             said["policies"] = " ".join(decision.reasons)
+        if decision is not None and decision.shadow:
+            said["shadow"] = " ".join(decision.shadow)
         event = Event(
             key=number,
             type="gateway.evaluation",

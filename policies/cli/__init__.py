@@ -15,7 +15,7 @@ from .. import replay as replaying
 from ..keys import read_policy_key
 from ..models import DecisionRequest, PrincipalKind
 from ..release import Release
-from .releasing import administrator_key, disagreements, release, rollback, shadow, sign
+from .releasing import administrator_key, disagreements, orders, release, rollback, shadow, sign, sign_statement
 from .site import CANDIDATE, DAYS, SITE, SOURCE, candidate, files_of, in_force, past, site_of, tell
 
 
@@ -30,7 +30,7 @@ def check(source: Path) -> None:
     """Parse, validate and lint, without running the cases; exit 1 if a policy says no owner or no reason."""
     made = Release(files_of(source), version="candidate")
     for pair in made.needless():
-        click.echo(f"{pair.kind.upper()} {pair.policy} adds nothing to {pair.by}")
+        click.echo(f"{pair.kind.upper()} {pair.policy} {pair.told}")
     unexplained = made.unexplained()
     for line in unexplained:
         click.echo(f"WRONG {line}")
@@ -90,7 +90,7 @@ def replay(configuration: Path, source: Path | None, days: int) -> None:
 def usage(configuration: Path, days: int) -> None:
     """Show how often each policy decided in the last days; one that never did may be superfluous."""
     made = in_force(configuration)
-    idle = {pair.policy: f"{pair.kind}: adds nothing to {pair.by}" for pair in made.needless()}
+    idle = {pair.policy: f"{pair.kind}: {pair.told}" for pair in made.needless()}
     click.echo("  hits  alone  policy")
     for use in replaying.usage(past(configuration, days), made.policies):
         remark = idle.get(use.name, "" if use.hits else "never matched")
@@ -149,5 +149,5 @@ def explain(configuration: Path | None, *, disabled: bool, public_path: bool, **
     click.echo(f"version: {decision.version}")
 
 
-for _command in (administrator_key, sign, shadow, disagreements, release, rollback):
+for _command in (administrator_key, sign, sign_statement, shadow, disagreements, release, rollback, orders):
     policies.add_command(_command)

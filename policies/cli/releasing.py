@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -20,12 +21,28 @@ from core.config import Document
 
 from .. import bundle
 from .. import replay as replaying
-from ..approval import PREFIX, Approval, approve
+from ..approval import PREFIX, Approval, approve, read_statement
+from ..clerk import Clerk
 from ..config import PolicySettings
 from ..errors import BundleRefused, PoliciesUnusable
 from ..keys import read_policy_key, read_release_key
 from ..release import Release
-from .site import ACTOR, CANDIDATE, DAYS, SITE, files_of, in_force, past, recorder_of, site_of, tell
+from .site import (
+    ACTOR,
+    CANDIDATE,
+    DAYS,
+    SITE,
+    desk_of,
+    files_of,
+    identifier,
+    in_force,
+    past,
+    recorder_of,
+    site_of,
+    tell,
+)
+
+_LONGEST_STATEMENT = 1 << 20
 
 
 @click.command("administrator-key")
@@ -37,6 +54,22 @@ def administrator_key(file: Path) -> None:
         out.write(secrets.token_bytes(32))
     public = read_release_key(file).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     click.echo(f'[policies.administrators]\nIDENTIFIER = "{base64.b64encode(public).decode()}"')
+
+
+@click.command("sign-statement")
+@click.argument("statement", type=click.File("rb"))
+@click.option("--key", "key_file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def sign_statement(statement: BinaryIO, key_file: Path) -> None:
+    """Sign the statement of a proposal, as the desk offers it, and print what to give back to the desk.
+
+    Nothing but a statement about policies is signed; what it says is shown first, on the error output.
+    """
+    content = statement.read(_LONGEST_STATEMENT + 1)
+    said = read_statement(content)
+    click.echo(f"Release {said.sequence} of {len(said.files)} files, signed as {said.administrator}:", err=True)
+    for name, digest in sorted(said.files.items()):
+        click.echo(f"  {digest[:16]}  {name}", err=True)
+    click.echo(base64.b64encode(read_release_key(key_file).sign(content)).decode())
 
 
 @click.command()
@@ -102,8 +135,19 @@ def shadow(configuration: Path, source: Path | None, actor: str, *, end: bool) -
     site = site_of(configuration)
     journal = site.folder("policies") / bundle.JOURNAL
     if end:
-        bundle.end_shadow(site.public / "policies", journal=journal)
-        click.echo("Nothing is tried in shadow")
+        recorder = recorder_of(site)
+        try:
+            ended = bundle.end_shadow(
+                site.public / "policies",
+                key=read_policy_key(site.public / "policy-key.pem"),
+                journal=journal,
+                recorder=recorder,
+                at=SystemClock().now(),
+                actor=actor,
+            )
+        finally:
+            recorder.close()
+        click.echo(f"Version {ended} is not tried any more" if ended else "Nothing is tried in shadow")
         return
     files = files_of(source or Document.read(configuration).section("policies", PolicySettings).source)
     recorder = recorder_of(site)
@@ -133,11 +177,21 @@ def disagreements(configuration: Path, days: int) -> None:
 @click.command()
 @SITE
 @ACTOR
-def release(configuration: Path, actor: str) -> None:
-    """Record, sign and put in force the policies of the site's source folder."""
+@click.option(
+    "--without-shadow",
+    "without_shadow",
+    default="",
+    callback=lambda context, option, given: identifier(context, option, given) if given else "",
+    help="Release what was never tried in shadow, and why, in a word or the number of an order, for the record.",
+)
+def release(configuration: Path, actor: str, without_shadow: str) -> None:
+    """Record, sign and put in force the policies of the site's source folder, which were tried in shadow before."""
     source = Document.read(configuration).section("policies", PolicySettings).source
-    approvals = bundle.read_approvals(source)
-    _put_in_force(configuration, files_of(source), actor=actor, approvals=approvals)
+    approvals, files = bundle.read_approvals(source), files_of(source)
+    if not without_shadow:
+        folder, key = _bundles(configuration)
+        bundle.demand_shadow(folder, files, key)
+    _put_in_force(configuration, files, actor=actor, approvals=approvals, without_shadow=without_shadow)
 
 
 @click.command()
@@ -162,7 +216,14 @@ def _bundles(configuration: Path) -> tuple[Path, Ed25519PublicKey]:
     return site.public / "policies", read_policy_key(site.public / "policy-key.pem")
 
 
-def _put_in_force(configuration: Path, files: dict[str, bytes], *, actor: str, approvals: Sequence[Approval]) -> None:
+def _put_in_force(
+    configuration: Path,
+    files: dict[str, bytes],
+    *,
+    actor: str,
+    approvals: Sequence[Approval],
+    without_shadow: str = "",
+) -> None:
     site = site_of(configuration)
     recorder = recorder_of(site)
     try:
@@ -176,7 +237,30 @@ def _put_in_force(configuration: Path, files: dict[str, bytes], *, actor: str, a
             actor=actor,
             approvals=approvals,
             administrators=Document.read(configuration).section("policies", PolicySettings).administrators,
+            without_shadow=without_shadow,
         )
     finally:
         recorder.close()
     click.echo(f"Version {manifest.version} is in force")
+
+
+@click.command()
+@SITE
+def orders(configuration: Path) -> None:
+    """Carry out what the policy desk ordered, once; `tallygate up` does that by itself, again and again."""
+    site = site_of(configuration)
+    key_file = site.folder("policies") / "release.key"
+    recorder = recorder_of(site)
+    try:
+        done = Clerk(
+            desk=desk_of(site),
+            folder=site.public / "policies",
+            key_file=key_file,
+            journal=key_file.with_name(bundle.JOURNAL),
+            recorder=lambda: recorder,
+            clock=SystemClock(),
+            administrators=lambda: Document.read(configuration).section("policies", PolicySettings).administrators,
+        ).round()
+    finally:
+        recorder.close()
+    click.echo(f"{done} orders were answered")

@@ -45,7 +45,7 @@ CANDIDATE = click.option(
 DAYS = click.option("--days", type=click.IntRange(1, 3650), default=7, help="How far to look back.")
 
 
-def _somebody(_context: click.Context, _option: click.Parameter, given: str) -> str:
+def identifier(_context: click.Context, _option: click.Parameter, given: str) -> str:
     """An identifier, as the record takes it in its clear part: a person's name would stay there for ever."""
     if not re.fullmatch(r"[A-Za-z0-9._:/~+=-]{1,256}", given, re.ASCII):
         raise click.BadParameter(
@@ -55,7 +55,7 @@ def _somebody(_context: click.Context, _option: click.Parameter, given: str) -> 
     return given
 
 
-ACTOR = click.option("--actor", required=True, callback=_somebody, help="Identifier of who releases, for the record.")
+ACTOR = click.option("--actor", required=True, callback=identifier, help="Identifier of who releases, for the record.")
 
 
 def tell(changes: Sequence[Change]) -> None:
@@ -71,17 +71,21 @@ def tell(changes: Sequence[Change]) -> None:
 
 def past(configuration: Path, days: int) -> Iterator[Past]:
     """The decisions of the last days, from the record; the reading is recorded."""
-    site = site_of(configuration)
-    peer = Peer(
+    peer = desk_of(site_of(configuration))
+    try:
+        yield from read(peer, since=SystemClock().now() - timedelta(days=days))
+    finally:
+        peer.close()
+
+
+def desk_of(site: SiteSettings) -> Peer:
+    """The audit role, as the operator's commands call it: for the record, and for the desk that stands there."""
+    return Peer(
         path=site.socket("audit"),
         caller="app",
         secret=site.pair_secret(holder="app", caller="app", callee="audit"),
         timeout=60,
     )
-    try:
-        yield from read(peer, since=SystemClock().now() - timedelta(days=days))
-    finally:
-        peer.close()
 
 
 def candidate(configuration: Path, source: Path | None) -> Release:

@@ -9,6 +9,7 @@ without an `@id` is refused when it is read. Nothing here does I/O.
 from .ruleset import Answer as Answer
 from .ruleset import Ruleset as Ruleset
 from .shadows import Needless as Needless
+from .shadows import meaningless as meaningless
 from .shadows import needless as needless
 from .source import Policy as Policy
 from .source import read_policies as read_policies

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that add nothing (GB/T 22239 8.1.3.2 b): said twice, or in another's shadow.
 
-Told from the text alone: a policy stands in another's shadow if both have the same effect and the other asks for a part
-of the same conditions and nothing else, so that wherever the one holds the other does too. What two rules mean by
-different words is not found; what is reported is certain.
+First from the text: a policy stands in another's shadow if both have the same effect and the other asks for a part of
+the same conditions and nothing else, so that wherever the one holds the other does too. Then by what they mean
+(``meaning``): what can never hold at all, what another implies in other words, and a permit that never permits because
+forbids cover it. What is reported is certain; not everything that is so is found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,11 @@ from typing import Literal
 
 from cedarpy import pst
 
+from .meaning import covered
 from .source import Policy
+
+MOST = 150
+"""Policies up to which every pair is compared by meaning: 22,000 pairs take some seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +25,21 @@ class Needless:
     """One policy that another makes superfluous."""
 
     policy: str
-    # "duplicate" or "shadowed".
+    # "duplicate", "shadowed", "implied", "forbidden" or "never".
     kind: str
+    # The other one, or the forbids that cover it together; empty for what can never hold.
     by: str
+
+    @property
+    def told(self) -> str:
+        """In words, for whoever wrote it."""
+        match self.kind:
+            case "never":
+                return "can never hold"
+            case "forbidden":
+                return f"permits nothing that {self.by} would not forbid"
+            case _:
+                return f"adds nothing to {self.by}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,48 @@ def needless(policies: Sequence[Policy]) -> Iterator[Needless]:
                 yield Needless(policy=policy.id, kind="shadowed", by=other.id)
             elif other_place < place:
                 yield Needless(policy=policy.id, kind="duplicate", by=other.id)
+
+
+def meaningless(policies: Sequence[Policy]) -> Iterator[Needless]:
+    """What the text does not show; for sets too large for every pair, only what forbids cover or can never hold."""
+    forbids = [policy for policy in policies if policy.forbids]
+    told = {(each.policy, each.by) for each in needless(policies)}
+    for place, policy in enumerate(policies):
+        if covered(policy, []):
+            yield Needless(policy=policy.id, kind="never", by="")
+            continue
+        if not policy.forbids:
+            by = _covering(policy, forbids)
+            if by:
+                yield Needless(policy=policy.id, kind="forbidden", by=" ".join(by))
+                continue
+        if len(policies) > MOST:
+            continue
+        for other_place, other in enumerate(policies):
+            if (
+                other is policy
+                or other.forbids != policy.forbids
+                or {(policy.id, other.id), (other.id, policy.id)} & told
+            ):
+                continue
+            # Of two that mean the same only the later one is needless.
+            if covered(policy, [other]) and (other_place < place or not covered(other, [policy])):
+                yield Needless(policy=policy.id, kind="implied", by=other.id)
+
+
+def _covering(policy: Policy, forbids: Sequence[Policy]) -> list[str]:
+    """The one forbid that covers a permit, or else as few of them together as leave nothing uncovered."""
+    for one in forbids:
+        if covered(policy, [one]):
+            return [one.id]
+    if not covered(policy, forbids):
+        return []
+    needed = list(forbids)
+    for one in forbids:
+        without = [each for each in needed if each is not one]
+        if covered(policy, without):
+            needed = without
+    return [each.id for each in needed]
 
 
 def _asked(tree: pst.Template) -> _Asked:

@@ -17,6 +17,7 @@ from policies.bundle import (
     JOURNAL,
     SHADOW,
     Manifest,
+    demand_shadow,
     digests,
     end_shadow,
     history,
@@ -26,6 +27,7 @@ from policies.bundle import (
     release,
 )
 from policies.config import SHIPPED
+from policies.errors import NeverTried
 from policies.models import Code, Past
 from policies.replay import disagreements
 from policies.service import PolicyEngine
@@ -211,9 +213,47 @@ def test_what_is_tried_in_shadow_decides_nothing_and_its_disagreements_are_told(
         assert (answer.allowed, answer.shadow) == (True, (made.version, Code.ASSURANCE))
     assert engine.decide(ask(assurance=2)).shadow is None
     assert engine.decide(ask(assurance=0)).shadow is None
-    end_shadow(bundle, journal=bundle.parent / JOURNAL)
+    how = {
+        "key": key.public_key(),
+        "journal": bundle.parent / JOURNAL,
+        "recorder": recorder,
+        "at": AT,
+        "actor": "maker",
+    }
+    assert end_shadow(bundle, **how) == made.version
+    assert (recorder.events[-1].type, recorder.events[-1].object) == ("policy.trial.ended", made.version)
+    # Only once: nothing is tried any more.
+    assert end_shadow(bundle, **how) == ""
+    assert recorder.types().count("policy.trial.ended") == 1
     engine.reload()
     assert engine.decide(ask()).shadow is None
+
+
+def test_what_was_never_tried_is_not_released_and_what_was_in_force_needs_no_trial(
+    bundle: Path, key: Ed25519PrivateKey, tried: Tried, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    stricter = {**shipped_files, "access.cedar": STRICT}
+    demand_shadow(bundle, shipped_files, key.public_key())
+    with pytest.raises(NeverTried):
+        demand_shadow(bundle, stricter, key.public_key())
+    tried(STRICT)
+    demand_shadow(bundle, stricter, key.public_key())
+    # Another one is tried, and later none: what was tried once stays known.
+    tried(ACCESS)
+    end_shadow(bundle, key=key.public_key(), journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="maker")
+    demand_shadow(bundle, stricter, key.public_key())
+    other = {**shipped_files, "access.cedar": STRICT + b"// more"}
+    with pytest.raises(NeverTried):
+        demand_shadow(bundle, other, key.public_key())
+    # A proof that another key signed proves nothing.
+    forged = bundle / "0-000000000000"
+    forged.mkdir()
+    content = (bundle / tried(STRICT + b"// more").version / "access.cedar").read_bytes()
+    assert content == STRICT + b"// more"
+    (forged / ".tried").write_bytes((bundle / SHADOW).read_bytes().replace(b"maker", b"other"))
+    (bundle / SHADOW).unlink()
+    with pytest.raises(NeverTried):
+        demand_shadow(bundle, other, key.public_key())
 
 
 def test_a_bundle_in_shadow_cannot_be_moved_into_force_nor_one_in_force_into_shadow(
