@@ -13,7 +13,6 @@ from core.errors import N_
 from core.web import Guard, form_text, identity, json_object
 from core.web.inputs import Malformed, query_text
 
-from .clerk import ORDERS
 from .desk import MOST_DAYS, Act, Desk, Draft, Order, State
 from .desk.models import LONGEST_FILE, LONGEST_TITLE
 from .errors import NoSuchDraft
@@ -154,12 +153,12 @@ def _deciding(made: Blueprint, desk: Desk, guard: Guard, assurance: int) -> None
 
 
 def _clerk(made: Blueprint, desk: Desk, guard: Guard) -> None:
-    @made.get(ORDERS)
+    @made.get("/api/v1/policy-orders")
     @guard.peer("app")
     def orders() -> dict[str, Any]:
         return {"orders": [_order(order, found) for order, found in desk.waiting()]}
 
-    @made.post(f"{ORDERS}/<int:number>")
+    @made.post("/api/v1/policy-orders/<int:number>")
     @guard.peer("app")
     def answer(number: int) -> dict[str, Any]:
         match json_object():

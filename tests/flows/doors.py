@@ -110,6 +110,42 @@ def _audit() -> Iterator[Door]:
     )
 
 
+def _policies() -> Iterator[Door]:
+    """The policy desk as its administrators read it; what changes something is tried by an officer who may not."""
+    desk: dict[str, Any] = {**OFFICER, "component": "policies", "who": "qian.jun"}
+    draft = {"identifier": "0" * 16}
+    yield Door(**desk, rule="/policies", query=("days", "done", "lang"))
+    yield Door(**desk, rule="/policies/versions", query=("version", "other"))
+    yield Door(**desk, rule="/policies/drafts/<identifier>", known=draft, query=("file", "done"))
+    yield Door(**desk, rule="/policies/drafts/<identifier>/replay", known=draft, query=("days",))
+    yield Door(**desk, rule="/policies/drafts/<identifier>/statement", known=draft)
+    form: dict[str, Any] = {**OFFICER, "component": "policies", "method": "POST", "takes": "form"}
+    form["form_at"] = "/warrants/new"
+    yield Door(**form, rule="/policies/drafts", fields={"title": "a", "base": ""})
+    yield Door(**form, rule="/policies/trial/end", fields={})
+    for verb, fields in {
+        "file": {"version": "1", "name": "a.cedar", "text": "a"},
+        "propose": {"version": "1"},
+        "withdraw": {"version": "1"},
+        "sign": {"version": "1", "signature": "a"},
+    }.items():
+        yield Door(**form, rule=f"/policies/drafts/<identifier>/{verb}", known=draft, fields=fields)
+    act = "any(try, release):act"
+    yield Door(
+        **form, rule=f"/policies/drafts/<identifier>/<{act}>", known={**draft, act: "try"}, fields={"version": "1"}
+    )
+    clerk: dict[str, Any] = {"component": "policies", "role": "audit", "face": "problem", "who": "app"}
+    yield Door(**clerk, method="GET", rule="/api/v1/policy-orders")
+    yield Door(
+        **clerk,
+        method="POST",
+        rule="/api/v1/policy-orders/<int:number>",
+        known={"int:number": "999999"},
+        takes="json",
+        fields={"done": "no", "told": "a"},
+    )
+
+
 def _log() -> Iterator[Door]:
     """The record for programs: the site's own roles, and everybody."""
     filters = FILTERS
@@ -841,6 +877,7 @@ def _core() -> Iterator[Door]:
 DOORS: tuple[Door, ...] = (
     *_audit(),
     *_audit_desks(),
+    *_policies(),
     *_log(),
     *_ca(),
     *_acme(),

@@ -36,7 +36,10 @@ def _release(city: City, remark: str) -> subprocess.Popen[bytes]:
     with (city.folder / "policy-source" / "access.cedar").open("a", encoding="utf-8") as file:
         file.write(f"// {remark}\n")
     return subprocess.Popen(
-        [*COMMAND, "policies", "release", "--site", str(city.configuration), "--actor", "maker"],
+        [
+            *COMMAND, "policies", "release", "--site", str(city.configuration),
+            "--actor", "maker", "--without-shadow", "trial",
+        ],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 

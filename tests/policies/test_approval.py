@@ -4,6 +4,7 @@
 import base64
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -213,7 +214,7 @@ def test_what_is_tried_in_shadow_decides_nothing_and_its_disagreements_are_told(
         assert (answer.allowed, answer.shadow) == (True, (made.version, Code.ASSURANCE))
     assert engine.decide(ask(assurance=2)).shadow is None
     assert engine.decide(ask(assurance=0)).shadow is None
-    how = {
+    how: dict[str, Any] = {
         "key": key.public_key(),
         "journal": bundle.parent / JOURNAL,
         "recorder": recorder,
