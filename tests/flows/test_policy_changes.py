@@ -129,5 +129,8 @@ def _decided_by(city: City) -> str:
         number = invariants.mark(city)
     except AssertionError:
         return ""
-    found = [entry["told"]["policy"] for entry in invariants.entries(city) if entry["told"].get("decision") == number]
-    return str(found[0]) if found else ""
+
+    def found() -> list[str]:
+        return [e["told"]["policy"] for e in invariants.entries(city) if e["told"].get("decision") == number]
+
+    return str(until(found, seconds=20)[0])
