@@ -154,7 +154,8 @@ def _filter(query: Query) -> str:
 
 def _text(given: Mapping[str, Any], name: str, *, longest: int) -> str:
     value = given.get(name.lower(), "")
-    if not isinstance(value, str) or len(value) > longest:
+    # What cannot be printed, half a character among it, could not be put on record either.
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise BadPatch(field=name)
     return value
 

@@ -360,6 +360,8 @@ def test_lists_are_sorted_and_paged_by_index(administrator: Client, agency: Clie
         administrator("POST", "/Users/.search", {"sortBy": "userName", "sortOrder": "descending", "count": 1})
     )
     assert turned["Resources"][0]["userName"] > names[-1]
+    for bad in ({"filter": 'displayName eq "\ud800"'}, {"filter": ["id pr"]}, {"count": 1.5}, {"startIndex": True}):
+        assert told(administrator("POST", "/.search", bad))["status"] == "400", bad
     everything = told(administrator("POST", "/.search", {"filter": "id pr", "count": 2}))
     assert everything["totalResults"] > first["totalResults"]
     assert told(agency("GET", "/Users?startIndex=1"))["totalResults"] < first["totalResults"]
