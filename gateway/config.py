@@ -25,6 +25,8 @@ SESSION_COOKIE = "__Host-tallygate"
 """Cookie of a session: of one host over TLS, for all paths (RFC 6265bis section 4.1.3.2)."""
 COOKIES = (SESSION_COOKIE, "__Host-gateway")
 """Every cookie the gateway sets at the hosts it guards; the second holds logins that were begun (``core.web``)."""
+LIVE = "live"
+"""Name of the gateway's socket that keeps WebSockets."""
 LISTENERS = ("external", "internal", "management")
 """The TLS listeners; each is the zone of what arrives by it."""
 
@@ -97,6 +99,13 @@ class Route:
     passes_token: bool = False
     # Paths where a device certificate is taken, written alike; only hosts that name one ask for certificates at all.
     device: tuple[str, ...] = ()
+    # Paths, written alike, where a WebSocket may be opened; it ends within a second of what allowed it. Persons and
+    # devices only: whoever is nobody has nothing that could end.
+    sockets: tuple[str, ...] = ()
+    # Name of the role's socket that answers them.
+    live: str = "sock"
+    # Whether proxies of other zones prove themselves here by certificate (``peers`` of a zone in the policies).
+    peers: bool = False
     # Whether emergency switches do not hold here, for it is where they are reversed.
     unshuttable: bool = False
     # The assessment it was registered with; a host without one is told of by `tallygate doctor`.
@@ -124,7 +133,7 @@ class Route:
             raise ValueError(f"{self.role!r} is no role")
         if self.zone not in LISTENERS:
             raise ValueError(f"zone must be one of {', '.join(LISTENERS)}")
-        for path in (*self.public, *self.api, *self.device):
+        for path in (*self.public, *self.api, *self.device, *self.sockets):
             if not _PATTERN.match(path):
                 raise ValueError(f"{path!r} is not a plain path")
 
@@ -152,7 +161,13 @@ class OpenHost:
 def _guarded() -> dict[str, Route]:
     return {
         "tax": Route(
-            role="portal:tax", zone="external", resource_class="portal", public=("/", "/callback"), api=("/api/*",)
+            role="portal:tax",
+            zone="external",
+            resource_class="portal",
+            public=("/", "/callback"),
+            api=("/api/*",),
+            sockets=("/queue/live",),
+            live="live",
         ),
         "social": Route(
             role="portal:social", zone="external", resource_class="portal", public=("/", "/callback"), api=("/api/*",)

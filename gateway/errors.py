@@ -39,6 +39,8 @@ class Reason(StrEnum):
     FORWARDED = "forwarded"
     # A method, size or media type that this host does not take.
     UNACCEPTED = "unaccepted"
+    # Another website's page asks for a connection in its visitor's name.
+    ORIGIN = "origin"
     # Two officers have shut it in an emergency.
     SHUT = "shut"
     UNKNOWN_HOST = "unknown-host"

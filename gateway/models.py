@@ -9,6 +9,9 @@ from typing import Literal
 from .config import Route
 from .errors import Reason
 
+TIES = "Tallygate-Ties"
+"""Header by which whoever decided tells whoever keeps a connection open what it hangs on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -34,6 +37,10 @@ class Question:
     length: int = 0
     # Media type of the body, lower case, without parameters.
     media: str = ""
+    # What the client wants to change the connection into (RFC 9110 section 7.8); empty if nothing.
+    upgrade: str = ""
+    # The page that asks, as browsers say it.
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,8 @@ class Token:
     x5t: str = ""
     # On whose behalf, as ``kind:identifier:service``; empty if the person acts for themselves.
     mandate: str = ""
+    # Seconds since 1970.
+    expires_at: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +118,10 @@ class Caller:
     clearance: int = 0
     # State of a device in the directory.
     device_state: str = ""
+    # Kinds and names of what this access hangs on: taken away, it is over. See ``gateway.store.Kind``.
+    ties: tuple[tuple[str, str], ...] = ()
+    # When it is over by itself; None if it does not say.
+    until: datetime | None = None
 
     @property
     def acting_for(self) -> str:
@@ -155,6 +168,8 @@ class Answer:
     identity: str = ""
     # Assurance that would do, with the reason "step-up"; else 0.
     step_up: int = 0
+    # What an open connection hangs on, signed for whoever keeps it open; empty if none was asked for.
+    ties: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,6 +70,14 @@ _proofs = Table(
     Column("id", String(64), primary_key=True),
     Column("until", BigInteger, nullable=False),
 )
+# Sockets that are open, and the encoded event of their end, as far as it is known beforehand.
+_sockets = Table(
+    "sockets",
+    _metadata,
+    Column("key", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("opened", BigInteger, nullable=False),
+)
 _cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
 _outbox = Outbox(_metadata)
 # Asked for by every decision, so built once.
@@ -184,6 +192,31 @@ class Store:
     def unfinished_openings(self, *, before: datetime) -> list[Note]:
         """Intents older than this that have no outcome; a few at a time."""
         query = select(_openings).where(_openings.c.begun < _seconds(before)).order_by(_openings.c.begun).limit(100)
+        with self._database.reading() as connection:
+            return [Note(key=row.key, body=row.body) for row in connection.execute(query)]
+
+    def open_socket(self, end: Note, *, at: datetime) -> None:
+        """Remember that a socket is open, with what is to be recorded should this process die before it ends."""
+        with self._database.transaction() as connection:
+            connection.execute(_sockets.insert().values(key=end.key, body=end.body, opened=_seconds(at)))
+
+    def close_sockets(self, *ends: Note) -> int:
+        """Forget sockets together with the records of their ends; how many of them were open.
+
+        Raises:
+            OutboxFull: the record cannot keep up; the rows stay for the next start.
+        """
+        closed = 0
+        with self._database.transaction() as connection:
+            for end in ends:
+                if connection.execute(delete(_sockets).where(_sockets.c.key == end.key)).rowcount:
+                    _outbox.put(connection, key=end.key, body=end.body)
+                    closed += 1
+        return closed
+
+    def open_sockets(self) -> list[Note]:
+        """What was open when the keeper died; a few at a time."""
+        query = select(_sockets).order_by(_sockets.c.opened, _sockets.c.key).limit(500)
         with self._database.reading() as connection:
             return [Note(key=row.key, body=row.body) for row in connection.execute(query)]
 

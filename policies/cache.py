@@ -16,7 +16,7 @@ _NAMES = tuple(field.name for field in fields(DecisionRequest) if field.name != 
 _KINDS: dict[str, tuple[type, ...]] = {
     "enabled": (bool,),
     "path_public": (bool,),
-    **dict.fromkeys(("proofing", "assurance", "clearance", "classification", "required_assurance"), (int,)),
+    **dict.fromkeys(("proofing", "assurance", "clearance", "classification", "required_assurance", "port"), (int,)),
     "device": (str, type(None)),
     "roles": (frozenset,),
     "mandates": (frozenset,),

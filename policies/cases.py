@@ -21,7 +21,7 @@ from .models import Decision, DecisionRequest, PrincipalKind
 _COLUMNS = ("who", "action", "what", "from", "assurance", "flags", "expect", "step_up", "because")
 _FLAGS = {"device", "public"}
 # Flags with a value, such as purpose=tax-audit.
-_SAID = {"purpose", "for", "state"}
+_SAID = {"purpose", "for", "state", "port", "protocol"}
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _KINDS = set(get_args(PrincipalKind))
 
@@ -154,6 +154,8 @@ def _case(number: int, row: Mapping[str, str], document: _Document) -> Case:
         acting_for=said.get("for", ""),
         purpose=said.get("purpose", ""),
         path_public="public" in flags,
+        port=int(said.get("port", 0)),
+        protocol=said.get("protocol", ""),
         at=_AT,
     )
     return Case(

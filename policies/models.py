@@ -124,6 +124,9 @@ class DecisionRequest:
     purpose: str = ""
     # The path is on the resource's own public list (landing page, callback).
     path_public: bool = False
+    # Port of the listener, and what is spoken there: "https", "websocket" or "connect"; empty where neither was seen.
+    port: int = 0
+    protocol: str = ""
     at: datetime
 
 

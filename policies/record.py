@@ -39,6 +39,8 @@ def noted(request: DecisionRequest) -> dict[str, str | int | bool]:
         "device_state": request.device_state,
         "record_class": request.record_class,
         "purpose": request.purpose,
+        "port": request.port or "",
+        "protocol": request.protocol,
     }
     return {name: value for name, value in said.items() if value != ""}
 
@@ -73,6 +75,8 @@ def past(entry: Mapping[str, Any]) -> Past | None:
         record_class=str(said.get("record_class", "")),
         purpose=str(said.get("purpose", "")),
         path_public=bool(said["public"]),
+        port=int(said.get("port", 0)),
+        protocol=str(said.get("protocol", "")),
         at=datetime.fromisoformat(entry["time"]),
     )
     return Past(

@@ -69,6 +69,10 @@ class Release:
         """The zone a request comes from; empty if from nowhere that is allowed."""
         return self._matrix.places.place(listener=listener, address=address, peer=peer)
 
+    def speaks(self, peer: str) -> bool:
+        """Whether a certificate is one of a proxy that speaks for a zone."""
+        return self._matrix.places.speaks(peer)
+
     def kind(self, origin: str, destination: str) -> Kind:
         """How two zones are joined."""
         return self._matrix.kind(origin, destination)

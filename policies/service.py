@@ -77,6 +77,11 @@ class PolicyEngine:
         force = self._force
         return force.release.place(listener=listener, address=address, peer=peer) if force else ""
 
+    def speaks(self, peer: str) -> bool:
+        """Whether a certificate is one of a proxy that speaks for a zone, by the policies in force."""
+        force = self._force
+        return force is not None and force.release.speaks(peer)
+
     def reload(self) -> bool:
         """Build what lies in the folder now beside what is in force, then swap; True if it changed.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and nginx before it."""
 
+import fcntl
 import os
 import secrets
 import threading
@@ -22,12 +23,25 @@ from core.identity import IdentityIssuer
 from core.log import logger
 from gateway import GatewaySettings
 from gateway.client import SignOnClient
+from gateway.config import LIVE
 from gateway.proxy import EDGES, Edge
-from gateway.service import Decider, DecisionPoint, Identification, KeyFile, Lifetimes, Logins, News, People, as_root
+from gateway.service import (
+    Decider,
+    DecisionPoint,
+    Identification,
+    KeyFile,
+    Lifetimes,
+    Logins,
+    News,
+    People,
+    Sockets,
+    as_root,
+)
 from gateway.service import command as nginx_command
 from gateway.service import prepare as nginx_prepare
 from gateway.store import Store
-from gateway.web import WSGIApp, authzen, blueprint, decide_application, mounted
+from gateway.tokens import Sealing
+from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted
 
 from ..context import Context
 from ..files import replace, write_secret
@@ -70,6 +84,7 @@ def application(context: Context) -> WSGIApp:
         lifetimes=Lifetimes(absolute=settings.session_lifetime, idle=settings.session_idle),
     )
     identities = IdentityIssuer(_identity_key(context))
+    sealing = Sealing(context.kept_key(ROLE, "ties.key"))
     decider = Decider(
         site=site,
         settings=settings,
@@ -80,6 +95,7 @@ def application(context: Context) -> WSGIApp:
         news=news,
         freshness=follower,
         identities=identities,
+        sealing=sealing,
     )
     logins = Logins(
         site=site,
@@ -110,6 +126,10 @@ def application(context: Context) -> WSGIApp:
     relay.start()
     follower.start()
     threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
+    sockets = Sockets(store=store, recorder=recorder, news=news, freshness=follower, clock=clock, nudge=relay.nudge)
+    news.tell(sockets.heard)
+    keeper = Keeper(sockets, pairs=context.pairs(ROLE, ["nginx"]), sealing=sealing, clock=clock, where=site.socket)
+    threading.Thread(target=_keep_sockets, args=(context, sockets, keeper), name="gateway-keeper", daemon=True).start()
     guard = context.guard(ROLE)
     proxy = context.pairs(ROLE, ["nginx", *(name for name in EDGES if _known(context, name))])
 
@@ -201,6 +221,22 @@ def _keep_replaying(logins: Logins) -> None:
         except Exception:  # noqa: BLE001 - without this thread an intent could stay without its outcome
             _log.error("replay_failed", exc_info=True)
         pause.wait(_REPLAY_SECONDS)
+
+
+def _keep_sockets(context: Context, sockets: Sockets, keeper: Keeper) -> None:
+    """One worker of the role keeps every WebSocket; should it die, its sockets end with it and another takes over."""
+    path = context.site.socket(ROLE, LIVE)
+    with (context.site.folder(ROLE) / "sockets.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        while True:
+            try:
+                sockets.replay()
+                keeper.start(path).join()
+            except TallygateError as error:
+                _log.warning("sockets_wait", code=error.code)
+            except Exception:  # noqa: BLE001 - without this thread no socket opens at all
+                _log.error("sockets_not_kept", exc_info=True)
+            threading.Event().wait(1.0)
 
 
 def _identity_key(context: Context) -> EllipticCurvePrivateKey:

@@ -91,8 +91,8 @@ KINDS = {
         sources=words("ca gateway"),
         attributes=words(
             "amr assurance certificate class classification clearance client credential device_state enabled kind"
-            " mandate method network policies proofing public purpose reason record_class request required roles shadow"
-            " side_door to_zone"
+            " mandate method network peer policies port proofing protocol public purpose reason record_class request"
+            " required roles shadow side_door to_zone"
         ),
         sealed=words("address name name_zh object_name path username"),
         needs=words("decision"),
@@ -128,7 +128,7 @@ KINDS = {
         sources=words("gateway"),
         attributes=words(
             "action amr assurance class classification clearance device_state enabled kind method point policies"
-            " proofing public purpose reason record_class required results roles shadow to_zone"
+            " port proofing protocol public purpose reason record_class required results roles shadow to_zone"
         ),
         needs=words("decision"),
     ),
@@ -153,6 +153,25 @@ KINDS = {
         sources=words("gateway"),
         attributes=words("host"),
         needs=words("subject"),
+    ),
+    "gateway.socket.opened": Kind(
+        4002,
+        1,
+        Retention.ACCESS,
+        N_("WebSocket opened"),
+        Verb.ACCESS,
+        sources=words("gateway"),
+        needs=words("subject object decision"),
+    ),
+    "gateway.socket.closed": Kind(
+        4002,
+        2,
+        Retention.ACCESS,
+        N_("WebSocket closed"),
+        Verb.TAKES,
+        sources=words("gateway"),
+        attributes=words("reason received seconds sent"),
+        needs=words("subject object"),
     ),
     "signature.intended": Kind(
         6003,

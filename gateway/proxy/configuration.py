@@ -13,10 +13,10 @@ from datetime import timedelta
 from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.site import SiteSettings
 
-from ..config import LISTENERS, GatewaySettings
+from ..config import LISTENERS, LIVE, GatewaySettings
 from . import cookies
 from .blocks import block, quoted
-from .servers import guarded_host, open_host, pki_host, sign_of_life, stranger
+from .servers import KEEPER, guarded_host, open_host, pki_host, sign_of_life, stranger
 
 _LINE = {
     "host": "$host",
@@ -154,7 +154,8 @@ def _upstreams(site: SiteSettings, settings: GatewaySettings) -> list[str]:
         server = quoted(f"unix:{site.socket(role)}")
         # A dead role is asked again at once: the supervisor brings it back within a second.
         lines += block(f"upstream role_{role.replace(':', '_')}", [f"server {server} max_fails=0;", "keepalive 32;"])
-    return lines
+    keeper = quoted(f"unix:{site.socket('gateway', LIVE)}")
+    return [*lines, *block(f"upstream {KEEPER}", [f"server {keeper} max_fails=0;"])]
 
 
 def _servers(site: SiteSettings, settings: GatewaySettings, answers_last: timedelta) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from core.identity import HEADER
 
 from ..config import OpenHost, Route
+from ..models import TIES
 from . import cookies
 from .blocks import block, pattern_location, quoted
 from .pages import STATUSES
@@ -20,6 +21,10 @@ from .pages import STATUSES
 DECIDE = "/.tallygate/decide"
 _PAGES = "/.tallygate/pages"
 _MISDIRECTED = 421
+KEEPER = "gateway_live"
+"""The upstream that keeps WebSockets."""
+_SOCKET_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol")
+_SILENCE = "1h"
 _OWN = ("login", "callback", "logout", "keys")
 # Whoever decides records before it answers. A visitor who hung up meanwhile must not make nginx forget to ask for the
 # answer: its log would then not know the number of a decision that stands in the record.
@@ -39,7 +44,7 @@ def guarded_host(
     host: str, port: int, listener: str, route: Route, headers: Sequence[str], *, address: str
 ) -> list[str]:
     """A host behind the decision."""
-    asks = bool(route.device)
+    asks = bool(route.device) or route.peers
     decided = [
         f"auth_request {DECIDE};",
         f"auth_request_set $tallygate_identity $upstream_http_{_variable(HEADER)};",
@@ -63,6 +68,7 @@ def guarded_host(
             "access_log logs/decisions.log decisions buffer=32k flush=200ms;",
             *_static(),
             *block("location /", decided),
+            *_sockets(route, headers, decided),
             *block(f"location = {DECIDE}", _asking(host, listener, certificate=asks)),
             *block("location @refused", _refusing(host, port, listener)),
             *(
@@ -80,6 +86,30 @@ def guarded_host(
             *block("location ^~ /.tallygate/", ["return 404;"]),
         ],
     )
+
+
+def _sockets(route: Route, headers: Sequence[str], decided: Sequence[str]) -> list[str]:
+    """Where WebSockets are opened: decided like everything else, then kept by the gateway, which can end them."""
+    forwarded = [
+        *(line for line in decided if not line.startswith(("proxy_pass ", 'proxy_set_header Connection "'))),
+        f"auth_request_set $tallygate_ties $upstream_http_{_variable(TIES)};",
+        f"proxy_set_header {TIES} $tallygate_ties;",
+        "include secrets/gateway.conf;",
+        # Whatever the client wrote: the keeper speaks of one kind of change, and of one version of it.
+        "proxy_set_header Upgrade websocket;",
+        "proxy_set_header Connection upgrade;",
+        *(f"proxy_set_header {name} $http_{_variable(name)};" for name in _SOCKET_HEADERS),
+        *([] if "Origin" in headers else ["proxy_set_header Origin $http_origin;"]),
+        "proxy_request_buffering on;",
+        "proxy_next_upstream off;",
+        # Every answer but the change itself is the keeper's, and has a page of ours.
+        "proxy_intercept_errors on;",
+        # How long it may be silent; how long it may last is the keeper's business.
+        f"proxy_read_timeout {_SILENCE};",
+        f"proxy_send_timeout {_SILENCE};",
+        f"proxy_pass http://{KEEPER};",
+    ]
+    return [line for pattern in route.sockets for line in block(pattern_location(pattern), forwarded)]
 
 
 def open_host(
@@ -234,6 +264,8 @@ def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
         "proxy_set_header DPoP $http_dpop;",
         # Only for being refused: what a request was is said by nginx alone.
         "proxy_set_header Forwarded $http_forwarded;",
+        "proxy_set_header Tallygate-Upgrade $http_upgrade;",
+        "proxy_set_header Tallygate-Origin $http_origin;",
         "proxy_set_header Tallygate-Length $http_transfer_encoding$http_content_length;",
         "proxy_set_header Tallygate-Media $http_content_type;",
         *(["proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;"] if certificate else []),
@@ -291,7 +323,7 @@ def _forward(role: str) -> list[str]:
     return [
         # An empty header is not sent, but it ends the inheritance of nginx's own headers: the role sets its own.
         'add_header Tallygate-Boundary "";',
-        *(f"proxy_hide_header {name};" for name in (HEADER, "Tallygate-Decision", "Tallygate-Reason")),
+        *(f"proxy_hide_header {name};" for name in (HEADER, TIES, "Tallygate-Decision", "Tallygate-Reason")),
         # Without a path of its own this forwards the target as it came, undecoded.
         f"proxy_pass http://role_{role.replace(':', '_')};",
     ]

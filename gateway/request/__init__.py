@@ -3,6 +3,7 @@
 
 from .adapters import ADAPTERS as ADAPTERS
 from .credentials import Credentials as Credentials
+from .credentials import certificate_digest as certificate_digest
 from .credentials import credentials as credentials
 from .target import matches as matches
 from .target import return_path as return_path

@@ -70,6 +70,8 @@ def _question(
         or any(environ.get(name) for name in foreign),
         length=_length(environ.get("HTTP_TALLYGATE_LENGTH", "")),
         media=str(environ.get("HTTP_TALLYGATE_MEDIA", "")).partition(";")[0].strip().lower(),
+        upgrade=str(environ.get("HTTP_TALLYGATE_UPGRADE", "")).strip().lower(),
+        origin=str(environ.get("HTTP_TALLYGATE_ORIGIN", "")),
     )
 
 

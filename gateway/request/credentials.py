@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a request presents to be identified by: at most one thing, given once."""
 
+import binascii
+import hashlib
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -48,6 +50,15 @@ def credentials(question: Question) -> Credentials:
         bound=bound,
         unverified_proof=question.unverified_proof if bound else "",
     )
+
+
+def certificate_digest(header: str) -> str:
+    """SHA-256 of a certificate (DER), hexadecimal; empty for what is none."""
+    try:
+        lines = _certificate(header).decode("ascii").split("-----")
+        return hashlib.sha256(binascii.a2b_base64("".join(lines[2].split()), strict_mode=True)).hexdigest()
+    except (Refused, ValueError, IndexError):
+        return ""
 
 
 def _session(header: str) -> str:

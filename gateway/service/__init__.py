@@ -12,3 +12,4 @@ from .nginx import command as command
 from .nginx import prepare as prepare
 from .people import People as People
 from .point import DecisionPoint as DecisionPoint
+from .sockets import Sockets as Sockets

@@ -7,6 +7,7 @@ process dies or the identity cannot be signed in between, and then the entry cla
 
 import ipaddress
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -21,9 +22,10 @@ from policies import Action, Decision, DecisionRequest, noted
 from ..config import LISTENERS, READING, GatewaySettings, Route
 from ..errors import BadTarget, Reason, Refused
 from ..models import NOBODY, Answer, Caller, Question, Ruling, Target
-from ..request import Credentials, credentials, matches
+from ..request import Credentials, certificate_digest, credentials, matches
 from ..request import target as read_target
 from ..store import Kind
+from ..tokens import Sealing, Ties
 from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
@@ -49,8 +51,12 @@ class Engine(Protocol):
         """Answer; an error is a denial."""
         ...
 
-    def place(self, *, listener: str, address: str) -> str:
-        """The zone a request comes from; empty if its address has no business at the listener."""
+    def place(self, *, listener: str, address: str, peer: str = "") -> str:
+        """The zone a request comes from; empty if its address or peer has no business at the listener."""
+        ...
+
+    def speaks(self, peer: str) -> bool:
+        """Whether a certificate, by its digest, is one of a proxy that speaks for a zone."""
         ...
 
 
@@ -69,6 +75,7 @@ class Decider:
         news: News,
         freshness: Freshness,
         identities: IdentityIssuer,
+        sealing: Sealing,
     ) -> None:
         self._site = site
         self._clock = clock
@@ -78,6 +85,7 @@ class Decider:
         self._news = news
         self._freshness = freshness
         self._identities = identities
+        self._sealing = sealing
         self._attempts = Attempts(clock=clock, limit=settings.refused_credentials)
         self._people = Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst)
         self._clients = Shares(clock=clock, rate=settings.client_rate, burst=settings.client_burst)
@@ -99,7 +107,12 @@ class Decider:
         if ruling.reason is not None:
             return _denied(ruling.reason, number, step_up=ruling.step_up)
         try:
-            return Answer(status=204, decision=number, identity=self._identity(question, ruling, number))
+            return Answer(
+                status=204,
+                decision=number,
+                identity=self._identity(question, ruling, number),
+                ties=self._tied(question, ruling, number),
+            )
         except Exception:  # noqa: BLE001 - an answer of yes without its identity is none
             _log.error("identity_not_signed", exc_info=True)
             return _denied(Reason.UNAVAILABLE, number)
@@ -108,10 +121,14 @@ class Decider:
         """Steps 1 to 7; each may refuse, and whatever goes wrong is a refusal too."""
         resource, caller, target, route = "", NOBODY, None, None
         try:
-            # 1. The zone follows from the listener, which only nginx names, and the address, which nginx saw.
-            zone = self._zone(question)
-            # 2. The host is one of ours, spelt as nginx spells it.
+            # 1. The host is one of ours, spelt as nginx spells it.
             resource, route, audience = self._place(question)
+            # 2. The zone follows from the listener, which only nginx names, and from what nginx saw: the address, or
+            # the certificate by which a proxy of another zone proved itself. That one says nothing of the caller.
+            peer = self._peer(question, route)
+            zone = self._zone(question, peer)
+            if peer:
+                question = replace(question, unverified_certificate="")
             # 3. Nothing came that only a proxy may say; method and target have one reading; the host takes such.
             _unforged(question)
             target = read_target(question.unverified_method, question.unverified_target)
@@ -130,18 +147,22 @@ class Decider:
                     host=question.unverified_host,
                     listener=question.listener,
                     audience=audience,
-                    origin=self._site.origin(
-                        question.unverified_host.removesuffix(f".{self._site.domain}"), question.listener
-                    ),
+                    origin=self._origin(question),
                     at=at,
                 )
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
                     raise
             self._not_shut(zone, resource, route, target, caller)
+            _same_site(question, caller, self._origin(question))
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
-            asked = _request(caller, resource, route, target, zone=zone, at=at)
+            port: int = getattr(self._site.ports, question.listener)
+            asked = replace(
+                _request(caller, resource, route, target, zone=zone, at=at),
+                port=port,
+                protocol="websocket" if question.upgrade else "https",
+            )
             decision = self._engine.decide(asked)
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
@@ -169,10 +190,20 @@ class Decider:
             asked=noted(asked) | ({"shadow": " ".join(decision.shadow)} if decision.shadow else {}),
         )
 
-    def _zone(self, question: Question) -> str:
+    def _origin(self, question: Question) -> str:
+        return self._site.origin(question.unverified_host.removesuffix(f".{self._site.domain}"), question.listener)
+
+    def _peer(self, question: Question, route: Route) -> str:
+        """Digest of the certificate that the connection proved, where it is one of a proxy that speaks for a zone."""
+        if not route.peers or not question.unverified_certificate:
+            return ""
+        digest = certificate_digest(question.unverified_certificate)
+        return digest if self._engine.speaks(digest) else ""
+
+    def _zone(self, question: Question, peer: str) -> str:
         if question.listener not in LISTENERS:
             raise Refused(Reason.UNKNOWN_HOST)
-        zone = self._engine.place(listener=question.listener, address=question.address)
+        zone = self._engine.place(listener=question.listener, address=question.address, peer=peer)
         if not zone:
             # An address of another zone's network at this door: somebody joined two networks.
             raise Refused(Reason.ZONE)
@@ -209,6 +240,30 @@ class Decider:
         if not mine or (caller.client and not self._clients.take(caller.client)):
             raise Refused(Reason.TOO_MANY)
 
+    def _tied(self, question: Question, ruling: Ruling, number: str) -> str:
+        if not question.upgrade or ruling.route is None:
+            return ""
+        caller, route = ruling.caller, ruling.route
+        names = [f"zones={ruling.zone}:{route.zone}", f"portal={ruling.resource}"]
+        names += [f"client={caller.client}"] if caller.client else []
+        switches = [] if route.unshuttable else [(str(Kind.SWITCH), name) for name in names]
+        return self._sealing.seal(
+            Ties(
+                decision=number,
+                subject=caller.subject,
+                session=caller.session,
+                organisation=caller.organisation,
+                resource=ruling.resource,
+                host=question.unverified_host,
+                zone=ruling.zone,
+                role=route.role,
+                live=route.live,
+                names=(*((str(kind), name) for kind, name in caller.ties), *switches),
+                until=int(caller.until.timestamp()) if caller.until else 0,
+            ),
+            at=self._clock.now(),
+        )
+
     def _identity(self, question: Question, ruling: Ruling, number: str) -> str:
         caller, target = ruling.caller, ruling.target
         if target is None or caller.kind == "anonymous":
@@ -238,7 +293,22 @@ def _unforged(question: Question) -> None:
         raise Refused(Reason.FORWARDED)
 
 
+def _same_site(question: Question, caller: Caller, own: str) -> None:
+    """A browser sends its cookies with a WebSocket whoever's page asks for it (RFC 6455 section 10.2)."""
+    if not question.upgrade:
+        return
+    if caller.kind == "anonymous":
+        raise Refused(Reason.LOGIN)
+    if question.origin != own and (question.origin or caller.credential == "session"):
+        raise Refused(Reason.ORIGIN)
+
+
 def _acceptable(question: Question, route: Route, target: Target) -> None:
+    # A path is for sockets or for requests, never for both: what is no upgrade would be answered as one.
+    socket = matches(target.path, route.sockets)
+    plain = target.method == "GET" and not question.length
+    if socket != bool(question.upgrade) or (socket and not (plain and question.upgrade == "websocket")):
+        raise Refused(Reason.UNACCEPTED)
     largest = route.largest * 1024 * 1024
     if (
         (route.methods and target.method not in route.methods)

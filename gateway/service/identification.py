@@ -4,7 +4,7 @@
 import hashlib
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -153,7 +153,14 @@ class Identification:
         if at - found.seen >= TOUCH_EVERY:
             self._store.touch(found.digest, at=at)
         return self._person(
-            found.subject, session=found.session, acr=found.acr, methods=found.methods, credential="session", at=at
+            found.subject,
+            session=found.session,
+            acr=found.acr,
+            methods=found.methods,
+            credential="session",
+            at=at,
+            ties=((Kind.SESSION, found.session), (Kind.SUBJECT, found.subject)),
+            until=min(found.opened + self._lifetimes.absolute, max(found.seen, at) + self._lifetimes.idle),
         )
 
     def _token(self, given: Credentials, *, audience: str, method: str, url: str, at: datetime) -> Caller:
@@ -174,10 +181,8 @@ class Identification:
         # A proof that somebody overheard has come before.
         if proof is not None and not self._store.take_proof(proof.identifier, until=proof.expires_at):
             raise Refused(Reason.CREDENTIAL)
-        taken = self._news.taken(
-            (Kind.SESSION, token.session), (Kind.SUBJECT, token.subject), (Kind.GRANT, token.grant)
-        )
-        if taken:
+        ties = ((Kind.SESSION, token.session), (Kind.SUBJECT, token.subject), (Kind.GRANT, token.grant))
+        if self._news.taken(*ties):
             raise Refused(Reason.CREDENTIAL)
         return self._person(
             token.subject,
@@ -188,6 +193,8 @@ class Identification:
             client=token.client,
             mandate=token.mandate,
             at=at,
+            ties=ties,
+            until=datetime.fromtimestamp(token.expires_at, UTC),
         )
 
     def _person(
@@ -201,6 +208,8 @@ class Identification:
         at: datetime,
         client: str = "",
         mandate: str = "",
+        ties: tuple[tuple[Kind, str], ...] = (),
+        until: datetime | None = None,
     ) -> Caller:
         try:
             person = self._people.person(subject)
@@ -223,6 +232,8 @@ class Identification:
             assurance=min(acr, person.proofing.level),
             methods=methods,
             clearance=person.clearance,
+            ties=ties,
+            until=until,
         )
 
     def device(self, unverified: bytes, *, at: datetime) -> Caller:
@@ -259,6 +270,8 @@ class Identification:
             organisation=device.organisation,
             enabled=device.enabled,
             device_state=str(device.state),
+            ties=names,
+            until=certificate.not_after,
         )
 
     def _ask_status(self, serial: str) -> None:

@@ -45,6 +45,7 @@ class News:
         "ca.certificate.revoked",
         "ca.certificate.suspended",
         "directory.",
+        "gateway.session.ended",
         "gateway.switch.",
         "policy.released",
         "policy.trial.ended",
@@ -59,6 +60,7 @@ class News:
         self._people = people
         self._clock = clock
         self._reload = reload_policies
+        self._told: list[Callable[[Sequence[Entry]], None]] = []
         self._lock = threading.Lock()
         # With the time after which nothing can depend on it; None stands until lifted.
         self._revoked = store.revoked()
@@ -69,6 +71,10 @@ class News:
         # and change nothing; reading some of them again after a restart costs less than saving after each.
         self._unsaved = 0
         self._saved = clock.monotonic()
+
+    def tell(self, told: Callable[[Sequence[Entry]], None]) -> None:
+        """Have somebody else told what was heard, after it is in force."""
+        self._told.append(told)
 
     def start(self) -> int:
         """Where the feed is to be read from.
@@ -114,6 +120,8 @@ class News:
             # Not before: what the table could not take is heard once more.
             self._heard = entries[-1].index + 1
         self._reload_policies()
+        for told in self._told:
+            told(entries)
         self._sweep()
 
     def taken(self, *names: tuple[Kind, str]) -> bool:

@@ -6,3 +6,5 @@ from .jwt import access_token as access_token
 from .jwt import holds as holds
 from .jwt import id_token as id_token
 from .jwt import unverified_key_id as unverified_key_id
+from .ties import Sealing as Sealing
+from .ties import Ties as Ties

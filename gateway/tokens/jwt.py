@@ -121,6 +121,7 @@ def access_token(unverified: str, keys: KeySet, *, audience: str, issuer: str, a
         acr=_assurance(claims),
         methods=_methods(claims),
         mandate=_mandate(claims),
+        expires_at=int(claims["exp"]),
         **_confirmation(claims),
     )
 

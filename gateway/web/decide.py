@@ -13,7 +13,7 @@ from core.identity import HEADER
 from core.log import logger
 
 from ..errors import Reason
-from ..models import Answer
+from ..models import TIES, Answer
 from ..request import ADAPTERS
 from ..service.decision import Decider
 
@@ -40,6 +40,8 @@ def decide_application(decider: Decider, pairs: PairSecrets) -> WSGIApp:
             headers.append(("Tallygate-Step-Up", str(answer.step_up)))
         if answer.identity:
             headers.append((HEADER, answer.identity))
+        if answer.ties:
+            headers.append((TIES, answer.ties))
         if answer.status == 204:  # noqa: PLR2004 - No Content carries no length (RFC 9110 section 8.6)
             del headers[0]
         start_response(_LINES[answer.status], headers)

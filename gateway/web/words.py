@@ -70,6 +70,13 @@ WORDS: dict[Reason, Words] = {
         N_("If you sent a file, make it smaller or choose another format."),
         ("home",),
     ),
+    Reason.ORIGIN: Words(
+        403,
+        N_("This request cannot be right"),
+        N_("A page of another website asked for this connection in your name."),
+        N_("Open the service itself and try again from there."),
+        ("home",),
+    ),
     Reason.SHUT: Words(
         503,
         N_("Shut in an emergency"),

@@ -23,6 +23,10 @@ ALWAYS_APART = ("internal", "external")
 HIGHEST = 3
 """The highest classification, and the highest assurance."""
 
+PROTOCOLS = frozenset({"https", "websocket", "connect"})
+"""What a row can speak of: ordinary requests, sockets that stay open, and ways out through the forward proxy."""
+LAST_PORT = 65_535
+
 
 class Kind(StrEnum):
     """How two zones are joined, in one direction."""
@@ -67,6 +71,9 @@ class Live:
     classification: int = 3
     # Classes of records that may be asked for; any if empty.
     records: tuple[str, ...] = ()
+    # Ports of our listeners, and what may be spoken there ("https", "websocket", "connect"); any if empty.
+    ports: tuple[int, ...] = ()
+    protocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +142,8 @@ class ZoneMatrix:
             return Passage(code=Code.ZONE, row=f"no-row:{request.from_zone}>{request.to_zone}")
         if request.classification > row.classification or (row.records and request.record_class not in row.records):
             return Passage(code=Code.ZONE, row=row.id)
+        if (row.ports and request.port not in row.ports) or (row.protocols and request.protocol not in row.protocols):
+            return Passage(code=Code.ZONE, row=row.id)
         if (row.device or row.device_states) and not request.device:
             return Passage(code=Code.DEVICE, row=row.id)
         if row.device_states and request.device_state not in row.device_states:
@@ -160,6 +169,8 @@ class ZoneMatrix:
     def _add(self, row: Live) -> None:
         if not 0 <= row.classification <= HIGHEST or not 0 <= row.assurance <= HIGHEST:
             raise PoliciesUnusable(why=f"zones: row {row.id}: classification and assurance go from 0 to {HIGHEST}")
+        if not all(0 < port <= LAST_PORT for port in row.ports) or not set(row.protocols) <= PROTOCOLS:
+            raise PoliciesUnusable(why=f"zones: row {row.id} names a port or protocol that is none")
         for resource_class in row.classes:
             for action in row.actions:
                 if action not in set(Action):

@@ -59,6 +59,10 @@ class Places:
                         why=f"zones: nothing tells {self._rest[listener]} and {name} apart at listener {listener}"
                     )
 
+    def speaks(self, peer: str) -> bool:
+        """Whether a certificate, by its digest, is one of a proxy that speaks for some zone."""
+        return peer in self._peers
+
     def place(self, *, listener: str, address: str, peer: str = "") -> str:
         """The zone; ``NOWHERE`` if the address or peer belongs to a zone that has no business at this listener.
 

@@ -6,6 +6,7 @@ from core.errors import N_
 from ..base import Portal
 from .content import declaration
 from .devices import device_api as device_api
+from .live import LiveQueue as LiveQueue
 
 PORTAL = Portal(
     name="tax",

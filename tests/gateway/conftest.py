@@ -38,6 +38,7 @@ from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from directory import Device, NoSuchDevice, NoSuchPerson, Person, PersonKind, Proofing
 from gateway import GatewaySettings
+from gateway.config import LIVE
 from gateway.models import Session
 from gateway.proxy import SECRETS, host_names
 from gateway.service import (
@@ -49,13 +50,15 @@ from gateway.service import (
     Logins,
     News,
     People,
+    Sockets,
     as_root,
     command,
     prepare,
 )
 from gateway.service.identification import digest
 from gateway.store import Note, Store
-from gateway.web import WSGIApp, authzen, blueprint, decide_application, mounted
+from gateway.tokens import Sealing
+from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted
 from policies import Decision, DecisionRequest
 from tests.fakes.clock import ManualClock
 from tests.fakes.ports import free_ports
@@ -96,6 +99,8 @@ class FakeEngine:
         self.asked: list[DecisionRequest] = []
         # Zones of addresses; every other one belongs to the listener's.
         self.places: dict[str, str] = {}
+        # Zones that certificates speak for, by digest.
+        self.peers: dict[str, str] = {}
         self.reloads = 0
         self.broken = False
 
@@ -110,8 +115,11 @@ class FakeEngine:
             allowed=allowed, code="allowed" if allowed else "login", reasons=("p1",), step_up=None, version="7"
         )
 
-    def place(self, *, listener: str, address: str) -> str:
-        return self.places.get(address, listener)
+    def place(self, *, listener: str, address: str, peer: str = "") -> str:
+        return self.peers.get(peer) or self.places.get(address, listener)
+
+    def speaks(self, peer: str) -> bool:
+        return peer in self.peers
 
     def reload(self) -> bool:
         self.reloads += 1
@@ -195,6 +203,11 @@ class Gateway:
         self.store = Store(self.database)
         self.people = People(directory=self.directory, clock=self.clock, lifetime=self.settings.person_lifetime)
         self.news = News(store=self.store, people=self.people, clock=self.clock, reload_policies=self.engine.reload)
+        self.sockets = Sockets(
+            store=self.store, recorder=self.recorder, news=self.news, freshness=self.freshness, clock=self.clock
+        )
+        self.news.tell(self.sockets.heard)
+        self.sealing = Sealing(b"s" * 32)
         keys_file = KeyFile(self.site.public / "sso-jwks.json", clock=self.clock)
         self.identification = Identification(
             store=self.store,
@@ -217,6 +230,7 @@ class Gateway:
             news=self.news,
             freshness=self.freshness,
             identities=self.identities,
+            sealing=self.sealing,
         )
         self.point = DecisionPoint(
             settings=self.settings,
@@ -494,6 +508,15 @@ class City:
         (site.public / "root.pem").write_bytes(pem)
         handler = type("Handler", (_WSGI,), {"application": staticmethod(self.gateway.application())})
         self._serve("gateway", handler)
+        pairs = PairSecrets({"nginx": SECRET})
+        self.keeper = Keeper(
+            self.gateway.sockets,
+            pairs=pairs,
+            sealing=self.gateway.sealing,
+            clock=self.gateway.clock,
+            where=site.socket,
+        )
+        self.keeper.start(site.socket("gateway", LIVE))
         for role in ("portal:tax", "portal:documents", "sso", "ca", "audit"):
             self._serve(role, _Echo)
         line = command(site)

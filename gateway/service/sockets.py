@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WebSockets that are open: each is recorded before it opens and when it ends, and ends with what allowed it.
+
+A decision is good for one moment, and a socket outlives it. So each one hangs on names: a sign-on session, a person, a
+grant, a device and its certificate, the switches of its way. When the record says that one was taken away, when the
+person's entry changed, when other policies are in force, or when nothing was heard for a second, the socket ends and
+whoever wants another is decided on anew.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from audit import Entry, Event, FeedStale, Outcome, Recorder, Wait, decode_event, encode_event
+from core.clock import Clock
+from core.errors import TallygateError
+from core.log import logger
+
+from ..errors import Reason, Refused
+from ..store import Kind, Note, Store
+from ..tokens import Ties
+from .news import Freshness, News
+
+MOST = 20_000
+"""Sockets that one keeper holds."""
+_log = logger(__name__)
+
+
+@dataclass(eq=False, kw_only=True)
+class Held:
+    """One open socket; ``end`` is called from any thread, once, with the reason why it is over."""
+
+    ties: Ties
+    opened: datetime
+    closing: Event
+    end: Callable[[str], None]
+    names: tuple[tuple[Kind, str], ...]
+    over: str = ""
+    counted: dict[str, int] = field(default_factory=dict)
+
+
+class Sockets:
+    """All sockets of one keeper; safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        recorder: Recorder,
+        news: News,
+        freshness: Freshness,
+        clock: Clock,
+        nudge: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._news = news
+        self._freshness = freshness
+        self._clock = clock
+        self._nudge = nudge
+        self._lock = threading.Lock()
+        self._held: set[Held] = set()
+        # Decisions whose socket was opened: none opens two.
+        self._used: dict[str, float] = {}
+
+    def open(self, ties: Ties, *, end: Callable[[str], None]) -> Held:
+        """Record that it is open, and hold it.
+
+        Raises:
+            Refused: what it hangs on was taken away meanwhile, it was opened before, or there are too many.
+            Unavailable: it cannot be recorded, or the news are stale.
+        """
+        at = self._clock.now()
+        self._once(ties.decision)
+        self._freshness.check()
+        event = _event("gateway.socket.opened", ties, at)
+        closing = _event("gateway.socket.closed", ties, at)
+        names = tuple((Kind(kind), name) for kind, name in ties.names)
+        held = Held(ties=ties, opened=at, closing=closing, end=end, names=names)
+        # A death after this line leaves a row that replay() turns into the end.
+        self._store.open_socket(_note(closing), at=at)
+        try:
+            self._recorder.record(event, wait=Wait.SEQUENCED)
+        except BaseException:
+            # Whether the log took it may be unknown; then it says at least that it ended at once.
+            self._finish(held, "not-recorded")
+            raise
+        with self._lock:
+            self._held.add(held)
+        # Heard between decision and now; whatever comes from here on finds it among the held.
+        if self._reason(held, at):
+            self._finish(held, held.over or "taken")
+            raise Refused(Reason.DISABLED)
+        return held
+
+    def close(self, held: Held, reason: str, *, sent: int, received: int) -> None:
+        """Record how it ended."""
+        held.counted = {"sent": sent, "received": received}
+        self._finish(held, held.over or reason)
+
+    def heard(self, entries: Sequence[Entry]) -> None:
+        """End what the news end; called after they are in force."""
+        if not entries or not self._held:
+            return
+        changed = {one.event.subject for one in entries if one.event.type.startswith("directory.")} - {""}
+        policies = any(one.event.type == "policy.released" and one.event.outcome is Outcome.SUCCESS for one in entries)
+        left = {
+            (one.event.session, str(one.event.attributes.get("host", "")))
+            for one in entries
+            if one.event.type == "gateway.session.ended"
+        }
+        now = self._clock.now()
+        for held in self._all():
+            if policies:
+                self._end(held, "policies")
+            elif held.ties.subject in changed:
+                self._end(held, "entry-changed")
+            elif (held.ties.session, held.ties.host) in left:
+                self._end(held, "session")
+            elif reason := self._reason(held, now):
+                self._end(held, reason)
+
+    def watch(self) -> None:
+        """End what is over by time, and everything if the news are stale; to be called several times a second."""
+        if not self._held:
+            return
+        try:
+            self._freshness.check()
+        except FeedStale:
+            for held in self._all():
+                self._end(held, "stale")
+            return
+        now = self._clock.now()
+        for held in self._all():
+            if held.ties.until and now.timestamp() >= held.ties.until:
+                self._end(held, "time")
+
+    def replay(self) -> int:
+        """Record the ends of sockets whose keeper died; how many."""
+        count = 0
+        while left := self._store.open_sockets():
+            ends = [
+                replace(decode_event(note.body), at=self._clock.now(), attributes={"reason": "keeper-ended"})
+                for note in left
+            ]
+            count += self._store.close_sockets(*(_note(event) for event in ends))
+        if count:
+            self._nudge()
+        return count
+
+    def _once(self, decision: str) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            if decision in self._used or len(self._held) >= MOST:
+                raise Refused(Reason.TOO_MANY)
+            # A tie lives fifteen seconds.
+            self._used = {name: at for name, at in self._used.items() if now - at < 60}  # noqa: PLR2004 - four times that
+            self._used[decision] = now
+
+    def _all(self) -> list[Held]:
+        with self._lock:
+            return list(self._held)
+
+    def _reason(self, held: Held, now: datetime) -> str:
+        for name in held.names:
+            if self._news.taken(name):
+                return str(name[0])
+        return "time" if held.ties.until and now.timestamp() >= held.ties.until else ""
+
+    def _end(self, held: Held, reason: str) -> None:
+        if held.over:
+            return
+        held.over = reason
+        held.end(reason)
+
+    def _finish(self, held: Held, reason: str) -> None:
+        with self._lock:
+            self._held.discard(held)
+        at = self._clock.now()
+        seconds = int((at - held.opened).total_seconds())
+        event = replace(held.closing, at=at, attributes={"reason": reason, "seconds": seconds, **held.counted})
+        try:
+            if self._store.close_sockets(_note(event)):
+                self._nudge()
+        except TallygateError as error:
+            # The row stays; the next keeper records the end.
+            _log.error("socket_end_not_recorded", code=error.code)
+
+
+def _event(kind: str, ties: Ties, at: datetime) -> Event:
+    return Event(
+        key=secrets.token_hex(16),
+        type=kind,
+        outcome=Outcome.SUCCESS,
+        at=at.astimezone(UTC),
+        source="gateway",
+        subject=ties.subject,
+        object=ties.resource,
+        organisation=ties.organisation,
+        session=ties.session,
+        zone=ties.zone,
+        decision=ties.decision,
+    )
+
+
+def _note(event: Event) -> Note:
+    return Note(key=event.key, body=encode_event(event))
