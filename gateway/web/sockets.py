@@ -99,7 +99,7 @@ class Keeper:
         try:
             await self._kept(reader, writer)
         except (_NotOne, TokenRefused, Unauthenticated):
-            await _say(writer, "403 Forbidden")
+            await _say(writer, "400 Bad Request")
         except TallygateError as error:
             _log.info("socket_not_opened", code=error.code)
             await _say(writer, "503 Service Unavailable")

@@ -96,6 +96,8 @@ def test_what_is_remembered_is_what_would_be_answered(request: DecisionRequest) 
         {"from_zone": "internet"},
         {"to_zone": "internal"},
         {"required_assurance": 2},
+        {"port": 8444},
+        {"protocol": "websocket"},
         {"device": ""},
         {"device_state": "lost"},
         {"record_class": "x"},
