@@ -37,11 +37,14 @@ Forbidden
 ├── PolicyRefused         the policies do not let this person log in here
 ├── StepUpNeeded          they would, with a card
 ├── LoginTooOld           what one logs in with is changed shortly after a sure enough login only
+├── OwnApplication        nobody decides on the registration that they asked for
 ├── MandateOver           whom the person wanted to act for, they may not act for any more
 └── InsufficientScope
 Conflict
 ├── FactorExists          there is one already
-└── TooManyPasskeys       there are enough already
+├── TooManyPasskeys       there are enough already
+├── ApplicationDecided    a registration that was asked for was decided on, or fetched
+└── TooManyApplications   one person waits for many decisions
 """
 
 from typing import ClassVar
@@ -275,6 +278,27 @@ class FactorExists(Conflict):
 
     code = "factor_exists"
     message = N_("This is set up already. To use another device, remove it first.")
+
+
+class ApplicationDecided(Conflict):
+    """Decided on, or fetched, already."""
+
+    code = "application_decided"
+    message = N_("This was decided or fetched already, or is not granted yet. Please look at it again.")
+
+
+class TooManyApplications(Conflict):
+    """One person waits for many decisions."""
+
+    code = "too_many_applications"
+    message = N_("You wait for many decisions already. Please wait until some of them are made.")
+
+
+class OwnApplication(Forbidden):
+    """Nobody decides on what they asked for themselves."""
+
+    code = "own_application"
+    message = N_("You asked for this yourself. Another administrator decides.")
 
 
 class MandateOver(Forbidden):

@@ -64,6 +64,34 @@ class Client:
     manage_hash: str = ""
     # The scopes it may register for, if it manages itself.
     ceiling: frozenset[str] = frozenset()
+    # Only tries things out: its people are made up, and nobody else's tokens are for it.
+    test: bool = False
+    # Who is written to about it, and the agency whose it is; empty if an operator registered it.
+    contact: str = ""
+    agency: str = ""
+
+
+ApplicationState = Literal["waiting", "granted", "refused", "done"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """A registration that somebody asks for: somebody else decides, and whoever asked fetches the secrets once."""
+
+    id: str
+    # The client that may come of it.
+    client_id: str
+    agency: str
+    asked_by: str
+    asked_at: int
+    # What it says of itself, every check passed, as JSON (RFC 7591).
+    metadata: str
+    test: bool
+    contact: str
+    state: ApplicationState = "waiting"
+    decided_by: str = ""
+    decided_at: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

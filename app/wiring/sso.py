@@ -59,7 +59,7 @@ from sso.service.letters import Post
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
-from sso.web.admin import desk, front
+from sso.web.admin import desk, front, portals
 
 from ..context import Context, write_secret
 from ..files import alone, replace
@@ -162,7 +162,7 @@ def application(context: Context) -> Flask:
                 certificates=f"{site.origin('certificates')}/my/",
                 desk_host=site.host(DESK),
             ),
-            desk(guard, parts=[front(service)]),
+            desk(guard, parts=[front(service), portals(service)]),
         ],
         translations=[_TRANSLATIONS],
         ready=ready,

@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from audit import Event, Outcome, Receipt, Recorder
 from core.clock import Clock
 
-from ..models import Authentication, Client, Consent, Grant, Invitation, LoginDecision, Recovery, Session, Visitor
+from ..models import (
+    Application,
+    Authentication,
+    Client,
+    Consent,
+    Grant,
+    Invitation,
+    LoginDecision,
+    Recovery,
+    Session,
+    Visitor,
+)
 from ..oauth.rfc6749 import host_of, scope_text
 
 Attributes = Mapping[str, str | int | bool]
@@ -244,6 +255,31 @@ class Records:
                 "scopes": scope_text(invitation.scopes),
                 "sector": invitation.sector,
                 "uses": invitation.uses_left,
+            },
+        )
+
+    def invitation_ended(self, invitation: Invitation, *, actor: str) -> Event:
+        """For the outbox: leave to register clients, taken back."""
+        return self._event(
+            "sso.client.uninvited",
+            Outcome.SUCCESS,
+            object_=invitation.digest[:16],
+            actor=actor,
+            attributes={"sector": invitation.sector, "uses": invitation.uses_left},
+        )
+
+    def application(self, application: Application, kind: str, outcome: Outcome, *, actor: str) -> Event:
+        """A registration that somebody asks for, or decides on."""
+        return self._event(
+            kind,
+            outcome,
+            object_=application.client_id,
+            actor=actor,
+            attributes={
+                "client": application.client_id,
+                "agency": application.agency,
+                "test": application.test,
+                **({"state": application.state} if kind.endswith("reviewed") else {}),
             },
         )
 

@@ -38,6 +38,7 @@ from .news import News
 from .nonces import Nonces
 from .parking import Parking
 from .passkeys import Passkeys
+from .portals import Portals
 from .possession import Possession
 from .profile import Profile
 from .records import Records
@@ -247,6 +248,7 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        self.portals = Portals(store=store, people=people, records=records, clock=clock, fresh=fresh, nudge=nudge)
         self.goodbyes = Goodbyes(issuer=issuer, store=store, keys=keys, subjects=subjects, tell=tell, clock=clock)
         self.tokens = Tokens(
             issuer=issuer,

@@ -14,6 +14,8 @@ from .clients import replaced
 from .grants import revoke_where
 from .tables import CLIENTS, CONSENTS, GRANTS, INITIAL_TOKENS, OUTBOX
 
+_MOST = 500
+
 
 class InvitationRows:
     """The table ``initial_tokens``, and what comes of it."""
@@ -32,6 +34,23 @@ class InvitationRows:
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.invitation_of(row) if row else None
+
+    def all(self, at: int) -> list[Invitation]:
+        """Those that count, the first to end first."""
+        counting = and_(INITIAL_TOKENS.c.uses_left > 0, INITIAL_TOKENS.c.expires_at > at)
+        query = select(INITIAL_TOKENS).where(counting).order_by(INITIAL_TOKENS.c.expires_at).limit(_MOST)
+        with self._database.reading() as connection:
+            return [rows.invitation_of(row) for row in connection.execute(query)]
+
+    def end(self, digest: str, at: int, record: Callable[[Invitation], Event]) -> bool:
+        """Take one back; False if it counts no more."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(INITIAL_TOKENS).where(_counts(digest, at))).one_or_none()
+            if row is None or connection.execute(delete(INITIAL_TOKENS).where(_counts(digest, at))).rowcount != 1:
+                return False
+            event = record(rows.invitation_of(row))
+            OUTBOX.put(connection, key=event.key, body=encode_event(event))
+        return True
 
     def register(self, invitation: Invitation, client: Client, *, at: int, outcome: Event) -> bool:
         """Use it once, with the registration that comes of it; False if it was used up meanwhile."""

@@ -6,7 +6,19 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ..models import Client, Code, Consent, DeviceCode, Goodbye, Grant, Invitation, Pushed, RefreshToken, Session
+from ..models import (
+    Application,
+    Client,
+    Code,
+    Consent,
+    DeviceCode,
+    Goodbye,
+    Grant,
+    Invitation,
+    Pushed,
+    RefreshToken,
+    Session,
+)
 
 _SETS = frozenset({"scopes", "refused", "grants", "requires", "resources", "detail_types", "ceiling"})
 _TUPLES = frozenset({"methods", "redirect_uris", "post_logout_uris", "request_uris"})
@@ -94,6 +106,16 @@ def invitation_of(row: Row[Any]) -> Invitation:
 def invitation_values(invitation: Invitation) -> dict[str, Any]:
     """And back."""
     return {name: _flat(value) for name, value in asdict(invitation).items()}
+
+
+def application_of(row: Row[Any]) -> Application:
+    """A registration that is asked for."""
+    return Application(**_values(row))
+
+
+def application_values(application: Application) -> dict[str, Any]:
+    """And back."""
+    return asdict(application)
 
 
 def goodbye_of(row: Row[Any]) -> Goodbye:

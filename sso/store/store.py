@@ -10,6 +10,7 @@ from audit import Event
 from core.db import Database, Drain, migrate
 
 from ..models import Session
+from .applications import ApplicationRows
 from .browsers import BrowserRows
 from .clients import ClientRows
 from .consents import ConsentRows
@@ -84,6 +85,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.clients = ClientRows(database)
+        self.applications = ApplicationRows(database)
         self.invitations = InvitationRows(database)
         self.goodbyes = GoodbyeRows(database)
         self.interactions = InteractionRows(database)

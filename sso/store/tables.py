@@ -77,6 +77,29 @@ CLIENTS = Table(
     _text("logout_uri"),
     _id("manage_hash"),
     _text("ceiling"),
+    _flag("test"),
+    _short("contact", 200),
+    _id("agency"),
+)
+
+# Registrations that are asked for. They stay: who decided on a client, and why, is asked years later.
+APPLICATIONS = Table(
+    "applications",
+    METADATA,
+    _key("id"),
+    _id("client_id", unique=True),
+    _id("agency"),
+    _id("asked_by"),
+    _number("asked_at"),
+    _text("metadata"),
+    _flag("test"),
+    _short("contact", 200),
+    _short("state", 16),
+    _id("decided_by"),
+    _number("decided_at"),
+    _short("reason", 500),
+    Index("applications_agency", "agency", "asked_at"),
+    Index("applications_asked", "asked_at"),
 )
 
 INITIAL_TOKENS = _expiring("initial_tokens", _key("digest"), _id("sector"), _text("scopes"), _number("uses_left"))

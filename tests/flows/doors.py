@@ -780,6 +780,20 @@ def _sso_people() -> Iterator[Door]:
     yield Door(**asked, rule="/recover/stop", fields={"stop": "x"})
 
 
+def _sign_on_desk() -> Iterator[Door]:
+    read: dict[str, Any] = {**SIGN_ON_DESK, "method": "GET"}
+    sent: dict[str, Any] = {**SIGN_ON_DESK, "method": "POST", "takes": "form", "form_at": "/admin/portals/ask"}
+    none = {"identifier": "none"}
+    for rule in ("/admin", "/admin/portals", "/admin/portals/ask"):
+        yield Door(**read, rule=rule)
+    asked = {"name": "", "contact": "x", "redirect_uri": "x", "method": "none", "jwks": "{", "scope": "x", "test": "no"}
+    yield Door(**sent, rule="/admin/portals/ask", fields=asked)
+    yield Door(**read, rule="/admin/portals/<identifier>", known=none)
+    yield Door(**sent, rule="/admin/portals/<identifier>/decide", known=none, fields={"choice": "grant", "reason": "x"})
+    yield Door(**sent, rule="/admin/portals/<identifier>/fetch", known=none)
+    yield Door(**sent, rule="/admin/invitations/end", fields={"invitation": "0" * 16})
+
+
 def _sso() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
@@ -787,7 +801,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**facts, rule="/.well-known/oauth-authorization-server")
     yield Door(**facts, rule="/.well-known/oauth-protected-resource")
     yield Door(**facts, rule="/jwks")
-    yield Door(**SIGN_ON_DESK, method="GET", rule="/admin")
+    yield from _sign_on_desk()
     yield Door(**facts, rule="/api/v1/openapi.json")
     asked: tuple[str, ...] = (
         "response_type",

@@ -6,3 +6,4 @@ from .desk import AGENCY as AGENCY
 from .desk import Pages as Pages
 from .desk import desk as desk
 from .front import front as front
+from .portals import portals as portals
