@@ -64,7 +64,7 @@ class Client:
     manage_hash: str = ""
     # The scopes it may register for, if it manages itself.
     ceiling: frozenset[str] = frozenset()
-    # Only tries things out: its people are made up, and nobody else's tokens are for it.
+    # Only tries things out: nobody real logs in there.
     test: bool = False
     # Who is written to about it, and the agency whose it is; empty if an operator registered it.
     contact: str = ""

@@ -107,6 +107,8 @@ class Authorization:
         draft = self._requests.draft(parameters)
         try:
             request = self._requests.validated(draft)
+            if draft.client.test:
+                raise AccessDenied(why="nobody real logs in at a client for tests")
             step, level = self._step(request, draft.client, session=session, interaction=None)
             if step is Step.ISSUE and session is not None:
                 return self._issue(request, draft.client, session, None)

@@ -4,7 +4,7 @@
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audit import Outcome
@@ -14,6 +14,7 @@ from core.errors import Unavailable
 from ..errors import BadClient, InvalidClientMetadata, InvalidToken, NotInvited
 from ..models import Client, Invitation, Visitor
 from ..oauth.rfc6749.addresses import host_of
+from ..oauth.rfc6749.tokens import DEVICE_CODE
 from ..oauth.rfc7591 import check_metadata, check_sector, client_of, metadata_of, sector_of
 from ..store import Store, digest
 from .clients import check_client
@@ -129,6 +130,10 @@ class Registration:
             secret_hash=known.secret_hash,
             manage_hash=known.manage_hash,
         )
+        # Whose it is, and that it only tests, it cannot change by itself.
+        client = replace(client, test=known.test, contact=known.contact, agency=known.agency)
+        if client.test and DEVICE_CODE in client.grants:
+            raise InvalidClientMetadata(why="grant_types")
         self._records.write(self._records.client(client, "sso.client.intended", Outcome.INTENDED))
         outcome = self._records.client(client, "sso.client.registered", Outcome.SUCCESS)
         if not self._store.invitations.change(client, outcome=outcome):

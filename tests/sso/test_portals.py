@@ -159,6 +159,24 @@ def test_a_test_client_is_marked_and_knows_nobody_by_a_real_identifier(world: Wo
     assert client.startswith("test-")
 
 
+def test_nobody_real_logs_in_at_a_client_for_tests_and_it_cannot_become_another(world: World) -> None:
+    mine = developer(world)
+    path = asked(mine, test="yes")
+    decide(Officer(world), path)
+    client, _secret, manage = told(mine.post(f"{path}/fetch", form_at=ASK).text)[:3]
+    answer = world.browser().authorize(client, redirect_uri=GOOD["redirect_uri"])
+    assert "error=access_denied" in answer.location
+    at, headers = f"/register/{client}", {"Authorization": f"Bearer {manage}"}
+    given = {"redirect_uris": [GOOD["redirect_uri"]], "client_name": "Another"}
+    put = world.app.test_client().put
+    assert put(at, base_url=world.issuer, json=given, headers=headers).status_code == 200
+    found = world.store.clients.find(client)
+    assert found is not None
+    assert (found.test, found.name, found.contact) == (True, "Another", GOOD["contact"])
+    device = {**given, "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}
+    assert put(at, base_url=world.issuer, json=device, headers=headers).status_code == 400
+
+
 def test_an_invitation_is_listed_and_taken_back(world: World) -> None:
     at = int(world.clock.now().timestamp())
     records: Any = world.service.records
