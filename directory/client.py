@@ -7,6 +7,7 @@ entry.
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from core.calls import Peer
@@ -103,6 +104,53 @@ class OwnClient:
     @staticmethod
     def _path(subject: str) -> str:
         return f"{API}/own/{quote(subject, safe='')}"
+
+
+class EntrustingClient:
+    """Mandates that people give and end themselves, over the peer API; as `directory.service.entrusting.Entrusting`."""
+
+    def __init__(self, peer: Callable[[], Peer]) -> None:
+        """``peer`` opens the way at the first call: a site of an earlier release may have none yet."""
+        self._open = peer
+
+    def page(self, subject: str) -> Mapping[str, Any]:
+        """What somebody may see, in words of the API.
+
+        Raises:
+            TallygateError: as ``Entrusting.page``.
+        """
+        found = self._open().call("GET", self._path(subject)).json()
+        if not isinstance(found, dict):
+            raise Unavailable
+        return found
+
+    def give(self, subject: str, holder: str, *, organisation: str, scope: str, until: str, reason: str) -> None:
+        """Let somebody act for oneself or one's company.
+
+        Raises:
+            TallygateError: as ``Entrusting.give``.
+        """
+        document = {
+            "holder": holder,
+            "organisation": organisation,
+            "scope": scope,
+            "until": until,
+            "reason": reason,
+        }
+        self._open().call("POST", self._path(subject), document=document)
+
+    def end(self, subject: str, holder: str, *, organisation: str, principal: str, scope: str) -> None:
+        """Withdraw or decline.
+
+        Raises:
+            TallygateError: as ``Entrusting.end``.
+        """
+        document = {"holder": holder, "organisation": organisation, "principal": principal, "scope": scope}
+        self._open().call("POST", f"{self._path(subject)}/end", document=document)
+
+    @staticmethod
+    def _path(subject: str) -> str:
+        return f"{API}/own/{quote(subject, safe='')}/mandates"
 
 
 def _text(der: bytes) -> str:

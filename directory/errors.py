@@ -41,6 +41,7 @@ Forbidden
 ├── OwnRole                 nobody gives powers to themselves
 ├── NotTheOwner             of an access under review, or of one's own
 ├── SecondOfficer           the two must be two people, of two families
+├── NotRepresenting         a company they do not represent, or only as its agent
 └── BeyondScope             an agency's administrator, and something of the whole site
 Unavailable
 ├── DirectoryUnavailable    slapd did not answer; nothing happened
@@ -333,6 +334,13 @@ class BeyondScope(Forbidden):
 
     code = "beyond_scope"
     message = N_("This is outside the part of the directory that you administer.")
+
+
+class NotRepresenting(Forbidden):
+    """They do not represent the company, or only as an agent, who gives no mandates."""
+
+    code = "not_representing"
+    message = N_("You cannot give mandates for this company. Its legal representative or a manager can.")
 
 
 class DirectoryUnavailable(Unavailable):

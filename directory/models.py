@@ -77,6 +77,8 @@ class Mandate:
     by: str = ""
     reason: str = ""
     holder: str = ""
+    # First day, as far as it is known: mandates of earlier releases do not say it.
+    since: dt.date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 from directory import Device, Mandate, NoSuchPerson, Organisation, Person, PersonKind, Proofing
 from directory.imports import Batch, ImportReport, NewHolding, NewMandate
 from directory.models import credit_code_check
-from directory.models_powers import Capacity, Department, Entitlement, Post, national_number_check
+from directory.models_powers import Capacity, Department, Entitlement, Offer, Post, national_number_check
 from directory.service import DirectoryWriter
 
 from . import names
@@ -118,6 +118,11 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
         if known.role:
             subject = writer.directory.person_by_username(known.username).subject
             writer.grant_role(subject, known.role, actor="", reason="sample city", until=_MANDATES_END)
+    offered = {offer.name for offer in writer.standings.offers()}
+    for name, title, title_zh, agency, portal in names.OFFERS:
+        if name not in offered:
+            offer = Offer(name=name, title=title, title_zh=title_zh, organisation=agency, portal=portal)
+            writer.structure.add_offer(offer, actor="")
     for organisation, username in city.representatives.items():
         if not writer.standings.representatives(organisation):
             subject = writer.directory.person_by_username(username).subject

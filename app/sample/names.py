@@ -42,6 +42,11 @@ OFFICES = (
     ),
     ("General Office", "办公室", (("Office clerk", "办公室科员", ""), ("Archivist", "档案管理员", ""))),
 )
+OFFERS = (
+    ("tax", "Taxes", "税务", "tax-bureau", "tax"),
+    ("social", "Social insurance", "社会保险", "social-insurance-bureau", "social"),
+    ("seal", "Putting the organisation's seal on documents", "加盖单位印章", "document-office", "documents"),
+)
 DEVICES = ("Counter kiosk", "Document scanner", "Data exchange server", "Self-service terminal", "Seal printer")
 
 

@@ -89,6 +89,7 @@ def application(context: Context) -> Flask:
             ),
             web.published(keeper.publishing, keeper.numbering, guard),
             web.own.blueprint(keeper.own, guard),
+            web.entrusting.blueprint(keeper.entrusting, guard, person=keeper.directory.person),
         ],
         translations=[_HOME / "translations"],
         ready=ready,

@@ -102,6 +102,7 @@ def mandate(entry: Entry) -> Mandate:
         by=entry.text("tallyGrantedBy"),
         reason=entry.text("tallyReason"),
         holder=entry.text("tallyHolder"),
+        since=_date(entry.text("tallyFrom")),
     )
 
 
@@ -180,6 +181,7 @@ def mandate_content(holder: str, of: Mandate) -> Content:
             "tallyHolder": [holder],
             "tallyOrganisation": [of.organisation],
             "tallyScope": [of.scope],
+            "tallyFrom": [time(of.since)],
             "tallyUntil": [time(of.until)],
             "tallyPrincipal": [of.principal],
             "tallyGrantedBy": [of.by],

@@ -30,7 +30,7 @@ ROLE = ("cn", "tallyTitle", "tallyNameZh", "tallyEntitlement")
 OFFER = ("cn", "tallyTitle", "tallyNameZh", "tallyOrganisation", "tallyPortalName")
 MANDATE = (
     "tallyId", "tallyHolder", "tallyOrganisation", "tallyPrincipal", "tallyScope", "tallyUntil", "tallyGrantedBy",
-    "tallyReason",
+    "tallyReason", "tallyFrom",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Every path to a role comes by the same two questions: is it somebody else who gi
 over everything that is held or will be. Giving is recorded before it happens; taking away is committed with its record.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -216,8 +217,11 @@ class Giving:
         until: date,
         actor: str,
         reason: str,
+        asked_again: Callable[[], None] = lambda: None,
     ) -> str:
         """Let somebody act for an organisation or for another person until a day; returns its identifier.
+
+        ``asked_again`` raises, with the right to change held, if whoever gives it may not.
 
         Raises:
             OwnRole: nobody makes themselves act for others.
@@ -229,6 +233,7 @@ class Giving:
         self._deeds.another(actor, holder, act="mandate")
         told = reasoned(reason)
         with self._deeds.alone():
+            asked_again()
             person = self._standings.directory.person(holder)
             if bool(organisation) is bool(principal) or principal.lower() == holder.lower():
                 raise NoSuchPerson
@@ -241,8 +246,9 @@ class Giving:
             if until < self._standings.today():
                 raise BadDays
             mandate = Mandate(
-                organisation=organisation, scope=scope, until=until, principal=principal, by=actor, reason=told
-            )
+                organisation=organisation, scope=scope, until=until, principal=principal, by=actor, reason=told,
+                since=self._standings.today(),
+            )  # fmt: skip
             identifier = entries.mandate_id(person.subject, mandate)
             dn = self._deeds.tree.mandate(identifier)
             known = [each for each in self._standings.mandates(person.subject) if _same(each, mandate)]

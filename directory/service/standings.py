@@ -300,6 +300,11 @@ class Standings:
         found = self._mandates(names.equal("tallyPrincipal", principal))
         return [each for each in found if each.until >= self.today()]
 
+    def mandates_of_organisation(self, organisation: str) -> list[Mandate]:
+        """Who may act for an organisation today."""
+        found = self._mandates(names.equal("tallyOrganisation", organisation))
+        return [each for each in found if each.until >= self.today()]
+
     def reaches(
         self, what: str | Entitlement, *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE
     ) -> Page[Person]:

@@ -59,6 +59,7 @@ from . import entering
 from .accounts import Accounts
 from .deeds import Deeds
 from .employing import Employing
+from .entrusting import Entrusting
 from .events import event
 from .giving import Giving
 from .journal import Journal
@@ -124,6 +125,7 @@ class DirectoryWriter:
         self.accounts = Accounts(self.standings, store)
         self.profiles = Profiles(deeds)
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
+        self.entrusting = Entrusting(giving=self.giving, standings=self.standings)
         self.employing = Employing(deeds, store, switch=self)
         self.ruling = Ruling(deeds, book)
         self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), tell=tell.of_review)

@@ -146,7 +146,7 @@ CLASSES = (
         "tallyMandate",
         "the right of a person to act for an organisation or for another person",
         ("tallyId", "tallyHolder", "tallyScope", "tallyUntil"),
-        ("tallyOrganisation", "tallyPrincipal", "tallyGrantedBy", "tallyReason"),
+        ("tallyOrganisation", "tallyPrincipal", "tallyGrantedBy", "tallyReason", "tallyFrom"),
     ),
     Class(8, "tallyService", "a process of the site", ("cn", "userPassword"), ("description",)),
     # What it may hold comes with the standard's own pkiCA and deltaCRL (RFC 4523).

@@ -23,6 +23,7 @@ from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation
 from ..service import Administration, DirectoryWriter, Numbering, Publishing
 from ..service.events import event
 from . import catalogue, governing, powers, scim, staffing, sweeps, things
+from . import entrusting as entrusting
 from . import own as own
 
 LONGEST_REASON = 500
