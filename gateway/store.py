@@ -95,6 +95,8 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     # What an emergency switch shuts, as the record names it.
     SWITCH = "switch"
+    # The right of one person to act for another: both subjects and what for.
+    MANDATE = "mandate"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ class SSOSettings:
     user_codes_free: int = 6
     # Short codes typed from one network before waiting begins.
     user_codes_network_free: int = 60
+    # Wrong pairs of user name and code one person may enter, to let somebody act, before waiting begins.
+    mandate_codes_free: int = 6
     # Devices of one application that may ask from one network before waiting begins.
     devices_free: int = 60
     # Registrations with one initial access token, and from one network, before waiting begins.

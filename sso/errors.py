@@ -36,6 +36,8 @@ Unauthenticated
 Forbidden
 ├── PolicyRefused         the policies do not let this person log in here
 ├── StepUpNeeded          they would, with a card
+├── LoginTooOldToGive     the same, before somebody is let act
+├── NotIntroduced         user name and code that lead to nobody together
 ├── LoginTooOld           what one logs in with is changed shortly after a sure enough login only
 ├── OwnApplication        nobody decides on the registration that they asked for
 ├── MandateOver           whom the person wanted to act for, they may not act for any more
@@ -351,6 +353,18 @@ class RecoveryLost(Invalid):
 
     code = "recovery_lost"
     message = N_("This way back is over, was used already or belongs to another browser. Please begin again.")
+class LoginTooOldToGive(Forbidden):
+    """To let somebody act, one logs in shortly before, with two factors if two are in force."""
+
+    code = "login_too_old_to_give"
+    message = N_("Please log in once more, as surely as you can, before you let somebody act.")
+
+
+class NotIntroduced(Forbidden):
+    """No such user name, or not the code of its owner: never said which."""
+
+    code = "not_introduced"
+    message = N_("User name and code do not belong together. Please ask whom you want to let act for both once more.")
 
 
 class LoginTooOld(Forbidden):

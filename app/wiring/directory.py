@@ -89,7 +89,7 @@ def application(context: Context) -> Flask:
             ),
             web.published(keeper.publishing, keeper.numbering, guard),
             web.own.blueprint(keeper.own, guard),
-            web.entrusting.blueprint(keeper.entrusting, guard, person=keeper.directory.person),
+            web.entrusting.blueprint(keeper.entrusting, guard, directory=keeper.directory),
         ],
         translations=[_HOME / "translations"],
         ready=ready,

@@ -38,6 +38,7 @@ from core.log import logger
 from core.site import PORTALS
 from directory import DirectorySettings
 from directory.client import OwnClient
+from directory.client import EntrustingClient
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
@@ -119,6 +120,7 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         settings=settings,
         clock=context.clock,
+        entrusting=EntrustingClient(lambda: context.peer(ROLE, "directory")),
         own_record=(own := OwnRecord(context)),
         own_proof=own.proved,
         state_key=context.session_key(ROLE),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doors by which sign-on, and nobody else, lets people give and end mandates of their own."""
 
-from collections.abc import Callable
 from datetime import date
 
 from flask import Blueprint
@@ -11,20 +10,19 @@ from core.web import Guard, json_object
 from core.web.inputs import Malformed
 
 from ..client import API
-from ..models import Mandate, Person
+from ..models import Mandate
+from ..service import Directory
 from ..service.entrusting import Entrusting
 
-Named = Callable[[str], Person]
 
-
-def blueprint(entrusting: Entrusting, guard: Guard, *, person: Named) -> Blueprint:
-    """All of them; ``person`` tells what a subject is called."""
+def blueprint(entrusting: Entrusting, guard: Guard, *, directory: Directory) -> Blueprint:
+    """All of them; ``directory`` tells what everybody is called."""
     doors = Blueprint("directory_entrusting", __name__, url_prefix=f"{API}/own")
 
     @doors.get("/<subject>/mandates")
     @guard.peer("sso")
     def mandates(subject: str) -> dict[str, object]:
-        found, names = entrusting.page(subject), _Names(person)
+        found, names = entrusting.page(subject), _Names(directory)
         return {
             "held": [names.told(each) for each in found.held],
             "given": [names.told(each) for each in found.given],
@@ -83,14 +81,17 @@ def blueprint(entrusting: Entrusting, guard: Guard, *, person: Named) -> Bluepri
 class _Names:
     """What everybody on one page is called, each asked for once."""
 
-    def __init__(self, person: Named) -> None:
-        self._person = person
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
         self._known: dict[str, tuple[str, str]] = {"": ("", "")}
 
     def told(self, of: Mandate) -> dict[str, str]:
         holder, principal, by = (self._called(each) for each in (of.holder, of.principal, of.by))
+        company = self._organisation(of.organisation)
         return {
             "organisation": of.organisation,
+            "organisation_name": company[0],
+            "organisation_name_zh": company[1],
             "principal": of.principal,
             "principal_name": principal[0],
             "principal_name_zh": principal[1],
@@ -107,12 +108,22 @@ class _Names:
     def _called(self, subject: str) -> tuple[str, str]:
         if subject not in self._known:
             try:
-                found = self._person(subject)
+                found = self._directory.person(subject)
                 self._known[subject] = (found.name, found.name_zh or found.name)
             except NotFound:
                 # Whoever gave it long ago may be gone.
                 self._known[subject] = ("", "")
         return self._known[subject]
+
+    def _organisation(self, identifier: str) -> tuple[str, str]:
+        key = f"organisation:{identifier}"
+        if identifier and key not in self._known:
+            try:
+                found = self._directory.organisation(identifier)
+                self._known[key] = (found.name, found.name_zh or found.name)
+            except NotFound:
+                self._known[key] = (identifier, identifier)
+        return self._known.get(key, ("", ""))
 
 
 def _texts(*names: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from ..models import NOBODY, Caller, Session, Target
 from ..request import Credentials, matches
 from ..store import Kind, Store
 from ..tokens import KeySet, access_token, holds, unverified_key_id
-from .news import News
+from .news import News, mandate_name
 from .people import People
 
 TOUCH_EVERY = timedelta(seconds=30)
@@ -181,7 +181,16 @@ class Identification:
         # A proof that somebody overheard has come before.
         if proof is not None and not self._store.take_proof(proof.identifier, until=proof.expires_at):
             raise Refused(Reason.CREDENTIAL)
-        ties = ((Kind.SESSION, token.session), (Kind.SUBJECT, token.subject), (Kind.GRANT, token.grant))
+        ties: tuple[tuple[Kind, str], ...] = (
+            (Kind.SESSION, token.session),
+            (Kind.SUBJECT, token.subject),
+            (Kind.GRANT, token.grant),
+        )
+        # A mandate for a person is over with its withdrawal, and with the person it is for.
+        kind, _, rest = token.mandate.partition(":")
+        if kind == "person":
+            over = (Kind.MANDATE, mandate_name(token.subject, token.mandate)), (Kind.SUBJECT, rest.partition(":")[0])
+            ties = (*ties, *over)
         if self._news.taken(*ties):
             raise Refused(Reason.CREDENTIAL)
         return self._person(

@@ -7,7 +7,7 @@ memory, and denies if the feed has been silent for too long.
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from audit import Entry, Event, Outcome
@@ -159,6 +159,8 @@ class News:
         subject = event.subject
         passing = event.at + SESSION_MEMORY
         match event.type:
+            case "directory.mandate.withdrawn" | "directory.mandate.granted":
+                return _of_mandate(event, passing)
             case "sso.session.ended" if began and event.session:
                 return [Effect(kind=Kind.SESSION, value=event.session, until=passing)]
             case "sso.token.revoked" if began and event.object:
@@ -183,6 +185,21 @@ class News:
                 return [Effect(kind=Kind.CERTIFICATE, value=event.object, lifts=True)]
             case _:
                 return []
+
+
+def _of_mandate(event: Event, passing: datetime) -> list[Effect]:
+    """Of mandates for companies the directory itself is asked; those for people it does not show us."""
+    said, lifts = event.attributes, event.type.endswith(".granted")
+    counts = event.outcome is Outcome.SUCCESS or (event.outcome is Outcome.INTENDED and not lifts)
+    if not (counts and said.get("principal")):
+        return []
+    name = mandate_name(event.subject, f"person:{said['principal']}:{said.get('scope', '')}")
+    return [Effect(kind=Kind.MANDATE, value=name, until=None if lifts else passing, lifts=lifts)]
+
+
+def mandate_name(holder: str, mandate: str) -> str:
+    """By which a mandate for a person is known to be over."""
+    return f"{holder} {mandate}"
 
 
 def _of_device(event: Event) -> bool:

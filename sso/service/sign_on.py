@@ -24,6 +24,7 @@ from .authorization import Authorization
 from .browsers import Browsers, Distance
 from .collaborators import Cards, DecideLogin, OwnEntry, People
 from .devices import Devices
+from .entrusting import Directory, Entrusting
 from .factors import Factors
 from .goodbyes import Goodbyes, Tell
 from .housekeeping import Housekeeping
@@ -68,6 +69,7 @@ class SignOn:
         recorder: Recorder,
         settings: SSOSettings,
         clock: Clock,
+        entrusting: Directory,
         own_record: OwnRecord,
         own_proof: OwnProof,
         state_key: bytes,
@@ -88,6 +90,7 @@ class SignOn:
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
+        ``entrusting`` are the directory's doors for mandates that people give themselves.
         ``fetch`` and ``tell`` are the one way out, to addresses that clients registered.
         ``subject_key`` is another secret, never to be changed: identifiers of people at clients follow from it.
         ``own_entry`` is how people's own entries are changed, ``post`` brings letters and is None without mail;
@@ -194,6 +197,15 @@ class SignOn:
         key_sets = KeySets(fetch=fetch, clock=clock)
         self.accesses = Accesses(people=people, records=records, fresh=fresh)
         self.mandates = Mandates(people=people)
+        self.entrusting = Entrusting(
+            people=people,
+            directory=entrusting,
+            factors=self.factors,
+            limits=limits,
+            key=state_key,
+            clock=clock,
+            fresh=fresh,
+        )
         self.nonces = Nonces(key=state_key, clock=clock)
         possession = Possession(store=store, nonces=self.nonces, clock=clock)
         self.requests = Requests(

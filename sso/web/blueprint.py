@@ -28,6 +28,7 @@ from . import (
     registration,
     safety,
 )
+from . import accesses, account, card, consent, device, entrusting, factors, login, protocol, registration
 from .browser import Browser
 from .calls import on_host, reader
 from .quick import BASIC
@@ -70,6 +71,7 @@ def blueprint(
     safety.add(routes, service, guard, browser)
     profile.add(routes, service, guard, browser)
     recovery.add(routes, service, guard, browser)
+    entrusting.add(routes, service, guard, browser)
 
     @routes.before_request
     def keep_hosts_apart() -> ResponseReturnValue | None:

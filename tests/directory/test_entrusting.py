@@ -30,7 +30,7 @@ def peer(world: World, caller: str = "sso") -> EntrustingClient:
         site=world.site,
         guard=guard,
         session_key=b"k" * 32,
-        blueprints=[web.entrusting.blueprint(writer.entrusting, guard, person=writer.directory.person)],
+        blueprints=[web.entrusting.blueprint(writer.entrusting, guard, directory=writer.directory)],
         translations=[Path(directory.__file__).parent / "translations"],
         behind_proxy=False,
     )

@@ -2,7 +2,8 @@
 """A directory of a few people and their cards, for sign-on's tests; refuses as the real ones do."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from core.errors import Unauthenticated, Unavailable
 from directory import (
@@ -16,6 +17,7 @@ from directory import (
     WrongCredentials,
 )
 from directory.errors import BadName, KnownPassword, WeakPassword
+from directory.errors import NoSuchGrant, NotRepresenting
 from tests.fakes.clock import ManualClock
 
 LI = "5b7f2f6e-6a1c-4a57-9d0e-0c1f6f0a1111"
@@ -67,6 +69,14 @@ class FakeDirectory:
         if subject not in self.people:
             raise NoSuchPerson
         return self.people[subject]
+
+    def person_by_username(self, username: str) -> Person:
+        if self.down:
+            raise Unavailable
+        found = [each for each in self.people.values() if each.username == username.strip().lower()]
+        if not found:
+            raise NoSuchPerson
+        return found[0]
 
     def organisation(self, identifier: str) -> Organisation:
         if identifier != COMPANY:
@@ -132,6 +142,73 @@ class FakeDirectory:
 
     def enable(self, subject: str) -> None:
         self.people[subject] = replace(self.people[subject], enabled=True)
+
+
+class FakeEntrusting:
+    """The directory's doors for mandates that people give themselves: the legal representative of Bright is Wang."""
+
+    def __init__(self, directory: FakeDirectory) -> None:
+        self._directory = directory
+        self.refuses: Exception | None = None
+
+    def page(self, subject: str) -> dict[str, Any]:
+        mandates = self._directory.mandates
+        company = {"id": COMPANY, "name": "Bright Ltd", "name_zh": "明亮公司", "capacity": "legal", "may_give": True}
+        of_company = [self._told(each) for each in mandates if each.organisation == COMPANY]
+        return {
+            "held": [self._told(each) for each in self._directory.mandates_of(subject)],
+            "given": [self._told(each) for each in self._directory.mandates_for(subject)],
+            "companies": [{**company, "mandates": of_company}] if subject == WANG else [],
+            "services": [{"name": "tax", "title": "Taxes", "title_zh": "税务"}],
+            "latest": "2029-01-01",
+        }
+
+    def give(self, subject: str, holder: str, *, organisation: str, scope: str, until: str, reason: str) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        if organisation and subject != WANG:
+            raise NotRepresenting
+        given = Mandate(
+            organisation=organisation,
+            principal="" if organisation else subject,
+            holder=holder,
+            scope=scope,
+            until=date.fromisoformat(until),
+            by=subject,
+            reason=reason,
+        )
+        self._directory.mandates.append(given)
+
+    def end(self, subject: str, holder: str, *, organisation: str, principal: str, scope: str) -> None:
+        wanted = (holder, organisation, principal, scope)
+        found = [
+            each
+            for each in self._directory.mandates
+            if (each.holder, each.organisation, each.principal, each.scope) == wanted
+            and (subject in (holder, principal) or (organisation and subject == WANG))
+        ]
+        if not found:
+            raise NoSuchGrant
+        self._directory.mandates.remove(found[0])
+
+    def _told(self, of: Mandate) -> dict[str, str]:
+        def names(who: str, subject: str) -> dict[str, str]:
+            found = self._directory.people.get(subject)
+            return {f"{who}_name": found.name if found else "", f"{who}_name_zh": found.name_zh if found else ""}
+
+        return {
+            "organisation": of.organisation,
+            "organisation_name": "Bright Ltd" if of.organisation else "",
+            "organisation_name_zh": "明亮公司" if of.organisation else "",
+            "principal": of.principal,
+            "holder": of.holder,
+            "service": of.scope,
+            "since": "",
+            "until": of.until.isoformat(),
+            **names("principal", of.principal),
+            **names("holder", of.holder),
+            **names("by", of.by),
+        }
 
 
 @dataclass(frozen=True)

@@ -510,8 +510,14 @@ def _directory() -> Iterator[Door]:
     yield Door(**own, rule="/<subject>", fields={"mail": "", "telephone": "", "language": ""})
     yield Door(**own, rule="/<subject>/password", fields={"current": "x", "password": "x"})
     yield Door(**own, rule="/<subject>/password/recovered", fields={"password": "x"})
-    asked = {**copies, "method": "GET", "takes": ""}
-    yield Door(**asked, rule="/organisations/<identifier>/code", known={"identifier": "no-such-agency"})
+    yield Door(**{**own, "method": "GET", "takes": ""}, rule="/<subject>/mandates")
+    asked = {"holder": NOBODY, "organisation": "", "scope": "tax"}
+    given = {**asked, "until": "2036-01-01", "reason": ""}
+    yield Door(**{**own, "method": "POST"}, rule="/<subject>/mandates", fields=given)
+    ended = {**asked, "principal": NOBODY}
+    yield Door(**{**own, "method": "POST"}, rule="/<subject>/mandates/end", fields=ended)
+    numbers = {**copies, "method": "GET", "takes": ""}
+    yield Door(**numbers, rule="/organisations/<identifier>/code", known={"identifier": "no-such-agency"})
     desk: dict[str, Any] = {"component": "directory", "label": "directory", "listener": "management", "who": "zhao.lei"}
     person = {"subject": NOBODY}
     yield Door(**desk, method="GET", rule="/", query=("q", "after"))
@@ -872,7 +878,14 @@ def _sso() -> Iterator[Door]:
 def _factors(at: dict[str, Any], shown: dict[str, Any]) -> Iterator[Door]:
     yield Door(**at, method="GET", rule="/account/factors", who="zhang.min", query=("lang",))
     yield Door(**at, method="GET", rule="/account/factors/again", who="zhang.min")
+    yield Door(**at, method="GET", rule="/account/mandates", who="zhang.min", query=("lang",))
+    yield Door(**at, method="GET", rule="/account/mandates/again", who="zhang.min")
     # Without a session: with one of the last minutes, any right form changes what that person logs in with.
+    # The right code of nobody: nearly right, and gives nothing.
+    asked = {"username": "chen.wei", "code": "AAAAA-AAAAA", "service": "tax", "until": "2036-01-01"}
+    yield Door(**{**shown, "form_at": "/account/mandates"}, rule="/account/mandates/give", fields=asked)
+    ended = {"holder": NOBODY, "principal": NOBODY, "service": "tax"}
+    yield Door(**{**shown, "form_at": "/account/mandates"}, rule="/account/mandates/end", fields=ended)
     yield Door(**shown, rule="/account/factors/codes")
     yield Door(**shown, rule="/account/factors/codes/confirm", fields={"setup": "x" * 100, "code": "000000"})
     yield Door(**shown, rule="/account/factors/codes/remove")

@@ -44,6 +44,7 @@ OFFICERS = (
             ("documents", "/me", "internal"),
             ("documents", "/me", "external"),
             ("sso", "/account", ""),
+            ("sso", "/account/mandates", ""),
             ("sso", "/device", ""),
         ),
     ),

@@ -503,3 +503,25 @@ def test_where_switches_are_reversed_none_holds(unit: Gateway) -> None:
     console = {"unverified_host": "audit.city.localhost", "listener": "management", "unverified_method": "POST"}
     assert ask(unit, unverified_cookie=cookie, **console).reason == ""
     assert ask(unit, unverified_cookie=cookie, **{**console, "unverified_host": "ca.city.localhost"}).reason == "shut"
+
+
+def test_a_mandate_for_a_person_is_over_with_its_withdrawal_and_with_that_person(unit: Gateway) -> None:
+    asking = {"unverified_target": "/api/me"}
+    token = unit.token(on_behalf_of={"kind": "person", "id": "p9", "service": "tax"})
+    other = unit.token(on_behalf_of={"kind": "person", "id": "p8", "service": "tax"})
+    asking |= {"unverified_authorization": f"Bearer {token}"}
+    assert ask(unit, **asking).status == 204
+    of = {"subject": SUBJECT, "attributes": {"principal": "p9", "scope": "tax", "until": "2099-01-01"}}
+    hear(unit, "directory.mandate.withdrawn", index=1, **{**of, "subject": "another"})
+    hear(unit, "directory.mandate.withdrawn", index=2, **{**of, "attributes": {**of["attributes"], "scope": "social"}})
+    assert ask(unit, **asking).status == 204
+    hear(unit, "directory.mandate.withdrawn", index=3, **of)
+    assert ask(unit, **asking).reason == "credential"
+    assert ask(unit, **{**asking, "unverified_authorization": f"Bearer {other}"}).status == 204
+    # Given anew it counts anew, for what is issued from then on as well.
+    hear(unit, "directory.mandate.granted", index=4, outcome=Outcome.INTENDED, **of)
+    assert ask(unit, **asking).reason == "credential"
+    hear(unit, "directory.mandate.granted", index=5, **of)
+    assert ask(unit, **asking).status == 204
+    hear(unit, "directory.person.disabled", index=6, subject="p9")
+    assert ask(unit, **asking).reason == "credential"

@@ -36,7 +36,7 @@ from sso.web import blueprint, quick
 from sso.web.admin import desk, front, portals
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.fakes.sso_directory import FakeCards, FakeDirectory
+from tests.fakes.sso_directory import FakeCards, FakeDirectory, FakeEntrusting
 
 SECRET = {
     "tax": "t" * 43,
@@ -60,6 +60,7 @@ class World:
     clock: ManualClock
     recorder: ListRecorder
     people: FakeDirectory
+    entrusting: FakeEntrusting
     cards: FakeCards
     site: SiteSettings
     keys: KeyRing
@@ -287,6 +288,7 @@ def make_world(
     register(store, site)
     keys = KeyRing(generate_private_key(SECP256R1()))
     made: list[World] = []
+    entrusting = FakeEntrusting(people)
 
     def both_fresh() -> None:
         if not made[0].fresh:
@@ -321,6 +323,7 @@ def make_world(
         recorder=recorder,
         settings=SSOSettings(),
         clock=clock,
+        entrusting=entrusting,
         own_record=own_record,
         own_proof=own_proof,
         state_key=b"s" * 32,
@@ -365,6 +368,7 @@ def make_world(
             clock=clock,
             recorder=recorder,
             people=people,
+            entrusting=entrusting,
             cards=cards,
             site=site,
             keys=keys,
