@@ -81,7 +81,7 @@ class Entrusting:
             NotRepresenting: they do not represent this company, or not so that they could give anything.
             OwnRole: a representative does not make themselves act by mandate as well.
             BadDays: the last day is past, or too far away.
-            NoSuchEntitlement, AlreadyGiven, NoReason, RecordUnavailable: as ``Giving.grant_mandate``.
+            NoSuchEntitlement, AlreadyGiven, NoReason, RecordUnavailable: as ``Giving.entrust``.
         """
         if until > self._standings.today() + LONGEST:
             raise BadDays
@@ -93,16 +93,15 @@ class Entrusting:
                 self._representing(person, organisation)
 
         may()
-        return self._giving.grant_mandate(
-            holder,
+        whom = Mandate(
             organisation=organisation,
             principal="" if organisation else subject,
             scope=scope,
             until=until,
-            actor=subject,
+            by=subject,
             reason=reason.strip() or REASON,
-            asked_again=may,
         )
+        return self._giving.entrust(holder, whom, asked_again=may)
 
     def end(self, subject: str, holder: str, *, organisation: str, principal: str, scope: str) -> None:
         """Withdraw what one gave, or what was given for one's company; or decline what one holds. It ends at once.

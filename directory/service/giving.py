@@ -217,11 +217,25 @@ class Giving:
         until: date,
         actor: str,
         reason: str,
-        asked_again: Callable[[], None] = lambda: None,
     ) -> str:
         """Let somebody act for an organisation or for another person until a day; returns its identifier.
 
-        ``asked_again`` raises, with the right to change held, if whoever gives it may not.
+        Raises:
+            TallygateError: as ``entrust``.
+        """
+        whom = Mandate(
+            organisation=organisation, principal=principal, scope=scope, until=until, by=actor, reason=reason
+        )
+        return self.entrust(holder, whom, asked_again=lambda: None)
+
+    def entrust(
+        self,
+        holder: str,
+        whom: Mandate,
+        *,
+        asked_again: Callable[[], None],
+    ) -> str:
+        """The same, for whoever is asked again by ``asked_again`` whether they may, with the right to change held.
 
         Raises:
             OwnRole: nobody makes themselves act for others.
@@ -230,8 +244,15 @@ class Giving:
             AlreadyGiven: they have it; what has run out is given anew.
             BadDays, NoReason: as it says.
         """
+        organisation, principal, scope, until, actor = (
+            whom.organisation,
+            whom.principal,
+            whom.scope,
+            whom.until,
+            whom.by,
+        )
         self._deeds.another(actor, holder, act="mandate")
-        told = reasoned(reason)
+        told = reasoned(whom.reason)
         with self._deeds.alone():
             asked_again()
             person = self._standings.directory.person(holder)

@@ -511,7 +511,7 @@ def test_a_mandate_for_a_person_is_over_with_its_withdrawal_and_with_that_person
     other = unit.token(on_behalf_of={"kind": "person", "id": "p8", "service": "tax"})
     asking |= {"unverified_authorization": f"Bearer {token}"}
     assert ask(unit, **asking).status == 204
-    of = {"subject": SUBJECT, "attributes": {"principal": "p9", "scope": "tax", "until": "2099-01-01"}}
+    of: dict[str, Any] = {"subject": SUBJECT, "attributes": {"principal": "p9", "scope": "tax", "until": "2099-01-01"}}
     hear(unit, "directory.mandate.withdrawn", index=1, **{**of, "subject": "another"})
     hear(unit, "directory.mandate.withdrawn", index=2, **{**of, "attributes": {**of["attributes"], "scope": "social"}})
     assert ask(unit, **asking).status == 204
