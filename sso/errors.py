@@ -353,6 +353,8 @@ class RecoveryLost(Invalid):
 
     code = "recovery_lost"
     message = N_("This way back is over, was used already or belongs to another browser. Please begin again.")
+
+
 class LoginTooOldToGive(Forbidden):
     """To let somebody act, one logs in shortly before, with two factors if two are in force."""
 

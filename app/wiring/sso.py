@@ -37,8 +37,7 @@ from core.errors import Unavailable
 from core.log import logger
 from core.site import PORTALS
 from directory import DirectorySettings
-from directory.client import OwnClient
-from directory.client import EntrustingClient
+from directory.client import EntrustingClient, OwnClient
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings

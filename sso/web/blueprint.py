@@ -20,6 +20,7 @@ from . import (
     card,
     consent,
     device,
+    entrusting,
     factors,
     login,
     profile,
@@ -28,7 +29,6 @@ from . import (
     registration,
     safety,
 )
-from . import accesses, account, card, consent, device, entrusting, factors, login, protocol, registration
 from .browser import Browser
 from .calls import on_host, reader
 from .quick import BASIC

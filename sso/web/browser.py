@@ -22,8 +22,12 @@ KNOWN_COOKIE = "__Host-sso-known"
 # The one browser in which a way back goes on.
 RECOVERY_COOKIE = "__Host-sso-recovery"
 # Where a login without a request leads; everything else is "My account".
-_HOMES = {"factors": "sso.factors", "profile": "sso.profile", "device": "sso.device"}
-_HOMES = {"factors": "sso.factors", "mandates": "sso.mandates", "device": "sso.device"}
+_HOMES = {
+    "factors": "sso.factors",
+    "mandates": "sso.mandates",
+    "profile": "sso.profile",
+    "device": "sso.device",
+}
 _LONGEST_COOKIE = 100
 _V4_PREFIX, _V6_PREFIX = 24, 48
 _PAGES = {Step.CONSENT: "sso.consent", Step.CHOOSE: "sso.acting"}

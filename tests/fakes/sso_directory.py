@@ -16,8 +16,7 @@ from directory import (
     Proofing,
     WrongCredentials,
 )
-from directory.errors import BadName, KnownPassword, WeakPassword
-from directory.errors import NoSuchGrant, NotRepresenting
+from directory.errors import BadName, KnownPassword, NoSuchGrant, NotRepresenting, WeakPassword
 from tests.fakes.clock import ManualClock
 
 LI = "5b7f2f6e-6a1c-4a57-9d0e-0c1f6f0a1111"
@@ -69,14 +68,6 @@ class FakeDirectory:
         if subject not in self.people:
             raise NoSuchPerson
         return self.people[subject]
-
-    def person_by_username(self, username: str) -> Person:
-        if self.down:
-            raise Unavailable
-        found = [each for each in self.people.values() if each.username == username.strip().lower()]
-        if not found:
-            raise NoSuchPerson
-        return found[0]
 
     def organisation(self, identifier: str) -> Organisation:
         if identifier != COMPANY:
