@@ -9,6 +9,7 @@ from pathlib import Path
 _SUFFIX = re.compile(r"dc=[a-z0-9-]+(,dc=[a-z0-9-]+)*\Z")
 _SHORTEST_PASSWORD = 8
 _LONGEST_KEPT = 9999
+_HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,9 @@ class DirectorySettings:
     schemas: Path = Path("/etc/ldap/schema")
     # What the server may speak on the wire, in the notation of the library it was built with; Debian's is GnuTLS.
     tls_suites: str = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+    # Port at which clients may begin in clear and go on with StartTLS; 0 for none. Nobody reads or binds there before
+    # TLS, but a client that sends its password first has shown it: LDAPS is better.
+    starttls_port: int = 0
     # Most the database may grow to; the file is sparse.
     database_bytes: int = 4 << 30
     # Days for which the server keeps its own notes of what was changed; longer than the writer may ever stand still.
@@ -51,6 +55,8 @@ class DirectorySettings:
             raise ValueError("url must begin with ldaps://")
         if self.url and self.ca_file is None:
             raise ValueError("url needs ca_file")
+        if not 0 <= self.starttls_port <= _HIGHEST_PORT:
+            raise ValueError("starttls_port must be a port, or 0")
         if not self.tls_suites or not self.tls_suites.isprintable():
             raise ValueError("tls_suites must name what may be spoken")
         if self.password_length < _SHORTEST_PASSWORD:

@@ -18,6 +18,7 @@ Invalid
 ├── UnreadableCertificate   no certificate or list that an entry could hold
 ├── RolesClash              two roles on one post that nobody may hold together
 ├── BadNumber               a check digit is wrong, or it is somebody else's
+├── BadRight                a right that there is not, or that shows nothing alone
 ├── NoReason                what is given needs a reason
 ├── NotEnoughEvidence       the rules of a level ask for other evidence
 ├── BadDays                 it would be over before it begins
@@ -35,6 +36,7 @@ Conflict
 ├── StillInUse              what others hang on cannot be removed
 ├── TooManyPeople              more people than one change can carry along
 ├── DeviceIsOut             lost or retired
+├── DeviceBarred            a certificate of this identity was withdrawn
 ├── NotMigrated             the tree is an older one
 └── ChangedSince            what was to be undone has been changed again, or was settled already
 Forbidden
@@ -306,6 +308,23 @@ class DeviceIsOut(Conflict):
 
     code = "device_is_out"
     message = N_("This device is lost or retired. A lost one has to be found first; a retired one never comes back.")
+
+
+class DeviceBarred(Conflict):
+    """A certificate of this identity was withdrawn; slapd could not tell it from the next one."""
+
+    code = "device_barred"
+    message = N_(
+        "A certificate of this device was withdrawn, so this identity cannot read by LDAP any more. Enter a new device "
+        "and give it a certificate of its own."
+    )
+
+
+class BadRight(Invalid):
+    """No right, an unknown one, or one that shows nothing to whom people's entries do not exist."""
+
+    code = "bad_right"
+    message = N_("Choose at least one right. User names, addresses and roles need the right to see people.")
 
 
 class NotMigrated(Conflict):

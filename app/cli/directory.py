@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from directory.slapd import Right
+
 from .. import birth
 from ..context import Context
 from ..errors import NotBorn
@@ -53,6 +55,66 @@ def breaches(corpus: Path, configuration: Path) -> None:
     """Refuse passwords that stand in CORPUS: text, one SHA-1 or SHA-256 in hexadecimal per line, ascending."""
     count = wiring.install_breaches(_context(configuration), corpus)
     click.echo(f"{count} breached passwords are refused from now on.")
+
+
+@directory.group
+def software() -> None:
+    """Portals and operating systems that read by LDAP with their certificates."""
+
+
+@software.command("list")
+@options.site
+def listed(configuration: Path) -> None:
+    """Tell who may read what, and until when."""
+    _tell(wiring.software(_context(configuration)))
+
+
+@software.command
+@options.site
+@click.option("--device", required=True, help="Identifier of the device; its certificate is who it is.")
+@click.option("--right", "rights", multiple=True, type=click.Choice([str(right) for right in Right]), required=True)
+@click.option("--organisation", "scopes", multiple=True, help="Only what belongs to it; everything without this.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day, within a year.")
+@click.option("--reason", required=True)
+def let(
+    configuration: Path, *, device: str, rights: tuple[str, ...], scopes: tuple[str, ...], until: datetime, reason: str
+) -> None:
+    """Let a device read exactly this, whatever it was let read before. The site must be running."""
+    _tell(
+        wiring.software(
+            _context(configuration),
+            lambda them: them.let(device, rights, scopes, until=until.date(), actor="", reason=reason),
+        )
+    )
+
+
+@software.command
+@options.site
+@click.option("--device", required=True, help="The identity that goes.")
+@click.option("--to", "new", required=True, help="The identity that comes.")
+@click.option("--last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day of the one that goes.")
+@click.option("--reason", required=True)
+def rotate(configuration: Path, device: str, new: str, last: datetime, reason: str) -> None:
+    """Give another identity the rights of one that goes; both read until the last day."""
+    _tell(
+        wiring.software(
+            _context(configuration), lambda them: them.rotate(device, new, last=last.date(), actor="", reason=reason)
+        )
+    )
+
+
+@software.command
+@options.site
+@click.option("--device", required=True, help="Identifier of the device.")
+@click.option("--reason", required=True)
+def close(configuration: Path, device: str, reason: str) -> None:
+    """Take every right of a device; bites at once."""
+    _tell(wiring.software(_context(configuration), lambda them: them.close(device, actor="", reason=reason)))
+
+
+def _tell(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)
 
 
 def _context(configuration: Path) -> Context:

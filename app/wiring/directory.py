@@ -18,7 +18,7 @@ from core.errors import TallygateError
 from core.log import logger
 from directory import DirectorySettings, slapd, web
 from directory.breaches import FILE, build
-from directory.service import DirectoryWriter, open_writer
+from directory.service import DirectoryWriter, Outsiders, open_writer
 from directory.service.writing import NUMBERS_KEY
 from directory.store import Store
 
@@ -30,6 +30,8 @@ _HOME = Path(web.__file__).parent.parent
 LOOKUP_FILE = "lookup.secret"
 """In the directory's folder: what the site gives to outside software that looks up certificates."""
 LOGINS = ("sso.login",)
+WITHDRAWN = ("ca.certificate.revoked", "ca.certificate.suspended")
+RELEASED = "ca.certificate.released"
 _HOUSE_SECONDS = 1.0
 _DAYS_EVERY = 30
 """Turns of the house between looks for what begins and what is over."""
@@ -67,8 +69,10 @@ def application(context: Context) -> Flask:
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=lock)
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
-    feed = context.feed(ROLE, about=LOGINS)
-    Follower(feed, start=store.heard, hear=_hearing(store, context.clock), clock=context.clock).start()
+    feed = context.feed(ROLE, about=(*LOGINS, *WITHDRAWN, RELEASED))
+    Follower(
+        feed, start=store.heard, hear=_hearing(store, keeper.outsiders, context.clock), clock=context.clock
+    ).start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
     guard = context.guard(ROLE, audience=context.site.host("directory"), callers=_callers(context))
 
@@ -118,19 +122,33 @@ def install_breaches(context: Context, corpus: Path) -> int:
     return int(Users.detect().acting(ROLE, work))
 
 
-def _hearing(store: Store, clock: Clock) -> Callable[[Sequence[Entry]], None]:
-    """Note who logged in on which day, so that dormant accounts are found."""
+def _hearing(store: Store, outsiders: Outsiders, clock: Clock) -> Callable[[Sequence[Entry]], None]:
+    """Note who logged in on which day, so that dormant accounts are found; bar devices whose certificate was withdrawn.
+
+    Where the directory's server does not answer, all of it is heard again.
+    """
 
     def hear(entries: Sequence[Entry]) -> None:
         if entries:
+            for each in entries:
+                _withdrawn(outsiders, each.event)
             days = {
                 each.event.subject: each.event.at.date().isoformat()
                 for each in entries
-                if each.event.subject and each.event.outcome is Outcome.SUCCESS
+                if each.event.subject and each.event.type in LOGINS and each.event.outcome is Outcome.SUCCESS
             }
             store.hear(days, position=entries[-1].index + 1, since=clock.now().date().isoformat())
 
     return hear
+
+
+def _withdrawn(outsiders: Outsiders, event: Event) -> None:
+    if not event.subject or not str(event.attributes.get("issuer", "devices")).startswith("devices"):
+        return
+    if event.type in WITHDRAWN and event.outcome is not Outcome.FAILURE:
+        outsiders.bar(event.subject, event.object)
+    elif event.type == RELEASED and event.outcome is Outcome.SUCCESS:
+        outsiders.release(event.subject, event.object)
 
 
 def writer(context: Context) -> DirectoryWriter:
@@ -150,6 +168,22 @@ def bring_forward(context: Context, *, until: date | None, execute: bool) -> lis
         lines = [f"branch {name}" for name in found.branches]
         lines += [f"grant of {role} to {person.username} ({person.subject})" for person, role in found.grants]
         lines += [f"credit code of {identifier} in clear" for identifier in found.codes]
+        return "\n".join(lines).encode("utf-8")
+
+    return _lines(Users.detect().acting(ROLE, work))
+
+
+def software(context: Context, act: Callable[[Outsiders], object] | None = None) -> list[str]:
+    """Do something about what reads by LDAP, and tell line by line who may; done as the role's user."""
+
+    def work() -> bytes:
+        outsiders = writer(context).outsiders
+        if act is not None:
+            act(outsiders)
+        lines = []
+        for each in outsiders.all():
+            state = "reads" if each.reads else "shut out"
+            lines.append(f"{each.id} {state} until {each.until}: {' '.join(each.rights)} ({each.name})")
         return "\n".join(lines).encode("utf-8")
 
     return _lines(Users.detect().acting(ROLE, work))
@@ -224,6 +258,7 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             _done("employment", keeper.employing.due)
             _done("proofings", keeper.vetters.tend)
             _done("reviews", keeper.reviewing.tend)
+            _done("software", keeper.outsiders.end)
         turn += 1
         _done("collect", keeper.reviewing.collect)
         complete = complete or _done("complete_tree", keeper.complete_tree)

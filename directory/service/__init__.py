@@ -6,6 +6,7 @@
 
 from .administration import Administration as Administration
 from .numbering import Numbering as Numbering
+from .outsiders import Outsiders as Outsiders
 from .publishing import Publishing as Publishing
 from .reading import Directory as Directory
 from .writing import DirectoryWriter as DirectoryWriter

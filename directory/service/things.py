@@ -11,6 +11,7 @@ from ..imports import Batch, ImportReport
 from ..models import Device, DeviceState, Mandate, Organisation, Person, identifier_of
 from ..models_powers import Capacity, Department, Offer, Post, Representation
 from .entering import new_id
+from .outsiders import Speaker
 from .scoping import Scoped
 from .structure import is_of_whole_site
 
@@ -252,3 +253,41 @@ class Things(Scoped):
     def enable_device(self, identifier: str) -> None:
         """As the writer's verb."""
         self._writer.enable_device(self._own_device(identifier), actor=self._subject)
+
+    def software(self) -> list[Speaker]:
+        """Devices that may read by LDAP.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        return self._writer.outsiders.all()
+
+    def let_read(
+        self, device: str, rights: Sequence[str], scopes: Sequence[str], *, until: date, reason: str
+    ) -> Speaker:
+        """As ``Outsiders.let``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        return self._writer.outsiders.let(device, rights, scopes, until=until, actor=self._subject, reason=reason)
+
+    def rotate_software(self, old: str, new: str, *, last: date, reason: str) -> Speaker:
+        """As ``Outsiders.rotate``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        return self._writer.outsiders.rotate(old, new, last=last, actor=self._subject, reason=reason)
+
+    def close_software(self, device: str, *, reason: str) -> None:
+        """As ``Outsiders.close``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        self._writer.outsiders.close(device, actor=self._subject, reason=reason)

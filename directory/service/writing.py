@@ -65,6 +65,7 @@ from .giving import Giving
 from .journal import Journal
 from .keeping import Keeping
 from .numbering import Numbering
+from .outsiders import Outsiders
 from .own import Own
 from .profiles import Profiles
 from .publishing import Publishing
@@ -126,6 +127,7 @@ class DirectoryWriter:
         self.profiles = Profiles(deeds)
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.entrusting = Entrusting(giving=self.giving, standings=self.standings)
+        self.outsiders = Outsiders(deeds, pool)
         self.employing = Employing(deeds, store, switch=self)
         self.ruling = Ruling(deeds, book)
         self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), tell=tell.of_review)

@@ -5,11 +5,14 @@ Everything but ``process`` is text made from settings. Only the supervisor start
 """
 
 from .access import DECOY as DECOY
+from .access import EVERYTHING as EVERYTHING
 from .access import LOOKUP as LOOKUP
 from .access import MODEL as MODEL
 from .access import MOST_FOR_LOOKUPS as MOST_FOR_LOOKUPS
 from .access import MOST_FOR_READERS as MOST_FOR_READERS
+from .access import OF_PEOPLE as OF_PEOPLE
 from .access import SERVICES as SERVICES
+from .access import Right as Right
 from .passwords import SALT_LENGTH as SALT_LENGTH
 from .passwords import Cost as Cost
 from .passwords import hashed as hashed

@@ -4,13 +4,14 @@
 Lockout stays off: sign-on limits guessing, so that nobody can lock a citizen out by typing wrong passwords.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import DirectorySettings
 from ..ldap.names import CHANGES, Tree
 from . import schema
-from .access import changes_rules, limits, rules
+from .access import certified, changes_rules, limits, rules
 
 _MODULES = ("back_mdb", "memberof", "refint", "unique", "ppolicy", "accesslog")
 _STANDARD_SCHEMAS = ("core", "cosine", "inetorgperson")
@@ -27,6 +28,7 @@ _INDICES = (
     "tallyDepartment,tallyPost,tallyGives,tallyEntitlement,tallyRoleName,tallyUntil,tallyWaiting,tallyPrincipal eq",
     "tallyNumberIndex eq",
     "tallyProofingDate eq",
+    "tallyRight pres",
     "entryUUID,entryCSN eq",
 )
 
@@ -44,14 +46,19 @@ class Places:
     socket: Path
     certificate: Path
     key: Path
+    # Issuers of devices' certificates; without it nobody binds with a certificate.
+    clients: Path
 
 
-def ldif(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
-    """Every entry of ``cn=config`` in order; ``tls`` says whether the certificate exists already."""
+def ldif(settings: DirectorySettings, places: Places, *, tls: bool, issuers: bytes = b"") -> str:
+    """Every entry of ``cn=config`` in order; ``tls`` says whether the certificate exists already.
+
+    ``issuers`` is what stands in ``places.clients``: other issuers make another configuration.
+    """
     tree = Tree(settings.suffix)
     standard = [f"include: file://{settings.schemas / name}.ldif" for name in _STANDARD_SCHEMAS]
     blocks = [
-        _globals(settings, places, tls=tls),
+        _globals(settings, places, tls=tls, issuers=issuers),
         _modules(settings),
         "dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n",
         *(f"{line}\n" for line in standard),
@@ -70,7 +77,7 @@ def indices(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("olcDbIndex:")]
 
 
-def _globals(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
+def _globals(settings: DirectorySettings, places: Places, *, tls: bool, issuers: bytes) -> str:
     text = (
         "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n"
         # Nobody reads without having said who they are, and never in clear over a wire.
@@ -84,6 +91,13 @@ def _globals(settings: DirectorySettings, places: Places, *, tls: bool) -> str:
         text += (
             f"olcTLSCertificateFile: {places.certificate}\nolcTLSCertificateKeyFile: {places.key}\n"
             f"olcTLSProtocolMin: 3.3\nolcTLSCipherSuite: {settings.tls_suites}\n"
+        )
+    if tls and issuers:
+        # Who shows a certificate must show a good one of a device; who shows none binds with a password or not at all.
+        text += (
+            f"# issuers {hashlib.sha256(issuers).hexdigest()}\n"
+            f"olcTLSCACertificateFile: {places.clients}\nolcTLSVerifyClient: try\n"
+            f"olcAuthzRegexp: {{0}}{certified(Tree(settings.suffix))}\n"
         )
     return text
 

@@ -33,6 +33,7 @@ def places(site: SiteSettings) -> Places:
         socket=site.socket("slapd", "ldapi"),
         certificate=folder / "tls.pem",
         key=folder / "tls.key",
+        clients=folder / "clients.pem",
     )
 
 
@@ -47,6 +48,8 @@ def command(settings: DirectorySettings, site: SiteSettings) -> list[str]:
     listeners = [socket_url(site)]
     if where.certificate.exists():
         listeners.append(f"ldaps://127.0.0.1:{site.ports.ldaps}/")
+        if settings.starttls_port:
+            listeners.append(f"ldap://127.0.0.1:{settings.starttls_port}/")
     return [str(settings.slapd), "-F", str(where.configuration), "-h", " ".join(listeners), "-d", "0"]
 
 
@@ -93,7 +96,8 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
     where = places(site)
     for folder in (where.data.parent, where.data, where.changes, where.socket.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted = configuration.ldif(settings, where, tls=where.certificate.exists())
+    issuers = _issuers(site)
+    wanted = configuration.ldif(settings, where, tls=where.certificate.exists(), issuers=issuers)
     rules = base.rules(settings)
     in_force = where.in_force.read_text("utf-8") if where.in_force.exists() else ""
     if in_force == wanted + rules:
@@ -102,6 +106,7 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
     where.in_force.unlink(missing_ok=True)
     shutil.rmtree(where.configuration, ignore_errors=True)
     where.configuration.mkdir(mode=0o700, parents=True)
+    where.clients.write_bytes(issuers)
     _tool(settings, where, "add", wanted, database=0)
     if (where.data / "data.mdb").exists():
         decoy = base.decoy(settings, no_password(_cost(settings)))
@@ -110,6 +115,12 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
             _tool(settings, where, "index", "", database=1)
     where.in_force.write_text(wanted + rules, "utf-8")
     return True
+
+
+def _issuers(site: SiteSettings) -> bytes:
+    """Those who certify devices, every generation; they alone are trusted for whoever binds with a certificate."""
+    found = sorted((site.public / "issuers").glob("devices*.pem"))
+    return b"".join(path.read_bytes() for path in found)
 
 
 def _cost(settings: DirectorySettings) -> Cost:

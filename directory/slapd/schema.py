@@ -98,6 +98,8 @@ ATTRIBUTES = (
     Attribute(
         35, "tallyReleased", "let go by a program for which they are no longer there", _BOOLEAN, "EQUALITY booleanMatch"
     ),
+    Attribute(36, "tallyRight", "what a device that speaks LDAP may read, as right:scope", many=True),
+    Attribute(37, "tallyBarred", "serial of a certificate that was withdrawn", many=True),
 )
 
 _PERSON_MUST = ("tallySubject", "tallyNumber", "uid", "tallyEnabled", "tallyProofingLevel")
@@ -136,7 +138,7 @@ CLASSES = (
         "tallyDevice",
         "a device",
         ("tallyId", "tallyNumber", "cn", "tallyOrganisation", "tallyEnabled"),
-        ("tallyState", "tallyHolder", "userCertificate"),
+        ("tallyState", "tallyHolder", "userCertificate", "tallyRight", "tallyBarred", "tallyUntil"),
     ),
     Class(5, "tallyPortal", "a portal behind the gateway", ("cn",), ("description", "tallyHost")),
     # groupOfNames demands a member; a role that nobody holds is an ordinary state.

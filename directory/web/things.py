@@ -2,22 +2,38 @@
 """Forms about companies' representatives, mandates, devices, what posts carry, and sealed numbers."""
 
 from collections.abc import Callable
+from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as Answer
 
-from core.errors import Invalid
+from core.errors import N_, Invalid
 from core.web import Guard, form_text
+from core.web.inputs import query_text
 
 from ..errors import BadDays
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, DeviceState
 from ..models_powers import LONGEST_REASON, Capacity
 from ..service import Administration
+from ..slapd import Right
 from .powers import form_day
 
 _LONGEST = 64
+_LONGEST_SCOPES = 400
+RIGHTS = {
+    Right.PEOPLE: N_("People: names, organisation, certificates"),
+    Right.USERNAMES: N_("User names of people"),
+    Right.ADDRESSES: N_("Mail addresses of people"),
+    Right.ROLES: N_("Roles of people"),
+    Right.ORGANISATIONS: N_("Organisations"),
+    Right.DEVICES: N_("Devices"),
+}
+SOFTWARE_DONE = {
+    "let": N_("It may read that from now on."),
+    "closed": N_("Its rights are taken away. It sees nothing any more, on open connections too."),
+}
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -25,6 +41,7 @@ def add(desk: Blueprint, mine: Callable[[], Administration], guard: Guard, *, re
     """These forms, as part of the desk."""
     _add_of_organisations(desk, mine, guard)
     _add_mandates(desk, mine, guard)
+    _add_software(desk, mine, guard, render=render)
 
     @desk.post("/devices/<identifier>/state")
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
@@ -112,6 +129,50 @@ def _add_mandates(desk: Blueprint, mine: Callable[[], Administration], guard: Gu
             reason=_reason(),
         )
         return redirect(url_for("directory.access", subject=subject, done="taken"), 303)
+
+
+def _add_software(
+    desk: Blueprint, mine: Callable[[], Administration], guard: Guard, *, render: Callable[..., str]
+) -> None:
+    @desk.get("/software")
+    @guard.person(ADMINISTRATOR)
+    def software() -> str:
+        own = mine()
+        done = SOFTWARE_DONE.get(query_text("done", longest=20), "")
+        return render(own, "software", readers=own.software(), rights=RIGHTS, done=done, section="software")
+
+    @desk.post("/software")
+    @guard.person(ADMINISTRATOR)
+    def let_read() -> Answer:
+        mine().let_read(
+            form_text("device", longest=_LONGEST).strip(), request.form.getlist("right")[: len(RIGHTS)],
+            form_text("organisations", longest=_LONGEST_SCOPES, optional=True).split(), until=_day("until"),
+            reason=_reason(),
+        )  # fmt: skip
+        return _to_software("let")
+
+    @desk.post("/software/<device>/rotate")
+    @guard.person(ADMINISTRATOR)
+    def rotate_software(device: str) -> Answer:
+        mine().rotate_software(device, form_text("to", longest=_LONGEST).strip(), last=_day("last"), reason=_reason())
+        return _to_software("let")
+
+    @desk.post("/software/<device>/close")
+    @guard.person(ADMINISTRATOR)
+    def close_software(device: str) -> Answer:
+        mine().close_software(device, reason=_reason())
+        return _to_software("closed")
+
+
+def _to_software(done: str) -> Answer:
+    return redirect(url_for("directory.software", done=done), 303)
+
+
+def _day(name: str) -> date:
+    found = form_day(name)
+    if found is None:
+        raise BadDays
+    return found
 
 
 def _to_organisation(identifier: str, done: str) -> Answer:

@@ -46,6 +46,7 @@ def test_lockout_is_off_and_hashing_stands_on_the_frontend() -> None:
         socket=Path("/s"),
         certificate=Path("/t"),
         key=Path("/k"),
+        clients=Path("/l"),
     )
     text = configuration.ldif(SETTINGS, where, tls=True)
     assert "olcPPolicyUseLockout: FALSE" in text

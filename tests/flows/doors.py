@@ -556,6 +556,34 @@ def _directory() -> Iterator[Door]:
     )
     yield Door(**desk, method="GET", rule="/import")
     yield Door(**desk, method="POST", rule="/import", takes="table", form_at="/import")
+    yield Door(**desk, method="GET", rule="/software", query=("done",))
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/software",
+        takes="form",
+        fields={"device": "no-such-device", "right": "people", "until": "2030-01-01", "reason": "because"},
+        form_at="/import",
+    )
+    gone = {"device": "no-such-device"}
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/software/<device>/rotate",
+        known=gone,
+        takes="form",
+        fields={"to": "no-such-device", "last": "2030-01-01", "reason": "because"},
+        form_at="/import",
+    )
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/software/<device>/close",
+        known=gone,
+        takes="form",
+        fields={"reason": "because"},
+        form_at="/import",
+    )
     yield Door(**desk, method="GET", rule="/unrecorded", query=("done",))
     number = {"int:number": "999999"}
     yield Door(
