@@ -32,8 +32,9 @@ from directory.errors import (
     NoSuchOrganisation,
 )
 from directory.imports import parse, read_csv
-from directory.models import DeviceState
+from directory.models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, DeviceState
 from directory.service import Outsiders
+from tests.directory.desk import Desk
 from tests.directory.world import World
 from tests.fakes.ports import free_port
 
@@ -465,3 +466,25 @@ def test_clients_that_go_away_midway_cost_nothing(town: Town, portal: Machine) -
         connection.search_ext(town.world.tree.branch("people"), ldap.SCOPE_SUBTREE, "(objectClass=*)")
         connection.unbind_s()
     assert portal.sees("people")
+
+
+def test_the_desk_lets_hands_over_and_takes(town: Town) -> None:
+    administrator = town.world.directory("directory").person_by_username("li.na").subject
+    desk = Desk(town.world, subject=administrator, roles=frozenset({ADMINISTRATOR}))
+    day = town.until(3).date().isoformat()
+    form = {"device": SECOND, "right": ["people", "roles"], "organisations": town.agency, "until": day, "reason": WHY}
+    assert desk.post("/software", form).status_code == 303
+    assert town.outsiders.one(SECOND).rights == (f"people:{town.agency}", f"roles:{town.agency}")
+    page = desk.get("/software?done=let").text
+    assert SECOND in page
+    assert town.agency in page
+    assert desk.post(f"/software/{SECOND}/rotate", {"to": THIRD, "last": day, "reason": WHY}).status_code == 303
+    for device in (SECOND, THIRD):
+        assert desk.post(f"/software/{device}/close", {"reason": "over"}).status_code == 303
+    assert not town.outsiders.all()
+    assert desk.post("/software", {**form, "right": "everything"}).status_code == 400
+    assert desk.post("/software", form, token=False).status_code == 403
+    agency = Desk(town.world, subject=administrator, roles=frozenset({AGENCY_ADMINISTRATOR}))
+    assert agency.get("/software").status_code == 403
+    assert agency.post("/software", form).status_code == 403
+    assert not town.outsiders.all()
