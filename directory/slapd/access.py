@@ -134,12 +134,10 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
             {**writer, **everyone, LOOKUP: READ},
             Right.PEOPLE,
         ),
-        Rule(f"{people} attrs={_IDENTITY}", {**writer, **everyone}),
         Rule(f"{people} attrs=children,sn,tallyNumber,tallyReleased", writer),
         Rule(f"{people} attrs={_STANDING}", {**writer, **everyone}),
         Rule(f"{people} attrs={_ROLES}", {**writer, **everyone}, Right.ROLES),
         Rule(f"{people} attrs={_IDENTITY}", {**writer, **everyone}, Right.PEOPLE),
-        Rule(f"{people} attrs=children,sn,tallyNumber", writer),
         # By this the writer tells whether a password was changed before a crash, since it cannot read passwords.
         Rule(f"{people} attrs=entryCSN", {"directory": READ}),
         Rule(f"{organisations} attrs={KEYED}", writer),
