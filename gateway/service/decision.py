@@ -187,7 +187,9 @@ class Decider:
             policies=decision.reasons,
             version=decision.version,
             zone=zone,
-            asked=noted(asked) | ({"shadow": " ".join(decision.shadow)} if decision.shadow else {}),
+            asked=noted(asked)
+            | ({"shadow": " ".join(decision.shadow)} if decision.shadow else {})
+            | ({"peer": peer} if peer else {}),
         )
 
     def _origin(self, question: Question) -> str:

@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from audit import Entry, Event, Outcome
@@ -525,3 +527,32 @@ def test_a_mandate_for_a_person_is_over_with_its_withdrawal_and_with_that_person
     assert ask(unit, **asking).status == 204
     hear(unit, "directory.person.disabled", index=6, subject="p9")
     assert ask(unit, **asking).reason == "credential"
+
+
+def _proxied(unit: Gateway, **changes: Any) -> Answer:
+    """Asked through a proxy of another zone, which proved itself by certificate, for somebody with a session."""
+    pem = certificate("proxy")[0]
+    cookie = ("c" if changes.get("known", True) else "d") * 43
+    given = {"unverified_certificate": quote(pem.decode()), "unverified_cookie": unit.open_session(cookie), **changes}
+    digest = x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
+    unit.engine.peers = {digest: "branch"} if changes.get("known", True) else {}
+    given.pop("known", None)
+    return ask(unit, **given)
+
+
+def test_a_proxys_certificate_places_the_request_and_says_nothing_of_the_caller(folder: Path) -> None:
+    settings = GatewaySettings()
+    routes = settings.routes | {"tax": replace(settings.routes["tax"], peers=True)}
+    unit = Gateway(make_site(folder), settings=replace(settings, routes=routes))
+    assert _proxied(unit).status == 204
+    (asked,) = unit.engine.asked
+    assert (asked.from_zone, asked.principal_kind) == ("branch", "person")
+    assert asked.port == unit.site.ports.external
+    assert len(str(unit.recorder.events[-1].attributes["peer"])) == 64
+    # A certificate of nobody's is the caller's own, and one proof of identity too many.
+    assert _proxied(unit, known=False).reason == "ambiguous-credential"
+    unit.database.close()
+
+
+def test_where_a_route_expects_no_proxies_their_certificates_place_nothing(unit: Gateway) -> None:
+    assert _proxied(unit).reason == "ambiguous-credential"

@@ -82,3 +82,16 @@ def test_an_unknown_zone_does_not_pass(ask: Ask, zone: str) -> None:
     matrix = ZoneMatrix.read((SHIPPED / "zones.toml").read_bytes())
     assert matrix.passage(ask(from_zone=zone)).code is Code.ZONE
     assert matrix.passage(ask(to_zone=zone)).code is Code.ZONE
+
+
+def test_rows_name_ports_and_protocols(ask: Ask) -> None:
+    matrix = ZoneMatrix(zones=NAMES, live=[row("external", "external", ports=(8443,), protocols=("https",))])
+    assert matrix.passage(ask(port=8443, protocol="https")).code is None
+    for port, protocol in ((8444, "https"), (8443, "websocket"), (0, ""), (8443, "")):
+        assert matrix.passage(ask(port=port, protocol=protocol)).code is Code.ZONE
+
+
+@pytest.mark.parametrize("wrong", [{"ports": (0,)}, {"ports": (65_536,)}, {"protocols": ("gopher",)}])
+def test_a_row_with_a_port_or_protocol_that_is_none_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(PoliciesUnusable):
+        ZoneMatrix(zones=NAMES, live=[row("external", "external", **wrong)])
