@@ -41,6 +41,7 @@ def pages(filled: World) -> list[str]:
     rogue(filled, switched(filled, directory.person_by_username("zhang.min"), to="FALSE"))
     assert filled.writer().watch.look() == 1
     lists = ["/", "/?q=nobody-at-all", "/people/change?q=li.na", "/organisations", "/devices", "/import", "/unrecorded"]
+    lists += ["/reviews", "/duties", "/proofing", "/catalogue", f"/people/{servant}/proofing"]
     return [*lists, f"/people/{citizen}", f"/people/{servant}", f"/people/{servant}?done=enabled"]
 
 
