@@ -7,13 +7,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 from tests.flows.city import City, started
-from tests.flows.words import Language
 
 CHROMIUM = "/usr/bin/chromium"
 _COMPLAINT = re.compile(r'"level": ?"(warning|error|critical)"|Traceback|\[(error|crit|alert|emerg)\]')
@@ -21,24 +19,15 @@ _MOST = 8
 """Complaints of each role that are shown with a failure."""
 
 
-_LONGEST = ("test_crash", "test_every_page-en", "test_birth", "test_every_page-zh", "test_postgres", "test_ceremony")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which flows stay together on one city when two cities share the work (``--dist loadgroup``).
+    """Share the flows between two workers (``--dist loadgroup``): those in the one city and those with their own.
 
-    A file's flows build on each other; the walk over every page is long, and its two languages do not. The longest
-    come first, so that neither city is without work at the end.
+    So each worker's flows come in the same order in every run, on a city that saw the same before them, and the one
+    city is started once. The two take about as long as each other.
     """
-    late: dict[pytest.Item, int] = {}
     for item in items:
-        if item.path.parent == Path(__file__).parent:
-            language = next((each for each in get_args(Language) if f"[{each}" in item.name), "")
-            walk = item.path.stem == "test_every_page"
-            group = f"{item.path.stem}-{language}" if walk else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-            late[item] = _LONGEST.index(group) if group in _LONGEST else len(_LONGEST)
-    items.sort(key=lambda item: late.get(item, 0))
+        if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("own cities" if hasattr(item.module, "started") else "one city"))
 
 
 @pytest.hookimpl(wrapper=True)
