@@ -10,7 +10,7 @@ so that a password is refused by chance less than once in a million million mill
 old one in one step, and counts from the next look-up on, in every process.
 """
 
-from .common import is_common as is_common
+from .shipped import is_common as is_common
 from .lists import FILE as FILE
 from .lists import KEPT as KEPT
 from .lists import MAGIC as MAGIC

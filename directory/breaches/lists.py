@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UnreadableBreaches
-from .common import is_common
+from .shipped import is_common
 
 MAGIC = b"tallygate-known\n"
 FILE = "breached.list"
