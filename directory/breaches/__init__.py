@@ -10,9 +10,9 @@ so that a password is refused by chance less than once in a million million mill
 old one in one step, and counts from the next look-up on, in every process.
 """
 
-from .shipped import is_common as is_common
 from .lists import FILE as FILE
 from .lists import KEPT as KEPT
 from .lists import MAGIC as MAGIC
 from .lists import KnownPasswords as KnownPasswords
 from .lists import build as build
+from .shipped import is_common as is_common
