@@ -102,11 +102,12 @@ class Portals:
         """Grant or refuse.
 
         Raises:
-            OwnApplication: by whoever asked for it.
+            OwnApplication: by whoever asked for it; that they tried is on record.
             ApplicationDecided: somebody was faster.
             RecordUnavailable: nothing was decided.
         """
         if application.asked_by == subject:
+            self._deny(application, subject)
             raise OwnApplication
         if application.state != "waiting":
             raise ApplicationDecided
@@ -123,6 +124,11 @@ class Portals:
         if not self._store.applications.decide(decided, outcome):
             raise ApplicationDecided
         self._nudge()
+
+    def _deny(self, application: Application, subject: str) -> None:
+        self._records.write(
+            self._records.application(application, "sso.client.reviewed", Outcome.DENIED, actor=subject)
+        )
 
     def fetch(self, application: Application, *, subject: str) -> Registered:
         """The client that was granted, and its secrets, which nobody is told again.

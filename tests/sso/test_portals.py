@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from audit import Outcome
 from sso.service import invite
 from tests.sso.conftest import World
 from tests.sso.desk import Officer, another, developer
@@ -71,6 +72,8 @@ def test_nobody_decides_on_what_they_asked_for_and_no_agency_decides_at_all(worl
     boss = Officer(world)
     own = asked(boss)
     assert decide(boss, own).status_code == 403
+    # That they tried is on record.
+    assert [each.outcome for each in world.recorder.events if each.type == "sso.client.reviewed"] == [Outcome.DENIED]
     theirs = asked(developer(world))
     assert decide(developer(world), theirs).status_code == 403
     assert decide(another(world), own).status_code == 303

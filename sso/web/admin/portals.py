@@ -29,11 +29,8 @@ def portals(service: SignOn) -> Pages:
     desk = service.portals
 
     def pages(made: Blueprint, guard: Guard) -> None:
-        here = guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
-        decides = guard.person(ADMINISTRATOR, assurance=SURE)
-
         @made.get("/admin/portals", endpoint="portals")
-        @here
+        @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def listed() -> str:
             administers = ADMINISTRATOR in identity().roles
             return render_template(
@@ -46,12 +43,12 @@ def portals(service: SignOn) -> Pages:
             )
 
         @made.get("/admin/portals/ask", endpoint="ask")
-        @here
+        @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def form() -> str:
             return _form({**dict.fromkeys(_FIELDS, ""), "addresses": [], "scopes": []}, None)
 
         @made.post("/admin/portals/ask", endpoint="asked")
-        @here
+        @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def asked() -> ResponseReturnValue:
             typed: dict[str, Any] = {
                 name: form_text(name, longest=longest, optional=True) for name, longest in _FIELDS.items()
@@ -70,7 +67,7 @@ def portals(service: SignOn) -> Pages:
             return redirect(url_for("sso_admin.portal", identifier=found.id), 303)
 
         @made.get("/admin/portals/<identifier>", endpoint="portal")
-        @here
+        @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def one(identifier: str) -> str:
             application = _one(identifier)
             return render_template(
@@ -84,7 +81,7 @@ def portals(service: SignOn) -> Pages:
             )
 
         @made.post("/admin/portals/<identifier>/decide", endpoint="decide")
-        @decides
+        @guard.person(ADMINISTRATOR, assurance=SURE)
         def decide(identifier: str) -> ResponseReturnValue:
             desk.decide(
                 _one(identifier),
@@ -95,13 +92,13 @@ def portals(service: SignOn) -> Pages:
             return redirect(url_for("sso_admin.portal", identifier=identifier), 303)
 
         @made.post("/admin/portals/<identifier>/fetch", endpoint="fetch")
-        @here
+        @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def fetch(identifier: str) -> str:
             registered = desk.fetch(_one(identifier), subject=identity().subject)
             return render_template("sso/admin/secrets.html", told=registered, issuer=service.issuer)
 
         @made.post("/admin/invitations/end", endpoint="end_invitation")
-        @decides
+        @guard.person(ADMINISTRATOR, assurance=SURE)
         def end_invitation() -> ResponseReturnValue:
             desk.end_invitation(form_text("invitation", longest=64), subject=identity().subject)
             return redirect(url_for("sso_admin.portals"), 303)
