@@ -43,6 +43,8 @@ class Door:
     fields: Mapping[str, str] = field(default_factory=dict)
     # Page that holds the form, for its token.
     form_at: str = ""
+    # Page at which whoever stands there logs in.
+    enters: str = "/"
 
     @property
     def name(self) -> str:
@@ -112,7 +114,7 @@ def _audit() -> Iterator[Door]:
 
 def _policies() -> Iterator[Door]:
     """The policy desk as its administrators read it; what changes something is tried by an officer who may not."""
-    desk: dict[str, Any] = {**OFFICER, "component": "policies", "who": "qian.jun"}
+    desk: dict[str, Any] = {**OFFICER, "component": "policies", "who": "qian.jun", "enters": "/policies"}
     draft = {"identifier": "0" * 16}
     yield Door(**desk, rule="/policies", query=("days", "done", "lang"))
     yield Door(**desk, rule="/policies/versions", query=("version", "other"))
@@ -733,7 +735,7 @@ def _gateway() -> Iterator[Door]:
 def _portals() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "portals", "method": "GET"}
     for label, listener, who in (("tax", "external", "zhang.min"), ("documents", "internal", "li.na")):
-        host: dict[str, Any] = {**at, "label": label, "listener": listener, "who": who}
+        host: dict[str, Any] = {**at, "label": label, "listener": listener, "who": who, "enters": "/me"}
         yield Door(**host, rule="/", query=("lang",))
         yield Door(**host, rule="/me")
         yield Door(**host, rule="/callback", query=("code", "state", "error"))

@@ -133,10 +133,10 @@ class Knocker:
 
     def visitor(self, door: Door) -> requests.Session:
         """Who stands at this door, logged in if somebody must be."""
-        who = door.who or f"nobody at {door.label}"
+        who = f"{door.who or 'nobody'} at {door.label}"
         if who not in self._people:
             if door.who:
-                address = self._city.url(door.label, "/me" if door.component == "portals" else "/", door.listener)
+                address = self._city.url(door.label, door.enters, door.listener)
                 self._people[who] = person(self._city, door.who, address if door.label != "sso" else self._account())
             else:
                 self._people[who] = self._city.http()
