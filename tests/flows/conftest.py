@@ -19,6 +19,7 @@ _MOST = 8
 """Complaints of each role that are shown with a failure."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this very hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the flows between two workers (``--dist loadgroup``): those in the one city and those with their own.
 
