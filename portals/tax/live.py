@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from core.calls import listening
 from core.clock import Clock
 from core.identity import HEADER, IdentityRefused, IdentityVerifier
 
@@ -35,10 +36,7 @@ class LiveQueue:
 
     def start(self, path: Path) -> None:
         """In a thread that ends with the process."""
-        path.unlink(missing_ok=True)
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.bind(str(path))
-        path.chmod(0o660)
+        made = listening(path, mode=0o660)
         threading.Thread(target=lambda: asyncio.run(self._serve(made)), name="tax-live", daemon=True).start()
 
     async def _serve(self, listening: socket.socket) -> None:

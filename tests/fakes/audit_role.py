@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask.testing import FlaskClient
 
@@ -52,6 +53,10 @@ class AuditRole:
         make(site)
         public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (site.public / "gateway-identity.pem").write_bytes(public)
+        policy = Ed25519PrivateKey.generate().public_key()
+        (site.public / "policy-key.pem").write_bytes(
+            policy.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        )
         recording.found(self.context)
         self.log: subprocess.Popen[bytes] | None = None
         self.begin()

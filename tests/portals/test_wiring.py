@@ -37,6 +37,7 @@ def context(tmp_path: Path) -> Context:
         folder = made.folder(f"portal:{name}")
         folder.mkdir()
         (folder / "oidc.secret").write_text("a-secret\n", "ascii")
+    made.socket("portal:tax", "live").parent.mkdir(parents=True)
     pair = made.secret_path(holder="portal:documents", caller="portal:documents", callee="signatures")
     pair.parent.mkdir()
     pair.write_bytes(b"s" * 32)
