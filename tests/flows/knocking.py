@@ -185,6 +185,7 @@ class Knocker:
             "ca",
             "certificates",
             "directory",
+            "accounts",
         }
 
     def knock(
