@@ -7,8 +7,8 @@ the old release or the new one. What it held before goes into its own version's 
 be proved and released again: as a newer one, for whoever saw a newer release refuses an older. The folder itself is
 not trusted: whoever changes it gains nothing but a refusal.
 
-The journal lies where the release key does. It holds the manifest of a release under way, from before its intent until
-after its outcome, so that one that was cut off gets its outcome too.
+The journal lies where the release key does. It holds the manifest of a release under way and why it was not tried,
+from before its intent until after its outcome, so that one that was cut off gets its outcome too.
 """
 
 import base64
@@ -288,7 +288,7 @@ def release(
             raise NothingToRelease(version=before.version)
         manifest = _manifest_of(named, sequence=sequence, at=at, actor=actor, approvals=signed, approved_as=number)
         # 3. The intent is in the log before anything is signed. A death from here on is ended by replay().
-        _write(journal, manifest.canonical(), mode=0o600)
+        _write(journal, manifest.canonical() + b"\n" + without_shadow.encode(), mode=0o600)
         recorder.record(_event(manifest, Outcome.INTENDED, without_shadow), wait=Wait.PUBLISHED)
         # 4. The files first; nobody reads them before the manifest names them.
         for name, body in source.items():
@@ -318,11 +318,13 @@ def replay(folder: Path, *, key: Ed25519PublicKey, journal: Path, recorder: Reco
 def _end_unfinished(folder: Path, journal: Path, *, key: Ed25519PublicKey, recorder: Recorder) -> str:
     if not journal.exists():
         return ""
-    manifest = _manifest(journal.read_bytes())
+    # What is said again has to be said with the same words, or the log refuses it under the same key.
+    written, _, without_shadow = journal.read_bytes().partition(b"\n")
+    manifest = _manifest(written)
     in_force = (folder / CURRENT).exists() and read_manifest(folder, key) == manifest
     # Whether the intent arrived may be unknown. Entries have keys that follow from the manifest, so what is there
     # already is not recorded twice.
-    recorder.record(_event(manifest, Outcome.INTENDED))
+    recorder.record(_event(manifest, Outcome.INTENDED, without_shadow.decode()))
     recorder.record(_event(manifest, Outcome.SUCCESS if in_force else Outcome.FAILURE))
     journal.unlink()
     return manifest.version

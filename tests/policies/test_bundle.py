@@ -22,6 +22,7 @@ from policies.bundle import (
     read_manifest,
     read_version,
     release,
+    replay,
 )
 from policies.service import PolicyEngine
 from tests.fakes.recorder import ListRecorder
@@ -281,6 +282,28 @@ def test_the_same_files_are_not_released_twice(
             bundle, shipped_files, key=key, journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="maker"
         )
     assert recorder.events == before
+
+
+def test_a_release_that_was_not_tried_and_dies_is_told_again_in_the_same_words(
+    bundle: Path, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    class Dying(ListRecorder):
+        def record(self, event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
+            super().record(event, wait=wait)
+            raise RecordUnavailable
+
+    journal, dying, before = bundle.parent / JOURNAL, Dying(), len(recorder.events)
+    with pytest.raises(RecordUnavailable):
+        release(
+            bundle, changed(shipped_files), key=key, journal=journal, recorder=dying, at=AT, actor="maker",
+            without_shadow="an emergency\nin two lines",
+        )  # fmt: skip
+    assert replay(bundle, key=key.public_key(), journal=journal, recorder=recorder)
+    # The log takes one thing under one key: the very same is no second entry, another one is refused.
+    told = recorder.events[before:]
+    assert [each.outcome for each in told] == [Outcome.INTENDED, Outcome.FAILURE]
+    assert told[0] == dying.events[0]
+    assert not journal.exists()
 
 
 def test_others_can_read_the_bundle(bundle: Path) -> None:
