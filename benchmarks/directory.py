@@ -73,7 +73,7 @@ def _sizes(folder: Path, people: Sequence[int], questions: int) -> Iterator[Size
     try:
         writer, entered = world.writer(), 0
         # Names to be looked for, no secrets; the same in every run.
-        dice = random.Random(_SEED)  # noqa: S311
+        dice = random.Random(_SEED)  # noqa: S311 - the same people in every run
         writer.enter(Batch(organisations=[(1, _agency())]), actor="")
         for wanted in people:
             begun, before = time.monotonic(), entered

@@ -11,14 +11,13 @@ import base64
 import binascii
 import hashlib
 import re
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
+from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets, listening
 from core.clock import Clock
 from core.errors import TallygateError, Unauthenticated
 from core.log import logger
@@ -88,7 +87,7 @@ class Keeper:
     async def serve(self, path: Path, ready: Callable[[], None] = lambda: None) -> None:
         """Listen."""
         # Bound before the loop begins to serve, in a folder that is the role's own.
-        server = await asyncio.start_unix_server(self._asked, sock=_bound(path), limit=_LONGEST_HEAD)
+        server = await asyncio.start_unix_server(self._asked, sock=listening(path, mode=0o660), limit=_LONGEST_HEAD)
         ready()
         async with server:
             while True:
@@ -180,14 +179,6 @@ class _Carried:
 
     def count_received(self, count: int) -> None:
         self.received += count
-
-
-def _bound(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    made.bind(str(path))
-    path.chmod(0o660)
-    return made
 
 
 async def _pump(

@@ -196,7 +196,7 @@ def test_who_stops_representing_while_they_give_gives_nothing(filled: World, wri
             filled.pool("directory").remove(filled.tree.entry("representatives", made))
         asked(person, organisation)
 
-    entrusting._representing = once  # type: ignore[method-assign]
+    entrusting._representing = once  # type: ignore[method-assign]  # a rival comes in between
     with pytest.raises(Forbidden):
         entrusting.give(
             chen, zhang, organisation=identifier, scope="tax", until=filled.clock.now().date() + timedelta(days=1)

@@ -23,7 +23,7 @@ def entered(writer: DirectoryWriter, username: str, name: str, name_zh: str = ""
 
 @pytest.fixture
 def officers(writer: DirectoryWriter) -> tuple[Person, Person]:
-    return tuple(writer.directory.person_by_username(name) for name in ("zhao.lei", "zhou.fang"))  # type: ignore[return-value]
+    return writer.directory.person_by_username("zhao.lei"), writer.directory.person_by_username("zhou.fang")
 
 
 @pytest.mark.parametrize(
