@@ -45,7 +45,9 @@ def _rotated(folder: Path, authority: TimeAuthority) -> None:
         'mirrors = {backup = "audit/mirror-backup"}\n'
     )
     # The sample city's own unit is not up when the first log is closed.
-    sample = "".join(each for each in file.read_text("utf-8").splitlines(keepends=True) if not each.startswith("time_stamp_"))
+    sample = "".join(
+        each for each in file.read_text("utf-8").splitlines(keepends=True) if not each.startswith("time_stamp_")
+    )
     file.write_text(sample.replace("[audit]\n", said), "utf-8")
     for command in (["init"], ["audit", "rotate"]):
         subprocess.run([*COMMAND, *command, "--site", str(file)], cwd=ROOT, check=True, capture_output=True)
