@@ -97,6 +97,8 @@ class Kind(StrEnum):
     SWITCH = "switch"
     # The right of one person to act for another: both subjects and what for.
     MANDATE = "mandate"
+    # One access token, by its ``jti``.
+    TOKEN = "token"  # noqa: S105 - a kind of name
 
 
 @dataclass(frozen=True, kw_only=True)

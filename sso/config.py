@@ -55,6 +55,8 @@ class SSOSettings:
     codes_free: int = 5
     # Failures older than this are forgotten.
     attempts_memory: timedelta = timedelta(hours=1)
+    # Logout tokens that one application is sent in an hour, at most.
+    goodbyes_hourly: int = 20_000
     # What people log in with is changed only so shortly after a login.
     fresh_login: timedelta = timedelta(minutes=5)
     # A browser is known so long after its last login.

@@ -56,6 +56,8 @@ class Client:
     userinfo_signed: bool = False
     userinfo_encrypted: bool = False
     id_token_encrypted: bool = False
+    # What it is told of tokens, too (RFC 9701); plain answers are then refused.
+    introspection_encrypted: bool = False
     # Where it keeps its public keys, instead of ``jwks``; fetched, never taken from a token.
     jwks_uri: str = ""
     # Where it is told by the back channel that a session ended; empty if it is not.
@@ -464,6 +466,19 @@ class RefreshToken:
     def used(self) -> bool:
         """Whether another followed it."""
         return self.used_at is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackChannel:
+    """How one client can be told of the end of sessions."""
+
+    client_id: str
+    # Logout tokens sent to it in the hour that began then.
+    hour: int
+    sent: int
+    # How many ends it was never told of since it was last reached, and when it was not.
+    missed: int
+    missed_at: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -206,7 +206,9 @@ def _introspect() -> dict[str, Any]:
 
 def _introspected() -> dict[str, Any]:
     said = _json("Active with its facts, or inactive and no word more; signed if that is asked for", "Introspection")
-    said["content"][MEDIA_TYPE] = {"schema": {"type": "string", "description": "RFC 9701"}}
+    said["content"][MEDIA_TYPE] = {
+        "schema": {"type": "string", "description": "RFC 9701; encrypted where its client registered for that"}
+    }
     return said
 
 

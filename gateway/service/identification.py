@@ -185,6 +185,7 @@ class Identification:
             (Kind.SESSION, token.session),
             (Kind.SUBJECT, token.subject),
             (Kind.GRANT, token.grant),
+            (Kind.TOKEN, token.identifier),
         )
         # A mandate for a person is over with its withdrawal, and with the person it is for.
         kind, _, rest = token.mandate.partition(":")

@@ -20,6 +20,8 @@ from .people import People
 
 SESSION_MEMORY = timedelta(hours=26)
 """Longer than any session or token of one sign-on session can live."""
+TOKEN_MEMORY = timedelta(hours=2)
+"""Longer than an access token that is taken here can live."""
 SAVE_EVERY = 5.0
 """Seconds between savings of a place that no effect depends on."""
 SWEEP_EVERY = 300.0
@@ -51,6 +53,7 @@ class News:
         "policy.trial.ended",
         "policy.tried",
         "sso.session.ended",
+        "sso.token.ended",
         "sso.token.revoked",
     )
     """What the feed must tell; what ``hear`` does nothing about is not asked for."""
@@ -163,8 +166,8 @@ class News:
                 return _of_mandate(event, passing)
             case "sso.session.ended" if began and event.session:
                 return [Effect(kind=Kind.SESSION, value=event.session, until=passing)]
-            case "sso.token.revoked" if began and event.object:
-                return [Effect(kind=Kind.GRANT, value=event.object, until=passing)]
+            case "sso.token.revoked" | "sso.token.ended" if began and event.object:
+                return [_of_tokens(event)]
             case "directory.person.disabled" if began:
                 return [Effect(kind=Kind.SUBJECT, value=subject)]
             case "directory.person.enabled" if happened:
@@ -195,6 +198,13 @@ def _of_mandate(event: Event, passing: datetime) -> list[Effect]:
         return []
     name = mandate_name(event.subject, f"person:{said['principal']}:{said.get('scope', '')}")
     return [Effect(kind=Kind.MANDATE, value=name, until=None if lifts else passing, lifts=lifts)]
+
+
+def _of_tokens(event: Event) -> Effect:
+    """A family of tokens, or one token alone."""
+    if event.type == "sso.token.revoked":
+        return Effect(kind=Kind.GRANT, value=event.object, until=event.at + SESSION_MEMORY)
+    return Effect(kind=Kind.TOKEN, value=event.object, until=event.at + TOKEN_MEMORY)
 
 
 def mandate_name(holder: str, mandate: str) -> str:

@@ -45,6 +45,7 @@ def register_client(
     userinfo_signed: bool = False,
     userinfo_encrypted: bool = False,
     id_token_encrypted: bool = False,
+    introspection_encrypted: bool = False,
     jwks_uri: str = "",
     logout_uri: str = "",
 ) -> Client:
@@ -82,6 +83,7 @@ def register_client(
         userinfo_signed=userinfo_signed,
         userinfo_encrypted=userinfo_encrypted,
         id_token_encrypted=id_token_encrypted,
+        introspection_encrypted=introspection_encrypted,
         jwks_uri=jwks_uri,
         logout_uri=logout_uri,
     )
@@ -145,7 +147,7 @@ def check_method(client: Client) -> None:
         raise BadClient(why="none of its keys verifies anything")
     if client.method == "self_signed_tls_client_auth" and keys is not None and not keys.certificates:
         raise BadClient(why="its keys name no certificate")
-    encrypted = client.id_token_encrypted or client.userinfo_encrypted
+    encrypted = client.id_token_encrypted or client.userinfo_encrypted or client.introspection_encrypted
     if encrypted and not client.jwks_uri and (keys is None or not keys.encryption):
         raise BadClient(why="it has no key that anything could be encrypted to")
 

@@ -24,13 +24,13 @@ from .subjects import Subjects
 
 
 def standing(keys: KeyRing, store: Store, unverified_token: str, *, issuer: str, at: int) -> tuple[AccessClaims, Grant]:
-    """The claims of an access token of ours, and its family, which stands.
+    """The claims of an access token of ours, which did not end, and its family, which stands.
 
     Raises:
         InvalidToken: for every reason alike.
     """
     claims = accepted(keys.read(unverified_token, typ=TYP, issuer=issuer), at=at)
-    grant = store.grants.that_stands(claims.grant, at)
+    grant = store.grants.of_token(claims.grant, claims.jti, at)
     if grant is None:
         raise InvalidToken
     return claims, grant
@@ -119,10 +119,15 @@ class Inspection:
         return encrypted_to(self._keyed(client), token) if client.userinfo_encrypted else token
 
     def introspect_signed(self, asker: Client, unverified_token: str) -> str:
-        """The same answer, signed (RFC 9701); raises alike."""
+        """The same answer, signed, and encrypted for whoever wants that (RFC 9701).
+
+        Raises:
+            Unavailable: it is to be encrypted, and the key cannot be had; nothing is told.
+        """
         answer = self.introspect(asker, unverified_token, signed=True)
         claims = introspection_claims(answer, issuer=self._issuer, asker=asker.id, at=self._now())
-        return self._keys.sign(claims, typ=INTROSPECTION_TYP)
+        token = self._keys.sign(claims, typ=INTROSPECTION_TYP)
+        return encrypted_to(self._keyed(asker), token) if asker.introspection_encrypted else token
 
     def introspect(self, asker: Client, unverified_token: str, *, signed: bool = False) -> dict[str, Any]:
         """What a token is worth now; recorded when it is worth something.
@@ -133,7 +138,7 @@ class Inspection:
         """
         if asker.public:
             raise InvalidClient
-        if "signed_introspection" in asker.requires and not signed:
+        if ("signed_introspection" in asker.requires or asker.introspection_encrypted) and not signed:
             raise BadTokenRequest(field="Accept")
         self._fresh()
         answer, subject, session = self._introspected(asker, unverified_token)
@@ -143,13 +148,29 @@ class Inspection:
         return answer
 
     def revoke(self, client: Client, unverified_token: str) -> None:
-        """End the family of a token (RFC 7009); a token that is not the client's, or none at all, changes nothing."""
-        grant_id = self._family(unverified_token, client)
-        if grant_id:
+        """End a token (RFC 7009); one that is not the client's, or none at all, changes nothing.
+
+        With a refresh token its whole family ends, an access token ends alone: what kind it is, its shape says, and no
+        hint. A machine's family is its one access token.
+        """
+        at = self._now()
+        if _opaque(unverified_token):
+            found = self._store.refresh_tokens.find(digest(unverified_token), at)
+            if found is None or found.value.client_id != client.id:
+                return
             self._store.grants.revoke(
-                grant_id, self._now(), lambda grant: self._records.tokens_revoked(grant, reason="revoked by client")
+                found.grant.id, at, lambda grant: self._records.tokens_revoked(grant, reason="revoked by client")
             )
-            self._nudge()
+        else:
+            try:
+                claims, grant = standing(self._keys, self._store, unverified_token, issuer=self._issuer, at=at)
+            except InvalidToken:
+                return
+            if claims.client_id != client.id:
+                return
+            ended = self._records.token_ended(grant, claims)
+            self._store.grants.end_token(claims.jti, expires_at=claims.expires_at, record=ended)
+        self._nudge()
 
     def _introspected(self, asker: Client, unverified_token: str) -> tuple[dict[str, Any], str, str]:
         at = self._now()
@@ -170,16 +191,6 @@ class Inspection:
         # As whoever asks knows the person.
         known = self._subjects.of(asker, grant.subject)
         return active_access(claims, subject=known, issuer=self._issuer), grant.subject, claims.sid
-
-    def _family(self, unverified_token: str, client: Client) -> str:
-        if _opaque(unverified_token):
-            found = self._store.refresh_tokens.find(digest(unverified_token), self._now())
-            return found.grant.id if found and found.value.client_id == client.id else ""
-        try:
-            claims = accepted(self._keys.read(unverified_token, typ=TYP, issuer=self._issuer), at=self._now())
-        except InvalidToken:
-            return ""
-        return claims.grant if claims.client_id == client.id else ""
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())

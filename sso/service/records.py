@@ -14,6 +14,7 @@ from ..models import (
     Authentication,
     Client,
     Consent,
+    Goodbye,
     Grant,
     Invitation,
     LoginDecision,
@@ -22,6 +23,7 @@ from ..models import (
     Visitor,
 )
 from ..oauth.rfc6749 import host_of, scope_text
+from ..oauth.rfc9068 import AccessClaims
 
 Attributes = Mapping[str, str | int | bool]
 
@@ -215,6 +217,28 @@ class Records:
             object_=grant.id,
             session=grant.sid,
             attributes={"client": grant.client_id, "reason": reason},
+        )
+
+    def token_ended(self, grant: Grant, claims: AccessClaims) -> Event:
+        """For the outbox: one access token ended, and its family stands."""
+        return self._event(
+            "sso.token.ended",
+            Outcome.SUCCESS,
+            subject=grant.subject,
+            object_=claims.jti,
+            session=grant.sid,
+            attributes={"client": claims.client_id, "grant": grant.id, "reason": "revoked by client"},
+        )
+
+    def goodbye_undelivered(self, goodbye: Goodbye) -> Event:
+        """For the outbox: a client was never told that a session ended."""
+        return self._event(
+            "sso.goodbye.undelivered",
+            Outcome.FAILURE,
+            subject=goodbye.subject,
+            object_=goodbye.client_id,
+            session=goodbye.sid,
+            attributes={"client": goodbye.client_id, "attempts": goodbye.attempts},
         )
 
     def read(self, client: Client, *, subject: str, session: str, endpoint: str, claims: str) -> Event:

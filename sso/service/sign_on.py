@@ -261,7 +261,17 @@ class SignOn:
             nudge=nudge,
         )
         self.portals = Portals(store=store, people=people, records=records, clock=clock, fresh=fresh, nudge=nudge)
-        self.goodbyes = Goodbyes(issuer=issuer, store=store, keys=keys, subjects=subjects, tell=tell, clock=clock)
+        self.goodbyes = Goodbyes(
+            issuer=issuer,
+            store=store,
+            keys=keys,
+            subjects=subjects,
+            records=records,
+            tell=tell,
+            hourly=settings.goodbyes_hourly,
+            clock=clock,
+            nudge=nudge,
+        )
         self.tokens = Tokens(
             issuer=issuer,
             store=store,

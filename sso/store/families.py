@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, or_, select
 
-from .tables import BARRED, CODES, CONSENTS, DEVICE_CODES, GRANTS, REFRESH_TOKENS, SESSIONS
+from .tables import BARRED, CODES, CONSENTS, DEVICE_CODES, ENDED_TOKENS, GRANTS, REFRESH_TOKENS, SESSIONS
 
 _AT: BindParameter[int] = bindparam("at")
 _BARRED = (
@@ -34,6 +34,8 @@ BY_COOKIE = select(SESSIONS).where(SESSIONS.c.digest == bindparam("digest"), _AL
 """The session of a cookie, if it counts at the time ``at``."""
 STANDING = select(*GRANTS.c).select_from(_WITH_SESSION).where(GRANTS.c.id == bindparam("id"), _STANDS)
 """A row if the family ``id`` stands at the time ``at``."""
+STANDING_TOKEN = STANDING.where(~select(ENDED_TOKENS.c.id).where(ENDED_TOKENS.c.id == bindparam("token")).exists())
+"""The same, if the access token ``token`` of that family did not end by itself."""
 
 
 def _presented(values: Table) -> Select[Any]:

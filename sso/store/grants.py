@@ -9,10 +9,10 @@ from audit import Event, encode_event
 from core.db import Database
 
 from ..models import Code, Grant, Interaction
-from . import families, rows
+from . import families, rows, upsert
 from .interactions import spend
 from .news import is_barred
-from .tables import CODES, GRANTS, OUTBOX, SESSIONS
+from .tables import CODES, ENDED_TOKENS, GRANTS, OUTBOX, SESSIONS
 
 # Written at every grant: built once, with the values beside them, or each would be put together anew.
 _PUT_GRANT = insert(GRANTS)
@@ -36,11 +36,19 @@ class GrantRows:
         with self._database.reading() as connection:
             return connection.execute(families.STANDING, {"id": grant_id, "at": at}).first() is not None
 
-    def that_stands(self, grant_id: str, at: int) -> Grant | None:
-        """The same, with the family."""
+    def of_token(self, grant_id: str, jti: str, at: int) -> Grant | None:
+        """The family of an access token, if both stand."""
         with self._database.reading() as connection:
-            row = connection.execute(families.STANDING, {"id": grant_id, "at": at}).first()
+            row = connection.execute(families.STANDING_TOKEN, {"id": grant_id, "token": jti, "at": at}).first()
         return rows.grant_of(row) if row else None
+
+    def end_token(self, jti: str, *, expires_at: int, record: Event) -> bool:
+        """End one access token with its record; its family stands. False if it had ended already."""
+        with self._database.transaction() as connection:
+            if not upsert.ensure(connection, ENDED_TOKENS, {"id": jti, "expires_at": expires_at}):
+                return False
+            OUTBOX.put(connection, key=record.key, body=encode_event(record))
+        return True
 
     def issue(
         self,

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from ..models import (
     Application,
+    BackChannel,
     Client,
     Code,
     Consent,
@@ -121,6 +122,11 @@ def application_values(application: Application) -> dict[str, Any]:
 def goodbye_of(row: Row[Any]) -> Goodbye:
     """A client that is to be told."""
     return Goodbye(**_values(row))
+
+
+def back_channel_of(row: Row[Any]) -> BackChannel:
+    """How a client can be told."""
+    return BackChannel(**_values(row))
 
 
 def consent_of(row: Row[Any], prefix: str = "") -> Consent:

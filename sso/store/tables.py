@@ -73,6 +73,7 @@ CLIENTS = Table(
     _flag("userinfo_signed"),
     _flag("userinfo_encrypted"),
     _flag("id_token_encrypted"),
+    _flag("introspection_encrypted"),
     _text("jwks_uri"),
     _text("logout_uri"),
     _id("manage_hash"),
@@ -114,6 +115,17 @@ GOODBYES = _expiring(
     _number("attempts"),
     _number("due_at"),
     Index("goodbyes_due", "due_at"),
+)
+
+# How many each was sent in this hour, and could not be told since it was last reached.
+BACK_CHANNELS = Table(
+    "back_channels",
+    METADATA,
+    _key("client_id"),
+    _number("hour"),
+    _number("sent"),
+    _number("missed"),
+    _number("missed_at"),
 )
 
 SESSIONS = Table(
@@ -167,6 +179,9 @@ GRANTS = _expiring(
     Index("grants_session", "sid"),
     Index("grants_person", "subject", "client_id"),
 )
+
+# Single access tokens that ended before their time, until it; their families stand.
+ENDED_TOKENS = _expiring("ended_tokens", _key("id"))
 
 CODES = _expiring(
     "codes",

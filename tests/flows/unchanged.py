@@ -25,6 +25,7 @@ PASSING = {
         "refresh_tokens",
         "challenges",
         "device_codes",
+        "ended_tokens",
         "known_browsers",
         "letters",
         "recoveries",

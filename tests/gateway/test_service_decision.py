@@ -310,6 +310,14 @@ def test_a_revoked_grant_ends_its_tokens_only(unit: Gateway) -> None:
     assert ask(unit, unverified_authorization=f"Bearer {unit.token(grant='g2')}", **api).status == 204
 
 
+def test_a_token_that_ended_alone_leaves_its_family(unit: Gateway) -> None:
+    ended, other = unit.token(jti="t1"), unit.token(jti="t2")
+    assert ask(unit, unverified_target="/api/v1/me", unverified_authorization=f"Bearer {ended}").status == 204
+    hear(unit, "sso.token.ended", object="t1", subject=SUBJECT)
+    assert ask(unit, unverified_target="/api/v1/me", unverified_authorization=f"Bearer {ended}").status == 401
+    assert ask(unit, unverified_target="/api/v1/me", unverified_authorization=f"Bearer {other}").status == 204
+
+
 def test_a_person_enabled_again_may_log_in_again_but_the_old_session_is_gone(unit: Gateway) -> None:
     cookie = unit.open_session()
     hear(unit, "directory.person.disabled", index=1, subject=SUBJECT)

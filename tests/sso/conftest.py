@@ -271,6 +271,7 @@ def make_world(
     tell: Callable[[str, str], bool] = nobody,
     post: Post | None = None,
     distance: Distance = lambda _one, _other: None,
+    settings: SSOSettings | None = None,
 ) -> World:
     """Override one thing of a good default."""
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
@@ -321,7 +322,7 @@ def make_world(
         decide=decide,
         keys=keys,
         recorder=recorder,
-        settings=SSOSettings(),
+        settings=settings or SSOSettings(),
         clock=clock,
         entrusting=entrusting,
         own_record=own_record,

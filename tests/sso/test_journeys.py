@@ -5,6 +5,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import jwt
+from sqlalchemy import text
+from werkzeug.test import TestResponse
 
 from audit import Outcome
 from tests.fakes.sso_directory import LI, WANG
@@ -216,6 +218,35 @@ def test_revocation_ends_the_family(world: World) -> None:
     assert revoke("tax") == 200
     assert world.bearer(tokens["access_token"]).status_code == 401
     assert "sso.token.revoked" in world.drain()
+
+
+def test_revoking_an_access_token_ends_it_alone(world: World) -> None:
+    tokens = world.redeem("tax", world.browser().log_in("tax")["code"]).get_json()
+    other = world.token("tax", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).get_json()
+
+    def send(path: str, client: str, token: str) -> TestResponse:
+        form = {"token": token, "token_type_hint": "refresh_token"}
+        return world.app.test_client().post(path, base_url=world.issuer, data=form, headers=world.basic(client))
+
+    # Another client's wish counts for nothing.
+    assert send("/revoke", "social", tokens["access_token"]).status_code == 200
+    assert world.bearer(tokens["access_token"]).status_code == 200
+    for _ in range(2):
+        assert send("/revoke", "tax", tokens["access_token"]).status_code == 200
+    assert world.bearer(tokens["access_token"]).status_code == 401
+    for asker in ("tax", "gateway"):
+        assert send("/introspect", asker, tokens["access_token"]).get_json() == {"active": False}
+    assert world.bearer(other["access_token"]).status_code == 200
+    assert world.token("tax", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).status_code == 200
+    assert world.drain().count("sso.token.ended") == 1
+    ended = next(event for event in world.recorder.events if event.type == "sso.token.ended")
+    claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+    assert (ended.object, ended.attributes["grant"]) == (claims["jti"], claims["grant"])
+    # Nobody keeps it longer than it could be shown.
+    world.clock.advance(timedelta(minutes=6))
+    world.service.housekeeping.batch()
+    with world.database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM ended_tokens")).scalar() == 0
 
 
 def test_form_post_needs_one_click_and_no_script(world: World) -> None:

@@ -2,6 +2,7 @@
 """OpenID Connect beyond the login: single claims, whom an answer is about, pairwise subjects, encryption, goodbyes."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +12,17 @@ import jwt
 import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
+from werkzeug.test import TestResponse
 
 from core.errors import Unavailable
+from sso.config import SSOSettings
 from sso.errors import BadClient
 from sso.models import Client
 from sso.oauth.openid.wanted import wanted_of, without
 from sso.service import register_client
 from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import VERIFIER, World, answered, hidden, make_world
+from tests.sso.desk import Officer, developer
 from tests.sso.signing import Key, jwks
 
 ORIGINS = {"one": "https://one.example", "two": "https://two.example", "sister": "https://sister.example"}
@@ -250,6 +254,29 @@ def _opened(token: str, key: ECKey) -> str:
     return found.plaintext.decode()
 
 
+def test_answers_about_tokens_are_encrypted_to_whoever_registered_for_that(world: World) -> None:
+    key = Key()
+    register(world, jwks=jwks(key.jwk(use="enc")), introspection_encrypted=True)
+    token = log_in(world)["access_token"]
+
+    def ask(accept: str) -> TestResponse:
+        headers = {**world.basic("one", "o" * 43), "Accept": accept}
+        send = world.app.test_client().post
+        return send("/introspect", base_url=world.issuer, data={"token": token}, headers=headers)
+
+    answer = ask("application/token-introspection+jwt")
+    assert answer.mimetype == "application/token-introspection+jwt"
+    assert token not in answer.text
+    signed = _opened(answer.text, ECKey.import_key(key.private))  # type: ignore[arg-type]
+    assert jwt.get_unverified_header(signed)["typ"] == "token-introspection+jwt"
+    ours = jwt.PyJWK(world.keys.jwks()["keys"][0])
+    claims = jwt.decode(signed, ours, algorithms=["ES256"], audience="one", issuer=world.issuer)
+    assert claims["token_introspection"]["active"] is True
+    # What was to be encrypted is never told plainly instead.
+    assert ask("application/json").status_code == 400
+    assert ask("*/*").get_json()["error"] == "invalid_request"
+
+
 def test_nothing_is_promised_to_be_encrypted_without_a_key_for_it(world: World) -> None:
     key = Key()
     bad: list[dict[str, Any]] = [
@@ -272,9 +299,11 @@ class Portal:
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.answers: Callable[[], bool] = lambda: True
+        # By address, where that matters.
+        self.answers_at: Callable[[str], bool] = lambda _address: self.answers()
 
     def __call__(self, address: str, token: str) -> bool:
-        good = self.answers()
+        good = self.answers_at(address)
         assert jwt.get_unverified_header(token)["typ"] == "logout+jwt"
         self.heard.append((address, read(token)))
         return good
@@ -348,6 +377,56 @@ def test_a_client_that_does_not_answer_is_told_again_for_an_hour_and_holds_up_no
         told.clock.advance(timedelta(seconds=200))
     assert told.store.goodbyes.due(int(told.clock.now().timestamp()), limit=9) == []
     assert 5 < len([where for where, _ in portal.heard if "two" in where]) < 15
+    # That it was never told stands in the record, once, and at the desk until it is reached again.
+    assert told.drain().count("sso.goodbye.undelivered") == 1
+    missed = next(event for event in told.recorder.events if event.type == "sso.goodbye.undelivered")
+    assert (missed.subject, missed.object) == (WANG, "two")
+    assert [(each.client_id, each.missed) for each in told.service.goodbyes.unreached()] == [("two", 1)]
+    page = Officer(told).get("/admin").text
+    assert "Portals that are not told of ended sessions" in page
+    assert "Portals that are not told" not in developer(told).get("/admin").text
+    portal.answers = lambda: True
+    told.people.enable(WANG)
+    told.hear("directory.person.enabled", subject=WANG)
+    told.browser().log_in("two", "wang.wei", redirect_uri=f"{ORIGINS['two']}/callback")
+    told.hear("directory.person.disabled", subject=WANG)
+    assert told.service.goodbyes.round() == 1
+    assert told.service.goodbyes.unreached() == []
+
+
+def test_a_client_that_is_slow_keeps_no_other_waiting(told: World, portal: Portal) -> None:
+    for name in ("one", "two"):
+        told.browser().log_in(name, redirect_uri=f"{ORIGINS[name]}/callback")
+    reached, released = threading.Event(), threading.Event()
+
+    def answers(where: str) -> bool:
+        if "one" in where:
+            return released.wait(60)
+        reached.set()
+        return True
+
+    portal.answers_at = answers
+    told.hear("directory.person.disabled", subject=LI)
+    begun = told.service.goodbyes.begin()
+    assert reached.wait(60)
+    # While it is still being told, the same client is not told by another thread.
+    assert told.service.goodbyes.begin() == []
+    released.set()
+    assert sum(future.result(60) for future in begun) == 2
+
+
+def test_no_client_is_sent_more_in_an_hour_than_the_site_says(tmp_path: Path, portal: Portal) -> None:
+    world = make_world(tmp_path, tell=portal, settings=SSOSettings(goodbyes_hourly=3))
+    register(world, logout_uri="https://one.example/goodbye")
+    for _ in range(5):
+        world.browser().log_in("one", redirect_uri=f"{ORIGINS['one']}/callback")
+    world.clock.advance(timedelta(seconds=3600 - int(world.clock.now().timestamp()) % 3600 - 60))
+    world.hear("directory.person.disabled", subject=LI)
+    assert world.service.goodbyes.round() == 3
+    assert world.service.goodbyes.round() == 0
+    world.clock.advance(timedelta(minutes=2))
+    assert world.service.goodbyes.round() == 2
+    world.database.close()
 
 
 def test_one_of_many_workers_delivers_a_goodbye(told: World) -> None:
@@ -355,4 +434,4 @@ def test_one_of_many_workers_delivers_a_goodbye(told: World) -> None:
     told.hear("directory.person.disabled", subject=LI)
     at = int(told.clock.now().timestamp())
     (found,) = told.store.goodbyes.due(at, limit=9)
-    assert [told.store.goodbyes.take(found, due_at=at + 9) for _ in range(3)] == [True, False, False]
+    assert [told.store.goodbyes.take(found, at=at, due_at=at + 9, hourly=9) for _ in range(3)] == [True, False, False]

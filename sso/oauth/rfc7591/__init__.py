@@ -20,6 +20,8 @@ from ..rfc7517 import ALGORITHM
 Metadata = Mapping[str, Any]
 ENCRYPTION = ("ECDH-ES", "A256GCM")
 """Key agreement and content encryption of what is encrypted to a client."""
+ENCRYPTED = ("id_token", "userinfo", "introspection")
+"""What a client may have encrypted to it."""
 METHODS = ("private_key_jwt", "client_secret_basic", "none")
 """How a client that registers itself may prove who it is; whose certificate counts, an officer says."""
 GRANTS = frozenset({"authorization_code", "refresh_token", "client_credentials", DEVICE_CODE})
@@ -107,7 +109,7 @@ def check_algorithms(given: Metadata) -> None:
         raise InvalidClientMetadata(why="a signing algorithm that is not offered")
     if any(given.get(name, ALGORITHM) not in ALGORITHMS for name in _CLIENTS):
         raise InvalidClientMetadata(why="a signing algorithm that is not taken")
-    for what in ("id_token", "userinfo"):
+    for what in ENCRYPTED:
         found = (given.get(f"{what}_encrypted_response_alg"), given.get(f"{what}_encrypted_response_enc"))
         if found not in ((None, None), ENCRYPTION):
             raise InvalidClientMetadata(why=f"{what}_encrypted_response_alg")
@@ -190,6 +192,7 @@ def client_of(
         userinfo_signed="userinfo_signed_response_alg" in given,
         userinfo_encrypted="userinfo_encrypted_response_alg" in given,
         id_token_encrypted="id_token_encrypted_response_alg" in given,
+        introspection_encrypted="introspection_encrypted_response_alg" in given,
         logout_uri=given.get("backchannel_logout_uri", ""),
         manage_hash=manage_hash,
         ceiling=ceiling,
@@ -247,7 +250,8 @@ def metadata_of(client: Client) -> dict[str, Any]:
         **({"jwks_uri": client.jwks_uri} if client.jwks_uri else {}),
         **({"userinfo_signed_response_alg": ALGORITHM} if client.userinfo_signed else {}),
     }
-    for what, wanted in (("id_token", client.id_token_encrypted), ("userinfo", client.userinfo_encrypted)):
+    wishes = (client.id_token_encrypted, client.userinfo_encrypted, client.introspection_encrypted)
+    for what, wanted in zip(ENCRYPTED, wishes, strict=True):
         if wanted:
             said |= dict(
                 zip((f"{what}_encrypted_response_alg", f"{what}_encrypted_response_enc"), ENCRYPTION, strict=True)

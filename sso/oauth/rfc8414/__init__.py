@@ -82,6 +82,8 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "protected_resources": [issuer],
         "dpop_signing_alg_values_supported": [*ALGORITHMS],
         "introspection_signing_alg_values_supported": [ALGORITHM],
+        "introspection_encryption_alg_values_supported": [ENCRYPTION[0]],
+        "introspection_encryption_enc_values_supported": [ENCRYPTION[1]],
         "ui_locales_supported": ["en", "zh-Hans"],
     }
     AuthorizationServerMetadata(document).validate()
