@@ -9,7 +9,7 @@ from core.errors import NotFound, Unavailable
 
 from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidToken
 from ..models import Call, Client, Grant
-from ..oauth.openid import USERINFO_TYP, claims_of, names_at
+from ..oauth.openid import USERINFO_TYP, claims_of, fitting, names_at
 from ..oauth.rfc7516 import encrypted
 from ..oauth.rfc7517 import ClientKeys, KeyRing
 from ..oauth.rfc7662 import INACTIVE, active_access, active_refresh, may_introspect
@@ -104,8 +104,9 @@ class Inspection:
         if not person.enabled:
             raise InvalidToken
         # Single claims were granted to one client, not to whom it hands its token on.
-        single = names_at(grant.claims, "userinfo") if grant.client_id == client.id else ()
-        told = claims_of(person, claims.scopes, single) | {"sub": claims.subject}
+        asked = grant.claims if grant.client_id == client.id else ""
+        told = fitting(asked, "userinfo", claims_of(person, claims.scopes, names_at(asked, "userinfo")))
+        told["sub"] = claims.subject
         if claims.on_behalf_of:
             told["on_behalf_of"] = claims.on_behalf_of
         read = self._records.read(

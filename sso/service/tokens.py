@@ -28,7 +28,7 @@ from ..errors import (
     SlowDown,
 )
 from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
-from ..oauth.openid import ID_TOKEN_TYP, claims_of, id_claims, names_at, scopes_of
+from ..oauth.openid import ID_TOKEN_TYP, claims_of, fitting, id_claims, names_at, scopes_of
 from ..oauth.rfc6749 import (
     TokenRequest,
     scope_text,
@@ -354,7 +354,8 @@ class Tokens:
                 lifetime=self._lifetime,
             )
             # What is said of how somebody logged in is never overwritten by what is known of them.
-            said = claims_of(person, (), names_at(grant.claims, "id_token")) | said
+            single = claims_of(person, (), names_at(grant.claims, "id_token"))
+            said = fitting(grant.claims, "id_token", single) | said
             id_token = self._keys.sign(said, typ=ID_TOKEN_TYP)
             if request.client.id_token_encrypted:
                 id_token = encrypted_to(self._keyed(request.client), id_token)

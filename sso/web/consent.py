@@ -9,7 +9,7 @@ from core.web.inputs import query_text
 
 from ..errors import MandateOver
 from ..models import Client, Interaction, Session
-from ..oauth.openid import asked_about
+from ..oauth.openid import asked_about, essential
 from ..oauth.rfc9396 import in_words
 from ..service import SignOn
 from ..service.parking import LONGEST
@@ -70,6 +70,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
             portal=title_of(client),
             session=session,
             wishes=wishes(asked_about(interaction.request)),
+            needed=essential(interaction.request.claims),
             details=in_words(interaction.request.details),
             acting=authorization.acting_for(interaction, session),
             name_of=name_of,

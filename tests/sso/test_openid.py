@@ -18,7 +18,7 @@ from core.errors import Unavailable
 from sso.config import SSOSettings
 from sso.errors import BadClient
 from sso.models import Client
-from sso.oauth.openid.wanted import wanted_of, without
+from sso.oauth.openid.wanted import fitting, names_at, wanted_of, without
 from sso.service import register_client
 from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import VERIFIER, World, answered, hidden, make_world
@@ -146,6 +146,11 @@ def test_claims_that_a_client_is_not_registered_for_are_not_there(world: World) 
         '{"userinfo": []}',
         '{"userinfo": {"email": 1}}',
         '{"userinfo": {"email": {"shell": 1}}}',
+        '{"userinfo": {"email": {"values": []}}}',
+        '{"userinfo": {"email": {"value": "a", "values": ["b"]}}}',
+        '{"userinfo": {"email": {"value": {"deep": 1}}}}',
+        '{"userinfo": {"email": {"essential": "yes"}}}',
+        '{"userinfo": {"sub": {"value": "a"}}, "id_token": {"sub": {"value": "b"}}}',
         '{"a": ' * 30 + "1" + "}" * 30,
         '{"userinfo": {}, "userinfo": {}}',
         json.dumps({"userinfo": {f"c{number}": None for number in range(30)}}),
@@ -157,8 +162,59 @@ def test_a_claims_parameter_that_cannot_be_read_is_told_to_the_client(shared: Wo
 
 def test_claims_are_read_into_one_form() -> None:
     found = wanted_of('{"id_token":{"acr":{"values":["3","2","x"]},"sub":{"value":"s"},"email":null}}')
-    assert (found.assurance, found.subject, found.claims) == (2, "s", '{"id_token":["email"],"userinfo":[]}')
+    assert (found.assurance, found.subject, found.claims) == (2, "s", '{"id_token":{"email":null},"userinfo":{}}')
     assert without(found.claims, {"email"}) == ""
+
+
+def test_claims_asked_for_with_values_are_told_with_these_alone(world: World) -> None:
+    register(world, scopes=frozenset({"openid", "profile", "email", "roles"}))
+    own = {"value": "li.na@city.example"}
+    told = log_in(
+        world,
+        scope="openid profile",
+        claims=json.dumps(
+            {
+                "userinfo": {
+                    "email": own,
+                    "name": {"values": ["Somebody Else", "Li Na"]},
+                    "roles": {"value": "auditor"},
+                },
+                "id_token": {"email": {"value": "another@city.example"}, "name": {"essential": True}},
+            }
+        ),
+    )
+    about = world.bearer(told["access_token"]).get_json()
+    assert (about["email"], about["name"], "roles" in about) == (own["value"], "Li Na", False)
+    # That the scope opens it does not bring back what was asked for with another value.
+    other = log_in(world, scope="openid profile", claims=json.dumps({"userinfo": {"name": {"value": "Somebody Else"}}}))
+    assert "name" not in world.bearer(other["access_token"]).get_json()
+    assert "preferred_username" in world.bearer(other["access_token"]).get_json()
+    claims = read(told["id_token"])
+    assert "email" not in claims
+    assert claims["name"] == "Li Na"
+
+
+def test_of_a_list_those_are_told_that_were_asked_for_and_older_families_are_still_read() -> None:
+    asked = wanted_of('{"userinfo":{"roles":{"values":["officer","clerk"]},"email":{"value":"a"}}}').claims
+    assert fitting(asked, "userinfo", {"roles": ["auditor", "clerk"], "email": "b", "sub": "s"}) == {
+        "roles": ["clerk"], "sub": "s",
+    }  # fmt: skip
+    assert fitting(asked, "id_token", {"email": "b"}) == {"email": "b"}
+    older = '{"id_token":[],"userinfo":["email"]}'
+    assert names_at(older, "userinfo") == {"email"}
+    assert fitting(older, "userinfo", {"email": "b"}) == {"email": "b"}
+
+
+def test_what_a_client_calls_essential_is_said_on_the_page_and_may_still_be_kept(world: World) -> None:
+    register(world)
+    browser, address = world.browser(), f"{ORIGINS['one']}/callback"
+    claims = json.dumps({"userinfo": {"email": {"essential": True}}})
+    start = browser.authorize("one", redirect_uri=address, scope="openid profile", claims=claims)
+    page = browser.follow(browser.fill_in(browser.follow(start)))
+    assert page.text.count("needed for this, the service says") == 1
+    form = {"interaction": hidden(page.text, "interaction"), "choice": "allow", "withhold": "email"}
+    told = redeem(world, answered(browser.post("/consent", page, **form))["code"])
+    assert "email" not in world.bearer(told["access_token"]).get_json()
 
 
 def test_an_answer_is_about_whom_the_client_asked_about_or_nobody(world: World) -> None:

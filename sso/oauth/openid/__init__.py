@@ -14,6 +14,8 @@ from .steps import Step as Step
 from .steps import next_step as next_step
 from .steps import unattended as unattended
 from .wanted import asked_about as asked_about
+from .wanted import essential as essential
+from .wanted import fitting as fitting
 from .wanted import names_at as names_at
 from .wanted import scopes_of as scopes_of
 from .wanted import without as without

@@ -2,7 +2,9 @@
 """The claims parameter (OpenID Connect Core 5.5): single claims instead of whole scopes.
 
 A claim belongs to a scope: who is not registered for that one does not get the claim, and the person who keeps the
-scope to themselves keeps the claim.
+scope to themselves keeps the claim. A claim that is asked for with values is told if it has one of them, and not
+otherwise; of a list those members are told that were asked for. That a claim is essential changes nothing but what the
+person is told (section 5.5.1): they may still keep it.
 """
 
 import json
@@ -28,7 +30,7 @@ SCOPE_OF = {claim: scope for scope, claims in SCOPES.items() for claim in claims
 class Wanted:
     """What a claims parameter asks for."""
 
-    # Canonical JSON of names by place; empty if none.
+    # Canonical JSON of wishes by name, by place; empty if none.
     claims: str = ""
     # The one person the answer may be about, as the client knows them; empty if that is not said.
     subject: str = ""
@@ -40,22 +42,46 @@ def wanted_of(text: str) -> Wanted:
     """Read a claims parameter; names that nobody here knows are ignored (section 5.5.1).
 
     Raises:
-        Redirectable: unreadable.
+        Redirectable: unreadable, or about more than one person.
     """
     if not text:
         return Wanted()
     places = _places(text)
     about = places.get("id_token", {})
+    subjects = {each for place in _PLACES for each in _values(places.get(place, {}).get("sub"))}
+    if len(subjects) > 1:
+        raise Redirectable(why="claims names several persons")
     return Wanted(
-        claims=_canonical({place: places.get(place, {}).keys() & SCOPE_OF.keys() for place in _PLACES}),
-        subject=_value(about.get("sub")),
+        claims=_canonical(
+            {
+                place: {name: wish for name, wish in places.get(place, {}).items() if name in SCOPE_OF}
+                for place in _PLACES
+            }
+        ),
+        subject=next(iter(subjects), ""),
         assurance=min((int(level) for level in _values(about.get("acr")) if level in _LEVELS), default=0),
     )
 
 
+def _offered(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: wish for name, wish in asked.items() if name in SCOPE_OF}
+
+
 def names_at(claims: str, place: str) -> frozenset[str]:
     """The names at one place."""
-    return frozenset(json.loads(claims).get(place, ())) if claims else frozenset()
+    return frozenset(_wishes(claims, place))
+
+
+def fitting(claims: str, place: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told at one place, without what was asked for with other values."""
+    found = {name: _fitting(wish, told[name]) for name, wish in _wishes(claims, place).items() if name in told}
+    return {name: value for name, value in {**told, **found}.items() if value is not None}
+
+
+def essential(claims: str) -> frozenset[str]:
+    """The scopes of claims without which, the client says, it cannot do what the person wants."""
+    wishes = [(name, wish) for place in _PLACES for name, wish in _wishes(claims, place).items()]
+    return frozenset(SCOPE_OF[name] for name, wish in wishes if wish and wish.get("essential"))
 
 
 def scopes_of(claims: str) -> frozenset[str]:
@@ -72,13 +98,31 @@ def without(claims: str, refused: Iterable[str]) -> str:
     """What is left when the person keeps some scopes to themselves."""
     kept = set(refused)
     return _canonical(
-        {place: {name for name in names_at(claims, place) if SCOPE_OF[name] not in kept} for place in _PLACES}
+        {
+            place: {name: wish for name, wish in _wishes(claims, place).items() if SCOPE_OF[name] not in kept}
+            for place in _PLACES
+        }
     )
 
 
-def _canonical(names: Mapping[str, Iterable[str]]) -> str:
-    listed = {place: sorted(found) for place, found in names.items()}
-    return json.dumps(listed, separators=(",", ":"), sort_keys=True) if any(listed.values()) else ""
+def _wishes(claims: str, place: str) -> Mapping[str, Mapping[str, Any] | None]:
+    found = json.loads(claims).get(place, {}) if claims else {}
+    # Families of an older release hold the names alone.
+    return found if isinstance(found, dict) else dict.fromkeys(found)
+
+
+def _fitting(wish: Mapping[str, Any] | None, value: Any) -> Any:
+    """The value as it was asked for; None if it is another."""
+    wanted = _values(wish)
+    if not wanted:
+        return value
+    if isinstance(value, list):
+        return [each for each in value if each in wanted] or None
+    return value if value in wanted else None
+
+
+def _canonical(wishes: Mapping[str, Mapping[str, Any]]) -> str:
+    return json.dumps(wishes, separators=(",", ":"), sort_keys=True) if any(wishes.values()) else ""
 
 
 def _places(text: str) -> Mapping[str, Mapping[str, Any]]:
@@ -96,14 +140,16 @@ def _places(text: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _is_wish(wish: object) -> bool:
-    return wish is None or (isinstance(wish, dict) and set(wish) <= _MEMBERS)
+    if wish is None:
+        return True
+    if not isinstance(wish, dict) or not set(wish) <= _MEMBERS or {"value", "values"} <= set(wish):
+        return False
+    values = wish.get("values", [wish["value"]] if "value" in wish else ["any"])
+    plain = isinstance(values, list) and 0 < len(values) <= _MOST and all(isinstance(each, str) for each in values)
+    return plain and isinstance(wish.get("essential", False), bool)
 
 
-def _value(wish: object) -> str:
-    value = wish.get("value", "") if isinstance(wish, dict) else ""
-    return value if isinstance(value, str) else ""
-
-
-def _values(wish: object) -> tuple[str, ...]:
-    values = wish.get("values", [wish.get("value")]) if isinstance(wish, dict) else []
-    return tuple(each for each in values if isinstance(each, str)) if isinstance(values, list) else ()
+def _values(wish: Mapping[str, Any] | None) -> tuple[str, ...]:
+    if not wish:
+        return ()
+    return tuple(wish.get("values", [wish["value"]] if "value" in wish else []))
