@@ -18,6 +18,7 @@ Invalid
 ├── UnreadableCertificate   no certificate or list that an entry could hold
 ├── RolesClash              two roles on one post that nobody may hold together
 ├── BadNumber               a check digit is wrong, or it is somebody else's
+├── BadBackupKey            a file holds no key of backups
 ├── BadRight                a right that there is not, or that shows nothing alone
 ├── NoReason                what is given needs a reason
 ├── NotEnoughEvidence       the rules of a level ask for other evidence
@@ -28,6 +29,8 @@ Invalid
 ├── WeakPassword            too short, too long, easy to guess, or used before
 └── UnreadableImport        not CSV or LDIF at all
 Conflict
+├── BrokenBackup, BeyondBackup
+│                           not what was sealed; a moment that it does not lead to
 ├── DutiesConflict          three powers, three people
 ├── RoleNotForCitizens
 ├── RoleFromPost            it comes with a post, and goes with it
@@ -374,6 +377,34 @@ class Pending(Unavailable):
 
     code = "directory_pending"
     message = N_("This is decided and recorded; it takes full effect as soon as the directory answers again.")
+
+
+class BadBackupKey(Invalid):
+    """A file that should hold a key of backups holds something else."""
+
+    code = "bad_backup_key"
+    message = N_("This file holds no key of the kind that is needed here.")
+
+
+class WrongBackupKey(Forbidden):
+    """The backup was sealed to another key."""
+
+    code = "wrong_backup_key"
+    message = N_("This key does not open this backup.")
+
+
+class BrokenBackup(Conflict):
+    """A part of a backup is missing, cut off or changed; nothing of it is used."""
+
+    code = "broken_backup"
+    message = N_("This backup is not whole: %(part)s is missing or was changed. Nothing was restored.")
+
+
+class BeyondBackup(Conflict):
+    """The moment is before the backup, or after the last change that is known, or changes between are missing."""
+
+    code = "beyond_backup"
+    message = N_("This moment cannot be reached from this backup: %(why)s")
 
 
 class NumberSealed(Internal):

@@ -2,18 +2,22 @@
 """`tallygate directory`: what an operator does for the directory. As the directory's user, or root acting as it."""
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 
 from directory.slapd import Right
 
-from .. import birth
+from .. import birth, up
 from ..context import Context
 from ..errors import NotBorn
 from ..wiring import directory as wiring
+from ..wiring import preserving
 from . import options
+
+_MOMENTS = ["%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 
 @click.group
@@ -55,6 +59,45 @@ def breaches(corpus: Path, configuration: Path) -> None:
     """Refuse passwords that stand in CORPUS: text, one SHA-1 or SHA-256 in hexadecimal per line, ascending."""
     count = wiring.install_breaches(_context(configuration), corpus)
     click.echo(f"{count} breached passwords are refused from now on.")
+
+
+@directory.command("backup-keys")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def backup_keys(folder: Path) -> None:
+    """Make the keys of backups in FOLDER; take backup.private off the site, it is needed only for coming back."""
+    click.echo(f"backup.public and backup.private made, fingerprint {preserving.found_keys(folder)}.")
+
+
+@directory.command
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@options.site
+@click.option("--key", "public", type=options.SITE_FILE, required=True, help="backup.public.")
+def backup(folder: Path, configuration: Path, public: Path) -> None:
+    """Keep the directory in a new folder in FOLDER, sealed, while the site runs; read again before it counts."""
+    made = preserving.backup(_context(configuration), folder, public)
+    click.echo(f"{made.folder}: {made.entries} entries, {made.changes} changes, sealed to {made.recipient}.")
+
+
+@directory.command
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options.site
+@click.option("--key", "private", type=options.SITE_FILE, required=True, help="backup.private.")
+@click.option("--at", "at", type=click.DateTime(_MOMENTS), help="The moment, in UTC; the last known one without this.")
+@click.option("--preview", is_flag=True, help="Only tell what would change; the site may run.")
+def restore(folder: Path, configuration: Path, private: Path, *, at: datetime | None, preview: bool) -> None:
+    """Bring the directory back as it was at a moment, from the backup FOLDER; the site must be stopped."""
+    context, moment = _context(configuration), at.replace(tzinfo=UTC) if at else None
+    if preview:
+        found = preserving.restore(context, folder, private, at=moment)
+    else:
+        with up.alone(configuration):
+            recording = partial(birth.log_alone, context)
+            found = preserving.restore(context, folder, private, at=moment, recording=recording)
+    for each in found.told:
+        names = f": {' '.join(each.attributes)}" if each.attributes else ""
+        click.echo(f"{each.verb} {each.dn}{names}{' (let in again)' if each.lets_in else ''}")
+    click.echo(f"{found.added} added, {found.removed} removed, {found.changed} changed; {found.lets_in} let in again.")
+    click.echo("Nothing was changed." if preview else f"The directory is as it was; it has {found.entries} entries.")
 
 
 @directory.group

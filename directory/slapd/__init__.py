@@ -20,6 +20,8 @@ from .passwords import service_password as service_password
 from .process import check as check
 from .process import command as command
 from .process import configure as configure
+from .process import dump as dump
+from .process import load as load
 from .process import no_password as no_password
 from .process import places as places
 from .process import prepare as prepare

@@ -4,7 +4,12 @@
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, cast
 from urllib.parse import quote
 
 from core.config import ConfigurationError
@@ -19,6 +24,10 @@ from .passwords import DIGEST_LENGTH, SALT_LENGTH, SERVICE_COST, Cost, hashed, s
 
 _TOOL_LIMIT = 3600
 """Seconds; an index over millions of entries takes minutes."""
+_PIECE = 1 << 16
+_FOLDERS = {1: "data", 2: "changes"}
+_LOADED = "loaded"
+"""In a new folder that is whole and waits for its name."""
 
 
 def places(site: SiteSettings) -> Places:
@@ -94,6 +103,7 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
         ConfigurationError: slapd does not take it; the old configuration is gone, and the next start repeats this.
     """
     where = places(site)
+    _finish_load(where)
     for folder in (where.data.parent, where.data, where.changes, where.socket.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     issuers = _issuers(site)
@@ -117,6 +127,71 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
     return True
 
 
+def dump(settings: DirectorySettings, site: SiteSettings, *, database: int) -> Iterator[bytes]:
+    """Everything in the tree (1) or in the server's notes (2) as LDIF, at one moment, while the server goes on.
+
+    Raises:
+        ConfigurationError: the tool fails; holds its words.
+    """
+    command = [*_command(settings, places(site), "cat", database), "-o", "ldif-wrap=no"]
+    with TemporaryFile() as words, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words) as running:
+        output = cast("IO[bytes]", running.stdout)
+        while piece := output.read(_PIECE):
+            yield piece
+        if running.wait():
+            raise _failed("cat", _said(words), running.returncode)
+
+
+def load(settings: DirectorySettings, site: SiteSettings, pieces: Iterable[bytes], *, database: int) -> None:
+    """Put another tree (1), or other notes (2), in the place of those that are there. Only while slapd is stopped.
+
+    What was there is kept beside it until the next time. Cut off anywhere, the old or the new one is there.
+
+    Raises:
+        ConfigurationError: slapadd does not take it; holds its words, and nothing was changed.
+    """
+    where = places(site)
+    _finish_load(where)
+    old = where.data if database == 1 else where.changes
+    new, before = _beside(old)
+    draft = replace(where, configuration=where.configuration.with_name("config.load"), **{_FOLDERS[database]: new})
+    for folder in (new, draft.configuration):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+    wanted = configuration.ldif(settings, draft, tls=False)
+    _tool(settings, draft, "add", wanted, database=0)
+    command = [*_command(settings, draft, "add", database), "-q"]
+    with TemporaryFile() as words:
+        running = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=words)
+        # Whoever stops reading has said why.
+        with running, suppress(BrokenPipeError), cast("IO[bytes]", running.stdin) as put:
+            for piece in pieces:
+                put.write(piece)
+        shutil.rmtree(draft.configuration)
+        if running.returncode:
+            shutil.rmtree(new)
+            raise _failed("add", _said(words), running.returncode)
+    (new / _LOADED).touch()
+    shutil.rmtree(before, ignore_errors=True)
+    if old.exists():
+        old.rename(before)
+    new.rename(old)
+    (old / _LOADED).unlink()
+
+
+def _finish_load(where: Places) -> None:
+    """A load that was cut off between two names is brought to its end; one that was cut off earlier is forgotten."""
+    for old in (where.data, where.changes):
+        new, _ = _beside(old)
+        if not old.exists() and (new / _LOADED).exists():
+            new.rename(old)
+        (old / _LOADED).unlink(missing_ok=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.before")
+
+
 def _issuers(site: SiteSettings) -> bytes:
     """Those who certify devices, every generation; they alone are trusted for whoever binds with a certificate."""
     found = sorted((site.public / "issuers").glob("devices*.pem"))
@@ -134,8 +209,21 @@ def _service_hash(secret: bytes) -> str:
 
 def _tool(settings: DirectorySettings, where: Places, name: str, text: str, *, database: int) -> None:
     """One of slapd's own tools for while it is stopped: slapadd, slapmodify, slapindex."""
-    command = [str(settings.slapd), "-T", name, "-n", str(database), "-F", str(where.configuration)]
+    command = _command(settings, where, name, database)
     done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_TOOL_LIMIT)
     if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ConfigurationError(where="slapd", why=words[-1] if words else f"slap{name} ended with {done.returncode}")
+        raise _failed(name, done.stderr, done.returncode)
+
+
+def _command(settings: DirectorySettings, where: Places, name: str, database: int) -> list[str]:
+    return [str(settings.slapd), "-T", name, "-n", str(database), "-F", str(where.configuration)]
+
+
+def _said(words: IO[bytes]) -> bytes:
+    words.seek(0)
+    return words.read()
+
+
+def _failed(name: str, told: bytes, code: int) -> ConfigurationError:
+    words = told.decode("utf-8", "replace").strip().splitlines()
+    return ConfigurationError(where="slapd", why=words[-1] if words else f"slap{name} ended with {code}")
