@@ -52,7 +52,7 @@ COMMANDS: dict[str, str] = {
     "demo": "--site SITE",
     "demo-people": "--site SITE",
     "directory backup": "DIR --site SITE --key FILE",
-    "directory backup-keys": "DIR",
+    "directory backup-keys": "DIR/nothing",
     "directory breaches": "FILE --site SITE",
     "directory check": "--site SITE",
     "directory migrate": "--site SITE",
