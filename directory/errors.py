@@ -11,6 +11,7 @@ NotFound
 ├── NoSuchPost
 ├── NoSuchDepartment
 ├── NoSuchCampaign
+├── NoSuchProgram           no program of that name is let do anything
 └── NoSuchGrant             a grant, a post that is held, a mandate, a representation
 Invalid
 ├── BadName                 what cannot be a name of this directory
@@ -47,6 +48,7 @@ Forbidden
 ├── NotTheOwner             of an access under review, or of one's own
 ├── SecondOfficer           the two must be two people, of two families
 ├── NotRepresenting         a company they do not represent, or only as its agent
+├── ProgramNotLet           a program, and what nobody wrote down for it
 └── BeyondScope             an agency's administrator, and something of the whole site
 Unavailable
 ├── DirectoryUnavailable    slapd did not answer; nothing happened
@@ -452,3 +454,17 @@ class SecondOfficer(Forbidden):
 
     code = "second_officer"
     message = N_("A second officer has to do this: not whoever began, and nobody of this person's family name.")
+
+
+class NoSuchProgram(NotFound):
+    """No program of this name is let do anything."""
+
+    code = "no_such_program"
+    message = N_("There is no such program, or it has been ended already.")
+
+
+class ProgramNotLet(Forbidden):
+    """Nobody let this program do that, or it was ended, or its last day is over."""
+
+    code = "program_not_let"
+    message = N_("This program is not allowed to do that.")

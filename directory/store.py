@@ -2,7 +2,7 @@
 """The writer's own tables: the journal of changes under way, the register numbers, the outbox of the record."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -229,6 +229,14 @@ class Store:
             _put(connection, undertaking)
             for record in records:
                 _outbox.put(connection, key=record.key, body=record.body)
+
+    def strike(self, act: Callable[[Connection], bool], record: Note) -> bool:
+        """Let ``act`` take something away, with its record in the same transaction; neither, if there is nothing."""
+        with self._database.transaction() as connection:
+            done = act(connection)
+            if done:
+                _outbox.put(connection, key=record.key, body=record.body)
+        return done
 
     def going(self, key: str) -> None:
         """The intent has its receipt."""

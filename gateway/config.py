@@ -12,6 +12,7 @@ from datetime import date, timedelta
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _ROLE = re.compile(r"[a-z]+(:[a-z]+)?\Z")
 _PATTERN = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\*?\Z")
+_SCOPE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 _MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
@@ -95,6 +96,9 @@ class Route:
     public: tuple[str, ...] = ()
     # Paths where a bearer token is taken, written alike.
     api: tuple[str, ...] = ()
+    # Paths where programs are taken, written alike, each with the scope that the program's own token must name. Such a
+    # token is got by client credentials and bound to a key or a certificate; a person's is refused there.
+    programs: dict[str, str] = field(default_factory=dict)
     # Whether the host is sent that token as well; it can then act as its caller elsewhere until the token ends.
     passes_token: bool = False
     # Paths where a device certificate is taken, written alike; only hosts that name one ask for certificates at all.
@@ -133,7 +137,9 @@ class Route:
             raise ValueError(f"{self.role!r} is no role")
         if self.zone not in LISTENERS:
             raise ValueError(f"zone must be one of {', '.join(LISTENERS)}")
-        for path in (*self.public, *self.api, *self.device, *self.sockets):
+        if not all(_SCOPE.match(scope) for scope in self.programs.values()):
+            raise ValueError("programs must name a scope for each path")
+        for path in (*self.public, *self.api, *self.programs, *self.device, *self.sockets):
             if not _PATTERN.match(path):
                 raise ValueError(f"{path!r} is not a plain path")
 
@@ -179,7 +185,9 @@ def _guarded() -> dict[str, Route]:
         "ca": Route(role="ca", zone="management", resource_class="console", assurance=2),
         # Where holders ask for certificates and look after their own.
         "certificates": Route(role="ca", zone="external", resource_class="portal"),
-        "directory": Route(role="directory", zone="management", resource_class="console", assurance=2),
+        "directory": Route(
+            role="directory", zone="management", resource_class="console", assurance=2, programs={"/scim/v2/*": "scim"}
+        ),
         # Where sign-on's administrators and those who register portals work.
         "accounts": Route(role="sso", zone="management", resource_class="console", assurance=2),
         "devices": Route(

@@ -94,10 +94,23 @@ class Token:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgramToken:
+    """An access token that a program got for itself (RFC 6749 section 4.4), as right as a ``Token``, and bound."""
+
+    client: str
+    grant: str
+    scopes: frozenset[str]
+    # Of these exactly one is not empty.
+    jkt: str = ""
+    x5t: str = ""
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Caller:
     """Who is asking, after identification."""
 
-    kind: Literal["person", "device", "anonymous"]
+    kind: Literal["person", "device", "client", "anonymous"]
     subject: str = ""
     name: str = ""
     name_zh: str = ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from directory.slapd import Right
+from directory.systems import Doing
 
 from .. import birth, up
 from ..context import Context
@@ -153,6 +154,54 @@ def rotate(configuration: Path, device: str, new: str, last: datetime, reason: s
 def close(configuration: Path, device: str, reason: str) -> None:
     """Take every right of a device; bites at once."""
     _tell(wiring.software(_context(configuration), lambda them: them.close(device, actor="", reason=reason)))
+
+
+@directory.group
+def programs() -> None:
+    """Programs that keep a part of the directory by SCIM, with tokens of their own."""
+
+
+@programs.command("list")
+@options.site
+def programs_listed(configuration: Path) -> None:
+    """Tell which program may do what, where, and until when."""
+    _tell(wiring.programs(_context(configuration)))
+
+
+@programs.command("let")
+@options.site
+@click.option("--client", required=True, help="Identifier that the sign-on gave the program.")
+@click.option("--do", "doings", multiple=True, type=click.Choice([str(each) for each in Doing]), required=True)
+@click.option("--organisation", "organisations", multiple=True, required=True, help="With everything below it.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day, within a year.")
+@click.option("--reason", required=True)
+def let_program(
+    configuration: Path,
+    *,
+    client: str,
+    doings: tuple[str, ...],
+    organisations: tuple[str, ...],
+    until: datetime,
+    reason: str,
+) -> None:
+    """Let a program do exactly this, whatever it was let do before."""
+    _tell(
+        wiring.programs(
+            _context(configuration),
+            lambda them: them.let(
+                client, organisations=organisations, doings=doings, until=until.date(), actor="", reason=reason
+            ),
+        )
+    )
+
+
+@programs.command("end")
+@options.site
+@click.option("--client", required=True, help="Identifier that the sign-on gave the program.")
+@click.option("--reason", required=True)
+def end_program(configuration: Path, client: str, reason: str) -> None:
+    """Let a program do nothing any more; its next request is refused."""
+    _tell(wiring.programs(_context(configuration), lambda them: them.end(client, actor="", reason=reason)))
 
 
 def _tell(lines: list[str]) -> None:

@@ -18,7 +18,7 @@ from core.errors import TallygateError
 from core.log import logger
 from directory import DirectorySettings, slapd, web
 from directory.breaches import FILE, build
-from directory.service import DirectoryWriter, Outsiders, open_writer
+from directory.service import DirectoryWriter, Enrolling, Outsiders, open_writer
 from directory.service.writing import NUMBERS_KEY
 from directory.store import Store
 
@@ -189,6 +189,22 @@ def software(context: Context, act: Callable[[Outsiders], object] | None = None)
     return _lines(Users.detect().acting(ROLE, work))
 
 
+def programs(context: Context, act: Callable[[Enrolling], object] | None = None) -> list[str]:
+    """Do something about what keeps the directory by SCIM, and tell line by line who may; done as the role's user."""
+
+    def work() -> bytes:
+        enrolling = writer(context).enrolling
+        if act is not None:
+            act(enrolling)
+        lines = [
+            f"{each.client} may {' '.join(sorted(each.doings))} until {each.until}: {' '.join(each.organisations)}"
+            for each in enrolling.all()
+        ]
+        return "\n".join(lines).encode("utf-8")
+
+    return _lines(Users.detect().acting(ROLE, work))
+
+
 def check(context: Context, *, mend: bool) -> list[str]:
     """What differs from posts and grants and which duties clash, line by line; done as the role's user."""
 
@@ -259,6 +275,7 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             _done("proofings", keeper.vetters.tend)
             _done("reviews", keeper.reviewing.tend)
             _done("software", keeper.outsiders.end)
+            _done("programs", keeper.enrolling.end_due)
         turn += 1
         _done("collect", keeper.reviewing.collect)
         complete = complete or _done("complete_tree", keeper.complete_tree)

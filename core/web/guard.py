@@ -8,6 +8,8 @@
 | ``peer(*roles)``  | these roles of the site, by pair secret                                  | problem   |
 | ``person(*roles)``| whoever the gateway let through with one of these directory roles        | page      |
 
+``person(..., programs=True)`` lets in programs too: what each of them may do, the view asks of its service.
+
 ``errors`` may be given to any mark: ``"page"``, ``"problem"`` or ``"oauth"``. Requests that change something and
 carry a browser's cookie need a CSRF token (``person`` and ``public``/``own`` pages); ``peer``, ``problem`` and
 ``oauth`` endpoints take no cookie and need none.
@@ -51,6 +53,8 @@ class Mark:
     names: frozenset[str] = frozenset()
     # Lowest assurance for person.
     assurance: int = 0
+    # For person: whether programs are let in as well, which have no roles.
+    programs: bool = False
 
 
 class Guard:
@@ -82,9 +86,14 @@ class Guard:
         """Let these roles of the site in."""
         return _marking(Mark("peer", "problem", names=frozenset(callers)))
 
-    def person(self, *roles: str, assurance: int = 1, errors: Face = "page") -> Callable[[V], V]:
-        """Let in whom the gateway identified, holding one of ``roles`` (any person if none is named)."""
-        return _marking(Mark("person", errors, names=frozenset(roles), assurance=assurance))
+    def person(
+        self, *roles: str, assurance: int = 1, errors: Face = "page", programs: bool = False
+    ) -> Callable[[V], V]:
+        """Let in whom the gateway identified, holding one of ``roles`` (any person if none is named).
+
+        With ``programs`` also a program; it has no roles, so the view itself must ask what it may do.
+        """
+        return _marking(Mark("person", errors, names=frozenset(roles), assurance=assurance, programs=programs))
 
     def enforce(self, app: Flask, protect_from_csrf: Callable[[], None]) -> None:
         """Check all marks now, and every request from now on.
@@ -145,6 +154,8 @@ class Guard:
 
     def _person(self, mark: Mark) -> Identity:
         found = self._identified()
+        if found.kind == "client" and mark.programs and found.assurance >= mark.assurance:
+            return found
         if found.kind != "person" or found.assurance < mark.assurance:
             raise Forbidden
         if mark.names and not mark.names & found.roles:

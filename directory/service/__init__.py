@@ -4,7 +4,9 @@
 `Administration` is the part of both that one administrator has.
 """
 
+from .acting import ProgramAdministration as ProgramAdministration
 from .administration import Administration as Administration
+from .enrolling import Enrolling as Enrolling
 from .numbering import Numbering as Numbering
 from .outsiders import Outsiders as Outsiders
 from .publishing import Publishing as Publishing

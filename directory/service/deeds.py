@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the verbs about posts, roles and grants are recorded and done: one shape for all of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn
+
+from sqlalchemy import Connection
 
 from audit import Event, Outcome, new_key
 from audit.models import Attribute
@@ -90,6 +92,10 @@ class Deeds:
         key = new_key()
         first, *rest = (self._event(each, Outcome.SUCCESS, actor=actor, operation=key) for each in (deed, *more))
         self._journal.take_away_alone(tuple(series), first, *rest)
+
+    def strike(self, act: Callable[[Connection], bool], deed: Deed, *, actor: str) -> bool:
+        """Let something go that stands in a table of ours, in one transaction with its record; whether it stood."""
+        return self._journal.strike(act, self._event(deed, Outcome.SUCCESS, actor=actor, operation=new_key()))
 
     def say(self, deed: Deed, outcome: Outcome, *, actor: str) -> None:
         """Record something before it is shown or refused.

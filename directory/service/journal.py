@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from audit import Event, Recorder, new_key
 from core.db import OutboxFull
 from core.errors import TallygateError
@@ -72,6 +74,16 @@ class Journal:
             RecordUnavailable: no receipt; it is not done all the same.
         """
         self._recorder.record(record)
+
+    def strike(self, act: Callable[[Connection], bool], record: Event) -> bool:
+        """Let ``act`` take something away in one transaction with the record; whether there was anything to take.
+
+        Raises:
+            OutboxFull: the record cannot keep up; nothing happened.
+        """
+        done = self._store.strike(act, note(record))
+        self._nudge()
+        return done
 
     def show(self, changes: tuple[Change, ...]) -> None:
         """Make copies of public facts known; nobody can do more or less for it.

@@ -10,6 +10,7 @@ from ..errors import NoSuchDepartment, NoSuchEntitlement, NoSuchGrant, NoSuchPer
 from ..imports import Batch, ImportReport
 from ..models import Device, DeviceState, Mandate, Organisation, Person, identifier_of
 from ..models_powers import Capacity, Department, Offer, Post, Representation
+from ..systems import Program
 from .entering import new_id
 from .outsiders import Speaker
 from .scoping import Scoped
@@ -291,3 +292,34 @@ class Things(Scoped):
         """
         self._only_everything()
         self._writer.outsiders.close(device, actor=self._subject, reason=reason)
+
+    def programs(self) -> list[Program]:
+        """Programs that keep a part of the directory.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        return self._writer.enrolling.all()
+
+    def let_program(
+        self, client: str, organisations: Sequence[str], doings: Sequence[str], *, until: date, reason: str
+    ) -> Program:
+        """As ``Enrolling.let``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        return self._writer.enrolling.let(
+            client, organisations=organisations, doings=doings, until=until, actor=self._subject, reason=reason
+        )
+
+    def end_program(self, client: str, *, reason: str) -> None:
+        """As ``Enrolling.end``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        self._writer.enrolling.end(client, actor=self._subject, reason=reason)

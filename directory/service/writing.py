@@ -53,12 +53,14 @@ from ..reviews import Board as ReviewBoard
 from ..reviews import Campaign
 from ..slapd import Cost
 from ..store import Store
+from ..systems import Roster
 from ..vetting import Board as VettingBoard
 from ..vetting import Vetting
 from . import entering
 from .accounts import Accounts
 from .deeds import Deeds
 from .employing import Employing
+from .enrolling import Enrolling
 from .entrusting import Entrusting
 from .events import event
 from .giving import Giving
@@ -130,6 +132,7 @@ class DirectoryWriter:
         self.outsiders = Outsiders(deeds, pool)
         self.employing = Employing(deeds, store, switch=self)
         self.ruling = Ruling(deeds, book)
+        self.enrolling = Enrolling(deeds, Roster(store.database))
         self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), tell=tell.of_review)
         self.vetters = Vetters(deeds, VettingBoard(store.database, numbers), tell=tell.of_proofing)
         self._pool = pool

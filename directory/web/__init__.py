@@ -20,7 +20,7 @@ from ..client import API
 from ..errors import NoSuchOrganisation, UnreadableImport
 from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
-from ..service import Administration, DirectoryWriter, Numbering, Publishing
+from ..service import Administration, DirectoryWriter, Numbering, ProgramAdministration, Publishing
 from ..service.events import event
 from . import catalogue, governing, powers, scim, staffing, sweeps, things
 from . import entrusting as entrusting
@@ -150,6 +150,12 @@ def blueprint(
         who = identity()
         return Administration(writer, subject=who.subject, roles=who.roles)
 
+    def acting() -> Administration:
+        who = identity()
+        if who.kind != "client":
+            return mine()
+        return ProgramAdministration(writer, writer.enrolling.program(who.subject))
+
     desk = Blueprint("directory", __name__, template_folder="../templates")
     _add_words(desk)
     readings = _Readings(recorder, clock)
@@ -165,7 +171,7 @@ def blueprint(
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
     service = scim.blueprint(
-        mine, guard, at=f"{origin}{scim.PREFIX}", clock=clock, opened=readings.opened, searched=readings.searched
+        acting, guard, at=f"{origin}{scim.PREFIX}", clock=clock, opened=readings.opened, searched=readings.searched
     )
     desk.register_blueprint(service)
     return desk

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SCIM 2.0 service (RFC 7644) of the desk: for administrators' programs, within the administrator's part.
+"""The SCIM 2.0 service (RFC 7644) of the desk: within an administrator's part, or within what a program was let do.
 
 Deleting somebody is letting them go: identifiers and user names are permanent, so the entry stays for the record, is
 shut out everywhere within a second, and is not there for programs any more.
@@ -65,7 +65,7 @@ def blueprint(
     _add_searches(desk, guard, answer)
 
     @desk.post("/Bulk")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def bulk() -> Response:
         return answer(lambda verbs: verbs.bulk(_body()))
 
@@ -84,71 +84,71 @@ def blueprint(
     def put_me() -> Response:
         return answer(lambda verbs: verbs.put(identity().subject, _body(), match=_match()))
 
-    _add_discovery(desk, guard, at)
+    _add_discovery(desk, guard, at, mine)
     return desk
 
 
 def _add_users(desk: Blueprint, guard: Guard, answer: Answering) -> None:
     @desk.get("/Users")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def users() -> Response:
         return answer(lambda verbs: verbs.users(_asked()))
 
     @desk.post("/Users")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def create() -> Response:
         return answer(lambda verbs: verbs.create(_body()))
 
     @desk.get("/Users/<subject>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def user(subject: str) -> Response:
         return answer(lambda verbs: verbs.user(subject))
 
     @desk.patch("/Users/<subject>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def patch(subject: str) -> Response:
         return answer(lambda verbs: verbs.patch(subject, _body(), match=_match()))
 
     @desk.put("/Users/<subject>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def put(subject: str) -> Response:
         return answer(lambda verbs: verbs.put(subject, _body(), match=_match()))
 
     @desk.delete("/Users/<subject>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def delete(subject: str) -> Response:
         return answer(lambda verbs: verbs.delete(subject, match=_match()))
 
 
 def _add_groups(desk: Blueprint, guard: Guard, answer: Answering) -> None:
     @desk.get("/Groups")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def groups() -> Response:
         return answer(lambda verbs: verbs.groups(_asked()))
 
     @desk.post("/Groups")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def add_group() -> Response:
         return answer(lambda verbs: verbs.add_group(_body()))
 
     @desk.get("/Groups/<name>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def group(name: str) -> Response:
         bare = "members" in query_text("excludedAttributes", longest=500).lower().split(",")
         return answer(lambda verbs: verbs.group(name, bare=bare))
 
     @desk.patch("/Groups/<name>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def regroup(name: str) -> Response:
         return answer(lambda verbs: verbs.patch_group(name, _body(), match=_match()))
 
     @desk.put("/Groups/<name>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def put_group(name: str) -> Response:
         return answer(lambda verbs: verbs.put_group(name, _body(), match=_match()))
 
     @desk.delete("/Groups/<name>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def delete_group(name: str) -> Response:
         return answer(lambda verbs: verbs.delete_group(name, match=_match()))
 
@@ -165,23 +165,28 @@ def _add_searches(desk: Blueprint, guard: Guard, answer: Answering) -> None:
         return answer(lambda verbs: work(verbs, query), query)
 
     @desk.post("/.search")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def search_all() -> Response:
         return asking(lambda verbs, query: verbs.everything(query))
 
     @desk.post("/Users/.search")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def search_users() -> Response:
         return asking(lambda verbs, query: verbs.users(query))
 
     @desk.post("/Groups/.search")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def search_groups() -> Response:
         return asking(lambda verbs, query: verbs.groups(query))
 
 
-def _add_discovery(desk: Blueprint, guard: Guard, at: str) -> None:
+def _add_discovery(desk: Blueprint, guard: Guard, at: str, mine: Callable[[], Administration]) -> None:
     def told(document: object) -> Response:
+        try:
+            mine()
+        except TallygateError as error:
+            status, refusal = failed(error)
+            return Response(json.dumps(refusal), status, content_type=_TYPE)
         return Response(json.dumps(document), content_type=_TYPE)
 
     def listed(items: Iterable[Mapping[str, Any]]) -> Response:
@@ -191,7 +196,7 @@ def _add_discovery(desk: Blueprint, guard: Guard, at: str) -> None:
         )
 
     @desk.get("/ServiceProviderConfig")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def provider() -> Response:
         return told(scim.provider(at))
 
@@ -199,29 +204,29 @@ def _add_discovery(desk: Blueprint, guard: Guard, at: str) -> None:
         return {**each, "meta": {"resourceType": kind, "location": f"{at}/{kind}s/{each['id']}"}}
 
     @desk.get("/ResourceTypes")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def types() -> Response:
         return listed(located("ResourceType", each) for each in scim.RESOURCE_TYPES.values())
 
     @desk.get("/ResourceTypes/<name>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def one_type(name: str) -> Response:
         found = scim.RESOURCE_TYPES.get(name)
         return told(located("ResourceType", found)) if found else _not_found()
 
     @desk.get("/Schemas")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def schemas() -> Response:
         return listed(located("Schema", each) for each in scim.SCHEMAS.values())
 
     @desk.get("/Schemas/<name>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def schema(name: str) -> Response:
         found = scim.SCHEMAS.get(name)
         return told(located("Schema", found)) if found else _not_found()
 
     @desk.get("/<path:elsewhere>")
-    @guard.person(*_WHO, errors="problem")
+    @guard.person(*_WHO, errors="problem", programs=True)
     def nothing(elsewhere: str) -> Response:
         del elsewhere
         return _not_found()

@@ -18,6 +18,7 @@ from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, DeviceState
 from ..models_powers import LONGEST_REASON, Capacity
 from ..service import Administration
 from ..slapd import Right
+from ..systems import LONGEST_CLIENT, Doing
 from .powers import form_day
 
 _LONGEST = 64
@@ -30,8 +31,17 @@ RIGHTS = {
     Right.ORGANISATIONS: N_("Organisations"),
     Right.DEVICES: N_("Devices"),
 }
+DOINGS = {
+    Doing.READ: N_("Read people and groups"),
+    Doing.ENTER: N_("Enter people"),
+    Doing.CHANGE: N_("Change names and mail addresses"),
+    Doing.SWITCH: N_("Disable and enable accounts"),
+    Doing.RELEASE: N_("Let people go"),
+}
 SOFTWARE_DONE = {
     "let": N_("It may read that from now on."),
+    "program-let": N_("The program may do that from now on."),
+    "program-ended": N_("The program is ended. Its next request is refused."),
     "closed": N_("Its rights are taken away. It sees nothing any more, on open connections too."),
 }
 E = TypeVar("E", bound=StrEnum)
@@ -42,6 +52,7 @@ def add(desk: Blueprint, mine: Callable[[], Administration], guard: Guard, *, re
     _add_of_organisations(desk, mine, guard)
     _add_mandates(desk, mine, guard)
     _add_software(desk, mine, guard, render=render)
+    _add_programs(desk, mine, guard)
 
     @desk.post("/devices/<identifier>/state")
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
@@ -139,7 +150,10 @@ def _add_software(
     def software() -> str:
         own = mine()
         done = SOFTWARE_DONE.get(query_text("done", longest=20), "")
-        return render(own, "software", readers=own.software(), rights=RIGHTS, done=done, section="software")
+        return render(
+            own, "software", readers=own.software(), rights=RIGHTS, programs=own.programs(), doings=DOINGS, done=done,
+            section="software",
+        )  # fmt: skip
 
     @desk.post("/software")
     @guard.person(ADMINISTRATOR)
@@ -162,6 +176,24 @@ def _add_software(
     def close_software(device: str) -> Answer:
         mine().close_software(device, reason=_reason())
         return _to_software("closed")
+
+
+def _add_programs(desk: Blueprint, mine: Callable[[], Administration], guard: Guard) -> None:
+    @desk.post("/software/programs")
+    @guard.person(ADMINISTRATOR)
+    def let_program() -> Answer:
+        mine().let_program(
+            form_text("client", longest=LONGEST_CLIENT).strip(),
+            form_text("organisations", longest=_LONGEST_SCOPES).split(),
+            request.form.getlist("doing")[: len(Doing)], until=_day("until"), reason=_reason(),
+        )  # fmt: skip
+        return _to_software("program-let")
+
+    @desk.post("/software/programs/<client>/end")
+    @guard.person(ADMINISTRATOR)
+    def end_program(client: str) -> Answer:
+        mine().end_program(client, reason=_reason())
+        return _to_software("program-ended")
 
 
 def _to_software(done: str) -> Answer:

@@ -16,15 +16,17 @@ from directory import Person
 
 from ..config import Route
 from ..errors import Reason, Refused, TokenRefused
-from ..models import NOBODY, Caller, Session, Target
+from ..models import NOBODY, Caller, ProgramToken, Session, Target, Token
 from ..request import Credentials, matches
 from ..store import Kind, Store
-from ..tokens import KeySet, access_token, holds, unverified_key_id
+from ..tokens import KeySet, access_token, holds, program_token, unverified_key_id
 from .news import News, mandate_name
 from .people import People
 
 TOUCH_EVERY = timedelta(seconds=30)
 """How exactly the time of last use is kept; every keeping is a write."""
+PROGRAM_ASSURANCE = 2
+"""How sure we are of a program whose token is bound: it holds a key, and nobody was looked in the face."""
 REREAD_EVERY = 1.0
 """Seconds between looks at the key file because of an unknown key id."""
 REFRESH_EVERY = 60.0
@@ -130,9 +132,15 @@ class Identification:
         if given.unverified_session:
             return self.session(given.unverified_session, host=host, listener=listener, at=at)
         if given.unverified_token:
+            asked = Asked(
+                method=target.method, url=origin + _path(target), at=int(at.timestamp()), token=given.unverified_token
+            )
+            for pattern, scope in route.programs.items():
+                if matches(target.path, (pattern,)):
+                    return self._program(given, asked, audience=audience, scope=scope, at=at)
             if not matches(target.path, route.api):
                 raise Refused(Reason.CREDENTIAL)
-            return self._token(given, audience=audience, method=target.method, url=origin + _path(target), at=at)
+            return self._token(given, asked, audience=audience, at=at)
         if given.unverified_certificate:
             if not matches(target.path, route.device):
                 raise Refused(Reason.CREDENTIAL)
@@ -163,12 +171,33 @@ class Identification:
             until=min(found.opened + self._lifetimes.absolute, max(found.seen, at) + self._lifetimes.idle),
         )
 
-    def _token(self, given: Credentials, *, audience: str, method: str, url: str, at: datetime) -> Caller:
+    def _program(self, given: Credentials, asked: Asked, *, audience: str, scope: str, at: datetime) -> Caller:
         unverified = given.unverified_token
-        asked = Asked(method=method, url=url, at=int(at.timestamp()), token=unverified)
         try:
             keys = self._keys.keys(unverified_key_id(unverified))
-            token = access_token(unverified, keys, audience=audience, issuer=self._issuer, at=at)
+            token = program_token(unverified, keys, audience=audience, issuer=self._issuer, scope=scope, at=at)
+        except TokenRefused as error:
+            raise Refused(Reason.CREDENTIAL) from error
+        self._held(given, token, asked)
+        # Whoever removes a client ends each of its grants.
+        ties = ((Kind.GRANT, token.grant),)
+        if self._news.taken(*ties):
+            raise Refused(Reason.CREDENTIAL)
+        return Caller(
+            kind="client",
+            subject=token.client,
+            name=token.client,
+            credential="token",
+            client=token.client,
+            enabled=True,
+            assurance=PROGRAM_ASSURANCE,
+            ties=ties,
+            until=datetime.fromtimestamp(token.expires_at, UTC),
+        )
+
+    def _held(self, given: Credentials, token: Token | ProgramToken, asked: Asked) -> None:
+        """See that whoever presents a token holds what it is bound to."""
+        try:
             proof = holds(
                 token,
                 bound=given.bound,
@@ -181,6 +210,15 @@ class Identification:
         # A proof that somebody overheard has come before.
         if proof is not None and not self._store.take_proof(proof.identifier, until=proof.expires_at):
             raise Refused(Reason.CREDENTIAL)
+
+    def _token(self, given: Credentials, asked: Asked, *, audience: str, at: datetime) -> Caller:
+        unverified = given.unverified_token
+        try:
+            keys = self._keys.keys(unverified_key_id(unverified))
+            token = access_token(unverified, keys, audience=audience, issuer=self._issuer, at=at)
+        except TokenRefused as error:
+            raise Refused(Reason.CREDENTIAL) from error
+        self._held(given, token, asked)
         ties: tuple[tuple[Kind, str], ...] = (
             (Kind.SESSION, token.session),
             (Kind.SUBJECT, token.subject),

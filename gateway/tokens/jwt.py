@@ -21,7 +21,7 @@ from core.jose import base64url
 from core.proofs import Asked, Proof, proof_of
 
 from ..errors import TokenRefused
-from ..models import SignOn, Token
+from ..models import ProgramToken, SignOn, Token
 
 LEEWAY = 5
 """Seconds that clocks of one site may differ."""
@@ -126,8 +126,32 @@ def access_token(unverified: str, keys: KeySet, *, audience: str, issuer: str, a
     )
 
 
+def program_token(
+    unverified: str, keys: KeySet, *, audience: str, issuer: str, scope: str, at: datetime
+) -> ProgramToken:
+    """Verify an access token that a program got for itself: nobody's session, no exchange, bound, with this scope.
+
+    Raises:
+        TokenRefused: for every reason alike.
+    """
+    claims = keys.claims(unverified, types=("at+jwt",), audience=audience, issuer=issuer, at=at)
+    if any(name in claims for name in ("sid", "acr", "act", "on_behalf_of")):
+        raise TokenRefused
+    client = _text(claims, "client_id")
+    confirmation = _confirmation(claims)
+    if not hmac.compare_digest(client.encode(), _text(claims, "sub").encode()) or not confirmation:
+        raise TokenRefused
+    _text(claims, "jti")
+    scopes = frozenset(_text(claims, "scope").split())
+    if scope not in scopes:
+        raise TokenRefused
+    return ProgramToken(
+        client=client, grant=_text(claims, "grant"), scopes=scopes, expires_at=int(claims["exp"]), **confirmation
+    )
+
+
 def holds(
-    token: Token, *, bound: bool, unverified_proof: str, unverified_certificate: bytes, asked: Asked
+    token: Token | ProgramToken, *, bound: bool, unverified_proof: str, unverified_certificate: bytes, asked: Asked
 ) -> Proof | None:
     """Whether whoever presents a token holds what it is bound to; the proof, if it was one by key, counts once.
 

@@ -36,14 +36,23 @@ def application(world: World) -> Flask:
 class Desk:
     """One administrator's browser."""
 
-    def __init__(self, world: World, *, subject: str, roles: frozenset[str]) -> None:
+    def __init__(self, world: World, *, subject: str, roles: frozenset[str], kind: str = "person") -> None:
         self._world = world
         self._client: FlaskClient = application(world).test_client()
         self._subject = subject
         self._roles = roles
+        self._kind = kind
 
     def get(self, path: str, **more: Any) -> TestResponse:
         return self._client.get(path, base_url=f"https://{HOST}", headers=self.headers("GET", path), **more)
+
+    def ask(self, method: str, path: str, **more: Any) -> TestResponse:
+        """Any request of a program."""
+        answer = self._client.open(
+            path, method=method, base_url=f"https://{HOST}", headers=self.headers(method, path), **more
+        )
+        answer.request.input_stream.close()
+        return answer
 
     def post(self, path: str, data: dict[str, Any], *, token: bool = True) -> TestResponse:
         form = {**data, "csrf_token": self._token()} if token else data
@@ -62,7 +71,7 @@ class Desk:
         """What the gateway adds to a request."""
         identity = Identity(
             subject=self._subject,
-            kind="person",
+            kind=self._kind,
             session="s1",
             roles=self._roles,
             assurance=2,

@@ -586,6 +586,29 @@ def _directory() -> Iterator[Door]:
         fields={"reason": "because"},
         form_at="/import",
     )
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/software/programs",
+        takes="form",
+        fields={
+            "client": "x",
+            "doing": "read",
+            "organisations": "no-such-agency",
+            "until": "2030-01-01",
+            "reason": "x",
+        },
+        form_at="/import",
+    )
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/software/programs/<client>/end",
+        known={"client": "no-such-program"},
+        takes="form",
+        fields={"reason": "because"},
+        form_at="/import",
+    )
     yield Door(**desk, method="GET", rule="/unrecorded", query=("done",))
     number = {"int:number": "999999"}
     yield Door(

@@ -7,12 +7,13 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from core.jose import public_key, thumbprint
-from tests.gateway.conftest import Gateway
-from tests.gateway.test_service_decision import ask
+from tests.gateway.conftest import SUBJECT, Gateway
+from tests.gateway.test_service_decision import ask, hear
 from tests.sso.signing import Key
 
 KEY, OTHER = Key(), Key()
@@ -91,3 +92,85 @@ def test_a_token_that_is_bound_to_a_certificate_opens_with_it(unit: Gateway) -> 
     assert _ask(unit, token, "", scheme="Bearer", unverified_certificate=foreign) != 204
     assert _ask(unit, token, "", scheme="Bearer") != 204
     assert _ask(unit, unit.token(), "", scheme="Bearer", unverified_certificate=pem) != 204
+
+
+def _program(unit: Gateway, **changes: Any) -> str:
+    """A token that a personnel system got for itself, for the directory."""
+    audience = unit.site.origin("directory", "management")
+    own = {"sub": "personnel", "client_id": "personnel", "scope": "scim", "aud": audience, "cnf": {"jkt": JKT}}
+    token = unit.token(**{"sid": None, "acr": None, "amr": None, **own, **changes})
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(
+        {name: each for name, each in claims.items() if each is not None}, unit.sign_key, algorithm="ES256",
+        headers={"typ": "at+jwt", "kid": "k1"},
+    )  # fmt: skip
+
+
+def _knock(unit: Gateway, token: str, *, path: str = "/scim/v2/Users", bound: bool = True, **more: Any) -> int:
+    where = f"{unit.site.origin('directory', 'management')}{path}"
+    return ask(
+        unit, listener="management", unverified_host="directory.city.localhost", unverified_target=path,
+        unverified_authorization=f"{'DPoP' if bound else 'Bearer'} {token}",
+        unverified_proof=_proof(unit, token, htu=where) if bound else "", **more,
+    ).status  # fmt: skip
+
+
+def test_a_program_comes_with_a_bound_token_of_its_own(unit: Gateway) -> None:
+    assert _knock(unit, _program(unit)) == 204
+    asked = unit.engine.asked[-1]
+    assert (asked.principal_kind, asked.subject, asked.roles, asked.assurance) == (
+        "client",
+        "personnel",
+        frozenset(),
+        2,
+    )
+    event = unit.recorder.events[-1]
+    assert (event.subject, event.attributes["client"], event.attributes["credential"]) == ("personnel",) * 2 + (
+        "token",
+    )
+    assert _knock(unit, _program(unit, scope="other scim")) == 204
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # A person's, whatever it says of scopes and however it is bound.
+        {"sub": SUBJECT, "sid": "sid-1", "acr": "2"},
+        {"sid": "sid-1"},
+        {"acr": "3"},
+        {"sub": SUBJECT},
+        # Got by exchange, or on somebody's behalf.
+        {"act": {"sub": "tax"}},
+        {"on_behalf_of": {"kind": "organisation", "id": "a", "service": "all"}},
+        {"scope": "openid"},
+        {"scope": "scimx"},
+        {"scope": ""},
+        {"scope": ["scim"]},
+        {"aud": "https://tax.city.localhost:8443"},
+        {"cnf": None},
+        {"cnf": {"jkt": thumbprint(public_key(OTHER.public))}},
+        {"cnf": {"x5t#S256": "x"}},
+        {"client_id": None},
+        {"grant": None},
+        {"exp": 1},
+    ],
+)
+def test_what_is_no_such_token_opens_nothing(unit: Gateway, changes: dict[str, Any]) -> None:
+    assert _knock(unit, _program(unit, **changes)) in (401, 403)
+    assert not unit.engine.asked
+
+
+def test_an_unbound_token_of_a_program_and_one_at_another_path_open_nothing(unit: Gateway) -> None:
+    assert _knock(unit, _program(unit, cnf=None), bound=False) in (401, 403)
+    assert _knock(unit, _program(unit), bound=False) in (401, 403)
+    for path in ("/", "/people/x", "/scim/v2", "/import"):
+        assert _knock(unit, _program(unit), path=path) in (401, 403), path
+    # Where persons' tokens are taken, a program's is none.
+    tax = _program(unit, aud=unit.site.origin("tax"))
+    assert _ask(unit, tax, _proof(unit, tax)) in (401, 403)
+
+
+def test_a_program_that_was_removed_is_out_with_the_news(unit: Gateway) -> None:
+    assert _knock(unit, _program(unit)) == 204
+    hear(unit, "sso.token.revoked", object="g1")
+    assert _knock(unit, _program(unit)) in (401, 403)
