@@ -106,6 +106,8 @@ _heard = Table(
 _outbox = Outbox(_metadata)
 
 
+Striking = Callable[[Connection], bool]
+"""Takes something away from a table of ours, in somebody's transaction; whether there was anything to take."""
 _CLAIMED = 60
 """Seconds."""
 _MOST_AT_ONCE = 500
@@ -230,7 +232,7 @@ class Store:
             for record in records:
                 _outbox.put(connection, key=record.key, body=record.body)
 
-    def strike(self, act: Callable[[Connection], bool], record: Note) -> bool:
+    def strike(self, act: Striking, record: Note) -> bool:
         """Let ``act`` take something away, with its record in the same transaction; neither, if there is nothing."""
         with self._database.transaction() as connection:
             done = act(connection)

@@ -25,19 +25,51 @@ def sso() -> None:
 @click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="How long that counts.")
 def invite(configuration: Path, agency: str, scopes: tuple[str, ...], uses: int, days: int) -> None:
     """Let an agency's programs register themselves; prints the token that they need."""
-    context = Context.read(configuration)
-    if not birth.is_born(context.site):
-        raise NotBorn
     wanted = frozenset(scopes) or frozenset({"openid", "profile"})
-    click.echo(wiring.invite(context, sector=agency, scopes=wanted, uses=uses, days=days))
+    click.echo(wiring.invite(_context(configuration), sector=agency, scopes=wanted, uses=uses, days=days))
+
+
+@sso.group
+def program() -> None:
+    """Programs that keep entries at the directory by SCIM, in their own name."""
+
+
+@program.command
+@options.site
+@click.option("--name", required=True, help="Its identifier: a short lower-case label.")
+@click.option("--title", required=True, help="What pages call it.")
+@click.option("--title-zh", default="", help="The same in Chinese.")
+@click.option(
+    "--keys",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Its public keys as a JWK set; it proves itself with the private ones (RFC 7523).",
+)
+def enter(configuration: Path, *, name: str, title: str, title_zh: str, keys: Path) -> None:
+    """Register a program, or give it other keys; what it may do, `tallygate directory programs let` says."""
+    wiring.program(_context(configuration), name, title=title, title_zh=title_zh or title, keys=keys.read_bytes())
+    click.echo(f"{name} may ask for tokens at the sign-on.")
+
+
+@program.command
+@options.site
+@click.option("--name", required=True)
+def remove(configuration: Path, name: str) -> None:
+    """Remove a program; its tokens are over within a second."""
+    wiring.end_program(_context(configuration), name)
+    click.echo(f"{name} is removed.")
 
 
 @sso.command(name="rotate-keys")
 @options.site
 def rotate_keys(configuration: Path) -> None:
     """Make a new key for tokens; it signs from the role's next start, and the old one is still believed."""
+    keys = wiring.rotate(_context(configuration))
+    click.echo(f"{keys} keys are published. Restart the role sso to sign with the new one.")
+
+
+def _context(configuration: Path) -> Context:
     context = Context.read(configuration)
     if not birth.is_born(context.site):
         raise NotBorn
-    keys = wiring.rotate(context)
-    click.echo(f"{keys} keys are published. Restart the role sso to sign with the new one.")
+    return context

@@ -5,7 +5,7 @@ import base64
 import json
 import secrets
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from datetime import datetime
 from email.headerregistry import Address
@@ -48,10 +48,12 @@ from sso.service import (
     SignOn,
     begin_rotation,
     end_rotation,
+    enter_program,
     finish_rotation,
     load_keys,
     make_keys,
     register_client,
+    remove_program,
 )
 from sso.service.browsers import Distance
 from sso.service.collaborators import Card
@@ -221,6 +223,46 @@ def invite(context: Context, *, sector: str, scopes: frozenset[str], uses: int, 
             database.close()
 
     return Users.detect().acting(ROLE, act).decode()
+
+
+def program(context: Context, name: str, *, title: str, title_zh: str, keys: bytes) -> None:
+    """Register a program that keeps entries at the directory, with its public keys as a JWK set.
+
+    Raises:
+        BadClient: it cannot be one.
+        RecordUnavailable: no record, no program.
+    """
+    audience = context.site.origin("directory", "management")
+    jwks = keys.decode("utf-8", "replace")
+
+    def enter(store: "sso.store.Store", records: Records) -> None:
+        enter_program(store, records, name=name, title=title, title_zh=title_zh, audience=audience, jwks=jwks)
+
+    _kept(context, enter)
+
+
+def end_program(context: Context, name: str) -> None:
+    """Remove a program; what it was given ends within a second.
+
+    Raises:
+        BadClient: there is no such program.
+    """
+    _kept(context, lambda store, records: remove_program(store, records, name=name, clock=context.clock))
+
+
+def _kept(context: Context, act: Callable[["sso.store.Store", Records], None]) -> None:
+    """Do something to the role's tables, recorded, as the role's user; its running relay brings it to the record."""
+
+    def work() -> bytes:
+        database = context.database(ROLE)
+        records = Records(recorder=context.recorder(ROLE), clock=context.clock, key=context.session_key(ROLE))
+        try:
+            act(sso.store.Store(database), records)
+        finally:
+            database.close()
+        return b""
+
+    Users.detect().acting(ROLE, work)
 
 
 def rotate(context: Context) -> int:

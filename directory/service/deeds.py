@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the verbs about posts, roles and grants are recorded and done: one shape for all of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn
-
-from sqlalchemy import Connection
 
 from audit import Event, Outcome, new_key
 from audit.models import Attribute
@@ -20,7 +18,7 @@ from ..ldap.changes import Change
 from ..models import Person
 from ..models_powers import LONGEST_REASON, last_days_text
 from ..powers import Facts, clash, ever, named
-from ..store import Store
+from ..store import Store, Striking
 from .entering import new_id
 from .events import event
 from .journal import Journal
@@ -93,7 +91,7 @@ class Deeds:
         first, *rest = (self._event(each, Outcome.SUCCESS, actor=actor, operation=key) for each in (deed, *more))
         self._journal.take_away_alone(tuple(series), first, *rest)
 
-    def strike(self, act: Callable[[Connection], bool], deed: Deed, *, actor: str) -> bool:
+    def strike(self, act: Striking, deed: Deed, *, actor: str) -> bool:
         """Let something go that stands in a table of ours, in one transaction with its record; whether it stood."""
         return self._journal.strike(act, self._event(deed, Outcome.SUCCESS, actor=actor, operation=new_key()))
 

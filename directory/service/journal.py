@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from audit import Event, Recorder, new_key
 from core.db import OutboxFull
 from core.errors import TallygateError
@@ -22,7 +20,7 @@ from core.log import logger
 from ..errors import DirectoryRefused, DirectoryUnavailable, Pending
 from ..ldap import Pool
 from ..ldap.changes import Change
-from ..store import State, Store, Undertaking
+from ..store import State, Store, Striking, Undertaking
 from .events import note
 
 _log = logger(__name__)
@@ -75,7 +73,7 @@ class Journal:
         """
         self._recorder.record(record)
 
-    def strike(self, act: Callable[[Connection], bool], record: Event) -> bool:
+    def strike(self, act: Striking, record: Event) -> bool:
         """Let ``act`` take something away in one transaction with the record; whether there was anything to take.
 
         Raises:

@@ -22,6 +22,8 @@ from .logout import Logout as Logout
 from .news import News as News
 from .parking import Parking as Parking
 from .passkeys import Passkeys as Passkeys
+from .programs import enter_program as enter_program
+from .programs import remove_program as remove_program
 from .records import Records as Records
 from .registration import invite as invite
 from .rotation import begin_rotation as begin_rotation

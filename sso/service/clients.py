@@ -15,6 +15,7 @@ from ..store import Store, digest
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _DETAIL_TYPE = re.compile(r"[a-z][a-z0-9_.:/-]{0,99}")
 _GRANTS = frozenset(REQUIRED)
+PROGRAM_SCOPE = "scim"
 # 32 random bytes in base64url.
 _SHORTEST_SECRET = 43
 
@@ -167,6 +168,15 @@ def check_public(client: Client) -> None:
         raise BadClient(why="a public client is neither trusted nor a machine of its own")
 
 
+def check_program(client: Client) -> None:
+    """Whoever keeps entries does nothing else, in nobody's name, and with tokens that are bound."""
+    if PROGRAM_SCOPE not in client.scopes:
+        return
+    alone = client.scopes == {PROGRAM_SCOPE} and client.grants == {"client_credentials"}
+    if not alone or not client.requires & {"dpop", "mtls"} or client.trusted:
+        raise BadClient(why="a program that keeps entries has this scope alone, its own name, and bound tokens")
+
+
 def check_device(client: Client) -> None:
     """A device's request is neither pushed nor signed, and its person is asked in any case."""
     if DEVICE_CODE in client.grants and (client.trusted or client.requires & {"par", "signed_request"}):
@@ -181,4 +191,5 @@ CHECKS: tuple[Callable[[Client], None], ...] = (
     check_details,
     check_public,
     check_device,
+    check_program,
 )

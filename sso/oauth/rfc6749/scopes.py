@@ -12,6 +12,8 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "roles": ("roles",),
     # For whom the person acts, chosen each time; says nothing of whoever acts for themselves.
     "mandate": ("on_behalf_of",),
+    # For programs alone, in their own name: keeping entries at the directory's SCIM service.
+    "scim": (),
 }
 
 
