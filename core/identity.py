@@ -13,7 +13,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -148,6 +148,20 @@ class IdentityVerifier:
                 raise IdentityRefused
             return _identity(claims)
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
+            raise IdentityRefused from error
+
+    def verify_shown(self, header: str | None, *, at: datetime) -> tuple[Identity, datetime]:
+        """Return whom the audience was asked by and when that was decided; for whoever is told of it, within a minute.
+
+        Whoever shows a header shows that the gateway let somebody in there; it proves no wish, and opens nothing.
+
+        Raises:
+            IdentityRefused: for every reason alike.
+        """
+        try:
+            claims = self._claims(header, at)
+            return _identity(claims), datetime.fromtimestamp(claims["iat"], UTC)
+        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise IdentityRefused from error
 
     def _claims(self, header: str | None, at: datetime) -> Mapping[str, Any]:

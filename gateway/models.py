@@ -70,6 +70,10 @@ class Session:
     seen: datetime
     # For leaving at the sign-on (OpenID Connect RP-Initiated Logout).
     id_token: str
+    # On whose behalf, as ``kind:identifier:service``; empty if the person acts for themselves.
+    mandate: str = ""
+    # When that is over by itself, in seconds since 1970; 0 for whoever acts for themselves.
+    mandate_ends: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,3 +213,6 @@ class SignOn:
     acr: int
     methods: tuple[str, ...]
     at: datetime
+    # On whose behalf, and until when, as with a session.
+    mandate: str = ""
+    mandate_ends: int = 0

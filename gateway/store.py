@@ -47,6 +47,8 @@ _sessions = Table(
     Column("opened", Integer, nullable=False),
     Column("seen", Integer, nullable=False),
     Column("id_token", Text, nullable=False),
+    Column("mandate", Text, nullable=False, server_default=""),
+    Column("mandate_ends", BigInteger, nullable=False, server_default="0"),
 )
 _revoked = Table(
     "revoked",
@@ -176,6 +178,8 @@ class Store:
                     opened=_seconds(session.opened),
                     seen=_seconds(session.seen),
                     id_token=session.id_token,
+                    mandate=session.mandate,
+                    mandate_ends=session.mandate_ends,
                 )
             )
             _outbox.put(connection, key=outcome.key, body=outcome.body)
@@ -330,6 +334,11 @@ def _apply(connection: Connection, effect: Effect) -> None:
         connection.execute(delete(_sessions).where(_sessions.c.session == effect.value))
     elif effect.kind is Kind.SUBJECT:
         connection.execute(delete(_sessions).where(_sessions.c.subject == effect.value))
+    elif effect.kind is Kind.MANDATE:
+        # Given anew, it opens nothing that was begun under the old one.
+        holder, _, mandate = effect.value.partition(" ")
+        ended = (_sessions.c.subject == holder) & (_sessions.c.mandate == mandate)
+        connection.execute(delete(_sessions).where(ended))
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:
@@ -344,6 +353,8 @@ def _session(row: Row[tuple[object, ...]]) -> Session:
         opened=datetime.fromtimestamp(row.opened, UTC),
         seen=datetime.fromtimestamp(row.seen, UTC),
         id_token=row.id_token,
+        mandate=row.mandate,
+        mandate_ends=row.mandate_ends,
     )
 
 

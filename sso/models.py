@@ -166,6 +166,8 @@ class AuthorizationRequest:
     hint: str = ""
     # The language the client asks for; empty if none of ours. The person's own choice comes first.
     locale: str = ""
+    # For whom the client was told that the person acts: a mandate's key or "self"; empty if it does not say.
+    acting: str = ""
 
 
 SELF = "self"

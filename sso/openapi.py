@@ -215,8 +215,9 @@ def _introspected() -> dict[str, Any]:
 def _access() -> dict[str, Any]:
     fields = {
         "decision": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-        "subject": {"type": "string", "format": "uuid"},
+        "subject": {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$"},
         "purpose": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"},
+        "identity": {"type": "string", "pattern": "^[0-9A-Za-z_.-]{1,4096}$"},
     }
     receipt = {
         "type": "object",

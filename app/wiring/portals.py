@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from core.config import ConfigurationError
-from portals import Portal, SignOn
+from portals import Declarations, Portal, SignOn
 from portals import documents as documents_portal
 from portals import social as social_portal
 from portals import tax as tax_portal
@@ -30,12 +30,14 @@ def application(context: Context, name: str) -> Flask:
     site, role, portal = context.site, f"portal:{name}", _PORTALS[name]
     origin = site.origin(name, _ZONES[name])
     guard = context.guard(role, audience=site.host(name))
+    issuer, secret = site.origin("sso"), _client_secret(context, role)
     sign_on = SignOn(
-        issuer=site.origin("sso"),
+        issuer=issuer,
         client=name,
-        secret=_client_secret(context, role),
+        secret=secret,
         redirect_uri=f"{origin}/callback",
         roots=site.anchors,
+        mandates=portal.mandates,
     )
     # What stands on another network cannot be opened from here, so no link leads there.
     links = [
@@ -43,7 +45,15 @@ def application(context: Context, name: str) -> Flask:
         for other in _PORTALS.values()
         if other is not portal and _ZONES[other.name] == _ZONES[name]
     ]
-    pages = blueprint(portal, sign_on, guard, clock=context.clock, links=links, account=f"{site.origin('sso')}/account")
+    pages = blueprint(
+        portal,
+        sign_on,
+        guard,
+        declarations=Declarations(issuer=issuer, client=name, secret=secret, roots=site.anchors),
+        clock=context.clock,
+        links=links,
+        account=f"{issuer}/account",
+    )
     blueprints, translations = [pages], [TRANSLATIONS]
     if name == "documents":
         blueprints.append(documents_portal.downloads(guard, clock=context.clock, seal=seal(context, role)))

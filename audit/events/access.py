@@ -139,7 +139,7 @@ KINDS = {
         N_("Gateway session opened"),
         Verb.GRANT,
         sources=words("gateway"),
-        attributes=words("acr amr host"),
+        attributes=words("acr amr host mandate"),
         sealed=words("address name name_zh object_name"),
         needs=words("subject object"),
         privilege="host",

@@ -156,19 +156,28 @@ class Identification:
         found = self._store.session(digest(unverified))
         if found is None or found.host != host or found.listener != listener or self._over(found, at):
             raise Refused(Reason.LOGIN)
-        if self._news.taken((Kind.SESSION, found.session), (Kind.SUBJECT, found.subject)):
+        ties = (
+            (Kind.SESSION, found.session),
+            (Kind.SUBJECT, found.subject),
+            *_of_mandate(found.subject, found.mandate),
+        )
+        if self._news.taken(*ties) or (found.mandate and at.timestamp() >= found.mandate_ends):
             raise Refused(Reason.LOGIN)
         if at - found.seen >= TOUCH_EVERY:
             self._store.touch(found.digest, at=at)
+        until = min(found.opened + self._lifetimes.absolute, max(found.seen, at) + self._lifetimes.idle)
+        if found.mandate:
+            until = min(until, datetime.fromtimestamp(found.mandate_ends, UTC))
         return self._person(
             found.subject,
             session=found.session,
             acr=found.acr,
             methods=found.methods,
             credential="session",
+            mandate=found.mandate,
             at=at,
-            ties=((Kind.SESSION, found.session), (Kind.SUBJECT, found.subject)),
-            until=min(found.opened + self._lifetimes.absolute, max(found.seen, at) + self._lifetimes.idle),
+            ties=ties,
+            until=until,
         )
 
     def _program(self, given: Credentials, asked: Asked, *, audience: str, scope: str, at: datetime) -> Caller:
@@ -225,11 +234,7 @@ class Identification:
             (Kind.GRANT, token.grant),
             (Kind.TOKEN, token.identifier),
         )
-        # A mandate for a person is over with its withdrawal, and with the person it is for.
-        kind, _, rest = token.mandate.partition(":")
-        if kind == "person":
-            over = (Kind.MANDATE, mandate_name(token.subject, token.mandate)), (Kind.SUBJECT, rest.partition(":")[0])
-            ties = (*ties, *over)
+        ties = (*ties, *_of_mandate(token.subject, token.mandate))
         if self._news.taken(*ties):
             raise Refused(Reason.CREDENTIAL)
         return self._person(
@@ -273,7 +278,9 @@ class Identification:
             client=client,
             roles=person.roles,
             organisation=person.organisation,
-            mandates=_mandates(person, mandate, at),
+            mandates=_mandates(
+                person, mandate, at, over=Reason.LOGIN if credential == "session" else Reason.CREDENTIAL
+            ),
             mandate=mandate,
             enabled=person.enabled,
             proofing=person.proofing.level,
@@ -338,13 +345,21 @@ class Identification:
         return at - session.opened >= self._lifetimes.absolute or at - session.seen >= self._lifetimes.idle
 
 
-def _mandates(person: Person, acting: str, at: datetime) -> frozenset[str]:
+def _of_mandate(subject: str, mandate: str) -> tuple[tuple[Kind, str], ...]:
+    """What acting for a person hangs on: it is over with the mandate's withdrawal, and with whom it is for."""
+    kind, _, rest = mandate.partition(":")
+    if kind != "person":
+        return ()
+    return (Kind.MANDATE, mandate_name(subject, mandate)), (Kind.SUBJECT, rest.partition(":")[0])
+
+
+def _mandates(person: Person, acting: str, at: datetime, *, over: Reason) -> frozenset[str]:
     """The organisations a person may act for now; of whoever acts for somebody, that organisation alone.
 
-    That somebody may act for another person only the sign-on knows; its news end the token.
+    That somebody may act for another person only the sign-on knows; its news end the token or session.
 
     Raises:
-        Refused: the mandate a token was given under is over.
+        Refused: the mandate a token or session was given under is over, for the reason ``over``.
     """
     held = {(each.organisation, each.scope) for each in person.mandates if each.until >= at.date()}
     if not acting:
@@ -353,7 +368,7 @@ def _mandates(person: Person, acting: str, at: datetime) -> frozenset[str]:
     if kind == "person":
         return frozenset()
     if (identifier, service) not in held:
-        raise Refused(Reason.CREDENTIAL)
+        raise Refused(over)
     return frozenset({identifier})
 
 

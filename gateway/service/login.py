@@ -73,8 +73,8 @@ class Logins:
         self._labels = {site.host(label): label for label in settings.routes}
         self._cleaned = clock.monotonic()
 
-    def begin(self, *, host: str, listener: str, to: str, acr: int) -> tuple[Login, str]:
-        """A new login and the address at the sign-on where it goes on.
+    def begin(self, *, host: str, listener: str, to: str, acr: int, acting: bool = False) -> tuple[Login, str]:
+        """A new login and the address at the sign-on where it goes on; ``acting``: there they say for whom they act.
 
         Raises:
             BadReturn: ``to`` is no page of this host.
@@ -93,7 +93,7 @@ class Logins:
             "response_type": "code",
             "client_id": CLIENT,
             "redirect_uri": self._callback(host, listener),
-            "scope": "openid",
+            "scope": "openid mandate" if acting else "openid",
             "state": login.state,
             "nonce": login.nonce,
             "code_challenge": challenge,
@@ -137,6 +137,8 @@ class Logins:
             opened=at,
             seen=at,
             id_token=unverified,
+            mandate=signed.mandate,
+            mandate_ends=signed.mandate_ends,
         )
         names = {"name": person.name} | ({"name_zh": person.name_zh} if person.name_zh else {})
         intent = _opening(session, at=at, sealed={**names, "address": address})
@@ -275,7 +277,12 @@ def _opening(session: Session, *, at: datetime, sealed: dict[str, str]) -> Event
         object=secrets.token_hex(16),
         session=session.session,
         zone=session.listener,
-        attributes={"host": session.host, "acr": str(session.acr), "amr": " ".join(session.methods)},
+        attributes={
+            "host": session.host,
+            "acr": str(session.acr),
+            "amr": " ".join(session.methods),
+            **({"mandate": session.mandate} if session.mandate else {}),
+        },
         sealed=sealed,
     )
 

@@ -192,6 +192,8 @@ def id_token(unverified: str, keys: KeySet, *, client: str, issuer: str, nonce: 
         acr=_assurance(claims),
         methods=_methods(claims),
         at=datetime.fromtimestamp(_seconds(claims, "iat"), UTC),
+        mandate=(mandate := _mandate(claims)),
+        mandate_ends=_seconds(claims, "mandate_exp") if mandate else 0,
     )
 
 

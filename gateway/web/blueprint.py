@@ -52,7 +52,11 @@ def blueprint(
         if acr not in _LEVELS:
             raise BadLogin
         begun, address = service.begin(
-            host=_host(), listener=_listener(), to=query_text("to", longest=4096) or "/", acr=int(acr)
+            host=_host(),
+            listener=_listener(),
+            to=query_text("to", longest=4096) or "/",
+            acr=int(acr),
+            acting=query_text("acting", longest=10) == "choose",
         )
         pending = dict(session.get(_PENDING, {}))
         while len(pending) >= _MOST_PENDING:

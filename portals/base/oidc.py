@@ -20,7 +20,7 @@ from core.errors import Unavailable
 from core.identity import Identity
 from core.web import locale
 
-from ..errors import ConsentRefused, LoginFailed, OtherPerson
+from ..errors import ActingNotTold, ConsentRefused, LoginFailed, OtherPerson
 
 _TIMEOUT = 10
 _VISITOR = "visitor"
@@ -36,11 +36,20 @@ class Visitor:
     session: str
     name: str
     name_zh: str
+    # On whose behalf, as ``kind:identifier:service``, and how they are called; empty for whoever acts for themselves.
+    acting: str = ""
+    principal: str = ""
+    principal_zh: str = ""
 
     @property
     def shown(self) -> str:
         """The name in the language of the page."""
         return self.name_zh if locale() == "zh" and self.name_zh else self.name
+
+    @property
+    def principal_shown(self) -> str:
+        """Whom the visitor acts for, in the language of the page."""
+        return self.principal_zh if locale() == "zh" and self.principal_zh else self.principal
 
 
 class _Session(OAuth2Session):  # type: ignore[misc]  # Authlib ships no types
@@ -61,7 +70,11 @@ class _OAuth(OAuth):  # type: ignore[misc]  # Authlib ships no types
 class SignOn:
     """The portal's side of the login."""
 
-    def __init__(self, *, issuer: str, client: str, secret: str, redirect_uri: str, roots: Path) -> None:
+    def __init__(
+        self, *, issuer: str, client: str, secret: str, redirect_uri: str, roots: Path, mandates: bool = False
+    ) -> None:
+        """``mandates``: whoever comes may act for somebody else here."""
+        self.mandates = mandates
         self._redirect_uri = redirect_uri
         self._oauth = _OAuth()
         self._issuer = issuer
@@ -78,7 +91,7 @@ class SignOn:
             client_secret=self._secret,
             server_metadata_url=f"{self._issuer}/.well-known/openid-configuration",
             client_kwargs={
-                "scope": "openid profile",
+                "scope": "openid profile mandate" if self.mandates else "openid profile",
                 "code_challenge_method": "S256",
                 "token_endpoint_auth_method": "client_secret_basic",
                 "verify": str(self._roots),
@@ -91,15 +104,17 @@ class SignOn:
 
         Raises:
             OtherPerson: the login just made is of another session, and asking again would never end.
+            ActingNotTold: it does not say for whom the visitor acts, as the gateway does.
         """
         found = self.known(identity)
         if found is not None:
             session.pop(_ASKED, None)
             return found
-        logged_in = isinstance(session.get(_VISITOR), dict)
+        kept = session.get(_VISITOR)
         forget()
-        if logged_in and session.pop(_ASKED, None) == identity.session:
-            raise OtherPerson
+        if isinstance(kept, dict) and session.pop(_ASKED, None) == _visit(identity):
+            same = (kept.get("subject"), kept.get("session")) == (identity.subject, identity.session)
+            raise ActingNotTold if same else OtherPerson
         return None
 
     def known(self, identity: Identity) -> Visitor | None:
@@ -109,7 +124,8 @@ class SignOn:
         if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(Visitor)}:
             return None
         found = Visitor(**kept)
-        return found if (found.subject, found.session) == (identity.subject, identity.session) else None
+        same = (identity.subject, identity.session, identity.on_behalf_of if self.mandates else "")
+        return found if (found.subject, found.session, found.acting) == same else None
 
     def begin(self, identity: Identity) -> Response:
         """Send the browser to the sign-on.
@@ -120,9 +136,11 @@ class SignOn:
         # Logins begun and left would fill the cookie.
         for name in [name for name in session if name.startswith(_PENDING)]:
             session.pop(name)
-        session[_ASKED] = identity.session
+        session[_ASKED] = _visit(identity)
+        # The gateway asked for whom they act; whoever is asked again could say something else.
+        acting = {"acting": identity.on_behalf_of or "self"} if self.mandates else {}
         try:
-            answer: Response = self._app.authorize_redirect(self._redirect_uri)
+            answer: Response = self._app.authorize_redirect(self._redirect_uri, **acting)
         except (OSError, AuthlibBaseError, ValueError, RuntimeError) as error:
             raise Unavailable from error
         return answer
@@ -149,18 +167,44 @@ class SignOn:
         # OpenID Connect Core 5.3.4: what userinfo says counts only if it is about the same person.
         if about.get("sub") != claims.get("sub") or not claims.get("sid"):
             raise LoginFailed
+        acting, of = _acting(claims), about.get("on_behalf_of") or {}
+        if acting != _acting(about):
+            raise LoginFailed
         session[_VISITOR] = asdict(
             Visitor(
                 subject=str(claims["sub"]),
                 session=str(claims["sid"]),
                 name=str(about.get("name", "")),
                 name_zh=str(about.get("name_zh", "")),
+                acting=acting,
+                principal=str(of.get("name", "")),
+                principal_zh=str(of.get("name_zh", "")),
             )
         )
 
     @property
     def _app(self) -> Any:
         return self._oauth.create_client(self._client)
+
+
+def _visit(identity: Identity) -> str:
+    """Who asks to be logged in, and for whom: after one login the same visit leads to no other."""
+    return f"{identity.session} {identity.on_behalf_of}".rstrip()
+
+
+def _acting(claims: Mapping[str, Any]) -> str:
+    """On whose behalf a token or an answer was given.
+
+    Raises:
+        LoginFailed: it says something unreadable there, which is not the same as nothing.
+    """
+    said = claims.get("on_behalf_of")
+    if said is None:
+        return ""
+    try:
+        return f"{said['kind']}:{said['id']}:{said['service']}"
+    except (KeyError, TypeError) as error:
+        raise LoginFailed from error
 
 
 def forget() -> None:

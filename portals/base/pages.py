@@ -7,17 +7,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Blueprint, Flask, jsonify, redirect, render_template, url_for
+from flask import Blueprint, Flask, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.clock import Clock
+from core.identity import HEADER
 from core.web import Guard, identity
 
+from ..errors import RecordNotOpened
+from .declaring import Declarations, principal, purpose
 from .oidc import SignOn, forget
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 _GATEWAY_LOGOUT = "/.tallygate/logout"
+# A new authorization request: there the person says for whom they act, and this visit is another from then on.
+SWITCH = "/.tallygate/login?to=/me&acting=choose"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +42,39 @@ class Portal:
     lead: str
     # Template of the visitor's page below portals/.
     template: str
-    # Made from the subject and the day; also what the JSON face answers.
+    # Made from whose business it is and the day; also what the JSON face answers.
     content: Callable[[str, datetime], Mapping[str, Any]]
+    # Whether somebody may act for somebody else here.
+    mandates: bool = False
 
 
 def blueprint(
-    portal: Portal, sign_on: SignOn, guard: Guard, *, clock: Clock, links: Sequence[Link], account: str
+    portal: Portal,
+    sign_on: SignOn,
+    guard: Guard,
+    *,
+    declarations: Declarations,
+    clock: Clock,
+    links: Sequence[Link],
+    account: str,
 ) -> Blueprint:
     """The portal's pages."""
+
+    def content() -> Mapping[str, Any]:
+        """The record of whose business this visit is, once the log knows that it is opened."""
+        access, header = identity(), request.headers[HEADER]
+        if access.on_behalf_of and not sign_on.mandates:
+            raise RecordNotOpened
+        subject = principal(access)
+        declarations.declare(access, header=header, subject=subject, purpose=purpose(access))
+        return portal.content(subject, clock.now())
+
     pages = Blueprint("portal", __name__, template_folder=str(TEMPLATES))
     pages.record_once(lambda state: sign_on.install(cast("Flask", state.app)))
 
     @pages.context_processor
     def shared() -> dict[str, object]:
-        return {"portal": portal, "links": links, "account": account}
+        return {"portal": portal, "links": links, "account": account, "mandates": sign_on.mandates, "switch": SWITCH}
 
     @pages.get("/")
     @guard.public("what the service offers, before anybody logs in")
@@ -69,7 +93,7 @@ def blueprint(
             f"portals/{portal.template}",
             visitor=visitor,
             access=identity(),
-            **portal.content(visitor.subject, clock.now()),
+            **content(),
         )
 
     @pages.get("/callback")
@@ -95,7 +119,8 @@ def blueprint(
                 "assurance": found.assurance,
                 "zone": found.zone,
                 "decision": found.decision,
-                "content": portal.content(found.subject, clock.now()),
+                "on_behalf_of": found.on_behalf_of,
+                "content": content(),
             }
         )
 

@@ -12,4 +12,5 @@ PORTAL = Portal(
     lead=N_("See how many months you and your employer paid into pension, medical and unemployment insurance."),
     template="social.html",
     content=contributions,
+    mandates=True,
 )

@@ -14,4 +14,5 @@ PORTAL = Portal(
     lead=N_("File your yearly income tax declaration, see what was withheld, and claim what you paid too much."),
     template="tax.html",
     content=declaration,
+    mandates=True,
 )

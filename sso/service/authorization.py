@@ -191,8 +191,10 @@ class Authorization:
 
     def choices(self, interaction: Interaction, session: Session) -> list[HeldMandate]:
         """For whom this session's person may act at the client that asks."""
-        client = self.client(interaction)
-        return self._mandates.usable(session.subject, client) if client else []
+        client, request = self.client(interaction), interaction.request
+        if client is None or request is None:
+            return []
+        return self._mandates.usable(session.subject, self._mandates.service(client, host_of(request.redirect_uri)))
 
     def choose(self, interaction: Interaction, acting: str, *, session: Session) -> Interaction:
         """The person says for whom they act; returned is the request as it goes on.
@@ -207,7 +209,8 @@ class Authorization:
 
     def acting_for(self, interaction: Interaction, session: Session) -> HeldMandate | None:
         """For whom the person chose to act; None for themselves."""
-        chosen = interaction.chosen(session)
+        client, request = self.client(interaction), interaction.request
+        chosen = self._chosen(request, client, session, interaction) if client and request else ""
         return next((each for each in self.choices(interaction, session) if each.key == chosen), None)
 
     def agree(
@@ -270,11 +273,24 @@ class Authorization:
     def _undecided(
         self, request: AuthorizationRequest, client: Client, session: Session | None, interaction: Interaction | None
     ) -> bool:
-        if session is None or "mandate" not in request.scopes:
+        if session is None or "mandate" not in request.scopes or self._chosen(request, client, session, interaction):
             return False
-        if interaction is not None and interaction.chosen(session):
-            return False
-        return bool(self._mandates.usable(session.subject, client))
+        service = self._mandates.service(client, host_of(request.redirect_uri))
+        return bool(self._mandates.usable(session.subject, service))
+
+    def _chosen(
+        self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None
+    ) -> str:
+        """For whom the person said to act: here, or before at the gateway that let them in at this client's host.
+
+        A client may repeat what the gateway told it, so that nobody is asked twice; what was not chosen there in this
+        very session counts for nothing.
+        """
+        chosen = interaction.chosen(session) if interaction else ""
+        if chosen or not request.acting or client.trusted:
+            return chosen
+        place, mandate = host_of(request.redirect_uri), "" if request.acting == SELF else request.acting
+        return request.acting if self._store.grants.let_in(session.sid, place, mandate) else ""
 
     def _issue(
         self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None
@@ -283,7 +299,8 @@ class Authorization:
         self._fresh()
         at = self._now()
         refused = self._refused(request, client, session)
-        mandate = self._mandate(client, session, interaction) if "mandate" in request.scopes - refused else ""
+        acting = "mandate" in request.scopes - refused
+        mandate = self._mandate(request, client, session, interaction) if acting else ""
         grant = Grant(
             id=secrets.token_urlsafe(18),
             subject=session.subject,
@@ -325,12 +342,15 @@ class Authorization:
         self._nudge()
         return self._answers.good(request, code=value)
 
-    def _mandate(self, client: Client, session: Session, interaction: Interaction | None) -> str:
+    def _mandate(
+        self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None
+    ) -> str:
         """The mandate that was chosen, which must stand now."""
-        chosen = interaction.chosen(session) if interaction else ""
+        chosen = self._chosen(request, client, session, interaction)
         if chosen in ("", SELF):
             return ""
-        if not self._mandates.stands(session.subject, chosen, client):
+        service = self._mandates.service(client, host_of(request.redirect_uri))
+        if not self._mandates.stands(session.subject, chosen, service):
             self._admission.deny(client, session, "mandate withdrawn")
             raise AccessDenied(why="the mandate is over")
         return chosen

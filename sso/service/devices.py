@@ -4,21 +4,22 @@
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from audit import Outcome
 from core.clock import Clock
 
 from ..config import SSOSettings
-from ..errors import DeviceUndecidable, StepUpNeeded, UserCodeWrong
-from ..models import Call, Client, DeviceCode, Grant, Session, Visitor
+from ..errors import DeviceUndecidable, MandateOver, StepUpNeeded, UserCodeWrong
+from ..models import SELF, Call, Client, DeviceCode, Grant, HeldMandate, Session, Visitor
 from ..oauth.openid import Step
 from ..oauth.rfc8628 import INTERVAL, device_request, new_user_code, shown, typed
 from ..store import Store, digest
 from .admission import Admission
 from .agreement import Agreement
 from .limits import Limits
+from .mandates import Mandates
 from .possession import Possession
 from .records import Records
 from .seals import Broken, Seal
@@ -32,6 +33,8 @@ class Asking:
     device: DeviceCode
     # What the answer has to bring along: this device, decided on in this very session.
     sealed: str
+    # For whom the person may act there, if the device asks for it.
+    choices: Sequence[HeldMandate]
 
 
 class Devices:
@@ -45,6 +48,7 @@ class Devices:
         records: Records,
         admission: Admission,
         agreement: Agreement,
+        mandates: Mandates,
         limits: Limits,
         possession: Possession,
         settings: SSOSettings,
@@ -59,6 +63,7 @@ class Devices:
         self._records = records
         self._admission = admission
         self._agreement = agreement
+        self._mandates = mandates
         self._limits = limits
         self._possession = possession
         self._lifetime = int(settings.device_lifetime.total_seconds())
@@ -132,12 +137,23 @@ class Devices:
             raise UserCodeWrong
         self._limits.forgive(**{kind: about for kind, about in counted.items() if kind != "user_code__itself"})
         sealed = self._seal.close(json.dumps([device.digest, session.digest]))
-        return Asking(client=client, device=device, sealed=sealed)
+        asked = "mandate" in device.scopes
+        choices = self._mandates.usable(session.subject, client) if asked else []
+        return Asking(client=client, device=device, sealed=sealed, choices=choices)
 
-    def decide(self, sealed: str, *, session: Session, allow: bool, withheld: frozenset[str] = frozenset()) -> Client:
-        """The person says yes or no; the application is returned.
+    def decide(
+        self,
+        sealed: str,
+        *,
+        session: Session,
+        allow: bool,
+        withheld: frozenset[str] = frozenset(),
+        acting: str = SELF,
+    ) -> Client:
+        """The person says yes or no, and for whom the device acts; the application is returned.
 
         Raises:
+            MandateOver: they may not act for whom they chose.
             DeviceUndecidable: over, decided already, or shown to another session.
             StepUpNeeded, AccessDenied: the policies want a surer login, or none at all.
             RecordUnavailable: nothing was granted.
@@ -152,6 +168,9 @@ class Devices:
         step, level = self._admission.step(client, session)
         if step is Step.STEP_UP:
             raise StepUpNeeded(level=level)
+        acts = acting != SELF and "mandate" in device.scopes - withheld
+        if acts and not self._mandates.stands(session.subject, acting, client):
+            raise MandateOver
         # 2. Remember the yes, and what was withheld.
         refused = self._agreement.remember(session, client.id, device.scopes, withheld=withheld)
         at = self._now()
@@ -170,6 +189,7 @@ class Devices:
             created_at=at,
             resources=device.resources,
             details=device.details,
+            mandate=acting if acts else "",
         )
         # 3. Record the intent, then family, decision and outcome in one transaction.
         self._records.write(self._records.code(grant, Outcome.INTENDED))

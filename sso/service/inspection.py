@@ -8,7 +8,7 @@ from core.clock import Clock
 from core.errors import NotFound, Unavailable
 
 from ..errors import BadTokenRequest, InsufficientScope, InvalidClient, InvalidToken
-from ..models import Call, Client, Grant
+from ..models import Call, Client, Grant, HeldMandate
 from ..oauth.openid import USERINFO_TYP, claims_of, fitting, names_at
 from ..oauth.rfc7516 import encrypted
 from ..oauth.rfc7517 import ClientKeys, KeyRing
@@ -18,6 +18,7 @@ from ..oauth.rfc9701 import TYP as INTROSPECTION_TYP
 from ..oauth.rfc9701 import introspection_claims
 from ..store import Store, digest
 from .collaborators import People
+from .mandates import Mandates
 from .possession import Possession
 from .records import Records
 from .subjects import Subjects
@@ -61,6 +62,7 @@ class Inspection:
         subjects: Subjects,
         keyed: Callable[[Client], Client],
         possession: Possession,
+        mandates: Mandates,
         records: Records,
         clock: Clock,
         fresh: Callable[[], None],
@@ -73,6 +75,7 @@ class Inspection:
         self._subjects = subjects
         self._keyed = keyed
         self._possession = possession
+        self._mandates = mandates
         self._records = records
         self._clock = clock
         self._fresh = fresh
@@ -107,8 +110,11 @@ class Inspection:
         asked = grant.claims if grant.client_id == client.id else ""
         told = fitting(asked, "userinfo", claims_of(person, claims.scopes, names_at(asked, "userinfo")))
         told["sub"] = claims.subject
-        if claims.on_behalf_of:
-            told["on_behalf_of"] = claims.on_behalf_of
+        if grant.mandate:
+            mandate = self._mandate(grant)
+            if mandate is None:
+                raise InvalidToken
+            told["on_behalf_of"] = {**claims.on_behalf_of, "name": mandate.name, "name_zh": mandate.name_zh}
         read = self._records.read(
             client, subject=grant.subject, session=claims.sid, endpoint="userinfo", claims=" ".join(told)
         )
@@ -180,6 +186,8 @@ class Inspection:
             row, grant = (found.value, found.grant) if found and found.stands else (None, None)
             if row is None or grant is None or row.used or row.expires_at <= at or row.client_id != asker.id:
                 return INACTIVE, "", ""
+            if grant.mandate and self._mandate(grant) is None:
+                return INACTIVE, "", ""
             known = self._subjects.of(asker, grant.subject)
             told = active_refresh(grant, subject=known, issuer=self._issuer, expires_at=row.expires_at)
             return told, grant.subject, grant.sid
@@ -189,9 +197,16 @@ class Inspection:
             return INACTIVE, "", ""
         if not may_introspect(asker, client_id=claims.client_id, audience=claims.audience):
             return INACTIVE, "", ""
+        # A mandate is over at midnight sharp, whatever was signed before.
+        if grant.mandate and self._mandate(grant) is None:
+            return INACTIVE, "", ""
         # As whoever asks knows the person.
         known = self._subjects.of(asker, grant.subject)
         return active_access(claims, subject=known, issuer=self._issuer), grant.subject, claims.sid
+
+    def _mandate(self, grant: Grant) -> HeldMandate | None:
+        client = self._store.clients.find(grant.client_id)
+        return self._mandates.of_grant(grant, client) if client else None
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 
 from audit import Event, Outcome, Receipt, Recorder
 from core.clock import Clock
@@ -307,16 +309,39 @@ class Records:
             },
         )
 
-    def record_opened(self, client: Client, *, subject: str, decision: str, purpose: str) -> Event:
-        """A portal is about to show somebody's record, under a decision of the gateway."""
-        return self._event(
+    def record_opened(
+        self,
+        client: Client,
+        *,
+        subject: str,
+        organisation: str,
+        decision: str,
+        purpose: str,
+        by: str,
+        at: datetime,
+        key: str,
+    ) -> Event:
+        """A portal is about to show somebody's record, under a decision of the gateway; said again it is the same."""
+        event = self._event(
             "sso.record.opened",
             Outcome.SUCCESS,
             subject=subject,
             actor=client.id,
             object_=client.id,
             decision=decision,
-            attributes={"client": client.id, "purpose": purpose},
+            attributes={"client": client.id, "purpose": purpose, "by": by},
+        )
+        return replace(event, key=key, at=at, organisation=organisation)
+
+    def opening_refused(self, client: Client, *, decision: str, reason: str) -> Event:
+        """A portal said something that cannot be so."""
+        return self._event(
+            "sso.record.refused",
+            Outcome.DENIED,
+            actor=client.id,
+            object_=client.id,
+            decision=decision,
+            attributes={"client": client.id, "reason": reason},
         )
 
     def consent(self, consent: Consent, outcome: Outcome, *, session: str) -> Event:

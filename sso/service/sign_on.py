@@ -14,7 +14,7 @@ from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc8414 import metadata
 from ..oauth.rfc9728 import resource_metadata
 from ..store import Store
-from .accesses import Accesses
+from .accesses import Accesses, Shown
 from .account import Account, OwnProof, OwnRecord
 from .admission import Admission
 from .agreement import Agreement
@@ -80,6 +80,7 @@ class SignOn:
         tell: Tell,
         subject_key: bytes,
         own_entry: OwnEntry,
+        shown: Shown,
         post: Post | None = None,
         distance: Distance = lambda _one, _other: None,
         password_length: int = 12,
@@ -90,6 +91,7 @@ class SignOn:
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
+        ``shown`` knows whom the gateway let in at a host by the header that the host was asked with.
         ``entrusting`` are the directory's doors for mandates that people give themselves.
         ``fetch`` and ``tell`` are the one way out, to addresses that clients registered.
         ``subject_key`` is another secret, never to be changed: identifiers of people at clients follow from it.
@@ -195,8 +197,16 @@ class SignOn:
         agreement = Agreement(store=store, records=records, settings=settings, clock=clock, fresh=fresh, nudge=nudge)
         subjects = Subjects(key=subject_key)
         key_sets = KeySets(fetch=fetch, clock=clock)
-        self.accesses = Accesses(people=people, records=records, fresh=fresh)
-        self.mandates = Mandates(people=people)
+        self.mandates = Mandates(people=people, clients=store.clients)
+        self.accesses = Accesses(
+            store=store,
+            people=people,
+            mandates=self.mandates,
+            subjects=subjects,
+            records=records,
+            shown=shown,
+            fresh=fresh,
+        )
         self.entrusting = Entrusting(
             people=people,
             directory=entrusting,
@@ -239,6 +249,7 @@ class SignOn:
             records=records,
             admission=admission,
             agreement=agreement,
+            mandates=self.mandates,
             limits=limits,
             possession=possession,
             settings=settings,
@@ -296,6 +307,7 @@ class SignOn:
             subjects=subjects,
             keyed=key_sets.keyed,
             possession=possession,
+            mandates=self.mandates,
             records=records,
             clock=clock,
             fresh=fresh,

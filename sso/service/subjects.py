@@ -7,6 +7,7 @@ import hmac
 from core.jose import base64url
 
 from ..models import Client
+from ..store.known import KnownRows
 
 
 class Subjects:
@@ -21,6 +22,11 @@ class Subjects:
             return subject
         told = f"{client.sector or client.id}\0{subject}".encode("utf-8", "replace")
         return base64url(hmac.digest(self._key, told, hashlib.sha256))
+
+    def remember(self, client: Client, subject: str, known: KnownRows) -> None:
+        """Have somebody found again by what a client knows them as, for whoever is told so by that client."""
+        if client.subject_type != "public" and subject != client.id:
+            known.put(client.sector or client.id, self.of(client, subject), subject)
 
     def mandate(self, client: Client, mandate: str) -> str:
         """A mandate's name as this client may know it: another person is named as the client knows people."""

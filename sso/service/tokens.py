@@ -31,6 +31,7 @@ from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, fitting, id_claims, names_at, scopes_of
 from ..oauth.rfc6749 import (
     TokenRequest,
+    host_of,
     scope_text,
     token_request,
     why_refresh_refused,
@@ -121,6 +122,7 @@ class Tokens:
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         refresh, value = _refresh(request, presented)
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        self._subjects.remember(request.client, grant.subject, self._store.known)
         if not self._store.codes.consume(code, refresh=refresh, at=at, outcome=outcome):
             # Somebody else redeemed it in this very moment, or its session ended: the latter is nobody's attack.
             spent = self._store.codes.find(code.digest, at)
@@ -244,6 +246,7 @@ class Tokens:
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         refresh, value = _refresh(request, presented)
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)
+        self._subjects.remember(request.client, grant.subject, self._store.known)
         if not self._store.devices.consume(device, refresh=refresh, at=at, outcome=outcome):
             spent = self._store.devices.find(device.digest)
             if spent is not None and spent.state == "used":
@@ -267,6 +270,12 @@ class Tokens:
             raise self._refused(request, "disabled") from error
         if not person.enabled:
             raise self._refused(request, "disabled")
+        # Whoever passes it on acts for somebody only where that mandate is for the next service too; and never turns it
+        # into the person's own business.
+        following = (self._store.clients.at_host(host_of(audience)) if audience else None) or request.client
+        mandate_ends = self._mandates.ends(grant.subject, grant.mandate, following) if grant.mandate else 0
+        if grant.mandate and not mandate_ends:
+            raise self._refused(request, "mandate")
         # Recorded as what this client is given of that family; who acts is said beside.
         given = replace(grant, client_id=request.client.id, scopes=scopes)
         kind, actor = request.grant_type, request.client.id
@@ -275,7 +284,7 @@ class Tokens:
         if not self._store.grants.standing(grant.id, self._now()):
             raise self._refused(request, "used or ended")
         self._records.write(self._records.tokens(given, Outcome.SUCCESS, grant_type=kind, actor=actor))
-        lifetime = min(self._lifetime, claims.expires_at - at)
+        lifetime = min(self._lifetime, claims.expires_at - at, *([mandate_ends - at] if mandate_ends else []))
         said = access_claims(
             replace(given, mandate=self._subjects.mandate(request.client, given.mandate)),
             request.client,
@@ -311,10 +320,27 @@ class Tokens:
             raise self._refused(request, "disabled") from error
         if not person.enabled:
             raise self._refused(request, "disabled")
-        if grant.mandate and not self._mandates.stands(person.subject, grant.mandate, request.client):
+        if grant.mandate and not self._mandate_ends(grant, request.client):
             self._end(grant.id, reason="mandate withdrawn")
             raise self._refused(request, "mandate withdrawn")
         return person
+
+    def _mandate_ends(self, grant: Grant, client: Client) -> int:
+        """When the mandate of a grant is over by itself; 0 if it is over, or not for this client's service."""
+        return self._mandates.ends(grant.subject, grant.mandate, self._mandates.service(client, grant.place))
+
+    def _lasting(self, grant: Grant, request: TokenRequest, at: int) -> int:
+        """Seconds that an access token may live: no longer than the mandate it is given under.
+
+        Raises:
+            InvalidGrant: that is over.
+        """
+        if not grant.mandate:
+            return self._lifetime
+        left = self._mandate_ends(grant, request.client) - at
+        if left <= 0:
+            raise self._refused(request, "mandate withdrawn")
+        return min(self._lifetime, left)
 
     def _answer(
         self,
@@ -328,6 +354,8 @@ class Tokens:
     ) -> TokenAnswer:
         details = narrowed(request.details, grant.details, request.client)
         subject = self._subjects.of(request.client, grant.subject)
+        lifetime = self._lasting(grant, request, at)
+        mandate_ends = self._mandate_ends(grant, request.client) if grant.mandate else 0
         grant = replace(grant, mandate=self._subjects.mandate(request.client, grant.mandate))
         claims = access_claims(
             grant,
@@ -337,7 +365,7 @@ class Tokens:
             scopes=scopes,
             jti=secrets.token_urlsafe(16),
             at=at,
-            lifetime=self._lifetime,
+            lifetime=lifetime,
             confirmation=request.confirmation,
             audience=audience_of(grant, request.client, request.resource),
             details=details,
@@ -351,7 +379,8 @@ class Tokens:
                 issuer=self._issuer,
                 access_token=access_token,
                 at=at,
-                lifetime=self._lifetime,
+                lifetime=lifetime,
+                mandate_ends=mandate_ends,
             )
             # What is said of how somebody logged in is never overwritten by what is known of them.
             single = claims_of(person, (), names_at(grant.claims, "id_token"))
@@ -361,7 +390,7 @@ class Tokens:
                 id_token = encrypted_to(self._keyed(request.client), id_token)
         return TokenAnswer(
             access_token=access_token,
-            expires_in=self._lifetime,
+            expires_in=lifetime,
             scope=scope_text(scopes),
             id_token=id_token,
             refresh_token=refresh,

@@ -32,13 +32,16 @@ class ClientRows:
             return {row.id: rows.client_of(row) for row in found}
 
     def at_host(self, host: str) -> Client | None:
-        """The application whose own address is at a host, whatever the port."""
+        """The application whose own address is at a host, whatever the port; first the one that people come back to."""
         origin = f"https://{host}"
         here = or_(CLIENTS.c.audience == origin, CLIENTS.c.audience.startswith(f"{origin}:", autoescape=True))
-        query = select(CLIENTS).where(here, CLIENTS.c.trusted.is_(False)).order_by(CLIENTS.c.id).limit(1)
+        query = select(CLIENTS).where(here, CLIENTS.c.trusted.is_(False)).order_by(CLIENTS.c.id)
         with self._database.reading() as connection:
-            row = connection.execute(query).first()
-        return rows.client_of(row) if row else None
+            found = [rows.client_of(row) for row in connection.execute(query)]
+        own = (f"{origin}/", f"{origin}:")
+        # A machine of another's may be registered for the same place.
+        visited = (each for each in found if any(uri.startswith(own) for uri in each.redirect_uris))
+        return next(visited, found[0] if found else None)
 
     def put(self, client: Client) -> None:
         """Register, or replace a registration."""

@@ -12,7 +12,7 @@ from ..models import Code, Grant, Interaction
 from . import families, rows, upsert
 from .interactions import spend
 from .news import is_barred
-from .tables import CODES, ENDED_TOKENS, GRANTS, OUTBOX, SESSIONS
+from .tables import CLIENTS, CODES, ENDED_TOKENS, GRANTS, OUTBOX, SESSIONS
 
 # Written at every grant: built once, with the values beside them, or each would be put together anew.
 _PUT_GRANT = insert(GRANTS)
@@ -95,6 +95,18 @@ class GrantRows:
                 event = record(grant)
                 OUTBOX.put(connection, key=event.key, body=encode_event(event))
         return len(ended)
+
+    def let_in(self, sid: str, place: str, mandate: str) -> bool:
+        """Whether the site's own client let a session in at a host, acting under that mandate; empty: under none."""
+        query = (
+            select(GRANTS.c.id)
+            .join(CLIENTS, CLIENTS.c.id == GRANTS.c.client_id)
+            .where(GRANTS.c.sid == sid, GRANTS.c.place == place, GRANTS.c.mandate == mandate)
+            .where(GRANTS.c.revoked_at.is_(None), CLIENTS.c.trusted.is_(True))
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
 
     def places_of(self, sids: list[str]) -> dict[str, list[tuple[str, str]]]:
         """Client identifier and host of every standing family, by session."""

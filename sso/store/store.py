@@ -20,6 +20,7 @@ from .goodbyes import GoodbyeRows
 from .grants import GrantRows
 from .interactions import InteractionRows
 from .invitations import InvitationRows
+from .known import KnownRows
 from .letters import LetterRows
 from .limits import AttemptRows
 from .news import NewsRows
@@ -107,6 +108,7 @@ class Store:
         self.letters = LetterRows(database)
         self.recoveries = RecoveryRows(database)
         self.attempts = AttemptRows(database)
+        self.known = KnownRows(database)
         self.news = NewsRows(database)
         # Records on their way to the log.
         self.outbox = Drain(database, OUTBOX)

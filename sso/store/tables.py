@@ -375,6 +375,13 @@ BARRED = Table(
     Index("barred_released", "released_at"),
 )
 
+KNOWN_SUBJECTS = Table(
+    "known_subjects",
+    METADATA,
+    _key("sector"),
+    _key("known"),
+    _id("subject"),
+)
 HEARD = Table("heard", METADATA, Column("id", Integer, primary_key=True), _number("position"))
 
 

@@ -9,15 +9,16 @@ from flask.typing import ResponseReturnValue
 from core.errors import Kind, TallygateError
 from core.web import Guard, _, form_text
 
-from ..errors import StepUpNeeded, UserCodeWrong
-from ..models import Call
+from ..errors import MandateOver, StepUpNeeded, UserCodeWrong
+from ..models import SELF, Call
 from ..oauth.rfc9396 import in_words
 from ..service import SignOn
 from .browser import Browser, visitor
-from .words import moment, title_of, wishes
+from .words import moment, name_of, service_text, title_of, wishes
 
 _LONGEST_SEALED = 1000
 _LONGEST_CODE = 40
+_LONGEST_ACTING = 200
 
 
 def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, calls: Callable[[], Call]) -> None:
@@ -64,6 +65,8 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             wishes=wishes(asking.device.scopes),
             details=in_words(asking.device.details),
             moment=moment,
+            name_of=name_of,
+            service_text=service_text,
         )
 
     @routes.post("/device/decide")
@@ -79,8 +82,9 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
                 session=session,
                 allow=allow,
                 withheld=frozenset(request.form.getlist("withhold")),
+                acting=form_text("acting", longest=_LONGEST_ACTING, optional=True) or SELF,
             )
-        except StepUpNeeded as error:
+        except (StepUpNeeded, MandateOver) as error:
             page = render_template("sso/device.html", error=_(error.message), asking=None, done=None)
             return page, error.kind.status
         return render_template(

@@ -72,6 +72,7 @@ def purpose_text(purpose: str) -> str:
         "inspection": _("an inspection"),
         "support": _("helping you"),
         "self-service": _("showing it to you"),
+        "representation": _("showing it to somebody who acts for you"),
     }
     return says.get(purpose, purpose)
 

@@ -38,6 +38,9 @@ class SignOnServer:
         self.about: dict[str, Any] = {"sub": "u1", "name": "Li Na", "name_zh": "李娜"}
         self.token_changes: dict[str, Any] = {}
         self.asked: list[dict[str, str]] = []
+        # What portals said whose record they open, and how that is answered.
+        self.declared: list[dict[str, str]] = []
+        self.receipts = 201
         self._basic = "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()
         self._client = client
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -69,6 +72,7 @@ class SignOnServer:
             "/jwks": self._jwks,
             "/token": self._token,
             "/userinfo": self._userinfo,
+            "/accesses": self._accesses,
         }
         return known[request.path](request)(environ, start)
 
@@ -116,6 +120,12 @@ class SignOnServer:
 
     def _userinfo(self, request: Request) -> Response:
         return _json(self.about) if request.headers.get("Authorization") == "Bearer at" else _json({}, 401)
+
+    def _accesses(self, request: Request) -> Response:
+        if request.headers.get("Authorization") != self._basic:
+            return _json({"error": "invalid_client"}, 401)
+        self.declared.append(request.form.to_dict())
+        return _json({"log": "fake", "index": len(self.declared), "leaf": ""}, self.receipts)
 
 
 def _json(document: Any, status: int = 200) -> Response:

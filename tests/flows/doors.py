@@ -893,7 +893,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**{**oauth, "takes": ""}, method="GET", rule="/userinfo")
     yield Door(**oauth, method="POST", rule="/userinfo", fields={"access_token": "x"})
     yield Door(**oauth, method="POST", rule="/introspect", fields={"token": "x", "token_type_hint": "access_token"})
-    opened = {"decision": "0" * 32, "subject": "0" * 36, "purpose": "x"}
+    opened = {"decision": "0" * 32, "subject": "0" * 36, "purpose": "x", "identity": "a.b.c"}
     yield Door(**oauth, method="POST", rule="/accesses", fields=opened)
     yield Door(**oauth, method="POST", rule="/revoke", fields={"token": "x", "token_type_hint": "access_token"})
     # The host where clients show their certificates.

@@ -296,6 +296,50 @@ def test_who_acts_for_a_company_is_judged_as_such_and_no_longer_once_that_is_wit
     assert ask(unit, **asking).reason == "credential"
 
 
+def test_a_session_acts_for_a_company_until_that_is_over(unit: Gateway) -> None:
+    today = unit.clock.now().date()
+    held = (
+        Mandate(organisation="mill", scope="tax", until=today),
+        Mandate(organisation="forge", scope="all", until=today),
+    )
+    unit.directory.people[SUBJECT] = unit.person(mandates=held)
+    ends = int(unit.clock.now().timestamp()) + 60
+    cookie = unit.open_session(mandate="organisation:mill:tax", mandate_ends=ends)
+    answer = ask(unit, unverified_cookie=cookie)
+    assert answer.status == 204
+    (request,) = unit.engine.asked
+    assert (request.mandates, request.acting_for) == (frozenset({"mill"}), "mill")
+    host = unit.verifier_of("tax.city.localhost")
+    told, _decided = host.verify_shown(answer.identity, at=unit.clock.now())
+    assert (told.subject, told.on_behalf_of) == (SUBJECT, "organisation:mill:tax")
+    assert unit.recorder.events[-1].attributes["mandate"] == "organisation:mill:tax"
+    # Withdrawn, it is no session at all: never the person's own.
+    unit.directory.people[SUBJECT] = unit.person(mandates=held[1:])
+    unit.people.drop(SUBJECT)
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+    unit.directory.people[SUBJECT] = unit.person(mandates=held)
+    unit.people.drop(SUBJECT)
+    assert ask(unit, unverified_cookie=cookie).status == 204
+    unit.clock.advance(timedelta(seconds=60))
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+
+
+def test_a_session_that_acts_for_a_person_ends_with_the_mandate_and_does_not_come_back(unit: Gateway) -> None:
+    ends = int(unit.clock.now().timestamp()) + 3600
+    cookie = unit.open_session(mandate="person:p9:tax", mandate_ends=ends)
+    own = unit.open_session("o" * 43)
+    assert ask(unit, unverified_cookie=cookie).status == 204
+    of: dict[str, Any] = {"subject": SUBJECT, "attributes": {"principal": "p9", "scope": "tax", "until": "2099-01-01"}}
+    hear(unit, "directory.mandate.withdrawn", index=1, **of)
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+    hear(unit, "directory.mandate.granted", index=2, **of)
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+    assert ask(unit, unverified_cookie=own).status == 204
+    other = unit.open_session("p" * 43, mandate="person:p8:tax", mandate_ends=ends)
+    hear(unit, "directory.person.disabled", index=3, subject="p8")
+    assert ask(unit, unverified_cookie=other).reason == "login"
+
+
 @pytest.mark.parametrize("said", ["mill", {}, {"kind": "company", "id": "mill", "service": "tax"}, {"kind": "person"}])
 def test_a_mandate_that_cannot_be_read_makes_nobody_themselves(unit: Gateway, said: object) -> None:
     token = unit.token(on_behalf_of=said)

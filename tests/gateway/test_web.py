@@ -15,6 +15,7 @@ from audit import Outcome, decode_event
 from audit.models_rules import check
 from gateway.config import COOKIES
 from gateway.errors import Reason
+from gateway.service.identification import digest
 from gateway.web.words import WORDS
 from tests.gateway.conftest import COOKIE, SECRET, SUBJECT, Gateway
 
@@ -45,8 +46,8 @@ def get(client: Client) -> Callable[..., TestResponse]:
     return call
 
 
-def begin(get: Callable[..., TestResponse], to: str = "/declaration") -> dict[str, str]:
-    reply = get("/.tallygate/login", query_string={"to": to})
+def begin(get: Callable[..., TestResponse], to: str = "/declaration", **more: str) -> dict[str, str]:
+    reply = get("/.tallygate/login", query_string={"to": to, **more})
     assert reply.status_code == 303
     asked = urlsplit(reply.headers["Location"])
     query = {name: value[0] for name, value in parse_qs(asked.query).items()}
@@ -84,6 +85,27 @@ def test_opening_a_session_is_recorded_before_and_after(unit: Gateway, get: Call
         check(event)
     assert (intent.type, intent.outcome) == ("gateway.session.opened", Outcome.INTENDED)
     assert (outcome.outcome, outcome.object, outcome.session) == (Outcome.SUCCESS, intent.object, "sid-1")
+
+
+def test_whoever_wants_to_act_for_somebody_says_so_at_the_sign_on(
+    unit: Gateway, get: Callable[..., TestResponse]
+) -> None:
+    assert begin(get)["scope"] == "openid"
+    asked = begin(get, acting="choose")
+    assert asked["scope"] == "openid mandate"
+    claim = {"kind": "person", "id": "p9", "service": "tax"}
+    later = int(unit.clock.now().timestamp()) + 60
+    # A mandate whose end is not told would never end.
+    unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"], on_behalf_of=claim)
+    assert get("/.tallygate/callback", query_string=answer(asked)).status_code == 400
+    asked = begin(get, acting="choose")
+    unit.sign_on.id_token = unit.signed_in(nonce=asked["nonce"], on_behalf_of=claim, mandate_exp=later)
+    reply = get("/.tallygate/callback", query_string=answer(asked))
+    found = unit.store.session(digest(reply.headers["Set-Cookie"].partition("=")[2].partition(";")[0]))
+    assert found is not None
+    assert (found.mandate, found.mandate_ends) == ("person:p9:tax", later)
+    opened = [event for event in unit.recorder.events if event.type == "gateway.session.opened"]
+    assert opened[-1].attributes["mandate"] == "person:p9:tax"
 
 
 def test_without_a_record_no_session_is_opened(unit: Gateway, get: Callable[..., TestResponse]) -> None:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
-from portals import Portal, SignOn, documents, social, tax
+from portals import Declarations, Portal, SignOn, documents, social, tax
 from portals.base import Link
 from portals.base.pages import TRANSLATIONS, blueprint
 from tests.fakes.clock import ManualClock
@@ -40,6 +40,7 @@ def sign_on(provider: SignOnServer) -> SignOnServer:
     provider.claims = {"sub": "u1", "sid": "s1"}
     provider.about = {"sub": "u1", "name": "Li Na", "name_zh": "李娜"}
     provider.token_changes = {}
+    provider.declared, provider.receipts = [], 201
     return provider
 
 
@@ -84,9 +85,14 @@ def build(site: SiteSettings, sign_on: SignOnServer, seal: Seals) -> Build:
             secret="portal-secret",
             redirect_uri=f"{ORIGIN}/callback",
             roots=roots or sign_on.root,
+            mandates=portal.mandates,
+        )
+        declarations = Declarations(
+            issuer=issuer or sign_on.issuer, client="tax", secret="portal-secret", roots=roots or sign_on.root
         )
         links = [Link(title=social.PORTAL.title, address="https://social.city.localhost/me")]
-        pages = blueprint(portal, client, guard, clock=CLOCK, links=links, account="https://sso.city.localhost/account")
+        account = "https://sso.city.localhost/account"
+        pages = blueprint(portal, client, guard, declarations=declarations, clock=CLOCK, links=links, account=account)
         machines = tax.device_api(IdentityVerifier(KEY.public_key(), audience=f"x{HOST}"), guard, clock=CLOCK)
         downloads = documents.downloads(guard, clock=CLOCK, seal=seal)
         return create(

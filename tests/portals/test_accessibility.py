@@ -16,7 +16,7 @@ from core.clock import SystemClock
 from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from core.site import SiteSettings
 from core.web import Guard, create
-from portals import Portal, SignOn, documents, social, tax
+from portals import Declarations, Portal, SignOn, documents, social, tax
 from portals.base import Link, Visitor
 from portals.base.pages import TRANSLATIONS, blueprint
 
@@ -30,7 +30,22 @@ class _Known(SignOn):
     """The login is tested elsewhere; here its result is enough."""
 
     def known(self, identity: Identity) -> Visitor | None:
-        return Visitor(subject=identity.subject, session=identity.session, name="Li Na", name_zh="李娜")
+        return Visitor(
+            subject=identity.subject,
+            session=identity.session,
+            name="Li Na",
+            name_zh="李娜",
+            acting="organisation:bright:all",
+            principal="Bright Ltd",
+            principal_zh="明亮公司",
+        )
+
+
+class _Declared(Declarations):
+    """Taken; that nothing is shown without it is tested elsewhere."""
+
+    def declare(self, identity: Identity, *, header: str, subject: str, purpose: str) -> int:  # noqa: ARG002 - fits
+        return 1
 
 
 class _Quiet(WSGIRequestHandler):
@@ -62,9 +77,14 @@ def _behind_a_gateway(app: Flask) -> Callable[..., Any]:
 
 def _portal(portal: Portal, site: SiteSettings) -> Flask:
     guard = Guard(clock=CLOCK, verifier=IdentityVerifier(KEY.public_key(), audience="any"))
-    known = _Known(issuer="https://sso", client="c", secret="s", redirect_uri="https://x/callback", roots=Path())
+    known = _Known(
+        issuer="https://sso", client="c", secret="s", redirect_uri="https://x/callback", roots=Path(), mandates=True
+    )
     links = [Link(title=other.title, address="https://x/me") for other in PORTALS if other is not portal]
-    pages = blueprint(portal, known, guard, clock=CLOCK, links=links, account="https://x/account")
+    declared = _Declared(issuer="https://sso", client="c", secret="s", roots=Path())
+    pages = blueprint(
+        portal, known, guard, declarations=declared, clock=CLOCK, links=links, account="https://x/account"
+    )
     return create(
         f"portal:{portal.name}",
         site=site,

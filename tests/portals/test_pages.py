@@ -335,3 +335,100 @@ def test_a_refusal_of_the_signatures_role_is_a_page(
     page = press(browser(build(documents.PORTAL)), sign_on, header)
     assert (page.status_code, page.mimetype) == (403, "text/html")
     assert "You may not use the seal" in page.text
+
+
+MILL = "organisation:mill:tax"
+OF_MILL = {"kind": "organisation", "id": "mill", "service": "tax"}
+
+
+def acting(sign_on: SignOnServer, claim: object, **names: str) -> None:
+    """Whoever logs in from now on says this of whom they act for."""
+    sign_on.claims = {"sub": "u1", "sid": "s1", **({"on_behalf_of": claim} if claim else {})}
+    about = {"on_behalf_of": {**claim, **names}} if isinstance(claim, dict) else {}
+    sign_on.about = {"sub": "u1", "name": "Li Na", "name_zh": "李娜", **about}
+
+
+def test_whose_record_is_shown_is_declared_before_with_the_gateway_s_word(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    log_in(client, sign_on, header)
+    assert sign_on.declared == []
+    sent = header("/me")
+    assert get(client, "/me", sent).status_code == 200
+    said = {"decision": "d-77", "subject": "u1", "purpose": "self-service", "identity": sent["Tallygate-Identity"]}
+    assert sign_on.declared == [said]
+    sent = header("/api/v1/me")
+    assert get(client, "/api/v1/me", sent).status_code == 200
+    assert sign_on.declared[1:] == [{**said, "identity": sent["Tallygate-Identity"]}]
+
+
+@pytest.mark.parametrize(("answer", "status"), [(503, 503), (500, 503), (401, 503), (302, 503), (400, 403)])
+def test_without_a_receipt_nothing_is_shown(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers, answer: int, status: int
+) -> None:
+    log_in(client, sign_on, header)
+    sign_on.receipts = answer
+    for path in ("/me", "/api/v1/me"):
+        page = get(client, path, header(path))
+        assert page.status_code == status
+        assert "yuan" not in page.text
+        assert "income" not in page.text
+
+
+def test_without_an_answer_nothing_is_shown(build: Build, sign_on: SignOnServer, header: Headers) -> None:
+    client = browser(build(issuer="https://127.0.0.1:1"))
+    assert get(client, "/api/v1/me", header("/api/v1/me")).status_code == 503
+    assert sign_on.declared == []
+
+
+def test_whoever_acts_for_a_company_sees_its_record_and_that_it_is_so(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    log_in(client, sign_on, header)
+    own = get(client, "/me", header("/me")).text
+    assert sign_on.asked[-1]["scope"] == "openid profile mandate"
+    assert sign_on.asked[-1]["acting"] == "self"
+    assert 'href="/.tallygate/login?to=/me&amp;acting=choose"' in own
+    assert "For yourself" in own
+    # Chosen at the gateway: what this portal knew counts no more, and it learns the same.
+    acting(sign_on, OF_MILL, name="Mill Ltd", name_zh="磨坊")
+    log_in(client, sign_on, header, on_behalf_of=MILL)
+    assert sign_on.asked[-1]["acting"] == MILL
+    page = get(client, "/me", header("/me", on_behalf_of=MILL)).text
+    assert "You act for Mill Ltd." in page
+    assert "你代表磨坊" in get(client, "/me?lang=zh", header("/me?lang=zh", on_behalf_of=MILL)).text
+    assert (sign_on.declared[-1]["subject"], sign_on.declared[-1]["purpose"]) == ("mill", "representation")
+    numbers = [re.findall(r"<dd>([0-9,]+) yuan", text) for text in (own, page)]
+    assert numbers[0] != numbers[1]
+    told = get(client, "/api/v1/me", header("/api/v1/me", on_behalf_of=MILL)).json
+    assert told is not None
+    assert (told["subject"], told["on_behalf_of"]) == ("u1", MILL)
+    # Over at the gateway, it is over here: the company's page is not shown to whoever is only themselves.
+    assert get(client, "/me", header("/me")).status_code == 302
+
+
+def test_whoever_keeps_from_a_portal_for_whom_they_act_is_told_so_and_not_sent_in_circles(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers
+) -> None:
+    log_in(client, sign_on, header, on_behalf_of=MILL)
+    page = get(client, "/me", header("/me", on_behalf_of=MILL))
+    assert page.status_code == 409
+    assert "do not share that with this service" in page.text
+
+
+@pytest.mark.parametrize("claim", ["mill", ["mill"], {"kind": "organisation"}])
+def test_a_claim_that_cannot_be_read_makes_nobody_themselves(
+    client: FlaskClient, sign_on: SignOnServer, header: Headers, claim: object
+) -> None:
+    acting(sign_on, claim)
+    assert log_in(client, sign_on, header).status_code == 401
+
+
+def test_where_nobody_acts_for_others_nothing_is_shown_to_whoever_does(
+    build: Build, sign_on: SignOnServer, header: Headers
+) -> None:
+    client = browser(build(documents.PORTAL))
+    log_in(client, sign_on, header, on_behalf_of=MILL)
+    assert sign_on.asked[-1]["scope"] == "openid profile"
+    assert get(client, "/me", header("/me", on_behalf_of=MILL)).status_code == 403
+    assert sign_on.declared == []

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,7 @@ from audit import Entry, Event, FeedStale, Outcome, encode_event
 from core.calls import PairSecrets
 from core.db import Database
 from core.errors import NotFound, Unavailable
+from core.identity import Identity
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from directory.models import APART
@@ -289,6 +291,8 @@ def make_world(
     register(store, site)
     keys = KeyRing(generate_private_key(SECP256R1()))
     made: list[World] = []
+    from tests.sso.desk import verifier  # noqa: PLC0415 - it is made of this world
+
     entrusting = FakeEntrusting(people)
 
     def both_fresh() -> None:
@@ -309,6 +313,9 @@ def make_world(
         if not found:
             raise NotFound
         return encode_event(found[0].event), f"c2sp.org/tlog-proof@v1\nindex {index}\n"
+
+    def shown(header: str, host: str) -> tuple[Identity, datetime]:
+        return verifier(host).verify_shown(header, at=clock.now())
 
     service = SignOn(
         issuer=site.origin("sso"),
@@ -335,11 +342,10 @@ def make_world(
         tell=tell,
         subject_key=b"p" * 32,
         own_entry=people,
+        shown=shown,
         post=post,
         distance=distance,
     )
-    from tests.sso.desk import verifier  # noqa: PLC0415 - it is made of this world
-
     guard = Guard(clock=clock, verifier=verifier(), apart=APART)
     app = create(
         "sso",
@@ -400,7 +406,8 @@ def register(store: Store, site: SiteSettings) -> None:
         name="gateway",
         title="Gateway",
         title_zh="网关",
-        redirect_uris=(f"{site.origin('gateway')}/callback",),
+        redirect_uris=(f"{site.origin('gateway')}/callback", f"{site.origin('tax')}/.tallygate/callback"),
+        scopes=frozenset({"openid", "mandate"}),
         audience=site.origin("sso"),
         secret=SECRET["gateway"],
         trusted=True,

@@ -2,6 +2,7 @@
 """Somebody at sign-on's desk, as the gateway lets them through."""
 
 import re
+from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,9 +18,25 @@ _KEY = ec.generate_private_key(ec.SECP256R1())
 ANOTHER = "77777777-0000-4000-8000-000000000000"
 
 
-def verifier() -> IdentityVerifier:
+def verifier(host: str = HOST) -> IdentityVerifier:
     """What believes the headers made here."""
-    return IdentityVerifier(_KEY.public_key(), audience=HOST)
+    return IdentityVerifier(_KEY.public_key(), audience=host)
+
+
+def let_in(world: World, host: str = "tax.city.localhost", **changes: Any) -> str:
+    """The header with which the gateway let Li in at a portal."""
+    fields: dict[str, Any] = {
+        "subject": LI,
+        "kind": "person",
+        "session": "s1",
+        "roles": frozenset({"citizen"}),
+        "assurance": 1,
+        "methods": ("pwd",),
+        "zone": "external",
+        "decision": "0123456789abcdef" * 2,
+    }
+    identity = Identity(**{**fields, **changes})
+    return IdentityIssuer(_KEY).issue(identity, audience=host, method="GET", path="/me", at=world.clock.now())
 
 
 class Officer:

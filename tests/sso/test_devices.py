@@ -12,8 +12,10 @@ from audit import Outcome
 from sso.errors import BadClient
 from sso.oauth.rfc8628 import shown, typed
 from sso.service import register_client
-from tests.fakes.sso_directory import LI
+from tests.fakes.sso_directory import COMPANY, LI
 from tests.sso.conftest import Browser, World, hidden
+from tests.sso.test_mandates import give, said
+from tests.sso.test_requests import change
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -67,6 +69,34 @@ def test_a_person_sees_who_asks_from_where_and_the_device_gets_its_tokens_once(w
     kinds = world.drain()
     assert kinds.count("sso.code.intended") == 2
     assert "sso.token.revoked" in kinds
+
+
+def test_the_person_says_for_whom_the_device_acts(world: World) -> None:
+    found = world.store.clients.find("kiosk")
+    assert found is not None
+    change(world, "kiosk", scopes=found.scopes | {"mandate"})
+    wanted, key = "openid mandate", f"organisation:{COMPANY}:all"
+    browser = logged_in(world)
+    nobody = asked(world, scope=wanted)
+    assert "For whom does the device act?" not in type_code(browser, nobody["user_code"]).text
+    give(world, organisation=COMPANY, scope="all")
+    give(world, organisation=COMPANY, scope="tax")
+    page = type_code(browser, (device := asked(world, scope=wanted))["user_code"])
+    assert page.text.count('name="acting"') == 2  # for oneself and for the company; not for taxes, which this is not
+    assert "For Bright Ltd (everything" in page.text
+    assert decide(browser, page, "allow", acting=f"organisation:{COMPANY}:tax").status_code == 403
+    assert decide(browser, page, "allow", acting=f"person:{LI}:all").status_code == 403
+    assert decide(browser, page, "allow", acting=key).status_code == 200
+    told = said(poll(world, device).get_json()["access_token"])
+    assert told["on_behalf_of"] == {"kind": "organisation", "id": COMPANY, "service": "all"}
+    own = asked(world, scope=wanted)
+    decide(browser, type_code(browser, own["user_code"]), "allow", acting="self")
+    assert "on_behalf_of" not in said(poll(world, own).get_json()["access_token"])
+    # Withheld it is nobody's business, and a device that never asked acts for nobody.
+    for scope, more in ((wanted, {"withhold": "mandate"}), ("openid", {})):
+        other = asked(world, scope=scope)
+        decide(browser, type_code(browser, other["user_code"]), "allow", acting=key, **more)
+        assert "on_behalf_of" not in said(poll(world, other).get_json()["access_token"])
 
 
 def test_a_device_that_was_refused_hears_so_and_what_is_withheld_is_not_given(world: World) -> None:

@@ -10,8 +10,9 @@ from werkzeug.test import TestResponse
 
 from sso.errors import BadClient
 from sso.service import register_client
-from tests.fakes.sso_directory import LI
+from tests.fakes.sso_directory import COMPANY, LI
 from tests.sso.conftest import SECRET, World
+from tests.sso.test_mandates import ASKED, acting, choose, give
 from tests.sso.test_requests import change
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -64,6 +65,24 @@ def test_a_chain_says_who_acts_for_whom(chained: World) -> None:
         headers=chained.basic("social"),
     )
     assert told.get_json()["act"] == {"sub": "tax"}
+
+
+def test_a_mandate_goes_on_only_where_it_is_for_the_next_service_too(chained: World) -> None:
+    given = {"organisation": COMPANY}
+    give(chained, **given)
+    _browser, tokens = acting(chained)
+    refused = exchange(chained, tokens["access_token"])
+    assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_grant")
+    assert chained.recorder.events[-1].attributes["reason"] == "mandate"
+    give(chained, **given, scope="all")
+    # One for taxes does not become the other by being there.
+    assert exchange(chained, tokens["access_token"]).status_code == 400
+    browser = chained.browser()
+    answer = browser.fill_in(browser.follow(browser.authorize(scope=ASKED)))
+    answer = choose(browser, browser.follow(answer), f"organisation:{COMPANY}:all")
+    both = chained.redeem("tax", browser.finish(answer)["code"]).get_json()
+    told = claims(exchange(chained, both["access_token"]))
+    assert told["on_behalf_of"] == {"kind": "organisation", "id": COMPANY, "service": "all"}
 
 
 def test_a_chain_is_not_endless(chained: World) -> None:

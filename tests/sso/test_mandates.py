@@ -3,7 +3,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from werkzeug.test import TestResponse
@@ -29,7 +29,8 @@ def test_who_acts_for_a_company_says_so_and_the_service_learns_both(world: World
     for token in ("access_token", "id_token"):
         claims = said(tokens[token])
         assert (claims["sub"], claims["on_behalf_of"]) == (LI, FOR_COMPANY), token
-    assert world.bearer(tokens["access_token"]).get_json()["on_behalf_of"] == FOR_COMPANY
+    names = {"name": "Bright Ltd", "name_zh": "明亮公司"}
+    assert world.bearer(tokens["access_token"]).get_json()["on_behalf_of"] == {**FOR_COMPANY, **names}
     assert introspected(world, tokens["access_token"])["on_behalf_of"] == FOR_COMPANY
     issued = next(event for event in reversed(world.recorder.events) if event.type == "sso.token.intended")
     assert (issued.subject, issued.attributes["mandate"]) == (LI, f"organisation:{COMPANY}:tax")
@@ -146,6 +147,74 @@ def test_whoever_withholds_it_acts_for_themselves(world: World) -> None:
     answer = browser.post("/consent", consent, interaction=sealed, choice="allow", withhold="mandate")
     tokens = world.redeem("tax", answered(answer)["code"]).get_json()
     assert "on_behalf_of" not in said(tokens["access_token"])
+
+
+def test_a_mandate_is_over_at_midnight_sharp_whatever_was_signed_before(world: World) -> None:
+    give(world, organisation=COMPANY, until=TODAY)
+    world.clock.advance(datetime.combine(TODAY, time(23, 58), UTC) - world.clock.now())
+    _browser, tokens = acting(world)
+    assert said(tokens["access_token"])["exp"] == said(tokens["id_token"])["mandate_exp"]
+    assert tokens["expires_in"] == 120
+    assert introspected(world, tokens["access_token"])["active"]
+    # By whatever clock the token still counts: the directory's day is over.
+    world.people.mandates.clear()
+    assert introspected(world, tokens["access_token"]) == {"active": False}
+    assert world.bearer(tokens["access_token"]).status_code == 401
+    form = {"token": tokens["refresh_token"]}
+    asked = world.app.test_client().post("/introspect", base_url=world.issuer, data=form, headers=world.basic("tax"))
+    assert asked.get_json() == {"active": False}
+
+
+def at_gateway(world: World, browser: Browser, acting: str) -> dict[str, Any]:
+    """Log in where the gateway does it for the tax portal, and say for whom."""
+    callback = f"{world.site.origin('tax')}/.tallygate/callback"
+    answer = browser.authorize("gateway", scope="openid mandate", redirect_uri=callback)
+    if answer.location.startswith("/login"):
+        answer = browser.fill_in(browser.follow(answer))
+    answer = choose(browser, browser.follow(answer), acting)
+    found: dict[str, Any] = world.redeem("gateway", answered(answer)["code"], redirect_uri=callback).get_json()
+    return found
+
+
+def test_the_gateway_asks_for_its_hosts_and_these_need_not_ask_again(world: World) -> None:
+    give(world, organisation=COMPANY)
+    give(world, organisation=COMPANY, scope="social")
+    browser = world.browser()
+    key = f"organisation:{COMPANY}:tax"
+    told = said(at_gateway(world, browser, key)["id_token"])
+    assert told["on_behalf_of"] == FOR_COMPANY
+    assert told["mandate_exp"] > told["iat"]
+    # What the gateway told the portal the portal repeats, and the person agrees knowing it.
+    consent = browser.follow(browser.authorize(scope=ASKED, acting=key))
+    assert "You act for Bright Ltd" in consent.text
+    tokens = world.redeem("tax", browser.finish(consented(browser, consent))["code"]).get_json()
+    assert said(tokens["id_token"])["on_behalf_of"] == FOR_COMPANY
+    # It repeats nothing else: what was not chosen there is asked.
+    for other in ("self", f"organisation:{COMPANY}:social", f"organisation:{COMPANY}:all", "x"):
+        assert browser.authorize(scope=ASKED, acting=other).location.startswith("/acting?"), other
+    assert browser.authorize("social", scope=ASKED, acting=key).location.startswith("/acting?")
+    at_gateway(world, browser, "self")
+    own = world.redeem("tax", answered(browser.authorize(scope=ASKED, acting="self"))["code"]).get_json()
+    assert "on_behalf_of" not in said(own["id_token"])
+    # Nor in another session, nor after it was withdrawn.
+    stranger = world.browser()
+    assert stranger.fill_in(stranger.follow(stranger.authorize(scope=ASKED, acting=key))).location.startswith(
+        "/acting?"
+    )
+    world.people.mandates.clear()
+    withdrawn(world, LI, COMPANY)
+    give(world, organisation=COMPANY, scope="all")
+    assert browser.authorize(scope=ASKED, acting=key).location.startswith("/acting?")
+
+
+def test_only_mandates_for_the_host_are_offered_at_the_gateway(world: World) -> None:
+    give(world, organisation=COMPANY, scope="social")
+    browser = world.browser()
+    browser.log_in()
+    callback = f"{world.site.origin('tax')}/.tallygate/callback"
+    answer = browser.authorize("gateway", scope="openid mandate", redirect_uri=callback)
+    told = world.redeem("gateway", answered(answer)["code"], redirect_uri=callback).get_json()
+    assert "on_behalf_of" not in said(told["id_token"])
 
 
 def give(world: World, *, organisation: str = "", principal: str = "", holder: str = LI, **more: Any) -> None:

@@ -12,8 +12,13 @@ from .mandates import on_behalf_of
 ID_TOKEN_TYP = "JWT"  # noqa: S105 - a media type
 
 
-def id_claims(grant: Grant, *, subject: str, issuer: str, access_token: str, at: int, lifetime: int) -> dict[str, Any]:
-    """Who logged in, when and how, for one client and one nonce."""
+def id_claims(
+    grant: Grant, *, subject: str, issuer: str, access_token: str, at: int, lifetime: int, mandate_ends: int = 0
+) -> dict[str, Any]:
+    """Who logged in, when and how, for one client and one nonce.
+
+    Whoever keeps a session of it ends that with the mandate, ``mandate_ends``.
+    """
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": subject,
@@ -28,6 +33,8 @@ def id_claims(grant: Grant, *, subject: str, issuer: str, access_token: str, at:
         # Core 3.1.3.6; our algorithm is fixed, so the unknown-algorithm case of the helper cannot arise.
         "at_hash": create_half_hash(access_token, ALGORITHM).decode(),
     }
+    if mandate_ends:
+        claims["mandate_exp"] = mandate_ends
     if grant.nonce:
         claims["nonce"] = grant.nonce
     return claims

@@ -37,6 +37,7 @@ _MODES: dict[str, ResponseMode] = {
     "form_post.jwt": "form_post.jwt",
 }
 _LONGEST_HINT = 100
+_LONGEST_ACTING = 200
 _MAX_AGE = re.compile(r"[0-9]{1,9}")
 
 
@@ -122,6 +123,7 @@ def validated(draft: Draft) -> AuthorizationRequest:
         subject=wanted.subject,
         hint=draft.one("login_hint")[:_LONGEST_HINT],
         locale=_locale(draft.one("ui_locales")),
+        acting=draft.one("acting")[:_LONGEST_ACTING],
     )
 
 
