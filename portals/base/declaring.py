@@ -15,7 +15,7 @@ from core.identity import Identity
 from ..errors import RecordNotOpened
 
 _TIMEOUT = 10
-_REFUSED = 400
+_TAKEN, _REFUSED = 201, 400
 
 
 class Declarations:
@@ -40,7 +40,8 @@ class Declarations:
             answer = self._session().post(self._address, data=form, timeout=_TIMEOUT, allow_redirects=False)
             if answer.status_code == _REFUSED:
                 raise RecordNotOpened
-            answer.raise_for_status()
+            if answer.status_code != _TAKEN:
+                raise Unavailable
             return int(answer.json()["index"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             # Every failure of the connection, of TLS and of reading the root is an OSError.

@@ -91,7 +91,7 @@ def test_the_login_uses_pkce_s256_state_and_nonce(client: FlaskClient, header: H
     assert asked["code_challenge_method"] == ["S256"]
     assert asked["response_type"] == ["code"]
     assert asked["redirect_uri"] == [f"{ORIGIN}/callback"]
-    assert asked["scope"] == ["openid profile"]
+    assert asked["scope"] == ["openid profile mandate"]
     assert len(asked["state"][0]) >= 16
     assert len(asked["nonce"][0]) >= 16
 
@@ -100,7 +100,9 @@ def test_no_token_is_kept_in_the_browser(client: FlaskClient, sign_on: SignOnSer
     log_in(client, sign_on, header)
     with client.session_transaction(base_url=ORIGIN) as kept:
         assert set(kept) == {"visitor", "asked"}
-        assert set(kept["visitor"]) == {"subject", "session", "name", "name_zh"}
+        assert set(kept["visitor"]) == {
+            "subject", "session", "name", "name_zh", "acting", "principal", "principal_zh"
+        }  # fmt: skip
 
 
 def test_a_cookie_of_another_release_is_nobody_s_and_no_error(

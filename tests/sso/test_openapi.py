@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 from core.web.guard import mark_of
 from tests.fakes.sso_directory import LI
 from tests.sso.conftest import World, make_world, request
+from tests.sso.desk import let_in
 from tests.sso.test_registration import SECRETLY, invited
 
 EXAMPLES = 25
@@ -66,7 +67,12 @@ def _good(world: World, token: str) -> dict[str, dict[str, str]]:
         **{name: {} for name in (*FACTS, "readClaims", "readClaimsByPost")},
         "issueTokens": {"grant_type": "client_credentials"},
         "introspect": {"token": token},
-        "declareAccess": {"decision": "0" * 32, "subject": LI, "purpose": "tax-return"},
+        "declareAccess": {
+            "decision": "0" * 32,
+            "subject": LI,
+            "purpose": "assessment",
+            "identity": let_in(world, decision="0" * 32),
+        },
         "revoke": {"token": "of nobody"},
         "pushRequest": request(world),
         "authorizeDevice": {"scope": "openid"},
