@@ -10,12 +10,14 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from sso.store.tables import CONSENTS, GRANTS, REFRESH_TOKENS, SESSIONS
+from tests.fakes import postgres
 from tests.sso.conftest import World, make_world
 
 from .grants import MACHINE, Caller, Record, spent
@@ -30,14 +32,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth_sso")
     parser.add_argument("--sizes", default="10000,100000,1000000", help="sessions and people, ascending")
     parser.add_argument("--seconds", type=float, default=3.0, help="processor time spent on each figure")
+    parser.add_argument("--postgres", action="store_true", help="tables in a PostgreSQL of its own, durable")
     parser.add_argument("--folder", help="where the tables lie; a temporary folder if none is named")
     asked = parser.parse_args()
     sizes = [int(each) for each in asked.sizes.split(",")]
     print("| sessions and people | introspection | client credentials | refresh | rows removed per s | file |")
     print("|---|---|---|---|---|---|")
     found: list[list[float]] = []
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        world = make_world(Path(folder), recorder=Record())
+    with _place(asked.folder, postgres_too=asked.postgres) as (folder, url):
+        world = make_world(folder, recorder=Record(), url=url)
         browser = world.browser()
         browser.log_in("tax")
         kept = world.redeem("tax", browser.log_in_again("tax")["code"]).get_json()
@@ -46,12 +49,29 @@ def main() -> None:
             _fill(world, there, size)
             there = size
             found.append(_measured(world, kept, asked.seconds))
-            megabytes = sum(each.stat().st_size for each in Path(folder).glob("sso.db*")) >> 20
             rates = " | ".join(f"{rate:,.0f}" for rate in found[-1])
-            print(f"| {size:,} | {rates} | {megabytes:,} MB |", flush=True)
+            print(f"| {size:,} | {rates} | {_size(world, folder) >> 20:,} MB |", flush=True)
         world.database.close()
     worst = min(last / first for first, last in zip(found[0][:3], found[-1][:3], strict=True))
     print(f"\nSlowest grant at {sizes[-1]:,} beside {sizes[0]:,}: {worst:.0%}")
+
+
+@contextmanager
+def _place(folder: str | None, *, postgres_too: bool) -> Iterator[tuple[Path, str]]:
+    """Where the tables lie: a folder, and an address if it is PostgreSQL's."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        if not postgres_too:
+            yield Path(name), ""
+            return
+        with postgres.server(durable=True) as server:
+            yield Path(name), f"postgresql+psycopg://postgres@/postgres?host={server}"
+
+
+def _size(world: World, folder: Path) -> int:
+    if world.database.engine.dialect.name == "sqlite":
+        return sum(each.stat().st_size for each in folder.glob("sso.db*"))
+    with world.database.reading() as connection:
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
 def _fill(world: World, begun: int, until: int) -> None:

@@ -28,6 +28,7 @@ HEADER = "Tallygate-Identity"
 ISSUER = "tallygate-gateway"
 LIFETIME = timedelta(seconds=60)
 LEEWAY = timedelta(seconds=5)
+_TYPE = "tallygate-identity+jwt"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -95,9 +96,17 @@ class IdentityIssuer:
             "hth": _path_hash(path),
             **({"obo": identity.on_behalf_of} if identity.on_behalf_of else {}),
         }
-        return jwt.encode(
-            claims, self._key, algorithm="ES256", headers={"typ": "tallygate-identity+jwt", "kid": self._kid}
-        )
+        return jwt.encode(claims, self._key, algorithm="ES256", headers={"typ": _TYPE, "kid": self._kid})
+
+    def attest(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """Sign something else of the gateway's; by its type it never passes for an identity.
+
+        Raises:
+            ValueError: it would.
+        """
+        if typ == _TYPE:
+            raise ValueError(typ)
+        return jwt.encode(dict(claims), self._key, algorithm="ES256", headers={"typ": typ, "kid": self._kid})
 
 
 class IdentityVerifier:
@@ -179,7 +188,7 @@ class IdentityVerifier:
             },
         )
         claims: Mapping[str, Any] = token["payload"]
-        if token["header"].get("typ") != "tallygate-identity+jwt":
+        if token["header"].get("typ") != _TYPE:
             raise IdentityRefused
         if not claims["iat"] - LEEWAY.total_seconds() <= at.timestamp() <= claims["exp"]:
             raise IdentityRefused

@@ -28,6 +28,8 @@ COOKIES = (SESSION_COOKIE, "__Host-gateway")
 """Every cookie the gateway sets at the hosts it guards; the second holds logins that were begun (``core.web``)."""
 LIVE = "live"
 """Name of the gateway's socket that keeps WebSockets."""
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+"""Where hosts that take tokens say which (RFC 9728); what follows it is a path of the host."""
 LISTENERS = ("external", "internal", "management")
 """The TLS listeners; each is the zone of what arrives by it."""
 

@@ -10,6 +10,8 @@ Invalid
 ├── BadTarget        a request target that two programs could read differently
 ├── BadLogin         a login that was not begun here, was begun too long ago, or came back wrong
 └── BadReturn        an address to return to that is not one of this host's
+NotFound
+└── NoSuchResource   nothing at this address takes tokens
 Unauthenticated
 ├── NoEnforcementPoint  whoever asks the decision point is none of its enforcement points
 └── TokenRefused     a token that is forged, stale or meant for somebody else
@@ -19,7 +21,7 @@ Unavailable
 
 from enum import StrEnum
 
-from core.errors import N_, Forbidden, Invalid, Unauthenticated, Unavailable
+from core.errors import N_, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 
 
 class Reason(StrEnum):
@@ -119,6 +121,13 @@ class SignOnUnavailable(Unavailable):
 
     code = "sign_on_unavailable"
     message = N_("The sign-on does not answer at the moment. Please try again shortly.")
+
+
+class NoSuchResource(NotFound):
+    """A host or path that takes no tokens, or not from this network."""
+
+    code = "no_such_resource"
+    message = N_("Nothing at this address takes tokens.")
 
 
 class NotAQuestion(Invalid):

@@ -103,6 +103,7 @@ class ProgramToken:
 
     client: str
     grant: str
+    identifier: str
     scopes: frozenset[str]
     # Of these exactly one is not empty.
     jkt: str = ""

@@ -39,9 +39,10 @@ from gateway.service import (
 )
 from gateway.service import command as nginx_command
 from gateway.service import prepare as nginx_prepare
+from gateway.service.resources import Resources
 from gateway.store import Store
 from gateway.tokens import Sealing
-from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted
+from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted, told
 
 from ..context import Context
 from ..files import replace, write_secret
@@ -137,12 +138,21 @@ def application(context: Context) -> WSGIApp:
         store.check()
         follower.check()
 
+    resources = Resources(site=site, settings=settings, identities=identities, clock=clock)
     pages = context.flask(
         ROLE,
         guard=guard,
         blueprints=[
-            blueprint(logins, guard, proxy=proxy, sign_on=site.origin("sso"), keys=identities.keys()),
+            blueprint(
+                logins,
+                guard,
+                proxy=proxy,
+                sign_on=site.origin("sso"),
+                keys=identities.keys(),
+                resources=resources,
+            ),
             authzen(point, guard, proxy=proxy),
+            told(resources, guard, proxy=proxy),
         ],
         translations=[_FOLDER / "translations"],
         ready=ready,

@@ -15,7 +15,7 @@ from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.identity import HEADER
 from core.site import SiteSettings
 
-from ..config import COOKIES, LISTENERS, GatewaySettings, Route
+from ..config import COOKIES, LISTENERS, WELL_KNOWN, GatewaySettings, Route
 
 _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]*\Z")
 _OWN = ("login", "callback", "logout", "keys")
@@ -147,6 +147,7 @@ def haproxy(edge: Edge) -> Mapping[str, str]:
         "caller": "haproxy",
         "secret": base64.b64encode(edge.secret).decode(),
     }
+    taking = [f'["{plain(host)}"] = {str(bool(route.api or route.programs)).lower()}' for host, route in hosts.items()]
     passing = [f'["{plain(host)}"] = {str(route.passes_token).lower()}' for host, route in hosts.items()]
     cookies = [f'"{name.lower()}"' for name in COOKIES]
     names = [f'["{plain(name.lower())}"] = true' for name in settings.headers]
@@ -156,6 +157,7 @@ def haproxy(edge: Edge) -> Mapping[str, str]:
         "tallygate.lua": "local told = {\n"
         + "".join(f'  {name} = "{plain(value)}",\n' for name, value in told.items())
         + f"  passes_token = {{{', '.join(passing)}}},\n  headers = {{{', '.join(names)}}},\n"
+        + f"  takes_tokens = {{{', '.join(taking)}}},\n"
         + f"  cookies = {{{', '.join(cookies)}}},\n}}\n"
         + (Path(__file__).parent / "tallygate.lua").read_text("utf-8"),
     }
@@ -252,7 +254,8 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
         r'header_down Set-Cookie "(?i);[ \t]*domain=[^;]*(;|$)" "$1"',
         f'header_down Strict-Transport-Security "{_STRICT}"',
     ]
-    own = " ".join(f"/.tallygate/{name}" for name in _OWN)
+    told_to_all = [WELL_KNOWN, f"{WELL_KNOWN}/*"] if route.api or route.programs else []
+    own = " ".join([*(f"/.tallygate/{name}" for name in _OWN), *told_to_all])
     return _block(
         f"https://{site}",
         [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.identity import HEADER
 
-from ..config import OpenHost, Route
+from ..config import WELL_KNOWN, OpenHost, Route
 from ..models import TIES
 from . import cookies
 from .blocks import block, pattern_location, quoted
@@ -84,6 +84,15 @@ def guarded_host(
                 )
             ),
             *block("location ^~ /.tallygate/", ["return 404;"]),
+            # Public facts of hosts that take tokens, which nobody can ask about with one.
+            *(
+                line
+                for where in ((f"= {WELL_KNOWN}", f"^~ {WELL_KNOWN}/") if route.api or route.programs else ())
+                for line in block(
+                    f"location {where}",
+                    [*_headers(host, port, ("Accept",), cookie='""'), *_original(host, listener), *_forward("gateway")],
+                )
+            ),
         ],
     )
 

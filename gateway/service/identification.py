@@ -3,6 +3,7 @@
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +20,10 @@ from ..errors import Reason, Refused, TokenRefused
 from ..models import NOBODY, Caller, ProgramToken, Session, Target, Token
 from ..request import Credentials, matches
 from ..store import Kind, Store
-from ..tokens import KeySet, access_token, holds, program_token, unverified_key_id
+from ..tokens import KeySet, access_token, holds, program_token, unverified_audience, unverified_key_id
 from .news import News, mandate_name
 from .people import People
+from .resources import audiences
 
 TOUCH_EVERY = timedelta(seconds=30)
 """How exactly the time of last use is kept; every keeping is a write."""
@@ -140,7 +142,7 @@ class Identification:
                     return self._program(given, asked, audience=audience, scope=scope, at=at)
             if not matches(target.path, route.api):
                 raise Refused(Reason.CREDENTIAL)
-            return self._token(given, asked, audience=audience, at=at)
+            return self._token(given, asked, allowed=audiences(route, audience, target.path), at=at)
         if given.unverified_certificate:
             if not matches(target.path, route.device):
                 raise Refused(Reason.CREDENTIAL)
@@ -189,7 +191,7 @@ class Identification:
             raise Refused(Reason.CREDENTIAL) from error
         self._held(given, token, asked)
         # Whoever removes a client ends each of its grants.
-        ties = ((Kind.GRANT, token.grant),)
+        ties = ((Kind.GRANT, token.grant), (Kind.TOKEN, token.identifier))
         if self._news.taken(*ties):
             raise Refused(Reason.CREDENTIAL)
         return Caller(
@@ -220,10 +222,12 @@ class Identification:
         if proof is not None and not self._store.take_proof(proof.identifier, until=proof.expires_at):
             raise Refused(Reason.CREDENTIAL)
 
-    def _token(self, given: Credentials, asked: Asked, *, audience: str, at: datetime) -> Caller:
+    def _token(self, given: Credentials, asked: Asked, *, allowed: Sequence[str], at: datetime) -> Caller:
         unverified = given.unverified_token
         try:
             keys = self._keys.keys(unverified_key_id(unverified))
+            said = unverified_audience(unverified) if len(allowed) > 1 else None
+            audience = next((each for each in allowed if each == said), allowed[0])
             token = access_token(unverified, keys, audience=audience, issuer=self._issuer, at=at)
         except TokenRefused as error:
             raise Refused(Reason.CREDENTIAL) from error

@@ -105,6 +105,14 @@ def unverified_key_id(unverified: str) -> object:
         return None
 
 
+def unverified_audience(unverified: str) -> object:
+    """Whom a token says it is for; only chooses which of several that would do it is held to."""
+    try:
+        return jwt.decode(unverified, options={"verify_signature": False}).get("aud")
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        return None
+
+
 def access_token(unverified: str, keys: KeySet, *, audience: str, issuer: str, at: datetime) -> Token:
     """Verify an access token.
 
@@ -141,12 +149,16 @@ def program_token(
     confirmation = _confirmation(claims)
     if not hmac.compare_digest(client.encode(), _text(claims, "sub").encode()) or not confirmation:
         raise TokenRefused
-    _text(claims, "jti")
     scopes = frozenset(_text(claims, "scope").split())
     if scope not in scopes:
         raise TokenRefused
     return ProgramToken(
-        client=client, grant=_text(claims, "grant"), scopes=scopes, expires_at=int(claims["exp"]), **confirmation
+        client=client,
+        grant=_text(claims, "grant"),
+        identifier=_text(claims, "jti"),
+        scopes=scopes,
+        expires_at=int(claims["exp"]),
+        **confirmation,
     )
 
 

@@ -9,6 +9,7 @@ from .blueprint import blueprint as blueprint
 from .decide import PREFIX as PREFIX
 from .decide import WSGIApp as WSGIApp
 from .decide import decide_application as decide_application
+from .resources import told as told
 from .sockets import Keeper as Keeper
 
 

@@ -13,16 +13,18 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 
-from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
+from core.calls import PairSecrets
 from core.jose import ALGORITHMS
 from core.web import Guard, _, locale
 from core.web.inputs import query_text
 
-from ..config import LISTENERS, SESSION_COOKIE
-from ..errors import BadLogin, BadReturn, BadTarget, NotThroughProxy, Reason
+from ..config import SESSION_COOKIE
+from ..errors import BadLogin, BadReturn, BadTarget, Reason
 from ..models import Login
-from ..request import ADAPTERS, return_path, target
+from ..request import return_path, target
 from ..service.login import Logins
+from ..service.resources import Resources
+from .through import host, listener, through_proxy
 from .words import WORDS, Words
 
 _PENDING = "logins"
@@ -34,16 +36,20 @@ _WHY = "nginx names host and listener by its pair secret; the visitor is nobody 
 
 
 def blueprint(
-    service: Logins, guard: Guard, *, proxy: PairSecrets, sign_on: str, keys: Mapping[str, object]
+    service: Logins,
+    guard: Guard,
+    *,
+    proxy: PairSecrets,
+    sign_on: str,
+    keys: Mapping[str, object],
+    resources: Resources,
 ) -> Blueprint:
     """The pages; ``sign_on`` is the origin that forms may lead to, ``keys`` the set for the identity header."""
     pages = Blueprint("gateway", __name__, template_folder="../templates", url_prefix="/.tallygate")
 
     @pages.before_request
     def through_nginx() -> None:
-        name = proxy.caller(request.headers.get(CALLER_HEADER), request.headers.get(SECRET_HEADER))
-        if name not in ADAPTERS or _listener() not in LISTENERS:
-            raise NotThroughProxy
+        through_proxy(proxy)
 
     @pages.get("/login")
     @guard.own(_WHY)
@@ -52,8 +58,8 @@ def blueprint(
         if acr not in _LEVELS:
             raise BadLogin
         begun, address = service.begin(
-            host=_host(),
-            listener=_listener(),
+            host=host(),
+            listener=listener(),
             to=query_text("to", longest=4096) or "/",
             acr=int(acr),
             acting=query_text("acting", longest=10) == "choose",
@@ -73,7 +79,7 @@ def blueprint(
         begun = _login(pending.pop(state, None))
         # Whatever the answer, a login is finished once.
         session[_PENDING] = pending
-        if begun.host != _host() or begun.listener != _listener():
+        if begun.host != host() or begun.listener != listener():
             raise BadLogin
         code, issuer = query_text("code", longest=500), query_text("iss", longest=300)
         if not code:
@@ -108,7 +114,7 @@ def blueprint(
     @guard.own(_WHY)
     def logout() -> ResponseReturnValue:
         g.form_targets = (sign_on,)
-        address = service.leave(request.cookies.get(SESSION_COOKIE, ""), host=_host(), listener=_listener())
+        address = service.leave(request.cookies.get(SESSION_COOKIE, ""), host=host(), listener=listener())
         response = redirect(address, code=_SEE_OTHER)
         response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
         return response
@@ -116,17 +122,9 @@ def blueprint(
     @pages.get("/denied")
     @guard.own(_WHY)
     def denied() -> ResponseReturnValue:
-        return _denied()
+        return _denied(resources.address(host=host(), listener=listener()))
 
     return pages
-
-
-def _host() -> str:
-    return request.headers.get("X-Original-Host", "")
-
-
-def _listener() -> str:
-    return request.headers.get("Tallygate-Listener", "")
 
 
 def _login(stored: Any) -> Login:
@@ -146,7 +144,8 @@ def _not_finished(begun: Login) -> ResponseReturnValue:
     return Response(page, status=403)
 
 
-def _denied() -> ResponseReturnValue:
+def _denied(about: str) -> ResponseReturnValue:
+    """``about`` is where the host tells which tokens it takes; empty if it takes none."""
     try:
         reason = Reason(request.headers.get("Tallygate-Reason", ""))
     except ValueError:
@@ -164,24 +163,25 @@ def _denied() -> ResponseReturnValue:
     if words.status == _UNAVAILABLE:
         response.headers["Retry-After"] = "5"
     if response.status_code == _UNAUTHORIZED:
-        _challenge(response, "")
+        _challenge(response, "", about)
     elif reason is Reason.STEP_UP and not page and "Authorization" in request.headers:
-        response = _stronger(response)
+        response = _stronger(response, about)
     return response
 
 
-def _stronger(response: Response) -> Response:
+def _stronger(response: Response, about: str) -> Response:
     """A program is told how surely its person has to log in for a token that would do (RFC 9470 section 3)."""
     level = request.headers.get("Tallygate-Step-Up", "")
     if level in _LEVELS:
         response.status_code = _UNAUTHORIZED
         response.set_data(json.dumps({**response.get_json(), "status": _UNAUTHORIZED}))
-        _challenge(response, f', error="insufficient_user_authentication", acr_values="{level}"')
+        _challenge(response, f', error="insufficient_user_authentication", acr_values="{level}"', about)
     return response
 
 
-def _challenge(response: Response, more: str) -> None:
-    """Both ways in which a token may be presented."""
+def _challenge(response: Response, more: str, about: str) -> None:
+    """Both ways in which a token may be presented, and where that is told (RFC 9728 section 5.1)."""
+    more += f', resource_metadata="{about}"' if about else ""
     response.headers["WWW-Authenticate"] = f'Bearer realm="tallygate"{more}'
     response.headers.add("WWW-Authenticate", f'DPoP realm="tallygate", algs="{" ".join(ALGORITHMS)}"{more}')
 

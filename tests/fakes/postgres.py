@@ -3,10 +3,11 @@
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ _ACCESS = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 
 @contextmanager
-def server() -> Iterator[Path]:
+def server(*, durable: bool = False) -> Iterator[Path]:
     """The folder of the socket; PostgreSQL refuses to run as root, so root lends it Debian's own user."""
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-pg-"))
     folder.chmod(0o755)
@@ -26,7 +27,8 @@ def server() -> Iterator[Path]:
         _run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
         (data / "pg_hba.conf").write_text(_ACCESS, "utf-8")
         # Every role may keep its sixteen connections, and two of them run two workers.
-        options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        synced = "on" if durable else "off"
+        options = f"-k {folder} -c listen_addresses= -c fsync={synced} -c max_connections=200"
         _run("pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log", "start")
         try:
             yield folder
@@ -34,6 +36,18 @@ def server() -> Iterator[Path]:
             _run("pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+def databases(server: Path, credentials: Path, roles: Iterable[str], *, script: Path) -> None:
+    """One file per role that only its user can read, and databases made from them by the sample's own script."""
+    for role in roles:
+        private = credentials / f"{role}-database"
+        private.touch(mode=0o600)
+        private.write_text(f"postgresql+psycopg://{role}:{secrets.token_urlsafe(24)}@/{role}?host={server}\n")
+        if os.geteuid() == 0:
+            shutil.chown(private, f"tallygate-{role}")
+    surroundings = {"PATH": os.environ["PATH"], "SECRETS": str(credentials), "PGHOST": str(server)}
+    subprocess.run(["sh", str(script)], env=surroundings, check=True, capture_output=True)
 
 
 def _run(program: str, *arguments: str | Path) -> None:

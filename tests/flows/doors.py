@@ -749,6 +749,10 @@ def _gateway() -> Iterator[Door]:
     yield Door(**at, method="POST", rule="/logout", takes="form", form_at="/.tallygate/logout")
     # Not to be had from outside.
     yield Door(**at, method="GET", rule="/denied", query=("lang",))
+    facts: dict[str, Any] = {"component": "gateway", "label": "social", "face": "problem"}
+    yield Door(**facts, method="GET", rule="/.well-known/oauth-protected-resource")
+    where = "/.well-known/oauth-protected-resource/<path:path>"
+    yield Door(**facts, method="GET", rule=where, known={"path": "api"})
     point: dict[str, Any] = {"component": "gateway", "label": "pdp", "face": "plain"}
     yield Door(**point, method="GET", rule="/.well-known/authzen-configuration")
     for rule in ("evaluation", "evaluations", "search/subject", "search/resource", "search/action"):

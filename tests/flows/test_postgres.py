@@ -2,10 +2,7 @@
 """A city with PostgreSQL behind every role that keeps tables: one database and one credential for each."""
 
 import json
-import os
 import re
-import secrets
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -37,18 +34,7 @@ def credentials(server: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-secrets-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        for role in ROLES:
-            private = folder / f"{role}-database"
-            private.touch(mode=0o600)
-            private.write_text(f"postgresql+psycopg://{role}:{secrets.token_urlsafe(24)}@/{role}?host={server}\n")
-            if os.geteuid() == 0:
-                shutil.chown(private, f"tallygate-{role}")
-        subprocess.run(
-            ["sh", str(ROOT / "app" / "sample" / "databases.sh")],
-            env={"PATH": os.environ["PATH"], "SECRETS": str(folder), "PGHOST": str(server)},
-            check=True,
-            capture_output=True,
-        )
+        postgres.databases(server, folder, ROLES, script=ROOT / "app" / "sample" / "databases.sh")
         yield folder
 
 

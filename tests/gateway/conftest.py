@@ -56,9 +56,10 @@ from gateway.service import (
     prepare,
 )
 from gateway.service.identification import digest
+from gateway.service.resources import Resources
 from gateway.store import Note, Store
 from gateway.tokens import Sealing
-from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted
+from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted, told
 from policies import Decision, DecisionRequest
 from tests.fakes.clock import ManualClock
 from tests.fakes.ports import free_ports
@@ -274,6 +275,7 @@ class Gateway:
     def application(self) -> WSGIApp:
         guard = Guard(clock=self.clock)
         proxy = PairSecrets(dict.fromkeys(("nginx", "caddy", "haproxy"), SECRET))
+        resources = Resources(site=self.site, settings=self.settings, identities=self.identities, clock=self.clock)
         pages = create(
             "gateway",
             site=self.site,
@@ -281,9 +283,15 @@ class Gateway:
             session_key=b"k" * 32,
             blueprints=[
                 blueprint(
-                    self.logins, guard, proxy=proxy, sign_on=self.site.origin("sso"), keys=self.identities.keys()
+                    self.logins,
+                    guard,
+                    proxy=proxy,
+                    sign_on=self.site.origin("sso"),
+                    keys=self.identities.keys(),
+                    resources=resources,
                 ),
                 authzen(self.point, guard, proxy=proxy),
+                told(resources, guard, proxy=proxy),
             ],
             translations=[ROOT / "gateway" / "translations"],
         )

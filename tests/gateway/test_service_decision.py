@@ -354,6 +354,19 @@ def test_a_revoked_grant_ends_its_tokens_only(unit: Gateway) -> None:
     assert ask(unit, unverified_authorization=f"Bearer {unit.token(grant='g2')}", **api).status == 204
 
 
+def test_a_token_for_one_path_of_a_host_opens_nothing_beside_it(unit: Gateway) -> None:
+    origin = unit.site.origin("tax")
+
+    def status(audience: str, target: str = "/api/v1/me") -> int:
+        bearer = f"Bearer {unit.token(aud=audience)}"
+        return ask(unit, unverified_target=target, unverified_authorization=bearer).status
+
+    assert status(origin) == status(f"{origin}/api") == 204
+    for other in (f"{origin}/", f"{origin}/api/", f"{origin}/api/v1", f"{origin}/apis", f"{origin}/device", "/api"):
+        assert status(other) == 401, other
+    assert status(f"{origin}/api", "/declaration") == 401
+
+
 def test_a_token_that_ended_alone_leaves_its_family(unit: Gateway) -> None:
     ended, other = unit.token(jti="t1"), unit.token(jti="t2")
     assert ask(unit, unverified_target="/api/v1/me", unverified_authorization=f"Bearer {ended}").status == 204

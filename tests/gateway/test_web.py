@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from audit import Outcome, decode_event
 from audit.models_rules import check
+from core.identity import IdentityRefused
 from gateway.config import COOKIES
 from gateway.errors import Reason
 from gateway.service.identification import digest
@@ -331,6 +333,53 @@ def test_every_reason_has_a_page_and_a_problem(get: Callable[..., TestResponse],
     problem = get("/.tallygate/denied", headers={**headers, "Accept": "application/json"})
     assert problem.json is not None
     assert (problem.status_code, problem.json["code"]) == (WORDS[reason].status, reason.value)
+
+
+WHERE = "/.well-known/oauth-protected-resource"
+
+
+def test_a_host_tells_which_tokens_it_takes_signed_and_by_path(unit: Gateway, get: Callable[..., TestResponse]) -> None:
+    origin = unit.site.origin("tax")
+    for path in ("", "/api"):
+        told = get(f"{WHERE}{path}").json
+        assert told is not None
+        assert (told["resource"], told["authorization_servers"]) == (f"{origin}{path}", [unit.site.origin("sso")])
+        key = jwt.PyJWK(unit.identities.keys()["keys"][0])
+        signed = jwt.decode(told.pop("signed_metadata"), key, algorithms=["ES256"], issuer=origin)
+        assert told == {name: value for name, value in signed.items() if name not in ("iss", "iat")}
+    # Nothing else is a resource: other paths, hosts that take no tokens, networks it is not reached in.
+    for path in ("/", "/api/", "/apis", "/declaration", "/../api"):
+        assert get(f"{WHERE}{path}").status_code in (400, 404), path
+    assert get(WHERE, headers={"X-Original-Host": "ca.city.localhost"}).status_code == 404
+    assert get(WHERE, headers={"X-Original-Host": "evil.example"}).status_code == 404
+    assert get(WHERE, headers={"Tallygate-Listener": "internal"}).status_code == 404
+    assert get(WHERE, headers={"Tallygate-Secret": "x"}).status_code in (401, 403)
+
+
+def test_signed_metadata_is_no_identity(unit: Gateway, get: Callable[..., TestResponse]) -> None:
+    told = get(WHERE).json
+    assert told is not None
+    verifier = unit.verifier_of("tax.city.localhost")
+    with pytest.raises(IdentityRefused):
+        verifier.verify(told["signed_metadata"], method="GET", path="/", at=unit.clock.now())
+    with pytest.raises(ValueError, match="identity"):
+        unit.identities.attest({}, typ="tallygate-identity+jwt")
+
+
+def test_a_challenge_says_where_a_host_tells_which_tokens_it_takes(
+    unit: Gateway, get: Callable[..., TestResponse]
+) -> None:
+    refused = {"Tallygate-Reason": "credential", "Accept": "application/json"}
+    about = f'resource_metadata="{unit.site.origin("tax")}{WHERE}"'
+    challenges = get("/.tallygate/denied", headers=refused).headers.getlist("WWW-Authenticate")
+    assert [each.partition(" ")[0] for each in challenges] == ["Bearer", "DPoP"]
+    assert all(about in each for each in challenges)
+    stronger = {**refused, "Tallygate-Reason": "step-up", "Tallygate-Step-Up": "2", "Authorization": "Bearer x"}
+    challenge = get("/.tallygate/denied", headers=stronger).headers["WWW-Authenticate"]
+    assert "insufficient_user_authentication" in challenge
+    assert about in challenge
+    elsewhere = get("/.tallygate/denied", headers={**refused, "X-Original-Host": "ca.city.localhost"})
+    assert "resource_metadata" not in elsewhere.headers["WWW-Authenticate"]
 
 
 def test_an_unknown_reason_is_a_temporary_error(get: Callable[..., TestResponse]) -> None:

@@ -274,6 +274,7 @@ def make_world(
     post: Post | None = None,
     distance: Distance = lambda _one, _other: None,
     settings: SSOSettings | None = None,
+    url: str = "",
 ) -> World:
     """Override one thing of a good default."""
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
@@ -285,7 +286,7 @@ def make_world(
         state=tmp_path,
         ports=Ports(external=8443, internal=9443, management=10443, plain=8080, ldaps=6360),
     )
-    database = Database.open(f"sqlite:///{tmp_path}/sso.db", connections=64)
+    database = Database.open(url or f"sqlite:///{tmp_path}/sso.db", connections=64)
     store = Store(database)
     store.migrate()
     register(store, site)
