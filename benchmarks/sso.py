@@ -121,8 +121,8 @@ def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, list[int]]:
 def _together(target: Target, kind: str, people: list[str], seconds: float, supervisor: int) -> list[Load]:
     spawn = get_context("spawn")
     how: dict[str, Any] = {"seconds": seconds, "threads": _EACH, "supervisor": supervisor}
-    start = {"initializer": Start.given, "initargs": (spawn.Barrier(_CALLERS),)}
-    with ProcessPoolExecutor(_CALLERS, mp_context=spawn, **start) as pool:
+    together_ = spawn.Barrier(_CALLERS)
+    with ProcessPoolExecutor(_CALLERS, spawn, initializer=Start.given, initargs=(together_,)) as pool:
         waiting = [pool.submit(measured, target, kind, people[n::_CALLERS], **how) for n in range(_CALLERS)]
         return [each.result() for each in waiting]
 

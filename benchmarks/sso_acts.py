@@ -95,8 +95,8 @@ def measured(target: Target, kind: str, people: list[str], *, seconds: float, th
     Start.wait()
     before, begun = processes.spent(supervisor), time.process_time()
     samples = sampled(act, seconds=seconds, threads=threads)
-    own, after = time.process_time() - begun, processes.spent(supervisor)
-    return Load(samples, own, {role: after[role] - before.get(role, 0.0) for role in after})
+    spent, after = time.process_time() - begun, processes.spent(supervisor)
+    return Load(samples, spent, {role: after[role] - before.get(role, 0.0) for role in after})
 
 
 def tokens_of(target: Target, username: str) -> dict[str, str]:
