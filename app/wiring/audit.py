@@ -160,7 +160,7 @@ def application(context: Context) -> Flask:
         stamping(console, stamps=stamps, clock=context.clock, assurance=assurance),
         complying(
             console,
-            standards=standards(context, opened),
+            standards=lambda: standards(context, opened),
             paper=lambda found: on_paper(context, found),
             assurance=assurance,
         ),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which evidence the running site has for GB/T 22239-2019 level 3 and for the tenets of NIST SP 800-207.
 
-Every look reads what is in force now: a setting, a trial made at that moment, or the record. None of them remembers.
+Every look reads what is in force now: a setting, a trial made at that moment, or the record. One examination reads each
+of them once; the next one reads anew.
 """
 
 import io
@@ -10,6 +11,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 
 from audit.config import AuditSettings
 from audit.models import Entry
@@ -19,6 +21,7 @@ from audit.web import Clause, Finding, Standards
 from directory.models import APART
 from gateway import GatewaySettings
 from policies.models import Action, Decision, DecisionRequest
+from policies.service import PolicyEngine
 from sso.config import SSOSettings
 
 from ..context import Context
@@ -30,7 +33,7 @@ _IDLE = timedelta(minutes=30)
 
 
 def standards(context: Context, opened: Reading) -> tuple[tuple[str, Sequence[Clause]], ...]:
-    """The standards and their clauses, over this site."""
+    """The standards and their clauses, over this site, for one examination."""
     looks = _Looks(context, opened)
     return (("GB/T 22239-2019, 8.1 (level 3)", looks.level_three()), ("NIST SP 800-207, 2.1", looks.tenets()))
 
@@ -78,6 +81,17 @@ class _Looks:
         self._gateway = context.settings("gateway", GatewaySettings)
         self._sso = context.settings("sso", SSOSettings)
         self._audit = context.settings("audit", AuditSettings)
+
+    @cached_property
+    def _engine(self) -> PolicyEngine:
+        # Loading verifies the signature and runs the bundle's own tests again.
+        return policies.engine(self._context)
+
+    @cached_property
+    def _decisions(self) -> list[Entry]:
+        log = self._opened.log
+        start = max(log.first(), log.size() - _LOOKED_AT)
+        return [one for one in log.read(start, _LOOKED_AT) if one.event.type == "gateway.decision"]
 
     def level_three(self) -> list[Clause]:
         def clause(
@@ -173,7 +187,7 @@ class _Looks:
         ]
 
     def _zones(self) -> Finding:
-        engine = policies.engine(self._context)
+        engine = self._engine
         zones = sorted(engine.zones)
         placed = {label: route.zone for label, route in self._gateway.routes.items()}
         return Finding(
@@ -201,7 +215,7 @@ class _Looks:
         )
 
     def _crossings(self) -> Finding:
-        found = self._decisions()
+        found = self._decisions
         foreign = [one for one in found if one.event.attributes.get("to_zone", one.event.zone) != one.event.zone]
         shown = (*_named(found[-1:]), f"{len(found)} decisions, {len(foreign)} across zones") if found else ()
         return Finding(met=bool(found) and all(one.event.decision for one in found), shown=shown)
@@ -215,7 +229,7 @@ class _Looks:
         return Finding(met=decision.allowed is not True, shown=(_told(decision),))
 
     def _five(self) -> Finding:
-        found = self._decisions()[-1:]
+        found = self._decisions[-1:]
         wanted = {"method", "to_zone"}
         shown = [f"zone={one.event.zone} {_said(one)}" for one in found]
         return Finding(met=bool(found) and wanted <= set(found[0].event.attributes), shown=tuple(shown))
@@ -242,17 +256,17 @@ class _Looks:
         )
 
     def _attacks(self) -> Finding:
-        denied = [one for one in self._decisions() if one.event.outcome == "denied"]
+        denied = [one for one in self._decisions if one.event.outcome == "denied"]
         return Finding(met=bool(denied), shown=tuple(_named(denied[-1:])))
 
     def _everybody(self) -> Finding:
-        found = self._decisions()
+        found = self._decisions
         people = {one.event.subject for one in found if one.event.subject}
         said = f"{len(found)} decisions, {len(people)} subjects in the last {_LOOKED_AT}"
         return Finding(met=bool(found), shown=(f"{self._opened.log.size()} entries", said))
 
     def _whole(self) -> Finding:
-        found = self._decisions()
+        found = self._decisions
         lacking = [one for one in found if not one.event.attributes.get("reason")]
         return Finding(met=bool(found) and not lacking, shown=(*_named(found[-1:]), *_named(lacking[:3])))
 
@@ -266,8 +280,7 @@ class _Looks:
         )
 
     def _signed(self) -> Finding:
-        # Loading verifies the signature and runs the bundle's own tests again.
-        return Finding(met=True, shown=(f"policies {policies.engine(self._context).version}",))
+        return Finding(met=True, shown=(f"policies {self._engine.version}",))
 
     def _failures(self) -> Finding:
         free, idle = self._sso.attempts_free, self._sso.session_idle
@@ -312,7 +325,7 @@ class _Looks:
         )
 
     def _decided(self, asked: DecisionRequest) -> Decision:
-        return policies.engine(self._context).decide(asked)
+        return self._engine.decide(asked)
 
     def _stranger(self) -> DecisionRequest:
         return DecisionRequest(
@@ -339,11 +352,6 @@ class _Looks:
             assurance=3,
             methods=("pwd",),
         )
-
-    def _decisions(self) -> list[Entry]:
-        log = self._opened.log
-        start = max(log.first(), log.size() - _LOOKED_AT)
-        return [one for one in log.read(start, _LOOKED_AT) if one.event.type == "gateway.decision"]
 
 
 def _told(decision: Decision) -> str:

@@ -45,6 +45,7 @@ class Clause:
     look: Callable[[], Finding] | None = None
 
 
+Clauses = Sequence[tuple[str, Sequence[Clause]]]
 Standards = Sequence[tuple[str, Sequence["Row"]]]
 Paper = Callable[[Standards], bytes]
 """Makes the report on paper of what was found."""
@@ -76,10 +77,8 @@ def _row(clause: Clause) -> Row:
     return Row(clause=clause, met=found.met if found.shown else None, shown=found.shown)
 
 
-def complying(
-    console: Console, *, standards: Sequence[tuple[str, Sequence[Clause]]], paper: Paper, assurance: int = 1
-) -> Pages:
-    """The officers' page and its paper; ``standards`` are names of standards and their clauses."""
+def complying(console: Console, *, standards: Callable[[], Clauses], paper: Paper, assurance: int = 1) -> Pages:
+    """The officers' page and its paper; ``standards`` gives their names and clauses, for one examination."""
 
     def pages(made: Blueprint, guard: Guard) -> None:
         @made.get("/compliance")
@@ -89,7 +88,7 @@ def complying(
             console.record("audit.searched", officer(), attributes={"view": "compliance"})
             return render_template(
                 "audit/compliance.html",
-                standards=[(name, examined(clauses)) for name, clauses in standards],
+                standards=[(name, examined(clauses)) for name, clauses in standards()],
                 kinds=KINDS,
             )
 
@@ -98,7 +97,7 @@ def complying(
         def compliance_paper() -> Response:
             parameters(only=("lang",))
             console.record("audit.searched", officer(), attributes={"view": "compliance"})
-            content = paper([(name, examined(clauses)) for name, clauses in standards])
+            content = paper([(name, examined(clauses)) for name, clauses in standards()])
             return file(content, "application/pdf", "compliance.pdf")
 
     return pages

@@ -360,7 +360,9 @@ class ConsoleFake:
                         taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
-                        complying(self.console, standards=self.standards, paper=self.on_paper, assurance=assurance),
+                        complying(
+                            self.console, standards=lambda: self.standards, paper=self.on_paper, assurance=assurance
+                        ),
                         stamping(self.console, stamps=self.series, clock=self.clock, assurance=assurance),
                         alerting(self.alert_desk, assurance=assurance),
                         retention_pages(
