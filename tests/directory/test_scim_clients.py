@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Software that is not ours against the SCIM service: scim2-client and scim2-tester."""
 
+# ruff: noqa: PLC0415 - its models take three seconds to import, which every worker would pay when it collects
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from scim2_client.engines.wsgi import WSGISCIMClient
-from scim2_models import SearchRequest
-from scim2_tester import Status, check_server
 
 from tests.directory.desk import HOST, Desk, application
 from tests.directory.world import World
 
+if TYPE_CHECKING:
+    from scim2_client.engines.wsgi import WSGISCIMClient
+
 
 @pytest.fixture
-def client(filled: World) -> WSGISCIMClient:
+def client(filled: World) -> "WSGISCIMClient":
     """The client of a directory administrator's program, as the gateway lets it through."""
+    from scim2_client.engines.wsgi import WSGISCIMClient
+
     subject = filled.directory("directory").person_by_username("zhao.lei").subject
     desk = Desk(filled, subject=subject, roles=frozenset({"directory-administrator"}))
     app = application(filled)
@@ -31,13 +34,17 @@ def client(filled: World) -> WSGISCIMClient:
     return WSGISCIMClient(through_gateway, base_url=f"https://{HOST}/scim/v2")
 
 
-def test_what_can_be_found_out_satisfies_the_tester(client: WSGISCIMClient) -> None:
+def test_what_can_be_found_out_satisfies_the_tester(client: "WSGISCIMClient") -> None:
+    from scim2_tester import Status, check_server
+
     results = [each for each in check_server(client, include_tags={"discovery"}) if each.status is not Status.SKIPPED]
     assert len(results) > 5
     assert [(each.title, each.reason) for each in results if each.status is not Status.SUCCESS] == []
 
 
-def test_a_client_enters_finds_changes_and_lets_go(client: WSGISCIMClient) -> None:
+def test_a_client_enters_finds_changes_and_lets_go(client: "WSGISCIMClient") -> None:
+    from scim2_models import SearchRequest
+
     client.discover()
     # Made from our own schema documents, so nobody knows their types before.
     people: Any = client.get_resource_model("User")

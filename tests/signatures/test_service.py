@@ -5,7 +5,7 @@ import json
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -374,21 +374,22 @@ def test_establishing_twice_keeps_the_seal_and_renewing_replaces_it(role: Role) 
 
 
 @pytest.mark.parametrize(
-    ("document", "error"),
+    ("make", "error"),
     [
-        (b"", NothingSent),
-        (b"hello", CannotSeal),
-        (b"%PDF-1.7\n", CannotSeal),
-        (documents.encrypted(documents.permit()), CannotSeal),
-        (documents.bomb(), CannotSeal),
+        (lambda: b"", NothingSent),
+        (lambda: b"hello", CannotSeal),
+        (lambda: b"%PDF-1.7\n", CannotSeal),
+        (lambda: documents.encrypted(documents.permit()), CannotSeal),
+        (documents.bomb, CannotSeal),
     ],
+    ids=["empty", "text", "a beginning", "encrypted", "bomb"],
 )
 def test_what_cannot_take_a_seal_is_refused_before_any_intent(
-    role: Role, document: bytes, error: type[Exception]
+    role: Role, make: Callable[[], bytes], error: type[Exception]
 ) -> None:
     role.sealing.establish("tax-bureau")
     with pytest.raises(error):
-        role.sealing.seal(order(document=document))
+        role.sealing.seal(order(document=make()))
     assert "signature.intended" not in role.recorder.types()
 
 
