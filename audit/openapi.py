@@ -11,6 +11,7 @@ from core.openapi import PEER, PERSON, TEXT, document, exact, refusals
 from .events import KINDS
 from .intake import LINES, MOST_EVENTS
 from .models import Outcome
+from .search.changes import EntryKind
 from .search.query import LARGEST_PAGE, LONGEST, LONGEST_TEXT, PAGE, ZONES
 from .search.terms import NOWHERE
 from .witness.submission import SIZE_TYPE
@@ -56,6 +57,8 @@ def description() -> dict[str, Any]:
             "/api/v1/events": {"post": _events()},
             "/api/v1/subjects/{subject}/entries": {"get": _own()},
             "/api/v1/subjects/{subject}/entries/{index}": {"get": _own_entry()},
+            "/api/v1/changes/{kind}/{identifier}": {"get": _changes()},
+            "/api/v1/changes/{kind}/{identifier}/{index}": {"get": _change()},
         },
         schemas=_schemas(),
         security={
@@ -261,6 +264,49 @@ def _own_entry() -> dict[str, Any]:
     }
 
 
+def _changed_entry() -> list[dict[str, Any]]:
+    """Which entry of the directory, and which officer of its desk asks."""
+    named = {"type": "string", "minLength": 1, "maxLength": LONGEST}
+    return [
+        {"name": "kind", "in": "path", "required": True, "schema": {"enum": [kind.value for kind in EntryKind]}},
+        {"name": "identifier", "in": "path", "required": True, "schema": named},
+        _query("officer", named, "Who asks at the directory's desk") | {"required": True},
+    ]
+
+
+def _changes() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Changes"}}}
+    return {
+        "operationId": "readChanges",
+        "summary": "How one entry of the directory was changed, for the directory's desk",
+        "security": PEER,
+        "parameters": [
+            *_changed_entry(),
+            *_paging(),
+            _query("lang", {"enum": ["en", "zh"]}),
+            _query("open", {"enum": ["", "0", "1"]}, "1 opens what the directory itself had sealed"),
+        ],
+        "responses": {
+            "200": {"description": "One page", "content": content},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
+def _change() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/OwnEntry"}}}
+    return {
+        "operationId": "readChange",
+        "summary": "The bytes of one change of an entry of the directory, and its inclusion proof",
+        "security": PEER,
+        "parameters": [*_changed_entry(), _path("index", _INDEX, "Index of the change")],
+        "responses": {
+            "200": {"description": "Entry and proof", "content": content},
+            **refusals("400", "401", "403", "404", "503"),
+        },
+    }
+
+
 def _path(name: str, pattern: str, says: str) -> dict[str, Any]:
     schema = {"type": "string", "pattern": f"^{pattern}$"}
     return {"name": name, "in": "path", "required": True, "description": says, "schema": schema}
@@ -339,9 +385,16 @@ def _schemas() -> dict[str, Any]:
         "damaged": {"type": "array", "items": exact({"first": _WHOLE, "end": _WHOLE})},
         "facets": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _WHOLE}},
     }
+    changed = {
+        "index": _WHOLE,
+        **dict.fromkeys(("time", "type", "says", "outcome", "subject", "actor", "organisation"), TEXT),
+        "attributes": {"type": "object"},
+        "sealed": {"anyOf": [{"type": "object", "additionalProperties": TEXT}, {"type": "null"}]},
+    }
     return {
         "Page": exact(page),
         "Row": exact(row),
         "OwnRecord": exact({"entries": {"type": "array", "items": exact(own)}}),
+        "Changes": exact({"changes": {"type": "array", "items": exact(changed)}, "next": _MAYBE}),
         "OwnEntry": exact({"entry": {**TEXT, "contentEncoding": "base64"}, "proof": TEXT}),
     }

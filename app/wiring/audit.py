@@ -13,6 +13,7 @@ from audit.config import AuditSettings
 from audit.console import (
     Console,
     Evidencing,
+    Histories,
     IndexCounting,
     Mirroring,
     Overview,
@@ -33,6 +34,7 @@ from audit.web import (
     alerting,
     blueprint,
     casework,
+    changing,
     complying,
     directly,
     evidencing,
@@ -145,6 +147,7 @@ def application(context: Context) -> Flask:
     parts: list[Pages] = [
         warranting(consents.pages(console), assurance=assurance),
         reading(console, searches=searches, assurance=assurance),
+        changing(Histories(console, index=opened.index, log=opened.log)),
         saving(searches, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
         telling(Stories(console, index=opened.index), assurance=assurance),

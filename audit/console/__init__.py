@@ -4,6 +4,7 @@
 from .console import Console as Console
 from .counting import IndexCounting as IndexCounting
 from .evidencing import Evidencing as Evidencing
+from .histories import Histories as Histories
 from .mirroring import Mirroring as Mirroring
 from .models import Hit as Hit
 from .models import Opened as Opened

@@ -170,6 +170,11 @@ class Console(PublicFacts):
             raise NoSuchEntry
         return raw, proof_text(self._log.prove(index))
 
+    def one(self, reader: Reader, index: int) -> tuple[Row, bytes]:
+        """One entry's clear header and its bytes, checked; raises as ``open``."""
+        entry, raw, _evidence = self._read(reader, index, part="change")
+        return row_of(entry), raw
+
     def history(self, reader: Reader, subject: str, *, after: int | None, limit: int) -> Sequence[Row]:
         """What the record holds about one person, for that person.
 

@@ -37,7 +37,7 @@ KINDS = {
         N_("Entries were read in bulk"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=_ASKED | words("count first hits log persons reader view warrant"),
+        attributes=_ASKED | words("count first hits log opened persons reader view warrant"),
     ),
     "audit.search.saved": Kind(
         6003,

@@ -4,6 +4,8 @@
 What a filter cannot be is refused with its name; nothing is guessed, shortened or ignored.
 """
 
+from .changes import Entered as Entered
+from .changes import EntryKind as EntryKind
 from .errors import BadFilter as BadFilter
 from .errors import BadTileAddress as BadTileAddress
 from .errors import IndexDamaged as IndexDamaged

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from core.log import logger
 
 from ..models import Outcome
-from ..search import Count, Denials, IndexDamaged, Query, Row, SearchTooLong, Shape, Survey
+from ..search import Count, Denials, Entered, EntryKind, IndexDamaged, Query, Row, SearchTooLong, Shape, Survey
 from ..search.rows import stamp, unstamp
 from ..search.survey import FACETS, MOST_VALUES, step_for
 from ..search.terms import filtered, mark, quoted
@@ -116,6 +116,23 @@ class Questions:
         return self._gathered(
             self._overlapping(sought), limit, lambda part, left: part.search(sought, left, subject=subject)
         )
+
+    def history(self, entry: Entered, *, after: int | None, limit: int) -> list[Row]:
+        """The newest changes of one entry of the directory. Raises as ``search``."""
+        sought = Sought(match=entry.match(), before=after, deadline=self._deadline())
+        subject = entry.identifier if entry.kind is EntryKind.SUBJECT else ""
+        found: list[Row] = []
+        while True:
+            wanted = limit - len(found)
+            rows = self._gathered(
+                self._overlapping(sought),
+                wanted,
+                functools.partial(_searched, sought=sought, subject=subject),
+            )
+            found += [each for each in rows if entry.holds(each)]
+            if len(rows) < wanted or len(found) >= limit:
+                return found
+            sought = replace(sought, before=rows[-1].index)
 
     def around(self, session: str, place: int, count: int) -> tuple[list[Row], list[Row]]:
         """The entries of one session nearest before and after a place, each oldest first."""
@@ -243,6 +260,10 @@ class Questions:
 
 def _with(ask: Callable[[Part, int], Answer], left: int, part: Part) -> Answer:
     return ask(part, left)
+
+
+def _searched(part: Part, left: int, *, sought: Sought, subject: str) -> list[Row]:
+    return part.search(sought, left, subject=subject)
 
 
 def _bars(times: Sequence[int]) -> tuple[timedelta, list[tuple[datetime, int]]]:

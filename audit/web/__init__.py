@@ -9,6 +9,7 @@
 | role ``app``          | search as JSON, entry bundles                                         |
 | roles that record     | append many events at once                                            |
 | role ``sso``          | one person's own record, for “My account”                             |
+| role ``directory``    | how one entry of the directory was changed                            |
 | anybody               | checkpoint and hash tiles, in the format of C2SP tlog-tiles           |
 | anybody               | the checkpoint that our witnesses have cosigned                       |
 | anybody               | what programs may ask: ``/api/v1/openapi.json``                       |
@@ -22,6 +23,7 @@ from .blueprint import TRANSLATIONS as TRANSLATIONS
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .casework import casework as casework
+from .changing import changing as changing
 from .complying import Clause as Clause
 from .complying import Finding as Finding
 from .complying import Standards as Standards

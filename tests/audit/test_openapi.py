@@ -21,13 +21,13 @@ from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.identity import HEADER
 from core.openapi import document
 from core.web.guard import mark_of
-from tests.fakes.audit_console import LI, SECRETS, WITNESSED, ConsoleFake
+from tests.fakes.audit_console import LI, OFFICER, SECRETS, WITNESSED, ConsoleFake
 from tests.fakes.clock import ManualClock
 from tests.fakes.log_site import event
 
 EXAMPLES, FEW = 25, 5
-# The same views again, for mirrors and of closed logs.
-AGAIN = ("mirror", "readClosed")
+# The same views again, for mirrors, of closed logs and of one entry of the directory.
+AGAIN = ("mirror", "readClosed", "readChange")
 # Valid by its shape and wrong all the same: a day that no month has, an end before its beginning, a page that no
 # search has offered, an entry that is not there yet.
 UNCHECKED = [ignored_auth, positive_data_acceptance]
@@ -64,6 +64,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "readCosigned": {"path_parameters": {"digest": DIGEST}},
     "readOwnRecord": {"path_parameters": {"subject": LI}, "query": {"limit": 3}},
     "readOwnEntry": {"path_parameters": {"subject": LI, "index": "3"}},
+    "readChanges": {
+        "path_parameters": {"kind": "subject", "identifier": LI},
+        "query": {"officer": OFFICER, "limit": 3, "open": "1"},
+    },
+    "readChange": {
+        "path_parameters": {"kind": "subject", "identifier": LI, "index": "74"},
+        "query": {"officer": OFFICER},
+    },
 }
 CALLERS = {
     "searchAsRole": "app",
@@ -71,6 +79,8 @@ CALLERS = {
     "readOwnRecord": "sso",
     "readOwnEntry": "sso",
     "recordEvents": "sso",
+    "readChanges": "directory",
+    "readChange": "directory",
 }
 
 
@@ -78,6 +88,7 @@ CALLERS = {
 def fake(tmp_path_factory: pytest.TempPathFactory) -> ConsoleFake:
     made = ConsoleFake(tmp_path_factory.mktemp("audit"))
     made.fill()
+    assert made.add(type="directory.person.disabled", source="directory", subject=LI, actor=OFFICER, zone="") == 74
     made.grant("range:0-255", kind="export")
     made.log.cosigned = made.log.checkpoint()
     made.log.closed = {"old"}

@@ -21,6 +21,7 @@ from audit.cases import Cases, CaseStore
 from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import (
     Console,
+    Histories,
     IndexCounting,
     Mirroring,
     Overview,
@@ -49,6 +50,7 @@ from audit.web import (
     alerting,
     blueprint,
     casework,
+    changing,
     complying,
     exporting,
     mirrored,
@@ -82,7 +84,7 @@ SECOND = "4c1d7c1e-6a55-4f0c-9b52-3f0f8f5c7004"
 """Another officer."""
 WITNESSED = LogKey("other.example/log", seed=b"\x05" * 32, mldsa_seed=b"\x06" * 32)
 """The log of another site, which this one witnesses."""
-SECRETS = {"app": b"a" * 32, "sso": b"s" * 32}
+SECRETS = {"app": b"a" * 32, "directory": b"d" * 32, "sso": b"s" * 32}
 _KEY = ec.generate_private_key(ec.SECP256R1())
 _NUMBERS = itertools.count(1)
 
@@ -346,6 +348,7 @@ class ConsoleFake:
                     guard,
                     [
                         reading(self.console, searches=self.searches, assurance=assurance),
+                        changing(Histories(self.console, index=self.store, log=self.log)),
                         saving(self.searches, assurance=assurance),
                         overseeing(self.console, overview=overview, views=views, assurance=assurance),
                         telling(Stories(self.console, index=self.store), assurance=assurance),
