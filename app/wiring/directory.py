@@ -24,6 +24,7 @@ from directory.store import Store
 
 from ..context import Context, write_secret
 from ..users import Users
+from .histories import RecordedChanges
 
 ROLE = "directory"
 _HOME = Path(web.__file__).parent.parent
@@ -89,6 +90,7 @@ def application(context: Context) -> Flask:
                 guard,
                 recorder=recorder,
                 clock=context.clock,
+                changes=RecordedChanges(context.peer(ROLE, "audit")),
                 origin=context.site.origin("directory", "management"),
             ),
             web.published(keeper.publishing, keeper.numbering, guard),

@@ -19,6 +19,7 @@ The desk has no other way to the directory and its writer, so that no page can f
 | say what a post carries        | yes                     | no                                                     |
 | representatives, mandates      | yes                     | no                                                     |
 | open sealed numbers            | yes                     | no                                                     |
+| see how entries were changed   | all                     | those of the branch; see ``Remembering``               |
 | settle what nobody recorded    | yes                     | no                                                     |
 """
 
@@ -40,6 +41,7 @@ from ..models_powers import Entitlement, Post, Representation, Role, national_nu
 from ..powers import Facts, Standing, standing
 from .governing import Governing
 from .programs import Programs
+from .remembering import Remembering
 from .structure import is_of_whole_site
 from .sweeping import Sweeping
 from .things import Things
@@ -58,7 +60,7 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration(Things, Sweeping, Programs, Governing):
+class Administration(Things, Sweeping, Programs, Governing, Remembering):
     """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:

@@ -274,12 +274,12 @@ def events(
             sealed={"name": person.name_zh or person.name, "username": person.username, "actor_name": acting},
         )
     for kind, named in (
-        ("organisation", [(item.id, item.name_zh or item.name) for _, item in batch.organisations]),
-        ("device", [(item.id, item.name) for _, item in batch.devices]),
-        ("department", [(item.id, item.name_zh or item.name) for _, item in batch.departments]),
-        ("post", [(item.id, item.name_zh or item.name) for _, item in batch.posts]),
+        ("organisation", [(item.id, item.name_zh or item.name, "") for _, item in batch.organisations]),
+        ("device", [(item.id, item.name, item.organisation) for _, item in batch.devices]),
+        ("department", [(item.id, item.name_zh or item.name, item.organisation) for _, item in batch.departments]),
+        ("post", [(item.id, item.name_zh or item.name, item.organisation) for _, item in batch.posts]),
     ):
-        for identifier, name in named:
+        for identifier, name, organisation in named:
             yield event(
                 "directory.entry.created",
                 Outcome.SUCCESS,
@@ -287,6 +287,7 @@ def events(
                 subject=identifier,
                 actor=actor,
                 operation=operation,
+                organisation=organisation,
                 attributes={"kind": kind},
                 sealed={"name": name},
             )

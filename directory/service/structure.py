@@ -93,7 +93,7 @@ class Structure:
             posts = [each for each in self._standings.posts(found.organisation) if each.department == found.id]
             if below or posts:
                 raise StillInUse
-            self._remove("departments", found.id, "department", found.name, actor=actor)
+            self._remove("departments", found, "department", actor=actor)
 
     def add_post(
         self,
@@ -141,7 +141,7 @@ class Structure:
             found = self._standings.post(identifier)
             if self._standings.holdings(found.id):
                 raise StillInUse
-            self._remove("posts", found.id, "post", found.name, actor=actor)
+            self._remove("posts", found, "post", actor=actor)
 
     def add_to_post(self, post: str, role: str, *, actor: str, reason: str) -> None:
         """Let a post carry a role; everybody who holds it gets that.
@@ -231,7 +231,15 @@ class Structure:
             dn = self._deeds.tree.role(found.name)
             self._deeds.give(
                 [Change(verb=Verb.REPLACE, dn=dn, attribute="tallyTitle", value=wanted, before=found.title)],
-                Deed(kind="directory.entry.changed", attributes={"kind": "role", "names": found.name}),
+                Deed(
+                    kind="directory.entry.changed",
+                    attributes={
+                        "kind": "role",
+                        "names": found.name,
+                        "before": found.title or found.name,
+                        "after": wanted,
+                    },
+                ),
                 actor=actor,
             )
 
@@ -367,14 +375,15 @@ class Structure:
             sealed={"name": name} if subject else {},
         ), actor=actor)  # fmt: skip
 
-    def _remove(self, branch: str, identifier: str, kind: str, name: str, *, actor: str) -> None:
+    def _remove(self, branch: str, of: Department | Post, kind: str, *, actor: str) -> None:
         self._deeds.take(
-            [Change(verb=Verb.REMOVE, dn=self._deeds.tree.entry(branch, identifier))],
+            [Change(verb=Verb.REMOVE, dn=self._deeds.tree.entry(branch, of.id))],
             Deed(
                 kind="directory.entry.removed",
-                subject=identifier,
+                subject=of.id,
+                organisation=of.organisation,
                 attributes={"kind": kind},
-                sealed={"before.name": name},
+                sealed={"before.name": of.name},
             ),
             actor=actor,
         )

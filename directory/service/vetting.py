@@ -172,7 +172,7 @@ class Vetters:
         with self._deeds.alone():
             self._deeds.give(
                 self._changes(person, wanted),
-                self._deed("directory.proofing.granted", person, of, actor=actor),
+                self._deed("directory.proofing.granted", person, of, actor=actor, was=person.proofing.level),
                 actor=actor,
             )
         # After a crash in between it waits again, and agreeing a second time changes nothing.
@@ -204,13 +204,15 @@ class Vetters:
             Change(verb=Verb.REPLACE, dn=dn, attribute=name, value=value, before=before) for name, value, before in told
         ]
 
-    def _deed(self, kind: str, person: Person, of: Vetting, *, actor: str, reason: str = "") -> Deed:
+    def _deed(
+        self, kind: str, person: Person, of: Vetting, *, actor: str, reason: str = "", was: int | None = None
+    ) -> Deed:
         return Deed(
             kind=kind,
             subject=person.subject,
             attributes={
                 "level": of.level, "way": of.way.value, "kinds": " ".join(sorted(of.kinds)),
-                "until": of.until.isoformat(), "first": of.by,
+                "until": of.until.isoformat(), "first": of.by, **({} if was is None else {"was": was}),
             },
             sealed={**self._deeds.about(person, actor, reason), "evidence": of.reference},
         )  # fmt: skip

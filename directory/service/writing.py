@@ -211,7 +211,9 @@ class DirectoryWriter:
             Pending: recorded and biting; the server follows.
         """
         device = self._device_if_known(identifier)
-        record = self._event("directory.device.disabled", device, actor=actor, sealed={"reason": reason})
+        record = self._event(
+            "directory.device.disabled", device, actor=actor, attributes=_was(device), sealed={"reason": reason}
+        )
         self._journal.take_away((changes.enabled(self._tree.device(device.id), to=False),), record)
 
     def enable_device(self, identifier: str, *, actor: str) -> None:
@@ -238,7 +240,7 @@ class DirectoryWriter:
         """
         if state.is_out:
             device = self._device_if_known(identifier)
-            what, sealed = {"state": state.value}, {"reason": reason}
+            what, sealed = {"state": state.value, **_was(device)}, {"reason": reason}
             record = self._event("directory.device.disabled", device, actor=actor, attributes=what, sealed=sealed)
             dn = self._tree.device(device.id)
             if device.state is DeviceState.RETIRED:
@@ -258,7 +260,7 @@ class DirectoryWriter:
                 device,
                 (changes.device_state(dn, state), *found),
                 actor=actor,
-                attributes={"state": state.value},
+                attributes={"state": state.value, **_was(device)},
                 sealed={"reason": reason},
             )
 
@@ -481,6 +483,11 @@ class DirectoryWriter:
                 "directory.power.refused", person, actor=by, outcome=Outcome.DENIED, attributes=said, sealed=sealed
             )
         )
+
+
+def _was(device: Device) -> dict[str, str]:
+    """How it fared before; nothing of one that could not be asked for."""
+    return {"was": device.state.value} if device.name else {}
 
 
 def open_writer(

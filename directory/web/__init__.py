@@ -5,7 +5,7 @@ What an administrator reads about people is recorded before it is shown; every c
 """
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
@@ -18,11 +18,14 @@ from core.web.inputs import Malformed, query_text
 
 from ..client import API
 from ..errors import NoSuchOrganisation, UnreadableImport
+from ..histories import Changes
 from ..imports import ImportReport
-from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, N, Organisation, Page, Person
+from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, Device, N, Organisation, Page, Person
+from ..models_powers import Department, Post
 from ..service import Administration, DirectoryWriter, Numbering, ProgramAdministration, Publishing
 from ..service.events import event
-from . import catalogue, governing, powers, scim, staffing, sweeps, things
+from ..service.remembering import Remembered
+from . import catalogue, governing, histories, powers, scim, staffing, sweeps, things
 from . import entrusting as entrusting
 from . import own as own
 
@@ -142,9 +145,9 @@ class NoFile(Invalid):
 
 
 def blueprint(
-    writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, clock: Clock, origin: str = ""
+    writer: DirectoryWriter, guard: Guard, *, recorder: Recorder, clock: Clock, changes: Changes, origin: str = ""
 ) -> Blueprint:
-    """All pages of the desk, and its SCIM service; ``origin`` is where it is reached."""
+    """All pages of the desk, and its SCIM service at ``origin``; ``changes`` tells how entries were changed."""
 
     def mine() -> Administration:
         who = identity()
@@ -167,6 +170,7 @@ def blueprint(
     sweeps.add(desk, mine, guard, searched=readings.searched, render=_render)
     catalogue.add(desk, mine, guard, render=_render)
     governing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
+    histories.add(desk, mine, guard, changes=changes, recorded=readings.remembered, render=_render)
     _add_things(desk, mine, guard)
     _add_import(desk, mine, guard)
     _add_unrecorded(desk, mine, guard, readings)
@@ -237,7 +241,19 @@ class _Readings:
         """One person's page."""
         self._record("directory.person.read", person.subject, sealed={"name": person.name_zh or person.name})
 
-    def _record(self, kind: str, subject: str, *, sealed: dict[str, str], shown: str = "") -> None:
+    def remembered(self, entry: Remembered) -> None:
+        """How one entry was changed; of a person they find it in their own record."""
+        told: dict[str, str | bool] = {"kind": entry.kind.value, "opened": entry.opens}
+        if isinstance(entry.named, Person):
+            sealed = {"name": entry.named.name_zh or entry.named.name}
+            self._record("directory.history.read", entry.identifier, sealed=sealed, told=told)
+        else:
+            self._record("directory.history.read", "", sealed={}, told=told | {"names": entry.identifier})
+
+    def _record(
+        self, kind: str, subject: str, *, sealed: dict[str, str], shown: str = "",
+        told: Mapping[str, str | bool] | None = None,
+    ) -> None:  # fmt: skip
         who = identity()
         self._recorder.record(
             event(
@@ -246,7 +262,7 @@ class _Readings:
                 self._clock.now(),
                 subject=subject,
                 actor=who.subject,
-                attributes={"shown": shown} if shown else {},
+                attributes={**(told or {}), **({"shown": shown} if shown else {})},
                 sealed=sealed,
             )
         )
@@ -326,9 +342,10 @@ def _organisation_name(own: Administration, identifier: str) -> str:
         return identifier
 
 
-def shown_name(named: Person | Organisation) -> str:
+def shown_name(named: Person | Organisation | Department | Post | Device) -> str:
     """The name in the script of the page's language, as far as there is one."""
-    return named.name_zh if locale() == "zh" and named.name_zh else named.name
+    zh = "" if isinstance(named, Device) else named.name_zh
+    return zh if locale() == "zh" and zh else named.name
 
 
 def _add_changes(desk: Blueprint, mine: Mine, guard: Guard) -> None:

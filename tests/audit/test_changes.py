@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an entry of the directory was changed: read by the directory's desk alone, recorded first, nothing else opened."""
+"""How an entry of the directory was changed: for the directory's desk alone, recorded first, nothing else opened."""
 
 import base64
 import json

@@ -2,6 +2,7 @@
 """The desk as a browser behind the gateway sees it: a Flask client that signs the identity header itself."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,28 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import directory
+from core.errors import NotFound
 from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.web import Guard, create
 from directory import web
+from directory.histories import Change, Changes
 from tests.directory.world import World
 
 HOST = "directory.test.localhost"
 _KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-def application(world: World) -> Flask:
+class NothingTold:
+    """A record that knows no change; tests about histories ask a real one."""
+
+    def of(self, *_what: object, **_how: object) -> tuple[Sequence[Change], None]:
+        return (), None
+
+    def proof(self, *_what: object, **_how: object) -> tuple[bytes, str]:
+        raise NotFound
+
+
+def application(world: World, changes: Changes | None = None) -> Flask:
     """The role's application over the world's writer."""
     guard = Guard(clock=world.clock, verifier=IdentityVerifier(_KEY.public_key(), audience=HOST))
     return create(
@@ -28,7 +41,15 @@ def application(world: World) -> Flask:
         site=world.site,
         guard=guard,
         session_key=b"k" * 32,
-        blueprints=[web.blueprint(world.writer(), guard, recorder=world.recorder, clock=world.clock)],
+        blueprints=[
+            web.blueprint(
+                world.writer(),
+                guard,
+                recorder=world.recorder,
+                clock=world.clock,
+                changes=changes or NothingTold(),
+            )
+        ],
         translations=[Path(directory.__file__).parent / "translations"],
     )
 
@@ -36,9 +57,17 @@ def application(world: World) -> Flask:
 class Desk:
     """One administrator's browser."""
 
-    def __init__(self, world: World, *, subject: str, roles: frozenset[str], kind: str = "person") -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        subject: str,
+        roles: frozenset[str],
+        kind: str = "person",
+        changes: Changes | None = None,
+    ) -> None:
         self._world = world
-        self._client: FlaskClient = application(world).test_client()
+        self._client: FlaskClient = application(world, changes).test_client()
         self._subject = subject
         self._roles = roles
         self._kind = kind

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every page of the desk in Chromium, in both languages, wide and narrow: axe finds nothing, nothing overflows."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from app.wiring.histories import RecordedChanges
 from core.identity import HEADER
 from tests.directory.desk import Desk, application
+from tests.directory.recorded import Record
 from tests.directory.test_watching import rogue, switched
 from tests.directory.world import World
+from tests.fakes.audit_console import ConsoleFake
 
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
@@ -42,6 +47,7 @@ def pages(filled: World) -> list[str]:
     assert filled.writer().watch.look() == 1
     lists = ["/", "/?q=nobody-at-all", "/people/change?q=li.na", "/organisations", "/devices", "/import", "/unrecorded"]
     lists += ["/reviews", "/duties", "/proofing", "/catalogue", f"/people/{servant}/proofing"]
+    lists += [f"/history/person/{servant}", "/history/role/case-worker"]
     return [*lists, f"/people/{citizen}", f"/people/{servant}", f"/people/{servant}?done=enabled"]
 
 
@@ -65,7 +71,8 @@ def served(world: World) -> Iterator[str]:
 
 
 def _identified(desk: Desk, world: World) -> Callable[..., Any]:
-    app = application(world)
+    told = ConsoleFake(Path(tempfile.mkdtemp(dir=world.site.state, prefix="record-")))
+    app = application(world, RecordedChanges(Record(told, world)))
 
     def wsgi(environ: dict[str, Any], start: Any) -> Any:
         headers = desk.headers(environ["REQUEST_METHOD"], environ["REQUEST_URI"])

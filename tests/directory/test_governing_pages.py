@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from core.web.guard import mark_of
 from directory.models import Person, credit_code_check
 from directory.reviews import Item, Kind
 from directory.service import DirectoryWriter
-from tests.directory.desk import Desk
+from tests.directory.desk import Desk, application
 from tests.directory.world import World
 
 BODY = "91999999ABCDEFGHJ"
@@ -200,3 +201,12 @@ def test_a_mandate_for_a_person_is_told_by_name(desk: Desk, writer: DirectoryWri
     form = {"whom": f"@{other.username}", "scope": "all", "until": "2030-01-01", "reason": "illness"}
     assert desk.post(f"/people/{chen_wei.subject}/mandates", form).status_code == 303
     assert f"{other.name} · " in desk.get(f"/people/{chen_wei.subject}/access").text
+
+
+def test_the_policies_let_owners_to_the_desk_and_the_desk_shows_them_their_questions_alone(filled: World) -> None:
+    app = application(filled)
+    marks = {rule.endpoint: mark_of(app, rule.endpoint) for rule in app.url_map.iter_rules()}
+    for_everybody = {name for name, mark in marks.items() if mark and mark.kind == "person" and not mark.names}
+    assert for_everybody == {"directory.mine_to_review", "directory.decide"}
+    others = {mark.kind for name, mark in marks.items() if mark and name.startswith("directory.")}
+    assert others == {"person"}

@@ -167,6 +167,10 @@ def _log() -> Iterator[Door]:
         who="sso",
         known={"subject": NOBODY, "index": "3"},
     )
+    entry = {"kind": "subject", "identifier": NOBODY}
+    changes = {**role, "who": "directory", "query": ("after", "limit", "lang", "officer", "open")}
+    yield Door(**changes, rule="/api/v1/changes/<kind>/<identifier>", known=entry)
+    yield Door(**changes, rule="/api/v1/changes/<kind>/<identifier>/<index>", known={**entry, "index": "3"})
     sent = {**role, "method": "POST", "who": "app"}
     yield Door(**sent, rule="/api/v1/events", takes="lines", query=("wait",))
     # Entries that no log has.
@@ -637,6 +641,10 @@ def _governing(desk: Mapping[str, Any], form: Mapping[str, Any], why: Mapping[st
     yield Door(**desk, method="GET", rule="/people/<subject>/proofing", known=person, query=("done",))
     begun = {"name": "x", "scope": "role", "of": "no-such-role", "due": "2099-01-01", "owner": "nobody"}
     yield Door(**form, rule="/reviews", fields={**begun, "undecided": "escalate", "heads": "", **why})
+    entry = {"kind": "person", "identifier": NOBODY}
+    yield Door(**desk, method="GET", rule="/history/<kind>/<identifier>", known=entry, query=("after",))
+    change = {**entry, "int:index": "999999", "part": "entry.json"}
+    yield Door(**desk, method="GET", rule="/history/<kind>/<identifier>/<int:index>/<part>", known=change)
     item = {"int:position": "999999", "verb": "confirm"}
     yield Door(**form, rule="/reviews/items/<int:position>/<verb>", known=item, fields=why)
     yield Door(**form, rule="/duties", fields={"name": "x", "role": "no-such-role", **why})
