@@ -10,6 +10,8 @@ _SUFFIX = re.compile(r"dc=[a-z0-9-]+(,dc=[a-z0-9-]+)*\Z")
 _SHORTEST_PASSWORD = 8
 _LONGEST_KEPT = 9999
 _HIGHEST_PORT = 65_535
+_SHORTEST_PROOFING = 30
+_NO_LEVEL = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,16 @@ class DirectorySettings:
     # Password policy: the shortest one taken, and how many old ones may not come back.
     password_length: int = 12
     password_history: int = 5
+    # The file with the password of the mail server, if this role cannot read the one of ``[ca.notices]``.
+    mail_password: Path | None = None
+    # Days for which an identity proofing of each level counts.
+    proofing_days_1: int = 3650
+    proofing_days_2: int = 1825
+    proofing_days_3: int = 1825
+    # Days before its end on which somebody is told and put on the list of those to be proofed anew.
+    proofing_due_days: int = 60
+    # From this level on every proofing needs a second officer; 4 for none but those of one's own family name.
+    proofing_two_officers_from: int = 4
     # Cost of a password's argon2id hash; OWASP's first choice. The sample city sets 4096 and 1 to fill up quickly.
     hash_memory_kib: int = 19_456
     hash_passes: int = 2
@@ -63,5 +75,16 @@ class DirectorySettings:
             raise ValueError("password_length must be at least 8")
         if not 1 <= self.changes_kept_days <= _LONGEST_KEPT:
             raise ValueError("changes_kept_days must be from 1 to 9999")
+        if not all(_SHORTEST_PROOFING <= days <= _LONGEST_KEPT for days in self.proofing_days.values()):
+            raise ValueError("proofing_days_1 to proofing_days_3 must be from 30 to 9999")
+        if not 0 < self.proofing_due_days < min(self.proofing_days.values()):
+            raise ValueError("proofing_due_days must be shorter than any proofing counts")
+        if not 1 <= self.proofing_two_officers_from <= _NO_LEVEL:
+            raise ValueError("proofing_two_officers_from must be from 1 to 4")
         if self.timeout <= timedelta(0):
             raise ValueError("timeout must be positive")
+
+    @property
+    def proofing_days(self) -> dict[int, int]:
+        """Days by level."""
+        return {1: self.proofing_days_1, 2: self.proofing_days_2, 3: self.proofing_days_3}

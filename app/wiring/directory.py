@@ -24,6 +24,7 @@ from directory.store import Store
 
 from ..context import Context, write_secret
 from ..users import Users
+from . import mail
 from .histories import RecordedChanges
 
 ROLE = "directory"
@@ -250,13 +251,15 @@ def command(context: Context) -> list[str]:
 
 
 def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[[], None]) -> DirectoryWriter:
+    settings = context.settings(ROLE, DirectorySettings)
     return open_writer(
-        context.settings(ROLE, DirectorySettings),
+        settings,
         site=context.site,
         store=store,
         recorder=recorder,
         clock=context.clock,
         nudge=nudge,
+        post=mail.post(context, settings.mail_password),
     )
 
 
@@ -279,6 +282,7 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             _done("software", keeper.outsiders.end)
             _done("programs", keeper.enrolling.end_due)
         turn += 1
+        _done("letters", keeper.letters.round)
         _done("collect", keeper.reviewing.collect)
         complete = complete or _done("complete_tree", keeper.complete_tree)
         _done("replay", keeper.replay)

@@ -6,12 +6,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace as replace_fields
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +20,7 @@ from audit.alerts import Places, PlacesRefused
 from audit.client import PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
-from ca import CASettings
 from ca.client import CAClient
-from ca.notices import MailFailed, open_mailer
-from ca.notices.letters import allowed
 from ca.verifier import CertificateVerifier
 from core.calls import Peer
 from core.calls.outside import Fetcher
@@ -57,7 +49,6 @@ from sso.service import (
 )
 from sso.service.browsers import Distance
 from sso.service.collaborators import Card
-from sso.service.letters import Post
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
@@ -66,7 +57,7 @@ from sso.web.admin import desk, front, portals
 from ..context import Context, write_secret
 from ..files import alone, replace
 from ..users import Users
-from . import policies
+from . import mail, policies
 
 ROLE = "sso"
 # The host where clients show certificates; browsers, which would ask their people for one, have no business there.
@@ -133,7 +124,7 @@ def application(context: Context) -> Flask:
         subject_key=context.kept_key(ROLE, "subjects.key"),
         own_entry=OwnClient(lambda: _directory(context)),
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
-        post=_post(context, settings),
+        post=mail.post(context, settings.mail_password),
         distance=_distance(context),
         password_length=context.settings("directory", DirectorySettings).password_length,
         reload_policies=engine.reload,
@@ -442,42 +433,6 @@ def _directory(context: Context) -> Peer:
         return context.peer(ROLE, "directory")
     except ConfigurationError as error:
         raise Unavailable from error
-
-
-def _post(context: Context, settings: SSOSettings) -> Post | None:
-    """The mail server of ``[ca.notices]``, which writes to the domains named there and to nobody else."""
-    notices = context.settings("ca", CASettings).notices
-    if settings.mail_password is not None:
-        notices = replace_fields(notices, password=settings.mail_password)
-    try:
-        mailer = open_mailer(notices, own_name=context.site.domain)
-    except ConfigurationError as error:
-        # Logging in must not wait for a mail server; who is not told by letter is told at "My account".
-        _log.warning("no_mail", code=error.code)
-        return None
-    if mailer is None:
-        return None
-
-    def post(address: str, subject: str, text: str, number: str) -> bool:
-        if not allowed(address, notices.domains):
-            return False
-        message = EmailMessage(policy=SMTP)
-        message["From"] = Address(context.site.title[:64], addr_spec=notices.sender)
-        message["To"] = [Address(addr_spec=address.strip())]
-        message["Subject"] = subject
-        message["Date"] = format_datetime(context.clock.now())
-        message["Message-ID"] = f"<{number}@{context.site.domain}>"
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text, charset="utf-8", cte="base64")
-        try:
-            mailer.send(message, sender=notices.sender, to=[address.strip()])
-        except MailFailed as error:
-            if error.final:
-                return False
-            raise Unavailable from error
-        return True
-
-    return post
 
 
 def _distance(context: Context) -> Distance:

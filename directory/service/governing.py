@@ -10,7 +10,7 @@
 | vet, agree, refuse, withdraw | all                     | those of the branch       | no                 |
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from ..duties import Rule
@@ -166,6 +166,10 @@ class Governing(Scoped):
     def proofings_due(self, level: int, *, after: str, limit: int) -> Page[Person]:
         """Whose proofing ends soon, of the own part."""
         return self._writer.vetters.due(level, after=after, limit=limit, within=self.scope())
+
+    def proofing_days(self) -> Mapping[int, int]:
+        """For how many days a proofing of each level counts at this site."""
+        return self._writer.vetters.terms.days
 
     def _is_own(self, campaign: Campaign) -> bool:
         placed = campaign.scope in (ScopeKind.ORGANISATION, ScopeKind.BRANCH)

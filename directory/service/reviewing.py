@@ -8,7 +8,7 @@ when the campaign ended.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -33,6 +33,7 @@ from ..models_powers import LONGEST_TEXT, Grant, Holding, Post
 from ..reviews import Board, Campaign, Item, ItemState, Kind, ScopeKind, Stage, Tally, Undecided, report
 from .deeds import Deed, Deeds, reasoned
 from .giving import Giving
+from .letters import Letters
 
 PAGE = 400
 UNDECIDED = "undecided"
@@ -40,10 +41,6 @@ UNDECIDED = "undecided"
 REMIND_BEFORE = (7, 1, 0)
 """Days before the last one on which owners who still have something to decide are reminded."""
 _log = logger(__name__)
-
-
-def by_page(_owner: Person, _campaign: Campaign, _left: int) -> None:
-    """How owners are reminded at a site without a mail server: their page tells them, and nothing else."""
 
 
 @dataclass
@@ -64,13 +61,13 @@ class Reviewing:
         giving: Giving,
         board: Board,
         *,
-        tell: Callable[[Person, Campaign, int], None] = by_page,
+        letters: Letters,
     ) -> None:
         self._deeds = deeds
         self._standings = deeds.standings
         self._giving = giving
         self.board = board
-        self._tell = tell
+        self._letters = letters
 
     def start(
         self,
@@ -345,17 +342,18 @@ class Reviewing:
         if of.reminded == today.isoformat():
             return 0
         left = self.board.owners_waiting(of.id)
-        if not self.board.reminded(of.id, today):
-            return 0
+        # Each letter has the key of its campaign, owner and day: whoever dies in here tells nobody twice.
         for owner, count in left.items():
+            if not owner:
+                continue
             try:
                 person = self._standings.directory.person(owner)
             except NoSuchPerson:
                 continue
-            self._tell(person, of, count)
+            self._letters.of_review(person, of, count, today)
         what: dict[str, str | int] = {"owners": len(left), "open": sum(left.values()), "due": of.due.isoformat()}
         self._say("directory.review.reminded", of, Outcome.SUCCESS, actor="role:directory", reason="", **what)
-        return 1
+        return int(self.board.reminded(of.id, today))
 
     def _close(self, of: Campaign) -> int:
         tally = self.tally(of)

@@ -5,7 +5,7 @@ A level counts at once, for every reader of the tree. When it ends it is taken a
 do follows from the tree and the feed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -17,30 +17,25 @@ from ..ldap.changes import Change, Verb
 from ..ldap.entries import time
 from ..models import EVERYWHERE, Page, Person, Proofing, Scope
 from ..models_powers import LONGEST_TEXT
-from ..vetting import VALID_DAYS, Board, Evidence, Vetting, VettingState, Way, carries, family_names
-from ..vetting.models import DUE_DAYS
+from ..vetting import LEVELS, Board, Evidence, Terms, Vetting, VettingState, Way, carries, family_names
 from .deeds import Deed, Deeds, reasoned
+from .letters import Letters
 
 PAGE = 100
-HIGHEST = max(VALID_DAYS)
-
-
-def by_list(_person: Person, _vetting: Vetting) -> None:
-    """How somebody is told at a site without a mail server: the desk's list of what is due, and nothing else."""
+HIGHEST = max(LEVELS)
 
 
 class Vetters:
     """The verbs; safe to share between threads."""
 
-    def __init__(
-        self, deeds: Deeds, board: Board, *, tell: Callable[[Person, Vetting], None] = by_list, always_two: int = 9
-    ) -> None:
-        """``always_two`` is the level from which on every proofing needs a second officer."""
+    def __init__(self, deeds: Deeds, board: Board, *, letters: Letters, terms: Terms) -> None:
         self._deeds = deeds
         self._standings = deeds.standings
         self.board = board
-        self._tell = tell
-        self._always_two = always_two
+        self.terms = terms
+        self._letters = letters
+        # The day on which everybody whose proofing ends soon was last written to, by this process.
+        self._told: date | None = None
 
     def vet(
         self, subject: str, *, level: int, way: Way, kinds: Iterable[Evidence], reference: str, actor: str
@@ -62,8 +57,8 @@ class Vetters:
         person, today = self._standings.directory.person(subject), self._standings.today()
         made = Vetting(
             id=self._deeds.new_id(), subject=person.subject, level=level, way=way, kinds=held, reference=told, by=actor,
-            day=today, until=today + timedelta(days=VALID_DAYS[level]), state=VettingState.WAITING,
-            needs_second=level >= self._always_two or self._related(person, actor),
+            day=today, until=today + timedelta(days=self.terms.days[level]), state=VettingState.WAITING,
+            needs_second=level >= self.terms.two_from or self._related(person, actor),
         )  # fmt: skip
         if made.needs_second:
             self._say("directory.proofing.proposed", person, made, Outcome.SUCCESS, actor=actor)
@@ -124,31 +119,63 @@ class Vetters:
 
     def due(self, level: int, *, after: str = "", limit: int = PAGE, within: Scope = EVERYWHERE) -> Page[Person]:
         """Whose proofing of a level ends soon, or has ended; imported ones too."""
-        return self._ending(level, self._standings.today() + timedelta(days=DUE_DAYS), after, limit, within)
+        return self._ending(level, self._standings.today() + timedelta(days=self.terms.due), after, limit, within)
 
     def tend(self) -> int:
         """Tell those whose proofing ends soon, and take away what has ended. Returns how much was done.
+
+        What has ended falls to the highest level that was proofed before and still counts. Whoever dies in between
+        tells nobody twice: each letter has the key of what it tells.
 
         Raises:
             DirectoryUnavailable: the server does not answer; call again later.
         """
         done, today = 0, self._standings.today()
-        for each in self.board.ending(today + timedelta(days=DUE_DAYS)):
+        for each in self.board.ending(today + timedelta(days=self.terms.due)):
             person = self._standings.directory.person(each.subject)
-            if self.board.reminded(each.id, today):
-                self._tell(person, each)
-                self._say("directory.proofing.reminded", person, each, Outcome.SUCCESS, actor="role:directory")
-                done += 1
-        for level in VALID_DAYS:
+            self._letters.of_proofing(person, each.until)
+            self._say("directory.proofing.reminded", person, each, Outcome.SUCCESS, actor="role:directory")
+            self.board.reminded(each.id, today)
+            done += 1
+        if self._told != today:
+            # Levels that were imported stand in the tree alone.
+            self._write(today)
+            self._told = today
+        for level in LEVELS:
             # Each page takes itself out of the list.
             while found := self._ending(level, today - timedelta(days=1), "", PAGE, EVERYWHERE).items:
                 for person in found:
+                    self._letters.of_expiry(person, now=self._lower(person).level)
                     self._end(person, VettingState.EXPIRED, actor="", because="expired")
                     done += 1
+        for each in self.board.over(today):
+            # Somebody died between the tree and the table.
+            held = self._standings.directory.person(each.subject).proofing.evidence
+            if held != each.id:
+                self.board.settle(each.subject, holds=held, ended=VettingState.EXPIRED)
         return done
 
+    def _write(self, today: date) -> None:
+        for level in LEVELS:
+            after = ""
+            while True:
+                page = self.due(level, after=after, limit=PAGE)
+                for person in page.items:
+                    if person.proofing.date is not None:
+                        until = person.proofing.date + timedelta(days=self.terms.days[level])
+                        if until >= today:
+                            self._letters.of_proofing(person, until)
+                if not page.after:
+                    break
+                after = page.after
+
+    def _lower(self, person: Person) -> Proofing:
+        """What still counts of somebody whose level has ended."""
+        found = self.board.still(person.subject, below=person.proofing.level, day=self._standings.today())
+        return Proofing(level=found.level, date=found.day, evidence=found.id) if found else Proofing()
+
     def _ending(self, level: int, day: date, after: str, limit: int, within: Scope) -> Page[Person]:
-        begun = day - timedelta(days=VALID_DAYS[level])
+        begun = day - timedelta(days=self.terms.days[level])
         where = names.every(names.equal("tallyProofingLevel", str(level)), names.until_day("tallyProofingDate", begun))
         return self._standings.directory.people_where(where, after=after, limit=limit, within=within)
 
@@ -179,10 +206,13 @@ class Vetters:
         self.board.holds(of, second=second)
 
     def _end(self, person: Person, state: VettingState, *, actor: str, reason: str = "", because: str = "") -> None:
+        # Whoever takes a level away doubts the person; what ends by itself leaves what was seen before as it was.
+        to = self._lower(person) if state is VettingState.EXPIRED else Proofing()
         attributes: dict[str, str | int] = {"level": person.proofing.level, **({"because": because} if because else {})}
+        attributes |= {"to": to.level} if to.level else {}
         with self._deeds.alone():
             self._deeds.take(
-                self._changes(person, Proofing()),
+                self._changes(person, to),
                 Deed(
                     kind="directory.proofing.ended",
                     subject=person.subject,
@@ -191,7 +221,7 @@ class Vetters:
                 ),
                 actor=actor,
             )
-        self.board.ends(person.subject, state)
+        self.board.settle(person.subject, holds=to.evidence, ended=state)
 
     def _changes(self, person: Person, to: Proofing) -> list[Change]:
         dn, was = self._deeds.tree.person(person.subject), person.proofing

@@ -7,7 +7,6 @@ recorded before it happens. Nobody holds two of the three administrative powers,
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 
 from audit import Event, Outcome, Recorder, new_key
@@ -35,6 +34,7 @@ from ..errors import (
 from ..imports import Batch, ImportReport, parse, read_csv, read_ldif
 from ..ldap import Pool, Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
+from ..letters import Board as LetterBoard
 from ..models import (
     EVERYWHERE,
     IDENTIFIER,
@@ -50,12 +50,11 @@ from ..models import (
 )
 from ..numbers import Numbers
 from ..reviews import Board as ReviewBoard
-from ..reviews import Campaign
 from ..slapd import Cost
 from ..store import Store
 from ..systems import Roster
 from ..vetting import Board as VettingBoard
-from ..vetting import Vetting
+from ..vetting import Terms
 from . import entering
 from .accounts import Accounts
 from .deeds import Deeds
@@ -66,31 +65,24 @@ from .events import event
 from .giving import Giving
 from .journal import Journal
 from .keeping import Keeping
+from .letters import Letters, Post
 from .numbering import Numbering
 from .outsiders import Outsiders
 from .own import Own
 from .profiles import Profiles
 from .publishing import Publishing
 from .reading import Directory, pool
-from .reviewing import Reviewing, by_page
+from .reviewing import Reviewing
 from .ruling import Ruling
 from .standings import Standings
 from .structure import Structure
 from .unrecorded import Unrecorded
-from .vetting import Vetters, by_list
+from .vetting import Vetters
 from .watching import Watch
 
 LONGEST_REASON = 500
 NUMBERS_KEY = "numbers.key"
 """In the role's folder: without it no national number is found or opened again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Telling:
-    """How people are told what they have to do; composed where mail is known."""
-
-    of_review: Callable[[Person, Campaign, int], None] = by_page
-    of_proofing: Callable[[Person, Vetting], None] = by_list
 
 
 class DirectoryWriter:
@@ -112,7 +104,9 @@ class DirectoryWriter:
         publishing: Publishing,
         numbers: Numbers,
         known: KnownPasswords,
-        tell: Telling,
+        post: Post | None,
+        places: dict[str, str],
+        terms: Terms,
     ) -> None:
         self.directory = directory
         self.publishing = publishing
@@ -133,8 +127,16 @@ class DirectoryWriter:
         self.employing = Employing(deeds, store, switch=self)
         self.ruling = Ruling(deeds, book)
         self.enrolling = Enrolling(deeds, Roster(store.database))
-        self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), tell=tell.of_review)
-        self.vetters = Vetters(deeds, VettingBoard(store.database, numbers), tell=tell.of_proofing)
+        self.letters = letters = Letters(
+            LetterBoard(store.database),
+            person=directory.person,
+            language=lambda subject: self.standings.contact(subject)["preferredLanguage"],
+            post=post,
+            places=places,
+            clock=clock,
+        )
+        self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), letters=letters)
+        self.vetters = Vetters(deeds, VettingBoard(store.database, numbers), letters=letters, terms=terms)
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -498,9 +500,11 @@ def open_writer(
     recorder: Recorder,
     clock: Clock,
     nudge: Callable[[], None] = lambda: None,
-    tell: Telling | None = None,
+    post: Post | None = None,
 ) -> DirectoryWriter:
     """The writer with its connections; ``nudge`` is told after every commit that put something into the outbox.
+
+    Without ``post`` nobody is told by letter what stands on the pages.
 
     Raises:
         ConfigurationError: the writer's secret is missing or readable by others.
@@ -523,7 +527,15 @@ def open_writer(
         password_length=settings.password_length,
         numbers=Numbers(secret(folder / NUMBERS_KEY)),
         known=KnownPasswords(folder / BREACHES),
-        tell=tell or Telling(),
+        post=post,
+        places={
+            "site": site.title,
+            "reviews": f"{site.origin('directory', 'management')}/reviews/mine",
+            "account": f"{site.origin('sso')}/account",
+        },
+        terms=Terms(
+            days=settings.proofing_days, due=settings.proofing_due_days, two_from=settings.proofing_two_officers_from
+        ),
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),

@@ -6,9 +6,10 @@ no copy of a document is kept, and no proofing counts that the rules do not carr
 """
 
 from .models import EVIDENCE as EVIDENCE
-from .models import VALID_DAYS as VALID_DAYS
+from .models import LEVELS as LEVELS
 from .models import Evidence as Evidence
 from .models import Need as Need
+from .models import Terms as Terms
 from .models import Vetting as Vetting
 from .models import VettingState as VettingState
 from .models import Way as Way

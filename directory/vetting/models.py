@@ -2,8 +2,8 @@
 """What each level needs, as data, and the record of one vetting; pure."""
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -68,10 +68,20 @@ EVIDENCE = (
 )
 """Every way to every level; no other way leads there. Nobody reaches the highest level without being seen."""
 
-VALID_DAYS = {1: 3650, 2: 1825, 3: 1825}
-"""How long a proofing of each level counts."""
-DUE_DAYS = 60
-"""How long before its end somebody is asked to be proofed anew."""
+LEVELS = (1, 2, 3)
+_DAYS = {1: 3650, 2: 1825, 3: 1825}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a site settles about proofings."""
+
+    # How long a proofing of each level counts.
+    days: Mapping[int, int] = field(default_factory=lambda: _DAYS)
+    # How long before its end somebody is asked to be proofed anew.
+    due: int = 60
+    # From which level on a second officer is always needed; one above the highest: only for one's own family name.
+    two_from: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,11 +109,36 @@ class Board:
                 update(_proofings).where(_proofings.c.id == of.id).values(state=VettingState.HOLDS, second=second)
             )
 
-    def ends(self, subject: str, state: VettingState) -> None:
-        """Nothing that counted for this person counts any longer."""
-        held = update(_proofings).where(_proofings.c.subject == subject, _proofings.c.state == VettingState.HOLDS)
+    def settle(self, subject: str, *, holds: str, ended: VettingState) -> None:
+        """What counted for somebody has ended, and ``holds`` counts; with a level that is withdrawn all before it."""
+        held = [VettingState.HOLDS] if ended is VettingState.EXPIRED else [VettingState.HOLDS, VettingState.REPLACED]
+        old = update(_proofings).where(
+            _proofings.c.subject == subject, _proofings.c.state.in_(held), _proofings.c.id != holds
+        )
+        again = update(_proofings).where(
+            _proofings.c.subject == subject, _proofings.c.id == holds, _proofings.c.state == VettingState.REPLACED
+        )
         with self._database.transaction() as connection:
-            connection.execute(held.values(state=state))
+            connection.execute(old.values(state=ended))
+            if holds:
+                connection.execute(again.values(state=VettingState.HOLDS, reminded=""))
+
+    def still(self, subject: str, *, below: int, day: date) -> Vetting | None:
+        """The highest level lower than one that was proofed before and counts on this day."""
+        query = select(_proofings).where(
+            _proofings.c.subject == subject, _proofings.c.level < below, _proofings.c.until >= day.isoformat(),
+            _proofings.c.state.in_([VettingState.REPLACED, VettingState.HOLDS]),
+        )  # fmt: skip
+        query = query.order_by(_proofings.c.level.desc(), _proofings.c.until.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return self._of(row) if row else None
+
+    def over(self, day: date) -> list[Vetting]:
+        """What is still said to count, though its last day is over."""
+        query = select(_proofings).where(_proofings.c.state == VettingState.HOLDS, _proofings.c.until < day.isoformat())
+        with self._database.reading() as connection:
+            return [self._of(row) for row in connection.execute(query.order_by(_proofings.c.until).limit(MOST))]
 
     def refuse(self, identifier: str, *, second: str) -> bool:
         """The second officer does not agree; whether it still waited."""

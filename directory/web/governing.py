@@ -17,7 +17,7 @@ from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, APART, Person
 from ..models_powers import LONGEST_REASON, LONGEST_TEXT
 from ..reviews import Item, ScopeKind, Undecided
 from ..service import Administration
-from ..vetting import EVIDENCE, VALID_DAYS, Evidence, VettingState, Way
+from ..vetting import EVIDENCE, LEVELS, Evidence, VettingState, Way
 from .powers import form_day
 
 PAGE = 25
@@ -172,13 +172,13 @@ def _add_proofing(
     def proofing() -> str:
         own = mine()
         level = query_text("level", longest=1) or "3"
-        if level not in map(str, VALID_DAYS):
+        if level not in map(str, LEVELS):
             raise Invalid
         waiting = own.vettings_waiting()
         page = own.proofings_due(int(level), after=query_text("after", longest=_LONGEST_NUMBER), limit=PAGE)
         searched("", (*(person for person, _ in waiting), *page.items))
         return render(
-            own, "proofing", waiting=waiting, page=page, level=int(level), needs=EVIDENCE, valid=VALID_DAYS,
+            own, "proofing", waiting=waiting, page=page, level=int(level), needs=EVIDENCE, valid=own.proofing_days(),
             me=identity().subject, section="proofing", done=query_text("done", longest=20),
         )  # fmt: skip
 
@@ -209,7 +209,7 @@ def _add_vetting(
         person = own.person(subject)
         opened(person)
         return render(
-            own, "vetting", person=person, history=own.vettings(subject), levels=sorted(VALID_DAYS), ways=list(Way),
+            own, "vetting", person=person, history=own.vettings(subject), levels=LEVELS, ways=list(Way),
             kinds=list(Evidence), section="people", oneself=person.subject == identity().subject,
             may_change=own.may_change(person), done=query_text("done", longest=20),
         )  # fmt: skip
@@ -218,7 +218,7 @@ def _add_vetting(
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR, assurance=2)
     def vet(subject: str) -> Answer:
         level = form_text("level", longest=1)
-        if level not in map(str, VALID_DAYS):
+        if level not in map(str, LEVELS):
             raise Invalid
         try:
             kinds = frozenset(map(Evidence, request.form.getlist("kind")))

@@ -25,7 +25,7 @@ from directory.errors import (
 from directory.models import Person
 from directory.reviews import Board, Campaign, Item, ItemState, Kind, ScopeKind, Stage, Undecided
 from directory.service import Administration, DirectoryWriter
-from tests.directory.world import World
+from tests.directory.world import Mailbox, World
 
 BOSS = "zhao.lei"
 
@@ -334,3 +334,52 @@ def test_an_owners_list_is_quick_among_many_accesses(tmp_path: Path) -> None:
     board.end(campaign, at=1, reason="undecided")
     assert board.tally("c").withdrawing == many
     database.close()
+
+
+def test_owners_are_reminded_by_letter_once_a_day_in_their_language(
+    filled: World, boss: Person, li_na: Person, today: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Mailbox()
+    writer = filled.writer(box)
+    clerk = hired(writer, "review.letters", boss)
+    writer.giving.grant_role(clerk.subject, "ra-officer", actor=boss.subject, reason="for a while")
+    writer.profiles.change(li_na.subject, mail="li.na@test.example", language="en", actor=boss.subject)
+    identifier = writer.reviewing.start(
+        "Letters", scope=ScopeKind.ROLE, of="ra-officer", due=today + timedelta(days=1), owner=li_na.subject,
+        undecided=Undecided.ESCALATE, actor=boss.subject, reason="x",
+    )  # fmt: skip
+    while writer.reviewing.collect():
+        pass
+
+    def dies(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        # Between the letters and the note that they were written.
+        patch.setattr(writer.reviewing.board, "reminded", dies)
+        with pytest.raises(KeyboardInterrupt):
+            writer.reviewing.tend()
+    box.down = True
+    assert filled.writer(box).letters.round() == 0
+    box.down = False
+    filled.writer(box).reviewing.tend()
+    # What could not be handed over is tried again later, under the same number.
+    assert filled.writer(box).letters.round() == 0
+    filled.clock.advance(timedelta(minutes=1))
+    mine = [letter for letter in _posted(filled, box) if letter[0] == "li.na@test.example"]
+    assert len(mine) == 1
+    left = len([each for each in items(writer, writer.reviewing.campaign(identifier)) if each.owner == li_na.subject])
+    assert mine[0][1].startswith("Access that you answer for: ")
+    assert f"{left} " in mine[0][1]
+    assert "/reviews/mine" in mine[0][2]
+    assert not any("\u4e00" <= sign <= "\u9fff" for sign in mine[0][1])
+    filled.clock.advance(timedelta(days=1))
+    filled.writer(box).reviewing.tend()
+    assert len([letter for letter in _posted(filled, box) if letter[0] == "li.na@test.example"]) == 2
+    filled.clock.advance(timedelta(days=-1, minutes=-1))
+
+
+def _posted(world: World, box: Mailbox) -> list[tuple[str, str, str, str]]:
+    while world.writer(box).letters.round():
+        pass
+    return box.letters

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identity proofing: what each level needs, two officers where it takes two, and every level ends."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
 from directory.errors import DecidedAlready, NoSuchGrant, NotEnoughEvidence, OwnRole, SecondOfficer
 from directory.models import Person
 from directory.service import DirectoryWriter
-from directory.vetting import VALID_DAYS, Evidence, Vetting, VettingState, Way, carries, family_names
-from tests.directory.world import World
+from directory.vetting import Evidence, Terms, VettingState, Way, carries, family_names
+from tests.directory.world import Mailbox, World
 
 PASSPORT = (Evidence.PASSPORT,)
 WHOLE = (Evidence.PASSPORT, Evidence.FACE, Evidence.CHIP)
@@ -19,6 +19,9 @@ def entered(writer: DirectoryWriter, username: str, name: str, name_zh: str = ""
     table = f"kind,username,name,name_zh\ncitizen,{username},{name},{name_zh}\n"
     assert writer.import_csv(table.encode(), actor="").entered == 1
     return writer.directory.person_by_username(username)
+
+
+DAYS = Terms().days
 
 
 @pytest.fixture
@@ -136,23 +139,29 @@ def test_what_a_second_officer_does_not_agree_to_never_counts(
 
 
 def test_whose_proofing_ends_is_told_and_listed_and_then_loses_the_level(own_world: World) -> None:
-    filled, writer = own_world, own_world.writer()
+    box = Mailbox()
+    filled, writer, told = own_world, own_world.writer(box), box.letters
     today, boss = filled.clock.now().date(), entered(writer, "the.officer", "Zhou Officer")
     person = entered(writer, "vet.ends", "Qian Ends", "钱终")
-    told: list[tuple[str, date]] = []
-
-    def tell(who: Person, of: Vetting) -> None:
-        told.append((who.subject, of.until))
-
-    writer.vetters._tell = tell
+    writer.profiles.change(person.subject, mail="qian@test.example", language="zh", actor=boss.subject)
+    # What was seen before on a lower level still counts when the higher one has ended.
+    filled.clock.advance(timedelta(days=-10))
+    writer.vetters.vet(person.subject, level=1, way=Way.IN_PERSON, kinds=PASSPORT, reference="x", actor=boss.subject)
+    filled.clock.advance(timedelta(days=10))
     writer.vetters.vet(person.subject, level=2, way=Way.IN_PERSON, kinds=PASSPORT, reference="x", actor=boss.subject)
-    ends = today + timedelta(days=VALID_DAYS[2])
+    ends = today + timedelta(days=DAYS[2])
     assert person.subject not in {each.subject for each in writer.vetters.due(2, limit=400).items}
-    filled.clock.advance(timedelta(days=VALID_DAYS[2] - 20))
+    filled.clock.advance(timedelta(days=DAYS[2] - 20))
     assert person.subject in {each.subject for each in writer.vetters.due(2, limit=400).items}
     writer.vetters.tend()
     writer.vetters.tend()
-    assert told.count((person.subject, ends)) == 1
+    while writer.letters.round():
+        pass
+    assert [(to, heading) for to, heading, *_ in told] == [("qian@test.example", f"您的实名核验将于 {ends} 到期")]
+    # A process that died before it noted that it had told, and its successor, write nothing anew.
+    again = filled.writer(lambda *_letter: pytest.fail("told twice"))
+    again.vetters.tend()
+    assert again.letters.round() == 0
     assert writer.directory.person(person.subject).proofing.level == 2
     filled.clock.advance(timedelta(days=20))
     # The last day counts whole.
@@ -161,11 +170,60 @@ def test_whose_proofing_ends_is_told_and_listed_and_then_loses_the_level(own_wor
     filled.clock.advance(timedelta(days=1))
     filled.clear()
     writer.vetters.tend()
-    assert filled.directory("sso").person(person.subject).proofing.level == 0
-    (held,) = writer.vetters.history(person.subject)
-    assert held.state is VettingState.EXPIRED
+    assert filled.directory("sso").person(person.subject).proofing.level == 1
+    assert {each.level: each.state for each in writer.vetters.history(person.subject)} == {
+        2: VettingState.EXPIRED, 1: VettingState.HOLDS,
+    }  # fmt: skip
     ended = [event for event in filled.outbox() if event.subject == person.subject]
-    assert [(event.type, event.attributes["because"]) for event in ended] == [("directory.proofing.ended", "expired")]
+    assert [(event.type, event.attributes) for event in ended] == [
+        ("directory.proofing.ended", {"because": "expired", "level": 2, "to": 1})
+    ]
+    assert writer.letters.round() == 1
+    assert "等级 2" in told[-1][2]
+    assert "等级 1" in told[-1][2]
+    writer.vetters.withdraw(person.subject, actor=boss.subject, reason="forged")
+    assert writer.directory.person(person.subject).proofing.level == 0
+    assert {each.state for each in writer.vetters.history(person.subject)} == {
+        VettingState.EXPIRED, VettingState.WITHDRAWN,
+    }  # fmt: skip
+
+
+def test_a_crash_between_the_tree_and_the_table_is_made_good(own_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = own_world.writer()
+    boss = entered(writer, "the.officer", "Zhou Officer")
+    person = entered(writer, "vet.torn", "Qian Torn", "钱断")
+    for level in (1, 2):
+        writer.vetters.vet(
+            person.subject, level=level, way=Way.IN_PERSON, kinds=PASSPORT, reference="x", actor=boss.subject
+        )
+    own_world.clock.advance(timedelta(days=DAYS[2] + 1))
+
+    def dies(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.vetters.board, "settle", dies)
+        with pytest.raises(KeyboardInterrupt):
+            writer.vetters.tend()
+    assert own_world.directory("sso").person(person.subject).proofing.level == 1
+    own_world.writer().vetters.tend()
+    assert {each.level: each.state for each in writer.vetters.history(person.subject)} == {
+        2: VettingState.EXPIRED, 1: VettingState.HOLDS,
+    }  # fmt: skip
+
+
+def test_imported_levels_are_told_of_their_end_too(own_world: World) -> None:
+    box = Mailbox()
+    writer = own_world.writer(box)
+    table = "kind,username,name,mail,proofing_level,proofing_date\ncitizen,old.paper,Old Paper,old@test.example,2,"
+    day = own_world.clock.now().date() - timedelta(days=DAYS[2] - 30)
+    report = writer.import_csv(f"{table}{day.isoformat()}\n".encode(), actor="")
+    assert report.entered == 1, report.refused
+    writer.vetters.tend()
+    own_world.writer().vetters.tend()
+    while writer.letters.round():
+        pass
+    assert [to for to, *_ in box.letters] == ["old@test.example"]
 
 
 def test_a_crash_before_a_vetting_counts_leaves_it_waiting(

@@ -26,12 +26,14 @@ from cryptography.x509.oid import NameOID
 import directory
 from audit import Event, decode_event
 from core.db import Database, migrate
+from core.errors import Unavailable
 from core.site import Ports, SiteSettings
 from directory import slapd
 from directory.config import DirectorySettings
 from directory.errors import DirectoryUnavailable
 from directory.ldap import Pool, Server, Tree
 from directory.service import Directory, DirectoryWriter, open_writer
+from directory.service.letters import Post
 from directory.service.reading import pool
 from directory.store import Store
 from tests.fakes.clock import ManualClock
@@ -107,9 +109,11 @@ class World:
         """The connections of one role."""
         return pool(self.settings, site=self.site, role=role)
 
-    def writer(self) -> DirectoryWriter:
+    def writer(self, post: Post | None = None) -> DirectoryWriter:
         """The one writer, with its record in ``recorder`` and its outbox in ``store``."""
-        return open_writer(self.settings, site=self.site, store=self.store, recorder=self.recorder, clock=self.clock)
+        return open_writer(
+            self.settings, site=self.site, store=self.store, recorder=self.recorder, clock=self.clock, post=post
+        )
 
     def outbox(self) -> list[Event]:
         """What waits for the log."""
@@ -202,6 +206,20 @@ class World:
         where.certificate.write_bytes(certificate)
         where.key.touch(0o600)
         where.key.write_bytes(key)
+
+
+class Mailbox:
+    """Takes every letter: to whom, heading, text, number; while ``down`` none."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[str, str, str, str]] = []
+        self.down = False
+
+    def __call__(self, to: str, heading: str, text: str, number: str) -> bool:
+        if self.down:
+            raise Unavailable
+        self.letters.append((to, heading, text, number))
+        return True
 
 
 def short_folder() -> Path:
