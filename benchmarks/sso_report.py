@@ -10,7 +10,7 @@ from .measure import Figure
 from .report import Machine
 
 _TEMPLATE = Path(__file__).with_name("sso.md")
-_SHOWN = ("sso", "nginx", "audit", "slapd")
+_SHOWN = ("sso", "nginx", "log", "slapd", "gateway", "directory")
 
 
 @dataclass(frozen=True)

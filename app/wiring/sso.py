@@ -16,10 +16,10 @@ from flask import Flask
 
 import sso.store
 from audit import Recorder, RecordUnavailable
-from audit.alerts import Places, PlacesRefused
 from audit.client import PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
+from ca import CASettings
 from ca.client import CAClient
 from ca.verifier import CertificateVerifier
 from core.calls import Peer
@@ -49,6 +49,7 @@ from sso.service import (
 )
 from sso.service.browsers import Distance
 from sso.service.collaborators import Card
+from sso.service.letters import Post
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
@@ -57,7 +58,7 @@ from sso.web.admin import desk, front, portals
 from ..context import Context, write_secret
 from ..files import alone, replace
 from ..users import Users
-from . import mail, policies
+from . import policies
 
 ROLE = "sso"
 # The host where clients show certificates; browsers, which would ask their people for one, have no business there.
@@ -124,7 +125,7 @@ def application(context: Context) -> Flask:
         subject_key=context.kept_key(ROLE, "subjects.key"),
         own_entry=OwnClient(lambda: _directory(context)),
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
-        post=mail.post(context, settings.mail_password),
+        post=_post(context, settings),
         distance=_distance(context),
         password_length=context.settings("directory", DirectorySettings).password_length,
         reload_policies=engine.reload,
@@ -435,20 +436,23 @@ def _directory(context: Context) -> Peer:
         raise Unavailable from error
 
 
+def _post(context: Context, settings: SSOSettings) -> Post | None:
+    """The mail server of ``[ca.notices]``, if the site has one."""
+    if not context.settings("ca", CASettings).notices.server:
+        return None
+    from . import mail  # noqa: PLC0415 - eleven mebibytes in each worker, and many sites write no mail
+
+    return mail.post(context, settings.mail_password)
+
+
 def _distance(context: Context) -> Distance:
-    """By the record's table of places, if this role can read it."""
+    """By the record's table of places, if the site has one and this role can read it."""
     path = context.settings("audit", AuditSettings).alert_places
-    try:
-        places = Places.parse(path.read_bytes() if path else b"")
-    except (OSError, PlacesRefused):
-        _log.warning("no_places")
-        places = Places.parse(b"")
+    if path is None:
+        return lambda _one, _other: None
+    from .places import distance  # noqa: PLC0415 - eight mebibytes in each worker, and many sites have no table
 
-    def distance(one: str, other: str) -> int | None:
-        here, there = places.of(one), places.of(other)
-        return here.kilometres(there) if here is not None and there is not None else None
-
-    return distance
+    return distance(path)
 
 
 def _listed(keys: KeyRing) -> bytes:

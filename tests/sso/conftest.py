@@ -275,6 +275,7 @@ def make_world(
     distance: Distance = lambda _one, _other: None,
     settings: SSOSettings | None = None,
     url: str = "",
+    keys: KeyRing | None = None,
 ) -> World:
     """Override one thing of a good default."""
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
@@ -290,7 +291,7 @@ def make_world(
     store = Store(database)
     store.migrate()
     register(store, site)
-    keys = KeyRing(generate_private_key(SECP256R1()))
+    keys = keys or KeyRing(generate_private_key(SECP256R1()))
     made: list[World] = []
     from tests.sso.desk import verifier  # noqa: PLC0415 - it is made of this world
 
