@@ -33,7 +33,7 @@ from tests.flows.city import City, started, until
 from tests.flows.load import Acknowledged, Load, Surfer, peer
 from tests.flows.machine import PROCESSES, SERVING, children, processes
 
-KILLS = int(os.environ.get("TALLYGATE_KILLS", "4"))
+KILLS = int(os.environ.get("TALLYGATE_KILLS", "3"))
 SEED = int(os.environ.get("TALLYGATE_SEED", "20261120"))
 HEALED_WITHIN = float(os.environ.get("TALLYGATE_HEALED_WITHIN", "60"))
 """Seconds from the last kill of a round until every role is ready again, its longest back-off included."""
