@@ -47,7 +47,7 @@ from sso.service import (
     register_client,
     remove_program,
 )
-from sso.service.browsers import Distance
+from sso.service.browsers import Distance, Place
 from sso.service.collaborators import Card
 from sso.service.letters import Post
 from sso.service.records import Records
@@ -99,6 +99,7 @@ def application(context: Context) -> Flask:
         _log.warning("rotation_waits", code=error.code)
     verifier, authority = CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))
     outward = Outward(sorted(site.public.glob("root*.pem")), private=settings.fetch_private)
+    distance, place = _places(context)
     service = SignOn(
         issuer=site.origin("sso"),
         site=site.title,
@@ -126,7 +127,8 @@ def application(context: Context) -> Flask:
         own_entry=OwnClient(lambda: _directory(context)),
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
         post=_post(context, settings),
-        distance=_distance(context),
+        distance=distance,
+        place=place,
         password_length=context.settings("directory", DirectorySettings).password_length,
         reload_policies=engine.reload,
     )
@@ -445,14 +447,15 @@ def _post(context: Context, settings: SSOSettings) -> Post | None:
     return mail.post(context, settings.mail_password)
 
 
-def _distance(context: Context) -> Distance:
-    """By the record's table of places, if the site has one and this role can read it."""
+def _places(context: Context) -> tuple[Distance, Place]:
+    """How far networks are apart and where they are, by the record's table, if the site has one."""
     path = context.settings("audit", AuditSettings).alert_places
     if path is None:
-        return lambda _one, _other: None
-    from .places import distance  # noqa: PLC0415 - eight mebibytes in each worker, and many sites have no table
+        return lambda _one, _other: None, lambda _network: ""
+    from .places import Table  # noqa: PLC0415 - eight mebibytes in each worker, and many sites have no table
 
-    return distance(path)
+    table = Table(path)
+    return table.distance, table.name
 
 
 def _listed(keys: KeyRing) -> bytes:

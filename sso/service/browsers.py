@@ -18,6 +18,8 @@ from .records import Records
 
 Distance = Callable[[str, str], int | None]
 """Kilometres between two networks by the site's table of places; None where it does not know one of them."""
+Place = Callable[[str], str]
+"""The name of the place where a network is, by the same table; empty where it does not know it."""
 
 # As the rule "impossible_travel" of the record has it.
 _FAR_KM, _FAST_KMH = 300, 900
@@ -36,6 +38,7 @@ class Browsers:
         settings: SSOSettings,
         clock: Clock,
         distance: Distance,
+        place: Place,
         nudge: Callable[[], None],
     ) -> None:
         self._store = store
@@ -44,6 +47,7 @@ class Browsers:
         self._settings = settings
         self._clock = clock
         self._distance = distance
+        self.place = place
         self._nudge = nudge
 
     def known(self, cookie: str, username: str) -> KnownBrowser | None:

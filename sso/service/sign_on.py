@@ -21,7 +21,7 @@ from .agreement import Agreement
 from .answers import Answers
 from .authentication import ClientAuthentication
 from .authorization import Authorization
-from .browsers import Browsers, Distance
+from .browsers import Browsers, Distance, Place
 from .collaborators import Cards, DecideLogin, OwnEntry, People
 from .devices import Devices
 from .entrusting import Directory, Entrusting
@@ -83,6 +83,7 @@ class SignOn:
         shown: Shown,
         post: Post | None = None,
         distance: Distance = lambda _one, _other: None,
+        place: Place = lambda _network: "",
         password_length: int = 12,
         reload_policies: Callable[[], object] = lambda: None,
     ) -> None:
@@ -176,6 +177,7 @@ class SignOn:
             settings=settings,
             clock=clock,
             distance=distance,
+            place=place,
             nudge=nudge,
         )
         self.login = Login(

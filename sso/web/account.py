@@ -47,6 +47,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             name_of=name_of,
             service_text=service_text,
             browsers=service.browsers.of(session),
+            place_of=service.browsers.place,
             questions=service.browsers.open_questions(session),
             recoveries=service.recoveries.under_way(session),
             suspicion_text=suspicion_text,

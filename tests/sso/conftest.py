@@ -31,7 +31,7 @@ from sso.config import SSOSettings
 from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import Person, SignOn, register_client
-from sso.service.browsers import Distance
+from sso.service.browsers import Distance, Place
 from sso.service.letters import Post
 from sso.store import Store
 from sso.web import blueprint, quick
@@ -273,6 +273,7 @@ def make_world(
     tell: Callable[[str, str], bool] = nobody,
     post: Post | None = None,
     distance: Distance = lambda _one, _other: None,
+    place: Place = lambda _network: "",
     settings: SSOSettings | None = None,
     url: str = "",
     keys: KeyRing | None = None,
@@ -347,6 +348,7 @@ def make_world(
         shown=shown,
         post=post,
         distance=distance,
+        place=place,
     )
     guard = Guard(clock=clock, verifier=verifier(), apart=APART)
     app = create(

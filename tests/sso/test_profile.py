@@ -200,6 +200,15 @@ def test_a_login_too_far_away_too_soon_is_asked_about(tmp_path: Path) -> None:
     assert "too far from where you were" in browser.get("/account").text
 
 
+def test_a_session_names_its_place_where_the_site_knows_it(tmp_path: Path) -> None:
+    world = make_world(tmp_path, place=lambda network: {"192.0.2.0/24": "Riverside <harbour>"}.get(network, ""))
+    browser = log_in(world, HOME)
+    page = browser.get("/account").text
+    assert "(Riverside &lt;harbour&gt;)" in page
+    # fullwidth parentheses, as Chinese has them
+    assert "\uff08Riverside &lt;harbour&gt;\uff09" in browser.get("/account", lang="zh").text
+
+
 def now(world: World) -> int:
     return int(world.clock.now().timestamp())
 
