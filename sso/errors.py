@@ -31,6 +31,7 @@ Unauthenticated
 ├── TokenProofNonceNeeded its proof lacks our nonce
 ├── LoginRefused          one sentence for unknown, locked and wrong
 ├── PasskeyRefused        the passkey does not count
+├── CodeNotEnough         a code beside a session does not count
 ├── CardRefused           the certificate or its card does not count; subclasses say which of the few reasons
 └── NotLoggedIn           a page of "My account" without a session
 Forbidden
@@ -429,6 +430,16 @@ class LoginRefused(Unauthenticated):
     message = N_(
         "You could not be logged in with what you entered. Please check user name and password, and the one-time code "
         "if you have set one up. After several attempts you have to wait a little before the next one counts."
+    )
+
+
+class CodeNotEnough(Unauthenticated):
+    """The one sentence for a code that is wrong, used, not in force yet or entered too soon after others."""
+
+    code = "code_not_enough"
+    message = N_(
+        "This code does not count. Please enter the one that your app shows now, or one of your paper that you have "
+        "not used. After several attempts you have to wait a little before the next one counts."
     )
 
 

@@ -204,7 +204,7 @@ class Interaction:
     browser: str
     # None: the person wants nothing but a page of "My account".
     request: AuthorizationRequest | None
-    # Digest of the session's cookie when it began; empty if there was none. Every login changes it.
+    # Number of the login whose session it began in; empty if there was none. Every complete login changes it.
     begun_as: str
     # The same when somebody looked at the consent page and said yes; empty before.
     agreed_as: str
@@ -219,8 +219,11 @@ class Interaction:
     acting_as: str = ""
 
     def logged_in(self, session: "Session | None") -> bool:
-        """Whether a login was completed within it, which is what ``prompt=login`` and ``max_age`` ask for."""
-        return session is not None and session.digest != self.begun_as
+        """Whether a login was completed within it, which is what ``prompt=login`` and ``max_age`` ask for.
+
+        A proof beside a login that was there before is none: the session keeps the number of that login.
+        """
+        return session is not None and session.login not in ("", self.begun_as)
 
     def chosen(self, session: "Session | None") -> str:
         """For whom this very login's person wants to act; empty if that was not asked."""
@@ -406,6 +409,8 @@ class Session:
     expires_at: int
     # What beside password or card it was opened with; empty if nothing.
     factor: str = ""
+    # Number of the login that opened it; what was proved beside it since then changes none of it.
+    login: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -434,6 +439,8 @@ class Grant:
     mandate: str = ""
     # Single claims granted beside scopes, by place, in canonical JSON; empty if none.
     claims: str = ""
+    # How surely the registrar knew the person then; -1 if a release of before did not keep it.
+    proofing: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)

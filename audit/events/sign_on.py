@@ -25,6 +25,17 @@ KINDS = {
         sources=words("sso"),
         attributes=words("account method network"),
     ),
+    "sso.session.raised": Kind(
+        3002,
+        1,
+        Retention.ACCESS,
+        N_("Something more proved in a session"),
+        Verb.ACCESS,
+        sources=words("sso"),
+        attributes=words("acr amr network reasons"),
+        sealed=words("address"),
+        needs=words("subject"),
+    ),
     "sso.login.questioned": Kind(
         3002,
         99,

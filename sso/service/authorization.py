@@ -33,9 +33,10 @@ from ..oauth.openid import Step, asked_about, next_step, unattended, without
 from ..oauth.rfc6749 import host_of, origin_of
 from ..oauth.rfc6749.authorization import Parameters
 from ..store import Store, digest
-from .admission import Admission
+from .admission import Admission, as_sure_as_now
 from .agreement import Agreement
 from .answers import Answers
+from .collaborators import Person
 from .mandates import Mandates
 from .parking import Parking
 from .records import Records
@@ -109,9 +110,10 @@ class Authorization:
             request = self._requests.validated(draft)
             if draft.client.test:
                 raise AccessDenied(why="nobody real logs in at a client for tests")
-            step, level = self._step(request, draft.client, session=session, interaction=None)
+            person, session = self._today(session)
+            step, level = self._step(request, draft.client, person, session=session, interaction=None)
             if step is Step.ISSUE and session is not None:
-                return self._issue(request, draft.client, session, None)
+                return self._issue(request, draft.client, session, person, None)
             if "none" in request.prompts:
                 raise unattended(step)
             interaction = self._parking.begin(request, browser=browser, session=session)
@@ -178,9 +180,10 @@ class Authorization:
                 return self._parked(interaction, Step.LOGIN)
             return Home(page=interaction.page)
         try:
-            step, level = self._step(request, client, session=session, interaction=interaction, decided=decided)
+            person, session = self._today(session)
+            step, level = self._step(request, client, person, session=session, interaction=interaction, decided=decided)
             if step is Step.ISSUE and session is not None:
-                return self._issue(request, client, session, interaction)
+                return self._issue(request, client, session, person, interaction)
             if step is Step.OTHER:
                 raise LoginRequired(why="somebody else is logged in")
             if step is Step.UNREACHABLE:
@@ -237,6 +240,13 @@ class Authorization:
         self.client(interaction)
         return self._turn_away(interaction, interaction.request, AccessDenied(why="the person declined"))
 
+    def give_up(self, interaction: Interaction) -> Redirection | Home:
+        """The person cannot, or does not want to, prove what is missing."""
+        if interaction.request is None:
+            return Home()
+        self.client(interaction)
+        return self._turn_away(interaction, interaction.request, UnmetAuthentication(why="acr_values"))
+
     def _turn_away(self, interaction: Interaction, request: AuthorizationRequest, error: Redirectable) -> Redirection:
         self._store.interactions.spend(interaction)
         return self._answers.bad(error, request)
@@ -244,10 +254,18 @@ class Authorization:
     def _parked(self, interaction: Interaction, step: Step, level: int = 0) -> Parked:
         return Parked(sealed=self._parking.sealed(interaction), step=step, level=level)
 
+    def _today(self, session: Session | None) -> tuple[Person | None, Session | None]:
+        """Whose session it is, and the session as sure as it is today."""
+        if session is None:
+            return None, None
+        person = self._admission.holder(session)
+        return person, as_sure_as_now(session, person)
+
     def _step(
         self,
         request: AuthorizationRequest,
         client: Client,
+        person: Person | None,
         *,
         session: Session | None,
         interaction: Interaction | None,
@@ -267,7 +285,7 @@ class Authorization:
             right_person=right,
         )
         if step is Step.ISSUE and session is not None and not decided:
-            return self._admission.step(client, session)
+            return self._admission.step(client, session, person)
         return step, request.assurance
 
     def _undecided(
@@ -293,7 +311,12 @@ class Authorization:
         return request.acting if self._store.grants.let_in(session.sid, place, mandate) else ""
 
     def _issue(
-        self, request: AuthorizationRequest, client: Client, session: Session, interaction: Interaction | None
+        self,
+        request: AuthorizationRequest,
+        client: Client,
+        session: Session,
+        person: Person | None,
+        interaction: Interaction | None,
     ) -> Redirection:
         # 1. Nothing is issued on old news.
         self._fresh()
@@ -318,6 +341,7 @@ class Authorization:
             details=request.details,
             mandate=mandate,
             claims=without(request.claims, refused),
+            proofing=person.proofing.level if person else -1,
         )
         # 2. Record the intent. A crash from here to 3 leaves an intent without outcome, and nothing that works.
         self._records.write(self._records.code(grant, Outcome.INTENDED))

@@ -16,7 +16,7 @@ from ..models import SELF, Call, Client, DeviceCode, Grant, HeldMandate, Session
 from ..oauth.openid import Step
 from ..oauth.rfc8628 import INTERVAL, device_request, new_user_code, shown, typed
 from ..store import Store, digest
-from .admission import Admission
+from .admission import Admission, as_sure_as_now
 from .agreement import Agreement
 from .limits import Limits
 from .mandates import Mandates
@@ -165,7 +165,9 @@ class Devices:
             return client
         # 1. Nothing is granted on old news, and nothing beyond the policies.
         self._fresh()
-        step, level = self._admission.step(client, session)
+        person = self._admission.holder(session)
+        session = as_sure_as_now(session, person)
+        step, level = self._admission.step(client, session, person)
         if step is Step.STEP_UP:
             raise StepUpNeeded(level=level)
         acts = acting != SELF and "mandate" in device.scopes - withheld
@@ -190,6 +192,7 @@ class Devices:
             resources=device.resources,
             details=device.details,
             mandate=acting if acts else "",
+            proofing=person.proofing.level if person else -1,
         )
         # 3. Record the intent, then family, decision and outcome in one transaction.
         self._records.write(self._records.code(grant, Outcome.INTENDED))

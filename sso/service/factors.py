@@ -123,6 +123,14 @@ class Factors:
         methods = PASSWORD_AND_CODE if in_force else PASSWORD_AND_FRESH_CODE
         return Proof(methods=methods, factor=CODES, doors=(door,))
 
+    def beside(self, subject: str) -> frozenset[str]:
+        """What would count beside a password of a person now: ``code``, ``passkey``, both or nothing."""
+        at, app = self._now(), self._store.factors.code_app(subject)
+        passkeys = any(each.counts_from <= at for each in self._store.passkeys.of(subject))
+        paper = self._store.factors.recovery_codes(subject) if passkeys and app is None else None
+        codes = (app is not None and app.counts_from <= at) or (paper is not None and paper.left > 0)
+        return frozenset({*(["code"] if codes else []), *(["passkey"] if passkeys else [])})
+
     def page(self, session: Session) -> FactorsPage:
         """Collect it."""
         app = self._store.factors.code_app(session.subject)

@@ -335,6 +335,7 @@ class Login:
             seen_at=at,
             expires_at=at + int(self._settings.session_lifetime.total_seconds()),
             factor=who.factor,
+            login=secrets.token_urlsafe(18),
         )
 
     def _doors(self, username: str, visitor: Visitor, known: str) -> tuple[Door, ...]:

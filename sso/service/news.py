@@ -98,6 +98,21 @@ class News:
         if entry.event.outcome == "success":
             self._store.news.unbar("person", entry.event.subject, entry.index, self._now())
 
+    def _known_less(self, entry: Entry) -> None:
+        """A level of proofing ended: what the directory says instead is asked at the next use."""
+        self._lower(entry, 0)
+
+    def _known_anew(self, entry: Entry) -> None:
+        level = entry.event.attributes.get("level")
+        if entry.event.outcome == "success" and isinstance(level, int):
+            self._lower(entry, level)
+
+    def _lower(self, entry: Entry, level: int) -> None:
+        def ended(grant: Grant) -> Event:
+            return self._records.tokens_revoked(grant, reason="known less surely")
+
+        self._store.sessions.lower(entry.event.subject, level, self._now(), ended)
+
     def _mandate_withdrawn(self, entry: Entry) -> None:
         event = entry.event
         principal = str(event.attributes.get("principal", ""))
@@ -140,6 +155,8 @@ class News:
         "directory.person.changed": _person_changed,
         "directory.person.disabled": _person_disabled,
         "directory.person.enabled": _person_enabled,
+        "directory.proofing.ended": _known_less,
+        "directory.proofing.granted": _known_anew,
         "ca.certificate.revoked": _certificate_withdrawn,
         "ca.certificate.suspended": _certificate_withdrawn,
         "ca.certificate.released": _certificate_released,

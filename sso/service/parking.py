@@ -45,7 +45,7 @@ class Parking:
             id=secrets.token_urlsafe(18),
             browser=digest(browser),
             request=request,
-            begun_as=session.digest if session else "",
+            begun_as=session.login if session else "",
             agreed_as="",
             expires_at=self._now() + self._lifetime,
             page=page,

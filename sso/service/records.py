@@ -89,6 +89,25 @@ class Records:
             },
         )
 
+    def session_raised(self, session: Session, visitor: Visitor, *, client: str, decision: LoginDecision) -> Event:
+        """More was proved in a session, or would have been: what it is worth now."""
+        return self._event(
+            "sso.session.raised",
+            Outcome.SUCCESS if decision.allowed else Outcome.DENIED,
+            subject=session.subject,
+            object_=client,
+            session=session.sid,
+            decision=decision.code,
+            policy=decision.version,
+            attributes={
+                "acr": str(session.assurance),
+                "amr": " ".join(session.methods),
+                "network": visitor.network,
+                **({"reasons": " ".join(decision.reasons)} if decision.reasons else {}),
+            },
+            sealed={"address": visitor.address},
+        )
+
     def login_attempted(self, visitor: Visitor, *, method: str, client: str, account: str) -> Event:
         """Somebody is about to be checked; nothing is known of who."""
         return self._event(

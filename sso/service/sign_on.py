@@ -42,6 +42,7 @@ from .passkeys import Passkeys
 from .portals import Portals
 from .possession import Possession
 from .profile import Profile
+from .raising import Raising
 from .records import Records
 from .recovery import Recoveries
 from .registration import Registration
@@ -190,6 +191,18 @@ class SignOn:
             factors=self.factors,
             passkeys=self.passkeys,
             browsers=self.browsers,
+            settings=settings,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.raising = Raising(
+            store=store,
+            people=people,
+            decide=decide,
+            records=records,
+            factors=self.factors,
+            passkeys=self.passkeys,
             settings=settings,
             clock=clock,
             fresh=fresh,

@@ -27,6 +27,7 @@ from ..errors import (
     InvalidToken,
     SlowDown,
 )
+from ..factors import strength
 from ..models import Call, Client, Grant, Presented, RefreshToken, TokenAnswer
 from ..oauth.openid import ID_TOKEN_TYP, claims_of, fitting, id_claims, names_at, scopes_of
 from ..oauth.rfc6749 import (
@@ -320,6 +321,10 @@ class Tokens:
             raise self._refused(request, "disabled") from error
         if not person.enabled:
             raise self._refused(request, "disabled")
+        if min(person.proofing.level, strength(grant.methods)) < grant.assurance:
+            # Taken away, or over by its day; whether anybody has said so yet does not matter.
+            self._end(grant.id, reason="known less surely")
+            raise self._refused(request, "known less surely")
         if grant.mandate and not self._mandate_ends(grant, request.client):
             self._end(grant.id, reason="mandate withdrawn")
             raise self._refused(request, "mandate withdrawn")
@@ -375,6 +380,7 @@ class Tokens:
         if person is not None and "openid" in scopes:
             said = id_claims(
                 grant,
+                authenticator=strength(grant.methods),
                 subject=subject,
                 issuer=self._issuer,
                 access_token=access_token,

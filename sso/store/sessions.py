@@ -10,7 +10,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, insert, select, 
 from audit import Event, encode_event
 from core.db import Database
 
-from ..models import Session
+from ..models import Grant, Session
 from . import families, rows
 from .goodbyes import say_goodbye
 from .grants import revoke_where
@@ -69,6 +69,48 @@ class SessionRows:
                 end_where(connection, SESSIONS.c.digest == opening.previous, at, ended)
             forgive(connection, opening.forgiven)
         return True
+
+    def raised(self, session: Session, *, previous: str, forgiven: Sequence[Door], at: int) -> bool:
+        """Something more was proved in a session: it goes on under a new cookie, as surely as it says now.
+
+        False if it ended, was raised by another page in this very moment, or person or certificate are barred.
+        """
+        here = and_(
+            SESSIONS.c.sid == session.sid,
+            SESSIONS.c.digest == previous,
+            SESSIONS.c.subject == session.subject,
+            SESSIONS.c.login == session.login,
+            _alive(at),
+        )
+        values = {
+            "digest": session.digest,
+            "methods": " ".join(session.methods),
+            "assurance": session.assurance,
+            "factor": session.factor,
+            "seen_at": at,
+        }
+        with self._database.transaction() as connection:
+            if is_barred(connection, subject=session.subject, certificate=session.certificate):
+                return False
+            if connection.execute(update(SESSIONS).where(here).values(**values)).rowcount == 0:
+                return False
+            forgive(connection, forgiven)
+        return True
+
+    def lower(self, subject: str, level: int, at: int, record: Callable[[Grant], Event]) -> int:
+        """A person is known less surely: sessions say so, and families that say more end; returns how many those were.
+
+        Families are ended with their sessions held, in the order in which everybody locks them.
+        """
+        surer = and_(SESSIONS.c.subject == subject, SESSIONS.c.assurance > level, _alive(at))
+        with self._database.transaction() as connection:
+            connection.execute(update(SESSIONS).where(surer).values(assurance=level))
+            families_of = and_(GRANTS.c.subject == subject, GRANTS.c.assurance > level, GRANTS.c.expires_at > at)
+            ended = revoke_where(connection, families_of, at)
+            for grant in ended:
+                event = record(grant)
+                OUTBOX.put(connection, key=event.key, body=encode_event(event))
+        return len(ended)
 
     def touch(self, sid: str, at: int) -> None:
         """Somebody used it."""

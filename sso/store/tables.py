@@ -149,6 +149,8 @@ SESSIONS = Table(
     _moment_or_never("ended_at"),
     # What beside a password or a card it was opened with, so that it ends with it; empty if nothing.
     _id("factor"),
+    # Of the login that opened it; proofs beside it change everything but this.
+    _id("login"),
     Index("sessions_subject", "subject", "ended_at"),
     Index("sessions_certificate", "certificate", "ended_at"),
     Index("sessions_expiry", "ended_at", "expires_at"),
@@ -176,6 +178,7 @@ GRANTS = _expiring(
     _text("details"),
     _text("mandate"),
     _text("claims"),
+    _number("proofing"),
     Index("grants_session", "sid"),
     Index("grants_person", "subject", "client_id"),
 )

@@ -23,6 +23,7 @@ from . import (
     entrusting,
     factors,
     login,
+    more,
     profile,
     protocol,
     recovery,
@@ -65,6 +66,7 @@ def blueprint(
     registration.add(routes, service, guard)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
     login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
+    more.add(routes, service, guard, browser)
     consent.add(routes, service, guard, browser)
     account.add(routes, service, guard, browser, certificates=certificates)
     factors.add(routes, service, guard, browser)

@@ -30,7 +30,7 @@ _HOMES = {
 }
 _LONGEST_COOKIE = 100
 _V4_PREFIX, _V6_PREFIX = 24, 48
-_PAGES = {Step.CONSENT: "sso.consent", Step.CHOOSE: "sso.acting"}
+_PAGES = {Step.CONSENT: "sso.consent", Step.CHOOSE: "sso.acting", Step.STEP_UP: "sso.more"}
 _AGENTS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
     ("Android", "Android"),

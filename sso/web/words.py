@@ -83,7 +83,7 @@ def methods_text(methods: Iterable[str]) -> str:
     if "sc" in used:
         return _("card")
     if "user" in used:
-        return _("passkey")
+        return _("password and passkey") if "pwd" in used else _("passkey")
     return _("password and one-time code") if "otp" in used else _("password")
 
 

@@ -920,6 +920,11 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/login", fields={**nowhere, **typed})
     yield Door(**shown, rule="/login/card", fields=nowhere)
     yield Door(**shown, rule="/login/passkey", fields={**nowhere, "asked": "x" * 100, "credential": "{}"})
+    yield Door(**at, method="GET", rule="/login/more", query=("interaction", "level"), who="zhang.min")
+    yield Door(**shown, rule="/login/more", fields={**nowhere, "code": "0", "level": "2"}, who="zhang.min")
+    signed = {**nowhere, "asked": "x" * 100, "credential": "{}", "level": "2"}
+    yield Door(**shown, rule="/login/more/passkey", fields=signed, who="zhang.min")
+    yield Door(**shown, rule="/login/more/leave", fields=nowhere, who="zhang.min")
     yield Door(**at, method="GET", rule="/passkeys.js")
     yield Door(**at, method="GET", rule="/login/card", query=("handover",))
     yield Door(**at, method="GET", rule="/acting", query=("interaction",), who="zhang.min")

@@ -7,15 +7,24 @@ from authlib.oidc.core.util import create_half_hash
 
 from ...models import Grant
 from ..rfc7517 import ALGORITHM
+from .levels import levels_of
 from .mandates import on_behalf_of
 
 ID_TOKEN_TYP = "JWT"  # noqa: S105 - a media type
 
 
 def id_claims(
-    grant: Grant, *, subject: str, issuer: str, access_token: str, at: int, lifetime: int, mandate_ends: int = 0
+    grant: Grant,
+    *,
+    authenticator: int,
+    subject: str,
+    issuer: str,
+    access_token: str,
+    at: int,
+    lifetime: int,
+    mandate_ends: int = 0,
 ) -> dict[str, Any]:
-    """Who logged in, when and how, for one client and one nonce.
+    """Who logged in, when and how, for one client and one nonce; ``authenticator`` is the level of the proof alone.
 
     Whoever keeps a session of it ends that with the mandate, ``mandate_ends``.
     """
@@ -27,6 +36,7 @@ def id_claims(
         "exp": at + lifetime,
         "auth_time": grant.authenticated_at,
         "acr": str(grant.assurance),
+        **levels_of(grant, authenticator=authenticator),
         "amr": list(grant.methods),
         "sid": grant.sid,
         **on_behalf_of(grant.mandate),
