@@ -3,6 +3,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Self, TypeVar
 
 from core.clock import Clock
@@ -19,13 +21,15 @@ from ..models import (
     Organisation,
     Page,
     Person,
+    Proofing,
     Scope,
     can_be_password,
     identifier_of,
     subject_of,
     username_of,
 )
-from ..slapd import DECOY, MOST_FOR_READERS, service_password, socket_url
+from ..slapd import DECOY, MOST_FOR_READERS, READERS, service_password, socket_url
+from ..vetting import VALID_DAYS
 
 N = TypeVar("N", Person, Organisation, Device)
 
@@ -39,10 +43,12 @@ _ANYBODY = "(objectClass=inetOrgPerson)"
 class Directory:
     """Questions about people, organisations and devices; safe to share between threads."""
 
-    def __init__(self, *, pool: Pool, tree: Tree, clock: Clock) -> None:
+    def __init__(self, *, pool: Pool, tree: Tree, clock: Clock, counting: bool = False) -> None:
+        """``counting``: levels of proofing are those that count today, not those that stand in the tree."""
         self._pool = pool
         self._tree = tree
         self._clock = clock
+        self._counting = counting
 
     @classmethod
     def connect(cls, settings: DirectorySettings, *, site: SiteSettings, role: str, clock: Clock) -> Self:
@@ -51,7 +57,11 @@ class Directory:
         Raises:
             ConfigurationError: the role's secret is missing or readable by others.
         """
-        return cls(pool=pool(settings, site=site, role=role), tree=Tree(settings.suffix), clock=clock)
+        # The one writer sees what stands there, or it could not change it.
+        counting = role in READERS
+        return cls(
+            pool=pool(settings, site=site, role=role), tree=Tree(settings.suffix), clock=clock, counting=counting
+        )
 
     def authenticate(self, username: str, password: str) -> Person:
         """Return the person whose user name and password these are.
@@ -266,7 +276,8 @@ class Directory:
             "(tallyOrganisation=*)",
         )
         held = self._pool.search(self._tree.branch("mandates"), where, entries.MANDATE, limit=MANDATES_LIMIT)
-        return entries.person(entry, tuple(map(entries.mandate, held)), self._tree, today)
+        person = entries.person(entry, tuple(map(entries.mandate, held)), self._tree, today)
+        return counted(person, today) if self._counting else person
 
     def _where(self, kind: str, attributes: tuple[str, ...], text: str) -> str:
         if len(text) > LONGEST_SEARCH:
@@ -279,6 +290,17 @@ class Directory:
             # Register numbers rise in the order of entry, which is the order in which slapd answers.
             where = names.every(where, names.at_least("tallyNumber", _key(after) + 1))
         return self._pool.search(self._tree.branch(branch), where, wanted, limit=limit + 1)
+
+
+def counted(person: Person, today: date) -> Person:
+    """A person known only as surely as counts today, whether or not anybody has taken the level away already.
+
+    Levels that were imported without their day count until somebody says otherwise.
+    """
+    given, level = person.proofing.date, person.proofing.level
+    if given is None or today <= given + timedelta(days=VALID_DAYS.get(level, 0)):
+        return person
+    return replace(person, proofing=Proofing())
 
 
 def pool(settings: DirectorySettings, *, site: SiteSettings, role: str) -> Pool:

@@ -11,6 +11,7 @@ from .access import MODEL as MODEL
 from .access import MOST_FOR_LOOKUPS as MOST_FOR_LOOKUPS
 from .access import MOST_FOR_READERS as MOST_FOR_READERS
 from .access import OF_PEOPLE as OF_PEOPLE
+from .access import READERS as READERS
 from .access import SERVICES as SERVICES
 from .access import Right as Right
 from .passwords import SALT_LENGTH as SALT_LENGTH

@@ -4,8 +4,8 @@
 | identity     | needs                                                                               |
 | ------------ | ----------------------------------------------------------------------------------- |
 | anonymous    | to prove a password (``auth``), and nothing else                                    |
-| sso          | user names, who somebody is, roles, mandates, organisations' names; never passwords |
-| gateway      | roles, clearance, whether enabled, the name for the record's sealed part; devices   |
+| sso          | user names, who somebody is, roles, mandates, organisations' names, proofing days   |
+| gateway      | roles, clearance, whether enabled, proofing days, the name for the record; devices  |
 | ca           | who somebody is with the proofing behind it, organisations, devices                 |
 | signatures   | who somebody is, by identifier alone; organisations and mandates                    |
 | directory    | the one writer: everything but reading passwords; alone sees posts, grants, numbers |
@@ -117,7 +117,9 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f"{people} attrs=userPassword", {"directory": "=w"}),
         Rule(f"{services} attrs=userPassword", {"anonymous": "auth"}),
         Rule(services, {}),
-        Rule(f"{people} attrs=tallyProofingDate,tallyProofingEvidence", {**writer, "ca": READ}),
+        # Who decides by the level must see when it was given: a level whose day has passed counts no more.
+        Rule(f"{people} attrs=tallyProofingDate", {**writer, "ca": READ, "sso": READ, "gateway": READ}),
+        Rule(f"{people} attrs=tallyProofingEvidence", {**writer, "ca": READ}),
         Rule(f"{people} attrs=uid", {**writer, "sso": READ, "ca": READ}, Right.USERNAMES),
         # Whoever has somebody's address in hand finds their certificate by it, but does not read addresses.
         Rule(

@@ -36,12 +36,12 @@ CHANGE = {"objectClass", "reqStart", "reqEnd", "reqType", "reqSession", "reqAuth
 # Identity: kind of entry: the attributes seen. What is not listed is not seen at all.
 SEEN: dict[str, dict[str, set[str]]] = {
     "sso": {
-        "person": WHO | {"uid", "mail"},
+        "person": WHO | {"uid", "mail", "tallyProofingDate"},
         # For whom one may act, by name.
         "organisation": {"objectClass", "tallyId", "tallyNameZh", "o"},
         "mandate": MANDATE,
     },
-    "gateway": {"person": WHO, "device": DEVICE},
+    "gateway": {"person": WHO | {"tallyProofingDate"}, "device": DEVICE},
     "ca": {"person": WHO | REGISTER, "organisation": ORGANISATION, "device": DEVICE, "mandate": MANDATE},
     "signatures": {"person": WHO, "organisation": ORGANISATION, "mandate": MANDATE},
     "directory": {

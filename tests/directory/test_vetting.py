@@ -168,6 +168,10 @@ def test_whose_proofing_ends_is_told_and_listed_and_then_loses_the_level(own_wor
     writer.vetters.tend()
     assert writer.directory.person(person.subject).proofing.level == 2
     filled.clock.advance(timedelta(days=1))
+    # For whoever decides by it, it is over with its day, though nobody has taken it away yet.
+    levels = {role: filled.directory(role).person(person.subject).proofing.level for role in ("sso", "gateway", "ca")}
+    assert levels == {"sso": 0, "gateway": 0, "ca": 0}
+    assert writer.directory.person(person.subject).proofing.level == 2
     filled.clear()
     writer.vetters.tend()
     assert filled.directory("sso").person(person.subject).proofing.level == 1

@@ -865,6 +865,17 @@ def _sign_on_desk() -> Iterator[Door]:
     yield Door(**sent, rule="/admin/invitations/end", fields={"invitation": "0" * 16})
 
 
+def _sso_more() -> Iterator[Door]:
+    at: dict[str, Any] = {"component": "sso", "label": "sso"}
+    shown: dict[str, Any] = {**at, "method": "POST", "takes": "form", "form_at": "/account"}
+    nowhere = {"interaction": "n" * 24}
+    yield Door(**at, method="GET", rule="/login/more", query=("interaction", "level"), who="zhang.min")
+    yield Door(**shown, rule="/login/more", fields={**nowhere, "code": "0", "level": "2"}, who="zhang.min")
+    signed = {**nowhere, "asked": "x" * 100, "credential": "{}", "level": "2"}
+    yield Door(**shown, rule="/login/more/passkey", fields=signed, who="zhang.min")
+    yield Door(**shown, rule="/login/more/leave", fields=nowhere, who="zhang.min")
+
+
 def _sso() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
@@ -920,11 +931,6 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/login", fields={**nowhere, **typed})
     yield Door(**shown, rule="/login/card", fields=nowhere)
     yield Door(**shown, rule="/login/passkey", fields={**nowhere, "asked": "x" * 100, "credential": "{}"})
-    yield Door(**at, method="GET", rule="/login/more", query=("interaction", "level"), who="zhang.min")
-    yield Door(**shown, rule="/login/more", fields={**nowhere, "code": "0", "level": "2"}, who="zhang.min")
-    signed = {**nowhere, "asked": "x" * 100, "credential": "{}", "level": "2"}
-    yield Door(**shown, rule="/login/more/passkey", fields=signed, who="zhang.min")
-    yield Door(**shown, rule="/login/more/leave", fields=nowhere, who="zhang.min")
     yield Door(**at, method="GET", rule="/passkeys.js")
     yield Door(**at, method="GET", rule="/login/card", query=("handover",))
     yield Door(**at, method="GET", rule="/acting", query=("interaction",), who="zhang.min")
@@ -984,6 +990,7 @@ DOORS: tuple[Door, ...] = (
     *_portals(),
     *_signatures(),
     *_sso(),
+    *_sso_more(),
     *_sso_devices(),
     *_sso_people(),
     *_core(),

@@ -38,6 +38,8 @@ TABLE = """
 4 session fixation and login CSRF
   sso/test_login: test_the_session_cookie_is_new_at_every_login_and_planted_ones_are_ignored
   sso/test_journeys: test_step_up_keeps_the_session_under_a_new_cookie
+  sso/test_step_up: test_a_code_alone_makes_a_password_session_surer_and_is_no_login
+  sso/test_step_up: test_it_satisfies_neither_prompt_nor_max_age_in_any_tab
   sso/test_authorization: test_a_parked_request_works_only_in_the_browser_that_began_it
   sso/test_login: test_nothing_is_changed_by_get
   sso/test_devices: test_nothing_is_decided_by_get_or_without_a_session
@@ -45,6 +47,7 @@ TABLE = """
   sso/test_login: test_a_handover_works_once_in_its_own_browser_and_for_a_minute
   sso/test_login: test_a_ticket_works_once
   sso/test_passkeys: test_an_answer_counts_once
+  sso/test_step_up: test_nobody_elses_passkey_and_no_answer_twice
   sso/test_registration: test_only_whoever_was_invited_registers_and_only_so_often
   sso/test_recovery: test_a_link_works_once_and_in_one_browser
   sso/test_recovery: test_a_link_dies_with_time_a_new_password_and_a_disabled_person
@@ -60,6 +63,8 @@ TABLE = """
   sso/test_tokens: test_whatever_was_taken_away_every_redemption_refuses
   sso/test_devices: test_a_device_code_ends_with_what_it_rests_on
   sso/test_exchange: test_it_lasts_no_longer_and_ends_with_its_family
+  sso/test_step_up: test_guesses_count_where_all_codes_of_a_person_count
+  sso/test_step_up: test_disabled_midway_nothing_is_raised
   sso/test_passkeys: test_the_disabled_have_no_use_of_it
 8 algorithm confusion
   sso/test_oauth_keys: test_no_other_algorithm_is_believed

@@ -18,7 +18,6 @@ from tests.sso.conftest import Browser, World, answered, hidden
 from tests.sso.test_factors_codes import code, set_up
 from tests.sso.test_passkeys import made, options
 
-
 WAITS = ((303, True), (400, True))
 
 
