@@ -117,6 +117,7 @@ REASONS = {
     "password_changed": N_("The password was changed."),
     "known_less_surely": N_("The registrar knows the person less surely than when it was given."),
     "not_in_force": N_("What was shown was another person's, or does not count as a second factor yet."),
+    "mandate": N_("The mandate is not for that service."),
     "mandate_withdrawn": N_("The mandate it was given under was withdrawn or has run out."),
     "its_passkey_was_removed": N_("Its passkey was removed."),
     "its_second_factor_was_removed": N_("Its second factor was removed."),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The directory as every role reads it: bound as itself, seeing only what the access rules give it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -29,7 +29,6 @@ from ..models import (
     username_of,
 )
 from ..slapd import DECOY, MOST_FOR_READERS, READERS, service_password, socket_url
-from ..vetting import VALID_DAYS
 
 N = TypeVar("N", Person, Organisation, Device)
 
@@ -43,12 +42,12 @@ _ANYBODY = "(objectClass=inetOrgPerson)"
 class Directory:
     """Questions about people, organisations and devices; safe to share between threads."""
 
-    def __init__(self, *, pool: Pool, tree: Tree, clock: Clock, counting: bool = False) -> None:
-        """``counting``: levels of proofing are those that count today, not those that stand in the tree."""
+    def __init__(self, *, pool: Pool, tree: Tree, clock: Clock, days: Mapping[int, int] | None = None) -> None:
+        """``days``: how long each level of proofing counts; None to be told what stands in the tree."""
         self._pool = pool
         self._tree = tree
         self._clock = clock
-        self._counting = counting
+        self._days = days
 
     @classmethod
     def connect(cls, settings: DirectorySettings, *, site: SiteSettings, role: str, clock: Clock) -> Self:
@@ -58,10 +57,8 @@ class Directory:
             ConfigurationError: the role's secret is missing or readable by others.
         """
         # The one writer sees what stands there, or it could not change it.
-        counting = role in READERS
-        return cls(
-            pool=pool(settings, site=site, role=role), tree=Tree(settings.suffix), clock=clock, counting=counting
-        )
+        days = settings.proofing_days if role in READERS else None
+        return cls(pool=pool(settings, site=site, role=role), tree=Tree(settings.suffix), clock=clock, days=days)
 
     def authenticate(self, username: str, password: str) -> Person:
         """Return the person whose user name and password these are.
@@ -277,7 +274,7 @@ class Directory:
         )
         held = self._pool.search(self._tree.branch("mandates"), where, entries.MANDATE, limit=MANDATES_LIMIT)
         person = entries.person(entry, tuple(map(entries.mandate, held)), self._tree, today)
-        return counted(person, today) if self._counting else person
+        return person if self._days is None else counted(person, today, self._days)
 
     def _where(self, kind: str, attributes: tuple[str, ...], text: str) -> str:
         if len(text) > LONGEST_SEARCH:
@@ -292,13 +289,13 @@ class Directory:
         return self._pool.search(self._tree.branch(branch), where, wanted, limit=limit + 1)
 
 
-def counted(person: Person, today: date) -> Person:
+def counted(person: Person, today: date, days: Mapping[int, int]) -> Person:
     """A person known only as surely as counts today, whether or not anybody has taken the level away already.
 
     Levels that were imported without their day count until somebody says otherwise.
     """
     given, level = person.proofing.date, person.proofing.level
-    if given is None or today <= given + timedelta(days=VALID_DAYS.get(level, 0)):
+    if given is None or today <= given + timedelta(days=days.get(level, 0)):
         return person
     return replace(person, proofing=Proofing())
 

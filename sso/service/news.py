@@ -99,8 +99,9 @@ class News:
             self._store.news.unbar("person", entry.event.subject, entry.index, self._now())
 
     def _known_less(self, entry: Entry) -> None:
-        """A level of proofing ended: what the directory says instead is asked at the next use."""
-        self._lower(entry, 0)
+        """A level of proofing ended; what is left is what was proofed before and still counts."""
+        left = entry.event.attributes.get("to")
+        self._lower(entry, left if isinstance(left, int) else 0)
 
     def _known_anew(self, entry: Entry) -> None:
         level = entry.event.attributes.get("level")
