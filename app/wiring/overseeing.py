@@ -53,10 +53,11 @@ def watching(context: Context, database: Database, authority: CertificateAuthori
 
 
 def _follow_leavers(context: Context, store: Store, authority: CertificateAuthority) -> None:
-    """Suspend what was issued to whoever leaves."""
+    """Suspend what was issued to whoever leaves or goes on leave, and release it for whoever comes back."""
     leavers = Leavers(
         issued=lambda subject, most: store.certificates(subject=subject, limit=most)[0],
         suspend=lambda serial: authority.suspend(serial, actor="role:ca"),
+        release=lambda serial: authority.release(serial, actor="role:ca"),
         place=context.site.folder("ca") / "leavers.position",
     )
     feed = context.feed("ca", about=LEAVERS)

@@ -35,6 +35,7 @@ KINDS = {
         N_("Person disabled"),
         Verb.TAKES,
         sources=words("directory"),
+        attributes=words("because"),
         sealed=words("actor_name name reason"),
         needs=words("subject"),
     ),

@@ -31,13 +31,15 @@ from ..powers import Facts, Preview, preview
 from ..store import Act, Scheduled, Store
 from .deeds import Deed, Deeds, listed, reasoned
 
+ON_LEAVE = "leave"
+"""Why somebody is shut out; the certificate authority suspends what they have until they are let in again."""
 _log = logger(__name__)
 
 
 class Switch(Protocol):
     """Who shuts people out and lets them in."""
 
-    def disable_person(self, subject: str, *, actor: str, reason: str) -> None:
+    def disable_person(self, subject: str, *, actor: str, reason: str, because: str = "") -> None:
         """Shut somebody out."""
         ...
 
@@ -190,7 +192,7 @@ class Employing:
         if first > today:
             self._schedule(Act.AWAY, person, first, actor=actor, reason=told)
         else:
-            self._switch.disable_person(person.subject, actor=actor, reason=told)
+            self._switch.disable_person(person.subject, actor=actor, reason=told, because=ON_LEAVE)
 
     def leave(self, subject: str, *, last: date | None = None, actor: str, reason: str) -> str:
         """Let somebody go, at once or after a last day that counts whole; returns what was scheduled, if it was.
@@ -278,7 +280,7 @@ class Employing:
         elif of.act is Act.LEAVE:
             self.leave(of.subject, actor=of.actor, reason=of.reason)
         elif of.act is Act.AWAY:
-            self._switch.disable_person(of.subject, actor=of.actor, reason=of.reason)
+            self._switch.disable_person(of.subject, actor=of.actor, reason=of.reason, because=ON_LEAVE)
         else:
             self._switch.enable_person(of.subject, actor=of.actor, reason=of.reason)
 

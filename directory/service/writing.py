@@ -146,8 +146,10 @@ class DirectoryWriter:
         self._password_length = password_length
         self._known = known
 
-    def disable_person(self, subject: str, *, actor: str, reason: str) -> None:
+    def disable_person(self, subject: str, *, actor: str, reason: str, because: str = "") -> None:
         """Shut somebody out, everywhere, at once. Works while the directory's server is down.
+
+        ``because`` tells followers of the record what it is for, as a word of ours.
 
         Raises:
             NoSuchPerson: nobody of that name, if the server can tell.
@@ -155,7 +157,8 @@ class DirectoryWriter:
         """
         person = self._person_if_known(subject)
         sealed = {"reason": reason, **self._acting(actor, person)}
-        record = self._event("directory.person.disabled", person, actor=actor, sealed=sealed)
+        said = {"because": because} if because else {}
+        record = self._event("directory.person.disabled", person, actor=actor, attributes=said, sealed=sealed)
         self._journal.take_away((changes.enabled(self._tree.person(person.subject), to=False),), record)
 
     def enable_person(self, subject: str, *, actor: str, reason: str = "") -> None:
