@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    Text,
     delete,
     func,
     insert,
@@ -88,6 +89,7 @@ _scheduled = Table(
     Column("failed", String(64), nullable=False),
     # Until when somebody is at it, in epoch seconds.
     Column("claimed", BigInteger, nullable=False),
+    Column("choices", Text, nullable=False),
 )
 # When somebody was last seen to log in, and since when anybody looks; how far the record has been heard.
 _seen = Table(
@@ -175,6 +177,8 @@ class Scheduled:
     reason: str = ""
     # The code of why it could not be done so far.
     failed: str = ""
+    # Of a move: identifiers of grants that are kept, and of mandates and representations that end, with a word each.
+    choices: str = ""
 
 
 class Fate(StrEnum):
@@ -411,7 +415,7 @@ class Store:
         return [
             Scheduled(
                 id=row.id, subject=row.subject, act=Act(row.act), day=row.day, post=row.post, actor=row.actor,
-                reason=row.reason, failed=row.failed,
+                reason=row.reason, failed=row.failed, choices=row.choices,
             )
             for row in rows
         ]  # fmt: skip

@@ -26,7 +26,7 @@ from ..errors import (
 from ..ldap import changes, entries, entries_powers
 from ..ldap.changes import Change, Verb
 from ..models import Mandate, Person, PersonKind
-from ..models_powers import Holding, Post, Representation
+from ..models_powers import Grant, Holding, Post, Representation
 from ..powers import Facts, Preview, preview
 from ..store import Act, Scheduled, Store
 from .deeds import Deed, Deeds, listed, reasoned
@@ -52,6 +52,43 @@ class Switch(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What becomes, with a move, of what is not a post: direct grants end unless kept, the rest stays unless ended."""
+
+    # Identifiers of grants.
+    kept: frozenset[str] = frozenset()
+    # Identifiers of mandates and of representations.
+    ended: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str) -> "Choices":
+        """As ``str`` writes them."""
+        words = [word.partition(":") for word in text.split()]
+        return cls(
+            frozenset(one for verb, _, one in words if verb == "keep"),
+            frozenset(one for verb, _, one in words if verb == "end"),
+        )
+
+    def __str__(self) -> str:
+        """For the table."""
+        return " ".join([f"keep:{one}" for one in sorted(self.kept)] + [f"end:{one}" for one in sorted(self.ended)])
+
+
+NOTHING_CHOSEN = Choices()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moving:
+    """What a move changes, and what is asked about."""
+
+    preview: Preview
+    grants: tuple[Grant, ...] = ()
+    # With their identifiers.
+    mandates: tuple[tuple[str, Mandate], ...] = ()
+    represents: tuple[Representation, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Leaving:
     """What goes with somebody who leaves."""
@@ -72,15 +109,23 @@ class Employing:
         self._store = store
         self._switch = switch
 
-    def would_move(self, subject: str, post: str, *, since: date | None = None) -> Preview:
-        """What moving would change on its first day; changes nothing.
+    def would_move(
+        self, subject: str, post: str, *, since: date | None = None, choices: Choices = NOTHING_CHOSEN
+    ) -> Moving:
+        """What moving would change on its first day, and what may be kept or ended with it; changes nothing.
 
         Raises:
             NoSuchPerson, NoSuchPost, RoleNotForCitizens: as ``move``.
         """
         facts = self._servant(subject)
-        after, _ = self._moved(facts, self._standings.post(post), since or self._standings.today())
-        return preview(facts, after, since or self._standings.today(), apart=self._standings.apart())
+        after, _ = self._moved(facts, self._standings.post(post), since or self._standings.today(), choices)
+        held = self._standings.mandates(facts.person.subject)
+        return Moving(
+            preview=preview(facts, after, since or self._standings.today(), apart=self._standings.apart()),
+            grants=facts.grants,
+            mandates=tuple((entries.mandate_id(facts.person.subject, each), each) for each in held),
+            represents=tuple(self._standings.represented_by(facts.person.subject)),
+        )
 
     def would_leave(self, subject: str) -> Leaving:
         """What leaving would take; changes nothing.
@@ -140,10 +185,20 @@ class Employing:
         with self._deeds.alone():
             self._deeds.give([], deed, actor=actor)
 
-    def move(self, subject: str, post: str, *, since: date | None = None, actor: str, reason: str) -> str:
-        """Let somebody hold this post and nothing else, now or from a day on; returns what was scheduled, if it was.
+    def move(
+        self,
+        subject: str,
+        post: str,
+        *,
+        since: date | None = None,
+        choices: Choices = NOTHING_CHOSEN,
+        actor: str,
+        reason: str,
+    ) -> str:
+        """Let somebody hold this post and no other, now or from a day on; returns what was scheduled, if it was.
 
-        What they held and were granted ends with it: what is needed in the new place is given there anew.
+        What they were granted ends with it, but for what is chosen to be kept; mandates and representations stay, but
+        for those chosen to end. What was chosen and is not there any more on the day changes nothing.
 
         Raises:
             OwnRole: nobody moves themselves.
@@ -159,17 +214,21 @@ class Employing:
             raise BadDays
         if first > self._standings.today():
             facts, wanted = self._servant(subject), self._standings.post(post)
-            after, _ = self._moved(facts, wanted, first)
+            after, _ = self._moved(facts, wanted, first, choices)
             self._deeds.apart(after, actor=actor, act="move", post=wanted.id)
-            return self._schedule(Act.MOVE, facts.person, first, post=wanted.id, actor=actor, reason=told)
+            return self._schedule(
+                Act.MOVE, facts.person, first, post=wanted.id, choices=str(choices), actor=actor, reason=told
+            )
         with self._deeds.alone():
             facts, wanted = self._servant(subject), self._standings.post(post)
-            after, holding = self._moved(facts, wanted, first)
-            if not facts.grants and [each.post for each in facts.holdings] == [wanted.id]:
+            after, holding = self._moved(facts, wanted, first, choices)
+            ends = self._chosen(facts.person, choices, actor, told)
+            nothing_ends = not ends and set(after.grants) == set(facts.grants)
+            if nothing_ends and [each.post for each in facts.holdings] == [wanted.id]:
                 raise AlreadyGiven
             self._deeds.apart(after, actor=actor, act="move", post=wanted.id)
             holding = replace(holding, by=actor, reason=told, number=self._deeds.number())
-            self._move(facts, after, holding, wanted, actor=actor, reason=told)
+            self._move(facts, after, holding, wanted, ends, actor=actor, reason=told)
         return ""
 
     def away(
@@ -276,7 +335,7 @@ class Employing:
     def _carry_out(self, of: Scheduled) -> None:
         # Whoever scheduled it decided; on the day it is the role that acts, in their name.
         if of.act is Act.MOVE:
-            self.move(of.subject, of.post, actor=of.actor, reason=of.reason)
+            self.move(of.subject, of.post, choices=Choices.parse(of.choices), actor=of.actor, reason=of.reason)
         elif of.act is Act.LEAVE:
             self.leave(of.subject, actor=of.actor, reason=of.reason)
         elif of.act is Act.AWAY:
@@ -290,21 +349,52 @@ class Employing:
             raise RoleNotForCitizens
         return facts
 
-    def _moved(self, facts: Facts, post: Post, since: date) -> tuple[Facts, Holding]:
+    def _moved(self, facts: Facts, post: Post, since: date, choices: Choices = NOTHING_CHOSEN) -> tuple[Facts, Holding]:
         held = next((each for each in facts.holdings if each.post == post.id and each.holds(since)), None)
         holding = held or Holding(id=self._deeds.new_id(), holder=facts.person.subject, post=post.id, since=since)
         known = {name: role for name in post.roles if (role := self._standings.role_if_any(name))}
         after = replace(
-            facts, holdings=(holding,), grants=(), posts={post.id: post}, roles={**facts.roles, **known},
+            facts, holdings=(holding,), grants=tuple(each for each in facts.grants if each.id in choices.kept),
+            posts={post.id: post}, roles={**facts.roles, **known},
             person=replace(facts.person, organisation=post.organisation, roles=frozenset({facts.person.kind.value})),
         )  # fmt: skip
         return after, holding
 
-    def _move(self, facts: Facts, after: Facts, holding: Holding, post: Post, *, actor: str, reason: str) -> None:
+    def _chosen(self, person: Person, choices: Choices, actor: str, reason: str) -> list[tuple[Change, Deed]]:
+        """What of somebody's mandates and representations is to end with a move, with what is recorded of each."""
+        made: list[tuple[Change, Deed]] = []
+        for mandate in self._standings.mandates(person.subject):
+            identifier = entries.mandate_id(person.subject, mandate)
+            if identifier in choices.ended:
+                said = {"scope": mandate.scope, "until": mandate.until.isoformat()}
+                said |= {"principal": mandate.principal} if mandate.principal else {}
+                deed = self._of("directory.mandate.withdrawn", person, actor, reason, **said)
+                change = Change(verb=Verb.REMOVE, dn=self._deeds.tree.mandate(identifier))
+                made.append((change, replace(deed, organisation=mandate.organisation)))
+        for each in self._standings.represented_by(person.subject):
+            if each.id in choices.ended:
+                said = {"capacity": each.capacity.value, "since": each.since.isoformat()}
+                deed = self._of("directory.representative.removed", person, actor, reason, **said)
+                made.append((self._removed("representatives", each.id), replace(deed, organisation=each.organisation)))
+        return made
+
+    def _move(
+        self,
+        facts: Facts,
+        after: Facts,
+        holding: Holding,
+        post: Post,
+        ends: list[tuple[Change, Deed]],
+        *,
+        actor: str,
+        reason: str,
+    ) -> None:
         person, tree = facts.person, self._deeds.tree
         gone = [each for each in facts.holdings if each.id != holding.id]
+        lost = replace(facts, grants=tuple(each for each in facts.grants if each not in after.grants))
         series = [self._removed("holdings", each.id) for each in gone]
-        series += [self._removed("grants", each.id) for each in facts.grants]
+        series += [self._removed("grants", each.id) for each in lost.grants]
+        series += [change for change, _ in ends]
         if person.organisation != post.organisation:
             dn = tree.person(person.subject)
             series.append(
@@ -321,7 +411,7 @@ class Employing:
             "directory.person.moved", person, actor, reason,
             **{"post": post.id, "roles": listed(post.roles), "from": person.organisation},
         )  # fmt: skip
-        ended = self._ended(facts, gone, actor, reason)
+        ended = [*self._ended(lost, gone, actor, reason), *(told for _, told in ends)]
         self._deeds.give(series, replace(deed, organisation=post.organisation), *ended, actor=actor)
 
     def _leave(self, facts: Facts, *, actor: str, reason: str) -> None:
@@ -362,9 +452,11 @@ class Employing:
             made.append(self._of(f"directory.{thing}.withdrawn", facts.person, actor, reason, **{thing: grant.what}))
         return made
 
-    def _schedule(self, act: Act, person: Person, day: date, *, post: str = "", actor: str, reason: str) -> str:
+    def _schedule(
+        self, act: Act, person: Person, day: date, *, post: str = "", choices: str = "", actor: str, reason: str
+    ) -> str:
         """Write it down with its record."""
-        made = self._scheduled(act, person, day, post=post, actor=actor, reason=reason)
+        made = replace(self._scheduled(act, person, day, post=post, actor=actor, reason=reason), choices=choices)
         deed = self._of("directory.person.scheduled", person, actor, reason, act=act.value, day=day.isoformat())
         with self._deeds.alone():
             self._deeds.give([], deed, actor=actor)

@@ -12,7 +12,7 @@ from ..scim import NewUser
 from ..store import Scheduled
 from .accounts import Unusual
 from .deeds import reasoned
-from .employing import Leaving
+from .employing import NOTHING_CHOSEN, Choices, Leaving, Moving
 from .entering import new_id
 from .scoping import Scoped
 from .structure import is_of_whole_site
@@ -116,19 +116,25 @@ class Staffing(Scoped):
         if active and not person.enabled:
             self._writer.enable_person(person.subject, actor=self._subject, reason=reason)
 
-    def would_move(self, subject: str, post: str, *, since: date | None) -> Preview:
+    def would_move(self, subject: str, post: str, *, since: date | None, choices: Choices) -> Moving:
         """As ``Employing.would_move``."""
-        return self._writer.employing.would_move(self._own(subject), self._own_post(post).id, since=since)
+        return self._writer.employing.would_move(
+            self._own(subject), self._own_post(post).id, since=since, choices=choices
+        )
 
-    def move(self, subject: str, post: str, *, since: date | None, reason: str) -> str:
+    def move(self, subject: str, post: str, *, since: date | None, choices: Choices, reason: str) -> str:
         """As ``Employing.move``.
 
         Raises:
-            BeyondScope: the person or the post has a role of the whole site.
+            BeyondScope: the person or the post has a role of the whole site; or a grant is to be kept, or a mandate
+                to end, and it is not the directory's administrator who says so.
         """
+        if choices != NOTHING_CHOSEN:
+            self._only_everything()
         return self._writer.employing.move(
-            self._own(subject), self._own_post(post).id, since=since, actor=self._subject, reason=reason
-        )
+            self._own(subject), self._own_post(post).id, since=since, choices=choices, actor=self._subject,
+            reason=reason,
+        )  # fmt: skip
 
     def away(self, subject: str, *, since: date | None, until: date | None, reason: str) -> None:
         """As ``Employing.away``."""

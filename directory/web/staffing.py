@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages about joiners, movers and leavers, each with what would be gained and lost; accounts to look at."""
 
+import re
 from collections.abc import Callable
 
-from flask import Blueprint, Response, redirect, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from core.errors import Invalid
@@ -14,12 +15,17 @@ from ..errors import BadName
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, Person
 from ..models_powers import LONGEST_REASON, LONGEST_TEXT
 from ..service import Administration
+from ..service.employing import Choices
 from .powers import form_day
 
 _LONGEST = 64
 _LONGEST_MAIL = 120
+_IDENTIFIER = re.compile(r"[0-9a-f-]{36}\Z")
 _HIRED = ("username", "name", "name_zh", "mail", "post", "since", "reason")
-_EMPTY = {"act": "", "chosen": "", "since": "", "last": "", "preview": None, "leaving": None}
+_EMPTY = {
+    "act": "", "chosen": "", "since": "", "last": "", "preview": None, "leaving": None, "moving": None, "choices": None,
+}  # fmt: skip
+_MOST_CHOSEN = 200
 
 
 def add(
@@ -57,8 +63,11 @@ def add(
         own, act = mine(), form_text("act", longest=_LONGEST)
         if act == "move":
             post, since = form_text("post", longest=_LONGEST), form_day("since")
-            found = own.would_move(subject, post, since=since)
-            return page(own, subject, act=act, preview=found, chosen=post, since=since.isoformat() if since else "")
+            found = own.would_move(subject, post, since=since, choices=_choices())
+            return page(
+                own, subject, act=act, preview=found.preview, moving=found, choices=_choices(), chosen=post,
+                since=since.isoformat() if since else "",
+            )  # fmt: skip
         if act == "leave":
             leaving, last = own.would_leave(subject), form_day("last")
             told = last.isoformat() if last else ""
@@ -131,7 +140,9 @@ def _add_acts(desk: Blueprint, mine: Callable[[], Administration], guard: Guard)
     @desk.post("/people/<subject>/move")
     @guard.person(ADMINISTRATOR, AGENCY_ADMINISTRATOR)
     def move(subject: str) -> Answer:
-        later = mine().move(subject, form_text("post", longest=_LONGEST), since=form_day("since"), reason=_reason())
+        later = mine().move(
+            subject, form_text("post", longest=_LONGEST), since=form_day("since"), choices=_choices(), reason=_reason()
+        )
         return _back(subject, "scheduled" if later else "moved")
 
     @desk.post("/people/<subject>/away")
@@ -151,6 +162,18 @@ def _add_acts(desk: Blueprint, mine: Callable[[], Administration], guard: Guard)
     def call_off(subject: str) -> Answer:
         mine().call_off(subject, form_text("scheduled", longest=_LONGEST), reason=_reason())
         return _back(subject, "off")
+
+
+def _choices() -> Choices:
+    """Which boxes were ticked.
+
+    Raises:
+        BadName: what came is no list of identifiers.
+    """
+    kept, ended = request.form.getlist("keep"), request.form.getlist("end")
+    if len(kept) + len(ended) > _MOST_CHOSEN or not all(_IDENTIFIER.match(each) for each in (*kept, *ended)):
+        raise BadName
+    return Choices(frozenset(kept), frozenset(ended))
 
 
 def _reason() -> str:

@@ -54,7 +54,7 @@ def test_a_rule_refuses_from_its_commit_on_in_every_process_and_on_every_path(
     with pytest.raises(DutiesConflict):
         other.giving.give_post(worker.subject, post, actor=boss.subject, reason="x")
     # Moving takes the grant along, so that nothing clashes any more.
-    assert other.employing.would_move(worker.subject, post).clash is None
+    assert other.employing.would_move(worker.subject, post).preview.clash is None
     with pytest.raises(RolesClash):
         other.structure.add_to_post(post, "case-worker", actor=boss.subject, reason="x")
     writer.structure.remove_post(post, actor=boss.subject)

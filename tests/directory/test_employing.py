@@ -93,7 +93,7 @@ def test_moving_takes_the_old_and_gives_the_new_after_telling(
     filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, head: Post
 ) -> None:
     writer.giving.grant_entitlement(clerk.subject, "tax/returns.read", actor=ACTOR, reason="one case")
-    told = writer.employing.would_move(clerk.subject, head.id)
+    told = writer.employing.would_move(clerk.subject, head.id).preview
     assert "head-of-section" in told.gained_roles
     assert "tax/returns.read" in [str(each) for each in told.lost]
     form = {"act": "move", "post": head.id, "since": "", "reason": "promoted"}
@@ -112,6 +112,52 @@ def test_moving_takes_the_old_and_gives_the_new_after_telling(
     assert {"directory.post.taken", "directory.entitlement.withdrawn", "directory.person.moved"} <= set(kinds)
     with pytest.raises(AlreadyGiven):
         writer.employing.move(clerk.subject, head.id, actor=ACTOR, reason="again")
+
+
+@pytest.mark.parametrize("days", [0, 2])
+def test_a_move_asks_about_grants_mandates_and_companies_and_does_as_is_chosen(
+    filled: World, desk: Desk, agency_desk: Desk, clerk: Person, days: int
+) -> None:
+    writer = filled.writer()
+    post = writer.structure.add_post("document-office", f"Chosen {days}", actor=ACTOR)
+    for what in ("tax/returns.read", "tax/history.read"):
+        writer.giving.grant_entitlement(clerk.subject, what, actor=ACTOR, reason="one case")
+    for scope in ("tax", "social"):
+        writer.giving.grant_mandate(
+            clerk.subject, organisation="tax-bureau", scope=scope, until=date(2030, 1, 1), actor=ACTOR, reason="court"
+        )
+    day = filled.clock.now().date() + timedelta(days=days)
+    form: dict[str, str | list[str]] = {
+        "act": "move", "post": post, "since": day.isoformat() if days else "", "reason": "x",
+    }  # fmt: skip
+    shown = writer.employing.would_move(clerk.subject, post)
+    kept, lost = (each.id for each in sorted(shown.grants, key=lambda each: each.what, reverse=True))
+    ended = next(identifier for identifier, each in shown.mandates if each.scope == "social")
+    page = desk.post(f"/people/{clerk.subject}/preview", {**form, "keep": kept}).text
+    for identifier in (kept, lost, *(identifier for identifier, _ in shown.mandates)):
+        assert f'value="{identifier}"' in page
+    assert page.count(" checked") == 1
+    assert ended not in agency_desk.post(f"/people/{clerk.subject}/preview", form).text
+    # Keeping what only the directory's administrator gives is theirs to say; and only identifiers are taken.
+    chosen = {**form, "keep": [kept], "end": [ended]}
+    assert agency_desk.post(f"/people/{clerk.subject}/move", chosen).status_code == 403
+    assert desk.post(f"/people/{clerk.subject}/move", {**chosen, "keep": ["x end:y"]}).status_code == 400
+    filled.clear()
+    assert desk.post(f"/people/{clerk.subject}/move", chosen).status_code == 303
+    if days:
+        filled.clock.advance(timedelta(days=3))
+        try:
+            # Another process, after a restart.
+            assert filled.writer().employing.due() == 1
+        finally:
+            filled.clock.advance(timedelta(days=-3))
+    facts = writer.standings.facts(clerk.subject)
+    assert [each.post for each in facts.holdings] == [post]
+    assert [each.id for each in facts.grants] == [kept]
+    assert [each.scope for each in writer.standings.mandates(clerk.subject)] == ["tax"]
+    told = [event.type for event in filled.outbox() if event.subject == clerk.subject]
+    assert told.count("directory.mandate.withdrawn") == 1
+    assert told.count("directory.entitlement.withdrawn") == 1
 
 
 def test_what_is_scheduled_waits_for_its_day_and_can_be_called_off(
@@ -148,6 +194,9 @@ def test_leave_of_absence_shuts_out_and_lets_in_again(
     form = {"since": "", "until": str(today + timedelta(days=9)), "reason": "parental leave"}
     assert desk.post(f"/people/{clerk.subject}/away", form).status_code == 303
     assert not writer.directory.person(clerk.subject).enabled
+    # By this word the certificate authority knows that what it suspends comes back.
+    off = next(event for event in filled.outbox() if event.type == "directory.person.disabled")
+    assert off.attributes == {"because": "leave"}
     (held,) = writer.standings.facts(clerk.subject).holdings
     filled.clock.advance(timedelta(days=10))
     assert writer.employing.due() == 1
