@@ -9,22 +9,26 @@ work, and few are free.
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
 from core.clock import Clock
 from core.errors import Invalid, NotFound
 
-from ..errors import LoginTooOldToGive, NotIntroduced
+from ..errors import InteractionLost, LoginTooOldToGive, NotIntroduced
 from ..models import Session
 from .collaborators import People
 from .factors import Factors
 from .limits import Limits
+from .seals import Broken, Seal
 
 _CODE = 10
 _HALF = 5
+# Seconds that somebody may look at what they are about to give.
+_LOOKED_AT = 600
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -61,6 +65,23 @@ class EntrustingPage:
     may_give: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What somebody is about to give, shown to them in words before it is given."""
+
+    # Whom they let act, and by which user name that was found.
+    holder: str
+    username: str
+    name: str
+    name_zh: str
+    organisation: str
+    service: str
+    until: str
+    reason: str
+    # As it travels to the page and back.
+    sealed: str = ""
+
+
 class Entrusting:
     """The verbs of the page."""
 
@@ -80,6 +101,7 @@ class Entrusting:
         self._factors = factors
         self._limits = limits
         self._key = hmac.digest(key, b"mandate codes", hashlib.sha256)
+        self._seal = Seal(key, "proposal", clock=clock)
         self._clock = clock
         self._fresh = fresh
 
@@ -101,26 +123,66 @@ class Entrusting:
             may_give=self._factors.may_change(session),
         )
 
-    def give(
+    def propose(
         self, session: Session, *, username: str, code: str, organisation: str, service: str, until: str, reason: str
-    ) -> None:
-        """Let somebody act for oneself, or for one's company; recorded by the directory before it happens.
+    ) -> Proposal:
+        """What they are about to give and to whom, for them to look at; nothing is given yet.
 
         Raises:
             LoginTooOldToGive: see there.
             NotIntroduced: user name and code do not lead to anybody together.
             TooMany: too many of those were wrong.
+        """
+        if not self._factors.may_change(session):
+            raise LoginTooOldToGive
+        self._limits.count(mandate_code__person=session.subject)
+        holder = self._people.person(self._introduced(username, code))
+        # Whatever the directory says to the rest, this was no guess.
+        self._limits.forgive(mandate_code__person=session.subject)
+        proposal = Proposal(
+            holder=holder.subject,
+            username=username,
+            name=holder.name,
+            name_zh=holder.name_zh,
+            organisation=organisation,
+            service=service,
+            until=until,
+            reason=reason,
+        )
+        return replace(proposal, sealed=self._seal.close(json.dumps([session.digest, self._now(), asdict(proposal)])))
+
+    def proposed(self, session: Session, sealed: str) -> Proposal:
+        """What was shown to this very session a short while ago.
+
+        Raises:
+            InteractionLost: to another one, too long ago, or never.
+        """
+        try:
+            shown_to, at, said = json.loads(self._seal.open(sealed))
+        except Broken as error:
+            raise InteractionLost from error
+        if not hmac.compare_digest(shown_to, session.digest) or self._now() - at > _LOOKED_AT:
+            raise InteractionLost
+        return Proposal(**said)
+
+    def give(self, session: Session, proposal: Proposal) -> None:
+        """Let them act, as it was shown; recorded by the directory before it happens.
+
+        Raises:
+            LoginTooOldToGive: see there.
             TallygateError: what the directory says no to.
         """
         if not self._factors.may_change(session):
             raise LoginTooOldToGive
         self._fresh()
-        self._limits.count(mandate_code__person=session.subject)
-        holder = self._introduced(username, code)
         self._directory.give(
-            session.subject, holder, organisation=organisation, scope=service, until=until, reason=reason
+            session.subject,
+            proposal.holder,
+            organisation=proposal.organisation,
+            scope=proposal.service,
+            until=proposal.until,
+            reason=proposal.reason,
         )
-        self._limits.forgive(mandate_code__person=session.subject)
 
     def end(self, session: Session, *, holder: str, organisation: str, principal: str, service: str) -> None:
         """Withdraw what one gave or declined what one holds; taking away waits for no further login.
@@ -144,6 +206,9 @@ class Entrusting:
         if not (subject and any(fitting)):
             raise NotIntroduced
         return subject
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
 
     def _code(self, subject: str, days_ago: int) -> str:
         day = self._clock.now().date() - timedelta(days=days_ago)

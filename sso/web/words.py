@@ -42,7 +42,7 @@ def name_of(mandate: HeldMandate) -> str:
 def service_text(service: str) -> str:
     """What a mandate is for."""
     says = {
-        "all": _("everything"),
+        "all": _("all services"),
         "tax": _("taxes"),
         "social": _("social insurance"),
         "seal": _("putting the organisation's seal on documents"),

@@ -83,7 +83,7 @@ def test_the_person_says_for_whom_the_device_acts(world: World) -> None:
     give(world, organisation=COMPANY, scope="tax")
     page = type_code(browser, (device := asked(world, scope=wanted))["user_code"])
     assert page.text.count('name="acting"') == 2  # for oneself and for the company; not for taxes, which this is not
-    assert "For Bright Ltd (everything" in page.text
+    assert "For Bright Ltd (all services" in page.text
     assert decide(browser, page, "allow", acting=f"organisation:{COMPANY}:tax").status_code == 403
     assert decide(browser, page, "allow", acting=f"person:{LI}:all").status_code == 403
     assert decide(browser, page, "allow", acting=key).status_code == 200

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from directory import Mandate
 from directory.errors import NoSuchEntitlement
 from tests.fakes.sso_directory import COMPANY, LI, TODAY, WANG
-from tests.sso.conftest import Browser, World
+from tests.sso.conftest import Browser, World, hidden
 from tests.sso.test_mandates import ASKED, choose
 
 PAGE = "/account/mandates"
@@ -119,7 +119,9 @@ def test_while_the_record_is_stale_nothing_is_given(world: World) -> None:
     li, wang = logged_in(world, "li.na"), logged_in(world, "wang.wei")
     code, page = code_of(wang), li.get(PAGE)
     world.fresh = False
-    assert li.post(f"{PAGE}/give", page, **form("wang.wei", code)).status_code == 503
+    shown = li.post(f"{PAGE}/give", page, **form("wang.wei", code))
+    answer = li.post(f"{PAGE}/give", shown, proposal=hidden(shown.text, "proposal"), choice="yes")
+    assert answer.status_code == 503
     assert world.people.mandates == []
 
 
@@ -130,6 +132,40 @@ def test_what_the_directory_refuses_is_said_and_what_was_entered_stays(world: Wo
     assert answer.status_code == 400
     assert "&lt;b&gt;x" in answer.text
     assert 'value="wang.wei"' in answer.text
+
+
+def test_what_is_given_is_said_in_words_before_and_only_that_is_given(world: World) -> None:
+    li, wang = logged_in(world, "li.na"), logged_in(world, "wang.wei")
+    shown = propose(li, "wang.wei", code_of(wang), reason="my <b>return</b>")
+    assert shown.status_code == 200
+    for said in ("Wang Wei will act in your name.", "Taxes", "my &lt;b&gt;return&lt;/b&gt;"):
+        assert said in shown.text, said
+    assert world.people.mandates == []
+    sealed = hidden(shown.text, "proposal")
+    assert li.post(f"{PAGE}/give", shown, proposal=sealed, choice="no").status_code == 303
+    assert world.people.mandates == []
+    everything = propose(li, "wang.wei", code_of(wang), service="all")
+    assert "all services of the city, also those that come later" in everything.text
+    # Fields beside what was shown count for nothing, nor does what was shown to somebody else, or changed.
+    assert li.post(f"{PAGE}/give", shown, proposal=sealed, choice="yes", service="all", username="x").status_code == 303
+    assert [each.scope for each in world.people.mandates] == ["tax"]
+    world.people.mandates.clear()
+    for browser, given in ((wang, sealed), (logged_in(world, "li.na"), sealed), (li, sealed[:-9] + sealed[-8:])):
+        answer = browser.post(f"{PAGE}/give", browser.get(PAGE), proposal=given, choice="yes")
+        assert answer.status_code == 400
+    world.clock.advance(timedelta(minutes=11))
+    assert li.post(f"{PAGE}/give", shown, proposal=sealed, choice="yes").status_code == 400
+    assert world.people.mandates == []
+
+
+def test_a_right_pair_is_no_wrong_try_whatever_the_directory_says(world: World) -> None:
+    li, wang = logged_in(world, "li.na"), logged_in(world, "wang.wei")
+    code = code_of(wang)
+    world.entrusting.refuses = NoSuchEntitlement(entitlement="x")
+    for _ in range(8):
+        assert give(li, "wang.wei", code).status_code == 400
+    world.entrusting.refuses = None
+    assert give(li, "wang.wei", code).status_code == 303
 
 
 def logged_in(world: World, username: str) -> Browser:
@@ -150,5 +186,13 @@ def form(username: str, code: str, **changed: str) -> dict[str, str]:
     return {"username": username, "code": code, "organisation": "", "service": "tax", "until": until, **changed}
 
 
-def give(browser: Browser, username: str, code: str, **changed: str) -> TestResponse:
+def propose(browser: Browser, username: str, code: str, **changed: str) -> TestResponse:
     return browser.post(f"{PAGE}/give", browser.get(PAGE), **form(username, code, **changed))
+
+
+def give(browser: Browser, username: str, code: str, **changed: str) -> TestResponse:
+    """Enter it, and say yes to what is shown."""
+    shown = propose(browser, username, code, **changed)
+    if shown.status_code != 200:
+        return shown
+    return browser.post(f"{PAGE}/give", shown, proposal=hidden(shown.text, "proposal"), choice="yes")
