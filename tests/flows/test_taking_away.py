@@ -8,9 +8,11 @@ import base64
 import hashlib
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,6 +24,7 @@ from tests.flows.city import PASSWORD, City
 from tests.flows.knocking import hidden, person, post
 from tests.flows.looking import Eyes
 from tests.flows.people import bearer, consent_if_asked, fill_in, redeem
+from tests.flows.words import Language
 
 WITHIN = 5.0
 """Seconds; what is promised is one, on a machine that has nothing else to do."""
@@ -70,7 +73,7 @@ class AtWork:
         for name, works in {**ends, "access token": self.token, "refresh token": self.refreshes}.items():
             while works():
                 assert time.monotonic() - since < WITHIN, f"{what}: {name} still works"
-            print(f"{what}: {name} was over after at most {time.monotonic() - since:.2f} s")
+            sys.stdout.write(f"{what}: {name} was over after at most {time.monotonic() - since:.2f} s\n")
         assert session or self.portal()
 
 
@@ -127,15 +130,8 @@ def test_a_mandate_is_given_used_and_over_everywhere_when_it_is_withdrawn(city: 
     shown = giver.get(city.url("sso", "/account/mandates"))
     latest = re.search(r'type="date" name="until" required max="([0-9-]+)"', shown.text)
     assert latest, shown.text
-    wanted = {
-        "username": username,
-        "code": code,
-        "organisation": "",
-        "service": "tax",
-        "until": latest[1],
-        "reason": "",
-    }
-    confirming = post(giver, shown, "/account/mandates/give", **wanted)
+    whom = {"username": username, "code": code, "organisation": "", "reason": ""}
+    confirming = post(giver, shown, "/account/mandates/give", **whom, service="tax", until=latest[1])
     assert "Do you want to let them act?" in confirming.text
     given = giver.post(
         city.url("sso", "/account/mandates/give"),
@@ -148,13 +144,13 @@ def test_a_mandate_is_given_used_and_over_everywhere_when_it_is_withdrawn(city: 
     page.goto(city.url("tax", "/me"))
     page.get_by_role("link", name="Change for whom you act").click()
     page.wait_for_url("**/acting?**")
-    for language in ("en", "zh"):
+    for language in get_args(Language):
         page.goto(f"{page.url.partition('&lang')[0]}&lang={language}")
-        eyes = Eyes("holder", language)  # type: ignore[arg-type]  # one of both
+        eyes = Eyes("holder", language)
         eyes.look(page)
         assert not eyes.wrong, eyes.wrong
     page.goto(f"{page.url.partition('&lang')[0]}&lang=en")
-    key = page.locator("button[name=acting]:not([value=self])").last.get_attribute("value")
+    key = page.locator("button[name=acting][value^='person:']").get_attribute("value")
     page.locator(f"button[name=acting][value='{key}']").click()
     consent_if_asked(page)
     page.wait_for_url(city.url("tax", "/me"))
