@@ -20,7 +20,7 @@ from ..errors import Reason, Refused, TokenRefused
 from ..models import NOBODY, Caller, ProgramToken, Session, Target, Token
 from ..request import Credentials, matches
 from ..store import Kind, Store
-from ..tokens import KeySet, access_token, holds, program_token, unverified_audience, unverified_key_id
+from ..tokens import KeySet, access_token, holds, program_token, serial_of, unverified_audience, unverified_key_id
 from .news import News, mandate_name
 from .people import People
 from .resources import audiences
@@ -191,7 +191,7 @@ class Identification:
             raise Refused(Reason.CREDENTIAL) from error
         self._held(given, token, asked)
         # Whoever removes a client ends each of its grants.
-        ties = ((Kind.GRANT, token.grant), (Kind.TOKEN, token.identifier))
+        ties = ((Kind.GRANT, token.grant), (Kind.TOKEN, token.identifier), *_of_certificate(token, given))
         if self._news.taken(*ties):
             raise Refused(Reason.CREDENTIAL)
         return Caller(
@@ -238,7 +238,7 @@ class Identification:
             (Kind.GRANT, token.grant),
             (Kind.TOKEN, token.identifier),
         )
-        ties = (*ties, *_of_mandate(token.subject, token.mandate))
+        ties = (*ties, *_of_mandate(token.subject, token.mandate), *_of_certificate(token, given))
         if self._news.taken(*ties):
             raise Refused(Reason.CREDENTIAL)
         return self._person(
@@ -347,6 +347,11 @@ class Identification:
 
     def _over(self, session: Session, at: datetime) -> bool:
         return at - session.opened >= self._lifetimes.absolute or at - session.seen >= self._lifetimes.idle
+
+
+def _of_certificate(token: Token | ProgramToken, given: Credentials) -> tuple[tuple[Kind, str], ...]:
+    """What a token that works with one certificate alone hangs on; that it is this one was seen before."""
+    return ((Kind.CERTIFICATE, serial_of(given.unverified_certificate)),) if token.x5t else ()
 
 
 def _of_mandate(subject: str, mandate: str) -> tuple[tuple[Kind, str], ...]:

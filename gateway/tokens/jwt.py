@@ -187,6 +187,11 @@ def holds(
     return proof
 
 
+def serial_of(certificate: bytes) -> str:
+    """By which its issuer ends a certificate that was read before."""
+    return format(x509.load_pem_x509_certificate(certificate).serial_number, "x")
+
+
 def id_token(unverified: str, keys: KeySet, *, client: str, issuer: str, nonce: str, at: datetime) -> SignOn:
     """Verify the ID token of one login; an access token cannot stand in for it.
 

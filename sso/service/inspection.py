@@ -34,6 +34,9 @@ def standing(keys: KeyRing, store: Store, unverified_token: str, *, issuer: str,
     grant = store.grants.of_token(claims.grant, claims.jti, at)
     if grant is None:
         raise InvalidToken
+    # A token that works with a certificate alone ends with that.
+    if claims.confirmation.serial and store.news.withdrawn(claims.confirmation.serial):
+        raise InvalidToken
     return claims, grant
 
 

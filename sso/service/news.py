@@ -10,6 +10,7 @@ from core.clock import Clock
 
 from ..models import Grant, Session
 from ..store import Store
+from ..store.news import MACHINE
 from ..store.sessions import Barred
 from .records import Records
 from .recovery import Recoveries
@@ -127,10 +128,15 @@ class News:
     def _certificate_withdrawn(self, entry: Entry) -> None:
         if self._ours(entry):
             self._bar("certificate", entry.event.object, entry, reason="certificate withdrawn")
+        elif self._of_machines(entry):
+            # Nobody logged in with it; what was issued to work with it alone ends.
+            self._store.news.bar_machine(entry.event.object, entry.index)
 
     def _certificate_released(self, entry: Entry) -> None:
         if self._ours(entry) and entry.event.outcome == "success":
             self._store.news.unbar("certificate", entry.event.object, entry.index, self._now())
+        elif self._of_machines(entry) and entry.event.outcome == "success":
+            self._store.news.unbar(MACHINE, entry.event.object, entry.index, self._now())
 
     def _bar(self, kind: Barred, name: str, entry: Entry, *, reason: str) -> None:
         self._store.sessions.bar(kind, name, entry.index, self._now(), self._ended(reason))
@@ -144,6 +150,10 @@ class News:
         """Whether any generation of our authority issued it; what names no authority of the site counts as ours."""
         issuer = read_authority(str(entry.event.attributes.get("issuer", self._issuer)))
         return issuer is None or issuer.kind == self._issuer
+
+    def _of_machines(self, entry: Entry) -> bool:
+        issuer = read_authority(str(entry.event.attributes.get("issuer", "")))
+        return issuer is not None and issuer.kind == "devices"
 
     def _ended(self, reason: str) -> Callable[[Session], Event]:
         return lambda session: self._records.session_ended(session, reason=reason)

@@ -12,6 +12,9 @@ from core.db import Database
 from . import upsert
 from .tables import BARRED, HEARD
 
+MACHINE = "machine"
+"""What certificates are called that machines have: no person logs in with one."""
+
 
 class NewsRows:
     """The tables ``barred`` and ``heard``."""
@@ -33,6 +36,18 @@ class NewsRows:
         """A person or certificate counts again, unless a later entry said otherwise."""
         with self._database.transaction() as connection:
             _tell(connection, kind, name, position, released_at=at)
+
+    def bar_machine(self, serial: str, position: int) -> None:
+        """A machine's certificate counts no more, unless a later entry said otherwise."""
+        with self._database.transaction() as connection:
+            bar(connection, MACHINE, serial, position)
+
+    def withdrawn(self, serial: str) -> bool:
+        """Whether a certificate, a person's or a machine's, counts no more."""
+        kinds = BARRED.c.kind.in_(("certificate", MACHINE))
+        chosen = and_(kinds, BARRED.c.id == serial, BARRED.c.released_at.is_(None))
+        with self._database.reading() as connection:
+            return connection.execute(select(BARRED.c.id).where(chosen).limit(1)).first() is not None
 
     def barred(self, *, subject: str, certificate: str) -> bool:
         """Whether a person or the certificate used is barred."""

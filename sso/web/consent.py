@@ -8,7 +8,7 @@ from core.web import Guard, _, form_text
 from core.web.inputs import query_text
 
 from ..errors import MandateOver
-from ..models import Client, Interaction, Session
+from ..models import Interaction, Session
 from ..oauth.openid import asked_about, essential
 from ..oauth.rfc9396 import in_words
 from ..service import SignOn
@@ -30,13 +30,14 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
         session = browser.session()
         if session is None or client is None:
             return browser.lead(authorization.proceed(interaction, session=session))
-        return acting_page(interaction, session, client)
+        return acting_page(interaction, session)
 
-    def acting_page(interaction: Interaction, session: Session, client: Client, error: str = "") -> str:
+    def acting_page(interaction: Interaction, session: Session, error: str = "") -> str:
         return render_template(
             "sso/acting.html",
             sealed=authorization.sealed(interaction),
-            portal=title_of(client),
+            # Where the gateway asks, it asks for the host that they are on their way to.
+            portal=title_of(authorization.destination(interaction)),
             session=session,
             choices=authorization.choices(interaction, session),
             name_of=name_of,
@@ -54,7 +55,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
         try:
             onward = authorization.choose(interaction, form_text("acting", longest=_LONGEST_KEY), session=session)
         except MandateOver as error:
-            return acting_page(interaction, session, client, _(error.message)), error.kind.status
+            return acting_page(interaction, session, _(error.message)), error.kind.status
         return browser.lead(authorization.proceed(onward, session=session))
 
     @routes.get("/consent")

@@ -94,6 +94,20 @@ def test_a_token_that_is_bound_to_a_certificate_opens_with_it(unit: Gateway) -> 
     assert _ask(unit, unit.token(), "", scheme="Bearer", unverified_certificate=pem) != 204
 
 
+def test_a_token_that_is_bound_to_a_certificate_ends_with_its_revocation(unit: Gateway) -> None:
+    shown = KEY.certificate(unit.clock)
+    token = unit.token(cnf={"x5t#S256": _digest(shown.public_bytes(Encoding.DER))})
+    plain = unit.token(jti="t2")
+    with_it = {"scheme": "Bearer", "unverified_certificate": quote(shown.public_bytes(Encoding.PEM))}
+    serial = format(shown.serial_number, "x")
+    hear(unit, "ca.certificate.revoked", index=1, object="77", attributes={"issuer": "devices"})
+    hear(unit, "ca.certificate.revoked", index=2, object=serial, attributes={"issuer": "people"})
+    assert _ask(unit, token, "", **with_it) == 204
+    hear(unit, "ca.certificate.revoked", index=3, object=serial, attributes={"issuer": "devices"})
+    assert _ask(unit, token, "", **with_it) != 204
+    assert _ask(unit, plain, "", scheme="Bearer") == 204
+
+
 def _program(unit: Gateway, **changes: Any) -> str:
     """A token that a personnel system got for itself, for the directory."""
     audience = unit.site.origin("directory", "management")

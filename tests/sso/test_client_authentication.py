@@ -11,10 +11,12 @@ from typing import Any
 import jwt
 import pytest
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
+from audit import Entry, Event, Outcome
 from sso.errors import BadClient
 from sso.service import register_client
 from tests.sso.conftest import NGINX, SECRET, World
@@ -390,6 +392,45 @@ def test_bug_class_23_a_bound_token_works_with_its_certificate_only(world: World
     assert world.bearer(tokens["access_token"]).status_code == 401
     told = _over_tls(world, pem, path="/introspect", token=tokens["access_token"], client_id="tax").get_json()
     assert told["cnf"] == claims["cnf"]
+
+
+def test_a_token_bound_to_a_certificate_ends_with_its_revocation(world: World) -> None:
+    pem, listed = _own(world, KEY)
+    world.store.clients.put(_bound(world, jwks(listed)))
+    form: Any = {
+        "grant_type": "authorization_code",
+        "code": world.browser().log_in("tax")["code"],
+        "redirect_uri": world.callback("tax"),
+        "code_verifier": "v" * 64,
+        "client_id": "tax",
+    }
+    token = _over_tls(world, pem, **form).get_json()["access_token"]
+    serial = format(x509.load_pem_x509_certificate(pem.encode()).serial_number, "x")
+    asking: Any = {"path": "/introspect", "token": token, "client_id": "tax"}
+
+    def heard(kind: str, number: str, issuer: str = "devices") -> None:
+        event = Event(
+            key=f"{world.heard:032x}",
+            type=f"ca.certificate.{kind}",
+            outcome=Outcome.SUCCESS,
+            at=world.clock.now(),
+            source="ca",
+            object=number,
+            attributes={"issuer": issuer},
+        )
+        world.service.news.hear([Entry(index=world.heard, event=event)])
+        world.heard += 1
+
+    heard("revoked", "1234")
+    heard("revoked", serial, issuer="organisations")
+    assert _over_tls(world, pem, **asking).get_json()["active"]
+    heard("suspended", serial)
+    assert _over_tls(world, pem, **asking).get_json() == {"active": False}
+    assert _over_tls(world, pem, path="/userinfo", authorization=f"Bearer {token}").status_code == 401
+    heard("released", serial)
+    assert _over_tls(world, pem, **asking).get_json()["active"]
+    heard("revoked", serial)
+    assert _over_tls(world, pem, **asking).get_json() == {"active": False}
 
 
 def test_a_client_whose_tokens_must_be_bound_gets_none_that_is_not(world: World) -> None:

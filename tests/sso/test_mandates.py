@@ -171,7 +171,9 @@ def at_gateway(world: World, browser: Browser, acting: str) -> dict[str, Any]:
     answer = browser.authorize("gateway", scope="openid mandate", redirect_uri=callback)
     if answer.location.startswith("/login"):
         answer = browser.fill_in(browser.follow(answer))
-    answer = choose(browser, browser.follow(answer), acting)
+    shown = browser.follow(answer)
+    assert "<strong>Tax portal</strong>" in shown.text
+    answer = choose(browser, shown, acting)
     found: dict[str, Any] = world.redeem("gateway", answered(answer)["code"], redirect_uri=callback).get_json()
     return found
 

@@ -17,6 +17,8 @@ class Confirmation:
     jkt: str = ""
     # SHA-256 of a certificate, base64url.
     x5t: str = ""
+    # The serial of that certificate, by which its issuer ends it; lower-case hexadecimal.
+    serial: str = ""
 
     @property
     def bound(self) -> bool:
@@ -31,7 +33,8 @@ class Confirmation:
     def members(self) -> dict[str, Any]:
         """The claim, or nothing."""
         said = {wire: getattr(self, name) for name, wire in _NAMES.items() if getattr(self, name)}
-        return {"cnf": said} if said else {}
+        # Beside it, for others understand what stands within.
+        return {"cnf": said, **({"x5serial": self.serial} if self.serial else {})} if said else {}
 
     def same(self, other: "Confirmation") -> bool:
         """In constant time."""
@@ -56,4 +59,7 @@ def confirmation_of(claims: Mapping[str, Any]) -> Confirmation:
     found = {name: said[wire] for name, wire in _NAMES.items() if wire in said}
     if not all(isinstance(value, str) and value for value in found.values()):
         raise ValueError("cnf")
-    return Confirmation(**found)
+    serial = claims.get("x5serial", "")
+    if isinstance(serial, str):
+        return Confirmation(**found, serial=serial)
+    raise ValueError("x5serial")

@@ -27,10 +27,11 @@ def confirmed_by(unverified_pem: bytes) -> Confirmation:
     if not 0 < len(unverified_pem) <= LONGEST or unverified_pem.count(b"-----BEGIN CERTIFICATE-----") != 1:
         raise InvalidClient
     try:
-        content = x509.load_pem_x509_certificate(unverified_pem).public_bytes(Encoding.DER)
+        certificate = x509.load_pem_x509_certificate(unverified_pem)
+        content, serial = certificate.public_bytes(Encoding.DER), format(certificate.serial_number, "x")
     except ValueError as error:
         raise InvalidClient from error
-    return Confirmation(x5t=base64url(hashlib.sha256(content).digest()))
+    return Confirmation(x5t=base64url(hashlib.sha256(content).digest()), serial=serial)
 
 
 def registered(client: Client, unverified_pem: bytes) -> bool:
