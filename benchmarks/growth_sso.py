@@ -8,19 +8,22 @@ the rows that one second of it removes while grants go on.
 
 import argparse
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import func, insert, select, text
 
+from sso.service.housekeeping import PAUSE
 from sso.store.tables import CONSENTS, GRANTS, REFRESH_TOKENS, SESSIONS
 from tests.fakes import postgres
 from tests.sso.conftest import World, make_world
 
 from .grants import MACHINE, Caller, Record, spent
+from .measure import Figure, repeat
 
 _PIECE = 5000
 # Of a hundred sessions that lie in the tables so many are over: a day's worth, for they stay a day.
@@ -51,8 +54,13 @@ def main() -> None:
             found.append(_measured(world, kept, asked.seconds))
             rates = " | ".join(f"{rate:,.0f}" for rate in found[-1])
             print(f"| {size:,} | {rates} | {_size(world, folder) >> 20:,} MB |", flush=True)
+        beside = _beside(world, max(2.0, asked.seconds))
         world.database.close()
     worst = min(last / first for first, last in zip(found[0][:3], found[-1][:3], strict=True))
+    print("\n| client credentials, one caller | a second | p50 ms | p99 ms | rows that went meanwhile |")
+    print("|---|---|---|---|---|")
+    for name, figure, gone in beside:
+        print(f"| {name} | {figure.rate:,.0f} | {figure.p50:.2f} | {figure.p99:.2f} | {gone:,} |")
     print(f"\nSlowest grant at {sizes[-1]:,} beside {sizes[0]:,}: {worst:.0%}")
 
 
@@ -150,6 +158,38 @@ def _person(number: int, at: int) -> tuple[dict[str, Any], ...]:
         "jkt": "",
     }
     return session, grant, consent, token
+
+
+def _beside(world: World, seconds: float) -> list[tuple[str, Figure, int]]:
+    """Grants by the clock on the wall: alone, and while rows that are over are removed at housekeeping's own pace."""
+    call, machine, stop = Caller(world), world.basic("machine"), threading.Event()
+
+    def grant() -> None:
+        call("/token", MACHINE, machine)
+
+    def keep_house() -> None:
+        while not stop.wait(PAUSE):
+            world.service.housekeeping.batch()
+
+    alone = repeat(grant, seconds=seconds)
+    before = _over(world)
+    keeper = threading.Thread(target=keep_house)
+    keeper.start()
+    beside = repeat(grant, seconds=seconds)
+    stop.set()
+    keeper.join()
+    return [("alone", alone, 0), ("beside housekeeping", beside, before - _over(world))]
+
+
+def _over(world: World) -> int:
+    at = int(world.clock.now().timestamp()) - 24 * 3600
+    with world.database.reading() as connection:
+        ended = connection.execute(select(func.count()).where(SESSIONS.c.ended_at < at)).scalar_one()
+        counts = [
+            connection.execute(select(func.count()).where(table.c.expires_at < at)).scalar_one()
+            for table in (GRANTS, REFRESH_TOKENS)
+        ]
+    return int(ended) + sum(map(int, counts))
 
 
 def _measured(world: World, kept: dict[str, str], seconds: float) -> list[float]:

@@ -13,6 +13,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -94,13 +95,15 @@ def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, list[int]]:
     target, people = _target(city)
     supervisor = _supervisor(city)
     signing = apart(bare.signatures, max(1.0, seconds / 4))
+    idle = _idle(supervisor, min(seconds, 5.0))
     rows = []
     for wanted in _WANTED:
         loads = _together(target, wanted.kind, people, seconds, supervisor)
         figure = together([load.samples for load in loads])
         done = max(sum(len(load.samples.times) for load in loads), 1)
         # All begin and end together, so the first has seen what the city spent on all of them.
-        city_spent = loads[0].city
+        took = max(load.samples.took for load in loads)
+        city_spent = {role: max(0.0, spent - idle.get(role, 0.0) * took) for role, spent in loads[0].city.items()}
         row = Row(
             name=wanted.name,
             figure=figure,
@@ -116,6 +119,16 @@ def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, list[int]]:
             flush=True,
         )
     return rows, signing, processes.peaks(supervisor).get("sso", [])
+
+
+def _idle(supervisor: int, seconds: float) -> dict[str, float]:
+    """Seconds of processor time for each second in which nobody asks anything, by role: heartbeats, watches, probes."""
+    before, begun = processes.spent(supervisor), time.monotonic()
+    time.sleep(seconds)
+    took, after = time.monotonic() - begun, processes.spent(supervisor)
+    found = {role: (after[role] - before.get(role, 0.0)) / took for role in after}
+    print(f"idle city: {sum(found.values()):.2f} seconds of processor time for each second", flush=True)
+    return found
 
 
 def _together(target: Target, kind: str, people: list[str], seconds: float, supervisor: int) -> list[Load]:

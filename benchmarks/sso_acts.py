@@ -6,9 +6,10 @@ import itertools
 import json
 import re
 import secrets
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
@@ -82,16 +83,19 @@ class Start:
 
 def measured(target: Target, kind: str, people: list[str], *, seconds: float, threads: int, supervisor: int) -> Load:
     """One process of callers, each of which waits for its answer before it asks again."""
-    turns, lock, own = itertools.cycle(people), threading.Lock(), threading.local()
+    named = list(itertools.islice(itertools.cycle(people), threads))
+    # Connections, sessions and tokens are made outside the measured time.
+    with ThreadPoolExecutor(threads) as pool:
+        callers = deque(pool.map(lambda username: ACTS[kind](target, username), named))
 
     def act() -> None:
-        if not hasattr(own, "act"):
-            with lock:
-                own.act = ACTS[kind](target, next(turns))
-        own.act()
+        caller = callers.popleft()
+        try:
+            caller()
+        finally:
+            callers.append(caller)
 
-    # Connections, sessions and codes of before are made outside the measured time.
-    sampled(act, seconds=min(1.5, seconds / 3), threads=threads)
+    sampled(act, seconds=1.0, threads=threads)
     Start.wait()
     before, begun = processes.spent(supervisor), time.process_time()
     samples = sampled(act, seconds=seconds, threads=threads)

@@ -16,9 +16,10 @@ from ..models import Session
 from ..store import BATCH, Store
 from .records import Records
 
-# Seconds between two rounds, and between two batches of one.
+# Seconds between two rounds.
 _INTERVAL = 60.0
-_PAUSE = 0.25
+PAUSE = 0.25
+"""Seconds between two batches of one round."""
 
 
 class Housekeeping:
@@ -63,7 +64,7 @@ class Housekeeping:
     def _run(self) -> None:
         pause = self._interval
         while not self._stopping.wait(pause):
-            pause = _PAUSE if self._done() else self._interval
+            pause = PAUSE if self._done() else self._interval
 
     def _done(self) -> bool:
         try:

@@ -2,7 +2,8 @@
 """Token and introspection requests before Flask sees them: what Flask does to one costs more than its answer.
 
 The verbs, and so the checks, are the very same. Taken is only what can be read in one way: a short plain form at the
-issuer's own address, without a proof of possession. Everything else goes on as it came, body and all.
+issuer's own address, with a proof of possession or without (certificates are shown at another). Everything else goes on
+as it came, body and all.
 """
 
 import io
@@ -49,12 +50,13 @@ def quick(behind: Application, service: SignOn) -> Application:
             environ["wsgi.input"] = io.BytesIO(body)
             return behind(environ, start)
         fixed = before_flask()
-        path = environ["PATH_INFO"]
+        path, proof = environ["PATH_INFO"], environ.get("HTTP_DPOP")
         call = Call(
             method="POST",
             url=f"{service.issuer}{path}",
             authorization=environ.get("HTTP_AUTHORIZATION"),
             parameters=form,
+            unverified_proofs=(proof,) if proof else (),
         )
         try:
             kind, said = _ANSWERS[path](service, service.clients.authenticate(call), call, environ)
@@ -66,6 +68,8 @@ def quick(behind: Application, service: SignOn) -> Application:
         headers = [*fixed, ("Content-Type", kind), ("Content-Length", str(len(said)))]
         if status == HTTPStatus.UNAUTHORIZED:
             headers.append(("WWW-Authenticate", BASIC))
+        if proof or (status >= HTTPStatus.BAD_REQUEST and b"use_dpop_nonce" in said):
+            headers.append(("DPoP-Nonce", service.nonces.current()))
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "2"))
         start(_REASONS[status], headers)
@@ -98,7 +102,7 @@ def _plain(environ: Mapping[str, Any], host: str) -> bool:
         and (environ.get("HTTP_X_FORWARDED_HOST") or environ.get("HTTP_HOST")) == host
         and not environ.get("QUERY_STRING")
         and not environ.get("HTTP_TRANSFER_ENCODING")
-        and not environ.get("HTTP_DPOP")
+        and environ.get("HTTP_DPOP") != ""
         and environ.get("HTTP_ACCEPT", "*/*") in ("*/*", _JSON, MEDIA_TYPE)
         and environ.get("CONTENT_TYPE", "").lower() in _FORMS
         and _LENGTH.fullmatch(environ.get("CONTENT_LENGTH") or "") is not None
