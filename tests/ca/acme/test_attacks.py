@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -52,11 +51,11 @@ def test_a_nonce_counts_once_even_after_a_restart(site: Site) -> None:
     refused(client.post(client.kid, nonce=nonce), "badNonce", 400)
 
 
-@pytest.mark.parametrize("nonce", ["x", "AAAA", "A" * 54, "!", "a" * 2000, ""])
-def test_a_nonce_of_ones_own_making_is_refused(site: Site, nonce: str) -> None:
+def test_a_nonce_of_ones_own_making_is_refused(site: Site) -> None:
     client = member(site)
-    answer = client.post(client.kid, nonce=nonce)
-    assert answer.get_json()["type"] in (f"{ERROR}badNonce", f"{ERROR}malformed")
+    for nonce in ("x", "AAAA", "A" * 54, "!", "a" * 2000, ""):
+        answer = client.post(client.kid, nonce=nonce)
+        assert answer.get_json()["type"] in (f"{ERROR}badNonce", f"{ERROR}malformed"), nonce
 
 
 def test_a_request_for_another_address_is_refused(site: Site) -> None:
@@ -81,11 +80,11 @@ def test_a_request_names_its_key_in_one_way(site: Site) -> None:
     refused(stranger.post(client.kid), "malformed", 400)
 
 
-@pytest.mark.parametrize("alg", ["none", "HS256", "ES512", "RS512", "PS256", "es256", None, 7, ["ES256"]])
-def test_other_algorithms_are_refused(site: Site, alg: object) -> None:
+def test_other_algorithms_are_refused(site: Site) -> None:
     client = member(site)
-    found = refused(client.post(client.kid, alg=alg), "badSignatureAlgorithm", 400)
-    assert found["algorithms"] == ["ES256", "ES384", "RS256", "EdDSA"]
+    for alg in ("none", "HS256", "ES512", "RS512", "PS256", "es256", None, 7, ["ES256"]):
+        found = refused(client.post(client.kid, alg=alg), "badSignatureAlgorithm", 400)
+        assert found["algorithms"] == ["ES256", "ES384", "RS256", "EdDSA"], alg
 
 
 def test_a_key_signs_by_its_own_algorithm_alone(site: Site) -> None:
@@ -203,14 +202,17 @@ def test_only_granted_names_are_ordered(site: Site) -> None:
     assert outside.order("evil.example").status_code == 201
 
 
-@pytest.mark.parametrize(
-    "value", ["", ".", "-a.city.localhost", "a..city.localhost", "xn--a.city.localhost", "münchen.city.localhost",
-              "a_b.city.localhost", "a." * 130 + "localhost", "*.*.city.localhost", "a.*.city.localhost", "127.0.0.1"]
+NO_NAMES = (
+    "", ".", "-a.city.localhost", "a..city.localhost", "xn--a.city.localhost", "münchen.city.localhost",
+    "a_b.city.localhost", "a." * 130 + "localhost", "*.*.city.localhost", "a.*.city.localhost", "127.0.0.1",
 )  # fmt: skip
-def test_what_is_no_name_is_refused(site: Site, value: str) -> None:
+
+
+def test_what_is_no_name_is_refused(site: Site) -> None:
     client = member(site, ".city.localhost")
-    wish = {"identifiers": [{"type": "dns", "value": value}]}
-    refused(client.post("/new-order", wish), "rejectedIdentifier", 400)
+    for value in NO_NAMES:
+        wish = {"identifiers": [{"type": "dns", "value": value}]}
+        refused(client.post("/new-order", wish), "rejectedIdentifier", 400)
 
 
 def test_names_are_compared_in_one_spelling(site: Site) -> None:
@@ -219,17 +221,20 @@ def test_names_are_compared_in_one_spelling(site: Site) -> None:
     assert answer.get_json()["identifiers"] == [{"type": "dns", "value": HOST}]
 
 
-@pytest.mark.parametrize(
-    "wish",
-    [{}, {"identifiers": []}, {"identifiers": "x"}, {"identifiers": [{}]}, {"identifiers": [{"type": "dns"}]},
-     {"identifiers": [{"type": 1, "value": 2}]}, {"identifiers": [None]},
-     {"identifiers": [{"type": "dns", "value": HOST, "more": 1}]},
-     {"identifiers": [{"type": "dns", "value": HOST}], "notAfter": "2026-12-01T00:00:00Z"},
-     {"identifiers": [{"type": "dns", "value": HOST}], "replaces": 7},
-     {"identifiers": [{"type": "dns", "value": HOST}], "replaces": "AAAA.AQ=="}],
+MALFORMED: tuple[dict[str, Any], ...] = (
+    {}, {"identifiers": []}, {"identifiers": "x"}, {"identifiers": [{}]}, {"identifiers": [{"type": "dns"}]},
+    {"identifiers": [{"type": 1, "value": 2}]}, {"identifiers": [None]},
+    {"identifiers": [{"type": "dns", "value": HOST, "more": 1}]},
+    {"identifiers": [{"type": "dns", "value": HOST}], "notAfter": "2026-12-01T00:00:00Z"},
+    {"identifiers": [{"type": "dns", "value": HOST}], "replaces": 7},
+    {"identifiers": [{"type": "dns", "value": HOST}], "replaces": "AAAA.AQ=="},
 )  # fmt: skip
-def test_malformed_orders_are_refused(site: Site, wish: dict[str, Any]) -> None:
-    refused(member(site).post("/new-order", wish), "malformed", 400)
+
+
+def test_malformed_orders_are_refused(site: Site) -> None:
+    client = member(site)
+    for wish in MALFORMED:
+        refused(client.post("/new-order", wish), "malformed", 400)
 
 
 def test_a_request_holds_exactly_the_order(site: Site, files: Files) -> None:
