@@ -2,7 +2,7 @@
 """The ``[directory]`` section."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +12,52 @@ _LONGEST_KEPT = 9999
 _HIGHEST_PORT = 65_535
 _SHORTEST_PROOFING = 30
 _NO_LEVEL = 4
+_HIGHEST_RATE = 1000
+TELLABLE = frozenset({"name", "displayName", "nameZh", "mail", "userType", "organization", "entitlements"})
+"""What a portal can be told of a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortalAccounts:
+    """A portal that is told who has an account there, by SCIM (RFC 7644)."""
+
+    # Address of its service, to which /Users is added; must begin with https://.
+    url: str
+    # Whoever has an entitlement of this portal has an account there; the name of the section if empty.
+    portal: str = ""
+    # What it is told of each person beside user name, external identifier and whether the account is active: some of
+    # name, displayName, nameZh, mail, userType, organization and entitlements. Nothing else ever leaves.
+    attributes: tuple[str, ...] = ("displayName",)
+    # By which identifier it knows people: "own", one that no other portal can compare, or the directory's "subject".
+    identifier: str = "own"
+    # Whether roles with an entitlement of the portal become groups there.
+    groups: bool = False
+    # A bearer token in a file that nobody but the role can read; or a client certificate with its key.
+    token_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    # Root certificates that its own must come from; those of the machine if left out.
+    authorities: Path | None = None
+    # Whether its address may lie in a network that is not public.
+    private: bool = False
+    # Requests per second at most.
+    rate: int = 20
+    # How long one answer may take.
+    timeout: timedelta = timedelta(seconds=10)
+    # How often everybody is compared.
+    compare_every: timedelta = timedelta(hours=6)
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("https://") or self.url.endswith("/"):
+            raise ValueError("url must begin with https:// and not end with a slash")
+        if not set(self.attributes) <= TELLABLE:
+            raise ValueError(f"attributes must be some of {', '.join(sorted(TELLABLE))}")
+        if self.identifier not in ("own", "subject"):
+            raise ValueError("identifier must be own or subject")
+        if bool(self.token_file) is bool(self.certificate) or bool(self.certificate) is not bool(self.key):
+            raise ValueError("a portal is shown either token_file, or certificate and key")
+        if not 1 <= self.rate <= _HIGHEST_RATE or self.timeout <= timedelta(0) or self.compare_every <= timedelta(0):
+            raise ValueError("rate, timeout and compare_every must be positive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +105,8 @@ class DirectorySettings:
     # Cost of a password's argon2id hash; OWASP's first choice. The sample city sets 4096 and 1 to fill up quickly.
     hash_memory_kib: int = 19_456
     hash_passes: int = 2
+    # Portals that are told who has an account there, by name.
+    portal_accounts: dict[str, PortalAccounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _SUFFIX.match(self.suffix):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the role ``directory``: the one writer, its relay, and the administrators' desk."""
 
+import fcntl
 import secrets
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -12,17 +14,23 @@ from flask import Flask
 from audit import Entry, Event, Outcome, Recorder, new_key
 from audit.client import Follower
 from audit.relay import Relay
+from core.calls.outside import Fetcher
 from core.clock import Clock
+from core.config import ConfigurationError
 from core.db import migrate
 from core.errors import TallygateError
 from core.log import logger
 from directory import DirectorySettings, slapd, web
 from directory.breaches import FILE, build
+from directory.config import PortalAccounts
+from directory.provisioning import Remote
 from directory.service import DirectoryWriter, Enrolling, Outsiders, open_writer
-from directory.service.writing import NUMBERS_KEY
+from directory.service.provisioning import HEARD, Provisioning
+from directory.service.writing import NUMBERS_KEY, Portals
 from directory.store import Store
 
 from ..context import Context, write_secret
+from ..files import private_text
 from ..users import Users
 from . import mail
 from .histories import RecordedChanges
@@ -35,6 +43,10 @@ LOGINS = ("sso.login",)
 WITHDRAWN = ("ca.certificate.revoked", "ca.certificate.suspended")
 RELEASED = "ca.certificate.released"
 _HOUSE_SECONDS = 1.0
+_PORTALS_SECONDS = 0.5
+_LONGEST_TOLD = 1 << 20
+PORTALS_KEY = "portals.key"
+"""In the role's folder: without it portals know people by other identifiers, and keep two accounts of each."""
 _DAYS_EVERY = 30
 """Turns of the house between looks for what begins and what is over."""
 _log = logger(__name__)
@@ -71,11 +83,16 @@ def application(context: Context) -> Flask:
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=lock)
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
-    feed = context.feed(ROLE, about=(*LOGINS, *WITHDRAWN, RELEASED))
-    Follower(
-        feed, start=store.heard, hear=_hearing(store, keeper.outsiders, context.clock), clock=context.clock
-    ).start()
+    told = bool(context.settings(ROLE, DirectorySettings).portal_accounts)
+    feed = context.feed(ROLE, about=(*LOGINS, *WITHDRAWN, RELEASED, *(HEARD if told else ())))
+    hear = _hearing(store, keeper.outsiders, keeper.provisioning, context.clock)
+    Follower(feed, start=store.heard, hear=hear, clock=context.clock).start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
+    if told:
+        tell = threading.Thread(
+            target=_keep_portals, args=(context, keeper.provisioning), name="directory-portals", daemon=True
+        )
+        tell.start()
     guard = context.guard(ROLE, audience=context.site.host("directory"), callers=_callers(context))
 
     def ready() -> None:
@@ -125,7 +142,9 @@ def install_breaches(context: Context, corpus: Path) -> int:
     return int(Users.detect().acting(ROLE, work))
 
 
-def _hearing(store: Store, outsiders: Outsiders, clock: Clock) -> Callable[[Sequence[Entry]], None]:
+def _hearing(
+    store: Store, outsiders: Outsiders, provisioning: Provisioning, clock: Clock
+) -> Callable[[Sequence[Entry]], None]:
     """Note who logged in on which day, so that dormant accounts are found; bar devices whose certificate was withdrawn.
 
     Where the directory's server does not answer, all of it is heard again.
@@ -135,6 +154,7 @@ def _hearing(store: Store, outsiders: Outsiders, clock: Clock) -> Callable[[Sequ
         if entries:
             for each in entries:
                 _withdrawn(outsiders, each.event)
+            provisioning.hear(each.event for each in entries)
             days = {
                 each.event.subject: each.event.at.date().isoformat()
                 for each in entries
@@ -250,6 +270,42 @@ def command(context: Context) -> list[str]:
     return slapd.command(context.settings(ROLE, DirectorySettings), context.site)
 
 
+def _portals(context: Context) -> Portals:
+    """Portals that are told who has an account there, and the guarded way to each."""
+    targets = context.settings(ROLE, DirectorySettings).portal_accounts
+    if not targets:
+        return Portals()
+    return Portals(targets=targets, key=context.kept_key(ROLE, PORTALS_KEY), remote=portal_way)
+
+
+def portal_way(target: PortalAccounts) -> Remote:
+    """The way to one portal, proved by what its settings name.
+
+    Raises:
+        ConfigurationError: its token, certificate or authorities cannot be read, or others can read them.
+    """
+    try:
+        trusted = ssl.create_default_context(cafile=target.authorities)
+        if target.certificate and target.key:
+            trusted.load_cert_chain(target.certificate, target.key)
+    except OSError as error:
+        raise ConfigurationError(where=target.url, why=error.strerror or "its certificates cannot be used") from error
+    seconds = target.timeout.total_seconds()
+    fetcher = Fetcher(context=trusted, private=target.private, timeout=seconds, largest=_LONGEST_TOLD)
+    token = private_text(target.token_file).strip() if target.token_file else ""
+    return Remote(target.url, ask=fetcher.ask, authorization=f"Bearer {token}" if token else "")
+
+
+def _keep_portals(context: Context, provisioning: Provisioning) -> None:
+    """Tell portals, in one process of the role at a time; another one goes on when it dies."""
+    path = context.site.folder(ROLE) / "portals.lock"
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pause = threading.Event()
+        while not pause.wait(_PORTALS_SECONDS):
+            _done("portals", provisioning.work)
+
+
 def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[[], None]) -> DirectoryWriter:
     settings = context.settings(ROLE, DirectorySettings)
     return open_writer(
@@ -260,6 +316,7 @@ def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[
         clock=context.clock,
         nudge=nudge,
         post=mail.post(context, settings.mail_password),
+        portals=_portals(context),
     )
 
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +26,8 @@ class Reply:
     # Media type without parameters, in lower case.
     kind: str
     body: bytes
+    # Names in lower case.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Outside:
@@ -85,6 +87,13 @@ class Fetcher:
         """
         return self._ask("POST", url, body, {"Content-Type": kind})
 
+    def ask(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        """Any request; a redirection is an answer like another, and not followed.
+
+        Raises: as ``post``.
+        """
+        return self._ask(method, url, body, headers)
+
     def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         try:
             parts = urlsplit(url)
@@ -141,4 +150,5 @@ def _reply(response: urllib3.BaseHTTPResponse, *, largest: int, deadline: float)
     finally:
         response.close()
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Reply(response.status, kind, bytes(read))
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status, kind, bytes(read), headers)

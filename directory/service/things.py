@@ -13,6 +13,7 @@ from ..models_powers import Capacity, Department, Offer, Post, Representation
 from ..systems import Program
 from .entering import new_id
 from .outsiders import Speaker
+from .provisioning import Standing as PortalStanding
 from .scoping import Scoped
 from .structure import is_of_whole_site
 
@@ -292,6 +293,25 @@ class Things(Scoped):
         """
         self._only_everything()
         self._writer.outsiders.close(device, actor=self._subject, reason=reason)
+
+    def portals(self) -> list[PortalStanding]:
+        """How portals stand that are told of accounts.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+        """
+        self._only_everything()
+        return self._writer.provisioning.standing()
+
+    def portal_again(self, name: str) -> None:
+        """As ``Provisioning.again``.
+
+        Raises:
+            BeyondScope: not the directory's administrator.
+            NoSuchEntitlement: no such portal is told of accounts.
+        """
+        self._only_everything()
+        self._writer.provisioning.again(name)
 
     def programs(self) -> list[Program]:
         """Programs that keep a part of the directory.

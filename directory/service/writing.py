@@ -5,8 +5,9 @@ Taking away (disable, withdraw) is committed with its record and bites at once. 
 recorded before it happens. Nobody holds two of the three administrative powers, and nobody changes their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date
 
 from audit import Event, Outcome, Recorder, new_key
@@ -17,7 +18,7 @@ from core.site import SiteSettings
 
 from ..breaches import FILE as BREACHES
 from ..breaches import KnownPasswords
-from ..config import DirectorySettings
+from ..config import DirectorySettings, PortalAccounts
 from ..duties import Rulebook
 from ..errors import (
     BadName,
@@ -49,6 +50,7 @@ from ..models import (
     subject_of,
 )
 from ..numbers import Numbers
+from ..provisioning import Ledger, Remote
 from ..reviews import Board as ReviewBoard
 from ..slapd import Cost
 from ..store import Store
@@ -70,6 +72,7 @@ from .numbering import Numbering
 from .outsiders import Outsiders
 from .own import Own
 from .profiles import Profiles
+from .provisioning import Provisioning, no_way
 from .publishing import Publishing
 from .reading import Directory, pool
 from .reviewing import Reviewing
@@ -83,6 +86,15 @@ from .watching import Watch
 LONGEST_REASON = 500
 NUMBERS_KEY = "numbers.key"
 """In the role's folder: without it no national number is found or opened again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portals:
+    """Portals that are told of accounts, and the way to them; composed where the way out is known."""
+
+    targets: Mapping[str, PortalAccounts] = field(default_factory=dict)
+    key: bytes = b""
+    remote: Callable[[PortalAccounts], Remote] = no_way
 
 
 class DirectoryWriter:
@@ -107,6 +119,7 @@ class DirectoryWriter:
         post: Post | None,
         places: dict[str, str],
         terms: Terms,
+        portals: Portals,
     ) -> None:
         self.directory = directory
         self.publishing = publishing
@@ -137,6 +150,9 @@ class DirectoryWriter:
         )
         self.reviewing = Reviewing(deeds, self.giving, ReviewBoard(store.database), letters=letters)
         self.vetters = Vetters(deeds, VettingBoard(store.database, numbers), letters=letters, terms=terms)
+        self.provisioning = Provisioning(
+            deeds, Ledger(store.database), portals.targets, key=portals.key, remote=portals.remote
+        )
         self._pool = pool
         self._tree = tree
         self._journal = journal
@@ -504,6 +520,7 @@ def open_writer(
     clock: Clock,
     nudge: Callable[[], None] = lambda: None,
     post: Post | None = None,
+    portals: Portals | None = None,
 ) -> DirectoryWriter:
     """The writer with its connections; ``nudge`` is told after every commit that put something into the outbox.
 
@@ -539,6 +556,7 @@ def open_writer(
         terms=Terms(
             days=settings.proofing_days, due=settings.proofing_due_days, two_from=settings.proofing_two_officers_from
         ),
+        portals=portals or Portals(),
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),

@@ -16,6 +16,7 @@ from core.web.inputs import query_text
 from ..errors import BadDays
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, DeviceState
 from ..models_powers import LONGEST_REASON, Capacity
+from ..provisioning import Stage
 from ..service import Administration
 from ..slapd import Right
 from ..systems import LONGEST_CLIENT, Doing
@@ -38,7 +39,36 @@ DOINGS = {
     Doing.SWITCH: N_("Disable and enable accounts"),
     Doing.RELEASE: N_("Let people go"),
 }
+FAILURES = {
+    "unreachable": (
+        N_("The portal does not answer."),
+        N_("See that it runs and that its address and certificate are right; it is tried again by itself."),
+    ),
+    "unauthorised": (
+        N_("The portal does not let us in."),
+        N_("Ask it for a new token or certificate and put it where the settings say."),
+    ),
+    "taken": (
+        N_("Somebody else's account there has this user name."),
+        N_("Let the portal rename that account, or clear its external identifier if it is this person's."),
+    ),
+    "refused": (
+        N_("The portal does not take what it is told."),
+        N_("Compare the attributes in the settings with what it asks for."),
+    ),
+    "busy": (N_("The portal asked to be left alone for a while."), N_("Nothing need be done; a lower rate helps.")),
+    "unreadable": (N_("The portal answers what SCIM does not know."), N_("Tell those who run it.")),
+    "gone": (N_("The portal no longer knows it."), N_("Nothing need be done; it is made anew.")),
+    "changed": (N_("Somebody else changes the account there at the same time."), N_("See who writes there besides.")),
+}
+"""Why a portal did not take an account, and what to do."""
+STAGES = {
+    Stage.ACTIVE: N_("Active accounts"),
+    Stage.INACTIVE: N_("Shut accounts"),
+    Stage.UNTOLD: N_("Not yet told"),
+}
 SOFTWARE_DONE = {
+    "again": N_("It is tried again now, and everybody is compared."),
     "let": N_("It may read that from now on."),
     "program-let": N_("The program may do that from now on."),
     "program-ended": N_("The program is ended. Its next request is refused."),
@@ -152,6 +182,7 @@ def _add_software(
         done = SOFTWARE_DONE.get(query_text("done", longest=20), "")
         return render(
             own, "software", readers=own.software(), rights=RIGHTS, programs=own.programs(), doings=DOINGS, done=done,
+            portals=own.portals(), failures=FAILURES, stages=STAGES,
             section="software",
         )  # fmt: skip
 
@@ -194,6 +225,12 @@ def _add_programs(desk: Blueprint, mine: Callable[[], Administration], guard: Gu
     def end_program(client: str) -> Answer:
         mine().end_program(client, reason=_reason())
         return _to_software("program-ended")
+
+    @desk.post("/software/portals/<name>/again")
+    @guard.person(ADMINISTRATOR)
+    def portal_again(name: str) -> Answer:
+        mine().portal_again(name)
+        return _to_software("again")
 
 
 def _to_software(done: str) -> Answer:

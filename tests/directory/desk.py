@@ -17,6 +17,7 @@ from core.identity import HEADER, Identity, IdentityIssuer, IdentityVerifier
 from core.web import Guard, create
 from directory import web
 from directory.histories import Change, Changes
+from directory.service.writing import Portals
 from tests.directory.world import World
 
 HOST = "directory.test.localhost"
@@ -33,7 +34,7 @@ class NothingTold:
         raise NotFound
 
 
-def application(world: World, changes: Changes | None = None) -> Flask:
+def application(world: World, changes: Changes | None = None, *, portals: Portals | None = None) -> Flask:
     """The role's application over the world's writer."""
     guard = Guard(clock=world.clock, verifier=IdentityVerifier(_KEY.public_key(), audience=HOST))
     return create(
@@ -43,7 +44,7 @@ def application(world: World, changes: Changes | None = None) -> Flask:
         session_key=b"k" * 32,
         blueprints=[
             web.blueprint(
-                world.writer(),
+                world.writer(portals=portals),
                 guard,
                 recorder=world.recorder,
                 clock=world.clock,
@@ -65,15 +66,17 @@ class Desk:
         roles: frozenset[str],
         kind: str = "person",
         changes: Changes | None = None,
+        portals: Portals | None = None,
     ) -> None:
         self._world = world
-        self._client: FlaskClient = application(world, changes).test_client()
+        self._client: FlaskClient = application(world, changes, portals=portals).test_client()
         self._subject = subject
         self._roles = roles
         self._kind = kind
 
-    def get(self, path: str, **more: Any) -> TestResponse:
-        return self._client.get(path, base_url=f"https://{HOST}", headers=self.headers("GET", path), **more)
+    def get(self, path: str, *, language: str = "", **more: Any) -> TestResponse:
+        headers = {**self.headers("GET", path), **({"Accept-Language": language} if language else {})}
+        return self._client.get(path, base_url=f"https://{HOST}", headers=headers, **more)
 
     def ask(self, method: str, path: str, **more: Any) -> TestResponse:
         """Any request of a program."""

@@ -35,6 +35,7 @@ from directory.ldap import Pool, Server, Tree
 from directory.service import Directory, DirectoryWriter, open_writer
 from directory.service.letters import Post
 from directory.service.reading import pool
+from directory.service.writing import Portals
 from directory.store import Store
 from tests.fakes.clock import ManualClock
 from tests.fakes.ports import free_port
@@ -109,11 +110,12 @@ class World:
         """The connections of one role."""
         return pool(self.settings, site=self.site, role=role)
 
-    def writer(self, post: Post | None = None) -> DirectoryWriter:
+    def writer(self, post: Post | None = None, *, portals: Portals | None = None) -> DirectoryWriter:
         """The one writer, with its record in ``recorder`` and its outbox in ``store``."""
         return open_writer(
-            self.settings, site=self.site, store=self.store, recorder=self.recorder, clock=self.clock, post=post
-        )
+            self.settings, site=self.site, store=self.store, recorder=self.recorder, clock=self.clock, post=post,
+            portals=portals,
+        )  # fmt: skip
 
     def outbox(self) -> list[Event]:
         """What waits for the log."""

@@ -590,6 +590,10 @@ def _directory() -> Iterator[Door]:
         fields={"reason": "because"},
         form_at="/import",
     )
+    known = {"name": "no-such-portal"}
+    yield Door(
+        **desk, method="POST", rule="/software/portals/<name>/again", known=known, takes="form", form_at="/import"
+    )
     yield Door(
         **desk,
         method="POST",
