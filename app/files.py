@@ -10,6 +10,9 @@ from pathlib import Path
 
 from core.config import ConfigurationError
 
+ACCOUNTS_FILE = "accounts.token"
+"""In the folder of a portal of the site: what the directory shows when it tells the portal of accounts."""
+
 
 def write_secret(path: Path, content: bytes) -> None:
     """Put a file in place that only its owner can read, whole or not at all; never replaces one that exists.

@@ -157,6 +157,17 @@ validation_pause = 1
 # A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.
 hash_memory_kib = 4096
 hash_passes = 1
+
+[directory.portal_accounts.documents]
+# The document office is told who has an account there.
+url = "https://office-accounts.city.localhost:{ports.internal}/scim/v2"
+token_file = "directory/documents.token"
+authorities = "public/root.pem"
+private = true
+groups = true
+attributes = ["displayName", "entitlements"]
+# It knows people by the directory's identifier anyhow: the gateway tells it with every request.
+identifier = "subject"
 """.encode(),
     )
 

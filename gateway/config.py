@@ -234,6 +234,12 @@ def _open() -> dict[str, OpenHost]:
             # Anybody may ask there, and a request can make the authority look at a signature.
             limited=("/.well-known/est/*",),
         ),
+        "office-accounts": OpenHost(
+            role="portal:documents",
+            why="the directory tells the portal who has an account there, with a token that the portal checks",
+            paths=("/scim/v2/*",),
+            listeners=("internal",),
+        ),
         "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
         "pdp": OpenHost(
             role="gateway",

@@ -20,6 +20,7 @@ from core.config import ConfigurationError
 from core.db import migrate
 from core.errors import TallygateError
 from core.log import logger
+from core.site import PORTALS
 from directory import DirectorySettings, slapd, web
 from directory.breaches import FILE, build
 from directory.config import PortalAccounts
@@ -30,7 +31,7 @@ from directory.service.writing import NUMBERS_KEY, Portals
 from directory.store import Store
 
 from ..context import Context, write_secret
-from ..files import private_text
+from ..files import ACCOUNTS_FILE, private_text
 from ..users import Users
 from . import mail
 from .histories import RecordedChanges
@@ -64,6 +65,10 @@ def found(context: Context, recorder: Recorder) -> None:
     _secret(context.site.folder(ROLE) / NUMBERS_KEY)
     services = {role: _secret(context.site.folder(role) / "ldap.secret") for role in slapd.SERVICES}
     services[slapd.LOOKUP] = _secret(context.site.folder(ROLE) / LOOKUP_FILE)
+    for name, target in settings.portal_accounts.items():
+        # A portal of the site's own is handed its half here; of any other one the operator has it.
+        if name in PORTALS and target.token_file is not None:
+            _shared_token(target.token_file, context.site.folder(f"portal:{name}") / ACCOUNTS_FILE)
     key = new_key()
     recorder.record(_base_tree(context, key, Outcome.INTENDED))
     made = slapd.prepare(settings, context.site, services)
@@ -368,6 +373,15 @@ def _base_tree(context: Context, key: str, outcome: Outcome, *, already_there: b
         object=key,
         attributes={"kind": "base", "already_there": already_there},
     )
+
+
+def _shared_token(own: Path, theirs: Path) -> None:
+    """One token in two files, each for one role alone."""
+    if not own.exists():
+        write_secret(own, secrets.token_urlsafe(32).encode())
+    theirs.unlink(missing_ok=True)
+    theirs.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_secret(theirs, own.read_bytes())
 
 
 def _secret(path: Path) -> bytes:

@@ -10,13 +10,14 @@ from portals import Declarations, Portal, SignOn
 from portals import documents as documents_portal
 from portals import social as social_portal
 from portals import tax as tax_portal
-from portals.base import Link
+from portals.base import Accounts, Link, accounts_service
 from portals.base.pages import TRANSLATIONS, blueprint
 from signatures import SealOrder
 from signatures.client import SignatureClient
 from signatures.verdict.words import TRANSLATIONS as SIGNATURE_TRANSLATIONS
 
 from ..context import Context
+from ..files import ACCOUNTS_FILE
 
 _PORTALS: dict[str, Portal] = {
     portal.name: portal for portal in (tax_portal.PORTAL, social_portal.PORTAL, documents_portal.PORTAL)
@@ -45,6 +46,7 @@ def application(context: Context, name: str) -> Flask:
         for other in _PORTALS.values()
         if other is not portal and _ZONES[other.name] == _ZONES[name]
     ]
+    accounts = Accounts(site.folder(role) / "accounts.json")
     pages = blueprint(
         portal,
         sign_on,
@@ -53,10 +55,12 @@ def application(context: Context, name: str) -> Flask:
         clock=context.clock,
         links=links,
         account=f"{issuer}/account",
+        held=accounts.held,
     )
     blueprints, translations = [pages], [TRANSLATIONS]
     if name == "documents":
         blueprints.append(documents_portal.downloads(guard, clock=context.clock, seal=seal(context, role)))
+        blueprints.append(accounts_service(accounts, guard, token=lambda: _accounts_token(context, role)))
         # What the signatures role refuses is shown here.
         translations.append(SIGNATURE_TRANSLATIONS)
     if name == "tax":
@@ -75,6 +79,12 @@ def seal(context: Context, role: str) -> Callable[[bytes, str], bytes]:
         return client.seal(order)
 
     return ask
+
+
+def _accounts_token(context: Context, role: str) -> str:
+    """What the directory shows; a site that was born before there was one has none, and lets nobody in."""
+    path = context.site.folder(role) / ACCOUNTS_FILE
+    return path.read_text("ascii").strip() if path.exists() else ""
 
 
 def _client_secret(context: Context, role: str) -> str:

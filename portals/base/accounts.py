@@ -54,6 +54,18 @@ class Accounts:
             return []
         return list(held.get(kind, {}).values())
 
+    def held(self, external: str) -> Document | None:
+        """The account of somebody, with the groups it is in; None if the directory told of none."""
+        for each in self.all("Users"):
+            if each.get("externalId") == external:
+                groups = [
+                    one["displayName"]
+                    for one in self.all("Groups")
+                    if any(member.get("value") == each["id"] for member in one.get("members", []))
+                ]
+                return {**each, "groups": groups}
+        return None
+
     @contextmanager
     def changing(self) -> Iterator[dict[str, dict[str, Document]]]:
         """Everything, to be changed by one at a time; kept if nothing was raised."""
@@ -72,7 +84,6 @@ class Accounts:
 def accounts_service(accounts: Accounts, guard: Guard, *, token: Callable[[], str]) -> Blueprint:
     """The service; whoever asks shows ``token``."""
     service = Blueprint("accounts", __name__, url_prefix=PREFIX)
-    why = "the directory shows the token that this portal gave it"
 
     def answer(work: Callable[[], tuple[int, Document]]) -> Response:
         try:
@@ -86,27 +97,27 @@ def accounts_service(accounts: Accounts, guard: Guard, *, token: Callable[[], st
         return Response(json.dumps(document, ensure_ascii=False), status, headers, content_type=_TYPE)
 
     @service.get("/<any(Users, Groups):kind>")
-    @guard.own(why, errors="problem")
+    @guard.own("the token that only the directory and this portal know", errors="problem")
     def listed(kind: str) -> Response:
         return answer(lambda: (200, _found(accounts.all(kind))))
 
     @service.post("/<any(Users, Groups):kind>")
-    @guard.own(why, errors="problem")
+    @guard.own("the token that only the directory and this portal know", errors="problem")
     def made(kind: str) -> Response:
         return answer(lambda: (201, _made(accounts, kind, _body())))
 
     @service.get("/<any(Users, Groups):kind>/<identifier>")
-    @guard.own(why, errors="problem")
+    @guard.own("the token that only the directory and this portal know", errors="problem")
     def one(kind: str, identifier: str) -> Response:
         return answer(lambda: (200, _one({each["id"]: each for each in accounts.all(kind)}, identifier)))
 
     @service.put("/<any(Users, Groups):kind>/<identifier>")
-    @guard.own(why, errors="problem")
+    @guard.own("the token that only the directory and this portal know", errors="problem")
     def replaced(kind: str, identifier: str) -> Response:
         return answer(lambda: (200, _changed(accounts, kind, identifier, lambda _, told: told)))
 
     @service.patch("/<any(Users, Groups):kind>/<identifier>")
-    @guard.own(why, errors="problem")
+    @guard.own("the token that only the directory and this portal know", errors="problem")
     def patched(kind: str, identifier: str) -> Response:
         return answer(lambda: (200, _changed(accounts, kind, identifier, _patched)))
 

@@ -57,8 +57,9 @@ def blueprint(
     clock: Clock,
     links: Sequence[Link],
     account: str,
+    held: Callable[[str], Mapping[str, Any] | None] = lambda _subject: None,
 ) -> Blueprint:
-    """The portal's pages."""
+    """The portal's pages; ``held`` is the account that the directory told it of, if it did."""
 
     def content() -> Mapping[str, Any]:
         """The record of whose business this visit is, once the log knows that it is opened."""
@@ -93,6 +94,7 @@ def blueprint(
             f"portals/{portal.template}",
             visitor=visitor,
             access=identity(),
+            told=held(identity().subject),
             **content(),
         )
 

@@ -783,6 +783,23 @@ def _portals() -> Iterator[Door]:
     yield Door(**host, rule="/documents/<name>.pdf", known={"name": "1"})
     button = {**host, "method": "POST", "takes": "form", "form_at": "/me"}
     yield Door(**button, rule="/documents/<name>/seal", known={"name": "1"})
+    told: dict[str, Any] = {
+        "component": "portals", "label": "office-accounts", "listener": "internal", "before": "/scim/v2",
+        "face": "problem",
+    }  # fmt: skip
+    kind = {"any(Users, Groups):kind": "Users"}
+    all_of: dict[str, Any] = {**told, "rule": "/<any(Users, Groups):kind>", "known": kind}
+    sent: dict[str, Any] = {"takes": "json", "fields": {"userName": "x"}}
+    one: dict[str, Any] = {
+        **told,
+        "rule": "/<any(Users, Groups):kind>/<identifier>",
+        "known": {**kind, "identifier": NOBODY},
+    }
+    yield Door(**all_of, method="GET", query=("filter", "count"))
+    yield Door(**all_of, **sent, method="POST")
+    yield Door(**one, method="GET")
+    yield Door(**one, **sent, method="PUT")
+    yield Door(**one, **sent, method="PATCH")
     # Nobody, a device, and a person who is none.
     for card in ("", "device", "li.na"):
         yield Door(**at, label="devices", rule="/api/device/v1/me", face="problem", card=card)
