@@ -41,12 +41,15 @@ Forbidden
 ├── NotIntroduced         user name and code that lead to nobody together
 ├── LoginTooOld           what one logs in with is changed shortly after a sure enough login only
 ├── OwnApplication        nobody decides on the registration that they asked for
+├── OwnReset              nobody resets, or confirms to reset, what is their own or what they asked for
 ├── MandateOver           whom the person wanted to act for, they may not act for any more
 └── InsufficientScope
 Conflict
 ├── FactorExists          there is one already
 ├── TooManyPasskeys       there are enough already
 ├── ApplicationDecided    a registration that was asked for was decided on, or fetched
+├── ResetOver             a reset of factors is not where it was, or there is nothing to reset
+├── LockOver              a lock on an application is not as it was
 └── TooManyApplications   one person waits for many decisions
 """
 
@@ -302,6 +305,27 @@ class OwnApplication(Forbidden):
 
     code = "own_application"
     message = N_("You asked for this yourself. Another administrator decides.")
+
+
+class OwnReset(Forbidden):
+    """Nobody takes their own factors away at the desk, nor confirms what they asked for."""
+
+    code = "own_reset"
+    message = N_("This is about yourself, or you asked for it. Another administrator does it.")
+
+
+class ResetOver(Conflict):
+    """Done, stopped, confirmed by somebody faster, or there is nothing to reset or one under way."""
+
+    code = "reset_over"
+    message = N_("There is nothing to do here, or somebody was faster. Please look at it again.")
+
+
+class LockOver(Conflict):
+    """Locked or unlocked already, asked for already, or the site's own."""
+
+    code = "lock_over"
+    message = N_("The application is not in this state any more. Please look at it again.")
 
 
 class MandateOver(Forbidden):

@@ -367,6 +367,46 @@ class Recovery:
     expires_at: int
 
 
+ResetState = Literal["asked", "cooling", "done", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorReset:
+    """Second factors that an administrator takes away from somebody who lost them.
+
+    asked -> cooling -> done for people of high assurance, whose reset another administrator confirms and who can stop
+    it meanwhile; for all others asked -> done. From the first two to stopped.
+    """
+
+    id: str
+    subject: str
+    # Why, in the administrator's words.
+    reason: str
+    state: ResetState
+    # Whether another has to confirm, and the person has time.
+    high: bool
+    asked_by: str
+    asked_at: int
+    confirmed_by: str
+    # When it is done, once confirmed; 0 before.
+    ready_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientLock:
+    """An application that may do nothing, until one administrator asks for its unlocking and another confirms."""
+
+    client_id: str
+    reason: str
+    locked_by: str
+    locked_at: int
+    # Who asks to unlock it, when and why; empty if nobody does.
+    asked_by: str = ""
+    asked_at: int = 0
+    asked_reason: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecoveryCodes:
     """How many codes on paper somebody has left, of those made last."""

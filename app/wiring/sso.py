@@ -53,7 +53,7 @@ from sso.service.letters import Post
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
-from sso.web.admin import desk, front, portals
+from sso.web.admin import clients, desk, front, persons, portals
 
 from ..context import Context, write_secret
 from ..files import alone, replace
@@ -160,7 +160,7 @@ def application(context: Context) -> Flask:
                 certificates=f"{site.origin('certificates')}/my/",
                 desk_host=site.host(DESK),
             ),
-            desk(guard, parts=[front(service), portals(service)]),
+            desk(guard, parts=[front(service), portals(service), clients(service), persons(service)]),
         ],
         translations=[_TRANSLATIONS],
         ready=ready,

@@ -16,18 +16,22 @@ from ..oauth.rfc8705 import registered
 from ..store import Store
 from .collaborators import Cards
 from .key_sets import KeySets
+from .locks import Uses
 
 
 class ClientAuthentication:
     """Authenticates clients; what they signed counts once."""
 
-    def __init__(self, *, issuer: str, store: Store, machines: Cards, key_sets: KeySets, clock: Clock) -> None:
+    def __init__(
+        self, *, issuer: str, store: Store, machines: Cards, key_sets: KeySets, clock: Clock, uses: Uses
+    ) -> None:
         """``machines`` verifies the certificates that the site's authority gives to machines."""
         self._issuer = issuer
         self._store = store
         self._machines = machines
         self._key_sets = key_sets
         self._clock = clock
+        self._uses = uses
 
     def authenticate(self, call: Call) -> Client:
         """The client of a request.
@@ -52,6 +56,7 @@ class ClientAuthentication:
             raise InvalidClient
         client = self._key_sets.keyed(client)
         prove(self, client, given, call)
+        self._uses.note(client.id)
         return client
 
     def _by_secret(self, client: Client, given: Credentials, _call: Call) -> None:

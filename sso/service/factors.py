@@ -236,6 +236,10 @@ class Factors:
         """Whether a second factor of a person counts already."""
         return self._needed(subject, self._now()) > 1
 
+    def any(self, subject: str) -> bool:
+        """Whether a person has any, in force or not."""
+        return self._store.factors.code_app(subject) is not None or bool(self._store.passkeys.of(subject))
+
     def drop_all(self, subject: str) -> None:
         """All of a person's factors are lost and go: app, paper and passkeys."""
         self._store.factors.drop_all(subject, self._records.factors_dropped(subject))

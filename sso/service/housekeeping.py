@@ -14,6 +14,7 @@ from core.log import logger
 
 from ..models import Session
 from ..store import BATCH, Store
+from .locks import Uses
 from .records import Records
 
 # Seconds between two rounds.
@@ -32,12 +33,14 @@ class Housekeeping:
         records: Records,
         clock: Clock,
         nudge: Callable[[], None],
+        uses: Uses | None = None,
         interval: float = _INTERVAL,
     ) -> None:
         self._store = store
         self._records = records
         self._clock = clock
         self._nudge = nudge
+        self._uses = uses
         self._interval = interval
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,6 +59,8 @@ class Housekeeping:
     def batch(self) -> bool:
         """Do a bounded piece of it; True if more is waiting."""
         at = int(self._clock.now().timestamp())
+        if self._uses is not None:
+            self._uses.write()
         gone = self._store.purge(at, self._expired)
         if gone:
             self._nudge()

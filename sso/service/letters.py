@@ -28,7 +28,19 @@ Whether it was taken; False if it never can be, because the site writes to no su
 """
 
 _FOLDER = Path(__file__).parents[1] / "templates" / "sso"
-KINDS = ("browser", "failures", "travel", "password", "profile", "link", "waiting", "ready", "recovered")
+KINDS = (
+    "browser",
+    "failures",
+    "travel",
+    "password",
+    "profile",
+    "link",
+    "waiting",
+    "ready",
+    "recovered",
+    "reset",
+    "reset-done",
+)
 _TEXTS = {kind: Template((_FOLDER / f"letter-{kind}.txt").read_text("utf-8")) for kind in KINDS}
 _LIFETIME = 24 * 3600
 _INTERVAL = 1.0

@@ -15,8 +15,13 @@ from ..models import (
     Application,
     Authentication,
     Client,
+    ClientLock,
     Consent,
+<<<<<<< HEAD
     Goodbye,
+=======
+    FactorReset,
+>>>>>>> ea175c7 (Let administrators see people, end sessions, reset factors by two and lock applications at the sign-on desk)
     Grant,
     Invitation,
     LoginDecision,
@@ -314,10 +319,11 @@ class Records:
         )
 
     def application(self, application: Application, kind: str, outcome: Outcome, *, actor: str) -> Event:
-        """A registration that somebody asks for, or decides on."""
+        """A registration that somebody asks for, or decides on; why, is sealed to whoever asked."""
         return self._event(
             kind,
             outcome,
+            subject=application.asked_by,
             object_=application.client_id,
             actor=actor,
             attributes={
@@ -326,6 +332,64 @@ class Records:
                 "test": application.test,
                 **({"state": application.state} if kind.endswith("reviewed") else {}),
             },
+            sealed={"reason": application.reason},
+        )
+
+    def person_viewed(self, *, actor: str, subject: str = "", account: str = "") -> Event:
+        """An administrator looks somebody up, before anything is shown; without a subject they found nobody."""
+        return self._event(
+            "sso.person.viewed",
+            Outcome.SUCCESS if subject else Outcome.FAILURE,
+            subject=subject,
+            actor=actor,
+            attributes={"account": account} if account else {},
+        )
+
+    def factor_reset(self, reset: FactorReset, outcome: Outcome, *, step: str, actor: str) -> Event:
+        """An administrator asks that somebody's second factors go, another confirms, or they have gone."""
+        return self._event(
+            "sso.factor.reset",
+            outcome,
+            subject=reset.subject,
+            object_=reset.id,
+            actor=actor,
+            attributes={"step": step, "high": reset.high},
+            sealed={"reason": reset.reason},
+        )
+
+    def factor_reset_stopped(self, reset: FactorReset, *, actor: str, reason: str) -> Event:
+        """For the outbox."""
+        return self._event(
+            "sso.factor.reset.stopped",
+            Outcome.SUCCESS,
+            subject=reset.subject,
+            object_=reset.id,
+            actor=actor,
+            attributes={"reason": reason},
+        )
+
+    def client_locked(self, lock: ClientLock) -> Event:
+        """For the outbox; what the administrator wrote is sealed to them."""
+        return self._event(
+            "sso.client.locked",
+            Outcome.SUCCESS,
+            subject=lock.locked_by,
+            object_=lock.client_id,
+            actor=lock.locked_by,
+            attributes={"client": lock.client_id},
+            sealed={"reason": lock.reason},
+        )
+
+    def client_unlocked(self, lock: ClientLock, outcome: Outcome, *, step: str, actor: str) -> Event:
+        """Somebody asks that an application may be used again, takes that back, or another confirms."""
+        return self._event(
+            "sso.client.unlocked",
+            outcome,
+            subject=lock.asked_by,
+            object_=lock.client_id,
+            actor=actor,
+            attributes={"client": lock.client_id, "step": step},
+            sealed={"reason": lock.asked_reason},
         )
 
     def record_opened(

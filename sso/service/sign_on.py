@@ -32,6 +32,7 @@ from .inspection import Inspection
 from .key_sets import KeySets
 from .letters import Letters, Post
 from .limits import Limits
+from .locks import Locks, Uses
 from .login import Login
 from .logout import Logout
 from .mandates import Mandates
@@ -47,7 +48,9 @@ from .records import Records
 from .recovery import Recoveries
 from .registration import Registration
 from .requests import Fetch, Requests
+from .resets import Resets
 from .subjects import Subjects
+from .supervision import Supervision
 from .tokens import Tokens
 
 
@@ -157,9 +160,31 @@ class SignOn:
             post=post,
             state_key=state_key,
             clock=clock,
-            before=self.recoveries.post,
+            before=self._due,
         )
         self.recoveries.write_by(self.letters)
+        self.resets = Resets(
+            issuer=issuer,
+            people=people,
+            store=store,
+            records=records,
+            factors=self.factors,
+            letters=self.letters,
+            settings=settings,
+            clock=clock,
+            state_key=state_key,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.supervision = Supervision(
+            people=people,
+            store=store,
+            records=records,
+            resets=self.resets,
+            own_record=own_record,
+            clock=clock,
+            nudge=nudge,
+        )
         self.profile = Profile(
             own=own_entry,
             store=store,
@@ -273,8 +298,12 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
+        uses = Uses(store=store, clock=clock)
         self.clients = ClientAuthentication(
-            issuer=issuer, store=store, machines=machines, key_sets=key_sets, clock=clock
+            issuer=issuer, store=store, machines=machines, key_sets=key_sets, clock=clock, uses=uses
+        )
+        self.locks = Locks(
+            people=people, store=store, records=records, key_sets=key_sets, clock=clock, fresh=fresh, nudge=nudge
         )
         self.registration = Registration(
             issuer=issuer,
@@ -340,7 +369,7 @@ class SignOn:
             own_proof=own_proof,
             nudge=nudge,
         )
-        self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge)
+        self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge, uses=uses)
         self.news = News(
             store=store,
             records=records,
@@ -349,3 +378,8 @@ class SignOn:
             reload_policies=reload_policies,
             recoveries=self.recoveries,
         )
+
+    def _due(self) -> None:
+        """What people wait for, and is due."""
+        self.recoveries.post()
+        self.resets.finish_due()

@@ -7,10 +7,12 @@ from core.db import Database
 
 from ..models import Client
 from . import rows
-from .tables import CLIENTS
+from .tables import CLIENT_LOCKS, CLIENTS
 
+_LOCKED = select(CLIENT_LOCKS.c.client_id).where(CLIENT_LOCKS.c.client_id == CLIENTS.c.id).exists()
 # Asked at every request: built once.
-_FIND = select(CLIENTS).where(CLIENTS.c.id == bindparam("id"))
+_FIND = select(CLIENTS).where(CLIENTS.c.id == bindparam("id"), ~_LOCKED)
+_MOST = 1000
 
 
 class ClientRows:
@@ -20,10 +22,18 @@ class ClientRows:
         self._database = database
 
     def find(self, client_id: str) -> Client | None:
-        """One application."""
+        """One application; None if there is none, or if it is locked."""
         with self._database.reading() as connection:
             row = connection.execute(_FIND, {"id": client_id}).one_or_none()
         return rows.client_of(row) if row else None
+
+    def all(self, *, agency: str = "") -> list[Client]:
+        """Every application, locked or not; of one agency if one is named."""
+        query = select(CLIENTS).order_by(CLIENTS.c.id).limit(_MOST)
+        if agency:
+            query = query.where(CLIENTS.c.agency == agency)
+        with self._database.reading() as connection:
+            return [rows.client_of(row) for row in connection.execute(query)]
 
     def named(self, ids: set[str]) -> dict[str, Client]:
         """Several, by identifier."""
@@ -54,3 +64,9 @@ def replaced(connection: Connection, client: Client) -> bool:
     """Replace the registration of a client that manages itself, if that is still the same."""
     same = and_(CLIENTS.c.id == client.id, CLIENTS.c.manage_hash == client.manage_hash)
     return connection.execute(update(CLIENTS).where(same).values(**rows.client_values(client))).rowcount == 1
+
+
+def is_locked(connection: Connection, client_id: str) -> bool:
+    """Whether it is, within something larger."""
+    query = select(CLIENT_LOCKS.c.client_id).where(CLIENT_LOCKS.c.client_id == client_id)
+    return connection.execute(query).first() is not None

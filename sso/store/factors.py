@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from audit import Event, encode_event
 from core.db import Database
@@ -60,8 +60,7 @@ class FactorRows:
     def drop_all(self, subject: str, record: Event) -> None:
         """Take everything away, with its record; of sessions nothing is left by then."""
         with self._database.transaction() as connection:
-            for table in (CODE_APPS, RECOVERY_CODES, PASSKEYS):
-                connection.execute(delete(table).where(table.c.subject == subject))
+            drop_all(connection, subject)
             OUTBOX.put(connection, key=record.key, body=encode_event(record))
 
     def recovery_codes(self, subject: str) -> RecoveryCodes | None:
@@ -91,3 +90,9 @@ class FactorRows:
         )
         with self._database.transaction() as connection:
             return connection.execute(update(RECOVERY_CODES).where(unused).values(used_at=at)).rowcount == 1
+
+
+def drop_all(connection: Connection, subject: str) -> None:
+    """Take everything of a person away, within something larger."""
+    for table in (CODE_APPS, RECOVERY_CODES, PASSKEYS):
+        connection.execute(delete(table).where(table.c.subject == subject))

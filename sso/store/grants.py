@@ -9,7 +9,12 @@ from audit import Event, encode_event
 from core.db import Database
 
 from ..models import Code, Grant, Interaction
+<<<<<<< HEAD
 from . import families, rows, upsert
+=======
+from . import families, rows
+from .clients import is_locked
+>>>>>>> ea175c7 (Let administrators see people, end sessions, reset factors by two and lock applications at the sign-on desk)
 from .interactions import spend
 from .news import is_barred
 from .tables import CLIENTS, CODES, ENDED_TOKENS, GRANTS, OUTBOX, SESSIONS
@@ -60,13 +65,13 @@ class GrantRows:
         outcome: Event,
         answers: Interaction | None = None,
     ) -> bool:
-        """Begin a family, with its code if it has one; False if its session ended meanwhile.
+        """Begin a family, with its code if it has one; False if its session ended or its client was locked meanwhile.
 
         Raises:
             InteractionLost: the parked request it answers was answered already.
         """
         with self._database.transaction() as connection:
-            if not session_held(connection, grant.sid, grant.subject, at):
+            if not session_held(connection, grant.sid, grant.subject, at) or is_locked(connection, grant.client_id):
                 return False
             if answers is not None:
                 spend(connection, answers)

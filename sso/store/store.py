@@ -23,10 +23,12 @@ from .invitations import InvitationRows
 from .known import KnownRows
 from .letters import LetterRows
 from .limits import AttemptRows
+from .locks import LockRows
 from .news import NewsRows
 from .once import CodeRows, PushedRows, RefreshTokenRows, SeenRows
 from .passkeys import PasskeyRows
 from .recoveries import RecoveryRows
+from .resets import ResetRows
 from .sessions import SessionRows
 from .suspicions import SuspicionRows
 from .tables import (
@@ -37,6 +39,7 @@ from .tables import (
     CODES,
     DEVICE_CODES,
     ENDED_TOKENS,
+    FACTOR_RESETS,
     GRANTS,
     HANDOVERS,
     INITIAL_TOKENS,
@@ -75,6 +78,7 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (SUSPICIONS, SUSPICIONS.c.id, SUSPICIONS.c.expires_at, 0),
     (LETTERS, LETTERS.c.id, LETTERS.c.expires_at, 0),
     (RECOVERIES, RECOVERIES.c.id, RECOVERIES.c.expires_at, _MEMORY),
+    (FACTOR_RESETS, FACTOR_RESETS.c.id, FACTOR_RESETS.c.expires_at, _MEMORY),
     # No worker that is fit to serve is so far behind the news.
     (BARRED, BARRED.c.id, BARRED.c.released_at, _MEMORY),
 )
@@ -107,6 +111,8 @@ class Store:
         self.suspicions = SuspicionRows(database)
         self.letters = LetterRows(database)
         self.recoveries = RecoveryRows(database)
+        self.resets = ResetRows(database)
+        self.locks = LockRows(database)
         self.attempts = AttemptRows(database)
         self.known = KnownRows(database)
         self.news = NewsRows(database)

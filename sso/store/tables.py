@@ -363,6 +363,38 @@ RECOVERIES = _expiring(
     Index("recoveries_state", "state", "ready_at"),
 )
 
+# Second factors that administrators take away.
+FACTOR_RESETS = _expiring(
+    "factor_resets",
+    _key("id"),
+    _id("subject"),
+    _short("reason", 500),
+    _short("state", 16),
+    _flag("high"),
+    _id("asked_by"),
+    _number("asked_at"),
+    _id("confirmed_by"),
+    _number("ready_at"),
+    Index("factor_resets_subject", "subject"),
+    Index("factor_resets_state", "state", "ready_at"),
+)
+
+# Applications that may do nothing; beside their registrations, which may be replaced meanwhile.
+CLIENT_LOCKS = Table(
+    "client_locks",
+    METADATA,
+    _key("client_id"),
+    _short("reason", 500),
+    _id("locked_by"),
+    _number("locked_at"),
+    _id("asked_by"),
+    _number("asked_at"),
+    _short("asked_reason", 500),
+)
+
+# When each application last proved who it is; a minute late at most.
+CLIENT_USES = Table("client_uses", METADATA, _key("client_id"), _number("used_at"))
+
 # What devices were asked to sign: each question is answered once, until it could not be any more.
 CHALLENGES = _expiring("challenges", _key("id"))
 

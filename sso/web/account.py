@@ -50,6 +50,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             place_of=service.browsers.place,
             questions=service.browsers.open_questions(session),
             recoveries=service.recoveries.under_way(session),
+            resets=service.resets.under_way(session.subject),
             suspicion_text=suspicion_text,
             purpose_text=purpose_text,
             pending=service.factors.page(session).pending,

@@ -118,10 +118,15 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
     @routes.post("/recover/stop")
     @guard.own("the seal of the letter that told of it")
     def stop_recovery() -> ResponseReturnValue:
+        sealed = form_text("stop", longest=_LONGEST_STOP)
         try:
-            recoveries.stop(form_text("stop", longest=_LONGEST_STOP))
-        except RecoveryLost as error:
-            return lost(error)
+            recoveries.stop(sealed)
+        except RecoveryLost:
+            # A letter about a reset by administrators leads here, too.
+            try:
+                service.resets.stop_by_letter(sealed)
+            except RecoveryLost as error:
+                return lost(error)
         return page("stopped")
 
 

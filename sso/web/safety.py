@@ -45,4 +45,5 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
         if session is None:
             return to_login()
         service.recoveries.stop_all(session.subject, why="stopped by its person")
+        service.resets.stop_own(session)
         return redirect(url_for("sso.account"), 303)

@@ -883,6 +883,19 @@ def _sign_on_desk() -> Iterator[Door]:
     yield Door(**read, rule="/admin/portals/<identifier>", known=none)
     yield Door(**sent, rule="/admin/portals/<identifier>/decide", known=none, fields={"choice": "grant", "reason": "x"})
     yield Door(**sent, rule="/admin/portals/<identifier>/fetch", known=none)
+    for rule in ("/admin/clients", "/admin/people"):
+        yield Door(**read, rule=rule)
+    client, person = {"client_id": "none"}, {"subject": "nobody"}
+    yield Door(**read, rule="/admin/clients/<client_id>", known=client)
+    for rule in ("lock", "unlock"):
+        yield Door(**sent, rule=f"/admin/clients/<client_id>/{rule}", known=client, fields={"reason": "x"})
+    yield Door(**sent, rule="/admin/clients/<client_id>/unlock/decide", known=client, fields={"choice": "decline"})
+    yield Door(**sent, rule="/admin/people/find", fields={"username": "nobody"})
+    yield Door(**read, rule="/admin/people/<subject>", known=person)
+    yield Door(**sent, rule="/admin/people/<subject>/end", known=person, fields={"sid": "nothing"})
+    yield Door(**sent, rule="/admin/people/<subject>/reset", known=person, fields={"reason": "x"})
+    asked = {**person, "identifier": "none"}
+    yield Door(**sent, rule="/admin/people/<subject>/reset/<identifier>", known=asked, fields={"choice": "stop"})
     yield Door(**sent, rule="/admin/invitations/end", fields={"invitation": "0" * 16})
 
 

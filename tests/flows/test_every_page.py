@@ -72,7 +72,7 @@ OFFICERS = (
         ),
     ),
     # Who decides with others and reads nothing.
-    Person("qian.jun", (("accounts", "/admin", "management"),)),
+    Person("qian.jun", (("accounts", "/admin", "management"), ("accounts", "/admin/clients/tax", "management"))),
     Person("gao.yan", (("audit", "/", "management"), ("audit", "/search", "management"))),
     Person(
         "sun.li",

@@ -30,6 +30,7 @@ PASSING = {
         "letters",
         "recoveries",
         "suspicions",
+        "client_uses",
     },
     "gateway": {"sessions", "revoked"},
     "ca": {"est_strikes"},

@@ -35,7 +35,7 @@ from sso.service.browsers import Distance, Place
 from sso.service.letters import Post
 from sso.store import Store
 from sso.web import blueprint, quick
-from sso.web.admin import desk, front, portals
+from sso.web.admin import clients, desk, front, persons, portals
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.fakes.sso_directory import FakeCards, FakeDirectory, FakeEntrusting
@@ -365,7 +365,7 @@ def make_world(
                 proxy=PairSecrets({"nginx": NGINX}),
                 desk_host=site.host("accounts"),
             ),
-            desk(guard, parts=[front(service), portals(service)]),
+            desk(guard, parts=[front(service), portals(service), clients(service), persons(service)]),
         ],
         translations=[Path(sso.__file__).parent / "translations"],
         behind_proxy=False,
