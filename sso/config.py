@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+# What portals and the site's own roles may keep of the list, and every worker's next look at the keys.
+_KEYS_CACHED = timedelta(minutes=10)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SSOSettings:
@@ -26,10 +29,17 @@ class SSOSettings:
     devices_free: int = 60
     # Registrations with one initial access token, and from one network, before waiting begins.
     registrations_free: int = 30
+    # Answers of the simulator to one network before waiting begins.
+    simulations_free: int = 1000
     # Whether signed requests may be fetched from addresses that are not public, because the clients' network is not.
     fetch_private: bool = False
     # Access and ID tokens. Who checks them offline learns of a revocation this much later at most.
     token_lifetime: timedelta = timedelta(minutes=5)
+    # Days after which the key that signs tokens changes by itself; 0: only by “tallygate sso rotate-keys”.
+    key_days: int = 90
+    # A new key is known so long before it signs, and an old one believed so long after: longer than any token lives and
+    # any portal keeps the list of keys.
+    key_overlap: timedelta = timedelta(days=1)
     # A public client that did not hear the answer to its refresh may ask again for so long, and is told the same;
     # whoever comes later with a token that was exchanged ends the family.
     refresh_grace: timedelta = timedelta(seconds=10)
@@ -80,3 +90,11 @@ class SSOSettings:
     passkeys_most: int = 10
     # Set up after a login by password alone, a second factor is in force after this; its owner is told meanwhile.
     factor_cooling: timedelta = timedelta(days=3)
+
+    def __post_init__(self) -> None:
+        if self.key_days < 0:
+            raise ValueError("key_days cannot be negative")
+        if self.key_overlap < self.token_lifetime + _KEYS_CACHED:
+            raise ValueError("key_overlap must be ten minutes longer than token_lifetime")
+        if self.key_days and timedelta(days=self.key_days) < 2 * self.key_overlap:
+            raise ValueError("key_days must be twice as long as key_overlap, or keys would pile up")

@@ -142,10 +142,29 @@ class UnmetAuthentication(Redirectable, oauth="unmet_authentication_requirements
     """The asked-for assurance cannot be reached by this person (OpenID Unmet Authentication Requirements 1.0)."""
 
 
+class SimulatedRefusal(Redirectable):
+    """What somebody chose in the simulator; says the code that was chosen."""
+
+    def __init__(self, chosen: str) -> None:
+        super().__init__(why="simulated")
+        self.oauth_code = chosen  # type: ignore[misc]  # of this one answer, not of its class
+
+
 class InvalidGrant(_Registered, Invalid, oauth="invalid_grant"):
     """Expired, used, revoked, another client's, or never issued: which of these is not said."""
 
     message = N_("This authorization does not count, or no longer.")
+
+
+class Simulated(_Registered, Invalid, oauth="invalid_request"):
+    """What somebody chose in the simulator for the token endpoint; says the code that was chosen."""
+
+    code = "simulated"
+    message = N_("The simulator was asked to fail so.")
+
+    def __init__(self, chosen: str) -> None:
+        super().__init__()
+        self.oauth_code = chosen  # type: ignore[misc]  # as above
 
 
 class InvalidScope(_Registered, Invalid, oauth="invalid_scope"):

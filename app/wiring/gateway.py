@@ -72,7 +72,7 @@ def application(context: Context) -> WSGIApp:
     follower = Follower(
         context.feed(ROLE, about=news.about), start=news.start, hear=news.hear, clock=clock, patience=PATIENCE
     )
-    keys = KeyFile(site.public / "sso-jwks.json", clock=clock)
+    keys = KeyFile(site.public / "sso-jwks.json", newer=site.socket("sso").parent / "jwks.json", clock=clock)
     verifier = CertificateVerifier.load(site.public)
     identification = Identification(
         store=store,

@@ -36,6 +36,7 @@ from sso.config import SSOSettings
 from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import (
+    KeySchedule,
     Person,
     SignOn,
     begin_rotation,
@@ -64,6 +65,8 @@ ROLE = "sso"
 # The host where clients show certificates; browsers, which would ask their people for one, have no business there.
 _TLS = "sso-tls"
 _TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
+# The list of keys beside the role's socket; a machine without one has the operator's, in the public folder.
+KEYS = "jwks.json"
 # Where administrators work; everything else of sign-on is at a host that identifies people itself.
 DESK = "accounts"
 _GUARDED = (*PORTALS, DESK, "audit", "ca", "certificates", "directory")
@@ -98,6 +101,15 @@ def application(context: Context) -> Flask:
     except RecordUnavailable as error:
         _log.warning("rotation_waits", code=error.code)
     verifier, authority = CertificateVerifier.load(site.public), CAClient(context.peer(ROLE, "ca"))
+    ring = load_keys(site.folder(ROLE) / "keys")
+    schedule = KeySchedule(
+        site.folder(ROLE) / "keys",
+        ring=ring,
+        recorder=recorder,
+        settings=settings,
+        clock=context.clock,
+        publish=lambda keys: _tell_neighbours(context, keys),
+    )
     outward = Outward(sorted(site.public.glob("root*.pem")), private=settings.fetch_private)
     distance, place = _places(context)
     service = SignOn(
@@ -110,7 +122,7 @@ def application(context: Context) -> Flask:
         cards=Cards(verifier, authority, "person"),
         machines=Cards(verifier, authority, "device"),
         decide=LoginPolicy(engine),
-        keys=load_keys(site.folder(ROLE) / "keys"),
+        keys=ring,
         recorder=recorder,
         settings=settings,
         clock=context.clock,
@@ -138,6 +150,11 @@ def application(context: Context) -> Flask:
     follower.append(Follower(feed, start=news.start, hear=news.hear, clock=context.clock, patience=PATIENCE))
     relay.start()
     follower[0].start()
+    service.housekeeping.also(schedule.look)
+    try:
+        schedule.look()
+    except RecordUnavailable as error:
+        _log.warning("rotation_waits", code=error.code)
     service.housekeeping.start()
     service.goodbyes.start()
     service.letters.start()
@@ -160,7 +177,9 @@ def application(context: Context) -> Flask:
                 certificates=f"{site.origin('certificates')}/my/",
                 desk_host=site.host(DESK),
             ),
-            desk(guard, parts=[front(service), portals(service), clients(service), persons(service)]),
+            desk(
+                guard, parts=[front(service, schedule.standing), portals(service), clients(service), persons(service)]
+            ),
         ],
         translations=[_TRANSLATIONS],
         ready=ready,
@@ -460,6 +479,13 @@ def _places(context: Context) -> tuple[Distance, Place]:
 
 def _listed(keys: KeyRing) -> bytes:
     return json.dumps(keys.jwks(), indent=2).encode() + b"\n"
+
+
+def _tell_neighbours(context: Context, keys: KeyRing) -> None:
+    """Put the list beside the role's socket, where this role alone writes and the others of this machine read."""
+    listed, path = _listed(keys), context.site.socket(ROLE).parent / KEYS
+    if path.parent.is_dir() and (not path.exists() or path.read_bytes() != listed):
+        replace(path, listed)
 
 
 def _publish(context: Context, listed: bytes) -> int:

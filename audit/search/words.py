@@ -88,6 +88,8 @@ REASONS = {
     "not_recorded": N_("It could not be recorded, so it was not opened."),
     "client": N_("The visitor ended it."),
     "host": N_("The service ended it."),
+    "client_locked": N_("An administrator locked the application."),
+    "ended_by_an_administrator": N_("An administrator ended it."),
     "wrong": N_("User name or password was wrong."),
     "wrong_credentials": N_("User name or password was wrong."),
     "waiting": N_("Too many failed attempts; the next one had to wait."),

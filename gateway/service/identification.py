@@ -4,6 +4,7 @@
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,8 +58,10 @@ class Verifier(Protocol):
 class KeyFile:
     """The sign-on's published keys, read again now and then, and when a token names one we do not know."""
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
+    def __init__(self, path: Path, *, clock: Clock, newer: Path | None = None) -> None:
+        """``path`` is what an operator published; ``newer`` what a running sign-on keeps, which comes first."""
         self._path = path
+        self._newer = newer
         self._clock = clock
         self._lock = threading.Lock()
         self._keys = KeySet({})
@@ -75,9 +78,15 @@ class KeyFile:
             now = self._clock.monotonic()
             patience = REFRESH_EVERY if self._keys.knows(unverified_kid) else REREAD_EVERY
             if now - self._read_at >= patience:
-                self._keys = KeySet.read(self._path.read_bytes())
+                self._keys = KeySet.read(self._read())
                 self._read_at = now
             return self._keys
+
+    def _read(self) -> bytes:
+        if self._newer is not None:
+            with suppress(FileNotFoundError):
+                return self._newer.read_bytes()
+        return self._path.read_bytes()
 
 
 @dataclass(frozen=True, kw_only=True)

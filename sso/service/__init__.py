@@ -14,6 +14,7 @@ from .devices import Asking as Asking
 from .devices import Devices as Devices
 from .factors import Factors as Factors
 from .housekeeping import Housekeeping as Housekeeping
+from .key_schedule import KeySchedule as KeySchedule
 from .keys import load_keys as load_keys
 from .keys import make_keys as make_keys
 from .login import Login as Login

@@ -23,15 +23,24 @@ class ClientAuthentication:
     """Authenticates clients; what they signed counts once."""
 
     def __init__(
-        self, *, issuer: str, store: Store, machines: Cards, key_sets: KeySets, clock: Clock, uses: Uses
+        self,
+        *,
+        issuer: str,
+        store: Store,
+        machines: Cards,
+        key_sets: KeySets,
+        clock: Clock,
+        uses: Uses,
+        test: bool = False,
     ) -> None:
-        """``machines`` verifies the certificates that the site's authority gives to machines."""
+        """``machines`` verifies the certificates of machines; ``test``: clients for tests, and no others."""
         self._issuer = issuer
         self._store = store
         self._machines = machines
         self._key_sets = key_sets
         self._clock = clock
         self._uses = uses
+        self._test = test
 
     def authenticate(self, call: Call) -> Client:
         """The client of a request.
@@ -47,7 +56,7 @@ class ClientAuthentication:
             if given.client_id not in ("", name):
                 raise InvalidClient
         client = self._store.clients.find(name)
-        if client is None:
+        if client is None or client.test is not self._test:
             # As long as a wrong secret takes.
             secret_matches(None, given)
             raise InvalidClient

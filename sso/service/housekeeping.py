@@ -5,7 +5,7 @@ A thread of its own, because its writes wait for their turn: news of the record 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from audit import Event
 from core.clock import Clock
@@ -14,7 +14,6 @@ from core.log import logger
 
 from ..models import Session
 from ..store import BATCH, Store
-from .locks import Uses
 from .records import Records
 
 # Seconds between two rounds.
@@ -33,14 +32,14 @@ class Housekeeping:
         records: Records,
         clock: Clock,
         nudge: Callable[[], None],
-        uses: Uses | None = None,
+        chores: Sequence[Callable[[], object]] = (),
         interval: float = _INTERVAL,
     ) -> None:
         self._store = store
         self._records = records
         self._clock = clock
         self._nudge = nudge
-        self._uses = uses
+        self._chores = list(chores)
         self._interval = interval
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,11 +55,24 @@ class Housekeeping:
         if self._thread is not None:
             self._thread.join(timeout=10)
 
+    def also(self, chore: Callable[[], object]) -> None:
+        """Do something more at each round; before the thread is started."""
+        self._chores.append(chore)
+
+    def round(self) -> bool:
+        """Every chore, and a bounded piece of tidying; True if more is waiting. One that fails keeps none from it."""
+        for chore in self._chores:
+            try:
+                chore()
+            except TallygateError as error:
+                logger(__name__).warning("housekeeping_waits", error=str(error))
+            except Exception:  # noqa: BLE001 - as below
+                logger(__name__).exception("housekeeping_failed")
+        return self.batch()
+
     def batch(self) -> bool:
         """Do a bounded piece of it; True if more is waiting."""
         at = int(self._clock.now().timestamp())
-        if self._uses is not None:
-            self._uses.write()
         gone = self._store.purge(at, self._expired)
         if gone:
             self._nudge()
@@ -73,7 +85,7 @@ class Housekeeping:
 
     def _done(self) -> bool:
         try:
-            return self.batch()
+            return self.round()
         except TallygateError as error:
             logger(__name__).warning("housekeeping_waits", error=str(error))
         except Exception:  # noqa: BLE001 - the thread must live, or the tables grow for ever

@@ -44,9 +44,9 @@ def load_keys(folder: Path) -> KeyRing:
     return KeyRing(load_signing(folder), retained=load_retained(folder))
 
 
-def load_signing(folder: Path) -> EllipticCurvePrivateKey:
-    """The key that signs; raises as ``load_keys``."""
-    signing = load_pem_private_key((folder / SIGNING).read_bytes(), None)
+def load_signing(folder: Path, name: str = SIGNING) -> EllipticCurvePrivateKey:
+    """The key that signs, or one on the way to that; raises as ``load_keys``."""
+    signing = load_pem_private_key((folder / name).read_bytes(), None)
     if not isinstance(signing, EllipticCurvePrivateKey):
         raise ValueError(f"{folder}: the signing key must be P-256")  # noqa: TRY004 - content, not type
     return signing

@@ -133,6 +133,7 @@ class Locks:
             raise LockOver
         if yes and lock.asked_by == actor:
             self._deny(lock, actor)
+            raise OwnReset
         self._fresh()
         step = "confirmed" if yes else "declined"
         self._records.write(self._records.client_unlocked(lock, Outcome.INTENDED, step=step, actor=actor))
@@ -148,7 +149,6 @@ class Locks:
     def _deny(self, lock: ClientLock, actor: str) -> None:
         denied = replace(lock, asked_reason="")
         self._records.write(self._records.client_unlocked(denied, Outcome.DENIED, step="confirmed", actor=actor))
-        raise OwnReset
 
     def _locked(self, client_id: str) -> ClientLock:
         lock = self._store.locks.find(self._one(client_id).id)

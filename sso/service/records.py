@@ -17,11 +17,8 @@ from ..models import (
     Client,
     ClientLock,
     Consent,
-<<<<<<< HEAD
-    Goodbye,
-=======
     FactorReset,
->>>>>>> ea175c7 (Let administrators see people, end sessions, reset factors by two and lock applications at the sign-on desk)
+    Goodbye,
     Grant,
     Invitation,
     LoginDecision,
@@ -366,6 +363,15 @@ class Records:
             object_=reset.id,
             actor=actor,
             attributes={"reason": reason},
+        )
+
+    def simulated(self, client: Client, *, who: str, step: str) -> Event:
+        """The simulator answers a client for tests about somebody invented."""
+        return self._event(
+            "sso.simulated",
+            Outcome.SUCCESS,
+            object_=client.id,
+            attributes={"client": client.id, "invented": who, "step": step},
         )
 
     def client_locked(self, lock: ClientLock) -> Event:

@@ -91,6 +91,7 @@ class Resets:
         )
         if actor == subject:
             self._deny(asked, "asked", actor)
+            raise OwnReset
         if not self._factors.any(subject) or self._store.resets.open_of(subject, at):
             raise ResetOver
         self._fresh()
@@ -113,6 +114,7 @@ class Resets:
         reset = self._found(identifier)
         if actor in (reset.asked_by, reset.subject):
             self._deny(reset, "confirmed", actor)
+            raise OwnReset
         if reset.state != "asked":
             raise ResetOver
         at, cooling = self._now(), int(self._settings.recovery_cooling.total_seconds())
@@ -196,7 +198,6 @@ class Resets:
     def _deny(self, reset: FactorReset, step: str, actor: str) -> None:
         denied = replace(reset, reason="")
         self._records.write(self._records.factor_reset(denied, Outcome.DENIED, step=step, actor=actor))
-        raise OwnReset
 
     def _letter(self, subject: str, kind: str, **facts: str) -> Letter | None:
         return self._letters.letter(subject, kind, facts) if self._letters.possible else None

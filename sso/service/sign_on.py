@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs put together: one store, one way into the record, one clock."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from typing import Any
 
 from audit import Recorder
@@ -49,6 +50,7 @@ from .recovery import Recoveries
 from .registration import Registration
 from .requests import Fetch, Requests
 from .resets import Resets
+from .simulator import PATH, Simulator, simulator_keys
 from .subjects import Subjects
 from .supervision import Supervision
 from .tokens import Tokens
@@ -113,7 +115,7 @@ class SignOn:
         self.tls_origin = tls_origin
         self.metadata: dict[str, Any] = metadata(issuer, tls_origin)
         self.resource_metadata = resource_metadata(issuer)
-        self.jwks: dict[str, Sequence[dict[str, str]]] = {**keys.jwks()}
+        self._keys = keys
         self.factors = Factors(
             site=site,
             store=store,
@@ -360,6 +362,41 @@ class SignOn:
         self.logout = Logout(
             issuer=issuer, store=store, keys=keys, subjects=subjects, records=records, clock=clock, nudge=nudge
         )
+        simulated, invented_keys = f"{issuer}{PATH}", simulator_keys(state_key)
+        self.simulator = Simulator(
+            issuer=simulated,
+            tls_origin=tls_origin,
+            store=store,
+            keys=invented_keys,
+            key=state_key,
+            requests=Requests(
+                issuer=simulated,
+                store=store,
+                clock=clock,
+                fetch=fetch,
+                lifetime=settings.pushed_lifetime,
+                keyed=key_sets.keyed,
+                keys=invented_keys,
+                possession=possession,
+            ),
+            clients=ClientAuthentication(
+                issuer=simulated,
+                store=store,
+                machines=machines,
+                key_sets=key_sets,
+                clock=clock,
+                uses=uses,
+                test=True,
+            ),
+            possession=possession,
+            subjects=subjects,
+            keyed=key_sets.keyed,
+            records=records,
+            limits=limits,
+            settings=settings,
+            clock=clock,
+            pause=time.sleep,
+        )
         self.account = Account(
             store=store,
             records=records,
@@ -369,7 +406,7 @@ class SignOn:
             own_proof=own_proof,
             nudge=nudge,
         )
-        self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge, uses=uses)
+        self.housekeeping = Housekeeping(store=store, records=records, clock=clock, nudge=nudge, chores=[uses.write])
         self.news = News(
             store=store,
             records=records,
@@ -383,3 +420,8 @@ class SignOn:
         """What people wait for, and is due."""
         self.recoveries.post()
         self.resets.finish_due()
+
+    @property
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The keys that are believed now, the signing one first."""
+        return self._keys.jwks()

@@ -9,12 +9,8 @@ from audit import Event, encode_event
 from core.db import Database
 
 from ..models import Code, Grant, Interaction
-<<<<<<< HEAD
 from . import families, rows, upsert
-=======
-from . import families, rows
 from .clients import is_locked
->>>>>>> ea175c7 (Let administrators see people, end sessions, reset factors by two and lock applications at the sign-on desk)
 from .interactions import spend
 from .news import is_barred
 from .tables import CLIENTS, CODES, ENDED_TOKENS, GRANTS, OUTBOX, SESSIONS

@@ -51,6 +51,7 @@ from .tables import (
     RECOVERIES,
     REFRESH_TOKENS,
     SESSIONS,
+    SIMULATED,
     SPENT,
     SUSPICIONS,
 )
@@ -68,6 +69,7 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (PROOFS, PROOFS.c.id, PROOFS.c.expires_at, 0),
     (ENDED_TOKENS, ENDED_TOKENS.c.id, ENDED_TOKENS.c.expires_at, 0),
     (CHALLENGES, CHALLENGES.c.id, CHALLENGES.c.expires_at, 0),
+    (SIMULATED, SIMULATED.c.id, SIMULATED.c.expires_at, 0),
     (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
@@ -104,6 +106,7 @@ class Store:
         self.assertions = SeenRows(database, ASSERTIONS)
         self.proofs = SeenRows(database, PROOFS)
         self.challenges = SeenRows(database, CHALLENGES)
+        self.simulated = SeenRows(database, SIMULATED)
         self.consents = ConsentRows(database)
         self.factors = FactorRows(database)
         self.passkeys = PasskeyRows(database)

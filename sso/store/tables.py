@@ -363,6 +363,9 @@ RECOVERIES = _expiring(
     Index("recoveries_state", "state", "ready_at"),
 )
 
+# What the simulator gave out and was redeemed, until it could not come again.
+SIMULATED = _expiring("simulated", _key("id"))
+
 # Second factors that administrators take away.
 FACTOR_RESETS = _expiring(
     "factor_resets",

@@ -29,6 +29,7 @@ from . import (
     recovery,
     registration,
     safety,
+    simulator,
 )
 from .browser import Browser
 from .calls import on_host, reader
@@ -37,6 +38,7 @@ from .quick import BASIC
 _CLIENT_ENDPOINTS = frozenset(
     {"sso.token", "sso.par", "sso.device_authorization", "sso.revoke", "sso.introspect", "sso.accesses"}
 )
+_SIMULATED = frozenset({"sso.simulator_token", "sso.simulator_par"})
 _AT_TLS_HOST = _CLIENT_ENDPOINTS | {"sso.userinfo"}
 _REGISTRATION = frozenset({"sso.register", "sso.registered", "sso.change_registration", "sso.remove_registration"})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -74,6 +76,7 @@ def blueprint(
     profile.add(routes, service, guard, browser)
     recovery.add(routes, service, guard, browser)
     entrusting.add(routes, service, guard, browser)
+    simulator.add(routes, service, guard, browser, calls=calls)
 
     @routes.before_request
     def keep_hosts_apart() -> ResponseReturnValue | None:
@@ -91,15 +94,16 @@ def blueprint(
 
     @routes.after_request
     def name_the_scheme(response: Response) -> Response:
-        if request.endpoint in _CLIENT_ENDPOINTS and response.status_code == HTTPStatus.UNAUTHORIZED:
+        if request.endpoint in _CLIENT_ENDPOINTS | _SIMULATED and response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = BASIC
         if request.endpoint in _REGISTRATION and response.status_code == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = challenge("invalid_token", metadata="")
-        if request.endpoint == "sso.userinfo" and response.status_code in _REFUSALS:
+        if request.endpoint in ("sso.userinfo", "sso.simulator_userinfo") and response.status_code in _REFUSALS:
             error = (response.get_json(silent=True) or {}).get("error", "invalid_token")
             response.headers["WWW-Authenticate"] = challenge(error, metadata=resource_address(service.issuer))
             response.headers.add("WWW-Authenticate", proof_challenge(error))
-        if request.endpoint in _AT_TLS_HOST and (request.headers.get("DPoP") or _asks_for_nonce(response)):
+        programs = _AT_TLS_HOST | _SIMULATED | {"sso.simulator_userinfo"}
+        if request.endpoint in programs and (request.headers.get("DPoP") or _asks_for_nonce(response)):
             response.headers["DPoP-Nonce"] = service.nonces.current()
         return response
 

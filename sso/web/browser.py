@@ -127,6 +127,10 @@ class Browser:
             )
         else:
             response = _response(redirect(with_parameters(onward.uri, onward.parameters), 303))
+        return self.bound(response)
+
+    def bound(self, response: Response) -> Response:
+        """Let the browser keep what parked requests are bound to, if that was made just now."""
         if "sso_browser" in g:
             _set(response, BROWSER_COOKIE, g.sso_browser)
         return response

@@ -910,6 +910,22 @@ def _sso_more() -> Iterator[Door]:
     yield Door(**shown, rule="/login/more/leave", fields=nowhere, who="zhang.min")
 
 
+def _simulator(at: dict[str, Any], facts: dict[str, Any]) -> Iterator[Door]:
+    """No client for tests is registered in a city: nothing is answered with what is sent here."""
+    yield Door(**facts, rule="/simulator/.well-known/openid-configuration")
+    yield Door(**facts, rule="/.well-known/oauth-authorization-server/simulator")
+    yield Door(**facts, rule="/simulator/jwks")
+    yield Door(**at, method="GET", rule="/simulator/authorize", query=("client_id", "redirect_uri", "login_hint"))
+    yield Door(**at, method="GET", rule="/simulator/people", query=("interaction",))
+    form: dict[str, Any] = {"method": "POST", "takes": "form"}
+    who: dict[str, Any] = {**at, **form, "form_at": "/account", "who": "zhang.min"}
+    yield Door(**who, rule="/simulator/people", fields={"interaction": "x", "who": "level-1"})
+    for rule in ("/simulator/token", "/simulator/par"):
+        yield Door(**at, **form, rule=rule, face="oauth", fields={"client_id": "nobody", "grant_type": "x"})
+    for method in ("GET", "POST"):
+        yield Door(**at, method=method, rule="/simulator/userinfo", face="oauth")
+
+
 def _sso() -> Iterator[Door]:
     at: dict[str, Any] = {"component": "sso", "label": "sso"}
     facts: dict[str, Any] = {**at, "method": "GET", "face": "problem"}
@@ -917,6 +933,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**facts, rule="/.well-known/oauth-authorization-server")
     yield Door(**facts, rule="/.well-known/oauth-protected-resource")
     yield Door(**facts, rule="/jwks")
+    yield from _simulator(at, facts)
     yield from _sign_on_desk()
     yield Door(**facts, rule="/api/v1/openapi.json")
     asked: tuple[str, ...] = (

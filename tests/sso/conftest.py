@@ -32,6 +32,7 @@ from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import Person, SignOn, register_client
 from sso.service.browsers import Distance, Place
+from sso.service.key_schedule import ScheduledKey
 from sso.service.letters import Post
 from sso.store import Store
 from sso.web import blueprint, quick
@@ -252,6 +253,12 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.database.close()
 
 
+def scheduled(keys: KeyRing) -> list[ScheduledKey]:
+    """The one key of these worlds."""
+    at = ManualClock().now()
+    return [ScheduledKey(kid=key["kid"], state="signing", since=at, until=None) for key in keys.jwks()["keys"]]
+
+
 def nothing(address: str) -> str:
     """Nothing lies anywhere."""
     raise Unavailable
@@ -365,7 +372,10 @@ def make_world(
                 proxy=PairSecrets({"nginx": NGINX}),
                 desk_host=site.host("accounts"),
             ),
-            desk(guard, parts=[front(service), portals(service), clients(service), persons(service)]),
+            desk(
+                guard,
+                parts=[front(service, lambda: scheduled(keys)), portals(service), clients(service), persons(service)],
+            ),
         ],
         translations=[Path(sso.__file__).parent / "translations"],
         behind_proxy=False,

@@ -100,7 +100,7 @@ def test_last_use_is_noted_for_whoever_proved_itself(world: World) -> None:
     assert "not yet" in boss.get(f"{CLIENTS}/kiosk").text
     world.token("machine", grant_type="client_credentials")
     world.app.test_client().post("/token", base_url=world.issuer, headers=world.basic("kiosk", "x" * 43))
-    world.service.housekeeping.batch()
+    world.service.housekeeping.round()
     uses = world.store.locks.uses()
     assert uses == {"machine": int(world.clock.now().timestamp())}
     assert "UTC" in boss.get(f"{CLIENTS}/machine").text

@@ -191,5 +191,8 @@ def test_a_rotation_tells_no_secret(folder: Path) -> None:
     recorder = ListRecorder()
     announced = begin_rotation(folder, recorder=recorder, at=AT, actor="role:app").jwks()
     assert all("d" not in key for key in announced["keys"])
-    assert set(json.loads((folder / "rotation.json").read_bytes())) == {"fresh", "old", "at", "actor"}
+    assert set(json.loads((folder / "rotation.json").read_bytes())) == {
+        *("fresh", "old", "at", "actor"),
+        *("scheduled", "recorded"),
+    }
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())

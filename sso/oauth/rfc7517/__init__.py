@@ -30,15 +30,24 @@ class KeyRing:
     """One key that signs and the older ones that still verify."""
 
     def __init__(self, signing: EllipticCurvePrivateKey, *, retained: Sequence[EllipticCurvePublicKey] = ()) -> None:
+        self.become(signing, retained=retained)
+
+    def become(self, signing: EllipticCurvePrivateKey, *, retained: Sequence[EllipticCurvePublicKey]) -> None:
+        """Sign with another key and believe others, from the next call on.
+
+        Raises:
+            ValueError: not a P-256 key; nothing changed.
+        """
         if not isinstance(signing.curve, SECP256R1):
             raise ValueError("a P-256 key signs ES256")  # noqa: TRY004 - the curve, not the type, is wrong
-        self._signing = signing
-        self._kid = thumbprint(signing.public_key())
-        self._public = {thumbprint(key): key for key in (*retained, signing.public_key())}
+        public = {thumbprint(key): key for key in (*retained, signing.public_key())}
+        # In one step: no other thread may sign with one key and name another.
+        self._now = (signing, thumbprint(signing.public_key()), public)
 
     def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """A compact token."""
-        return jwt.encode(dict(claims), self._signing, algorithm=ALGORITHM, headers={"kid": self._kid, "typ": typ})
+        signing, kid, _public = self._now
+        return jwt.encode(dict(claims), signing, algorithm=ALGORITHM, headers={"kid": kid, "typ": typ})
 
     def read(self, token: str, *, typ: str, issuer: str) -> dict[str, Any]:
         """The claims of a token that we signed; dates and audience are the caller's to check.
@@ -47,7 +56,7 @@ class KeyRing:
             InvalidToken: for every reason alike.
         """
         try:
-            key = self._public[_strict_header(token, typ)["kid"]]
+            key = self._now[2][_strict_header(token, typ)["kid"]]
             return jwt.decode(
                 token,
                 key,
@@ -66,10 +75,9 @@ class KeyRing:
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys (RFC 7517 section 5), the signing one first."""
-        ordered = sorted(self._public, key=lambda kid: (kid != self._kid, kid))
-        return {
-            "keys": [{**_members(self._public[kid]), "kid": kid, "use": "sig", "alg": ALGORITHM} for kid in ordered]
-        }
+        _signing, own, public = self._now
+        ordered = sorted(public, key=lambda kid: (kid != own, kid))
+        return {"keys": [{**_members(public[kid]), "kid": kid, "use": "sig", "alg": ALGORITHM} for kid in ordered]}
 
 
 def thumbprint(key: EllipticCurvePublicKey) -> str:

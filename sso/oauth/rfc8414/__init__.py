@@ -92,3 +92,19 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
     algorithms = [ALGORITHM, "RS256"]
     OpenIDProviderMetadata({**document, "id_token_signing_alg_values_supported": algorithms}).validate()
     return document
+
+
+def simulated_metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
+    """The simulator's: what it answers, and nothing that it does not.
+
+    Raises:
+        ValueError: as ``metadata``.
+    """
+    known = metadata(issuer, tls_origin)
+    left_out = ("revocation_", "introspection_", "registration_", "device_", "mtls_", "tls_", "end_", "backchannel_")
+    told = {name: value for name, value in known.items() if not name.startswith((*left_out, "protected_"))}
+    return told | {
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt", "none"],
+        "subject_types_supported": ["pairwise"],
+    }
