@@ -327,7 +327,13 @@ class Simulator:
         id_token = ""
         if "openid" in scopes:
             told = id_claims(
-                grant, subject=subject, issuer=self.issuer, access_token=access, at=at, lifetime=self._lifetime
+                grant,
+                authenticator=strength(grant.methods),
+                subject=subject,
+                issuer=self.issuer,
+                access_token=access,
+                at=at,
+                lifetime=self._lifetime,
             )
             id_token = self._keys.sign(told | {"test": True}, typ=ID_TOKEN_TYP)
             if client.id_token_encrypted:
