@@ -35,6 +35,7 @@ from ..errors import (
     UnmetAuthentication,
     UnsupportedGrant,
 )
+from ..factors import strength
 from ..models import (
     AuthorizationRequest,
     Call,
