@@ -3,6 +3,10 @@
 
 A crash between receipt and removal sends a row twice; its key makes that one entry. One process at a time drains.
 
+Where many wait and the recorder takes many at once, those at the head go as one piece, which the log keeps together in
+its order; so thousands of outcomes cost a few waits. A piece without a receipt for each row is sent again from the
+first that lacks one; the log knows the keys of those behind it.
+
 A row that the log refuses for good (no event, too long, a key used before) is set aside in the owner's own database,
 and a record of that takes its place in the order, so that the rows behind it are not held up and nobody overlooks
 the gap. That record names the row by position and by a commitment whose key stays with the row: a plain hash of
@@ -17,23 +21,36 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.clock import Clock
 from core.db import Aside, Standing, Waiting
 from core.errors import TallygateError
 from core.log import logger
 
-from .errors import BadEvent, KeyReused
+from .errors import BadEvent, KeyReused, RecordUnavailable
 from .events import KINDS
-from .models import Attribute, Event, Outcome, Recorder
+from .models import Attribute, Event, Outcome, Receipt, Recorder
 from .models_codec import claimed_type, decode_event, encode_event, new_key
 
 SET_ASIDE = "audit.record.set_aside"
 _LONGEST_PAUSE = 1.0
 _BLIND_SIZE = 32
 _LONGEST_WHY = 200
+_TOGETHER = 16
+"""So many rows are worth being sent as one; fewer keep the order even around a row that the log refuses."""
+_PIECE = 1 << 19
+"""Bytes; the log takes so much as one request, which it keeps together."""
 _log = logger(__name__)
+
+
+@runtime_checkable
+class _TakesMany(Protocol):
+    """A recorder over the log's socket (``audit.client.RecorderClient``)."""
+
+    def record_all(self, events: Sequence[bytes]) -> list[Receipt | TallygateError]:
+        """Append encoded events; the answer to each in their order."""
+        ...
 
 
 class OutboxRows(Protocol):
@@ -91,7 +108,10 @@ class Relay:
         """
         with self._alone():
             while rows := self._outbox.head():
-                self._deliver(rows)
+                if len(rows) >= _TOGETHER and isinstance(self._recorder, _TakesMany):
+                    self._deliver_together(_piece(rows), self._recorder)
+                else:
+                    self._deliver(rows)
 
     def standing(self) -> Mapping[str, int]:
         """What a probe tells of the outbox: numbers only."""
@@ -122,6 +142,26 @@ class Relay:
             # One write for all. Dying before it costs nothing: the log knows their keys when they come again.
             if delivered:
                 self._outbox.drop(delivered)
+
+    def _deliver_together(self, rows: Sequence[Waiting], recorder: _TakesMany) -> None:
+        """As one piece; what is in the way of the first row is dealt with as if it were alone."""
+        good: list[Waiting] = []
+        for row in rows:
+            try:
+                _event(row)
+            except BadEvent:
+                break
+            good.append(row)
+        answers = recorder.record_all([row.body for row in good]) if good else []
+        refused = (i for i, answer in enumerate(answers) if not isinstance(answer, Receipt))
+        until = next(refused, len(answers))
+        if until:
+            self._outbox.drop([row.position for row in good[:until]])
+        if until < len(rows):
+            answer = answers[until] if until < len(answers) else None
+            if isinstance(answer, TallygateError) and not isinstance(answer, BadEvent | KeyReused):
+                raise RecordUnavailable from answer
+            self._deliver(rows[until : until + 1])
 
     def _set_aside(self, row: Waiting, refusal: TallygateError) -> None:
         kind = claimed_type(row.body)
@@ -191,6 +231,16 @@ def commitment(row: Waiting, blind: bytes) -> bytes:
     """What the record holds of a row that was set aside; only who has row and ``blind`` can make it again."""
     said = row.position.to_bytes(8, "big") + row.key.encode() + b"\n" + row.body
     return hmac.new(blind, said, hashlib.sha256).digest()
+
+
+def _piece(rows: Sequence[Waiting]) -> Sequence[Waiting]:
+    """As many of the first rows as the log keeps together."""
+    size = 0
+    for i, row in enumerate(rows):
+        size += len(row.body)
+        if i and size > _PIECE:
+            return rows[:i]
+    return rows
 
 
 def _event(row: Waiting) -> Event:

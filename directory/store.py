@@ -2,6 +2,7 @@
 """The writer's own tables: the journal of changes under way, the register numbers, the outbox of the record."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -198,9 +199,8 @@ class Noticed:
     # Where it stands in the server's log, and its own number.
     place: str
     csn: str
-    body: bytes
-    # What is recorded if nobody expected it; None if it does not matter then.
-    alarm: Note | None
+    # If nobody expected it: what is kept, and what is recorded; no record if it does not matter then.
+    told: Callable[[], tuple[bytes, Note | None]]
 
 
 @dataclass(frozen=True)
@@ -233,8 +233,7 @@ class Store:
         """Write down something that takes away, with its records."""
         with self._database.transaction() as connection:
             _put(connection, undertaking)
-            for record in records:
-                _outbox.put(connection, key=record.key, body=record.body)
+            _outbox.put_all(connection, [(record.key, record.body) for record in records])
 
     def strike(self, act: Striking, record: Note) -> bool:
         """Let ``act`` take something away, with its record in the same transaction; neither, if there is nothing."""
@@ -296,6 +295,12 @@ class Store:
             if connection.execute(query).one_or_none() is None:
                 _expect(connection, undertaking.key, undertaking.changes)
 
+    def behind(self) -> int:
+        """Outcomes that wait for the record, or changes that the watch has yet to see, whichever is more."""
+        with self._database.reading() as connection:
+            expected = connection.execute(select(func.count()).select_from(_expected)).scalar_one()
+            return max(_outbox.depth(connection), expected)
+
     def settled(self) -> list[int]:
         """What is still expected of undertakings that are closed: whatever they did is in the server's log by now."""
         under_way = select(_journal.c.key)
@@ -322,8 +327,17 @@ class Store:
         """
         alarms = 0
         with self._database.transaction() as connection:
+            expected = _expected_of(connection, [each.trace for each in found])
+            unexpected, seen = [], []
             for each in found:
-                alarms += _compare(connection, each, at)
+                positions = expected.get(each.trace)
+                if positions:
+                    seen.append(positions.popleft())
+                else:
+                    unexpected.append(each)
+            connection.execute(delete(_expected).where(_expected.c.position.in_(seen)))
+            for each in unexpected:
+                alarms += _alarming(connection, each, at)
             if found:
                 _go_on(connection, found[-1].place, found[-1].csn)
         return alarms
@@ -428,8 +442,7 @@ class Store:
         with self._database.transaction() as connection:
             gone = connection.execute(delete(_journal).where(_journal.c.key == undertaking.key))
             if gone.rowcount:
-                for note in notes:
-                    _outbox.put(connection, key=note.key, body=note.body)
+                _outbox.put_all(connection, [(note.key, note.body) for note in notes])
 
 
 def _put(connection: Connection, undertaking: Undertaking) -> None:
@@ -452,19 +465,24 @@ def _expect(connection: Connection, key: str, series: Sequence[Change]) -> None:
         connection.execute(insert(_expected), rows)
 
 
-def _compare(connection: Connection, noticed: Noticed, at: int) -> bool:
-    """Whether it is news that nobody expected."""
-    first = select(func.min(_expected.c.position)).where(_expected.c.trace == noticed.trace)
-    expected = connection.execute(first).scalar_one()
-    if expected is not None:
-        connection.execute(delete(_expected).where(_expected.c.position == expected))
-        return False
+def _expected_of(connection: Connection, traces: Sequence[str]) -> dict[str, deque[int]]:
+    """Where each of these is expected, the earliest first."""
+    query = select(_expected.c.trace, _expected.c.position).where(_expected.c.trace.in_(set(traces)))
+    found: dict[str, deque[int]] = {}
+    for row in connection.execute(query.order_by(_expected.c.position)):
+        found.setdefault(row.trace, deque()).append(row.position)
+    return found
+
+
+def _alarming(connection: Connection, noticed: Noticed, at: int) -> bool:
+    """Whether what nobody expected is news, and matters."""
+    body, alarm = noticed.told()
     known = select(_unrecorded.c.position).where(_unrecorded.c.id == noticed.id)
-    if noticed.alarm is None or connection.execute(known).one_or_none() is not None:
+    if alarm is None or connection.execute(known).one_or_none() is not None:
         return False
-    kept = {"id": noticed.id, "found": at, "state": Fate.OPEN, "body": noticed.body}
+    kept = {"id": noticed.id, "found": at, "state": Fate.OPEN, "body": body}
     connection.execute(insert(_unrecorded).values(**kept))
-    _outbox.put(connection, key=noticed.alarm.key, body=noticed.alarm.body)
+    _outbox.put(connection, key=alarm.key, body=alarm.body)
     return True
 
 

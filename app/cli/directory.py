@@ -53,6 +53,27 @@ def check(configuration: Path, mend: bool) -> None:  # noqa: FBT001 - as above
     sys.exit(1 if lines and not mend else 0)
 
 
+@directory.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.site
+def enter(file: Path, configuration: Path) -> None:
+    """Enter everything in FILE, .csv or .ldif, of any length; exit 1 if a line was refused. The site must be running.
+
+    After a crash the same file is given again: what is there already is passed over.
+    """
+    context = _context(configuration)
+    with file.open("rb") as opened:
+        done = wiring.enter_file(
+            context,
+            opened,
+            file.suffix.lower().removeprefix("."),
+            refuse=lambda each: click.echo(f"line {each.line}{each.field and f', {each.field}'}: {each.why}"),
+            tell=lambda course: click.echo(f"{course.entered} entered", err=True),
+        )
+    click.echo(f"{done.entered} entered, {done.there} were there already, {done.refused} refused.")
+    sys.exit(1 if done.refused else 0)
+
+
 @directory.command
 @click.argument("corpus", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.site

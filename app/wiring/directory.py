@@ -2,12 +2,16 @@
 """Composes the role ``directory``: the one writer, its relay, and the administrators' desk."""
 
 import fcntl
+import json
 import secrets
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 from flask import Flask
 
@@ -24,8 +28,9 @@ from core.site import PORTALS
 from directory import DirectorySettings, slapd, web
 from directory.breaches import FILE, build
 from directory.config import PortalAccounts
+from directory.imports import Refusal
 from directory.provisioning import Remote
-from directory.service import DirectoryWriter, Enrolling, Outsiders, open_writer
+from directory.service import Course, DirectoryWriter, Enrolling, Importing, Outsiders, open_writer
 from directory.service.provisioning import HEARD, Provisioning
 from directory.service.writing import NUMBERS_KEY, Portals
 from directory.store import Store
@@ -231,6 +236,25 @@ def programs(context: Context, act: Callable[[Enrolling], object] | None = None)
         return "\n".join(lines).encode("utf-8")
 
     return _lines(Users.detect().acting(ROLE, work))
+
+
+def enter_file(
+    context: Context, file: BinaryIO, kind: str, *, refuse: Callable[[Refusal], None], tell: Callable[[Course], None]
+) -> Course:
+    """Enter a file of any length while the role runs; done as the role's user, who need not be able to open it.
+
+    Raises:
+        TallygateError: as ``Importing.enter``.
+    """
+
+    def work() -> bytes:
+        store = Store(context.database(ROLE))
+        importing = Importing(
+            _writer(context, store, context.recorder(ROLE), lambda: None), waiting=store.behind, pause=time.sleep
+        )
+        return json.dumps(asdict(importing.enter(file, kind, refuse=refuse, tell=tell))).encode()
+
+    return Course(**json.loads(Users.detect().acting(ROLE, work)))
 
 
 def check(context: Context, *, mend: bool) -> list[str]:

@@ -5,7 +5,8 @@ import base64
 import binascii
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from core.errors import N_
 
@@ -56,8 +57,16 @@ def read_csv(data: bytes) -> list[Row]:
     Raises:
         UnreadableImport: not UTF-8, no header, unknown or doubled columns, too many rows.
     """
-    reader = csv.reader(io.StringIO(_text(data)), strict=True)
-    rows = []
+    return _bounded(csv_rows(io.StringIO(_text(data))))
+
+
+def csv_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """The same, one after the other, however many.
+
+    Raises:
+        UnreadableImport: no header, unknown or doubled columns.
+    """
+    reader = csv.reader(lines, strict=True)
     try:
         header = next(reader, [])
         if "kind" not in header or len(set(header)) != len(header) or not set(header) <= {"kind", *FIELDS}:
@@ -68,13 +77,12 @@ def read_csv(data: bytes) -> list[Row]:
             line = reader.line_num
             if len(cells) != len(header):
                 why = N_("it has more or fewer cells than the first line")
-                rows.append(Row(line, "", {}, Refusal(line, "", why)))
+                yield Row(line, "", {}, Refusal(line, "", why))
                 continue
             fields = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-            rows.append(Row(line, fields.pop("kind", ""), fields))
+            yield Row(line, fields.pop("kind", ""), fields)
     except csv.Error as error:
         raise UnreadableImport(why=N_("it is not a table of comma-separated values")) from error
-    return _bounded(rows)
 
 
 def read_ldif(data: bytes) -> list[Row]:
@@ -83,7 +91,17 @@ def read_ldif(data: bytes) -> list[Row]:
     Raises:
         UnreadableImport: not UTF-8, not LDIF, change records, too many entries.
     """
-    return _bounded([_row(line, pairs) for line, pairs in _entries(_text(data))])
+    return _bounded(ldif_rows(_text(data).splitlines()))
+
+
+def ldif_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """The same, one after the other, however many.
+
+    Raises:
+        UnreadableImport: not LDIF, or change records.
+    """
+    for line, pairs in _entries(lines):
+        yield _row(line, pairs)
 
 
 def _row(line: int, pairs: list[tuple[str, str]]) -> Row:
@@ -111,10 +129,10 @@ def _row(line: int, pairs: list[tuple[str, str]]) -> Row:
 _DAYS = ("proofing_date", "until")
 
 
-def _entries(text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+def _entries(lines: Iterable[str]) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     entry: list[tuple[str, str]] = []
     start = 0
-    for number, line in [*_unfolded(text), (0, "")]:
+    for number, line in chain(_unfolded(lines), [(0, "")]):
         if line and not entry and line.lower().startswith("version:"):
             continue
         if line:
@@ -127,14 +145,18 @@ def _entries(text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
             entry = []
 
 
-def _unfolded(text: str) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith(" ") and lines:
-            lines[-1] = (lines[-1][0], lines[-1][1] + line[1:])
-        else:
-            lines.append((number, line))
-    return [(number, line) for number, line in lines if not line.startswith("#")]
+def _unfolded(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    begun, whole = 0, ""
+    for number, each in enumerate(lines, 1):
+        line = each.rstrip("\r\n")
+        if line.startswith(" ") and begun:
+            whole += line[1:]
+            continue
+        if begun and not whole.startswith("#"):
+            yield begun, whole
+        begun, whole = number, line
+    if begun and not whole.startswith("#"):
+        yield begun, whole
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -161,7 +183,8 @@ def _text(data: bytes) -> str:
         raise UnreadableImport(why=N_("it is not encoded in UTF-8")) from error
 
 
-def _bounded(rows: list[Row]) -> list[Row]:
+def _bounded(given: Iterable[Row]) -> list[Row]:
+    rows = list(islice(given, MOST_ROWS + 1))
     if not rows:
         raise UnreadableImport(why=N_("it is empty"))
     if len(rows) > MOST_ROWS:

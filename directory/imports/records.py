@@ -2,9 +2,11 @@
 """Rows checked one by one: each becomes a record to enter, or refusals that name the line, the field and the reason."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, fields
 from datetime import date
+from hashlib import blake2b
+from typing import TypeVar
 
 from core.errors import N_
 
@@ -47,12 +49,15 @@ _OPTIONAL = {
 FIELDS = frozenset(name for table in (_REQUIRED, _OPTIONAL) for names in table.values() for name in names)
 SCOPES = ("all", "tax", "social", "seal")
 
+N = TypeVar("N")
+
 _LONGEST = 120
 # Nobody is born later; the reader of a file has no clock.
 _LATEST = date(2199, 12, 31)
 _HIGHEST_LEVEL = 3
 _MAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
 
+TWICE = N_("an earlier line has the same")
 BROKEN_ROW = N_("this line has fields it cannot have")
 
 
@@ -136,6 +141,23 @@ class Batch:
         """Note why a line cannot be entered."""
         self.refused.append(Refusal(line, name, why))
 
+    def copy(self) -> "Batch":
+        """The same records, of which some may be changed or left out."""
+        lists = {each.name: getattr(self, each.name).copy() for each in fields(self)}
+        return Batch(**lists)
+
+    def leave_out(self, lines: Collection[int]) -> None:
+        """Take no notice of what these lines hold."""
+        gone = frozenset(lines)
+        self.people = _without(self.people, gone)
+        self.organisations = _without(self.organisations, gone)
+        self.devices = _without(self.devices, gone)
+        self.mandates = _without(self.mandates, gone)
+        self.departments = _without(self.departments, gone)
+        self.posts = _without(self.posts, gone)
+        self.holdings = _without(self.holdings, gone)
+        self.numbers = {subject: each for subject, each in self.numbers.items() if each[0] not in gone}
+
     def report(self) -> ImportReport:
         """All or nothing."""
         if self.refused:
@@ -151,6 +173,10 @@ class Batch:
         )
 
 
+def _without(records: list[tuple[int, N]], lines: frozenset[int]) -> list[tuple[int, N]]:
+    return [each for each in records if each[0] not in lines]
+
+
 def parse(rows: list[Row], *, new_id: Callable[[], str]) -> Batch:
     """Turn rows into records; what the directory already holds is not looked at here."""
     batch = Batch()
@@ -159,7 +185,8 @@ def parse(rows: list[Row], *, new_id: Callable[[], str]) -> Batch:
         _shape(row, batch)
         if len(batch.refused) == before:
             _record(row, batch, new_id)
-    _unique(batch)
+    for line, name, _ in repeated(batch, set()):
+        batch.refuse(line, name, TWICE)
     return batch
 
 
@@ -323,9 +350,8 @@ class _Reader:
         return ""
 
 
-def _unique(batch: Batch) -> None:
-    twice = N_("an earlier line has the same")
-    seen: set[tuple[str, str]] = set()
+def repeated(batch: Batch, seen: set[bytes]) -> Iterator[tuple[int, str, str]]:
+    """Line, field and value of what an earlier line has; ``seen`` remembers what was there before this batch."""
     pairs = [(line, "username", person.username) for line, person in batch.people]
     for line, organisation in batch.organisations:
         pairs += [(line, "id", organisation.id), (line, "credit_code", organisation.credit_code)]
@@ -335,6 +361,8 @@ def _unique(batch: Batch) -> None:
     for line, new in batch.mandates:
         pairs.append((line, "scope", f"{new.username} {new.mandate.organisation} {new.mandate.scope}"))
     for line, name, value in pairs:
-        if (name, value) in seen:
-            batch.refuse(line, name, twice)
-        seen.add((name, value))
+        # Eight bytes of each, so that the names of a million lines have room.
+        mark = blake2b(f"{name} {value}".encode(), digest_size=8).digest()
+        if mark in seen:
+            yield line, name, value
+        seen.add(mark)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from .changes import Change, Verb, add, member, publish
 from .connection import Entry, Pool
@@ -210,10 +210,19 @@ def trace(change: Change) -> str:
 
 
 def read(pool: Pool, *, after: str, limit: int) -> list[Seen]:
-    """The next changes after a place, in order."""
-    since = f"(reqStart>={after})(!(reqStart={after}))" if after else ""
+    """The next changes after the one with this number, in order.
+
+    The server numbers changes while it carries them out, one after the other. When one was asked for (``reqStart``)
+    says nothing about their order: whoever has to wait for others is noted after them.
+    """
+    since = f"(entryCSN>={after})(!(entryCSN={after}))" if after else ""
     found = pool.search(CHANGES, f"(&(objectClass=auditWriteObject){since})", _ATTRIBUTES, limit=limit)
-    return [_seen(entry) for entry in found]
+    changes = []
+    for seen in map(_seen, found):
+        # What the server does beside a change has no number of its own.
+        after = seen.csn or after
+        changes.append(replace(seen, csn=after))
+    return changes
 
 
 def forgotten_until(pool: Pool) -> str:

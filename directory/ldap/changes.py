@@ -4,7 +4,7 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .connection import Pool
@@ -139,7 +139,8 @@ def witness(dn: str, pool: Pool) -> Change:
 
 def dump(changes: Sequence[Change]) -> bytes:
     """As bytes for the journal."""
-    return json.dumps([asdict(change) for change in changes], ensure_ascii=False).encode()
+    # Field by field as it is: a copy of every value of thousands of entries takes longer than their text.
+    return json.dumps([vars(change) for change in changes], ensure_ascii=False).encode()
 
 
 def parse(body: bytes) -> tuple[Change, ...]:

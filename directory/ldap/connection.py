@@ -5,7 +5,9 @@ A verb that finds its connection broken opens a new one and tries once more; eve
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +31,10 @@ _BROKEN = (
     ldap.TIMELIMIT_EXCEEDED,
     ldap.LOCAL_ERROR,
 )
+
+
+_UNDER_WAY = 32
+"""Entries sent before the first is answered; the server ends a connection that has a thousand of them."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,37 @@ class Pool:
 
         return self._with(work)
 
+    def walk(self, base: str, where: str, attributes: Sequence[str], *, page: int = 400) -> Iterator[Entry]:
+        """Every entry directly below ``base``, a page at a time; on a connection of its own, which keeps the place.
+
+        Raises:
+            DirectoryUnavailable: the server does not answer, or not any more.
+            DirectoryRefused: it does not answer that.
+        """
+        connection = None
+        try:
+            connection = self._opened()
+            control = SimplePagedResultsControl(criticality=True, size=page, cookie="")
+            while True:
+                message = connection.search_ext(
+                    base, ldap.SCOPE_ONELEVEL, where, list(attributes), serverctrls=[control]
+                )
+                _, found, _, answered = connection.result3(message)
+                yield from _entries(found)
+                control.cookie = next((each.cookie for each in answered if each.controlType == control.controlType), "")
+                if not control.cookie:
+                    return
+        except ldap.NO_SUCH_OBJECT:
+            return
+        except _BROKEN as error:
+            raise DirectoryUnavailable from error
+        except ldap.LDAPError as error:
+            raise DirectoryRefused from error
+        finally:
+            if connection is not None:
+                with suppress(ldap.LDAPError):
+                    connection.unbind_s()
+
     def add(self, dn: str, attributes: Mapping[str, Sequence[str]]) -> None:
         """Enter something; an entry of that name that is there already stays as it is."""
         content = [(name, [v.encode("utf-8") for v in values]) for name, values in attributes.items() if values]
@@ -159,6 +196,36 @@ class Pool:
                 connection.add_s(dn, content)
             except ldap.ALREADY_EXISTS:
                 return
+
+        self._with(work)
+
+    def add_together(self, entries: Sequence[tuple[str, Mapping[str, Sequence[str]]]]) -> None:
+        """Enter many, in whatever order, some of them under way at once; what is there already stays as it is.
+
+        When this returns, each is on the server's disk.
+
+        Raises:
+            DirectoryUnavailable: whether all of it happened is unknown; it may be done again.
+            DirectoryRefused: one of them is not taken; others may be there.
+        """
+        some = [
+            (dn, [(name, [v.encode("utf-8") for v in values]) for name, values in attributes.items() if values])
+            for dn, attributes in entries
+        ]
+
+        def work(connection: SimpleLDAPObject) -> None:
+            sent: deque[int] = deque()
+            refused: list[ldap.LDAPError] = []
+            for dn, content in some:
+                if len(sent) == _UNDER_WAY:
+                    _added(connection, sent.popleft(), refused)
+                if refused:
+                    break
+                sent.append(connection.add_ext(dn, content))
+            for message in sent:
+                _added(connection, message, refused)
+            if refused:
+                raise refused[0]
 
         self._with(work)
 
@@ -271,15 +338,18 @@ class Pool:
     def _connection(self) -> SimpleLDAPObject:
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self.server.open()
-            try:
-                connection.simple_bind_s(self._bind_dn, self._password)
-            except _BROKEN:
-                raise
-            except ldap.LDAPError as error:
-                # Says nothing about what was to be done on the connection: that may be tried again.
-                raise DirectoryUnavailable from error
-            self._local.connection = connection
+            connection = self._local.connection = self._opened()
+        return connection
+
+    def _opened(self) -> SimpleLDAPObject:
+        connection = self.server.open()
+        try:
+            connection.simple_bind_s(self._bind_dn, self._password)
+        except _BROKEN:
+            raise
+        except ldap.LDAPError as error:
+            # Says nothing about what was to be done on the connection: that may be tried again.
+            raise DirectoryUnavailable from error
         return connection
 
     def _forget(self) -> None:
@@ -288,6 +358,18 @@ class Pool:
         except ldap.LDAPError:
             # The connection is broken; that it cannot say goodbye changes nothing.
             return
+
+
+def _added(connection: SimpleLDAPObject, message: int, refused: list[ldap.LDAPError]) -> None:
+    """Hear of one entry; nobody speaks of others before all that were sent are answered."""
+    try:
+        connection.result3(message)
+    except ldap.ALREADY_EXISTS:
+        return
+    except _BROKEN:
+        raise
+    except ldap.LDAPError as error:
+        refused.append(error)
 
 
 def _entries(found: Sequence[tuple[str | None, Any]]) -> list[Entry]:

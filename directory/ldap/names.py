@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from ldap.dn import escape_dn_chars
 from ldap.filter import escape_filter_chars
@@ -91,6 +91,19 @@ def at_least(attribute: str, number: int) -> str:
 def from_day(attribute: str, day: date) -> str:
     """The filter for a time not before this day began, in UTC."""
     return f"({attribute}>={day:%Y%m%d}000000Z)"
+
+
+def beyond(attribute: str, number: int) -> str:
+    """The filter for more than ``number``, held against each entry that other filters leave.
+
+    An index would have to read, and put together, every number there is beyond it.
+    """
+    return f"(!({attribute}<={int(number)}))"
+
+
+def not_over(attribute: str, day: date) -> str:
+    """The filter for a last day that is not over on this day, held against each entry that other filters leave."""
+    return f"(!({attribute}<={day - timedelta(days=1):%Y%m%d}000000Z))"
 
 
 def until_day(attribute: str, day: date) -> str:

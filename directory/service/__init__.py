@@ -7,6 +7,8 @@
 from .acting import ProgramAdministration as ProgramAdministration
 from .administration import Administration as Administration
 from .enrolling import Enrolling as Enrolling
+from .importing import Course as Course
+from .importing import Importing as Importing
 from .numbering import Numbering as Numbering
 from .outsiders import Outsiders as Outsiders
 from .publishing import Publishing as Publishing

@@ -14,7 +14,7 @@ from ..errors import NoSuchOrganisation, NoSuchPerson
 from ..imports import Batch, NewMandate
 from ..ldap import Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
-from ..models import ROLES, Organisation, Scope
+from ..models import ROLES, Organisation, Person, Scope
 from ..models_powers import Holding, Post
 from ..numbers import Numbers
 from ..powers import clash
@@ -34,30 +34,90 @@ def new_id() -> str:
     return str(UUID(bytes=secrets.token_bytes(16), version=4))
 
 
+class _Organisations:
+    """Those of the batch and those that are there, each asked for once."""
+
+    def __init__(self, batch: Batch, directory: Directory) -> None:
+        self._directory = directory
+        # Whether it is an agency; None for one that is not there.
+        self._known: dict[str, bool | None] = {each.id: each.agency for _, each in batch.organisations}
+
+    def has(self, identifier: str) -> bool:
+        """Whether there is or will be such an organisation."""
+        return self._find(identifier) is not None
+
+    def has_agency(self, identifier: str) -> bool:
+        """The same, and it is an agency."""
+        return bool(self._find(identifier))
+
+    def _find(self, identifier: str) -> bool | None:
+        if identifier not in self._known:
+            try:
+                self._known[identifier] = self._directory.organisation(identifier).agency
+            except NoSuchOrganisation:
+                self._known[identifier] = None
+        return self._known[identifier]
+
+
+def leave_out_what_is_there(batch: Batch, directory: Directory, standings: Standings) -> int:
+    """Take no notice of what the directory has already and tells the same; how many those are."""
+    there = directory.named(person.username for _, person in batch.people)
+    lines = {line for line, person in batch.people if _same(person, there.get(person.username))}
+    lines |= {line for line, each in batch.organisations if _is_there(each, directory)}
+    lines |= {line for line, each in batch.devices if directory.has_device(each.organisation, each.name)}
+    agencies = {each.organisation for _, each in batch.departments} | {post.organisation for _, post in batch.posts}
+    named = {("department", org, each.name) for org in sorted(agencies) for each in standings.departments(org)}
+    named |= {("post", org, post.name) for org in sorted(agencies) for post in standings.posts(org)}
+    lines |= {line for line, each in batch.departments if ("department", each.organisation, each.name) in named}
+    lines |= {line for line, post in batch.posts if ("post", post.organisation, post.name) in named}
+    holders = directory.named(new.username for _, new in batch.mandates)
+    for line, new in batch.mandates:
+        holder = holders.get(new.username)
+        if holder is not None and directory.has_mandate(holder.subject, new.mandate):
+            lines.add(line)
+    batch.leave_out(lines)
+    return len(lines)
+
+
+def _same(one: Person, other: Person | None) -> bool:
+    """Whether an entry is what an earlier run of the same file entered, or was made of it since."""
+    told = (one.kind, one.name, one.name_zh, one.mail, one.organisation)
+    return other is not None and told == (other.kind, other.name, other.name_zh, other.mail, other.organisation)
+
+
+def _is_there(one: Organisation, directory: Directory) -> bool:
+    try:
+        other = directory.organisation(one.id)
+    except NoSuchOrganisation:
+        return False
+    return (one.name, one.name_zh, one.agency, one.parent) == (other.name, other.name_zh, other.agency, other.parent)
+
+
 def compare(batch: Batch, directory: Directory, within: Scope) -> None:
     """Refuse what is there already, what refers to nothing, and what its author may not enter."""
     _known(batch, directory)
-    agencies = {organisation.id: organisation.agency for _, organisation in batch.organisations}
-    _organisations(batch, directory, agencies)
+    organisations = _Organisations(batch, directory)
+    _organisations(batch, organisations)
     for line, person in batch.people:
-        if person.organisation and not _is_agency(directory, person.organisation, agencies):
+        if person.organisation and not organisations.has_agency(person.organisation):
             batch.refuse(line, "organisation", _NO_AGENCY)
     for line, device in batch.devices:
-        if device.organisation not in agencies and not _has_organisation(directory, device.organisation):
+        if not organisations.has(device.organisation):
             batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
     usernames = {person.username for _, person in batch.people}
     for line, new in batch.mandates:
         if new.username not in usernames:
             _compare_mandate(line, new, batch, directory)
-        if new.mandate.organisation not in agencies and not _has_organisation(directory, new.mandate.organisation):
+        if not organisations.has(new.mandate.organisation):
             batch.refuse(line, "organisation", _UNKNOWN_ORGANISATION)
     if not within.everything:
         _stay_within(batch, within)
 
 
 def _known(batch: Batch, directory: Directory) -> None:
+    there = directory.named(person.username for _, person in batch.people)
     for line, person in batch.people:
-        if _has_person(directory, person.username):
+        if person.username in there:
             batch.refuse(line, "username", TAKEN)
     for line, organisation in batch.organisations:
         if _has_organisation(directory, organisation.id):
@@ -66,12 +126,12 @@ def _known(batch: Batch, directory: Directory) -> None:
             batch.refuse(line, "credit_code", TAKEN)
 
 
-def _organisations(batch: Batch, directory: Directory, agencies: dict[str, bool]) -> None:
+def _organisations(batch: Batch, organisations: _Organisations) -> None:
     parents = {organisation.id: organisation.parent for _, organisation in batch.organisations}
     for line, organisation in batch.organisations:
         if not organisation.parent:
             continue
-        if not _is_agency(directory, organisation.parent, agencies):
+        if not organisations.has_agency(organisation.parent):
             batch.refuse(line, "parent", _NO_AGENCY)
         # What is in the directory already is part of nothing in this batch, so a circle is within it.
         above = organisation.parent
@@ -181,11 +241,11 @@ def posts_held(batch: Batch, standings: Standings, tree: Tree, *, actor: str, nu
 
 def place(batch: Batch, directory: Directory, standings: Standings, within: Scope) -> None:
     """Look up what departments and posts are a part of and which posts are held, by name in their agency."""
-    agencies = {organisation.id: organisation.agency for _, organisation in batch.organisations}
+    organisations = _Organisations(batch, directory)
     named = _named(batch, standings)
     departments = []
     for line, each in batch.departments:
-        if not _is_agency(directory, each.organisation, agencies):
+        if not organisations.has_agency(each.organisation):
             batch.refuse(line, "organisation", _NO_AGENCY)
         elif not within.holds(each.organisation):
             batch.refuse(line, "organisation", _OUTSIDE)
@@ -194,7 +254,7 @@ def place(batch: Batch, directory: Directory, standings: Standings, within: Scop
     _no_circles(batch)
     posts = []
     for line, post in batch.posts:
-        if not _is_agency(directory, post.organisation, agencies):
+        if not organisations.has_agency(post.organisation):
             batch.refuse(line, "organisation", _NO_AGENCY)
         elif not within.holds(post.organisation):
             batch.refuse(line, "organisation", _OUTSIDE)
@@ -323,23 +383,6 @@ def _held(batch: Batch, directory: Directory) -> Iterator[tuple[str, NewMandate]
     subjects = {person.username: person.subject for _, person in batch.people}
     for _, new in batch.mandates:
         yield subjects.get(new.username) or directory.person_by_username(new.username).subject, new
-
-
-def _is_agency(directory: Directory, identifier: str, known: dict[str, bool]) -> bool:
-    if identifier in known:
-        return known[identifier]
-    try:
-        return directory.organisation(identifier).agency
-    except NoSuchOrganisation:
-        return False
-
-
-def _has_person(directory: Directory, username: str) -> bool:
-    try:
-        directory.person_by_username(username)
-    except NoSuchPerson:
-        return False
-    return True
 
 
 def _has_organisation(directory: Directory, identifier: str) -> bool:

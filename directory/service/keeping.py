@@ -121,7 +121,7 @@ class Keeping:
         branches = self._standings.missing_branches()
         codes = tuple(identifier for identifier, _ in self._standings.codes_in_clear(PAGE))
         if "grants" in branches:
-            people = self._pages("(memberOf=*)")
+            people = self._standings.directory.everybody("(memberOf=*)")
             given = [(person, role) for person in people for role in sorted(self._materialised(person))]
             return Migration(branches=branches, grants=tuple(given), codes=codes)
         return Migration(branches=branches, codes=codes)
@@ -205,7 +205,7 @@ class Keeping:
     def _concerned(self) -> Iterator[Person]:
         """Everybody who is a member of something, or should be."""
         seen: set[str] = set()
-        for person in self._pages("(memberOf=*)"):
+        for person in self._standings.directory.everybody("(memberOf=*)"):
             seen.add(person.subject)
             yield person
         for subject in self._standings.holders():
@@ -215,15 +215,6 @@ class Keeping:
                     yield self._standings.directory.person(subject)
                 except NoSuchPerson:
                     continue
-
-    def _pages(self, where: str) -> Iterator[Person]:
-        after = ""
-        while True:
-            page = self._standings.directory.people_where(where, after=after, limit=PAGE)
-            yield from page.items
-            if not page.after:
-                return
-            after = page.after
 
     def _drift(self, person: Person) -> Drift | None:
         facts = self._standings.facts_of(person)

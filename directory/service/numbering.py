@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """National numbers and credit codes: kept sealed, found by exactly, opened by nobody unrecorded."""
 
+from collections.abc import Iterable
+
 from audit import Outcome
 
 from ..errors import BadNumber, NoSuchOrganisation, NoSuchPerson
@@ -19,9 +21,10 @@ class Numbering:
         self._deeds = deeds
         self._standings = deeds.standings
 
-    def is_known(self, number: str) -> bool:
-        """Whether somebody has this national number."""
-        return bool(self._holder(number))
+    def known(self, branch: str, numbers: Iterable[str]) -> frozenset[str]:
+        """Those of these national numbers (``people``) or credit codes (``organisations``) that somebody has."""
+        by_index = {self.numbers.index(_spelt(each)): each for each in numbers}
+        return frozenset(by_index[index] for index in self._standings.numbers_known(branch, by_index))
 
     def person(self, number: str) -> Person:
         """Who has exactly this national number.
@@ -132,4 +135,8 @@ class Numbering:
         ]
 
     def _holder(self, number: str) -> str:
-        return self._standings.by_number("people", self.numbers.index(number.strip().upper()))
+        return self._standings.by_number("people", self.numbers.index(_spelt(number)))
+
+
+def _spelt(number: str) -> str:
+    return number.strip().upper()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The directory as every role reads it: bound as itself, seeing only what the access rules give it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -36,6 +36,7 @@ MANDATES_LIMIT = MOST_FOR_READERS
 LONGEST_SEARCH = 100
 MOST_IN_BRANCH = 400
 """Organisations; each is a part of a filter, and a search answers with at most 500 entries."""
+_AT_ONCE = 100
 _ANYBODY = "(objectClass=inetOrgPerson)"
 
 
@@ -120,6 +121,18 @@ class Directory:
             raise NoSuchPerson
         return self._person(entry)
 
+    def named(self, usernames: Iterable[str]) -> dict[str, Person]:
+        """Those of these who are there, by user name; a hundred in one question, without their mandates."""
+        found: dict[str, Person] = {}
+        today = self._clock.now().date()
+        wanted = sorted(set(usernames))
+        for begin in range(0, len(wanted), _AT_ONCE):
+            where = names.every(_ANYBODY, names.any_of("uid", wanted[begin : begin + _AT_ONCE]))
+            for entry in self._pool.search(self._tree.branch("people"), where, entries.PERSON, limit=_AT_ONCE):
+                person = entries.person(entry, (), self._tree, today)
+                found[person.username] = person
+        return found
+
     def organisation(self, identifier: str) -> Organisation:
         """One organisation.
 
@@ -166,6 +179,11 @@ class Directory:
             raise NoSuchDevice
         return entries.device(entry)
 
+    def has_device(self, organisation: str, name: str) -> bool:
+        """Whether an organisation has a device of this name."""
+        where = names.every(names.equal("tallyOrganisation", organisation), names.equal("cn", name))
+        return bool(self._pool.search(self._tree.branch("devices"), where, ["tallyId"], limit=1))
+
     def people(self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Person]:
         """People whose user name or name contains the text, in order of register number; without their mandates.
 
@@ -199,6 +217,16 @@ class Directory:
         kind = _within(names.every(_ANYBODY, where), "tallyOrganisation", within)
         found, today = self._list("people", kind, entries.PERSON, after=after, limit=limit), self._clock.now().date()
         return _page(found, limit, lambda entry: entries.person(entry, (), self._tree, today))
+
+    def everybody(self, where: str) -> Iterator[Person]:
+        """All people whom a filter finds, one after the other, however many; without their mandates.
+
+        Raises:
+            DirectoryUnavailable: the server does not answer, or not any more.
+        """
+        today = self._clock.now().date()
+        for entry in self._pool.walk(self._tree.branch("people"), names.every(_ANYBODY, where), entries.PERSON):
+            yield entries.person(entry, (), self._tree, today)
 
     def organisations(
         self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE
@@ -258,7 +286,7 @@ class Directory:
         return found[0] if found else None
 
     def _mandates(self, whose: str) -> list[Mandate]:
-        where = names.every(whose, names.from_day("tallyUntil", self._clock.now().date()))
+        where = names.every(whose, names.not_over("tallyUntil", self._clock.now().date()))
         wanted = entries.WHOLE_MANDATE
         found = self._pool.search(self._tree.branch("mandates"), where, wanted, limit=MANDATES_LIMIT)
         return [entries.mandate(each) for each in found]
@@ -269,7 +297,7 @@ class Directory:
         today = self._clock.now().date()
         where = names.every(
             names.equal("tallyHolder", entry.text("tallySubject")),
-            names.from_day("tallyUntil", today),
+            names.not_over("tallyUntil", today),
             "(tallyOrganisation=*)",
         )
         held = self._pool.search(self._tree.branch("mandates"), where, entries.MANDATE, limit=MANDATES_LIMIT)
@@ -285,7 +313,7 @@ class Directory:
     def _list(self, branch: str, where: str, wanted: tuple[str, ...], *, after: str, limit: int) -> list[Entry]:
         if after:
             # Register numbers rise in the order of entry, which is the order in which slapd answers.
-            where = names.every(where, names.at_least("tallyNumber", _key(after) + 1))
+            where = names.every(where, names.beyond("tallyNumber", _key(after)))
         return self._pool.search(self._tree.branch(branch), where, wanted, limit=limit + 1)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody may do and why, read from the tree; only the writer's identity sees all of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from ..slapd import MODEL
 from .reading import Directory
 
 N = TypeVar("N")
+_AT_ONCE = 100
 MOST = 400
 """Of what one person, post or agency has; a search of the writer is answered with at most 500 entries."""
 
@@ -135,24 +136,18 @@ class Standings:
 
     def all_holdings(self) -> Iterator[Holding]:
         """Every post that is held, was not taken away since it ended, or will be."""
-        after = 0
-        while True:
-            where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", after + 1))
-            found = self._some("holdings", where, entries_powers.HOLDING, entries_powers.holding)
-            yield from found
-            if len(found) < MOST:
-                return
-            after = max(each.number for each in found)
+        for entry in self._pool.walk(self._tree.branch("holdings"), "(tallyHolder=*)", entries_powers.HOLDING):
+            yield entries_powers.holding(entry)
 
     def holdings_after(self, number: int, *, limit: int) -> list[Holding]:
         """Posts that are held, held no longer or not yet, by register number from one on."""
-        where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", number + 1))
+        where = names.every("(tallyHolder=*)", names.beyond("tallyNumber", number))
         found = self._pool.search(self._tree.branch("holdings"), where, entries_powers.HOLDING, limit=limit)
         return [entries_powers.holding(entry) for entry in found]
 
     def grants_after(self, number: int, *, limit: int) -> list[Grant]:
         """Grants, by register number from one on."""
-        where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", number + 1))
+        where = names.every("(tallyHolder=*)", names.beyond("tallyNumber", number))
         found = self._pool.search(self._tree.branch("grants"), where, entries_powers.GRANT, limit=limit)
         return [entries_powers.grant(entry) for entry in found]
 
@@ -242,6 +237,15 @@ class Standings:
             self._tree.branch(branch), names.equal("tallyNumberIndex", index), ["tallySubject", "tallyId"], limit=1
         )
         return next((entry.text("tallySubject") or entry.text("tallyId") for entry in found), "")
+
+    def numbers_known(self, branch: str, indices: Collection[str]) -> frozenset[str]:
+        """Those of these keyed indices that an entry has; a hundred in one question."""
+        wanted, found = sorted(set(indices)), set[str]()
+        for begin in range(0, len(wanted), _AT_ONCE):
+            where = names.any_of("tallyNumberIndex", wanted[begin : begin + _AT_ONCE])
+            there = self._pool.search(self._tree.branch(branch), where, ["tallyNumberIndex"], limit=_AT_ONCE)
+            found.update(entry.text("tallyNumberIndex") for entry in there)
+        return frozenset(found)
 
     def sealed_number(self, subject: str) -> str:
         """Somebody's national number as it is kept; empty for none."""
@@ -334,14 +338,8 @@ class Standings:
     def holders(self) -> Iterator[str]:
         """Subjects of everybody who holds a post or a grant, some more than once."""
         for branch in ("holdings", "grants"):
-            after = 0
-            while True:
-                where = names.every("(tallyHolder=*)", names.at_least("tallyNumber", after + 1))
-                found = self._pool.search(self._tree.branch(branch), where, ["tallyHolder", "tallyNumber"], limit=MOST)
-                yield from (entry.text("tallyHolder") for entry in found)
-                if len(found) < MOST:
-                    break
-                after = max(int(entry.text("tallyNumber")) for entry in found)
+            for entry in self._pool.walk(self._tree.branch(branch), "(tallyHolder=*)", ["tallyHolder"]):
+                yield entry.text("tallyHolder")
 
     def missing_branches(self) -> tuple[str, ...]:
         """The branches that a tree of an earlier release lacks."""

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from audit import Event, Outcome, encode_event
@@ -57,8 +58,8 @@ class Watch:
             alarms = self._gap()
             more = True
             while more:
-                place, _ = self._store.watched()
-                found = accesslog.read(self._pool, after=place, limit=PAGE)
+                _, csn = self._store.watched()
+                found = accesslog.read(self._pool, after=csn, limit=PAGE)
                 alarms += self._notice(found)
                 more = len(found) == PAGE
             self._store.forget_expected(settled)
@@ -79,15 +80,11 @@ class Watch:
         return self._store.notice([self._noticed(seen) for seen in found], at=int(at.timestamp()))
 
     def _noticed(self, seen: Seen) -> Noticed:
+        return Noticed(id=seen.id, trace=seen.trace(), place=seen.place, csn=seen.csn, told=partial(self._told, seen))
+
+    def _told(self, seen: Seen) -> tuple[bytes, Note | None]:
         alarm = None if seen.changes_nothing else self._alarm(seen)
-        return Noticed(
-            id=seen.id,
-            trace=seen.trace(),
-            place=seen.place,
-            csn=seen.csn,
-            body=accesslog.dump(seen),
-            alarm=Note(alarm.key, encode_event(alarm)) if alarm else None,
-        )
+        return accesslog.dump(seen), Note(alarm.key, encode_event(alarm)) if alarm else None
 
     def _alarm(self, seen: Seen) -> Event:
         whom = about(seen, self._tree)

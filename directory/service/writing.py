@@ -7,7 +7,7 @@ recorded before it happens. Nobody holds two of the three administrative powers,
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from audit import Event, Outcome, Recorder, new_key
@@ -32,7 +32,7 @@ from ..errors import (
     OwnRole,
     WeakPassword,
 )
-from ..imports import Batch, ImportReport, parse, read_csv, read_ldif
+from ..imports import Batch, ImportReport, Refusal, parse, read_csv, read_ldif
 from ..ldap import Pool, Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
 from ..letters import Board as LetterBoard
@@ -345,39 +345,73 @@ class DirectoryWriter:
         if any(self._known.holds(password) for password in set((passwords or {}).values())):
             raise KnownPassword
         with self._journal.alone():
-            entering.compare(batch, self.directory, within)
-            if batch.departments or batch.posts or batch.holdings:
-                entering.place(batch, self.directory, self.standings, within)
-            for line, number in batch.numbers.values():
-                if self.numbering.is_known(number):
-                    batch.refuse(line, "national_number", entering.TAKEN)
-            for line, organisation in batch.organisations:
-                if self.numbering.organisation(organisation.credit_code):
-                    batch.refuse(line, "credit_code", entering.TAKEN)
+            self._look_at(batch, within)
             report = batch.report()
             if report.refused:
                 return report
-            entering.number(batch, self._store.numbers(report.entered))
-            key = new_key()
-            series = entering.series(
-                batch,
-                self.directory,
-                self._tree,
-                cost=self._cost,
-                passwords=passwords or {},
-                numbers=self.numbering.numbers,
-            )
-            held = self._store.numbers(report.holdings) if report.holdings else range(0)
-            series += tuple(entering.posts_held(batch, self.standings, self._tree, actor=actor, numbers=held))
-            at = self._clock.now()
-            intent, done, failed = (
-                event("directory.imported", outcome, at, actor=actor, operation=key, attributes=_counts(report))
-                for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
-            )
-            acting = self.directory.called(actor)
-            created = tuple(entering.events(batch, self.directory, at, actor=actor, acting=acting, operation=key))
-            self._journal.grant(key, series, intent=intent, outcomes=(*created, done), failure=failed)
+            self._enter(batch, report, actor=actor, passwords=passwords or {})
         return report
+
+    def enter_new(self, batch: Batch, *, actor: str) -> tuple[int, int, tuple[Refusal, ...]]:
+        """Enter of a batch what is new and can be entered: how many those are, how many were there, what was refused.
+
+        Raises:
+            Pending: it is recorded and is finished when the server answers again.
+        """
+        with self._journal.alone():
+            there = entering.leave_out_what_is_there(batch, self.directory, self.standings)
+            refused = list(batch.refused)
+            batch.leave_out({refusal.line for refusal in refused})
+            while True:
+                attempt = replace(batch.copy(), refused=[])
+                self._look_at(attempt, EVERYWHERE)
+                if not attempt.refused:
+                    break
+                # What refers to these is refused the next time round.
+                refused += attempt.refused
+                batch.leave_out({refusal.line for refusal in attempt.refused})
+            report = attempt.report()
+            if report.entered:
+                self._enter(attempt, report, actor=actor, passwords={})
+        return report.entered, there, tuple(sorted(refused, key=lambda refusal: refusal.line))
+
+    def _look_at(self, batch: Batch, within: Scope) -> None:
+        entering.compare(batch, self.directory, within)
+        if batch.departments or batch.posts or batch.holdings:
+            entering.place(batch, self.directory, self.standings, within)
+        self._numbers_not_taken(batch)
+
+    def _enter(self, batch: Batch, report: ImportReport, *, actor: str, passwords: dict[str, str]) -> None:
+        entering.number(batch, self._store.numbers(report.entered))
+        key = new_key()
+        series = entering.series(
+            batch,
+            self.directory,
+            self._tree,
+            cost=self._cost,
+            passwords=passwords,
+            numbers=self.numbering.numbers,
+        )
+        held = self._store.numbers(report.holdings) if report.holdings else range(0)
+        series += tuple(entering.posts_held(batch, self.standings, self._tree, actor=actor, numbers=held))
+        at = self._clock.now()
+        intent, done, failed = (
+            event("directory.imported", outcome, at, actor=actor, operation=key, attributes=_counts(report))
+            for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
+        )
+        acting = self.directory.called(actor)
+        created = tuple(entering.events(batch, self.directory, at, actor=actor, acting=acting, operation=key))
+        self._journal.grant(key, series, intent=intent, outcomes=(*created, done), failure=failed)
+
+    def _numbers_not_taken(self, batch: Batch) -> None:
+        taken = self.numbering.known("people", (number for _, number in batch.numbers.values()))
+        for line, number in batch.numbers.values():
+            if number in taken:
+                batch.refuse(line, "national_number", entering.TAKEN)
+        taken = self.numbering.known("organisations", (each.credit_code for _, each in batch.organisations))
+        for line, organisation in batch.organisations:
+            if organisation.credit_code in taken:
+                batch.refuse(line, "credit_code", entering.TAKEN)
 
     def complete_tree(self) -> None:
         """Enter the roles that a tree of an earlier release lacks; called at start.

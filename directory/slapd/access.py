@@ -220,8 +220,10 @@ def changes_rules(tree: Tree, base: str) -> tuple[str, ...]:
     return (*hidden, shown, f"to * by {writer} read by * none")
 
 
-def limits(tree: Tree) -> tuple[str, ...]:
-    """How much one search gives to each reader, as slapd.conf(5) wants it."""
+def limits(tree: Tree, *, longest: int) -> tuple[str, ...]:
+    """How much one search gives to each reader, and to the writer ``longest``, as slapd.conf(5) wants it."""
     most = dict.fromkeys(READERS, MOST_FOR_READERS) | {LOOKUP: MOST_FOR_LOOKUPS}
     named = [f'dn.exact="{tree.service(name)}" size={number}' for name, number in most.items()]
-    return (*named, f"{_any_device(tree)} size={MOST_FOR_READERS} time={LONGEST_FOR_DEVICES}")
+    # The writer walks through a branch page by page; one page is as long as any answer.
+    walks = f'dn.exact="{tree.service("directory")}" size={longest} size.prtotal=unlimited'
+    return (*named, walks, f"{_any_device(tree)} size={MOST_FOR_READERS} time={LONGEST_FOR_DEVICES}")

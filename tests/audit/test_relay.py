@@ -4,7 +4,7 @@
 import fcntl
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, select
 
-from audit import BadEvent, Event, RecordUnavailable, encode_event
+from audit import BadEvent, Event, RecordUnavailable, decode_event, encode_event
 from audit.models import Outcome, Receipt, Wait
 from audit.relay import SET_ASIDE, Relay, commitment
 from audit.service import LocalRecorder, local_recorder
 from core.clock import SystemClock
 from core.db import Aside, Database, Drain, Outbox, OutboxFull, Standing, Waiting
+from core.errors import TallygateError
 from tests.fakes.clock import ManualClock
 from tests.fakes.log_site import LogSite, event, wait_for
 from tests.fakes.recorder import ListRecorder
@@ -314,3 +315,63 @@ def test_one_process_at_a_time_drains(lock: Path) -> None:
         assert recorder.events == []
     thread.join(timeout=10)
     assert len(recorder.events) == 1
+
+
+class Pieces(ListRecorder):
+    """Takes many at once, and says which; has no receipt for some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[int] = []
+        self.unavailable: set[str] = set()
+
+    def record_all(self, events: Sequence[bytes], *, wait: Wait = Wait.SEQUENCED) -> list[Receipt | TallygateError]:
+        self.pieces.append(len(events))
+        said = super().record_all(events, wait=wait)
+        keys = [decode_event(each).key for each in events]
+        return [RecordUnavailable() if key in self.unavailable else one for key, one in zip(keys, said, strict=True)]
+
+
+def test_many_that_wait_go_as_one_piece_in_their_order(tables: Tables, lock: Path) -> None:
+    events, recorder = [event() for _ in range(300)], Pieces()
+    tables.put(*events)
+    relay(tables.drain, recorder, lock).drain()
+    assert recorder.pieces == [256, 44]
+    assert recorder.events == events
+    assert tables.drain.head() == []
+
+
+def test_of_a_piece_nothing_is_dropped_from_the_first_without_a_receipt_on(tables: Tables, lock: Path) -> None:
+    """Those behind it are sent again, and the log knows them by their keys."""
+    events, recorder = [event() for _ in range(40)], Pieces()
+    tables.put(*events)
+    recorder.unavailable = {events[20].key}
+    with pytest.raises(RecordUnavailable):
+        relay(tables.drain, recorder, lock).drain()
+    assert [row.key for row in tables.drain.head()] == [each.key for each in events[20:]]
+    recorder.unavailable = set()
+    relay(tables.drain, recorder, lock).drain()
+    assert recorder.events == events
+    assert tables.drain.head() == []
+
+
+def test_what_the_log_refuses_in_a_piece_is_set_aside_alone(tables: Tables, lock: Path) -> None:
+    events, recorder = [event() for _ in range(40)], Pieces()
+    recorder.record(event(key=events[5].key, subject="somebody-else"))
+    tables.put(*events[:20], ("ab" * 16, b"no event"), *events[20:])
+    relay(tables.drain, recorder, lock).drain()
+    assert sorted(row.reason for row in tables.aside()) == ["bad_event", "event_key_reused"]
+    assert [each for each in recorder.events if each in events] == events[:5] + events[6:]
+    assert recorder.types().count(SET_ASIDE) == 2
+
+
+def test_a_piece_is_no_larger_than_the_log_keeps_together(
+    tables: Tables, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events, recorder = [event() for _ in range(64)], Pieces()
+    most = 20 * len(encode_event(events[0])) + 10
+    monkeypatch.setattr("audit.relay._PIECE", most)
+    tables.put(*events)
+    relay(tables.drain, recorder, lock).drain()
+    assert recorder.events == events
+    assert recorder.pieces == [20, 20, 20]

@@ -30,7 +30,13 @@ class ListRecorder:
         return self._receipt(len(self.events) - 1, wait)
 
     def record_all(self, events: Sequence[bytes], *, wait: Wait = Wait.SEQUENCED) -> list[Receipt | TallygateError]:
-        return [self.record(decode_event(each), wait=wait) for each in events]
+        return [self._answer(each, wait) for each in events]
+
+    def _answer(self, encoded: bytes, wait: Wait) -> Receipt | TallygateError:
+        try:
+            return self.record(decode_event(encoded), wait=wait)
+        except TallygateError as error:
+            return error
 
     def types(self) -> list[str]:
         return [event.type for event in self.events]
