@@ -5,7 +5,6 @@ A verb that finds its connection broken opens a new one and tries once more; eve
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,10 +30,6 @@ _BROKEN = (
     ldap.TIMELIMIT_EXCEEDED,
     ldap.LOCAL_ERROR,
 )
-
-
-_UNDER_WAY = 32
-"""Entries sent before the first is answered; the server ends a connection that has a thousand of them."""
 
 
 @dataclass(frozen=True)
@@ -199,36 +194,6 @@ class Pool:
 
         self._with(work)
 
-    def add_together(self, entries: Sequence[tuple[str, Mapping[str, Sequence[str]]]]) -> None:
-        """Enter many, in whatever order, some of them under way at once; what is there already stays as it is.
-
-        When this returns, each is on the server's disk.
-
-        Raises:
-            DirectoryUnavailable: whether all of it happened is unknown; it may be done again.
-            DirectoryRefused: one of them is not taken; others may be there.
-        """
-        some = [
-            (dn, [(name, [v.encode("utf-8") for v in values]) for name, values in attributes.items() if values])
-            for dn, attributes in entries
-        ]
-
-        def work(connection: SimpleLDAPObject) -> None:
-            sent: deque[int] = deque()
-            refused: list[ldap.LDAPError] = []
-            for dn, content in some:
-                if len(sent) == _UNDER_WAY:
-                    _added(connection, sent.popleft(), refused)
-                if refused:
-                    break
-                sent.append(connection.add_ext(dn, content))
-            for message in sent:
-                _added(connection, message, refused)
-            if refused:
-                raise refused[0]
-
-        self._with(work)
-
     def remove(self, dn: str) -> None:
         """Remove an entry; none of that name is fine."""
 
@@ -358,18 +323,6 @@ class Pool:
         except ldap.LDAPError:
             # The connection is broken; that it cannot say goodbye changes nothing.
             return
-
-
-def _added(connection: SimpleLDAPObject, message: int, refused: list[ldap.LDAPError]) -> None:
-    """Hear of one entry; nobody speaks of others before all that were sent are answered."""
-    try:
-        connection.result3(message)
-    except ldap.ALREADY_EXISTS:
-        return
-    except _BROKEN:
-        raise
-    except ldap.LDAPError as error:
-        refused.append(error)
 
 
 def _entries(found: Sequence[tuple[str | None, Any]]) -> list[Entry]:

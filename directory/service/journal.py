@@ -10,7 +10,6 @@ written down so that the watch expects it, and made. One process at a time makes
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 
 from audit import Event, Recorder, new_key
@@ -20,7 +19,7 @@ from core.log import logger
 
 from ..errors import DirectoryRefused, DirectoryUnavailable, Pending
 from ..ldap import Pool
-from ..ldap.changes import Change, Verb
+from ..ldap.changes import Change
 from ..store import State, Store, Striking, Undertaking
 from .events import note
 
@@ -191,12 +190,8 @@ class Journal:
 
     def _make(self, undertaking: Undertaking) -> None:
         try:
-            for added, some in groupby(undertaking.changes, lambda change: change.verb is Verb.ADD):
-                if added:
-                    self._pool.add_together([(change.dn, change.content) for change in some])
-                    continue
-                for change in some:
-                    change.make(self._pool)
+            for change in undertaking.changes:
+                change.make(self._pool)
         except DirectoryRefused:
             if not undertaking.takes_away:
                 # All of them: a run before this one may have got further.

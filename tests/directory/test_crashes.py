@@ -274,7 +274,12 @@ def test_no_verb_is_forgotten() -> None:
     # What only asks whether something may be done writes nothing.
     verbs = {name for name in vars(DirectoryWriter) if not name.startswith("_")} - {"not_oneself"}
     # Grants whose way is that of another one here.
-    same = {"import_ldif": "import_csv", "enter": "import_csv", "complete_tree": "import_csv"}
+    same = {
+        "import_ldif": "import_csv",
+        "enter": "import_csv",
+        "enter_new": "import_csv",
+        "complete_tree": "import_csv",
+    }
     assert {same.get(verb, verb) for verb in verbs} == {
         "disable_person", "enable_person", "grant_role", "withdraw_role", "disable_device", "enable_device",
         "set_password", "import_csv", "set_device_state", "replay",
