@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
@@ -16,6 +16,7 @@ from .webhooks import is_public
 
 _CHUNK = 16 * 1024
 _HTTPS = 443
+_MOST_ADDRESSES = 4
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,34 @@ class Fetcher:
         if parts.scheme != "https" or not parts.hostname or parts.username is not None:
             raise Unavailable
         deadline = time.monotonic() + self._timeout
+        # The addresses that were judged are those that are connected to, whatever the name says a moment later.
+        *others, last = self._judged(parts.hostname, port)
+        for address in others:
+            try:
+                return self._at(address, parts, method, body, headers, deadline=deadline)
+            except urllib3.exceptions.NewConnectionError:
+                # Nobody listens there, so nothing was sent.
+                continue
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                raise Unavailable from error
+        try:
+            return self._at(last, parts, method, body, headers, deadline=deadline)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Unavailable from error
+
+    def _at(
+        self,
+        address: str,
+        parts: SplitResult,
+        method: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        deadline: float,
+    ) -> Reply:
         pool = urllib3.HTTPSConnectionPool(
-            # The address that was judged is the one that is connected to, whatever the name says a moment later.
-            self._judged(parts.hostname, port),
-            port,
+            address,
+            parts.port or _HTTPS,
             ssl_context=self._context,
             server_hostname=parts.hostname,
             assert_hostname=parts.hostname,
@@ -124,19 +149,18 @@ class Fetcher:
                 preload_content=False,
             )
             return _reply(response, largest=self._largest, deadline=deadline)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Unavailable from error
         finally:
             pool.close()
 
-    def _judged(self, host: str, port: int) -> str:
+    def _judged(self, host: str, port: int) -> list[str]:
         try:
-            found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+            told = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = list(dict.fromkeys(str(each[4][0]) for each in told))[:_MOST_ADDRESSES]
         except (OSError, UnicodeError) as error:
             raise Unavailable from error
         if not found or not (self._private or all(is_public(address) for address in found)):
             raise Unavailable
-        return found[0]
+        return found
 
 
 def _reply(response: urllib3.BaseHTTPResponse, *, largest: int, deadline: float) -> Reply:

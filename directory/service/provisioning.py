@@ -24,7 +24,7 @@ from ..models_powers import Entitlement
 from ..powers import standing
 from ..provisioning import Account, Ledger, Remote, RemoteFailed, Stage, Wish, document, external
 from ..provisioning.documents import digest
-from ..provisioning.remote import CHANGED, GONE, TAKEN, UNREACHABLE, identifier
+from ..provisioning.remote import BUSY, CHANGED, GONE, TAKEN, UNAUTHORISED, UNREACHABLE, identifier
 from .deeds import Deed, Deeds
 from .standings import Standings
 
@@ -44,6 +44,7 @@ _PAGE = 400
 _FIRST_PAUSE, _LONGEST_PAUSE = 2, 3600
 """Seconds after a failure; each further one doubles them."""
 _DOUBLINGS = 11
+_WHOLE = frozenset({UNREACHABLE, UNAUTHORISED, BUSY})
 _DONE: Any = {"due": 0, "attempts": 0, "failed": ""}
 _log = logger(__name__)
 
@@ -83,6 +84,8 @@ class Provisioning:
         self._key = key
         self._remote = remote
         self._pause = pause
+        # Until when a portal that did not answer is left alone, in epoch seconds.
+        self._resting: dict[str, int] = {}
         self._groups: dict[tuple[str, str], str] = {}
 
     def hear(self, events: Iterable[Event]) -> None:
@@ -120,11 +123,14 @@ class Provisioning:
         self._ledger.note(name, [each.subject for each in self._ledger.failing(name)], at=self._at())
         _, strangers = self._ledger.standing(name)
         self._ledger.compared(name, at=0, strangers=strangers)
+        self._resting.pop(name, None)
 
     def work(self, is_over: Callable[[], bool] = lambda: False) -> int:
         """Compare where that is due, then tell portals what is due; how many accounts were looked at."""
         done = 0
         for name, target in self._targets.items():
+            if self._resting.get(name, 0) > self._at():
+                continue
             compared, _ = self._ledger.standing(name)
             try:
                 way = self._remote(target)
@@ -137,9 +143,14 @@ class Provisioning:
             for each in self._ledger.due(name, at=self._at()):
                 if is_over():
                     return done
-                self._settle(name, target, way, each)
+                code = self._settle(name, target, way, each)
                 self._pause(1 / target.rate)
                 done += 1
+                if code in _WHOLE:
+                    # It is the portal and not this account: nobody else's is tried before this one's turn comes again.
+                    (held,) = (one for one in self._ledger.of(each.subject) if one.portal == name)
+                    self._resting[name] = held.due
+                    break
         return done
 
     def _compare(self, name: str, target: PortalAccounts, way: Remote) -> None:
@@ -216,15 +227,16 @@ class Provisioning:
             groups=groups if target.groups else {},
         )
 
-    def _settle(self, name: str, target: PortalAccounts, way: Remote, row: Account) -> None:
+    def _settle(self, name: str, target: PortalAccounts, way: Remote, row: Account) -> str:
+        """Tell the portal what it lacks of one account; why it failed, empty if it did not."""
         wish = self._wish(name, target, row.subject)
         told = digest({**wish.document, "groups": sorted(wish.groups)})
         if wish.active and row.stage is Stage.ACTIVE and row.digest == told:
             self._ledger.keep(row, replace(row, **_DONE))
-            return
+            return ""
         if not wish.active and row.stage is Stage.INACTIVE:
             self._ledger.keep(row, replace(row, **_DONE))
-            return
+            return ""
         try:
             if wish.active:
                 self._give(way, row, wish, told)
@@ -232,6 +244,8 @@ class Provisioning:
                 self._end(name, target, way, row)
         except RemoteFailed as error:
             self._fail(row, error)
+            return error.code
+        return ""
 
     def _give(self, way: Remote, row: Account, wish: Wish, told: str) -> None:
         deed = self._deed("directory.account.given", row, what="changed" if row.remote else "made")
