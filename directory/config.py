@@ -83,6 +83,9 @@ class DirectorySettings:
     # Port at which clients may begin in clear and go on with StartTLS; 0 for none. Nobody reads or binds there before
     # TLS, but a client that sends its password first has shown it: LDAPS is better.
     starttls_port: int = 0
+    # Port at which a second provider listens over TLS; 0 for none. Both hold everything and send each other what is
+    # changed; one is written to, and when it dies the other one is.
+    second_port: int = 0
     # Most the database may grow to; the file is sparse.
     database_bytes: int = 4 << 30
     # Days for which the server keeps its own notes of what was changed; longer than the writer may ever stand still.
@@ -117,6 +120,8 @@ class DirectorySettings:
             raise ValueError("url needs ca_file")
         if not 0 <= self.starttls_port <= _HIGHEST_PORT:
             raise ValueError("starttls_port must be a port, or 0")
+        if not 0 <= self.second_port <= _HIGHEST_PORT or (self.second_port and self.url):
+            raise ValueError("second_port must be a port, or 0; none with url")
         if not self.tls_suites or not self.tls_suites.isprintable():
             raise ValueError("tls_suites must name what may be spoken")
         if self.password_length < _SHORTEST_PASSWORD:

@@ -22,6 +22,7 @@ from .process import check as check
 from .process import command as command
 from .process import configure as configure
 from .process import dump as dump
+from .process import forget_second as forget_second
 from .process import load as load
 from .process import no_password as no_password
 from .process import places as places

@@ -5,6 +5,7 @@ Lockout stays off: sign-on limits guessing, so that nobody can lock a citizen ou
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,23 @@ class Places:
     clients: Path
 
 
-def ldif(settings: DirectorySettings, places: Places, *, tls: bool, issuers: bytes = b"") -> str:
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """The other one of two providers, which send each other what is changed (RFC 4533, with the notes of changes)."""
+
+    # Our own number among the two.
+    number: int
+    # Where the other one listens over TLS.
+    url: str
+    # Its certificate, which alone is trusted to be it, and the name in the tree that it has here.
+    trusted: Path
+    # Its certificate's subject as slapd writes it.
+    subject: str
+
+
+def ldif(
+    settings: DirectorySettings, places: Places, *, tls: bool, issuers: bytes = b"", twin: Twin | None = None
+) -> str:
     """Every entry of ``cn=config`` in order; ``tls`` says whether the certificate exists already.
 
     ``issuers`` is what stands in ``places.clients``: other issuers make another configuration.
@@ -58,16 +75,16 @@ def ldif(settings: DirectorySettings, places: Places, *, tls: bool, issuers: byt
     tree = Tree(settings.suffix)
     standard = [f"include: file://{settings.schemas / name}.ldif" for name in _STANDARD_SCHEMAS]
     blocks = [
-        _globals(settings, places, tls=tls, issuers=issuers),
-        _modules(settings),
+        _globals(settings, places, tls=tls, issuers=issuers, twin=twin),
+        _modules(settings, twin),
         "dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n",
         *(f"{line}\n" for line in standard),
         schema.ldif(),
         _FRONTEND,
         _NO_CONFIG_ACCESS,
-        _database(settings, places, tree),
+        _database(settings, places, tree, twin),
         *_overlays(tree),
-        *_changes(settings, places, tree),
+        *_changes(settings, places, tree, twin),
     ]
     return "\n".join(blocks)
 
@@ -77,7 +94,7 @@ def indices(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(("olcDbIndex:", "olcIndex"))]
 
 
-def _globals(settings: DirectorySettings, places: Places, *, tls: bool, issuers: bytes) -> str:
+def _globals(settings: DirectorySettings, places: Places, *, tls: bool, issuers: bytes, twin: Twin | None) -> str:
     text = (
         "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n"
         # Nobody reads without having said who they are, and never in clear over a wire.
@@ -101,11 +118,21 @@ def _globals(settings: DirectorySettings, places: Places, *, tls: bool, issuers:
             f"olcTLSCACertificateFile: {places.clients}\nolcTLSVerifyClient: try\n"
             f"olcAuthzRegexp: {{0}}{certified(Tree(settings.suffix))}\n"
         )
+    if twin:
+        # The whole subject, of a certificate that is trusted by itself and not for its issuer.
+        text += (
+            f'olcServerID: {twin.number}\nolcAuthzRegexp: {{1}}"^{re.escape(twin.subject)}$" '
+            f'"{replicator(Tree(settings.suffix))}"\n'
+        )
     return text
 
 
-def _modules(settings: DirectorySettings) -> str:
-    loads = [*_MODULES, f"argon2 m={settings.hash_memory_kib} t={settings.hash_passes} p=1"]
+def _modules(settings: DirectorySettings, twin: Twin | None) -> str:
+    loads = [
+        *_MODULES,
+        *(("syncprov",) if twin else ()),
+        f"argon2 m={settings.hash_memory_kib} t={settings.hash_passes} p=1",
+    ]
     lines = "".join(f"olcModuleLoad: {name}\n" for name in loads)
     return (
         "dn: cn=module{0},cn=config\nobjectClass: olcModuleList\ncn: module{0}\n"
@@ -131,7 +158,7 @@ olcAccess: {0}to * by * none
 """
 
 
-def _database(settings: DirectorySettings, places: Places, tree: Tree) -> str:
+def _database(settings: DirectorySettings, places: Places, tree: Tree, twin: Twin | None) -> str:
     head = (
         "dn: olcDatabase={1}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\n"
         f"olcDatabase: {{1}}mdb\nolcSuffix: {tree.suffix}\nolcDbDirectory: {places.data}\n"
@@ -141,11 +168,39 @@ def _database(settings: DirectorySettings, places: Places, tree: Tree) -> str:
         f"olcSizeLimit: size={settings.size_limit}\nolcTimeLimit: 10\n"
     )
     indices = "".join(f"olcDbIndex: {index}\n" for index in _INDICES)
-    access = "".join(f"olcAccess: {{{i}}}{rule.text(tree)}\n" for i, rule in enumerate(rules(tree)))
-    bounds = "".join(
-        f"olcLimits: {{{i}}}{limit}\n" for i, limit in enumerate(limits(tree, longest=settings.size_limit))
+    lines = [rule.text(tree) for rule in rules(tree)]
+    most = list(limits(tree, longest=settings.size_limit))
+    if twin:
+        lines.insert(0, _replicated(tree))
+        most.insert(0, _unlimited(tree))
+    access = "".join(f"olcAccess: {{{i}}}{line}\n" for i, line in enumerate(lines))
+    bounds = "".join(f"olcLimits: {{{i}}}{limit}\n" for i, limit in enumerate(most))
+    return head + indices + access + bounds + (_following(places, tree, twin) if twin else "")
+
+
+def _following(places: Places, tree: Tree, twin: Twin) -> str:
+    """How this provider hears of what the other one took: change by change, each as it was made there."""
+    return (
+        f"olcSyncrepl: {{0}}rid={twin.number:03} provider={twin.url} bindmethod=sasl saslmech=EXTERNAL "
+        f"tls_cert={places.certificate} tls_key={places.key} tls_cacert={twin.trusted} tls_reqcert=demand "
+        f'searchbase="{tree.suffix}" scope=sub schemachecking=on type=refreshAndPersist retry="1 +" timeout=5 '
+        f'network-timeout=5 keepalive=5:2:2 logbase="{CHANGES}" '
+        'logfilter="(&(objectClass=auditWriteObject)(reqResult=0))" syncdata=accesslog\n'
+        "olcMultiProvider: TRUE\n"
     )
-    return head + indices + access + bounds
+
+
+def replicator(tree: Tree) -> str:
+    """Whom a provider's certificate makes it at the other: it has no entry and no password, and writes nothing."""
+    return f"cn=replicator,{tree.suffix}"
+
+
+def _replicated(tree: Tree) -> str:
+    return f'to * by dn.exact="{replicator(tree)}" read by * break'
+
+
+def _unlimited(tree: Tree) -> str:
+    return f'dn.exact="{replicator(tree)}" size=unlimited time=unlimited'
 
 
 def _overlays(tree: Tree) -> tuple[str, ...]:
@@ -177,9 +232,26 @@ def _overlays(tree: Tree) -> tuple[str, ...]:
     )
 
 
-def _changes(settings: DirectorySettings, places: Places, tree: Tree) -> tuple[str, str]:
-    """Every change, by whomever, in a database of its own, whose one reader compares it with the record."""
-    hidden = "".join(f"olcAccess: {{{i}}}{rule}\n" for i, rule in enumerate(changes_rules(tree, CHANGES)))
+def _changes(settings: DirectorySettings, places: Places, tree: Tree, twin: Twin | None) -> tuple[str, ...]:
+    """Every change, by whomever, in a database of its own, whose one reader compares it with the record.
+
+    Of two providers the other one reads it too, and does to its own tree what was done to this one.
+    """
+    lines = [*([_replicated(tree)] if twin else []), *changes_rules(tree, CHANGES)]
+    hidden = "".join(f"olcAccess: {{{i}}}{rule}\n" for i, rule in enumerate(lines))
+    hidden += f"olcLimits: {{0}}{_unlimited(tree)}\n" if twin else ""
+    own = "olcDatabase={1}mdb,cn=config"
+    sent = (
+        (
+            f"dn: olcOverlay={{5}}syncprov,{own}\nobjectClass: olcOverlayConfig\nobjectClass: olcSyncProvConfig\n"
+            "olcOverlay: {5}syncprov\nolcSpCheckpoint: 100 1\n"
+        ),
+        (
+            "dn: olcOverlay={0}syncprov,olcDatabase={2}mdb,cn=config\nobjectClass: olcOverlayConfig\n"
+            "objectClass: olcSyncProvConfig\nolcOverlay: {0}syncprov\nolcSpNoPresent: TRUE\n"
+            "olcSpReloadHint: TRUE\n"
+        ),
+    )
     return (
         (
             "dn: olcOverlay={4}accesslog,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\n"
@@ -195,6 +267,7 @@ def _changes(settings: DirectorySettings, places: Places, tree: Tree) -> tuple[s
             f"olcRootDN: cn=root,{CHANGES}\nolcDbMaxSize: {settings.database_bytes}\n"
             # A power cut may take the last note, and nothing else; without this each note costs two waits for the disk.
             "olcDbEnvFlags: nometasync\n"
-            f"olcDbIndex: objectClass,reqStart,entryCSN eq\n{hidden}"
+            f"olcDbIndex: objectClass,reqStart,entryCSN{',reqDN,reqResult' if twin else ''} eq\n{hidden}"
         ),
+        *(sent if twin else ()),
     )

@@ -12,6 +12,10 @@ from tempfile import TemporaryFile
 from typing import IO, cast
 from urllib.parse import quote
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
 from core.config import ConfigurationError
 from core.site import SiteSettings
 
@@ -19,9 +23,11 @@ from ..config import DirectorySettings
 from ..ldap import Server
 from . import base, configuration
 from .access import DECOY
-from .configuration import Places
+from .configuration import Places, Twin
 from .passwords import DIGEST_LENGTH, SALT_LENGTH, SERVICE_COST, Cost, hashed, service_password, unusable
 
+SECOND = "second"
+"""Folder and socket of the second provider, below those of the first."""
 _TOOL_LIMIT = 3600
 """Seconds; an index over millions of entries takes minutes."""
 _PIECE = 1 << 16
@@ -30,34 +36,37 @@ _LOADED = "loaded"
 """In a new folder that is whole and waits for its name."""
 
 
-def places(site: SiteSettings) -> Places:
-    """Where the site's own slapd lives."""
+def places(site: SiteSettings, *, second: bool = False) -> Places:
+    """Where the site's own slapd lives, or the second one."""
     folder = site.folder("slapd")
+    if second:
+        folder = folder / SECOND
     return Places(
         configuration=folder / "config",
         in_force=folder / "in-force.ldif",
         data=folder / "data",
         changes=folder / "changes",
         # The folder lets only the site's own users in, the socket itself anybody.
-        socket=site.socket("slapd", "ldapi"),
-        certificate=folder / "tls.pem",
-        key=folder / "tls.key",
+        socket=site.socket("slapd", SECOND if second else "ldapi"),
+        # One certificate for both: it names this machine's addresses.
+        certificate=site.folder("slapd") / "tls.pem",
+        key=site.folder("slapd") / "tls.key",
         clients=folder / "clients.pem",
     )
 
 
-def socket_url(site: SiteSettings) -> str:
-    """The address of the site's own slapd on this machine."""
-    return f"ldapi://{quote(str(places(site).socket), safe='')}"
+def socket_url(site: SiteSettings, *, second: bool = False) -> str:
+    """The address of the site's own slapd on this machine, or of the second one."""
+    return f"ldapi://{quote(str(places(site, second=second).socket), safe='')}"
 
 
-def command(settings: DirectorySettings, site: SiteSettings) -> list[str]:
+def command(settings: DirectorySettings, site: SiteSettings, *, second: bool = False) -> list[str]:
     """How slapd is run in the foreground; over TLS too, once it has a certificate."""
-    where = places(site)
-    listeners = [socket_url(site)]
+    where = places(site, second=second)
+    listeners = [socket_url(site, second=second)]
     if where.certificate.exists():
-        listeners.append(f"ldaps://127.0.0.1:{site.ports.ldaps}/")
-        if settings.starttls_port:
+        listeners.append(f"ldaps://127.0.0.1:{settings.second_port if second else site.ports.ldaps}/")
+        if settings.starttls_port and not second:
             listeners.append(f"ldap://127.0.0.1:{settings.starttls_port}/")
     return [str(settings.slapd), "-F", str(where.configuration), "-h", " ".join(listeners), "-d", "0"]
 
@@ -102,12 +111,24 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
     Raises:
         ConfigurationError: slapd does not take it; the old configuration is gone, and the next start repeats this.
     """
-    where = places(site)
+    changed = _configure(settings, site, second=False)
+    if settings.second_port:
+        changed = _configure(settings, site, second=True) or changed
+        _seed(settings, site)
+    return changed
+
+
+def _configure(settings: DirectorySettings, site: SiteSettings, *, second: bool) -> bool:
+    where = places(site, second=second)
     _finish_load(where)
     for folder in (where.data.parent, where.data, where.changes, where.socket.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     issuers = _issuers(site)
-    wanted = configuration.ldif(settings, where, tls=where.certificate.exists(), issuers=issuers)
+    twin = _twin(settings, site, second=second)
+    if twin:
+        issuers += twin.trusted.read_bytes()
+    tls = where.certificate.exists()
+    wanted = configuration.ldif(settings, where, tls=tls, issuers=issuers, twin=twin)
     rules = base.rules(settings)
     in_force = where.in_force.read_text("utf-8") if where.in_force.exists() else ""
     if in_force == wanted + rules:
@@ -127,6 +148,41 @@ def configure(settings: DirectorySettings, site: SiteSettings) -> bool:
     return True
 
 
+def _twin(settings: DirectorySettings, site: SiteSettings, *, second: bool) -> Twin | None:
+    """What one of two providers knows of the other; None where there is one, or no certificate yet."""
+    certificate = places(site).certificate
+    if not settings.second_port or not certificate.exists():
+        return None
+    own = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+    trusted = certificate.with_name("twin.pem")
+    trusted.write_bytes(own.public_bytes(Encoding.PEM))
+    port = site.ports.ldaps if second else settings.second_port
+    return Twin(
+        number=2 if second else 1,
+        url=f"ldaps://127.0.0.1:{port}/",
+        trusted=trusted,
+        # As RFC 4514 says, last part first; slapd compares in small letters.
+        subject=own.subject.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"}).lower(),
+    )
+
+
+def _seed(settings: DirectorySettings, site: SiteSettings) -> None:
+    """Give a second provider that has nothing yet what the first one has, notes and all. Both are stopped."""
+    first, second = places(site), places(site, second=True)
+    if (first.data / "data.mdb").exists() and not (second.data / "data.mdb").exists():
+        for database in (2, 1):
+            load(settings, site, dump(settings, site, database=database), database=database, second=True)
+
+
+def forget_second(site: SiteSettings) -> None:
+    """Let the second provider begin again as a copy of the first one, at the next start. Only while both are stopped.
+
+    For what was restored from a backup, or if the two cannot come together.
+    """
+    for folder in (places(site, second=True).data, places(site, second=True).changes):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def dump(settings: DirectorySettings, site: SiteSettings, *, database: int) -> Iterator[bytes]:
     """Everything in the tree (1) or in the server's notes (2) as LDIF, at one moment, while the server goes on.
 
@@ -142,7 +198,9 @@ def dump(settings: DirectorySettings, site: SiteSettings, *, database: int) -> I
             raise _failed("cat", _said(words), running.returncode)
 
 
-def load(settings: DirectorySettings, site: SiteSettings, pieces: Iterable[bytes], *, database: int) -> None:
+def load(
+    settings: DirectorySettings, site: SiteSettings, pieces: Iterable[bytes], *, database: int, second: bool = False
+) -> None:
     """Put another tree (1), or other notes (2), in the place of those that are there. Only while slapd is stopped.
 
     What was there is kept beside it until the next time. Cut off anywhere, the old or the new one is there.
@@ -150,7 +208,7 @@ def load(settings: DirectorySettings, site: SiteSettings, pieces: Iterable[bytes
     Raises:
         ConfigurationError: slapadd does not take it; holds its words, and nothing was changed.
     """
-    where = places(site)
+    where = places(site, second=second)
     _finish_load(where)
     old = where.data if database == 1 else where.changes
     new, before = _beside(old)
