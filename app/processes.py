@@ -42,12 +42,18 @@ class Process:
 
 
 def processes(
-    site: SiteSettings, configuration: Path, *, slapd: tuple[str, ...], nginx: tuple[str, ...]
+    site: SiteSettings,
+    configuration: Path,
+    *,
+    slapd: tuple[str, ...],
+    nginx: tuple[str, ...],
+    second: tuple[str, ...] = (),
 ) -> tuple[Process, ...]:
-    """All of them, each started only when those before it are ready."""
-    ldapi, proxy = site.socket("slapd", "ldapi"), site.socket("nginx")
+    """All of them, each started only when those before it are ready; ``second`` runs another slapd beside the first."""
+    proxy = site.socket("nginx")
     return (
-        Process(name="slapd", holder="slapd", command=slapd, ready=lambda: _connects(ldapi), sockets=(ldapi,)),
+        _slapd("slapd", site.socket("slapd", "ldapi"), slapd),
+        *([_slapd("slapd-second", site.socket("slapd", "second"), second)] if second else []),
         log_writer(site, configuration),
         _watch(site, configuration),
         *(_role(site, role, configuration) for role in ROLES),
@@ -62,6 +68,10 @@ def processes(
             own_logs=nginx_logs(site),
         ),
     )
+
+
+def _slapd(name: str, path: Path, command: tuple[str, ...]) -> Process:
+    return Process(name=name, holder="slapd", command=command, ready=lambda: _connects(path), sockets=(path,))
 
 
 def log_writer(site: SiteSettings, configuration: Path) -> Process:

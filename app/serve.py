@@ -44,7 +44,7 @@ def serve(role: str, configuration: Path) -> None:
         NotBorn: there is no site yet.
     """
     portals = tuple(f"portal:{name}" for name in PORTALS)
-    known = ("slapd", "log", "watch", *ROLES, *portals, "nginx")
+    known = ("slapd", "slapd-second", "log", "watch", *ROLES, *portals, "nginx")
     if role not in known:
         raise UnknownRole(role=role, known=", ".join(known))
     site = Document.read(configuration).section("site", SiteSettings)
@@ -58,7 +58,7 @@ def serve(role: str, configuration: Path) -> None:
     if role == "watch":
         serve_watch(configuration)
         return
-    if role in ("slapd", "nginx"):
+    if role in ("slapd", "slapd-second", "nginx"):
         command = server_command(role, configuration)
         if role == "nginx":
             _turn_logs_beside(os.getpid(), configuration)
@@ -112,7 +112,7 @@ def serve_watch(configuration: Path) -> None:
 
 
 def server_command(name: str, configuration: Path) -> list[str]:
-    """How to run one of the two servers that are not ours, in the foreground."""
+    """How to run one of the servers that are not ours, in the foreground."""
     from .context import Context  # noqa: PLC0415 - see the module's docstring
     from .wiring import directory, gateway  # noqa: PLC0415 - as above
 
@@ -121,6 +121,10 @@ def server_command(name: str, configuration: Path) -> list[str]:
         _make_room(context.site.socket("slapd", "ldapi"))
         directory.prepare(context)
         return directory.command(context)
+    if name == "slapd-second":
+        # Prepared with the first one, from which it is copied.
+        _make_room(context.site.socket("slapd", "second"))
+        return directory.second_command(context)
     _make_room(context.site.socket("nginx"))
     gateway.prepare(context)
     return gateway.command(context, supervised=False)

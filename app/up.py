@@ -91,7 +91,13 @@ def supervise(context: Context, file: Path) -> Supervisor:
     directory.prepare(context)
     gateway.prepare(context)
     return Supervisor(
-        processes(context.site, file, slapd=tuple(directory.command(context)), nginx=tuple(gateway.command(context))),
+        processes(
+            context.site,
+            file,
+            slapd=tuple(directory.command(context)),
+            second=tuple(directory.second_command(context)),
+            nginx=tuple(gateway.command(context)),
+        ),
         users=users,
         logs=context.site.state / "logs",
         settings=context.settings("logs", LogSettings),

@@ -90,6 +90,10 @@ class DirectorySettings:
     database_bytes: int = 4 << 30
     # Days for which the server keeps its own notes of what was changed; longer than the writer may ever stand still.
     changes_kept_days: int = 90
+    # Whether a change of the directory without a record is undone at once; else somebody decides at the desk.
+    undo_at_once: bool = False
+    # Changes undone within an hour, after which it stops and alarms: whoever goes on is not to be fought for ever.
+    undo_most: int = 50
     # Entries one search may return at most.
     size_limit: int = 500
     # Password policy: the shortest one taken, and how many old ones may not come back.
@@ -134,6 +138,8 @@ class DirectorySettings:
             raise ValueError("proofing_due_days must be shorter than any proofing counts")
         if not 1 <= self.proofing_two_officers_from <= _NO_LEVEL:
             raise ValueError("proofing_two_officers_from must be from 1 to 4")
+        if self.undo_most < 1:
+            raise ValueError("undo_most must be at least 1")
         if self.timeout <= timedelta(0):
             raise ValueError("timeout must be positive")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Integer,
@@ -106,11 +107,27 @@ _heard = Table(
     Column("position", BigInteger, nullable=False),
     Column("since", String(10), nullable=False),
 )
+# What was made at one provider and is not known to be at the other one.
+_made = Table(
+    "made",
+    _metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(32), nullable=False),
+    Column("changes", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+_provider = Table(
+    "provider",
+    _metadata,
+    Column("name", String(16), primary_key=True),
+    Column("second", Boolean, nullable=False),
+)
 _outbox = Outbox(_metadata)
 
 
 Striking = Callable[[Connection], bool]
 """Takes something away from a table of ours, in somebody's transaction; whether there was anything to take."""
+_BEHIND = "behind"
 _CLAIMED = 60
 """Seconds."""
 _MOST_AT_ONCE = 500
@@ -201,6 +218,8 @@ class Noticed:
     csn: str
     # If nobody expected it: what is kept, and what is recorded; no record if it does not matter then.
     told: Callable[[], tuple[bytes, Note | None]]
+    # Made at the other provider, whose log tells how.
+    is_copy: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,10 +238,60 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._has_twin = False
+        self._told: set[str] = set()
         # What the rooms with tables of their own share.
         self.database = database
         # Records on their way to the log.
         self.outbox = Drain(database, _outbox)
+
+    def keep_made(self) -> None:
+        """From now on keep what was made, until the other provider is known to have it."""
+        self._has_twin = True
+
+    def made(self) -> list[tuple[str, tuple[Change, ...]]]:
+        """What the other provider may lack, in the order in which it was made; keys and changes."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_made).order_by(_made.c.position)).all()
+        return [(row.key, changes.parse(row.changes)) for row in rows]
+
+    def made_last(self) -> int:
+        """The place of the last one, 0 if there is none."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.max(_made.c.position))).scalar_one() or 0
+
+    def forget_made(self, position: int) -> None:
+        """The other provider has everything up to this place."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(_made).where(_made.c.position <= position))
+
+    def at_second(self) -> bool:
+        """Whether the second provider is the one that is written to."""
+        with self._database.reading() as connection:
+            return bool(connection.execute(select(_provider.c.second)).scalar_one_or_none())
+
+    def go_over(self, *, second: bool, records: Sequence[Note]) -> None:
+        """Write to the other provider from now on, with the records of that."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(_provider))
+            connection.execute(insert(_provider).values(name=_BEHIND, second=second))
+            for record in records:
+                _outbox.put(connection, key=record.key, body=record.body)
+
+    def is_behind(self) -> bool:
+        """Whether what is written down still has to be made again at the provider that is written to."""
+        with self._database.reading() as connection:
+            return connection.execute(select(_provider.c.name)).scalar_one_or_none() == _BEHIND
+
+    def caught_up(self) -> None:
+        """It has been."""
+        with self._database.transaction() as connection:
+            connection.execute(update(_provider).values(name="written"))
+
+    def forget_watched(self, name: str) -> None:
+        """A server's log is another one from now on: a copy of the first one's."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(_watched).where(_watched.c.name == name))
 
     def announce(self, undertaking: Undertaking) -> None:
         """Write down a grant before its intent is recorded."""
@@ -250,7 +319,7 @@ class Store:
 
     def finish(self, undertaking: Undertaking) -> None:
         """Everything is done: the outcomes go to the record."""
-        self._close(undertaking, undertaking.outcomes)
+        self._close(undertaking, undertaking.outcomes, undertaking.changes)
 
     def give_up(self, undertaking: Undertaking) -> None:
         """It will not be done: the failure goes to the record."""
@@ -287,6 +356,8 @@ class Store:
         """Announce further changes of an undertaking, before they are made."""
         with self._database.transaction() as connection:
             _expect(connection, key, series)
+            if self._has_twin:
+                connection.execute(insert(_made).values(key=key, changes=changes.dump(series)))
 
     def expect_if_new(self, undertaking: Undertaking) -> None:
         """Announce the changes of an undertaking that was written down by a release which did not."""
@@ -313,13 +384,18 @@ class Store:
         with self._database.transaction() as connection:
             connection.execute(delete(_expected).where(_expected.c.position.in_(positions)))
 
-    def watched(self) -> tuple[str, str]:
-        """How far the server's log has been read: the place, and the number of the last change; empty at first."""
+    def expect_again(self, key: str, series: Sequence[Change]) -> None:
+        """Announce changes that are made once more, at the other provider."""
+        with self._database.transaction() as connection:
+            _expect(connection, key, series)
+
+    def watched(self, name: str = "changes") -> tuple[str, str]:
+        """How far a server's log has been read: the place, and the number of the last change; empty at first."""
         with self._database.reading() as connection:
-            row = connection.execute(select(_watched)).one_or_none()
+            row = connection.execute(select(_watched).where(_watched.c.name == name)).one_or_none()
         return (row.place, row.csn) if row else ("", "")
 
-    def notice(self, found: Sequence[Noticed], *, at: int) -> int:
+    def notice(self, found: Sequence[Noticed], *, at: int, name: str = "changes") -> int:
         """Compare with what was expected; what was not is kept and goes to the record. Returns how many those are.
 
         Raises:
@@ -327,9 +403,11 @@ class Store:
         """
         alarms = 0
         with self._database.transaction() as connection:
-            expected = _expected_of(connection, [each.trace for each in found])
+            expected = _expected_of(connection, [each.trace for each in found if not each.is_copy])
             unexpected, seen = [], []
             for each in found:
+                if each.is_copy:
+                    continue
                 positions = expected.get(each.trace)
                 if positions:
                     seen.append(positions.popleft())
@@ -339,8 +417,16 @@ class Store:
             for each in unexpected:
                 alarms += _alarming(connection, each, at)
             if found:
-                _go_on(connection, found[-1].place, found[-1].csn)
+                # Copies of what the other provider took stand among our own, with numbers that may be lower.
+                last = max(found, key=lambda each: each.csn)
+                _go_on(connection, name, last.place, last.csn)
         return alarms
+
+    def notice_nothing(self, name: str, place: str, csn: str) -> None:
+        """Begin to read a log from a place on."""
+        with self._database.transaction() as connection:
+            if csn:
+                _go_on(connection, name, place, csn)
 
     def unrecorded(self, *, limit: int) -> list[Unrecorded]:
         """The newest changes that nobody expected; those still open first."""
@@ -360,6 +446,22 @@ class Store:
         query = select(func.count()).select_from(_unrecorded).where(_unrecorded.c.state == Fate.OPEN)
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
+
+    def undone_since(self, moment: int) -> int:
+        """How many were undone of those found since then."""
+        is_undone = _unrecorded.c.state == Fate.UNDONE
+        query = select(func.count()).select_from(_unrecorded).where(is_undone, _unrecorded.c.found >= moment)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
+
+    def tell_once(self, record: Note) -> bool:
+        """Put something into the outbox that was perhaps told before by this process; the log keeps one of each key."""
+        if record.key in self._told:
+            return False
+        with self._database.transaction() as connection:
+            _outbox.put(connection, key=record.key, body=record.body)
+        self._told.add(record.key)
+        return True
 
     def settle(self, position: int, fate: Fate) -> None:
         """Say what became of one."""
@@ -438,10 +540,12 @@ class Store:
         """See that the database answers."""
         self._database.check()
 
-    def _close(self, undertaking: Undertaking, notes: Sequence[Note]) -> None:
+    def _close(self, undertaking: Undertaking, notes: Sequence[Note], made: Sequence[Change] = ()) -> None:
         with self._database.transaction() as connection:
             gone = connection.execute(delete(_journal).where(_journal.c.key == undertaking.key))
             if gone.rowcount:
+                if made and self._has_twin:
+                    connection.execute(insert(_made).values(key=undertaking.key, changes=changes.dump(made)))
                 _outbox.put_all(connection, [(note.key, note.body) for note in notes])
 
 
@@ -486,9 +590,9 @@ def _alarming(connection: Connection, noticed: Noticed, at: int) -> bool:
     return True
 
 
-def _go_on(connection: Connection, place: str, csn: str) -> None:
-    connection.execute(delete(_watched))
-    connection.execute(insert(_watched).values(name="changes", place=place, csn=csn))
+def _go_on(connection: Connection, name: str, place: str, csn: str) -> None:
+    connection.execute(delete(_watched).where(_watched.c.name == name))
+    connection.execute(insert(_watched).values(name=name, place=place, csn=csn))
 
 
 def _unrecorded_of(row: Row[Any]) -> Unrecorded:

@@ -83,6 +83,25 @@ def breaches(corpus: Path, configuration: Path) -> None:
     click.echo(f"{count} breached passwords are refused from now on.")
 
 
+@directory.command
+@options.site
+@click.option("--undo", type=click.IntRange(min=1), help="The number of the change to be undone; recorded.")
+def unrecorded(configuration: Path, undo: int | None) -> None:
+    """Tell what changed the directory without a record, and what would undo it; or undo one of them."""
+    lines = wiring.unrecorded(_context(configuration), undo=undo)
+    _tell(lines or ["Every change that the server noted has its record."])
+
+
+@directory.command("second-again")
+@options.site
+def second_again(configuration: Path) -> None:
+    """Let the second provider begin again as a copy of the first one; the site must be stopped."""
+    context = _context(configuration)
+    with up.alone(configuration):
+        wiring.begin_second_again(context)
+    click.echo("The second provider is copied from the first one at the next start.")
+
+
 @directory.command("backup-keys")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def backup_keys(folder: Path) -> None:

@@ -28,12 +28,14 @@ from core.site import PORTALS
 from directory import DirectorySettings, slapd, web
 from directory.breaches import FILE, build
 from directory.config import PortalAccounts
+from directory.errors import ChangedSince
 from directory.imports import Refusal
 from directory.provisioning import Remote
 from directory.service import Course, DirectoryWriter, Enrolling, Importing, Outsiders, open_writer
 from directory.service.provisioning import HEARD, Provisioning
+from directory.service.watching import SECOND
 from directory.service.writing import NUMBERS_KEY, Portals
-from directory.store import Store
+from directory.store import Fate, Store
 
 from ..context import Context, write_secret
 from ..files import ACCOUNTS_FILE, private_text
@@ -275,6 +277,29 @@ def check(context: Context, *, mend: bool) -> list[str]:
     return _lines(Users.detect().acting(ROLE, work))
 
 
+def unrecorded(context: Context, *, undo: int | None) -> list[str]:
+    """What changed without a record and is open, with what would undo it; or undo one. Done as the role's user."""
+
+    def work() -> bytes:
+        opened = writer(context).unrecorded
+        if undo is not None:
+            opened.undo(undo, actor="")
+        lines = []
+        for each in opened.newest():
+            if each.fate is not Fate.OPEN:
+                continue
+            lines.append(f"{each.number} {each.at:%Y-%m-%d %H:%M:%S} {each.seen.verb} {each.seen.dn} {each.seen.names}")
+            try:
+                steps = opened.preview(each.number)
+            except ChangedSince as error:
+                lines.append(f"  cannot be undone: {error.code}")
+            else:
+                lines += [f"  would {step.verb} {step.dn} {step.attribute}".rstrip() for step in steps]
+        return "\n".join(lines).encode("utf-8")
+
+    return _lines(Users.detect().acting(ROLE, work))
+
+
 def _lines(told: bytes) -> list[str]:
     return told.decode("utf-8").splitlines()
 
@@ -335,6 +360,33 @@ def _keep_portals(context: Context, provisioning: Provisioning) -> None:
             _done("portals", provisioning.work)
 
 
+def second_command(context: Context) -> list[str]:
+    """The same for the second provider; empty where there is one server."""
+    settings = context.settings(ROLE, DirectorySettings)
+    return slapd.command(settings, context.site, second=True) if settings.second_port else []
+
+
+def begin_second_again(context: Context) -> None:
+    """Let the second provider be a fresh copy of the first one from the next start on; the site is stopped."""
+
+    def forget() -> bytes:
+        slapd.forget_second(context.site)
+        return b""
+
+    def begin() -> bytes:
+        database = context.database(ROLE)
+        migrate(database, _HOME / "migrations")
+        store = Store(database)
+        store.forget_watched(SECOND)
+        store.go_over(second=False, records=())
+        database.close()
+        return b""
+
+    users = Users.detect()
+    users.acting("slapd", forget)
+    users.acting(ROLE, begin)
+
+
 def _writer(context: Context, store: Store, recorder: Recorder, nudge: Callable[[], None]) -> DirectoryWriter:
     settings = context.settings(ROLE, DirectorySettings)
     return open_writer(
@@ -369,10 +421,13 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             _done("programs", keeper.enrolling.end_due)
         turn += 1
         _done("letters", keeper.letters.round)
+        if keeper.providers is not None:
+            _done("providers", keeper.providers.tend)
         _done("collect", keeper.reviewing.collect)
         complete = complete or _done("complete_tree", keeper.complete_tree)
         _done("replay", keeper.replay)
         _done("watch", look)
+        _done("undo", keeper.reverting.tend)
 
 
 def _done(name: str, work: Callable[[], object]) -> bool:

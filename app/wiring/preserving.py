@@ -18,7 +18,7 @@ from directory.service.preserving import Preservation, Return
 from ..context import Context
 from ..files import write_secret
 from ..users import Users
-from .directory import ROLE
+from .directory import ROLE, begin_second_again
 
 _PUBLIC, _PRIVATE = "backup.public", "backup.private"
 
@@ -117,7 +117,10 @@ def restore(
             record = partial(_record, context, users)
             record(lambda them: them.brought_back(Outcome.INTENDED, operation, at=at, what=found))
             try:
-                found, done = work(execute=True), True
+                found = work(execute=True)
+                # Its notes lead elsewhere now.
+                begin_second_again(context)
+                done = True
             finally:
                 outcome = Outcome.SUCCESS if done else Outcome.FAILURE
                 record(lambda them: them.brought_back(outcome, operation, at=at, what=found))

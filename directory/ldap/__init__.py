@@ -4,4 +4,5 @@
 from .connection import Entry as Entry
 from .connection import Pool as Pool
 from .connection import Server as Server
+from .connection import Twins as Twins
 from .names import Tree as Tree

@@ -28,7 +28,7 @@ _PASSWORD, _PASSWORD_TIME = "userpassword", "pwdchangedtime"
 # What the server writes by itself with every change.
 _BOOKKEEPING = frozenset({
     "structuralobjectclass", "entryuuid", "creatorsname", "createtimestamp", "entrycsn", "modifiersname",
-    "modifytimestamp", "pwdhistory", "memberof", _PASSWORD, _PASSWORD_TIME,
+    "modifytimestamp", "pwdhistory", "memberof", "contextcsn", _PASSWORD, _PASSWORD_TIME,
 })  # fmt: skip
 
 
@@ -67,6 +67,11 @@ class Seen:
         return self.verb == "modify" and all(
             mod.act == "=" and (mod.attribute.lower(), mod.value) in before for mod in self._told()
         )
+
+    @property
+    def second(self) -> bool:
+        """Whether it was made at the second provider; its number says where."""
+        return self.csn.partition("#")[2].partition("#")[2].startswith("002#")
 
     def trace(self) -> str:
         """By this it is compared with our own changes."""

@@ -5,6 +5,7 @@ A verb that finds its connection broken opens a new one and tries once more; eve
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ from ..errors import DirectoryRefused, DirectoryUnavailable
 
 T = TypeVar("T")
 Attributes = Mapping[str, Sequence[bytes]]
+
+SECOND = b"second"
+_QUICK = 0.7
+"""Seconds for which the better one of two servers is waited for."""
+_DOWN = 2.0
+"""Seconds for which a server that did not answer is not asked while there is another one."""
 
 _BROKEN = (
     ldap.SERVER_DOWN,
@@ -57,9 +64,9 @@ class Server:
     timeout: timedelta
     ca_file: Path | None = None
 
-    def open(self) -> SimpleLDAPObject:
-        """A fresh connection, not yet bound; the server is first spoken to by the bind."""
-        seconds = self.timeout.total_seconds()
+    def open(self, *, most: float | None = None) -> SimpleLDAPObject:
+        """A fresh connection, not yet bound; the server is first spoken to by the bind. ``most`` is in seconds."""
+        seconds = self.timeout.total_seconds() if most is None else min(most, self.timeout.total_seconds())
         connection = ldap.initialize(self.url)
         connection.protocol_version = ldap.VERSION3
         connection.set_option(ldap.OPT_REFERRALS, 0)
@@ -114,14 +121,64 @@ class Server:
             connection.unbind_s()
 
 
-class Pool:
-    """One bound connection per thread."""
+@dataclass(frozen=True, kw_only=True)
+class Twins:
+    """Two servers that hold the same; a file says which one is written to, and so is never behind."""
 
-    def __init__(self, server: Server, *, bind_dn: str, password: str) -> None:
-        self.server = server
+    second: Server
+    # Holds ``second``, or anything else, or is not there yet.
+    written: Path
+
+    def is_second_written(self) -> bool:
+        """Whether the second server is the one."""
+        try:
+            return self.written.read_bytes() == SECOND
+        except OSError:
+            return False
+
+
+class Pool:
+    """One bound connection per thread; of two servers to the one that is written to, or while that is down the other.
+
+    A strict pool never goes to the other one: what is written goes to one at a time.
+    """
+
+    def __init__(
+        self, server: Server, *, bind_dn: str, password: str, twins: Twins | None = None, strict: bool = False
+    ) -> None:
+        self._servers = (server, twins.second) if twins else (server,)
+        self._twins = twins
+        self._strict = strict
         self._bind_dn = bind_dn
         self._password = password.encode("ascii")
         self._local = threading.local()
+        # Until when a server is not asked, by its place; what did not answer may be hanging.
+        self._down = {0: 0.0, 1: 0.0}
+
+    def check(self) -> None:
+        """See that a server answers.
+
+        Raises:
+            DirectoryUnavailable: none does.
+        """
+        self._asked(lambda server: server.check())
+
+    def proves(self, dn: str, password: str) -> bool:
+        """Whether the password opens this entry; on a connection of its own.
+
+        Raises:
+            DirectoryUnavailable: no server answered.
+        """
+        return self._asked(lambda server: server.proves(dn, password))
+
+    def _asked(self, ask: Callable[[Server], T]) -> T:
+        *early, last = self._order()
+        for place in early:
+            try:
+                return ask(self._servers[place])
+            except DirectoryUnavailable:
+                self._down[place] = time.monotonic() + _DOWN
+        return ask(self._servers[last])
 
     def read(self, dn: str, attributes: Sequence[str], *, where: str = "(objectClass=*)") -> Entry | None:
         """One entry by its name, or nothing if there is none that we may see and that fits ``where``."""
@@ -160,7 +217,7 @@ class Pool:
         """
         connection = None
         try:
-            connection = self._opened()
+            connection, _ = self._reached(self._order())
             control = SimplePagedResultsControl(criticality=True, size=page, cookie="")
             while True:
                 message = connection.search_ext(
@@ -292,6 +349,7 @@ class Pool:
                 try:
                     return work(self._connection())
                 except _BROKEN:
+                    self._down[getattr(self._local, "place", 0)] = time.monotonic() + _DOWN
                     self._forget()
             return work(self._connection())
         except _BROKEN as error:
@@ -302,12 +360,26 @@ class Pool:
 
     def _connection(self) -> SimpleLDAPObject:
         connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._opened()
+        order = self._order()
+        if connection is not None and self._local.place == order[0]:
+            return connection
+        if connection is not None:
+            self._forget()
+        connection, place = self._reached(order)
+        self._local.connection, self._local.place = connection, place
         return connection
 
-    def _opened(self) -> SimpleLDAPObject:
-        connection = self.server.open()
+    def _reached(self, order: tuple[int, ...]) -> tuple[SimpleLDAPObject, int]:
+        """A fresh connection to the best server that answers, and the place of that one."""
+        for place in order[:-1]:
+            try:
+                return self._opened(place, most=_QUICK), place
+            except (*_BROKEN, DirectoryUnavailable):
+                self._down[place] = time.monotonic() + _DOWN
+        return self._opened(order[-1]), order[-1]
+
+    def _opened(self, place: int, *, most: float | None = None) -> SimpleLDAPObject:
+        connection = self._servers[place].open(most=most)
         try:
             connection.simple_bind_s(self._bind_dn, self._password)
         except _BROKEN:
@@ -316,6 +388,15 @@ class Pool:
             # Says nothing about what was to be done on the connection: that may be tried again.
             raise DirectoryUnavailable from error
         return connection
+
+    def _order(self) -> tuple[int, ...]:
+        """The places of the servers to be asked, best first."""
+        if self._twins is None:
+            return (0,)
+        best = int(self._twins.is_second_written())
+        if self._strict:
+            return (best,)
+        return (1 - best, best) if self._down[best] > time.monotonic() else (best, 1 - best)
 
     def _forget(self) -> None:
         try:

@@ -19,7 +19,7 @@ from core.log import logger
 
 from ..errors import DirectoryRefused, DirectoryUnavailable, Pending
 from ..ldap import Pool
-from ..ldap.changes import Change
+from ..ldap.changes import Change, Verb
 from ..store import State, Store, Striking, Undertaking
 from .events import note
 
@@ -30,8 +30,17 @@ class Journal:
     """The only way changes reach the tree."""
 
     def __init__(
-        self, *, store: Store, pool: Pool, recorder: Recorder, lock: Path, nudge: Callable[[], None] = lambda: None
+        self,
+        *,
+        store: Store,
+        pool: Pool,
+        recorder: Recorder,
+        lock: Path,
+        nudge: Callable[[], None] = lambda: None,
+        sent: Callable[[], object] = lambda: None,
     ) -> None:
+        """``sent`` waits a moment for the other one of two providers to have what was just made."""
+        self._sent = sent
         self._store = store
         self._pool = pool
         self._recorder = recorder
@@ -155,10 +164,46 @@ class Journal:
         except TallygateError:
             self._give_up(undertaking)
             raise
+        # What is not written down could not be made again at the other provider.
+        self._sent()
         try:
             self._finish(undertaking)
         except OutboxFull as error:
             raise Pending from error
+
+    def go_over(self, decide: Callable[[], tuple[Event, ...]], *, to_second: bool) -> bool:
+        """Write to the other provider from now on; ``make_again`` is to follow.
+
+        ``decide`` says, with the right to write in hand, what is recorded of it; nothing if it is not to be.
+
+        Raises:
+            OutboxFull: the record cannot keep up; nothing was changed.
+        """
+        with self._locked():
+            records = decide()
+            if records:
+                self._store.go_over(second=to_second, records=tuple(map(note, records)))
+                self._nudge()
+        return bool(records)
+
+    def make_again(self) -> None:
+        """Make again, at the provider that is written to, what was made at the other one.
+
+        Raises:
+            DirectoryUnavailable: it does not answer.
+        """
+        with self._locked():
+            for key, series in self._store.made():
+                real = [change for change in series if change.verb is not Verb.WITNESS]
+                self._store.expect_again(key, real)
+                for change in real:
+                    try:
+                        change.make(self._pool)
+                    except DirectoryRefused as error:
+                        # The two had come further apart than one is behind the other: for the comparison to find.
+                        _log.error("made_not_again", key=key, cause=type(error.__cause__).__name__)
+            self._store.caught_up()
+            self._finish_all()
 
     def replay(self) -> None:
         """Finish or give up everything that an earlier run left; called at start and from time to time.

@@ -13,7 +13,7 @@ from core.site import SiteSettings
 
 from ..config import DirectorySettings
 from ..errors import BadName, DirectoryUnavailable, NoSuchDevice, NoSuchOrganisation, NoSuchPerson, WrongCredentials
-from ..ldap import Entry, Pool, Server, Tree, entries, names
+from ..ldap import Entry, Pool, Server, Tree, Twins, entries, names
 from ..models import (
     EVERYWHERE,
     Device,
@@ -32,6 +32,10 @@ from ..slapd import DECOY, MOST_FOR_READERS, READERS, service_password, socket_u
 
 N = TypeVar("N", Person, Organisation, Device)
 
+WRITTEN = "written"
+"""Beside the sockets of role directory: which of two providers is written to."""
+_LIFE = timedelta(seconds=2)
+"""What does not answer for so long counts as dead where there are two."""
 MANDATES_LIMIT = MOST_FOR_READERS
 LONGEST_SEARCH = 100
 MOST_IN_BRANCH = 400
@@ -76,9 +80,9 @@ class Directory:
             entry = None
         usable = entry is not None and entry.text("tallyEnabled") == "TRUE" and can_be_password(password)
         if not usable or entry is None:
-            self._pool.server.proves(self._tree.service(DECOY), "no password of anybody")
+            self._pool.proves(self._tree.service(DECOY), "no password of anybody")
             raise WrongCredentials
-        if not self._pool.server.proves(entry.dn, password):
+        if not self._pool.proves(entry.dn, password):
             raise WrongCredentials
         # Read again: somebody may have been disabled while the hash was computed.
         person = self.person(entry.text("tallySubject"))
@@ -328,15 +332,35 @@ def counted(person: Person, today: date, days: Mapping[int, int]) -> Person:
     return replace(person, proofing=Proofing())
 
 
-def pool(settings: DirectorySettings, *, site: SiteSettings, role: str) -> Pool:
-    """The connections of one role.
+def pool(settings: DirectorySettings, *, site: SiteSettings, role: str, strict: bool = False) -> Pool:
+    """The connections of one role; ``strict`` ones go to the server that is written to and nowhere else.
 
     Raises:
         ConfigurationError: the role's secret is missing or readable by others.
     """
     server = Server(url=settings.url or socket_url(site), timeout=settings.timeout, ca_file=settings.ca_file)
     password = service_password(secret(site.folder(role) / "ldap.secret"))
-    return Pool(server, bind_dn=Tree(settings.suffix).service(role), password=password)
+    twins = None
+    if settings.second_port:
+        second = Server(url=socket_url(site, second=True), timeout=settings.timeout)
+        twins = Twins(second=second, written=site.socket("directory", WRITTEN))
+    bind_dn = Tree(settings.suffix).service(role)
+    return Pool(server, bind_dn=bind_dn, password=password, twins=twins, strict=strict)
+
+
+def each_alone(settings: DirectorySettings, *, site: SiteSettings) -> tuple[Pool, Pool] | None:
+    """The writer's connections to each of two providers; None where there is one.
+
+    Raises:
+        ConfigurationError: the secret is missing or readable by others.
+    """
+    if not settings.second_port:
+        return None
+    password = service_password(secret(site.folder("directory") / "ldap.secret"))
+    bind_dn, timeout = Tree(settings.suffix).service("directory"), min(settings.timeout, _LIFE)
+    servers = (Server(url=socket_url(site, second=second), timeout=timeout) for second in (False, True))
+    first, second = (Pool(server, bind_dn=bind_dn, password=password) for server in servers)
+    return first, second
 
 
 def _within(kind: str, attribute: str, scope: Scope) -> str:

@@ -12,6 +12,7 @@ from core.clock import Clock
 from ..errors import ChangedSince, NoSuchChange, OwnRole
 from ..ldap import Pool, Tree, accesslog
 from ..ldap.accesslog import Seen
+from ..ldap.changes import Change
 from ..slapd import Cost, no_password
 from ..store import Fate, Store
 from ..store import Unrecorded as Row
@@ -101,6 +102,18 @@ class Unrecorded:
             self._journal.take_away(series, done)
         self._store.settle(number, Fate.UNDONE)
 
+    def preview(self, number: int) -> tuple[Change, ...]:
+        """The changes that would undo it; their values are not to be shown without a record.
+
+        Raises:
+            NoSuchChange: none of that number.
+            ChangedSince: it is not as the change left it, or settled.
+        """
+        found = self._open(number, "", "undo")
+        if not found.can_be_undone or not found.seen.stands(self._pool):
+            raise ChangedSince
+        return found.seen.undoing(no_password="")
+
     def keep(self, number: int, *, actor: str, reason: str) -> None:
         """Let it stand, recorded from now on.
 
@@ -152,7 +165,7 @@ class Unrecorded:
                 operation=key,
                 organisation=whom.organisation,
                 attributes={"change": seen.verb, "place": whom.place, "number": found.number, "of": seen.id},
-                sealed={"reason": reason, "entry": seen.dn, **names},
+                sealed={"reason": reason, "entry": seen.dn, **names} if whom.subject or actor else {},
             )
             for outcome in (Outcome.INTENDED, Outcome.SUCCESS, Outcome.FAILURE)
         )

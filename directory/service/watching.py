@@ -18,6 +18,7 @@ from pathlib import Path
 from audit import Event, Outcome, encode_event
 from core.clock import Clock
 
+from ..errors import DirectoryUnavailable
 from ..ldap import Pool, Tree, accesslog
 from ..ldap.accesslog import Seen
 from ..store import Note, Noticed, Store
@@ -26,6 +27,8 @@ from .unrecorded import about
 
 ALARM = "directory.change.unrecorded"
 PAGE = 200
+FIRST, SECOND = "changes", "second"
+"""Names of the logs that are read."""
 GAP = "gap"
 """What a stretch of the log that is gone, unread, is called in place of a verb."""
 
@@ -34,10 +37,19 @@ class Watch:
     """One process at a time watches; the others find the lock taken and do nothing."""
 
     def __init__(
-        self, *, store: Store, pool: Pool, tree: Tree, clock: Clock, lock: Path, nudge: Callable[[], None]
+        self,
+        *,
+        store: Store,
+        pool: Pool,
+        tree: Tree,
+        clock: Clock,
+        lock: Path,
+        nudge: Callable[[], None],
+        second: Pool | None = None,
     ) -> None:
+        """``pool`` reads the log of the only, or first, provider; ``second`` that of the other one."""
         self._store = store
-        self._pool = pool
+        self._logs = {FIRST: pool} | ({SECOND: second} if second else {})
         self._tree = tree
         self._clock = clock
         self._lock = lock
@@ -55,32 +67,55 @@ class Watch:
                 return 0
             # Whatever these did is in the log before it is read.
             settled = self._store.settled()
-            alarms = self._gap()
-            more = True
-            while more:
-                _, csn = self._store.watched()
-                found = accesslog.read(self._pool, after=csn, limit=PAGE)
-                alarms += self._notice(found)
-                more = len(found) == PAGE
-            self._store.forget_expected(settled)
+            alarms, unread = 0, 0
+            for name in self._logs:
+                try:
+                    alarms += self._gap(name) + self._read(name)
+                except DirectoryUnavailable:
+                    # One of two may be down; what it noted is read when it is back.
+                    unread += 1
+                    if unread == len(self._logs):
+                        raise
+            if not unread:
+                self._store.forget_expected(settled)
         if alarms:
             self._nudge()
         return alarms
 
-    def _gap(self) -> int:
+    def _read(self, name: str) -> int:
+        alarms, more = 0, True
+        if name == SECOND and not self._store.watched(name)[1]:
+            # It began as a copy of the first one, of which this much has been read.
+            self._store.notice_nothing(name, *self._store.watched(FIRST))
+        while more:
+            _, csn = self._store.watched(name)
+            found = accesslog.read(self._logs[name], after=csn, limit=PAGE)
+            alarms += self._notice(found, name)
+            more = len(found) == PAGE
+        return alarms
+
+    def _gap(self, name: str) -> int:
         """An alarm if the server has cleared from its log what was not read, or the whole log is another one."""
-        _, csn = self._store.watched()
-        cleared = accesslog.forgotten_until(self._pool)
+        _, csn = self._store.watched(name)
+        cleared = accesslog.forgotten_until(self._logs[name])
         if not csn or (cleared and cleared <= csn):
             return 0
-        return self._notice([Seen(id=f"gap {csn}", place="", csn=cleared, by="", verb=GAP, dn="")])
+        return self._notice([Seen(id=f"gap {csn}", place="", csn=cleared, by="", verb=GAP, dn="")], name)
 
-    def _notice(self, found: list[Seen]) -> int:
+    def _notice(self, found: list[Seen], name: str) -> int:
         at = self._clock.now()
-        return self._store.notice([self._noticed(seen) for seen in found], at=int(at.timestamp()))
+        noticed = [self._noticed(seen, name) for seen in found]
+        return self._store.notice(noticed, at=int(at.timestamp()), name=name)
 
-    def _noticed(self, seen: Seen) -> Noticed:
-        return Noticed(id=seen.id, trace=seen.trace(), place=seen.place, csn=seen.csn, told=partial(self._told, seen))
+    def _noticed(self, seen: Seen, name: str) -> Noticed:
+        return Noticed(
+            id=seen.id,
+            trace=seen.trace(),
+            place=seen.place,
+            csn=seen.csn,
+            told=partial(self._told, seen),
+            is_copy=len(self._logs) > 1 and seen.verb != GAP and seen.second is not (name == SECOND),
+        )
 
     def _told(self, seen: Seen) -> tuple[bytes, Note | None]:
         alarm = None if seen.changes_nothing else self._alarm(seen)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
 from audit import Event, Outcome, Recorder, new_key
 from core.clock import Clock
@@ -72,9 +73,11 @@ from .numbering import Numbering
 from .outsiders import Outsiders
 from .own import Own
 from .profiles import Profiles
+from .providing import Progress, Providers, wait
 from .provisioning import Provisioning, no_way
 from .publishing import Publishing
-from .reading import Directory, pool
+from .reading import WRITTEN, Directory, each_alone, pool
+from .reverting import Reverting
 from .reviewing import Reviewing
 from .ruling import Ruling
 from .standings import Standings
@@ -113,6 +116,8 @@ class DirectoryWriter:
         password_length: int,
         unrecorded: Unrecorded,
         watch: Watch,
+        reverting: Reverting,
+        providers: Providers | None,
         publishing: Publishing,
         numbers: Numbers,
         known: KnownPasswords,
@@ -125,6 +130,9 @@ class DirectoryWriter:
         self.publishing = publishing
         self.unrecorded = unrecorded
         self.watch = watch
+        self.reverting = reverting
+        # None where there is one server.
+        self.providers = providers
         book = Rulebook(store.database)
         self.standings = Standings(directory=directory, pool=pool, tree=tree, clock=clock, apart=book.apart)
         deeds = Deeds(standings=self.standings, journal=journal, store=store, tree=tree, clock=clock)
@@ -563,9 +571,17 @@ def open_writer(
     Raises:
         ConfigurationError: the writer's secret is missing or readable by others.
     """
-    connections, tree = pool(settings, site=site, role="directory"), Tree(settings.suffix)
+    connections, tree = pool(settings, site=site, role="directory", strict=True), Tree(settings.suffix)
     folder, cost = site.folder("directory"), Cost(settings.hash_memory_kib, settings.hash_passes)
-    journal = Journal(store=store, pool=connections, recorder=recorder, lock=folder / "writer.lock", nudge=nudge)
+    lock, twins = folder / "writer.lock", each_alone(settings, site=site)
+    progress = Progress(*twins, tree) if twins else None
+    sent = partial(wait, store, progress) if progress else _nothing
+    journal = Journal(store=store, pool=connections, recorder=recorder, lock=lock, nudge=nudge, sent=sent)
+    providers = None
+    if progress:
+        store.keep_made()
+        written = site.socket("directory", WRITTEN)
+        providers = Providers(store=store, journal=journal, progress=progress, tree=tree, written=written, clock=clock)
     directory = Directory(pool=connections, tree=tree, clock=clock)
     unrecorded = Unrecorded(
         store=store, journal=journal, pool=connections, tree=tree, clock=clock, cost=cost, called=directory.called
@@ -593,8 +609,28 @@ def open_writer(
         portals=portals or Portals(),
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
-        watch=Watch(store=store, pool=connections, tree=tree, clock=clock, lock=folder / "watch.lock", nudge=nudge),
+        reverting=Reverting(
+            store=store,
+            unrecorded=unrecorded,
+            clock=clock,
+            at_once=settings.undo_at_once,
+            most=settings.undo_most,
+        ),
+        watch=Watch(
+            store=store,
+            pool=twins[0] if twins else connections,
+            second=twins[1] if twins else None,
+            tree=tree,
+            clock=clock,
+            lock=folder / "watch.lock",
+            nudge=nudge,
+        ),
+        providers=providers,
     )
+
+
+def _nothing() -> None:
+    """There is nobody to wait for."""
 
 
 def _counts(report: ImportReport) -> dict[str, int]:

@@ -105,7 +105,9 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
     begin = {LOOKUP: "search", "device": "search"}
     return (
         # Where outside software may begin to search; it reads nothing of these.
-        Rule(f'dn.base="{tree.suffix}" attrs=entry', {LOOKUP: "search"}),
+        Rule(f'dn.base="{tree.suffix}" attrs=entry', {LOOKUP: "search", "directory": READ}),
+        # How far each provider has come.
+        Rule(f'dn.base="{tree.suffix}" attrs=objectClass,contextCSN', {"directory": READ}),
         Rule(f'dn.base="{tree.branch("people")}" attrs=entry', {**writer, **everyone, **begin}),
         Rule(
             f'dn.base="{tree.branch("organisations")}" attrs=entry',
@@ -176,6 +178,9 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         *(Rule(f'dn.subtree="{tree.branch(name)}"', writer) for name in MODEL),
         # A tree that was born before these branches gets them from the writer.
         Rule(f'dn.base="{tree.suffix}" attrs=children', writer),
+        # And takes out again what somebody put beside them; the password rules are nobody's.
+        Rule(f'dn.subtree="{tree.branch("policies")}"', {}),
+        Rule(f'dn.onelevel="{tree.suffix}"', writer),
         Rule("*", {}),
     )
 

@@ -88,7 +88,7 @@ def _password(scene: Scene) -> str:
 
 
 def _opens(scene: Scene) -> bool:
-    return scene.world.pool("sso").server.proves(scene.world.tree.person(scene.person), _password(scene))
+    return scene.world.pool("sso").proves(scene.world.tree.person(scene.person), _password(scene))
 
 
 def _table(scene: Scene) -> bytes:

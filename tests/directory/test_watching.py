@@ -227,7 +227,7 @@ def test_a_password_set_past_the_writer_opens_nothing_once_undone(own_world: Wor
     writer.watch.look()
     value = hashed(b"stolen account", salt=b"s" * SALT_LENGTH, cost=slapd.Cost(256, 1))
     rogue(own_world, f"dn: {dn}\nchangetype: modify\n{_SET[how].replace('{hash}', value)}")
-    assert pool.server.proves(dn, "stolen account")
+    assert pool.proves(dn, "stolen account")
     assert writer.watch.look() == 1
     (alarm,) = alarms(own_world)
     assert "userPassword" in str(alarm.attributes["names"])
@@ -235,11 +235,11 @@ def test_a_password_set_past_the_writer_opens_nothing_once_undone(own_world: Wor
     assert "stolen" not in str(alarm)
     assert "ARGON2" not in str(alarm)
     writer.unrecorded.undo(writer.unrecorded.newest()[0].number, actor="a1")
-    assert not pool.server.proves(dn, "stolen account")
+    assert not pool.proves(dn, "stolen account")
     assert writer.watch.look() == 0
     # The person gets a new one, which is no alarm.
     writer.set_password(person.subject, "a new pass phrase", actor="")
-    assert pool.server.proves(dn, "a new pass phrase")
+    assert pool.proves(dn, "a new pass phrase")
     assert writer.watch.look() == 0
 
 
@@ -250,7 +250,7 @@ def test_a_password_set_by_the_extended_operation_is_noticed_too(watched: World,
     assert watched.writer().watch.look() == 1
     number = watched.writer().unrecorded.newest()[0].number
     watched.writer().unrecorded.undo(number, actor="a1")
-    assert not watched.pool("sso").server.proves(dn, "stolen account")
+    assert not watched.pool("sso").proves(dn, "stolen account")
 
 
 def test_an_alarm_says_in_its_sealed_part_what_was_before(watched: World, zhang_min: Person) -> None:
