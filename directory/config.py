@@ -130,16 +130,14 @@ class DirectorySettings:
             raise ValueError("tls_suites must name what may be spoken")
         if self.password_length < _SHORTEST_PASSWORD:
             raise ValueError("password_length must be at least 8")
-        if not 1 <= self.changes_kept_days <= _LONGEST_KEPT:
-            raise ValueError("changes_kept_days must be from 1 to 9999")
+        if not 1 <= self.changes_kept_days <= _LONGEST_KEPT or self.undo_most < 1:
+            raise ValueError("changes_kept_days must be from 1 to 9999, undo_most at least 1")
         if not all(_SHORTEST_PROOFING <= days <= _LONGEST_KEPT for days in self.proofing_days.values()):
             raise ValueError("proofing_days_1 to proofing_days_3 must be from 30 to 9999")
         if not 0 < self.proofing_due_days < min(self.proofing_days.values()):
             raise ValueError("proofing_due_days must be shorter than any proofing counts")
         if not 1 <= self.proofing_two_officers_from <= _NO_LEVEL:
             raise ValueError("proofing_two_officers_from must be from 1 to 4")
-        if self.undo_most < 1:
-            raise ValueError("undo_most must be at least 1")
         if self.timeout <= timedelta(0):
             raise ValueError("timeout must be positive")
 
