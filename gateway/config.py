@@ -123,6 +123,13 @@ class Route:
     # Media types of bodies the host takes, lower case, without parameters; any if empty.
     media: tuple[str, ...] = ()
 
+    @property
+    def resources(self) -> frozenset[str]:
+        """What tokens may be for (RFC 9728): the host, which is the empty path, and paths where people's are taken."""
+        if not (self.api or self.programs):
+            return frozenset()
+        return frozenset({"", *(pattern.removesuffix("*").removesuffix("/") for pattern in self.api)})
+
     def __post_init__(self) -> None:
         if self.assessment is not None:
             demanded = GRADES[self.assessment.grade]

@@ -147,7 +147,11 @@ def haproxy(edge: Edge) -> Mapping[str, str]:
         "caller": "haproxy",
         "secret": base64.b64encode(edge.secret).decode(),
     }
-    taking = [f'["{plain(host)}"] = {str(bool(route.api or route.programs)).lower()}' for host, route in hosts.items()]
+    facts = [
+        f'["{plain(host + WELL_KNOWN + path)}"] = true'
+        for host, route in hosts.items()
+        for path in sorted(route.resources)
+    ]
     passing = [f'["{plain(host)}"] = {str(route.passes_token).lower()}' for host, route in hosts.items()]
     cookies = [f'"{name.lower()}"' for name in COOKIES]
     names = [f'["{plain(name.lower())}"] = true' for name in settings.headers]
@@ -157,7 +161,7 @@ def haproxy(edge: Edge) -> Mapping[str, str]:
         "tallygate.lua": "local told = {\n"
         + "".join(f'  {name} = "{plain(value)}",\n' for name, value in told.items())
         + f"  passes_token = {{{', '.join(passing)}}},\n  headers = {{{', '.join(names)}}},\n"
-        + f"  takes_tokens = {{{', '.join(taking)}}},\n"
+        + f"  told_to_all = {{{', '.join(facts)}}},\n"
         + f"  cookies = {{{', '.join(cookies)}}},\n}}\n"
         + (Path(__file__).parent / "tallygate.lua").read_text("utf-8"),
     }
@@ -254,7 +258,7 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
         r'header_down Set-Cookie "(?i);[ \t]*domain=[^;]*(;|$)" "$1"',
         f'header_down Strict-Transport-Security "{_STRICT}"',
     ]
-    told_to_all = [WELL_KNOWN, f"{WELL_KNOWN}/*"] if route.api or route.programs else []
+    told_to_all = [f"{WELL_KNOWN}{plain(path)}" for path in sorted(route.resources)]
     own = " ".join([*(f"/.tallygate/{name}" for name in _OWN), *told_to_all])
     return _block(
         f"https://{site}",

@@ -87,9 +87,9 @@ def guarded_host(
             # Public facts of hosts that take tokens, which nobody can ask about with one.
             *(
                 line
-                for where in ((f"= {WELL_KNOWN}", f"^~ {WELL_KNOWN}/") if route.api or route.programs else ())
+                for path in sorted(route.resources)
                 for line in block(
-                    f"location {where}",
+                    f"location = {WELL_KNOWN}{path}",
                     [*_headers(host, port, ("Accept",), cookie='""'), *_original(host, listener), *_forward("gateway")],
                 )
             ),

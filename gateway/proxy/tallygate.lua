@@ -28,11 +28,6 @@ local function without_ours(header)
   return table.concat(kept, "; ")
 end
 
-local function told_to_all(host, path)
-  local where = "/.well-known/oauth-protected-resource"
-  return told.takes_tokens[host] and (path == where or path:sub(1, #where + 1) == where .. "/")
-end
-
 local function own_page(path)
   return path == "/.tallygate/keys" or path == "/.tallygate/login" or path == "/.tallygate/callback" or path == "/.tallygate/logout"
 end
@@ -77,7 +72,7 @@ core.register_action("tallygate", {"http-req"}, function(txn)
     txn:set_var("txn.to", "gateway")
     return
   end
-  if own_page(path) or told_to_all(host, path) then
+  if own_page(path) or told.told_to_all[host .. path] then
     if cookie ~= "" then txn.http:req_set_header("cookie", cookie) end
     vouch(txn, host, method, target)
     txn:set_var("txn.to", "gateway")

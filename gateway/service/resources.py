@@ -37,7 +37,7 @@ class Resources:
         label, route = self._routes.get(host, ("", None))
         # Tokens are for the host as it is reached in its own zone; elsewhere the document would name another address
         # than the client used, which must not believe it then (section 3.3).
-        if route is None or not (route.api or route.programs) or route.zone != listener:
+        if route is None or not route.resources or route.zone != listener:
             return ""
         return self._site.origin(label, listener) + WELL_KNOWN
 
@@ -48,7 +48,7 @@ class Resources:
             NoSuchResource: there is none.
         """
         label, route = self._routes.get(host, ("", None))
-        if route is None or not self.address(host=host, listener=listener) or path not in _paths(route):
+        if route is None or not self.address(host=host, listener=listener) or path not in route.resources:
             raise NoSuchResource
         origin = self._site.origin(label, listener)
         said = _metadata(route, origin=origin, path=path, issuer=self._site.origin("sso"))
@@ -74,10 +74,6 @@ def _metadata(route: Route, *, origin: str, path: str, issuer: str) -> dict[str,
         # Only hosts that ask for certificates can see one that a token is bound to (RFC 8705 section 3).
         "tls_client_certificate_bound_access_tokens": bool(route.device) or route.peers,
     }
-
-
-def _paths(route: Route) -> frozenset[str]:
-    return frozenset({"", *(prefix for _, prefix in _prefixes(route))})
 
 
 def _prefixes(route: Route) -> Iterator[tuple[str, str]]:

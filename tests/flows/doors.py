@@ -764,7 +764,7 @@ def _gateway() -> Iterator[Door]:
     facts: dict[str, Any] = {"component": "gateway", "label": "social", "face": "problem"}
     yield Door(**facts, method="GET", rule="/.well-known/oauth-protected-resource")
     where = "/.well-known/oauth-protected-resource/<path:path>"
-    yield Door(**facts, method="GET", rule=where, known={"path": "api"})
+    yield Door(**facts, method="GET", rule=where, known={"path:path": "api"})
     point: dict[str, Any] = {"component": "gateway", "label": "pdp", "face": "plain"}
     yield Door(**point, method="GET", rule="/.well-known/authzen-configuration")
     for rule in ("evaluation", "evaluations", "search/subject", "search/resource", "search/action"):
