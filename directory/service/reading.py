@@ -41,6 +41,9 @@ LONGEST_SEARCH = 100
 MOST_IN_BRANCH = 400
 """Organisations; each is a part of a filter, and a search answers with at most 500 entries."""
 _AT_ONCE = 100
+_DEEP = 20_000
+"""From this register number on a page is looked for by numbers; before it, whoever comes earlier is passed over."""
+_WINDOWS, _LAST = 8, 200
 _ANYBODY = "(objectClass=inetOrgPerson)"
 
 
@@ -196,7 +199,7 @@ class Directory:
         """
         where = self._where(_within(_ANYBODY, "tallyOrganisation", within), ("uid", "cn", "tallyNameZh"), text)
         found, today = self._list("people", where, entries.PERSON, after=after, limit=limit), self._clock.now().date()
-        return _page(found, limit, lambda entry: entries.person(entry, (), self._tree, today))
+        return _page(*found, lambda entry: entries.person(entry, (), self._tree, today))
 
     def beginning(self, text: str, *, limit: int, within: Scope = EVERYWHERE) -> tuple[Person, ...]:
         """People whose user name or name begins with the text: an index answers it, however many people there are.
@@ -220,7 +223,7 @@ class Directory:
         """
         kind = _within(names.every(_ANYBODY, where), "tallyOrganisation", within)
         found, today = self._list("people", kind, entries.PERSON, after=after, limit=limit), self._clock.now().date()
-        return _page(found, limit, lambda entry: entries.person(entry, (), self._tree, today))
+        return _page(*found, lambda entry: entries.person(entry, (), self._tree, today))
 
     def everybody(self, where: str) -> Iterator[Person]:
         """All people whom a filter finds, one after the other, however many; without their mandates.
@@ -243,7 +246,7 @@ class Directory:
         kind = _within("(objectClass=tallyOrganisationEntry)", "tallyId", within)
         where = self._where(kind, ("tallyId", "o", "tallyNameZh"), text)
         found = self._list("organisations", where, entries.ORGANISATION, after=after, limit=limit)
-        return _page(found, limit, entries.organisation)
+        return _page(*found, entries.organisation)
 
     def devices(self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Device]:
         """Devices whose name contains the text, in order of register number.
@@ -254,7 +257,7 @@ class Directory:
         kind = _within("(objectClass=tallyDevice)", "tallyOrganisation", within)
         where = self._where(kind, ("cn", "tallyOrganisation"), text)
         found = self._list("devices", where, entries.DEVICE, after=after, limit=limit)
-        return _page(found, limit, entries.device)
+        return _page(*found, entries.device)
 
     def branch(self, root: str) -> Scope:
         """An organisation and everything below it; of a branch too large to be listed, what lies near its root."""
@@ -314,11 +317,51 @@ class Directory:
         wanted = text.strip()
         return names.every(kind, names.contains(attributes, wanted)) if wanted else kind
 
-    def _list(self, branch: str, where: str, wanted: tuple[str, ...], *, after: str, limit: int) -> list[Entry]:
-        if after:
+    def _list(
+        self, branch: str, where: str, wanted: tuple[str, ...], *, after: str, limit: int
+    ) -> tuple[list[Entry], str]:
+        """A page, and after which number the next one begins; empty for the last."""
+        base, key = self._tree.branch(branch), _key(after) if after else 0
+        if key >= _DEEP:
+            found, key = self._windows(base, where, wanted, after=key, limit=limit)
+            if found and len(found) <= limit:
+                # Shorter than it may be: what comes after these numbers is the next page's.
+                return found, str(key)
+            if not found:
+                where = self._onward(base, where, key)
+                found = self._pool.search(base, where, wanted, limit=limit + 1)
+        else:
             # Register numbers rise in the order of entry, which is the order in which slapd answers.
-            where = names.every(where, names.beyond("tallyNumber", _key(after)))
-        return self._pool.search(self._tree.branch(branch), where, wanted, limit=limit + 1)
+            where = names.every(where, names.beyond("tallyNumber", key)) if key else where
+            found = self._pool.search(base, where, wanted, limit=limit + 1)
+        return found[:limit], found[limit - 1].text("tallyNumber") if len(found) > limit else ""
+
+    def _windows(
+        self, base: str, where: str, wanted: tuple[str, ...], *, after: int, limit: int
+    ) -> tuple[list[Entry], int]:
+        """What fits among the next thousands of numbers, and the last of those numbers.
+
+        By name, for an index can neither begin in the middle nor go backwards.
+        """
+        found: list[Entry] = []
+        size = 2 * (limit + 1)
+        for _ in range(_WINDOWS):
+            numbers = range(after + 1, after + 1 + size)
+            within = names.any_of("tallyNumber", map(str, numbers))
+            found += self._pool.search(base, names.every(within, where), wanted, limit=limit + 1)
+            after = numbers[-1]
+            if len(found) > limit:
+                break
+        return found, after
+
+    def _onward(self, base: str, where: str, after: int) -> str:
+        """The filter for what fits beyond a number, where nothing has fitted for long."""
+        last = names.any_of("tallyNumber", map(str, range(after - _LAST, after + 1)))
+        if self._pool.search(base, last, ["tallyNumber"], limit=1):
+            # There are others in between, so little fits, and its own index leads to it.
+            return names.every(where, names.beyond("tallyNumber", after))
+        # Near the end of the register, or behind numbers that were never used.
+        return names.every(where, names.at_least("tallyNumber", after + 1))
 
 
 def counted(person: Person, today: date, days: Mapping[int, int]) -> Person:
@@ -374,6 +417,5 @@ def _key(after: str) -> int:
     return int(after)
 
 
-def _page(found: list[Entry], limit: int, model: Callable[[Entry], N]) -> Page[N]:
-    items = tuple(model(entry) for entry in found[:limit])
-    return Page(items, str(items[-1].number) if len(found) > limit else "")
+def _page(found: list[Entry], after: str, model: Callable[[Entry], N]) -> Page[N]:
+    return Page(tuple(model(entry) for entry in found), after)

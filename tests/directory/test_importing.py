@@ -13,7 +13,7 @@ from core.db import OutboxFull
 from directory.errors import Pending, UnreadableImport
 from directory.imports import Refusal
 from directory.ldap import Pool
-from directory.models import credit_code_check
+from directory.models import Person, credit_code_check
 from directory.service import Course, DirectoryWriter, Importing, importing
 from tests.directory.world import World
 
@@ -212,3 +212,24 @@ def test_a_look_up_asks_for_many_at_once(filled: World) -> None:
     found = filled.directory("directory").named([*wanted, "nobody.there"])
     assert found.keys() == set(wanted)
     assert {person.subject for person in found.values()} == {person.subject for person in people}
+
+
+@pytest.mark.parametrize("text", ["", "li", "li.na", "nobody of that name"])
+def test_pages_far_into_the_register_hold_everybody_once(
+    filled: World, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    desk = filled.directory("directory")
+    near, after = list(desk.people(text, limit=40).items), desk.people(text, limit=40).after
+    while after:
+        page = desk.people(text, after=after, limit=40)
+        near, after = near + list(page.items), page.after
+    # As if all were far: few at a time, with stretches in which nobody fits.
+    monkeypatch.setattr("directory.service.reading._DEEP", 1)
+    monkeypatch.setattr("directory.service.reading._WINDOWS", 2)
+    monkeypatch.setattr("directory.service.reading._LAST", 5)
+    far: list[Person] = []
+    after = "1"
+    while after:
+        page = desk.people(text, after=after, limit=7)
+        far, after = far + list(page.items), page.after
+    assert [each.username for each in far] == [each.username for each in near]
