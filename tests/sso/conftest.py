@@ -281,6 +281,7 @@ def make_world(
     post: Post | None = None,
     distance: Distance = lambda _one, _other: None,
     place: Place = lambda _network: "",
+    external: int = 8443,
     settings: SSOSettings | None = None,
     url: str = "",
     keys: KeyRing | None = None,
@@ -293,7 +294,7 @@ def make_world(
         title="City of Example",
         title_zh="示例市",
         state=tmp_path,
-        ports=Ports(external=8443, internal=9443, management=10443, plain=8080, ldaps=6360),
+        ports=Ports(external=external, internal=9443, management=10443, plain=8080, ldaps=6360),
     )
     database = Database.open(url or f"sqlite:///{tmp_path}/sso.db", connections=64)
     store = Store(database)

@@ -10,6 +10,7 @@ from core.web.inputs import Malformed
 from ...service import SignOn
 from ..words import moment, title_of
 from .desk import ADMINISTRATOR, AGENCY, SURE, Pages
+from .samples import LANGUAGES, samples
 
 _LONGEST_REASON = 400
 
@@ -34,6 +35,8 @@ def clients(service: SignOn) -> Pages:
             return render_template(
                 "sso/admin/client.html",
                 page=page,
+                samples=samples(page.client, issuer=service.simulator.issuer if page.client.test else service.issuer),
+                languages=LANGUAGES,
                 own=who.subject,
                 moment=moment,
                 title_of=title_of,
