@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9:/._~\[\] -]+")
 
 
 def samples(client: Client, *, issuer: str) -> dict[str, str]:
-    """By language; none for a client whose login looks otherwise: no browser, a certificate, more required of requests."""
+    """By language; none for a client whose login is another: no browser, a certificate, more required of requests."""
     values = {
         "ISSUER": issuer,
         "CLIENT": client.id,
