@@ -29,6 +29,8 @@ class SSOSettings:
     devices_free: int = 60
     # Registrations with one initial access token, and from one network, before waiting begins.
     registrations_free: int = 30
+    # Registrations one person may ask for at the desk in a day before waiting begins.
+    applications_free: int = 40
     # Answers of the simulator to one network before waiting begins.
     simulations_free: int = 1000
     # Whether signed requests may be fetched from addresses that are not public, because the clients' network is not.
@@ -57,6 +59,9 @@ class SSOSettings:
     attempts_free: int = 4
     # Wrong passwords from one network, whatever the names, before waiting begins.
     network_free: int = 60
+    # Wrong passwords at one application in one hour, from wherever they come, before waiting begins. Known browsers
+    # do not wait with the others.
+    client_logins_free: int = 3000
     # The first wait; each further failure doubles it.
     wait_first: timedelta = timedelta(seconds=2)
     # No wait is longer, so that nobody is locked out for good.

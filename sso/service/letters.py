@@ -40,6 +40,9 @@ KINDS = (
     "recovered",
     "reset",
     "reset-done",
+    "client-granted",
+    "client-refused",
+    "client-locked",
 )
 _TEXTS = {kind: Template((_FOLDER / f"letter-{kind}.txt").read_text("utf-8")) for kind in KINDS}
 _LIFETIME = 24 * 3600

@@ -49,6 +49,7 @@ def limits_of(settings: SSOSettings) -> Mapping[str, Limit]:
         "recovery, network": Limit(count=settings.recoveries_network_free, window=day, first=short, longest=hour),
         "device, client and network": Limit(count=settings.devices_free, window=hour, first=short, longest=hour),
         "mandate code, person": Limit(count=settings.mandate_codes_free, window=hour, first=short, longest=hour),
+        "application, person": Limit(count=settings.applications_free, window=day, first=long_, longest=day),
         "simulation, network": Limit(count=settings.simulations_free, window=hour, first=short, longest=hour),
         "registration, token": Limit(count=settings.registrations_free, window=day, first=long_, longest=day),
         "registration, network": Limit(count=settings.registrations_free, window=day, first=long_, longest=hour),

@@ -20,6 +20,7 @@ from ..models import Client, ClientLock
 from ..store import Store
 from .collaborators import People
 from .key_sets import KeySets
+from .letters import Letters
 from .records import Records
 
 
@@ -45,6 +46,7 @@ class Locks:
         store: Store,
         records: Records,
         key_sets: KeySets,
+        letters: Letters,
         clock: Clock,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
@@ -53,6 +55,7 @@ class Locks:
         self._store = store
         self._records = records
         self._key_sets = key_sets
+        self._letters = letters
         self._clock = clock
         self._fresh = fresh
         self._nudge = nudge
@@ -100,6 +103,11 @@ class Locks:
         )
         if not locked:
             raise LockOver
+        client = self._one(client_id)
+        if client.contact:
+            self._letters.tell(
+                self._store.applications.asker_of(client_id), "client-locked", to=client.contact, title=client.name
+            )
         self._nudge()
 
     def ask(self, client_id: str, *, reason: str, actor: str) -> None:

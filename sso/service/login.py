@@ -32,6 +32,9 @@ from .passkeys import Passkeys
 from .records import Records
 
 _LONGEST_PASSWORD = 1024
+_HOUR = 3600
+# Seconds: longer would keep a whole city from its work because of somebody who guesses.
+_CLIENT_WAIT = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ class Login:
         """
         self._fresh()
         client = _client(interaction)
-        doors = self._doors(username, visitor, known)
+        doors = self._doors(username, visitor, known, client)
         account = self._records.account(username)
         # 1. Count, durably: who cuts us off after the check has not guessed for nothing.
         if not self._store.attempts.knock(doors, self._patience, at=self._now()):
@@ -338,7 +341,7 @@ class Login:
             login=secrets.token_urlsafe(18),
         )
 
-    def _doors(self, username: str, visitor: Visitor, known: str) -> tuple[Door, ...]:
+    def _doors(self, username: str, visitor: Visitor, known: str, client: str) -> tuple[Door, ...]:
         name = username.strip().casefold()
         browser = self._browsers.known(known, username)
         if browser is not None:
@@ -348,6 +351,17 @@ class Login:
             # The one door that a right password opens anew: others of the network may still be guessing.
             Door(key=digest(f"pair\0{name}\0{visitor.network}"), free=self._settings.attempts_free, forgets=True),
             self._network_door(visitor),
+            self._client_door(client),
+        )
+
+    def _client_door(self, client: str) -> Door:
+        """Who guesses from many networks comes by one application; each hour counts by itself, and waits are short."""
+        hour = self._now() // _HOUR
+        return Door(
+            key=digest(f"login, client\0{client}\0{hour}"),
+            free=self._settings.client_logins_free,
+            forgets=False,
+            patience=Patience(first=1, longest=_CLIENT_WAIT, memory=_HOUR),
         )
 
     def _network_door(self, visitor: Visitor) -> Door:

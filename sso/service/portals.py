@@ -21,6 +21,8 @@ from ..oauth.rfc7591 import check_metadata, client_of, sector_of
 from ..store import Store, digest
 from .clients import check_client
 from .collaborators import People
+from .letters import Letters
+from .limits import Limits
 from .records import Records
 from .registration import Registered
 
@@ -37,6 +39,8 @@ class Portals:
         store: Store,
         people: People,
         records: Records,
+        letters: Letters,
+        limits: Limits,
         clock: Clock,
         fresh: Callable[[], None],
         nudge: Callable[[], None],
@@ -44,6 +48,8 @@ class Portals:
         self._store = store
         self._people = people
         self._records = records
+        self._letters = letters
+        self._limits = limits
         self._clock = clock
         self._fresh = fresh
         self._nudge = nudge
@@ -54,6 +60,7 @@ class Portals:
         Raises:
             InvalidClientMetadata, InvalidRedirectURI: what is asked for is not to be had; says what and why.
             TooManyApplications: decisions are waited for already.
+            TooMany: many were asked for today.
             RecordUnavailable: nothing was asked for.
         """
         if self._store.applications.waiting(asked_by=subject) >= _MOST_WAITING:
@@ -69,6 +76,7 @@ class Portals:
             contact=contact,
         )
         self._client(application)
+        self._limits.count(application__person=subject)
         self._fresh()
         self._records.write(
             self._records.application(application, "sso.client.requested", Outcome.INTENDED, actor=subject)
@@ -123,6 +131,13 @@ class Portals:
         outcome = self._records.application(decided, "sso.client.reviewed", Outcome.SUCCESS, actor=subject)
         if not self._store.applications.decide(decided, outcome):
             raise ApplicationDecided
+        self._letters.tell(
+            application.asked_by,
+            "client-granted" if yes else "client-refused",
+            to=application.contact,
+            title=json.loads(application.metadata)["client_name"],
+            reason=reason,
+        )
         self._nudge()
 
     def _deny(self, application: Application, subject: str) -> None:

@@ -305,7 +305,14 @@ class SignOn:
             issuer=issuer, store=store, machines=machines, key_sets=key_sets, clock=clock, uses=uses
         )
         self.locks = Locks(
-            people=people, store=store, records=records, key_sets=key_sets, clock=clock, fresh=fresh, nudge=nudge
+            people=people,
+            store=store,
+            records=records,
+            key_sets=key_sets,
+            letters=self.letters,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
         )
         self.registration = Registration(
             issuer=issuer,
@@ -317,7 +324,16 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
-        self.portals = Portals(store=store, people=people, records=records, clock=clock, fresh=fresh, nudge=nudge)
+        self.portals = Portals(
+            store=store,
+            people=people,
+            records=records,
+            letters=self.letters,
+            limits=limits,
+            clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
         self.goodbyes = Goodbyes(
             issuer=issuer,
             store=store,

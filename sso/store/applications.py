@@ -31,6 +31,12 @@ class ApplicationRows:
             row = connection.execute(select(APPLICATIONS).where(APPLICATIONS.c.id == identifier)).one_or_none()
         return rows.application_of(row) if row else None
 
+    def asker_of(self, client_id: str) -> str:
+        """Who asked for a client; empty if nobody did at the desk."""
+        query = select(APPLICATIONS.c.asked_by).where(APPLICATIONS.c.client_id == client_id)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none() or ""
+
     def newest(self, *, agency: str = "") -> list[Application]:
         """The newest, of one agency if one is named."""
         query = select(APPLICATIONS).order_by(APPLICATIONS.c.asked_at.desc(), APPLICATIONS.c.id).limit(_MOST)

@@ -4,18 +4,20 @@
 import re
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from audit import Outcome
 from directory import Person
+from sso.config import SSOSettings
 from sso.errors import InteractionLost
 from sso.models import LoginDecision, Visitor
 from sso.store import Door, Patience
 from sso.store.tables import ATTEMPTS
 from tests.fakes.sso_directory import LI, WANG
-from tests.sso.conftest import World, answered, hidden
+from tests.sso.conftest import World, answered, hidden, make_world
 
 
 def test_unknown_locked_disabled_and_wrong_are_told_alike(world: World) -> None:
@@ -421,3 +423,24 @@ def _visitor() -> Visitor:
 def _without_tokens(page: str) -> str:
     plain = re.sub(r'interaction=[\w-]+|data-options="[^"]*"', "", page)
     return re.sub(r'(name="(csrf_token|interaction|asked)" value=")[^"]*', r"\1", plain)
+
+
+def test_guesses_at_one_application_from_everywhere_wait_an_hour_at_most_and_known_browsers_never(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path, settings=SSOSettings(client_logins_free=3))
+    mine = world.browser()
+    mine.log_in("tax")
+    for number in range(5):
+        guesser = world.browser()
+        page = guesser.follow(guesser.authorize("tax"))
+        guesser.client.environ_base["REMOTE_ADDR"] = f"203.0.{number}.1"
+        assert guesser.fill_in(page, f"user-{number}", "wrong").status_code == 401
+    reasons = [each.attributes["reason"] for each in world.recorder.events if each.attributes.get("reason")]
+    assert reasons == ["wrong", "wrong", "wrong", "wrong", "waiting"]
+    # Whoever logged in here before, and whoever goes elsewhere, does not wait.
+    assert mine.fill_in(mine.follow(mine.authorize("tax", prompt="login"))).status_code == 303
+    assert world.browser().log_in("social")["code"]
+    world.clock.advance(timedelta(hours=1))
+    assert world.browser().log_in_again_or_in("tax")["code"]
+    world.database.close()

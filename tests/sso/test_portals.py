@@ -2,14 +2,17 @@
 """The registration desk: asked, decided by somebody else, fetched once; and what nobody may do there."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from audit import Outcome
+from sso.config import SSOSettings
 from sso.service import invite
-from tests.sso.conftest import World
+from tests.fakes.sso_directory import LI
+from tests.sso.conftest import World, make_world
 from tests.sso.desk import Officer, another, developer
 
 ASK = "/admin/portals/ask"
@@ -209,3 +212,41 @@ def test_without_the_record_nothing_is_asked_for_decided_or_registered(world: Wo
     decide(Officer(world), path)
     world.fresh = False
     assert mine.post(f"{path}/fetch", form_at=ASK).status_code == 503
+
+
+def test_the_contact_is_told_of_a_decision_and_of_a_lock(tmp_path: Path) -> None:
+    posted: list[tuple[str, str]] = []
+
+    def post(address: str, _subject: str, text: str, _number: str) -> bool:
+        posted.append((address, text))
+        return True
+
+    world = make_world(tmp_path, post=post)
+    mine = developer(world)
+    granted, refused = asked(mine), asked(mine, name="Museum")
+    decide(Officer(world), granted)
+    decide(Officer(world), refused, "refuse")
+    client = told(mine.post(f"{granted}/fetch", form_at=granted).text)[0]
+    Officer(world).post(f"/admin/clients/{client}/lock", form_at=ASK, reason="its key was seen")
+    world.service.letters.round()
+    assert [address for address, _ in posted] == ["library@city.example"] * 3
+    said = " ".join(text for _, text in posted)
+    assert all(words in said for words in ("“Library” was granted", "“Museum” was refused", "locked “Library”"))
+    # Why it was locked is for administrators; no secret is ever in a letter.
+    assert "its key was seen" not in said
+    world.database.close()
+
+
+def test_why_a_registration_was_decided_on_is_sealed_to_whoever_asked(world: World) -> None:
+    path = asked(developer(world))
+    decide(Officer(world), path)
+    world.drain()
+    reviewed = [each for each in world.recorder.events if each.type == "sso.client.reviewed"]
+    assert {(each.subject, each.sealed.get("reason")) for each in reviewed} == {(LI, "known to us")}
+
+
+def test_somebody_asks_so_often_a_day_and_then_waits(tmp_path: Path) -> None:
+    world = make_world(tmp_path, settings=SSOSettings(applications_free=2))
+    mine = developer(world)
+    assert [ask(mine).status_code for _ in range(4)] == [303, 303, 303, 429]
+    world.database.close()
