@@ -75,6 +75,12 @@ class Ledger:
         query = select(_accounts).where(_accounts.c.portal == portal, _accounts.c.due > 0, _accounts.c.due <= at)
         return self._some(query.order_by(_accounts.c.due, _accounts.c.subject).limit(_AT_ONCE))
 
+    def waits(self, portal: str, codes: Iterable[str], *, at: int) -> bool:
+        """Whether something that failed with one of these codes waits for its next turn."""
+        mine = (_accounts.c.portal == portal, _accounts.c.due > at, _accounts.c.failed.in_(sorted(codes)))
+        with self._database.reading() as connection:
+            return connection.execute(select(_accounts.c.subject).where(*mine).limit(1)).first() is not None
+
     def failing(self, portal: str) -> list[Account]:
         """What the portal did not take, those tried most often first; some of it, if there is much."""
         query = select(_accounts).where(_accounts.c.portal == portal, _accounts.c.attempts > 0)

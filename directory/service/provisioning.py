@@ -41,7 +41,7 @@ HEARD = (
 )
 """Beginnings of the event types after which somebody's accounts are looked at."""
 _PAGE = 400
-_FIRST_PAUSE, _LONGEST_PAUSE = 2, 3600
+_FIRST_PAUSE, _LONGEST_PAUSE = 2, 300
 """Seconds after a failure; each further one doubles them."""
 _DOUBLINGS = 11
 _WHOLE = frozenset({UNREACHABLE, UNAUTHORISED, BUSY})
@@ -84,8 +84,6 @@ class Provisioning:
         self._key = key
         self._remote = remote
         self._pause = pause
-        # Until when a portal that did not answer is left alone, in epoch seconds.
-        self._resting: dict[str, int] = {}
         self._groups: dict[tuple[str, str], str] = {}
 
     def hear(self, events: Iterable[Event]) -> None:
@@ -123,13 +121,12 @@ class Provisioning:
         self._ledger.note(name, [each.subject for each in self._ledger.failing(name)], at=self._at())
         _, strangers = self._ledger.standing(name)
         self._ledger.compared(name, at=0, strangers=strangers)
-        self._resting.pop(name, None)
 
     def work(self, is_over: Callable[[], bool] = lambda: False) -> int:
         """Compare where that is due, then tell portals what is due; how many accounts were looked at."""
         done = 0
         for name, target in self._targets.items():
-            if self._resting.get(name, 0) > self._at():
+            if self._ledger.waits(name, _WHOLE, at=self._at()):
                 continue
             compared, _ = self._ledger.standing(name)
             try:
@@ -148,8 +145,6 @@ class Provisioning:
                 done += 1
                 if code in _WHOLE:
                     # It is the portal and not this account: nobody else's is tried before this one's turn comes again.
-                    (held,) = (one for one in self._ledger.of(each.subject) if one.portal == name)
-                    self._resting[name] = held.due
                     break
         return done
 
