@@ -346,8 +346,13 @@ def portal_way(target: PortalAccounts) -> Remote:
         raise ConfigurationError(where=target.url, why=error.strerror or "its certificates cannot be used") from error
     seconds = target.timeout.total_seconds()
     fetcher = Fetcher(context=trusted, private=target.private, timeout=seconds, largest=_LONGEST_TOLD)
+    pause, slot = threading.Event(), 1 / target.rate
+
+    def pace() -> None:
+        pause.wait(slot)
+
     token = private_text(target.token_file).strip() if target.token_file else ""
-    return Remote(target.url, ask=fetcher.ask, authorization=f"Bearer {token}" if token else "")
+    return Remote(target.url, ask=fetcher.ask, authorization=f"Bearer {token}" if token else "", pace=pace)
 
 
 def _keep_portals(context: Context, provisioning: Provisioning) -> None:

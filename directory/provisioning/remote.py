@@ -2,7 +2,7 @@
 """A portal's SCIM service as a client meets it; every answer is held to what it may be before any of it is used."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -42,10 +42,12 @@ class Asking(Protocol):
 class Remote:
     """One portal's service; ``authorization`` is the header that proves us, empty if a certificate does."""
 
-    def __init__(self, url: str, *, ask: Asking, authorization: str) -> None:
+    def __init__(self, url: str, *, ask: Asking, authorization: str, pace: Callable[[], object] = lambda: None) -> None:
+        """``pace`` is called before each request, and returns when it may be sent."""
         self._url = url
         self._ask = ask
         self._authorization = authorization
+        self._pace = pace
 
     def create(self, document: Mapping[str, Any]) -> str:
         """Make an account; what the portal calls it.
@@ -144,6 +146,7 @@ class Remote:
         if document is not None:
             headers["Content-Type"] = _TYPE
             body = json.dumps(document, ensure_ascii=False).encode()
+        self._pace()
         try:
             reply = self._ask(method, f"{self._url}{path}", body=body, headers=headers)
         except Unavailable as error:

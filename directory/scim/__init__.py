@@ -29,6 +29,7 @@ from .documents import user as user
 from .documents import version as version
 from .filters import matches as matches
 from .filters import parsed as parsed
+from .openapi import description as description
 from .queries import MOST_COUNTED as MOST_COUNTED
 from .queries import MOST_IN_LIST as MOST_IN_LIST
 from .queries import Query as Query

@@ -9,7 +9,6 @@ An account is announced in the record before the portal is told, and its outcome
 row. Shutting an account waits for nothing but the portal, and is tried until the portal has said yes.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,7 +73,6 @@ class Provisioning:
         *,
         key: bytes,
         remote: Callable[[PortalAccounts], Remote],
-        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """``key`` makes the identifiers by which portals know people, ``remote`` the way to one portal."""
         self._deeds = deeds
@@ -83,7 +81,6 @@ class Provisioning:
         self._targets = targets
         self._key = key
         self._remote = remote
-        self._pause = pause
         self._groups: dict[tuple[str, str], str] = {}
 
     def hear(self, events: Iterable[Event]) -> None:
@@ -141,7 +138,6 @@ class Provisioning:
                 if is_over():
                     return done
                 code = self._settle(name, target, way, each)
-                self._pause(1 / target.rate)
                 done += 1
                 if code in _WHOLE:
                     # It is the portal and not this account: nobody else's is tried before this one's turn comes again.

@@ -134,8 +134,10 @@ def _add_groups(desk: Blueprint, guard: Guard, answer: Answering) -> None:
     @desk.get("/Groups/<name>")
     @guard.person(*_WHO, errors="problem", programs=True)
     def group(name: str) -> Response:
-        bare = "members" in query_text("excludedAttributes", longest=500).lower().split(",")
-        return answer(lambda verbs: verbs.group(name, bare=bare))
+        def bare() -> bool:
+            return "members" in query_text("excludedAttributes", longest=500).lower().split(",")
+
+        return answer(lambda verbs: verbs.group(name, bare=bare()))
 
     @desk.patch("/Groups/<name>")
     @guard.person(*_WHO, errors="problem", programs=True)
@@ -224,6 +226,14 @@ def _add_discovery(desk: Blueprint, guard: Guard, at: str, mine: Callable[[], Ad
     def schema(name: str) -> Response:
         found = scim.SCHEMAS.get(name)
         return told(located("Schema", found)) if found else _not_found()
+
+    @desk.get("/openapi.json")
+    @guard.person(*_WHO, errors="problem", programs=True)
+    def describe() -> Response:
+        answer = told(scim.description(at))
+        if answer.status_code == 200:  # noqa: PLR2004 - as HTTP calls it
+            answer.content_type = "application/json"
+        return answer
 
     @desk.get("/<path:elsewhere>")
     @guard.person(*_WHO, errors="problem", programs=True)

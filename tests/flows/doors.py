@@ -743,6 +743,7 @@ def _scim(desk: Mapping[str, Any]) -> Iterator[Door]:
     yield Door(**at, method="POST", rule="/Bulk", takes="json", fields={"Operations": "x"})
     yield Door(**at, method="PATCH", rule="/Me", takes="json", fields={"Operations": "x"})
     yield Door(**at, method="PUT", rule="/Me", takes="json", fields={"schemas": "x"})
+    yield Door(**at, method="GET", rule="/openapi.json")
     for place in ("", "/Users", "/Groups"):
         yield Door(**at, method="POST", rule=f"{place}/.search", takes="json", fields={"filter": "x"})
     for name in ("Me", "ServiceProviderConfig", "ResourceTypes", "Schemas"):
