@@ -10,11 +10,10 @@ nothing to anybody: `init` removes what it left and begins again. Whatever no bi
 
 import errno
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -24,19 +23,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from audit import Recorder
 from core.config import ConfigurationError
 from core.errors import N_, Conflict
-from core.log import LogSettings
 from core.site import SiteSettings
 
 from .context import Context, DatabaseSettings
 from .errors import NotBorn
 from .files import private_text, replace, write_secret
+from .holding import MARK, is_born, let_others_pass, log_alone
 from .pairs import PAIRS, make
-from .processes import log_writer
-from .supervisor import Supervisor
 from .users import Users
 from .wiring import directory, founding, gateway, policies, recording, signatures, sso
 
-_MARK = "born"
 _UNDER_WAY = ".being-born"
 _KEPT = frozenset({"site.toml", ".running", _UNDER_WAY})
 
@@ -60,11 +56,6 @@ class DatabaseNotEmpty(Conflict):
 
     code = "database_not_empty"
     message = N_("The database of the role %(role)s holds tables already. Empty it, then run “tallygate init” again.")
-
-
-def is_born(site: SiteSettings) -> bool:
-    """Whether the birth was finished."""
-    return (site.state / _MARK).exists()
 
 
 def init(context: Context, say: Callable[[str], None]) -> None:
@@ -103,7 +94,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         gateway.found(context, recorder)
         signatures.found(context, recorder)
     Users.detect().own(site)
-    replace(site.state / _MARK, b"")
+    replace(site.state / MARK, b"")
     (site.state / _UNDER_WAY).unlink()
     say("The site is born")
 
@@ -149,27 +140,6 @@ def _written(path: Path, secret: bytes) -> bytes:
     return b""
 
 
-@contextmanager
-def log_alone(context: Context) -> Iterator[None]:
-    """Let the log run, and nothing else, while an operator does what must be recorded.
-
-    Raises:
-        StartFailed: it does not start.
-    """
-    log = Supervisor(
-        [log_writer(context.site, context.path)],
-        users=Users.detect(),
-        logs=context.site.state / "logs",
-        settings=context.settings("logs", LogSettings),
-        clock=context.clock,
-    )
-    try:
-        log.start()
-        yield
-    finally:
-        log.stop()
-
-
 def _renew(context: Context) -> bytes:
     founding.renew(context)
     return b""
@@ -203,11 +173,6 @@ def refresh(context: Context) -> None:
         users.own(context.site)
     for role, path, url in _handed_out(context):
         users.acting(role, partial(_take, path, url))
-
-
-def let_others_pass() -> None:
-    """Make what is public readable by the roles' users, whatever the caller's shell says; secrets name their mode."""
-    os.umask(0o022)
 
 
 def _recording(context: Context) -> AbstractContextManager[Recorder]:
@@ -297,8 +262,3 @@ def _identity_key(site: SiteSettings) -> None:
         site.public / "gateway-identity.pem",
         key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
     )
-
-
-def configuration_of(state: Path) -> Path:
-    """Where a site's one file lies."""
-    return state / "site.toml"

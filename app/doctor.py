@@ -19,7 +19,7 @@ from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
 from gateway import GatewaySettings
 
-from . import birth, settings
+from . import holding, settings
 from .context import Context
 from .users import Users
 from .wiring import alerts, lineage
@@ -74,7 +74,7 @@ def _configuration(context: Context) -> Iterator[Finding]:
 
 
 def _birth(context: Context) -> Iterator[Finding]:
-    born = birth.is_born(context.site)
+    born = holding.is_born(context.site)
     yield Finding("birth", born, "finished" if born else "not finished: run “tallygate init”")
 
 

@@ -5,36 +5,23 @@ A state folder belongs to one running supervisor (flock); a second `up` finds th
 city with its own ports beside it.
 """
 
-import fcntl
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import N_, Conflict, TallygateError
+from core.errors import TallygateError
 from core.log import LogSettings
 from core.site import Ports, SiteSettings
 
 from . import birth, demo, settings
 from .context import Context
 from .files import replace
+from .holding import configuration_of, held, is_born, let_others_pass
 from .ports import PortClaims, free_ports
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
 from .wiring import directory, gateway, policies, policing
-
-_CITIES = 20
-_HOME = Path(__file__).resolve().parent.parent / ".state"
-"""Cities that were given no folder live beside the code."""
-
-
-class AlreadyUp(Conflict):
-    """Another supervisor runs this site."""
-
-    code = "already_up"
-    message = N_("This site is running already.")
 
 
 def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: Callable[[str], None]) -> None:
@@ -45,9 +32,9 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         PortTaken: one of its ports is not free, or promised to another city.
         StartFailed: a process did not become ready.
     """
-    birth.let_others_pass()
-    with _folder(configuration, state) as folder, PortClaims() as claims:
-        file = configuration or birth.configuration_of(folder)
+    let_others_pass()
+    with held(configuration, state) as folder, PortClaims() as claims:
+        file = configuration or configuration_of(folder)
         if not file.exists():
             write_configuration(file, free_ports(claims))
         context = Context.read(file.resolve())
@@ -55,7 +42,7 @@ def up(*, configuration: Path | None, state: Path | None, with_demo: bool, say: 
         site = context.site
         # Before a birth, which takes its time: nothing listens yet, and another city may be looking for ports.
         claims.take_all(site.ports)
-        if not birth.is_born(site):
+        if not is_born(site):
             birth.init(context, say)
         supervisor = supervise(context, file.resolve())
         say("Starting the roles")
@@ -176,39 +163,6 @@ attributes = ["displayName", "entitlements"]
 identifier = "subject"
 """.encode(),
     )
-
-
-def alone(configuration: Path) -> AbstractContextManager[Path]:
-    """Hold a site's folder as its supervisor does, so that nothing is born or renewed beneath one.
-
-    Raises:
-        AlreadyUp: the site is running, or being born.
-    """
-    return _folder(configuration, None)
-
-
-@contextmanager
-def _folder(configuration: Path | None, state: Path | None, home: Path = _HOME) -> Iterator[Path]:
-    """The state folder, locked for as long as this process runs."""
-    if configuration is not None or state is not None:
-        wishes = [configuration.parent if configuration is not None else state]
-    else:
-        wishes = [home / "city", *(home / f"city-{number}" for number in range(2, _CITIES))]
-    for folder in wishes:
-        assert folder is not None  # noqa: S101 - one of the two was given
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lock = os.open(folder / ".running", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        try:
-            yield folder
-        finally:
-            os.close(lock)
-        return
-    raise AlreadyUp
 
 
 def _addresses(site: SiteSettings, file: Path) -> str:

@@ -13,7 +13,7 @@ from ca.ceremony import Place
 from ca.cli import group
 from ca.client import CAClient
 
-from .. import birth, up
+from .. import holding
 from ..context import Context
 from ..errors import NotBorn
 from ..users import Users
@@ -44,15 +44,15 @@ class _Hall:
     @contextmanager
     def recording(self) -> Iterator[Recorder]:
         """Over the log's socket; while the site is off, the log alone is started for it."""
-        if not birth.is_born(self._context.site):
+        if not holding.is_born(self._context.site):
             raise NotBorn
         with ExitStack() as stack:
             try:
-                stack.enter_context(up.alone(self._configuration))
-            except up.AlreadyUp:
+                stack.enter_context(holding.alone(self._configuration))
+            except holding.AlreadyUp:
                 pass
             else:
-                stack.enter_context(birth.log_alone(self._context))
+                stack.enter_context(holding.log_alone(self._context))
             yield self._context.recorder("app")
 
 

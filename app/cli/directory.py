@@ -11,7 +11,7 @@ import click
 from directory.slapd import Right
 from directory.systems import Doing
 
-from .. import birth, up
+from .. import holding
 from ..context import Context
 from ..errors import NotBorn
 from ..wiring import directory as wiring
@@ -131,8 +131,8 @@ def restore(folder: Path, configuration: Path, private: Path, *, at: datetime | 
     if preview:
         found = preserving.restore(context, folder, private, at=moment)
     else:
-        with up.alone(configuration):
-            recording = partial(birth.log_alone, context)
+        with holding.alone(configuration):
+            recording = partial(holding.log_alone, context)
             found = preserving.restore(context, folder, private, at=moment, recording=recording)
     for each in found.told:
         names = f": {' '.join(each.attributes)}" if each.attributes else ""
@@ -251,6 +251,6 @@ def _tell(lines: list[str]) -> None:
 
 def _context(configuration: Path) -> Context:
     context = Context.read(configuration)
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
     return context

@@ -7,7 +7,7 @@ import click
 
 from gateway import LISTENERS
 
-from .. import birth
+from .. import holding
 from ..context import Context
 from ..errors import NotBorn
 from ..wiring import gateway as wiring
@@ -22,7 +22,7 @@ from . import options
 def edge(proxy: str, listener: str, address: str, configuration: Path) -> None:
     """Write the configuration of a Caddy or HAProxy that asks the gateway as nginx does."""
     context = Context.read(configuration)
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
     folder = wiring.edge(context, proxy, listener=listener, address=address)
     click.echo(f"Written to {folder}. Put tls.crt and tls.key there, restart the role gateway, then start {proxy}.")

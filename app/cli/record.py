@@ -14,7 +14,7 @@ from audit.reader import LogReader
 from audit.verify import claims
 from core.calls import Peer
 
-from .. import birth, up
+from .. import holding
 from ..context import Context
 from ..errors import NotBorn
 from ..wiring.lineage import rotate as give_successor
@@ -76,10 +76,10 @@ def rotate(configuration: Path, unwitnessed: bool) -> None:  # noqa: FBT001 - cl
     Cut off anywhere, the same command ends what was begun.
     """
     context = Context.read(configuration)
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
-    birth.let_others_pass()
-    with up.alone(configuration):
+    holding.let_others_pass()
+    with holding.alone(configuration):
         give_successor(context, click.echo, unwitnessed=unwitnessed)
 
 
@@ -91,7 +91,7 @@ def rotate(configuration: Path, unwitnessed: bool) -> None:  # noqa: FBT001 - cl
 def evidence(configuration: Path, index: tuple[int, ...], output: Path, purpose: str) -> None:
     """Make one evidence file of the entries INDEX...; the making is recorded, and nothing personal is opened."""
     context = Context.read(configuration)
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
     secret = context.site.pair_secret(holder="app", caller="app", callee="audit")
     peer = Peer(path=context.site.socket("audit"), caller="app", secret=secret, timeout=_PATIENCE)
@@ -140,7 +140,7 @@ def retention(configuration: Path, *, planned: bool) -> None:
 
 def _site(configuration: Path) -> Context:
     context = Context.read(configuration)
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
     become_owner(context.site.folder("audit"))
     return context

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .. import birth
+from .. import holding
 from ..context import Context
 from ..errors import NotBorn
 from ..wiring import sso as wiring
@@ -70,6 +70,6 @@ def rotate_keys(configuration: Path) -> None:
 
 def _context(configuration: Path) -> Context:
     context = Context.read(configuration)
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
     return context

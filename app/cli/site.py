@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a site to life, run it, fill it, examine it."""
+"""Bring a site to life, run it, fill it, examine it.
+
+Each command loads what it needs: a birth knows all roles, an examination none.
+"""
+# ruff: noqa: PLC0415 - see above
 
 import sys
 from pathlib import Path
@@ -8,10 +12,7 @@ import click
 
 from core.log import configure
 
-from .. import birth, settings
-from .. import demo as sample
-from .. import doctor as examination
-from .. import up as running
+from .. import holding, settings
 from ..context import Context
 from . import options
 
@@ -22,12 +23,14 @@ from . import options
 @click.option("--unless-born", is_flag=True, help="Where the site exists already, only see to its owners.")
 def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:  # noqa: FBT001 - click passes by name
     """Bring a site to life, or its processes back."""
+    from .. import birth
+
     context = Context.read(configuration)
     settings.check(context)
-    if unless_born and birth.is_born(context.site):
+    if unless_born and holding.is_born(context.site):
         birth.refresh(context)
         return
-    with running.alone(configuration):
+    with holding.alone(configuration):
         (birth.renew_processes if renew_processes else birth.init)(context, click.echo)
 
 
@@ -37,6 +40,8 @@ def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:
 @click.option("--without-demo", is_flag=True, help="Do not fill the sample city.")
 def up(configuration: Path | None, state: Path | None, without_demo: bool) -> None:  # noqa: FBT001 - as above
     """Start everything on this machine; Ctrl-C stops it."""
+    from .. import up as running
+
     configure("supervisor")
     running.up(configuration=configuration, state=state, with_demo=not without_demo, say=click.echo)
 
@@ -45,6 +50,8 @@ def up(configuration: Path | None, state: Path | None, without_demo: bool) -> No
 @options.site
 def demo(configuration: Path) -> None:
     """Fill the sample city of a running site."""
+    from .. import demo as sample
+
     sample.fill(Context.read(configuration), click.echo)
 
 
@@ -52,6 +59,8 @@ def demo(configuration: Path) -> None:
 @options.site
 def demo_people(configuration: Path) -> None:
     """The part of demo that runs as the directory's user."""
+    from .. import demo as sample
+
     sample.fill_people(Context.read(configuration))
 
 
@@ -59,7 +68,9 @@ def demo_people(configuration: Path) -> None:
 @options.site
 def doctor(configuration: Path) -> None:
     """Check the site and explain in words what is wrong; exit 1 if anything is."""
-    findings = examination.examine(Context.read(configuration))
+    from ..doctor import examine
+
+    findings = examine(Context.read(configuration))
     for finding in findings:
         click.echo(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.says}")
     sys.exit(0 if all(finding.good for finding in findings) else 1)

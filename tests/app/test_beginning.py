@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import birth, up
+from app import birth, holding, up
 from app.birth import NotEmpty
 from app.context import Context
 from app.pairs import holders
@@ -120,5 +120,5 @@ def test_a_link_is_removed_and_not_followed(context: Context, tmp_path: Path) ->
 
 
 def test_nothing_is_born_beneath_a_running_site(context: Context) -> None:
-    with up.alone(context.path), pytest.raises(up.AlreadyUp), up.alone(context.path):
+    with holding.alone(context.path), pytest.raises(holding.AlreadyUp), holding.alone(context.path):
         pass

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
+from app.holding import AlreadyUp, held
 from app.ports import PREFERRED, PortClaims, PortTaken, free_ports
-from app.up import AlreadyUp, _folder, write_configuration
+from app.up import write_configuration
 from core.site import Ports
 
 ROOT = Path(__file__).parents[2]
@@ -106,31 +107,31 @@ def test_a_promise_ends_with_the_process_that_holds_it() -> None:
 
 
 def test_one_folder_has_one_supervisor(tmp_path: Path) -> None:
-    with _folder(None, tmp_path / "city") as folder:
+    with held(None, tmp_path / "city") as folder:
         assert folder == tmp_path / "city"
-        with pytest.raises(AlreadyUp), _folder(None, tmp_path / "city"):
+        with pytest.raises(AlreadyUp), held(None, tmp_path / "city"):
             pass
         # The site's file names the same folder.
-        with pytest.raises(AlreadyUp), _folder(tmp_path / "city" / "site.toml", None):
+        with pytest.raises(AlreadyUp), held(tmp_path / "city" / "site.toml", None):
             pass
-    with _folder(None, tmp_path / "city"):
+    with held(None, tmp_path / "city"):
         pass
 
 
 def test_the_lock_is_not_inherited_by_what_is_started(tmp_path: Path) -> None:
-    with _folder(None, tmp_path):
-        held = [
+    with held(None, tmp_path):
+        numbers = [
             int(path.name)
             for path in Path("/proc/self/fd").iterdir()
             if path.is_symlink() and str(path.readlink()) == str(tmp_path / ".running")
         ]
-        assert held
-        assert all(fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC for number in held)
+        assert numbers
+        assert all(fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC for number in numbers)
 
 
 def test_a_second_city_of_a_checkout_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     with ExitStack() as cities:
-        folders = [cities.enter_context(_folder(None, None, home=tmp_path)) for _ in range(3)]
+        folders = [cities.enter_context(held(None, None, home=tmp_path)) for _ in range(3)]
         assert [folder.name for folder in folders] == ["city", "city-2", "city-3"]
-    with _folder(None, None, home=tmp_path) as again:
+    with held(None, None, home=tmp_path) as again:
         assert again.name == "city"
