@@ -97,7 +97,7 @@ def unrecorded(configuration: Path, undo: int | None) -> None:
 def second_again(configuration: Path) -> None:
     """Let the second provider begin again as a copy of the first one; the site must be stopped."""
     context = _context(configuration)
-    with up.alone(configuration):
+    with holding.alone(configuration):
         wiring.begin_second_again(context)
     click.echo("The second provider is copied from the first one at the next start.")
 
