@@ -119,20 +119,24 @@ def renew_processes(context: Context, say: Callable[[str], None]) -> None:
         users.acting("ca", partial(_renew, context))
         founding.renew_root_list(context)
         say("Renewing process certificates")
-        made = json.loads(users.acting("ca", partial(_certify, context)))
+        made = json.loads(users.acting("ca", partial(certified, context)))
         for holder, files in made.items():
-            users.acting(holder, partial(_install, context, holder, files))
+            users.acting(holder, partial(installed, context, holder, files))
 
 
 def _complete_pairs(site: SiteSettings, users: Users) -> None:
     """Give a site of an earlier release the secrets of pairs it does not have yet; each partner writes its own copy."""
     for caller, callee in PAIRS:
         paths = {name: site.secret_path(holder=name, caller=caller, callee=callee) for name in (caller, callee)}
-        if any(path.exists() for path in paths.values()):
-            continue
-        secret = secrets.token_bytes(32)
-        for name, path in paths.items():
-            users.acting(name, partial(_written, path, secret))
+        if not any(path.exists() for path in paths.values()):
+            complete_pair(site, users, caller, callee)
+
+
+def complete_pair(site: SiteSettings, users: Users, caller: str, callee: str) -> None:
+    """Make the secret of a pair that has none."""
+    secret = secrets.token_bytes(32)
+    for name in dict.fromkeys((caller, callee)):
+        users.acting(name, partial(_written, site.secret_path(holder=name, caller=caller, callee=callee), secret))
 
 
 def _written(path: Path, secret: bytes) -> bytes:
@@ -145,7 +149,8 @@ def _renew(context: Context) -> bytes:
     return b""
 
 
-def _certify(context: Context) -> bytes:
+def certified(context: Context) -> bytes:
+    """New certificates of the servers, as JSON; by the authority's user, while the log runs."""
     made = founding.certify_servers(context, context.recorder("ca"))
     # Keys and certificates are PEM, which is ASCII (RFC 7468).
     return json.dumps(
@@ -153,7 +158,8 @@ def _certify(context: Context) -> bytes:
     ).encode()
 
 
-def _install(context: Context, holder: str, files: dict[str, str]) -> bytes:
+def installed(context: Context, holder: str, files: dict[str, str]) -> bytes:
+    """Give a server what was made for it; by its user."""
     founding.install(context, holder, {name: content.encode("ascii") for name, content in files.items()})
     return b""
 

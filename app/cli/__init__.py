@@ -26,6 +26,7 @@ _COMMANDS = {
     "sign": "signatures.cli:sign",
     "sso": "app.cli.sign_on:sso",
     "up": "app.cli.site:up",
+    "upgrade": "app.cli.site:upgrade",
     "verify": "signatures.cli:verify",
 }
 """Where each command is, as ``module:attribute``."""

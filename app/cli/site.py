@@ -35,6 +35,19 @@ def init(configuration: Path, renew_processes: bool, unless_born: bool) -> None:
 
 
 @click.command
+@options.site
+@click.option("--preview", is_flag=True, help="Only say what it would do.")
+def upgrade(configuration: Path, preview: bool) -> None:  # noqa: FBT001 - as above
+    """Give a site of an earlier release what it lacks; roles stopped. Can be repeated."""
+    from .. import upgrading
+
+    context = Context.read(configuration)
+    settings.check(context)
+    with holding.alone(configuration):
+        upgrading.upgrade(context, click.echo, preview=preview)
+
+
+@click.command
 @click.option("--site", "configuration", type=options.SITE_FILE, help="An existing site.")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Folder for a new sample city.")
 @click.option("--without-demo", is_flag=True, help="Do not fill the sample city.")

@@ -6,6 +6,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import urlencode
 from flask import Flask
 
 import sso.store
-from audit import Recorder, RecordUnavailable
+from audit import Outcome, Recorder, RecordUnavailable
 from audit.client import PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
@@ -25,7 +26,7 @@ from ca.verifier import CertificateVerifier
 from core.calls import Peer
 from core.calls.outside import Fetcher
 from core.config import ConfigurationError
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.log import logger
 from core.site import PORTALS
 from directory import DirectorySettings
@@ -33,7 +34,7 @@ from directory.client import EntrustingClient, OwnClient
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
-from sso.models import LoginDecision
+from sso.models import Client, LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import (
     KeySchedule,
@@ -197,23 +198,9 @@ def found(context: Context, _recorder: Recorder) -> None:
     database = context.database(ROLE)
     store = sso.store.Store(database)
     store.migrate()
-    callbacks = tuple(
-        f"{site.origin(label, listener)}/.tallygate/callback" for label in _GUARDED for listener in _LISTENERS
-    )
-    register_client(
-        store,
-        name="gateway",
-        title="Gateway",
-        title_zh="网关",
-        redirect_uris=callbacks,
-        post_logout_uris=tuple(f"{site.origin(label, listener)}/" for label in _GUARDED for listener in _LISTENERS),
-        scopes=frozenset({"openid", "mandate"}),
-        audience=site.origin("sso"),
-        secret=_client_secret(context, "gateway"),
-        trusted=True,
-    )
-    for label in PORTALS:
-        _register_portal(context, store, label)
+    for own in _own_clients(context):
+        folder = "gateway" if own.id == "gateway" else f"portal-{own.id}"
+        _enter(store, own, secret=_client_secret(context, folder))
     _publish(context, _listed(load_keys(keys)))
     database.close()
 
@@ -493,23 +480,106 @@ def _publish(context: Context, listed: bytes) -> int:
     return len(json.loads(listed)["keys"])
 
 
-def _register_portal(context: Context, store: sso.store.Store, label: str) -> None:
+def old_clients(context: Context) -> dict[str, str]:
+    """The site's own clients that are registered for less than this release asks for, each with what it lacks."""
+
+    def work() -> bytes:
+        database = context.database(ROLE)
+        try:
+            known = sso.store.Store(database).clients.registered()
+        finally:
+            database.close()
+        lacks = {own.id: _lacks(own, known[own.id]) for own in _own_clients(context) if own.id in known}
+        return json.dumps({name: what for name, what in lacks.items() if what}).encode()
+
+    found: dict[str, str] = json.loads(Users.detect().acting(ROLE, work))
+    return found
+
+
+def renew_client(context: Context, name: str) -> None:
+    """Register one of the site's own clients for what this release asks for; its secret stays, and it is recorded.
+
+    Raises:
+        RecordUnavailable: no record, no change.
+    """
+
+    def enter(store: "sso.store.Store", records: Records) -> None:
+        # As at every start of the role.
+        store.migrate()
+        own, known = next(each for each in _own_clients(context) if each.id == name), store.clients.find(name)
+        if known is None:
+            raise NotFound
+        changed = replace_fields(
+            known,
+            scopes=known.scopes | own.scopes,
+            redirect_uris=tuple(dict.fromkeys((*known.redirect_uris, *own.redirect_uris))),
+            post_logout_uris=tuple(dict.fromkeys((*known.post_logout_uris, *own.post_logout_uris))),
+        )
+        records.write(records.client(changed, "sso.client.intended", Outcome.INTENDED))
+        # Dead after this line, the outcome is missing, and the same is done again at the next try.
+        store.clients.put(changed)
+        records.write(records.client(changed, "sso.client.registered", Outcome.SUCCESS))
+
+    _kept(context, enter)
+
+
+def _lacks(own: Client, known: Sequence[str]) -> str:
+    """What a registration has not that this release asks for; ``known`` are its words."""
+    wanted = (*sorted(own.scopes), *own.redirect_uris, *own.post_logout_uris)
+    return " ".join(each for each in wanted if each not in known)
+
+
+def _own_clients(context: Context) -> tuple[Client, ...]:
+    """The site's own clients as this release registers them, but for their secrets."""
+    site = context.site
+    gateway = Client(
+        id="gateway",
+        name="Gateway",
+        name_zh="网关",
+        redirect_uris=tuple(
+            f"{site.origin(label, listener)}/.tallygate/callback" for label in _GUARDED for listener in _LISTENERS
+        ),
+        post_logout_uris=tuple(f"{site.origin(label, listener)}/" for label in _GUARDED for listener in _LISTENERS),
+        scopes=frozenset({"openid", "mandate"}),
+        grants=frozenset({"authorization_code"}),
+        audience=site.origin("sso"),
+        trusted=True,
+    )
+    return (gateway, *(_own_portal(context, label) for label in PORTALS))
+
+
+def _own_portal(context: Context, label: str) -> Client:
     site = context.site
     title, title_zh = _TITLES[label]
     origins = tuple(site.origin(label, listener) for listener in _LISTENERS)
-    register_client(
-        store,
-        name=label,
-        title=title,
-        title_zh=title_zh,
+    return Client(
+        id=label,
+        name=title,
+        name_zh=title_zh,
         redirect_uris=tuple(f"{origin}/callback" for origin in origins),
         post_logout_uris=tuple(f"{origin}/" for origin in origins),
         scopes=frozenset({"openid", "profile"}) | _SCOPES.get(label, frozenset()),
         grants=frozenset({"authorization_code", "refresh_token"}),
         audience=site.origin(label),
-        secret=_client_secret(context, f"portal-{label}"),
         # The gateway tells these portals the directory's identifier with every request.
         subject_type="public",
+    )
+
+
+def _enter(store: "sso.store.Store", own: Client, *, secret: str) -> None:
+    register_client(
+        store,
+        name=own.id,
+        title=own.name,
+        title_zh=own.name_zh,
+        redirect_uris=own.redirect_uris,
+        post_logout_uris=own.post_logout_uris,
+        scopes=own.scopes,
+        grants=own.grants,
+        audience=own.audience,
+        secret=secret,
+        trusted=own.trusted,
+        subject_type=own.subject_type,
     )
 
 

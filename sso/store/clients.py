@@ -53,6 +53,13 @@ class ClientRows:
         visited = (each for each in found if any(uri.startswith(own) for uri in each.redirect_uris))
         return next(visited, found[0] if found else None)
 
+    def registered(self) -> dict[str, tuple[str, ...]]:
+        """Scopes and addresses of every application, in tables of any release."""
+        columns = (CLIENTS.c.scopes, CLIENTS.c.redirect_uris, CLIENTS.c.post_logout_uris)
+        with self._database.reading() as connection:
+            found = connection.execute(select(CLIENTS.c.id, *columns))
+            return {row[0]: tuple(word for words in row[1:] for word in words.split()) for row in found}
+
     def put(self, client: Client) -> None:
         """Register, or replace a registration."""
         with self._database.transaction() as connection:

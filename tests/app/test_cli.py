@@ -94,6 +94,7 @@ COMMANDS: dict[str, str] = {
     "sso program remove": "--site SITE --name personnel",
     "sso rotate-keys": "--site SITE",
     "up": "--site SITE",
+    "upgrade": "--site SITE",
     "verify": "FILE --site SITE",
 }
 """Every command with arguments as an operator would give them; capitals stand for files and folders."""

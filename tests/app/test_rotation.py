@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,11 @@ def _rotations(context: Context) -> list[tuple[Outcome, str, str]]:
     reader = LogReader(context.site.folder("audit") / "log", context.log_key)
     entries = reader.entries(0, reader.checkpoint().size)
     return [(e.event.outcome, e.event.object, e.event.actor) for e in entries if e.event.type == "sso.key.rotated"]
+
+
+def _of_kinds(context: Context, *kinds: str) -> list[Event]:
+    reader = LogReader(context.site.folder("audit") / "log", context.log_key)
+    return [each.event for each in reader.entries(0, reader.checkpoint().size) if each.event.type in kinds]
 
 
 def _published(context: Context) -> list[str]:
@@ -163,6 +169,52 @@ def test_a_renewal_is_done_by_the_owners_of_the_folders(born: Context) -> None:
     # Nothing is left running, and the record is whole.
     with _log(born) as supervisor:
         os.kill(supervisor.pids()["log"], signal.SIGTERM)
+
+
+def test_a_site_of_an_earlier_release_is_told_what_it_lacks_and_then_given_it(born: Context) -> None:
+    site, before = born.site, born.site.folder("nginx") / "tls.pem"
+    command = ("upgrade", "--site", str(born.path))
+    # Born before sign-on might speak to the directory, and before the gateway asked for mandates.
+    both = [site.secret_path(holder=each, caller="sso", callee="directory") for each in ("sso", "directory")]
+    for path in both:
+        path.unlink()
+    tables = sqlite3.connect(site.folder("sso") / "sso.db")
+    with tables:
+        tables.execute("update clients set scopes = 'openid' where id = 'gateway'")
+        kept = tables.execute("select secret_hash from clients where id = 'gateway'").fetchone()
+    # And before one of its hosts.
+    changed = born.path.read_text("utf-8")
+    served = before.read_bytes()
+    more = [
+        "",
+        "[gateway.routes.archive]",
+        'role = "portal:documents"',
+        'zone = "internal"',
+        'resource_class = "office"',
+    ]
+    born.path.write_text(changed + "\n".join([*more, ""]), "utf-8")
+    try:
+        lacking = ("between sso and directory", "archive.city.localhost", "of gateway at the sign-on: mandate")
+        told = _tallygate(*command, "--preview")
+        assert told.returncode == 0, told.stderr
+        assert [word for word in lacking if word not in told.stdout] == []
+        assert told.stdout.endswith("Nothing was changed. Repeat without --preview.\n")
+        assert not any(path.exists() for path in both)
+        assert before.read_bytes() == served
+        done = _tallygate(*command)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == told.stdout.splitlines()[:-1]
+        assert both[0].read_bytes() == both[1].read_bytes()
+        now = tables.execute("select scopes, secret_hash from clients where id = 'gateway'").fetchone()
+        assert (now[0].split(), now[1]) == (["mandate", "openid"], kept[0])
+        assert [event.outcome for event in _of_kinds(born, "sso.client.intended", "sso.client.registered")] == [
+            Outcome.INTENDED,
+            Outcome.SUCCESS,
+        ]
+        assert _tallygate(*command).stdout == "Nothing to do.\n"
+    finally:
+        tables.close()
+        born.path.write_text(changed, "utf-8")
 
 
 def test_the_search_index_is_built_by_the_owner_of_its_folder(born: Context) -> None:
