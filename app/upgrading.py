@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tallygate upgrade`: what a site that an earlier release bore lacks, told first and then given to it; roles stopped.
 
-Tables and slapd's schema follow by themselves at the next start. What does not: secrets of pairs that may speak to each
-other since, names in the certificates of the servers, registrations of the site's own clients, and the directory's tree.
+Tables and slapd's schema follow by themselves at the next start. What does not: secrets of pairs that may speak to
+each other since, names in the certificates of the servers, registrations of the site's own clients, and the tree.
 Each step sees for itself what is missing, so the whole can be repeated, and goes on where it was interrupted.
 """
 
