@@ -18,7 +18,7 @@ from core.log import LogSettings
 from gateway import GatewaySettings
 from gateway.proxy import host_names
 
-from . import birth
+from . import birth, holding
 from .context import Context
 from .errors import NotBorn
 from .pairs import PAIRS
@@ -48,7 +48,7 @@ def upgrade(context: Context, say: Callable[[str], None], *, preview: bool) -> i
         StartFailed: the log or the directory does not start; nothing was done.
         RecordUnavailable: something could not be recorded; what was done before stays.
     """
-    if not birth.is_born(context.site):
+    if not holding.is_born(context.site):
         raise NotBorn
     found = 0
     # Whoever is asked below needs the secrets of its pairs, so these come before anything runs.
