@@ -15,6 +15,11 @@ def peaks(supervisor: int) -> dict[str, list[int]]:
     return {role: [peak for peak in all_ if peak] for role, all_ in sorted(found.items())}
 
 
+def proportional(supervisor: int) -> dict[str, list[int]]:
+    """Mebibytes of each process now, shared pages counted once (Pss), largest first, by role."""
+    return {role: sorted(map(_proportional, all_), reverse=True) for role, all_ in _roles(supervisor).items()}
+
+
 def spent(supervisor: int) -> dict[str, float]:
     """Seconds of processor time so far, by role."""
     return {role: sum(map(_spent, all_)) for role, all_ in _roles(supervisor).items()}

@@ -38,7 +38,7 @@ from .measure import Figure, apart, together
 from .place import Place, client_secret
 from .report import Machine
 from .sso_acts import Load, Start, Target, logged_in, measured
-from .sso_report import Row, written
+from .sso_report import Memory, Row, written
 
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks-sso.md"
 _PEOPLE = 24
@@ -82,16 +82,16 @@ def main() -> None:
     seconds = 4.0 if asked.brief else asked.seconds
     with _city(postgres_too=asked.postgres) as city:
         machine = Machine.here(city.folder)
-        rows, signing, peaks = _measure(city, seconds)
+        rows, signing, memory = _measure(city, seconds)
     alone = _ran("benchmarks.grants", "--seconds", "1" if asked.brief else "3")
     grown = "" if asked.without_growth else _growth(brief=asked.brief)
     tables = "PostgreSQL 15, fsync on" if asked.postgres else "SQLite, WAL, synchronous FULL"
-    document = written(machine, rows, signing=signing, peaks=peaks, alone=alone, grown=grown, tables=tables)
+    document = written(machine, rows, signing=signing, memory=memory, alone=alone, grown=grown, tables=tables)
     asked.output.write_text(document, "utf-8")
     print(f"written to {asked.output}")
 
 
-def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, list[int]]:
+def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, Memory]:
     target, people = _target(city)
     supervisor = _supervisor(city)
     signing = apart(bare.signatures, max(1.0, seconds / 4))
@@ -118,7 +118,10 @@ def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, list[int]]:
             f"  errors {figure.errors}  per core of the city {row.per_core:,.0f}/s  load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
-    return rows, signing, processes.peaks(supervisor).get("sso", [])
+    memory = Memory(
+        peaks=processes.peaks(supervisor).get("sso", []), shares=processes.proportional(supervisor).get("sso", [])
+    )
+    return rows, signing, memory
 
 
 def _idle(supervisor: int, seconds: float) -> dict[str, float]:

@@ -33,12 +33,20 @@ class Row:
         return 1000 / each if each else 0.0
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Mebibytes of sign-on's processes, workers first: the peak of each (VmHWM), and its share at the end (Pss)."""
+
+    peaks: Sequence[int]
+    shares: Sequence[int]
+
+
 def written(
     machine: Machine,
     rows: Sequence[Row],
     *,
     signing: Figure,
-    peaks: Sequence[int],
+    memory: Memory,
     alone: str,
     grown: str,
     tables: str,
@@ -56,7 +64,8 @@ def written(
         f"| tables | {tables} |",
         f"| load average before and after (1, 5, 15 min) | {machine.load}; {after} |",
         f"| P-256 signatures alone, 2 threads | {signing.rate:,.0f}/s |",
-        f"| peak memory of sign-on's processes (the first two are workers) | {', '.join(map(str, peaks))} MiB |",
+        f"| memory of sign-on's workers and their parent, shared pages once (Pss) | {_listed(memory.shares)} |",
+        f"| the same at its peak, shared pages counted in each (VmHWM) | {_listed(memory.peaks)} |",
     ]
     return (
         _TEMPLATE.read_text("utf-8")
@@ -66,6 +75,10 @@ def written(
         .replace("{alone}", alone)
         .replace("{growth}", grown or "Not measured in this run.")
     )
+
+
+def _listed(mebibytes: Sequence[int]) -> str:
+    return f"{', '.join(map(str, mebibytes))} MiB"
 
 
 def _rates(rows: Sequence[Row], signing: Figure) -> list[str]:
