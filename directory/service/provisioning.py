@@ -325,7 +325,7 @@ class Provisioning:
             self._deeds.strike(lambda connection: self._ledger.save(connection, row, now), deed, actor="")
         else:
             self._ledger.keep(row, now)
-        _log.warning("portal_account_failed", portal=row.portal, code=error.code, attempts=now.attempts)
+        _log.warning("portal_account_waits", portal=row.portal, code=error.code, attempts=now.attempts)
 
     def _deed(self, kind: str, row: Account, **said: str) -> Deed:
         return Deed(

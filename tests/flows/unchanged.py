@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,13 +37,14 @@ PASSING = {
     "ca": {"est_strikes"},
     # What the directory's watch still expects to see of the city's birth.
     # It hears who logs in, too.
-    "directory": {"expected", "seen", "heard"},
+    # And it tells the document office who has an account there, and goes on comparing.
+    "directory": {"expected", "seen", "heard", "portal_accounts", "portal_standings"},
 }
 # What the one suspension and the changes of the revocation list leave, and every counter.
 LEFT = {"sso.barred", "ca.revocations", "ca.shards", "ca.lists", "ca.releases"}
-# Records of acts that nothing here may bring about but where a test says so itself.
+# Records of acts that nothing here may bring about but where a test says so itself. What a portal is told follows.
 ACTS = re.compile(
-    r"(ca|directory|policy|signature)\.(?!read|person\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.)?refused|verified)"
+    r"(ca|directory|policy|signature)\.(?!read|account\.|person\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.)?refused|verified)"
 )
 
 
@@ -63,6 +65,7 @@ def look(city: City) -> Before:
     # What the sample city's birth left in the outboxes may still be on its way to the log.
     until(lambda: _delivered(city), seconds=60)
     rows = until(lambda: _settled(city), seconds=60)
+    until(lambda: _told(city), seconds=240)
     last = invariants.mark(city)
     until(lambda: any(entry["told"].get("decision") == last for entry in invariants.entries(city)))
     return Before(_processes(city), _logs(city), rows, invariants.checkpoint(city)[0])
@@ -90,6 +93,12 @@ def check(city: City, before: Before) -> None:
     kinds = Counter(invariants._type(entry) for entry in entries)
     acts = Counter({kind: count for kind, count in kinds.items() if ACTS.match(kind)})
     assert acts == before.meant, (acts, before.meant)
+
+
+def _told(city: City) -> bool:
+    """Whether the document office has been told of everybody."""
+    with closing(sqlite3.connect(f"file:{city.folder}/directory/directory.db?mode=ro", uri=True, timeout=10)) as opened:
+        return opened.execute("select count(*) from portal_accounts where due > 0").fetchone() == (0,)
 
 
 def _delivered(city: City) -> bool:
