@@ -98,7 +98,7 @@ def check(city: City, before: Before) -> None:
 def _told(city: City) -> bool:
     """Whether the document office has been told of everybody."""
     with closing(sqlite3.connect(f"file:{city.folder}/directory/directory.db?mode=ro", uri=True, timeout=10)) as opened:
-        return opened.execute("select count(*) from portal_accounts where due > 0").fetchone() == (0,)
+        return bool(opened.execute("select count(*) from portal_accounts where due > 0").fetchone() == (0,))
 
 
 def _delivered(city: City) -> bool:
