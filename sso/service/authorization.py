@@ -30,7 +30,7 @@ from ..models import (
     Session,
 )
 from ..oauth.openid import Step, asked_about, next_step, unattended, without
-from ..oauth.rfc6749 import host_of, origin_of
+from ..oauth.rfc6749 import host_of, is_registered, origin_of
 from ..oauth.rfc6749.authorization import Parameters
 from ..store import Store, digest
 from .admission import Admission, as_sure_as_now
@@ -149,7 +149,7 @@ class Authorization:
         if interaction.request is None:
             return None
         client = self._store.clients.find(interaction.request.client_id)
-        if client is None or interaction.request.redirect_uri not in client.redirect_uris:
+        if client is None or not is_registered(interaction.request.redirect_uri, client.redirect_uris):
             raise BadRequest(why="client_id")
         return client
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import BadClient
 from ..models import AuthMethod, Client, Requirement, SubjectType
 from ..oauth.fapi2 import REQUIREMENTS, Profile, check_registration
-from ..oauth.rfc6749 import SCOPES, check_address, host_of
+from ..oauth.rfc6749 import SCOPES, check_address, host_of, is_loopback
 from ..oauth.rfc6749.tokens import DEVICE_CODE, REQUIRED
 from ..oauth.rfc7517 import ClientKeys, canonical
 from ..store import Store, digest
@@ -80,7 +80,8 @@ def register_client(
         detail_types=detail_types,
         request_uris=request_uris,
         subject_type=subject_type or ("public" if trusted else "pairwise"),
-        sector=sector or (host_of(redirect_uris[0]) if redirect_uris else name),
+        sector=sector
+        or (name if not redirect_uris or any(map(is_loopback, redirect_uris)) else host_of(redirect_uris[0])),
         userinfo_signed=userinfo_signed,
         userinfo_encrypted=userinfo_encrypted,
         id_token_encrypted=id_token_encrypted,
@@ -93,6 +94,11 @@ def register_client(
     check_client(client, profile)
     store.clients.put(client)
     return client
+
+
+def _sector(name: str, redirect_uris: tuple[str, ...]) -> str:
+    """The host of its addresses; what listens on people's own devices is nobody's neighbour there."""
+    return name if not redirect_uris or any(map(is_loopback, redirect_uris)) else host_of(redirect_uris[0])
 
 
 def check_client(client: Client, profile: Profile = "") -> None:
@@ -115,7 +121,14 @@ def check_name(client: Client) -> None:
 def check_addresses(client: Client) -> None:
     """Plain https, and one at least where a person is sent back."""
     optional = tuple(uri for uri in (client.jwks_uri, client.logout_uri) if uri)
-    for uri in (*client.redirect_uris, *client.post_logout_uris, *client.request_uris, *client.resources, *optional):
+    native = [uri for uri in client.redirect_uris if is_loopback(uri)]
+    if native and not client.public:
+        raise BadClient(why="an address on people's own devices, of a client that keeps a secret")
+    if native and "." in client.sector:
+        # It was registered at a host, and would go on knowing people as that host does.
+        raise BadClient(why="an address on people's own devices, in the sector of a host")
+    answers = [uri for uri in client.redirect_uris if uri not in native]
+    for uri in (*answers, *client.post_logout_uris, *client.request_uris, *client.resources, *optional):
         check_address(uri)
     if "authorization_code" in client.grants and not client.redirect_uris:
         raise BadClient(why="no redirect address")

@@ -48,7 +48,7 @@ from ..models import (
     TokenAnswer,
 )
 from ..oauth.openid import ID_TOKEN_TYP, USERINFO_TYP, claims_of, id_claims
-from ..oauth.rfc6749 import TokenRequest, scope_text, token_request, why_refresh_refused, why_refused
+from ..oauth.rfc6749 import TokenRequest, is_registered, scope_text, token_request, why_refresh_refused, why_refused
 from ..oauth.rfc6749.authorization import Parameters
 from ..oauth.rfc7517 import KeyRing
 from ..oauth.rfc8414 import simulated_metadata
@@ -223,7 +223,7 @@ class Simulator:
     def _answer(self, request: AuthorizationRequest, who: Invented, *, network: str) -> Redirection:
         self._limits.count(simulation__network=network)
         client = self._store.clients.find(request.client_id)
-        if client is None or request.redirect_uri not in client.redirect_uris:
+        if client is None or not is_registered(request.redirect_uri, client.redirect_uris):
             raise BadRequest(why="client_id")
         if who.error:
             self._record(client, who, step=who.error)

@@ -3,6 +3,8 @@
 
 from .addresses import check_address as check_address
 from .addresses import host_of as host_of
+from .addresses import is_loopback as is_loopback
+from .addresses import is_registered as is_registered
 from .addresses import origin_of as origin_of
 from .addresses import with_parameters as with_parameters
 from .authorization import Draft as Draft

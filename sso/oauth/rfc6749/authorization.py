@@ -5,7 +5,6 @@
 runs ``CHECKS``: what fails there is told to the client at its registered address.
 """
 
-import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ..openid.wanted import wanted_of, without
 from ..rfc7636 import challenge_is_well_formed
 from ..rfc8707 import check_resources
 from ..rfc9396 import details_of
+from .addresses import is_registered
 from .scopes import SCOPES
 
 Parameters = Mapping[str, Sequence[str]]
@@ -73,7 +73,7 @@ def drafted(parameters: Parameters, find: Callable[[str], Client | None]) -> Dra
     if client is None or "authorization_code" not in client.grants:
         raise BadRequest(why="client_id")
     uri = single(parameters, "redirect_uri")
-    if not any(hmac.compare_digest(uri.encode(), known.encode()) for known in client.redirect_uris):
+    if not is_registered(uri, client.redirect_uris):
         raise BadRequest(why="redirect_uri")
     states = parameters.get("state", ())
     modes = parameters.get("response_mode", ())

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import InvalidClientMetadata, InvalidRedirectURI
 from ...models import Client, Requirement
-from ..rfc6749.addresses import check_address, host_of
+from ..rfc6749.addresses import check_address, host_of, is_loopback
 from ..rfc6749.scopes import scope_text
 from ..rfc6749.tokens import DEVICE_CODE
 from ..rfc7515 import ALGORITHMS
@@ -71,8 +71,10 @@ def check_addresses(given: Metadata) -> None:
     """Every address is plain https: no scheme but that, no user part, no fragment, no second reading."""
     for name in ("redirect_uris", "post_logout_redirect_uris", "request_uris"):
         kind = InvalidRedirectURI if name == "redirect_uris" else InvalidClientMetadata
+        native = name == "redirect_uris" and given.get("token_endpoint_auth_method") == "none"
         for uri in _texts(given, name, kind):
-            _plain(uri, kind, name)
+            if not (native and is_loopback(uri)):
+                _plain(uri, kind, name)
     for name in ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri"):
         if given.get(name):
             _plain(given[name], InvalidClientMetadata, name)
@@ -208,6 +210,8 @@ def sector_of(given: Metadata) -> str:
         InvalidClientMetadata: several hosts, and no list of them (``sector_identifier_uri``).
     """
     if not frozenset(_grants(given)) <= {"authorization_code", "refresh_token"}:
+        return ""
+    if any(map(is_loopback, given.get("redirect_uris", ()))):
         return ""
     hosts = {host_of(uri) for uri in given.get("redirect_uris", ())}
     if len(hosts) > 1:
