@@ -45,6 +45,8 @@ _PEOPLE = 24
 _CALLERS = 2
 """Processes of callers; with eight callers each there are as many as sign-on has threads."""
 _EACH = 8
+_PATIENCE = 900.0
+"""Seconds in which the city stands; filling it takes a hash of full cost for each of its people."""
 _SMALL, _LARGE = 10_000, 1_000_000
 _ROLES = ("directory", "ca", "sso", "signatures", "gateway")
 
@@ -196,7 +198,9 @@ def _city(*, postgres_too: bool) -> Iterator[City]:
         with postgres.server(durable=True) if postgres_too else nullcontext(None) as server:
             if server is not None:
                 postgres.databases(server, credentials, _ROLES, script=ROOT / "app" / "sample" / "databases.sh")
-            with started(prepare=lambda folder: _prepare(folder, credentials if server else None)) as city:
+            with started(
+                prepare=lambda folder: _prepare(folder, credentials if server else None), patience=_PATIENCE
+            ) as city:
                 yield city
 
 

@@ -31,6 +31,7 @@ from core.log import logger
 from core.site import PORTALS
 from directory import DirectorySettings
 from directory.client import EntrustingClient, OwnClient
+from gateway import GatewaySettings
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
@@ -113,6 +114,7 @@ def application(context: Context) -> Flask:
     )
     outward = Outward(sorted(site.public.glob("root*.pem")), private=settings.fetch_private)
     distance, place = _places(context)
+    gateway = context.settings("gateway", GatewaySettings)
     service = SignOn(
         issuer=site.origin("sso"),
         site=site.title,
@@ -141,6 +143,7 @@ def application(context: Context) -> Flask:
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
         post=_post(context, settings),
         distance=distance,
+        resources=[site.origin(label, route.zone) for label, route in gateway.routes.items() if route.resources],
         place=place,
         password_length=context.settings("directory", DirectorySettings).password_length,
         reload_policies=engine.reload,

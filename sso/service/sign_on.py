@@ -2,7 +2,7 @@
 """The verbs put together: one store, one way into the record, one clock."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from audit import Recorder
@@ -92,6 +92,7 @@ class SignOn:
         place: Place = lambda _network: "",
         password_length: int = 12,
         reload_policies: Callable[[], object] = lambda: None,
+        resources: Sequence[str] = (),
     ) -> None:
         """``fresh`` raises while the news of the record is stale; ``nudge`` wakes the outbox's relay.
 
@@ -104,7 +105,7 @@ class SignOn:
         ``subject_key`` is another secret, never to be changed: identifiers of people at clients follow from it.
         ``own_entry`` is how people's own entries are changed, ``post`` brings letters and is None without mail;
         ``distance`` knows places, ``password_length`` is the fewest characters that the directory takes.
-        ``site`` is the name people find this place by in their apps.
+        ``site`` is the name people find this place by in their apps, ``resources`` the hosts that take tokens.
         """
         records = Records(recorder=recorder, clock=clock, key=state_key)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
@@ -113,7 +114,7 @@ class SignOn:
         self.issuer = issuer
         self.card_origin = card_origin
         self.tls_origin = tls_origin
-        self.metadata: dict[str, Any] = metadata(issuer, tls_origin)
+        self.metadata: dict[str, Any] = metadata(issuer, tls_origin, resources)
         self.resource_metadata = resource_metadata(issuer)
         self._keys = keys
         self.factors = Factors(

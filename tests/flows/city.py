@@ -30,8 +30,10 @@ WITH_PARENT = ["setpriv", "--pdeathsig", "INT"]
 class City:
     """One started site and the process that supervises it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patience: float = START_LIMIT) -> None:
         self.folder = folder
+        # Seconds that a start may take.
+        self.patience = patience
         self.configuration = folder / "site.toml"
         self.root = folder / "public" / "root.pem"
         self.log_key = folder / "public" / "log.vkey"
@@ -50,7 +52,7 @@ class City:
             text=True,
         )
         output.close()
-        limit = time.monotonic() + START_LIMIT
+        limit = time.monotonic() + self.patience
         while "Ctrl-C stops everything." not in self.said():
             assert self._process.poll() is None, self.said()
             assert time.monotonic() < limit, self.said()
@@ -129,11 +131,13 @@ class City:
 
 
 @contextmanager
-def started(*options: str, prepare: Callable[[Path], None] = lambda _: None) -> Iterator[City]:
+def started(
+    *options: str, prepare: Callable[[Path], None] = lambda _: None, patience: float = START_LIMIT
+) -> Iterator[City]:
     """A new city in a short-lived folder, whose socket paths must stay short; ``prepare`` may write its site.toml."""
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
     folder.chmod(0o755)
-    city = City(folder)
+    city = City(folder, patience=patience)
     try:
         prepare(folder)
         city.start(*options)

@@ -356,6 +356,7 @@ def make_world(
         shown=shown,
         post=post,
         distance=distance,
+        resources=[site.origin("tax")],
         place=place,
     )
     guard = Guard(clock=clock, verifier=verifier(), apart=APART)

@@ -464,6 +464,7 @@ def test_the_metadata_say_what_is_offered(world: World) -> None:
     assert document["pushed_authorization_request_endpoint"] == f"{world.issuer}/par"
     assert document["authorization_response_iss_parameter_supported"] is True
     assert "none" not in document["token_endpoint_auth_signing_alg_values_supported"]
+    assert document["protected_resources"] == [world.issuer, world.site.origin("tax")]
     resource = client.get("/.well-known/oauth-protected-resource", base_url=world.issuer).get_json()
     assert resource["authorization_servers"] == [document["issuer"]]
     challenge = client.get("/userinfo", base_url=world.issuer).headers["WWW-Authenticate"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we tell about ourselves, checked by Authlib's validators of both specifications before it is ever served."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
@@ -15,8 +16,10 @@ from ..rfc7591 import ENCRYPTION
 _METHODS = ("client_secret_basic", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 
 
-def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
+def metadata(issuer: str, tls_origin: str, resources: Sequence[str] = ()) -> dict[str, Any]:
     """One document for ``/.well-known/openid-configuration`` and ``/.well-known/oauth-authorization-server``.
+
+    ``resources`` are origins beside our own that take our tokens (RFC 9728 section 4).
 
     Raises:
         ValueError: the document would break its specification; the role must not start.
@@ -79,7 +82,7 @@ def metadata(issuer: str, tls_origin: str) -> dict[str, Any]:
         "request_object_signing_alg_values_supported": [*ALGORITHMS],
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
-        "protected_resources": [issuer],
+        "protected_resources": [issuer, *resources],
         "dpop_signing_alg_values_supported": [*ALGORITHMS],
         "introspection_signing_alg_values_supported": [ALGORITHM],
         "introspection_encryption_alg_values_supported": [ENCRYPTION[0]],
