@@ -1,12 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``[sso]`` section; every field has a default that suits a city."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 # What portals and the site's own roles may keep of the list, and every worker's next look at the keys.
 _KEYS_CACHED = timedelta(minutes=10)
+_LEVELS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpstreamSettings:
+    """``[sso.upstream]``: one other OpenID provider that the site has an agreement with; none without ``issuer``."""
+
+    # Its issuer, to the letter; its metadata lie below it.
+    issuer: str = ""
+    # What it knows this site as. It must know the keys at our ``/jwks`` for ``private_key_jwt``, and our address
+    # ``/login/upstream``; ``/login/upstream/ended`` is where it may say that somebody logged out.
+    client_id: str = ""
+    # What people call it.
+    title: str = ""
+    title_zh: str = ""
+    # Who may come by it: a kind of person, or a role.
+    population: str = "citizen"
+    # The highest level that was agreed on, 1 to 3.
+    highest: int = 2
+    # The claim of its ID tokens whose value was agreed on as identifier; never an address of mail.
+    claim: str = "sub"
+    # What it calls the levels, lowest first.
+    acr_values: tuple[str, ...] = ("1", "2", "3")
+
+    def __post_init__(self) -> None:
+        if self.issuer and not (self.issuer.startswith("https://") and self.client_id and self.title):
+            raise ValueError("issuer must begin with https:// and needs client_id and title")
+        if not 1 <= self.highest <= len(self.acr_values) <= _LEVELS:
+            raise ValueError("highest must be one of the levels in acr_values, of which there are three at most")
+        if self.claim in ("email", "phone_number", "preferred_username", "name"):
+            raise ValueError("claim must not be one that its person chooses")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +126,8 @@ class SSOSettings:
     passkeys_most: int = 10
     # Set up after a login by password alone, a second factor is in force after this; its owner is told meanwhile.
     factor_cooling: timedelta = timedelta(days=3)
+    # Another provider by which people may log in; a table of its own.
+    upstream: UpstreamSettings = field(default_factory=UpstreamSettings)
 
     def __post_init__(self) -> None:
         if self.key_days < 0:

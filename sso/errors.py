@@ -31,6 +31,8 @@ Unauthenticated
 ├── TokenProofNonceNeeded its proof lacks our nonce
 ├── LoginRefused          one sentence for unknown, locked and wrong
 ├── PasskeyRefused        the passkey does not count
+├── UpstreamRefused       the other provider's answer, or its person, does not count here
+├── UpstreamUnknown       it does, and nobody here is linked with it
 ├── CodeNotEnough         a code beside a session does not count
 ├── CardRefused           the certificate or its card does not count; subclasses say which of the few reasons
 └── NotLoggedIn           a page of "My account" without a session
@@ -46,6 +48,7 @@ Forbidden
 └── InsufficientScope
 Conflict
 ├── FactorExists          there is one already
+├── UpstreamLinked        an account of the other provider that is linked already
 ├── TooManyPasskeys       there are enough already
 ├── ApplicationDecided    a registration that was asked for was decided on, or fetched
 ├── ResetOver             a reset of factors is not where it was, or there is nothing to reset
@@ -291,6 +294,13 @@ class PasskeyRefused(Unauthenticated):
     message = N_("This passkey could not be accepted. Please try again, or log in another way.")
 
 
+class UpstreamLinked(Conflict):
+    """One account there is one person here, and the other way round."""
+
+    code = "upstream_linked"
+    message = N_("This account of the other provider is linked already, or yours is linked with another one.")
+
+
 class TooManyPasskeys(Conflict):
     """One person has so many that nobody could tell them apart."""
 
@@ -473,6 +483,23 @@ class LoginRefused(Unauthenticated):
     message = N_(
         "You could not be logged in with what you entered. Please check user name and password, and the one-time code "
         "if you have set one up. After several attempts you have to wait a little before the next one counts."
+    )
+
+
+class UpstreamRefused(Unauthenticated):
+    """Forged, old, another's, for another purpose, or its person may not come this way: never said which."""
+
+    code = "upstream_refused"
+    message = N_("You could not be logged in by the other provider. Please try again, or log in another way.")
+
+
+class UpstreamUnknown(Unauthenticated):
+    """Whoever proved it knows the account; that nobody here is linked with it tells them nothing of others."""
+
+    code = "upstream_unknown"
+    message = N_(
+        "The other provider knows you, but your account here is not linked with it. Please log in another way, and "
+        "link it under “What you log in with”."
     )
 
 

@@ -288,6 +288,23 @@ class Passkey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpstreamLink:
+    """Who somebody is at the other provider that the site has an agreement with."""
+
+    # Keyed digest of the identifier agreed on.
+    key: str
+    # Ours; sessions opened by it name it.
+    id: str
+    subject: str
+    # Keyed digest of what the provider calls them in its logout tokens.
+    named: str
+    created_at: int
+    # Before that a login by it is worth one factor.
+    counts_from: int
+    used_at: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class KnownBrowser:
     """A browser in which one person logged in before. It spares its person other people's delays; it proves nobody."""
 

@@ -138,6 +138,7 @@ def application(context: Context) -> Flask:
         nudge=relay.nudge,
         fetch=outward.fetched,
         tell=outward.told,
+        exchange=outward.exchanged,
         subject_key=context.kept_key(ROLE, "subjects.key"),
         own_entry=OwnClient(lambda: _directory(context)),
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
@@ -397,6 +398,18 @@ class Outward:
         body = urlencode({"logout_token": token}).encode()
         answer = self._fetcher.post(address, body, kind="application/x-www-form-urlencoded")
         return answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
+
+    def exchanged(self, address: str, form: bytes) -> str:
+        """The text that another provider answers a form with.
+
+        Raises:
+            Unavailable: nothing, or nothing usable.
+        """
+        found = self._fetcher.post(address, form, kind="application/x-www-form-urlencoded")
+        try:
+            return found.body.decode("ascii") if found.status == HTTPStatus.OK else _nothing()
+        except ValueError as error:
+            raise Unavailable from error
 
 
 def _nothing() -> str:

@@ -20,4 +20,10 @@ FRESH_PASSKEY = ("swk", "user")
 def strength(methods: Iterable[str]) -> int:
     """What a login proves at best: 1 one factor, 2 two of them, 3 a key that an office handed over on a card."""
     used = set(methods)
-    return 3 if "sc" in used else 2 if "mfa" in used else 1
+    return 3 if "sc" in used or {"upstream", "hwk"} <= used else 2 if "mfa" in used else 1
+
+
+def own_strength(methods: Iterable[str]) -> int:
+    """What was proved here, of it: another provider's word changes nothing that people log in with here."""
+    used = set(methods)
+    return strength(used) if "upstream" not in used or "user" in used else 1

@@ -125,6 +125,10 @@ class Authorization:
         """Somebody wants to see "My account", or a page of it that asks for a login of this very moment."""
         return self._parked(self._parking.begin(None, browser=browser, session=session, page=page), Step.LOGIN)
 
+    def account(self, *, browser: str, session: Session) -> Interaction:
+        """A way back to "My account" for whoever is led away from it."""
+        return self._parking.begin(None, browser=browser, session=session, page="factors")
+
     def interaction(self, sealed: str, *, browser: str) -> Interaction:
         """A parked request, in the browser that began it.
 

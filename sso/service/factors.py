@@ -16,7 +16,7 @@ from core.clock import Clock
 
 from ..config import SSOSettings
 from ..errors import CodeWrong, FactorExists, LoginTooOld, SetupLost
-from ..factors import PASSWORD, PASSWORD_AND_CODE, PASSWORD_AND_FRESH_CODE, recovery, strength, totp
+from ..factors import PASSWORD, PASSWORD_AND_CODE, PASSWORD_AND_FRESH_CODE, own_strength, recovery, totp
 from ..models import CodeApp, Passkey, RecoveryCodes, Session
 from ..store import Door, Patience, Store, digest
 from ..store.factors import CODES
@@ -230,7 +230,7 @@ class Factors:
         """Whether this login is of the last minutes, and made with two factors where two are in force."""
         at = self._now()
         recent = at - session.authenticated_at < int(self._settings.fresh_login.total_seconds())
-        return recent and strength(session.methods) >= self._needed(session.subject, at)
+        return recent and own_strength(session.methods) >= self._needed(session.subject, at)
 
     def in_force(self, subject: str) -> bool:
         """Whether a second factor of a person counts already."""
@@ -248,7 +248,7 @@ class Factors:
     def counts_from(self, session: Session) -> int:
         """When what is set up now is in force: at once after two factors; after one alone it has to wait."""
         cooling = int(self._settings.factor_cooling.total_seconds())
-        return self._now() + (0 if strength(session.methods) > 1 else cooling)
+        return self._now() + (0 if own_strength(session.methods) > 1 else cooling)
 
     def _needed(self, subject: str, at: int) -> int:
         app = self._store.factors.code_app(subject)

@@ -19,9 +19,10 @@ from ..errors import (
     PasskeyRefused,
     PolicyRefused,
     StepUpNeeded,
+    UpstreamRefused,
 )
 from ..factors import CARD, strength
-from ..models import Authentication, Handover, Interaction, LoginDecision, Session, Visitor
+from ..models import Authentication, Handover, Interaction, LoginDecision, Session, UpstreamLink, Visitor
 from ..store import Door, Patience, Store, digest
 from ..store.sessions import Opening
 from .browsers import Browsers
@@ -184,6 +185,39 @@ class Login:
             self._failed(visitor, reason="disabled", client=client, account="", method="passkey")
             raise PasskeyRefused
         who = _proved(person, methods=shown.methods, factor=shown.passkey.id)
+        return self._open(
+            who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=(door,), known=known
+        )
+
+    def by_link(
+        self,
+        link: UpstreamLink,
+        methods: tuple[str, ...],
+        *,
+        population: str,
+        visitor: Visitor,
+        interaction: Interaction,
+        cookie: str,
+        known: str,
+        door: Door,
+    ) -> NewSession:
+        """Log in whom another provider vouches for, if they may come by it.
+
+        Raises:
+            UpstreamRefused: gone, disabled, or not of those it was agreed for.
+            PolicyRefused, StepUpNeeded, Unavailable: as ``by_passkey``.
+        """
+        client = _client(interaction)
+        try:
+            person = self._people.person(link.subject)
+        except NotFound as error:
+            self._failed(visitor, reason="unknown", client=client, account="", method="upstream")
+            raise UpstreamRefused from error
+        reason = "disabled" if not person.enabled else "population"
+        if not person.enabled or population not in person.roles:
+            self._failed(visitor, reason=reason, client=client, account="", method="upstream")
+            raise UpstreamRefused
+        who = _proved(person, methods=methods, factor=link.id)
         return self._open(
             who, person, visitor=visitor, interaction=interaction, cookie=cookie, doors=(door,), known=known
         )

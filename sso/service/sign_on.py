@@ -54,6 +54,7 @@ from .simulator import PATH, Simulator, simulator_keys
 from .subjects import Subjects
 from .supervision import Supervision
 from .tokens import Tokens
+from .upstream import Exchange, Upstream
 
 
 class SignOn:
@@ -84,6 +85,7 @@ class SignOn:
         nudge: Callable[[], None],
         fetch: Fetch,
         tell: Tell,
+        exchange: Exchange,
         subject_key: bytes,
         own_entry: OwnEntry,
         shown: Shown,
@@ -101,7 +103,8 @@ class SignOn:
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
         ``shown`` knows whom the gateway let in at a host by the header that the host was asked with.
         ``entrusting`` are the directory's doors for mandates that people give themselves.
-        ``fetch`` and ``tell`` are the one way out, to addresses that clients registered.
+        ``fetch`` and ``tell`` are the one way out, to addresses that clients registered; ``exchange`` to the provider
+        that the site has an agreement with.
         ``subject_key`` is another secret, never to be changed: identifiers of people at clients follow from it.
         ``own_entry`` is how people's own entries are changed, ``post`` brings letters and is None without mail;
         ``distance`` knows places, ``password_length`` is the fewest characters that the directory takes.
@@ -233,6 +236,23 @@ class SignOn:
             passkeys=self.passkeys,
             settings=settings,
             clock=clock,
+            fresh=fresh,
+            nudge=nudge,
+        )
+        self.upstream = Upstream(
+            issuer=issuer,
+            store=store,
+            keys=keys,
+            login=self.login,
+            factors=self.factors,
+            parking=parking,
+            records=records,
+            settings=settings,
+            clock=clock,
+            fetch=fetch,
+            exchange=exchange,
+            state_key=state_key,
+            factor_key=factor_key,
             fresh=fresh,
             nudge=nudge,
         )

@@ -54,7 +54,9 @@ from .tables import (
     SIMULATED,
     SPENT,
     SUSPICIONS,
+    UPSTREAM_ANSWERS,
 )
+from .upstreams import UpstreamRows
 
 # Rows removed per transaction, so that housekeeping never holds the write lock for long.
 BATCH = 200
@@ -70,6 +72,7 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (ENDED_TOKENS, ENDED_TOKENS.c.id, ENDED_TOKENS.c.expires_at, 0),
     (CHALLENGES, CHALLENGES.c.id, CHALLENGES.c.expires_at, 0),
     (SIMULATED, SIMULATED.c.id, SIMULATED.c.expires_at, 0),
+    (UPSTREAM_ANSWERS, UPSTREAM_ANSWERS.c.id, UPSTREAM_ANSWERS.c.expires_at, 0),
     (ATTEMPTS, ATTEMPTS.c.key, ATTEMPTS.c.last_at, _MEMORY),
     (CODES, CODES.c.digest, CODES.c.expires_at, _MEMORY),
     (REFRESH_TOKENS, REFRESH_TOKENS.c.digest, REFRESH_TOKENS.c.expires_at, _MEMORY),
@@ -107,6 +110,8 @@ class Store:
         self.proofs = SeenRows(database, PROOFS)
         self.challenges = SeenRows(database, CHALLENGES)
         self.simulated = SeenRows(database, SIMULATED)
+        self.upstream_answers = SeenRows(database, UPSTREAM_ANSWERS)
+        self.upstreams = UpstreamRows(database)
         self.consents = ConsentRows(database)
         self.factors = FactorRows(database)
         self.passkeys = PasskeyRows(database)

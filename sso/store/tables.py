@@ -308,6 +308,23 @@ PASSKEYS = Table(
     Index("passkeys_subject", "subject"),
 )
 
+# Who is whom at the other provider: found by a keyed digest, so that the table says nothing without its key.
+UPSTREAM_LINKS = Table(
+    "upstream_links",
+    METADATA,
+    _key("key"),
+    _id("id", unique=True),
+    _id("subject", unique=True),
+    _id("named"),
+    _number("created_at"),
+    _number("counts_from"),
+    _moment_or_never("used_at"),
+    Index("upstream_links_named", "named"),
+)
+
+# Answers and logout tokens of it that came: each counts once, until it could not come again.
+UPSTREAM_ANSWERS = _expiring("upstream_answers", _key("id"))
+
 # Browsers in which a person logged in before. Keyed by cookie and user name together; neither is kept.
 KNOWN_BROWSERS = _expiring(
     "known_browsers",

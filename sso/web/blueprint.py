@@ -30,6 +30,7 @@ from . import (
     registration,
     safety,
     simulator,
+    upstream,
 )
 from .browser import Browser
 from .calls import on_host, reader
@@ -67,7 +68,8 @@ def blueprint(
     device.add(routes, service, guard, browser, calls=calls)
     registration.add(routes, service, guard)
     card_login = card.add(routes, service, guard, browser, proxy=proxy)
-    login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
+    login_page = login.add(routes, service, guard, browser, card_host=card_host, card_login=card_login)
+    upstream.add(routes, service, guard, browser, login_page=login_page)
     more.add(routes, service, guard, browser)
     consent.add(routes, service, guard, browser)
     account.add(routes, service, guard, browser, certificates=certificates)

@@ -19,6 +19,8 @@ SESSION_COOKIE = "__Host-sso-session"
 BROWSER_COOKIE = "__Host-sso-browser"
 # By which a browser is known at its next login; proves nobody.
 KNOWN_COOKIE = "__Host-sso-known"
+# What was asked of the other provider in this browser, sealed.
+UPSTREAM_COOKIE = "__Host-sso-upstream"
 # The one browser in which a way back goes on.
 RECOVERY_COOKIE = "__Host-sso-recovery"
 # Where a login without a request leads; everything else is "My account".
@@ -68,6 +70,16 @@ class Browser:
         _set(response, RECOVERY_COOKIE, cookie)
         return response
 
+    def upstream(self, response: Response, cookie: str) -> Response:
+        """What was asked of the other provider goes on in this browser; empty: it was answered."""
+        if cookie:
+            _set(response, UPSTREAM_COOKIE, cookie)
+            if "sso_browser" in g:
+                _set(response, BROWSER_COOKIE, g.sso_browser)
+        else:
+            response.delete_cookie(UPSTREAM_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+        return response
+
     def session(self) -> Session | None:
         """Who is logged in here."""
         return self._service.login.current(self.session_cookie)
@@ -88,7 +100,8 @@ class Browser:
         authorization = self._service.authorization
         interaction = authorization.interaction(sealed, browser=self.binding())
         client = authorization.client(interaction)
-        g.form_targets = (*authorization.form_targets(interaction), self._service.card_origin)
+        own = (self._service.card_origin, self._service.upstream.origin)
+        g.form_targets = (*authorization.form_targets(interaction), *filter(None, own))
         return interaction, client
 
     def logged_in(self, response: Response, opened: NewSession) -> Response:

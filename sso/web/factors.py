@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from core.web import Guard, _, form_text
@@ -30,7 +30,18 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
 
     def shown(session: Session, error: str = "") -> str:
         page, offer = factors.page(session), service.passkeys.offered(session)
-        return render_template("sso/factors.html", page=page, offer=offer, moment=moment, error=error)
+        upstream = service.upstream if service.upstream.possible else None
+        if upstream is not None:
+            g.form_targets = (upstream.origin,)
+        return render_template(
+            "sso/factors.html",
+            page=page,
+            offer=offer,
+            moment=moment,
+            error=error,
+            upstream=upstream,
+            link=upstream.of(session) if upstream is not None else None,
+        )
 
     @routes.get("/account/factors", endpoint="factors")
     @guard.own("the session of this browser; without one it leads to the login")

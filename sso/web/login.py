@@ -25,6 +25,9 @@ _LONGEST_KEY = 200
 _LEVELS = {"2": 2, "3": 3}
 
 
+LoginPage = Callable[[Interaction, TallygateError | None], str]
+
+
 def add(
     routes: Blueprint,
     service: SignOn,
@@ -33,11 +36,11 @@ def add(
     *,
     card_host: str,
     card_login: Callable[[], ResponseReturnValue],
-) -> None:
-    """Add the views."""
+) -> LoginPage:
+    """Add the views; returned is the page, for other ways to log in that are shown on it."""
     authorization = service.authorization
 
-    def login_page(interaction: Interaction, *, error: TallygateError | None = None) -> str:
+    def login_page(interaction: Interaction, error: TallygateError | None = None) -> str:
         session = browser.session()
         level = _level(interaction, error)
         return render_template(
@@ -48,6 +51,7 @@ def add(
             error=_(error.message) if error else "",
             level=level,
             recovery=service.recoveries.possible,
+            upstream=service.upstream if service.upstream.possible else None,
             passkey=service.passkeys.asked(interaction),
             known=session if session and level < 2 else None,  # noqa: PLR2004 - a surer login explains itself
         )
@@ -77,7 +81,7 @@ def add(
                 known=browser.known_cookie,
             )
         except (LoginRefused, StepUpNeeded) as error:
-            return login_page(interaction, error=error), error.kind.status
+            return login_page(interaction, error), error.kind.status
         onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)
 
@@ -95,7 +99,7 @@ def add(
                 known=browser.known_cookie,
             )
         except (PasskeyRefused, StepUpNeeded) as error:
-            return login_page(interaction, error=error), error.kind.status
+            return login_page(interaction, error), error.kind.status
         onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)
 
@@ -118,6 +122,8 @@ def add(
         )
         onward = authorization.proceed(interaction, session=opened.session, decided=True)
         return browser.logged_in(browser.lead(onward), opened)
+
+    return login_page
 
 
 def _level(interaction: Interaction, error: TallygateError | None) -> int:

@@ -82,6 +82,8 @@ def methods_text(methods: Iterable[str]) -> str:
     used = set(methods)
     if "sc" in used:
         return _("card")
+    if "upstream" in used:
+        return _("another provider")
     if "user" in used:
         return _("password and passkey") if "pwd" in used else _("passkey")
     return _("password and one-time code") if "otp" in used else _("password")

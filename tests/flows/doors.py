@@ -909,6 +909,12 @@ def _sso_more() -> Iterator[Door]:
     signed = {**nowhere, "asked": "x" * 100, "credential": "{}", "level": "2"}
     yield Door(**shown, rule="/login/more/passkey", fields=signed, who="zhang.min")
     yield Door(**shown, rule="/login/more/leave", fields=nowhere, who="zhang.min")
+    yield Door(**shown, rule="/login/upstream", fields=nowhere)
+    yield Door(**at, method="GET", rule="/login/upstream", query=("state", "code", "iss", "error"))
+    yield Door(**shown, rule="/account/factors/upstream", who="zhang.min")
+    yield Door(**shown, rule="/account/factors/upstream/remove", who="zhang.min")
+    told: dict[str, Any] = {**at, "method": "POST", "face": "oauth", "takes": "form"}
+    yield Door(**told, rule="/login/upstream/ended", fields={"logout_token": "x"})
 
 
 def _simulator(at: dict[str, Any], facts: dict[str, Any]) -> Iterator[Door]:

@@ -19,6 +19,7 @@ PASSING = {
         "spent",
         "attempts",
         "handovers",
+        "upstream_answers",
         "sessions",
         "grants",
         "codes",

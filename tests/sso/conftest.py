@@ -269,9 +269,16 @@ def nobody(_address: str, _token: str) -> bool:
     raise Unavailable
 
 
+def nothing_told(_address: str, _form: bytes) -> str:
+    """No other provider answers."""
+    raise Unavailable
+
+
 def make_world(
     tmp_path: Path,
     *,
+    domain: str = "city.localhost",
+    exchange: Callable[[str, bytes], str] = nothing_told,
     clock: Any = None,
     recorder: Any = None,
     fresh: Callable[[], None] = lambda: None,
@@ -290,7 +297,7 @@ def make_world(
     clock, recorder, people, cards = clock or ManualClock(), recorder or ListRecorder(), FakeDirectory(), FakeCards()
     site = SiteSettings(
         name="city",
-        domain="city.localhost",
+        domain=domain,
         title="City of Example",
         title_zh="示例市",
         state=tmp_path,
@@ -351,6 +358,7 @@ def make_world(
         nudge=nudge,
         fetch=fetch,
         tell=tell,
+        exchange=exchange,
         subject_key=b"p" * 32,
         own_entry=people,
         shown=shown,

@@ -38,6 +38,8 @@ TABLE = """
 4 session fixation and login CSRF
   sso/test_login: test_the_session_cookie_is_new_at_every_login_and_planted_ones_are_ignored
   sso/test_journeys: test_step_up_keeps_the_session_under_a_new_cookie
+  sso/test_upstream: test_an_answer_counts_once_in_its_own_browser_for_its_own_question
+  sso/test_upstream: test_a_link_belongs_to_the_session_that_began_it
   sso/test_step_up: test_a_code_alone_makes_a_password_session_surer_and_is_no_login
   sso/test_step_up: test_it_satisfies_neither_prompt_nor_max_age_in_any_tab
   sso/test_authorization: test_a_parked_request_works_only_in_the_browser_that_began_it
@@ -47,6 +49,7 @@ TABLE = """
   sso/test_login: test_a_handover_works_once_in_its_own_browser_and_for_a_minute
   sso/test_login: test_a_ticket_works_once
   sso/test_passkeys: test_an_answer_counts_once
+  sso/test_upstream: test_a_logout_there_ends_what_was_opened_by_it_once
   sso/test_step_up: test_nobody_elses_passkey_and_no_answer_twice
   sso/test_registration: test_only_whoever_was_invited_registers_and_only_so_often
   sso/test_recovery: test_a_link_works_once_and_in_one_browser
@@ -73,6 +76,7 @@ TABLE = """
   sso/test_requests: test_bug_class_8_algorithm_confusion
   sso/test_dpop: test_bug_class_8_and_10_wrong_algorithms_and_keys
   sso/test_openid: test_a_hint_that_is_no_id_token_of_this_client_is_refused
+  sso/test_upstream: test_keys_and_algorithms_are_the_providers_own
 9 unknown critical extensions
   sso/test_oauth_keys: test_a_header_that_asks_for_anything_more_is_refused
   sso/test_client_authentication: test_bug_class_9_unknown_critical_extensions
@@ -87,6 +91,7 @@ TABLE = """
   sso/test_oauth_keys: test_the_issuer_is_one_exact_string
   sso/test_client_authentication: test_bug_class_12_issuer_and_date_slips
   gateway/test_tokens: test_a_token_with_a_wrong_claim_is_refused
+  sso/test_upstream: test_an_id_token_that_says_anything_else_opens_nothing
 13 audience injection
   sso/test_client_authentication: test_bug_class_13_audience_injection
 14 matching of addresses
@@ -118,6 +123,7 @@ TABLE = """
 21 mix-up of providers
   sso/test_authorization: test_a_mistake_is_told_to_the_client_with_issuer_and_state
   sso/test_requests: test_a_code_and_an_error_come_signed
+  sso/test_upstream: test_mix_up_and_answers_that_are_none
 22 PKCE downgrade
   sso/test_tokens: test_a_redemption_must_match_in_everything
 23 proof of possession
@@ -144,6 +150,7 @@ TABLE = """
   sso/test_recovery: test_every_name_is_answered_alike
   sso/test_recovery: test_asking_is_limited_for_known_and_unknown_names_alike
   sso/test_login: test_unknown_locked_disabled_and_wrong_are_told_alike
+  sso/test_upstream: test_people_outside_the_population_and_the_disabled_are_refused_alike
 28 guessing short codes, yes to somebody else's device
   sso/test_devices: test_guesses_of_short_codes_cost_time_for_a_person_and_are_recorded
   sso/test_devices: test_many_who_type_one_code_wait_for_it_together

@@ -12,6 +12,12 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
+def challenge_of(verifier: str) -> str:
+    """What is sent ahead, where we are the client."""
+    made: str = create_s256_code_challenge(verifier)
+    return made
+
+
 def challenge_is_well_formed(challenge: str) -> bool:
     """Whether this can be an S256 challenge at all."""
     return _CHALLENGE.fullmatch(challenge) is not None
