@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from core.web import Guard, form_text
 from core.web.inputs import query_text
 
-from ..errors import StepUpNeeded, UpstreamRefused, UpstreamUnknown
+from ..errors import BadTokenRequest, StepUpNeeded, UpstreamRefused, UpstreamUnknown
 from ..service import SignOn
 from ..service.parking import LONGEST
 from ..service.upstream import Answer, Asked
@@ -92,7 +92,10 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, l
     @routes.post("/login/upstream/ended")
     @guard.own("a logout token that the other provider signed, once", errors="oauth")
     def upstream_ended() -> ResponseReturnValue:
-        upstream.logged_out(form_text("logout_token", longest=_LONGEST_TOKEN))
+        try:
+            upstream.logged_out(form_text("logout_token", longest=_LONGEST_TOKEN))
+        except UpstreamRefused as error:
+            raise BadTokenRequest(field="logout_token") from error
         response = make_response("")
         response.headers["Cache-Control"] = "no-store"
         return response
