@@ -131,9 +131,8 @@ class SignOn:
             fresh=fresh,
             nudge=nudge,
         )
-        party = Party(host=host_of(issuer), origin=origin_of(issuer), title=site)
         self.passkeys = Passkeys(
-            party=party,
+            party=Party(host=host_of(issuer), origin=origin_of(issuer), title=site),
             store=store,
             records=records,
             factors=self.factors,
