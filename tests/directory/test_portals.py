@@ -39,8 +39,8 @@ def portal(filled: World, tmp_path: Path) -> Iterator[ScimPortal]:
     with filled.database.transaction() as connection:
         for table in ("portal_accounts", "portal_standings"):
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - two names of our own
-    certified, more = CERTIFIED, {"groups": True, "attributes": ("displayName", "entitlements")}
-    with scim_portal(tmp_path, site=filled.site, clock=filled.clock, certified=certified, **more) as made:
+    more: dict[str, Any] = {"groups": True, "attributes": ("displayName", "entitlements")}
+    with scim_portal(tmp_path, site=filled.site, clock=filled.clock, certified=CERTIFIED, **more) as made:
         yield made
 
 
@@ -367,6 +367,25 @@ def test_the_way_is_guarded(filled: World, portal: ScimPortal) -> None:
     folder.rmdir()
     with pytest.raises(ConfigurationError):
         portal_way(replace(portal.target, authorities=folder))
+
+
+def test_a_portal_may_ask_for_a_certificate_instead_of_a_token(filled: World, tmp_path: Path) -> None:
+    ours, others = self_signed(), self_signed()
+    for name, (certificate, key) in (("ours", ours), ("others", others)):
+        (tmp_path / f"{name}.pem").write_bytes(certificate)
+        (tmp_path / f"{name}.key").write_bytes(key)
+    clients = tmp_path / "ours.pem"
+    with scim_portal(tmp_path, site=filled.site, clock=filled.clock, certified=CERTIFIED, clients=clients) as made:
+        mutual = replace(made.target, token_file=None, certificate=clients, key=tmp_path / "ours.key")
+        # It gets through to the service, which itself knows tokens only.
+        with pytest.raises(RemoteFailed, match="unauthorised"):
+            portal_way(mutual).find("userName", "x")
+        assert len(made.asked) == 1
+        other = replace(mutual, certificate=tmp_path / "others.pem", key=tmp_path / "others.key")
+        for wrong in (other, made.target):
+            with pytest.raises(RemoteFailed, match="unreachable"):
+                portal_way(wrong).find("userName", "x")
+        assert len(made.asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 """A portal on a loopback socket with TLS: the sample portals' own SCIM service, and what may go wrong on the way."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,16 +68,27 @@ class ScimPortal:
 
 @contextmanager
 def scim_portal(
-    folder: Path, *, site: SiteSettings, clock: Clock, certified: tuple[bytes, bytes], **settings: Any
+    folder: Path,
+    *,
+    site: SiteSettings,
+    clock: Clock,
+    certified: tuple[bytes, bytes],
+    clients: Path | None = None,
+    **settings: Any,
 ) -> Iterator[ScimPortal]:
-    """One that runs; ``target`` is what the directory's settings say of it."""
+    """One that runs; ``target`` is what the directory's settings say of it. ``clients`` is who may connect at all."""
     portal = ScimPortal(folder, site=site, clock=clock)
     certificate, key, token = folder / "tls.pem", folder / "tls.key", folder / "token"
     certificate.write_bytes(certified[0])
     key.write_bytes(certified[1])
     token.touch(mode=0o600)
     token.write_text(TOKEN)
-    server = make_server("127.0.0.1", 0, portal, threaded=True, ssl_context=(str(certificate), str(key)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients)
+    server = make_server("127.0.0.1", 0, portal, threaded=True, ssl_context=context)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     portal.target = PortalAccounts(
