@@ -11,6 +11,8 @@ import io
 import os
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,7 @@ _IMPORTED, _IMPORTED_LATER = 100_000, 5_000
 _SECONDS = 6.0
 _CLIENTS = 4
 _MOST_BYTES = 1 << 34
+_SERVE = "import sys; from pathlib import Path; from app.serve import serve; serve('log', Path(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,10 @@ def _recording(ground: Ground) -> Iterator[tuple[AuditRole, int]]:
     ended = spawn.Event()
     role = spawn.Process(target=keep, args=(ground, log.configuration, ended))
     try:
-        log.start_log()
+        # Its own way to start asks the console until that answers, and each refusal is told.
+        log.log = subprocess.Popen([sys.executable, "-c", _SERVE, str(log.configuration)])
+        while not log.context.log_socket.exists():
+            time.sleep(0.05)
         role.start()
         try:
             yield log, role.pid or 0

@@ -238,24 +238,24 @@ class Directory:
     def organisations(
         self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE
     ) -> Page[Organisation]:
-        """Organisations whose name or identifier contains the text, in order of register number.
+        """Organisations whose name contains the text or whose identifier it is, in order of register number.
 
         Raises:
             BadName: the text or the key cannot be searched for.
         """
         kind = _within("(objectClass=tallyOrganisationEntry)", "tallyId", within)
-        where = self._where(kind, ("tallyId", "o", "tallyNameZh"), text)
+        where = self._where(kind, ("o", "tallyNameZh"), text, exactly="tallyId")
         found = self._list("organisations", where, entries.ORGANISATION, after=after, limit=limit)
         return _page(*found, entries.organisation)
 
     def devices(self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Device]:
-        """Devices whose name contains the text, in order of register number.
+        """Devices whose name contains the text or whose organisation it is, in order of register number.
 
         Raises:
             BadName: the text or the key cannot be searched for.
         """
         kind = _within("(objectClass=tallyDevice)", "tallyOrganisation", within)
-        where = self._where(kind, ("cn", "tallyOrganisation"), text)
+        where = self._where(kind, ("cn",), text, exactly="tallyOrganisation")
         found = self._list("devices", where, entries.DEVICE, after=after, limit=limit)
         return _page(*found, entries.device)
 
@@ -311,11 +311,15 @@ class Directory:
         person = entries.person(entry, tuple(map(entries.mandate, held)), self._tree, today)
         return person if self._days is None else counted(person, today, self._days)
 
-    def _where(self, kind: str, attributes: tuple[str, ...], text: str) -> str:
+    def _where(self, kind: str, attributes: tuple[str, ...], text: str, *, exactly: str = "") -> str:
         if len(text) > LONGEST_SEARCH:
             raise BadName
         wanted = text.strip()
-        return names.every(kind, names.contains(attributes, wanted)) if wanted else kind
+        if not wanted:
+            return kind
+        # Each part has an index of its own; one that had none would have everything read.
+        found = names.contains(attributes, wanted)
+        return names.every(kind, f"(|{found}{names.equal(exactly, wanted)})" if exactly else found)
 
     def _list(
         self, branch: str, where: str, wanted: tuple[str, ...], *, after: str, limit: int

@@ -20,6 +20,7 @@ _INDICES = (
     "objectClass eq",
     "uid eq,sub",
     "cn eq,sub",
+    "o eq,sub",
     "tallyNameZh eq,sub",
     "mail eq",
     "tallySubject,tallyId,tallyNumber,tallyOrganisation,tallyHolder,tallyCreditCode,tallyEnabled eq",
@@ -252,6 +253,9 @@ def _changes(settings: DirectorySettings, places: Places, tree: Tree, twin: Twin
             "olcSpReloadHint: TRUE\n"
         ),
     )
+    # A power cut may take the last note, and nothing else; each note costs one wait for the disk less. Where another
+    # provider lives by the notes, none may be lost.
+    flags = "" if twin else "olcDbEnvFlags: nometasync\n"
     return (
         (
             "dn: olcOverlay={4}accesslog,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\n"
@@ -265,8 +269,7 @@ def _changes(settings: DirectorySettings, places: Places, tree: Tree, twin: Twin
             f"olcDatabase: {{2}}mdb\nolcSuffix: {CHANGES}\nolcDbDirectory: {places.changes}\n"
             # Its overlay writes in this name, which has no password and no entry.
             f"olcRootDN: cn=root,{CHANGES}\nolcDbMaxSize: {settings.database_bytes}\n"
-            # A power cut may take the last note, and nothing else; without this each note costs two waits for the disk.
-            "olcDbEnvFlags: nometasync\n"
+            f"{flags}"
             f"olcDbIndex: objectClass,reqStart,entryCSN{',reqDN,reqResult' if twin else ''} eq\n{hidden}"
         ),
         *(sent if twin else ()),
