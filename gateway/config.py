@@ -116,6 +116,10 @@ class Route:
     unshuttable: bool = False
     # The assessment it was registered with; a host without one is told of by `tallygate doctor`.
     assessment: Assessment | None = None
+    # Paths, written alike, that show people's records: those that declare each access before (`POST /accesses`), and
+    # those that do not, which people are told of at "My account".
+    declared: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
     # Methods the host takes; every method that the boundary knows if empty.
     methods: tuple[str, ...] = ()
     # Largest body in mebibytes; with such a limit, a body of no announced length is refused. 0: ``body_limit`` alone.
@@ -148,7 +152,8 @@ class Route:
             raise ValueError(f"zone must be one of {', '.join(LISTENERS)}")
         if not all(_SCOPE.match(scope) for scope in self.programs.values()):
             raise ValueError("programs must name a scope for each path")
-        for path in (*self.public, *self.api, *self.programs, *self.device, *self.sockets):
+        declaring = (*self.declared, *self.undeclared)
+        for path in (*self.public, *self.api, *self.programs, *self.device, *self.sockets, *declaring):
             if not _PATTERN.match(path):
                 raise ValueError(f"{path!r} is not a plain path")
 
@@ -183,17 +188,29 @@ def _guarded() -> dict[str, Route]:
             api=("/api/*",),
             sockets=("/queue/live",),
             live="live",
+            declared=("/me", "/api/v1/me"),
         ),
         "social": Route(
-            role="portal:social", zone="external", resource_class="portal", public=("/", "/callback"), api=("/api/*",)
+            role="portal:social",
+            zone="external",
+            resource_class="portal",
+            public=("/", "/callback"),
+            api=("/api/*",),
+            declared=("/me", "/api/v1/me"),
         ),
         "documents": Route(
-            role="portal:documents", zone="internal", resource_class="office", assurance=2, public=("/callback",)
+            role="portal:documents",
+            zone="internal",
+            resource_class="office",
+            assurance=2,
+            public=("/callback",),
+            declared=("/me", "/api/v1/me"),
+            undeclared=("/documents/*",),
         ),
         "audit": Route(role="audit", zone="management", resource_class="console", assurance=2, unshuttable=True),
         "ca": Route(role="ca", zone="management", resource_class="console", assurance=2),
         # Where holders ask for certificates and look after their own.
-        "certificates": Route(role="ca", zone="external", resource_class="portal"),
+        "certificates": Route(role="ca", zone="external", resource_class="portal", undeclared=("/my/*",)),
         "directory": Route(
             role="directory", zone="management", resource_class="console", assurance=2, programs={"/scim/v2/*": "scim"}
         ),

@@ -141,6 +141,11 @@ def application(context: Context) -> Flask:
         exchange=outward.exchanged,
         subject_key=context.kept_key(ROLE, "subjects.key"),
         own_entry=OwnClient(lambda: _directory(context)),
+        undeclared=[
+            (site.host(label), path)
+            for label, route in context.settings("gateway", GatewaySettings).routes.items()
+            for path in route.undeclared
+        ],
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
         post=_post(context, settings),
         distance=distance,

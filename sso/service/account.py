@@ -80,6 +80,10 @@ class Account:
             portals=clients,
         )
 
+    def at(self, host: str) -> Client | str:
+        """The application at a host; the host itself where none is registered."""
+        return self._store.clients.at_host(host) or host
+
     def _portals(self, used: list[tuple[str, str]], clients: Mapping[str, Client]) -> list[Client | str]:
         """Each portal once, whether it asked itself or the gateway asked on its behalf."""
         found: dict[str, Client | str] = {}

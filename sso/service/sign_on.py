@@ -89,6 +89,7 @@ class SignOn:
         subject_key: bytes,
         own_entry: OwnEntry,
         shown: Shown,
+        undeclared: Sequence[tuple[str, str]] = (),
         post: Post | None = None,
         distance: Distance = lambda _one, _other: None,
         place: Place = lambda _network: "",
@@ -101,6 +102,7 @@ class SignOn:
         ``state_key`` is a secret of this role alone, the same in all its processes: it seals what browsers carry.
         ``factor_key`` is another: it seals what the tables hold of people's second factors, and must be kept with them.
         ``tls_origin`` is where clients show certificates, ``machines`` who can say whose they are.
+        ``undeclared`` are hosts and paths that show people's records and do not say whose before.
         ``shown`` knows whom the gateway let in at a host by the header that the host was asked with.
         ``entrusting`` are the directory's doors for mandates that people give themselves.
         ``fetch`` and ``tell`` are the one way out, to addresses that clients registered; ``exchange`` to the provider
@@ -112,7 +114,7 @@ class SignOn:
         """
         records = Records(recorder=recorder, clock=clock, key=state_key)
         parking = Parking(key=state_key, clock=clock, lifetime=settings.interaction_lifetime)
-        self.records = records
+        self.records, self.undeclared = records, undeclared
         self.browser_days = settings.browser_lifetime.days
         self.issuer = issuer
         self.card_origin = card_origin

@@ -53,6 +53,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             resets=service.resets.under_way(session.subject),
             suspicion_text=suspicion_text,
             purpose_text=purpose_text,
+            undeclared=[(title_of(account.at(host)), path) for host, path in service.undeclared],
             pending=service.factors.page(session).pending,
         )
 

@@ -13,6 +13,8 @@ from app.context import Context
 from app.wiring import portals
 from core.config import ConfigurationError, Document
 from core.site import PORTALS, SiteSettings
+from gateway import GatewaySettings
+from portals.base.accounts import PREFIX
 
 from .conftest import CLOCK, KEY
 
@@ -87,3 +89,15 @@ def test_a_portal_without_its_client_secret_does_not_start(context: Context) -> 
     (context.site.folder("portal:tax") / "oidc.secret").unlink()
     with pytest.raises(ConfigurationError):
         portals.application(context, "tax")
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_every_page_of_a_portal_is_registered_as_one_that_declares_or_does_not(context: Context, name: str) -> None:
+    route = GatewaySettings().routes[name]
+    # What shows nobody's record: everybody's pages, machines' own, the way out, and what every application has.
+    # Accounts are kept there by the directory, which sees what it wrote.
+    nobodys = {"/", "/callback", "/logout", "/api/device/v1/me", "/livez", "/readyz"}
+    rules = [rule.rule for rule in portals.application(context, name).url_map.iter_rules()]
+    told = [path.removesuffix("*") for path in (*route.declared, *route.undeclared)]
+    left = [rule for rule in rules if rule not in nobodys and not rule.startswith(("/static", PREFIX, *told))]
+    assert left == []

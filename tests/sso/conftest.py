@@ -362,6 +362,7 @@ def make_world(
         subject_key=b"p" * 32,
         own_entry=people,
         shown=shown,
+        undeclared=[(site.host("tax"), "/old/*"), ("archive.city.localhost", "/files/*")],
         post=post,
         distance=distance,
         resources=[site.origin("tax")],

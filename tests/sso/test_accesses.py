@@ -179,6 +179,9 @@ def test_the_person_sees_who_looked_and_gets_entry_and_proof_and_nobody_elses(wo
     browser.log_in("tax")
     page = browser.get("/account").text
     assert "opened a person&#39;s record: Tax portal (assessing a tax)" in page
+    # And which pages never say it.
+    assert "<li>Tax portal: <code>/old/*</code></li>" in page
+    assert "<li>archive.city.localhost: <code>/files/*</code></li>" in page
     entry = browser.get(f"/account/record/{index}/entry")
     assert decode_event(entry.data).subject == LI
     assert entry.headers["Content-Disposition"] == f'attachment; filename="entry-{index}.json"'
