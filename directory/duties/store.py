@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of rules."""
 
-from sqlalchemy import Column, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, delete, insert, select
 
 from core.db import Database
 
@@ -38,11 +38,11 @@ class Rulebook:
         """Every pair that must be kept apart."""
         return pairs(self.rules())
 
-    def add(self, rule: Rule) -> None:
-        """Write a rule down."""
+    def add(self, connection: Connection, rule: Rule) -> bool:
+        """Write a rule down, within a transaction that has its record too."""
         told = {"id": rule.id, "name": rule.name, "by": rule.by, "reason": rule.reason}
-        with self._database.transaction() as connection:
-            connection.execute(insert(_duties).values(**told, roles=" ".join(sorted(rule.roles))))
+        connection.execute(insert(_duties).values(**told, roles=" ".join(sorted(rule.roles))))
+        return True
 
     def remove(self, identifier: str) -> bool:
         """Strike a rule out; whether there was one."""

@@ -113,6 +113,8 @@ class Item:
     # Epoch seconds.
     decided: int = 0
     reason: str = ""
+    # The code of why it could not be taken away so far; a campaign that waits for it is not sealed.
+    failed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ _items = Table(
     Column("decided_by", String(36), nullable=False),
     Column("decided", BigInteger, nullable=False),
     Column("reason", String(500), nullable=False),
+    Column("failed", String(64), nullable=False),
     Index("review_items_access", "campaign", "access", unique=True),
     Index("review_items_owner", "owner", "state", "position"),
     Index("review_items_state", "campaign", "state", "position"),
@@ -161,6 +162,17 @@ class Board:
         with self._database.reading() as connection:
             return [_item(row) for row in connection.execute(query.order_by(_items.c.position).limit(limit))]
 
+    def failed(self, position: int, code: str) -> None:
+        """It could not be taken away; why, as a code, until it is."""
+        with self._database.transaction() as connection:
+            connection.execute(update(_items).where(_items.c.position == position).values(failed=code[:64]))
+
+    def stuck(self, campaign: str) -> int:
+        """How many accesses of a campaign could not be taken away so far."""
+        query = select(func.count()).where(_items.c.campaign == campaign, _items.c.failed != "")
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def withdrawn(self, position: int) -> None:
         """It has been taken away."""
         with self._database.transaction() as connection:
@@ -169,7 +181,7 @@ class Board:
                 (ItemState.LATE_WITHDRAWING, ItemState.LATE_WITHDRAWN),
             ):
                 going = update(_items).where(_items.c.position == position, _items.c.state == state)
-                connection.execute(going.values(state=done))
+                connection.execute(going.values(state=done, failed=""))
 
     def end(self, of: Campaign, *, at: int, reason: str) -> None:
         """The last day is over: settle what nobody decided, as the campaign says, all in one transaction."""

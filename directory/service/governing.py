@@ -72,6 +72,10 @@ class Governing(Scoped):
         """How the accesses of a campaign stand."""
         return self._writer.reviewing.tally(campaign)
 
+    def review_stuck(self, campaign: Campaign) -> int:
+        """How many of its withdrawals could not be done so far."""
+        return self._writer.reviewing.board.stuck(campaign.id)
+
     def review_items(self, campaign: Campaign, *states: ItemState, after: int, limit: int) -> list[Item]:
         """Its accesses, in order."""
         return self._writer.reviewing.board.items(campaign.id, *states, after=after, limit=limit)

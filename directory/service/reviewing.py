@@ -320,6 +320,7 @@ class Reviewing:
                     raise
                 except TallygateError as error:
                     _log.warning("review_withdrawal_waits", code=error.code, item=each.position)
+                    self.board.failed(each.position, error.code)
             after = found[-1].position
         return done
 

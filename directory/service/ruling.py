@@ -44,9 +44,9 @@ class Ruling:
             self._deeds.standings.role(role)
         made = Rule(id=self._deeds.new_id(), name=called, roles=held, by=actor, reason=told)
         with self._deeds.alone():
-            # A rule only takes possibilities away; whoever dies in between writes it again.
-            self._book.add(made)
-            self._deeds.take([], self._deed("directory.duties.parted", made, reason=told), actor=actor)
+            # A rule takes possibilities away: it counts from the commit that its record is in, or not at all.
+            deed = self._deed("directory.duties.parted", made, reason=told)
+            self._deeds.strike(lambda connection: self._book.add(connection, made), deed, actor=actor)
         return made.id
 
     def remove(self, identifier: str, *, actor: str, reason: str) -> None:

@@ -82,7 +82,8 @@ def _add_reviews(
         people, posts = own.names_of(found[:PAGE])
         searched("", tuple(people.values()))
         return render(
-            own, "review", campaign=campaign, tally=own.tally(campaign), items=_shown(own, found[:PAGE]),
+            own, "review", campaign=campaign, tally=own.tally(campaign), stuck=own.review_stuck(campaign),
+            items=_shown(own, found[:PAGE]),
             people=people, campaigns={}, posts=posts, section="reviews",
             more=found[PAGE - 1].position if len(found) > PAGE else 0, done=query_text("done", longest=20),
         )  # fmt: skip

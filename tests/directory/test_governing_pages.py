@@ -188,6 +188,8 @@ def test_hiring_and_leave_are_told_before(desk: Desk, writer: DirectoryWriter, l
     post = next(each for each in writer.standings.posts("tax-bureau") if "head-of-section" in each.roles)
     form = {"username": "told.before", "name": "Told Before", "post": post.id, "reason": "new post"}
     page = desk.post("/organisations/tax-bureau/hire/preview", form).text
+    # From the page that tells it, the person can be hired.
+    assert 'action="/organisations/tax-bureau/hire"' in page
     assert "documents/cases.sign" in page
     assert 'value="told.before"' in page
     assert desk.post("/organisations/document-office/hire/preview", {**form, "post": "x"}).status_code == 404
