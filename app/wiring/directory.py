@@ -426,6 +426,7 @@ def _keep_house(keeper: DirectoryWriter) -> None:
             _done("programs", keeper.enrolling.end_due)
         turn += 1
         _done("letters", keeper.letters.round)
+        _done("survey", keeper.accounts.survey)
         if keeper.providers is not None:
             _done("providers", keeper.providers.tend)
         _done("collect", keeper.reviewing.collect)

@@ -248,6 +248,13 @@ class Directory:
         found = self._list("organisations", where, entries.ORGANISATION, after=after, limit=limit)
         return _page(*found, entries.organisation)
 
+    def device_if_any(self, identifier: str) -> Device | None:
+        """One device, or none."""
+        try:
+            return self.device(identifier)
+        except NoSuchDevice:
+            return None
+
     def devices(self, text: str = "", *, after: str = "", limit: int = 50, within: Scope = EVERYWHERE) -> Page[Device]:
         """Devices whose name contains the text or whose organisation it is, in order of register number.
 

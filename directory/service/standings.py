@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody may do and why, read from the tree; only the writer's identity sees all of it."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -160,6 +160,11 @@ class Standings:
             self._tree.branch("people"), where, ["tallySubject", "tallyOrganisation"], limit=len(subjects)
         )
         return {entry.text("tallySubject"): entry.text("tallyOrganisation") for entry in found}
+
+    def holdings_of(self, subjects: Sequence[str]) -> list[Holding]:
+        """Which posts these people hold, held or will hold; of a few people."""
+        where = names.any_of("tallyHolder", subjects)
+        return self._some("holdings", where, entries_powers.HOLDING, entries_powers.holding)
 
     def has_organisation(self, identifier: str) -> bool:
         """Whether there is such an organisation."""

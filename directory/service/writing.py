@@ -55,6 +55,7 @@ from ..provisioning import Ledger, Remote
 from ..reviews import Board as ReviewBoard
 from ..slapd import Cost
 from ..store import Store
+from ..survey import Findings
 from ..systems import Roster
 from ..vetting import Board as VettingBoard
 from ..vetting import Terms
@@ -140,11 +141,11 @@ class DirectoryWriter:
         self.structure = Structure(deeds)
         self.numbering = Numbering(deeds, numbers)
         self.keeping = Keeping(deeds, self.giving, self.numbering)
-        self.accounts = Accounts(self.standings, store)
         self.profiles = Profiles(deeds)
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.entrusting = Entrusting(giving=self.giving, standings=self.standings)
         self.outsiders = Outsiders(deeds, pool)
+        self.accounts = Accounts(self.standings, store, Findings(store.database), outsiders=self.outsiders, clock=clock)
         self.employing = Employing(deeds, store, switch=self)
         self.ruling = Ruling(deeds, book)
         self.enrolling = Enrolling(deeds, Roster(store.database))

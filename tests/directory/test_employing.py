@@ -8,10 +8,11 @@ from datetime import date, timedelta
 import pytest
 
 from directory.errors import AlreadyGiven, BadDays, NoSuchGrant, OwnRole, Pending, RoleNotForCitizens
-from directory.ldap.changes import Verb, member
-from directory.models import Person, Scope, credit_code_check
+from directory.ldap.changes import Change, Verb, member
+from directory.models import EVERYWHERE, Person, Scope, credit_code_check
 from directory.models_powers import Post
 from directory.service import DirectoryWriter
+from directory.service.accounts import Unusual
 from directory.store import Act
 from tests.directory.desk import Desk
 from tests.directory.world import World
@@ -294,16 +295,48 @@ def test_accounts_that_rot_are_found(
     since = today - timedelta(days=200)
     filled.store.hear({clerk.subject: str(today)}, position=7, since=str(since))
     assert (filled.store.heard(), filled.store.seen_since()) == (7, str(since))
-    found = writer.accounts.unusual(desk_scope(writer))
+    found = looked(writer)
     assert {"orphan0", "orphan1"} <= {person.username for person in found.orphaned}
     assert ("desk@city.example", 2) in [(mail, len(people)) for mail, people in found.shared]
     assert clerk.subject not in {person.subject for person in (*found.dormant, *found.expired, *found.orphaned)}
     assert "orphan0" in {person.username for person in found.dormant}
     filled.clock.advance(timedelta(days=100))
-    found = writer.accounts.unusual(desk_scope(writer))
+    found = looked(filled.writer())
     assert clerk.subject in {person.subject for person in found.expired}
     assert clerk.subject in {person.subject for person in found.dormant}
-    assert "orphan1" in desk.get("/accounts").text
+    page = desk.get("/accounts").text
+    assert "orphan1" in page
+    orphan = writer.directory.person_by_username("orphan1")
+    assert f'action="/people/{orphan.subject}/disable"' in page
+    assert desk.post(f"/people/{orphan.subject}/disable", {"reason": "nobody knows them"}).status_code == 303
+    # At once, though the house has not walked again.
+    assert "orphan1" not in desk.get("/accounts").text
+
+
+def test_devices_without_an_owner_are_found_and_a_walk_is_shared_by_processes(
+    filled: World, writer: DirectoryWriter, clerk: Person
+) -> None:
+    filled.clock.advance(timedelta(days=200))
+    try:
+        device = next(each for each in writer.directory.devices(limit=400).items if each.enabled)
+        owned = Change(
+            verb=Verb.REPLACE, dn=filled.tree.device(device.id), attribute="tallyHolder", value=clerk.subject,
+            before=device.owner,
+        )  # fmt: skip
+        owned.make(filled.pool("directory"))
+        assert writer.directory.device(device.id).owner == clerk.subject
+        writer.disable_person(clerk.subject, actor=ACTOR, reason="gone")
+        # Two processes take turns, and one of them dies in between.
+        while writer.accounts.survey():
+            if not filled.writer().accounts.survey():
+                break
+        found = writer.accounts.unusual(EVERYWHERE)
+        assert [each.id for each in found.devices] == [device.id]
+        assert found.is_whole
+        writer.disable_device(device.id, actor=ACTOR)
+        assert writer.accounts.unusual(EVERYWHERE).devices == ()
+    finally:
+        filled.clock.advance(timedelta(days=-200))
 
 
 def test_duties_that_came_together_past_us_are_listed(filled: World, desk: Desk, writer: DirectoryWriter) -> None:
@@ -314,6 +347,15 @@ def test_duties_that_came_together_past_us_are_listed(filled: World, desk: Desk,
     joins.make(filled.pool("directory"))
     assert both in desk.get("/accounts").text
     replace(joins, verb=Verb.EXCLUDE).make(filled.pool("directory"))
+
+
+def looked(writer: DirectoryWriter) -> Unusual:
+    """What is found once the house has walked through everybody."""
+    while writer.accounts.survey():
+        pass
+    # Once a day is enough.
+    assert not writer.accounts.survey()
+    return writer.accounts.unusual(desk_scope(writer))
 
 
 def desk_scope(writer: DirectoryWriter) -> Scope:

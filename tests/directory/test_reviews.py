@@ -21,10 +21,12 @@ from directory.errors import (
     NoSuchGrant,
     NotTheOwner,
     Pending,
+    RoleFromPost,
 )
 from directory.models import Person
 from directory.reviews import Board, Campaign, Item, ItemState, Kind, ScopeKind, Stage, Undecided
 from directory.service import Administration, DirectoryWriter
+from tests.directory.desk import Desk
 from tests.directory.world import Mailbox, World
 
 BOSS = "zhao.lei"
@@ -238,6 +240,33 @@ def test_a_crash_between_a_decision_and_its_doing_is_made_good(
     done = last.reviewing.board.item(post.position)
     assert done is not None
     assert done.state is ItemState.WITHDRAWN
+
+
+def test_a_withdrawal_that_cannot_be_done_is_told_until_it_is(
+    filled: World, writer: DirectoryWriter, boss: Person, today: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clerk = hired(writer, "review.stuck", boss)
+    campaign = begin(writer, boss, today)
+    grant = next(
+        each for each in items(writer, campaign) if (each.holder, each.kind) == (clerk.subject, Kind.GRANT)
+    )  # fmt: skip
+
+    def refuses(*_arguments: object, **_named: object) -> None:
+        raise RoleFromPost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.giving, "withdraw_grant", refuses)
+        with pytest.raises(RoleFromPost):
+            writer.reviewing.withdraw(grant.position, actor=grant.owner, reason="gone")
+        writer.reviewing.tend()
+    assert writer.reviewing.board.stuck(campaign.id) == 1
+    desk = Desk(filled, subject=boss.subject, roles=frozenset({"directory-administrator"}))
+    page = desk.get(f"/reviews/{campaign.id}").text
+    assert "1 withdrawal could not be done yet" in page
+    assert RoleFromPost.code in page
+    filled.writer().reviewing.tend()
+    assert writer.reviewing.board.stuck(campaign.id) == 0
+    assert "could not be done" not in desk.get(f"/reviews/{campaign.id}").text
 
 
 def test_collecting_goes_on_where_it_was_and_enters_nothing_twice(
