@@ -261,7 +261,7 @@ def test_a_withdrawal_that_cannot_be_done_is_told_until_it_is(
         writer.reviewing.tend()
     assert writer.reviewing.board.stuck(campaign.id) == 1
     desk = Desk(filled, subject=boss.subject, roles=frozenset({"directory-administrator"}))
-    page = desk.get(f"/reviews/{campaign.id}").text
+    page = desk.get(f"/reviews/{campaign.id}?after={grant.position - 1}").text
     assert "1 withdrawal could not be done yet" in page
     assert RoleFromPost.code in page
     filled.writer().reviewing.tend()
@@ -393,7 +393,8 @@ def test_owners_are_reminded_by_letter_once_a_day_in_their_language(
     box.down = False
     filled.writer(box).reviewing.tend()
     # What could not be handed over is tried again later, under the same number.
-    assert filled.writer(box).letters.round() == 0
+    filled.writer(box).letters.round()
+    assert "li.na@test.example" not in {to for to, *_ in box.letters}
     filled.clock.advance(timedelta(minutes=1))
     mine = [letter for letter in _posted(filled, box) if letter[0] == "li.na@test.example"]
     assert len(mine) == 1

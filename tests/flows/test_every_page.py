@@ -100,6 +100,7 @@ OFFICERS = (
             ("directory", "/?q=zhao.lei", "management"),
             ("directory", "/?q=nobody-at-all", "management"),
             ("directory", "/people/nobody", "management"),
+            ("directory", "/history/organisation/tax-bureau", "management"),
         ),
     ),
 )

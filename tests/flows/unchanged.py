@@ -39,13 +39,13 @@ PASSING = {
     # What the directory's watch still expects to see of the city's birth.
     # It hears who logs in, too.
     # And it tells the document office who has an account there, and goes on comparing.
-    "directory": {"expected", "seen", "heard", "portal_accounts", "portal_standings"},
+    "directory": {"expected", "seen", "heard", "survey", "unusual", "portal_accounts", "portal_standings"},
 }
 # What the one suspension and the changes of the revocation list leave, and every counter.
 LEFT = {"sso.barred", "ca.revocations", "ca.shards", "ca.lists", "ca.releases"}
 # Records of acts that nothing here may bring about but where a test says so itself. What a portal is told follows.
 ACTS = re.compile(
-    r"(ca|directory|policy|signature)\.(?!read|account\.|person\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.)?refused|verified)"
+    r"(ca|directory|policy|signature)\.(?!read|account\.|person\.read|history\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.)?refused|verified)"
 )
 
 
