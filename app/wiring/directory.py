@@ -32,7 +32,7 @@ from directory.errors import ChangedSince
 from directory.imports import Refusal
 from directory.provisioning import Remote
 from directory.service import Course, DirectoryWriter, Enrolling, Importing, Outsiders, open_writer
-from directory.service.provisioning import HEARD, Provisioning
+from directory.service.provisioning import HEARD, WIDE, Provisioning
 from directory.service.watching import SECOND
 from directory.service.writing import NUMBERS_KEY, Portals
 from directory.store import Fate, Store
@@ -96,7 +96,7 @@ def application(context: Context) -> Flask:
     keeper = _writer(context, store, recorder, relay.nudge)
     relay.start()
     told = bool(context.settings(ROLE, DirectorySettings).portal_accounts)
-    feed = context.feed(ROLE, about=(*LOGINS, *WITHDRAWN, RELEASED, *(HEARD if told else ())))
+    feed = context.feed(ROLE, about=(*LOGINS, *WITHDRAWN, RELEASED, *((*HEARD, *WIDE) if told else ())))
     hear = _hearing(store, keeper.outsiders, keeper.provisioning, context.clock)
     Follower(feed, start=store.heard, hear=hear, clock=context.clock).start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()

@@ -39,6 +39,10 @@ HEARD = (
     "directory.entitlement.",
 )
 """Beginnings of the event types after which somebody's accounts are looked at."""
+WIDE = ("directory.power.added", "directory.power.removed")
+"""The event types after which everybody is compared, for a role may give something else."""
+_SOON = 60
+"""Seconds until then, so that many such changes are one comparison."""
 _PAGE = 400
 _FIRST_PAUSE, _LONGEST_PAUSE = 2, 300
 """Seconds after a failure; each further one doubles them."""
@@ -85,7 +89,10 @@ class Provisioning:
 
     def hear(self, events: Iterable[Event]) -> None:
         """Look again at whoever something happened to; hearing twice does no harm."""
-        subjects = {each.subject for each in events if each.subject and each.type.startswith(HEARD)}
+        heard = list(events)
+        if any(each.type in WIDE for each in heard):
+            self._compare_soon()
+        subjects = {each.subject for each in heard if each.subject and each.type.startswith(HEARD)}
         if subjects and self._targets:
             self._note(sorted(subjects))
 
@@ -143,6 +150,13 @@ class Provisioning:
                     # It is the portal and not this account: nobody else's is tried before this one's turn comes again.
                     break
         return done
+
+    def _compare_soon(self) -> None:
+        for name, target in self._targets.items():
+            compared, strangers = self._ledger.standing(name)
+            soon = self._at() - int(target.compare_every.total_seconds()) + _SOON
+            if compared > soon:
+                self._ledger.compared(name, at=soon, strangers=strangers)
 
     def _compare(self, name: str, target: PortalAccounts, way: Remote) -> None:
         """Let everybody be looked at who should have an account or has one, and what the portal holds otherwise."""

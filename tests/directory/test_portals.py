@@ -69,9 +69,9 @@ def _events(world: World, kind: str) -> list[Event]:
     return [each for each in [*world.recorder.events, *world.outbox()] if each.type == kind]
 
 
-def _happened(subject: str) -> Event:
+def _happened(subject: str, kind: str = "directory.person.changed") -> Event:
     return Event(
-        key="0" * 32, type="directory.person.changed", outcome=Outcome.SUCCESS, at=datetime(2026, 11, 29, tzinfo=UTC),
+        key="0" * 32, type=kind, outcome=Outcome.SUCCESS, at=datetime(2026, 11, 29, tzinfo=UTC),
         source="directory", subject=subject,
     )  # fmt: skip
 
@@ -150,6 +150,18 @@ def test_everybody_is_compared_and_what_the_portal_changed_is_put_right(
     assert len(portal.changes()) - before == 1
     (standing,) = telling.standing()
     assert (standing.strangers, standing.accounts) == (1, {Stage.ACTIVE: len(entitled)})
+
+
+def test_what_a_role_gives_from_now_on_is_told_of_everybody_who_holds_it(
+    filled: World, writer: DirectoryWriter, portal: ScimPortal
+) -> None:
+    person, telling = _case_worker(filled, writer), _telling(filled, portal, groups=False)
+    assert telling.work() == 0
+    telling.hear([_happened("case-worker", "directory.power.added")])
+    assert telling.work() == 0
+    filled.clock.advance(timedelta(seconds=60))
+    _settled(telling)
+    assert portal.users()[person.username]["active"] is True
 
 
 def test_an_account_that_is_there_already_is_linked_and_never_doubled(
