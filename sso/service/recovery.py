@@ -31,6 +31,8 @@ from .seals import Broken, Seal
 _LONGEST_NAME = 200
 _HIGH = 3
 _LIMIT = 20
+# Seconds; setting a password takes one, and a directory that does not answer is given up long before.
+_SETTING = 120
 
 
 class Recoveries:
@@ -110,6 +112,9 @@ class Recoveries:
         at = self._now()
         for recovery in self._store.recoveries.due("asked", at, limit=_LIMIT):
             self._first_link(recovery, at)
+        # A worker died while the password was being set. Whether it was, the directory knows: the person sets it again.
+        for recovery in self._store.recoveries.due("setting", at, limit=_LIMIT):
+            self._store.recoveries.move(recovery, "proven", at)
         for recovery in self._store.recoveries.due("waiting", at, limit=_LIMIT):
             self._link(recovery, "ready", recovery.subject, "ready", at)
 
@@ -258,7 +263,7 @@ class Recoveries:
         at = self._now()
         self._records.write(self._records.recovery_moved(recovery, step="setting"))
         # Of many callers one goes on; whoever comes now finds nothing.
-        if not self._store.recoveries.move(recovery, "setting", at):
+        if not self._store.recoveries.move(recovery, "setting", at, changed={"ready_at": at + _SETTING}):
             raise RecoveryLost
         setting = self._store.recoveries.find(recovery.id, at)
         if setting is None:

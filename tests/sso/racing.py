@@ -60,6 +60,13 @@ def _event(kind: str, *, object_: str = "", **attributes: str) -> Event:
     )
 
 
+def _opened(store: Store) -> bool:
+    """Use the link that was mailed, as a browser of its own."""
+    found = store.recoveries.by_link("link", AT)
+    used = {"link": "", "browser": secrets.token_hex(8)}
+    return found is not None and store.recoveries.move(found, "opened", AT, changed=used)
+
+
 def _say(words: str) -> None:
     sys.stdout.write(words)
     sys.stdout.flush()
@@ -77,6 +84,7 @@ def _main(address: str, threads: int) -> None:
         "device": lambda: store.devices.consume(DEVICE, refresh=of_device, at=AT, outcome=issued()),
         "pushed": lambda: store.pushed.consume("pushed", "tax", AT) is not None,
         "assertion": lambda: store.assertions.consume("jti", AT * 9),
+        "recovery": lambda: _opened(store),
         "proof": lambda: store.proofs.consume("jti", AT * 9),
     }
     won: list[str] = []

@@ -55,8 +55,10 @@ TABLE = """
   sso/test_recovery: test_a_link_works_once_and_in_one_browser
   sso/test_recovery: test_a_link_dies_with_time_a_new_password_and_a_disabled_person
   sso/test_recovery: test_links_and_steps_of_other_kinds_are_no_links
+  sso/test_once: test_fifty_redemptions_over_several_processes_give_exactly_one_success
 6 recovery walked out of order
   sso/test_recovery: test_no_step_is_left_out
+  sso/test_recovery: test_a_worker_that_dies_while_it_sets_the_password_leaves_a_way_on
   sso/test_recovery: test_another_name_in_between_changes_nobody_elses_password
   sso/test_recovery: test_whoever_lost_their_factor_too_waits_and_then_it_is_gone
   sso/test_factors_codes: test_the_login_for_a_change_cannot_be_skipped

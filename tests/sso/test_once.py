@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from core.db import Database
-from sso.models import Code, Grant, Pushed, RefreshToken, Session
+from sso.models import Code, Grant, Pushed, Recovery, RefreshToken, Session
 from sso.store import Store
 from sso.store.sessions import Opening
 from tests.fakes import postgres
@@ -51,6 +51,21 @@ CODE = Code(
 )
 
 
+RECOVERY = Recovery(
+    id="recovery",
+    asked="",
+    subject="li",
+    state="mailed",
+    link="link",
+    browser="",
+    drops=False,
+    ready_at=AT,
+    network="",
+    created_at=AT,
+    expires_at=AT * 9,
+)
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param == "sqlite":
@@ -73,6 +88,7 @@ def test_fifty_redemptions_over_several_processes_give_exactly_one_success(addre
     assert store.grants.issue(other, again, expires_at=AT * 9, at=AT, outcome=issued())
     store.pushed.put(Pushed(digest="pushed", client_id="tax", parameters="{}", expires_at=AT * 9))
     assert store.devices.put(DEVICE)
+    store.recoveries.add(RECOVERY)
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.sso.racing", address, str(THREADS)],
@@ -93,7 +109,7 @@ def test_fifty_redemptions_over_several_processes_give_exactly_one_success(addre
         process.stdin.flush()
     said = [process.communicate()[0].split() for process in processes]
     won = [word for words in said for word in words]
-    assert sorted(won) == ["assertion", "code", "device", "proof", "pushed", "refresh"]
+    assert sorted(won) == ["assertion", "code", "device", "proof", "pushed", "recovery", "refresh"]
     with database.reading() as connection:
         kept = connection.execute(text("SELECT count(*) FROM refresh_tokens")).scalar_one()
     # The one that was exchanged, its one successor, and those that came of code and device.

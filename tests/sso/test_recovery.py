@@ -130,6 +130,24 @@ def test_no_step_is_left_out(posted: World, mailbox: Mailbox) -> None:
     assert posted.people.passwords == {}
 
 
+def test_a_worker_that_dies_while_it_sets_the_password_leaves_a_way_on(posted: World, mailbox: Mailbox) -> None:
+    ask(posted)
+    browser, _ = opened(posted, mailbox.link())
+    browser.post("/recover/prove", browser.get("/recover"))
+    at = int(posted.clock.now().timestamp())
+    (proven,) = posted.store.recoveries.waiting_of(LI, at)
+    assert posted.store.recoveries.move(proven, "setting", at, changed={"ready_at": at + 120})
+    form = browser.get("/recover/stop")
+    for wait in (0, 119):
+        posted.clock.advance(timedelta(seconds=wait))
+        posted.service.recoveries.post()
+        assert browser.post("/recover/password", form, password=NEW, again=NEW).status_code == 400
+    posted.clock.advance(timedelta(seconds=1))
+    posted.service.recoveries.post()
+    assert browser.post("/recover/password", form, password=NEW, again=NEW).status_code == 200
+    assert posted.people.passwords == {LI: NEW}
+
+
 def test_another_name_in_between_changes_nobody_elses_password(posted: World, mailbox: Mailbox) -> None:
     ask(posted)
     browser, _ = opened(posted, mailbox.link())
