@@ -64,6 +64,8 @@ class Client:
     logout_uri: str = ""
     # SHA-256 of the token by which it manages its own registration; empty if an operator registered it.
     manage_hash: str = ""
+    # Of the one before, which counts until that is used: whoever did not hear the answer has no other.
+    manage_before: str = ""
     # The scopes it may register for, if it manages itself.
     ceiling: frozenset[str] = frozenset()
     # Only tries things out: nobody real logs in there.

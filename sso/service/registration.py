@@ -108,7 +108,9 @@ class Registration:
     def change(
         self, authorization: str | None, client_id: str, read: Callable[[], Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """Replace a registration (RFC 7592 section 2.2); secrets stay as they are.
+        """Replace a registration (RFC 7592 section 2.2); with a new management token, which is told this once.
+
+        The one it was asked with counts until the new one is used, so that a lost answer locks nobody out.
 
         Raises:
             InvalidToken, InvalidClientMetadata, InvalidRedirectURI: as above.
@@ -128,18 +130,19 @@ class Registration:
             # Who people are must never change afterwards.
             sector=known.sector,
             secret_hash=known.secret_hash,
-            manage_hash=known.manage_hash,
+            manage_hash=digest(manage := secrets.token_urlsafe(32)),
         )
+        client = replace(client, manage_before=digest(_bearer(authorization)))
         # Whose it is, and that it only tests, it cannot change by itself.
         client = replace(client, test=known.test, contact=known.contact, agency=known.agency)
         if client.test and DEVICE_CODE in client.grants:
             raise InvalidClientMetadata(why="grant_types")
         self._records.write(self._records.client(client, "sso.client.intended", Outcome.INTENDED))
         outcome = self._records.client(client, "sso.client.registered", Outcome.SUCCESS)
-        if not self._store.invitations.change(client, outcome=outcome):
+        if not self._store.invitations.change(client, was=known.manage_hash, outcome=outcome):
             raise InvalidToken
         self._nudge()
-        return self._told(client)
+        return self._told(client) | {"registration_access_token": manage}
 
     def remove(self, authorization: str | None, client_id: str) -> None:
         """Remove a client and everything that was given to it (RFC 7592 section 2.3).
@@ -182,8 +185,12 @@ class Registration:
     def _own(self, authorization: str | None, client_id: str) -> Client:
         token, client = digest(_bearer(authorization)), self._store.clients.find(client_id)
         known = client.manage_hash if client is not None and client.manage_hash else "-" * 64
-        if not hmac.compare_digest(token, known) or client is None:
+        before = client.manage_before if client is not None and client.manage_before else "-" * 64
+        present, earlier = hmac.compare_digest(token, known), hmac.compare_digest(token, before)
+        if client is None or not (present or earlier):
             raise InvalidToken
+        if present and client.manage_before:
+            self._store.clients.settle(client)
         return client
 
     def _now(self) -> int:

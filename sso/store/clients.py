@@ -60,6 +60,12 @@ class ClientRows:
             found = connection.execute(select(CLIENTS.c.id, *columns))
             return {row[0]: tuple(word for words in row[1:] for word in words.split()) for row in found}
 
+    def settle(self, client: Client) -> None:
+        """The present management token was used: the one before counts no more."""
+        same = and_(CLIENTS.c.id == client.id, CLIENTS.c.manage_hash == client.manage_hash)
+        with self._database.transaction() as connection:
+            connection.execute(update(CLIENTS).where(same).values(manage_before=""))
+
     def put(self, client: Client) -> None:
         """Register, or replace a registration."""
         with self._database.transaction() as connection:
@@ -67,9 +73,9 @@ class ClientRows:
             connection.execute(insert(CLIENTS).values(**rows.client_values(client)))
 
 
-def replaced(connection: Connection, client: Client) -> bool:
-    """Replace the registration of a client that manages itself, if that is still the same."""
-    same = and_(CLIENTS.c.id == client.id, CLIENTS.c.manage_hash == client.manage_hash)
+def replaced(connection: Connection, client: Client, *, was: str) -> bool:
+    """Replace the registration of a client that manages itself, if ``was`` still is its management token."""
+    same = and_(CLIENTS.c.id == client.id, CLIENTS.c.manage_hash == was)
     return connection.execute(update(CLIENTS).where(same).values(**rows.client_values(client))).rowcount == 1
 
 

@@ -63,10 +63,10 @@ class InvitationRows:
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True
 
-    def change(self, client: Client, *, outcome: Event) -> bool:
-        """Replace a registration, if the same management token still counts for it."""
+    def change(self, client: Client, *, was: str, outcome: Event) -> bool:
+        """Replace a registration, if ``was`` still is its management token."""
         with self._database.transaction() as connection:
-            if not replaced(connection, client):
+            if not replaced(connection, client, was=was):
                 return False
             OUTBOX.put(connection, key=outcome.key, body=encode_event(outcome))
         return True

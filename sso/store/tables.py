@@ -77,6 +77,7 @@ CLIENTS = Table(
     _text("jwks_uri"),
     _text("logout_uri"),
     _id("manage_hash"),
+    _id("manage_before"),
     _text("ceiling"),
     _flag("test"),
     _short("contact", 200),

@@ -364,3 +364,20 @@ def test_keys_at_an_address_are_fetched_when_they_are_needed_and_kept_for_a_whil
         assert token() == 200
     assert len(asked) == 4
     world.database.close()
+
+
+def test_each_change_gives_a_new_management_token_and_the_old_one_dies_when_that_is_used(world: World) -> None:
+    told = register(world, invited(world)).get_json()
+    answer = manage(world, "PUT", told, client_name="Another", redirect_uris=["https://app.example/other"]).get_json()
+    fresh = {**told, "registration_access_token": answer["registration_access_token"]}
+    assert fresh["registration_access_token"] != told["registration_access_token"]
+    # The answer may not have been heard: the old one still reads, and changes once more.
+    assert manage(world, "GET", told).status_code == 200
+    again = manage(world, "PUT", told, client_name="Again", redirect_uris=["https://app.example/other"]).get_json()
+    # What was given meanwhile is worth nothing: only the last answer counts.
+    assert manage(world, "GET", fresh).status_code == 401
+    last = {**told, "registration_access_token": again["registration_access_token"]}
+    assert manage(world, "GET", last).get_json()["client_name"] == "Again"
+    assert manage(world, "GET", told).status_code == 401
+    assert manage(world, "DELETE", told).status_code == 401
+    assert manage(world, "DELETE", last).status_code == 204
