@@ -3,10 +3,15 @@
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from ldap.ldapobject import SimpleLDAPObject
 
+from app.cli.directory import directory
+from app.context import Context
+from app.users import Users
 from audit import Outcome
 from audit.errors import RecordUnavailable
 from core.db import OutboxFull
@@ -233,3 +238,35 @@ def test_pages_far_into_the_register_hold_everybody_once(
         page = desk.people(text, after=after, limit=7)
         far, after = far + list(page.items), page.after
     assert [each.username for each in far] == [each.username for each in near]
+
+
+def test_the_command_tells_what_came_of_each_file(
+    empty: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site, table = tmp_path / "site.toml", tmp_path / "people.csv"
+    ports = "\n".join(f"{name} = {getattr(empty.site.ports, name)}" for name in ("external", "internal", "management"))
+    site.write_text(
+        f'[site]\nname = "test"\ndomain = "test.localhost"\ntitle = "Test"\ntitle_zh = "测试"\n'
+        f'state = "{empty.site.state}"\n[site.ports]\n{ports}\nplain = 4\nldaps = {empty.site.ports.ldaps}\n',
+        "utf-8",
+    )
+    monkeypatch.setattr("app.holding.is_born", lambda _: True)
+    monkeypatch.setattr(Context, "recorder", lambda *_: empty.recorder)
+    # The world is this user's own.
+    monkeypatch.setattr(Users, "detect", lambda: Users(separate=False))
+    told = []
+    for line in ("citizen,command.one,One", "citizen,command.one,One", "citizen,command one,One"):
+        table.write_text(f"kind,username,name\n{line}\n", "utf-8")
+        done = CliRunner().invoke(directory, ["import", str(table), "--site", str(site)])
+        told.append((done.exit_code, done.stdout.splitlines()))
+    assert told == [
+        (0, ["1 entered, 0 were there already, 0 refused."]),
+        (0, ["0 entered, 1 were there already, 0 refused."]),
+        (
+            1,
+            [
+                "line 2, username: a user name has letters a to z, digits, dots and hyphens",
+                "0 entered, 0 were there already, 1 refused.",
+            ],
+        ),
+    ]
