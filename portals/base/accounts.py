@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Accounts:
             yield held
             fresh = self._file.with_suffix(".new")
             fresh.touch(mode=0o600)
-            fresh.write_bytes(json.dumps(held, ensure_ascii=False).encode())
+            fresh.write_bytes(json.dumps(held).encode())
             fresh.replace(self._file)
 
 
@@ -90,11 +91,15 @@ def accounts_service(accounts: Accounts, guard: Guard, *, token: Callable[[], st
             _authorised(token())
             status, document = work()
         except _Refused as error:
-            told = {"schemas": [_ERROR], "status": str(error.status)}
+            told: Document = {
+                "schemas": [_ERROR],
+                "status": str(error.status),
+                "detail": HTTPStatus(error.status).phrase,
+            }
             told |= {"scimType": error.kind} if error.kind else {}
             return Response(json.dumps(told), error.status, content_type=_TYPE)
         headers = {"ETag": document["meta"]["version"]} if "meta" in document else {}
-        return Response(json.dumps(document, ensure_ascii=False), status, headers, content_type=_TYPE)
+        return Response(json.dumps(document), status, headers, content_type=_TYPE)
 
     @service.get("/<any(Users, Groups):kind>")
     @guard.own("the token that only the directory and this portal know", errors="problem")
@@ -149,7 +154,7 @@ def _found(held: list[Document]) -> Document:
         fits = _EQUALS.match(where)
         if fits is None:
             raise _Refused(400, "invalidFilter")
-        value = str(json.loads(fits[2])).casefold()
+        value = _quoted(fits[2]).casefold()
         held = [each for each in held if str(each.get(fits[1], "")).casefold() == value]
     start, count = (_number(name, standard) for name, standard in (("startIndex", 1), ("count", _MOST_IN_LIST)))
     shown = held[start - 1 : start - 1 + min(count, _MOST_IN_LIST)]
@@ -157,6 +162,13 @@ def _found(held: list[Document]) -> Document:
         "schemas": [_LIST], "totalResults": len(held), "startIndex": start, "itemsPerPage": len(shown),
         "Resources": shown,
     }  # fmt: skip
+
+
+def _quoted(text: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError as error:
+        raise _Refused(400, "invalidFilter") from error
 
 
 def _number(name: str, standard: int) -> int:
@@ -194,9 +206,10 @@ def _patched(was: Document, told: Document) -> Document:
             now["active"] = value
         elif verb == "add" and path == "members" and isinstance(value, list):
             there = {one["value"] for one in now.get("members", [])}
-            now["members"] = [*now.get("members", []), *(one for one in value if one.get("value") not in there)]
+            fresh = (one for one in value if not isinstance(one, dict) or one.get("value") not in there)
+            now["members"] = [*now.get("members", []), *fresh]
         elif verb == "remove" and gone is not None:
-            left = [one for one in now.get("members", []) if one.get("value") != json.loads(gone[1])]
+            left = [one for one in now.get("members", []) if one.get("value") != _quoted(gone[1])]
             now["members"] = left
         else:
             raise _Refused(400, "invalidPath")
@@ -212,6 +225,9 @@ def _one(held: Mapping[str, Document], identifier: str) -> Document:
 def _kept(held: dict[str, Document], kind: str, identifier: str, told: Document) -> Document:
     named = _KINDS[kind]
     if not isinstance(told.get(named), str) or not isinstance(told.get("active", True), bool):
+        raise _Refused(400, "invalidValue")
+    members = told.get("members", [])
+    if not isinstance(members, list) or not all(isinstance(each, dict) and "value" in each for each in members):
         raise _Refused(400, "invalidValue")
     for each in held.values():
         same = any(told.get(name) and each.get(name) == told[name] for name in _TAKEN)

@@ -786,7 +786,7 @@ def _portals() -> Iterator[Door]:
     yield Door(**button, rule="/documents/<name>/seal", known={"name": "1"})
     told: dict[str, Any] = {
         "component": "portals", "label": "office-accounts", "listener": "internal", "before": "/scim/v2",
-        "face": "problem",
+        "face": "scim",
     }  # fmt: skip
     kind = {"any(Users, Groups):kind": "Users"}
     all_of: dict[str, Any] = {**told, "rule": "/<any(Users, Groups):kind>", "known": kind}
