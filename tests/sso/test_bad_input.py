@@ -76,11 +76,11 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"])
-def test_no_method_breaks_an_address(world: World, path: str, method: str) -> None:
-    answer = world.app.test_client().open(path, base_url=world.issuer, method=method)
-    assert answer.status_code < 500
+def test_no_method_breaks_an_address(world: World, method: str) -> None:
+    for path in PATHS:
+        answer = world.app.test_client().open(path, base_url=world.issuer, method=method)
+        assert answer.status_code < 500, path
 
 
 @pytest.mark.parametrize("path", PATHS)
