@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``[directory]`` section."""
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -83,6 +84,9 @@ class DirectorySettings:
     # Port at which clients may begin in clear and go on with StartTLS; 0 for none. Nobody reads or binds there before
     # TLS, but a client that sends its password first has shown it: LDAPS is better.
     starttls_port: int = 0
+    # IPv4 addresses of this machine at which software elsewhere reaches the directory over TLS, besides 127.0.0.1. Only
+    # those of networks from which portals and operating systems may come: what they may read is decided afterwards.
+    listen: tuple[str, ...] = ()
     # Port at which a second provider listens over TLS; 0 for none. Both hold everything and send each other what is
     # changed; one is written to, and when it dies the other one is.
     second_port: int = 0
@@ -122,10 +126,7 @@ class DirectorySettings:
             raise ValueError("url must begin with ldaps://")
         if self.url and self.ca_file is None:
             raise ValueError("url needs ca_file")
-        if not 0 <= self.starttls_port <= _HIGHEST_PORT:
-            raise ValueError("starttls_port must be a port, or 0")
-        if not 0 <= self.second_port <= _HIGHEST_PORT or (self.second_port and self.url):
-            raise ValueError("second_port must be a port, or 0; none with url")
+        self._check_listeners()
         if not self.tls_suites or not self.tls_suites.isprintable():
             raise ValueError("tls_suites must name what may be spoken")
         if self.password_length < _SHORTEST_PASSWORD:
@@ -140,6 +141,15 @@ class DirectorySettings:
             raise ValueError("proofing_two_officers_from must be from 1 to 4")
         if self.timeout <= timedelta(0):
             raise ValueError("timeout must be positive")
+
+    def _check_listeners(self) -> None:
+        for each in map(ipaddress.IPv4Address, self.listen):
+            if each.is_unspecified or each.is_multicast or str(each) == "127.0.0.1":
+                raise ValueError("listen must name addresses one by one, without 127.0.0.1")
+        if not 0 <= self.starttls_port <= _HIGHEST_PORT:
+            raise ValueError("starttls_port must be a port, or 0")
+        if not 0 <= self.second_port <= _HIGHEST_PORT or (self.second_port and self.url):
+            raise ValueError("second_port must be a port, or 0; none with url")
 
     @property
     def proofing_days(self) -> dict[int, int]:

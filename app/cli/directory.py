@@ -75,6 +75,16 @@ def enter(file: Path, configuration: Path) -> None:
 
 
 @directory.command
+@options.site
+def compare(configuration: Path) -> None:
+    """Hold the whole directory against what the record says; exit 1 if they differ. The site must be running."""
+    lines = wiring.compare(_context(configuration))
+    _tell(lines)
+    click.echo(f"{len(lines)} differences." if lines else "The directory is what the record says.")
+    sys.exit(1 if lines else 0)
+
+
+@directory.command
 @click.argument("corpus", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.site
 def breaches(corpus: Path, configuration: Path) -> None:

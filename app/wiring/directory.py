@@ -30,6 +30,7 @@ from directory.breaches import FILE, build
 from directory.config import PortalAccounts
 from directory.errors import ChangedSince
 from directory.imports import Refusal
+from directory.ledger import Ledger
 from directory.provisioning import Remote
 from directory.service import Course, DirectoryWriter, Enrolling, Importing, Outsiders, open_writer
 from directory.service.provisioning import HEARD, WIDE, Provisioning
@@ -51,6 +52,8 @@ LOGINS = ("sso.login",)
 WITHDRAWN = ("ca.certificate.revoked", "ca.certificate.suspended")
 RELEASED = "ca.certificate.released"
 _HOUSE_SECONDS = 1.0
+_ARRIVES = 3.0
+"""Seconds after which the record has been heard of what was being changed."""
 _PORTALS_SECONDS = 0.5
 _LONGEST_TOLD = 1 << 20
 PORTALS_KEY = "portals.key"
@@ -97,8 +100,11 @@ def application(context: Context) -> Flask:
     relay.start()
     told = bool(context.settings(ROLE, DirectorySettings).portal_accounts)
     feed = context.feed(ROLE, about=(*LOGINS, *WITHDRAWN, RELEASED, *((*HEARD, *WIDE) if told else ())))
-    hear = _hearing(store, keeper.outsiders, keeper.provisioning, context.clock)
+    hear = hearing(store, keeper.outsiders, keeper.provisioning, context.clock)
     Follower(feed, start=store.heard, hear=hear, clock=context.clock).start()
+    ledger = keeper.comparing.ledger
+    of_us = context.feed(ROLE, about=("directory.",))
+    Follower(of_us, start=ledger.heard, hear=_telling(ledger), clock=context.clock).start()
     threading.Thread(target=_keep_house, args=(keeper,), name="directory-house", daemon=True).start()
     if told:
         tell = threading.Thread(
@@ -154,7 +160,7 @@ def install_breaches(context: Context, corpus: Path) -> int:
     return int(Users.detect().acting(ROLE, work))
 
 
-def _hearing(
+def hearing(
     store: Store, outsiders: Outsiders, provisioning: Provisioning, clock: Clock
 ) -> Callable[[Sequence[Entry]], None]:
     """Note who logged in on which day, so that dormant accounts are found; bar devices whose certificate was withdrawn.
@@ -175,6 +181,31 @@ def _hearing(
             store.hear(days, position=entries[-1].index + 1, since=clock.now().date().isoformat())
 
     return hear
+
+
+def _telling(ledger: Ledger) -> Callable[[Sequence[Entry]], None]:
+    """Keep what the record says is in the directory."""
+
+    def hear(entries: Sequence[Entry]) -> None:
+        if entries:
+            ledger.hear([(each.index, each.event) for each in entries])
+        else:
+            ledger.is_current = True
+
+    return hear
+
+
+def compare(context: Context) -> list[str]:
+    """Every difference between the record and the tree, line by line; done as the role's user."""
+
+    def work() -> bytes:
+        found = writer(context).comparing.run(pause=lambda: threading.Event().wait(_ARRIVES))
+        lines = [f"{each.how} {each.branch} {each.key}" for each in found.told]
+        if found.differences > len(found.told):
+            lines.append(f"and {found.differences - len(found.told)} more")
+        return "\n".join(lines).encode("utf-8")
+
+    return _lines(Users.detect().acting(ROLE, work))
 
 
 def _withdrawn(outsiders: Outsiders, event: Event) -> None:
@@ -427,6 +458,7 @@ def _keep_house(keeper: DirectoryWriter) -> None:
         turn += 1
         _done("letters", keeper.letters.round)
         _done("survey", keeper.accounts.survey)
+        _done("compare", lambda: keeper.comparing.nightly(pause=lambda: pause.wait(_ARRIVES)))
         if keeper.providers is not None:
             _done("providers", keeper.providers.tend)
         _done("collect", keeper.reviewing.collect)

@@ -11,6 +11,7 @@ from ca.service import (
     open_authority,
 )
 from ca.store import Store
+from directory import DirectorySettings
 from gateway import GatewaySettings
 from gateway.proxy import host_names
 
@@ -71,7 +72,7 @@ def certify_servers(context: Context, recorder: Recorder) -> dict[str, dict[str,
     )
     hosts = {
         "nginx": host_names(site, context.settings("gateway", GatewaySettings)),
-        "slapd": (site.host("ldap"), "127.0.0.1"),
+        "slapd": (site.host("ldap"), "127.0.0.1", *context.settings("directory", DirectorySettings).listen),
     }
     made = {label: ceremony.issue_server(authority, label=label, hosts=names) for label, names in hosts.items()}
     relay(context, store, recorder).drain()

@@ -554,6 +554,17 @@ KINDS = {
         of_subject=True,
         severity=Severity.HIGH,
     ),
+    "directory.tree.compared": Kind(
+        3004,
+        99,
+        Retention.IDENTITY,
+        N_("Directory compared with the record"),
+        Verb.NOTICE,
+        sources=words("directory"),
+        attributes=words("differences entries"),
+        needs=words("object"),
+        entity="entry",
+    ),
     "directory.undo.stopped": Kind(
         3004,
         99,

@@ -36,6 +36,7 @@ from ..errors import (
 from ..imports import Batch, ImportReport, Refusal, parse, read_csv, read_ldif
 from ..ldap import Pool, Tree, changes, entries, entries_powers
 from ..ldap.changes import Change
+from ..ledger import Ledger as Recorded
 from ..letters import Board as LetterBoard
 from ..models import (
     EVERYWHERE,
@@ -61,6 +62,7 @@ from ..vetting import Board as VettingBoard
 from ..vetting import Terms
 from . import entering
 from .accounts import Accounts
+from .comparing import Comparing
 from .deeds import Deeds
 from .employing import Employing
 from .enrolling import Enrolling
@@ -132,6 +134,7 @@ class DirectoryWriter:
         self.unrecorded = unrecorded
         self.watch = watch
         self.reverting = reverting
+        self.comparing = Comparing(ledger=Recorded(store.database), store=store, pool=pool, tree=tree, clock=clock)
         # None where there is one server.
         self.providers = providers
         book = Rulebook(store.database)

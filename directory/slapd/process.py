@@ -65,9 +65,10 @@ def command(settings: DirectorySettings, site: SiteSettings, *, second: bool = F
     where = places(site, second=second)
     listeners = [socket_url(site, second=second)]
     if where.certificate.exists():
-        listeners.append(f"ldaps://127.0.0.1:{settings.second_port if second else site.ports.ldaps}/")
-        if settings.starttls_port and not second:
-            listeners.append(f"ldap://127.0.0.1:{settings.starttls_port}/")
+        for address in ("127.0.0.1", *settings.listen):
+            listeners.append(f"ldaps://{address}:{settings.second_port if second else site.ports.ldaps}/")
+            if settings.starttls_port and not second:
+                listeners.append(f"ldap://{address}:{settings.starttls_port}/")
     return [str(settings.slapd), "-F", str(where.configuration), "-h", " ".join(listeners), "-d", "0"]
 
 

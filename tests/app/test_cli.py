@@ -55,6 +55,7 @@ COMMANDS: dict[str, str] = {
     "directory backup-keys": "DIR/nothing",
     "directory breaches": "FILE --site SITE",
     "directory check": "--site SITE",
+    "directory compare": "--site SITE",
     "directory import": "FILE --site SITE",
     "directory migrate": "--site SITE",
     "directory programs end": "--site SITE --client c --reason why",

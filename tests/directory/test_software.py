@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from ldap.ldapobject import SimpleLDAPObject
 
-from audit import Outcome
-from directory import slapd
+from app.wiring.directory import hearing
+from audit import Entry, Event, Outcome
+from directory import DirectorySettings, slapd
 from directory.errors import (
     BadDays,
     BadRight,
@@ -41,6 +42,7 @@ from tests.fakes.ports import free_port
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 SECOND, THIRD = "5ad21cbe-4c52-4a30-8f6c-0c05a1b6b001", "5ad21cbe-4c52-4a30-8f6c-0c05a1b6b002"
 PORTAL = "5ad21cbe-4c52-4a30-8f6c-0c05a1b6b000"
+ELSEWHERE = "127.0.0.2"
 WHY = "the portal asks for names"
 LAST = 30
 
@@ -84,9 +86,11 @@ class Machine:
             key.write_bytes(pair[1].private_bytes(serialization.Encoding.PEM, kind, no))
             self.environment |= {"LDAPTLS_CERT": str(certificate), "LDAPTLS_KEY": str(key)}
 
-    def __call__(self, tool: str, *arguments: str, starttls: bool = False) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, tool: str, *arguments: str, starttls: bool = False, address: str = "127.0.0.1"
+    ) -> subprocess.CompletedProcess[str]:
         ports = self._world.site.ports.ldaps, self._world.settings.starttls_port
-        where = ["-ZZ", "-H", f"ldap://127.0.0.1:{ports[1]}/"] if starttls else ["-H", f"ldaps://127.0.0.1:{ports[0]}/"]
+        where = ["-ZZ", "-H", f"ldap://{address}:{ports[1]}/"] if starttls else ["-H", f"ldaps://{address}:{ports[0]}/"]
         command = [tool, "-Q", "-Y", "EXTERNAL", *where, *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -127,7 +131,7 @@ class Town:
         (issuers / "devices.pem").write_bytes(self.devices[0].public_bytes(serialization.Encoding.PEM))
         (issuers / "people.pem").write_bytes(self.people[0].public_bytes(serialization.Encoding.PEM))
         world.pause()
-        world.settings = replace(world.settings, starttls_port=free_port())
+        world.settings = replace(world.settings, starttls_port=free_port(), listen=(ELSEWHERE,))
         assert slapd.configure(world.settings, world.site)
         world.start()
         self.writer = world.writer()
@@ -229,6 +233,64 @@ def test_starttls_and_ldaps_lead_to_the_same_identity(town: Town, portal: Machin
     name = f"dn:{town.world.tree.device(PORTAL)}".lower()
     assert portal("ldapwhoami").stdout.strip().lower() == name
     assert portal("ldapwhoami", starttls=True).stdout.strip().lower() == name
+
+
+@pytest.mark.parametrize("starttls", [False, True])
+def test_at_another_address_the_rules_are_the_same(town: Town, portal: Machine, *, starttls: bool) -> None:
+    town.let(PORTAL, "people")
+    name = f"dn:{town.world.tree.device(PORTAL)}".lower()
+    there = portal("ldapwhoami", starttls=starttls, address=ELSEWHERE)
+    assert there.stdout.strip().lower() == name, there.stderr
+    base = town.world.tree.branch("people")
+    found = [
+        portal("ldapsearch", "-LLL", "-b", base, "(tallyEnabled=TRUE)", "*", starttls=starttls, address=address)
+        for address in ("127.0.0.1", ELSEWHERE)
+    ]
+    assert found[0].stdout == found[1].stdout
+    assert "tallySubject: " in found[1].stdout
+    strange = town.machine(issuer=town.people)("ldapwhoami", starttls=starttls, address=ELSEWHERE)
+    assert strange.returncode != 0
+    assert not strange.stdout
+    # At no address that was not named.
+    assert portal("ldapwhoami", starttls=starttls, address="127.0.0.3").returncode != 0
+    ports = {town.world.site.ports.ldaps, town.world.settings.starttls_port}
+    assert town.world.listens_at() == {(address, port) for address in ("127.0.0.1", ELSEWHERE) for port in ports}
+
+
+@pytest.mark.parametrize("listen", [("0.0.0.0",), ("127.0.0.1",), ("ldap.example",), ("::1",)])  # noqa: S104 - refused
+def test_only_single_addresses_can_be_listened_at(listen: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"listen|IPv4|Expected|Octet"):
+        DirectorySettings(listen=listen)
+
+
+def test_what_the_authority_withdraws_bars_the_device_by_the_record(town: Town, portal: Machine) -> None:
+    town.let(PORTAL, "people")
+    hear = hearing(town.world.store, town.outsiders, town.writer.provisioning, town.world.clock)
+
+    def says(kind: str, outcome: Outcome, *, subject: str = PORTAL, issuer: str = "devices") -> None:
+        event = Event(
+            key="0" * 32, type=f"ca.certificate.{kind}", outcome=outcome, at=town.world.clock.now(), source="ca",
+            subject=subject, object="serial-7", attributes={"issuer": issuer},
+        )  # fmt: skip
+        hear([Entry(index=town.world.store.heard(), event=event)])
+
+    assert portal.sees("people")
+    for kind, outcome, issuer, subject in (
+        ("suspended", Outcome.FAILURE, "devices", PORTAL),
+        ("suspended", Outcome.SUCCESS, "people", PORTAL),
+        ("suspended", Outcome.SUCCESS, "devices", SECOND),
+        ("released", Outcome.INTENDED, "devices", PORTAL),
+    ):
+        says(kind, outcome, issuer=issuer, subject=subject)
+        assert portal.sees("people")
+    says("suspended", Outcome.SUCCESS, issuer="devices-2")
+    assert not portal.sees("people")
+    says("released", Outcome.SUCCESS, issuer="devices-2")
+    assert portal.sees("people")
+    says("revoked", Outcome.SUCCESS)
+    assert not portal.sees("people")
+    for device in (PORTAL, SECOND):
+        town.outsiders.release(device, "serial-7")
 
 
 def test_in_clear_nobody_binds_and_nobody_reads(town: Town) -> None:
