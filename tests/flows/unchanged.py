@@ -39,13 +39,24 @@ PASSING = {
     # What the directory's watch still expects to see of the city's birth.
     # It hears who logs in, too.
     # And it tells the document office who has an account there, and goes on comparing.
-    "directory": {"expected", "seen", "heard", "survey", "unusual", "portal_accounts", "portal_standings"},
+    # It keeps what the record says of the directory, with which it compares the tree once a day.
+    "directory": {
+        "expected",
+        "seen",
+        "heard",
+        "survey",
+        "unusual",
+        "portal_accounts",
+        "portal_standings",
+        "ledger",
+        "ledger_read",
+    },
 }
 # What the one suspension and the changes of the revocation list leave, and every counter.
 LEFT = {"sso.barred", "ca.revocations", "ca.shards", "ca.lists", "ca.releases"}
 # Records of acts that nothing here may bring about but where a test says so itself. What a portal is told follows.
 ACTS = re.compile(
-    r"(ca|directory|policy|signature)\.(?!read|account\.|person\.read|history\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.)?refused|verified)"
+    r"(ca|directory|policy|signature)\.(?!read|tree\.compared|account\.|person\.read|history\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.)?refused|verified)"
 )
 
 
