@@ -92,7 +92,7 @@ def test_every_rule_for_programs_is_described_and_nothing_else(world: World) -> 
     }
     document = world.app.test_client().get("/api/v1/openapi.json", base_url=world.issuer).get_json()
     described = {(path, method) for path, item in document["paths"].items() for method in item}
-    # The simulator is another issuer with the same interface: every rule of it is one that is described for the provider.
+    # The simulator is another issuer with the same interface: each of its rules is described for the provider.
     simulated = {(path, method) for path, method in served if "/simulator" in path}
     assert described == served - PROTOCOLS - simulated
     assert simulated
