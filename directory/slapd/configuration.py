@@ -60,7 +60,7 @@ class Twin:
     number: int
     # Where the other one listens over TLS.
     url: str
-    # Its certificate, which alone is trusted to be it, and the name in the tree that it has here.
+    # Who certified it, and so whom it is believed.
     trusted: Path
     # Its certificate's subject as slapd writes it.
     subject: str
@@ -120,7 +120,7 @@ def _globals(settings: DirectorySettings, places: Places, *, tls: bool, issuers:
             f"olcAuthzRegexp: {{0}}{certified(Tree(settings.suffix))}\n"
         )
     if twin:
-        # The whole subject, of a certificate that is trusted by itself and not for its issuer.
+        # The whole subject: others of the same issuer are nobody.
         text += (
             f'olcServerID: {twin.number}\nolcAuthzRegexp: {{1}}"^{re.escape(twin.subject)}$" '
             f'"{replicator(Tree(settings.suffix))}"\n'

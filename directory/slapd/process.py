@@ -154,9 +154,10 @@ def _twin(settings: DirectorySettings, site: SiteSettings, *, second: bool) -> T
     certificate = places(site).certificate
     if not settings.second_port or not certificate.exists():
         return None
-    own = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+    own, *above = x509.load_pem_x509_certificates(certificate.read_bytes())
     trusted = certificate.with_name("twin.pem")
-    trusted.write_bytes(own.public_bytes(Encoding.PEM))
+    # GnuTLS takes nobody's word but an issuer's; whose certificate it is the whole subject says.
+    trusted.write_bytes((above[0] if above else own).public_bytes(Encoding.PEM))
     port = site.ports.ldaps if second else settings.second_port
     return Twin(
         number=2 if second else 1,
