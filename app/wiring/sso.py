@@ -50,6 +50,7 @@ from sso.service import (
     register_client,
     remove_program,
 )
+from sso.service.account import FULL
 from sso.service.browsers import Distance, Place
 from sso.service.collaborators import Card
 from sso.service.letters import Post
@@ -84,7 +85,6 @@ _SCOPES = {
     "social": frozenset({"mandate"}),
     "documents": frozenset({"organisation", "roles"}),
 }
-_ENTRIES = 20
 _log = logger(__name__)
 
 
@@ -427,13 +427,15 @@ class OwnRecord:
     def __init__(self, context: Context) -> None:
         self._audit = context.peer(ROLE, "audit")
 
-    def __call__(self, subject: str, language: str) -> Sequence[Mapping[str, Any]]:
-        """The newest entries.
+    def __call__(self, subject: str, language: str, before: int | None) -> Sequence[Mapping[str, Any]]:
+        """The newest entries, or the newest before one of them.
 
         Raises:
             Unavailable: the record does not answer, or not as it should.
         """
-        answer = self._audit.call("GET", f"/api/v1/subjects/{subject}/entries?limit={_ENTRIES}&lang={language}").json()
+        older = "" if before is None else f"&after={before}"
+        asked = f"/api/v1/subjects/{subject}/entries?limit={FULL}&lang={language}{older}"
+        answer = self._audit.call("GET", asked).json()
         entries = answer.get("entries") if isinstance(answer, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise Unavailable

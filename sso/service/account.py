@@ -15,11 +15,14 @@ from .records import Records
 
 T = TypeVar("T")
 
-OwnRecord = Callable[[str, str], Sequence[Mapping[str, Any]]]
-"""The record's entries about one subject, newest first, in one language."""
+OwnRecord = Callable[[str, str, int | None], Sequence[Mapping[str, Any]]]
+"""The newest entries of the record about one subject, in one language; of those before an entry, if one is given."""
 
 OwnProof = Callable[[str, int], tuple[bytes, str]]
 """One entry about one subject, as it was hashed, and its proof."""
+
+FULL = 20
+"""Entries on a page; where there are fewer, none are older."""
 
 _SHOWN = ("client", "purpose", "index", "type", "time", "says", "where", "by", "outcome_says")
 
@@ -68,7 +71,7 @@ class Account:
         places = self._store.grants.places_of([each.sid for each in sessions])
         consents = self._store.consents.of(session.subject)
         wanted = {name for used in places.values() for name, _ in used} | {each.client_id for each in consents}
-        entries = self._entries(session.subject, language)
+        entries = self._entries(session.subject, language, None)
         wanted |= {entry["client"] for entry in entries or () if entry["client"]}
         clients = self._store.clients.named(wanted)
         return AccountPage(
@@ -79,6 +82,13 @@ class Account:
             entries=entries,
             portals=clients,
         )
+
+    def record(
+        self, session: Session, *, before: int, language: str
+    ) -> tuple[Sequence[Mapping[str, str]] | None, Mapping[str, Client]]:
+        """What is recorded about the person before one entry, and the portals named there; as on the page."""
+        entries = self._entries(session.subject, language, before)
+        return entries, self._store.clients.named({entry["client"] for entry in entries or () if entry["client"]})
 
     def at(self, host: str) -> Client | str:
         """The application at a host; the host itself where none is registered."""
@@ -123,9 +133,9 @@ class Account:
         )
         self._nudge()
 
-    def _entries(self, subject: str, language: str) -> Sequence[Mapping[str, str]] | None:
+    def _entries(self, subject: str, language: str, before: int | None) -> Sequence[Mapping[str, str]] | None:
         try:
-            found = self._own_record(subject, language)
+            found = self._own_record(subject, language, before)
             return [{name: str(entry.get(name, "")) for name in _SHOWN} for entry in found]
         except TallygateError:
             return None

@@ -121,7 +121,7 @@ class Supervision:
 
     def _logins(self, subject: str, language: str) -> Sequence[Mapping[str, str]] | None:
         try:
-            found = self._own_record(subject, language)
+            found = self._own_record(subject, language, None)
         except TallygateError:
             return None
         shown = ("time", "where", "outcome_says")

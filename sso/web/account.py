@@ -10,6 +10,7 @@ from core.web.inputs import query_text
 
 from ..oauth.rfc6749 import origin_of
 from ..service import SignOn
+from ..service.account import FULL
 from .browser import Browser
 from .words import methods_text, moment, name_of, purpose_text, service_text, suspicion_text, title_of, wishes
 
@@ -40,6 +41,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             session=session,
             certificates=certificates,
             page=account.page(session, language=locale()),
+            whole=FULL,
             title_of=title_of,
             wishes=wishes,
             moment=moment,
@@ -55,6 +57,22 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser, *, c
             purpose_text=purpose_text,
             undeclared=[(title_of(account.at(host)), path) for host, path in service.undeclared],
             pending=service.factors.page(session).pending,
+        )
+
+    @routes.get("/account/record/before/<int:index>", endpoint="older")
+    @guard.own("the session of this browser; only what is about its person is told")
+    def older(index: int) -> ResponseReturnValue:
+        session = browser.session()
+        if session is None:
+            return to_login()
+        entries, portals = account.record(session, before=index, language=locale())
+        return render_template(
+            "sso/record.html",
+            entries=entries,
+            portals=portals,
+            whole=FULL,
+            title_of=title_of,
+            purpose_text=purpose_text,
         )
 
     @routes.get("/account/record/<int:index>/<part>")

@@ -997,6 +997,7 @@ def _sso() -> Iterator[Door]:
     yield Door(**shown, rule="/consent", fields={**nowhere, "choice": "allow"}, who="zhang.min")
     yield Door(**at, method="GET", rule="/")
     yield Door(**at, method="GET", rule="/account", who="zhang.min", query=("lang",))
+    yield Door(**at, method="GET", rule="/account/record/before/<int:index>", known={"int:index": "1"}, who="zhang.min")
     yield Door(**at, method="GET", rule="/account/record/<int:index>/<part>", known={"int:index": "0", "part": "proof"})
     yield Door(**shown, rule="/account/sessions/end", fields={"sid": "no-such-session"}, who="zhang.min")
     # Without a session: with one, any right form ends them all.

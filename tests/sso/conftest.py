@@ -31,6 +31,7 @@ from sso.config import SSOSettings
 from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import Person, SignOn, register_client
+from sso.service.account import FULL
 from sso.service.browsers import Distance, Place
 from sso.service.key_schedule import ScheduledKey
 from sso.service.letters import Post
@@ -321,10 +322,11 @@ def make_world(
     def decide(**_question: object) -> LoginDecision:
         return made[0].decision
 
-    def own_record(_subject: str, _language: str) -> Sequence[Mapping[str, Any]]:
+    def own_record(_subject: str, _language: str, before: int | None) -> Sequence[Mapping[str, Any]]:
         if made[0].entries is None:
             raise FeedStale
-        return made[0].entries
+        older = [each for each in made[0].entries if before is None or each["index"] < before]
+        return older[:FULL]
 
     def own_proof(subject: str, index: int) -> tuple[bytes, str]:
         found = [each for each in recorder.entries() if each.index == index and each.event.subject == subject]

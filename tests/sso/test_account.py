@@ -3,6 +3,7 @@
 
 import base64
 import json
+import re
 import secrets
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -32,6 +33,29 @@ def test_the_person_sees_sessions_portals_consents_and_record(world: World) -> N
     chinese = browser.get("/account", lang="zh").text
     assert "李娜" in chinese
     assert "税务服务" in chinese
+
+
+def test_all_that_is_recorded_can_be_read_page_by_page(world: World) -> None:
+    browser = world.browser()
+    browser.log_in("tax")
+    world.entries = [
+        {"index": index, "time": "2026-11-20T08:00:00+00:00", "says": f"Visit {index}.", "client": "tax"}
+        for index in reversed(range(45))
+    ]
+    page, seen = browser.get("/account").text, 0
+    while (older := re.search(r'href="(/account/record/before/\d+)"', page)) is not None:
+        seen += page.count("Visit ")
+        page = browser.get(older[1]).text
+        assert "Tax portal" in page
+    seen += page.count("Visit ")
+    assert seen == 45
+    assert "Visit 0." in page
+    assert "更早的记录" in browser.get("/account", lang="zh").text
+    assert browser.get("/account/record/before/0").text.count("Visit ") == 0
+    assert browser.get("/account/record/before/-1").status_code == 404
+    assert world.browser().get("/account/record/before/9").location.startswith("/login?")
+    world.entries = None
+    assert "cannot be read at the moment" in browser.get("/account/record/before/9", lang="en").text
 
 
 def test_a_silent_record_takes_nothing_else_away(world: World) -> None:
