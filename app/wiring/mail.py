@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mail server of ``[ca.notices]`` for every role that writes letters to people."""
+"""The mail server of ``[ca.notices]`` for every role that writes letters to people.
+
+Its workshop is loaded where there is a server: it takes forty mebibytes, and many sites write no mail.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +13,6 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from ca import CASettings
-from ca.notices import MailFailed, open_mailer
-from ca.notices.letters import allowed
 from core.config import ConfigurationError
 from core.errors import Unavailable
 from core.log import logger
@@ -27,6 +28,11 @@ def post(context: Context, password: Path | None) -> Callable[[str, str, str, st
     None if there is no mail server.
     """
     notices = context.settings("ca", CASettings).notices
+    if not notices.server:
+        return None
+    from ca.notices import MailFailed, open_mailer  # noqa: PLC0415 - see the module's docstring
+    from ca.notices.letters import allowed  # noqa: PLC0415 - as above
+
     if password is not None:
         notices = replace(notices, password=password)
     try:

@@ -20,7 +20,6 @@ from audit import Outcome, Recorder, RecordUnavailable
 from audit.client import PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
-from ca import CASettings
 from ca.client import CAClient
 from ca.verifier import CertificateVerifier
 from core.calls import Peer
@@ -53,7 +52,6 @@ from sso.service import (
 from sso.service.account import FULL
 from sso.service.browsers import Distance, Place
 from sso.service.collaborators import Card
-from sso.service.letters import Post
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
@@ -62,7 +60,7 @@ from sso.web.admin import clients, desk, front, persons, portals
 from ..context import Context, write_secret
 from ..files import alone, replace
 from ..users import Users
-from . import policies
+from . import mail, policies
 
 ROLE = "sso"
 # The host where clients show certificates; browsers, which would ask their people for one, have no business there.
@@ -147,7 +145,7 @@ def application(context: Context) -> Flask:
             for path in route.undeclared
         ],
         shown=lambda header, host: context.verifier(host).verify_shown(header, at=context.clock.now()),
-        post=_post(context, settings),
+        post=mail.post(context, settings.mail_password),
         distance=distance,
         resources=[site.origin(label, route.zone) for label, route in gateway.routes.items() if route.resources],
         place=place,
@@ -465,15 +463,6 @@ def _directory(context: Context) -> Peer:
         return context.peer(ROLE, "directory")
     except ConfigurationError as error:
         raise Unavailable from error
-
-
-def _post(context: Context, settings: SSOSettings) -> Post | None:
-    """The mail server of ``[ca.notices]``, if the site has one."""
-    if not context.settings("ca", CASettings).notices.server:
-        return None
-    from . import mail  # noqa: PLC0415 - eleven mebibytes in each worker, and many sites write no mail
-
-    return mail.post(context, settings.mail_password)
 
 
 def _places(context: Context) -> tuple[Distance, Place]:

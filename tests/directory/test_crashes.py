@@ -108,7 +108,8 @@ def _entered(scene: Scene) -> bool:
     directory, n = scene.world.directory("directory"), f"{scene.turn:05d}"
     people = directory.people(n).items
     holders = [person for person in people if directory.person(person.subject).mandates]
-    found = (len(people), len(directory.organisations(n).items), len(directory.devices(n).items), len(holders))
+    organisations, devices = directory.organisations(f"co{n}").items, directory.devices(f"kiosk {n}").items
+    found = (len(people), len(organisations), len(devices), len(holders))
     assert found in {(0, 0, 0, 0), (2, 1, 1, 1)}, "half of a file is in"
     return found != (0, 0, 0, 0)
 

@@ -476,7 +476,7 @@ def test_a_lost_or_retired_device_is_out_and_only_a_lost_one_comes_back(town: Wo
     writer.set_device_state(device, DeviceState.LOST, actor="a1", reason="left in a taxi")
     assert not town.directory("gateway").device(device).enabled
     (event,) = town.outbox()
-    assert (event.type, event.attributes) == ("directory.device.disabled", {"state": "lost"})
+    assert (event.type, event.attributes) == ("directory.device.disabled", {"state": "lost", "was": "healthy"})
     with pytest.raises(DeviceIsOut):
         writer.enable_device(device, actor="a1")
     writer.set_device_state(device, DeviceState.HEALTHY, actor="a1", reason="found")

