@@ -31,7 +31,7 @@ from .files import private_text, replace, write_secret
 from .holding import MARK, is_born, let_others_pass, log_alone
 from .pairs import PAIRS, make
 from .users import Users
-from .wiring import directory, founding, gateway, policies, recording, signatures, sso
+from .wiring import directory, founding, gateway, policies, recording, registering, signatures
 
 _UNDER_WAY = ".being-born"
 _KEPT = frozenset({"site.toml", ".running", _UNDER_WAY})
@@ -90,7 +90,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         say("5. The directory")
         directory.found(context, recorder)
         say("6. The roles")
-        sso.found(context, recorder)
+        registering.found(context, recorder)
         gateway.found(context, recorder)
         signatures.found(context, recorder)
     Users.detect().own(site)

@@ -25,7 +25,7 @@ from .pairs import PAIRS
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import directory, sso
+from .wiring import directory, registering
 
 _SERVERS = ("slapd", "log")
 """What runs meanwhile: the tree is asked and changed by its server, and everything that grants is recorded."""
@@ -113,8 +113,8 @@ def certificates(context: Context) -> list[Step]:
 def clients(context: Context) -> list[Step]:
     """Registrations of gateway and sample portals that allow less than this release asks for."""
     return [
-        Step(says=f"Registration of {name} at the sign-on: {what}", do=partial(sso.renew_client, context, name))
-        for name, what in sso.old_clients(context).items()
+        Step(says=f"Registration of {name} at the sign-on: {what}", do=partial(registering.renew_client, context, name))
+        for name, what in registering.old_clients(context).items()
     ]
 
 

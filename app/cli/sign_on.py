@@ -8,7 +8,7 @@ import click
 from .. import holding
 from ..context import Context
 from ..errors import NotBorn
-from ..wiring import sso as wiring
+from ..wiring import registering as wiring
 from . import options
 
 

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composes the role ``sso``: provider, pages, follower and relay; registers the site's own clients at its birth."""
+"""Composes the role ``sso``: provider, pages, follower and relay."""
 
 import base64
-import json
-import secrets
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace as replace_fields
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -16,7 +13,7 @@ from urllib.parse import urlencode
 from flask import Flask
 
 import sso.store
-from audit import Outcome, Recorder, RecordUnavailable
+from audit import RecordUnavailable
 from audit.client import PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
@@ -25,64 +22,39 @@ from ca.verifier import CertificateVerifier
 from core.calls import Peer
 from core.calls.outside import Fetcher
 from core.config import ConfigurationError
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from core.log import logger
-from core.site import PORTALS
 from directory import DirectorySettings
 from directory.client import EntrustingClient, OwnClient
 from gateway import GatewaySettings
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
 from sso.config import SSOSettings
-from sso.models import Client, LoginDecision
+from sso.models import LoginDecision
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import (
     KeySchedule,
     Person,
     SignOn,
-    begin_rotation,
     end_rotation,
-    enter_program,
-    finish_rotation,
     load_keys,
-    make_keys,
-    register_client,
-    remove_program,
 )
 from sso.service.account import FULL
 from sso.service.browsers import Distance, Place
 from sso.service.collaborators import Card
-from sso.service.records import Records
-from sso.service.registration import invite as invited
 from sso.web import blueprint, quick
 from sso.web.admin import clients, desk, front, persons, portals
 
-from ..context import Context, write_secret
-from ..files import alone, replace
-from ..users import Users
+from ..context import Context
+from ..files import replace
 from . import mail, policies
+from .registering import DESK, ROLE, listed
 
-ROLE = "sso"
 # The host where clients show certificates; browsers, which would ask their people for one, have no business there.
 _TLS = "sso-tls"
 _TRANSLATIONS = Path(sso.store.__file__).parent.parent / "translations"
 # The list of keys beside the role's socket; a machine without one has the operator's, in the public folder.
 KEYS = "jwks.json"
-# Where administrators work; everything else of sign-on is at a host that identifies people itself.
-DESK = "accounts"
-_GUARDED = (*PORTALS, DESK, "audit", "ca", "certificates", "directory")
-_LISTENERS = ("external", "internal", "management")
-_TITLES = {
-    "tax": ("Tax portal", "税务服务"),
-    "social": ("Social insurance", "社会保险服务"),
-    "documents": ("Document office", "公文办公室"),
-}
-# Scopes beside openid and profile that a portal may ask for.
-_SCOPES = {
-    "tax": frozenset({"mandate"}),
-    "social": frozenset({"mandate"}),
-    "documents": frozenset({"organisation", "roles"}),
-}
 _log = logger(__name__)
 
 
@@ -195,105 +167,6 @@ def application(context: Context) -> Flask:
     )
     app.wsgi_app = quick(app.wsgi_app, service)  # type: ignore[method-assign,assignment]  # as Flask documents
     return app
-
-
-def found(context: Context, _recorder: Recorder) -> None:
-    """Make keys and tables, register the site's clients and publish the keys. Repeating it changes no secret."""
-    site = context.site
-    keys = site.folder(ROLE) / "keys"
-    make_keys(keys)
-    database = context.database(ROLE)
-    store = sso.store.Store(database)
-    store.migrate()
-    for own in _own_clients(context):
-        folder = "gateway" if own.id == "gateway" else f"portal-{own.id}"
-        _enter(store, own, secret=_client_secret(context, folder))
-    _publish(context, _listed(load_keys(keys)))
-    database.close()
-
-
-def invite(context: Context, *, sector: str, scopes: frozenset[str], uses: int, days: int) -> str:
-    """An initial access token for an agency whose programs register themselves.
-
-    Raises:
-        RecordUnavailable: no record, no token.
-        ActingFailed: the role's folder is not as the role's user left it.
-    """
-
-    def act() -> bytes:
-        database = context.database(ROLE)
-        store = sso.store.Store(database)
-        records = Records(recorder=context.recorder(ROLE), clock=context.clock, key=context.session_key(ROLE))
-        expires_at = int(context.clock.now().timestamp()) + days * 86_400
-        try:
-            return invited(store, records, sector=sector, scopes=scopes, uses=uses, expires_at=expires_at).encode()
-        finally:
-            database.close()
-
-    return Users.detect().acting(ROLE, act).decode()
-
-
-def program(context: Context, name: str, *, title: str, title_zh: str, keys: bytes) -> None:
-    """Register a program that keeps entries at the directory, with its public keys as a JWK set.
-
-    Raises:
-        BadClient: it cannot be one.
-        RecordUnavailable: no record, no program.
-    """
-    audience = context.site.origin("directory", "management")
-    jwks = keys.decode("utf-8", "replace")
-
-    def enter(store: "sso.store.Store", records: Records) -> None:
-        enter_program(store, records, name=name, title=title, title_zh=title_zh, audience=audience, jwks=jwks)
-
-    _kept(context, enter)
-
-
-def end_program(context: Context, name: str) -> None:
-    """Remove a program; what it was given ends within a second.
-
-    Raises:
-        BadClient: there is no such program.
-    """
-    _kept(context, lambda store, records: remove_program(store, records, name=name, clock=context.clock))
-
-
-def _kept(context: Context, act: Callable[["sso.store.Store", Records], None]) -> None:
-    """Do something to the role's tables, recorded, as the role's user; its running relay brings it to the record."""
-
-    def work() -> bytes:
-        database = context.database(ROLE)
-        records = Records(recorder=context.recorder(ROLE), clock=context.clock, key=context.session_key(ROLE))
-        try:
-            act(sso.store.Store(database), records)
-        finally:
-            database.close()
-        return b""
-
-    Users.detect().acting(ROLE, work)
-
-
-def rotate(context: Context) -> int:
-    """Begin signing with a new key, once the role is restarted; tokens of the old one stay good until they end.
-
-    Returns how many keys are published now.
-
-    Raises:
-        RecordUnavailable: no record, no new key; nothing was changed.
-        ActingFailed: the role's folder is not as the role's user left it.
-    """
-    users, keys = Users.detect(), context.site.folder(ROLE) / "keys"
-
-    def begin() -> bytes:
-        return _listed(begin_rotation(keys, recorder=context.recorder(ROLE), at=context.clock.now(), actor="role:app"))
-
-    def finish() -> bytes:
-        return _listed(finish_rotation(keys, recorder=context.recorder(ROLE)))
-
-    with alone(context.site.public):
-        # Everybody can know the new key before anything is signed with it.
-        _publish(context, users.acting(ROLE, begin))
-        return _publish(context, users.acting(ROLE, finish))
 
 
 class LoginPolicy:
@@ -476,127 +349,8 @@ def _places(context: Context) -> tuple[Distance, Place]:
     return table.distance, table.name
 
 
-def _listed(keys: KeyRing) -> bytes:
-    return json.dumps(keys.jwks(), indent=2).encode() + b"\n"
-
-
 def _tell_neighbours(context: Context, keys: KeyRing) -> None:
     """Put the list beside the role's socket, where this role alone writes and the others of this machine read."""
-    listed, path = _listed(keys), context.site.socket(ROLE).parent / KEYS
-    if path.parent.is_dir() and (not path.exists() or path.read_bytes() != listed):
-        replace(path, listed)
-
-
-def _publish(context: Context, listed: bytes) -> int:
-    replace(context.site.public / "sso-jwks.json", listed)
-    return len(json.loads(listed)["keys"])
-
-
-def old_clients(context: Context) -> dict[str, str]:
-    """The site's own clients that are registered for less than this release asks for, each with what it lacks."""
-
-    def work() -> bytes:
-        database = context.database(ROLE)
-        try:
-            known = sso.store.Store(database).clients.registered()
-        finally:
-            database.close()
-        lacks = {own.id: _lacks(own, known[own.id]) for own in _own_clients(context) if own.id in known}
-        return json.dumps({name: what for name, what in lacks.items() if what}).encode()
-
-    found: dict[str, str] = json.loads(Users.detect().acting(ROLE, work))
-    return found
-
-
-def renew_client(context: Context, name: str) -> None:
-    """Register one of the site's own clients for what this release asks for; its secret stays, and it is recorded.
-
-    Raises:
-        RecordUnavailable: no record, no change.
-    """
-
-    def enter(store: "sso.store.Store", records: Records) -> None:
-        # As at every start of the role.
-        store.migrate()
-        own, known = next(each for each in _own_clients(context) if each.id == name), store.clients.find(name)
-        if known is None:
-            raise NotFound
-        changed = replace_fields(
-            known,
-            scopes=known.scopes | own.scopes,
-            redirect_uris=tuple(dict.fromkeys((*known.redirect_uris, *own.redirect_uris))),
-            post_logout_uris=tuple(dict.fromkeys((*known.post_logout_uris, *own.post_logout_uris))),
-        )
-        records.write(records.client(changed, "sso.client.intended", Outcome.INTENDED))
-        # Dead after this line, the outcome is missing, and the same is done again at the next try.
-        store.clients.put(changed)
-        records.write(records.client(changed, "sso.client.registered", Outcome.SUCCESS))
-
-    _kept(context, enter)
-
-
-def _lacks(own: Client, known: Sequence[str]) -> str:
-    """What a registration has not that this release asks for; ``known`` are its words."""
-    wanted = (*sorted(own.scopes), *own.redirect_uris, *own.post_logout_uris)
-    return " ".join(each for each in wanted if each not in known)
-
-
-def _own_clients(context: Context) -> tuple[Client, ...]:
-    """The site's own clients as this release registers them, but for their secrets."""
-    site = context.site
-    gateway = Client(
-        id="gateway",
-        name="Gateway",
-        name_zh="网关",
-        redirect_uris=tuple(
-            f"{site.origin(label, listener)}/.tallygate/callback" for label in _GUARDED for listener in _LISTENERS
-        ),
-        post_logout_uris=tuple(f"{site.origin(label, listener)}/" for label in _GUARDED for listener in _LISTENERS),
-        scopes=frozenset({"openid", "mandate"}),
-        grants=frozenset({"authorization_code"}),
-        audience=site.origin("sso"),
-        trusted=True,
-    )
-    return (gateway, *(_own_portal(context, label) for label in PORTALS))
-
-
-def _own_portal(context: Context, label: str) -> Client:
-    site = context.site
-    title, title_zh = _TITLES[label]
-    origins = tuple(site.origin(label, listener) for listener in _LISTENERS)
-    return Client(
-        id=label,
-        name=title,
-        name_zh=title_zh,
-        redirect_uris=tuple(f"{origin}/callback" for origin in origins),
-        post_logout_uris=tuple(f"{origin}/" for origin in origins),
-        scopes=frozenset({"openid", "profile"}) | _SCOPES.get(label, frozenset()),
-        grants=frozenset({"authorization_code", "refresh_token"}),
-        audience=site.origin(label),
-        # The gateway tells these portals the directory's identifier with every request.
-        subject_type="public",
-    )
-
-
-def _enter(store: "sso.store.Store", own: Client, *, secret: str) -> None:
-    register_client(
-        store,
-        name=own.id,
-        title=own.name,
-        title_zh=own.name_zh,
-        redirect_uris=own.redirect_uris,
-        post_logout_uris=own.post_logout_uris,
-        scopes=own.scopes,
-        grants=own.grants,
-        audience=own.audience,
-        secret=secret,
-        trusted=own.trusted,
-        subject_type=own.subject_type,
-    )
-
-
-def _client_secret(context: Context, folder: str) -> str:
-    path = context.site.folder(folder) / "oidc.secret"
-    if not path.exists():
-        write_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"="))
-    return path.read_text("ascii").strip()
+    present, path = listed(keys), context.site.socket(ROLE).parent / KEYS
+    if path.parent.is_dir() and (not path.exists() or path.read_bytes() != present):
+        replace(path, present)

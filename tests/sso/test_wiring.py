@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
-from app.wiring import sso as wiring
+from app.wiring import registering as wiring
 from sso.store import Store, digest
 from tests.fakes.recorder import ListRecorder
 
