@@ -8,11 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 
 import ldap
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from audit import Outcome
 from directory import slapd
@@ -36,6 +42,10 @@ class Pair(World):
         super().__init__(short_folder())
         self._both: list[subprocess.Popen[bytes] | None] = [None, None]
         self.settings = replace(self.settings, second_port=free_port())
+        # As a site has it, and not its own issuer: GnuTLS takes nobody's word for a certificate but an issuer's.
+        where = slapd.places(self.site)
+        for path, content in zip((where.certificate, where.key), chained(), strict=True):
+            path.write_bytes(content)
         self.become(sample)
 
     def start(self) -> None:
@@ -100,6 +110,25 @@ class Pair(World):
         numbers = [self.alone(place).read(self.tree.suffix, ["contextCSN"]) for place in (0, 1)]
         one, other = ({csn.split("#")[2]: csn for csn in each.texts("contextCSN")} if each else {} for each in numbers)
         return covers(0, one, other) and covers(1, other, one)
+
+
+def chained() -> tuple[bytes, bytes]:
+    """A certificate for the loopback address with its issuer's behind it, and its key."""
+    above, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    issuer, holder = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("issuer", "slapd"))
+    now = datetime.now(UTC)
+    made = []
+    for name, public, extensions in (
+        (holder, key.public_key(), (x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),)),
+        (issuer, above.public_key(), ()),
+    ):
+        builder = x509.CertificateBuilder(issuer, name, public, x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        builder = builder.add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
+        for each in extensions:
+            builder = builder.add_extension(each, critical=False)
+        made.append(builder.sign(above, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return b"".join(made), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def until(true: Callable[[], object]) -> None:
