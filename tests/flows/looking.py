@@ -37,6 +37,8 @@ _TEXTS = """() => {
       if (each.getAttribute(name)) found.push(each.getAttribute(name).replace(/\\s+/g, ' ').trim());
   return found;
 }"""
+_HREFS = """() => [...document.querySelectorAll('a[href]:not([hreflang]):not([download])')]
+  .map(each => String(each.href))"""
 _OVERFLOW = """() => {
   const limit = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= limit) return [];
@@ -50,6 +52,7 @@ _MADE_OF = """() => {
   const found = [...document.querySelectorAll('body, body *')].map(each => `${kind(each.parentElement)}>${kind(each)}`);
   return [...new Set(found)];
 }"""
+_LATIN = re.compile("[A-Za-z]{2}")
 # Five words in a row are a sentence and no name.
 _SENTENCE = re.compile(r"(?:[A-Za-z][A-Za-z'\u2019]*[ ,;:]+){4}[A-Za-z]+")
 
@@ -64,6 +67,7 @@ class Eyes:
         self._language = language
         self._most = MOST_ALIKE if language == "en" else 1
         self._english = _untranslated() if language == "zh" else {}
+        self._told: dict[str, str] = {}
         # By view, the kinds of elements that axe has judged.
         self._judged: dict[str, set[str]] = {}
 
@@ -130,10 +134,20 @@ class Eyes:
             self.wrong.append(f"{page.url} says that it is in {tag}")
         if self._language == "zh":
             for text in page.evaluate(_TEXTS):
-                if text in self._english or any(each.fullmatch(text) for each in self._english.values() if each):
-                    self.wrong.append(f"{page.url} has no Chinese for: {text}")
-                elif _SENTENCE.search(text):
-                    self.wrong.append(f"{page.url} speaks English: {text}")
+                if says := self._said_in_english(text):
+                    self.wrong.append(f"{page.url} {says}: {text}")
+
+    def _said_in_english(self, text: str) -> str:
+        """What is wrong with a text on a Chinese page, if anything is; the same texts stand on many pages."""
+        if text not in self._told:
+            self._told[text] = ""
+            if _LATIN.search(text) is None:
+                return ""
+            if text in self._english or any(each.fullmatch(text) for each in self._english.values() if each):
+                self._told[text] = "has no Chinese for"
+            elif _SENTENCE.search(text):
+                self._told[text] = "speaks English"
+        return self._told[text]
 
     def _shot(self, page: Page, view: str) -> None:
         if SHOTS:
@@ -174,8 +188,8 @@ def _untranslated() -> dict[str, re.Pattern[str] | None]:
 def _links(page: Page) -> Iterator[str]:
     """Links to pages of the city, without leaving and without changing the language."""
     site = (urlsplit(page.url).hostname or "").partition(".")[2]
-    for link in page.locator("a[href]:not([hreflang]):not([download])").all():
-        address = str(link.evaluate("each => each.href"))
+    # Asked at once: a question for each of hundreds of links costs more than all the rest of a look.
+    for address in dict.fromkeys(page.evaluate(_HREFS)):
         at = urlsplit(address)
         if (at.hostname or "").endswith(f".{site}") and "logout" not in at.path and not at.path.endswith(".pdf"):
             yield urldefrag(address).url
