@@ -75,6 +75,10 @@ class Stretch:
     decided: int
 
 
+TOLD_TO_ALL = (b"/.well-known/oauth-protected-resource", b"/.well-known/oauth-protected-resource/api")
+"""Which tokens a host takes (RFC 9728): told to the letter of these addresses, with nothing to decide."""
+
+
 class Knocker:
     """Sends what a door should refuse, and looks at the answer."""
 
@@ -208,7 +212,8 @@ class Knocker:
         answer = self.wire(door, listener).send(raw)
         if answer is not None:
             sane(door, answer, raw)
-            if self.guarded(door) and answer.get("tallygate-request") and b"/.tallygate/" not in target:
+            told = b"/.tallygate/" in target or target.partition(b"?")[0] in TOLD_TO_ALL
+            if self.guarded(door) and answer.get("tallygate-request") and not told:
                 self.decided += 1
         return answer
 
