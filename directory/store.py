@@ -525,6 +525,13 @@ class Store:
         with self._database.transaction() as connection:
             connection.execute(delete(_scheduled).where(_scheduled.c.id == identifier))
 
+    def stay_out(self, subject: str) -> None:
+        """Nothing that waits lets this person in any more: no return, and no first day."""
+        opens = _scheduled.c.act.in_((Act.BEGIN.value, Act.RETURN.value))
+        theirs = delete(_scheduled).where(_scheduled.c.subject == subject, opens)
+        with self._database.transaction() as connection:
+            connection.execute(theirs)
+
     def _waiting(self, query: Select[Any]) -> list[Scheduled]:
         with self._database.reading() as connection:
             rows = connection.execute(query).all()

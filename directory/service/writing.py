@@ -177,13 +177,16 @@ class DirectoryWriter:
     def disable_person(self, subject: str, *, actor: str, reason: str, because: str = "") -> None:
         """Shut somebody out, everywhere, at once. Works while the directory's server is down.
 
-        ``because`` tells followers of the record what it is for, as a word of ours.
+        ``because`` tells followers of the record what it is for, as a word of ours. Where there is none, no return from
+        a leave and no first day lets them in any more; a death in between leaves that so, and somebody lets them in.
 
         Raises:
             NoSuchPerson: nobody of that name, if the server can tell.
             Pending: recorded and biting; the server follows.
         """
         person = self._person_if_known(subject)
+        if not because:
+            self._store.stay_out(person.subject)
         sealed = {"reason": reason, **self._acting(actor, person)}
         said = {"because": because} if because else {}
         record = self._event("directory.person.disabled", person, actor=actor, attributes=said, sealed=sealed)

@@ -207,6 +207,20 @@ def test_leave_of_absence_shuts_out_and_lets_in_again(
     assert held.post
 
 
+def test_whoever_is_shut_out_during_a_leave_stays_out(
+    filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, today: date
+) -> None:
+    form = {"since": "", "until": str(today + timedelta(days=9)), "reason": "parental leave"}
+    assert desk.post(f"/people/{clerk.subject}/away", form).status_code == 303
+    writer.disable_person(clerk.subject, actor=ACTOR, reason="under suspicion")
+    assert not writer.employing.scheduled(clerk.subject)
+    filled.clock.advance(timedelta(days=20))
+    assert writer.employing.due() == 0
+    assert not writer.directory.person(clerk.subject).enabled
+    writer.enable_person(clerk.subject, actor=ACTOR, reason="cleared")
+    assert writer.directory.person(clerk.subject).enabled
+
+
 def test_who_leaves_is_out_with_everything_in_one_commit(
     filled: World, desk: Desk, writer: DirectoryWriter, clerk: Person, head: Post
 ) -> None:
