@@ -24,7 +24,7 @@ from tests.flows.machine import alive, children, family, named_after, processes
 SEED = 20261120
 MOMENTS = 6
 TWO_YEARS = "-730d"
-TRIES = 5
+TRIES = 20
 
 
 @pytest.fixture
