@@ -66,7 +66,7 @@ class Housekeeping:
                 chore()
             except TallygateError as error:
                 logger(__name__).warning("housekeeping_waits", error=str(error))
-            except Exception:  # noqa: BLE001 - as below
+            except Exception:  # noqa: BLE001 - one chore that fails must keep none of the others from being done
                 logger(__name__).exception("housekeeping_failed")
         return self.batch()
 

@@ -232,5 +232,5 @@ AT = {"index": 1, "at": date(2026, 1, 1), "says": "", "outcome": "success"}
 def test_what_a_change_made_of_which_field(
     kind: str, attributes: dict[str, str | int], sealed: dict[str, str] | None, expected: list[tuple[str, str, str]]
 ) -> None:
-    change = Change(type=f"directory.{kind}", attributes=attributes, sealed=sealed, **AT)  # type: ignore[arg-type]
+    change = Change(type=f"directory.{kind}", attributes=attributes, sealed=sealed, **AT)  # type: ignore[arg-type]  # the rest by name
     assert differences(change) == [Difference(*each) for each in expected]

@@ -86,7 +86,7 @@ def test_a_file_is_given_again_after_the_record_was_down(empty: World, monkeypat
     def failing(event: object, **more: object) -> object:
         if next(pieces) == 3:
             raise RecordUnavailable
-        return record(event, **more)  # type: ignore[arg-type]
+        return record(event, **more)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(empty.recorder, "record", failing)
     with pytest.raises(RecordUnavailable):

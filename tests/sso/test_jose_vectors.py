@@ -299,7 +299,7 @@ def test_published_examples_are_what_their_sources_say(source: str) -> None:
             shared = base64.urlsafe_b64decode(example.key["k"] + "==")
             assert hmac.digest(shared, text.encode(), "sha256") == content
         case "RSA":
-            public_key(example.key).verify(content, text.encode(), PKCS1v15(), SHA256())  # type: ignore[call-arg, arg-type]
+            public_key(example.key).verify(content, text.encode(), PKCS1v15(), SHA256())  # type: ignore[call-arg, arg-type]  # by its kty
         case "EC":
             compact = opened(example.token, names=frozenset({"alg"}))
             assert verified(compact, public_key(example.key))["iss"] == "joe"

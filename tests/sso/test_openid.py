@@ -292,7 +292,7 @@ def test_what_is_told_is_signed_and_encrypted_where_a_client_wants_it(world: Wor
     assert about.mimetype == "application/jwt"
     token, id_token = about.text, told["id_token"]
     if not signed:
-        private = ECKey.import_key(key.private)  # type: ignore[arg-type]
+        private = ECKey.import_key(key.private)  # type: ignore[arg-type]  # as below
         token, id_token = (_opened(each, private) for each in (token, id_token))
     claims = world.keys.read(id_token, typ="JWT", issuer=world.issuer)
     found = jwt.decode(token, options={"verify_signature": False})
@@ -323,7 +323,7 @@ def test_answers_about_tokens_are_encrypted_to_whoever_registered_for_that(world
     answer = ask("application/token-introspection+jwt")
     assert answer.mimetype == "application/token-introspection+jwt"
     assert token not in answer.text
-    signed = _opened(answer.text, ECKey.import_key(key.private))  # type: ignore[arg-type]
+    signed = _opened(answer.text, ECKey.import_key(key.private))  # type: ignore[arg-type]  # takes cryptography's keys too
     assert jwt.get_unverified_header(signed)["typ"] == "token-introspection+jwt"
     ours = jwt.PyJWK(world.keys.jwks()["keys"][0])
     claims = jwt.decode(signed, ours, algorithms=["ES256"], audience="one", issuer=world.issuer)
