@@ -17,10 +17,21 @@ from core.db import Database, migrate
 from core.fresh import Fresh
 from policies.models import Decision, DecisionRequest
 from signatures.config import SignatureSettings
+from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
-from signatures.service import Changes, IssuerLists, Kept, Sealing, Verification, asked_from, stamp_by
+from signatures.service import (
+    Changes,
+    Forming,
+    IssuerLists,
+    Kept,
+    Permission,
+    Sealing,
+    Verification,
+    asked_from,
+    stamp_by,
+)
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
@@ -83,22 +94,11 @@ def application(context: Context) -> Flask:
         commitments=commitments,
         clock=context.clock,
     )
-    sealing = Sealing(
-        store=store,
-        readers=readers,
-        keys=SealKeys(site.folder(ROLE) / "keys"),
-        authority=authority,
-        status=Kept(authority.status, changes=changes, freshness=follower, clock=context.clock),
+    keys = SealKeys(site.folder(ROLE) / "keys")
+    permission = Permission(
         people=context.directory(ROLE),
         decide=decide,
         recorder=recorder,
-        nudge=relay.nudge,
-        commitments=commitments,
-        outlines=Outlines.open(settings.font, face=settings.font_face),
-        clock=context.clock,
-        settings=settings,
-        stamp=stamp_by(peer, settings.unit) if settings.unit else None,
-        lists=lists,
         wishes=Wishes(
             operators=["app"],
             hosts={
@@ -106,7 +106,30 @@ def application(context: Context) -> Flask:
                 "audit": context.verifier(site.host("audit")),
             },
         ),
+        clock=context.clock,
+        mandate=settings.mandate,
         reports={"audit": context.settings("audit", AuditSettings).evidence_seal},
+    )
+    forming = Forming(
+        readers=readers,
+        keys=keys,
+        status=Kept(authority.status, changes=changes, freshness=follower, clock=context.clock),
+        outlines=Outlines.open(settings.font, face=settings.font_face),
+        clock=context.clock,
+        level=Level(settings.level),
+        stamp=stamp_by(peer, settings.unit) if settings.unit else None,
+        lists=lists,
+    )
+    sealing = Sealing(
+        store=store,
+        permission=permission,
+        forming=forming,
+        keys=keys,
+        authority=authority,
+        recorder=recorder,
+        nudge=relay.nudge,
+        commitments=commitments,
+        clock=context.clock,
     )
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}

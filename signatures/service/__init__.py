@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs: ``Verification`` answers the four questions, ``Sealing`` puts an organisation's seal on a document."""
 
+from .forming import Forming as Forming
 from .kept import Changes as Changes
 from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
+from .permission import Permission as Permission
 from .sealing import Sealing as Sealing
 from .stamping import stamp_by as stamp_by
 from .verification import Verification as Verification

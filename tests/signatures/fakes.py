@@ -3,7 +3,9 @@
 
 import json
 import secrets
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +18,16 @@ from core.errors import NotFound
 from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from directory.models import Mandate, Organisation, Person, PersonKind
 from policies.models import Decision, DecisionRequest
+from signatures.models import Level
+from signatures.sandbox import ReaderPool
+from signatures.service import Forming, Permission, Sealing
+from signatures.service.commitment import Commitments
+from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
+from signatures.store import Store
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
+from tests.signatures import documents
 from tests.signatures.pki import DAY, DOCUMENT_SIGNING, NOW, City
 
 CLERK = "1b6e2a54-0000-4000-8000-000000000001"
@@ -97,6 +108,7 @@ class People:
         )
 
 
+COMMITMENTS = Commitments(b"k" * 32)
 PORTAL = "portal:documents"
 HOST = "documents.city.localhost"
 _GATEWAY = ec.generate_private_key(ec.SECP256R1())
@@ -142,3 +154,42 @@ def decide(request: DecisionRequest) -> Decision:
 
 def encode(event: Event) -> bytes:
     return json.dumps({"key": event.key, "type": event.type, "outcome": event.outcome.value}).encode()
+
+
+def sealing(
+    *,
+    store: Store,
+    readers: ReaderPool,
+    folder: Path,
+    authority: TestAuthority,
+    recorder: ListRecorder,
+    clock: ManualClock,
+    people: People | None = None,
+    level: Level = Level.B,
+    stamp: Callable[[bytes], bytes] | None = None,
+    lists: Callable[[], Sequence[bytes]] | None = None,
+) -> Sealing:
+    """The grant, put together as the role does it."""
+    keys = SealKeys(folder)
+    return Sealing(
+        store=store,
+        permission=Permission(
+            people=people or People(), decide=decide, recorder=recorder, wishes=wishes(), clock=clock, mandate="seal"
+        ),
+        forming=Forming(
+            readers=readers,
+            keys=keys,
+            status=authority.status,
+            outlines=documents.outlines(),
+            clock=clock,
+            level=level,
+            stamp=stamp,
+            lists=lists,
+        ),
+        keys=keys,
+        authority=authority,
+        recorder=recorder,
+        nudge=lambda: None,
+        commitments=COMMITMENTS,
+        clock=clock,
+    )

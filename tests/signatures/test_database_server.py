@@ -11,20 +11,16 @@ from sqlalchemy import Connection, event, text
 
 from core.db import Database, migrate
 from core.errors import TallygateError
-from signatures.config import SignatureSettings
 from signatures.errors import SealChanged
 from signatures.models import Seal
 from signatures.sandbox import ReaderPool
 from signatures.service import Sealing
-from signatures.service.commitment import Commitments
-from signatures.service.keys import SealKeys
 from signatures.store import Store
 from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.flows.city import until
-from tests.signatures import documents
-from tests.signatures.fakes import People, TestAuthority, decide, encode, wishes
+from tests.signatures.fakes import TestAuthority, encode, sealing
 from tests.signatures.pki import City
 
 MIGRATIONS = Path(__file__).parents[2] / "signatures" / "migrations"
@@ -57,24 +53,15 @@ def role(
             connection.execute(text("CREATE SCHEMA public"))
     migrate(database, MIGRATIONS)
     store = Store(database, encode=encode)
-    authority = TestAuthority(city)
-    sealing = Sealing(
+    granting = sealing(
         store=store,
         readers=readers,
-        keys=SealKeys(tmp_path / "keys"),
-        authority=authority,
-        status=authority.status,
-        people=People(),
-        decide=decide,
+        folder=tmp_path / "keys",
+        authority=TestAuthority(city),
         recorder=ListRecorder(),
-        nudge=lambda: None,
-        commitments=Commitments(b"k" * 32),
-        outlines=documents.outlines(),
         clock=ManualClock(),
-        settings=SignatureSettings(),
-        wishes=wishes(),
     )
-    yield Role(sealing, store, database, tmp_path / "keys")
+    yield Role(granting, store, database, tmp_path / "keys")
     database.close()
 
 

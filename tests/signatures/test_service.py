@@ -18,7 +18,6 @@ from ca.models import Standing
 from core.db import Database, migrate
 from core.errors import NotFound, Unavailable
 from core.identity import IdentityRefused
-from signatures.config import SignatureSettings
 from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable, WishUsed
 from signatures.models import Level, Overall, Prepared, Profile, SealOrder, StampState
 from signatures.pades.signing import Request
@@ -35,14 +34,14 @@ from tests.signatures import documents, stamper
 from tests.signatures.fakes import (
     CITIZEN,
     CLERK,
+    COMMITMENTS,
     MERCHANT,
     PORTAL,
     People,
     TestAuthority,
-    decide,
     encode,
     let_through,
-    wishes,
+    sealing,
 )
 from tests.signatures.pki import NOW, City
 
@@ -73,22 +72,16 @@ def role(tmp_path: Path, city: City, readers: ReaderPool, level: Level) -> Itera
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, MIGRATIONS)
     store, recorder, clock = Store(database, encode=encode), ListRecorder(), ManualClock()
-    authority, people, commitments = TestAuthority(city), People(), Commitments(b"k" * 32)
-    sealing = Sealing(
+    authority, people = TestAuthority(city), People()
+    made = sealing(
         store=store,
         readers=readers,
-        keys=SealKeys(tmp_path / "keys"),
+        folder=tmp_path / "keys",
         authority=authority,
-        status=authority.status,
         people=people,
-        decide=decide,
         recorder=recorder,
-        nudge=lambda: None,
-        commitments=commitments,
-        outlines=documents.outlines(),
         clock=clock,
-        settings=SignatureSettings(level=level.value, unit="city"),
-        wishes=wishes(),
+        level=level,
         stamp=lambda over: stamper.token(over, unit, clock.now()),
         lists=city.lists,
     )
@@ -97,10 +90,10 @@ def role(tmp_path: Path, city: City, readers: ReaderPool, level: Level) -> Itera
         trust=city.trust,
         lists=city.lists,
         recorder=recorder,
-        commitments=commitments,
+        commitments=COMMITMENTS,
         clock=clock,
     )
-    yield Role(sealing, verification, store, recorder, authority, people, clock, city, tmp_path)
+    yield Role(made, verification, store, recorder, authority, people, clock, city, tmp_path)
     database.close()
 
 
@@ -139,7 +132,7 @@ def test_without_its_time_stamp_no_document_leaves(role: Role, level: Level) -> 
     def refuse(_: bytes) -> bytes:
         raise Unavailable
 
-    role.sealing._stamp = refuse
+    role.sealing._forming._stamp = refuse
     with pytest.raises(Unavailable):
         role.sealing.seal(order())
     assert outbox(role)[-1]["outcome"] == "failure"
@@ -267,7 +260,7 @@ def test_a_portal_cannot_vouch_for_another_person(role: Role) -> None:
 
 
 def test_a_report_bears_the_one_seal_it_may_and_names_the_consents(role: Role) -> None:
-    role.sealing._reports = {PORTAL: "tax-bureau"}
+    role.sealing._permission._reports = {PORTAL: "tax-bureau"}
     for organisation in ("tax-bureau", "silk-company"):
         role.sealing.establish(organisation)
     assert role.sealing.seal(through(let_through(CLERK), reference="w1 w2"))
@@ -408,7 +401,7 @@ def test_turned_pages_are_sealed_too(role: Role, rotate: int) -> None:
 
 def test_a_reading_process_cannot_slip_in_another_document(role: Role, leaf: object) -> None:
     role.sealing.establish("tax-bureau")
-    role.sealing._readers = _Swapping()  # type: ignore[assignment]  # a corrupted process
+    role.sealing._forming._readers = _Swapping()  # type: ignore[assignment]  # a corrupted process
     with pytest.raises(CannotSeal):
         role.sealing.seal(order())
     assert role.recorder.types() == []

@@ -26,17 +26,14 @@ from core.identity import HEADER
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from signatures.cli import verify
-from signatures.config import SignatureSettings
 from signatures.sandbox import ReaderPool
-from signatures.service import Sealing, Verification
-from signatures.service.commitment import Commitments
-from signatures.service.keys import SealKeys
+from signatures.service import Verification
 from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, made
-from tests.signatures.fakes import CITIZEN, CLERK, PORTAL, People, TestAuthority, decide, encode, let_through, wishes
+from tests.signatures.fakes import CITIZEN, CLERK, COMMITMENTS, PORTAL, TestAuthority, encode, let_through, sealing
 from tests.signatures.pki import NOW, City
 
 ROOT = Path(__file__).parents[2]
@@ -67,30 +64,21 @@ def recorder() -> ListRecorder:
 def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder) -> Iterator[Flask]:
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, ROOT / "signatures" / "migrations")
-    store, clock, commitments = Store(database, encode=encode), ManualClock(), Commitments(b"k" * 32)
-    authority = TestAuthority(city)
-    sealing = Sealing(
+    store, clock = Store(database, encode=encode), ManualClock()
+    granting = sealing(
         store=store,
         readers=readers,
-        keys=SealKeys(tmp_path / "keys"),
-        authority=authority,
-        status=authority.status,
-        people=People(),
-        decide=decide,
+        folder=tmp_path / "keys",
+        authority=TestAuthority(city),
         recorder=recorder,
-        nudge=lambda: None,
-        commitments=commitments,
-        outlines=documents.outlines(),
         clock=clock,
-        settings=SignatureSettings(),
-        wishes=wishes(),
     )
     verification = Verification(
         readers=readers,
         trust=city.trust,
         lists=city.lists,
         recorder=recorder,
-        commitments=commitments,
+        commitments=COMMITMENTS,
         clock=clock,
     )
     site = SiteSettings(
@@ -107,7 +95,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         site=site,
         guard=guard,
         session_key=b"s" * 32,
-        blueprints=[blueprint(verification=verification, sealing=sealing, guard=guard, largest=LARGEST)],
+        blueprints=[blueprint(verification=verification, sealing=granting, guard=guard, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
     database.close()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forms what is signed and what leaves: room for the signature, the signature, and what its level asks for beyond."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ca.models import CertificateStatus
+from core.clock import Clock
+
+from ..errors import AlreadySigned, CannotSeal, SandboxFailed, SealUnusable
+from ..models import Level, Prepared, Seal, SealOrder
+from ..pades import cms, drawing
+from ..pades.glyphs import Outlines
+from ..pades.signing import Request
+from ..sandbox import ReaderPool
+from .keys import SealKeys
+
+# Hexadecimal digits for a time-stamp with the certificates of its unit.
+_STAMP_ROOM = 16384
+
+
+class Forming:
+    """Everything between a permitted order and the document that leaves, but for the record."""
+
+    def __init__(
+        self,
+        *,
+        readers: ReaderPool,
+        keys: SealKeys,
+        status: Callable[[str], CertificateStatus],
+        outlines: Outlines,
+        clock: Clock,
+        level: Level,
+        # Gives a time-stamp over some bytes; needed for levels above B.
+        stamp: Callable[[bytes], bytes] | None = None,
+        # What the issuers say of certificates at this moment: their lists, DER.
+        lists: Callable[[], Sequence[bytes]] | None = None,
+    ) -> None:
+        self._readers = readers
+        self._keys = keys
+        # What the authority says of a seal's certificate at this moment.
+        self._status = status
+        self._clock = clock
+        self._level = level
+        self._stamp = stamp if level is not Level.B else None
+        self._lists = lists or (lambda: ())
+        # A seal is drawn once per organisation and process.
+        self._draw = lru_cache(maxsize=256)(
+            lambda name_zh, name: drawing.seal(outlines, name_zh=name_zh or name, name=name)
+        )
+
+    def signer(self, seal: Seal) -> cms.KeySigner:
+        """The signer of a seal that may be used at this moment.
+
+        Raises:
+            SealUnusable: its certificate is not good, or its key is gone.
+        """
+        own = x509.load_pem_x509_certificate(seal.certificate.encode())
+        if not own.not_valid_before_utc <= self._clock.now() <= own.not_valid_after_utc:
+            raise SealUnusable
+        if not self._status(seal.serial).good:
+            raise SealUnusable
+        return self._keys.signer(seal)
+
+    def prepare(self, order: SealOrder, seal: Seal, *, room: int) -> Prepared:
+        """Room in the document for ``room`` digits, made by a process that has no key and checked against the original.
+
+        Raises:
+            CannotSeal, AlreadySigned: the document cannot take a seal.
+        """
+        own = x509.load_pem_x509_certificate(seal.certificate.encode())
+        request = Request(
+            drawing=self._draw(seal.name_zh, seal.name),
+            certificate=own.public_bytes(Encoding.DER),
+            room=room + (_STAMP_ROOM if self._stamp else 0),
+            at=self._clock.now(),
+            name=seal.name_zh or seal.name,
+            reason="",
+        )
+        try:
+            prepared = self._readers.prepare(order.document, request)
+        except SandboxFailed as error:
+            raise (AlreadySigned if error.reason == "signed" else CannotSeal) from error
+        covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
+        if (
+            not prepared.document.startswith(order.document)
+            or not len(order.document) < prepared.start < prepared.end < len(prepared.document)
+            or hashlib.sha256(covered).digest() != prepared.digest
+        ):
+            # The reading process returned something else than this document with room for a signature.
+            raise CannotSeal
+        return prepared
+
+    def sign(self, prepared: Prepared, seal: Seal, signer: cms.KeySigner) -> bytes:
+        """The document with its signature, over the digest we computed ourselves, and what its level asks for.
+
+        Raises:
+            CannotSeal: the reading process failed or touched what was signed.
+            Unavailable: the unit gave no time-stamp.
+        """
+        content = signer.sign_digest(prepared.digest, stamp=self._stamp)
+        sealed = cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+        if self._stamp is None or self._level is Level.T:
+            return sealed
+        return self._lasting(sealed, seal, self._stamp)
+
+    def _lasting(self, sealed: bytes, seal: Seal, stamp: Callable[[bytes], bytes]) -> bytes:
+        shown = x509.load_pem_x509_certificates((seal.certificate + seal.chain).encode())
+        try:
+            kept = self._readers.add_proofs(
+                sealed, certificates=[each.public_bytes(Encoding.DER) for each in shown], lists=[*self._lists()]
+            )
+            if self._level is Level.LTA:
+                room = self._readers.prepare_stamp(kept, room=_STAMP_ROOM, name="TallygateArchive1")
+                covered = room.document[: room.start] + room.document[room.end :]
+                kept = cms.put_into(room.document, start=room.start, end=room.end, content=stamp(covered))
+        except SandboxFailed as error:
+            raise CannotSeal from error
+        if not kept.startswith(sealed):
+            # The reading process touched what was signed.
+            raise CannotSeal
+        return kept
