@@ -16,6 +16,7 @@ from core.config import secret
 from core.db import Database, migrate
 from core.fresh import Fresh
 from policies.models import Decision, DecisionRequest
+from signatures import web
 from signatures.config import SignatureSettings
 from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
@@ -137,10 +138,11 @@ def application(context: Context) -> Flask:
     follower.start()
     sealing.replay()
     guard = context.guard(ROLE, callers=CALLERS)
+    parts = [web.verifying(verification, largest=settings.largest), web.sealing(sealing, largest=settings.largest)]
     return context.flask(
         ROLE,
         guard=guard,
-        blueprints=[blueprint(verification=verification, sealing=sealing, guard=guard, largest=settings.largest)],
+        blueprints=[blueprint(guard, parts, largest=settings.largest)],
         translations=[_HERE / "translations"],
         ready=store.check,
         standing=lambda: {**relay.standing(), **layers},

@@ -25,6 +25,7 @@ from core.db import Database, migrate
 from core.identity import HEADER
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
+from signatures import web
 from signatures.cli import verify
 from signatures.sandbox import ReaderPool
 from signatures.service import Verification
@@ -90,12 +91,13 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
     )
     guard = Guard(clock=clock, pairs=PairSecrets({"app": b"a" * 32, "portal:documents": b"b" * 32}))
+    parts = [web.verifying(verification, largest=LARGEST), web.sealing(granting, largest=LARGEST)]
     yield create(
         "signatures",
         site=site,
         guard=guard,
         session_key=b"s" * 32,
-        blueprints=[blueprint(verification=verification, sealing=granting, guard=guard, largest=LARGEST)],
+        blueprints=[blueprint(guard, parts, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
     database.close()

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public page and REST interface that verify documents, and the peers' interface that seals them.
+
+| address              | who                     | what                                     |
+| -------------------- | ----------------------- | ---------------------------------------- |
+| /                    | anybody                 | form, and the answer in plain words      |
+| /api/v1/verify       | anybody                 | signed file in, verdict as JSON out      |
+| /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
+| /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |
+| /api/v1/seals        | app                     | gives an organisation its seal           |
+"""
+
+from .blueprint import Pages as Pages
+from .blueprint import blueprint as blueprint
+from .sealing import sealing as sealing
+from .verifying import verifying as verifying

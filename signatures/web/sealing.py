@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peers' interface that seals documents."""
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from core.identity import HEADER
+from core.web import Guard, caller, json_object
+from core.web.inputs import Malformed, query_text
+
+from ..models import SealOrder
+from ..service import Sealing
+from .blueprint import Pages
+from .bodies import body
+
+_ZONES = frozenset({"external", "internal", "management"})
+_ASSURANCE = frozenset({"0", "1", "2", "3"})
+_OPERATOR = "app"
+
+
+def sealing(service: Sealing, *, largest: int) -> Pages:
+    """Seals for the site's own roles."""
+
+    def pages(blue: Blueprint, guard: Guard) -> None:
+        @blue.post("/api/v1/seal")
+        @guard.peer(_OPERATOR, "portal:documents", "audit")
+        def seal() -> Response:
+            zone, assurance = query_text("zone") or "internal", query_text("assurance") or "0"
+            if zone not in _ZONES:
+                raise Malformed(field="zone")
+            if assurance not in _ASSURANCE:
+                raise Malformed(field="assurance")
+            order = SealOrder(
+                document=body(largest),
+                organisation=query_text("organisation", optional=False, longest=64),
+                caller=caller(),
+                unverified_identity=request.headers.get(HEADER, ""),
+                # Whoever comes through the gateway is known by its header; the operator names the person.
+                actor=query_text("actor", longest=64),
+                assurance=int(assurance),
+                zone=zone,
+                session=query_text("session", longest=128),
+                reference=query_text("reference", longest=200),
+            )
+            return Response(service.seal(order), content_type="application/pdf")
+
+        @blue.post("/api/v1/seals")
+        @guard.peer(_OPERATOR)
+        def establish() -> ResponseReturnValue:
+            wish = json_object(longest=4096)
+            organisation, renew = wish.get("organisation"), wish.get("renew", False)
+            if not isinstance(organisation, str) or not set(wish) <= {"organisation", "renew"}:
+                raise Malformed(field="organisation")
+            if not isinstance(renew, bool):
+                raise Malformed(field="renew")
+            made = service.establish(organisation, renew=renew)
+            return jsonify(
+                {
+                    "organisation": made.organisation,
+                    "serial": made.serial,
+                    "certificate": made.certificate,
+                    "made_at": made.made_at.isoformat(),
+                }
+            )
+
+    return pages

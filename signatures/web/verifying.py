@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public page and REST interface that verify documents."""
+
+import ipaddress
+
+from flask import Blueprint, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from core.web import Guard, locale
+from core.web.inputs import Malformed, query_text
+
+from ..errors import NothingSent
+from ..models import Profile
+from ..openapi import TAKEN, description
+from ..service import Verification
+from ..service.verification import Asker
+from ..verdict import Catalogue, canonical
+from ..verdict.words import LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, moment, short
+from .blueprint import Pages
+from .bodies import body, upload
+
+_MULTIPART = "multipart/form-data"
+_PUBLIC = "anybody may check a signature; only the kind of answer and the network are recorded"
+
+
+def verifying(verification: Verification, *, largest: int) -> Pages:
+    """The form, its answer in plain words, and the same for programs."""
+
+    def pages(blue: Blueprint, guard: Guard) -> None:
+        catalogue = Catalogue()
+
+        @blue.get("/")
+        @guard.public(_PUBLIC)
+        def form() -> str:
+            return render_template("signatures/form.html", largest=largest // (1024 * 1024))
+
+        @blue.post("/")
+        @guard.public(_PUBLIC)
+        def check() -> str:
+            document = upload("document", largest)
+            if not document:
+                raise NothingSent
+            content = upload("content", largest) or None
+            profile = Profile.TOLERANT if request.form.get("tolerant") == "yes" else Profile.STRICT
+            verdict = verification.verify(document, asker=_asker(), profile=profile, content=content)
+            return render_template(
+                "signatures/verdict.html",
+                verdict=verdict,
+                text=canonical(verdict, catalogue).decode(),
+                questions=QUESTIONS,
+                short=short,
+                problems_title=PROBLEMS,
+                severities=SEVERITIES,
+                levels=LEVELS,
+                say=lambda words: catalogue.say(words, locale()),
+                moment=lambda at: moment(at, locale()),
+            )
+
+        @blue.post("/api/v1/verify")
+        @guard.public(_PUBLIC, errors="problem")
+        def verify() -> ResponseReturnValue:
+            wish = query_text("profile") or Profile.STRICT.value
+            if wish not in set(Profile):
+                raise Malformed(field="profile")
+            if request.mimetype == _MULTIPART:
+                document, content = upload("document", largest), upload("content", largest) or None
+            else:
+                document, content = body(largest, taken=TAKEN), None
+            if not document:
+                raise NothingSent
+            verdict = verification.verify(document, asker=_asker(), profile=Profile(wish), content=content)
+            return Response(canonical(verdict, catalogue), content_type="application/json")
+
+        @blue.get("/api/v1/openapi.json")
+        @guard.public("the description of a public interface", errors="problem")
+        def openapi() -> Response:
+            return jsonify(description(largest))
+
+    return pages
+
+
+def _asker() -> Asker:
+    # Of an anonymous request the record keeps the network, never the address.
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return Asker()
+    prefix = 24 if address.version == 4 else 48  # noqa: PLR2004 - the protocol's number
+    return Asker(network=str(ipaddress.ip_network(f"{address}/{prefix}", strict=False)))
