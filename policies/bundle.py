@@ -19,7 +19,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from audit import Event, Outcome, Recorder, Wait
 
-from .approval import PREFIX, Approval, approving, demand, read_approval
-from .errors import BundleRefused, NeverTried, NothingToRelease, PoliciesUnusable
+from .approval import PREFIX, Approval, Trial, approving, demand, read_approval
+from .errors import BundleRefused, NeverTried, NothingToRelease, PoliciesUnusable, TriedTooShort
 from .release import Release
 
 CURRENT = "current"
@@ -41,11 +41,14 @@ _SIGNED = ".manifest"
 """Name of that copy; no file of a release begins with a dot."""
 _TRIAL = ".tried"
 """Name of the proof that a version was tried in shadow."""
+_OVER = ".tried-until"
+"""Name of the proof of when that trial ended."""
 _FORMAT = "tallygate-policies/1"
 # Nothing else this key could ever sign begins like this.
 _CONTEXT = b"tallygate policy bundle\n"
 # So that a bundle in shadow cannot be moved into force.
 _TRIED = b"tallygate policy bundle in shadow\n"
+_ENDED = b"tallygate policy trial ended\n"
 _LONGEST = 1 << 20
 # The operator's own commands release, whoever types them (the actor).
 _SOURCE = "app"
@@ -66,10 +69,16 @@ class Manifest:
     # Administrators who signed, with their signatures, and the number they signed it for.
     approvals: dict[str, str] = field(default_factory=dict)
     approved_as: int = 0
+    # What they signed of a trial in shadow, as ``Trial.said``.
+    trial: str = ""
 
     def canonical(self) -> bytes:
         """The bytes that are signed."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+        said = asdict(self)
+        if not self.trial:
+            # As before there was anything to say of it.
+            del said["trial"]
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def read_source(folder: Path) -> dict[str, bytes]:
@@ -88,8 +97,13 @@ def read_current(
             manifest.
     """
     manifest = read_manifest(folder, key)
-    sequence = manifest.approved_as
-    demand(manifest.files, manifest.approvals, sequence=sequence, administrators=administrators or {})
+    demand(
+        manifest.files,
+        manifest.approvals,
+        sequence=manifest.approved_as,
+        administrators=administrators or {},
+        trial=manifest.trial,
+    )
     return manifest, _content(folder, manifest)
 
 
@@ -147,8 +161,7 @@ def put_in_shadow(
         if (folder / SHADOW).exists():
             # What was tried before this one keeps its proof.
             with suppress(BundleRefused):
-                before = _verified(folder / SHADOW, key.public_key(), context=_TRIED)
-                _publish(folder / before.version / _TRIAL, (folder / SHADOW).read_bytes())
+                _keep_trial(folder, _verified(folder / SHADOW, key.public_key(), context=_TRIED), key=key, at=at)
         for name, body in source.items():
             _publish(folder / made.version / name, body)
         recorder.record(_tried(made, outcome=Outcome.INTENDED), wait=Wait.PUBLISHED)
@@ -159,22 +172,22 @@ def put_in_shadow(
 
 
 def end_shadow(
-    folder: Path, *, key: Ed25519PublicKey, journal: Path, recorder: Recorder, at: datetime, actor: str
+    folder: Path, *, key: Ed25519PrivateKey, journal: Path, recorder: Recorder, at: datetime, actor: str
 ) -> str:
     """Try nothing any more, and return the version that was tried; empty if none was.
 
     It never decided anything, so the end is recorded after it: every gateway drops the candidate when it hears that.
-    What was tried keeps its proof, by which a release can be told from one that nobody tried.
+    What was tried keeps its proof and how long it lasted, by which a release can be told from one that nobody tried.
     """
     with _alone(journal):
         try:
-            tried = read_shadow(folder, key)
+            tried = read_shadow(folder, key.public_key())
         except BundleRefused:
             # What was put there by nobody's right is taken away like any other.
             tried = None
         version = tried.version if tried else ""
         if tried:
-            _publish(folder / version / _TRIAL, (folder / SHADOW).read_bytes())
+            _keep_trial(folder, tried, key=key, at=at)
         (folder / SHADOW).unlink(missing_ok=True)
         if version:
             recorder.record(
@@ -191,26 +204,53 @@ def end_shadow(
         return version
 
 
-def demand_shadow(folder: Path, source: Mapping[str, bytes], key: Ed25519PublicKey) -> None:
-    """Nothing, if these files are or were tried in shadow, were in force once, or are the first of all.
+def demand_shadow(
+    folder: Path, source: Mapping[str, bytes], key: Ed25519PublicKey, *, at: datetime, trial: str = ""
+) -> None:
+    """Nothing, if these files were tried in shadow as ``trial`` demands, were in force once, or are the first of all.
 
     Raises:
         NeverTried: they decide for the first time and nobody saw what they would change.
+        TriedTooShort: they were tried for less time than was signed.
     """
-    if not (folder / CURRENT).exists():
+    said, named = Trial.read(trial), digests(source)
+    if not (folder / CURRENT).exists() or said.without:
         return
-    named = digests(source)
-    if any(manifest.files == named for manifest in (*history(folder, key), *_tried_ones(folder, key))):
+    if any(manifest.files == named for manifest in history(folder, key)):
         return
-    raise NeverTried
+    lasted = [seconds for tried, seconds in _trials(folder, key, at) if tried.files == named]
+    if not lasted:
+        raise NeverTried
+    if max(lasted) < said.seconds:
+        raise TriedTooShort(seconds=int(max(lasted)), demanded=said.seconds)
 
 
-def _tried_ones(folder: Path, key: Ed25519PublicKey) -> Iterator[Manifest]:
+def _trials(folder: Path, key: Ed25519PublicKey, at: datetime) -> Iterator[tuple[Manifest, float]]:
+    """What was tried and for how long; a trial whose end nobody signed lasted no time."""
     for path in (folder / SHADOW, *folder.glob(f"*/{_TRIAL}")):
         try:
-            yield _verified(path, key, context=_TRIED)
+            tried = _verified(path, key, context=_TRIED)
+            ended = at if path.name == SHADOW else _ended(path.with_name(_OVER), tried, key)
         except BundleRefused:
             continue
+        begun = datetime.fromisoformat(tried.released_at)
+        yield tried, (ended - begun).total_seconds() if ended else 0.0
+
+
+def _ended(path: Path, tried: Manifest, key: Ed25519PublicKey) -> datetime | None:
+    try:
+        said, _, signature = path.read_bytes()[:1000].partition(b"\n")
+        key.verify(base64.b64decode(signature.strip(), validate=True), _ENDED + said + b"\n" + tried.canonical())
+        return datetime.fromisoformat(said.decode("ascii"))
+    except (OSError, InvalidSignature, ValueError):
+        return None
+
+
+def _keep_trial(folder: Path, tried: Manifest, *, key: Ed25519PrivateKey, at: datetime) -> None:
+    said = at.isoformat().encode()
+    signature = base64.b64encode(key.sign(_ENDED + said + b"\n" + tried.canonical()))
+    _publish(folder / tried.version / _OVER, said + b"\n" + signature + b"\n")
+    _publish(folder / tried.version / _TRIAL, (folder / SHADOW).read_bytes())
 
 
 def read_manifest(folder: Path, key: Ed25519PublicKey) -> Manifest:
@@ -266,12 +306,15 @@ def release(
 ) -> Manifest:
     """Prove, record, sign and put in force; one release at a time.
 
-    ``without_shadow`` is recorded: why it was not tried first, where whoever calls allows that (``demand_shadow``).
+    Where the site names administrators, what they signed says whether it was to be tried in shadow first, and how
+    long. Elsewhere ``without_shadow`` is recorded: why it was not, where whoever calls allows that (``demand_shadow``).
 
     Raises:
         PoliciesUnusable: they do not build or a case fails; nothing was recorded.
         BundleRefused: the site names administrators and fewer than two of them signed; nothing was recorded.
         NothingToRelease: the same files are in force already.
+        NeverTried: nor did the administrators sign that it need not be tried; nothing was recorded.
+        TriedTooShort: they signed that it is to be tried for longer.
         RecordUnavailable: no record, no release.
     """
     # 1. Only what passes its own tests can be released.
@@ -282,11 +325,15 @@ def release(
         _end_unfinished(folder, journal, key=key.public_key(), recorder=recorder)
         before = read_manifest(folder, key.public_key()) if (folder / CURRENT).exists() else None
         sequence = before.sequence + 1 if before else 1
-        signed, number = _approved(named, approvals, sequence=sequence, administrators=administrators or {})
+        signed, number, trial = _approved(named, approvals, sequence=sequence, administrators=administrators or {})
         # The same files may be released again to get their administrators' signatures.
         if before is not None and before.files == named and before.approvals == signed:
             raise NothingToRelease(version=before.version)
-        manifest = _manifest_of(named, sequence=sequence, at=at, actor=actor, approvals=signed, approved_as=number)
+        if administrators:
+            demand_shadow(folder, source, key.public_key(), at=at, trial=trial)
+            without_shadow = Trial.read(trial).without
+        manifest = _manifest_of(named, sequence=sequence, at=at, actor=actor)
+        manifest = replace(manifest, approvals=signed, approved_as=number, trial=trial)
         # 3. The intent is in the log before anything is signed. A death from here on is ended by replay().
         _write(journal, manifest.canonical() + b"\n" + without_shadow.encode(), mode=0o600)
         recorder.record(_event(manifest, Outcome.INTENDED, without_shadow), wait=Wait.PUBLISHED)
@@ -338,29 +385,22 @@ def _proved(source: Mapping[str, bytes]) -> None:
 
 def _approved(
     named: Mapping[str, str], approvals: Sequence[Approval], *, sequence: int, administrators: Mapping[str, str]
-) -> tuple[dict[str, str], int]:
-    """The signatures that count, and the number they are for: this one's, or the one it had where we go back to it."""
+) -> tuple[dict[str, str], int, str]:
+    """The signatures that count, their number (an earlier one where we go back) and what they say of a trial."""
     if not administrators:
-        return {}, 0
-    best: tuple[dict[str, str], int] = ({}, sequence)
-    for number in sorted({each.sequence for each in approvals if each.sequence <= sequence}):
-        given = {each.administrator: each.signature for each in approvals if each.sequence == number}
-        signed = approving(named, given, sequence=number, administrators=administrators)
+        return {}, 0, ""
+    best: tuple[dict[str, str], int, str] = ({}, sequence, "")
+    for number, trial in sorted({(each.sequence, each.trial) for each in approvals if each.sequence <= sequence}):
+        mine = [each for each in approvals if (each.sequence, each.trial) == (number, trial)]
+        given = {each.administrator: each.signature for each in mine}
+        signed = approving(named, given, sequence=number, administrators=administrators, trial=trial)
         if len(signed) >= len(best[0]):
-            best = {name: given[name] for name in sorted(signed)}, number
-    demand(named, best[0], sequence=best[1], administrators=administrators)
+            best = {name: given[name] for name in sorted(signed)}, number, trial
+    demand(named, best[0], sequence=best[1], administrators=administrators, trial=best[2])
     return best
 
 
-def _manifest_of(
-    named: dict[str, str],
-    *,
-    sequence: int,
-    at: datetime,
-    actor: str,
-    approvals: dict[str, str] | None = None,
-    approved_as: int = 0,
-) -> Manifest:
+def _manifest_of(named: dict[str, str], *, sequence: int, at: datetime, actor: str) -> Manifest:
     # The time is part of the name: an attempt that was cut off and the next one are two.
     content = hashlib.sha256(json.dumps([named, at.isoformat()], sort_keys=True).encode()).hexdigest()
     return Manifest(
@@ -370,8 +410,6 @@ def _manifest_of(
         released_at=at.isoformat(),
         released_by=actor,
         files=named,
-        approvals=approvals or {},
-        approved_as=approved_as,
     )
 
 
@@ -430,6 +468,7 @@ def _event(manifest: Manifest, outcome: Outcome, without_shadow: str = "") -> Ev
             "files": len(manifest.files),
             "content": _content_digest(manifest),
             **({"without_shadow": without_shadow} if without_shadow else {}),
+            **({"trial": manifest.trial} if manifest.trial else {}),
         },
     )
 

@@ -2,7 +2,7 @@
 """The operator's clerk: carries out what the desk ordered, with the policy key that no running role holds.
 
 The desk is not trusted. What counts are the signatures of the administrators whom the site's configuration names at
-this moment, over the very files and the number of the order; every role checks the same signatures again.
+this moment, over the very files, the number and the trial of the order; every role checks the same signatures again.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +16,8 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from .approval import Approval, approving
-from .bundle import demand_shadow, digests, end_shadow, put_in_shadow, read_current, release
+from .approval import Approval, Trial, approving
+from .bundle import digests, end_shadow, put_in_shadow, read_current, release
 from .errors import BundleRefused, NoAdministrators, NothingToRelease
 from .keys import read_release_key
 
@@ -66,21 +66,20 @@ class Clerk:
             "actor": actor,
         }
         if order["act"] == "end":
-            return end_shadow(self.folder, key=key.public_key(), **common)
+            return end_shadow(self.folder, key=key, **common)
         files = {str(name): str(text).encode("utf-8") for name, text in order["files"].items()}
         administrators, sequence = self.administrators(), int(order["sequence"])
         given = {str(name): str(signature) for name, signature in order["signatures"].items()}
+        trial = Trial.read(str(order["trial"])).said
         if not administrators:
             raise NoAdministrators
-        if not approving(digests(files), given, sequence=sequence, administrators=administrators):
+        if not approving(digests(files), given, sequence=sequence, administrators=administrators, trial=trial):
             raise BundleRefused(why="no security administrator of this site signed it")
         if order["act"] == "try":
             return put_in_shadow(self.folder, files, key=key, **common).version
         if order["act"] != "release":
             raise BundleRefused(why="the order says nothing that can be done")
-        if not order["without_shadow"]:
-            demand_shadow(self.folder, files, key.public_key())
-        approvals = [Approval(administrator=n, sequence=sequence, signature=s) for n, s in given.items()]
+        approvals = [Approval(administrator=n, sequence=sequence, signature=s, trial=trial) for n, s in given.items()]
         try:
             return release(
                 self.folder,
@@ -88,7 +87,6 @@ class Clerk:
                 key=key,
                 approvals=approvals,
                 administrators=administrators,
-                without_shadow=str(order["without_shadow"]),
                 **common,
             ).version
         except NothingToRelease:

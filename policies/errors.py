@@ -7,6 +7,7 @@ Internal
 Conflict
 ├── NothingToRelease    policy_unchanged    the version to release is already in force
 ├── NeverTried          policy_untried      it was never tried in shadow
+├── TriedTooShort       policy_trial_short  it was tried in shadow for less time than was signed
 ├── Unsound             policy_unsound      a draft does not build, or its cases fail, so it cannot be proposed
 ├── TooFewSigned        policy_too_few      too few administrators signed a proposal
 ├── NoAdministrators    policy_unsigned     the site names no administrators whose signatures could count
@@ -47,6 +48,16 @@ class NeverTried(Conflict):
 
     code = "policy_untried"
     message = N_("These policies were never tried in shadow. Try them first, or say why there is no time for it.")
+
+
+class TriedTooShort(Conflict):
+    """The administrators signed that these files are to be tried for longer than they were."""
+
+    code = "policy_trial_short"
+    message = N_(
+        "These policies were tried in shadow for %(seconds)s seconds; what was signed demands %(demanded)s. "
+        "Go on trying them, or have another proposal signed."
+    )
 
 
 class Unsound(Conflict):

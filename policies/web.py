@@ -13,6 +13,7 @@ from core.errors import N_
 from core.web import Guard, form_text, identity, json_object
 from core.web.inputs import Malformed, query_text
 
+from .approval import Trial
 from .desk import MOST_DAYS, Act, Desk, Draft, Order, State
 from .desk.models import LONGEST_FILE, LONGEST_TITLE
 from .errors import NoSuchDraft
@@ -20,6 +21,8 @@ from .errors import NoSuchDraft
 ADMINISTRATOR = "security-administrator"
 TRANSLATIONS = Path(__file__).parent / "translations"
 DAYS = 7
+LONGEST_TRIAL = 90 * 24 * 60
+"""Minutes that may be demanded of a trial in shadow."""
 STATES = {
     State.DRAFT: N_("being written"),
     State.PROPOSED: N_("proposed"),
@@ -57,7 +60,8 @@ def _reading(made: Blueprint, desk: Desk, guard: Guard, assurance: int) -> None:
     @made.get("/policies")
     @guard.person(ADMINISTRATOR, assurance=assurance)
     def overview() -> str:
-        return _render("policies/overview.html", seen=desk.overview(_reader(), days=_days()))
+        seen = desk.overview(_reader(), days=_days(), before=query_text("before", longest=32))
+        return _render("policies/overview.html", seen=seen)
 
     @made.get("/policies/versions")
     @guard.person(ADMINISTRATOR, assurance=assurance)
@@ -123,7 +127,8 @@ def _deciding(made: Blueprint, desk: Desk, guard: Guard, assurance: int) -> None
     @made.post("/policies/drafts/<identifier>/propose")
     @guard.person(ADMINISTRATOR, assurance=assurance)
     def propose(identifier: str) -> Answer:
-        desk.propose(_reader(), identifier, version=_version())
+        why = form_text("without_shadow", optional=True).strip()
+        desk.propose(_reader(), identifier, version=_version(), minutes=_minutes(), without_shadow=why)
         return _back(identifier, "proposed")
 
     @made.post("/policies/drafts/<identifier>/withdraw")
@@ -141,8 +146,7 @@ def _deciding(made: Blueprint, desk: Desk, guard: Guard, assurance: int) -> None
     @made.post("/policies/drafts/<identifier>/<any(try, release):act>")
     @guard.person(ADMINISTRATOR, assurance=assurance)
     def order(identifier: str, act: str) -> Answer:
-        why = form_text("without_shadow", optional=True).strip() if act == Act.RELEASE else ""
-        desk.order(_reader(), identifier, version=_version(), act=Act(act), without_shadow=why)
+        desk.order(_reader(), identifier, version=_version(), act=Act(act))
         return _back(identifier, "ordered")
 
     @made.post("/policies/trial/end")
@@ -174,7 +178,7 @@ def _order(order: Order, draft: Draft | None) -> dict[str, Any]:
         "id": order.id,
         "act": str(order.act),
         "actor": order.actor,
-        "without_shadow": order.without_shadow,
+        "trial": draft.trial if draft else "",
         "sequence": draft.sequence if draft else 0,
         "files": dict(draft.files) if draft else {},
         "signatures": dict(draft.signatures) if draft else {},
@@ -191,6 +195,8 @@ def _render(template: str, **values: Any) -> str:
         answers=ANSWERS,
         most_days=MOST_DAYS,
         longest=LONGEST_TITLE,
+        longest_trial=LONGEST_TRIAL,
+        trial=_trial,
         **values,
     )
 
@@ -216,6 +222,13 @@ def _version() -> int:
     return int(given)
 
 
+def _minutes() -> int:
+    given = form_text("minutes", optional=True) or "0"
+    if not (given.isascii() and given.isdecimal()) or len(given) > 6 or int(given) > LONGEST_TRIAL:  # noqa: PLR2004 - digits
+        raise Malformed(field="minutes")
+    return int(given)
+
+
 def _long_text(name: str, *, longest: int = LONGEST_FILE) -> str:
     """A field of several lines.
 
@@ -226,6 +239,10 @@ def _long_text(name: str, *, longest: int = LONGEST_FILE) -> str:
     if len(found) != 1 or len(found[0]) > longest or any(not (c.isprintable() or c in "\r\n\t") for c in found[0]):
         raise Malformed(field=name)
     return found[0]
+
+
+def _trial(draft: Draft) -> Trial:
+    return Trial.read(draft.trial)
 
 
 def _first(draft: Draft) -> str:

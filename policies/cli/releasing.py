@@ -21,7 +21,7 @@ from core.config import Document
 
 from .. import bundle
 from .. import replay as replaying
-from ..approval import PREFIX, Approval, approve, read_statement
+from ..approval import PREFIX, Approval, Trial, approve, read_statement
 from ..clerk import Clerk
 from ..config import PolicySettings
 from ..errors import BundleRefused, PoliciesUnusable
@@ -43,6 +43,16 @@ from .site import (
 )
 
 _LONGEST_STATEMENT = 1 << 20
+
+
+def _word(context: click.Context, option: click.Parameter, given: str) -> str:
+    return identifier(context, option, given) if given else ""
+
+
+def _told(trial: Trial) -> str:
+    if trial.without:
+        return f"comes into force WITHOUT a trial in shadow: {trial.without}"
+    return f"comes into force after a trial in shadow of at least {trial.seconds} seconds"
 
 
 @click.command("administrator-key")
@@ -67,6 +77,7 @@ def sign_statement(statement: BinaryIO, key_file: Path) -> None:
     content = statement.read(_LONGEST_STATEMENT + 1)
     said = read_statement(content)
     click.echo(f"Release {said.sequence} of {len(said.files)} files, signed as {said.administrator}:", err=True)
+    click.echo(f"  {_told(said.trial)}", err=True)
     for name, digest in sorted(said.files.items()):
         click.echo(f"  {digest[:16]}  {name}", err=True)
     click.echo(base64.b64encode(read_release_key(key_file).sign(content)).decode())
@@ -78,9 +89,25 @@ def sign_statement(statement: BinaryIO, key_file: Path) -> None:
 @ACTOR
 @DAYS
 @click.option("--key", "key_file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--trial", "seconds", type=click.IntRange(0), default=0, help="Seconds it is tried in shadow at least.")
+@click.option("--without-shadow", "why", default="", callback=_word, help="Why it need not be tried, in a word.")
 @click.option("--yes", is_flag=True, help="Sign without being asked.")
-def sign(configuration: Path, source: Path | None, actor: str, days: int, key_file: Path, *, yes: bool) -> None:
-    """Test a candidate, show what it would have changed, and sign it as one of the site's administrators."""
+def sign(
+    configuration: Path,
+    source: Path | None,
+    actor: str,
+    days: int,
+    *,
+    key_file: Path,
+    seconds: int,
+    why: str,
+    yes: bool,
+) -> None:
+    """Test a candidate, show what it would have changed, and sign it as one of the site's administrators.
+
+    What is signed says how long it is to be tried in shadow before it can come into force, or why it need not be.
+    """
+    trial = Trial.read(Trial(seconds=0 if why else seconds, without=why).said)
     settings = Document.read(configuration).section("policies", PolicySettings)
     site, folder = site_of(configuration), source or settings.source
     files, key = files_of(folder), read_release_key(key_file)
@@ -97,12 +124,13 @@ def sign(configuration: Path, source: Path | None, actor: str, days: int, key_fi
     before = in_force(configuration)
     tell(replaying.changes(asked, before=before.decide, after=made.decide))
     tell(replaying.changes(Counter({*before.questions, *made.questions}), before=before.decide, after=made.decide))
+    click.echo(_told(trial))
     if not yes:
         click.confirm("Sign it?", abort=True)
     # 3. Recorded before it exists.
     now = bundle.read_manifest(site.public / "policies", read_policy_key(site.public / "policy-key.pem"))
     named, sequence = bundle.digests(files), now.sequence + 1
-    approval = approve(named, sequence=sequence, administrator=actor, key=key)
+    approval = approve(named, sequence=sequence, administrator=actor, key=key, trial=trial.said)
     content = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:32]
     recorder = recorder_of(site)
     try:
@@ -115,7 +143,11 @@ def sign(configuration: Path, source: Path | None, actor: str, days: int, key_fi
                 source="app",
                 actor=actor,
                 object=content,
-                attributes={"content": content, "sequence": sequence},
+                attributes={
+                    "content": content,
+                    "sequence": sequence,
+                    **({"trial": trial.said} if trial.said else {}),
+                },
             ),
             wait=Wait.SEQUENCED,
         )
@@ -139,7 +171,7 @@ def shadow(configuration: Path, source: Path | None, actor: str, *, end: bool) -
         try:
             ended = bundle.end_shadow(
                 site.public / "policies",
-                key=read_policy_key(site.public / "policy-key.pem"),
+                key=read_release_key(site.folder("policies") / "release.key"),
                 journal=journal,
                 recorder=recorder,
                 at=SystemClock().now(),
@@ -181,16 +213,18 @@ def disagreements(configuration: Path, days: int) -> None:
     "--without-shadow",
     "without_shadow",
     default="",
-    callback=lambda context, option, given: identifier(context, option, given) if given else "",
-    help="Release what was never tried in shadow, and why, in a word or the number of an order, for the record.",
+    callback=_word,
+    help="Release what was never tried in shadow, and why, in a word or the number of an order, for the record. "
+    "Where the site names administrators, what they signed says so, and this option does not count.",
 )
 def release(configuration: Path, actor: str, without_shadow: str) -> None:
     """Record, sign and put in force the policies of the site's source folder, which were tried in shadow before."""
-    source = Document.read(configuration).section("policies", PolicySettings).source
+    settings = Document.read(configuration).section("policies", PolicySettings)
+    source = settings.source
     approvals, files = bundle.read_approvals(source), files_of(source)
-    if not without_shadow:
+    if not without_shadow and not settings.administrators:
         folder, key = _bundles(configuration)
-        bundle.demand_shadow(folder, files, key)
+        bundle.demand_shadow(folder, files, key, at=SystemClock().now())
     _put_in_force(configuration, files, actor=actor, approvals=approvals, without_shadow=without_shadow)
 
 
@@ -203,7 +237,7 @@ def rollback(version: str, configuration: Path, actor: str) -> None:
     folder, key = _bundles(configuration)
     files = bundle.read_version(folder, version, key)
     approvals = [
-        Approval(administrator=name, sequence=manifest.approved_as, signature=signature)
+        Approval(administrator=name, sequence=manifest.approved_as, signature=signature, trial=manifest.trial)
         for manifest in bundle.history(folder, key)
         if manifest.version == version
         for name, signature in manifest.approvals.items()

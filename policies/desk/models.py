@@ -13,8 +13,8 @@ from ..replay import Change
 LONGEST_FILE = 262_144
 LONGEST_TITLE = 200
 MOST_FILES = 40
-MOST_DRAFTS = 100
-"""Shown on the desk, the newest; older ones stay in the tables."""
+MOST_DRAFTS = 25
+"""On one page of the desk."""
 MOST_DAYS = 90
 MOST_DECISIONS = 20_000
 """Looked at in one replay, the newest."""
@@ -53,6 +53,8 @@ class Draft:
     version: int
     # Number it is proposed for; 0 while it is a draft.
     sequence: int
+    # What is signed of a trial in shadow, as ``Trial.said``.
+    trial: str
     files: Mapping[str, str]
     # Administrator to signature.
     signatures: Mapping[str, str]
@@ -72,8 +74,6 @@ class Order:
     act: Act
     actor: str
     at: datetime
-    # Why it is released without a trial; empty if it was tried.
-    without_shadow: str
     # "waiting", "done" or "refused".
     state: str
     told: str
@@ -132,6 +132,8 @@ class Overview:
     cut: bool
     lines: tuple[PolicyLine, ...]
     drafts: tuple[Draft, ...]
+    # Draft after which the list goes on; empty at its end.
+    older: str
     history: tuple[Manifest, ...]
     shadow: Manifest | None
     disagreements: tuple[Change, ...]

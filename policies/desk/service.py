@@ -6,9 +6,6 @@ operator's clerk, which holds the policy key, has checked its signatures by the 
 """
 
 import base64
-import difflib
-import hashlib
-import json
 import re
 import secrets
 from collections import Counter
@@ -23,22 +20,20 @@ from audit import Event, Outcome, Recorder, Wait, new_key
 from audit.models import Reader
 from core.clock import Clock
 
-from ..approval import NEEDED, approving, statement
-from ..bundle import Manifest, digests, history, read_current, read_shadow, read_version
+from ..approval import NEEDED, Trial, approving, statement
+from ..bundle import digests, history, read_current
 from ..errors import (
     BadDraft,
     BundleRefused,
     DraftMoved,
     NoAdministrators,
-    NoSuchDraft,
-    PoliciesUnusable,
     TooFewSigned,
     Unsound,
     WrongSignature,
 )
 from ..models import Past
-from ..release import Release
 from ..replay import changes, disagreements, questions, usage
+from .building import Builds, content, differences
 from .models import (
     LONGEST_FILE,
     LONGEST_TITLE,
@@ -60,7 +55,6 @@ from .store import DeskStore
 Decisions = Callable[[Reader, int], Iterable[Past]]
 """Recorded decisions of the last days, the newest first, as this reader may see them; the reading is recorded."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\.(cedar|cedarschema|toml|csv)")
-_WHY = re.compile(r"[A-Za-z0-9._:/~+=-]{1,256}", re.ASCII)
 
 
 class Desk:
@@ -79,24 +73,25 @@ class Desk:
     ) -> None:
         """``folder`` is where bundles lie; ``administrators`` are read anew each time, as the clerk reads them."""
         self._store = store
-        self._folder = folder
-        self._key = key
+        self._builds = Builds(folder=folder, key=key)
         self._administrators = administrators
         self._decisions = decisions
         self._recorder = recorder
         self._clock = clock
-        # What was built last, by the digest of its files: building takes a tenth of a second and more.
-        self._built: dict[str, tuple[Release, Checked]] = {}
 
-    def overview(self, reader: Reader, *, days: int) -> Overview:
+    def overview(self, reader: Reader, *, days: int, before: str = "") -> Overview:
         """What is in force, how much each policy is used, and everything under way.
+
+        ``before`` is the draft after which the list of drafts goes on; empty for the newest.
 
         Raises:
             BundleRefused: what is in force cannot be read.
+            NoSuchDraft: there is none to go on after.
             RecordUnavailable: the reading could not be recorded.
         """
         days = self._read(reader, "overview", days=days)
-        manifest, made, checked = self._in_force()
+        manifest, made, checked = self._builds.in_force()
+        drafts, older = self._store.drafts(before)
         past = list(islice(self._decisions(reader, days), MOST_DECISIONS + 1))
         cut, past = len(past) > MOST_DECISIONS, past[:MOST_DECISIONS]
         used = {use.name: use for use in usage(past, made.policies)}
@@ -121,9 +116,10 @@ class Desk:
             asked=len(past),
             cut=cut,
             lines=tuple(sorted(lines, key=lambda line: (line.hits, line.id))),
-            drafts=self._store.drafts(),
-            history=tuple(history(self._folder, self._key)),
-            shadow=self._shadow(),
+            drafts=drafts,
+            older=older,
+            history=tuple(history(self._builds.folder, self._builds.key)),
+            shadow=self._builds.shadow(),
             disagreements=tuple(disagreements(past)),
             orders=self._store.orders(),
             administrators=tuple(sorted(self._administrators())),
@@ -138,8 +134,8 @@ class Desk:
         """
         if not title.strip() or len(title) > LONGEST_TITLE:
             raise BadDraft(name="title")
-        manifest, _made, _checked = self._in_force()
-        files = self._version(version or manifest.version)
+        manifest, _made, _checked = self._builds.in_force()
+        files = self._builds.version(version or manifest.version)
         now = self._clock.now()
         draft = Draft(
             id=secrets.token_hex(8),
@@ -151,6 +147,7 @@ class Desk:
             changed=now,
             version=1,
             sequence=0,
+            trial="",
             files={name: content.decode("utf-8") for name, content in files.items()},
             signatures={},
         )
@@ -167,8 +164,9 @@ class Desk:
         """
         self._read(reader, "draft")
         draft = self._store.get(identifier)
-        now = read_current(self._folder, self._key)[1]
-        return draft, self._check(draft.content)[1], differences(now, draft.content), self._store.orders(draft.id)
+        now = read_current(self._builds.folder, self._builds.key)[1]
+        checked = self._builds.check(draft.content)[1]
+        return draft, checked, differences(now, draft.content), self._store.orders(draft.id)
 
     def edit(self, reader: Reader, identifier: str, *, version: int, name: str, text: str) -> Draft:
         """Put one file into a draft; with an empty text, take it out.
@@ -200,10 +198,10 @@ class Desk:
         """
         days = self._read(reader, "replay", days=days)
         draft = self._store.get(identifier)
-        made, checked = self._check(draft.content)
+        made, checked = self._builds.check(draft.content)
         if made is None:
             raise Unsound(why=checked.broken)
-        before = self._in_force()[1]
+        before = self._builds.in_force()[1]
         past = list(islice(self._decisions(reader, days), MOST_DECISIONS + 1))
         asked = questions(past[:MOST_DECISIONS])
         of_cases = Counter({*before.questions, *made.questions})
@@ -216,20 +214,29 @@ class Desk:
             of_cases=tuple(changes(of_cases, before=before.decide, after=made.decide)),
         )
 
-    def propose(self, reader: Reader, identifier: str, *, version: int) -> None:
+    def propose(
+        self, reader: Reader, identifier: str, *, version: int, minutes: int = 0, without_shadow: str = ""
+    ) -> None:
         """End the writing: from here on the files stay as they are, and administrators sign them.
 
+        They sign too how many minutes it is tried in shadow at least, or the word why it need not be.
+
         Raises:
+            BadDraft: the reason for releasing it untried is no word.
             DraftMoved: it is no draft any more, or somebody changed it meanwhile.
             Unsound: it does not build, a case fails, or a policy says no owner or no reason.
         """
         draft = self._at(identifier, version, State.DRAFT)
-        checked = self._check(draft.content)[1]
+        try:
+            trial = Trial.read(Trial(seconds=0 if without_shadow else minutes * 60, without=without_shadow).said)
+        except BundleRefused as error:
+            raise BadDraft(name="without_shadow") from error
+        checked = self._builds.check(draft.content)[1]
         if not checked.sound:
             raise Unsound(why=checked.broken or "; ".join(checked.wrong[:5]))
-        sequence = self._in_force()[0].sequence + 1
-        self._told(reader, replace(draft, sequence=sequence), "proposed")
-        self._store.change(draft, at=self._clock.now(), state=State.PROPOSED, sequence=sequence)
+        sequence = self._builds.in_force()[0].sequence + 1
+        self._told(reader, replace(draft, sequence=sequence, trial=trial.said), "proposed")
+        self._store.change(draft, at=self._clock.now(), state=State.PROPOSED, sequence=sequence, trial=trial.said)
 
     def withdraw(self, reader: Reader, identifier: str, *, version: int) -> None:
         """Give a draft or a proposal up.
@@ -254,7 +261,9 @@ class Desk:
         if reader.subject not in self._administrators():
             raise NoAdministrators
         self._read(reader, "statement")
-        return statement(digests(draft.content), sequence=draft.sequence, administrator=reader.subject)
+        return statement(
+            digests(draft.content), sequence=draft.sequence, administrator=reader.subject, trial=draft.trial
+        )
 
     def sign(self, reader: Reader, identifier: str, *, version: int, signature: str) -> None:
         """Add an administrator's own signature.
@@ -270,40 +279,31 @@ class Desk:
             raise NoAdministrators
         given = "".join(signature.split())
         mine = {reader.subject: administrators[reader.subject]}
-        named = digests(draft.content)
-        if not approving(named, {reader.subject: given}, sequence=draft.sequence, administrators=mine):
+        if not _signed(draft, {reader.subject: given}, mine):
             raise WrongSignature
         if reader.subject in draft.signatures:
             raise DraftMoved
-        self._record("policy.approved", reader, about=_content(draft), attributes=_told_of(draft))
+        self._record("policy.approved", reader, about=content(draft), attributes=_told_of(draft))
         self._store.sign(draft, administrator=reader.subject, signature=_canonical(given))
 
-    def order(self, reader: Reader, identifier: str, *, version: int, act: Act, without_shadow: str = "") -> None:
+    def order(self, reader: Reader, identifier: str, *, version: int, act: Act) -> None:
         """Have the clerk try a proposal in shadow (one signature) or put it in force (two).
 
         Raises:
             DraftMoved: it is not proposed, or the same order waits already.
             NoAdministrators: the site names none.
             TooFewSigned: too few of them signed.
-            BadDraft: the reason for releasing it untried is no word.
         """
         draft = self._at(identifier, version, State.PROPOSED)
         administrators = self._administrators()
         if not administrators:
             raise NoAdministrators
-        signed = approving(
-            digests(draft.content), draft.signatures, sequence=draft.sequence, administrators=administrators
-        )
+        signed = _signed(draft, draft.signatures, administrators)
         needed = NEEDED if act is Act.RELEASE else 1
         if len(signed) < needed:
             raise TooFewSigned(needed=needed, signed=len(signed))
-        if without_shadow and not _WHY.fullmatch(without_shadow):
-            raise BadDraft(name="without_shadow")
-        said = _told_of(draft) | ({"without_shadow": without_shadow} if without_shadow else {})
-        self._record("policy.ordered", reader, about=draft.id, attributes=said | {"act": str(act)})
-        self._store.order(
-            draft=draft.id, act=act, actor=reader.subject, at=self._clock.now(), without_shadow=without_shadow
-        )
+        self._record("policy.ordered", reader, about=draft.id, attributes=_told_of(draft) | {"act": str(act)})
+        self._store.order(draft=draft.id, act=act, actor=reader.subject, at=self._clock.now())
 
     def end_trial(self, reader: Reader) -> None:
         """Have the clerk end the trial in shadow; needs no signature, for it never decided anything.
@@ -311,11 +311,11 @@ class Desk:
         Raises:
             DraftMoved: nothing is tried, or the same order waits already.
         """
-        shadow = self._shadow()
+        shadow = self._builds.shadow()
         if shadow is None:
             raise DraftMoved
         self._record("policy.ordered", reader, about=shadow.version, attributes={"act": str(Act.END)})
-        self._store.order(draft="", act=Act.END, actor=reader.subject, at=self._clock.now(), without_shadow="")
+        self._store.order(draft="", act=Act.END, actor=reader.subject, at=self._clock.now())
 
     def compare(self, reader: Reader, version: str, other: str) -> tuple[FileDiff, ...]:
         """How one version differs from an older one.
@@ -325,7 +325,7 @@ class Desk:
             RecordUnavailable: the reading could not be recorded.
         """
         self._read(reader, "versions")
-        return differences(self._version(other), self._version(version))
+        return differences(self._builds.version(other), self._builds.version(version))
 
     def waiting(self) -> Sequence[tuple[Order, Draft | None]]:
         """What the clerk is to do, in order."""
@@ -340,47 +340,6 @@ class Desk:
         if draft.version != version or draft.state not in states:
             raise DraftMoved
         return draft
-
-    def _version(self, version: str) -> dict[str, bytes]:
-        for manifest in history(self._folder, self._key):
-            if manifest.version == version:
-                return read_version(self._folder, version, self._key)
-        raise NoSuchDraft
-
-    def _in_force(self) -> tuple[Manifest, Release, Checked]:
-        manifest, files = read_current(self._folder, self._key)
-        made, checked = self._check(files)
-        if made is None:
-            raise BundleRefused(why=checked.broken)
-        return manifest, made, checked
-
-    def _shadow(self) -> Manifest | None:
-        try:
-            return read_shadow(self._folder, self._key)
-        except BundleRefused:
-            return None
-
-    def _check(self, files: Mapping[str, bytes]) -> tuple[Release | None, Checked]:
-        name = _digest(digests(files))
-        found = self._built.get(name)
-        if found is not None:
-            return found
-        try:
-            made = Release(files, version="candidate")
-        except PoliciesUnusable as error:
-            return None, Checked(broken=str(error.parameters.get("why", error.detail)))
-        checked = Checked(
-            broken="",
-            wrong=(*made.unexplained(), *made.failures()),
-            needless=made.needless(),
-            cases=made.number_of_cases,
-            policies=len(made.policies),
-        )
-        # A few at a time are looked at: what is in force, and what is being written.
-        if len(self._built) >= 4:  # noqa: PLR2004 - as said
-            self._built.clear()
-        self._built[name] = made, checked
-        return made, checked
 
     def _read(self, reader: Reader, view: str, *, days: int = 0) -> int:
         days = max(1, min(days, MOST_DAYS)) if days else 0
@@ -416,28 +375,20 @@ class Desk:
         )
 
 
-def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[FileDiff, ...]:
-    """Every file that is not the same, with three lines around each change."""
-    found = []
-    for name in sorted({*before, *after}):
-        one, other = (files.get(name, b"").decode("utf-8", "replace").splitlines() for files in (before, after))
-        lines = tuple(islice(difflib.unified_diff(one, other, lineterm="", n=3), 2, None))
-        if lines:
-            found.append(FileDiff(name=name, lines=lines))
-    return tuple(found)
+def _signed(draft: Draft, signatures: Mapping[str, str], administrators: Mapping[str, str]) -> frozenset[str]:
+    return approving(
+        digests(draft.content),
+        signatures,
+        sequence=draft.sequence,
+        administrators=administrators,
+        trial=draft.trial,
+    )
 
 
 def _told_of(draft: Draft) -> dict[str, str | int | bool]:
-    return {"content": _content(draft), **({"sequence": draft.sequence} if draft.sequence else {})}
-
-
-def _content(draft: Draft) -> str:
-    """The name under which the record knows these files, whatever they are released as."""
-    return _digest(digests(draft.content))
-
-
-def _digest(named: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:32]
+    said: dict[str, str | int | bool] = {"content": content(draft)}
+    said |= {"sequence": draft.sequence} if draft.sequence else {}
+    return said | ({"trial": draft.trial} if draft.trial else {})
 
 
 def _canonical(signature: str) -> str:

@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.engine import Connection, Row
 
 from core.db import Database, migrate
@@ -28,6 +41,7 @@ _DRAFTS = Table(
     Column("changed", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
+    Column("trial", String(256), nullable=False, server_default=""),
 )
 _FILES = Table(
     "policy_files",
@@ -51,6 +65,7 @@ _ORDERS = Table(
     Column("act", String(16), nullable=False),
     Column("actor", String(256), nullable=False),
     Column("at", BigInteger, nullable=False),
+    # Of no use any more: it is signed with the draft.
     Column("without_shadow", String(256), nullable=False),
     Column("state", String(16), nullable=False),
     Column("told", Text, nullable=False),
@@ -91,6 +106,7 @@ class DeskStore:
                     changed=_stamp(draft.changed),
                     version=draft.version,
                     sequence=draft.sequence,
+                    trial=draft.trial,
                 )
             )
             self._put(connection, draft.id, draft.files)
@@ -115,15 +131,27 @@ class DeskStore:
                 {each.administrator: each.signature for each in signed},
             )
 
-    def drafts(self) -> tuple[Draft, ...]:
-        """The newest, without their files and with who signed."""
+    def drafts(self, before: str = "") -> tuple[tuple[Draft, ...], str]:
+        """A page of them, the newest first, without files and with who signed; and where the next one begins.
+
+        Raises:
+            NoSuchDraft: there is none to begin after.
+        """
+        wanted = select(_DRAFTS).order_by(_DRAFTS.c.created.desc(), _DRAFTS.c.id.desc()).limit(MOST_DRAFTS + 1)
         with self._database.reading() as connection:
-            rows = connection.execute(select(_DRAFTS).order_by(_DRAFTS.c.created.desc()).limit(MOST_DRAFTS)).all()
+            if before:
+                last = connection.execute(select(_DRAFTS).where(_DRAFTS.c.id == before)).one_or_none()
+                if last is None:
+                    raise NoSuchDraft
+                wanted = wanted.where(tuple_(_DRAFTS.c.created, _DRAFTS.c.id) < (last.created, last.id))
+            *rows, after = (*connection.execute(wanted).all(), None)
+            if len(rows) > MOST_DRAFTS:
+                after = rows.pop()
             signed: dict[str, dict[str, str]] = {}
             named = [row.id for row in rows]
             for each in connection.execute(select(_SIGNATURES).where(_SIGNATURES.c.draft.in_(named))):
                 signed.setdefault(each.draft, {})[each.administrator] = each.signature
-            return tuple(_draft(row, {}, signed.get(row.id, {})) for row in rows)
+            return tuple(_draft(row, {}, signed.get(row.id, {})) for row in rows), rows[-1].id if after else ""
 
     def change(
         self,
@@ -133,6 +161,7 @@ class DeskStore:
         files: Mapping[str, str] | None = None,
         state: State | None = None,
         sequence: int | None = None,
+        trial: str | None = None,
     ) -> None:
         """Change what nobody changed meanwhile.
 
@@ -144,6 +173,8 @@ class DeskStore:
             values["state"] = state
         if sequence is not None:
             values["sequence"] = sequence
+        if trial is not None:
+            values["trial"] = trial
         with self._database.transaction() as connection:
             same = (_DRAFTS.c.id == draft.id, _DRAFTS.c.version == draft.version)
             if connection.execute(update(_DRAFTS).where(*same).values(**values)).rowcount != 1:
@@ -173,7 +204,7 @@ class DeskStore:
                 insert(_SIGNATURES).values(draft=draft.id, administrator=administrator, signature=signature)
             )
 
-    def order(self, *, draft: str, act: Act, actor: str, at: datetime, without_shadow: str) -> None:
+    def order(self, *, draft: str, act: Act, actor: str, at: datetime) -> None:
         """Keep an order, unless the same one waits already.
 
         Raises:
@@ -189,7 +220,7 @@ class DeskStore:
                     act=act,
                     actor=actor,
                     at=_stamp(at),
-                    without_shadow=without_shadow,
+                    without_shadow="",
                     state="waiting",
                     told="",
                 )
@@ -240,6 +271,7 @@ def _draft(row: Row[Any], files: Mapping[str, str], signatures: Mapping[str, str
         changed=_moment(row.changed),
         version=row.version,
         sequence=row.sequence,
+        trial=row.trial,
         files=files,
         signatures=signatures,
     )
@@ -252,7 +284,6 @@ def _order(row: Row[Any]) -> Order:
         act=Act(row.act),
         actor=row.actor,
         at=_moment(row.at),
-        without_shadow=row.without_shadow,
         state=row.state,
         told=row.told,
     )

@@ -3,6 +3,8 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from policies.bundle import (
     release,
 )
 from policies.config import SHIPPED
-from policies.errors import NeverTried
+from policies.errors import NeverTried, TriedTooShort
 from policies.models import Code, Past
 from policies.replay import disagreements
 from policies.service import PolicyEngine
@@ -44,9 +46,9 @@ ADMINISTRATORS = {
 FILES = {"a.cedar": "ab" * 32}
 
 
-def signed(*names: str, files: dict[str, str] | None = None, sequence: int = 1) -> list[Approval]:
+def signed(*names: str, files: dict[str, str] | None = None, sequence: int = 1, trial: str = "") -> list[Approval]:
     made = FILES if files is None else files
-    return [approve(made, sequence=sequence, administrator=name, key=KEYS[name]) for name in names]
+    return [approve(made, sequence=sequence, administrator=name, key=KEYS[name], trial=trial) for name in names]
 
 
 def words(approvals: list[Approval]) -> dict[str, str]:
@@ -61,6 +63,8 @@ def test_who_signed_is_who_holds_the_key() -> None:
         {"qian": good["sun"], "sun": good["qian"]},
         words(signed("qian", "sun", files={"a.cedar": "cd" * 32})),
         words(signed("qian", "sun", sequence=2)),
+        words(signed("qian", "sun", trial="untried:now")),
+        words(signed("qian", "sun", trial="tried:60")),
         {"zhao": good["qian"]},
         {"qian": "no", "sun": "", "li": "AAAA"},
     ):
@@ -75,7 +79,10 @@ def test_one_key_under_two_names_is_one_administrator() -> None:
 
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b"\xff", b'{"administrator": 1, "sequence": 1, "signature": ""}',
-                b'{"administrator": "a", "sequence": true, "signature": ""}']
+                b'{"administrator": "a", "sequence": true, "signature": ""}',
+                *(f'{{"administrator": "a", "sequence": 1, "signature": "", "trial": "{said}"}}'.encode() for said in (
+                    "tried:0", "tried:060", "tried:-1", "tried:1e9", "tried:99999999", "untried:", "untried:two words",
+                    "none", "untried", "tried:\uff11"))]
 )  # fmt: skip
 def test_what_is_no_approval_is_refused(content: bytes) -> None:
     with pytest.raises(BundleRefused):
@@ -90,14 +97,16 @@ def put(tmp_path: Path, key: Ed25519PrivateKey, recorder: ListRecorder, monkeypa
     # That what fails its cases is not released is shown elsewhere, and takes most of the time.
     monkeypatch.setattr("policies.bundle._proved", lambda _source: None)
 
-    def released(files: dict[str, bytes], approvals: list[Approval], *, administrators: bool = True) -> Manifest:
+    def released(
+        files: dict[str, bytes], approvals: list[Approval], *, administrators: bool = True, at: datetime = AT
+    ) -> Manifest:
         return release(
             tmp_path / "p",
             files,
             key=key,
             journal=tmp_path / JOURNAL,
             recorder=recorder,
-            at=AT,
+            at=at,
             actor="maker",
             approvals=approvals,
             administrators=ADMINISTRATORS if administrators else None,
@@ -140,7 +149,7 @@ def test_going_back_needs_no_new_signatures_and_going_on_does(
     other = dict(shipped_files) | {"access.cedar": b"// none"}
     with pytest.raises(BundleRefused):
         put(other, first)
-    put(other, signed("sun", "li", files=digests(other), sequence=2))
+    put(other, signed("sun", "li", files=digests(other), sequence=2, trial="untried:INC-1"))
     back = put(shipped_files, first)
     assert (back.sequence, back.approved_as) == (3, 1)
     assert read_current(folder, public, administrators=ADMINISTRATORS)[0] == back
@@ -149,9 +158,83 @@ def test_going_back_needs_no_new_signatures_and_going_on_does(
         {"sun", "li"},
         {"qian", "sun"},
     ]
+    assert [each.trial for each in history(folder, public)] == ["", "untried:INC-1", ""]
     # A word for a number that is to come is none now.
     with pytest.raises(BundleRefused):
         put(other, signed("sun", "li", files=digests(other), sequence=7))
+
+
+def test_what_is_signed_says_whether_it_was_tried_and_how_long(
+    tmp_path: Path, put: Put, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    """Whoever orders the release, and whoever holds the policy key, skips no trial that two people demanded."""
+    folder, journal = tmp_path / "p", tmp_path / JOURNAL
+    put(shipped_files, signed("qian", "sun", files=digests(shipped_files)))
+    other = dict(shipped_files) | {"access.cedar": b"// other"}
+
+    def word(trial: str, *names: str) -> list[Approval]:
+        return signed(*(names or ("qian", "sun")), files=digests(other), sequence=2, trial=trial)
+
+    recorder.events.clear()
+    for skipped in (word(""), word("tried:600")):
+        with pytest.raises(NeverTried):
+            put(other, skipped)
+    # One of them alone says that it needs no trial, and neither can speak for the other.
+    for mixed in (word("untried:now", "qian") + word("", "sun"), word("untried:now", "qian") + word("tried:1", "sun")):
+        with pytest.raises(BundleRefused):
+            put(other, mixed)
+    relabelled = [replace(each, trial="untried:now") for each in word("tried:600")]
+    with pytest.raises(BundleRefused):
+        put(other, relabelled)
+    assert recorder.events == []
+    put_in_shadow(folder, other, key=key, journal=journal, recorder=recorder, at=AT, actor="maker")
+    with pytest.raises(TriedTooShort) as short:
+        put(other, word("tried:600"), at=AT + timedelta(seconds=599))
+    assert short.value.parameters == {"seconds": 599, "demanded": 600}
+    made = put(other, word("tried:600"), at=AT + timedelta(seconds=600))
+    assert made.trial == "tried:600"
+    assert recorder.events[-1].attributes["trial"] == "tried:600"
+    assert read_current(folder, key.public_key(), administrators=ADMINISTRATORS)[0] == made
+    # The policy key alone cannot say afterwards that it needed none.
+    lied = replace(made, trial="untried:now").canonical()
+    signature = base64.b64encode(key.sign(b"tallygate policy bundle\n" + lied))
+    (folder / CURRENT).write_bytes(lied + b"\n" + signature + b"\n")
+    with pytest.raises(BundleRefused):
+        read_current(folder, key.public_key(), administrators=ADMINISTRATORS)
+
+
+def test_without_a_trial_if_both_signed_that_and_the_reason_is_recorded(
+    tmp_path: Path, put: Put, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    put(shipped_files, signed("qian", "sun", files=digests(shipped_files)))
+    other = dict(shipped_files) | {"access.cedar": b"// other"}
+    put(other, signed("qian", "sun", files=digests(other), sequence=2, trial="untried:INC-17"))
+    begun = recorder.events[-2]
+    assert (begun.outcome, begun.attributes["without_shadow"]) == (Outcome.INTENDED, "INC-17")
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_a_trial_that_is_over_lasted_until_its_end_was_signed(
+    tmp_path: Path, put: Put, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    folder, later = tmp_path / "p", AT + timedelta(days=1)
+    how: dict[str, Any] = {"key": key, "journal": tmp_path / JOURNAL, "recorder": recorder, "actor": "maker"}
+    put(shipped_files, signed("qian", "sun", files=digests(shipped_files)))
+    other = dict(shipped_files) | {"access.cedar": b"// other"}
+    tried = put_in_shadow(folder, other, at=AT, **how)
+    end_shadow(folder, at=AT + timedelta(seconds=60), **how)
+    public, proof = key.public_key(), folder / tried.version / ".tried-until"
+    demand_shadow(folder, other, public, at=later, trial="tried:60")
+    with pytest.raises(TriedTooShort):
+        demand_shadow(folder, other, public, at=later, trial="tried:61")
+    # Nobody makes it longer by hand; without its end it lasted no time.
+    whole = proof.read_bytes()
+    moved = later.isoformat().encode() + whole[whole.index(b"\n") :]
+    for forged in (whole.replace(b"T", b"T2", 1), moved, b"", b"\xff"):
+        proof.write_bytes(forged)
+        with pytest.raises(TriedTooShort):
+            demand_shadow(folder, other, public, at=later, trial="tried:1")
+        demand_shadow(folder, other, public, at=later)
 
 
 def test_what_is_in_force_unsigned_is_released_again_with_signatures(put: Put, shipped_files: dict[str, bytes]) -> None:
@@ -215,7 +298,7 @@ def test_what_is_tried_in_shadow_decides_nothing_and_its_disagreements_are_told(
     assert engine.decide(ask(assurance=2)).shadow is None
     assert engine.decide(ask(assurance=0)).shadow is None
     how: dict[str, Any] = {
-        "key": key.public_key(),
+        "key": key,
         "journal": bundle.parent / JOURNAL,
         "recorder": recorder,
         "at": AT,
@@ -234,18 +317,18 @@ def test_what_was_never_tried_is_not_released_and_what_was_in_force_needs_no_tri
     bundle: Path, key: Ed25519PrivateKey, tried: Tried, recorder: ListRecorder, shipped_files: dict[str, bytes]
 ) -> None:
     stricter = {**shipped_files, "access.cedar": STRICT}
-    demand_shadow(bundle, shipped_files, key.public_key())
+    demand_shadow(bundle, shipped_files, key.public_key(), at=AT)
     with pytest.raises(NeverTried):
-        demand_shadow(bundle, stricter, key.public_key())
+        demand_shadow(bundle, stricter, key.public_key(), at=AT)
     tried(STRICT)
-    demand_shadow(bundle, stricter, key.public_key())
+    demand_shadow(bundle, stricter, key.public_key(), at=AT)
     # Another one is tried, and later none: what was tried once stays known.
     tried(ACCESS)
-    end_shadow(bundle, key=key.public_key(), journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="maker")
-    demand_shadow(bundle, stricter, key.public_key())
+    end_shadow(bundle, key=key, journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="maker")
+    demand_shadow(bundle, stricter, key.public_key(), at=AT)
     other = {**shipped_files, "access.cedar": STRICT + b"// more"}
     with pytest.raises(NeverTried):
-        demand_shadow(bundle, other, key.public_key())
+        demand_shadow(bundle, other, key.public_key(), at=AT)
     # A proof that another key signed proves nothing.
     forged = bundle / "0-000000000000"
     forged.mkdir()
@@ -254,7 +337,7 @@ def test_what_was_never_tried_is_not_released_and_what_was_in_force_needs_no_tri
     (forged / ".tried").write_bytes((bundle / SHADOW).read_bytes().replace(b"maker", b"other"))
     (bundle / SHADOW).unlink()
     with pytest.raises(NeverTried):
-        demand_shadow(bundle, other, key.public_key())
+        demand_shadow(bundle, other, key.public_key(), at=AT)
 
 
 def test_a_bundle_in_shadow_cannot_be_moved_into_force_nor_one_in_force_into_shadow(

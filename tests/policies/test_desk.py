@@ -2,7 +2,10 @@
 """Security administrators write, prove, sign and order policies on a page; the clerk believes signatures alone."""
 
 import base64
+import html
+import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from sqlalchemy import text
 
 from policies.bundle import SHADOW, history, read_current, read_shadow
 from policies.desk import State
+from policies.desk.models import MOST_DRAFTS
 from policies.models import DecisionRequest, Past
 from tests.fakes.policy_desk import OTHER, QIAN, SMALL, SUN, DeskFake
 
@@ -33,9 +37,9 @@ def _begun(fake: DeskFake, access: str = REMARK) -> str:
     return identifier
 
 
-def _proposed(fake: DeskFake) -> str:
+def _proposed(fake: DeskFake, **said: str) -> str:
     identifier = _begun(fake)
-    assert _do(fake, identifier, "propose") == 303
+    assert _do(fake, identifier, "propose", **said) == 303
     return identifier
 
 
@@ -196,6 +200,40 @@ def test_only_ones_own_signature_of_this_proposal_counts(fake: DeskFake, wrong: 
     assert not fake.store.get(identifier).signatures
 
 
+def test_a_trial_lasts_as_long_as_was_signed(fake: DeskFake) -> None:
+    """The desk may order the release at once; the clerk counts the time itself."""
+    identifier = _proposed(fake, minutes="60")
+    page = fake.get(f"/policies/drafts/{identifier}").text
+    assert "at least 60 minutes" in page
+    assert b'"trial":"tried:3600"' in fake.get(f"/policies/drafts/{identifier}/statement").data
+    for name in (QIAN, SUN):
+        assert _sign(fake, identifier, name) == 303
+    assert _do(fake, identifier, "try") == 303
+    fake.clerk.round()
+    fake.clock.advance(timedelta(seconds=3_599))
+    assert _do(fake, identifier, "release") == 303
+    fake.clerk.round()
+    assert "3599 seconds" in fake.store.orders()[0].told
+    assert read_current(fake.folder, fake.key.public_key())[0].sequence == 1
+    fake.clock.advance(timedelta(seconds=1))
+    assert _do(fake, identifier, "release") == 303
+    fake.clerk.round()
+    assert read_current(fake.folder, fake.key.public_key())[0].trial == "tried:3600"
+
+
+def test_drafts_come_in_pages(fake: DeskFake) -> None:
+    for number in range(MOST_DRAFTS + 2):
+        fake.desk.begin(fake.reader(QIAN), f"Draft {number}")
+    first = fake.get("/policies").text
+    (older,) = re.findall(r'href="(\?before=[0-9a-f]+&amp;days=7)#drafts"', first)
+    last = fake.get(f"/policies{html.unescape(older)}").text
+    titles = [set(re.findall(r">Draft (\d+)</a>", page)) for page in (first, last)]
+    assert [len(each) for each in titles] == [MOST_DRAFTS, 2]
+    assert len(titles[0] | titles[1]) == MOST_DRAFTS + 2
+    assert "Older drafts" not in last
+    assert fake.get("/policies?before=nothing").status_code == 404
+
+
 def test_nobody_signs_twice(fake: DeskFake) -> None:
     identifier = _proposed(fake)
     assert _sign(fake, identifier, QIAN) == 303
@@ -207,11 +245,19 @@ def test_untried_needs_a_word_why_and_the_word_is_recorded(fake: DeskFake) -> No
     identifier = _proposed(fake)
     for name in (QIAN, SUN):
         assert _sign(fake, identifier, name) == 303
-    assert _do(fake, identifier, "release") == 303
+    # What the desk says at the last moment counts for nothing.
+    assert _do(fake, identifier, "release", without_shadow="INC-2026-17") == 303
     fake.clerk.round()
     assert "never tried" in fake.get(f"/policies/drafts/{identifier}").text
-    assert _do(fake, identifier, "release", without_shadow="because Wang Qiang said so") == 400
-    assert _do(fake, identifier, "release", without_shadow="INC-2026-17") == 303
+    assert read_current(fake.folder, fake.key.public_key())[0].sequence == 1
+    another = _begun(fake)
+    for wrong in ({"without_shadow": "because Wang Qiang said so"}, {"minutes": "-1"}, {"minutes": "9999999"}):
+        assert _do(fake, another, "propose", **wrong) == 400
+    assert _do(fake, another, "propose", without_shadow="INC-2026-17") == 303
+    assert "The reason that is signed: INC-2026-17" in fake.get(f"/policies/drafts/{another}").text
+    for name in (QIAN, SUN):
+        assert _sign(fake, another, name) == 303
+    assert _do(fake, another, "release") == 303
     fake.clerk.round()
     begun = [event for event in fake.recorder.events if event.type == "policy.released"][-2]
     assert begun.attributes["without_shadow"] == "INC-2026-17"
@@ -229,6 +275,9 @@ def test_the_clerk_believes_signatures_and_not_the_desk(fake: DeskFake) -> None:
         "UPDATE policy_files SET content = content || '// evil' WHERE name = 'access.cedar'",
         "UPDATE policy_drafts SET sequence = sequence + 1",
         "DELETE FROM policy_signatures WHERE administrator = 'sun-0002'",
+        "UPDATE policy_drafts SET sequence = 2, trial = 'untried:now'",
+        "UPDATE policy_drafts SET trial = 'tried:1'",
+        "UPDATE policy_drafts SET trial = 'nonsense'",
         "UPDATE policy_signatures SET signature = :stranger",
     ):
         with fake.store._database.transaction() as connection:
@@ -242,20 +291,20 @@ def test_the_clerk_believes_signatures_and_not_the_desk(fake: DeskFake) -> None:
         assert (fake.folder / "current").read_bytes() == before
     # Nor is anything tried that nobody signed.
     with fake.store._database.transaction() as connection:
-        connection.execute(text("UPDATE policy_orders SET act = 'try', state = 'waiting' WHERE id = 4"))
+        connection.execute(text("UPDATE policy_orders SET act = 'try', state = 'waiting' WHERE id = 7"))
     assert fake.clerk.round() == 1
     assert not (fake.folder / SHADOW).exists()
 
 
 def test_whoever_is_taken_off_the_list_signed_nothing(fake: DeskFake) -> None:
-    identifier = _proposed(fake)
+    identifier = _proposed(fake, without_shadow="now")
     for name in (QIAN, SUN):
         assert _sign(fake, identifier, name) == 303
-    assert _do(fake, identifier, "release", without_shadow="now") == 303
+    assert _do(fake, identifier, "release") == 303
     del fake.administrators[SUN]
     fake.clerk.round()
     assert fake.store.orders()[0].state == "refused"
-    assert _do(fake, identifier, "release", without_shadow="now") == 409
+    assert _do(fake, identifier, "release") == 409
 
 
 def test_a_site_that_names_nobody_orders_nothing(tmp_path: Path) -> None:
@@ -268,10 +317,10 @@ def test_a_site_that_names_nobody_orders_nothing(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_did_not_arrive_is_given_again(fake: DeskFake) -> None:
-    identifier = _proposed(fake)
+    identifier = _proposed(fake, without_shadow="now")
     for name in (QIAN, SUN):
         assert _sign(fake, identifier, name) == 303
-    assert _do(fake, identifier, "release", without_shadow="now") == 303
+    assert _do(fake, identifier, "release") == 303
     assert fake.clerk.round() == 1
     with fake.store._database.transaction() as connection:
         connection.execute(text("UPDATE policy_orders SET state = 'waiting'"))
