@@ -99,6 +99,8 @@ class Kind(StrEnum):
     SWITCH = "switch"
     # The right of one person to act for another: both subjects and what for.
     MANDATE = "mandate"
+    # Nothing is: the number of the release of policies that the record announced last.
+    RELEASE = "release"
     # One access token, by its ``jti``.
     TOKEN = "token"  # noqa: S105 - a kind of name
 

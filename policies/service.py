@@ -68,6 +68,11 @@ class PolicyEngine:
         return self._force.release.version if self._force else ""
 
     @property
+    def sequence(self) -> int:
+        """Number of the release in force; 0 while there is none."""
+        return self._sequence if self._force else 0
+
+    @property
     def zones(self) -> frozenset[str]:
         """Zones the policies in force know."""
         return self._force.release.zones if self._force else frozenset()

@@ -68,7 +68,7 @@ def application(context: Context) -> WSGIApp:
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     engine = policies.engine(context)
     people = People(directory=context.directory(ROLE), clock=clock, lifetime=settings.person_lifetime)
-    news = News(store=store, people=people, clock=clock, reload_policies=engine.reload)
+    news = News(store=store, people=people, clock=clock, policies=engine)
     follower = Follower(
         context.feed(ROLE, about=news.about), start=news.start, hear=news.hear, clock=clock, patience=PATIENCE
     )

@@ -39,6 +39,19 @@ class Freshness(Protocol):
         ...
 
 
+class Policies(Protocol):
+    """The policies in force, as far as news is about them."""
+
+    @property
+    def sequence(self) -> int:
+        """Number of the release that decides; 0 while there is none."""
+        ...
+
+    def reload(self) -> object:
+        """Load what lies in the folder; raises where it is refused, and what decided goes on deciding."""
+        ...
+
+
 class News:
     """Applies entries; ``taken`` is what decisions ask."""
 
@@ -58,16 +71,17 @@ class News:
     )
     """What the feed must tell; what ``hear`` does nothing about is not asked for."""
 
-    def __init__(self, *, store: Store, people: People, clock: Clock, reload_policies: Callable[[], object]) -> None:
+    def __init__(self, *, store: Store, people: People, clock: Clock, policies: Policies) -> None:
         self._store = store
         self._people = people
         self._clock = clock
-        self._reload = reload_policies
+        self._policies = policies
         self._told: list[Callable[[Sequence[Entry]], None]] = []
         self._lock = threading.Lock()
         # With the time after which nothing can depend on it; None stands until lifted.
         self._revoked = store.revoked()
         self._reload_due = False
+        self._announced = self._last_release()
         self._heard: int | None = None
         self._swept = clock.monotonic()
         # Place in the feed not yet saved (0: none), and when it was last saved. Most entries are decisions of our own
@@ -90,6 +104,7 @@ class News:
             with self._lock:
                 # Added, not replaced: memory may know what the table could not take yet.
                 self._revoked = {**self._store.revoked(), **self._revoked}
+                self._announced = self._last_release()
             # The bundle was read before this place was: a release in between would go unheard.
             self._reload_due = True
             self._reload_policies()
@@ -101,6 +116,7 @@ class News:
         effects: list[Effect] = []
         for entry in entries:
             event = entry.event
+            effects += self._released(event)
             if event.type in _POLICIES and event.outcome is Outcome.SUCCESS:
                 self._reload_due = True
             if event.type.startswith("directory."):
@@ -134,8 +150,11 @@ class News:
 
     @property
     def policies_pending(self) -> bool:
-        """A release was announced that this worker could not load yet; what it takes away is unknown."""
-        return self._reload_due
+        """The record announced a release that this worker could not load yet; what it takes away is unknown.
+
+        What lies in the folder and was never announced takes no effect where it is refused, and denies nothing.
+        """
+        return self._announced > self._policies.sequence
 
     def _sweep(self) -> None:
         """Forget what nothing can depend on any more, so that memory does not grow with every logout."""
@@ -149,11 +168,25 @@ class News:
         if not self._reload_due:
             return
         try:
-            self._reload()
-        except Exception:  # noqa: BLE001 - whatever it was: denied until it works, and the feed goes on
-            _log.error("policies_not_reloaded", exc_info=True)
-        else:
-            self._reload_due = False
+            self._policies.reload()
+        except Exception:  # noqa: BLE001 - whatever it was: what decided goes on or is denied, and so does the feed
+            _log.error("policies_not_reloaded", pending=self.policies_pending, exc_info=True)
+        # What was announced is tried again; what nobody released stays outside until there is news of it.
+        self._reload_due = self.policies_pending
+
+    def _last_release(self) -> int:
+        return max((int(value) for kind, value in self._revoked if kind is Kind.RELEASE), default=0)
+
+    def _released(self, event: Event) -> list[Effect]:
+        """The last one counts and not the highest: a site put back from a copy goes on from an older number."""
+        number = event.attributes.get("sequence")
+        if event.type != "policy.released" or event.outcome is not Outcome.SUCCESS or not isinstance(number, int):
+            return []
+        before, self._announced = self._announced, number
+        return [
+            *([Effect(kind=Kind.RELEASE, value=str(before), lifts=True)] if before != number else []),
+            Effect(kind=Kind.RELEASE, value=str(number)),
+        ]
 
     def _effects(self, event: Event) -> list[Effect]:
         # Taking away counts from its intent on; lifting only once it happened.

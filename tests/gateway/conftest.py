@@ -104,6 +104,9 @@ class FakeEngine:
         self.peers: dict[str, str] = {}
         self.reloads = 0
         self.broken = False
+        # What decides, and what lies in the folder.
+        self.sequence = 7
+        self.lies_there = 7
 
     def decide(self, request: DecisionRequest) -> Decision:
         self.asked.append(request)
@@ -126,6 +129,7 @@ class FakeEngine:
         self.reloads += 1
         if self.broken:
             raise ValueError("no bundle")
+        self.sequence = max(self.sequence, self.lies_there)
         return True
 
 
@@ -203,7 +207,7 @@ class Gateway:
         migrate(self.database, ROOT / "gateway" / "migrations")
         self.store = Store(self.database)
         self.people = People(directory=self.directory, clock=self.clock, lifetime=self.settings.person_lifetime)
-        self.news = News(store=self.store, people=self.people, clock=self.clock, reload_policies=self.engine.reload)
+        self.news = News(store=self.store, people=self.people, clock=self.clock, policies=self.engine)
         self.sockets = Sockets(
             store=self.store, recorder=self.recorder, news=self.news, freshness=self.freshness, clock=self.clock
         )

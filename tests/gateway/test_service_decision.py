@@ -462,7 +462,8 @@ def test_a_device_certificate_opens_no_other_host(unit: Gateway) -> None:
 def test_new_policies_are_loaded_at_once_and_until_they_are_nothing_is_allowed(unit: Gateway) -> None:
     cookie = unit.open_session()
     unit.engine.broken = True
-    hear(unit, "policy.released", object="8")
+    unit.engine.lies_there = 8
+    hear(unit, "policy.released", object="8-abc", attributes={"sequence": 8})
     assert ask(unit, unverified_cookie=cookie).reason == "unavailable"
     unit.engine.broken = False
     unit.news.hear([])
