@@ -64,19 +64,25 @@ def _prefix(maker: ast.FunctionDef, module: ast.Module) -> str:
     return ""
 
 
+@cache
+def _lenders(component: Path) -> list[tuple[ast.Call, ast.Module]]:
+    """Every call of a component that hands on a mark; its files are read once for all makers."""
+    modules = [ast.parse(file.read_text("utf-8")) for file in sorted(component.rglob("*.py"))]
+    calls = ((node, module) for module in modules for node in ast.walk(module) if isinstance(node, ast.Call))
+    return [(call, module) for call, module in calls if _keyword(call, "mark") is not None]
+
+
 def _lent(maker: ast.FunctionDef, component: Path) -> Iterator[tuple[ast.expr, str, ast.Module]]:
     """Marks that callers hand to ``maker``, with the path they put before its views."""
-    for file in sorted(component.rglob("*.py")):
-        module = ast.parse(file.read_text("utf-8"))
-        for call in ast.walk(module):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == maker.name:
-                mark = _keyword(call, "mark")
-                if isinstance(mark, ast.Name):
-                    # Bound in the caller: mark = guard.person(ROLE).
-                    bound = [each for each in ast.walk(module) if isinstance(each, ast.Assign)]
-                    mark = next((each.value for each in bound if ast.unparse(each.targets[0]) == mark.id), None)
-                if mark is not None and _is_mark(mark):
-                    yield mark, _text(_keyword(call, "prefix"), module), module
+    for call, module in _lenders(component):
+        if isinstance(call.func, ast.Name) and call.func.id == maker.name:
+            mark = _keyword(call, "mark")
+            if isinstance(mark, ast.Name):
+                # Bound in the caller: mark = guard.person(ROLE).
+                bound = [each for each in ast.walk(module) if isinstance(each, ast.Assign)]
+                mark = next((each.value for each in bound if ast.unparse(each.targets[0]) == mark.id), None)
+            if mark is not None and _is_mark(mark):
+                yield mark, _text(_keyword(call, "prefix"), module), module
 
 
 def _views(file: Path, root: Path) -> Iterator[View]:
