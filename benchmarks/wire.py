@@ -70,11 +70,12 @@ class Wire:
         lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
         return f"POST {target} HTTP/1.1\r\n{lines}{more}\r\n{body}"
 
-    def send(self, request: str) -> Answer:
+    def send(self, request: str | bytes) -> Answer:
         """One request, on the kept connection or on a new one."""
+        raw = request if isinstance(request, bytes) else request.encode()
         for fresh in (self._socket is None, True):
             try:
-                answer = self._asked(request.encode(), fresh=fresh)
+                answer = self._asked(raw, fresh=fresh)
             except (ConnectionError, ssl.SSLError):
                 # nginx closes a connection after so many requests; it then answers none of what comes.
                 if fresh:

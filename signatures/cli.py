@@ -4,8 +4,8 @@
 `verify` ends with 0 if the document can be trusted, 1 if not, 2 if that cannot be told.
 """
 
-import csv
-import json
+import hashlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from core.site import SiteSettings
 from .client import SignatureClient
 from .config import SignatureSettings
 from .errors import AlreadySigned, CannotSeal, SandboxFailed
+from .folders import Examiner, Finished, Journal, OtherTerms, Rows, walk
 from .models import Indication, Overall, Profile, SealOrder, Severity, Trust, Verdict
 from .pades import anchors, cms, drawing
 from .pades.glyphs import Outlines
@@ -35,12 +36,12 @@ from .pades.signing import Request
 from .sandbox import ReaderPool
 from .service import IssuerLists, asked_from
 from .trustlists import merged, read_etsi, read_own
-from .verdict import Catalogue, as_json, canonical, judge, unreadable
+from .verdict import Catalogue, canonical
 from .verdict.words import PROBLEMS, QUESTIONS, Language, moment, short
 
 F = TypeVar("F", bound=Callable[..., Any])
 _EXIT = {Overall.TRUSTED: 0, Overall.NOT_TRUSTED: 1, Overall.CANNOT_TELL: 2}
-_COLUMNS = ("file", "verdict", "format", "signer", "EN 319 102-1", "found", "sha256")
+_TELL_EVERY = 2.0
 _MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d"]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -65,6 +66,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--at", "moment_", type=click.DateTime(_MOMENTS), help="Judge as of this moment (UTC), not of now.")
 @click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface; one a line for a folder.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a folder's table here; whoever was interrupted calls the command again and it goes on.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=os.cpu_count() or 1,
+    show_default="one a core",
+    help="Files of a folder that are read at once.",
+)
 def verify(  # noqa: PLR0917 - click passes everything by name
     file: Path,
     trust: Sequence[Path],
@@ -80,10 +93,13 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     revision: Path | None,
     moment_: datetime | None,
     as_document: bool,  # noqa: FBT001 - click passes flags by name
+    out: Path | None,
+    jobs: int,
 ) -> None:
     """Say whether a signed document can be trusted: exit 0 yes, 1 no, 2 cannot tell.
 
-    Of a folder every file gets a line: a table (CSV) or, with --json, whole verdicts; the exit code is the worst.
+    Of a folder every file gets a line: a table (CSV) or, with --json, whole verdicts; the exit code is the worst. How
+    far it is stands on standard error. With --out it may be killed and called again: no file gets two lines, or none.
     """
     profile = Profile.TOLERANT if tolerant else Profile.STRICT
     at = moment_.replace(tzinfo=UTC) if moment_ else SystemClock().now()
@@ -95,7 +111,12 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     else:
         anchor, lists = _start(configuration, trust, crl)
     if file.is_dir():
-        sys.exit(_folder(file, anchor, lists, profile=profile, at=at, as_document=as_document))
+        named_ones = [*trust, *(path for path in (own, etsi, configuration) if path is not None)]
+        terms = " ".join([f"{moment_}", *sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in named_ones)])
+        rows = Rows(Catalogue(), whole=as_document)
+        sys.exit(_folder(file, anchor, lists, profile=profile, at=at, rows=rows, out=out, terms=terms, jobs=jobs))
+    if out is not None:
+        raise click.UsageError("--out goes with a folder")
     beside = content.read_bytes() if content else None
     document = file.read_bytes()
     verdict = _examine(document, anchor, lists, profile=profile, at=at, content=beside)
@@ -181,45 +202,88 @@ def _signed(document: bytes, signer: cms.KeySigner, own: bytes) -> bytes:
 
 
 def _folder(
-    folder: Path, trust: Trust, lists: list[bytes], *, profile: Profile, at: datetime, as_document: bool
+    folder: Path,
+    trust: Trust,
+    lists: list[bytes],
+    *,
+    profile: Profile,
+    at: datetime,
+    rows: Rows,
+    out: Path | None,
+    terms: str,
+    jobs: int,
 ) -> int:
     """A line for each file below; the worst exit code, 0 for an empty folder.
 
     A file x beside x.p7s is what that signature is over. What is too large is said to be, not left out.
     """
-    catalogue, worst, settings = Catalogue(), [0], SignatureSettings()
-    readers, table = ReaderPool(settings), csv.writer(sys.stdout, lineterminator="\n")
-    if not as_document:
-        table.writerow(_COLUMNS)
+    settings = SignatureSettings(readers=jobs)
+    journal = None
+    if out is not None:
+        journal = _journal(out, terms=f"{folder.resolve()} {profile} {rows.whole} {terms}", at=at, rows=rows)
+    else:
+        click.echo(rows.header(), nl=False)
+    before = journal.done if journal else {}
+    readers, progress, codes = ReaderPool(settings), _Progress(len(before)), set(before.values())
+    examiner = Examiner(
+        readers=readers,
+        trust=trust,
+        lists=lists,
+        profile=profile,
+        at=journal.at if journal else at,
+        largest=settings.largest,
+        together=jobs,
+    )
+    whole = False
     try:
-        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            name = str(path.relative_to(folder))
-            detached = path.with_name(path.name + ".p7s")
-            if path.stat().st_size > settings.largest:
-                verdict = unreadable(b"", "limits", profile=profile, at=at)
-            elif detached.is_file():
-                # Its signature has a line of its own.
-                continue
+        for entry, verdict in examiner.all(each for each in walk(folder) if each.name not in before):
+            code, row = _EXIT[verdict.overall], rows.row(entry.name, verdict)
+            codes.add(code)
+            if journal is None:
+                click.echo(row, nl=False)
             else:
-                over = path.with_suffix("") if path.suffix == ".p7s" and path.with_suffix("").is_file() else None
-                beside = over.read_bytes() if over else None
-                verdict = _looked_at(readers, path.read_bytes(), trust, lists, profile=profile, at=at, content=beside)
-            worst.append(_EXIT[verdict.overall])
-            if as_document:
-                click.echo(json.dumps({"file": name, "verdict": as_json(verdict, catalogue)}, ensure_ascii=False))
-                continue
-            found = verdict.signatures[0].facts
-            codes = " ".join(sorted({each.code for each in verdict.problems}))
-            # A name that begins like a formula would be one in a table.
-            shown = "'" + name if name[:1] in "=+-@" else name
-            signer = found.certificate.name if found else ""
-            standard = f"{verdict.indication.value} {verdict.subindication}".strip()
-            table.writerow(
-                [shown, verdict.overall.value, verdict.format.value, signer, standard, codes, verdict.sha256]
-            )
+                journal.add(entry.name, row, code)
+            progress.answered()
+        whole = True
     finally:
         readers.close()
-    return 1 if 1 in worst else max(worst)
+        if journal is not None:
+            journal.close(whole=whole)
+        progress.end()
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _journal(out: Path, *, terms: str, at: datetime, rows: Rows) -> Journal:
+    try:
+        return Journal.open(out, terms=terms, at=at, header=rows.header())
+    except Finished as error:
+        raise click.ClickException(f"{out} is there already; name another file") from error
+    except OtherTerms as error:
+        raise click.ClickException(f"{out} was begun for another folder, trust or form; name another file") from error
+
+
+class _Progress:
+    """How far a folder is, on standard error: at most every two seconds, and at the end."""
+
+    def __init__(self, before: int) -> None:
+        self._clock = SystemClock()
+        self._begun = self._said = self._clock.monotonic()
+        # Files that earlier runs answered.
+        self._before = before
+        self._done = 0
+
+    def answered(self) -> None:
+        """Count one of this run."""
+        self._done += 1
+        if self._clock.monotonic() - self._said > _TELL_EVERY:
+            self.end()
+
+    def end(self) -> None:
+        """Say it."""
+        self._said = self._clock.monotonic()
+        rate = self._done / max(self._said - self._begun, 0.001)
+        earlier = f", {self._before} answered before" if self._before else ""
+        click.echo(f"tallygate: {self._done} files answered, {rate:.0f}/s{earlier}", err=True)
 
 
 def _named_lists(
@@ -268,28 +332,13 @@ def _examine(
     at: datetime,
     content: bytes | None,
 ) -> Verdict:
-    readers = ReaderPool(SignatureSettings())
+    settings = SignatureSettings(readers=1)
+    readers = ReaderPool(settings)
     try:
-        return _looked_at(readers, document, trust, lists, profile=profile, at=at, content=content)
+        examiner = Examiner(readers=readers, trust=trust, lists=lists, profile=profile, at=at, largest=settings.largest)
+        return examiner.examine(document, content)
     finally:
         readers.close()
-
-
-def _looked_at(
-    readers: ReaderPool,
-    document: bytes,
-    trust: Trust,
-    lists: list[bytes],
-    *,
-    profile: Profile,
-    at: datetime,
-    content: bytes | None,
-) -> Verdict:
-    try:
-        found = readers.inspect(document, trust=trust, lists=lists, profile=profile, at=at, content=content)
-    except SandboxFailed as error:
-        return unreadable(document, error.reason, profile=profile, at=at, content=content)
-    return judge(document, found, profile=profile, at=at, content=content)
 
 
 def _text(verdict: Verdict, catalogue: Catalogue, language: Language) -> str:

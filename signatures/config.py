@@ -21,9 +21,11 @@ class SignatureSettings:
     # Address space of one reading process, in bytes.
     reader_memory: int = 1024 * 1024 * 1024
     # Processor time one document may cost.
-    reader_processor: timedelta = timedelta(seconds=15)
+    reader_processor: timedelta = timedelta(seconds=8)
     # Wall time one document may cost.
-    reader_wall: timedelta = timedelta(seconds=40)
+    reader_wall: timedelta = timedelta(seconds=10)
+    # Wall time in which a reading process must be locked in and ready.
+    reader_start: timedelta = timedelta(seconds=40)
     # How long a document waits for a free reading process before the caller is told to come back.
     reader_wait: timedelta = timedelta(seconds=5)
     # Documents one reading process takes before it is replaced.

@@ -174,6 +174,7 @@ class ReaderPool:
 class _Reader:
     def __init__(self, settings: SignatureSettings) -> None:
         self._wall = settings.reader_wall.total_seconds()
+        self._start = settings.reader_start.total_seconds()
         self._processor = settings.reader_processor.total_seconds()
         self._layers: dict[str, int] | None = None
         self._grounds: _Grounds | None = None
@@ -204,7 +205,7 @@ class _Reader:
             Unconfined: it could not be locked in.
         """
         if self._layers is None:
-            with self._watched():
+            with self._watched(self._start):
                 said, _ = frames.receive(self._line)
             if "layers" not in said:
                 _log.error("reader_unconfined", why=str(said.get("unconfined"))[:200])
@@ -243,7 +244,7 @@ class _Reader:
 
     def _ask(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self.ready()
-        with self._watched():
+        with self._watched(self._wall):
             self._grant()
             frames.send(self._line, header, body)
             return frames.receive(self._line)
@@ -266,8 +267,8 @@ class _Reader:
             raise SandboxFailed("limits") from error
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
-        watchdog = threading.Timer(self._wall, self._process.kill)
+    def _watched(self, seconds: float) -> Iterator[None]:
+        watchdog = threading.Timer(seconds, self._process.kill)
         watchdog.daemon = True
         watchdog.start()
         try:

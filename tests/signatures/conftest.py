@@ -2,6 +2,7 @@
 """One public-key infrastructure and a few sealed documents, made once."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -28,7 +29,8 @@ def sealed(leaf: Leaf) -> bytes:
 
 @pytest.fixture(scope="session")
 def readers() -> Iterator[ReaderPool]:
-    pool = ReaderPool(SignatureSettings(readers=1))
+    # As patient as a busy machine needs.
+    pool = ReaderPool(SignatureSettings(readers=1, reader_wall=timedelta(minutes=2)))
     yield pool
     pool.close()
 

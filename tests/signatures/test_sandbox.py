@@ -66,7 +66,7 @@ def test_a_document_that_eats_processor_time_is_ended(city: City, sealed: bytes)
 
 
 def test_a_process_that_stalls_is_killed_when_the_wall_time_is_over() -> None:
-    reader = _Reader(replace(_SETTINGS, reader_wall=timedelta(seconds=0.1)))
+    reader = _Reader(replace(_SETTINGS, reader_start=timedelta(seconds=0.1)))
     os.kill(reader._process.pid, 19)
     with pytest.raises(SandboxFailed):
         reader.work({"verb": "inspect"}, b"")
