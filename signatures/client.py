@@ -26,7 +26,7 @@ class SignatureClient:
         Raises:
             TallygateError: as ``Sealing.seal``.
         """
-        said: dict[str, str | int] = {"organisation": order.organisation}
+        said: dict[str, str | int | list[str]] = {"organisation": order.organisation, **look(order)}
         if order.reference:
             said["reference"] = order.reference
         headers = dict(PDF)
@@ -39,7 +39,9 @@ class SignatureClient:
                 "zone": order.zone,
                 "session": order.session,
             }
-        return self._peer.call("POST", f"{API}/seal?{urlencode(said)}", body=order.document, headers=headers).body
+        return self._peer.call(
+            "POST", f"{API}/seal?{urlencode(said, doseq=True)}", body=order.document, headers=headers
+        ).body
 
     def establish(self, organisation: str, *, renew: bool = False) -> str:
         """Give an organisation its seal; the serial of its certificate."""
@@ -55,3 +57,18 @@ class SignatureClient:
         if not isinstance(answer, dict):
             raise Unavailable
         return answer
+
+
+def look(order: SealOrder) -> dict[str, str | int | list[str]]:
+    """Where the picture goes and what the signature permits, as the interface takes it; nothing for the defaults."""
+    place, permits = order.placement, order.permits
+    said: dict[str, str | int | list[str] | None] = {
+        "page": place.page or None,
+        "x": None if place.x is None else f"{place.x:.2f}",
+        "y": None if place.y is None else f"{place.y:.2f}",
+        "field": place.field or None,
+        "certify": permits.certification.value or None,
+        "lock": permits.locking.value or None,
+        "locked": list(permits.fields) or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}

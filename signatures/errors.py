@@ -6,11 +6,19 @@ TallygateError
 │   ├── WrongMediaType      the body is declared as something else
 │   ├── NothingSent         the body or the file field is empty
 │   ├── ListRefused         a trust list is not signed by whom it should be, malformed, overdue or older than the last
-│   └── CannotSeal          the document cannot take a seal: damaged, encrypted, too costly to read
+│   ├── CannotSeal          the document cannot take a seal: damaged, encrypted, too costly to read
+│   ├── OffPage             the picture would not stand on the page as a whole
+│   ├── NoSuchPage          the document has no page of this number
+│   ├── NoSuchField         the document has no field of this name
+│   ├── FieldFilled         somebody signed in this field already
+│   ├── FieldOfAnotherKind  this field takes no signature
+│   └── FieldTooSmall       this field is invisible or too small for a picture that can be read
 ├── Forbidden
 │   └── SealDenied          this person may not seal for this organisation
 ├── Conflict
 │   ├── AlreadySigned       a further signature would show up as a change under the first
+│   ├── NotFirst            only the first signature may certify a document
+│   ├── Locked              an earlier signer allowed no further signature here
 │   ├── NoSeal              the organisation has no seal
 │   ├── SealChanged         somebody else gave the organisation another seal at the same moment
 │   ├── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
@@ -46,6 +54,48 @@ class CannotSeal(Invalid):
     message = N_("This file cannot be sealed. It is damaged, encrypted or not a PDF document.")
 
 
+class OffPage(Invalid):
+    """The picture would not stand on the page as a whole."""
+
+    code = "off_page"
+    message = N_("The seal would reach beyond the edge of the page. Please choose a place further inside.")
+
+
+class NoSuchPage(Invalid):
+    """The document has no page of this number."""
+
+    code = "no_such_page"
+    message = N_("The document has no page of this number.")
+
+
+class NoSuchField(Invalid):
+    """The document has no field of this name."""
+
+    code = "no_such_field"
+    message = N_("The document has no field of this name.")
+
+
+class FieldFilled(Invalid):
+    """Somebody signed in this field already."""
+
+    code = "field_filled"
+    message = N_("This field carries a signature already. Please choose another place.")
+
+
+class FieldOfAnotherKind(Invalid):
+    """This field takes no signature."""
+
+    code = "field_of_another_kind"
+    message = N_("This field takes no signature: it is of another kind. Please choose another place.")
+
+
+class FieldTooSmall(Invalid):
+    """This field is invisible or too small for a picture that can be read."""
+
+    code = "field_too_small"
+    message = N_("This field is invisible or too small for a seal that can be read. Please choose another place.")
+
+
 class ListRefused(Invalid):
     """A trust list that must not be used; ``why`` is "form", "signature", "overdue" or "older"."""
 
@@ -69,6 +119,20 @@ class AlreadySigned(Conflict):
 
     code = "already_signed"
     message = N_("This document already carries a signature. A further seal would make that signature look altered.")
+
+
+class NotFirst(Conflict):
+    """Only the first signature may certify a document."""
+
+    code = "not_first"
+    message = N_("Only the first signature of a document may say what is allowed afterwards. This one is signed.")
+
+
+class Locked(Conflict):
+    """An earlier signer allowed no further signature here."""
+
+    code = "locked"
+    message = N_("An earlier signer of this document allowed no further signature in it, or not in this place.")
 
 
 class NoSeal(Conflict):

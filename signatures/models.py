@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from .looks import Permits, Placement
+
 
 class Format(StrEnum):
     """What kind of file a signature came in."""
@@ -359,6 +361,8 @@ class SealOrder:
     session: str = ""
     # Under what the caller asks, in its own identifiers: the consents to an evidence file. Recorded as it is.
     reference: str = ""
+    placement: Placement = field(default_factory=Placement)
+    permits: Permits = field(default_factory=Permits)
 
 
 @dataclass(frozen=True, kw_only=True)

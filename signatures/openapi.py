@@ -6,6 +6,7 @@ from typing import Any
 from core.identity import HEADER
 from core.openapi import PEER, TEXT, document, exact, refusals
 
+from .looks import Certification, Locking
 from .models import Colour, Format, Indication, Level, Overall, Profile, Severity, StampState, Value
 from .verdict.words import QUESTIONS
 
@@ -86,6 +87,7 @@ def _seal(largest: int) -> dict[str, Any]:
             text("assurance", enum=["0", "1", "2", "3"]),
             text("zone", enum=["external", "internal", "management"]),
             text("session", pattern="^[A-Za-z0-9._~-]{0,128}$"),
+            *_look(),
             {"name": HEADER, "in": "header", "required": False, "schema": TEXT},
         ],
         "requestBody": _pdf(largest),
@@ -94,6 +96,25 @@ def _seal(largest: int) -> dict[str, Any]:
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }
+
+
+def _look() -> list[dict[str, Any]]:
+    """Where the picture goes and what the signature permits."""
+
+    def one(name: str, description: str, **schema: Any) -> dict[str, Any]:
+        return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+    axis = "points (1/72 inch) from the lower left corner of the page as a reader sees it; both or neither"
+    number = {"type": "string", "pattern": r"^-?[0-9]{1,5}(\.[0-9]{1,3})?$"}
+    return [
+        one("page", "counted from 1; left out, the last one", type="string", pattern="^[0-9]{1,5}$"),
+        one("x", f"left edge of the picture, {axis}", **number),
+        one("y", f"lower edge of the picture, {axis}", **number),
+        one("field", "an empty signature field instead of a place", type="string", minLength=1, maxLength=200),
+        one("certify", "what may happen afterwards; the first signature only", enum=[*map(str, Certification)]),
+        one("lock", "form fields nobody may change afterwards", enum=[*map(str, Locking)]),
+        one("locked", "fields for lock include or exclude", type="array", items={**TEXT, "maxLength": 200}),
+    ]
 
 
 def _establish() -> dict[str, Any]:

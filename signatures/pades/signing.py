@@ -4,7 +4,7 @@
 import asyncio
 import io
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,27 +12,31 @@ from asn1crypto import x509
 from pyhanko.pdf_utils.content import RawContent
 from pyhanko.pdf_utils.decode_limits import DecodeLimits
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.layout import BoxConstraints
+from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter
+from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, MDPPerm, SigFieldSpec, SigSeedSubFilter
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession, PdfTBSDocument
 from pyhanko.stamp import StaticStampStyle
 
+from ..looks import Certification, EmptyField, Locking, Permits, Placement
 from ..models import Prepared
 from .cms import DIGEST
-from .drawing import MM, Drawing
+from .drawing import Drawing
 from .gate import marks
+from .placing import NotSealable, empty_fields, field_names, field_place, free_place
 
-_MARGIN = 15 * MM
-
-
-class NotSealable(Exception):
-    """This document cannot take a signature; ``reason`` is "signed", "encrypted" or "malformed"."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+_LEVELS = {
+    Certification.NOTHING: MDPPerm.NO_CHANGES,
+    Certification.FORM: MDPPerm.FILL_FORMS,
+    Certification.NOTES: MDPPerm.ANNOTATE,
+}
+_LOCKS = {
+    Locking.ALL: FieldMDPAction.ALL,
+    Locking.INCLUDE: FieldMDPAction.INCLUDE,
+    Locking.EXCLUDE: FieldMDPAction.EXCLUDE,
+}
+_FILLING = SimpleBoxLayoutRule(AxisAlignment.ALIGN_MID, AxisAlignment.ALIGN_MID, Margins(0, 0, 0, 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +52,16 @@ class Request:
     # Shown by viewers beside the signature.
     name: str
     reason: str
+    placement: Placement = field(default_factory=Placement)
+    permits: Permits = field(default_factory=Permits)
+    # Whether others may have signed before; else a document with any trace of a signature is refused.
+    further: bool = False
 
 
 def prepare(
     document: bytes, request: Request, *, run: Callable[[Coroutine[Any, Any, Prepared]], Prepared] = asyncio.run
 ) -> Prepared:
-    """Add one signature field with its picture to the last page and digest everything but the signature.
+    """Put the picture into a field of its own or the one that is named, and digest everything but the signature.
 
     ``run`` brings a loop of its own where none can be made.
 
@@ -63,34 +71,56 @@ def prepare(
     reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
     if reader.encrypted:
         raise NotSealable("encrypted")
-    if marks(document):
+    signed = bool(marks(document))
+    if signed and not request.further:
         raise NotSealable("signed")
+    if signed and request.permits.certification:
+        raise NotSealable("not_first")
     writer = IncrementalPdfFileWriter.from_reader(reader)
-    last = int(reader.root["/Pages"]["/Count"]) - 1
-    if last < 0:
-        raise NotSealable("malformed")
-    box, turn = _place(reader, last, request.drawing)
+    name, permits = request.placement.field, request.permits
+    lock: Any = FieldMDPSpec(_LOCKS[permits.locking], list(permits.fields) or None) if permits.locking else None
+    spec = None
+    if name:
+        turn = field_place(reader, name)
+    else:
+        name = _free_name(reader)
+        page, box, turn = free_place(reader, request.placement, request.drawing)
+        spec = SigFieldSpec(name, on_page=page, box=box, readable_field_name=request.name, field_mdp_spec=lock)
+    if signed:
+        _allowed(reader, name)
     metadata = PdfSignatureMetadata(
-        field_name="Tallygate1",
+        field_name=name,
         md_algorithm=DIGEST,
         subfilter=SigSeedSubFilter.PADES,
         name=request.name,
         reason=request.reason or None,
+        certify=bool(permits.certification),
+        docmdp_permissions=_LEVELS.get(permits.certification, MDPPerm.FILL_FORMS),
     )
     own = x509.Certificate.load(request.certificate)
     signer = PdfSigner(
         metadata,
         ExternalSigner(own, None, signature_value=bytes(72)),
         stamp_style=_style(request.drawing, turn),
-        new_field_spec=SigFieldSpec("Tallygate1", on_page=last, box=box, readable_field_name=request.name),
+        new_field_spec=spec,
     )
-    return run(_digest(signer, writer, request))
+    return run(_digest(signer, writer, request, None if spec else lock))
 
 
-async def _digest(signer: PdfSigner, writer: IncrementalPdfFileWriter, request: Request) -> Prepared:
-    session: PdfSigningSession = signer.init_signing_session(writer)
+def waiting_fields(document: bytes) -> tuple[EmptyField, ...]:
+    """The signature fields that wait for a signature. Malformed files raise anything, as in ``prepare``."""
+    return empty_fields(PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input()))
+
+
+async def _digest(signer: PdfSigner, writer: IncrementalPdfFileWriter, request: Request, lock: Any) -> Prepared:
+    existing: Any = signer.new_field_spec is None
+    session: PdfSigningSession = signer.init_signing_session(writer, existing_fields_only=existing)
     # pyHanko reads the machine's clock here; the signing time is the one we were given.
     session.system_time = request.at
+    if lock is not None:
+        # A field that was there already gets the lock that is asked for instead of its own.
+        there: Any = session.sig_field
+        there["/Lock"] = lock.as_sig_field_lock()
     checked = await session.perform_presign_validation(writer)
     waiting: PdfTBSDocument = session.prepare_tbs_document(
         validation_info=checked, bytes_reserved=request.room, appearance_text_params={}
@@ -105,6 +135,23 @@ async def _digest(signer: PdfSigner, writer: IncrementalPdfFileWriter, request: 
     )
 
 
+def _free_name(reader: Any) -> str:
+    taken = set(field_names(reader))
+    return next(name for number in range(1, len(taken) + 2) if (name := f"Tallygate{number}") not in taken)
+
+
+def _allowed(reader: PdfFileReader, name: str) -> None:
+    """Whether those who signed before allow a signature in this field.
+
+    Raises:
+        NotSealable: one of them does not.
+    """
+    for each in reader.embedded_signatures:
+        locked = each.fieldmdp
+        if each.docmdp_level is MDPPerm.NO_CHANGES or (locked is not None and locked.is_locked(name)):
+            raise NotSealable("locked")
+
+
 def _style(drawing: Drawing, turn: int) -> StaticStampStyle:
     # A turned page shows its annotations turned; the picture is turned back about its own middle.
     w, h = drawing.width, drawing.height
@@ -116,42 +163,8 @@ def _style(drawing: Drawing, turn: int) -> StaticStampStyle:
     }[turn]
     size = BoxConstraints(*((h, w) if turn in {90, 270} else (w, h)))
     return StaticStampStyle(
-        background=RawContent(matrix + drawing.operators, box=size), background_opacity=0.9, border_width=0
+        background=RawContent(matrix + drawing.operators, box=size),
+        background_layout=_FILLING,
+        background_opacity=0.9,
+        border_width=0,
     )
-
-
-def _place(reader: Any, page: int, drawing: Drawing) -> tuple[tuple[int, int, int, int], int]:
-    """The lower right corner of the page as a reader sees it, and how far the page is turned."""
-    node: Any = reader.find_page_for_modification(page)[0].get_object()
-    left, bottom, right, top = (float(value) for value in _inherited(node, "/CropBox", "/MediaBox"))
-    turn = int(_inherited(node, "/Rotate") or 0) % 360
-    turn = turn if turn in {90, 180, 270} else 0
-    wide, high = right - left, top - bottom
-    if turn in {90, 270}:
-        wide, high = high, wide
-    w, h = drawing.width, drawing.height
-    x, y = max(0.0, wide - w - _MARGIN), min(_MARGIN, max(0.0, high - h))
-    # Back from what the reader sees to the page's own axes (ISO 32000-2, 7.7.3.3: turned clockwise).
-    corners = {
-        0: (x, y, x + w, y + h),
-        90: (high - y - h, x, high - y, x + w),
-        180: (wide - x - w, high - y - h, wide - x, high - y),
-        270: (y, wide - x - w, y + h, wide - x),
-    }[turn]
-    x1, y1, x2, y2 = corners
-    return (round(left + x1), round(bottom + y1), round(left + x2), round(bottom + y2)), turn
-
-
-def _inherited(node: Any, *names: str) -> Any:
-    for name in names:
-        at: Any = node
-        for _ in range(64):
-            if name in at:
-                return at[name]
-            if "/Parent" not in at:
-                break
-            at = at["/Parent"]
-    if "/MediaBox" in names:
-        # Required by ISO 32000, yet often absent; viewers assume US Letter.
-        return (0, 0, 612, 792)
-    return None

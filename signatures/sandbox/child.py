@@ -10,6 +10,7 @@ import logging
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,9 @@ from ..models import Profile
 from ..pades import late
 from ..pades.grounds import Grounds
 from ..pades.longterm import add_proofs, prepare_stamp
-from ..pades.signing import NotSealable, prepare
+from ..pades.pictures import picture
+from ..pades.placing import NotSealable
+from ..pades.signing import prepare, waiting_fields
 from . import codec, confinement, frames
 
 
@@ -89,6 +92,11 @@ class _Reader:
                 prepared = prepare_stamp(body, room=int(header["room"]), name=str(header["name"]))
                 region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
                 return region, prepared.document
+            case "picture":
+                drawn = picture(body, page=int(header["page"]), across=int(header["across"]))
+                return codec.encode_picture(drawn), drawn.png
+            case "empty fields":
+                return {"fields": [asdict(each) for each in waiting_fields(body)]}, b""
             case "inspect" if self._grounds is not None:
                 size = int(header["size"])
                 found = inspect(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from ..looks import Certification, EmptyField, Locking, Permits, Picture, Placement
 from ..models import (
     CertificateFacts,
     Chain,
@@ -23,6 +24,8 @@ from ..models import (
 )
 from ..pades.drawing import Drawing
 from ..pades.signing import Request
+
+_ABOUT_PICTURE = ("width", "height", "wide", "high", "page", "pages")
 
 
 def encode_inspection(inspection: Inspection) -> dict[str, Any]:
@@ -80,6 +83,9 @@ def encode_request(request: Request) -> dict[str, Any]:
         "at": request.at.isoformat(),
         "name": request.name,
         "reason": request.reason,
+        "placement": dataclasses.asdict(request.placement),
+        "permits": dataclasses.asdict(request.permits),
+        "further": request.further,
     }
 
 
@@ -92,6 +98,13 @@ def decode_request(header: Mapping[str, Any]) -> Request:
         at=datetime.fromisoformat(header["at"]),
         name=header["name"],
         reason=header["reason"],
+        placement=Placement(**header["placement"]),
+        permits=Permits(
+            certification=Certification(header["permits"]["certification"]),
+            locking=Locking(header["permits"]["locking"]),
+            fields=tuple(header["permits"]["fields"]),
+        ),
+        further=header["further"] is True,
     )
 
 
@@ -103,6 +116,36 @@ def decode_prepared(header: Mapping[str, Any], content: bytes) -> Prepared:
     """
     return Prepared(
         document=content, digest=bytes.fromhex(header["digest"]), start=int(header["start"]), end=int(header["end"])
+    )
+
+
+def encode_picture(picture: Picture) -> dict[str, Any]:
+    """As JSON, without the picture itself."""
+    return {name: getattr(picture, name) for name in _ABOUT_PICTURE}
+
+
+def decode_picture(header: Mapping[str, Any], content: bytes) -> Picture:
+    """From JSON and the picture beside it.
+
+    Raises:
+        KeyError, TypeError, ValueError: not a picture.
+    """
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise ValueError("no picture")
+    whole = {name: int(header[name]) for name in ("width", "height", "page", "pages")}
+    return Picture(png=content, wide=float(header["wide"]), high=float(header["high"]), **whole)
+
+
+def decode_fields(header: Mapping[str, Any]) -> tuple[EmptyField, ...]:
+    """From JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: not fields.
+    """
+    axes = ("x", "y", "width", "height")
+    return tuple(
+        EmptyField(name=str(each["name"]), page=int(each["page"]), **{axis: float(each[axis]) for axis in axes})
+        for each in header["fields"]
     )
 
 

@@ -20,6 +20,7 @@ from core.log import logger
 
 from ..config import SignatureSettings
 from ..errors import Busy, SandboxFailed, Unconfined
+from ..looks import EmptyField, Picture
 from ..models import Inspection, Prepared, Profile, Trust
 from ..pades.signing import Request
 from . import codec, frames
@@ -102,6 +103,23 @@ class ReaderPool:
         """
         header = {"verb": "prepare stamp", "room": room, "name": name}
         return self._call(header, document, codec.decode_prepared)
+
+    def picture(self, document: bytes, *, page: int, across: int) -> Picture:
+        """One page as a reader sees it, counted from 1 (0 is the last), about ``across`` picture elements wide.
+
+        Raises:
+            Busy, Unconfined: as ``prepare``.
+            SandboxFailed: the file cannot be drawn, has no such page, or the process died over it.
+        """
+        return self._call({"verb": "picture", "page": page, "across": across}, document, codec.decode_picture)
+
+    def empty_fields(self, document: bytes) -> tuple[EmptyField, ...]:
+        """The signature fields of the document that wait for a signature.
+
+        Raises:
+            Busy, SandboxFailed, Unconfined: as ``picture``.
+        """
+        return self._call({"verb": "empty fields"}, document, lambda answer, _: codec.decode_fields(answer))
 
     def check(self) -> dict[str, int]:
         """Start every reading process; says how they are locked in (``confinement``). For the start of the role.

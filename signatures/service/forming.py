@@ -2,7 +2,7 @@
 """Forms what is signed and what leaves: room for the signature, the signature, and what its level asks for beyond."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from cryptography import x509
@@ -10,8 +10,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.models import CertificateStatus
 from core.clock import Clock
+from core.errors import TallygateError
 
-from ..errors import AlreadySigned, CannotSeal, SandboxFailed, SealUnusable
+from ..errors import (
+    AlreadySigned,
+    CannotSeal,
+    FieldFilled,
+    FieldOfAnotherKind,
+    FieldTooSmall,
+    Locked,
+    NoSuchField,
+    NoSuchPage,
+    NotFirst,
+    OffPage,
+    SandboxFailed,
+    SealUnusable,
+)
 from ..models import Level, Prepared, Seal, SealOrder
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
@@ -21,6 +35,17 @@ from .keys import SealKeys
 
 # Hexadecimal digits for a time-stamp with the certificates of its unit.
 _STAMP_ROOM = 16384
+_REFUSALS: Mapping[str, type[TallygateError]] = {
+    "signed": AlreadySigned,
+    "off_page": OffPage,
+    "no_page": NoSuchPage,
+    "no_field": NoSuchField,
+    "field_filled": FieldFilled,
+    "field_kind": FieldOfAnotherKind,
+    "field_small": FieldTooSmall,
+    "not_first": NotFirst,
+    "locked": Locked,
+}
 
 
 class Forming:
@@ -70,7 +95,7 @@ class Forming:
         """Room in the document for ``room`` digits, made by a process that has no key and checked against the original.
 
         Raises:
-            CannotSeal, AlreadySigned: the document cannot take a seal.
+            TallygateError: the document cannot take a seal, or not there; see ``_REFUSALS``.
         """
         own = x509.load_pem_x509_certificate(seal.certificate.encode())
         request = Request(
@@ -80,11 +105,13 @@ class Forming:
             at=self._clock.now(),
             name=seal.name_zh or seal.name,
             reason="",
+            placement=order.placement,
+            permits=order.permits,
         )
         try:
             prepared = self._readers.prepare(order.document, request)
         except SandboxFailed as error:
-            raise (AlreadySigned if error.reason == "signed" else CannotSeal) from error
+            raise _REFUSALS.get(error.reason, CannotSeal) from error
         covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
         if (
             not prepared.document.startswith(order.document)

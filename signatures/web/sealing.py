@@ -12,6 +12,7 @@ from ..models import SealOrder
 from ..service import Sealing
 from .blueprint import Pages
 from .bodies import body
+from .wishes import permits, placement
 
 _ZONES = frozenset({"external", "internal", "management"})
 _ASSURANCE = frozenset({"0", "1", "2", "3"})
@@ -41,6 +42,8 @@ def sealing(service: Sealing, *, largest: int) -> Pages:
                 zone=zone,
                 session=query_text("session", longest=128),
                 reference=query_text("reference", longest=200),
+                placement=placement(request.args),
+                permits=permits(request.args),
             )
             return Response(service.seal(order), content_type="application/pdf")
 

@@ -57,7 +57,7 @@ def permit(*, pages: int = 1, form: bool = False, rotate: int = 0) -> bytes:
     return output.getvalue()
 
 
-def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0) -> bytes:
+def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0, **looks: Any) -> bytes:
     """What the service does, without the service."""
     picture = drawing.seal(outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
     signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
@@ -68,6 +68,7 @@ def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0) -
         at=at,
         name="江城市税务局",
         reason="",
+        **looks,
     )
     prepared = prepare(document, request)
     content = signer.sign_digest(prepared.digest)

@@ -7,8 +7,10 @@ import html
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 import schemathesis
@@ -19,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth
+from werkzeug.datastructures import MultiDict
 
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
 from core.db import Database, migrate
@@ -27,10 +30,14 @@ from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from signatures import web
 from signatures.cli import verify
+from signatures.client import look
+from signatures.looks import Certification, Locking, Permits, Placement
+from signatures.models import SealOrder
 from signatures.sandbox import ReaderPool
 from signatures.service import Verification
 from signatures.store import Store
 from signatures.web import blueprint
+from signatures.web.wishes import permits, placement
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, made
@@ -306,6 +313,50 @@ def test_a_wrong_order_gets_its_code(client: FlaskClient, query: str, status: in
 @pytest.mark.parametrize(
     "headers", [{}, peer("app", b"x" * 32), peer("gateway"), peer("nginx"), {CALLER_HEADER: "app"}]
 )
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("page=1&x=100&y=200", 200, ""),
+        ("certify=form&lock=exclude&locked=remark&locked=b", 200, ""),
+        ("page=2", 400, "no_such_page"),
+        ("x=500&y=20", 400, "off_page"),
+        ("field=nowhere", 400, "no_such_field"),
+        ("field=remark", 400, "field_of_another_kind"),
+        ("x=1", 400, "malformed"),
+        ("x=1e3&y=1", 400, "malformed"),
+        ("page=-1", 400, "malformed"),
+        ("field=remark&page=1", 400, "malformed"),
+        ("certify=everything", 400, "malformed"),
+        ("lock=include", 400, "malformed"),
+        ("lock=some&locked=a", 400, "malformed"),
+    ],
+)
+def test_a_seal_goes_where_it_is_wanted_or_is_refused_in_words(
+    client: FlaskClient, query: str, status: int, code: str
+) -> None:
+    client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer())
+    answer = client.post(
+        f"/api/v1/seal?organisation=tax-bureau&actor={CLERK}&assurance=2&{query}",
+        data=documents.permit(form=True),
+        headers={**PDF, **peer()},
+    )
+    assert answer.status_code == status
+    assert (answer.get_json(silent=True) or {}).get("code", "") == code
+
+
+def test_the_client_says_where_as_the_interface_takes_it() -> None:
+    order = SealOrder(
+        document=b"",
+        organisation="tax-bureau",
+        caller="app",
+        placement=Placement(page=2, x=10, y=20.5),
+        permits=Permits(certification=Certification.FORM, locking=Locking.EXCLUDE, fields=("a b", "c")),
+    )
+    said = MultiDict(parse_qsl(urlencode(look(order), doseq=True)))
+    assert (placement(said), permits(said)) == (order.placement, order.permits)
+    assert look(replace(order, placement=Placement(), permits=Permits())) == {}
+
+
 @pytest.mark.parametrize("address", ["/api/v1/seal?organisation=tax-bureau&actor=x", "/api/v1/seals"])
 def test_only_the_named_roles_seal(client: FlaskClient, address: str, headers: dict[str, str]) -> None:
     assert client.post(address, data=b"{}", headers=headers).status_code in {401, 403}

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draws one page as a reader sees it, by PDFium; runs only inside a reading process."""
+
+import struct
+import zlib
+from typing import Any
+
+import pypdfium2  # type: ignore[import-untyped]  # ships no types
+
+from ..looks import Picture
+from .placing import NotSealable
+
+_NARROWEST, _WIDEST = 60, 2000
+# Picture elements; a page may be a hundred times as high as it is wide.
+_MOST = 6_000_000
+_LARGEST_SIDE = 14_400.0
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TRUE_COLOUR = 2
+
+
+def picture(document: bytes, *, page: int, across: int) -> Picture:
+    """Page ``page``, counted from 1 (0 is the last), about ``across`` picture elements wide.
+
+    Scripts are not run (the library is built without an interpreter), and nothing is fetched.
+
+    Raises:
+        NotSealable: there is no such page, the file is encrypted or cannot be drawn.
+    """
+    try:
+        with pypdfium2.PdfDocument(document) as opened:
+            return _draw(opened, page, across)
+    except pypdfium2.PdfiumError as error:
+        raise NotSealable("malformed") from error
+
+
+def _draw(opened: Any, page: int, across: int) -> Picture:
+    pages = len(opened)
+    if not 0 <= page <= pages or not pages:
+        raise NotSealable("no_page")
+    # Before a page is loaded, or its fields are not drawn.
+    opened.init_forms()
+    sheet = opened[(page or pages) - 1]
+    wide, high = sheet.get_size()
+    if not (0 < wide <= _LARGEST_SIDE and 0 < high <= _LARGEST_SIDE):
+        raise NotSealable("malformed")
+    scale = min(max(_NARROWEST, min(across, _WIDEST)) / wide, (_MOST / (wide * high)) ** 0.5)
+    drawn = sheet.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
+    try:
+        return Picture(
+            png=_png(drawn),
+            width=drawn.width,
+            height=drawn.height,
+            wide=float(wide),
+            high=float(high),
+            page=page or pages,
+            pages=pages,
+        )
+    finally:
+        drawn.close()
+
+
+def _png(drawn: Any) -> bytes:
+    """As PNG (ISO/IEC 15948), rows unfiltered."""
+    rows, stride, used = bytes(drawn.buffer), drawn.stride, drawn.width * drawn.n_channels
+    raw = b"".join(b"\0" + rows[at : at + used] for at in range(0, stride * drawn.height, stride))
+    header = struct.pack("!IIBBBBB", drawn.width, drawn.height, 8, _TRUE_COLOUR, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))
+    return _SIGNATURE + b"".join(
+        struct.pack("!I", len(content)) + name + content + struct.pack("!I", zlib.crc32(name + content))
+        for name, content in parts
+    )
