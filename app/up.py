@@ -171,6 +171,7 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("Social insurance", site.origin("social") + "/"),
         ("My account", site.origin("sso") + "/account"),
         ("Verify a document", site.origin("verify") + "/"),
+        ("Sign a document", site.origin("sign") + "/"),
         ("Document office (internal)", site.origin("documents", "internal") + "/"),
         ("Audit console (management)", site.origin("audit", "management") + "/"),
         ("Registration desk (management)", site.origin("ca", "management") + "/"),

@@ -34,12 +34,22 @@ class SignatureSettings:
     level: str = "B"
     # Unit of the site's time-stamping authority that stamps them; needed from T on.
     unit: str = ""
+    # How long documents that people bring to sign are kept, and how many of one person, in bytes together.
+    kept_for: timedelta = timedelta(days=7)
+    kept_most: int = 20
+    kept_bytes: int = 200 * 1024 * 1024
+    # Bytes of everything that is kept.
+    kept_bytes_of_all: int = 20 * 1024 * 1024 * 1024
     # Mandate scope in the directory that lets a person use an organisation's seal.
     mandate: str = "seal"
 
     def __post_init__(self) -> None:
         if self.largest < 1 or self.readers < 1 or self.reader_documents < 1:
             raise ValueError("largest, readers and reader_documents must be positive")
+        if self.kept_most < 1 or self.kept_bytes < self.largest or self.kept_bytes_of_all < self.kept_bytes:
+            raise ValueError("kept_most, kept_bytes and kept_bytes_of_all must have room for one document")
+        if self.kept_for <= timedelta():
+            raise ValueError("kept_for must be positive")
         if self.level not in {"B", "T", "LT", "LTA"}:
             raise ValueError("level must be B, T, LT or LTA")
         if self.level != "B" and not self.unit:

@@ -379,6 +379,17 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a PDF says of itself."""
+
+    # Empty if it has none.
+    title: str
+    pages: int
+    # Whether it carries anything that looks like a signature.
+    signed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A document with room for a signature, as the reading process returned it."""
 

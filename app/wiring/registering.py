@@ -32,7 +32,7 @@ from ..users import Users
 ROLE = "sso"
 # Where administrators work; everything else of sign-on is at a host that identifies people itself.
 DESK = "accounts"
-_GUARDED = (*PORTALS, DESK, "audit", "ca", "certificates", "directory")
+_GUARDED = (*PORTALS, DESK, "audit", "ca", "certificates", "directory", "sign")
 _LISTENERS = ("external", "internal", "management")
 _TITLES = {
     "tax": ("Tax portal", "税务服务"),

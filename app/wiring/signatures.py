@@ -24,7 +24,9 @@ from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
 from signatures.service import (
     Changes,
+    Desk,
     Forming,
+    Housekeeping,
     IssuerLists,
     Kept,
     Permission,
@@ -36,6 +38,8 @@ from signatures.service import (
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
+from signatures.shelf import Shelf
+from signatures.shelf.store import ShelfStore
 from signatures.store import Store
 from signatures.web import blueprint
 
@@ -44,6 +48,8 @@ from ..files import write_secret
 from . import policies
 
 ROLE = "signatures"
+# Where people have documents signed.
+SIGN = "sign"
 CALLERS = ("app", "portal:documents", "audit")
 _HERE = Path(signatures.store.__file__).parent
 
@@ -137,12 +143,31 @@ def application(context: Context) -> Flask:
     relay.start()
     follower.start()
     sealing.replay()
-    guard = context.guard(ROLE, callers=CALLERS)
-    parts = [web.verifying(verification, largest=settings.largest), web.sealing(sealing, largest=settings.largest)]
+    shelf = Shelf(
+        folder=site.folder(ROLE) / "shelf",
+        store=ShelfStore.open(site.folder(ROLE) / "shelf.db"),
+        key=context.kept_key(ROLE, "shelf.key"),
+        clock=context.clock,
+    )
+    desk = Desk(shelf=shelf, readers=readers, settings=settings)
+    Housekeeping([desk.tidy, sealing.replay]).start()
+    guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
+    largest = settings.largest
+    parts = [
+        web.verifying(verification, largest=largest),
+        web.sealing(sealing, largest=largest),
+        web.own(
+            desk,
+            verification,
+            host=site.host(SIGN),
+            account=f"{site.origin('sso')}/account",
+            largest=largest,
+        ),
+    ]
     return context.flask(
         ROLE,
         guard=guard,
-        blueprints=[blueprint(guard, parts, largest=settings.largest)],
+        blueprints=[blueprint(guard, parts, largest=largest)],
         translations=[_HERE / "translations"],
         ready=store.check,
         standing=lambda: {**relay.standing(), **layers},

@@ -18,6 +18,7 @@ from ..formats import inspect
 from ..formats import late as formats_late
 from ..models import Profile
 from ..pades import late
+from ..pades.describing import describe
 from ..pades.grounds import Grounds
 from ..pades.longterm import add_proofs, prepare_stamp
 from ..pades.pictures import picture
@@ -79,6 +80,9 @@ class _Reader:
                 lists = [base64.b64decode(encoded) for encoded in header["lists"]]
                 self._grounds = Grounds(codec.decode_trust(header["trust"]), lists)
                 return {}, b""
+            case "describe":
+                said = describe(body)
+                return {"title": said.title, "pages": said.pages, "signed": said.signed}, b""
             case "prepare":
                 prepared = prepare(body, codec.decode_request(header["request"]), run=self._runner.run)
                 region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}

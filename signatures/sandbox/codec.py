@@ -11,6 +11,7 @@ from ..looks import Certification, EmptyField, Locking, Permits, Picture, Placem
 from ..models import (
     CertificateFacts,
     Chain,
+    Description,
     Format,
     Inspection,
     Level,
@@ -106,6 +107,15 @@ def decode_request(header: Mapping[str, Any]) -> Request:
         ),
         further=header["further"] is True,
     )
+
+
+def decode_description(header: Mapping[str, Any]) -> Description:
+    """From JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: not a description.
+    """
+    return Description(title=str(header["title"]), pages=int(header["pages"]), signed=header["signed"] is True)
 
 
 def decode_prepared(header: Mapping[str, Any], content: bytes) -> Prepared:

@@ -21,7 +21,7 @@ from core.log import logger
 from ..config import SignatureSettings
 from ..errors import Busy, SandboxFailed, Unconfined
 from ..looks import EmptyField, Picture
-from ..models import Inspection, Prepared, Profile, Trust
+from ..models import Description, Inspection, Prepared, Profile, Trust
 from ..pades.signing import Request
 from . import codec, frames
 
@@ -70,6 +70,14 @@ class ReaderPool:
         return self._call(
             header, document + (content or b""), lambda answer, _: codec.decode_inspection(answer), grounds=grounds
         )
+
+    def describe(self, document: bytes) -> Description:
+        """What one PDF says of itself.
+
+        Raises:
+            Busy, SandboxFailed, Unconfined: as ``prepare``.
+        """
+        return self._call({"verb": "describe"}, document, lambda answer, _: codec.decode_description(answer))
 
     def prepare(self, document: bytes, request: Request) -> Prepared:
         """Make room for a signature in one file.

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs: ``Verification`` answers the four questions, ``Sealing`` puts an organisation's seal on a document."""
 
+from .desk import Desk as Desk
 from .forming import Forming as Forming
+from .housekeeping import Housekeeping as Housekeeping
 from .kept import Changes as Changes
 from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists

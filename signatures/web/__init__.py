@@ -8,9 +8,11 @@
 | /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
 | /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |
 | /api/v1/seals        | app                     | gives an organisation its seal           |
+| /my/...              | people, host ``sign``   | documents to sign                        |
 """
 
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
+from .own import own as own
 from .sealing import sealing as sealing
 from .verifying import verifying as verifying

@@ -823,6 +823,14 @@ def _signatures() -> Iterator[Door]:
     orders = ("organisation", "actor", "assurance", "zone", "session")
     yield Door(**peer, rule="/api/v1/seal", takes="pdf", query=orders)
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
+    mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
+    kept = {"identifier": "0" * 32}
+    yield Door(**mine, method="GET", rule="/my/", query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/documents/<identifier>", known=kept, query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/documents/<identifier>/file", known=kept)
+    form: dict[str, Any] = {**mine, "method": "POST", "form_at": "/my/"}
+    yield Door(**form, rule="/my/documents", takes="upload")
+    yield Door(**form, rule="/my/documents/<identifier>/remove", takes="form", known=kept)
 
 
 def _sso_devices() -> Iterator[Door]:

@@ -188,6 +188,7 @@ class Knocker:
             "audit",
             "ca",
             "certificates",
+            "sign",
             "directory",
             "accounts",
         }

@@ -111,12 +111,12 @@ class People:
 COMMITMENTS = Commitments(b"k" * 32)
 PORTAL = "portal:documents"
 HOST = "documents.city.localhost"
-_GATEWAY = ec.generate_private_key(ec.SECP256R1())
+GATEWAY = ec.generate_private_key(ec.SECP256R1())
 
 
 def wishes() -> Wishes:
     """The operator, and one portal behind the gateway."""
-    return Wishes(operators=["app"], hosts={PORTAL: IdentityVerifier(_GATEWAY.public_key(), audience=HOST)})
+    return Wishes(operators=["app"], hosts={PORTAL: IdentityVerifier(GATEWAY.public_key(), audience=HOST)})
 
 
 def let_through(
@@ -134,7 +134,7 @@ def let_through(
         "decision": secrets.token_hex(16),
     }
     identity = Identity(**{**fields, **changes})  # type: ignore[arg-type]  # fields by name
-    return IdentityIssuer(_GATEWAY).issue(identity, audience=audience, method=method, path="/seal", at=at)
+    return IdentityIssuer(GATEWAY).issue(identity, audience=audience, method=method, path="/seal", at=at)
 
 
 def decide(request: DecisionRequest) -> Decision:

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a PDF says of itself: its title, its pages, and whether it carries signatures. Needs no key."""
+
+import io
+from typing import Any
+
+from pyhanko.pdf_utils.decode_limits import DecodeLimits
+from pyhanko.pdf_utils.generic import TextStringObject
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from ..models import Description
+from .gate import marks
+from .placing import NotSealable
+
+_LONGEST_TITLE = 200
+
+
+def describe(document: bytes) -> Description:
+    """Look at one file.
+
+    Raises:
+        NotSealable: it is locked by a password or has no page. Other exceptions come from malformed files.
+    """
+    reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
+    if reader.encrypted:
+        raise NotSealable("encrypted")
+    pages = int(reader.root["/Pages"]["/Count"])
+    if pages < 1:
+        raise NotSealable("malformed")
+    return Description(title=_title(reader), pages=pages, signed=marks(document) > 0)
+
+
+def _title(reader: Any) -> str:
+    """The title in the information dictionary; what cannot be shown on one line is left out."""
+    said = reader.trailer_view["/Info"].get("/Title") if "/Info" in reader.trailer_view else None
+    text = str(said) if isinstance(said, TextStringObject) else ""
+    return "".join(each for each in text if each.isprintable()).strip()[:_LONGEST_TITLE]
