@@ -16,7 +16,7 @@ from uuid import UUID
 from directory import slapd
 from directory.ldap import Tree, entries, entries_powers
 from directory.ldap.entries import Content
-from directory.models import Mandate, Organisation, Person, PersonKind, credit_code_check
+from directory.models import Mandate, Organisation, Person, PersonKind, Proofing, credit_code_check
 from directory.models_powers import Entitlement, Grant, Holding, Post, Role
 from directory.slapd import Cost
 from tests.directory.world import World
@@ -148,7 +148,13 @@ def person(number: int, people: int) -> Person:
         name_zh=family[0] + "".join(each[0] for each in given),
         mail=f"n{number}@bench.example",
         organisation=agency(_office(number, people)).id if servant else "",
+        proofing=Proofing(level=2, date=_SINCE, evidence="bench"),
     )
+
+
+def subject(number: int) -> str:
+    """Who that one is."""
+    return _identifier(1, number)
 
 
 def fill(world: World, people: int, *, begin: int = 0) -> None:

@@ -90,14 +90,23 @@ def apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
 
 
 def wrk(
-    url: str, *, seconds: int, connections: int, headers: dict[str, str] | None = None, body: bytes | None = None
+    url: str,
+    *,
+    seconds: int,
+    connections: int,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    more: Sequence[str] = (),
 ) -> Figure:
-    """Load one address with Debian's wrk; answers other than 2xx, and broken connections, are errors."""
+    """Load one address with Debian's wrk; answers other than 2xx, and broken connections, are errors.
+
+    ``more`` are lines of Lua, such as a function that makes each request.
+    """
     command = ["wrk", "--latency", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s"]
     for name, value in (headers or {}).items():
         command += ["-H", f"{name}: {value}"]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_script(body))
+        script.write("\n".join((_script(body), *more)))
         script.flush()
         said = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True).stdout
     bad = int(_found(r"refused (\d+)", said))

@@ -5,10 +5,11 @@ Shared by all workers of the role. Whoever can write here can let a known cookie
 he cannot make an identity, because a session's roles come from the directory and its cookie is stored only hashed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +17,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Row,
     String,
     Table,
     Text,
@@ -84,6 +84,8 @@ _cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Co
 _outbox = Outbox(_metadata)
 # Asked for by every decision, so built once.
 _BY_DIGEST = select(_sessions).where(_sessions.c.digest == bindparam("digest"))
+_TOUCH = update(_sessions).where(_sessions.c.digest == bindparam("touched")).values(seen=bindparam("at"))
+_LOOK_UP = f"SELECT {', '.join(column.name for column in _sessions.c)} FROM sessions WHERE digest = ?"  # noqa: S608 - our own names
 
 
 class Kind(StrEnum):
@@ -137,6 +139,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sqlite = database.engine.dialect.name == "sqlite"
         # Records on their way to the log.
         self.outbox = Drain(database, _outbox)
 
@@ -232,14 +235,20 @@ class Store:
 
     def session(self, digest: str) -> Session | None:
         """One session, or None."""
+        if self._sqlite:
+            found = self._database.look_up(_LOOK_UP, (digest,))
+            return _session(found[0]) if found else None
         with self._database.reading() as connection:
             row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
         return None if row is None else _session(row)
 
-    def touch(self, digest: str, *, at: datetime) -> None:
-        """Remember that a session was used."""
+    def touch(self, seen: Mapping[str, datetime]) -> None:
+        """Remember when sessions were used, by digest; what ended meanwhile stays ended."""
+        if not seen:
+            return
+        values = [{"touched": name, "at": _seconds(at)} for name, at in sorted(seen.items())]
         with self._database.transaction() as connection:
-            connection.execute(update(_sessions).where(_sessions.c.digest == digest).values(seen=_seconds(at)))
+            connection.execute(_TOUCH, values)
 
     def present(self, *, after: str, limit: int) -> list[str]:
         """People who have a session, in order of subject, behind one; each once."""
@@ -343,20 +352,22 @@ def _apply(connection: Connection, effect: Effect) -> None:
         connection.execute(delete(_sessions).where(ended))
 
 
-def _session(row: Row[tuple[object, ...]]) -> Session:
+def _session(row: Sequence[Any]) -> Session:
+    """A row of the table, its columns in their order."""
+    digest, session, subject, acr, methods, host, listener, opened, seen, id_token, mandate, mandate_ends = row
     return Session(
-        digest=row.digest,
-        session=row.session,
-        subject=row.subject,
-        acr=row.acr,
-        methods=tuple(row.methods.split()),
-        host=row.host,
-        listener=row.listener,
-        opened=datetime.fromtimestamp(row.opened, UTC),
-        seen=datetime.fromtimestamp(row.seen, UTC),
-        id_token=row.id_token,
-        mandate=row.mandate,
-        mandate_ends=row.mandate_ends,
+        digest=digest,
+        session=session,
+        subject=subject,
+        acr=acr,
+        methods=tuple(methods.split()),
+        host=host,
+        listener=listener,
+        opened=datetime.fromtimestamp(opened, UTC),
+        seen=datetime.fromtimestamp(seen, UTC),
+        id_token=id_token,
+        mandate=mandate,
+        mandate_ends=mandate_ends,
     )
 
 

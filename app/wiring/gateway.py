@@ -35,6 +35,7 @@ from gateway.service import (
     News,
     People,
     Sockets,
+    Uses,
     as_root,
 )
 from gateway.service import command as nginx_command
@@ -74,8 +75,10 @@ def application(context: Context) -> WSGIApp:
     )
     keys = KeyFile(site.public / "sso-jwks.json", newer=site.socket("sso").parent / "jwks.json", clock=clock)
     verifier = CertificateVerifier.load(site.public)
+    uses = Uses(store)
     identification = Identification(
         store=store,
+        uses=uses,
         news=news,
         people=people,
         keys=keys,
@@ -125,6 +128,7 @@ def application(context: Context) -> WSGIApp:
         freshness=follower,
     )
     relay.start()
+    uses.start()
     follower.start()
     threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
     sockets = Sockets(store=store, recorder=recorder, news=news, freshness=follower, clock=clock, nudge=relay.nudge)

@@ -54,6 +54,7 @@ _UNREAD = 4 * 1024 * 1024
 _STALLED = 30.0
 _CHUNK = 128
 # A follower that asked for few types hears at least one entry in so many, whatever it is about: its place moves.
+_CODE = b'"event_code":"'
 _STRIDE = 512
 _MOST_TYPES = 64
 # Roles that may write events in another's name: the operator's own command line, as at the birth of the site.
@@ -337,8 +338,9 @@ def _types(said: Any) -> tuple[str, ...]:
 def _stretches(first: int, entries: Sequence[bytes], about: Sequence[str]) -> Iterator[tuple[bool, int, int]]:
     """Whether it concerns the follower, first index and following index of each stretch."""
     begin, last = first, None
+    kinds = tuple(kind.encode() for kind in about)
     for index, raw in enumerate(entries, first):
-        concerned = index % _STRIDE == 0 or _is_about(raw, about)
+        concerned = index % _STRIDE == 0 or _is_about(raw, kinds)
         if last is not None and concerned is not last:
             yield last, begin, index
             begin = index
@@ -347,9 +349,10 @@ def _stretches(first: int, entries: Sequence[bytes], about: Sequence[str]) -> It
         yield last, begin, first + len(entries)
 
 
-def _is_about(raw: bytes, about: Sequence[str]) -> bool:
+def _is_about(raw: bytes, kinds: tuple[bytes, ...]) -> bool:
     """Whether an entry is of one of these types, without reading it whole.
 
     In canonical JSON no text can contain this sequence of quotes, and nothing else is called so.
     """
-    return any(f'"event_code":"{kind}'.encode() in raw for kind in about)
+    place = raw.find(_CODE)
+    return place >= 0 and raw.startswith(kinds, place + len(_CODE))

@@ -13,3 +13,4 @@ from .nginx import prepare as prepare
 from .people import People as People
 from .point import DecisionPoint as DecisionPoint
 from .sockets import Sockets as Sockets
+from .uses import Uses as Uses

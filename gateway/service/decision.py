@@ -158,11 +158,8 @@ class Decider:
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
             port: int = getattr(self._site.ports, question.listener)
-            asked = replace(
-                _request(caller, resource, route, target, zone=zone, at=at),
-                port=port,
-                protocol="websocket" if question.upgrade else "https",
-            )
+            protocol = "websocket" if question.upgrade else "https"
+            asked = _request(caller, resource, route, target, zone=zone, port=port, protocol=protocol, at=at)
             decision = self._engine.decide(asked)
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
@@ -321,7 +318,7 @@ def _acceptable(question: Question, route: Route, target: Target) -> None:
 
 
 def _request(
-    caller: Caller, resource: str, route: Route, target: Target, *, zone: str, at: datetime
+    caller: Caller, resource: str, route: Route, target: Target, *, zone: str, port: int, protocol: str, at: datetime
 ) -> DecisionRequest:
     return DecisionRequest(
         principal_kind=caller.kind,
@@ -346,6 +343,8 @@ def _request(
         device=caller.subject if caller.kind == "device" else None,
         device_state=caller.device_state,
         path_public=matches(target.path, route.public),
+        port=port,
+        protocol=protocol,
         at=at,
     )
 

@@ -25,6 +25,7 @@ from ..tokens import KeySet, access_token, holds, program_token, serial_of, unve
 from .news import News, mandate_name
 from .people import People
 from .resources import audiences
+from .uses import Uses
 
 TOUCH_EVERY = timedelta(seconds=30)
 """How exactly the time of last use is kept; every keeping is a write."""
@@ -104,6 +105,7 @@ class Identification:
         self,
         *,
         store: Store,
+        uses: Uses,
         news: News,
         people: People,
         keys: KeyFile,
@@ -113,6 +115,7 @@ class Identification:
         lifetimes: Lifetimes,
     ) -> None:
         self._store = store
+        self._uses = uses
         self._news = news
         self._people = people
         self._keys = keys
@@ -175,7 +178,7 @@ class Identification:
         if self._news.taken(*ties) or (found.mandate and at.timestamp() >= found.mandate_ends):
             raise Refused(Reason.LOGIN)
         if at - found.seen >= TOUCH_EVERY:
-            self._store.touch(found.digest, at=at)
+            self._uses.note(found.digest, at=at)
         until = min(found.opened + self._lifetimes.absolute, max(found.seen, at) + self._lifetimes.idle)
         if found.mandate:
             until = min(until, datetime.fromtimestamp(found.mandate_ends, UTC))

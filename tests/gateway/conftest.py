@@ -51,6 +51,7 @@ from gateway.service import (
     News,
     People,
     Sockets,
+    Uses,
     as_root,
     command,
     prepare,
@@ -214,8 +215,10 @@ class Gateway:
         self.news.tell(self.sockets.heard)
         self.sealing = Sealing(b"s" * 32)
         keys_file = KeyFile(self.site.public / "sso-jwks.json", clock=self.clock)
+        self.uses = Uses(self.store)
         self.identification = Identification(
             store=self.store,
+            uses=self.uses,
             news=self.news,
             people=self.people,
             keys=keys_file,

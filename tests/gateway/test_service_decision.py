@@ -2,6 +2,7 @@
 """The decision without any server: what is asked of the policies, what is recorded, and that failure denies."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,11 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from audit import Entry, Event, Outcome
 from audit.models_rules import check
 from ca import Standing
+from core.db import DatabaseUnavailable
 from core.errors import Internal, Unavailable
 from directory import Mandate, Proofing
 from gateway import GatewaySettings
 from gateway.models import Answer, Question
 from gateway.service.decision import network
+from gateway.service.identification import digest
 from policies import Decision
 from policies.record import past
 from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate, make_site
@@ -234,12 +237,45 @@ def test_one_person_and_one_client_take_no_more_than_their_share(folder: Path) -
     unit.database.close()
 
 
+def test_uses_of_sessions_are_written_together_and_bring_back_none_that_ended(unit: Gateway) -> None:
+    cookies = [unit.open_session(letter * 43, session=letter) for letter in "abc"]
+    unit.clock.advance(timedelta(minutes=20))
+    assert all(ask(unit, unverified_cookie=cookie).status == 204 for cookie in cookies)
+    unit.store.end_session(digest("b" * 43), note=lambda _: (os.urandom(16).hex(), b"{}"))
+    unit.uses.write()
+    unit.clock.advance(timedelta(minutes=20))
+    # Used after half of the time, so idle for less than the whole of it.
+    assert [ask(unit, unverified_cookie=cookie).status for cookie in cookies] == [204, 401, 204]
+    unit.clock.advance(timedelta(minutes=31))
+    assert [ask(unit, unverified_cookie=cookie).status for cookie in cookies] == [401, 401, 401]
+
+
+def test_uses_that_could_not_be_written_are_written_the_next_time(
+    unit: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = unit.open_session()
+    unit.clock.advance(timedelta(minutes=20))
+    assert ask(unit, unverified_cookie=cookie).status == 204
+    with monkeypatch.context() as broken, pytest.raises(DatabaseUnavailable):
+        broken.setattr(unit.store, "touch", _unavailable)
+        unit.uses.write()
+    unit.uses.write()
+    unit.clock.advance(timedelta(minutes=20))
+    assert ask(unit, unverified_cookie=cookie).status == 204
+
+
+def _unavailable(_seen: object) -> None:
+    raise DatabaseUnavailable
+
+
 def test_sessions_end_by_age_and_by_idleness(unit: Gateway) -> None:
     cookie = unit.open_session()
     unit.clock.advance(timedelta(minutes=29))
     assert ask(unit, unverified_cookie=cookie).status == 204
+    unit.uses.write()
     unit.clock.advance(timedelta(minutes=29))
     assert ask(unit, unverified_cookie=cookie).status == 204
+    unit.uses.write()
     unit.clock.advance(timedelta(minutes=31))
     assert ask(unit, unverified_cookie=cookie).reason == "login"
     other = unit.open_session("d" * 43, opened=unit.clock.now() - timedelta(hours=8))
