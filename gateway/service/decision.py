@@ -175,7 +175,7 @@ class Decider:
             _log.error("decision_failed", exc_info=True)
             return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target)
         return Ruling(
-            reason=_reason(decision, caller),
+            reason=reason_of(decision, caller),
             caller=caller,
             resource=resource,
             route=route,
@@ -349,7 +349,8 @@ def _request(
     )
 
 
-def _reason(decision: Decision, caller: Caller) -> Reason | None:
+def reason_of(decision: Decision, caller: Caller) -> Reason | None:
+    """Why the policies said no; None if they said yes."""
     if decision.allowed is True:
         return None
     reason = _REASONS.get(decision.code, Reason.POLICY_ERROR)
