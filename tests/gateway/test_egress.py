@@ -474,8 +474,8 @@ def test_a_destination_that_is_none_is_refused_at_start(wrong: dict[str, object]
 def _ways(unit: Gateway, *, resolve: Callable[[str, int], list[str]]) -> WaysOut:
     cards = Cards()
     unit.identification = type(unit.identification)(
-        store=unit.store, news=unit.news, people=unit.people, keys=unit.keys, verifier=cards, status=unit.status,
-        issuer=unit.site.origin("sso"), lifetimes=unit.lifetimes,
+        store=unit.store, uses=unit.uses, news=unit.news, people=unit.people, keys=unit.keys, verifier=cards,
+        status=unit.status, issuer=unit.site.origin("sso"), lifetimes=unit.lifetimes,
     )  # fmt: skip
     pem = _PERSON
     cards.person = x509.load_pem_x509_certificate(pem).serial_number
