@@ -179,7 +179,7 @@ class Decider:
             _log.error("decision_failed", exc_info=True)
             return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target)
         return Ruling(
-            reason=reason_of(decision, caller),
+            reason=_reason(decision, caller),
             caller=caller,
             resource=resource,
             route=route,
@@ -354,8 +354,7 @@ def _request(
     )
 
 
-def reason_of(decision: Decision, caller: Caller) -> Reason | None:
-    """Why the policies said no; None if they said yes."""
+def _reason(decision: Decision, caller: Caller) -> Reason | None:
     if decision.allowed is True:
         return None
     reason = _REASONS.get(decision.code, Reason.POLICY_ERROR)

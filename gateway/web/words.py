@@ -90,19 +90,6 @@ WORDS: dict[Reason, Words] = {
         N_("This network entrance knows no service of that name."),
         N_("Check the address."),
     ),
-    Reason.DESTINATION: Words(
-        403,
-        N_("This destination cannot be reached"),
-        N_("The name leads nowhere, or to an address that the way out does not lead to."),
-        N_("Check the name. If it is right, tell your agency which destination it is."),
-    ),
-    Reason.STATUS: Words(
-        403,
-        N_("Your certificate cannot be checked now"),
-        N_("Whether your certificate was revoked cannot be found out at the moment, so it is not accepted."),
-        N_("Please try again in a few minutes."),
-        ("retry",),
-    ),
     Reason.TOO_MANY: Words(
         429,
         N_("Too many requests"),

@@ -6,6 +6,7 @@ file could not be read, never that it is unsigned.
 """
 
 import asyncio
+import base64
 import io
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -148,6 +149,7 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         other_certificate=signer is not None and signer.other_certificate,
         certified=_CERTIFIED.get(signature.docmdp_level, "") if signature.docmdp_level else "",
         revision=end if 0 < end <= len(document) else 0,
+        value=base64.b64encode(signer.signature).decode() if signer else "",
     )
 
 

@@ -214,8 +214,7 @@ class Gateway:
         )
         self.news.tell(self.sockets.heard)
         self.sealing = Sealing(b"s" * 32)
-        self.keys = keys_file = KeyFile(self.site.public / "sso-jwks.json", clock=self.clock)
-        self.lifetimes = Lifetimes(absolute=self.settings.session_lifetime, idle=self.settings.session_idle)
+        keys_file = KeyFile(self.site.public / "sso-jwks.json", clock=self.clock)
         self.uses = Uses(self.store)
         self.identification = Identification(
             store=self.store,
@@ -226,7 +225,7 @@ class Gateway:
             verifier=self.verifier,
             status=self.status,
             issuer=self.site.origin("sso"),
-            lifetimes=self.lifetimes,
+            lifetimes=Lifetimes(absolute=self.settings.session_lifetime, idle=self.settings.session_idle),
         )
         self.identities = IdentityIssuer(self.identity_key)
         self.decider = Decider(
