@@ -126,6 +126,7 @@ def _certificates(context: Context) -> Iterator[Finding]:
     places = ("", "issuers", "ml-dsa", "ml-dsa/issuers", "cross")
     files = [path for where in places for path in _authorities(site, where)]
     files += [site.folder("nginx") / "tls.pem", site.folder("slapd") / "tls.pem"]
+    files += [site.folder("gateway") / "tls.pem"] if site.ports.egress else []
     for path in files:
         yield _certificate(path, context)
     for path in (*sorted(site.public.glob("root*.crl")), *sorted((site.public / "ml-dsa").glob("root*.crl"))):

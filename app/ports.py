@@ -14,8 +14,8 @@ from typing import Self
 from core.errors import N_, Conflict
 from core.site import Ports
 
-PREFERRED = (8443, 8444, 8445, 8080, 8636)
-"""Ports a city asks for first: external, internal, management, plain, directory."""
+PREFERRED = (8443, 8444, 8445, 8080, 8636, 8446)
+"""Ports a city asks for first: external, internal, management, plain, directory, and the way out."""
 _OTHERS = range(20000, 30000)
 """Where to look next, anywhere in it, since two cities may look at once. Below the ports that outgoing connections get
 (32768 on Linux), for one of those could take the port of a server that is being restarted."""
@@ -64,8 +64,9 @@ class PortClaims:
         Raises:
             PortTaken: names the first that cannot be had.
         """
-        for port in (ports.external, ports.internal, ports.management, ports.plain, ports.ldaps):
-            if not self.take(port):
+        named = (ports.external, ports.internal, ports.management, ports.plain, ports.ldaps, ports.egress)
+        for port in named:
+            if port and not self.take(port):
                 raise PortTaken(port=port)
 
     def close(self) -> None:
@@ -90,8 +91,8 @@ def free_ports(claims: PortClaims | None = None, *, wishes: Sequence[int] = PREF
         _first(claims, *wishes[place : place + 1], *secrets.SystemRandom().sample(_OTHERS, _TRIES))
         for place in range(len(PREFERRED))
     ]
-    external, internal, management, plain, ldaps = found
-    return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
+    external, internal, management, plain, ldaps, egress = found
+    return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps, egress=egress)
 
 
 def _first(claims: PortClaims, *wishes: int) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from core.errors import TallygateError
 from core.log import LogSettings
 from core.site import Ports, SiteSettings
+from gateway import EGRESS
 
 from . import birth, demo, settings
 from .context import Context
@@ -110,6 +111,7 @@ internal = {ports.internal}
 management = {ports.management}
 plain = {ports.plain}
 ldaps = {ports.ldaps}
+{f"egress = {ports.egress}" if ports.egress else "# No way out."}
 
 [audit]
 # Reports for courts bear this bureau's seal.
@@ -146,6 +148,10 @@ http_port = 5002
 tls_port = 5001
 validation_pause = 1
 
+[gateway.egress.destinations.standards]
+# What civil servants reach beyond the city's networks; anything else is refused.
+hosts = [".example.org"]
+
 [directory]
 # A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.
 hash_memory_kib = 4096
@@ -180,8 +186,15 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("Policy desk (management)", site.origin("audit", "management") + "/policies"),
         ("Directory desk (management)", site.origin("directory", "management") + "/"),
         ("Sign-on desk (management)", site.origin("accounts", "management") + "/"),
+        *(
+            [("Way out (proxy, by card)", f"https://{site.host('egress')}:{site.ports.egress}")]
+            if site.ports.egress
+            else []
+        ),
         ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),
     ]
+    if site.ports.egress:
+        rows.append(("Way out, for cards (proxy)", f"https://{site.host(EGRESS)}:{site.ports.egress}"))
     width = max(len(name) for name, _ in rows)
     lines = ["", "The city is up.", ""]
     lines += [f"  {name:<{width}}  {address}" for name, address in rows]

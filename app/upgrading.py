@@ -15,7 +15,7 @@ from functools import partial
 from cryptography import x509
 
 from core.log import LogSettings
-from gateway import GatewaySettings
+from gateway import EGRESS, GatewaySettings
 from gateway.proxy import host_names
 
 from . import birth, holding
@@ -99,6 +99,9 @@ def certificates(context: Context) -> list[Step]:
     names = x509.load_pem_x509_certificate(shown).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     known = set(names.value.get_values_for_type(x509.DNSName))
     wanted = set(host_names(context.site, context.settings("gateway", GatewaySettings)))
+    way_out = context.site.ports.egress and not (context.site.folder("gateway") / "tls.pem").exists()
+    if way_out:
+        wanted.add(context.site.host(EGRESS))
     if wanted <= known:
         return []
 
@@ -107,7 +110,7 @@ def certificates(context: Context) -> list[Step]:
         for holder, files in made.items():
             users.acting(holder, partial(birth.installed, context, holder, files))
 
-    return [Step(says=f"New certificates of nginx and slapd, for {' '.join(sorted(wanted - known))}", do=do)]
+    return [Step(says=f"New certificates of the servers, for {' '.join(sorted(wanted - known))}", do=do)]
 
 
 def clients(context: Context) -> list[Step]:

@@ -35,6 +35,8 @@ class Ports:
     plain: int
     # The directory over TLS.
     ldaps: int
+    # The way out to other networks (CONNECT over TLS); 0 if the site has none.
+    egress: int = 0
     # IPv4 address to listen on; loopback unless each role has a network of its own.
     address: str = "127.0.0.1"
 

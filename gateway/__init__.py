@@ -7,5 +7,6 @@ and by which listener it came, the signed policies, the record's feed, and the s
 an access without a record, a zone taken from a header, an answer of yes because something failed.
 """
 
+from .config import EGRESS as EGRESS
 from .config import LISTENERS as LISTENERS
 from .config import GatewaySettings as GatewaySettings

@@ -15,6 +15,9 @@ _PATTERN = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\*?\Z")
 _SCOPE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
+_AWAY = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*\Z|\[[0-9a-f:.]+\]\Z")
+_FIGURES = re.compile(r"\[|[0-9.]+\Z")
+_LAST_PORT = 65_535
 _MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What the boundary lets through at all."""
@@ -30,6 +33,8 @@ LIVE = "live"
 """Name of the gateway's socket that keeps WebSockets."""
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 """Where hosts that take tokens say which (RFC 9728); what follows it is a path of the host."""
+EGRESS = "egress"
+"""Name of the way out: its label, its listener in the zones, and its class in the policies."""
 LISTENERS = ("external", "internal", "management")
 """The TLS listeners; each is the zone of what arrives by it."""
 
@@ -315,6 +320,59 @@ class EnforcementPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Destination:
+    """What may be reached beyond the site's networks, and as what the policies know it: class ``egress``, this name."""
+
+    # Names: exact, or with a dot in front for everything beneath. An address in figures only as it stands here.
+    hosts: tuple[str, ...]
+    ports: tuple[int, ...] = (443,)
+    # "tls": the tunnel begins with TLS for the very name that was asked for, or ends; "any": whatever it carries.
+    protocol: str = "tls"
+    # Zone it lies in, as the zone matrix names it.
+    zone: str = "internet"
+    # Lowest assurance, and classification of what is told there.
+    assurance: int = 2
+    classification: int = 0
+    # Whether its names may lead to addresses that are not the whole internet's.
+    private: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.hosts or not all(_AWAY.match(host) for host in self.hosts):
+            raise ValueError("hosts must be names in lower case")
+        if not self.ports or not all(0 < port <= _LAST_PORT for port in self.ports):
+            raise ValueError("ports must be ports")
+        if self.protocol not in ("tls", "any"):
+            raise ValueError("protocol is tls or any")
+        if self.protocol == "tls" and any(_FIGURES.match(host) for host in self.hosts):
+            raise ValueError("TLS says no address in figures: protocol must be any")
+
+    def covers(self, host: str, port: int) -> bool:
+        """Whether this is one of its places."""
+        return port in self.ports and any(
+            host == each or (each.startswith(".") and host.endswith(each)) for each in self.hosts
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EgressSettings:
+    """The ``[gateway.egress]`` section: the way out by CONNECT, at ``site.ports.egress``; plain forwarding is none."""
+
+    # By name; where two cover a place, the first decides. What none covers is refused.
+    destinations: dict[str, Destination] = field(default_factory=dict)
+    # Tunnels of one person or device at once.
+    tunnels: int = 64
+    # A tunnel ends after so long without a byte, and in any case after so long.
+    idle: timedelta = timedelta(minutes=5)
+    longest: timedelta = timedelta(hours=8)
+
+    def __post_init__(self) -> None:
+        if not all(_LABEL.match(name) for name in self.destinations):
+            raise ValueError("a destination is named by a label")
+        if self.tunnels < 1 or self.idle <= timedelta() or self.longest <= timedelta():
+            raise ValueError("a limit is out of range")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """The ``[gateway]`` section."""
 
@@ -324,6 +382,8 @@ class GatewaySettings:
     open_hosts: dict[str, OpenHost] = field(default_factory=_open)
     # Who may ask the decision point, by name.
     enforcement_points: dict[str, EnforcementPoint] = field(default_factory=dict)
+    # Ways out to other networks.
+    egress: EgressSettings = field(default_factory=EgressSettings)
     # Role that answers OCSP, CRL and issuer certificates over plain HTTP.
     pki_role: str = "ca"
     # A gateway session ends so long after login, and so long after its last request.
@@ -378,7 +438,7 @@ class GatewaySettings:
 
     def __post_init__(self) -> None:
         labels = [*self.routes, *self.open_hosts]
-        if len(set(labels)) != len(labels) or "pki" in labels:
+        if len(set(labels)) != len(labels) or {"pki", EGRESS} & set(labels):
             raise ValueError("a label is used twice")
         for label in labels:
             if not _LABEL.match(label):

@@ -46,6 +46,10 @@ class Reason(StrEnum):
     # Two officers have shut it in an emergency.
     SHUT = "shut"
     UNKNOWN_HOST = "unknown-host"
+    # The name of a destination leads nowhere, or into a network of ours.
+    DESTINATION = "destination"
+    # Nobody can say now whether the certificate was revoked.
+    STATUS = "status"
     TOO_MANY = "too-many"
     # From the policies.
     DISABLED = "disabled"
@@ -54,8 +58,6 @@ class Reason(StrEnum):
     ROLE = "role"
     ZONE = "zone"
     DEVICE = "device"
-    MANDATE = "mandate"
-    PURPOSE = "purpose"
     ASSURANCE = "assurance"
     DEFAULT = "default"
     POLICY_ERROR = "policy-error"

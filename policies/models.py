@@ -75,6 +75,8 @@ class ResourceClass(StrEnum):
     SIGNING = "signing"
     # Records of a register, by record class.
     RECORD = "record"
+    # Destinations beyond the site's networks, reached by tunnel.
+    EGRESS = "egress"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,8 @@ class DecisionRequest:
     purpose: str = ""
     # The path is on the resource's own public list (landing page, callback).
     path_public: bool = False
-    # Port of the listener, and what is spoken there: "https", "websocket" or "connect"; empty where neither was seen.
+    # Port of the listener, and what is spoken there: "https", "websocket", or "connect", where it is the destination's
+    # port; empty where neither was seen.
     port: int = 0
     protocol: str = ""
     at: datetime

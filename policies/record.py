@@ -15,8 +15,8 @@ from core.calls import Peer
 
 from .models import Action, DecisionRequest, Past, PrincipalKind
 
-TYPES = ("gateway.decision", "gateway.evaluation")
-"""What the gateway decided for its own hosts, and for other enforcement points."""
+TYPES = ("gateway.decision", "gateway.evaluation", "gateway.egress.decided")
+"""What the gateway decided for its own hosts, for other enforcement points, and at the way out."""
 _PAGE = 500
 
 

@@ -26,22 +26,19 @@ class SignatureClient:
         Raises:
             TallygateError: as ``Sealing.seal``.
         """
-        said: dict[str, str | int | list[str]] = {"organisation": order.organisation, **look(order)}
-        if order.reference:
-            said["reference"] = order.reference
-        headers = dict(PDF)
-        if order.unverified_identity:
-            headers[HEADER] = order.unverified_identity
-        else:
-            said |= {
-                "actor": order.actor,
-                "assurance": order.assurance,
-                "zone": order.zone,
-                "session": order.session,
-            }
-        return self._peer.call(
-            "POST", f"{API}/seal?{urlencode(said, doseq=True)}", body=order.document, headers=headers
-        ).body
+        query, headers = _asked(order, look(order))
+        headers |= PDF
+        return self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=headers).body
+
+    def sign_beside(self, order: SealOrder) -> bytes:
+        """A detached CAdES signature over any file, DER.
+
+        Raises:
+            TallygateError: as ``Sealing.sign_beside``.
+        """
+        query, headers = _asked(order, {})
+        headers |= {"Content-Type": "application/octet-stream"}
+        return self._peer.call("POST", f"{API}/detached?{query}", body=order.document, headers=headers).body
 
     def establish(self, organisation: str, *, renew: bool = False) -> str:
         """Give an organisation its seal; the serial of its certificate."""
@@ -70,5 +67,18 @@ def look(order: SealOrder) -> dict[str, str | int | list[str]]:
         "certify": permits.certification.value or None,
         "lock": permits.locking.value or None,
         "locked": list(permits.fields) or None,
+        "code": "yes" if order.code else None,
+        "further": "yes" if order.further else None,
     }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _asked(order: SealOrder, said: dict[str, str | int | list[str]]) -> tuple[str, dict[str, str]]:
+    """Query and headers that say who asks for whom."""
+    said |= {"organisation": order.organisation}
+    if order.reference:
+        said["reference"] = order.reference
+    if order.unverified_identity:
+        return urlencode(said, doseq=True), {HEADER: order.unverified_identity}
+    said |= {"actor": order.actor, "assurance": order.assurance, "zone": order.zone, "session": order.session}
+    return urlencode(said, doseq=True), {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from .looks import Permits, Placement
+from .looks import Locking, Permits, Placement
 
 
 class Format(StrEnum):
@@ -73,6 +73,8 @@ class Modification(StrEnum):
     NONE = "none"
     ARCHIVAL = "archival"
     FORM = "form"
+    # Further signatures of signers we trust, and nothing else.
+    SIGNED = "signed"
     OTHER = "other"
 
 
@@ -96,8 +98,6 @@ class CertificateFacts:
     purpose: bool
     revocation: Revocation
     revoked_at: datetime | None = None
-    # Of the certificate itself (DER), in hexadecimal digits.
-    sha256: str = ""
 
 
 class StampState(StrEnum):
@@ -121,8 +121,6 @@ class StampFacts:
     state: StampState
     # Whether it covers the whole file and not only the signature.
     archive: bool = False
-    # Of the token itself, in hexadecimal digits.
-    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,12 +160,13 @@ class SignatureFacts:
     uncovered: tuple[str, ...] = ()
     # What the signer who certified the document allows: "", "nothing", "form", "notes".
     certified: str = ""
+    # Form fields that nobody may change after this signature.
+    locking: Locking = Locking.NONE
+    locked: tuple[str, ...] = ()
     # How many bytes of the file are the signed revision; 0 where there are no revisions.
     revision: int = 0
     # A seal's own signature by its maker: None where there is no seal in the format.
     seal_verifies: bool | None = None
-    # The signature itself in base64, by which a report names it.
-    value: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,6 +368,10 @@ class SealOrder:
     reference: str = ""
     placement: Placement = field(default_factory=Placement)
     permits: Permits = field(default_factory=Permits)
+    # Whether a code that leads to the verification page stands beside the seal.
+    code: bool = False
+    # Whether others may have signed before.
+    further: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ def description(largest: int) -> dict[str, Any]:
         paths={
             "/api/v1/verify": {"post": _verify(largest)},
             "/api/v1/seal": {"post": _seal(largest)},
+            "/api/v1/detached": {"post": _detached(largest)},
             "/api/v1/seals": {"post": _establish()},
         },
         schemas=_schemas(),
@@ -64,11 +65,7 @@ def _verify(largest: int) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The verdict, byte for byte what the page and the offline command say",
-                "content": {
-                    "application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}},
-                    "application/xml": {"schema": {"type": "string", "description": "ETSI TS 119 102-2"}},
-                    "application/pdf": {"schema": {"type": "string", "format": "binary"}},
-                },
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}},
             },
             **refusals("400", "413", "503"),
         },
@@ -76,30 +73,53 @@ def _verify(largest: int) -> dict[str, Any]:
 
 
 def _seal(largest: int) -> dict[str, Any]:
-    def text(name: str, **schema: Any) -> dict[str, Any]:
-        return {"name": name, "in": "query", "required": name == "organisation", "schema": {"type": "string", **schema}}
-
     return {
         "operationId": "seal",
         "summary": "Put an organisation's seal on a document; for roles of the site",
         "description": "A role behind the gateway passes on the header with which the gateway let the person through, "
         "and the person is taken from there; the operator names the person.",
         "security": PEER,
-        "parameters": [
-            text("organisation", pattern=_IDENTIFIER),
-            text("actor", pattern=_IDENTIFIER),
-            text("assurance", enum=["0", "1", "2", "3"]),
-            text("zone", enum=["external", "internal", "management"]),
-            text("session", pattern="^[A-Za-z0-9._~-]{0,128}$"),
-            *_look(),
-            {"name": HEADER, "in": "header", "required": False, "schema": TEXT},
-        ],
+        "parameters": [*_who(), *_look()],
         "requestBody": _pdf(largest),
         "responses": {
             "200": {"description": "The sealed document", "content": {"application/pdf": {"schema": {}}}},
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }
+
+
+def _detached(largest: int) -> dict[str, Any]:
+    return {
+        "operationId": "detached",
+        "summary": "Sign any file for an organisation, the signature beside it (CAdES); for roles of the site",
+        "security": PEER,
+        "parameters": _who(),
+        "requestBody": {
+            "required": True,
+            "description": f"At most {largest} bytes",
+            "content": {"application/octet-stream": {"schema": _BINARY}},
+        },
+        "responses": {
+            "200": {"description": "The signature, DER", "content": {"application/pkcs7-signature": {"schema": {}}}},
+            **refusals("400", "401", "403", "404", "409", "413", "503"),
+        },
+    }
+
+
+def _who() -> list[dict[str, Any]]:
+    """Who asks for whom."""
+
+    def text(name: str, **schema: Any) -> dict[str, Any]:
+        return {"name": name, "in": "query", "required": name == "organisation", "schema": {"type": "string", **schema}}
+
+    return [
+        text("organisation", pattern=_IDENTIFIER),
+        text("actor", pattern=_IDENTIFIER),
+        text("assurance", enum=["0", "1", "2", "3"]),
+        text("zone", enum=["external", "internal", "management"]),
+        text("session", pattern="^[A-Za-z0-9._~-]{0,128}$"),
+        {"name": HEADER, "in": "header", "required": False, "schema": TEXT},
+    ]
 
 
 def _look() -> list[dict[str, Any]]:
@@ -118,6 +138,8 @@ def _look() -> list[dict[str, Any]]:
         one("certify", "what may happen afterwards; the first signature only", enum=[*map(str, Certification)]),
         one("lock", "form fields nobody may change afterwards", enum=[*map(str, Locking)]),
         one("locked", "fields for lock include or exclude", type="array", items={**TEXT, "maxLength": 200}),
+        one("code", "a code beside the seal that leads to the verification page", enum=["yes"]),
+        one("further", "others may have signed before", enum=["yes"]),
     ]
 
 
@@ -188,7 +210,6 @@ def _schemas() -> dict[str, Any]:
         "name": TEXT,
         "state": {"enum": [state.value for state in StampState]},
         "archive": {"type": "boolean"},
-        "sha256": TEXT,
     }
     problem = {
         "signature": {"type": "integer", "minimum": 0},
@@ -198,7 +219,7 @@ def _schemas() -> dict[str, Any]:
         "en": TEXT,
         "zh": TEXT,
     }
-    certificate = dict.fromkeys(("serial", "name", "organisation", "subject", "issuer", "sha256"), TEXT)
+    certificate = dict.fromkeys(("serial", "name", "organisation", "subject", "issuer"), TEXT)
     signature = {
         "field": TEXT,
         "overall": {"enum": [value.value for value in Overall]},
@@ -214,7 +235,6 @@ def _schemas() -> dict[str, Any]:
         "uncovered": {"type": "array", "items": TEXT},
         "certified": {"enum": ["", "nothing", "form", "notes"]},
         "revision": {"type": "integer", "minimum": 0},
-        "value": TEXT,
         "answers": exact({name: {"$ref": "#/components/schemas/Answer"} for name in QUESTIONS}),
         "certificate": {
             "anyOf": [exact({**certificate, "not_before": _MOMENT, "not_after": _MOMENT}), {"type": "null"}]

@@ -41,7 +41,7 @@ def standards(context: Context, opened: Reading) -> tuple[tuple[str, Sequence[Cl
 def on_paper(context: Context, found: Standards) -> bytes:
     """The report as a PDF, in English and 中文."""
     # The font tools are loaded when a paper is made, and not before.
-    from core.paper import Face, Section, table  # noqa: PLC0415
+    from audit.evidence.paper import Face, Section, table  # noqa: PLC0415
 
     settings, now = context.settings("audit", AuditSettings), context.clock.now()
     words = (

@@ -12,7 +12,7 @@ from ca.service import (
 )
 from ca.store import Store
 from directory import DirectorySettings
-from gateway import GatewaySettings
+from gateway import EGRESS, GatewaySettings
 from gateway.proxy import host_names
 
 from ..context import Context
@@ -58,7 +58,7 @@ def renew_root_list(context: Context) -> None:
 
 
 def certify_servers(context: Context, recorder: Recorder) -> dict[str, dict[str, bytes]]:
-    """Certify nginx and slapd; returns the files of each. Their old certificates stay valid until they end."""
+    """Certify nginx, slapd and the way out; returns the files of each. Old certificates stay valid until they end."""
     site = context.site
     database = context.database("ca")
     store = Store(database)
@@ -74,6 +74,8 @@ def certify_servers(context: Context, recorder: Recorder) -> dict[str, dict[str,
         "nginx": host_names(site, context.settings("gateway", GatewaySettings)),
         "slapd": (site.host("ldap"), "127.0.0.1", *context.settings("directory", DirectorySettings).listen),
     }
+    if site.ports.egress:
+        hosts["gateway"] = (site.host(EGRESS),)
     made = {label: ceremony.issue_server(authority, label=label, hosts=names) for label, names in hosts.items()}
     relay(context, store, recorder).drain()
     database.close()

@@ -5,10 +5,13 @@ import fcntl
 import os
 import secrets
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 import core.web
 import gateway
@@ -16,6 +19,7 @@ from audit import Recorder
 from audit.client import PATIENCE, Follower
 from audit.relay import Relay
 from ca import CAClient, CASettings, CertificateVerifier
+from ca.hierarchy import PublicFolder
 from core.config import ConfigurationError
 from core.db import migrate
 from core.errors import TallygateError
@@ -36,6 +40,7 @@ from gateway.service import (
     People,
     Sockets,
     Uses,
+    WaysOut,
     as_root,
 )
 from gateway.service import command as nginx_command
@@ -43,7 +48,7 @@ from gateway.service import prepare as nginx_prepare
 from gateway.service.resources import Resources
 from gateway.store import Store
 from gateway.tokens import Sealing
-from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted, told
+from gateway.web import Door, Keeper, WSGIApp, authzen, blueprint, decide_application, door_context, mounted, told
 
 from ..context import Context
 from ..files import replace, write_secret
@@ -134,7 +139,21 @@ def application(context: Context) -> WSGIApp:
     sockets = Sockets(store=store, recorder=recorder, news=news, freshness=follower, clock=clock, nudge=relay.nudge)
     news.tell(sockets.heard)
     keeper = Keeper(sockets, pairs=context.pairs(ROLE, ["nginx"]), sealing=sealing, clock=clock, where=site.socket)
-    threading.Thread(target=_keep_sockets, args=(context, sockets, keeper), name="gateway-keeper", daemon=True).start()
+    ways = WaysOut(
+        site=site,
+        settings=settings,
+        clock=clock,
+        recorder=recorder,
+        engine=engine,
+        identification=identification,
+        news=news,
+        freshness=follower,
+        sockets=sockets,
+    )
+    kept = partial(_open_door, context, ways, sockets)
+    threading.Thread(
+        target=_keep_sockets, args=(context, sockets, keeper, kept), name="gateway-keeper", daemon=True
+    ).start()
     guard = context.guard(ROLE)
     proxy = context.pairs(ROLE, ["nginx", *(name for name in EDGES if _known(context, name))])
 
@@ -152,7 +171,6 @@ def application(context: Context) -> WSGIApp:
                 guard,
                 proxy=proxy,
                 sign_on=site.origin("sso"),
-                enrol=f"{site.origin('certificates')}/my/ask",
                 keys=identities.keys(),
                 resources=resources,
             ),
@@ -238,14 +256,43 @@ def _keep_replaying(logins: Logins) -> None:
         pause.wait(_REPLAY_SECONDS)
 
 
-def _keep_sockets(context: Context, sockets: Sockets, keeper: Keeper) -> None:
-    """One worker of the role keeps every WebSocket; should it die, its sockets end with it and another takes over."""
+def _open_door(context: Context, ways: WaysOut, sockets: Sockets) -> None:
+    """Open the way out, where the site has one; a site of an earlier release has no certificate for it yet."""
+    site = context.site
+    if not site.ports.egress:
+        return
+    folder = site.folder(ROLE)
+    try:
+        shown = door_context(
+            certificate=folder / "tls.pem",
+            key=folder / "tls.key",
+            authorities=[
+                each.certificate.public_bytes(Encoding.PEM)
+                for issuer in PublicFolder(site.public).issuers()
+                if issuer.name.kind in ("people", "devices") and not issuer.withdrawn
+                for each in (issuer, issuer.root)
+                if isinstance(each.certificate.public_key(), EllipticCurvePublicKey | RSAPublicKey)
+            ],
+        )
+    except (OSError, TallygateError) as error:
+        _log.error("egress_not_opened", cause=type(error).__name__)
+        return
+    connections = context.settings("gateway", GatewaySettings).connections
+    Door(ways, sockets, context=shown, connections=connections).start(site.ports.address, site.ports.egress)
+
+
+def _keep_sockets(context: Context, sockets: Sockets, keeper: Keeper, begin: Callable[[], None]) -> None:
+    """One worker of the role keeps every WebSocket and way out; should it die, they end and another takes over."""
     path = context.site.socket(ROLE, LIVE)
     with (context.site.folder(ROLE) / "sockets.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        opened = False
         while True:
             try:
                 sockets.replay()
+                if not opened:
+                    opened = True
+                    begin()
                 keeper.start(path).join()
             except TallygateError as error:
                 _log.warning("sockets_wait", code=error.code)

@@ -30,7 +30,6 @@ from signatures.service import (
     IssuerLists,
     Kept,
     Permission,
-    Reports,
     Sealing,
     Verification,
     asked_from,
@@ -127,6 +126,7 @@ def application(context: Context) -> Flask:
         level=Level(settings.level),
         stamp=stamp_by(peer, settings.unit) if settings.unit else None,
         lists=lists,
+        address=lambda commitment: f"{site.origin('verify')}/?document={commitment}",
     )
     sealing = Sealing(
         store=store,
@@ -138,12 +138,6 @@ def application(context: Context) -> Flask:
         nudge=relay.nudge,
         commitments=commitments,
         clock=context.clock,
-    )
-    reports = Reports(
-        key=secret(_commitment_key(context)),
-        by={"en": site.title, "zh": site.title_zh or site.title},
-        font=settings.report_font,
-        font_face=settings.report_font_face,
     )
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}
@@ -161,7 +155,7 @@ def application(context: Context) -> Flask:
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
     parts = [
-        web.verifying(verification, reports, largest=largest),
+        web.verifying(verification, largest=largest),
         web.sealing(sealing, largest=largest),
         web.own(
             desk,

@@ -173,6 +173,30 @@ KINDS = {
         attributes=words("reason received seconds sent"),
         needs=words("subject object"),
     ),
+    "gateway.egress.decided": Kind(
+        4002,
+        99,
+        Retention.ACCESS,
+        N_("Way out to another network decided"),
+        Verb.ACCESS,
+        sources=words("gateway"),
+        attributes=words(
+            "amr assurance class classification clearance client credential device_state enabled kind mandate method"
+            " network policies port proofing protocol public purpose reason record_class required roles shadow to_zone"
+        ),
+        sealed=words("address destination name name_zh"),
+        needs=words("decision"),
+    ),
+    "gateway.egress.closed": Kind(
+        4002,
+        2,
+        Retention.ACCESS,
+        N_("Way out to another network ended"),
+        Verb.TAKES,
+        sources=words("gateway"),
+        attributes=words("reason received seconds sent"),
+        needs=words("subject object"),
+    ),
     "signature.intended": Kind(
         6003,
         1,

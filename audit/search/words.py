@@ -69,6 +69,8 @@ REASONS = {
     "ambiguous_credential": N_("More than one credential was presented."),
     "shut": N_("Two officers had shut it in an emergency."),
     "forwarded": N_("The request said of itself where it came from."),
+    "destination": N_("The name of the destination leads nowhere, or to an address that is not allowed."),
+    "status": N_("Whether the certificate was revoked could not be found out."),
     "unaccepted": N_("The service takes no request of this kind, size or content type."),
     "ambiguous_path": N_("The address could be read in two ways."),
     "unknown_host": N_("There is no such host."),

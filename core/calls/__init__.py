@@ -20,4 +20,5 @@ from .webhooks import HookUntrusted as HookUntrusted
 from .webhooks import Webhook as Webhook
 from .webhooks import by_key as by_key
 from .webhooks import by_secret as by_secret
+from .webhooks import is_public as is_public
 from .webhooks import retry_after as retry_after

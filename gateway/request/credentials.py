@@ -52,6 +52,21 @@ def credentials(question: Question) -> Credentials:
     )
 
 
+def proxy_credentials(*, authorization: str, proof: str, certificate: bytes) -> Credentials:
+    """What comes with a request for a way out; ``certificate`` is PEM, as TLS was given it.
+
+    Raises:
+        Refused: a token that cannot be read.
+    """
+    bound, token = _token(authorization)
+    return Credentials(
+        unverified_token=token,
+        unverified_certificate=certificate,
+        bound=bound,
+        unverified_proof=proof if bound else "",
+    )
+
+
 def certificate_digest(header: str) -> str:
     """SHA-256 of a certificate (DER), hexadecimal; empty for what is none."""
     try:

@@ -2,6 +2,7 @@
 """The verbs of the gateway: decide, log in and out, hear the news, set nginx up."""
 
 from .decision import Decider as Decider
+from .egress import WaysOut as WaysOut
 from .identification import Identification as Identification
 from .identification import KeyFile as KeyFile
 from .identification import Lifetimes as Lifetimes

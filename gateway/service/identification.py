@@ -35,6 +35,9 @@ REREAD_EVERY = 1.0
 """Seconds between looks at the key file because of an unknown key id."""
 REFRESH_EVERY = 60.0
 """Seconds after which the key file is read again anyhow: a key that was withdrawn is in no token's favour."""
+CARD = ("sc",)
+"""How somebody is known who shows a card, as the sign-on says it (RFC 8176)."""
+CARD_ASSURANCE = 3
 _MOST_GOOD = 10_000
 
 
@@ -316,12 +319,38 @@ class Identification:
         """
         return self._device(unverified, at=at)
 
-    def _device(self, unverified: bytes, *, at: datetime) -> Caller:
+    def leaving(self, given: Credentials, *, audience: str, target: str, at: datetime) -> Caller:
+        """Whoever asks for a way out: by a token that is bound, or by a person's or a device's certificate.
+
+        Raises:
+            Refused: as ``identify``, and for a token that anybody could have found.
+            Unavailable: somebody who must be asked does not answer.
+        """
+        if given.unverified_token:
+            if not given.bound and not given.unverified_certificate:
+                raise Refused(Reason.CREDENTIAL)
+            asked = Asked(method="CONNECT", url=target, at=int(at.timestamp()), token=given.unverified_token)
+            return self._token(given, asked, allowed=(audience,), at=at)
+        if not given.unverified_certificate:
+            raise Refused(Reason.LOGIN)
         try:
-            certificate = self._verifier.verify(unverified, purpose="device", at=at)
-        except CertificateRefused as error:
-            raise Refused(Reason.CREDENTIAL) from error
-        names = (Kind.CERTIFICATE, certificate.serial), (Kind.DEVICE, certificate.subject)
+            certificate = self._verifier.verify(given.unverified_certificate, purpose="person", at=at)
+        except CertificateRefused:
+            return self._device(given.unverified_certificate, at=at)
+        ties = (Kind.CERTIFICATE, certificate.serial), (Kind.SUBJECT, certificate.subject)
+        self._standing(certificate, ties)
+        return self._person(
+            certificate.subject,
+            session="",
+            acr=CARD_ASSURANCE,
+            methods=CARD,
+            credential="certificate",
+            at=at,
+            ties=ties,
+            until=certificate.not_after,
+        )
+
+    def _standing(self, certificate: VerifiedCertificate, names: tuple[tuple[Kind, str], ...]) -> None:
         if self._news.taken(*names):
             raise Refused(Reason.DISABLED)
         if certificate.serial not in self._good:
@@ -329,6 +358,14 @@ class Identification:
             # The news may have come between question and answer; the answer was then already old.
             if self._news.taken(*names):
                 raise Refused(Reason.DISABLED)
+
+    def _device(self, unverified: bytes, *, at: datetime) -> Caller:
+        try:
+            certificate = self._verifier.verify(unverified, purpose="device", at=at)
+        except CertificateRefused as error:
+            raise Refused(Reason.CREDENTIAL) from error
+        names = (Kind.CERTIFICATE, certificate.serial), (Kind.DEVICE, certificate.subject)
+        self._standing(certificate, names)
         try:
             device = self._people.device(certificate.subject)
         except NotFound as error:

@@ -214,10 +214,10 @@ class News:
                 return [Effect(kind=Kind.SWITCH, value=event.object, lifts=not began)]
             case "gateway.switch.reopened" if happened:
                 return [Effect(kind=Kind.SWITCH, value=event.object, lifts=True)]
-            # People's certificates end sessions by way of the sign-on; here only devices present theirs.
-            case "ca.certificate.revoked" | "ca.certificate.suspended" if began and _of_device(event):
+            # People's certificates end sessions by way of the sign-on; at the way out they are presented here.
+            case "ca.certificate.revoked" | "ca.certificate.suspended" if began and _shown_here(event):
                 return [Effect(kind=Kind.CERTIFICATE, value=event.object)]
-            case "ca.certificate.released" if happened and _of_device(event):
+            case "ca.certificate.released" if happened and _shown_here(event):
                 return [Effect(kind=Kind.CERTIFICATE, value=event.object, lifts=True)]
             case _:
                 return []
@@ -245,7 +245,7 @@ def mandate_name(holder: str, mandate: str) -> str:
     return f"{holder} {mandate}"
 
 
-def _of_device(event: Event) -> bool:
-    """Whether any generation of the devices' authority issued it; what names no authority of the site counts too."""
+def _shown_here(event: Event) -> bool:
+    """Whether an authority for people or devices issued it; what names no authority of the site counts too."""
     issuer = read_authority(str(event.attributes.get("issuer", "devices")))
-    return issuer is None or issuer.kind == "devices"
+    return issuer is None or issuer.kind in ("devices", "people")

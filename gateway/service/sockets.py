@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WebSockets that are open: each is recorded before it opens and when it ends, and ends with what allowed it.
+"""WebSockets and ways out that are open: each is recorded before it opens and at its end, and ends with what let it in.
 
 A decision is good for one moment, and a socket outlives it. So each one hangs on names: a sign-on session, a person, a
 grant, a device and its certificate, the switches of its way. When the record says that one was taken away, when the
@@ -65,8 +65,8 @@ class Sockets:
         # Decisions whose socket was opened: none opens two.
         self._used: dict[str, float] = {}
 
-    def open(self, ties: Ties, *, end: Callable[[str], None]) -> Held:
-        """Record that it is open, and hold it.
+    def open(self, ties: Ties, *, end: Callable[[str], None], way_out: bool = False) -> Held:
+        """Record that it is open, and hold it; the decision on a way out, recorded before, says the first already.
 
         Raises:
             Refused: what it hangs on was taken away meanwhile, it was opened before, or there are too many.
@@ -75,14 +75,14 @@ class Sockets:
         at = self._clock.now()
         self._once(ties.decision)
         self._freshness.check()
-        event = _event("gateway.socket.opened", ties, at)
-        closing = _event("gateway.socket.closed", ties, at)
+        closing = _event("gateway.egress.closed" if way_out else "gateway.socket.closed", ties, at)
         names = tuple((Kind(kind), name) for kind, name in ties.names)
         held = Held(ties=ties, opened=at, closing=closing, end=end, names=names)
         # A death after this line leaves a row that replay() turns into the end.
         self._store.open_socket(_note(closing), at=at)
         try:
-            self._recorder.record(event, wait=Wait.SEQUENCED)
+            if not way_out:
+                self._recorder.record(_event("gateway.socket.opened", ties, at), wait=Wait.SEQUENCED)
         except BaseException:
             # Whether the log took it may be unknown; then it says at least that it ended at once.
             self._finish(held, "not-recorded")
@@ -136,6 +136,11 @@ class Sockets:
         for held in self._all():
             if held.ties.until and now.timestamp() >= held.ties.until:
                 self._end(held, "time")
+
+    def count(self, subject: str) -> int:
+        """How many somebody has open."""
+        with self._lock:
+            return sum(held.ties.subject == subject for held in self._held)
 
     def replay(self) -> int:
         """Record the ends of sockets whose keeper died; how many."""

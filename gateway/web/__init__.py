@@ -9,6 +9,8 @@ from .blueprint import blueprint as blueprint
 from .decide import PREFIX as PREFIX
 from .decide import WSGIApp as WSGIApp
 from .decide import decide_application as decide_application
+from .egress import Door as Door
+from .egress import door_context as door_context
 from .resources import told as told
 from .sockets import Keeper as Keeper
 

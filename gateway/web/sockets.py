@@ -14,7 +14,6 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets, listening
@@ -27,38 +26,14 @@ from ..models import TIES
 from ..service.sockets import Held, Sockets
 from ..tokens import Sealing, Ties
 from .frames import CLOSED_BY_POLICY, Frames
+from .streams import LONGEST_HEAD, PATIENCE, Carried, Head, NotOne, pump, read_head, say
 
-_LONGEST_HEAD = 32 * 1024
-_PATIENCE = 10.0
 _EVERY = 0.2
-_PART = 64 * 1024
 _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 section 1.3."""
 _NOT_PASSED = frozenset({CALLER_HEADER.lower(), SECRET_HEADER.lower(), TIES.lower(), "connection", "upgrade"})
-_NAME = re.compile(r"[A-Za-z0-9-]+\Z")
 _PROTOCOLS = re.compile(r"[A-Za-z0-9._~!#$%&'*+^`|-]+(, ?[A-Za-z0-9._~!#$%&'*+^`|-]+)*\Z")
 _log = logger(__name__)
-
-
-class _NotOne(Exception):
-    """What came is no WebSocket that nginx vouches for, or the host answered it with something else."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Head:
-    first: str
-    headers: list[tuple[str, str]] = field(default_factory=list)
-
-    def one(self, name: str) -> str:
-        """The value; empty if there is none.
-
-        Raises:
-            _NotOne: there are two.
-        """
-        found = [value for key, value in self.headers if key == name]
-        if len(found) > 1:
-            raise _NotOne
-        return found[0] if found else ""
 
 
 class Keeper:
@@ -81,13 +56,13 @@ class Keeper:
             target=lambda: asyncio.run(self.serve(path, ready.set)), name="gateway-sockets", daemon=True
         )
         thread.start()
-        ready.wait(_PATIENCE)
+        ready.wait(PATIENCE)
         return thread
 
     async def serve(self, path: Path, ready: Callable[[], None] = lambda: None) -> None:
         """Listen."""
         # Bound before the loop begins to serve, in a folder that is the role's own.
-        server = await asyncio.start_unix_server(self._asked, sock=listening(path, mode=0o660), limit=_LONGEST_HEAD)
+        server = await asyncio.start_unix_server(self._asked, sock=listening(path, mode=0o660), limit=LONGEST_HEAD)
         ready()
         async with server:
             while True:
@@ -97,20 +72,20 @@ class Keeper:
     async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._kept(reader, writer)
-        except (_NotOne, TokenRefused, Unauthenticated):
-            await _say(writer, "400 Bad Request")
+        except (NotOne, TokenRefused, Unauthenticated):
+            await say(writer, "400 Bad Request")
         except TallygateError as error:
             _log.info("socket_not_opened", code=error.code)
-            await _say(writer, "503 Service Unavailable")
+            await say(writer, "503 Service Unavailable")
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-            await _say(writer, "502 Bad Gateway")
+            await say(writer, "502 Bad Gateway")
         finally:
             writer.close()
 
     async def _kept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await _head(reader)
+        head = await read_head(reader)
         if self._pairs.caller(head.one(CALLER_HEADER.lower()), head.one(SECRET_HEADER.lower())) != "nginx":
-            raise _NotOne
+            raise NotOne
         accept = _accept(head)
         ties = self._sealing.opened(head.one(TIES.lower()), at=self._clock.now())
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -120,25 +95,25 @@ class Keeper:
                 loop.call_soon_threadsafe(ended.set)
 
         held = await asyncio.to_thread(self._sockets.open, ties, end=end)
-        carried = _Carried(client=(reader, writer), ended=ended)
+        carried = Carried(client=(reader, writer), ended=ended)
         reason = "refused"
         try:
             reason = await self._carry(head, accept, ties, carried)
         finally:
             await asyncio.shield(asyncio.to_thread(self._close, held, reason, carried))
 
-    def _close(self, held: Held, reason: str, carried: "_Carried") -> None:
+    def _close(self, held: Held, reason: str, carried: Carried) -> None:
         self._sockets.close(held, reason, sent=carried.sent, received=carried.received)
 
-    async def _carry(self, head: _Head, accept: str, ties: Ties, carried: "_Carried") -> str:
+    async def _carry(self, head: Head, accept: str, ties: Ties, carried: Carried) -> str:
         (reader, writer), ended = carried.client, carried.ended
         above, below = await asyncio.wait_for(
-            asyncio.open_unix_connection(self._where(ties.role, ties.live), limit=_LONGEST_HEAD), _PATIENCE
+            asyncio.open_unix_connection(self._where(ties.role, ties.live), limit=LONGEST_HEAD), PATIENCE
         )
         try:
             below.write(_passed_on(head))
             await below.drain()
-            answer = await asyncio.wait_for(_head(above), _PATIENCE)
+            answer = await asyncio.wait_for(read_head(above), PATIENCE)
             chosen = answer.one("sec-websocket-protocol")
             offered = [one.strip() for one in head.one("sec-websocket-protocol").split(",")]
             changed = answer.first.split(" ", 2)[:2] == ["HTTP/1.1", "101"]
@@ -149,8 +124,8 @@ class Keeper:
             writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
             frames = Frames()
             tasks = {
-                asyncio.create_task(_pump(reader, below, carried.count_received)): "client",
-                asyncio.create_task(_pump(above, writer, carried.count_sent, frames)): "host",
+                asyncio.create_task(pump(reader, below, carried.count_received)): "client",
+                asyncio.create_task(pump(above, writer, carried.count_sent, frames.feed)): "host",
                 asyncio.create_task(ended.wait()): "ended",
             }
             done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -167,59 +142,18 @@ class Keeper:
             below.close()
 
 
-@dataclass
-class _Carried:
-    client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
-    ended: asyncio.Event
-    sent: int = 0
-    received: int = 0
-
-    def count_sent(self, count: int) -> None:
-        self.sent += count
-
-    def count_received(self, count: int) -> None:
-        self.received += count
-
-
-async def _pump(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    count: Callable[[int], None],
-    frames: Frames | None = None,
-) -> None:
-    with suppress(OSError):
-        while part := await reader.read(_PART):
-            count(len(part))
-            if frames is not None:
-                frames.feed(part)
-            writer.write(part)
-            await writer.drain()
-
-
-async def _head(reader: asyncio.StreamReader) -> _Head:
-    content = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _PATIENCE)
-    first, *lines = content.decode("latin-1")[:-4].split("\r\n")
-    headers = []
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _NAME.match(name):
-            raise _NotOne
-        headers.append((name.lower(), value.strip(" \t")))
-    return _Head(first=first, headers=headers)
-
-
-def _accept(head: _Head) -> str:
+def _accept(head: Head) -> str:
     """What the host has to answer (RFC 6455 section 4.2.2).
 
     Raises:
-        _NotOne: it is no request of section 4.1, or brings a body.
+        NotOne: it is no request of section 4.1, or brings a body.
     """
     parts = head.first.split(" ")
     key = head.one("sec-websocket-key")
     try:
         decoded = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _NotOne from error
+        raise NotOne from error
     offered = head.one("sec-websocket-protocol")
     if (
         len(parts) != 3  # noqa: PLR2004 - method, target, version
@@ -231,11 +165,11 @@ def _accept(head: _Head) -> str:
         or head.one("content-length") not in ("", "0")
         or (offered and not _PROTOCOLS.match(offered))
     ):
-        raise _NotOne
+        raise NotOne
     return base64.b64encode(hashlib.sha1(key.encode() + _ACCEPT, usedforsecurity=False).digest()).decode()
 
 
-def _passed_on(head: _Head) -> bytes:
+def _passed_on(head: Head) -> bytes:
     # No extension is offered on, so that none can be agreed on that the client did not hear of.
     lines = [head.first, "Upgrade: websocket", "Connection: Upgrade"]
     lines += [
@@ -244,9 +178,3 @@ def _passed_on(head: _Head) -> bytes:
         if name not in _NOT_PASSED and name not in ("content-length", "sec-websocket-extensions") and value
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-async def _say(writer: asyncio.StreamWriter, status: str) -> None:
-    with suppress(OSError):
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii"))
-        await writer.drain()

@@ -90,6 +90,19 @@ WORDS: dict[Reason, Words] = {
         N_("This network entrance knows no service of that name."),
         N_("Check the address."),
     ),
+    Reason.DESTINATION: Words(
+        403,
+        N_("This destination cannot be reached"),
+        N_("The name leads nowhere, or to an address that the way out does not lead to."),
+        N_("Check the name. If it is right, tell your agency which destination it is."),
+    ),
+    Reason.STATUS: Words(
+        403,
+        N_("Your certificate cannot be checked now"),
+        N_("Whether your certificate was revoked cannot be found out at the moment, so it is not accepted."),
+        N_("Please try again in a few minutes."),
+        ("retry",),
+    ),
     Reason.TOO_MANY: Words(
         429,
         N_("Too many requests"),
@@ -138,20 +151,6 @@ WORDS: dict[Reason, Words] = {
         N_("A registered device is needed"),
         N_("This address is for devices that prove themselves by a certificate."),
         N_("Use a registered device, or ask the office that looks after your devices."),
-    ),
-    Reason.MANDATE: Words(
-        403,
-        N_("You act for somebody who gave you no mandate"),
-        N_("This is done for an organisation or a person only by whoever holds their mandate."),
-        N_("Act for yourself, or for somebody whose mandate you hold."),
-        ("leave",),
-    ),
-    Reason.PURPOSE: Words(
-        403,
-        N_("This is opened for a stated purpose only"),
-        N_("Personal records are read for a purpose that is said with the request and stands in the record."),
-        N_("Use the form of your application that asks what the record is needed for."),
-        ("leave",),
     ),
     Reason.ASSURANCE: Words(
         403,

@@ -9,7 +9,9 @@ when the key is loaded; every signature after that only fills it in, for nine te
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Self
 
 from asn1crypto import cms, pem, x509
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pyhanko.sign.signers.pdf_cms import Signer
+from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, Signer
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 DIGEST = "sha256"
@@ -29,6 +31,9 @@ _MARK = hashlib.sha256(b"the digest of a document").digest()
 _SEQUENCE, _SET, _OCTETS, _CONTEXT_0, _CONTEXT_1, _LONG_FORM = 0x30, 0x31, 0x04, 0xA0, 0xA1, 0x80
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
 _STAMP = cms.CMSAttributeType("signature_time_stamp_token").dump()
+# Stands in the place of the signing time (UTCTime, RFC 5652, 11.3).
+_MOMENT = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+_MOMENT_MARK = b"\x17\x0d010203040506Z"
 SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 
 
@@ -70,6 +75,23 @@ class KeySigner(Signer):
         """The DER of the CMS object over one document digest; ``stamp`` gives a time-stamp over the signature."""
         signature = self._sign(self._form.signed(digest))
         return self._form.filled(digest, signature, b"" if stamp is None else stamp(signature))
+
+    def sign_beside(self, digest: bytes, *, at: datetime, stamp: Callable[[bytes], bytes] | None = None) -> bytes:
+        """The DER of a CAdES signature that stands beside the content with this digest (ETSI EN 319 122-1, B or T)."""
+        form = self._beside.at(at)
+        signature = self._sign(form.signed(digest))
+        return form.filled(digest, signature, b"" if stamp is None else stamp(signature))
+
+    @cached_property
+    def _beside(self) -> "_Form":
+        settings = PdfCMSSignedAttributes(signing_time=_MOMENT)
+        made = self.async_sign(
+            _MARK, DIGEST, dry_run=True, use_pades=True, is_pdf_sig=False, signed_attr_settings=settings
+        )
+        form = _Form.of(asyncio.run(made))
+        if form.attributes.count(_MOMENT_MARK) != 1:
+            raise ValueError("the library makes other objects than it did")
+        return form
 
     @property
     def _longest(self) -> int:
@@ -113,6 +135,11 @@ class _Form:
         if form.attributes.count(_MARK) != 1 or form.filled(_MARK, info["signature"].native) != made.dump():
             raise ValueError("the library makes other objects than it did")
         return form
+
+    def at(self, moment: datetime) -> Self:
+        """The same for another signing time; times of one kind are equally long."""
+        said = b"\x17\x0d" + moment.astimezone(UTC).strftime("%y%m%d%H%M%SZ").encode()
+        return replace(self, attributes=self.attributes.replace(_MOMENT_MARK, said))
 
     def signed(self, digest: bytes) -> bytes:
         """What the key signs: the attributes as a set of their own (RFC 5652, 5.4)."""

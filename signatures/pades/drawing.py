@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi, radians, sin
 
+from ..looks import Block
+from .codes import code
 from .glyphs import Glyph, Outlines
 
 MM = 72 / 25.4
@@ -21,6 +23,9 @@ _RING = _CENTRE - 1.6
 _HEAD = 0.86
 # Share of a circle's radius at which a cubic curve's handles stand to follow a quarter of it.
 _KAPPA = 0.5523
+# Side of a code with its quiet zone, and the longest line of a block, in points.
+_CODE = 68.0
+_WIDEST = 260.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Drawing:
     height: float
 
 
-def seal(outlines: Outlines, *, name_zh: str, name: str) -> Drawing:
-    """The round seal of an organisation."""
+def seal(outlines: Outlines, *, name_zh: str, name: str, number: str = "") -> Drawing:
+    """The round seal of an organisation, with the number of the seal where it has one."""
     parts = [b"%b RG %b rg" % (_RED, _RED), b"2.6 w", _circle(_RING), b"0.6 w", _circle(_RING - 3.4)]
     parts.append(_star(_CENTRE, _CENTRE + 1, DIAMETER * 0.155))
     upper = outlines.measure(name_zh)
@@ -46,6 +51,8 @@ def seal(outlines: Outlines, *, name_zh: str, name: str) -> Drawing:
     lower_size = min(8.0, radians(118) * (_RING - 6) / length)
     parts += _lower_arc(outlines, lower, radius=_RING - 6.0, size=lower_size)
     parts += _centred(outlines, "电子印章", y=_CENTRE - DIAMETER * 0.245, size=7.5)
+    if number:
+        parts += _centred(outlines, number, y=_CENTRE - DIAMETER * 0.325, size=5.5)
     return Drawing(b"\n".join(filter(None, parts)), DIAMETER, DIAMETER)
 
 
@@ -63,6 +70,43 @@ def stamp(outlines: Outlines, lines: Sequence[str]) -> Drawing:
         top -= size * 1.45
         parts += _straight(outlines, line, x=12, y=top + size * 0.4, size=size)
     return Drawing(b"\n".join(filter(None, parts)), width, height)
+
+
+def block(outlines: Outlines, shown: Block) -> Drawing:
+    """The signature block of a person: names, agency, time, end of the certificate's number, and perhaps a code."""
+    names = " ".join(dict.fromkeys(filter(None, (shown.name_zh, shown.name))))
+    agencies = " ".join(dict.fromkeys(filter(None, (shown.agency_zh, shown.agency))))
+    lines = [names, *([agencies] if agencies else []), shown.at, f"电子签名 Signed · …{shown.serial}"]
+    sizes = [13.0] + [8.0] * (len(lines) - 1)
+    measured = [_fitting(outlines, line, size) for line, size in zip(lines, sizes, strict=True)]
+    widths = [sum(glyph.width for glyph in line) * size for line, size in measured]
+    side = _CODE if shown.address else 0.0
+    height = max(sum(sizes) * 1.45 + 14, side + 4)
+    width = max(130.0, *widths) + 20 + (side and side + 4)
+    parts = [b"%b RG %b rg" % (_INK, _INK), b"1 w 0.5 0.5 %.2f %.2f re S" % (width - 1, height - 1)]
+    parts.append(b"0 0 4 %.2f re f" % height)
+    top = height - (height - sum(sizes) * 1.45) / 2
+    for line, size in measured:
+        top -= size * 1.45
+        parts += _straight(outlines, line, x=12, y=top + size * 0.4, size=size)
+    if shown.address:
+        parts.append(code(shown.address, x=width - side - 2, y=(height - side) / 2, side=side))
+    return Drawing(b"\n".join(filter(None, parts)), width, height)
+
+
+def beside(picture: Drawing, address: str) -> Drawing:
+    """A picture with a code to its right."""
+    side = _CODE
+    width, height = picture.width + 6 + side, max(picture.height, side)
+    lifted = b"q 1 0 0 1 0 %.2f cm\n%b\nQ" % ((height - picture.height) / 2, picture.operators)
+    return Drawing(lifted + b"\n" + code(address, x=width - side, y=(height - side) / 2, side=side), width, height)
+
+
+def _fitting(outlines: Outlines, text: str, size: float) -> tuple[list[Glyph], float]:
+    """The glyphs, and the size at which they stay within the widest line."""
+    glyphs = outlines.measure(text)
+    length = sum(glyph.width for glyph in glyphs) * size
+    return glyphs, size * min(1.0, _WIDEST / length if length else 1.0)
 
 
 def _upper_arc(outlines: Outlines, text: list[Glyph], *, radius: float, size: float, step: float) -> list[bytes]:

@@ -6,10 +6,9 @@ file could not be read, never that it is unsigned.
 """
 
 import asyncio
-import base64
 import io
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +16,24 @@ from pyhanko.pdf_utils.decode_limits import DecodeLimits
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
-from pyhanko.sign.fields import MDPPerm, enumerate_sig_fields
+from pyhanko.sign.diff_analysis.rules.form_field_rules import is_field_visible
+from pyhanko.sign.fields import FieldMDPAction, MDPPerm, enumerate_sig_fields
 from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from ..models import Format, Inspection, Level, Modification, Profile, SignatureFacts, StampFacts, StampState
+from ..looks import Locking
+from ..models import (
+    Chain,
+    Format,
+    Inspection,
+    Level,
+    Modification,
+    Profile,
+    Revocation,
+    SignatureFacts,
+    StampFacts,
+    StampState,
+)
 from ..proofs.signed_data import NotSignedData, Signed, Signer, read
 from ..proofs.stamps import Surroundings, examine, proven_at
 from .archive import Archive, Carried, archive_stamps, read_carried
@@ -36,6 +48,13 @@ _LEVELS = {
     ModificationLevel.FORM_FILLING: Modification.FORM,
 }
 _MOST_SIGNATURES = 50
+# The library annotates only part of itself.
+_VISIBLE: Any = is_field_visible
+_LOCKING = {
+    FieldMDPAction.ALL: Locking.ALL,
+    FieldMDPAction.INCLUDE: Locking.INCLUDE,
+    FieldMDPAction.EXCLUDE: Locking.EXCLUDE,
+}
 _CERTIFIED = {MDPPerm.NO_CHANGES: "nothing", MDPPerm.FILL_FORMS: "form", MDPPerm.ANNOTATE: "notes"}
 
 
@@ -74,6 +93,12 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
     look = _Look(document=document, grounds=grounds, profile=profile, at=at, carried=carried, archives=archives)
     found = [await _examine(signature, look) for signature in embedded if signature.sig_object_type == "/Sig"]
     unread = ["subfilter"] * (len(filled) - len(embedded))
+    unseen = {
+        _shown(each.field_name)
+        for each in embedded
+        if each.sig_object_type == "/DocTimeStamp" and not _VISIBLE(each.sig_field)
+    }
+    found = [_further(facts, found, unseen) for facts in found]
     return Inspection(
         failure="",
         marks=marks(document) - len(archives),
@@ -149,7 +174,34 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         other_certificate=signer is not None and signer.other_certificate,
         certified=_CERTIFIED.get(signature.docmdp_level, "") if signature.docmdp_level else "",
         revision=end if 0 < end <= len(document) else 0,
-        value=base64.b64encode(signer.signature).decode() if signer else "",
+        locking=_LOCKING[signature.fieldmdp.action] if signature.fieldmdp else Locking.NONE,
+        locked=tuple(map(_shown, (signature.fieldmdp.fields or ()) if signature.fieldmdp else ()))[:100],
+    )
+
+
+def _further(facts: SignatureFacts, all_facts: Sequence[SignatureFacts], unseen: Collection[str]) -> SignatureFacts:
+    """The same, unless all that came afterwards are signatures of people we know: then that is said.
+
+    A signature brings a picture with it, and a picture can hide something: so only whoever vouches for theirs may add
+    one. Its own verdict stands beside.
+    """
+    if facts.modification is not Modification.FORM or not facts.changed_fields:
+        return facts
+    later = {each.field for each in all_facts if each.revision > facts.revision and _vouched(each)}
+    if later and set(facts.changed_fields) <= {*later, *unseen}:
+        return replace(facts, modification=Modification.SIGNED)
+    return facts
+
+
+def _vouched(facts: SignatureFacts) -> bool:
+    return (
+        facts.digest_matches
+        and facts.signature_verifies
+        and not facts.weak
+        and facts.library_trusts
+        and facts.certificate.chain is Chain.TRUSTED
+        and facts.certificate.purpose
+        and facts.certificate.revocation in {Revocation.GOOD, Revocation.LATER}
     )
 
 

@@ -19,6 +19,7 @@ from pyhanko.sign.validation.dss import DocumentSecurityStore
 
 from ..models import Prepared
 from .cms import DIGEST
+from .placing import field_names
 
 
 def add_proofs(
@@ -40,9 +41,15 @@ def add_proofs(
 
 
 def prepare_stamp(document: bytes, *, room: int, name: str) -> Prepared:
-    """The document with room for a time-stamp over everything before it (level LTA), in a field of this name."""
+    """The document with room for a time-stamp over everything before it (level LTA).
+
+    Its field has this name and the first number that is free.
+    """
     embedder: Any = PdfCMSEmbedder()
-    steps = embedder.write_cms(field_name=name, writer=_writer(document))
+    writer = _writer(document)
+    taken = set(field_names(writer.prev))
+    free = next(f"{name}{number}" for number in range(1, len(taken) + 2) if f"{name}{number}" not in taken)
+    steps = embedder.write_cms(field_name=free, writer=writer)
     next(steps)
     placeholder: Any = DocumentTimestamp
     steps.send(SigObjSetup(sig_placeholder=placeholder(bytes_reserved=room)))

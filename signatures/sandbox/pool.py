@@ -104,7 +104,7 @@ class ReaderPool:
         return self._call(header, document, lambda _, content: content)
 
     def prepare_stamp(self, document: bytes, *, room: int, name: str) -> Prepared:
-        """Make room for a time-stamp over the whole file, in a field of this name.
+        """Make room for a time-stamp over the whole file, in a field of this name and a free number.
 
         Raises:
             Busy, SandboxFailed, Unconfined: as ``prepare``.

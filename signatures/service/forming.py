@@ -35,6 +35,8 @@ from .keys import SealKeys
 
 # Hexadecimal digits for a time-stamp with the certificates of its unit.
 _STAMP_ROOM = 16384
+# How much of a certificate's number a seal shows.
+_SHOWN = 12
 _REFUSALS: Mapping[str, type[TallygateError]] = {
     "signed": AlreadySigned,
     "off_page": OffPage,
@@ -64,6 +66,8 @@ class Forming:
         stamp: Callable[[bytes], bytes] | None = None,
         # What the issuers say of certificates at this moment: their lists, DER.
         lists: Callable[[], Sequence[bytes]] | None = None,
+        # Where the code of a document leads, by its commitment; without it there are no codes.
+        address: Callable[[str], str] | None = None,
     ) -> None:
         self._readers = readers
         self._keys = keys
@@ -73,9 +77,10 @@ class Forming:
         self._level = level
         self._stamp = stamp if level is not Level.B else None
         self._lists = lists or (lambda: ())
+        self._address = address
         # A seal is drawn once per organisation and process.
         self._draw = lru_cache(maxsize=256)(
-            lambda name_zh, name: drawing.seal(outlines, name_zh=name_zh or name, name=name)
+            lambda name_zh, name, number: drawing.seal(outlines, name_zh=name_zh or name, name=name, number=number)
         )
 
     def signer(self, seal: Seal) -> cms.KeySigner:
@@ -91,15 +96,18 @@ class Forming:
             raise SealUnusable
         return self._keys.signer(seal)
 
-    def prepare(self, order: SealOrder, seal: Seal, *, room: int) -> Prepared:
+    def prepare(self, order: SealOrder, seal: Seal, *, room: int, commitment: str) -> Prepared:
         """Room in the document for ``room`` digits, made by a process that has no key and checked against the original.
 
         Raises:
             TallygateError: the document cannot take a seal, or not there; see ``_REFUSALS``.
         """
         own = x509.load_pem_x509_certificate(seal.certificate.encode())
+        picture = self._draw(seal.name_zh, seal.name, seal.serial[-_SHOWN:].upper())
+        if order.code and self._address is not None:
+            picture = drawing.beside(picture, self._address(commitment))
         request = Request(
-            drawing=self._draw(seal.name_zh, seal.name),
+            drawing=picture,
             certificate=own.public_bytes(Encoding.DER),
             room=room + (_STAMP_ROOM if self._stamp else 0),
             at=self._clock.now(),
@@ -107,6 +115,7 @@ class Forming:
             reason="",
             placement=order.placement,
             permits=order.permits,
+            further=order.further,
         )
         try:
             prepared = self._readers.prepare(order.document, request)
@@ -135,6 +144,14 @@ class Forming:
             return sealed
         return self._lasting(sealed, seal, self._stamp)
 
+    def sign_beside(self, content: bytes, signer: cms.KeySigner) -> bytes:
+        """A detached CAdES signature over any content, level B, or T where the role has time-stamps.
+
+        Raises:
+            Unavailable: the unit gave no time-stamp.
+        """
+        return signer.sign_beside(hashlib.sha256(content).digest(), at=self._clock.now(), stamp=self._stamp)
+
     def _lasting(self, sealed: bytes, seal: Seal, stamp: Callable[[bytes], bytes]) -> bytes:
         shown = x509.load_pem_x509_certificates((seal.certificate + seal.chain).encode())
         try:
@@ -142,7 +159,7 @@ class Forming:
                 sealed, certificates=[each.public_bytes(Encoding.DER) for each in shown], lists=[*self._lists()]
             )
             if self._level is Level.LTA:
-                room = self._readers.prepare_stamp(kept, room=_STAMP_ROOM, name="TallygateArchive1")
+                room = self._readers.prepare_stamp(kept, room=_STAMP_ROOM, name="TallygateArchive")
                 covered = room.document[: room.start] + room.document[room.end :]
                 kept = cms.put_into(room.document, start=room.start, end=room.end, content=stamp(covered))
         except SandboxFailed as error:

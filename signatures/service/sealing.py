@@ -13,6 +13,7 @@ from core.errors import Conflict
 
 from ..errors import NoSeal, NothingSent, SealChanged, WishUsed
 from ..models import Seal, SealOrder, SealState
+from ..pades.cms import KeySigner
 from ..store import Signing, SigningState, Store
 from .acts import Act
 from .commitment import Commitments
@@ -99,16 +100,37 @@ class Sealing:
         return seal
 
     def seal(self, order: SealOrder) -> bytes:
-        """The document with the organisation's seal on its last page.
+        """The document with the organisation's seal where the order wants it.
 
         Raises:
             IdentityRefused: nobody we believe says who the person is; recorded.
             SealDenied: this person may not; recorded.
             WishUsed: the gateway let this request through once, and it was carried out; recorded.
             NoSeal, SealUnusable: the organisation cannot seal now.
-            CannotSeal, AlreadySigned: the document cannot take a seal.
+            CannotSeal, AlreadySigned: the document cannot take a seal; or another of the errors of ``Forming.prepare``.
             RecordUnavailable: the intent has no receipt; nothing was signed.
         """
+
+        def prepare(seal: Seal, signer: KeySigner, commitment: str) -> Callable[[], bytes]:
+            # Room in the document, made by a process that has no key; its answer is checked against the original.
+            prepared = self._forming.prepare(order, seal, room=signer.room, commitment=commitment)
+            return lambda: self._forming.sign(prepared, seal, signer)
+
+        return self._grant(order, prepare)
+
+    def sign_beside(self, order: SealOrder) -> bytes:
+        """A signature of the organisation over any file, to stand beside it (CAdES, detached).
+
+        Raises:
+            TallygateError: as ``seal``, but for what concerns the document.
+        """
+
+        def prepare(_: Seal, signer: KeySigner, __: str) -> Callable[[], bytes]:
+            return lambda: self._forming.sign_beside(order.document, signer)
+
+        return self._grant(order, prepare)
+
+    def _grant(self, order: SealOrder, prepare: Callable[[Seal, KeySigner, str], Callable[[], bytes]]) -> bytes:
         # 1. Who, for whom, and may they. A refusal is recorded too.
         if not order.document:
             raise NothingSent
@@ -118,9 +140,9 @@ class Sealing:
         # 2. The seal and what its issuer says of it at this moment.
         seal = self._store.seal_of(order.organisation)
         signer = self._forming.signer(seal)
-        # 3. Room in the document, made by a process that has no key; its answer is checked against the original.
+        # 3. All that needs no key.
         at = self._clock.now()
-        prepared = self._forming.prepare(order, seal, room=signer.room)
+        sign = prepare(seal, signer, commitment)
         # 4. The intent. Without its receipt nothing is signed; a death after it leaves a row that replay() ends.
         act = Act(order, wish, commitment, seal, decision, name)
         intent = act.event("signature.intended", Outcome.INTENDED, at=self._clock.now())
@@ -128,7 +150,7 @@ class Sealing:
         try:
             self._recorder.record(intent)
             # 5. The signature, and what its level asks for.
-            sealed = self._forming.sign(prepared, seal, signer)
+            signed = sign()
         except BaseException:
             # Whether the log took the intent may be unknown; the row says that no document left.
             outcome = act.event("signature.made", Outcome.FAILURE, at=self._clock.now())
@@ -140,7 +162,7 @@ class Sealing:
         if not self._store.finish(intent.key, SigningState.MADE, made):
             raise Conflict
         self._nudge()
-        return sealed
+        return signed
 
     def replay(self) -> int:
         """End sealings whose process died between intent and outcome: no document left, and the record says so."""

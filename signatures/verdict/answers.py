@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from core.errors import N_
 
+from ..looks import Locking
 from ..models import (
     Answer,
     Chain,
@@ -41,6 +42,11 @@ _HIDDEN = {
     "scripts": N_("The document holds a script. A viewer that runs it can show something else."),
     "attachments": N_("The document has other files attached, which you do not see on its pages."),
     "actions": N_("The document does something by itself when it is opened or closed."),
+}
+_LOCKED = {
+    Locking.ALL: N_("The signer locked all form fields: nobody may fill in or sign any of them afterwards."),
+    Locking.INCLUDE: N_("The signer locked these form fields: %(fields)s"),
+    Locking.EXCLUDE: N_("The signer locked all form fields but these: %(fields)s"),
 }
 _UNREADABLE = {
     "not_pdf": N_("This file is of no kind that we know, so no signature in it can be checked."),
@@ -79,6 +85,8 @@ def unchanged(facts: SignatureFacts, profile: Profile) -> list[Answer]:
         return [_yes("unchanged", _UNCHANGED.get(facts.format, _EVERY_BYTE))]
     if facts.modification is Modification.ARCHIVAL:
         return [_yes("archived", N_("Only proofs for long-term keeping were added after signing."))]
+    if facts.modification is Modification.SIGNED:
+        return [_yes("signed_further", N_("Only further signatures were added afterwards; each is judged here too."))]
     return [
         _yes(
             "fields_changed",
@@ -113,7 +121,7 @@ def _after(facts: SignatureFacts, profile: Profile) -> Iterator[Answer]:
         return
     if facts.modification is Modification.NONE:
         yield _no("bytes_added", N_("Bytes were added outside the signed part. Some viewers may show them."))
-    elif facts.modification is Modification.ARCHIVAL and facts.permitted:
+    elif facts.modification in {Modification.ARCHIVAL, Modification.SIGNED} and facts.permitted:
         return
     elif facts.modification is Modification.OTHER or profile is Profile.STRICT or not facts.permitted:
         yield _no("changed_after", N_("The file was changed after it was signed; what you see may not be signed."))
@@ -343,6 +351,9 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
         found.append(
             _unknown("certified_notes", N_("The signer allowed forms, notes in the margin and further signatures."))
         )
+    if facts.locking:
+        fields = ", ".join(facts.locked[:_SHOWN]) or "?"
+        found.append(_unknown(f"locked_{facts.locking.value}", _LOCKED[facts.locking], fields=fields))
     return found
 
 

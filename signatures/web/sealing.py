@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers' interface that seals documents."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
@@ -9,6 +11,7 @@ from core.web import Guard, caller, json_object
 from core.web.inputs import Malformed, query_text
 
 from ..models import SealOrder
+from ..openapi import TAKEN
 from ..service import Sealing
 from .blueprint import Pages
 from .bodies import body
@@ -17,6 +20,7 @@ from .wishes import permits, placement
 _ZONES = frozenset({"external", "internal", "management"})
 _ASSURANCE = frozenset({"0", "1", "2", "3"})
 _OPERATOR = "app"
+_ANY = TAKEN | {"text/plain", "text/csv", "application/json", "image/png", "image/jpeg"}
 
 
 def sealing(service: Sealing, *, largest: int) -> Pages:
@@ -26,26 +30,21 @@ def sealing(service: Sealing, *, largest: int) -> Pages:
         @blue.post("/api/v1/seal")
         @guard.peer(_OPERATOR, "portal:documents", "audit")
         def seal() -> Response:
-            zone, assurance = query_text("zone") or "internal", query_text("assurance") or "0"
-            if zone not in _ZONES:
-                raise Malformed(field="zone")
-            if assurance not in _ASSURANCE:
-                raise Malformed(field="assurance")
-            order = SealOrder(
-                document=body(largest),
-                organisation=query_text("organisation", optional=False, longest=64),
-                caller=caller(),
-                unverified_identity=request.headers.get(HEADER, ""),
-                # Whoever comes through the gateway is known by its header; the operator names the person.
-                actor=query_text("actor", longest=64),
-                assurance=int(assurance),
-                zone=zone,
-                session=query_text("session", longest=128),
-                reference=query_text("reference", longest=200),
+            order = _order(body(largest))
+            look = replace(
+                order,
                 placement=placement(request.args),
                 permits=permits(request.args),
+                code=_yes("code"),
+                further=_yes("further"),
             )
-            return Response(service.seal(order), content_type="application/pdf")
+            return Response(service.seal(look), content_type="application/pdf")
+
+        @blue.post("/api/v1/detached")
+        @guard.peer(_OPERATOR, "portal:documents")
+        def detached() -> Response:
+            signature = service.sign_beside(_order(body(largest, taken=_ANY)))
+            return Response(signature, content_type="application/pkcs7-signature")
 
         @blue.post("/api/v1/seals")
         @guard.peer(_OPERATOR)
@@ -67,3 +66,30 @@ def sealing(service: Sealing, *, largest: int) -> Pages:
             )
 
     return pages
+
+
+def _order(document: bytes) -> SealOrder:
+    zone, assurance = query_text("zone") or "internal", query_text("assurance") or "0"
+    if zone not in _ZONES:
+        raise Malformed(field="zone")
+    if assurance not in _ASSURANCE:
+        raise Malformed(field="assurance")
+    return SealOrder(
+        document=document,
+        organisation=query_text("organisation", optional=False, longest=64),
+        caller=caller(),
+        unverified_identity=request.headers.get(HEADER, ""),
+        # Whoever comes through the gateway is known by its header; the operator names the person.
+        actor=query_text("actor", longest=64),
+        assurance=int(assurance),
+        zone=zone,
+        session=query_text("session", longest=128),
+        reference=query_text("reference", longest=200),
+    )
+
+
+def _yes(name: str) -> bool:
+    said = query_text(name, longest=3)
+    if said not in {"", "yes"}:
+        raise Malformed(field=name)
+    return said == "yes"

@@ -822,6 +822,7 @@ def _signatures() -> Iterator[Door]:
     }
     orders = ("organisation", "actor", "assurance", "zone", "session")
     yield Door(**peer, rule="/api/v1/seal", takes="pdf", query=orders)
+    yield Door(**peer, rule="/api/v1/detached", takes="pdf", query=orders)
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
     mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
     kept = {"identifier": "0" * 32}

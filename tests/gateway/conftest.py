@@ -214,7 +214,8 @@ class Gateway:
         )
         self.news.tell(self.sockets.heard)
         self.sealing = Sealing(b"s" * 32)
-        keys_file = KeyFile(self.site.public / "sso-jwks.json", clock=self.clock)
+        self.keys = keys_file = KeyFile(self.site.public / "sso-jwks.json", clock=self.clock)
+        self.lifetimes = Lifetimes(absolute=self.settings.session_lifetime, idle=self.settings.session_idle)
         self.uses = Uses(self.store)
         self.identification = Identification(
             store=self.store,
@@ -225,7 +226,7 @@ class Gateway:
             verifier=self.verifier,
             status=self.status,
             issuer=self.site.origin("sso"),
-            lifetimes=Lifetimes(absolute=self.settings.session_lifetime, idle=self.settings.session_idle),
+            lifetimes=self.lifetimes,
         )
         self.identities = IdentityIssuer(self.identity_key)
         self.decider = Decider(
@@ -294,7 +295,6 @@ class Gateway:
                     guard,
                     proxy=proxy,
                     sign_on=self.site.origin("sso"),
-                    enrol=f"{self.site.origin('certificates')}/my/ask",
                     keys=self.identities.keys(),
                     resources=resources,
                 ),

@@ -61,8 +61,8 @@ def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0, *
     """What the service does, without the service."""
     picture = drawing.seal(outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
     signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
+    looks.setdefault("drawing", picture)
     request = Request(
-        drawing=picture,
         certificate=leaf.certificate.public_bytes(Encoding.DER),
         room=signer.room + spare,
         at=at,

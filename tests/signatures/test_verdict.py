@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 
+from signatures.looks import Locking, Permits, Placement
 from signatures.models import Indication, Overall, Profile, Value, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.pades.inspection import inspect
@@ -129,20 +130,52 @@ def test_a_filled_form_is_refused_by_default_and_listed_when_tolerated(city: Cit
     assert "remark" in said(tolerated)
 
 
-def test_a_second_signature_is_judged_for_itself_and_counts_as_a_change_under_the_first(city: City) -> None:
+@pytest.mark.parametrize("profile", Profile)
+def test_a_further_signature_is_judged_for_itself_and_no_change_under_the_first(city: City, profile: Profile) -> None:
     # pyHanko's signing function takes the machine's clock for the second signature.
     today = datetime.now(UTC)
     first = city.seal(before=today - DAY, after=today + DAY)
     second = city.people.leaf("Wang Xiaoming", before=today - DAY, after=today + DAY)
     twice = documents.signed_again(documents.sealed(documents.permit(), first, at=today), second)
-    strict = look(twice, city, at=today)
-    assert [one.unchanged.code for one in strict.signatures] == ["changed_after", "unchanged"]
-    assert strict.overall is Overall.NOT_TRUSTED
-    tolerant = look(twice, city, profile=Profile.TOLERANT, at=today)
-    assert tolerant.overall is Overall.TRUSTED
-    assert [one.overall for one in tolerant.signatures] == [Overall.TRUSTED, Overall.TRUSTED]
-    foreign = look(documents.signed_again(twice, stranger()), city, profile=Profile.TOLERANT, at=today)
-    assert foreign.overall is Overall.NOT_TRUSTED
+    verdict = look(twice, city, profile=profile, at=today)
+    assert [one.unchanged.code for one in verdict.signatures] == ["signed_further", "unchanged"]
+    assert [one.overall for one in verdict.signatures] == [Overall.TRUSTED, Overall.TRUSTED]
+    assert verdict.overall is Overall.TRUSTED
+    # Whoever nobody vouches for adds no picture to what others signed.
+    foreign = look(documents.signed_again(twice, stranger()), city, profile=profile, at=today)
+    assert foreign.overall is not Overall.TRUSTED
+    changed = "changed_after" if profile is Profile.STRICT else "fields_changed"
+    assert [one.unchanged.code for one in foreign.signatures] == [changed, changed, "unchanged"]
+    # Nor does whoever signed with a certificate that was taken back.
+    city.people.revoked[second.certificate.serial_number] = x509.ReasonFlags.key_compromise
+    assert look(twice, city, profile=profile, at=today).signatures[0].unchanged.code == changed
+    del city.people.revoked[second.certificate.serial_number]
+
+
+def test_a_form_filled_between_two_signatures_is_a_change_and_no_further_signature(city: City, leaf: Leaf) -> None:
+    filled = documents.field_filled(documents.sealed(documents.permit(form=True), leaf))
+    twice = documents.sealed(filled, leaf, further=True, placement=Placement(page=1, x=50, y=50))
+    verdict = look(twice, city)
+    assert [one.unchanged.code for one in verdict.signatures] == ["changed_after", "unchanged"]
+
+
+def test_what_a_signer_locked_is_told_and_kept(city: City, leaf: Leaf) -> None:
+    form = documents.permit(form=True)
+    said_of = {
+        Locking.ALL: "locked all form fields: nobody",
+        Locking.INCLUDE: "locked these form fields: remark",
+        Locking.EXCLUDE: "locked all form fields but these: other",
+    }
+    for locking, words in said_of.items():
+        names = {Locking.ALL: (), Locking.INCLUDE: ("remark",), Locking.EXCLUDE: ("other",)}[locking]
+        locked = documents.sealed(form, leaf, permits=Permits(locking=locking, fields=names))
+        verdict = look(locked, city)
+        assert verdict.overall is Overall.TRUSTED
+        assert words in " ".join(Catalogue().say(each.words, "en") for each in verdict.problems)
+        broken = look(documents.field_filled(locked), city, profile=Profile.TOLERANT)
+        assert broken.signatures[0].unchanged.code == "changed_after"
+    open_ = documents.sealed(form, leaf, permits=Permits(locking=Locking.EXCLUDE, fields=("remark",)))
+    assert look(documents.field_filled(open_), city, profile=Profile.TOLERANT).overall is Overall.TRUSTED
 
 
 def test_an_unsigned_document_says_so(city: City) -> None:
