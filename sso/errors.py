@@ -294,6 +294,13 @@ class PasskeyRefused(Unauthenticated):
     message = N_("This passkey could not be accepted. Please try again, or log in another way.")
 
 
+class ConfirmationNeeded(Unauthenticated):
+    """A signature takes a passkey or a card that is shown for it; an earlier login is none."""
+
+    code = "confirmation_needed"
+    message = N_("Nothing was signed: show a passkey or your card for these documents. An earlier login is not enough.")
+
+
 class UpstreamLinked(Conflict):
     """One account there is one person here, and the other way round."""
 

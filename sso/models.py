@@ -219,6 +219,10 @@ class Interaction:
     acting: str = ""
     # Digest of the session's cookie when that was chosen.
     acting_as: str = ""
+    # By what the person confirmed a signature within it ("passkey", "card"), when, and the digest of their cookie then.
+    confirmed_by: str = ""
+    confirmed_at: int = 0
+    confirmed_as: str = ""
 
     def logged_in(self, session: "Session | None") -> bool:
         """Whether a login was completed within it, which is what ``prompt=login`` and ``max_age`` ask for.
@@ -230,6 +234,10 @@ class Interaction:
     def chosen(self, session: "Session | None") -> str:
         """For whom this very login's person wants to act; empty if that was not asked."""
         return self.acting if session is not None and session.digest == self.acting_as else ""
+
+    def confirmed(self, session: "Session | None") -> bool:
+        """Whether this very login's person confirmed a signature within it."""
+        return session is not None and bool(self.confirmed_by) and session.digest == self.confirmed_as
 
     def agreed(self, session: "Session | None") -> bool:
         """Whether this very login's person said yes within it."""

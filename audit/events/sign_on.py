@@ -252,6 +252,17 @@ KINDS = {
         needs=words("subject object"),
         privilege="scopes",
     ),
+    "sso.signature.confirmed": Kind(
+        3002,
+        99,
+        Retention.TRUST,
+        N_("A person confirmed what is to be signed"),
+        Verb.ACCESS,
+        sources=words("sso"),
+        attributes=words("by client documents signing_key"),
+        sealed=words("digests object_name"),
+        needs=words("subject object"),
+    ),
     "sso.consent.withdrawn": Kind(
         3005,
         2,

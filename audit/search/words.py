@@ -157,6 +157,7 @@ PERSONAL = {
     "purpose": N_("Purpose"),
     "search": N_("Searched for"),
     "title": N_("Name of the saved search"),
+    "digests": N_("Fingerprints of the documents"),
 }
 """Fields of a sealed part."""
 _WHY = ("reason", "code")

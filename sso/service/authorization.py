@@ -32,6 +32,8 @@ from ..models import (
 from ..oauth.openid import Step, asked_about, next_step, unattended, without
 from ..oauth.rfc6749 import host_of, is_registered, origin_of
 from ..oauth.rfc6749.authorization import Parameters
+from ..oauth.rfc9396 import confirmed, signs
+from ..oauth.rfc9396.signing import By
 from ..store import Store, digest
 from .admission import Admission, as_sure_as_now
 from .agreement import Agreement
@@ -342,7 +344,7 @@ class Authorization:
             place=host_of(request.redirect_uri),
             created_at=at,
             resources=request.resources,
-            details=request.details,
+            details=_granted(request, interaction),
             mandate=mandate,
             claims=without(request.claims, refused),
             proofing=person.proofing.level if person else -1,
@@ -392,3 +394,13 @@ class Authorization:
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
+
+
+def _granted(request: AuthorizationRequest, interaction: Interaction | None) -> str:
+    """The details as they are granted; a signature nobody confirmed is never."""
+    if not signs(request.details):
+        return request.details
+    if interaction is None or not interaction.confirmed_by:
+        raise AccessDenied(why="nobody confirmed the signature")
+    by: By = "card" if interaction.confirmed_by == "card" else "passkey"
+    return confirmed(request.details, by=by, at=interaction.confirmed_at)

@@ -444,6 +444,20 @@ class Records:
             attributes={"client": consent.client_id, "scopes": scope_text(consent.scopes)},
         )
 
+    def signature_confirmed(
+        self, session: Session, *, client: str, by: str, credential: str, labels: list[str], digests: list[str]
+    ) -> Event:
+        """A person confirmed that these documents are signed; their names and hashes are theirs alone to read."""
+        return self._event(
+            "sso.signature.confirmed",
+            Outcome.SUCCESS,
+            subject=session.subject,
+            object_=client,
+            session=session.sid,
+            attributes={"by": by, "client": client, "signing_key": credential, "documents": len(digests)},
+            sealed={"object_name": "; ".join(labels), "digests": " ".join(digests)},
+        )
+
     def consent_withdrawn(self, subject: str, client_id: str, *, session: str) -> Event:
         """For the outbox."""
         return self._event(

@@ -24,6 +24,7 @@ from .authentication import ClientAuthentication
 from .authorization import Authorization
 from .browsers import Browsers, Distance, Place
 from .collaborators import Cards, DecideLogin, OwnEntry, People
+from .confirming import Confirming
 from .devices import Devices
 from .entrusting import Directory, Entrusting
 from .factors import Factors
@@ -117,8 +118,7 @@ class SignOn:
         self.records, self.undeclared = records, undeclared
         self.browser_days = settings.browser_lifetime.days
         self.issuer = issuer
-        self.card_origin = card_origin
-        self.tls_origin = tls_origin
+        self.card_origin, self.tls_origin = card_origin, tls_origin
         self.metadata: dict[str, Any] = metadata(issuer, tls_origin, resources)
         self.resource_metadata = resource_metadata(issuer)
         self._keys = keys
@@ -227,6 +227,14 @@ class SignOn:
             clock=clock,
             fresh=fresh,
             nudge=nudge,
+        )
+        self.confirming = Confirming(
+            store=store,
+            records=records,
+            passkeys=self.passkeys,
+            settings=settings,
+            clock=clock,
+            fresh=fresh,
         )
         self.raising = Raising(
             store=store,

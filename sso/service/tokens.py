@@ -44,7 +44,7 @@ from ..oauth.rfc8628 import INTERVAL, why_device_refused
 from ..oauth.rfc8693 import ACCESS_TOKEN, chain, exchanged_scopes
 from ..oauth.rfc8707 import audience_of, check_resources
 from ..oauth.rfc9068 import TYP, access_claims
-from ..oauth.rfc9396 import details_of, narrowed
+from ..oauth.rfc9396 import details_without_person, narrowed
 from ..store import Store, digest
 from .collaborators import People, Person
 from .inspection import encrypted_to, standing
@@ -217,7 +217,7 @@ class Tokens:
             place="",
             created_at=at,
             resources=check_resources([request.resource] if request.resource else [], client),
-            details=details_of(request.details, client),
+            details=details_without_person(request.details, client),
         )
         self._records.write(self._records.tokens(grant, Outcome.INTENDED, grant_type=request.grant_type))
         outcome = self._records.tokens(grant, Outcome.SUCCESS, grant_type=request.grant_type)

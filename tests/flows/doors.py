@@ -918,6 +918,7 @@ def _sso_more() -> Iterator[Door]:
     signed = {**nowhere, "asked": "x" * 100, "credential": "{}", "level": "2"}
     yield Door(**shown, rule="/login/more/passkey", fields=signed, who="zhang.min")
     yield Door(**shown, rule="/login/more/leave", fields=nowhere, who="zhang.min")
+    yield Door(**shown, rule="/consent/passkey", fields=signed, who="zhang.min")
     yield Door(**shown, rule="/login/upstream", fields=nowhere)
     yield Door(**at, method="GET", rule="/login/upstream", query=("state", "code", "iss", "error"))
     yield Door(**shown, rule="/account/factors/upstream", who="zhang.min")

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from ...errors import AccountSelectionRequired, ConsentRequired, LoginRequired, Redirectable
 from ...models import AuthorizationRequest, Client, Consent, Interaction, Session
+from ..rfc9396.signing import signs
 from .wanted import asked_about
 
 
@@ -35,6 +36,8 @@ class Situation:
     # Whether a login, and a "yes", happened for this very request.
     logged_in: bool
     agreed: bool
+    # Whether a signature was confirmed by card or passkey within it.
+    confirmed: bool
     # Whether this is whom the client asked about, if it said.
     right_person: bool
     at: int
@@ -81,7 +84,7 @@ def need_choice(it: Situation) -> Step | None:
 
 def need_consent(it: Situation) -> Step | None:
     """A client that is not the site's own needs the person's word, remembered for the same or wider scopes."""
-    if it.agreed:
+    if it.agreed and (it.confirmed or not signs(it.request.details)):
         return None
     # Authorization details are this very request's: no earlier yes covers them (RFC 9396 section 6).
     if it.request.details:
@@ -123,6 +126,7 @@ def next_step(
         consent=consent,
         logged_in=interaction is not None and interaction.logged_in(session),
         agreed=interaction is not None and interaction.agreed(session),
+        confirmed=interaction is not None and interaction.confirmed(session),
         right_person=right_person,
         at=at,
         undecided=undecided,

@@ -15,7 +15,7 @@ from ...models import Client, DeviceCode
 from ..rfc6749.scopes import SCOPES
 from ..rfc6749.tokens import DEVICE_CODE, TokenRequest, check_parameters_once
 from ..rfc8707 import check_resources
-from ..rfc9396 import details_of
+from ..rfc9396 import details_without_person
 
 INTERVAL = 5
 """Seconds between two questions of a device; each that comes too soon adds as many (section 3.5)."""
@@ -49,7 +49,7 @@ def device_request(client: Client, parameters: Parameters) -> DeviceRequest:
     return DeviceRequest(
         scopes=_scopes(client, parameters),
         resources=check_resources(parameters.get("resource", ()), client),
-        details=details_of(next(iter(parameters.get("authorization_details", ())), ""), client),
+        details=details_without_person(next(iter(parameters.get("authorization_details", ())), ""), client),
     )
 
 

@@ -11,6 +11,13 @@ from typing import Any
 from ...errors import InvalidDetails
 from ...models import Client
 from ..rfc7515 import Unverified, strict_object
+from .signing import LONGEST as LONGEST_SIGNATURE
+from .signing import TYPE as SIGNATURE
+from .signing import ToSign as ToSign
+from .signing import check_signature
+from .signing import confirmed as confirmed
+from .signing import signs as signs
+from .signing import to_sign as to_sign
 
 _LISTS = ("locations", "actions", "datatypes", "privileges")
 _MEMBERS = frozenset({"type", "identifier", *_LISTS})
@@ -27,7 +34,8 @@ def details_of(text: str, client: Client) -> str:
     """
     if not text:
         return ""
-    if len(text) > _LONGEST:
+    longest = LONGEST_SIGNATURE if SIGNATURE in client.detail_types else _LONGEST
+    if len(text) > longest:
         raise InvalidDetails(why="too long")
     try:
         listed = strict_object(f'{{"details":{text}}}'.encode())
@@ -41,7 +49,22 @@ def details_of(text: str, client: Client) -> str:
             raise InvalidDetails(why="not a list of objects")
         for check in CHECKS:
             check(each, client)
+    if len(found) > 1 and any(each["type"] == SIGNATURE for each in found):
+        # Whoever confirms a signature confirms nothing else with it.
+        raise InvalidDetails(why="a signature beside something else")
     return _canonical(found)
+
+
+def details_without_person(text: str, client: Client) -> str:
+    """The same where nobody can be asked for a card or a passkey; signatures are nothing for there.
+
+    Raises:
+        InvalidDetails: as ``details_of``, and for signatures.
+    """
+    found = details_of(text, client)
+    if signs(found):
+        raise InvalidDetails(why="nobody is there to confirm a signature")
+    return found
 
 
 def narrowed(text: str, granted: str, client: Client) -> str:
@@ -64,6 +87,7 @@ def in_words(details: str) -> list[tuple[str, list[str]]]:
     return [
         (each["type"], [text for name in sorted(each) if name != "type" for text in _said(each[name])])
         for each in found
+        if each["type"] != SIGNATURE
     ]
 
 
@@ -75,7 +99,10 @@ def check_type(details: Mapping[str, Any], client: Client) -> None:
 
 
 def check_members(details: Mapping[str, Any], _client: Client) -> None:
-    """Members that are defined, each as it is defined (section 2.2)."""
+    """Members that are defined, each as it is defined (section 2.2, or by the type)."""
+    if details["type"] == SIGNATURE:
+        check_signature(details)
+        return
     if not set(details) <= _MEMBERS or not _is_text(details.get("identifier", "-")):
         raise InvalidDetails(why="an unknown member")
     for name in _LISTS:
