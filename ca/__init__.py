@@ -14,6 +14,7 @@ from .errors import AlreadyRevoked as AlreadyRevoked
 from .errors import CertificateRefused as CertificateRefused
 from .errors import NoSuchCertificate as NoSuchCertificate
 from .errors import NotSuspended as NotSuspended
+from .errors import StatusUnknown as StatusUnknown
 from .models import Certificate as Certificate
 from .models import CertificateStatus as CertificateStatus
 from .models import Issued as Issued
@@ -22,3 +23,4 @@ from .models import Reason as Reason
 from .models import Standing as Standing
 from .models import VerifiedCertificate as VerifiedCertificate
 from .verifier import CertificateVerifier as CertificateVerifier
+from .verifier import PublishedStatus as PublishedStatus

@@ -55,6 +55,7 @@ TooMany
 ├── AskedTooOften       too many of one person's requests are undecided
 └── EnrolsTooOften      wrong secrets of one address, or certificates of one device
 Unavailable
+├── StatusUnknown       the authority is away, and what it left says nothing of a certificate, or nothing fresh
 ├── ClockUnsound        our clock may be wrong, so nothing is stamped
 ├── NotReconciled       the record has not yet been compared with the tables
 ├── IssuerUnusable      the issuing authority has expired or is not set up
@@ -348,6 +349,13 @@ class AskedTooOften(TooMany):
 
     code = "asked_too_often"
     message = N_("Too many of your requests are still undecided. Withdraw one, or wait.")
+
+
+class StatusUnknown(Unavailable):
+    """The authority is away, and nothing it signed that is fresh enough says what a serial is worth."""
+
+    code = "status_unknown"
+    message = N_("Whether this certificate was revoked cannot be found out at the moment.")
 
 
 class IssuerUnusable(Unavailable):

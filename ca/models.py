@@ -181,6 +181,8 @@ class VerifiedCertificate:
     kind: str
     profile: str
     not_after: datetime
+    # Name of the generation of the issuing authority, which its lists and answers go by.
+    authority: str = ""
 
 
 @dataclass(frozen=True, order=True)

@@ -393,6 +393,9 @@ class GatewaySettings:
     login_lifetime: timedelta = timedelta(minutes=10)
     # How long a person read from the directory may be reused; news from the record ends it at once.
     person_lifetime: timedelta = timedelta(seconds=30)
+    # While the authority is away: how old an OCSP answer or a revocation list may be that says what a certificate is
+    # worth. What is older says nothing, and nothing means no.
+    status_age: timedelta = timedelta(hours=12)
     # Largest body of a request in mebibytes.
     body_limit: int = 32
     # Requests per second of one address, and how many more may come at once.

@@ -28,7 +28,7 @@ from ca.service import (
     open_authority,
     open_stamping,
 )
-from ca.store import Store
+from ca.store import ListFolder, Store
 from core.db import migrate
 from directory.client import NumberingClient, PublishingClient
 from directory.models import Scope
@@ -100,8 +100,12 @@ def application(context: Context) -> Flask:
     Workshop(bulk, lock=site.folder("ca") / "bulk.lock").start()
     counting = Counting(database, clock=context.clock, settled=settings.issuance_timeout + timedelta(minutes=1))
 
+    lists = ListFolder(site.socket("ca").parent / "crl")
+
     def tidy() -> None:
         registration.tidy()
+        for issuer in authority.issuers:
+            lists.write(issuer, authority.crl(issuer).der)
         counting.round()
 
     Housekeeping(authority, tidy=tidy).start()

@@ -18,7 +18,7 @@ import gateway
 from audit import Recorder
 from audit.client import PATIENCE, Follower
 from audit.relay import Relay
-from ca import CAClient, CASettings, CertificateVerifier
+from ca import CAClient, CASettings, CertificateVerifier, PublishedStatus
 from ca.hierarchy import PublicFolder
 from core.config import ConfigurationError
 from core.db import migrate
@@ -39,6 +39,7 @@ from gateway.service import (
     News,
     People,
     Sockets,
+    Standings,
     Uses,
     WaysOut,
     as_root,
@@ -88,7 +89,12 @@ def application(context: Context) -> WSGIApp:
         people=people,
         keys=keys,
         verifier=verifier,
-        status=CAClient(context.peer(ROLE, "ca")),
+        status=Standings(
+            authority=CAClient(context.peer(ROLE, "ca")),
+            left=PublishedStatus.load(site.public, folder=site.socket("ca").parent),
+            clock=clock,
+            oldest=settings.status_age,
+        ),
         issuer=site.origin("sso"),
         lifetimes=Lifetimes(absolute=settings.session_lifetime, idle=settings.session_idle),
     )

@@ -72,6 +72,27 @@ class AnswerFolder:
         return self.folder / issuer / b64encode(question.request).decode("ascii")
 
 
+class ListFolder:
+    """Whole revocation lists of the issuers, for whoever on this machine reads them while the authority is away."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, issuer: str, der: bytes) -> None:
+        """Put a list in place, whole or not at all; the same again is left alone."""
+        path = self._folder / f"{issuer}.crl"
+        try:
+            if path.read_bytes() == der:
+                return
+        except FileNotFoundError:
+            _make(self._folder)
+        draft = self._folder / f".{os.getpid()}-{issuer}.new"
+        with os.fdopen(_create(draft), "wb") as file:
+            file.write(der)
+            os.fchmod(file.fileno(), _FILE)
+        draft.replace(path)
+
+
 def _create(path: Path) -> int:
     # A leaf of an earlier attempt of this process may lie there.
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE)

@@ -14,4 +14,5 @@ from .nginx import prepare as prepare
 from .people import People as People
 from .point import DecisionPoint as DecisionPoint
 from .sockets import Sockets as Sockets
+from .status import Standings as Standings
 from .uses import Uses as Uses

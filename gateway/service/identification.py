@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ca import CertificateRefused, CertificateStatus, NoSuchCertificate, VerifiedCertificate
+from ca import CertificateRefused, CertificateStatus, NoSuchCertificate, StatusUnknown, VerifiedCertificate
 from core.clock import Clock
 from core.errors import NotFound
 from core.proofs import Asked
@@ -38,14 +38,13 @@ REFRESH_EVERY = 60.0
 CARD = ("sc",)
 """How somebody is known who shows a card, as the sign-on says it (RFC 8176)."""
 CARD_ASSURANCE = 3
-_MOST_GOOD = 10_000
 
 
 class StatusSource(Protocol):
     """The part of the authority that decisions ask."""
 
-    def status(self, serial: str) -> CertificateStatus:
-        """What one serial is worth now."""
+    def status(self, serial: str, *, authority: str) -> CertificateStatus:
+        """What one serial of an authority is worth now."""
         ...
 
 
@@ -126,7 +125,6 @@ class Identification:
         self._status = status
         self._issuer = issuer
         self._lifetimes = lifetimes
-        self._good: set[str] = set()
 
     def identify(
         self,
@@ -353,11 +351,10 @@ class Identification:
     def _standing(self, certificate: VerifiedCertificate, names: tuple[tuple[Kind, str], ...]) -> None:
         if self._news.taken(*names):
             raise Refused(Reason.DISABLED)
-        if certificate.serial not in self._good:
-            self._ask_status(certificate.serial)
-            # The news may have come between question and answer; the answer was then already old.
-            if self._news.taken(*names):
-                raise Refused(Reason.DISABLED)
+        self._ask_status(certificate)
+        # The news may have come between question and answer; the answer was then already old.
+        if self._news.taken(*names):
+            raise Refused(Reason.DISABLED)
 
     def _device(self, unverified: bytes, *, at: datetime) -> Caller:
         try:
@@ -382,17 +379,15 @@ class Identification:
             until=certificate.not_after,
         )
 
-    def _ask_status(self, serial: str) -> None:
+    def _ask_status(self, certificate: VerifiedCertificate) -> None:
         try:
-            good = self._status.status(serial).good
+            good = self._status.status(certificate.serial, authority=certificate.authority).good
         except NoSuchCertificate as error:
             raise Refused(Reason.CREDENTIAL) from error
+        except StatusUnknown as error:
+            raise Refused(Reason.STATUS) from error
         if not good:
             raise Refused(Reason.DISABLED)
-        # From here on the feed keeps it true.
-        if len(self._good) >= _MOST_GOOD:
-            self._good.clear()
-        self._good.add(serial)
 
     def _over(self, session: Session, at: datetime) -> bool:
         return at - session.opened >= self._lifetimes.absolute or at - session.seen >= self._lifetimes.idle

@@ -165,7 +165,8 @@ class FakeVerifier:
 class FakeStatus:
     standing = Standing.GOOD
 
-    def status(self, serial: str) -> CertificateStatus:
+    def status(self, serial: str, *, authority: str = "") -> CertificateStatus:
+        assert authority in ("", "devices", "people")
         return CertificateStatus(serial=serial, standing=self.standing)
 
 

@@ -17,11 +17,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
-from .errors import CertificateRefused
-from .hierarchy import IssuingAuthority, PublicFolder, policies_of
-from .models import VerifiedCertificate, serial_hex
-from .x509.paths import validate
-from .x509.profiles import DOCUMENT_SIGNING, PROFILES, SITE
+from ..errors import CertificateRefused
+from ..hierarchy import IssuingAuthority, PublicFolder, policies_of
+from ..models import VerifiedCertificate, serial_hex
+from ..x509.paths import validate
+from ..x509.profiles import DOCUMENT_SIGNING, PROFILES, SITE
 
 Purpose = Literal["person", "device", "organisation"]
 
@@ -82,6 +82,7 @@ class CertificateVerifier:
             return VerifiedCertificate(
                 serial=serial_hex(certificate.serial_number),
                 issuer=rule.issuer,
+                authority=str(issuer.name),
                 subject=_subject(certificate, rule),
                 kind=purpose,
                 profile=_profile(certificate, issuer.certificate),
