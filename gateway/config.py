@@ -410,6 +410,9 @@ class GatewaySettings:
     # The same of one client that presents tokens, for all its people together.
     client_rate: int = 5000
     client_burst: int = 10_000
+    # Calls per second of one enforcement point at the decision point, and how many more may come at once; the same way.
+    point_rate: int = 2000
+    point_burst: int = 4000
     # Forged or stale tokens and certificates of one address in a minute, after which it waits; per worker process.
     refused_credentials: int = 60
     # Simultaneous connections of one address.
@@ -464,6 +467,7 @@ class GatewaySettings:
             and self.stranger_burst >= 1
             and self.connections >= 1
             and min(self.person_rate, self.person_burst, self.client_rate, self.client_burst) >= 1
+            and min(self.point_rate, self.point_burst) >= 1
             and self.refused_credentials >= 1
         ):
             raise ValueError("a limit is out of range")

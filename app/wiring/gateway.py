@@ -137,6 +137,7 @@ def application(context: Context) -> WSGIApp:
         devices=identification,
         news=news,
         freshness=follower,
+        identities=identities,
     )
     relay.start()
     uses.start()

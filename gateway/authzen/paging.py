@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a search goes on: a token that holds for the same question only.
+"""Where a search goes on: a token that holds for the same question of the same caller only.
 
-It holds the name it left off at and a digest of the question. Whoever makes one up gets what he could have asked for.
+It holds the name it left off at and a digest of the question, of which search it is and of who asks. Whoever makes one
+up gets what he could have asked for.
 """
 
 import base64
@@ -30,13 +31,14 @@ class Place:
     digest: str
 
 
-def page_of(document: Mapping[str, Any]) -> Place:
-    """Read the page that is asked for.
+def page_of(document: Mapping[str, Any], *, wanted: str, caller: str) -> Place:
+    """Read the page that is asked for; ``wanted`` is what is searched, ``caller`` the enforcement point.
 
     Raises:
         NotAQuestion: it is none, or its token belongs to another question.
     """
-    said = json.dumps({key: value for key, value in document.items() if key != "page"}, sort_keys=True)
+    question = {key: value for key, value in document.items() if key != "page"}
+    said = json.dumps([caller, wanted, question], sort_keys=True)
     digest = hashlib.sha256(said.encode()).hexdigest()[:32]
     page = document.get("page", {})
     if not isinstance(page, dict):

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from audit import Event, Outcome, Recorder, Wait
 from core.clock import Clock
-from core.errors import NotFound, Unavailable
+from core.errors import NotFound, TooMany, Unavailable
+from core.identity import IdentityIssuer
 from core.log import logger
 from policies import Action, Decision, DecisionRequest, ResourceClass, noted
 
@@ -26,11 +27,14 @@ from ..errors import NoEnforcementPoint, NotAQuestion, NotYourZone, Reason, Refu
 from ..models import Caller
 from ..request import matches
 from ..store import Kind
+from .attempts import Shares
 from .decision import Engine
 from .news import Freshness, News
 from .people import People
 
 _log = logger(__name__)
+TYPE = "tallygate-authzen+jwt"
+"""Of the signed metadata, so that it never passes for an identity."""
 _HIGHEST = 3
 _MOST_LOOKED_AT = 500
 """People whom one page of a search looks at, found or not."""
@@ -90,7 +94,10 @@ class DecisionPoint:
         devices: Devices,
         news: News,
         freshness: Freshness,
+        identities: IdentityIssuer,
     ) -> None:
+        self._identities = identities
+        self._shares = Shares(clock=clock, rate=settings.point_rate, burst=settings.point_burst)
         self._points = settings.enforcement_points
         self._routes = {route.resource or label: route for label, route in settings.routes.items()}
         self._clock = clock
@@ -102,13 +109,34 @@ class DecisionPoint:
         self._news = news
         self._freshness = freshness
 
+    def metadata(self, here: str) -> dict[str, Any]:
+        """Where the operations are (section 9), and the same signed by the gateway's key, whose values win."""
+        access = f"{here}/access/v1"
+        said = {
+            "policy_decision_point": here,
+            "access_evaluation_endpoint": f"{access}/evaluation",
+            "access_evaluations_endpoint": f"{access}/evaluations",
+            "search_subject_endpoint": f"{access}/search/subject",
+            "search_resource_endpoint": f"{access}/search/resource",
+            "search_action_endpoint": f"{access}/search/action",
+        }
+        signed = {**said, "iss": here, "iat": int(self._clock.now().timestamp())}
+        return {**said, "signed_metadata": self._identities.attest(signed, typ=TYPE)}
+
     def caller(self, *, key: str, certificate: bytes) -> str:
         """Which enforcement point this is: by its key, or by the certificate of a device of ours.
 
         Raises:
             NoEnforcementPoint: none.
+            TooMany: it asks more than its share.
             Unavailable: about a certificate nothing can be said now.
         """
+        name = self._known(key=key, certificate=certificate)
+        if not self._shares.take(name):
+            raise TooMany
+        return name
+
+    def _known(self, *, key: str, certificate: bytes) -> str:
         if key and certificate:
             raise NoEnforcementPoint
         if key:

@@ -69,15 +69,7 @@ def authzen(service: DecisionPoint, guard: Guard, *, proxy: PairSecrets) -> Blue
     @blueprint.get("/.well-known/authzen-configuration")
     @guard.public("AuthZEN section 9: where the operations are", errors="problem")
     def configuration() -> Response:
-        here = f"https://{request.host}"
-        return jsonify(
-            policy_decision_point=here,
-            access_evaluation_endpoint=f"{here}/access/v1/evaluation",
-            access_evaluations_endpoint=f"{here}/access/v1/evaluations",
-            search_subject_endpoint=f"{here}/access/v1/search/subject",
-            search_resource_endpoint=f"{here}/access/v1/search/resource",
-            search_action_endpoint=f"{here}/access/v1/search/action",
-        )
+        return jsonify(service.metadata(f"https://{request.host}"))
 
     @blueprint.post("/access/v1/evaluation")
     @guard.own(_WHY, errors="problem")
@@ -98,7 +90,7 @@ def authzen(service: DecisionPoint, guard: Guard, *, proxy: PairSecrets) -> Blue
     @guard.own(_WHY, errors="problem")
     def subjects() -> Response:
         caller, document = _caller(service), json_object(longest=_LONGEST)
-        asked, place = question(document, wanted="subject"), page_of(document)
+        asked, place = question(document, wanted="subject"), page_of(document, wanted="subject", caller=caller)
         found = service.subjects(asked, place, caller=caller)
         results = [{"type": asked.subject.type, "id": name} for name in found.names]
         return jsonify(results=results, page=_page(found, token_of(place, found.after)))
@@ -107,7 +99,7 @@ def authzen(service: DecisionPoint, guard: Guard, *, proxy: PairSecrets) -> Blue
     @guard.own(_WHY, errors="problem")
     def resources() -> Response:
         caller, document = _caller(service), json_object(longest=_LONGEST)
-        asked, place = question(document, wanted="resource"), page_of(document)
+        asked, place = question(document, wanted="resource"), page_of(document, wanted="resource", caller=caller)
         found = service.resources(asked, place, caller=caller)
         results = [{"type": asked.resource.type, "id": name} for name in found.names]
         return jsonify(results=results, page=_page(found, token_of(place, found.after)))
@@ -116,7 +108,7 @@ def authzen(service: DecisionPoint, guard: Guard, *, proxy: PairSecrets) -> Blue
     @guard.own(_WHY, errors="problem")
     def actions() -> Response:
         caller, document = _caller(service), json_object(longest=_LONGEST)
-        asked, place = question(document, wanted="action"), page_of(document)
+        asked, place = question(document, wanted="action"), page_of(document, wanted="action", caller=caller)
         found = service.actions(asked, place, caller=caller)
         return jsonify(
             results=[{"name": name} for name in found.names], page=_page(found, token_of(place, found.after))

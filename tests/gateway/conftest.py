@@ -252,6 +252,7 @@ class Gateway:
             devices=self.identification,
             news=self.news,
             freshness=self.freshness,
+            identities=self.identities,
         )
         self.logins = Logins(
             site=self.site,

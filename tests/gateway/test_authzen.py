@@ -6,9 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jwt
 import pytest
 from werkzeug.test import Client, TestResponse
 
@@ -433,6 +436,31 @@ def test_a_token_belongs_to_its_question(point: Gateway) -> None:
     other = {**changed(subject={"type": "person", "id": CLERK}), "page": {"token": token}}
     assert post(point, "search/resource", other).status_code == 400
     assert post(point, "search/resource", {**ONE, "page": {"token": token, "limit": 7}}).status_code == 200
+    # Nor is it another caller's, or another search's: what differs is who asks, or what for.
+    mine = {**ONE, "page": {"token": token}}
+    for elsewhere, headers in (
+        ("search/resource", {"Authorization": f"Bearer {'r' * 40}"}),
+        ("search/resource", {"Authorization": "", "Tallygate_Client_Certificate": FOREIGN}),
+        ("search/action", {}),
+        ("search/subject", {}),
+    ):
+        assert post(point, elsewhere, mine, **headers).status_code == 400, elsewhere
+    for parts in ({"action": {"name": "sign"}}, {"context": {"zone": "internal"}}, {"more": 1}):
+        assert post(point, "search/resource", {**changed(**parts), "page": {"token": token}}).status_code == 400
+
+
+def test_an_enforcement_point_has_its_share_and_takes_nobody_elses(tmp_path: Path) -> None:
+    settings = GatewaySettings(enforcement_points=POINTS, point_rate=2, point_burst=3)
+    made = Gateway(make_site(tmp_path), settings=settings, engine=Shipped())
+    CLIENTS[id(made)] = Client(made.application())
+    assert [post(made, "evaluation", ONE).status_code for _ in range(5)] == [200] * 3 + [429] * 2
+    refused = post(made, "evaluation", ONE)
+    assert (refused.mimetype, refused.text.endswith(".\n")) == ("text/plain", True)
+    other = {"Authorization": f"Bearer {'r' * 40}"}
+    assert post(made, "evaluation", ONE, **other).status_code == 200
+    made.clock.advance(timedelta(seconds=1))
+    assert [post(made, "evaluation", ONE).status_code for _ in range(3)] == [200, 200, 429]
+    made.database.close()
 
 
 # Where it is, and how it fails
@@ -446,6 +474,11 @@ def test_it_says_where_everything_is(point: Gateway) -> None:
     )
     here, told = "https://pdp.city.localhost:8443", json.loads(response.text)
     assert told["policy_decision_point"] == here
+    # The same, signed by the gateway; it is no identity.
+    key = jwt.PyJWK(point.identities.keys()["keys"][0])
+    signed = jwt.decode(told["signed_metadata"], key, algorithms=["ES256"], issuer=here)
+    assert {**signed, "signed_metadata": told["signed_metadata"]} == {**told, "iss": here, "iat": signed["iat"]}
+    assert jwt.get_unverified_header(told["signed_metadata"])["typ"] == "tallygate-authzen+jwt"
     named = {value.removeprefix(f"{here}/access/v1/") for name, value in told.items() if "endpoint" in name}
     assert named == {"evaluation", "evaluations", "search/subject", "search/resource", "search/action"}
     for path in named:
