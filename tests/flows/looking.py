@@ -23,7 +23,7 @@ MOST_ALIKE = 2
 _FAULT = 500
 # What stands for one of many: numbers, serials, identifiers, and the short names of organisations, roles and holders.
 _ONE_OF_MANY = re.compile(
-    r"[0-9a-f]{32,}|[0-9a-f]{8}-[0-9a-f-]{27}|\d+|(?<=/organisations/)[^/]+|(?<=/holders/)[^/]+"
+    r"[0-9a-f]{32,}|[0-9a-f]{8}-[0-9a-f-]{27}|\d+|(?<=/organisations/)[^/]+|(?<=/holders/)[^/]+|(?<=/drafts/)[^/]+"
     r"|(?<=/history/organisation/)[^/]+|(?<=/history/role/)[^/]+|(?<=/history/service/)[^/]+"
 )
 # Texts and where they stand; code is not language, and what is marked as English may be.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
@@ -72,7 +73,14 @@ OFFICERS = (
         ),
     ),
     # Who decides with others and reads nothing.
-    Person("qian.jun", (("accounts", "/admin", "management"), ("accounts", "/admin/clients/tax", "management"))),
+    Person(
+        "qian.jun",
+        (
+            ("accounts", "/admin", "management"),
+            ("accounts", "/admin/clients/tax", "management"),
+            ("audit", "/policies", "management"),
+        ),
+    ),
     Person("gao.yan", (("audit", "/", "management"), ("audit", "/search", "management"))),
     Person(
         "sun.li",
@@ -118,6 +126,10 @@ def work(city: City) -> None:
     shown = officer.get(city.url("audit", "/warrants/new?kind=open", "management"))
     asked = post(officer, shown, "/warrants", kind="open", about="entry", which="0", purpose="An order")
     assert "?done=asked" in asked.url, asked.text
+    desk = city.url("audit", "/policies", "management")
+    administrator = logged_in(city, "qian.jun", desk)
+    draft = post(administrator, administrator.get(desk), "/policies/drafts", title="A remark", base="")
+    post(administrator, draft, f"{urlsplit(draft.url).path}/file", name="remark.cedar", text="// A remark.")
     guesser = city.http()
     guesser.headers["Accept"] = "text/html"
     page = guesser.get(city.url("tax", "/me"))

@@ -55,7 +55,7 @@ def _sign(fake: DeskFake, identifier: str, name: str) -> int:
 def test_from_a_text_in_the_browser_to_policies_in_force_and_back(fake: DeskFake) -> None:
     identifier = _proposed(fake)
     page = fake.get(f"/policies/drafts/{identifier}")
-    assert "<ins>+// one more remark</ins>" in page.text
+    assert "\n<ins>+// one more remark</ins>\n" in page.text
     # Nobody signed: not even a trial.
     assert _do(fake, identifier, "try") == 409
     assert _sign(fake, identifier, QIAN) == 303
