@@ -58,6 +58,8 @@ class Reason(StrEnum):
     ROLE = "role"
     ZONE = "zone"
     DEVICE = "device"
+    MANDATE = "mandate"
+    PURPOSE = "purpose"
     ASSURANCE = "assurance"
     DEFAULT = "default"
     POLICY_ERROR = "policy-error"

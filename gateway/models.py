@@ -161,6 +161,8 @@ class Ruling:
     route: Route | None = None
     target: Target | None = None
     step_up: int | None = None
+    # What the caller could do, as the policies see it: each ``kind`` or ``kind=value``.
+    could: tuple[str, ...] = ()
     # Ids of policies and zone rows.
     policies: tuple[str, ...] = ()
     version: str = ""
@@ -186,6 +188,8 @@ class Answer:
     identity: str = ""
     # Assurance that would do, with the reason "step-up"; else 0.
     step_up: int = 0
+    # What the caller could do about a denial, as in the ruling.
+    could: tuple[str, ...] = ()
     # What an open connection hangs on, signed for whoever keeps it open; empty if none was asked for.
     ties: str = ""
 

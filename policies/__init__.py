@@ -13,5 +13,6 @@ from .models import Action as Action
 from .models import Code as Code
 from .models import Decision as Decision
 from .models import DecisionRequest as DecisionRequest
+from .models import Remedy as Remedy
 from .models import ResourceClass as ResourceClass
 from .record import noted as noted

@@ -178,6 +178,7 @@ def application(context: Context) -> WSGIApp:
                 guard,
                 proxy=proxy,
                 sign_on=site.origin("sso"),
+                enrol=f"{site.origin('certificates')}/my/ask",
                 keys=identities.keys(),
                 resources=resources,
             ),

@@ -19,7 +19,7 @@ from ..config import COOKIES, LISTENERS, WELL_KNOWN, GatewaySettings, Route
 
 _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]*\Z")
 _OWN = ("login", "callback", "logout", "keys")
-_ALONE = ("Tallygate-Decision", "Tallygate-Reason", "Tallygate-Step-Up")
+_ALONE = ("Tallygate-Decision", "Tallygate-Reason", "Tallygate-Step-Up", "Tallygate-Could")
 _ANSWERS = (HEADER, *_ALONE, "Clear-Site-Data")
 """Headers of a host's answer that end at the boundary."""
 _COOKIES = "|".join(COOKIES)

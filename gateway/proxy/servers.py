@@ -51,6 +51,7 @@ def guarded_host(
         "auth_request_set $tallygate_decision $upstream_http_tallygate_decision;",
         "auth_request_set $tallygate_reason $upstream_http_tallygate_reason;",
         "auth_request_set $tallygate_step_up $upstream_http_tallygate_step_up;",
+        "auth_request_set $tallygate_could $upstream_http_tallygate_could;",
         "error_page 401 403 = @refused;",
         *_error_pages(),
         *_headers(host, port, headers, cookie=cookies.FORWARDED, token=route.passes_token),
@@ -294,6 +295,7 @@ def _refusing(host: str, port: int, listener: str) -> list[str]:
         *_original(host, listener),
         "proxy_set_header Tallygate-Reason $tallygate_reason;",
         "proxy_set_header Tallygate-Step-Up $tallygate_step_up;",
+        "proxy_set_header Tallygate-Could $tallygate_could;",
         "proxy_set_header Tallygate-Decision $tallygate_decision;",
         *_forward("gateway"),
     ]

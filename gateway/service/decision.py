@@ -6,6 +6,7 @@ process dies or the identity cannot be signed in between, and then the entry cla
 """
 
 import ipaddress
+import re
 import secrets
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from core.errors import Unavailable
 from core.identity import Identity, IdentityIssuer
 from core.log import logger
 from core.site import SiteSettings
-from policies import Action, Decision, DecisionRequest, noted
+from policies import Action, Decision, DecisionRequest, Remedy, noted
 
 from ..config import LISTENERS, READING, GatewaySettings, Route
 from ..errors import BadTarget, Reason, Refused
@@ -31,6 +32,7 @@ from .identification import Identification
 from .news import Freshness, News
 
 _log = logger(__name__)
+_REMEDY = re.compile(r"[a-z_]{1,20}(=[A-Za-z0-9._-]{1,80})?", re.ASCII)
 _REASONS = {
     "login": Reason.LOGIN,
     "disabled": Reason.DISABLED,
@@ -39,6 +41,8 @@ _REASONS = {
     "role": Reason.ROLE,
     "zone": Reason.ZONE,
     "device": Reason.DEVICE,
+    "mandate": Reason.MANDATE,
+    "purpose": Reason.PURPOSE,
     "assurance": Reason.ASSURANCE,
     "default": Reason.DEFAULT,
 }
@@ -105,7 +109,7 @@ class Decider:
             _log.error("decision_not_recorded", cause=type(error).__name__)
             return _denied(Reason.RECORD_UNAVAILABLE, number)
         if ruling.reason is not None:
-            return _denied(ruling.reason, number, step_up=ruling.step_up)
+            return _denied(ruling.reason, number, step_up=ruling.step_up, could=ruling.could)
         try:
             return Answer(
                 status=204,
@@ -181,6 +185,7 @@ class Decider:
             route=route,
             target=target,
             step_up=decision.step_up,
+            could=_could(decision.could),
             policies=decision.reasons,
             version=decision.version,
             zone=zone,
@@ -359,9 +364,15 @@ def reason_of(decision: Decision, caller: Caller) -> Reason | None:
     return reason
 
 
-def _denied(reason: Reason, number: str, *, step_up: int | None = None) -> Answer:
+def _could(remedies: tuple[Remedy, ...]) -> tuple[str, ...]:
+    """For a header; an identifier that no header could hold is left out."""
+    told = (f"{each.kind}={each.value}" if each.value else each.kind for each in remedies)
+    return tuple(each for each in told if _REMEDY.fullmatch(each))
+
+
+def _denied(reason: Reason, number: str, *, step_up: int | None = None, could: tuple[str, ...] = ()) -> Answer:
     level = step_up or 0 if reason is Reason.STEP_UP else 0
-    return Answer(status=reason.status, decision=number, reason=reason, step_up=level)
+    return Answer(status=reason.status, decision=number, reason=reason, step_up=level, could=could)
 
 
 def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> Event:

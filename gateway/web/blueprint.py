@@ -5,7 +5,7 @@ Only nginx reaches them, and it alone says which host and listener the browser i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from ..models import Login
 from ..request import return_path, target
 from ..service.login import Logins
 from ..service.resources import Resources
+from .remedies import Offer, read
 from .through import host, listener, through_proxy
 from .words import WORDS, Words
 
@@ -41,10 +42,14 @@ def blueprint(
     *,
     proxy: PairSecrets,
     sign_on: str,
+    enrol: str,
     keys: Mapping[str, object],
     resources: Resources,
 ) -> Blueprint:
-    """The pages; ``sign_on`` is the origin that forms may lead to, ``keys`` the set for the identity header."""
+    """The pages; ``sign_on`` is the origin that forms may lead to, ``keys`` the set for the identity header.
+
+    ``enrol`` is where devices get their certificates.
+    """
     pages = Blueprint("gateway", __name__, template_folder="../templates", url_prefix="/.tallygate")
 
     @pages.before_request
@@ -122,7 +127,7 @@ def blueprint(
     @pages.get("/denied")
     @guard.own(_WHY)
     def denied() -> ResponseReturnValue:
-        return _denied(resources.address(host=host(), listener=listener()))
+        return _denied(resources.address(host=host(), listener=listener()), enrol)
 
     return pages
 
@@ -144,7 +149,7 @@ def _not_finished(begun: Login) -> ResponseReturnValue:
     return Response(page, status=403)
 
 
-def _denied(about: str) -> ResponseReturnValue:
+def _denied(about: str, enrol: str) -> ResponseReturnValue:
     """``about`` is where the host tells which tokens it takes; empty if it takes none."""
     try:
         reason = Reason(request.headers.get("Tallygate-Reason", ""))
@@ -152,14 +157,15 @@ def _denied(about: str) -> ResponseReturnValue:
         reason = Reason.UNAVAILABLE
     words = WORDS[reason]
     back = _back()
+    offers = read(request.headers.get("Tallygate-Could", ""), back=back, enrol=enrol)
     page = _wants_page()
     if reason is Reason.LOGIN and page and request.headers.get("X-Original-Method") in ("GET", "HEAD"):
         response: Response = redirect(_login_address(back), code=302)  # type: ignore[assignment]  # Flask's own subclass
     elif page:
-        response = Response(_page(reason, words, back))
+        response = Response(_page(reason, words, back, offers))
         response.status_code = words.status
     else:
-        response = _problem(reason, words)
+        response = _problem(reason, words, offers)
     if words.status == _UNAVAILABLE:
         response.headers["Retry-After"] = "5"
     if response.status_code == _UNAUTHORIZED:
@@ -186,7 +192,7 @@ def _challenge(response: Response, more: str, about: str) -> None:
     response.headers.add("WWW-Authenticate", f'DPoP realm="tallygate", algs="{" ".join(ALGORITHMS)}"{more}')
 
 
-def _page(reason: Reason, words: Words, back: str) -> str:
+def _page(reason: Reason, words: Words, back: str, offers: Sequence[Offer]) -> str:
     step_up = request.headers.get("Tallygate-Step-Up", "")
     return render_template(
         "gateway/denied.html",
@@ -195,15 +201,17 @@ def _page(reason: Reason, words: Words, back: str) -> str:
         why=_(words.why),
         advice=_(words.advice),
         offers=words.offers,
+        # What has a button of its own is not said twice.
+        could=[each for each in offers if each.kind.replace("_", "-") not in words.offers],
         login=_login_address(back),
         step_up=_login_address(back, acr=step_up if step_up in _LEVELS else "2"),
         back=back,
-        decision=request.headers.get("Tallygate-Decision", "")[:8],
+        decision=request.headers.get("Tallygate-Decision", "")[:32],
         other_language=_other_language(back),
     )
 
 
-def _problem(reason: Reason, words: Words) -> Response:
+def _problem(reason: Reason, words: Words, offers: Sequence[Offer]) -> Response:
     response = jsonify(
         {
             "type": f"urn:tallygate:error:{reason.value}",
@@ -213,12 +221,18 @@ def _problem(reason: Reason, words: Words) -> Response:
             "code": reason.value,
             "message": words.why,
             "parameters": {},
+            "could": [_remedy(each) for each in offers],
             "instance": f"urn:tallygate:decision:{request.headers.get('Tallygate-Decision', '')}",
         }
     )
     response.status_code = words.status
     response.content_type = "application/problem+json"
     return response
+
+
+def _remedy(offer: Offer) -> dict[str, str]:
+    told = {"kind": offer.kind, "value": offer.value, "message": offer.words, "address": offer.address}
+    return {name: value for name, value in told.items() if value}
 
 
 def _back() -> str:

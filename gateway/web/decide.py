@@ -38,6 +38,8 @@ def decide_application(decider: Decider, pairs: PairSecrets) -> WSGIApp:
             headers.append(("Tallygate-Reason", str(answer.reason)))
         if answer.step_up:
             headers.append(("Tallygate-Step-Up", str(answer.step_up)))
+        if answer.could:
+            headers.append(("Tallygate-Could", " ".join(answer.could)))
         if answer.identity:
             headers.append((HEADER, answer.identity))
         if answer.ties:

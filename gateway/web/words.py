@@ -152,6 +152,20 @@ WORDS: dict[Reason, Words] = {
         N_("This address is for devices that prove themselves by a certificate."),
         N_("Use a registered device, or ask the office that looks after your devices."),
     ),
+    Reason.MANDATE: Words(
+        403,
+        N_("You act for somebody who gave you no mandate"),
+        N_("This is done for an organisation or a person only by whoever holds their mandate."),
+        N_("Act for yourself, or for somebody whose mandate you hold."),
+        ("leave",),
+    ),
+    Reason.PURPOSE: Words(
+        403,
+        N_("This is opened for a stated purpose only"),
+        N_("Personal records are read for a purpose that is said with the request and stands in the record."),
+        N_("Use the form of your application that asks what the record is needed for."),
+        ("leave",),
+    ),
     Reason.ASSURANCE: Words(
         403,
         N_("Your identity is not proven surely enough"),

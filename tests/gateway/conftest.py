@@ -297,6 +297,7 @@ class Gateway:
                     guard,
                     proxy=proxy,
                     sign_on=self.site.origin("sso"),
+                    enrol=f"{self.site.origin('certificates')}/my/ask",
                     keys=self.identities.keys(),
                     resources=resources,
                 ),

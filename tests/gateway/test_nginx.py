@@ -2,7 +2,9 @@
 """What a visitor can and cannot do through the real nginx."""
 
 import hashlib
+import html
 import os
+import re
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from core.identity import IdentityRefused
-from policies import Decision
+from policies import Decision, Remedy
 from tests.gateway.conftest import DEVICE, SUBJECT, City, Reply, certificate
 
 PAGE = (("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"))
@@ -341,6 +343,54 @@ def test_a_denied_person_is_told_why_in_both_languages(city: City) -> None:
     assert "/x?lang=zh" in english.body.decode()
     assert "当前网络不可访问" in chinese.body.decode()
     assert english.get("Content-Security-Policy").startswith("default-src 'none'")
+
+
+def test_what_a_denied_person_could_do_is_offered_with_links_and_to_programs_as_data(city: City) -> None:
+    could = tuple(
+        Remedy(kind=kind, value=value)
+        for kind, value in (
+            ("network", "internal"), ("network", "management"), ("device", ""), ("mandate", "company-1"),
+            ("mandate", "company-2"), ("own_business", ""), ("purpose", ""), ("step_up", "2"), ("login", ""),
+            ("network", "a b"), ("network", 'x"><script>'),
+        )
+    )  # fmt: skip
+    city.gateway.engine.answer = Decision(
+        allowed=False, code="device", reasons=("z",), step_up=None, version="7", could=could
+    )
+    cookie, login = _cookie(city), "/.tallygate/login?to=%2Fx"
+    page = city.get("/x?lang=en", headers=(cookie, *PAGE)).body.decode()
+    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+)</a></li>', page))
+    enrol = f"{city.gateway.site.origin('certificates')}/my/ask"
+    assert {html.unescape(link).replace("%3Flang%3Den", ""): words for link, words in links.items()} == {
+        enrol: "Enrol a device, or use one that is enrolled and in order",
+        f"{login}&acting=choose": "Choose the organisation you act for",
+        login: "Act for yourself",
+        f"{login}&acr=2": "Log in with your card",
+    }
+    assert "<li>Use a workplace in the internal network</li>" in page
+    assert "script" not in page
+    # The number of the decision, whole, to quote at the office.
+    number = city.gateway.recorder.events[-1].decision
+    assert re.fullmatch("[0-9a-f]{32}", number)
+    assert number in page
+    chinese = city.get("/x?lang=zh", headers=(cookie, *PAGE)).body.decode()
+    assert "登记一台设备" in chinese
+    program = city.get("/x", headers=(cookie, *JSON))
+    assert program.get("Content-Type") == "application/problem+json"
+    told = program.json()["could"]
+    assert [(each["kind"], each.get("value", "")) for each in told] == [
+        ("network", "internal"),
+        ("network", "management"),
+        ("device", ""),
+        ("mandate", "company-1"),
+        ("own_business", ""),
+        ("purpose", ""),
+        ("step_up", "2"),
+    ]
+    assert told[2]["address"] == enrol
+    # Nobody says for themselves what they could do.
+    forged = city.get("/x", headers=(cookie, ("Tallygate-Could", "login=evil"), *JSON))
+    assert "evil" not in forged.body.decode()
 
 
 def test_a_step_up_offers_the_card_at_the_level_that_would_do(city: City) -> None:
