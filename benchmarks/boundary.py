@@ -41,6 +41,8 @@ _PATIENCE = 900.0
 _GOOD_WITHIN = 90.0
 _CONNECTIONS = 64
 _SMALL = Size(policies=100, people=10_000, sessions=10_000)
+_AGAIN = 500
+"""People who ask again and again, where what is remembered is measured."""
 _SESSIONS, _POLICIES = 1_000_000, 1_000
 
 
@@ -131,15 +133,18 @@ def _measured(run: Run, *, grown: bool) -> list[Row]:
     anew = run("decisions asked anew, 100 policies, 10,000 people", "decided", target=2_500)
     rows.append(anew)
     rows += _half(run, anew.figure, "asked anew")
+    few = replace(run, size=replace(run.size, sessions=_AGAIN))
+    replace(few, seconds=3)("(warm)", "decided")
+    rows.append(few(f"asked anew, {_AGAIN} of 10,000 people ask", "decided"))
     if grown:
         rows += _grown(run)
     configure(run.city.folder, remembered=100_000)
     _restarted(run)
-    # Every person is asked about once by each worker before what is remembered is measured.
-    replace(run, seconds=max(10, run.seconds))("(warm)", "decided")
-    again = run("decisions remembered, 100 policies, 10,000 people", "decided", target=8_000)
+    # Everybody who asks is asked about once by each worker before what is remembered is measured.
+    replace(few, seconds=max(5, run.seconds))("(warm)", "decided")
+    again = few(f"decisions remembered, 100 policies, {_AGAIN} of 10,000 people ask", "decided", target=8_000)
     rows.append(again)
-    rows += _half(run, again.figure, "remembered")
+    rows += _half(few, again.figure, "remembered")
     return rows
 
 

@@ -77,6 +77,11 @@ class PolicyEngine:
         """Zones the policies in force know."""
         return self._force.release.zones if self._force else frozenset()
 
+    @property
+    def needless(self) -> tuple[str, ...]:
+        """Policies in force that others make superfluous, or that can do nothing, in words."""
+        return tuple(each.told for each in self._force.release.needless()) if self._force else ()
+
     def place(self, *, listener: str, address: str, peer: str = "") -> str:
         """The zone a request comes from, by the policies in force; empty if from nowhere that is allowed."""
         force = self._force

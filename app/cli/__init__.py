@@ -14,6 +14,7 @@ from core.errors import TallygateError
 _COMMANDS = {
     "audit": "app.cli.record:audit",
     "ca": "app.cli.authority:ca",
+    "compliance": "app.cli.complying:compliance",
     "demo": "app.cli.site:demo",
     "demo-people": "app.cli.site:demo_people",
     "directory": "app.cli.directory:directory",

@@ -58,6 +58,12 @@ def replay(context: Context) -> str:
     return replay_release(site.public / "policies", key=key, journal=journal, recorder=context.recorder("app"))
 
 
+def without(context: Context) -> PolicyEngine:
+    """An engine with no policies at all, which shows what is answered then."""
+    key = read_policy_key(context.site.public / "policy-key.pem")
+    return PolicyEngine(folder=context.site.public / "policies", key=key)
+
+
 def engine(context: Context) -> PolicyEngine:
     """The policies in force, verified and tested again by whoever uses them.
 

@@ -21,7 +21,7 @@ KINDS: dict[Kind, str] = {
     "setting": N_("setting in force"),
     "test": N_("tried just now"),
     "record": N_("read in the record"),
-    "site": N_("nothing here looks for it"),
+    "site": N_("The site's own network or organisation must show this."),
 }
 
 
@@ -43,6 +43,8 @@ class Clause:
     asks_zh: str
     kind: Kind
     look: Callable[[], Finding] | None = None
+    # What is found here is not all that is asked for: the rest is the site's own network's or organisation's.
+    beyond: bool = False
 
 
 Clauses = Sequence[tuple[str, Sequence[Clause]]]

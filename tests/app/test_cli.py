@@ -49,6 +49,7 @@ COMMANDS: dict[str, str] = {
     "ca revoke": "ab12 --reason key-compromise",
     "ca show": "ab12",
     "ca suspend": "ab12",
+    "compliance": "--site SITE --json",
     "demo": "--site SITE",
     "demo-people": "--site SITE",
     "directory backup": "DIR --site SITE --key FILE",
