@@ -19,9 +19,7 @@ from . import options
 
 @click.command
 @options.site
-@click.option(
-    "--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here, in both languages"
-)
+@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here, in both languages")
 @click.option("--json", "as_json", is_flag=True, help="Print every clause with its evidence.")
 def compliance(configuration: Path, pdf: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     """Show clause by clause what this running site has as evidence; that you looked is recorded first.

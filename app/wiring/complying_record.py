@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from audit.console.picture import DECISION, Count
-from audit.console.views import VIEWS
+from audit.console.views import VIEWS, WAY_OUT
 from audit.models import Entry, Outcome
 from audit.models_rules import PERSONAL
 from audit.store import IndexChecked
@@ -103,9 +103,13 @@ class Recorded:
         )
 
     def outward(self) -> Finding:
-        """How many ways out were refused."""
-        found = self._times(lambda one: one.type.startswith("gateway.egress") or one.to_zone == "internet")
-        return Finding(met=bool(found), shown=tuple(f"{outcome}: {times}" for outcome, times in found.items()))
+        """Every way out to another network is decided and recorded: how many ended how."""
+        found = Counter[str]()
+        for one in self._month:
+            if one.type == WAY_OUT:
+                found[one.outcome.value] += one.times
+        told = " ".join(f"{outcome}={times}" for outcome, times in found.items()) or "none"
+        return Finding(met=True, shown=(f"/views/ways-out: {told} in 30 days",))
 
     def attacks(self) -> Finding:
         """Refusals for which no honest visitor is refused, by reason, in thirty days."""
@@ -190,13 +194,6 @@ class Recorded:
     def left(self) -> Finding:
         """Accounts were ended."""
         return self.by(("directory.person.disabled", "directory.person.left", "directory.review"))()
-
-    def _times(self, which: Callable[[Count], bool]) -> dict[str, int]:
-        found = Counter[str]()
-        for one in self._month:
-            if which(one):
-                found[one.outcome.value] += one.times
-        return dict(found)
 
 
 def _asked(entry: Entry) -> dict[str, object]:

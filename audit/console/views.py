@@ -22,6 +22,7 @@ from .picture import DECISION, Count, Counting, Picture, Span, Which, picture
 
 LINES = 50
 OUTSIDE, INSIDE = ("internet", "external"), ("internal", "management")
+WAY_OUT = "gateway.egress.decided"
 _SERVANT = "civil-servant"
 
 
@@ -76,6 +77,13 @@ VIEWS: Mapping[str, View] = {
         queries=_from_outside(),
         sees=_internet,
         counts=lambda count: count.type == DECISION and count.zone in OUTSIDE and count.to_zone not in INSIDE,
+    ),
+    "ways-out": View(
+        title=N_("Ways out"),
+        explains=N_("What people and devices of the site asked for in other networks, and what of it was refused."),
+        queries=[Query(type=WAY_OUT)],
+        sees=lambda _row: True,
+        counts=lambda count: count.type == WAY_OUT,
     ),
 }
 

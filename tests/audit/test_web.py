@@ -23,6 +23,7 @@ PAGES = (
     "/documents/documents",
     "/views/remote-access",
     "/views/internet-access",
+    "/views/ways-out",
     "/crossings?zone=external&to_zone=internal",
     "/search",
     "/search.json",
