@@ -18,9 +18,8 @@ from core.log import LogSettings, configure
 from core.site import PORTALS, ROLES, SiteSettings
 
 from .errors import NotBorn, UnknownRole
+from .workers import WORKERS
 
-WORKERS = {"gateway": 2, "sso": 2}
-"""The two roles on everybody's path get a process per core; two cores are the reference machine."""
 THREADS = {"audit": 32, "ca": 32}
 """Blocking threads per worker where it is not eight, because whoever waits takes no processor: a certificate waits up
 to a quarter of a second for the checkpoint that covers its intent, an event sent by HTTP for the disk."""

@@ -24,7 +24,7 @@ from policies.service import PolicyEngine
 from sso.config import SSOSettings
 
 from ..context import Context
-from ..serve import WORKERS
+from ..workers import WORKERS
 from . import alerts, policies
 from .complying_clauses import level_three, tenets
 from .complying_record import Recorded

@@ -126,7 +126,9 @@ class Recorded:
         alarms = self._alarms()
         return Finding(
             met=bool(denied) and len(whole) == len(denied) and alarms.get("in force", 0) > 0,
-            shown=(*_named(denied[-1:]), *(f"rules of alarms {word}: {number}" for word, number in alarms.items())),
+            shown=(*_named(denied[-1:]), *(f"rules of alarms {word}: {number}" for word, number in alarms.items()))
+            if denied
+            else (),
         )
 
     def everybody(self) -> Finding:

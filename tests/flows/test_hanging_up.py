@@ -15,7 +15,7 @@ import pytest
 from requests.cookies import get_cookie_header
 from requests.models import Request
 
-from app.serve import WORKERS
+from app.workers import WORKERS
 from tests.flows import hostile, invariants
 from tests.flows.city import City, until
 from tests.flows.knocking import person
