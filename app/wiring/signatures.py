@@ -30,6 +30,7 @@ from signatures.service import (
     IssuerLists,
     Kept,
     Permission,
+    Placing,
     Sealing,
     Verification,
     asked_from,
@@ -111,6 +112,8 @@ def application(context: Context) -> Flask:
             hosts={
                 "portal:documents": context.verifier(site.host("documents")),
                 "audit": context.verifier(site.host("audit")),
+                # The role's own host: there a person seals what they brought.
+                SIGN: context.verifier(site.host(SIGN)),
             },
         ),
         clock=context.clock,
@@ -157,6 +160,7 @@ def application(context: Context) -> Flask:
     parts = [
         web.verifying(verification, largest=largest),
         web.sealing(sealing, largest=largest),
+        web.placing(Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))),
         web.own(
             desk,
             verification,

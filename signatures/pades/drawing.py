@@ -26,6 +26,7 @@ _KAPPA = 0.5523
 # Side of a code with its quiet zone, and the longest line of a block, in points.
 _CODE = 68.0
 _WIDEST = 260.0
+_APART = 6.0
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,15 @@ def block(outlines: Outlines, shown: Block) -> Drawing:
     return Drawing(b"\n".join(filter(None, parts)), width, height)
 
 
+def size_of_seal(*, with_code: bool) -> tuple[float, float]:
+    """Width and height of a seal, in points."""
+    return (DIAMETER + _APART + _CODE, max(DIAMETER, _CODE)) if with_code else (DIAMETER, DIAMETER)
+
+
 def beside(picture: Drawing, address: str) -> Drawing:
     """A picture with a code to its right."""
     side = _CODE
-    width, height = picture.width + 6 + side, max(picture.height, side)
+    width, height = picture.width + _APART + side, max(picture.height, side)
     lifted = b"q 1 0 0 1 0 %.2f cm\n%b\nQ" % ((height - picture.height) / 2, picture.operators)
     return Drawing(lifted + b"\n" + code(address, x=width - side, y=(height - side) / 2, side=side), width, height)
 

@@ -16,10 +16,14 @@ _MOST = 6_000_000
 _LARGEST_SIDE = 14_400.0
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TRUE_COLOUR = 2
+_FRAME = b"\x12\x3a\x9e"
+Outline = tuple[float, float, float, float]
 
 
-def picture(document: bytes, *, page: int, across: int) -> Picture:
+def picture(document: bytes, *, page: int, across: int, outline: Outline | None = None) -> Picture:
     """Page ``page``, counted from 1 (0 is the last), about ``across`` picture elements wide.
+
+    ``outline`` is drawn around a place as a reader sees it: lower left corner, width and height in points.
 
     Scripts are not run (the library is built without an interpreter), and nothing is fetched.
 
@@ -28,12 +32,12 @@ def picture(document: bytes, *, page: int, across: int) -> Picture:
     """
     try:
         with pypdfium2.PdfDocument(document) as opened:
-            return _draw(opened, page, across)
+            return _draw(opened, page, across, outline)
     except pypdfium2.PdfiumError as error:
         raise NotSealable("malformed") from error
 
 
-def _draw(opened: Any, page: int, across: int) -> Picture:
+def _draw(opened: Any, page: int, across: int, outline: Outline | None) -> Picture:
     pages = len(opened)
     if not 0 <= page <= pages or not pages:
         raise NotSealable("no_page")
@@ -46,8 +50,12 @@ def _draw(opened: Any, page: int, across: int) -> Picture:
     scale = min(max(_NARROWEST, min(across, _WIDEST)) / wide, (_MOST / (wide * high)) ** 0.5)
     drawn = sheet.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
     try:
+        rows = bytearray(drawn.buffer)
+        if outline is not None:
+            x, y, w, h = (value * drawn.width / wide for value in outline)
+            _frame(rows, drawn, (round(x), round(drawn.height - y - h), round(x + w), round(drawn.height - y)))
         return Picture(
-            png=_png(drawn),
+            png=_png(rows, drawn),
             width=drawn.width,
             height=drawn.height,
             wide=float(wide),
@@ -59,9 +67,24 @@ def _draw(opened: Any, page: int, across: int) -> Picture:
         drawn.close()
 
 
-def _png(drawn: Any) -> bytes:
+def _frame(rows: bytearray, drawn: Any, box: tuple[int, int, int, int]) -> None:
+    """Draw a frame, dark between two light lines, so that it stands out on any page."""
+    for inset, colour in ((0, b"\xff\xff\xff"), (1, _FRAME), (2, _FRAME), (3, _FRAME), (4, b"\xff\xff\xff")):
+        left, top = max(0, box[0] + inset), max(0, box[1] + inset)
+        right, bottom = min(drawn.width, box[2] - inset), min(drawn.height, box[3] - inset)
+        if right <= left or bottom <= top:
+            return
+        for row in range(top, bottom):
+            at = row * drawn.stride
+            if row in {top, bottom - 1}:
+                rows[at + 3 * left : at + 3 * right] = colour * (right - left)
+            rows[at + 3 * left : at + 3 * left + 3] = colour
+            rows[at + 3 * right - 3 : at + 3 * right] = colour
+
+
+def _png(rows: bytearray, drawn: Any) -> bytes:
     """As PNG (ISO/IEC 15948), rows unfiltered."""
-    rows, stride, used = bytes(drawn.buffer), drawn.stride, drawn.width * drawn.n_channels
+    stride, used = drawn.stride, drawn.width * drawn.n_channels
     raw = b"".join(b"\0" + rows[at : at + used] for at in range(0, stride * drawn.height, stride))
     header = struct.pack("!IIBBBBB", drawn.width, drawn.height, 8, _TRUE_COLOUR, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))

@@ -97,7 +97,9 @@ class _Reader:
                 region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
                 return region, prepared.document
             case "picture":
-                drawn = picture(body, page=int(header["page"]), across=int(header["across"]))
+                drawn = picture(
+                    body, page=int(header["page"]), across=int(header["across"]), outline=codec.outline(header)
+                )
                 return codec.encode_picture(drawn), drawn.png
             case "empty fields":
                 return {"fields": [asdict(each) for each in waiting_fields(body)]}, b""

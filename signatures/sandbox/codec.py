@@ -146,6 +146,15 @@ def decode_picture(header: Mapping[str, Any], content: bytes) -> Picture:
     return Picture(png=content, wide=float(header["wide"]), high=float(header["high"]), **whole)
 
 
+def outline(header: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """The place to draw a frame around, if there is one."""
+    said = header.get("outline")
+    if said is None:
+        return None
+    x, y, width, height = (float(value) for value in said)
+    return x, y, width, height
+
+
 def decode_fields(header: Mapping[str, Any]) -> tuple[EmptyField, ...]:
     """From JSON.
 

@@ -112,14 +112,19 @@ class ReaderPool:
         header = {"verb": "prepare stamp", "room": room, "name": name}
         return self._call(header, document, codec.decode_prepared)
 
-    def picture(self, document: bytes, *, page: int, across: int) -> Picture:
+    def picture(
+        self, document: bytes, *, page: int, across: int, outline: tuple[float, float, float, float] | None = None
+    ) -> Picture:
         """One page as a reader sees it, counted from 1 (0 is the last), about ``across`` picture elements wide.
+
+        ``outline`` is drawn around a place: lower left corner, width and height in points.
 
         Raises:
             Busy, Unconfined: as ``prepare``.
             SandboxFailed: the file cannot be drawn, has no such page, or the process died over it.
         """
-        return self._call({"verb": "picture", "page": page, "across": across}, document, codec.decode_picture)
+        header = {"verb": "picture", "page": page, "across": across, "outline": outline}
+        return self._call(header, document, codec.decode_picture)
 
     def empty_fields(self, document: bytes) -> tuple[EmptyField, ...]:
         """The signature fields of the document that wait for a signature.

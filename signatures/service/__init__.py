@@ -9,6 +9,7 @@ from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
 from .permission import Permission as Permission
+from .placing import Placing as Placing
 from .sealing import Sealing as Sealing
 from .stamping import stamp_by as stamp_by
 from .verification import Verification as Verification

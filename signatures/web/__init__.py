@@ -14,5 +14,6 @@
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .own import own as own
+from .placing import placing as placing
 from .sealing import sealing as sealing
 from .verifying import verifying as verifying

@@ -829,7 +829,12 @@ def _signatures() -> Iterator[Door]:
     yield Door(**mine, method="GET", rule="/my/", query=("lang",))
     yield Door(**mine, method="GET", rule="/my/documents/<identifier>", known=kept, query=("lang",))
     yield Door(**mine, method="GET", rule="/my/documents/<identifier>/file", known=kept)
+    where = ("page", "size", "left", "up", "at.x", "at.y", "field", "code")
+    yield Door(**mine, method="GET", rule="/my/documents/<identifier>/place", known=kept, query=where)
+    frame = ("page", "size", "x", "y", "width", "height")
+    yield Door(**mine, method="GET", rule="/my/documents/<identifier>/picture", known=kept, query=frame)
     form: dict[str, Any] = {**mine, "method": "POST", "form_at": "/my/"}
+    yield Door(**form, rule="/my/documents/<identifier>/seal", takes="form", known=kept)
     yield Door(**form, rule="/my/documents", takes="upload")
     yield Door(**form, rule="/my/documents/<identifier>/remove", takes="form", known=kept)
 

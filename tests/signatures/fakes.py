@@ -116,7 +116,13 @@ GATEWAY = ec.generate_private_key(ec.SECP256R1())
 
 def wishes() -> Wishes:
     """The operator, and one portal behind the gateway."""
-    return Wishes(operators=["app"], hosts={PORTAL: IdentityVerifier(GATEWAY.public_key(), audience=HOST)})
+    return Wishes(
+        operators=["app"],
+        hosts={
+            PORTAL: IdentityVerifier(GATEWAY.public_key(), audience=HOST),
+            "sign": IdentityVerifier(GATEWAY.public_key(), audience="sign.city.localhost"),
+        },
+    )
 
 
 def let_through(
