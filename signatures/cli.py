@@ -34,7 +34,8 @@ from .pades import anchors, cms, drawing
 from .pades.glyphs import Outlines
 from .pades.signing import Request
 from .sandbox import ReaderPool
-from .service import IssuerLists, asked_from
+from .service import IssuerLists, asked_from, by_hand
+from .service.reporting import Kind
 from .trustlists import merged, read_etsi, read_own
 from .verdict import Catalogue, canonical
 from .verdict.words import PROBLEMS, QUESTIONS, Language, moment, short
@@ -65,11 +66,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Write here what the first signature in a PDF is over, to be read beside the present file.",
 )
 @click.option("--at", "moment_", type=click.DateTime(_MOMENTS), help="Judge as of this moment (UTC), not of now.")
+@click.option("--report", type=click.Choice(["xml", "pdf"]), help="A report instead: ETSI TS 119 102-2, or paper.")
 @click.option("--json", "as_document", is_flag=True, help="The answer of the REST interface; one a line for a folder.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a folder's table here; whoever was interrupted calls the command again and it goes on.",
+    help="Write a report, or a folder's table, here; a folder that was interrupted goes on.",
 )
 @click.option(
     "--jobs",
@@ -92,6 +94,7 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     content: Path | None,
     revision: Path | None,
     moment_: datetime | None,
+    report: Kind | None,
     as_document: bool,  # noqa: FBT001 - click passes flags by name
     out: Path | None,
     jobs: int,
@@ -115,8 +118,8 @@ def verify(  # noqa: PLR0917 - click passes everything by name
         terms = " ".join([f"{moment_}", *sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in named_ones)])
         rows = Rows(Catalogue(), whole=as_document)
         sys.exit(_folder(file, anchor, lists, profile=profile, at=at, rows=rows, out=out, terms=terms, jobs=jobs))
-    if out is not None:
-        raise click.UsageError("--out goes with a folder")
+    if out is not None and report is None:
+        raise click.UsageError("--out goes with a folder or a report")
     beside = content.read_bytes() if content else None
     document = file.read_bytes()
     verdict = _examine(document, anchor, lists, profile=profile, at=at, content=beside)
@@ -124,7 +127,14 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     if revision is not None and first is not None and first.revision:
         revision.write_bytes(document[: first.revision])
     catalogue = Catalogue()
-    if as_document:
+    if report is not None:
+        settings = SignatureSettings()
+        paper = by_hand(settings.report_font, settings.report_font_face).write(canonical(verdict, catalogue), report)
+        if out is None:
+            click.echo(paper, nl=False)
+        else:
+            out.write_bytes(paper)
+    elif as_document:
         click.echo(canonical(verdict, catalogue), nl=False)
     else:
         click.echo(_text(verdict, catalogue, language))

@@ -14,6 +14,9 @@ class SignatureSettings:
     font: Path = Path("/usr/share/fonts/opentype/noto/NotoSerifCJK-Bold.ttc")
     # Which face of the collection: 2 is Simplified Chinese.
     font_face: int = 2
+    # Font of the reports on paper, and which face of a collection; Debian's fonts-noto-cjk.
+    report_font: Path = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+    report_font_face: int = 2
     # Largest document taken, in bytes.
     largest: int = 20 * 1024 * 1024
     # Reading processes per web process.

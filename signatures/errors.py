@@ -5,6 +5,7 @@ TallygateError
 ├── Invalid
 │   ├── WrongMediaType      the body is declared as something else
 │   ├── NothingSent         the body or the file field is empty
+│   ├── VerdictNotOurs      a report is wanted of a verdict that this site did not give
 │   ├── ListRefused         a trust list is not signed by whom it should be, malformed, overdue or older than the last
 │   ├── CannotSeal          the document cannot take a seal: damaged, encrypted, too costly to read
 │   ├── OffPage             the picture would not stand on the page as a whole
@@ -45,6 +46,13 @@ class NothingSent(Invalid):
 
     code = "nothing_sent"
     message = N_("No document was sent. Please choose a file.")
+
+
+class VerdictNotOurs(Invalid):
+    """A report is wanted of a verdict that this site did not give, or that was altered since."""
+
+    code = "verdict_not_ours"
+    message = N_("This site did not give this answer. Please check the document again.")
 
 
 class CannotSeal(Invalid):

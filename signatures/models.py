@@ -98,6 +98,8 @@ class CertificateFacts:
     purpose: bool
     revocation: Revocation
     revoked_at: datetime | None = None
+    # Of the certificate itself (DER), in hexadecimal digits.
+    sha256: str = ""
 
 
 class StampState(StrEnum):
@@ -121,6 +123,8 @@ class StampFacts:
     state: StampState
     # Whether it covers the whole file and not only the signature.
     archive: bool = False
+    # Of the token itself, in hexadecimal digits.
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +171,8 @@ class SignatureFacts:
     revision: int = 0
     # A seal's own signature by its maker: None where there is no seal in the format.
     seal_verifies: bool | None = None
+    # The signature itself in base64, by which a report names it.
+    value: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

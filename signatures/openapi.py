@@ -65,7 +65,11 @@ def _verify(largest: int) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The verdict, byte for byte what the page and the offline command say",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}}},
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/Verdict"}},
+                    "application/xml": {"schema": {"type": "string", "description": "ETSI TS 119 102-2"}},
+                    "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+                },
             },
             **refusals("400", "413", "503"),
         },
@@ -210,6 +214,7 @@ def _schemas() -> dict[str, Any]:
         "name": TEXT,
         "state": {"enum": [state.value for state in StampState]},
         "archive": {"type": "boolean"},
+        "sha256": TEXT,
     }
     problem = {
         "signature": {"type": "integer", "minimum": 0},
@@ -219,7 +224,7 @@ def _schemas() -> dict[str, Any]:
         "en": TEXT,
         "zh": TEXT,
     }
-    certificate = dict.fromkeys(("serial", "name", "organisation", "subject", "issuer"), TEXT)
+    certificate = dict.fromkeys(("serial", "name", "organisation", "subject", "issuer", "sha256"), TEXT)
     signature = {
         "field": TEXT,
         "overall": {"enum": [value.value for value in Overall]},
@@ -235,6 +240,7 @@ def _schemas() -> dict[str, Any]:
         "uncovered": {"type": "array", "items": TEXT},
         "certified": {"enum": ["", "nothing", "form", "notes"]},
         "revision": {"type": "integer", "minimum": 0},
+        "value": TEXT,
         "answers": exact({name: {"$ref": "#/components/schemas/Answer"} for name in QUESTIONS}),
         "certificate": {
             "anyOf": [exact({**certificate, "not_before": _MOMENT, "not_after": _MOMENT}), {"type": "null"}]

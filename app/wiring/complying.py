@@ -136,7 +136,7 @@ def _looks(context: Context, opened: Reading) -> tuple[Trials, InForce, Recorded
 def on_paper(context: Context, found: Standards) -> bytes:
     """The report as a PDF, in English and 中文."""
     # The font tools are loaded when a paper is made, and not before.
-    from audit.evidence.paper import Face, Section, table  # noqa: PLC0415
+    from core.paper import Face, Section, table  # noqa: PLC0415
 
     settings, now, words = context.settings("audit", AuditSettings), context.clock.now(), _WORDS
     made = io.BytesIO()

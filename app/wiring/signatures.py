@@ -31,6 +31,7 @@ from signatures.service import (
     Kept,
     Permission,
     Placing,
+    Reports,
     Sealing,
     Verification,
     asked_from,
@@ -142,6 +143,12 @@ def application(context: Context) -> Flask:
         commitments=commitments,
         clock=context.clock,
     )
+    reports = Reports(
+        key=secret(_commitment_key(context)),
+        by={"en": site.title, "zh": site.title_zh or site.title},
+        font=settings.report_font,
+        font_face=settings.report_font_face,
+    )
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}
     relay.start()
@@ -158,7 +165,7 @@ def application(context: Context) -> Flask:
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
     parts = [
-        web.verifying(verification, largest=largest),
+        web.verifying(verification, reports, largest=largest),
         web.sealing(sealing, largest=largest),
         web.placing(Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))),
         web.own(

@@ -240,7 +240,9 @@ class Desk:
                 yield _line(said)
 
         # Fonts and everything that draws with them: of use to whoever makes evidence, and to nobody before.
-        from .paper import Catalogue, Face, write  # noqa: PLC0415
+        from core.paper import Face  # noqa: PLC0415
+
+        from .paper import Catalogue, write  # noqa: PLC0415
 
         face = Face(self._site.font, face=self._site.font_face)
         with closing(face), tempfile.TemporaryFile(dir=self._folder) as file:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From one signer, however its signature was written, to what the verdict is made of."""
 
+import base64
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,6 +93,7 @@ def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -
         covered=tuple(map(shown, where.covered)),
         uncovered=tuple(map(shown, where.uncovered)),
         seal_verifies=where.seal_verifies,
+        value=base64.b64encode(signer.value or signer.signature).decode(),
     )
 
 

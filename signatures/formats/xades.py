@@ -157,6 +157,7 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
             archived=False,
             lists=tuple(_values(unsigned, "CRLValues", "EncapsulatedCRLValue")),
             answers=tuple(_values(unsigned, "OCSPValues", "EncapsulatedOCSPValue")),
+            value=decoded(values.text),
         ),
         enveloped="" in about or f"#{root.get('Id') or root.get('ID') or root.get('id') or ''}" in about - {"#"},
         objects=bool(objects) and all(any(each is found for found in reached) for each in objects),

@@ -2,7 +2,7 @@
 """What a file carries for long-term keeping (ETSI EN 319 142-1): certificates, lists and answers, and time-stamps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +61,7 @@ def archive_stamps(
         covered = document[:first] + document[second : second + rest]
         facts = examine(each.pkcs7_content, covered, around, archive=True)
         if start != 0 or document[first : first + 1] != b"<" or document[second - 1 : second] != b">":
-            facts = StampFacts(at=facts.at, name=facts.name, state=StampState.BROKEN, archive=True)
+            facts = replace(facts, state=StampState.BROKEN)
         if facts.state is StampState.GOOD:
             proven = facts.at
         found.append(Archive(second + rest, facts))

@@ -6,6 +6,7 @@ file could not be read, never that it is unsigned.
 """
 
 import asyncio
+import base64
 import io
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -176,6 +177,7 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         revision=end if 0 < end <= len(document) else 0,
         locking=_LOCKING[signature.fieldmdp.action] if signature.fieldmdp else Locking.NONE,
         locked=tuple(map(_shown, (signature.fieldmdp.fields or ()) if signature.fieldmdp else ()))[:100],
+        value=base64.b64encode(signer.signature).decode() if signer else "",
     )
 
 

@@ -98,6 +98,7 @@ class Assessor:
             purpose=_may_stamp(own) if stamping else signs,
             revocation=revocation,
             revoked_at=revoked_at,
+            sha256=hashlib.sha256(der).hexdigest(),
         )
 
     def _climb(self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment") -> tuple[Chain, list[_Issuer]]:

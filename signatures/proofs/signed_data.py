@@ -77,6 +77,8 @@ class Signer:
     answers: tuple[bytes, ...]
     # The algorithm is none we know; nothing is said about the signature.
     unknown_algorithm: bool = False
+    # The value of the signature, where time-stamps are over more than that.
+    value: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)

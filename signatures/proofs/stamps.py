@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a time-stamp (RFC 3161) is worth: is it over this, who made it, might they."""
 
+import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,10 @@ def answered(answer: bytes, over: bytes, nonce: int) -> bytes:
 
 def examine(token: bytes, over: bytes, around: Surroundings, *, archive: bool = False) -> StampFacts:
     """Look at one token; whatever it is, there is an answer."""
+    return replace(_examined(token, over, around, archive=archive), sha256=hashlib.sha256(token).hexdigest())
+
+
+def _examined(token: bytes, over: bytes, around: Surroundings, *, archive: bool) -> StampFacts:
     try:
         signed = read(token, padded=archive)
         info: Any = tsp.TSTInfo.load(signed.content or b"", strict=True)

@@ -193,6 +193,7 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
             purpose=certificate["purpose"] is True,
             revocation=Revocation(certificate["revocation"]),
             revoked_at=_moment(certificate["revoked_at"]),
+            sha256=str(certificate["sha256"]),
         ),
         format=Format(found["format"]),
         level=Level(found["level"]),
@@ -209,6 +210,7 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
         locking=Locking(found["locking"]),
         locked=tuple(str(name) for name in found["locked"]),
         seal_verifies=None if found["seal_verifies"] is None else found["seal_verifies"] is True,
+        value=str(found["value"]),
     )
 
 
@@ -218,6 +220,7 @@ def _stamp(found: Mapping[str, Any]) -> StampFacts:
         name=str(found["name"]),
         state=StampState(found["state"]),
         archive=found["archive"] is True,
+        sha256=str(found["sha256"]),
     )
 
 

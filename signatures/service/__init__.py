@@ -10,6 +10,8 @@ from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
 from .permission import Permission as Permission
 from .placing import Placing as Placing
+from .reporting import Reports as Reports
+from .reporting import by_hand as by_hand
 from .sealing import Sealing as Sealing
 from .stamping import stamp_by as stamp_by
 from .verification import Verification as Verification

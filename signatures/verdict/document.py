@@ -63,6 +63,7 @@ def _signature(one: SignatureVerdict, catalogue: Catalogue) -> dict[str, Any]:
             "issuer": certificate.issuer,
             "not_before": certificate.not_before.isoformat(),
             "not_after": certificate.not_after.isoformat(),
+            "sha256": certificate.sha256,
         },
     }
 
@@ -81,6 +82,7 @@ def _facts(one: SignatureVerdict) -> dict[str, Any]:
             "uncovered": [],
             "certified": "",
             "revision": 0,
+            "value": "",
         }
     return {
         "level": facts.level.value,
@@ -93,12 +95,19 @@ def _facts(one: SignatureVerdict) -> dict[str, Any]:
         "uncovered": list(facts.uncovered),
         "certified": facts.certified,
         "revision": facts.revision,
+        "value": facts.value,
     }
 
 
 def _stamp(stamp: StampFacts) -> dict[str, Any]:
     at = stamp.at.isoformat() if stamp.at else None
-    return {"at": at, "name": stamp.name, "state": stamp.state.value, "archive": stamp.archive}
+    return {
+        "at": at,
+        "name": stamp.name,
+        "state": stamp.state.value,
+        "archive": stamp.archive,
+        "sha256": stamp.sha256,
+    }
 
 
 def _problem(problem: Problem, catalogue: Catalogue) -> dict[str, Any]:

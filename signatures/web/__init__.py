@@ -4,6 +4,7 @@
 | address              | who                     | what                                     |
 | -------------------- | ----------------------- | ---------------------------------------- |
 | /                    | anybody                 | form, and the answer in plain words      |
+| /report              | anybody                 | that answer again, as XML or PDF         |
 | /api/v1/verify       | anybody                 | signed file in, verdict as JSON out      |
 | /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
 | /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |

@@ -7,26 +7,29 @@ import re
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from core.web import Guard, locale
+from core.web import Guard, form_text, locale
 from core.web.inputs import Malformed, query_text
 
 from ..errors import NothingSent
 from ..models import Profile
 from ..openapi import TAKEN, description
-from ..service import Verification
+from ..service import Reports, Verification
+from ..service.reporting import MEDIA, Kind
 from ..service.verification import Asker
-from ..verdict import Catalogue, canonical
+from ..verdict import Catalogue
 from ..verdict.words import LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, moment, short
 from .blueprint import Pages
 from .bodies import body, upload
 
 # What the code on a signed paper says of its document.
 _NUMBER = re.compile(r"[0-9a-f]{64}")
+_JSON = "application/json"
+_LONGEST_ANSWER = 400_000
 _MULTIPART = "multipart/form-data"
 _PUBLIC = "anybody may check a signature; only the kind of answer and the network are recorded"
 
 
-def verifying(verification: Verification, *, largest: int) -> Pages:
+def verifying(verification: Verification, reports: Reports, *, largest: int) -> Pages:
     """The form, its answer in plain words, and the same for programs."""
 
     def pages(blue: Blueprint, guard: Guard) -> None:
@@ -49,10 +52,12 @@ def verifying(verification: Verification, *, largest: int) -> Pages:
             content = upload("content", largest) or None
             profile = Profile.TOLERANT if request.form.get("tolerant") == "yes" else Profile.STRICT
             verdict = verification.verify(document, asker=_asker(), profile=profile, content=content)
+            text = reports.text(verdict)
             return render_template(
                 "signatures/verdict.html",
                 verdict=verdict,
-                text=canonical(verdict, catalogue).decode(),
+                text=text.decode(),
+                seal=reports.seal(text),
                 questions=QUESTIONS,
                 short=short,
                 problems_title=PROBLEMS,
@@ -61,6 +66,15 @@ def verifying(verification: Verification, *, largest: int) -> Pages:
                 say=lambda words: catalogue.say(words, locale()),
                 moment=lambda at: moment(at, locale()),
             )
+
+        @blue.post("/report")
+        @guard.public("whoever was given an answer may have it in another form; nothing new is told")
+        def report() -> Response:
+            kind = _kind(form_text("kind", longest=8))
+            text = form_text("answer", longest=_LONGEST_ANSWER).strip().encode() + b"\n"
+            answer = Response(reports.again(text, form_text("seal", longest=64), kind), content_type=MEDIA[kind])
+            answer.headers["Content-Disposition"] = f'attachment; filename="verdict.{kind}"'
+            return answer
 
         @blue.post("/api/v1/verify")
         @guard.public(_PUBLIC, errors="problem")
@@ -75,7 +89,12 @@ def verifying(verification: Verification, *, largest: int) -> Pages:
             if not document:
                 raise NothingSent
             verdict = verification.verify(document, asker=_asker(), profile=Profile(wish), content=content)
-            return Response(canonical(verdict, catalogue), content_type="application/json")
+            text = reports.text(verdict)
+            wanted = request.accept_mimetypes.best_match([_JSON, *MEDIA.values()], _JSON)
+            kind = next((kind for kind, media in MEDIA.items() if wanted == media), None)
+            if kind is None:
+                return Response(text, content_type=_JSON)
+            return Response(reports.write(text, kind), content_type=MEDIA[kind])
 
         @blue.get("/api/v1/openapi.json")
         @guard.public("the description of a public interface", errors="problem")
@@ -83,6 +102,13 @@ def verifying(verification: Verification, *, largest: int) -> Pages:
             return jsonify(description(largest))
 
     return pages
+
+
+def _kind(wish: str) -> Kind:
+    for kind in MEDIA:
+        if wish == kind:
+            return kind
+    raise Malformed(field="kind")
 
 
 def _asker() -> Asker:

@@ -18,9 +18,10 @@ from core.errors import NotFound
 from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from directory.models import Mandate, Organisation, Person, PersonKind
 from policies.models import Decision, DecisionRequest
+from signatures.config import SignatureSettings
 from signatures.models import Level
 from signatures.sandbox import ReaderPool
-from signatures.service import Forming, Permission, Sealing
+from signatures.service import Forming, Permission, Reports, Sealing
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
@@ -199,4 +200,15 @@ def sealing(
         nudge=lambda: None,
         commitments=COMMITMENTS,
         clock=clock,
+    )
+
+
+def reports() -> Reports:
+    """By the city."""
+    settings = SignatureSettings()
+    return Reports(
+        key=b"r" * 32,
+        by={"en": "Jiangcheng", "zh": "江城市"},
+        font=settings.report_font,
+        font_face=settings.report_font_face,
     )

@@ -24,7 +24,7 @@ from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CLERK
+from tests.signatures.fakes import CLERK, reports
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
 
@@ -71,7 +71,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, clock: ManualClock) -> 
         site=site,
         guard=guard,
         session_key=b"s" * 32,
-        blueprints=[blueprint(guard, [web.verifying(verification, largest=LARGEST), own], largest=LARGEST)],
+        blueprints=[blueprint(guard, [web.verifying(verification, reports(), largest=LARGEST), own], largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
     shelf_store.close()

@@ -41,7 +41,17 @@ from signatures.web.wishes import permits, placement
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, made
-from tests.signatures.fakes import CITIZEN, CLERK, COMMITMENTS, PORTAL, TestAuthority, encode, let_through, sealing
+from tests.signatures.fakes import (
+    CITIZEN,
+    CLERK,
+    COMMITMENTS,
+    PORTAL,
+    TestAuthority,
+    encode,
+    let_through,
+    reports,
+    sealing,
+)
 from tests.signatures.pki import NOW, City
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +108,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
     )
     guard = Guard(clock=clock, pairs=PairSecrets({"app": b"a" * 32, "portal:documents": b"b" * 32}))
-    parts = [web.verifying(verification, largest=LARGEST), web.sealing(granting, largest=LARGEST)]
+    parts = [web.verifying(verification, reports(), largest=LARGEST), web.sealing(granting, largest=LARGEST)]
     yield create(
         "signatures",
         site=site,
@@ -207,6 +217,36 @@ def test_page_interface_and_terminal_say_the_same_bytes(
         file = documents.write(tmp_path, "document", document)
         said = CliRunner().invoke(verify, [str(file), *start, "--at", f"{NOW:%Y-%m-%dT%H:%M:%S}", "--json"])
         assert answer.data == shown.encode() == said.stdout_bytes
+
+
+def test_the_answer_comes_as_xml_and_on_paper_by_interface_page_and_terminal(
+    client: FlaskClient, sealed: bytes, city: City, tmp_path: Path, recorder: ListRecorder
+) -> None:
+    trust = documents.write(tmp_path, "trust.pem", city.root.pem + city.organisations.pem + city.people.pem)
+    lists = [documents.write(tmp_path, f"{number}.crl", der) for number, der in enumerate(city.lists())]
+    start = ["--trust", str(trust), *(part for each in lists for part in ("--crl", str(each)))]
+    file = documents.write(tmp_path, "document", sealed)
+    page = upload(client, sealed)[1]
+    fields = dict(re.findall(r'name="(csrf_token|answer|seal)" value="([^"]*)"', page))
+    home = "https://verify.city.localhost"
+    for kind, media in (("xml", "application/xml"), ("pdf", "application/pdf")):
+        answer = client.post("/api/v1/verify", data=sealed, headers={**PDF, "Accept": media})
+        assert (answer.status_code, answer.content_type) == (200, media)
+        form = {**{name: html.unescape(value) for name, value in fields.items()}, "kind": kind}
+        told = len(recorder.events)
+        shown = client.post("/report", data=form, base_url=home, headers={"Referer": home + "/"})
+        # A report tells nothing new, so nothing new is recorded.
+        assert (shown.status_code, shown.data, len(recorder.events)) == (200, answer.data, told)
+        out = tmp_path / f"out.{kind}"
+        moment = f"{NOW:%Y-%m-%dT%H:%M:%S}"
+        said = CliRunner().invoke(verify, [str(file), *start, "--at", moment, "--report", kind, "--out", str(out)])
+        assert said.exit_code == 0
+        if kind == "xml":
+            assert out.read_bytes() == answer.data
+        swapped = {**form, "answer": form["answer"].replace("not_trusted", "trusted").replace('"yes"', '"no"')}
+        for wrong in (swapped, {**form, "seal": "0" * 64}, {**form, "seal": "x"}, {**form, "kind": "doc"}):
+            refused = client.post("/report", data=wrong, base_url=home, headers={"Referer": home + "/"})
+            assert refused.status_code == 400
 
 
 def test_the_interface_takes_a_signature_and_its_document_together(client: FlaskClient, city: City) -> None:

@@ -3,7 +3,4 @@
 
 from .catalogue import Catalogue as Catalogue
 from .catalogue import Language as Language
-from .face import Face as Face
 from .report import write as write
-from .table import Section as Section
-from .table import table as table

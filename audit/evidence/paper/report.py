@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a judge reads: what this is, what is proved and by whom, each entry in words, and how to check it."""
 
-import io
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import IO
 
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from core.errors import N_
+from core.paper import FONT, HEIGHT, ONE_AT_A_TIME, WIDTH, Face, Sheet, known
 
 from ...search.words import PERSONAL, Told, tell
 from ..models import Grounds, Line, Part, Rest, ranges
 from .catalogue import Catalogue, Language
-from .face import Face
-from .sheet import FONT, HEIGHT, WIDTH, Sheet
 from .texts import (
     AUTHORITY_SILENT,
     LOG_PROVES,
@@ -46,8 +40,6 @@ IN_FULL = 500
 _GROUP = 50
 _LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _TITLES: dict[Language, str] = {"en": "Evidence from the record", "zh": "日志证据报告"}
-# ReportLab keeps fonts by name for the whole process: one report at a time.
-ONE_AT_A_TIME = threading.Lock()
 
 
 def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalogue: Catalogue) -> None:
@@ -67,18 +59,6 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
         canvas.setSubject(_named(grounds))
         _Report(grounds, lines, face, catalogue, pages=pages).write(canvas, contents=chapters)
         canvas.save()
-
-
-@contextmanager
-def known(font: bytes) -> Iterator[None]:
-    """ReportLab knows this font for now. It would keep the first one of a name for ever, whose letters are others."""
-    made = TTFont(FONT, io.BytesIO(font))
-    pdfmetrics.registerFont(made)
-    try:
-        yield
-    finally:
-        del pdfmetrics._fonts[FONT]  # noqa: SLF001 - there is no other way to make it forget one
-        del pdfmetrics._dynFaceNames[made.face.name]  # noqa: SLF001
 
 
 class _Report:

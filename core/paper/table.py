@@ -8,7 +8,7 @@ from typing import IO
 from reportlab.pdfgen.canvas import Canvas
 
 from .face import Face
-from .report import ONE_AT_A_TIME, known
+from .fonts import ONE_AT_A_TIME, known
 from .sheet import FONT, HEIGHT, WIDTH, Sheet
 
 
