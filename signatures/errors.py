@@ -17,6 +17,7 @@ TallygateError
 ├── Forbidden
 │   └── SealDenied          this person may not seal for this organisation
 ├── Conflict
+│   ├── NoRevision          no signed revision of this document can be shown
 │   ├── AlreadySigned       a further signature would show up as a change under the first
 │   ├── NotFirst            only the first signature may certify a document
 │   ├── Locked              an earlier signer allowed no further signature here
@@ -141,6 +142,13 @@ class Locked(Conflict):
 
     code = "locked"
     message = N_("An earlier signer of this document allowed no further signature in it, or not in this place.")
+
+
+class NoRevision(Conflict):
+    """No signed revision can be shown: it is no PDF, nobody signed it, or its signature does not fit."""
+
+    code = "no_signed_revision"
+    message = N_("There is no signed state of this document to show: only a PDF whose signature still fits has one.")
 
 
 class NoSeal(Conflict):

@@ -106,3 +106,39 @@ class Block:
     serial: str
     # Where the code leads; empty for no code.
     address: str = ""
+
+
+class PageState(StrEnum):
+    """What became of one page since the document was signed."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One page as it was signed and as it is now."""
+
+    # Counted from 1.
+    page: int
+    state: PageState
+    # PNG; empty where there is no such page, where nothing differs, or beyond the first few that do.
+    then: bytes
+    now: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revisions:
+    """The signed revision of a document beside the present one."""
+
+    pages_then: int
+    pages_now: int
+    # As many of the first pages as were compared.
+    pages: tuple[Compared, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every page was compared."""
+        return len(self.pages) == max(self.pages_then, self.pages_now)

@@ -6,7 +6,7 @@ from typing import Any
 from core.identity import HEADER
 from core.openapi import PEER, TEXT, document, exact, refusals
 
-from .looks import Certification, Locking
+from .looks import Certification, Locking, PageState
 from .models import Colour, Format, Indication, Level, Overall, Profile, Severity, StampState, Value
 from .verdict.words import QUESTIONS
 
@@ -40,6 +40,7 @@ def description(largest: int) -> dict[str, Any]:
         "in English and Chinese; nothing of a document is kept.",
         paths={
             "/api/v1/verify": {"post": _verify(largest)},
+            "/api/v1/signed-revision": {"post": _signed_revision(largest)},
             "/api/v1/seal": {"post": _seal(largest)},
             "/api/v1/detached": {"post": _detached(largest)},
             "/api/v1/seals": {"post": _establish()},
@@ -164,6 +165,33 @@ def _establish() -> dict[str, Any]:
         "responses": {
             "200": {"description": "The seal in use", "content": {"application/json": {"schema": made}}},
             **refusals("400", "401", "403", "404", "409", "413", "503"),
+        },
+    }
+
+
+def _signed_revision(largest: int) -> dict[str, Any]:
+    page = exact({"page": {"type": "integer", "minimum": 1}, "state": {"enum": [state.value for state in PageState]}})
+    count = {"type": "integer", "minimum": 0}
+    pages = {"type": "array", "items": page}
+    compared = exact({"pages_then": count, "pages_now": count, "whole": {"type": "boolean"}, "pages": pages})
+    return {
+        "operationId": "signed_revision",
+        "summary": "What was signed, without what came after; or, as JSON, which pages look different now",
+        "parameters": [
+            {
+                "name": "signature",
+                "in": "query",
+                "description": "Which one, counted as in the verdict",
+                "schema": {"type": "string", "pattern": "^[1-9][0-9]?$", "default": "1"},
+            }
+        ],
+        "requestBody": _pdf(largest),
+        "responses": {
+            "200": {
+                "description": "By what is accepted",
+                "content": {"application/pdf": {"schema": {}}, "application/json": {"schema": compared}},
+            },
+            **refusals("400", "409", "413", "503"),
         },
     }
 

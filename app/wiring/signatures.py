@@ -166,6 +166,7 @@ def application(context: Context) -> Flask:
     largest = settings.largest
     parts = [
         web.verifying(verification, reports, largest=largest),
+        web.comparing(verification, largest=largest),
         web.sealing(sealing, largest=largest),
         web.placing(Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))),
         web.own(

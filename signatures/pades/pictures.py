@@ -55,7 +55,7 @@ def _draw(opened: Any, page: int, across: int, outline: Outline | None) -> Pictu
             x, y, w, h = (value * drawn.width / wide for value in outline)
             _frame(rows, drawn, (round(x), round(drawn.height - y - h), round(x + w), round(drawn.height - y)))
         return Picture(
-            png=_png(rows, drawn),
+            png=png(rows, stride=drawn.stride, width=drawn.width, height=drawn.height, channels=drawn.n_channels),
             width=drawn.width,
             height=drawn.height,
             wide=float(wide),
@@ -82,11 +82,11 @@ def _frame(rows: bytearray, drawn: Any, box: tuple[int, int, int, int]) -> None:
             rows[at + 3 * right - 3 : at + 3 * right] = colour
 
 
-def _png(rows: bytearray, drawn: Any) -> bytes:
+def png(rows: bytes | bytearray, *, stride: int, width: int, height: int, channels: int) -> bytes:
     """As PNG (ISO/IEC 15948), rows unfiltered."""
-    stride, used = drawn.stride, drawn.width * drawn.n_channels
-    raw = b"".join(b"\0" + rows[at : at + used] for at in range(0, stride * drawn.height, stride))
-    header = struct.pack("!IIBBBBB", drawn.width, drawn.height, 8, _TRUE_COLOUR, 0, 0, 0)
+    used = width * channels
+    raw = b"".join(b"\0" + rows[at : at + used] for at in range(0, stride * height, stride))
+    header = struct.pack("!IIBBBBB", width, height, 8, _TRUE_COLOUR, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))
     return _SIGNATURE + b"".join(
         struct.pack("!I", len(content)) + name + content + struct.pack("!I", zlib.crc32(name + content))

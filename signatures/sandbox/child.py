@@ -18,6 +18,7 @@ from ..formats import inspect
 from ..formats import late as formats_late
 from ..models import Profile
 from ..pades import late
+from ..pades.comparison import compare
 from ..pades.describing import describe
 from ..pades.grounds import Grounds
 from ..pades.longterm import add_proofs, prepare_stamp
@@ -101,6 +102,8 @@ class _Reader:
                     body, page=int(header["page"]), across=int(header["across"]), outline=codec.outline(header)
                 )
                 return codec.encode_picture(drawn), drawn.png
+            case "compare":
+                return codec.encode_revisions(compare(body, end=int(header["end"])))
             case "empty fields":
                 return {"fields": [asdict(each) for each in waiting_fields(body)]}, b""
             case "inspect" if self._grounds is not None:

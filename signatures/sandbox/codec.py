@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..looks import Certification, EmptyField, Locking, Permits, Picture, Placement
+from ..looks import (
+    Certification,
+    Compared,
+    EmptyField,
+    Locking,
+    PageState,
+    Permits,
+    Picture,
+    Placement,
+    Revisions,
+)
 from ..models import (
     CertificateFacts,
     Chain,
@@ -26,6 +36,7 @@ from ..models import (
 from ..pades.drawing import Drawing
 from ..pades.signing import Request
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _ABOUT_PICTURE = ("width", "height", "wide", "high", "page", "pages")
 
 
@@ -140,7 +151,7 @@ def decode_picture(header: Mapping[str, Any], content: bytes) -> Picture:
     Raises:
         KeyError, TypeError, ValueError: not a picture.
     """
-    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+    if not content.startswith(_PNG):
         raise ValueError("no picture")
     whole = {name: int(header[name]) for name in ("width", "height", "page", "pages")}
     return Picture(png=content, wide=float(header["wide"]), high=float(header["high"]), **whole)
@@ -153,6 +164,30 @@ def outline(header: Mapping[str, Any]) -> tuple[float, float, float, float] | No
         return None
     x, y, width, height = (float(value) for value in said)
     return x, y, width, height
+
+
+def encode_revisions(found: Revisions) -> tuple[dict[str, Any], bytes]:
+    """As JSON, and the pictures one after the other."""
+    pages = [[each.state.value, len(each.then), len(each.now)] for each in found.pages]
+    pictures = b"".join(each.then + each.now for each in found.pages)
+    return {"then": found.pages_then, "now": found.pages_now, "compared": pages}, pictures
+
+
+def decode_revisions(header: Mapping[str, Any], content: bytes) -> Revisions:
+    """From JSON and the pictures beside it.
+
+    Raises:
+        KeyError, TypeError, ValueError: not a comparison.
+    """
+    pages, at = [], 0
+    for number, (state, then, now) in enumerate(header["compared"], start=1):
+        middle, end = at + int(then), at + int(then) + int(now)
+        pair = (content[at:middle], content[middle:end])
+        if any(each and not each.startswith(_PNG) for each in pair):
+            raise ValueError("no picture")
+        pages.append(Compared(page=number, state=PageState(state), then=pair[0], now=pair[1]))
+        at = end
+    return Revisions(pages_then=int(header["then"]), pages_now=int(header["now"]), pages=tuple(pages))
 
 
 def decode_fields(header: Mapping[str, Any]) -> tuple[EmptyField, ...]:

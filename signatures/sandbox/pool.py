@@ -20,7 +20,7 @@ from core.log import logger
 
 from ..config import SignatureSettings
 from ..errors import Busy, SandboxFailed, Unconfined
-from ..looks import EmptyField, Picture
+from ..looks import EmptyField, Picture, Revisions
 from ..models import Description, Inspection, Prepared, Profile, Trust
 from ..pades.signing import Request
 from . import codec, frames
@@ -125,6 +125,15 @@ class ReaderPool:
         """
         header = {"verb": "picture", "page": page, "across": across, "outline": outline}
         return self._call(header, document, codec.decode_picture)
+
+    def compare(self, document: bytes, *, end: int) -> Revisions:
+        """The first ``end`` bytes of a document beside the whole, page by page.
+
+        Raises:
+            Busy, Unconfined: as ``prepare``.
+            SandboxFailed: one of both cannot be drawn, or the process died over it.
+        """
+        return self._call({"verb": "compare", "end": end}, document, codec.decode_revisions)
 
     def empty_fields(self, document: bytes) -> tuple[EmptyField, ...]:
         """The signature fields of the document that wait for a signature.

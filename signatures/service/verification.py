@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from audit import Event, Outcome, Recorder
 from core.clock import Clock
 
-from ..errors import SandboxFailed
+from ..errors import NoRevision, SandboxFailed
+from ..looks import Revisions
 from ..models import Profile, Trust, Verdict
 from ..sandbox import ReaderPool
 from ..verdict import judge, unreadable
@@ -81,6 +82,32 @@ class Verification:
             )
         )
         return verdict
+
+    def signed(self, document: bytes, *, asker: Asker, number: int = 1) -> tuple[Verdict, int]:
+        """The verdict, and how many of the document's bytes were there when signature ``number`` was made.
+
+        Raises:
+            NoRevision: it has none, or that signature does not fit what it covers, so that nothing is known of it.
+            Busy, RecordUnavailable: as ``verify``.
+        """
+        verdict = self.verify(document, asker=asker)
+        facts = verdict.signatures[number - 1].facts if number <= len(verdict.signatures) else None
+        if facts is None or not facts.revision or not facts.digest_matches or not facts.signature_verifies:
+            raise NoRevision
+        return verdict, facts.revision
+
+    def compared(self, document: bytes, *, asker: Asker, number: int = 1) -> tuple[Verdict, Revisions]:
+        """The verdict, and what was signed beside what the document shows now.
+
+        Raises:
+            NoRevision: as ``signed``, or one of both cannot be drawn within the limits of a reading process.
+            Busy, RecordUnavailable: as ``verify``.
+        """
+        verdict, end = self.signed(document, asker=asker, number=number)
+        try:
+            return verdict, self._readers.compare(document, end=end)
+        except SandboxFailed as error:
+            raise NoRevision from error
 
     def _judge(self, document: bytes, content: bytes | None, profile: Profile) -> Verdict:
         at = self._clock.now()

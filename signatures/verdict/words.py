@@ -10,6 +10,7 @@ from babel.messages.pofile import read_po
 
 from core.errors import N_
 
+from ..looks import PageState
 from ..models import Colour, Level, Severity, Value, Words
 
 Language = Literal["en", "zh"]
@@ -34,6 +35,12 @@ LEVELS = {
     Level.T: N_("with a time-stamp (level T)"),
     Level.LT: N_("with time-stamp and proofs of validity (level LT)"),
     Level.LTA: N_("ready for the archive (level LTA)"),
+}
+PAGE_STATES = {
+    PageState.SAME: N_("looks as it was signed"),
+    PageState.CHANGED: N_("looks different now"),
+    PageState.ADDED: N_("was added after signing"),
+    PageState.REMOVED: N_("was taken away after signing"),
 }
 VALUES = {Value.YES: N_("yes"), Value.NO: N_("no"), Value.UNKNOWN: N_("unknown")}
 SIGNER_VALUES = {Value.YES: N_("confirmed"), Value.NO: N_("nobody"), Value.UNKNOWN: N_("unknown")}

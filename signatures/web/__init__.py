@@ -5,6 +5,9 @@
 | -------------------- | ----------------------- | ---------------------------------------- |
 | /                    | anybody                 | form, and the answer in plain words      |
 | /report              | anybody                 | that answer again, as XML or PDF         |
+| /compare             | anybody                 | what was signed beside the present file  |
+| /revision            | anybody                 | what was signed, as PDF                  |
+| /api/v1/signed-revision | anybody              | the same for programs                    |
 | /api/v1/verify       | anybody                 | signed file in, verdict as JSON out      |
 | /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
 | /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |
@@ -14,6 +17,7 @@
 
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
+from .comparing import comparing as comparing
 from .own import own as own
 from .placing import placing as placing
 from .sealing import sealing as sealing

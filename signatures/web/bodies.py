@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents as requests bring them."""
+"""Documents as requests bring them, and who asks about them."""
+
+import ipaddress
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import NothingSent, WrongMediaType
+from ..service.verification import Asker
 
 
 def upload(name: str, largest: int) -> bytes:
@@ -30,3 +33,14 @@ def body(largest: int, *, taken: frozenset[str] = frozenset({"application/pdf"})
     if not document:
         raise NothingSent
     return document
+
+
+def asker() -> Asker:
+    """Who wants to know; called by nobody that knows more."""
+    # Of an anonymous request the record keeps the network, never the address.
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return Asker()
+    prefix = 24 if address.version == 4 else 48  # noqa: PLR2004 - the protocol's number
+    return Asker(network=str(ipaddress.ip_network(f"{address}/{prefix}", strict=False)))

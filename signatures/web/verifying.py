@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public page and REST interface that verify documents."""
 
-import ipaddress
 import re
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -15,18 +14,17 @@ from ..models import Profile
 from ..openapi import TAKEN, description
 from ..service import Reports, Verification
 from ..service.reporting import MEDIA, Kind
-from ..service.verification import Asker
 from ..verdict import Catalogue
 from ..verdict.words import LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, moment, short
 from .blueprint import Pages
-from .bodies import body, upload
+from .bodies import asker, body, upload
 
 # What the code on a signed paper says of its document.
 _NUMBER = re.compile(r"[0-9a-f]{64}")
+_PUBLIC = "anybody may check a signature; only the kind of answer and the network are recorded"
 _JSON = "application/json"
 _LONGEST_ANSWER = 400_000
 _MULTIPART = "multipart/form-data"
-_PUBLIC = "anybody may check a signature; only the kind of answer and the network are recorded"
 
 
 def verifying(verification: Verification, reports: Reports, *, largest: int) -> Pages:
@@ -51,7 +49,7 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
                 raise NothingSent
             content = upload("content", largest) or None
             profile = Profile.TOLERANT if request.form.get("tolerant") == "yes" else Profile.STRICT
-            verdict = verification.verify(document, asker=_asker(), profile=profile, content=content)
+            verdict = verification.verify(document, asker=asker(), profile=profile, content=content)
             text = reports.text(verdict)
             return render_template(
                 "signatures/verdict.html",
@@ -88,7 +86,7 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
                 document, content = body(largest, taken=TAKEN), None
             if not document:
                 raise NothingSent
-            verdict = verification.verify(document, asker=_asker(), profile=Profile(wish), content=content)
+            verdict = verification.verify(document, asker=asker(), profile=Profile(wish), content=content)
             text = reports.text(verdict)
             wanted = request.accept_mimetypes.best_match([_JSON, *MEDIA.values()], _JSON)
             kind = next((kind for kind, media in MEDIA.items() if wanted == media), None)
@@ -109,13 +107,3 @@ def _kind(wish: str) -> Kind:
         if wish == kind:
             return kind
     raise Malformed(field="kind")
-
-
-def _asker() -> Asker:
-    # Of an anonymous request the record keeps the network, never the address.
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        return Asker()
-    prefix = 24 if address.version == 4 else 48  # noqa: PLR2004 - the protocol's number
-    return Asker(network=str(ipaddress.ip_network(f"{address}/{prefix}", strict=False)))

@@ -811,7 +811,11 @@ def _signatures() -> Iterator[Door]:
     rest: dict[str, Any] = {**at, "before": "", "face": "problem"}
     yield Door(**at, method="GET", rule="/", query=("lang",))
     yield Door(**at, method="POST", rule="/", takes="upload", fields={"tolerant": "yes"}, form_at="/")
+    for rule in ("/compare", "/revision"):
+        yield Door(**at, method="POST", rule=rule, takes="upload", form_at="/")
+    yield Door(**at, method="POST", rule="/report", takes="form", fields={"kind": "xml", "seal": "0"}, form_at="/")
     yield Door(**rest, method="POST", rule="/api/v1/verify", takes="pdf", query=("profile",))
+    yield Door(**rest, method="POST", rule="/api/v1/signed-revision", takes="pdf", query=("signature",))
     yield Door(**rest, method="GET", rule="/api/v1/openapi.json")
     peer: dict[str, Any] = {
         "component": "signatures",

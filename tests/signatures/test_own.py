@@ -71,7 +71,17 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, clock: ManualClock) -> 
         site=site,
         guard=guard,
         session_key=b"s" * 32,
-        blueprints=[blueprint(guard, [web.verifying(verification, reports(), largest=LARGEST), own], largest=LARGEST)],
+        blueprints=[
+            blueprint(
+                guard,
+                [
+                    web.verifying(verification, reports(), largest=LARGEST),
+                    web.comparing(verification, largest=LARGEST),
+                    own,
+                ],
+                largest=LARGEST,
+            )
+        ],
         translations=[ROOT / "signatures" / "translations"],
     )
     shelf_store.close()

@@ -108,7 +108,11 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
     )
     guard = Guard(clock=clock, pairs=PairSecrets({"app": b"a" * 32, "portal:documents": b"b" * 32}))
-    parts = [web.verifying(verification, reports(), largest=LARGEST), web.sealing(granting, largest=LARGEST)]
+    parts = [
+        web.verifying(verification, reports(), largest=LARGEST),
+        web.comparing(verification, largest=LARGEST),
+        web.sealing(granting, largest=LARGEST),
+    ]
     yield create(
         "signatures",
         site=site,
@@ -133,7 +137,7 @@ def token(client: FlaskClient) -> str:
     return found.group(1)
 
 
-def upload(client: FlaskClient, document: bytes, *, lang: str = "en") -> tuple[int, str]:
+def upload(client: FlaskClient, document: bytes, *, lang: str = "en", to: str = "/") -> tuple[int, str]:
     # By hand: the test client's own encoder leaves its temporary file to the garbage collector.
     parts = [
         b'--cut\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n' + token(client).encode(),
@@ -142,7 +146,7 @@ def upload(client: FlaskClient, document: bytes, *, lang: str = "en") -> tuple[i
         b"--cut--\r\n",
     ]
     with client.post(
-        f"/?lang={lang}",
+        f"{to}?lang={lang}",
         base_url="https://verify.city.localhost",
         headers={"Referer": "https://verify.city.localhost/", "X-Forwarded-For": "203.0.113.77"},
         data=b"\r\n".join(parts),
@@ -247,6 +251,29 @@ def test_the_answer_comes_as_xml_and_on_paper_by_interface_page_and_terminal(
         for wrong in (swapped, {**form, "seal": "0" * 64}, {**form, "seal": "x"}, {**form, "kind": "doc"}):
             refused = client.post("/report", data=wrong, base_url=home, headers={"Referer": home + "/"})
             assert refused.status_code == 400
+
+
+def test_what_was_signed_is_given_back_and_shown_beside_the_present_pages(
+    client: FlaskClient, sealed: bytes, recorder: ListRecorder
+) -> None:
+    changed = documents.page_appended(sealed)
+    answer = client.post("/api/v1/signed-revision", data=changed, headers=PDF)
+    assert (answer.status_code, answer.content_type, answer.data) == (200, "application/pdf", sealed)
+    told = client.post("/api/v1/signed-revision", data=changed, headers={**PDF, "Accept": "application/json"})
+    assert (told.get_json()["pages_then"], told.get_json()["pages_now"]) == (1, 2)
+    assert recorder.types() == ["signature.verified"] * 2
+    # Of a signature that does not fit, nothing is known: no state of the document is called the signed one.
+    for body in (documents.one_byte_changed(sealed), documents.permit(), b"%PDF-1.7"):
+        refused = client.post("/api/v1/signed-revision", data=body, headers=PDF)
+        assert (refused.status_code, refused.get_json()["code"]) == (409, "no_signed_revision")
+    for wish in ("2", "0", "x", "99"):
+        refused = client.post(f"/api/v1/signed-revision?signature={wish}", data=sealed, headers=PDF)
+        assert refused.status_code == (409 if wish in {"2", "99"} else 400)
+    page = upload(client, changed, to="/compare")[1]
+    assert "was added after signing" in page
+    assert page.count("data:image/png;base64,") >= 1
+    assert "签署后增加" in upload(client, changed, to="/compare", lang="zh")[1]
+    assert upload(client, documents.permit(), to="/compare")[0] == 409
 
 
 def test_the_interface_takes_a_signature_and_its_document_together(client: FlaskClient, city: City) -> None:
