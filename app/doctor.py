@@ -22,7 +22,7 @@ from gateway import GatewaySettings
 from . import holding, settings
 from .context import Context
 from .users import Users
-from .wiring import alerts, lineage
+from .wiring import alerts, lineage, switches
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
@@ -56,6 +56,7 @@ def examine(context: Context) -> list[Finding]:
         ("roles", _roles),
         ("duties of the record", _duties),
         ("log", _log),
+        ("emergency switches", _switches),
         ("alert rules", _alert_rules),
         ("assessments", _assessments),
     ]
@@ -336,6 +337,11 @@ def _assessments(context: Context) -> Iterator[Finding]:
     without = [label for label, route in routes.items() if route.assessment is None]
     if without:
         yield Finding("assessments", good=True, says=f"none is stated for {', '.join(without)}")
+
+
+def _switches(context: Context) -> Iterator[Finding]:
+    shut = ", ".join(f"{each['name']} since {each['since']}" for each in switches.standing(context))
+    yield Finding("emergency switches", good=True, says=f"shut: {shut}" if shut else "nothing is shut")
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

@@ -163,6 +163,9 @@ class Route:
                 raise ValueError(f"{path!r} is not a plain path")
 
 
+_SWITCHING = ("sso", "audit", "gateway")
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpenHost:
     """One host that identifies its callers itself or serves public facts; not behind the decision."""
@@ -181,6 +184,15 @@ class OpenHost:
     decides: bool = False
     # Paths, written alike, where a stranger costs the role work: the stricter limit ``stranger_rate`` holds there.
     limited: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> bool:
+        """Whether emergency switches hold here.
+
+        They do not where they are taken back, which needs the sign-on, the record and an officer's direct way in; nor
+        at the decision point, which reads them itself.
+        """
+        return self.role not in _SWITCHING and not self.decides
 
 
 def _guarded() -> dict[str, Route]:

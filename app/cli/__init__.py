@@ -26,6 +26,7 @@ _COMMANDS = {
     "serve": "app.cli.roles:serve",
     "sign": "signatures.cli:sign",
     "sso": "app.cli.sign_on:sso",
+    "switches": "app.cli.switches:switches",
     "up": "app.cli.site:up",
     "upgrade": "app.cli.site:upgrade",
     "verify": "signatures.cli:verify",

@@ -46,6 +46,7 @@ from audit.web import (
     retention_pages,
     saving,
     stamping,
+    switching,
     taking,
     telling,
     warranting,
@@ -146,6 +147,7 @@ def application(context: Context) -> Flask:
     intake = Intake(_recorders(context))
     parts: list[Pages] = [
         warranting(consents.pages(console), assurance=assurance),
+        switching(consents.switchboard(console), assurance=assurance),
         reading(console, searches=searches, assurance=assurance),
         changing(Histories(console, index=opened.index, log=opened.log)),
         saving(searches, assurance=assurance),

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes the audit role's warrants: their tables, their relay, and what they let officers do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from audit.config import AuditSettings
-from audit.console import CaseBook, Console, Scopes, Warranting
+from audit.console import CaseBook, Console, Scopes, Switchboard, Warranting
 from audit.models import Reader, Recorder
 from audit.published import INDEX_KEY, Reading
 from audit.relay import Relay
@@ -20,6 +20,7 @@ from core.config import secret
 from ..context import Context
 from . import alerts
 from .lineage import past
+from .switches import Switchable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Consents:
     holding: Holding
     switching: Switching
     erasing: Erasing
+    # Everything that a switch can name.
+    choices: Callable[[], Sequence[str]]
     # How the outbox stands, for a probe.
     standing: Callable[[], Mapping[str, int]]
 
@@ -56,7 +59,13 @@ class Consents:
             ),
             scopes=scopes,
             holding=Holding(store=store, recorder=recorder, clock=context.clock),
-            switching=Switching(store=store, recorder=recorder, clock=context.clock),
+            switching=Switching(
+                store=store,
+                recorder=recorder,
+                clock=context.clock,
+                exists=(there := Switchable(context, opened.index)).exists,
+            ),
+            choices=there.choices,
             erasing=_erasing(context, opened, store, recorder),
             standing=_relay(context, store, recorder).standing,
         )
@@ -86,14 +95,22 @@ class Consents:
             "shut": self.switching.throw,
             "reopen": self.switching.throw,
         }
-        return Warranting(console, warrants=self.warrants, holding=self.holding, acts=acts)
+        return Warranting(
+            console, warrants=self.warrants, holding=self.holding, acts=acts, sensible=self.switching.sensible
+        )
+
+    def switchboard(self, console: Console) -> Switchboard:
+        """What the page of switches is made over."""
+        return Switchboard(console, warrants=self.warrants, switching=self.switching, choices=self.choices)
 
 
 def duties(context: Context, opened: Reading) -> list[Duty]:
     """In the watch process: what happens to warrants by itself, and the delivery of their records."""
     store, recorder = _store(context), context.recorder("audit")
     erasing = _erasing(context, opened, store, recorder)
-    upkeep, relay = Upkeep(store=store, clock=context.clock, finish=erasing.finish), _relay(context, store, recorder)
+    switching = Switching(store=store, recorder=recorder, clock=context.clock)
+    upkeep = Upkeep(store=store, clock=context.clock, finish=erasing.finish, lapse=switching.lapse)
+    relay = _relay(context, store, recorder)
     return [
         Duty(name="warrants", every=timedelta(seconds=10), act=lambda _stopped: upkeep.round()),
         Duty(name="warrants_outbox", every=timedelta(milliseconds=200), act=lambda _stopped: relay.drain()),

@@ -18,6 +18,7 @@ from .picture import SPANS as SPANS
 from .saving import SavedSearches as SavedSearches
 from .stories import About as About
 from .stories import Stories as Stories
+from .switchboard import Switchboard as Switchboard
 from .views import VIEWS as VIEWS
 from .views import Views as Views
 from .warranting import Warranting as Warranting

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ..models import Reader
-from ..warrants import BadScope, Hold, Holding, Scope, State, Warrant, WarrantNeeded, Warrants
+from ..warrants import BadScope, Hold, Holding, Scope, State, Warrant, WarrantNeeded, Warrants, switch_of
 from ..warrants.service import Desk
 from .console import Console
 
@@ -35,9 +35,19 @@ class Warranting:
     """The verbs of the pages."""
 
     def __init__(
-        self, console: Console, *, warrants: Warrants, holding: Holding, acts: Mapping[str, Act] | None = None
+        self,
+        console: Console,
+        *,
+        warrants: Warrants,
+        holding: Holding,
+        acts: Mapping[str, Act] | None = None,
+        sensible: Callable[[str, str], None] = lambda _kind, _name: None,
     ) -> None:
-        """``acts`` are those of each kind of warrant that is for one act and is done on the warrant's own page."""
+        """``acts`` are those of each kind of warrant that is for one act and is done on the warrant's own page.
+
+        ``sensible`` refuses an emergency switch that names nothing, or that is where it is to be brought to.
+        """
+        self._sensible = sensible
         self._console = console
         self._warrants = warrants
         self._holding = holding
@@ -85,6 +95,7 @@ class Warranting:
 
         Raises:
             BadScope: nothing that can be asked for, or a name that stands for nobody or for several.
+            NothingToShut, ShutAlready, NotShut: a switch with nothing to do.
             TallygateError: as ``Warrants.ask``.
         """
         words = ""
@@ -101,6 +112,8 @@ class Warranting:
         kept = self._console.scopes.nameless(scope)
         if kept != scope and about == "query":
             words = scope.value
+        if kind in ("shut", "reopen") and scope.kind == "switch":
+            self._sensible(kind, switch_of(scope)[0])
         return self._warrants.ask(reader, kind, kept, purpose, words=words)
 
     def approve(self, reader: Reader, identifier: str) -> None:

@@ -104,7 +104,7 @@ KINDS = {
         N_("Emergency switch: shut"),
         Verb.GRANT,
         sources=words("audit"),
-        attributes=words("reason warrant"),
+        attributes=words("reason until warrant"),
         needs=words("object"),
         entity="switch",
     ),

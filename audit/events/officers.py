@@ -131,7 +131,7 @@ KINDS = {
         N_("Officer read requests for consent"),
         Verb.ACCESS,
         sources=words("audit"),
-        attributes=words("holds kind reader waiting"),
+        attributes=words("holds kind reader switches waiting"),
     ),
     "audit.person.erased": Kind(
         3001,

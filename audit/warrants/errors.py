@@ -8,9 +8,12 @@ Forbidden
 ├── AboutYou          nobody decides about what is about themselves
 └── UnderHold         a legal hold refuses the erasure
 NotFound
-└── NoSuchWarrant
+├── NoSuchWarrant
+└── NothingToShut     an emergency switch names what the site does not have, or what must stay open
 Conflict
 ├── WarrantSettled    it was decided, used, withdrawn or ran out before
+├── ShutAlready       it is shut, or somebody is changing it at this moment
+├── NotShut           there is nothing to open again
 └── ErasureUnderWay   the person is being erased: too late for a hold
 Invalid
 ├── BadScope          not a part of the record that this kind can be about
@@ -73,6 +76,30 @@ class NoSuchWarrant(NotFound):
 
     code = "no_such_warrant"
     message = N_("There is no such request.")
+
+
+class NothingToShut(NotFound):
+    """``name`` is what was named."""
+
+    code = "nothing_to_shut"
+    message = N_(
+        "This site has nothing called “%(name)s” that could be shut. Choose from the list: hosts where switches are "
+        "taken back, and the gateway's own client, stay open."
+    )
+
+
+class ShutAlready(Conflict):
+    """``name`` is shut, or on its way there or back."""
+
+    code = "shut_already"
+    message = N_("“%(name)s” is shut already, or somebody is changing it at this moment.")
+
+
+class NotShut(Conflict):
+    """``name`` is open."""
+
+    code = "not_shut"
+    message = N_("“%(name)s” is not shut, or somebody is opening it at this moment.")
 
 
 class WarrantSettled(Conflict):

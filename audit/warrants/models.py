@@ -4,7 +4,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, Self
 
@@ -39,10 +39,11 @@ _SHAPES = {
     "target": re.compile(r"[A-Za-z0-9._-]{1,64}"),
     # A legal hold, by its identifier.
     "hold": re.compile(r"[0-9a-f]{16}"),
-    # What an emergency switch shuts: the way from one network to another, a portal, a client, or all writing.
+    # What an emergency switch shuts: the way from one network to another, a portal, a client, or all writing; after a
+    # tilde for how long, in minutes, hours or days, and until it is opened again if nothing is said.
     "switch": re.compile(
-        r"zones=[a-z][a-z0-9-]{0,30}:[a-z][a-z0-9-]{0,30}"
-        r"|portal=[a-z][a-z0-9-]{0,30}|client=[A-Za-z0-9._-]{1,64}|writing"
+        r"(?:zones=[a-z][a-z0-9-]{0,30}:[a-z][a-z0-9-]{0,30}"
+        r"|portal=[a-z][a-z0-9-]{0,30}|client=[A-Za-z0-9._-]{1,64}|writing)(?:~[1-9][0-9]{0,2}[mhd])?"
     ),
     # A class of entries whose retention changes, with what it changes to.
     "class": re.compile(r"[a-z0-9._-]{1,64}(=[A-Za-z0-9._:-]{1,64})?"),
@@ -158,7 +159,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "shut": Kind(
         says=N_("Shut in an emergency"),
-        explains=N_("Every gateway refuses it within a second, until it is opened again."),
+        explains=N_("Every gateway refuses it within a second, until it is opened again or its time is over."),
         scopes=("switch",),
         asks=frozenset({OFFICER, AUDITOR}),
         decides=frozenset({OFFICER, AUDITOR}),
@@ -240,6 +241,44 @@ class Hold:
     by: str
     released: datetime | None = None
     released_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shut:
+    """One emergency switch that is thrown, or being thrown or taken back."""
+
+    # As the record names it: ``zones=FROM:TO``, ``portal=NAME``, ``client=NAME`` or ``writing``.
+    name: str
+    # The warrant under which it was shut, who threw it, who approved, and where the asking stands in the record.
+    warrant: str
+    by: str
+    decider: str
+    place: int | None
+    since: datetime
+    # When it opens by itself; None if only two officers open it.
+    until: datetime | None
+    # The warrant under which somebody is changing it now; empty if nobody is.
+    turning: str
+
+    @property
+    def standing(self) -> bool:
+        """Whether its shutting is done."""
+        return self.turning != self.warrant
+
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def switch_of(scope: Scope) -> tuple[str, timedelta | None]:
+    """What a switch shuts, as the record names it, and for how long.
+
+    Raises:
+        BadScope: the scope is none of a switch.
+    """
+    if scope.kind != "switch":
+        raise BadScope
+    name, _, lasts = scope.value.partition("~")
+    return name, int(lasts[:-1]) * _UNITS[lasts[-1]] if lasts else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from ..models import Reader
 from .errors import AboutYou, BadPurpose, BadScope, NotYourPower, OwnWarrant
-from .models import KINDS, LEAST_PURPOSE, MOST_PURPOSE, Kind, Scope, Warrant
+from .models import KINDS, LEAST_PURPOSE, MOST_PURPOSE, Kind, Scope, Warrant, switch_of
 
 
 def kind_of(name: str, scope: Scope) -> Kind:
@@ -16,6 +16,9 @@ def kind_of(name: str, scope: Scope) -> Kind:
     """
     kind = KINDS.get(name)
     if kind is None or scope.kind not in kind.scopes:
+        raise BadScope
+    if name == "reopen" and switch_of(scope)[1] is not None:
+        # Opened again is opened for good.
         raise BadScope
     return kind
 

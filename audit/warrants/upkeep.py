@@ -11,7 +11,7 @@ from ..models import Event, Outcome, Reader
 from .errors import WarrantSettled
 from .models import BEFORE, State, Warrant
 from .records import about_person, note, step
-from .store import WarrantStore
+from .store import SwitchRows, WarrantStore
 from .switching import NAMES, switched
 
 UNDER_WAY = timedelta(minutes=1)
@@ -20,12 +20,19 @@ _NOBODY = Reader()
 
 
 class Upkeep:
-    """One round, again and again; ``finish`` finishes erasures that were begun."""
+    """One round, again and again.
 
-    def __init__(self, *, store: WarrantStore, clock: Clock, finish: Callable[[], None]) -> None:
+    ``finish`` finishes erasures that were begun, ``lapse`` opens switches whose time is over.
+    """
+
+    def __init__(
+        self, *, store: WarrantStore, clock: Clock, finish: Callable[[], None], lapse: Callable[[], None]
+    ) -> None:
         self._store = store
+        self._rows = SwitchRows(store.database)
         self._clock = clock
         self._finish = finish
+        self._lapse = lapse
 
     def round(self) -> None:
         """Put back, let run out, finish.
@@ -36,6 +43,10 @@ class Upkeep:
         now = self._clock.now()
         for warrant, attempt in self._store.stale(now - UNDER_WAY):
             with suppress(WarrantSettled):
+                if warrant.state is State.USING and warrant.kind in NAMES:
+                    failed = switched(warrant, _NOBODY, outcome=Outcome.FAILURE, at=now, reason="interrupted")
+                    self._rows.undo(warrant, at=now, attempt=attempt, notes=[note(failed)])
+                    continue
                 self._store.move(
                     warrant.id,
                     (warrant.state,),
@@ -49,12 +60,11 @@ class Upkeep:
             with suppress(WarrantSettled):
                 self._store.move(warrant.id, (warrant.state,), State.EXPIRED, at=now, notes=[note(done)])
         self._finish()
+        self._lapse()
 
     def _interrupted(self, warrant: Warrant) -> Event:
         now, why = self._clock.now(), "interrupted"
         if warrant.state is State.USING:
-            if warrant.kind in NAMES:
-                return switched(warrant, _NOBODY, outcome=Outcome.FAILURE, at=now, reason=why)
             subject = warrant.about
             name = "held" if warrant.kind == "hold" else "released"
             return about_person(name, subject, warrant, _NOBODY, outcome=Outcome.FAILURE, at=now, reason=why)

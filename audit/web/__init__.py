@@ -6,6 +6,7 @@
 | officers              | overview, views, stories, cases, search, witnesses                    |
 | officers              | entry, proof, entry bytes, entry bundles                              |
 | officers, auditors    | consents of second officers: ask, decide, act                         |
+| officers, auditors    | what is shut now in an emergency                                      |
 | role ``app``          | search as JSON, entry bundles                                         |
 | roles that record     | append many events at once                                            |
 | role ``sso``          | one person's own record, for “My account”                             |
@@ -39,6 +40,7 @@ from .retaining import retention_pages as retention_pages
 from .saving import saving as saving
 from .stamping import stamping as stamping
 from .stories import telling as telling
+from .switching import switching as switching
 from .taking import directly as directly
 from .taking import taking as taking
 from .warranting import warranting as warranting

@@ -4,6 +4,7 @@
 from flask import Response, request
 
 from core.web import identity
+from core.web.inputs import Malformed
 
 from ..errors import NoSuchEntry
 from ..models import Reader
@@ -31,6 +32,18 @@ def parameters(*, only: tuple[str, ...] | None = None) -> dict[str, list[str]]:
         if only is not None and name not in only:
             raise BadFilter(field=name[:40] if name.isprintable() else "?")
     return given
+
+
+def long_text(name: str, most: int) -> str:
+    """A field of several lines, which its reader judges.
+
+    Raises:
+        Malformed: missing, given twice, or far longer than ``most``.
+    """
+    found = request.form.getlist(name)
+    if len(found) != 1 or len(found[0]) > 4 * most:
+        raise Malformed(field=name)
+    return found[0]
 
 
 def place(text: str) -> int:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Four eyes on the screen: what waits for a second officer, the form that asks, the page that decides."""
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template
 from werkzeug.wrappers import Response
 
 from core.errors import N_
 from core.web import Guard, form_text, identity
-from core.web.inputs import Malformed, query_text
+from core.web.inputs import query_text
 
 from ..console import Warranting
 from ..warrants import AUDITOR, KINDS, OFFICER, State
 from ..warrants.models import LONGEST_SCOPE, MOST_PURPOSE, SCOPES
-from .asked import officer
+from .asked import long_text, officer
 from .blueprint import Pages
 
 STATES = {
@@ -93,7 +93,7 @@ def _asking(made: Blueprint, guard: Guard, warrants: Warranting, assurance: int)
             form_text("kind"),
             form_text("about"),
             form_text("which", longest=LONGEST_SCOPE).strip(),
-            _long_text("purpose"),
+            long_text("purpose", MOST_PURPOSE),
         )
         return _back(asked.id, "asked")
 
@@ -119,15 +119,3 @@ def _back(identifier: str, done: str) -> Response:
 
 def _words() -> dict[str, object]:
     return {"words_of": KINDS, "scope_words": SCOPES, "states": STATES, "state_tones": TONES, "acts": ACTS}
-
-
-def _long_text(name: str) -> str:
-    """A field of several lines, which its reader judges.
-
-    Raises:
-        Malformed: missing, or given twice.
-    """
-    found = request.form.getlist(name)
-    if len(found) != 1 or len(found[0]) > 4 * MOST_PURPOSE:
-        raise Malformed(field=name)
-    return found[0]

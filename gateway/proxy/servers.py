@@ -141,6 +141,21 @@ def open_host(
             "proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;",
         ]
     lines: list[str] = []
+    if settings.asked:
+        forwarded += [
+            f"auth_request {DECIDE};",
+            "auth_request_set $tallygate_decision $upstream_http_tallygate_decision;",
+            "auth_request_set $tallygate_reason $upstream_http_tallygate_reason;",
+            "auth_request_set $tallygate_step_up $upstream_http_tallygate_step_up;",
+            "error_page 401 403 = @refused;",
+            *_error_pages(),
+        ]
+        # Only refusals have a number there, and a record.
+        lines += [
+            "access_log logs/decisions.log decisions buffer=32k flush=200ms if=$tallygate_decision;",
+            *block(f"location = {DECIDE}", _asking(host, listener, certificate=False)),
+            *block("location @refused", _refusing(host, port, listener)),
+        ]
     if settings.decides:
         forwarded.append(_HEARD_OUT)
         # The zone is part of the role's own decision.

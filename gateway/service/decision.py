@@ -20,7 +20,7 @@ from core.log import logger
 from core.site import SiteSettings
 from policies import Action, Decision, DecisionRequest, Remedy, noted
 
-from ..config import LISTENERS, READING, GatewaySettings, Route
+from ..config import LISTENERS, GatewaySettings, Route
 from ..errors import BadTarget, Reason, Refused
 from ..models import NOBODY, Answer, Caller, Question, Ruling, Target
 from ..request import Credentials, certificate_digest, credentials, matches
@@ -30,6 +30,7 @@ from ..tokens import Sealing, Ties
 from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
+from .switches import passed
 
 _log = logger(__name__)
 _REMEDY = re.compile(r"[a-z_]{1,20}(=[A-Za-z0-9._-]{1,80})?", re.ASCII)
@@ -97,12 +98,19 @@ class Decider:
             site.host(label): (route.resource or label, route, site.origin(label, route.zone))
             for label, route in settings.routes.items()
         }
+        self._open = {site.host(label): label for label, host in settings.open_hosts.items() if host.asked}
 
     def decide(self, question: Question) -> Answer:
         """Answer nginx; never raises."""
         at = self._clock.now()
         number = secrets.token_hex(16)
-        ruling = self._rule(question, at)
+        if question.unverified_host in self._open:
+            ruling = self._rule_open(question)
+            if ruling.reason is None:
+                # Who it is the host finds out itself; it opens, and no access is recorded that nobody decided on.
+                return Answer(status=204, decision="")
+        else:
+            ruling = self._rule(question, at)
         try:
             self._recorder.record(_event(question, ruling, number=number, at=at), wait=Wait.SEQUENCED)
         except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
@@ -157,7 +165,7 @@ class Decider:
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
                     raise
-            self._not_shut(zone, resource, route, target, caller)
+            self._not_shut(zone, resource, route, target, caller, socket=bool(question.upgrade))
             _same_site(question, caller, self._origin(question))
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
@@ -194,6 +202,19 @@ class Decider:
             | ({"peer": peer} if peer else {}),
         )
 
+    def _rule_open(self, question: Question) -> Ruling:
+        """Whether a host that identifies its callers itself is shut; what goes wrong is a refusal here too."""
+        label = self._open[question.unverified_host]
+        try:
+            self._current()
+            self._none_thrown(passed(origin="", zone="", resource=label, method=question.unverified_method))
+        except Refused as refused:
+            return Ruling(reason=refused.reason, resource=label)
+        except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
+            _log.warning("open_host_denied", error=type(error).__name__)
+            return Ruling(reason=Reason.UNAVAILABLE, resource=label)
+        return Ruling(reason=None, resource=label)
+
     def _origin(self, question: Question) -> str:
         return self._site.origin(question.unverified_host.removesuffix(f".{self._site.domain}"), question.listener)
 
@@ -228,14 +249,23 @@ class Decider:
         if costly and self._attempts.exhausted(address):
             raise Refused(Reason.TOO_MANY)
 
-    def _not_shut(self, zone: str, resource: str, route: Route, target: Target, caller: Caller) -> None:
+    def _not_shut(
+        self, zone: str, resource: str, route: Route, target: Target, caller: Caller, *, socket: bool
+    ) -> None:
         if route.unshuttable:
             return
-        names = [f"zones={zone}:{route.zone}", f"portal={resource}"]
-        if caller.client:
-            names.append(f"client={caller.client}")
-        if target.method not in READING:
-            names.append("writing")
+        self._none_thrown(
+            passed(
+                origin=zone,
+                zone=route.zone,
+                resource=resource,
+                client=caller.client,
+                method=target.method,
+                socket=socket,
+            )
+        )
+
+    def _none_thrown(self, names: list[str]) -> None:
         if self._news.taken(*((Kind.SWITCH, name) for name in names)):
             raise Refused(Reason.SHUT)
 
@@ -248,8 +278,7 @@ class Decider:
         if not question.upgrade or ruling.route is None:
             return ""
         caller, route = ruling.caller, ruling.route
-        names = [f"zones={ruling.zone}:{route.zone}", f"portal={ruling.resource}"]
-        names += [f"client={caller.client}"] if caller.client else []
+        names = passed(origin=ruling.zone, zone=route.zone, resource=ruling.resource, client=caller.client, socket=True)
         switches = [] if route.unshuttable else [(str(Kind.SWITCH), name) for name in names]
         return self._sealing.seal(
             Ties(

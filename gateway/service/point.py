@@ -22,7 +22,7 @@ from core.log import logger
 from policies import Action, Decision, DecisionRequest, ResourceClass, noted
 
 from ..authzen import Batch, Named, Place, Question
-from ..config import READING, EnforcementPoint, GatewaySettings, Route
+from ..config import EnforcementPoint, GatewaySettings, Route
 from ..errors import NoEnforcementPoint, NotAQuestion, NotYourZone, Reason, Refused
 from ..models import Caller
 from ..request import matches
@@ -31,6 +31,7 @@ from .attempts import Shares
 from .decision import Engine
 from .news import Freshness, News
 from .people import People
+from .switches import passed
 
 _log = logger(__name__)
 TYPE = "tallygate-authzen+jwt"
@@ -253,12 +254,13 @@ class DecisionPoint:
         route = self._routes.get(request.resource)
         if route is not None and route.unshuttable:
             return False
-        names = [f"zones={request.from_zone}:{request.to_zone}", f"portal={request.resource}"]
-        if request.principal_kind == "client":
-            names.append(f"client={request.subject}")
-        if request.method not in READING:
-            # Whoever does not say that nothing is changed may change something.
-            names.append("writing")
+        names = passed(
+            origin=request.from_zone,
+            zone=request.to_zone,
+            resource=request.resource,
+            client=request.subject if request.principal_kind == "client" else "",
+            method=request.method,
+        )
         return self._news.taken(*((Kind.SWITCH, name) for name in names))
 
     def _recorded(

@@ -10,7 +10,7 @@ from core.clock import Clock
 
 from ..models import Grant, Session
 from ..store import Store
-from ..store.news import MACHINE
+from ..store.news import CLIENT, MACHINE
 from ..store.sessions import Barred
 from .records import Records
 from .recovery import Recoveries
@@ -146,6 +146,20 @@ class News:
         if entry.event.outcome == "success":
             self._reload_policies()
 
+    def _switch_shut(self, entry: Entry) -> None:
+        """Two officers shut a client: from the intent on it is given nothing, unless the act failed after all."""
+        kind, _, name = entry.event.object.partition("=")
+        if kind == "client":
+            if entry.event.outcome == "failure":
+                self._store.news.unbar(CLIENT, name, entry.index, self._now())
+            elif entry.event.outcome in ("intended", "success"):
+                self._store.news.bar_client(name, entry.index)
+
+    def _switch_opened(self, entry: Entry) -> None:
+        kind, _, name = entry.event.object.partition("=")
+        if kind == "client" and entry.event.outcome == "success":
+            self._store.news.unbar(CLIENT, name, entry.index, self._now())
+
     def _ours(self, entry: Entry) -> bool:
         """Whether any generation of our authority issued it; what names no authority of the site counts as ours."""
         issuer = read_authority(str(entry.event.attributes.get("issuer", self._issuer)))
@@ -171,5 +185,7 @@ class News:
         "ca.certificate.revoked": _certificate_withdrawn,
         "ca.certificate.suspended": _certificate_withdrawn,
         "ca.certificate.released": _certificate_released,
+        "gateway.switch.reopened": _switch_opened,
+        "gateway.switch.shut": _switch_shut,
         "policy.released": _policies_released,
     }

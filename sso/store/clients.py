@@ -7,11 +7,18 @@ from core.db import Database
 
 from ..models import Client
 from . import rows
-from .tables import CLIENT_LOCKS, CLIENTS
+from .news import CLIENT
+from .tables import BARRED, CLIENT_LOCKS, CLIENTS
 
 _LOCKED = select(CLIENT_LOCKS.c.client_id).where(CLIENT_LOCKS.c.client_id == CLIENTS.c.id).exists()
+# Two officers shut it in an emergency. The gateway's own client is the way to where that is taken back.
+_SHUT = (
+    select(BARRED.c.id)
+    .where(BARRED.c.kind == CLIENT, BARRED.c.id == CLIENTS.c.id, BARRED.c.released_at.is_(None))
+    .exists()
+)
 # Asked at every request: built once.
-_FIND = select(CLIENTS).where(CLIENTS.c.id == bindparam("id"), ~_LOCKED)
+_FIND = select(CLIENTS).where(CLIENTS.c.id == bindparam("id"), ~_LOCKED, or_(CLIENTS.c.trusted, ~_SHUT))
 _MOST = 1000
 
 
@@ -22,7 +29,7 @@ class ClientRows:
         self._database = database
 
     def find(self, client_id: str) -> Client | None:
-        """One application; None if there is none, or if it is locked."""
+        """One application; None if there is none, or if it is locked or shut."""
         with self._database.reading() as connection:
             row = connection.execute(_FIND, {"id": client_id}).one_or_none()
         return rows.client_of(row) if row else None

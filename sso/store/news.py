@@ -15,6 +15,9 @@ from .tables import BARRED, HEARD
 MACHINE = "machine"
 """What certificates are called that machines have: no person logs in with one."""
 
+CLIENT = "client"
+"""What applications are called here that two officers shut in an emergency."""
+
 
 class NewsRows:
     """The tables ``barred`` and ``heard``."""
@@ -41,6 +44,11 @@ class NewsRows:
         """A machine's certificate counts no more, unless a later entry said otherwise."""
         with self._database.transaction() as connection:
             bar(connection, MACHINE, serial, position)
+
+    def bar_client(self, name: str, position: int) -> None:
+        """An application is given nothing any more, unless a later entry said otherwise."""
+        with self._database.transaction() as connection:
+            bar(connection, CLIENT, name, position)
 
     def withdrawn(self, serial: str) -> bool:
         """Whether a certificate, a person's or a machine's, counts no more."""

@@ -95,6 +95,7 @@ COMMANDS: dict[str, str] = {
     "sso program enter": "--site SITE --name personnel --title t --keys FILE",
     "sso program remove": "--site SITE --name personnel",
     "sso rotate-keys": "--site SITE",
+    "switches": "--site SITE",
     "up": "--site SITE",
     "upgrade": "--site SITE",
     "verify": "FILE --site SITE",

@@ -28,6 +28,7 @@ from audit.console import (
     SavedSearches,
     Scopes,
     Stories,
+    Switchboard,
     Views,
     Warranting,
     concerned,
@@ -60,6 +61,7 @@ from audit.web import (
     retention_pages,
     saving,
     stamping,
+    switching,
     taking,
     telling,
     warranting,
@@ -134,7 +136,13 @@ class ConsoleFake:
             persons=scopes.persons,
         )
         self.holding = Holding(store=self.store_of_warrants, recorder=self.log, clock=self.clock)
-        self.switching = Switching(store=self.store_of_warrants, recorder=self.log, clock=self.clock)
+        self.switchable = ["writing", "portal=tax", "portal=social", "zones=external:internal", "client=tax"]
+        self.switching = Switching(
+            store=self.store_of_warrants,
+            recorder=self.log,
+            clock=self.clock,
+            exists=lambda name: name in self.switchable,
+        )
         self.erasing = Erasing(
             store=self.store_of_warrants,
             recorder=self.log,
@@ -165,6 +173,7 @@ class ConsoleFake:
                 "shut": self.switching.throw,
                 "reopen": self.switching.throw,
             },
+            sensible=self.switching.sensible,
         )
         self.witness = Witness(
             key=CosignerKey("city.localhost/witness", seed=b"\x09" * 32, mldsa_seed=b"\x0a" * 32),
@@ -362,6 +371,15 @@ class ConsoleFake:
                         ),
                         taking(Intake(lambda _caller: self.log), callers=("app", "sso")),
                         warranting(self.warranting, assurance=assurance),
+                        switching(
+                            Switchboard(
+                                self.console,
+                                warrants=self.warrants,
+                                switching=self.switching,
+                                choices=lambda: self.switchable,
+                            ),
+                            assurance=assurance,
+                        ),
                         witnessing(self.console, witness=self.witness, assurance=assurance),
                         complying(
                             self.console, standards=lambda: self.standards, paper=self.on_paper, assurance=assurance

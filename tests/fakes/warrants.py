@@ -48,7 +48,7 @@ class Office:
         )
         self.holding = Holding(store=self.store, recorder=self.log, clock=self.clock)
         self.switching = Switching(store=self.store, recorder=self.log, clock=self.clock)
-        self.upkeep = Upkeep(store=self.store, clock=self.clock, finish=self.erasing.finish)
+        self.upkeep = Upkeep(store=self.store, clock=self.clock, finish=self.erasing.finish, lapse=self.switching.lapse)
 
     def granted(self, asker: Reader, kind: str, scope: Scope, decider: Reader = DAN) -> Warrant:
         """Asked by one, approved by the other."""

@@ -99,6 +99,7 @@ def _audit() -> Iterator[Door]:
     yield Door(**officer, rule="/tile/entries/<path:rest>", known={"path:rest": "000"}, face="problem")
     closed = {"log": "1", "path:rest": "000"}
     yield Door(**officer, rule="/logs/<log>/tile/entries/<path:rest>", known=closed, face="problem")
+    yield Door(**officer, rule="/switches", query=("lang",))
     yield Door(**officer, rule="/warrants", query=("lang",))
     yield Door(**officer, rule="/warrants/new", query=("kind", "scope", "lang"))
     yield Door(**officer, rule="/warrants/<identifier>", known={"identifier": "0" * 16}, query=("done",))
@@ -106,6 +107,8 @@ def _audit() -> Iterator[Door]:
     # What the officer may not ask for: nearly right, and refused.
     asked = {"kind": "open", "about": "range", "which": "0-1", "purpose": "nothing in particular"}
     yield Door(**form, rule="/warrants", fields=asked)
+    # Nothing of that name is there to be shut.
+    yield Door(**form, rule="/switches", fields={"name": "portal=nowhere", "lasts": "1h", "purpose": "nothing at all"})
     verb = "any(approve, refuse, withdraw, act):verb"
     yield Door(
         **form, rule=f"/warrants/<identifier>/<{verb}>", known={"identifier": "0" * 16, verb: "withdraw"}, fields={}

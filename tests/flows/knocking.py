@@ -29,7 +29,7 @@ SECURITY = {
 }
 SERVER_ERROR, ERROR = 500, 400
 _DER = (b"application/ocsp-request", b"application/timestamp-query")
-CARDS = frozenset({"wang.qiang", "sun.li", "zhao.lei", "li.na", "qian.jun", "tang.yu"})
+CARDS = frozenset({"li.na", "lin.hai", "qian.jun", "sun.li", "tang.yu", "wang.qiang", "zhao.lei"})
 _FORM = re.compile(r"<form.*?</form>", re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 

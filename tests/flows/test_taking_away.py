@@ -20,7 +20,7 @@ import requests
 from playwright.sync_api import BrowserContext
 
 from tests.flows import invariants
-from tests.flows.city import PASSWORD, City
+from tests.flows.city import PASSWORD, City, until
 from tests.flows.knocking import hidden, person, post
 from tests.flows.looking import Eyes
 from tests.flows.people import bearer, consent_if_asked, fill_in, redeem
@@ -29,6 +29,7 @@ from tests.flows.words import Language
 WITHIN = 5.0
 """Seconds; what is promised is one, on a machine that has nothing else to do."""
 GIVER, HOLDER, READER, CHANGER = "zhu.yiming", "ma.tao2", "deng.junjie", "lin.ming"
+WORKER = "pan.yutong"
 
 Browse = Callable[..., BrowserContext]
 
@@ -195,3 +196,97 @@ def test_a_new_password_ends_every_login_before_it(city: City) -> None:
     since = time.monotonic()
     assert changed.url.endswith("/logged-out"), changed.text
     work.measure("password changed", since)
+
+
+@dataclass
+class Switchboard:
+    """Two officers at the console; one asks and throws, the other approves."""
+
+    city: City
+    asker: requests.Session
+    second: requests.Session
+
+    def url(self, path: str) -> str:
+        """Of the console."""
+        return self.city.url("audit", path, "management")
+
+    def consented(self, kind: str, name: str) -> requests.Response:
+        """The page of a consent that the second officer gave."""
+        if kind == "shut":
+            shown = self.asker.get(self.url("/switches"), timeout=60)
+            asked = post(self.asker, shown, "/switches", name=name, lasts="1h", purpose="An exercise")
+        else:
+            shown = self.asker.get(self.url("/warrants/new"), timeout=60)
+            asked = post(self.asker, shown, "/warrants", kind=kind, about="switch", which=name, purpose="It is over")
+        assert "?done=asked" in asked.url, asked.text
+        looked = self.second.get(asked.url, timeout=60)
+        at = urlsplit(asked.url).path
+        # Whoever asked cannot do it alone.
+        assert post(self.asker, looked, f"{at}/approve").status_code == 403
+        assert post(self.second, looked, f"{at}/approve").status_code == 200
+        return self.asker.get(self.url(at), timeout=60)
+
+    def throw(self, kind: str, name: str) -> float:
+        """Shut or open; when the button was pressed."""
+        consent = self.consented(kind, name)
+        since = time.monotonic()
+        answer = post(self.asker, consent, f"{urlsplit(consent.url).path}/act")
+        assert answer.status_code == 200, answer.text
+        return since
+
+
+def test_emergency_switches_bite_everywhere_outlast_a_kill_and_are_opened_by_two(city: City) -> None:
+    officers = [person(city, name, city.url("audit", "/switches", "management")) for name in ("wang.qiang", "lin.hai")]
+    board, work = Switchboard(city, *officers), at_work(city, citizen(city, WORKER))
+
+    def seen(what: str, since: float, open_still: Callable[[], bool]) -> None:
+        while open_still():
+            assert time.monotonic() - since < WITHIN, f"{what} is still open"
+        sys.stdout.write(f"{what}: shut after at most {time.monotonic() - since:.2f} s\n")
+
+    def verifies() -> bool:
+        return city.http().post(city.url("verify", "/"), data={"x": "1"}).status_code != 503
+
+    nothing = post(board.asker, board.asker.get(board.url("/switches"), timeout=60), "/switches",
+                   name="portal=taxx", lasts="", purpose="A slip of the pen")  # fmt: skip
+    assert nothing.status_code == 404
+    assert "portal=taxx" in nothing.text
+
+    # A portal: its page and its tokens end; a visitor is told in words; nothing else ends.
+    since = board.throw("shut", "portal=tax")
+    seen("portal=tax at the gateway", since, work.portal)
+    assert not work.token()
+    assert work.refreshes()
+    denied = work.browser.get(city.url("tax", "/me"), timeout=30)
+    assert denied.status_code == 503
+    assert "Shut in an emergency" in denied.text
+    assert city.tallygate("switches", "--site", str(city.configuration)).stdout.startswith("portal=tax: since ")
+    # It outlasts the sudden death of whoever holds it.
+    for role in ("gateway", "audit"):
+        city.kill(role)
+    until(city.ready, seconds=240)
+    assert not work.portal()
+    assert "An exercise" in board.second.get(board.url("/switches"), timeout=60).text
+    board.throw("reopen", "portal=tax")
+    until(work.portal, seconds=20)
+
+    # A client: the sign-on gives it nothing and the gateway takes none of its tokens; its portal's page goes on.
+    since = board.throw("shut", "client=tax")
+    seen("client=tax at the gateway", since, work.token)
+    seen("client=tax at the sign-on", since, work.refreshes)
+    assert work.portal()
+    city.kill("sso")
+    until(city.ready, seconds=240)
+    assert not work.refreshes()
+    board.throw("reopen", "client=tax")
+    until(work.refreshes, seconds=20)
+
+    # All writing, at a host that identifies its callers itself too; reading goes on, and so does the way back.
+    assert verifies()
+    since = board.throw("shut", "writing")
+    seen("writing at nginx", since, verifies)
+    assert work.portal()
+    assert city.http().get(city.url("verify", "/")).status_code == 200
+    board.throw("reopen", "writing")
+    until(verifies, seconds=20)
+    assert "Nothing is shut." in board.asker.get(board.url("/switches"), timeout=60).text

@@ -659,3 +659,42 @@ def test_a_proxys_certificate_places_the_request_and_says_nothing_of_the_caller(
 
 def test_where_a_route_expects_no_proxies_their_certificates_place_nothing(unit: Gateway) -> None:
     assert _proxied(unit).reason == "ambiguous-credential"
+
+
+def test_open_hosts_are_shut_too_but_for_the_way_back(unit: Gateway) -> None:
+    def asked(label: str, method: str = "GET") -> str:
+        return ask(unit, unverified_host=f"{label}.city.localhost", unverified_method=method).reason
+
+    before = len(unit.recorder.events)
+    assert [asked("verify", "POST"), asked("acme", "POST"), asked("est")] == ["", "", ""]
+    # Who it is they find out themselves; what is open is no decision and leaves no record.
+    assert len(unit.recorder.events) == before
+    hear(unit, "gateway.switch.shut", index=0, outcome=Outcome.INTENDED, object="writing")
+    assert [asked("verify"), asked("verify", "POST"), asked("office-accounts", "DELETE")] == ["", "shut", "shut"]
+    told = unit.recorder.events[-1]
+    assert (told.type, told.outcome, told.object) == ("gateway.decision", Outcome.DENIED, "office-accounts")
+    hear(unit, "gateway.switch.shut", index=1, object="portal=verify")
+    hear(unit, "gateway.switch.reopened", index=2, object="writing")
+    assert [asked("verify"), asked("acme", "POST")] == ["shut", ""]
+    # Here officers log in to open it again: these hosts are never asked about, whatever is thrown.
+    assert not {"sso", "card", "sso-tls", "ca-direct", "log", "pdp"} & {
+        label for label, host in GatewaySettings().open_hosts.items() if host.asked
+    }
+    # A gateway that has heard nothing knows of no switch, and so opens nothing.
+    unit.freshness.stale = True
+    assert asked("acme", "GET") == "unavailable"
+
+
+def test_read_only_takes_no_socket(unit: Gateway) -> None:
+    cookie = unit.open_session(host="tax.city.localhost")
+    socket = {
+        "unverified_cookie": cookie,
+        "unverified_target": "/queue/live",
+        "upgrade": "websocket",
+        "origin": f"https://tax.city.localhost:{unit.decider._site.ports.external}",
+    }
+    opened = ask(unit, **socket)
+    assert opened.status == 204, opened
+    assert ("switch", "writing") in unit.sealing.opened(opened.ties, at=unit.clock.now()).names
+    hear(unit, "gateway.switch.shut", index=0, object="writing")
+    assert ask(unit, **socket).reason == "shut"

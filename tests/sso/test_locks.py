@@ -3,7 +3,8 @@
 
 from dataclasses import replace
 
-from audit import Outcome
+from audit import Entry, Event, Outcome
+from sso.store import Store
 from tests.fakes.sso_directory import LI, WANG
 from tests.sso.conftest import World
 from tests.sso.desk import Officer, another, developer
@@ -111,3 +112,41 @@ def test_without_the_record_nothing_is_unlocked_but_a_lock_needs_no_record(world
     world.fresh = False
     assert lock(boss) == 303
     assert unlock(boss) == 503
+
+
+def test_a_client_shut_in_an_emergency_is_given_nothing_until_it_is_open_again(world: World) -> None:
+    def heard(kind: str, outcome: Outcome, index: int, client: str = "tax") -> None:
+        event = Event(
+            key=f"{index:032x}",
+            type=f"gateway.switch.{kind}",
+            outcome=outcome,
+            at=world.clock.now(),
+            source="audit",
+            object=f"client={client}",
+        )
+        world.service.news.hear([Entry(index=index, event=event)])
+
+    browser = world.browser()
+    given = world.redeem("tax", browser.log_in("tax")["code"]).get_json()
+    code = browser.log_in_again("tax")["code"]
+    heard("shut", Outcome.INTENDED, 10)
+    # From the intent on: no code, no refresh, no claims, no new login.
+    assert world.redeem("tax", code).status_code == 401
+    assert world.token("tax", grant_type="refresh_token", refresh_token=given["refresh_token"]).status_code == 401
+    assert world.bearer(given["access_token"]).status_code == 401
+    assert browser.authorize("tax").status_code == 400
+    assert world.redeem("social", browser.finish(browser.authorize("social"))["code"]).status_code == 200
+    # A worker that starts now reads the same table.
+    assert Store(world.database).clients.find("tax") is None
+    # An older word heard late changes nothing, the failure of the act lifts it, and so does opening, done.
+    heard("reopened", Outcome.SUCCESS, 9)
+    heard("reopened", Outcome.INTENDED, 11)
+    assert world.store.clients.find("tax") is None
+    heard("shut", Outcome.FAILURE, 12)
+    assert world.store.clients.find("tax") is not None
+    heard("shut", Outcome.SUCCESS, 13)
+    heard("reopened", Outcome.SUCCESS, 14)
+    assert world.token("tax", grant_type="refresh_token", refresh_token=given["refresh_token"]).status_code == 200
+    # The way to where it is opened again stays.
+    heard("shut", Outcome.SUCCESS, 15, "gateway")
+    assert world.store.clients.find("gateway") is not None

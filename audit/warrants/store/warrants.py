@@ -29,9 +29,9 @@ from sqlalchemy import (
 
 from core.db import Database, Drain, Outbox, migrate
 
-from .errors import ErasureUnderWay, NoSuchWarrant, TooManyWaiting, UnderHold, WarrantSettled
-from .models import LONGEST_SCOPE, Erasure, Hold, Scope, State, Warrant
-from .records import Note
+from ..errors import ErasureUnderWay, NoSuchWarrant, TooManyWaiting, UnderHold, WarrantSettled
+from ..models import LONGEST_SCOPE, Erasure, Hold, Scope, State, Warrant
+from ..records import Note
 
 _METADATA = MetaData()
 _WARRANTS = Table(
@@ -84,7 +84,7 @@ _ERASURES = Table(
     Index("erasures_subject", "subject", "done"),
 )
 _OUTBOX = Outbox(_METADATA)
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _OPEN = (State.ASKING, State.ASKED, State.APPROVING)
 _UNDER_WAY = (State.ASKING, State.APPROVING, State.USING)
 _OVER = (State.USED, State.REFUSED, State.WITHDRAWN, State.EXPIRED)
@@ -97,6 +97,8 @@ class WarrantStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # For the verbs of switches, which have a file of their own.
+        self.database = database
         # Records on their way to the log.
         self.outbox = Drain(database, _OUTBOX)
 
@@ -153,8 +155,8 @@ class WarrantStore:
             WarrantSettled: it is in none of ``sources`` any more, or somebody else's attempt is under way.
         """
         with self._database.transaction() as connection:
-            _move(connection, identifier, sources, target, at=at, attempt=attempt, **values)
-            _put(connection, notes)
+            move_in(connection, identifier, sources, target, at=at, attempt=attempt, **values)
+            put_notes(connection, notes)
 
     def find(self, identifier: str) -> Warrant:
         """One warrant.
@@ -234,7 +236,7 @@ class WarrantStore:
         with self._database.transaction() as connection:
             if _under_way(connection, hold.subject):
                 raise ErasureUnderWay
-            _move(connection, hold.id, (State.USING,), State.USED, at=hold.placed, attempt=attempt)
+            move_in(connection, hold.id, (State.USING,), State.USED, at=hold.placed, attempt=attempt)
             connection.execute(
                 insert(_HOLDS).values(
                     id=hold.id,
@@ -245,7 +247,7 @@ class WarrantStore:
                     released_by="",
                 )
             )
-            _put(connection, notes)
+            put_notes(connection, notes)
 
     def release(
         self, identifier: str, *, warrant: str, by: str, at: datetime, attempt: str, notes: Sequence[Note]
@@ -257,11 +259,11 @@ class WarrantStore:
         """
         standing = (_HOLDS.c.id == identifier, _HOLDS.c.released.is_(None))
         with self._database.transaction() as connection:
-            _move(connection, warrant, (State.USING,), State.USED, at=at, attempt=attempt)
+            move_in(connection, warrant, (State.USING,), State.USED, at=at, attempt=attempt)
             change = update(_HOLDS).where(*standing).values(released=_stamp(at), released_by=by)
             if not connection.execute(change).rowcount:
                 raise WarrantSettled
-            _put(connection, notes)
+            put_notes(connection, notes)
 
     def begin(self, erasure: Erasure, *, notes: Sequence[Note]) -> None:
         """Use the warrant up and write down that the person will be erased: from here on it happens.
@@ -278,7 +280,7 @@ class WarrantStore:
                 raise UnderHold(count=count)
             if _under_way(connection, erasure.subject):
                 raise ErasureUnderWay
-            _move(connection, erasure.warrant, (State.GRANTED,), State.USED, at=erasure.begun)
+            move_in(connection, erasure.warrant, (State.GRANTED,), State.USED, at=erasure.begun)
             connection.execute(
                 insert(_ERASURES).values(
                     warrant=erasure.warrant,
@@ -293,7 +295,7 @@ class WarrantStore:
                     done=False,
                 )
             )
-            _put(connection, notes)
+            put_notes(connection, notes)
 
     def unfinished(self) -> list[Erasure]:
         """Erasures that were begun and have no outcome."""
@@ -323,7 +325,7 @@ class WarrantStore:
             return [_warrant(row) for row in connection.execute(query)]
 
 
-def _move(
+def move_in(
     connection: Connection,
     identifier: str,
     sources: Sequence[State],
@@ -333,6 +335,7 @@ def _move(
     attempt: str = "",
     **values: Any,
 ) -> None:
+    """Change the state inside something larger; raises as ``WarrantStore.move``."""
     conditions = [_WARRANTS.c.id == identifier, _WARRANTS.c.state.in_(sources)]
     if attempt and set(sources) & set(_UNDER_WAY):
         conditions.append(_WARRANTS.c.attempt == attempt)
@@ -352,7 +355,8 @@ def _under_way(connection: Connection, subject: str) -> bool:
     )
 
 
-def _put(connection: Connection, notes: Sequence[Note]) -> None:
+def put_notes(connection: Connection, notes: Sequence[Note]) -> None:
+    """Put records into the outbox, inside something larger."""
     for each in notes:
         _OUTBOX.put(connection, key=each.key, body=each.body)
 

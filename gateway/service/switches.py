@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which emergency switches an access passes, by their names in the record; any one that is thrown refuses it."""
+
+from ..config import READING
+
+
+def passed(
+    *, origin: str, zone: str, resource: str, client: str = "", method: str = "", socket: bool = False
+) -> list[str]:
+    """The switches on the way; ``origin`` and ``zone`` are empty where a host stands in none.
+
+    Whoever does not say that nothing is changed may change something: that holds for WebSockets too.
+    """
+    names = [f"portal={resource}"]
+    if origin and zone:
+        names.append(f"zones={origin}:{zone}")
+    if client:
+        names.append(f"client={client}")
+    if socket or method not in READING:
+        names.append("writing")
+    return names
