@@ -22,7 +22,7 @@ from gateway import GatewaySettings
 from . import holding, settings
 from .context import Context
 from .users import Users
-from .wiring import alerts, lineage, switches
+from .wiring import alerts, casework, lineage, switches
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
@@ -57,6 +57,7 @@ def examine(context: Context) -> list[Finding]:
         ("duties of the record", _duties),
         ("log", _log),
         ("emergency switches", _switches),
+        ("security incidents", _incidents),
         ("alert rules", _alert_rules),
         ("assessments", _assessments),
     ]
@@ -342,6 +343,14 @@ def _assessments(context: Context) -> Iterator[Finding]:
 def _switches(context: Context) -> Iterator[Finding]:
     shut = ", ".join(f"{each['name']} since {each['since']}" for each in switches.standing(context))
     yield Finding("emergency switches", good=True, says=f"shut: {shut}" if shut else "nothing is shut")
+
+
+def _incidents(context: Context) -> Iterator[Finding]:
+    late = casework.overdue(context)
+    for each in late:
+        yield Finding("security incidents", good=False, says=f"{each}; write it on the page of the case")
+    if not late:
+        yield Finding("security incidents", good=True, says="no report is overdue")
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

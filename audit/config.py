@@ -127,6 +127,31 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncidentSettings:
+    """The ``[audit.incidents]`` section: how long the reports of a security incident may take, by its grade."""
+
+    # From when it was noticed to the first report: particularly serious, serious, larger, general.
+    first_particular: timedelta = timedelta(hours=1)
+    first_serious: timedelta = timedelta(hours=1)
+    first_larger: timedelta = timedelta(hours=2)
+    first_general: timedelta = timedelta(hours=24)
+    # From one report to the next while it is being handled; for a general one the second.
+    follow_up: timedelta = timedelta(hours=24)
+    follow_up_general: timedelta = timedelta(days=7)
+    # From the end of handling to the closing report; the law gives 30 days.
+    closing: timedelta = timedelta(days=30)
+
+    def __post_init__(self) -> None:
+        firsts = (self.first_particular, self.first_serious, self.first_larger, self.first_general)
+        if min(*firsts, self.follow_up, self.follow_up_general, self.closing) < timedelta(minutes=1):
+            raise ValueError("no report can be asked for in less than a minute")
+        if list(firsts) != sorted(firsts) or self.follow_up > self.follow_up_general:
+            raise ValueError("a graver incident is not reported later than a lesser one")
+        if max(firsts[:3]) > timedelta(hours=4) or self.closing > timedelta(days=30):
+            raise ValueError("the law gives 4 hours for the first report from grade “larger” on, 30 days for the last")
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditSettings:
     """The ``[audit]`` section."""
 
@@ -150,6 +175,8 @@ class AuditSettings:
     check_every: timedelta = timedelta(days=1)
     # Lowest assurance, 1 to 3, with which a security officer reads the record.
     officer_assurance: int = 1
+    # Deadlines of security incidents.
+    incidents: IncidentSettings = field(default_factory=IncidentSettings)
     # How long a second officer's consent lasts, from 15 minutes to 30 days.
     warrant_life: timedelta = timedelta(hours=8)
     # A tlog-policy file (C2SP) whose "log" lines name the logs of other sites that this one witnesses.

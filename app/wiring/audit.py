@@ -7,7 +7,6 @@ from pathlib import Path
 
 from flask import Flask
 
-from audit.cases import Cases, CaseStore
 from audit.client import RecorderClient
 from audit.config import AuditSettings
 from audit.console import (
@@ -20,7 +19,6 @@ from audit.console import (
     SavedSearches,
     Stories,
     Views,
-    concerned,
 )
 from audit.intake import Intake
 from audit.reader import LogReader
@@ -28,6 +26,7 @@ from audit.search import Vocabulary
 from audit.search.words import told
 from audit.stamps import StampSeries
 from audit.store import IndexChecked
+from audit.warrants import WarrantStore
 from audit.web import (
     TRANSLATIONS,
     Pages,
@@ -53,18 +52,16 @@ from audit.web import (
     witnessing,
 )
 from audit.witness import STATUS, Witness, WitnessStatus, WitnessStore
-from core.config import secret
 from core.web import chinese_words
 from policies.web import TRANSLATIONS as POLICY_WORDS
 
 from ..context import Context
 from . import alerts, policing, warrants
+from . import casework as casing
 from . import evidence as making
 from .complying import on_paper, standards
 from .lineage import (
-    make_missing,
     mirror_secrets,
-    past,
     tiles,
     trust_root_file,
 )
@@ -74,7 +71,6 @@ from .watching import reading_of, retention_of, stampers, stamps_of
 
 RECORDING = ("app", "directory", "ca", "sso", "signatures", "gateway")
 """Roles that record, and may therefore call."""
-_CASES_KEY = "cases.key"
 
 
 def application(context: Context) -> Flask:
@@ -82,16 +78,7 @@ def application(context: Context) -> Flask:
     folder, opened = context.site.folder("audit"), reading_of(context)
     recorder = context.recorder("audit")
     asked = context.witness_policy("witness_policy") is not None
-    make_missing(folder, [_CASES_KEY])
-    cases = Cases(
-        store=CaseStore.open(folder / "cases.db"),
-        key=secret(folder / _CASES_KEY),
-        recorder=recorder,
-        clock=context.clock,
-        size=opened.log.size,
-        before=past(context).size,
-        concerned=lambda place: concerned(opened.log, place),
-    )
+    cases = casing.opened_cases(context, opened, recorder, WarrantStore.open(folder / "warrants.db"))
     consents = warrants.Consents.open(context, opened, recorder, cases=cases)
     console = Console(
         warrants=consents.warrants,
@@ -153,7 +140,14 @@ def application(context: Context) -> Flask:
         saving(searches, assurance=assurance),
         overseeing(console, overview=overview, views=views, assurance=assurance),
         telling(Stories(console, index=opened.index), assurance=assurance),
-        casework(console, cases=cases, assurance=assurance),
+        casework(
+            console,
+            cases=cases,
+            terms=casing.terms(context),
+            paper=casing.on_paper(context),
+            clock=context.clock,
+            assurance=assurance,
+        ),
         public(console, known=lambda: trust_root_file(context)),
         mirrored(
             console,

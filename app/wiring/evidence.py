@@ -50,7 +50,7 @@ def desk(context: Context, *, recorder: Recorder, stamps: StampSeries | None, st
         recorder=recorder,
         clock=context.clock,
         folder=folder / _FOLDER,
-        seal=_seal(context, settings.evidence_seal) if settings.evidence_seal else None,
+        seal=seal_of(context, settings.evidence_seal) if settings.evidence_seal else None,
     )
 
 
@@ -64,7 +64,7 @@ def _stamped(stamps: StampStore | None) -> Callable[[int], Token | None]:
     return covering
 
 
-def _seal(context: Context, organisation: str) -> Callable[[bytes, str, str], bytes]:
+def seal_of(context: Context, organisation: str) -> Callable[[bytes, str, str], bytes]:
     """The organisation's seal, asked for with the header the officer came with."""
     site = context.site
 

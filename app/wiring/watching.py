@@ -20,7 +20,7 @@ from audit.watch import Duty, Stopped, Watch
 from core.config import ConfigurationError
 
 from ..context import Context
-from . import alerts, warrants
+from . import alerts, casework, warrants
 from .lineage import every_key, every_log, every_reader, make_missing, past, present, tiles
 from .outward import export_duties
 from .retaining import retaining, retention_duties
@@ -51,6 +51,7 @@ def duties(context: Context) -> list[Duty]:
     opened = reading_of(context)
     given = [
         *warrants.duties(context, opened),
+        *casework.duties(context, opened),
         *alerts.duties(context, opened),
         Duty(
             name="index",

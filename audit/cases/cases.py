@@ -16,7 +16,18 @@ from core.clock import Clock
 
 from ..errors import RecordUnavailable
 from ..models import Attribute, Event, Outcome, Reader, Recorder
-from .errors import BadStep, CaseAboutYou, CaseDamaged, CaseSettled, NoSuchCase, OwnCase, StaleCase, StepUnrecorded
+from .errors import (
+    BadStep,
+    CaseAboutYou,
+    CaseDamaged,
+    CaseSettled,
+    NoSuchCase,
+    OwnCase,
+    ReportDue,
+    StaleCase,
+    StepUnrecorded,
+)
+from .grading import ReportKind
 from .models import FOLLOWS, Case, State, Step, StepKind, Summary
 from .sealing import Sealing, digest
 from .store import CaseStore, Kept
@@ -61,7 +72,7 @@ class Cases:
             StepUnrecorded: it is kept, and there as soon as the record takes it.
         """
         case = secrets.token_hex(_ID // 2)
-        content = {"title": _text("title", title, LONGEST_TITLE), "text": _text("text", text, optional=True)}
+        content = {"title": text_of("title", title, LONGEST_TITLE), "text": text_of("text", text, optional=True)}
         if entries:
             self._demand_recorded(entries)
         self._append(reader, case, 0, StepKind.OPENED, content)
@@ -82,7 +93,7 @@ class Cases:
         found = self._current(case, version)
         fresh = [entry for entry in dict.fromkeys(entries) if entry not in found.entries]
         self._demand_recorded(entries)
-        reason = _text("why", why, optional=True)
+        reason = text_of("why", why, optional=True)
         for number, entry in enumerate(fresh, version):
             self._append(reader, case, number, StepKind.ENTRY, {"entry": entry, "text": reason}, clear={"entry": entry})
 
@@ -94,7 +105,7 @@ class Cases:
     def note(self, reader: Reader, case: str, *, version: int, text: str) -> None:
         """Write something down; it cannot be changed afterwards. Raises as ``add_entries``."""
         self._current(case, version)
-        self._append(reader, case, version, StepKind.NOTE, {"text": _text("text", text)})
+        self._append(reader, case, version, StepKind.NOTE, {"text": text_of("text", text)})
 
     def decide(self, reader: Reader, case: str, *, version: int, to: str, text: str) -> None:
         """Move the case on; closing is final, needs a finding, and another officer than the one who opened it.
@@ -103,6 +114,7 @@ class Cases:
             OwnCase: this officer opened it; the attempt is recorded.
             CaseAboutYou: it holds entries that tell of this officer; the attempt is recorded.
             CaseSettled: the decision does not follow from where the case stands.
+            ReportDue: it is about a security incident, whose closing report is missing.
             NoSuchCase, StaleCase, BadStep, StepUnrecorded: as ``add_entries``.
         """
         found = self._current(case, version)
@@ -113,7 +125,9 @@ class Cases:
             raise CaseSettled
         if state is State.CLOSED:
             self._demand_another(reader, found)
-        content = {"to": to, "text": _text("text", text, optional=state is not State.CLOSED)}
+            if found.incident is not None and not any(kind is ReportKind.CLOSING for kind, _ in found.incident.reports):
+                raise ReportDue
+        content = {"to": to, "text": text_of("text", text, optional=state is not State.CLOSED)}
         self._append(reader, case, version, StepKind.DECISION, content, clear={"state": to})
 
     def _demand_another(self, reader: Reader, found: Case) -> None:
@@ -139,7 +153,7 @@ class Cases:
         try:
             found = self._case(case)
         except NoSuchCase:
-            named = case if _is_case(case) else ""
+            named = case if is_case(case) else ""
             self._tell("audit.case.read", reader, named, {}, outcome=Outcome.FAILURE)
             raise
         self._tell("audit.case.read", reader, case, {"steps": found.version, **shows(found)})
@@ -168,7 +182,7 @@ class Cases:
             CaseDamaged: what is stored is not what was sealed.
         """
         case, dot, version = scope.partition(".")
-        steps = self._loaded(case).steps if _is_case(case) else []
+        steps = self._loaded(case).steps if is_case(case) else []
         if not dot and steps:
             return f"{case}.{len(steps)}"
         if not (version.isascii() and version.isdecimal()) or len(version) > _LONGEST_VERSION:
@@ -196,7 +210,7 @@ class Cases:
         return found
 
     def _case(self, case: str) -> Case:
-        if not _is_case(case) or not (steps := self._store.steps(case)):
+        if not is_case(case) or not (steps := self._store.steps(case)):
             raise NoSuchCase
         waiting = [step for step in steps if step.place is None]
         for step in waiting:
@@ -231,6 +245,7 @@ class Cases:
             to=State(said["to"]) if "to" in said else None,
             place=place,
             digest=digest(kept.sealed),
+            said=said,
         )
 
     def _append(
@@ -308,11 +323,12 @@ class Cases:
         )
 
 
-def _is_case(text: str) -> bool:
+def is_case(text: str) -> bool:
+    """Whether it is spelt like an identifier of a case."""
     return len(text) == _ID and all(letter in "0123456789abcdef" for letter in text)
 
 
-def _text(field: str, text: str, longest: int = LONGEST_TEXT, *, optional: bool = False) -> str:
+def text_of(field: str, text: str, longest: int = LONGEST_TEXT, *, optional: bool = False) -> str:
     """What was typed, with one kind of line end and without space around it.
 
     Raises:
@@ -335,4 +351,5 @@ def _summary(case: Case) -> Summary:
         changed=case.steps[-1].at,
         entries=len(case.entries),
         version=case.version,
+        grade=case.incident.grade if case.incident else None,
     )

@@ -5,6 +5,8 @@ NotFound
 └── NoSuchCase
 Conflict
 ├── StaleCase       somebody else has added a step since the page was read
+├── NoIncident      nobody has graded the case as a security incident
+├── ReportDue       a security incident is closed after its closing report
 └── CaseSettled     the case is closed, or the decision does not follow from where it stands
 Forbidden
 ├── OwnCase         nobody closes a case they opened
@@ -39,6 +41,20 @@ class CaseSettled(Conflict):
 
     code = "case_settled"
     message = N_("This case does not take that step where it stands now.")
+
+
+class NoIncident(Conflict):
+    """Reports and switches belong to what was graded."""
+
+    code = "case_no_incident"
+    message = N_("Nobody has classified and graded this case as a security incident yet. Do that first.")
+
+
+class ReportDue(Conflict):
+    """The closing report says what was learnt; the second officer closes by it."""
+
+    code = "case_report_due"
+    message = N_("The closing report is missing: cause, damage, measures, responsibility and lessons. Write it first.")
 
 
 class OwnCase(Forbidden):

@@ -2,11 +2,14 @@
 """The nouns of cases."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from core.errors import N_
+
+from .grading import Grade, ReportKind
 
 
 class State(StrEnum):
@@ -37,6 +40,13 @@ class StepKind(StrEnum):
     ENTRY = "entry_added"
     NOTE = "noted"
     DECISION = "decided"
+    # What makes the case one of a security incident, or grades it anew.
+    GRADING = "graded"
+    REPORT = "reported"
+    # An emergency switch that was thrown because of it, by its consent.
+    SWITCH = "switch_linked"
+    # Nobody's: a report was not made in time.
+    OVERDUE = "overdue"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,25 @@ class Step:
     # Place of its record in the log, and the digest that stands there.
     place: int
     digest: str
+    # Of a grading, a report and what is overdue: everything that was said.
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """What a case of a security incident says of it, by its last grading."""
+
+    kind: str
+    grade: Grade
+    proposed: Grade
+    answers: Mapping[str, int]
+    noticed: datetime
+    # Every report, oldest first, with the number of its step.
+    reports: Sequence[tuple[ReportKind, datetime]]
+    # Consents under which something was shut because of it.
+    switches: Sequence[str]
+    # Deadlines that were found missed, as kind and time.
+    overdue: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +116,27 @@ class Case:
         return next((step.to for step in reversed(self.steps) if step.to), State.OPEN)
 
     @property
+    def incident(self) -> Incident | None:
+        """The security incident that the case is about; None if nobody said that it is one."""
+        gradings = [step for step in self.steps if step.kind is StepKind.GRADING]
+        if not gradings:
+            return None
+        said = gradings[-1].said
+        return Incident(
+            kind=said["class"],
+            grade=Grade(said["grade"]),
+            proposed=Grade(said["proposed"]),
+            answers=said["answers"],
+            # When it was noticed is said once: a later grading moves no deadline that has begun.
+            noticed=datetime.fromisoformat(gradings[0].said["noticed"]),
+            reports=[(ReportKind(step.said["report"]), step.at) for step in self.steps if step.kind is StepKind.REPORT],
+            switches=[step.said["warrant"] for step in self.steps if step.kind is StepKind.SWITCH],
+            overdue=frozenset(
+                (step.said["report"], step.said["due"]) for step in self.steps if step.kind is StepKind.OVERDUE
+            ),
+        )
+
+    @property
     def entries(self) -> Sequence[int]:
         """Places of the entries that were collected, in the order they were added, each once."""
         return list(dict.fromkeys(step.entry for step in self.steps if step.entry is not None))
@@ -104,3 +154,5 @@ class Summary:
     changed: datetime
     entries: int
     version: int
+    # Grade of the security incident; None if it is about none.
+    grade: Grade | None

@@ -2,23 +2,27 @@
 """Cases: the list, one case with its timeline, and the forms that add to it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, render_template, request
 
+from core.clock import Clock
 from core.errors import N_
 from core.web import Guard
 
-from ..cases import Case, Cases, State, Step, StepKind
+from ..cases import Case, Incidents, State, Step, StepKind, Terms, awaited
 from ..cases.cases import LONGEST_TEXT, LONGEST_TITLE, MOST_ENTRIES
 from ..cases.errors import BadStep, StaleCase
+from ..cases.grading import GRADES
 from ..cases.models import FOLLOWS, STATES
 from ..console import Console, Hit
 from ..models import Attribute, Reader
 from ..search import BadFilter, parse
 from .asked import officer, parameters, place
 from .blueprint import ROLE, Pages
+from .incidents import Paper, graded, incident_words, put_on_paper, reported
 
 _TONES = {State.OPEN: "warn", State.IN_REVIEW: "warn", State.CLOSED: "good"}
 _STEPS = {
@@ -26,6 +30,10 @@ _STEPS = {
     StepKind.ENTRY: N_("put an entry into the case"),
     StepKind.NOTE: N_("noted"),
     StepKind.DECISION: N_("decided"),
+    StepKind.GRADING: N_("classified and graded the security incident"),
+    StepKind.REPORT: N_("wrote a report"),
+    StepKind.SWITCH: N_("linked an emergency switch"),
+    StepKind.OVERDUE: N_("A report was not made in time:"),
 }
 _DECIDES = {
     State.OPEN: N_("Take back into work"),
@@ -35,8 +43,16 @@ _DECIDES = {
 _LONGEST_VERSION = 6
 
 
-def casework(console: Console, *, cases: Cases, assurance: int = 1) -> Pages:
-    """The pages; ``assurance`` is the lowest with which an officer works on cases."""
+def casework(
+    console: Console, *, cases: Incidents, terms: Terms, paper: Paper, clock: Clock, assurance: int = 1
+) -> Pages:
+    """The pages; ``assurance`` is the lowest with which an officer works on cases.
+
+    ``terms`` say how long reports of security incidents may take, ``paper`` makes one as a sealed PDF.
+    """
+
+    def page(reader: Reader, name: str, *, stale: bool = False, typed: str = "") -> str:
+        return _page(console, cases, reader, name, terms=terms, now=clock.now(), stale=stale, typed=typed)
 
     def pages(made: Blueprint, guard: Guard) -> None:
         @made.get("/cases")
@@ -52,6 +68,7 @@ def casework(console: Console, *, cases: Cases, assurance: int = 1) -> Pages:
                 chosen=chosen,
                 states=STATES,
                 tones=_TONES,
+                grades=GRADES,
                 closed=State.CLOSED,
                 longest=(LONGEST_TITLE, LONGEST_TEXT),
                 older=f"/cases?{urlencode([('after', older), *(('entry', each) for each in chosen)])}"
@@ -69,7 +86,7 @@ def casework(console: Console, *, cases: Cases, assurance: int = 1) -> Pages:
         @guard.person(ROLE, assurance=assurance)
         def case_page(case: str) -> str:
             parameters(only=("lang",))
-            return _page(console, cases, officer(), case)
+            return page(officer(), case)
 
         @made.post("/cases/<case>/<verb>")
         @guard.person(ROLE, assurance=assurance)
@@ -83,17 +100,36 @@ def casework(console: Console, *, cases: Cases, assurance: int = 1) -> Pages:
                     cases.note(reader, case, version=version, text=_form("text"))
                 elif verb == "decisions":
                     cases.decide(reader, case, version=version, to=_form("to"), text=_form("text"))
+                elif verb == "grading":
+                    cases.grade(reader, case, version=version, said=graded())
+                elif verb == "reports":
+                    kind, fields = reported()
+                    cases.report(reader, case, version=version, kind=kind, fields=fields)
+                elif verb == "switches":
+                    cases.link_switch(reader, case, version=version, warrant=_form("warrant").strip())
                 else:
                     raise BadStep(field="verb")
             except StaleCase:
                 # What was typed stays on the page, beside what somebody else has added.
-                return _page(console, cases, reader, case, stale=True, typed=_form("text")), 409
+                return page(reader, case, stale=True, typed=_form("text")), 409
             return _to(case)
+
+        put_on_paper(made, guard, cases, terms=terms, paper=paper, assurance=assurance)
 
     return pages
 
 
-def _page(console: Console, cases: Cases, reader: Reader, name: str, *, stale: bool = False, typed: str = "") -> str:
+def _page(
+    console: Console,
+    cases: Incidents,
+    reader: Reader,
+    name: str,
+    *,
+    terms: Terms,
+    now: datetime,
+    stale: bool,
+    typed: str,
+) -> str:
     entries: list[tuple[int, Hit | None]] = []
 
     def shows(case: Case) -> Mapping[str, Attribute]:
@@ -115,6 +151,10 @@ def _page(console: Console, cases: Cases, reader: Reader, name: str, *, stale: b
         stale=stale,
         typed=typed[:LONGEST_TEXT],
         longest=LONGEST_TEXT,
+        incident=case.incident,
+        due=awaited(case, terms),
+        now=now,
+        **incident_words(case),
     )
 
 

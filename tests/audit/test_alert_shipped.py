@@ -216,6 +216,10 @@ CASES: dict[str, tuple[Story, Story]] = {
             attributes={"code": "issuance_denied", "reasons": "requester-not-allowed", "profile": "person-sign"},
         ),
     ),
+    "incident_overdue": (
+        _one("audit.case.overdue", object="5a1a8a5236b57002", attributes={"report": "first", "grade": 1}),
+        _one("audit.case.reported", object="5a1a8a5236b57002", attributes={"report": "first"}),
+    ),
     "policy_rollback": (
         lambda it: _three_releases(it, "aa", "bb", "aa"),
         lambda it: _three_releases(it, "aa", "bb", "cc"),

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from audit.alerts import AlertDesk, AlertStore
-from audit.cases import Cases, CaseStore
+from audit.cases import CaseStore, Grade, Incidents, Terms
 from audit.config import ExportKind, ExportTarget, Personal
 from audit.console import (
     Console,
@@ -43,7 +43,7 @@ from audit.search import NameTokens, Row, Vocabulary, row_of
 from audit.search.words import told
 from audit.stamps import LogStamps, StampSeries, StampStore
 from audit.store import IndexChecked, IndexStore, SavedStore
-from audit.warrants import Erasing, Holding, Scope, Switching, Warrants, WarrantStore
+from audit.warrants import Erasing, Holding, Scope, State, Switching, Warrants, WarrantStore, switch_of
 from audit.web import (
     TRANSLATIONS,
     Clause,
@@ -88,6 +88,11 @@ WITNESSED = LogKey("other.example/log", seed=b"\x05" * 32, mldsa_seed=b"\x06" * 
 """The log of another site, which this one witnesses."""
 SECRETS = {"app": b"a" * 32, "directory": b"d" * 32, "sso": b"s" * 32}
 _KEY = ec.generate_private_key(ec.SECP256R1())
+TERMS = Terms(
+    first={grade: timedelta(hours=grade.value) for grade in Grade},
+    follow_up=dict.fromkeys(Grade, timedelta(hours=24)),
+    closing=timedelta(days=30),
+)
 _NUMBERS = itertools.count(1)
 
 
@@ -117,13 +122,14 @@ class ConsoleFake:
         self.store.prepare()
         self.indexer = Indexer(log=self.log, store=self.store, names=self.names)
         self.store_of_warrants = WarrantStore.open(folder / "warrants.db")
-        self.cases = Cases(
+        self.cases = Incidents(
             store=CaseStore.open(folder / "cases.db"),
             key=b"c" * 32,
             recorder=self.log,
             clock=self.clock,
             size=self.log.size,
             concerned=lambda place: concerned(self.log, place),
+            shut_under=self._shut_under,
         )
         self.alerts = AlertStore.open(folder / "alerts.db")
         scopes = Scopes(
@@ -257,6 +263,10 @@ class ConsoleFake:
         self.warrants.approve(Reader(subject=SECOND, roles=roles), asked.id)
         return asked.id
 
+    def _shut_under(self, warrant: str) -> str:
+        found = self.warrants.find(warrant)
+        return switch_of(found.scope)[0] if found.kind == "shut" and found.state is State.USED else ""
+
     def _destroy(self, subject: str, _at: datetime) -> int:
         self.log.erase(subject)
         return 1
@@ -361,7 +371,14 @@ class ConsoleFake:
                         saving(self.searches, assurance=assurance),
                         overseeing(self.console, overview=overview, views=views, assurance=assurance),
                         telling(Stories(self.console, index=self.store), assurance=assurance),
-                        casework(self.console, cases=self.cases, assurance=assurance),
+                        casework(
+                            self.console,
+                            cases=self.cases,
+                            terms=TERMS,
+                            paper=lambda _case, _said, _header: b"%PDF-",
+                            clock=self.clock,
+                            assurance=assurance,
+                        ),
                         public(self.console, known=lambda: self.known),
                         mirrored(
                             self.console,

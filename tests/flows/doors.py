@@ -220,6 +220,8 @@ def _audit_desks() -> Iterator[Door]:
     yield Door(**officer, rule="/alerts/<alert>/<index>.tlog-proof", known={**nothing, "index": "0"})
     yield Door(**officer, rule="/cases", query=("entry", "after", "lang"))
     yield Door(**officer, rule="/cases/<case>", known={"case": "0" * 16}, query=("lang",))
+    yield Door(**officer, rule="/cases/<case>/report.json", known={"case": "0" * 16}, query=("lang",))
+    yield Door(**officer, rule="/cases/<case>/report.pdf", known={"case": "0" * 16}, query=("lang",))
     yield Door(**officer, rule="/evidence", query=("scope", "lang"))
     desk: dict[str, Any] = {**officer, "method": "POST", "takes": "form", "form_at": "/cases"}
     verb = "any(acknowledge, close):verb"

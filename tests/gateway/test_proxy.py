@@ -102,7 +102,7 @@ def test_a_bearer_token_goes_on_only_where_the_settings_say_so(tmp_path: Path) -
     settings.routes["tax"] = replace(settings.routes["tax"], passes_token=True)
     for server in _servers(configuration(make_site(tmp_path), settings)):
         (found,) = re.findall(r"^        location / \{\n(.*?)^        \}", server, re.MULTILINE | re.DOTALL) or [""]
-        if "auth_request" in found:
+        if "$tallygate_identity" in found:
             assert ("$http_authorization" in found) == ("server_name tax." in server)
             assert "proxy_set_header Cookie $tallygate_cookies;" in found
 
