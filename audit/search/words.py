@@ -82,6 +82,7 @@ REASONS = {
     "subject": N_("The person was disabled."),
     "grant": N_("The grant it hung on was revoked."),
     "switch": N_("Two officers shut it in an emergency."),
+    "lapsed": N_("The time the officers gave it was over."),
     "certificate": N_("The certificate it hung on was taken back."),
     "policies": N_("Other policies came into force."),
     "entry_changed": N_("The person's entry in the directory changed."),
