@@ -124,7 +124,7 @@ def on_paper(context: Context) -> Callable[[Case, Mapping[str, Any], str], bytes
 
 def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[str, Any]) -> bytes:
     # The font tools are loaded when a paper is made, and not before.
-    from audit.evidence.paper import Face, Section, table  # noqa: PLC0415
+    from core.paper import Face, Section, table  # noqa: PLC0415
 
     chinese = chinese_words([TRANSLATIONS])
     incident = case.incident
