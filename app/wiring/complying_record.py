@@ -205,7 +205,8 @@ def _asked(entry: Entry) -> dict[str, object]:
         "to": " ".join(filter(None, (str(told.get("to_zone", "")), entry.event.object))),
         "port": told.get("port", ""),
         "protocol": told.get("protocol", ""),
-        "session": entry.event.session,
+        # That there is one; whose it is, the report need not say.
+        "session": "named" if entry.event.session else "",
     }
 
 

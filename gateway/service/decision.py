@@ -241,7 +241,7 @@ class Decider:
 
     def _current(self) -> None:
         self._freshness.check()
-        if self._news.policies_pending:
+        if self._news.policies_missing():
             raise Refused(Reason.UNAVAILABLE)
 
     def _not_guessing(self, given: Credentials, address: str) -> None:

@@ -175,7 +175,7 @@ class WaysOut:
 
     def _current(self) -> None:
         self._freshness.check()
-        if self._news.policies_pending:
+        if self._news.policies_missing():
             raise Refused(Reason.UNAVAILABLE)
 
     def _within_share(self, caller: Caller) -> None:

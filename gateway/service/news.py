@@ -22,6 +22,8 @@ SESSION_MEMORY = timedelta(hours=26)
 """Longer than any session or token of one sign-on session can live."""
 TOKEN_MEMORY = timedelta(hours=2)
 """Longer than an access token that is taken here can live."""
+LOADING = 10.0
+"""Seconds for which a decision waits while an announced release is verified, proved and loaded."""
 SAVE_EVERY = 5.0
 """Seconds between savings of a place that no effect depends on."""
 SWEEP_EVERY = 300.0
@@ -81,6 +83,9 @@ class News:
         # With the time after which nothing can depend on it; None stands until lifted.
         self._revoked = store.revoked()
         self._reload_due = False
+        # Cleared from an announcement until the first try to load what it announces has ended.
+        self._loaded = threading.Event()
+        self._loaded.set()
         self._announced = self._last_release()
         self._heard: int | None = None
         self._swept = clock.monotonic()
@@ -113,6 +118,12 @@ class News:
 
     def hear(self, entries: Sequence[Entry]) -> None:
         """Apply entries in order; an empty sequence is a heartbeat."""
+        try:
+            self._hear(entries)
+        finally:
+            self._loaded.set()
+
+    def _hear(self, entries: Sequence[Entry]) -> None:
         effects: list[Effect] = []
         for entry in entries:
             event = entry.event
@@ -156,6 +167,13 @@ class News:
         """
         return self._announced > self._policies.sequence
 
+    def policies_missing(self) -> bool:
+        """The same, after an announced release that is being loaded had its time: nobody is refused for the loading.
+
+        Nobody is let in by the old release meanwhile either, once the new one was announced here.
+        """
+        return self.policies_pending and not (self._loaded.wait(LOADING) and not self.policies_pending)
+
     def _sweep(self) -> None:
         """Forget what nothing can depend on any more, so that memory does not grow with every logout."""
         if self._clock.monotonic() - self._swept < SWEEP_EVERY:
@@ -171,6 +189,8 @@ class News:
             self._policies.reload()
         except Exception:  # noqa: BLE001 - whatever it was: what decided goes on or is denied, and so does the feed
             _log.error("policies_not_reloaded", pending=self.policies_pending, exc_info=True)
+        finally:
+            self._loaded.set()
         # What was announced is tried again; what nobody released stays outside until there is news of it.
         self._reload_due = self.policies_pending
 
@@ -182,6 +202,8 @@ class News:
         number = event.attributes.get("sequence")
         if event.type != "policy.released" or event.outcome is not Outcome.SUCCESS or not isinstance(number, int):
             return []
+        if number > self._policies.sequence:
+            self._loaded.clear()
         before, self._announced = self._announced, number
         return [
             *([Effect(kind=Kind.RELEASE, value=str(before), lifts=True)] if before != number else []),

@@ -238,7 +238,7 @@ class DecisionPoint:
         """None where nobody could be asked."""
         try:
             self._freshness.check()
-            if self._news.policies_pending or request is None:
+            if self._news.policies_missing() or request is None:
                 return None
             if self._shut(request):
                 return Decision(allowed=False, code=Reason.SHUT, reasons=(), step_up=None, version="")
