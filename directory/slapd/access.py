@@ -6,6 +6,7 @@
 | anonymous    | to prove a password (``auth``), and nothing else                                    |
 | sso          | user names, who somebody is, roles, mandates, organisations' names, proofing days   |
 | gateway      | roles, clearance, whether enabled, proofing days, the name for the record; devices  |
+|              | with their state; mandates of organisations, not those of people                    |
 | ca           | who somebody is with the proofing behind it, organisations, devices                 |
 | signatures   | who somebody is, by identifier alone; organisations and mandates                    |
 | directory    | the one writer: everything but reading passwords; alone sees posts, grants, numbers |
@@ -146,10 +147,15 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         Rule(f"{people} attrs=entryCSN", {"directory": READ}),
         Rule(f"{organisations} attrs={KEYED}", writer),
         # Who answers for a device, and why somebody may act, is nobody's business but the writer's.
-        Rule(f"{devices} attrs=tallyHolder,tallyState,tallyUntil", writer),
+        Rule(f"{devices} attrs=tallyHolder,tallyUntil", writer),
+        # Rows of the zone matrix may ask for devices in a certain state.
+        Rule(f"{devices} attrs=tallyState", {**writer, "gateway": READ}),
         # By these slapd decides whose certificate opens something (``olcAuthzRegexp``), before anybody is anybody.
         Rule(f"{devices} attrs=tallyRight,tallyBarred", {**writer, "anonymous": "auth"}),
         Rule(f'dn.subtree="{tree.branch("mandates")}" attrs=tallyGrantedBy,tallyReason', writer),
+        # Whether somebody still acts for a company; for whom people act, the gateway hears from the sign-on alone.
+        Rule(f'dn.base="{tree.branch("mandates")}" attrs=entry', {**writer, **everyone}),
+        Rule(f'dn.subtree="{tree.branch("mandates")}" filter=(tallyOrganisation=*)', {**writer, **everyone}),
         Rule(
             f"{organisations} filter={_PUBLISHED} attrs=entry,objectClass,o,tallyId,tallyNameZh,userCertificate",
             {**writer, "sso": READ, "ca": READ, "signatures": READ, LOOKUP: READ},

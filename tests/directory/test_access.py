@@ -62,6 +62,7 @@ def test_nobody_reads_the_secrets_of_services(filled: World, role: str) -> None:
     [
         ("organisations", {"sso", "ca", "signatures", "directory"}),
         ("devices", {"gateway", "ca", "directory"}),
+        # The gateway sees those of organisations, and of the branch only that it is there.
         ("mandates", {"sso", "ca", "signatures", "directory"}),
         ("roles", {"directory"}),
         ("portals", {"directory"}),
@@ -72,6 +73,14 @@ def test_nobody_reads_the_secrets_of_services(filled: World, role: str) -> None:
 def test_each_branch_has_its_readers(filled: World, branch: str, readers: set[str]) -> None:
     base = filled.tree.branch(branch)
     assert {role for role in SERVICES if seen(filled, role, base, "ou")} == readers
+
+
+def test_the_gateway_reads_states_of_devices_and_mandates_of_organisations(filled: World) -> None:
+    agent = filled.directory("directory").person_by_username("chen.wei")
+    assert filled.directory("gateway").person(agent.subject).mandates == agent.mandates
+    everything = ("gateway", "ldapsearch", "-LLL", "-b", filled.tree.branch("mandates"))
+    said = filled.as_service(*everything, "(tallyPrincipal=*)", "1.1")
+    assert "dn: " not in said.stdout
 
 
 @pytest.mark.parametrize("role", READERS)

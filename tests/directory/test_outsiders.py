@@ -41,7 +41,7 @@ SEEN: dict[str, dict[str, set[str]]] = {
         "organisation": {"objectClass", "tallyId", "tallyNameZh", "o"},
         "mandate": MANDATE,
     },
-    "gateway": {"person": WHO | {"tallyProofingDate"}, "device": DEVICE},
+    "gateway": {"person": WHO | {"tallyProofingDate"}, "device": DEVICE | {"tallyState"}, "mandate": MANDATE},
     "ca": {"person": WHO | REGISTER, "organisation": ORGANISATION, "device": DEVICE, "mandate": MANDATE},
     "signatures": {"person": WHO, "organisation": ORGANISATION, "mandate": MANDATE},
     "directory": {

@@ -123,6 +123,24 @@ def test_a_suspended_certificate_opens_nothing_until_it_is_released(city: City) 
     until(lambda: _ask(city, _device(city)).status == 200, seconds=5)
 
 
+def test_a_device_said_to_be_lost_is_refused_within_the_second_and_comes_back_when_found(city: City) -> None:
+    assert _ask(city, _device(city)).status == 200
+    desk = Surfer(city, "zhao.lei", Acknowledged(), card=True)
+    address, name = city.url("directory", "/devices", "management"), subject_of(city, "device")
+    page = desk.enter(address)
+    assert desk.send(page, f"/{name}/state", {"state": "lost", "reason": "left in a taxi"}).status_code == 200
+    try:
+        answer = _refused_at_once(city)
+        assert answer.refused, answer
+        assert answer.document["code"] == "disabled"
+    finally:
+        found = desk.send(desk.get(address), f"/{name}/state", {"state": "healthy", "reason": "found"})
+        assert found.status_code == 200
+    until(lambda: _ask(city, _device(city)).status == 200, seconds=5)
+    # Back to what it was for whoever comes next.
+    desk.send(desk.get(address), f"/{name}/state", {"state": "enrolled", "reason": "as before"})
+
+
 def test_a_device_disabled_at_the_desk_is_refused_until_it_is_enabled(city: City) -> None:
     assert _ask(city, _device(city)).status == 200
     desk = Surfer(city, "zhao.lei", Acknowledged(), card=True)
