@@ -26,7 +26,7 @@ class SignatureSettings:
     # Processor time one document may cost.
     reader_processor: timedelta = timedelta(seconds=8)
     # Wall time one document may cost.
-    reader_wall: timedelta = timedelta(seconds=10)
+    reader_wall: timedelta = timedelta(seconds=9)
     # Wall time in which a reading process must be locked in and ready.
     reader_start: timedelta = timedelta(seconds=40)
     # How long a document waits for a free reading process before the caller is told to come back.

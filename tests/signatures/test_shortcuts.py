@@ -14,6 +14,7 @@ from pyhanko.pdf_utils import generic
 from signatures.pades import shortcuts
 
 _SLOWLY = generic.read_hex_string_from_stream
+_COMPARE: Callable[[Any, Any], bool] = x509.Name.__eq__
 _PREPARE: Callable[[Any, str], str] = x509.NameTypeAndValue._ldap_string_prep
 
 
@@ -51,6 +52,23 @@ def test_any_part_of_a_name_is_prepared_alike(text: str) -> None:
 
     expected = ask(lambda: _PREPARE(None, text))
     assert [ask(lambda: shortcuts.prepared(text)) for _ in range(2)] == [expected] * 2
+
+
+_PARTS = st.fixed_dictionaries(
+    {"country_name": st.just("CN")}, optional={"common_name": st.sampled_from(["A", "a", "A ", "B", "江城"]),
+                                               "organization_name": st.sampled_from(["A", "a  b", "A B", "C"])}
+)  # fmt: skip
+
+
+@given(_PARTS, _PARTS)
+def test_any_two_names_are_compared_alike(first: dict[str, str], second: dict[str, str]) -> None:
+    one, other = x509.Name.build(first), x509.Name.build(second)
+    # Also where it stands within another thing, and has a tag of its own.
+    tagged = x509.GeneralName.load(x509.GeneralName(name="directory_name", value=other).dump()).chosen
+    for _ in range(2):
+        assert shortcuts.same_name(one, other) == shortcuts.same_name(tagged, one) == _COMPARE(one, other)
+        assert shortcuts.same_name(other, tagged)
+    assert not shortcuts.same_name(one, "CN")
 
 
 def test_this_process_reads_without_shortcuts() -> None:
