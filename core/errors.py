@@ -61,12 +61,20 @@ class TallygateError(Exception):
     code: str = "internal"
     message: str = N_("Something went wrong on our side. Nothing was changed.")
 
+    # The HTTP status where the kind's own is not exact enough; 0 for the kind's.
+    status: ClassVar[int] = 0
+
     # What the page offers to do about it, as a catalogue key; empty if nothing can be done there and then.
     leads_says: str = ""
 
     def __init__(self, **parameters: str | int) -> None:
         super().__init__(self.message, parameters)
         self.parameters = parameters
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an HTTP answer says besides: when to come again, how much is left."""
+        return {}
 
     @property
     def leads_to(self) -> str:

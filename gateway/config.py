@@ -229,7 +229,13 @@ def _guarded() -> dict[str, Route]:
         # Where holders ask for certificates and look after their own.
         "certificates": Route(role="ca", zone="external", resource_class="portal", undeclared=("/my/*",)),
         # Where people have documents signed with keys that are kept for them.
-        "sign": Route(role="signatures", zone="external", resource_class="portal", assurance=2),
+        "sign": Route(
+            role="signatures",
+            zone="external",
+            resource_class="portal",
+            assurance=2,
+            programs={"/agencies/v1/*": "documents"},
+        ),
         "directory": Route(
             role="directory", zone="management", resource_class="console", assurance=2, programs={"/scim/v2/*": "scim"}
         ),

@@ -43,6 +43,8 @@ class SignatureSettings:
     kept_bytes: int = 200 * 1024 * 1024
     # Bytes of everything that is kept.
     kept_bytes_of_all: int = 20 * 1024 * 1024 * 1024
+    # Documents of one batch.
+    batch_most: int = 20_000
     # Mandate scope in the directory that lets a person use an organisation's seal.
     mandate: str = "seal"
 
@@ -51,6 +53,8 @@ class SignatureSettings:
             raise ValueError("largest, readers and reader_documents must be positive")
         if self.kept_most < 1 or self.kept_bytes < self.largest or self.kept_bytes_of_all < self.kept_bytes:
             raise ValueError("kept_most, kept_bytes and kept_bytes_of_all must have room for one document")
+        if self.batch_most < 1:
+            raise ValueError("batch_most must be positive")
         if self.kept_for <= timedelta():
             raise ValueError("kept_for must be positive")
         if self.level not in {"B", "T", "LT", "LTA"}:

@@ -372,6 +372,8 @@ class SealOrder:
     session: str = ""
     # Under what the caller asks, in its own identifiers: the consents to an evidence file. Recorded as it is.
     reference: str = ""
+    # Who stands behind it, where a door of this role has found that out itself; never taken from a request.
+    known: "Wish | None" = None
     placement: Placement = field(default_factory=Placement)
     permits: Permits = field(default_factory=Permits)
     # Whether a code that leads to the verification page stands beside the seal.
@@ -391,6 +393,8 @@ class Wish:
     session: str
     # Identifier of the gateway's decision; empty where there was none.
     decision: str = ""
+    # Set where no person but a program acts, by its own name (``actor`` too), for this organisation.
+    program_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,6 +157,12 @@ class Store:
                 self._put(connection, outcome)
         return True
 
+    def by_decision(self, decision: str) -> tuple[Signing, SigningState] | None:
+        """What was intended by one decision, and how far that came; nothing if nothing was."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(_signings).where(_signings.c.decision == decision)).one_or_none()
+        return None if row is None else (_signing(row), SigningState(row.state))
+
     def unfinished(self, *, before: datetime) -> list[Signing]:
         """Sealings whose process died between intent and outcome."""
         query = (

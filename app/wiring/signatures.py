@@ -17,18 +17,22 @@ from core.db import Database, migrate
 from core.fresh import Fresh
 from policies.models import Decision, DecisionRequest
 from signatures import web
+from signatures.agencies import AgencyStore
 from signatures.config import SignatureSettings
 from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
 from signatures.service import (
+    Agencies,
+    Batches,
     Changes,
     Desk,
     Forming,
     Housekeeping,
     IssuerLists,
     Kept,
+    Once,
     Permission,
     Placing,
     Reports,
@@ -160,8 +164,31 @@ def application(context: Context) -> Flask:
         key=context.kept_key(ROLE, "shelf.key"),
         clock=context.clock,
     )
+    agency_store = AgencyStore.open(site.folder(ROLE) / "agencies.db")
+    once = Once(sealing=sealing, shelf=shelf, store=agency_store, clock=context.clock, room=settings.kept_bytes_of_all)
+    batches = Batches(
+        store=agency_store,
+        shelf=shelf,
+        once=once,
+        recorder=recorder,
+        clock=context.clock,
+        folder=site.folder(ROLE) / "batches",
+        most=settings.batch_most,
+        room=settings.kept_bytes_of_all,
+        lifetime=settings.kept_for,
+        together=settings.readers,
+    )
+    agencies = Agencies(
+        store=agency_store,
+        shelf=shelf,
+        once=once,
+        organisations=context.directory(ROLE),
+        recorder=recorder,
+        clock=context.clock,
+    )
+    batches.run()
     desk = Desk(shelf=shelf, readers=readers, settings=settings)
-    Housekeeping([desk.tidy, sealing.replay]).start()
+    Housekeeping([desk.tidy, sealing.replay, batches.tidy]).start()
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
     parts = [
@@ -169,6 +196,7 @@ def application(context: Context) -> Flask:
         web.comparing(verification, largest=largest),
         web.sealing(sealing, largest=largest),
         web.placing(Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))),
+        web.agencies(agencies, batches, verification, largest=largest),
         web.own(
             desk,
             verification,

@@ -95,6 +95,7 @@ def respond(error: TallygateError) -> ResponseReturnValue:
     response.status_code = status
     if shown.kind is Kind.UNAVAILABLE:
         response.headers["Retry-After"] = "2"
+    response.headers.update(shown.headers)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -119,7 +120,7 @@ def _noted(error: TallygateError, request_id: str) -> TallygateError:
 def _status(error: TallygateError) -> int:
     if isinstance(error, MethodNotAllowed):
         return 405
-    return 413 if isinstance(error, TooLarge) else error.kind.status
+    return 413 if isinstance(error, TooLarge) else error.status or error.kind.status
 
 
 def _problem(error: TallygateError, status: int) -> Response:

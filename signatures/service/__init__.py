@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs: ``Verification`` answers the four questions, ``Sealing`` puts an organisation's seal on a document."""
 
+from .agencies import Agencies as Agencies
+from .batches import Batches as Batches
 from .desk import Desk as Desk
 from .forming import Forming as Forming
 from .housekeeping import Housekeeping as Housekeeping
@@ -8,6 +10,7 @@ from .kept import Changes as Changes
 from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
+from .once import Once as Once
 from .permission import Permission as Permission
 from .placing import Placing as Placing
 from .reporting import Reports as Reports

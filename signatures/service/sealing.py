@@ -99,8 +99,10 @@ class Sealing:
             return self._store.seal_of(found.id)
         return seal
 
-    def seal(self, order: SealOrder) -> bytes:
+    def seal(self, order: SealOrder, *, keep: Callable[[bytes], None] | None = None) -> bytes:
         """The document with the organisation's seal where the order wants it.
+
+        ``keep`` is given the sealed document before its outcome is: whoever dies in between finds both or neither.
 
         Raises:
             IdentityRefused: nobody we believe says who the person is; recorded.
@@ -116,7 +118,7 @@ class Sealing:
             prepared = self._forming.prepare(order, seal, room=signer.room, commitment=commitment)
             return lambda: self._forming.sign(prepared, seal, signer)
 
-        return self._grant(order, prepare)
+        return self._grant(order, prepare, keep=keep)
 
     def sign_beside(self, order: SealOrder) -> bytes:
         """A signature of the organisation over any file, to stand beside it (CAdES, detached).
@@ -130,7 +132,13 @@ class Sealing:
 
         return self._grant(order, prepare)
 
-    def _grant(self, order: SealOrder, prepare: Callable[[Seal, KeySigner, str], Callable[[], bytes]]) -> bytes:
+    def _grant(
+        self,
+        order: SealOrder,
+        prepare: Callable[[Seal, KeySigner, str], Callable[[], bytes]],
+        *,
+        keep: Callable[[bytes], None] | None = None,
+    ) -> bytes:
         # 1. Who, for whom, and may they. A refusal is recorded too.
         if not order.document:
             raise NothingSent
@@ -151,6 +159,8 @@ class Sealing:
             self._recorder.record(intent)
             # 5. The signature, and what its level asks for.
             signed = sign()
+            if keep is not None:
+                keep(signed)
         except BaseException:
             # Whether the log took the intent may be unknown; the row says that no document left.
             outcome = act.event("signature.made", Outcome.FAILURE, at=self._clock.now())
@@ -164,27 +174,43 @@ class Sealing:
         self._nudge()
         return signed
 
+    def settled(self, decision: str) -> SigningState | None:
+        """How what was intended by one decision ended; nothing if nothing was intended.
+
+        One that has not ended is ended as failed, for the caller knows that nobody is at it any more.
+        """
+        found = self._store.by_decision(decision)
+        if found is None:
+            return None
+        signing, state = found
+        if state is not SigningState.INTENDED:
+            return state
+        self._end(signing)
+        self._nudge()
+        ended = self._store.by_decision(decision)
+        return ended[1] if ended is not None else None
+
     def replay(self) -> int:
         """End sealings whose process died between intent and outcome: no document left, and the record says so."""
-        now = self._clock.now()
-        ended = 0
-        for signing in self._store.unfinished(before=now - _ABANDONED_AFTER):
-            event = Event(
-                key=secrets.token_hex(16),
-                type="signature.made",
-                outcome=Outcome.FAILURE,
-                at=now,
-                source="signatures",
-                subject=signing.actor,
-                object=signing.commitment,
-                organisation=signing.organisation,
-                decision=signing.decision,
-                attributes={"certificate": signing.serial, "reason": "process_died"},
-            )
-            ended += self._store.finish(signing.key, SigningState.FAILED, event)
+        ended = sum(map(self._end, self._store.unfinished(before=self._clock.now() - _ABANDONED_AFTER)))
         if ended:
             self._nudge()
         return ended
+
+    def _end(self, signing: Signing) -> bool:
+        event = Event(
+            key=secrets.token_hex(16),
+            type="signature.made",
+            outcome=Outcome.FAILURE,
+            at=self._clock.now(),
+            source="signatures",
+            subject=signing.actor,
+            object=signing.commitment,
+            organisation=signing.organisation,
+            decision=signing.decision,
+            attributes={"certificate": signing.serial, "reason": "process_died"},
+        )
+        return self._store.finish(signing.key, SigningState.FAILED, event)
 
     def _present(self, organisation: str) -> Seal | None:
         try:

@@ -12,9 +12,13 @@
 | /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
 | /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |
 | /api/v1/seals        | app                     | gives an organisation its seal           |
+| /api/v1/programs     | app                     | what agencies' programs may do           |
+| /api/v1/batches/*    | app                     | documents sealed together, for a person  |
+| /agencies/v1/*       | programs of agencies    | verdicts, seals and batches              |
 | /my/...              | people, host ``sign``   | documents to sign                        |
 """
 
+from .agencies import agencies as agencies
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .comparing import comparing as comparing

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the interface for agencies' programs takes and gives, as OpenAPI 3.1; the tests hold the interface to it."""
+
+from typing import Any
+
+from core.openapi import TEXT, document, exact, refusals
+
+from .agencies import BatchState, ItemState
+from .models import Profile
+from .openapi import TAKEN
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A string in quotes. For 24 hours the same key and document get the same answer, sealed once.",
+    "schema": {"type": "string", "pattern": '^"[A-Za-z0-9_-]{8,64}"$'},
+}
+_BATCH = {"name": "batch", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"}}
+_NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,60}[.]pdf$"},
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_REFUSED = ("400", "401", "403", "413", "429", "503")
+
+
+def description(largest: int) -> dict[str, Any]:
+    """The document; ``largest`` is the site's limit in bytes."""
+    at = "/agencies/v1"
+    return document(
+        title="Tallygate signatures for agencies",
+        description="For programs with a token of their own, of the scope documents, bound to a key (DPoP) or a "
+        "certificate. Every answer says what is left of the agency's quota.",
+        paths={
+            f"{at}/verify": {"post": _verify(largest)},
+            f"{at}/seal": {"post": _seal(largest)},
+            f"{at}/batches": {"post": _one("openBatch", "Open a batch", "201", "Batch")},
+            f"{at}/batches/{{batch}}": {"get": _one("batch", "How far a batch is", "200", "Batch", _BATCH)},
+            f"{at}/batches/{{batch}}/documents": {
+                "get": _one("documents", "Every document and what became of it", "200", "Documents", _BATCH)
+            },
+            f"{at}/batches/{{batch}}/documents/{{name}}": {"put": _add(largest), "get": _result()},
+            f"{at}/batches/{{batch}}/start": {"post": _start()},
+            f"{at}/batches/{{batch}}/results.zip": {"get": _zip()},
+        },
+        schemas=_schemas(),
+    )
+
+
+def _verify(largest: int) -> dict[str, Any]:
+    profile = {"type": "string", "enum": [each.value for each in Profile], "default": "strict"}
+    return {
+        "operationId": "verifyForAgency",
+        "summary": "Can this document be trusted?",
+        "parameters": [{"name": "profile", "in": "query", "schema": profile}],
+        "requestBody": {"required": True, "content": {media: {"schema": _bytes(largest)} for media in sorted(TAKEN)}},
+        "responses": {"200": _json({"type": "object"}, "The verdict"), **refusals(*_REFUSED)},
+    }
+
+
+def _seal(largest: int) -> dict[str, Any]:
+    return {
+        "operationId": "sealForAgency",
+        "summary": "Put the seal of the program's agency on a PDF",
+        "parameters": [_KEY],
+        "requestBody": _pdf(largest),
+        "responses": {
+            "200": {"description": "The sealed document", "content": {"application/pdf": {"schema": {}}}},
+            **refusals(*_REFUSED, "409", "422"),
+        },
+    }
+
+
+def _add(largest: int) -> dict[str, Any]:
+    return {
+        "operationId": "addDocument",
+        "summary": "Put a PDF into a batch; the very same again changes nothing",
+        "parameters": [_BATCH, _NAME],
+        "requestBody": _pdf(largest),
+        "responses": {
+            **{code: _json(exact({"name": TEXT}), "It is in the batch") for code in ("200", "201")},
+            **refusals(*_REFUSED, "404", "409"),
+        },
+    }
+
+
+def _start() -> dict[str, Any]:
+    return {
+        "operationId": "startBatch",
+        "summary": "Confirm the whole batch and begin",
+        "description": "digest: SHA-256 over the lines that sha256sum writes of all documents, sorted by name.",
+        "parameters": [_BATCH],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": exact({"count": _COUNT, "digest": _DIGEST})}},
+        },
+        "responses": {"202": _json(_named("Batch"), "It has begun"), **refusals(*_REFUSED, "404", "409")},
+    }
+
+
+def _result() -> dict[str, Any]:
+    return {
+        "operationId": "result",
+        "summary": "One sealed document",
+        "parameters": [_BATCH, _NAME],
+        "responses": {
+            "200": {"description": "It", "content": {"application/pdf": {"schema": {}}}},
+            **refusals(*_REFUSED, "404"),
+        },
+    }
+
+
+def _zip() -> dict[str, Any]:
+    return {
+        "operationId": "results",
+        "summary": "Every sealed document in one file",
+        "parameters": [_BATCH],
+        "responses": {
+            "200": {"description": "They", "content": {"application/zip": {"schema": {}}}},
+            **refusals(*_REFUSED, "404"),
+        },
+    }
+
+
+def _one(operation: str, summary: str, code: str, schema: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": {code: _json(_named(schema), summary), **refusals(*_REFUSED, "404")},
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    counts = dict.fromkeys(("documents", "waiting", "made", "failed"), _COUNT)
+    state = {"type": "string", "enum": [each.value for each in BatchState]}
+    batch = {"id": TEXT, "organisation": TEXT, "state": state, "digest": TEXT, **counts}
+    ended = {"type": "string", "enum": [each.value for each in ItemState]}
+    item = {"name": TEXT, "sha256": _DIGEST, "state": ended, "code": TEXT}
+    return {"Batch": exact(batch), "Documents": exact({"documents": {"type": "array", "items": exact(item)}})}
+
+
+def _json(schema: dict[str, Any], what: str) -> dict[str, Any]:
+    return {"description": what, "content": {"application/json": {"schema": schema}}}
+
+
+def _named(schema: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _pdf(largest: int) -> dict[str, Any]:
+    return {"required": True, "content": {"application/pdf": {"schema": _bytes(largest)}}}
+
+
+def _bytes(largest: int) -> dict[str, Any]:
+    return {"type": "string", "format": "binary", "minLength": 1, "maxLength": largest}

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Thousands of documents sealed by one confirmation: resumable at any step, each signed once, one process at a batch.
+
+A batch takes documents, is confirmed by the number of them and a digest of the list, and is then worked off in the
+background by whichever process holds its lock; a process that dies leaves the lock to the next one.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import secrets
+import threading
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from audit import Event, Outcome, Recorder
+from core.clock import Clock
+from core.errors import Kind, TallygateError
+from core.log import logger
+
+from ..agencies import AgencyStore, Batch, BatchClosed, BatchDiffers, BatchState, Item, ItemState, NoSuchBatch
+from ..errors import NothingSent
+from ..models import SealOrder, Wish
+from ..shelf import Facts, Limits, Shelf, ShelfUnreadable
+from .once import Once
+
+_PAUSE = 2.0
+_LATER = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL, Kind.TOO_MANY})
+_log = logger(__name__)
+
+
+def list_digest(items: Iterator[tuple[str, str]]) -> tuple[int, str]:
+    """How many, and SHA-256 over ``SHA-256 two spaces name`` lines in the order of names (as sha256sum writes them)."""
+    count, digest = 0, hashlib.sha256()
+    for name, sha256 in items:
+        digest.update(f"{sha256}  {name}\n".encode())
+        count += 1
+    return count, digest.hexdigest()
+
+
+class Batches:
+    """The verbs of one owner's batches, and the work on everybody's."""
+
+    def __init__(
+        self,
+        *,
+        store: AgencyStore,
+        shelf: Shelf,
+        once: Once,
+        recorder: Recorder,
+        clock: Clock,
+        folder: Path,
+        # Documents of one batch, bytes of everything that is kept, how long, and how many are sealed at once.
+        most: int,
+        room: int,
+        lifetime: timedelta,
+        together: int,
+    ) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._once = once
+        self._recorder = recorder
+        self._clock = clock
+        self._folder = folder
+        self._most = most
+        self._limits = Limits(most=2 * most, most_bytes=room, most_bytes_of_all=room, lifetime=lifetime)
+        self._lifetime = lifetime
+        self._together = together
+        self._awake = threading.Event()
+
+    def open(self, owner: str, organisation: str, *, assurance: int = 0, zone: str = "internal") -> Batch:
+        """A new batch that takes documents; nothing is granted yet."""
+        batch = Batch(
+            id=secrets.token_hex(16),
+            owner=owner,
+            organisation=organisation,
+            assurance=assurance,
+            zone=zone,
+            state=BatchState.OPEN,
+            made_at=self._clock.now(),
+        )
+        self._store.new_batch(batch)
+        return batch
+
+    def one(self, owner: str, identifier: str) -> Batch:
+        """One of an owner's, and how far it is; raises NoSuchBatch."""
+        return self._store.batch(owner, identifier)
+
+    def add(self, owner: str, identifier: str, name: str, document: bytes) -> bool:
+        """Put a document in, on disk when this returns; says False if the very same is in it already.
+
+        Raises:
+            NoSuchBatch, NameTaken, BatchClosed, NothingSent, ShelfFull: it is not put in.
+        """
+        batch = self._store.batch(owner, identifier)
+        if batch.state is not BatchState.OPEN:
+            raise BatchClosed
+        if not document:
+            raise NothingSent
+        sha256 = hashlib.sha256(document).hexdigest()
+        source = self._shelf.put(_shelf(batch), document, facts=Facts(name=name, sha256=sha256), limits=self._limits).id
+        added = False
+        try:
+            added = self._store.add(batch, name=name, sha256=sha256, source=source, most=self._most)
+        finally:
+            if not added:
+                self._shelf.remove(_shelf(batch), source)
+        return added
+
+    def start(self, owner: str, identifier: str, *, count: int, digest: str) -> Batch:
+        """Confirm the batch: these documents, no others. Again for a batch that was started by the same list.
+
+        Raises:
+            NoSuchBatch: there is none.
+            BatchDiffers: it does not hold just these, or none at all.
+        """
+        batch = self._store.batch(owner, identifier)
+        held = list_digest((each.name, each.sha256) for each in self._store.listed(batch))
+        if held != (count, digest) or not count:
+            raise BatchDiffers
+        if batch.state is BatchState.OPEN:
+            self._store.move(batch, BatchState.STARTING, digest=digest, started_at=self._clock.now())
+            batch = self._store.batch(owner, identifier)
+            # A document that slipped in meanwhile was not confirmed.
+            if list_digest((each.name, each.sha256) for each in self._store.listed(batch)) != held:
+                self._store.move(batch, BatchState.OPEN, digest="")
+                raise BatchDiffers
+        self._announce(batch)
+        self._awake.set()
+        return self._store.batch(owner, identifier)
+
+    def result(self, owner: str, identifier: str, name: str) -> bytes:
+        """One sealed document; raises NoSuchBatch if it is not there."""
+        batch = self._store.batch(owner, identifier)
+        item = self._store.item(batch, name)
+        if item.state is not ItemState.MADE:
+            raise NoSuchBatch
+        return self._shelf.read(_shelf(batch), item.result)
+
+    def items(self, owner: str, identifier: str) -> Iterator[Item]:
+        """Every document and what became of it, in the order of names."""
+        return self._store.listed(self._store.batch(owner, identifier))
+
+    def packed(self, owner: str, identifier: str) -> Iterator[bytes]:
+        """Every sealed document in one ZIP file, piece by piece: one document is held at a time."""
+        batch = self._store.batch(owner, identifier)
+        sink = _Sink()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as box:
+            for item in self._store.listed(batch):
+                if item.state is ItemState.MADE:
+                    # A date that says nothing: the same batch packs to the same bytes.
+                    box.writestr(zipfile.ZipInfo(item.name), self._shelf.read(_shelf(batch), item.result))
+                    yield sink.taken()
+        yield sink.taken()
+
+    def work(self) -> int:
+        """Go on with every batch that nobody else is at; how many documents got their end."""
+        done = 0
+        for batch in self._store.batches(BatchState.STARTING, BatchState.RUNNING, BatchState.ENDING):
+            with self._alone(batch) as mine:
+                if mine:
+                    done += self._work_off(self._store.batch(batch.owner, batch.id))
+        return done
+
+    def tidy(self) -> None:
+        """Forget batches whose documents are over."""
+        now = self._clock.now()
+        self._store.tidy(at=now, batches_before=now - self._lifetime)
+
+    def run(self) -> None:
+        """Work in a thread that ends with the process; whatever fails is tried again."""
+        threading.Thread(target=self._forever, name="batches", daemon=True).start()
+
+    def _forever(self) -> None:
+        while True:
+            self._awake.wait(_PAUSE)
+            self._awake.clear()
+            try:
+                self.work()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next round goes on where this one ended
+                _log.warning("batch_interrupted", cause=type(error).__name__)
+
+    def _work_off(self, batch: Batch) -> int:
+        if batch.state is BatchState.STARTING:
+            self._announce(batch)
+            batch = self._store.batch(batch.owner, batch.id)
+        done, after = 0, 0
+        with ThreadPoolExecutor(self._together) as pool:
+            while batch.state is BatchState.RUNNING and (
+                items := self._store.waiting(batch, after=after, limit=8 * self._together)
+            ):
+                after = items[-1].number
+                done += sum(pool.map(lambda item: self._seal(batch, item), items))
+        batch = self._store.batch(batch.owner, batch.id)
+        if batch.state is BatchState.RUNNING and not batch.waiting:
+            self._store.move(batch, BatchState.ENDING, ended_at=self._clock.now())
+            batch = self._store.batch(batch.owner, batch.id)
+        if batch.state is BatchState.ENDING:
+            outcome = Outcome.FAILURE if batch.failed else Outcome.SUCCESS
+            told: dict[str, str | int | bool] = {"made": batch.made, "failed": batch.failed}
+            self._say(batch, "signature.batch.ended", outcome, told, at=batch.ended_at)
+            self._store.move(batch, BatchState.DONE)
+        return done
+
+    def _seal(self, batch: Batch, item: Item) -> bool:
+        """Bring one item to its end; says False if that must be tried again later."""
+        shelf, claim = _shelf(batch), hashlib.sha256(f"{batch.id} {item.number}".encode()).hexdigest()[:32]
+        try:
+            document = self._shelf.read(shelf, item.source)
+            result = self._once.seal(
+                claim,
+                SealOrder(
+                    document=document,
+                    organisation=batch.organisation,
+                    caller="batch",
+                    reference=f"{batch.id}/{item.number}",
+                ),
+                wish=_wish(batch),
+                owner=shelf,
+                name=item.name,
+                lifetime=self._lifetime,
+            )
+        except TallygateError as error:
+            if error.kind in _LATER and not isinstance(error, ShelfUnreadable):
+                return False
+            self._store.ended(item, ItemState.FAILED, code=error.code)
+        else:
+            self._store.ended(item, ItemState.MADE, result=result)
+            # What came is needed no more.
+            self._shelf.remove(shelf, item.source)
+        return True
+
+    def _announce(self, batch: Batch) -> None:
+        """The confirmation is on the record before the first document is sealed."""
+        if batch.state is not BatchState.STARTING:
+            return
+        count = batch.waiting + batch.made + batch.failed
+        told: dict[str, str | int | bool] = {"documents": count, "digest": batch.digest}
+        self._say(batch, "signature.batch.started", Outcome.INTENDED, told, at=batch.started_at)
+        self._store.move(batch, BatchState.RUNNING)
+
+    def _say(
+        self,
+        batch: Batch,
+        type_: str,
+        outcome: Outcome,
+        attributes: dict[str, str | int | bool],
+        *,
+        at: datetime | None,
+    ) -> None:
+        self._recorder.record(
+            Event(
+                # The same however often it is told.
+                key=hashlib.sha256(f"{batch.id} {type_}".encode()).hexdigest()[:32],
+                type=type_,
+                outcome=outcome,
+                at=at or self._clock.now(),
+                source="signatures",
+                subject=batch.owner.partition(":")[2],
+                object=batch.id,
+                organisation=batch.organisation,
+                attributes=attributes,
+            )
+        )
+
+    @contextmanager
+    def _alone(self, batch: Batch) -> Iterator[bool]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / f"{batch.id}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+        finally:
+            os.close(descriptor)
+
+
+class _Sink(io.RawIOBase):
+    """A file that is read while it is written; the writer is told that it cannot seek."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Take a piece."""
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        """What was written since."""
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data
+
+
+def _shelf(batch: Batch) -> str:
+    return f"batch:{batch.id}"
+
+
+def _wish(batch: Batch) -> Wish:
+    kind, _, actor = batch.owner.partition(":")
+    program_of = batch.organisation if kind == "client" else ""
+    return Wish(actor=actor, assurance=batch.assurance, zone=batch.zone, session="", program_of=program_of)
