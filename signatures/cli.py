@@ -25,7 +25,8 @@ from core.config import Document
 from core.errors import TallygateError
 from core.site import SiteSettings
 
-from .client import SignatureClient
+from .clerk import sealed_folder
+from .client import BatchClient, SignatureClient
 from .config import SignatureSettings
 from .errors import AlreadySigned, CannotSeal, SandboxFailed
 from .folders import Examiner, Finished, Journal, OtherTerms, Rows, walk
@@ -142,11 +143,11 @@ def verify(  # noqa: PLR0917 - click passes everything by name
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--site", "configuration", type=_FILE, required=True, help="The site's configuration file (site.toml).")
 @click.option("--organisation", required=True, help="Whose seal, by directory identifier.")
 @click.option("--actor", required=True, help="Directory subject of the person who acts for the organisation.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The sealed document.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The sealed document, or its folder.")
 @click.option("--establish", is_flag=True, help="Give the organisation its seal first, if it has none.")
 def seal(  # noqa: PLR0917 - click passes everything by name
     file: Path,
@@ -156,10 +157,18 @@ def seal(  # noqa: PLR0917 - click passes everything by name
     out: Path,
     establish: bool,  # noqa: FBT001 - click passes flags by name
 ) -> None:
-    """Put an organisation's seal on a PDF, through the running role; recorded there."""
-    client = SignatureClient(_peer(_site(configuration), callee="signatures"))
+    """Put an organisation's seal on a PDF, through the running role; recorded there.
+
+    All files of a folder are sealed as one batch; whoever was interrupted calls the command again and it goes on.
+    """
+    peer = _peer(_site(configuration), callee="signatures")
+    client = SignatureClient(peer)
     if establish:
         client.establish(organisation)
+    if file.is_dir():
+        failed = sealed_folder(BatchClient(peer, actor=actor), file, out, organisation=organisation)
+        click.echo(f"sealed: {out}")
+        sys.exit(1 if failed else 0)
     order = SealOrder(
         document=file.read_bytes(),
         organisation=organisation,

@@ -2,7 +2,7 @@
 """The verbs other roles may call: seal a document, give an organisation its seal, verify."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from core.calls import Peer
 from core.errors import Unavailable
@@ -12,6 +12,48 @@ from .models import Profile, SealOrder
 
 API = "/api/v1"
 PDF = {"Content-Type": "application/pdf"}
+
+
+class BatchClient:
+    """One operator's batches, in the name of a person; every verb may be asked again after a death."""
+
+    def __init__(self, peer: Peer, *, actor: str) -> None:
+        self._peer = peer
+        self._as = f"?{urlencode({'actor': actor})}"
+
+    def open(self, organisation: str) -> str:
+        """A new batch for an organisation's seal; its identifier."""
+        return str(self._told("POST", f"{self._as}&{urlencode({'organisation': organisation})}")["id"])
+
+    def far(self, batch: str) -> dict[str, Any]:
+        """How far it is; raises NotFound if there is none."""
+        return self._told("GET", f"/{batch}{self._as}")
+
+    def documents(self, batch: str) -> list[dict[str, Any]]:
+        """Every document and what became of it, in the order of names."""
+        found: list[dict[str, Any]] = self._told("GET", f"/{batch}/documents{self._as}")["documents"]
+        return found
+
+    def add(self, batch: str, name: str, document: bytes) -> None:
+        """Put a document in; the very same again changes nothing."""
+        self._peer.call("PUT", f"{self._at(batch, name)}", body=document, headers=PDF)
+
+    def start(self, batch: str, *, count: int, digest: str) -> None:
+        """Confirm just these documents; again changes nothing."""
+        self._told("POST", f"/{batch}/start{self._as}", {"count": count, "digest": digest})
+
+    def result(self, batch: str, name: str) -> bytes:
+        """One sealed document."""
+        return self._peer.call("GET", self._at(batch, name)).body
+
+    def _at(self, batch: str, name: str) -> str:
+        return f"{API}/batches/{batch}/documents/{quote(name, safe='')}{self._as}"
+
+    def _told(self, method: str, path: str, document: Any = None) -> dict[str, Any]:
+        answer = self._peer.call(method, f"{API}/batches{path}", document=document).json()
+        if not isinstance(answer, dict):
+            raise Unavailable
+        return answer
 
 
 class SignatureClient:

@@ -12,6 +12,7 @@ import click
 from core.errors import TallygateError
 
 _COMMANDS = {
+    "agencies": "signatures.clerk:agencies",
     "audit": "app.cli.record:audit",
     "ca": "app.cli.authority:ca",
     "compliance": "app.cli.complying:compliance",

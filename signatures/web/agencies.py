@@ -25,8 +25,6 @@ from ..verdict import Catalogue, canonical
 from .blueprint import Pages
 from .bodies import body
 
-BASE = "/agencies/v1"
-_OPERATED = "/api/v1"
 _OPERATOR = "app"
 _LONGEST_NAME = 200
 _JSON = 4096
@@ -37,13 +35,13 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
     catalogue = Catalogue()
 
     def pages(blue: Blueprint, guard: Guard) -> None:
-        @blue.get(f"{BASE}/openapi.json")
+        @blue.get("/agencies/v1/openapi.json")
         @guard.person(errors="problem", programs=True)
         def agencies_openapi() -> Response:
             service.admit(identity(), Doing.VERIFY, counted=False)
             return jsonify(description(largest))
 
-        @blue.post(f"{BASE}/verify")
+        @blue.post("/agencies/v1/verify")
         @guard.person(errors="problem", programs=True)
         def agencies_verify() -> Response:
             program, left = service.admit(identity(), Doing.VERIFY)
@@ -55,7 +53,7 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
             verdict = verification.verify(document, asker=asker, profile=Profile(wish))
             return _told(Response(canonical(verdict, catalogue), content_type="application/json"), left)
 
-        @blue.post(f"{BASE}/seal")
+        @blue.post("/agencies/v1/seal")
         @guard.person(errors="problem", programs=True)
         def agencies_seal() -> Response:
             program, left = service.admit(identity(), Doing.SEAL)
@@ -76,46 +74,46 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
 def _add_batches(
     blue: Blueprint, batches: Batches, guard: Guard, mine: Callable[..., tuple[str, str, Left | None]], largest: int
 ) -> None:
-    @blue.post(f"{BASE}/batches")
+    @blue.post("/agencies/v1/batches")
     @guard.person(errors="problem", programs=True)
     def agencies_batch() -> ResponseReturnValue:
         owner, organisation, left = mine()
         made = batches.open(owner, organisation, zone=identity().zone, assurance=identity().assurance)
         return _told(jsonify(_shown(made)), left), 201
 
-    @blue.get(f"{BASE}/batches/<batch>")
+    @blue.get("/agencies/v1/batches/<batch>")
     @guard.person(errors="problem", programs=True)
     def agencies_progress(batch: str) -> Response:
         owner, _, left = mine(counted=False)
         return _told(jsonify(_shown(batches.one(owner, batch))), left)
 
-    @blue.put(f"{BASE}/batches/<batch>/documents/<name>")
+    @blue.put("/agencies/v1/batches/<batch>/documents/<name>")
     @guard.person(errors="problem", programs=True)
     def agencies_add(batch: str, name: str) -> ResponseReturnValue:
         owner, _, left = mine()
         added = batches.add(owner, batch, _name(name), body(largest))
         return _told(jsonify({"name": name}), left), 201 if added else 200
 
-    @blue.post(f"{BASE}/batches/<batch>/start")
+    @blue.post("/agencies/v1/batches/<batch>/start")
     @guard.person(errors="problem", programs=True)
     def agencies_start(batch: str) -> ResponseReturnValue:
         owner, _, left = mine()
         count, digest = _confirmed()
         return _told(jsonify(_shown(batches.start(owner, batch, count=count, digest=digest))), left), 202
 
-    @blue.get(f"{BASE}/batches/<batch>/documents")
+    @blue.get("/agencies/v1/batches/<batch>/documents")
     @guard.person(errors="problem", programs=True)
     def agencies_items(batch: str) -> Response:
         owner, _, left = mine(counted=False)
         return _told(jsonify({"documents": [_listed(each) for each in batches.items(owner, batch)]}), left)
 
-    @blue.get(f"{BASE}/batches/<batch>/documents/<name>")
+    @blue.get("/agencies/v1/batches/<batch>/documents/<name>")
     @guard.person(errors="problem", programs=True)
     def agencies_result(batch: str, name: str) -> Response:
         owner, _, left = mine()
         return _told(_file(name, batches.result(owner, batch, name)), left)
 
-    @blue.get(f"{BASE}/batches/<batch>/results.zip")
+    @blue.get("/agencies/v1/batches/<batch>/results.zip")
     @guard.person(errors="problem", programs=True)
     def agencies_results(batch: str) -> Response:
         owner, _, left = mine()
@@ -123,17 +121,17 @@ def _add_batches(
 
 
 def _add_operated(blue: Blueprint, service: Agencies, batches: Batches, guard: Guard, largest: int) -> None:
-    @blue.post(f"{_OPERATED}/programs")
+    @blue.post("/api/v1/programs")
     @guard.peer(_OPERATOR)
     def let_program() -> Response:
         return jsonify(_written(service.let(**_wanted())))
 
-    @blue.get(f"{_OPERATED}/programs")
+    @blue.get("/api/v1/programs")
     @guard.peer(_OPERATOR)
     def programs() -> Response:
         return jsonify({"programs": [_written(each) for each in service.all()]})
 
-    @blue.delete(f"{_OPERATED}/programs/<client>")
+    @blue.delete("/api/v1/programs/<client>")
     @guard.peer(_OPERATOR)
     def end_program(client: str) -> ResponseReturnValue:
         service.end(client)
@@ -142,36 +140,36 @@ def _add_operated(blue: Blueprint, service: Agencies, batches: Batches, guard: G
     def owner() -> str:
         return f"operator:{query_text('actor', optional=False, longest=64)}"
 
-    @blue.post(f"{_OPERATED}/batches")
+    @blue.post("/api/v1/batches")
     @guard.peer(_OPERATOR)
     def open_batch() -> ResponseReturnValue:
         organisation = query_text("organisation", optional=False, longest=64)
         # The operator on the machine itself answers for knowing the person.
         return jsonify(_shown(batches.open(owner(), organisation, assurance=2))), 201
 
-    @blue.get(f"{_OPERATED}/batches/<batch>")
+    @blue.get("/api/v1/batches/<batch>")
     @guard.peer(_OPERATOR)
     def progress(batch: str) -> Response:
         return jsonify(_shown(batches.one(owner(), batch)))
 
-    @blue.put(f"{_OPERATED}/batches/<batch>/documents/<name>")
+    @blue.put("/api/v1/batches/<batch>/documents/<name>")
     @guard.peer(_OPERATOR)
     def add_document(batch: str, name: str) -> ResponseReturnValue:
         added = batches.add(owner(), batch, _name(name), body(largest))
         return jsonify({"name": name}), 201 if added else 200
 
-    @blue.post(f"{_OPERATED}/batches/<batch>/start")
+    @blue.post("/api/v1/batches/<batch>/start")
     @guard.peer(_OPERATOR)
     def start_batch(batch: str) -> ResponseReturnValue:
         count, digest = _confirmed()
         return jsonify(_shown(batches.start(owner(), batch, count=count, digest=digest))), 202
 
-    @blue.get(f"{_OPERATED}/batches/<batch>/documents")
+    @blue.get("/api/v1/batches/<batch>/documents")
     @guard.peer(_OPERATOR)
     def batch_items(batch: str) -> Response:
         return jsonify({"documents": [_listed(each) for each in batches.items(owner(), batch)]})
 
-    @blue.get(f"{_OPERATED}/batches/<batch>/documents/<name>")
+    @blue.get("/api/v1/batches/<batch>/documents/<name>")
     @guard.peer(_OPERATOR)
     def batch_result(batch: str, name: str) -> Response:
         return _file(name, batches.result(owner(), batch, name))

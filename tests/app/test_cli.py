@@ -20,6 +20,9 @@ from app.up import write_configuration
 
 ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, str] = {
+    "agencies end": "--site SITE --client c",
+    "agencies let": "--site SITE --client c --organisation o --do verify --until 2027-01-01 --reason r",
+    "agencies list": "--site SITE",
     "audit check": "--site SITE",
     "audit evidence": "3 --site SITE --purpose proceedings -o OUT",
     "audit exports": "--site SITE",

@@ -833,6 +833,7 @@ def _signatures() -> Iterator[Door]:
     yield Door(**peer, rule="/api/v1/seal", takes="pdf", query=orders)
     yield Door(**peer, rule="/api/v1/detached", takes="pdf", query=orders)
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
+    yield from _agencies(peer)
     mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
     kept = {"identifier": "0" * 32}
     yield Door(**mine, method="GET", rule="/my/", query=("lang",))
@@ -846,6 +847,39 @@ def _signatures() -> Iterator[Door]:
     yield Door(**form, rule="/my/documents/<identifier>/seal", takes="form", known=kept)
     yield Door(**form, rule="/my/documents", takes="upload")
     yield Door(**form, rule="/my/documents/<identifier>/remove", takes="form", known=kept)
+
+
+def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
+    """For agencies' programs, where a person gets nothing; and for the operator's commands."""
+    program: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min", "face": "problem"}
+    batch = {"batch": "0" * 32}
+    document = {**batch, "name": "letter.pdf"}
+    confirmed = {"count": "x", "digest": "x"}
+    at = "/agencies/v1"
+    yield Door(**program, method="GET", rule=f"{at}/openapi.json")
+    yield Door(**program, method="POST", rule=f"{at}/verify", takes="pdf", query=("profile",))
+    yield Door(**program, method="POST", rule=f"{at}/seal", takes="pdf")
+    yield Door(**program, method="POST", rule=f"{at}/batches")
+    yield Door(**program, method="GET", rule=f"{at}/batches/<batch>", known=batch)
+    yield Door(**program, method="GET", rule=f"{at}/batches/<batch>/documents", known=batch)
+    yield Door(**program, method="GET", rule=f"{at}/batches/<batch>/documents/<name>", known=document)
+    yield Door(**program, method="PUT", rule=f"{at}/batches/<batch>/documents/<name>", known=document, takes="pdf")
+    yield Door(
+        **program, method="POST", rule=f"{at}/batches/<batch>/start", known=batch, takes="json", fields=confirmed
+    )
+    yield Door(**program, method="GET", rule=f"{at}/batches/<batch>/results.zip", known=batch)
+    asked: dict[str, Any] = {**peer, "query": ("actor",)}
+    got: dict[str, Any] = {**asked, "method": "GET"}
+    put: dict[str, Any] = {**asked, "method": "PUT", "takes": "pdf"}
+    yield Door(**{**peer, "method": "GET"}, rule="/api/v1/programs")
+    yield Door(**peer, rule="/api/v1/programs", takes="json", fields={"client": "nobody", "doings": "x"})
+    yield Door(**{**peer, "method": "DELETE"}, rule="/api/v1/programs/<client>", known={"client": "nobody"})
+    yield Door(**{**asked, "query": ("actor", "organisation")}, rule="/api/v1/batches")
+    yield Door(**got, rule="/api/v1/batches/<batch>", known=batch)
+    yield Door(**got, rule="/api/v1/batches/<batch>/documents", known=batch)
+    yield Door(**got, rule="/api/v1/batches/<batch>/documents/<name>", known=document)
+    yield Door(**put, rule="/api/v1/batches/<batch>/documents/<name>", known=document)
+    yield Door(**asked, rule="/api/v1/batches/<batch>/start", known=batch, takes="json", fields=confirmed)
 
 
 def _sso_devices() -> Iterator[Door]:

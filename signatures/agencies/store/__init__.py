@@ -10,11 +10,11 @@ from sqlalchemy import delete, func, insert, select, update
 
 from core.db import Database, migrate
 
-from .errors import BatchClosed, KeyInUse, KeyReused, NameTaken, NoSuchBatch, QuotaExceeded
-from .models import Batch, BatchState, Doing, Item, ItemState, Left, Program
+from ..errors import BatchClosed, KeyInUse, KeyReused, NameTaken, NoSuchBatch, QuotaExceeded
+from ..models import Batch, BatchState, Doing, Item, ItemState, Left, Program
 from .tables import BATCHES, ITEMS, PROGRAMS, REQUESTS, RESULTS, USES
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _KEPT = 24 * 3600
 """Seconds in which a key means the same request."""
 _PAGE = 500

@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of agencies: what nobody let them do, what they may do how often, and what is carried out once."""
+
+import hashlib
+import io
+import json
+import secrets
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from audit import Outcome
+from core.calls import PairSecrets
+from core.db import Database, migrate
+from core.errors import Invalid, NotFound
+from core.identity import HEADER, Identity, IdentityIssuer
+from core.site import Ports, SiteSettings
+from core.web import Guard, create
+from signatures import web
+from signatures.agencies import (
+    AgencyStore,
+    Batch,
+    BatchClosed,
+    BatchDiffers,
+    BatchState,
+    Doing,
+    KeyInUse,
+    KeyMalformed,
+    KeyReused,
+    NameTaken,
+    NoSuchBatch,
+    ProgramUnknown,
+    QuotaExceeded,
+)
+from signatures.errors import CannotSeal
+from signatures.sandbox import ReaderPool
+from signatures.service import Agencies, Batches, Once, Verification
+from signatures.service.batches import list_digest
+from signatures.service.commitment import Commitments
+from signatures.shelf import NoSuchDocument, Shelf
+from signatures.shelf.store import ShelfStore
+from signatures.store import Store
+from signatures.web import blueprint
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
+from tests.signatures import documents
+from tests.signatures.fakes import CLERK, GATEWAY, People, TestAuthority, encode, sealing
+from tests.signatures.own_pages import SIGN, verifier
+from tests.signatures.pki import City
+
+ROOT = Path(__file__).parents[2]
+KEY = '"one-and-the-same"'
+ROOM = 1 << 30
+LARGEST = 100 * 1024
+PERMIT = documents.permit()
+
+
+_AUTHORITIES: dict[Path, TestAuthority] = {}
+
+
+class Death(BaseException):
+    """The process is gone: nothing it would have done afterwards is done."""
+
+
+class Mortal:
+    """Something whose user dies after so many calls of all that share the breath."""
+
+    def __init__(self, target: Any, breath: list[int]) -> None:
+        self._target = target
+        self._breath = breath
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._breath[0] -= 1
+            if self._breath[0] < 0:
+                raise Death
+            return found(*arguments, **named)
+
+        return call
+
+
+@dataclass
+class House:
+    """The role's parts over one folder; another one over the same folder is the role after a restart."""
+
+    agencies: Agencies
+    batches: Batches
+    store: AgencyStore
+    shelf: Shelf
+    recorder: ListRecorder
+    clock: ManualClock
+    folder: Path
+    close: Any
+
+    def made(self) -> int:
+        """Signatures that the record says left this role."""
+        with sqlite3.connect(self.folder / "signatures.db") as database:
+            rows = [json.loads(body) for (body,) in database.execute("select body from outbox")]
+        return sum(row["type"] == "signature.made" and row["outcome"] == "success" for row in rows)
+
+    def told(self, kind: str) -> list[tuple[Outcome, dict[str, Any]]]:
+        return [(each.outcome, dict(each.attributes)) for each in self.recorder.events if each.type == kind]
+
+
+def opened(
+    folder: Path, city: City, readers: ReaderPool, recorder: ListRecorder, clock: ManualClock, *, breath: int = 1 << 30
+) -> House:
+    left = [breath]
+    database = Database.open(f"sqlite:///{folder}/signatures.db")
+    migrate(database, ROOT / "signatures" / "migrations")
+    # One authority for all lives of the role.
+    authority = _AUTHORITIES.setdefault(folder, TestAuthority(city))
+    told: Any = Mortal(recorder, left)
+    granting = sealing(
+        store=Mortal(Store(database, encode=encode), left),  # type: ignore[arg-type]  # the same verbs
+        readers=readers,
+        folder=folder / "keys",
+        authority=authority,
+        recorder=told,
+        clock=clock,
+    )
+    store, shelves = AgencyStore.open(folder / "agencies.db"), ShelfStore.open(folder / "shelf.db")
+    shelf = Shelf(folder=folder / "shelf", store=shelves, key=b"k" * 32, clock=clock)
+    mortal: Any = (Mortal(store, left), Mortal(shelf, left))
+    once = Once(sealing=granting, shelf=mortal[1], store=mortal[0], clock=clock, room=ROOM)
+    parts: Any = {"store": mortal[0], "shelf": mortal[1], "once": once, "recorder": told, "clock": clock}
+    granting.establish("tax-bureau")
+
+    def close() -> None:
+        for each in (database, store, shelves):
+            each.close()
+
+    return House(
+        agencies=Agencies(organisations=People(), **parts),
+        batches=Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts),
+        store=store,
+        shelf=shelf,
+        recorder=recorder,
+        clock=clock,
+        folder=folder,
+        close=close,
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[House]:
+    made = opened(tmp_path, city, readers, ListRecorder(), ManualClock())
+    yield made
+    made.close()
+
+
+def program(client: str = "tax-letters", **more: Any) -> Identity:
+    fields: dict[str, Any] = {
+        "subject": client,
+        "kind": "client",
+        "session": "",
+        "roles": frozenset(),
+        "assurance": 2,
+        "methods": (),
+        "zone": "external",
+        "decision": secrets.token_hex(16),
+    }
+    return Identity(**{**fields, **more})
+
+
+def let(house: House, client: str = "tax-letters", *doings: str, **more: Any) -> None:
+    wanted: dict[str, Any] = {
+        "per_minute": 100,
+        "per_day": 1000,
+        "until": house.clock.now().date(),
+        "reason": "letters",
+    }
+    named = frozenset(doings or map(str, Doing))
+    house.agencies.let(client, organisation="tax-bureau", doings=named, **{**wanted, **more})
+
+
+def sealed(house: House, document: bytes, *, key: str = "", client: str = "tax-letters") -> bytes:
+    found, _ = house.agencies.admit(program(client), Doing.SEAL)
+    return house.agencies.seal(found, program(client), document, key=key)
+
+
+def letters(count: int) -> dict[str, bytes]:
+    return {f"letter-{number}.pdf": PERMIT + b"%% %d\n" % number for number in range(count)}
+
+
+def confirmed(house: House, owner: str, files: dict[str, bytes]) -> Batch:
+    batch = house.batches.open(owner, "tax-bureau", assurance=2)
+    for name, document in files.items():
+        assert house.batches.add(owner, batch.id, name, document)
+    return house.batches.start(owner, batch.id, **digest(files))
+
+
+def digest(files: dict[str, bytes]) -> dict[str, Any]:
+    count, found = list_digest((name, hashlib.sha256(files[name]).hexdigest()) for name in sorted(files))
+    return {"count": count, "digest": found}
+
+
+def test_nobody_let_it_so_it_may_nothing_and_that_is_on_record(house: House) -> None:
+    for identity in (program(), program(kind="person", subject=CLERK)):
+        with pytest.raises(ProgramUnknown):
+            house.agencies.admit(identity, Doing.VERIFY)
+    let(house, "tax-letters", "verify")
+    with pytest.raises(ProgramUnknown):
+        house.agencies.admit(program(), Doing.SEAL)
+    house.clock.advance(timedelta(seconds=86400))
+    with pytest.raises(ProgramUnknown):
+        house.agencies.admit(program(), Doing.VERIFY)
+    refused = house.told("signature.program.refused")
+    assert [told["act"] for _, told in refused] == ["verify", "verify", "seal", "verify"]
+    assert {outcome for outcome, _ in refused} == {Outcome.DENIED}
+    house.agencies.end("tax-letters")
+    with pytest.raises(NotFound):
+        house.agencies.end("tax-letters")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"per_minute": 0},
+        {"per_minute": 11, "per_day": 10},
+        {"until": date(2020, 1, 1)},
+        {"until": date(2099, 1, 1)},
+        {"reason": " "},
+        {"client": "../up"},
+        {"doings": frozenset({"everything"})},
+        {"doings": frozenset()},
+    ],
+)
+def test_what_cannot_be_right_is_not_written_down(house: House, wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"client": "a", "organisation": "tax-bureau", "doings": frozenset({"verify"})}
+    right |= {"per_minute": 1, "per_day": 10, "until": house.clock.now().date(), "reason": "letters"}
+    with pytest.raises(Invalid):
+        house.agencies.let(**{**right, **wrong})
+    assert house.agencies.all() == []
+
+
+def test_an_agency_has_one_quota_for_all_its_programs_and_it_survives_a_restart(house: House) -> None:
+    let(house, "tax-letters", per_minute=3, per_day=5)
+    let(house, "tax-notices", per_minute=3, per_day=5)
+    left = [house.agencies.admit(program(name), Doing.VERIFY)[1] for name in ("tax-letters", "tax-notices")]
+    assert [each and each.remaining for each in left] == [2, 1]
+    again = AgencyStore.open(house.folder / "agencies.db")
+    found = again.program("tax-letters")
+    assert found is not None
+    assert again.use(found, at=house.clock.now()).remaining == 0
+    again.close()
+    with pytest.raises(QuotaExceeded) as refused:
+        house.agencies.admit(program("tax-notices"), Doing.VERIFY)
+    told = refused.value.headers
+    assert 1 <= int(told["Retry-After"]) <= 60
+    assert told["RateLimit-Policy"] == '"agency";q=3;w=60'
+    assert house.told("signature.program.refused")[-1][1] == {"act": "verify", "code": "quota"}
+    # What was refused was not counted: two are left of the day.
+    house.clock.advance(timedelta(seconds=60))
+    for _ in range(2):
+        house.agencies.admit(program(), Doing.VERIFY)
+    with pytest.raises(QuotaExceeded) as refused:
+        house.agencies.admit(program(), Doing.VERIFY)
+    assert refused.value.headers["RateLimit-Policy"] == '"agency";q=5;w=86400'
+
+
+def test_the_same_key_and_document_are_sealed_once_and_another_document_is_refused(house: House) -> None:
+    let(house)
+    first = sealed(house, PERMIT, key=KEY)
+    assert sealed(house, PERMIT, key=KEY) == first
+    assert house.made() == 1
+    with pytest.raises(KeyReused):
+        sealed(house, PERMIT + b"%%\n", key=KEY)
+    # Another caller's key is another key.
+    let(house, "tax-notices")
+    assert sealed(house, PERMIT, key=KEY, client="tax-notices") != first
+    # And after a day it means nothing any more.
+    house.clock.advance(timedelta(seconds=24 * 3600))
+    let(house)
+    house.shelf.tidy()
+    sealed(house, PERMIT, key=KEY)
+    assert house.made() == 3
+    for key in ("short", '"short"', '"with a blank in it"', "x" * 100):
+        with pytest.raises(KeyMalformed):
+            sealed(house, PERMIT, key=key)
+
+
+def test_a_second_request_waits_for_the_first_and_a_failed_one_can_be_tried_again(house: House) -> None:
+    let(house)
+    now = house.clock.now()
+    body = hashlib.sha256(b"seal\0" + PERMIT).hexdigest()
+    house.store.begin("client:tax-letters", KEY.strip('"'), body, claim="c" * 32, at=now, hold=120)
+    with pytest.raises(KeyInUse):
+        sealed(house, PERMIT, key=KEY)
+    house.clock.advance(timedelta(seconds=121))
+    assert sealed(house, PERMIT, key=KEY)
+    with pytest.raises(CannotSeal):
+        sealed(house, b"no PDF", key='"another-key"')
+    with pytest.raises(CannotSeal):
+        sealed(house, b"no PDF", key='"another-key"')
+
+
+def test_nothing_is_kept_unless_a_key_asks_for_it(house: House) -> None:
+    let(house)
+    sealed(house, PERMIT)
+    assert list((house.folder / "shelf").iterdir()) == []
+    sealed(house, PERMIT, key=KEY)
+    (kept,) = (house.folder / "shelf").iterdir()
+    assert b"%PDF" not in kept.read_bytes()
+    house.clock.advance(timedelta(seconds=25 * 3600))
+    assert house.shelf.tidy() == 1
+    assert list((house.folder / "shelf").iterdir()) == []
+
+
+def test_a_batch_is_what_was_confirmed_and_each_document_has_its_end(house: House) -> None:
+    files = {**letters(2), "broken.pdf": b"%PDF-1.7 noise"}
+    owner = "client:tax-letters"
+    batch = house.batches.open(owner, "tax-bureau")
+    for name, document in files.items():
+        assert house.batches.add(owner, batch.id, name, document)
+        assert not house.batches.add(owner, batch.id, name, document)
+    with pytest.raises(NameTaken):
+        house.batches.add(owner, batch.id, "letter-0.pdf", b"%PDF another")
+    for wrong in ({**digest(files), "count": 2}, {**digest(files), "digest": "0" * 64}):
+        with pytest.raises(BatchDiffers):
+            house.batches.start(owner, batch.id, **wrong)
+    with pytest.raises(NoSuchBatch):
+        house.batches.start("client:tax-notices", batch.id, **digest(files))
+    assert house.batches.work() == 0
+    house.batches.start(owner, batch.id, **digest(files))
+    with pytest.raises(BatchClosed):
+        house.batches.add(owner, batch.id, "late.pdf", PERMIT)
+    assert house.batches.work() == 3
+    # Again is the same, and begins nothing.
+    found = house.batches.start(owner, batch.id, **digest(files))
+    assert (found.state, found.made, found.failed, found.waiting) == (BatchState.DONE, 2, 1, 0)
+    assert [(each.name, each.code) for each in house.batches.items(owner, batch.id)] == [
+        ("broken.pdf", "cannot_seal"),
+        ("letter-0.pdf", ""),
+        ("letter-1.pdf", ""),
+    ]
+    assert house.made() == 2
+    with zipfile.ZipFile(io.BytesIO(b"".join(house.batches.packed(owner, batch.id)))) as box:
+        assert box.namelist() == ["letter-0.pdf", "letter-1.pdf"]
+        assert box.read("letter-0.pdf") == house.batches.result(owner, batch.id, "letter-0.pdf")
+        assert box.read("letter-0.pdf").startswith(files["letter-0.pdf"])
+    for name in ("broken.pdf", "nothing.pdf"):
+        with pytest.raises(NoSuchBatch):
+            house.batches.result(owner, batch.id, name)
+    ((_, begun),) = house.told("signature.batch.started")
+    assert begun == {"documents": 3, "digest": digest(files)["digest"]}
+    assert house.told("signature.batch.ended") == [(Outcome.FAILURE, {"made": 2, "failed": 1})]
+    house.clock.advance(timedelta(seconds=8 * 86400))
+    house.batches.tidy()
+    with pytest.raises(NoSuchBatch):
+        house.batches.one(owner, batch.id)
+
+
+def test_a_batch_takes_no_more_than_it_may_and_a_stranger_seals_nothing(house: House) -> None:
+    with pytest.raises(BatchClosed):
+        confirmed(house, "client:tax-letters", letters(5))
+    assert len(list((house.folder / "shelf").iterdir())) == 4
+    batch = confirmed(house, "operator:nobody", letters(1))
+    house.batches.work()
+    assert [each.code for each in house.batches.items(batch.owner, batch.id)] == ["seal_denied"]
+    assert house.made() == 0
+
+
+def test_whatever_step_it_dies_at_each_document_is_signed_once(tmp_path: Path, city: City, readers: ReaderPool) -> None:
+    files, breath, deaths = letters(1), 0, 0
+    while True:
+        folder = tmp_path / str(breath)
+        folder.mkdir()
+        recorder, clock = ListRecorder(), ManualClock()
+        first = opened(folder, city, readers, recorder, clock)
+        batch = confirmed(first, f"operator:{CLERK}", files)
+        first.close()
+        mortal = opened(folder, city, readers, recorder, clock, breath=2 + breath)
+        try:
+            mortal.batches.work()
+            died = False
+        except Death:
+            died = True
+        mortal.close()
+        second = opened(folder, city, readers, recorder, clock)
+        second.batches.work()
+        found = second.batches.one(batch.owner, batch.id)
+        assert (found.state, found.made, found.failed) == (BatchState.DONE, 1, 0), breath
+        assert second.made() == 1, breath
+        # Nothing lies on the shelf but the result.
+        assert len(list((folder / "shelf").iterdir())) <= 1 + died, breath
+        assert len({each.key for each in recorder.events if each.type == "signature.batch.ended"}) == 1
+        second.close()
+        if not died:
+            break
+        deaths, breath = deaths + 1, breath + 3
+    assert deaths >= 4
+
+
+class Caller:
+    """A program at the role, as the gateway lets it through."""
+
+    def __init__(self, client: FlaskClient, house: House, name: str) -> None:
+        self._client, self._house, self._name = client, house, name
+
+    def __call__(self, method: str, path: str, *, key: str = "", **named: Any) -> Any:
+        path = f"/agencies/v1{path}"
+        at = self._house.clock.now()
+        said = IdentityIssuer(GATEWAY).issue(program(self._name), audience=SIGN, method=method, path=path, at=at)
+        headers = {HEADER: said, **({"Idempotency-Key": key} if key else {})}
+        return self._client.open(path, method=method, base_url=f"https://{SIGN}", headers=headers, **named)
+
+
+@pytest.fixture
+def app(house: House, city: City, readers: ReaderPool) -> Flask:
+    checking = Verification(
+        readers=readers, trust=city.trust, lists=city.lists, recorder=house.recorder,
+        commitments=Commitments(b"k" * 32), clock=house.clock,
+    )  # fmt: skip
+    site = SiteSettings(
+        name="city", domain="city.localhost", title="Jiangcheng", title_zh="江城市", state=house.folder,
+        ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
+    )  # fmt: skip
+    guard = Guard(clock=house.clock, pairs=PairSecrets({"app": b"a" * 32}), verifier=verifier())
+    parts = [web.agencies(house.agencies, house.batches, checking, largest=LARGEST)]
+    made = create(
+        "signatures", site=site, guard=guard, session_key=b"s" * 32,
+        blueprints=[blueprint(guard, parts, largest=LARGEST)], translations=[ROOT / "signatures" / "translations"],
+    )  # fmt: skip
+    made.config["SERVER_NAME"] = None
+    return made
+
+
+def test_a_program_seals_verifies_and_batches_over_http(house: House, app: Flask) -> None:
+    ask = Caller(app.test_client(), house, "tax-letters")
+    pdf: dict[str, Any] = {"data": PERMIT, "content_type": "application/pdf"}
+    assert ask("POST", "/seal", **pdf).json["code"] == "program_not_let_sign"
+    let(house, per_minute=12)
+    made = ask("POST", "/seal", key=KEY, **pdf)
+    assert (made.status_code, made.headers["RateLimit"]) == (200, '"agency";r=11;t=60')
+    assert ask("POST", "/seal", key=KEY, **pdf).data == made.data
+    other = ask("POST", "/seal", key=KEY, data=PERMIT + b"%%\n", content_type="application/pdf")
+    assert (other.status_code, other.json["code"], other.json["status"]) == (422, "idempotency_key_reused", 422)
+    verdict = ask("POST", "/verify", data=made.data, content_type="application/pdf")
+    assert verdict.json["format"] == "pdf"
+    batch = ask("POST", "/batches").json["id"]
+    files = letters(1)
+    for name, document in files.items():
+        put: dict[str, Any] = {"data": document, "content_type": "application/pdf"}
+        assert ask("PUT", f"/batches/{batch}/documents/{name}", **put).status_code == 201
+        assert ask("PUT", f"/batches/{batch}/documents/{name}", **put).status_code == 200
+    assert ask("POST", f"/batches/{batch}/start", json={**digest(files), "count": 7}).status_code == 409
+    assert ask("POST", f"/batches/{batch}/start", json=digest(files)).status_code == 202
+    house.batches.work()
+    assert ask("GET", f"/batches/{batch}").json["made"] == 1
+    assert ask("GET", f"/batches/{batch}/documents/letter-0.pdf").data.startswith(PERMIT)
+    assert ask("GET", f"/batches/{batch}/results.zip").data[:2] == b"PK"
+    assert ask("GET", f"/batches/{'0' * 32}").status_code == 404
+    assert ask("POST", "/batches").status_code == 201
+    over = ask("POST", "/seal", **pdf)
+    assert (over.status_code, over.json["code"]) == (429, "quota_exceeded")
+    assert 1 <= int(over.headers["Retry-After"]) <= 60
+    assert {"/agencies/v1/seal", "/agencies/v1/batches/{batch}/start"} <= set(ask("GET", "/openapi.json").json["paths"])
+
+
+def test_names_that_lead_elsewhere_are_refused(house: House, app: Flask) -> None:
+    let(house)
+    ask = Caller(app.test_client(), house, "tax-letters")
+    batch = ask("POST", "/batches").json["id"]
+    pdf: dict[str, Any] = {"data": PERMIT, "content_type": "application/pdf"}
+    for name in ("..%5Cup.pdf", "%07.pdf", "x" * 201):
+        assert ask("PUT", f"/batches/{batch}/documents/{name}", **pdf).status_code in {400, 403, 404}, name
+
+
+def test_what_is_on_the_shelf_is_the_owners_alone(house: House) -> None:
+    let(house)
+    sealed(house, PERMIT, key=KEY)
+    (kept,) = house.shelf.of("client:tax-letters")
+    for owner in ("client:tax-notices", f"person:{CLERK}", ""):
+        with pytest.raises(NoSuchDocument):
+            house.shelf.read(owner, kept.id)
