@@ -153,7 +153,14 @@ class Context:
 
     def verifier(self, audience: str) -> IdentityVerifier:
         """Checks the gateway's signed identity header for one host."""
-        return IdentityVerifier.load(self.site.public / "gateway-identity.pem", audience=audience)
+        return IdentityVerifier.load(
+            self.site.public / "gateway-identity.pem", audience=audience, newer=self.identity_keys
+        )
+
+    @property
+    def identity_keys(self) -> Path:
+        """Where a running gateway keeps every key of its identity header that counts now."""
+        return self.site.socket("gateway").parent / "identity-keys.pem"
 
     def guard(self, role: str, *, audience: str | None = None, callers: Sequence[str] = ()) -> "Guard":
         """The guard of one role: who may call it, and under which host name persons reach it."""

@@ -11,7 +11,10 @@ replayed against another page. An application needs three lines::
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +22,12 @@ from typing import Any, Self
 
 import jwt
 import orjson
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -31,6 +39,11 @@ HEADER = "Tallygate-Identity"
 ISSUER = "tallygate-gateway"
 LIFETIME = timedelta(seconds=60)
 LEEWAY = timedelta(seconds=5)
+REREAD_EVERY = 1.0
+"""Seconds between two looks at the file of keys because of one that is not known."""
+REFRESH_EVERY = 60.0
+"""Seconds after which it is read again anyhow."""
+_END = b"-----END PUBLIC KEY-----"
 _TYPE = "tallygate-identity+jwt"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ES256 = ECDSA(SHA256())
@@ -69,19 +82,38 @@ class Identity:
     on_behalf_of: str = ""
 
 
+@dataclass(frozen=True)
+class _Signing:
+    """A key that signs, its name, and the first part of every header: made once, for every request waits for one."""
+
+    key: EllipticCurvePrivateKey
+    kid: str
+    head: bytes
+
+    @classmethod
+    def of(cls, key: EllipticCurvePrivateKey) -> Self:
+        kid = thumbprint(key.public_key())
+        head = {"alg": "ES256", "typ": _TYPE, "kid": kid}
+        return cls(key, kid, base64.urlsafe_b64encode(orjson.dumps(head)).rstrip(b"=") + b".")
+
+
 class IdentityIssuer:
-    """The gateway's side."""
+    """The gateway's side; which key signs may change while others use it."""
 
     def __init__(self, key: EllipticCurvePrivateKey) -> None:
-        self._key = key
-        self._kid = thumbprint(key.public_key())
-        # The same for every header; made once, because every request of a site waits for one.
-        head = {"alg": "ES256", "typ": _TYPE, "kid": self._kid}
-        self._head = base64.urlsafe_b64encode(orjson.dumps(head)).rstrip(b"=") + b"."
+        self._signing = _Signing.of(key)
+        self._others: tuple[EllipticCurvePublicKey, ...] = ()
+
+    def become(self, key: EllipticCurvePrivateKey, *, others: Iterable[EllipticCurvePublicKey]) -> None:
+        """Sign with this key from now on; ``others`` will sign, or did, and count as well."""
+        # Told before it signs: a reader of the set in between finds one key more, and never one less.
+        self._others = (key.public_key(), *others)
+        self._signing = _Signing.of(key)
 
     def keys(self) -> dict[str, list[dict[str, str]]]:
-        """The public key as a JWK set (RFC 7517), for whoever reads the header with software of their own."""
-        return {"keys": [{**members(self._key.public_key()), "kid": self._kid, "use": "sig", "alg": "ES256"}]}
+        """The public keys as a JWK set (RFC 7517), for whoever reads the header with software of their own."""
+        found = {thumbprint(each): each for each in (self._signing.key.public_key(), *self._others)}
+        return {"keys": [{**members(key), "kid": kid, "use": "sig", "alg": "ES256"} for kid, key in found.items()]}
 
     def issue(self, identity: Identity, *, audience: str, method: str, path: str, at: datetime) -> str:
         """The header's value for one request; ``path`` is the raw request target with its query."""
@@ -103,8 +135,10 @@ class IdentityIssuer:
             "hth": _path_hash(path),
             **({"obo": identity.on_behalf_of} if identity.on_behalf_of else {}),
         }
-        signed = self._head + base64.urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=")
-        r, s = decode_dss_signature(self._key.sign(signed, _ES256))
+        # Key and its name in one look, for they may change meanwhile.
+        signing = self._signing
+        signed = signing.head + base64.urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=")
+        r, s = decode_dss_signature(signing.key.sign(signed, _ES256))
         # RFC 7518 section 3.4: both numbers, 32 bytes each.
         signature = base64.urlsafe_b64encode(r.to_bytes(32) + s.to_bytes(32)).rstrip(b"=")
         return (signed + b"." + signature).decode("ascii")
@@ -117,28 +151,67 @@ class IdentityIssuer:
         """
         if typ == _TYPE:
             raise ValueError(typ)
-        return jwt.encode(dict(claims), self._key, algorithm="ES256", headers={"typ": typ, "kid": self._kid})
+        signing = self._signing
+        return jwt.encode(dict(claims), signing.key, algorithm="ES256", headers={"typ": typ, "kid": signing.kid})
+
+
+class KeysAt:
+    """The gateway's public keys in files: read at first, now and then, and when a header names one that is not known.
+
+    A key that was taken out of the file is believed for ``REFRESH_EVERY`` at most; a header with an invented key costs
+    a look at the file once in ``REREAD_EVERY``.
+    """
+
+    def __init__(self, *paths: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """The first of ``paths`` that is there counts.
+
+        Raises:
+            OSError: none can be read.
+            ValueError: not P-256 public keys in PEM.
+        """
+        self._paths = paths
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._keys = self._read()
+        self._read_at = monotonic()
+
+    def key(self, kid: object) -> EllipticCurvePublicKey | None:
+        """The key of this name; None if there is none."""
+        with self._lock:
+            now = self._monotonic()
+            known = isinstance(kid, str) and kid in self._keys
+            if now - self._read_at >= (REFRESH_EVERY if known else REREAD_EVERY):
+                self._read_at = now
+                # A file that cannot be read now is no reason to believe nobody.
+                with suppress(OSError, ValueError):
+                    self._keys = self._read()
+            return self._keys.get(kid) if isinstance(kid, str) else None
+
+    def _read(self) -> Mapping[str, EllipticCurvePublicKey]:
+        for path in self._paths[:-1]:
+            with suppress(OSError):
+                return _public_keys(path.read_bytes(), path)
+        return _public_keys(self._paths[-1].read_bytes(), self._paths[-1])
 
 
 class IdentityVerifier:
     """The application's side."""
 
-    def __init__(self, key: EllipticCurvePublicKey, *, audience: str) -> None:
-        self._key = key
+    def __init__(self, key: EllipticCurvePublicKey | KeysAt, *, audience: str) -> None:
+        """``key`` is the one that is pinned, or where all lie that count."""
+        self._keys = key if isinstance(key, KeysAt) else None
+        self._pinned = None if isinstance(key, KeysAt) else (thumbprint(key), key)
         self._audience = audience
 
     @classmethod
-    def load(cls, path: Path, *, audience: str) -> Self:
-        """Read the gateway's public key from a PEM file.
+    def load(cls, path: Path, *, audience: str, newer: Path | None = None) -> Self:
+        """Read the gateway's public keys from a PEM file, and again when they change; ``newer`` comes first if there.
 
         Raises:
             OSError: unreadable.
             ValueError: not a P-256 public key.
         """
-        key = load_pem_public_key(path.read_bytes())
-        if not isinstance(key, EllipticCurvePublicKey):
-            raise ValueError(f"{path}: not an elliptic-curve key")  # noqa: TRY004 - the content, not the type, is wrong
-        return cls(key, audience=audience)
+        return cls(KeysAt(*([newer] if newer else []), path), audience=audience)
 
     def verify(self, header: str | None, *, method: str, path: str, at: datetime) -> Identity:
         """Return the identity this very request was let through with.
@@ -184,10 +257,20 @@ class IdentityVerifier:
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise IdentityRefused from error
 
+    def _key(self, header: str) -> EllipticCurvePublicKey:
+        kid = jwt.get_unverified_header(header).get("kid")
+        if self._keys is not None:
+            found = self._keys.key(kid)
+        else:
+            found = self._pinned[1] if self._pinned and kid == self._pinned[0] else None
+        if found is None:
+            raise IdentityRefused
+        return found
+
     def _claims(self, header: str | None, at: datetime) -> Mapping[str, Any]:
         token = jwt.decode_complete(
             header or "",
-            self._key,
+            self._key(header or ""),
             algorithms=["ES256"],
             audience=self._audience,
             issuer=ISSUER,
@@ -220,6 +303,18 @@ def _identity(claims: Mapping[str, Any]) -> Identity:
         request=claims.get("rid", ""),
         on_behalf_of=claims.get("obo", ""),
     )
+
+
+def _public_keys(content: bytes, path: Path) -> Mapping[str, EllipticCurvePublicKey]:
+    found: dict[str, EllipticCurvePublicKey] = {}
+    for each in content.split(_END)[:-1]:
+        key = load_pem_public_key(each + _END)
+        if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+            raise ValueError(f"{path}: not an elliptic-curve key of P-256")  # noqa: TRY004 - the content, not the type, is wrong
+        found[thumbprint(key)] = key
+    if not found:
+        raise ValueError(f"{path}: no key")
+    return found
 
 
 def _path_hash(path: str) -> str:

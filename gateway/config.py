@@ -411,6 +411,11 @@ class GatewaySettings:
     login_lifetime: timedelta = timedelta(minutes=10)
     # How long a person read from the directory may be reused; news from the record ends it at once.
     person_lifetime: timedelta = timedelta(seconds=30)
+    # Days after which the key of the identity header changes by itself; 0: only by `tallygate gateway rotate-key`.
+    key_days: int = 90
+    # For how long a new key is known before it signs, and an old one counts after it did: longer than any host keeps
+    # the list of keys (five minutes), and than a header lives.
+    key_overlap: timedelta = timedelta(minutes=10)
     # While the authority is away: how old an OCSP answer or a revocation list may be that says what a certificate is
     # worth. What is older says nothing, and nothing means no.
     status_age: timedelta = timedelta(hours=12)
@@ -487,5 +492,7 @@ class GatewaySettings:
             and min(self.person_rate, self.person_burst, self.client_rate, self.client_burst) >= 1
             and min(self.point_rate, self.point_burst) >= 1
             and self.refused_credentials >= 1
+            and self.key_days >= 0
+            and self.key_overlap >= timedelta(minutes=2)
         ):
             raise ValueError("a limit is out of range")

@@ -21,6 +21,7 @@ _COMMANDS = {
     "directory": "app.cli.directory:directory",
     "doctor": "app.cli.site:doctor",
     "edge": "app.cli.edge:edge",
+    "gateway": "app.cli.edge:gateway",
     "init": "app.cli.site:init",
     "policies": "policies.cli:policies",
     "seal": "signatures.cli:seal",

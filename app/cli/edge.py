@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate edge`: another proxy than nginx before the guarded hosts."""
+"""`tallygate edge` and `tallygate gateway`: another proxy than nginx before the hosts, and the key they believe."""
 
 from pathlib import Path
 
@@ -26,3 +26,20 @@ def edge(proxy: str, listener: str, address: str, configuration: Path) -> None:
         raise NotBorn
     folder = wiring.edge(context, proxy, listener=listener, address=address)
     click.echo(f"Written to {folder}. Put tls.crt and tls.key there, restart the role gateway, then start {proxy}.")
+
+
+@click.group(name="gateway")
+def gateway() -> None:
+    """Look after the gateway."""
+
+
+@gateway.command(name="rotate-key")
+@options.site
+@click.option("--at-once", is_flag=True, help="It signs within seconds and the old one ends: that one may be known.")
+def rotate_key(configuration: Path, *, at_once: bool) -> None:
+    """Make a new key for the identity header; a running gateway announces it, signs with it, and lets go of the old."""
+    context = Context.read(configuration)
+    if not holding.is_born(context.site):
+        raise NotBorn
+    kid = wiring.rotate_key(context, at_once=at_once)
+    click.echo(f"{kid} is announced; a running gateway goes on by itself.")

@@ -6,12 +6,13 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import core.web
 import gateway
@@ -33,6 +34,7 @@ from gateway.service import (
     Decider,
     DecisionPoint,
     Identification,
+    IdentityKeys,
     KeyFile,
     Lifetimes,
     Logins,
@@ -58,6 +60,8 @@ from . import policies
 
 ROLE = "gateway"
 _REPLAY_SECONDS = 30.0
+_KEYS_SECONDS = 2.0
+"""Between two looks at the keys: how long two workers may sign with different ones, both of which count."""
 _log = logger(__name__)
 _FOLDER = Path(gateway.__file__).parent
 _STATIC = Path(core.web.__file__).parent / "static"
@@ -98,7 +102,11 @@ def application(context: Context) -> WSGIApp:
         issuer=site.origin("sso"),
         lifetimes=Lifetimes(absolute=settings.session_lifetime, idle=settings.session_idle),
     )
-    identities = IdentityIssuer(_identity_key(context))
+    signing = identity_keys(context)
+    try:
+        identities = signing.issuer()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(where=str(site.folder(ROLE) / "identity"), why="no key that can be read") from error
     sealing = Sealing(context.kept_key(ROLE, "ties.key"))
     decider = Decider(
         site=site,
@@ -142,6 +150,7 @@ def application(context: Context) -> WSGIApp:
     relay.start()
     uses.start()
     follower.start()
+    threading.Thread(target=_look_after_keys, args=(signing, identities), name="gateway-keys", daemon=True).start()
     threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
     sockets = Sockets(store=store, recorder=recorder, news=news, freshness=follower, clock=clock, nudge=relay.nudge)
     news.tell(sockets.heard)
@@ -179,7 +188,7 @@ def application(context: Context) -> WSGIApp:
                 proxy=proxy,
                 sign_on=site.origin("sso"),
                 enrol=f"{site.origin('certificates')}/my/ask",
-                keys=identities.keys(),
+                keys=identities.keys,
                 resources=resources,
             ),
             authzen(point, guard, proxy=proxy),
@@ -309,12 +318,46 @@ def _keep_sockets(context: Context, sockets: Sockets, keeper: Keeper, begin: Cal
             threading.Event().wait(1.0)
 
 
-def _identity_key(context: Context) -> EllipticCurvePrivateKey:
-    path = context.site.folder(ROLE) / "identity.key"
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigurationError(where=str(path), why="no key that can be read") from error
-    if not isinstance(key, EllipticCurvePrivateKey):
-        raise ConfigurationError(where=str(path), why="not an elliptic-curve key")
-    return key
+def identity_keys(context: Context) -> IdentityKeys:
+    """The keys of the identity header, in the role's folder; for the role, and for an operator as the role's user."""
+    site, settings = context.site, context.settings("gateway", GatewaySettings)
+    return IdentityKeys(
+        site.folder(ROLE) / "identity",
+        first=site.folder(ROLE) / "identity.key",
+        published=context.identity_keys,
+        recorder=context.recorder(ROLE),
+        clock=context.clock,
+        every=timedelta(days=settings.key_days),
+        overlap=settings.key_overlap,
+    )
+
+
+def rotate_key(context: Context, *, at_once: bool) -> str:
+    """Begin with a new key of the identity header; its thumbprint. A running gateway goes on by itself.
+
+    Raises:
+        Conflict: another is on its way.
+        RecordUnavailable: nobody is told of it yet; the gateway's next look records it and goes on.
+        ActingFailed: the role's folder is not as the role's user left it.
+    """
+
+    def begin() -> bytes:
+        return " ".join(identity_keys(context).begin(actor="role:app", at_once=at_once)).encode("ascii")
+
+    kid, _, public = Users.detect().acting(ROLE, begin).decode("ascii").partition(" ")
+    if at_once:
+        # What hosts believe while no gateway runs: the old key may be known to somebody.
+        replace(context.site.public / "gateway-identity.pem", public.encode("ascii"))
+    return kid
+
+
+def _look_after_keys(keys: IdentityKeys, issuer: IdentityIssuer) -> None:
+    pause = threading.Event()
+    while True:
+        try:
+            keys.look(issuer)
+        except TallygateError as error:
+            _log.warning("identity_keys_wait", code=error.code)
+        except Exception:  # noqa: BLE001 - without this thread a worker would go on signing with a key that is over
+            _log.error("identity_keys_failed", exc_info=True)
+        pause.wait(_KEYS_SECONDS)

@@ -6,6 +6,7 @@ from .egress import WaysOut as WaysOut
 from .identification import Identification as Identification
 from .identification import KeyFile as KeyFile
 from .identification import Lifetimes as Lifetimes
+from .identity_keys import IdentityKeys as IdentityKeys
 from .login import Logins as Logins
 from .news import News as News
 from .nginx import as_root as as_root

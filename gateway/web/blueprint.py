@@ -5,7 +5,7 @@ Only nginx reaches them, and it alone says which host and listener the browser i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -43,10 +43,10 @@ def blueprint(
     proxy: PairSecrets,
     sign_on: str,
     enrol: str,
-    keys: Mapping[str, object],
+    keys: Callable[[], Mapping[str, object]],
     resources: Resources,
 ) -> Blueprint:
-    """The pages; ``sign_on`` is the origin that forms may lead to, ``keys`` the set for the identity header.
+    """The pages; ``sign_on`` is the origin that forms may lead to, ``keys`` tells the set for the identity header.
 
     ``enrol`` is where devices get their certificates.
     """
@@ -103,9 +103,9 @@ def blueprint(
         return response
 
     @pages.get("/keys")
-    @guard.public("the key that the identity header is signed with; hosts check it with software of their own")
+    @guard.public("the keys that the identity header is signed with; hosts check it with software of their own")
     def identity_keys() -> Response:
-        response: Response = jsonify(keys)
+        response: Response = jsonify(keys())
         response.headers["Cache-Control"] = "public, max-age=300"
         return response
 

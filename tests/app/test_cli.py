@@ -73,6 +73,7 @@ COMMANDS: dict[str, str] = {
     "directory software rotate": "--site SITE --device d --to e --last 2030-01-01 --reason why",
     "directory unrecorded": "--site SITE",
     "doctor": "--site SITE",
+    "gateway rotate-key": "--site SITE",
     "edge": "caddy --listener external --site SITE",
     "init": "--site SITE",
     "policies administrator-key": "DIR/nothing/key",

@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import sync_playwright
 
 from core.identity import IdentityRefused, IdentityVerifier
@@ -29,10 +30,12 @@ def _block(language: str) -> str:
     return found[1]
 
 
-def test_our_own_verifier_agrees_with_the_vectors() -> None:
-    key: Any = public_key({name: KEYS["keys"][0][name] for name in ("kty", "crv", "x", "y")})
+def test_our_own_verifier_agrees_with_the_vectors(tmp_path: Path) -> None:
+    keys: list[Any] = [public_key({name: key[name] for name in ("kty", "crv", "x", "y")}) for key in KEYS["keys"]]
+    path = tmp_path / "keys.pem"
+    path.write_bytes(b"".join(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for key in keys))
     for case in CASES:
-        verifier = IdentityVerifier(key, audience=case["host"])
+        verifier = IdentityVerifier.load(path, audience=case["host"])
         at = datetime.fromtimestamp(case["now"], UTC)
         try:
             verifier.verify(case["header"], method=case["method"], path=case["target"], at=at)

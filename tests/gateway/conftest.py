@@ -298,7 +298,7 @@ class Gateway:
                     proxy=proxy,
                     sign_on=self.site.origin("sso"),
                     enrol=f"{self.site.origin('certificates')}/my/ask",
-                    keys=self.identities.keys(),
+                    keys=self.identities.keys,
                     resources=resources,
                 ),
                 authzen(self.point, guard, proxy=proxy),
