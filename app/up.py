@@ -186,11 +186,6 @@ def _addresses(site: SiteSettings, file: Path) -> str:
         ("Policy desk (management)", site.origin("audit", "management") + "/policies"),
         ("Directory desk (management)", site.origin("directory", "management") + "/"),
         ("Sign-on desk (management)", site.origin("accounts", "management") + "/"),
-        *(
-            [("Way out (proxy, by card)", f"https://{site.host('egress')}:{site.ports.egress}")]
-            if site.ports.egress
-            else []
-        ),
         ("Revocation lists (plain)", site.origin("pki", "plain") + "/"),
     ]
     if site.ports.egress:
