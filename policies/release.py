@@ -8,7 +8,7 @@ from .engine import Needless, Policy, Ruleset, meaningless, needless
 from .errors import PoliciesUnusable
 from .explain import Reason, explain
 from .models import Code, Decision, DecisionRequest
-from .zones import Kind, ZoneMatrix
+from .zones import Kind, Live, RowRemark, ZoneMatrix, remarks
 
 SCHEMA = "schema.cedarschema"
 ZONES = "zones.toml"
@@ -103,6 +103,19 @@ class Release:
         """Policies that others make superfluous, or that can do nothing at all."""
         return (*needless(self._rules.policies), *meaningless(self._rules.policies))
 
+    def rows(self) -> tuple[Live, ...]:
+        """The rows of the zone matrix."""
+        return self._matrix.rows
+
+    def row(self, request: DecisionRequest) -> tuple[str, bool]:
+        """Which row answers a question, and whether it lets it pass."""
+        passage = self._matrix.passage(request)
+        return passage.row, passage.code is None
+
+    def rows_remarked(self) -> tuple[RowRemark, ...]:
+        """Rows that could be one, or that let pass what no policy permits."""
+        return remarks(self._matrix.rows, self._rules.permits)
+
     def failures(self) -> list[str]:
         """What the table finds wrong."""
         return failures(self._cases, self.decide, self.policies)
@@ -129,3 +142,25 @@ class Release:
             version=self.version,
             could=reason.could,
         )
+
+
+def differing(before: Release, after: Release) -> list[str]:
+    """Each policy and each row of the zone matrix that one has and the other has not, or has otherwise."""
+    one, other = _by_name(before), _by_name(after)
+    return [
+        f"{'ADDED' if name not in one else 'REMOVED' if name not in other else 'CHANGED'} {name}"
+        for name in sorted(one.keys() | other.keys())
+        if name not in one or name not in other or one[name] != other[name]
+    ]
+
+
+def _by_name(release: Release) -> dict[str, object]:
+    """What each policy and row says; where in its file a policy stands does not count."""
+    said: dict[str, object] = {
+        each.id: (
+            each.tree.effect, each.tree.principal, each.tree.action, each.tree.resource, tuple(each.tree.clauses),
+            each.code, each.owner, each.reason,
+        )
+        for each in release.rules
+    }  # fmt: skip
+    return said | {f"zone:{row.id}": row for row in release.rows()}

@@ -93,12 +93,26 @@ def disagreements(past: Iterable[Past]) -> list[Change]:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """How often one policy or zone row decided."""
+    """How often one policy decided, or one row of the zone matrix was met."""
 
     name: str
     hits: int
-    # Times it was the only reason; one that never is may stand in another's shadow.
+    # Times it was the only reason; one that never is may stand in another's shadow. Of a row: times it refused.
     alone: int
+
+
+def rows_used(
+    past: Iterable[Past], names: Iterable[str], row: Callable[[DecisionRequest], tuple[str, bool]]
+) -> Iterator[Use]:
+    """Every row of the matrix, the least met first; what was never met joins zones for nobody."""
+    hits: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for each in past:
+        name, passes = row(each.request)
+        hits[name] += 1
+        refused[name] += not passes
+    for name in sorted(names, key=lambda name: (hits[name], name)):
+        yield Use(name=name, hits=hits[name], alone=refused[name])
 
 
 def usage(past: Iterable[Past], names: Iterable[str]) -> Iterator[Use]:

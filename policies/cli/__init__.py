@@ -14,9 +14,9 @@ from .. import bundle
 from .. import replay as replaying
 from ..keys import read_policy_key
 from ..models import DecisionRequest, PrincipalKind
-from ..release import Release
+from ..release import Release, differing
 from .releasing import administrator_key, disagreements, orders, release, rollback, shadow, sign, sign_statement
-from .site import CANDIDATE, DAYS, SITE, SOURCE, candidate, files_of, in_force, past, site_of, tell
+from .site import CANDIDATE, DAYS, SITE, SOURCE, candidate, files_of, in_force, past, released, site_of, tell
 
 
 @click.group()
@@ -31,6 +31,8 @@ def check(source: Path) -> None:
     made = Release(files_of(source), version="candidate")
     for pair in made.needless():
         click.echo(f"{pair.kind.upper()} {pair.policy} {pair.told}")
+    for remark in made.rows_remarked():
+        click.echo(f"{remark.kind.upper()} zone:{remark.row} {remark.told}")
     unexplained = made.unexplained()
     for line in unexplained:
         click.echo(f"WRONG {line}")
@@ -63,9 +65,19 @@ def history(configuration: Path) -> None:
 @policies.command()
 @SITE
 @CANDIDATE
-def diff(configuration: Path, source: Path | None) -> None:
-    """Show which lines of both case tables a candidate answers otherwise than what is in force."""
-    before, after = in_force(configuration), candidate(configuration, source)
+@click.option("--version", default="", help="A version that is or was in force, instead of a candidate.")
+@click.option("--other", default="", help="The version it is compared with; what is in force by default.")
+def diff(configuration: Path, source: Path | None, version: str, other: str) -> None:
+    """Show which policies and zone rows differ, and which lines of both case tables are answered otherwise.
+
+    A candidate is compared with what is in force, or one version with another.
+    """
+    before = released(configuration, other) if other else in_force(configuration)
+    after = released(configuration, version) if version else candidate(configuration, source)
+    lines = differing(before, after)
+    for line in lines:
+        click.echo(line)
+    click.echo(f"{len(lines)} policies and zone rows differ")
     tell(replaying.changes(Counter({*before.questions, *after.questions}), before=before.decide, after=after.decide))
 
 
@@ -91,10 +103,17 @@ def usage(configuration: Path, days: int) -> None:
     """Show how often each policy decided in the last days; one that never did may be superfluous."""
     made = in_force(configuration)
     idle = {pair.policy: f"{pair.kind}: {pair.told}" for pair in made.needless()}
+    recorded = list(past(configuration, days))
     click.echo("  hits  alone  policy")
-    for use in replaying.usage(past(configuration, days), made.policies):
+    for use in replaying.usage(recorded, made.policies):
         remark = idle.get(use.name, "" if use.hits else "never matched")
         click.echo(f"{use.hits:>6} {use.alone:>6}  {use.name}" + (f"  {remark}" if remark else ""))
+
+    remarked = {each.row: f"{each.kind}: {each.told}" for each in made.rows_remarked()}
+    click.echo("  hits refused zone row")
+    for use in replaying.rows_used(recorded, [row.id for row in made.rows()], made.row):
+        remark = remarked.get(use.name, "" if use.hits else "never matched")
+        click.echo(f"{use.hits:>6} {use.alone:>6}  zone:{use.name}" + (f"  {remark}" if remark else ""))
 
 
 @policies.command()

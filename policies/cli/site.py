@@ -108,6 +108,17 @@ def in_force(configuration: Path | None) -> Release:
     return Release.proved(files, version=manifest.version)
 
 
+def released(configuration: Path, version: str) -> Release:
+    """One version that is or was in force.
+
+    Raises:
+        BundleRefused: there is none of that name.
+    """
+    site = site_of(configuration)
+    key = read_policy_key(site.public / "policy-key.pem")
+    return Release(bundle.read_version(site.public / "policies", version, key), version=version)
+
+
 def files_of(source: Path) -> dict[str, bytes]:
     """The files of a source folder.
 

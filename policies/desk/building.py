@@ -4,7 +4,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ..bundle import Manifest, digests, history, read_current, read_shadow, read_version
 from ..errors import BundleRefused, NoSuchDraft, PoliciesUnusable
+from ..models import Past
 from ..release import Release
-from .models import Checked, Draft, FileDiff
+from ..replay import rows_used
+from .models import Checked, Draft, FileDiff, RowLine
 
 _KEPT = 4
 """Releases in memory: what is in force, and what is being written. Building takes a tenth of a second and more."""
@@ -79,6 +81,25 @@ class Builds:
             return read_shadow(self.folder, self.key)
         except BundleRefused:
             return None
+
+
+def rows(made: Release, past: Sequence[Past]) -> tuple[RowLine, ...]:
+    """The rows of the zone matrix, the least met first."""
+    known = {row.id: row for row in made.rows()}
+    remarked: dict[str, list[str]] = {}
+    for remark in made.rows_remarked():
+        remarked.setdefault(remark.row, []).append(remark.told)
+    return tuple(
+        RowLine(
+            id=use.name,
+            origin=known[use.name].origin,
+            destination=known[use.name].destination,
+            hits=use.hits,
+            refused=use.alone,
+            remarks=tuple(remarked.get(use.name, ())),
+        )
+        for use in rows_used(past, known, made.row)
+    )
 
 
 def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[FileDiff, ...]:

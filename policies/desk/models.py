@@ -123,6 +123,18 @@ class PolicyLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowLine:
+    """One row of the zone matrix as the desk lists it."""
+
+    id: str
+    origin: str
+    destination: str
+    hits: int
+    refused: int
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overview:
     """The first page of the desk."""
 
@@ -131,6 +143,7 @@ class Overview:
     asked: int
     cut: bool
     lines: tuple[PolicyLine, ...]
+    rows: tuple[RowLine, ...]
     drafts: tuple[Draft, ...]
     # Draft after which the list goes on; empty at its end.
     older: str

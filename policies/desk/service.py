@@ -34,6 +34,7 @@ from ..errors import (
 from ..models import Past
 from ..replay import changes, disagreements, questions, usage
 from .building import Builds, content, differences
+from .building import rows as rows_used_here
 from .models import (
     LONGEST_FILE,
     LONGEST_TITLE,
@@ -116,6 +117,7 @@ class Desk:
             asked=len(past),
             cut=cut,
             lines=tuple(sorted(lines, key=lambda line: (line.hits, line.id))),
+            rows=rows_used_here(made, past),
             drafts=drafts,
             older=older,
             history=tuple(history(self._builds.folder, self._builds.key)),

@@ -64,6 +64,11 @@ class Ruleset:
         """What a forbid explains."""
         return self._codes[policy]
 
+    def permits(self, origin: str, destination: str, action: str, resource_class: str) -> bool:
+        """Whether any policy could permit this to anybody; where it could not, nobody needs the way."""
+        place = (origin, destination, action)
+        return Finer(self.policies).permits(place, resource_class=resource_class)
+
     def ask(self, request: DecisionRequest) -> Answer:
         """Evaluate; a question of no slice (unknown zone or action) is denied unasked."""
         place = (request.from_zone, request.to_zone, request.action)

@@ -54,6 +54,14 @@ class Finer:
         found = self._known.get((*key, one, other))
         return found if found is not None else self._make(key, one, other)
 
+    def permits(self, key: Key, *, resource_class: str) -> bool:
+        """Whether any permit could hold for some resource of that class."""
+        of = (each for each in self._policies if not each.forbids and _can_hold(each.tree, key))
+        return any(
+            all(named.id == resource_class for named in self._named[each.id] if str(named.type) == "Class")
+            for each in of
+        )
+
     def _make(self, key: Key, resource_class: str, resource: str) -> cedarpy.PolicySet:
         if key not in self._places:
             self._places[key] = [each for each in self._policies if each.forbids or _can_hold(each.tree, key)]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zones as data: where a request comes from, and what may pass between zones."""
 
+from .lint import RowRemark as RowRemark
+from .lint import remarks as remarks
 from .matrix import Apart as Apart
 from .matrix import Ferry as Ferry
 from .matrix import Kind as Kind

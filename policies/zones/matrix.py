@@ -106,6 +106,7 @@ class ZoneMatrix:
         self._rows: dict[tuple[str, str, str, str], Live] = {}
         for row in live:
             self._add(row)
+        self.rows = tuple(live)
         self._joined = {(row.origin, row.destination): Kind.LIVE for row in live}
         sailed = {(pair.origin, pair.destination) for pair in ferry}
         divided = {pair.between for pair in apart}

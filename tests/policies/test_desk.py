@@ -145,6 +145,11 @@ def test_replay_shows_who_loses_by_route_group_and_zone(fake: DeskFake, ask: obj
     hits = {line.id: line.hits for line in seen.lines}
     assert (hits["portal"], hits["seal"], seen.asked) == (3, 0, 3)
     assert "never matched" in fake.get("/policies").text
+    # And so of the rows of the zone matrix.
+    met = {row.id: (row.hits, row.refused) for row in seen.rows}
+    assert met["within-external"] == (3, 0)
+    assert met["within-management"] == (0, 0)
+    assert "<code>within-management</code>" in fake.get("/policies").text
 
 
 @pytest.mark.parametrize(

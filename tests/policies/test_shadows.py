@@ -12,7 +12,7 @@ from policies.bundle import JOURNAL, release
 from policies.cli import policies
 from policies.config import SHIPPED
 from policies.engine import needless, read_policies
-from policies.release import Release
+from policies.release import Release, differing
 from tests.fakes.recorder import ListRecorder
 
 from .conftest import AT
@@ -106,3 +106,60 @@ def test_the_matrix_is_shown() -> None:
     said = CliRunner().invoke(policies, ["zones"]).output
     (line,) = [line for line in said.splitlines() if line.startswith("internal ")]
     assert line.split() == ["internal", "ferry", "live", "none", "none"]
+
+
+# Rows of the zone matrix
+
+ROW = """[[live]]
+id = "{name}"
+origin = "external"
+destination = "external"
+classes = {classes}
+actions = {actions}
+assurance = {assurance}
+"""
+
+
+def _rows(shipped_files: dict[str, bytes], *more: tuple[str, str, str, int]) -> list[str]:
+    added = "".join(
+        ROW.format(name=name, classes=classes, actions=actions, assurance=assurance)
+        for name, classes, actions, assurance in more
+    )
+    made = Release({**shipped_files, "zones.toml": shipped_files["zones.toml"] + added.encode()}, version="candidate")
+    return [f"{each.kind} {each.row} {each.told}" for each in made.rows_remarked()]
+
+
+def test_the_shipped_rows_say_nothing_too_much(shipped_files: dict[str, bytes]) -> None:
+    assert _rows(shipped_files) == []
+
+
+def test_rows_that_could_be_one_and_rows_that_nobody_may_use_are_told(shipped_files: dict[str, bytes]) -> None:
+    told = _rows(
+        shipped_files,
+        ("one", '["office"]', '["access"]', 3),
+        ("two", '["console"]', '["access"]', 3),
+        # Another assurance, or another pair of classes and actions, is another row.
+        ("three", '["other"]', '["access"]', 2),
+        ("four", '["spare"]', '["issue", "sign"]', 3),
+    )
+    assert "mergeable two could be one row with one" in told
+    assert not [line for line in told if line.startswith(("mergeable three", "mergeable four"))]
+    assert [line for line in told if line.startswith("idle one lets pass what no policy permits: office")]
+
+
+def test_a_release_tells_which_policies_and_rows_differ_wherever_they_stand(shipped_files: dict[str, bytes]) -> None:
+    before = Release(shipped_files, version="1")
+    access = shipped_files["access.cedar"]
+    spare = b'@id("spare") @owner("o") @reason("r") permit (principal, action, resource) when { false };\n'
+    stricter = access.replace(
+        b'context.assurance >= 1\n};\n\n@id("office', b'context.assurance >= 2\n};\n\n@id("office'
+    )
+    zones = (
+        shipped_files["zones.toml"]
+        + ROW.format(name="more", classes='["spare"]', actions='["access"]', assurance=1).encode()
+    )
+    after = Release({**shipped_files, "access.cedar": spare + stricter, "zones.toml": zones}, version="2")
+    assert differing(before, after) == ["CHANGED portal-for-everybody-known", "ADDED spare", "ADDED zone:more"]
+    assert [line.replace("ADDED", "REMOVED") for line in differing(before, after)] == differing(after, before)
+    # What only moved within its file is the same.
+    assert differing(before, Release({**shipped_files, "access.cedar": b"// moved\n\n" + access}, version="3")) == []
