@@ -18,6 +18,7 @@ from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
 from gateway import GatewaySettings
+from signatures.service import FollowedLists
 
 from . import holding, settings
 from .context import Context
@@ -31,6 +32,14 @@ LONGEST_WAIT = 60
 """Seconds after which a record should have reached the log."""
 SOCKET_PATH_LIMIT = 107
 """Bytes a Unix socket path may have on Linux (unix(7): 108 with the final zero)."""
+
+
+_LISTS = {
+    "none": "no version of it was accepted so far",
+    "overdue": "its next issue is overdue; fetch it from its keeper and call “tallygate trust-list follow”",
+    "signature": "it is not signed by the key that was pinned for it",
+    "form": "its file or its key cannot be read",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ def examine(context: Context) -> list[Finding]:
         ("security incidents", _incidents),
         ("alert rules", _alert_rules),
         ("assessments", _assessments),
+        ("trust lists", _trust_lists),
     ]
     findings: list[Finding] = []
     for subject, check in checks:
@@ -351,6 +361,13 @@ def _incidents(context: Context) -> Iterator[Finding]:
         yield Finding("security incidents", good=False, says=f"{each}; write it on the page of the case")
     if not late:
         yield Finding("security incidents", good=True, says="no report is overdue")
+
+
+def _trust_lists(context: Context) -> Iterator[Finding]:
+    lists = FollowedLists(context.site.folder("signatures") / "lists")
+    for found in lists.standings(at=context.clock.now()):
+        says = f"number {found.number} is followed" if not found.why else f"not used: {_LISTS[found.why]}"
+        yield Finding(f"trust list of {found.name}", good=not found.why, says=says)
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

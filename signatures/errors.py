@@ -106,7 +106,7 @@ class FieldTooSmall(Invalid):
 
 
 class ListRefused(Invalid):
-    """A trust list that must not be used; ``why`` is "form", "signature", "overdue" or "older"."""
+    """A trust list that must not be used; ``why`` is "form", "signature", "overdue", "older" or "fork"."""
 
     code = "trust_list_refused"
     message = N_("This trust list cannot be used: it is damaged, overdue, or not signed by whom it should be.")

@@ -100,6 +100,8 @@ class CertificateFacts:
     revoked_at: datetime | None = None
     # Of the certificate itself (DER), in hexadecimal digits.
     sha256: str = ""
+    # A state's list names its issuer as one of qualified certificates, and the certificate says that it is one.
+    qualified: bool = False
 
 
 class StampState(StrEnum):
@@ -326,6 +328,10 @@ class Trust:
     signing: frozenset[str] = frozenset()
     # From when until when a certificate is trusted, by its SHA-256; those that are not named: always.
     periods: Mapping[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
+    # What alone a certificate is trusted for, "sign" or "stamp", by its SHA-256; those that are not named: for both.
+    purposes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # Certificates that a state supervises as issuers of qualified certificates, by their SHA-256.
+    qualified: frozenset[str] = frozenset()
 
 
 class SealState(StrEnum):

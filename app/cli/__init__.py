@@ -29,6 +29,7 @@ _COMMANDS = {
     "sign": "signatures.cli:sign",
     "sso": "app.cli.sign_on:sso",
     "switches": "app.cli.switches:switches",
+    "trust-list": "app.cli.trust:trust_list",
     "up": "app.cli.site:up",
     "upgrade": "app.cli.site:upgrade",
     "verify": "signatures.cli:verify",

@@ -28,6 +28,7 @@ from signatures.service import (
     Batches,
     Changes,
     Desk,
+    FollowedLists,
     Forming,
     Housekeeping,
     IssuerLists,
@@ -78,6 +79,8 @@ def application(context: Context) -> Flask:
     # A root or an issuing authority may come while the role runs: read here, so that a site without them is refused.
     trust = Fresh(lambda: of_site(site.public), lambda: files_of_site(site.public))
     trust()
+    # The lists of other sites that this one follows; one that is overdue falls out, and the doctor says so.
+    followed = FollowedLists(site.folder(ROLE) / "lists")
     peer = context.peer(ROLE, "ca")
     authority, changes = CAClient(peer), Changes(latest=LATEST)
     follower = Follower(
@@ -101,7 +104,7 @@ def application(context: Context) -> Flask:
     )
     verification = Verification(
         readers=readers,
-        trust=trust,
+        trust=lambda: followed.joined(trust(), at=context.clock.now()),
         lists=lists,
         recorder=recorder,
         commitments=commitments,

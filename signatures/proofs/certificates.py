@@ -30,6 +30,11 @@ _SIGNING = {
 }
 _STAMPING = {ExtendedKeyUsageOID.TIME_STAMPING}
 _EXPIRED_KEPT = ObjectIdentifier("2.5.29.60")
+_QUALIFIED = ObjectIdentifier("1.3.6.1.5.5.7.1.3")
+# id-etsi-qcs-QcCompliance (ETSI EN 319 412-5), as it stands in the extension.
+_QC_COMPLIANCE = bytes.fromhex("0604008e460101")
+_SIGN, _STAMP = "sign", "stamp"
+_BOTH = frozenset({_SIGN, _STAMP})
 _DEEPEST = 6
 _MOST_OTHERS = 16
 
@@ -47,6 +52,8 @@ class Assessor:
     def __init__(self, trust: Trust, *, lists: Iterable[bytes]) -> None:
         self._signing = trust.signing
         self._periods = trust.periods
+        self._purposes = trust.purposes
+        self._qualified = trust.qualified
         self._roots = [_Issuer(x509.load_pem_x509_certificate(root.encode()), "") for root in trust.roots]
         self._issuers = [
             _Issuer(x509.load_pem_x509_certificate(text.encode()), name) for name, text in trust.issuers.items()
@@ -81,10 +88,19 @@ class Assessor:
             answers=tuple(found for found in map(read_answer, answers[:_MOST_OTHERS]) if found is not None),
         )
         chain, path = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in between)], moment)
+        if any(not self._is_for(each.certificate, _STAMP if stamping else _SIGN) for each in path):
+            # Trusted, but for something else: as good as a stranger here.
+            chain, path = Chain.UNKNOWN, []
         authority = path[0].authority if path else ""
         issuer = path[0].certificate if path else None
         revocation, revoked_at = _status(own, issuer, moment, between) if issuer else (Revocation.UNAVAILABLE, None)
-        signs = _may_sign(own) and (not self._signing or authority in self._signing)
+        if stamping and not path and self._named_itself(own):
+            # A state's list names the unit's own certificate: nobody above it is asked, the list alone says how long.
+            in_time = self._trusted_then(own, moment.proven or moment.at)
+            chain, revocation = (Chain.TRUSTED if in_time else Chain.BROKEN), Revocation.GOOD
+        # Whom a list trusts for signers by itself needs no name among the site's authorities.
+        listed = any(_SIGN in self._purposes.get(_name(each.certificate), frozenset()) for each in path)
+        signs = _may_sign(own) and (not self._signing or authority in self._signing or listed)
         return CertificateFacts(
             serial=f"{own.serial_number:x}",
             name=_part(own.subject, NameOID.COMMON_NAME),
@@ -99,6 +115,7 @@ class Assessor:
             revocation=revocation,
             revoked_at=revoked_at,
             sha256=hashlib.sha256(der).hexdigest(),
+            qualified=_says_qualified(own) and any(_name(each.certificate) in self._qualified for each in path),
         )
 
     def _climb(self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment") -> tuple[Chain, list[_Issuer]]:
@@ -130,9 +147,17 @@ class Assessor:
         """What the trust list said at that moment, not what it says today."""
         if not self._periods:
             return True
-        name = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-        start, end = self._periods.get(name, (None, None))
+        start, end = self._periods.get(_name(certificate), (None, None))
         return (start is None or start <= when) and (end is None or when < end)
+
+    def _is_for(self, certificate: x509.Certificate, purpose: str) -> bool:
+        """What a list trusts for time-stamps vouches for no signer, and the other way round."""
+        return not self._purposes or purpose in self._purposes.get(_name(certificate), _BOTH)
+
+    def _named_itself(self, own: x509.Certificate) -> bool:
+        return _STAMP in self._purposes.get(_name(own), frozenset()) and any(
+            each.certificate == own for each in self._roots
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +314,18 @@ def _may_stamp(own: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return False
     return purposes.critical and set(purposes.value) == _STAMPING
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def _says_qualified(own: x509.Certificate) -> bool:
+    try:
+        said = own.extensions.get_extension_for_oid(_QUALIFIED).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return isinstance(said, x509.UnrecognizedExtension) and _QC_COMPLIANCE in said.value
 
 
 def _part(name: x509.Name, oid: ObjectIdentifier) -> str:

@@ -71,6 +71,8 @@ def encode_trust(trust: Trust) -> dict[str, Any]:
         "issuers": dict(trust.issuers),
         "signing": sorted(trust.signing),
         "periods": periods,
+        "purposes": {name: sorted(found) for name, found in trust.purposes.items()},
+        "qualified": sorted(trust.qualified),
     }
 
 
@@ -81,6 +83,8 @@ def decode_trust(header: Mapping[str, Any]) -> Trust:
         issuers=header["issuers"],
         signing=frozenset(header["signing"]),
         periods={name: (_moment(start), _moment(end)) for name, (start, end) in header["periods"].items()},
+        purposes={name: frozenset(found) for name, found in header["purposes"].items()},
+        qualified=frozenset(header["qualified"]),
     )
 
 
@@ -229,6 +233,7 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
             revocation=Revocation(certificate["revocation"]),
             revoked_at=_moment(certificate["revoked_at"]),
             sha256=str(certificate["sha256"]),
+            qualified=certificate["qualified"] is True,
         ),
         format=Format(found["format"]),
         level=Level(found["level"]),

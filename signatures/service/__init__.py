@@ -17,4 +17,5 @@ from .reporting import Reports as Reports
 from .reporting import by_hand as by_hand
 from .sealing import Sealing as Sealing
 from .stamping import stamp_by as stamp_by
+from .trusted import FollowedLists as FollowedLists
 from .verification import Verification as Verification

@@ -3,13 +3,15 @@
 
 Read as far as verification needs it: services that issue certificates (CA/QC, CA/PKC) or stamp time (TSA), by the
 certificates that identify them, granted from when until when. The list's own signature must be by a certificate that
-was named beside it; qualified status is not said, only trust.
+was named beside it. A service is trusted for what it is listed for: one that stamps time vouches for no signer. A list
+of lists (LOTL) is read alike; each list that it points to must be signed by one of the certificates in the pointer.
 """
 
 import hashlib
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +23,14 @@ from ..formats.xades import parse, signatures
 from ..models import Trust
 
 _TSL = "{http://uri.etsi.org/02231/v2#}"
-_KINDS = (
-    "http://uri.etsi.org/TrstSvc/Svctype/CA/QC",
-    "http://uri.etsi.org/TrstSvc/Svctype/CA/PKC",
-    "http://uri.etsi.org/TrstSvc/Svctype/TSA",
-    "http://uri.etsi.org/TrstSvc/Svctype/TSA/QTST",
-)
+_QUALIFIED = "http://uri.etsi.org/TrstSvc/Svctype/CA/QC"
+_KINDS = {
+    _QUALIFIED: "sign",
+    "http://uri.etsi.org/TrstSvc/Svctype/CA/PKC": "sign",
+    "http://uri.etsi.org/TrstSvc/Svctype/TSA": "stamp",
+    "http://uri.etsi.org/TrstSvc/Svctype/TSA/QTST": "stamp",
+}
+_MOST_POINTERS = 100
 _GRANTED = frozenset(
     f"http://uri.etsi.org/TrstSvc/TrustedList/Svcstatus/{word}"
     for word in ("granted", "recognisedatnationallevel", "undersupervision", "accredited")
@@ -40,6 +44,72 @@ def read_etsi(document: bytes, signers: list[bytes], *, at: datetime) -> Trust:
     Raises:
         ListRefused: not signed by one of them, malformed or overdue.
     """
+    root = _checked(document, signers, at)
+    try:
+        return _trust(root)
+    except (ValueError, TypeError, AttributeError, NotBase64) as error:
+        raise ListRefused(why="form") from error
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where another list is, and who alone may have signed it."""
+
+    territory: str
+    location: str
+    # DER.
+    signers: tuple[bytes, ...]
+
+
+def read_pointers(document: bytes, signers: list[bytes], *, at: datetime) -> list[Pointer]:
+    """The lists that a list of lists points to, if one of these certificates (DER) signed it.
+
+    Raises:
+        ListRefused: as ``read_etsi``.
+    """
+    root = _checked(document, signers, at)
+    try:
+        return list(_pointers(root))
+    except (ValueError, TypeError, AttributeError, NotBase64) as error:
+        raise ListRefused(why="form") from error
+
+
+def read_all(
+    document: bytes, signers: list[bytes], *, at: datetime, fetch: Callable[[str], bytes]
+) -> tuple[list[tuple[str, Trust]], dict[str, str]]:
+    """Every list that a list of lists points to, by territory; and why one is missing.
+
+    One that cannot be had or is not signed by whom the pointer names takes nothing from the others. What is pointed to
+    is not followed further.
+
+    Raises:
+        ListRefused: the list of lists itself, as ``read_etsi``.
+    """
+    found: list[tuple[str, Trust]] = []
+    missing: dict[str, str] = {}
+    for pointer in read_pointers(document, signers, at=at):
+        try:
+            found.append((pointer.territory, read_etsi(fetch(pointer.location), list(pointer.signers), at=at)))
+        except ListRefused as error:
+            missing[pointer.territory] = error.why
+        except OSError:
+            missing[pointer.territory] = "unreachable"
+    return found, missing
+
+
+def _pointers(root: Any) -> Iterator[Pointer]:
+    for node in list(root.iter(f"{_TSL}OtherTSLPointer"))[:_MOST_POINTERS]:
+        location = str(node.findtext(f"{_TSL}TSLLocation") or "").strip()
+        named = [
+            b64decode("".join((each.text or "").split()), validate=True) for each in node.iter(f"{_TSL}X509Certificate")
+        ]
+        territory = str(node.findtext(f".//{_TSL}SchemeTerritory") or "").strip()
+        # An address that is not fetched over TLS, or whose list anybody may sign, is none.
+        if location.startswith("https://") and named and territory:
+            yield Pointer(territory[:16], location, tuple(named))
+
+
+def _checked(document: bytes, signers: list[bytes], at: datetime) -> Any:
     try:
         root = parse(document)
         found = list(signatures(root, lambda _: None, beside=False))
@@ -54,17 +124,20 @@ def read_etsi(document: bytes, signers: list[bytes], *, at: datetime) -> Trust:
         due = root.findtext(f".//{_TSL}NextUpdate/{_TSL}dateTime")
         if due is None or _moment(due) < at:
             raise ListRefused(why="overdue")
-        return _trust(root)
-    except (ValueError, TypeError, AttributeError, NotBase64) as error:
+    except (ValueError, TypeError) as error:
         raise ListRefused(why="form") from error
+    return root
 
 
 def _trust(root: Any) -> Trust:
     roots: dict[str, None] = {}
     periods: dict[str, _Period] = {}
+    purposes: dict[str, frozenset[str]] = {}
+    qualified: set[str] = set()
     for service in root.iter(f"{_TSL}TSPService"):
         information = service.find(f"{_TSL}ServiceInformation")
-        if information.findtext(f"{_TSL}ServiceTypeIdentifier") not in _KINDS:
+        kind = str(information.findtext(f"{_TSL}ServiceTypeIdentifier"))
+        if kind not in _KINDS:
             continue
         period = _period(list(_statuses(service, information)))
         if period is None:
@@ -73,8 +146,12 @@ def _trust(root: Any) -> Trust:
             der = b64decode("".join((node.text or "").split()), validate=True)
             # Whom the list names is where a path may end, whoever stands above.
             roots[x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()] = None
-            periods[hashlib.sha256(der).hexdigest()] = period
-    return Trust(roots=tuple(roots), issuers={}, periods=periods)
+            name = hashlib.sha256(der).hexdigest()
+            periods[name] = period
+            purposes[name] = purposes.get(name, frozenset()) | {_KINDS[kind]}
+            if kind == _QUALIFIED:
+                qualified.add(name)
+    return Trust(roots=tuple(roots), issuers={}, periods=periods, purposes=purposes, qualified=frozenset(qualified))
 
 
 def _statuses(service: Any, information: Any) -> Iterator[tuple[datetime, bool]]:

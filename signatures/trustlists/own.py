@@ -33,6 +33,8 @@ class Entry:
     authority: str = ""
     # Its certificates may sign documents.
     signs: bool = False
+    # What alone it is trusted for, "sign" or "stamp"; empty: for both.
+    only: str = ""
     since: datetime | None = None
     # Trusted no more from here on; what was proved to be signed before stays good.
     until: datetime | None = None
@@ -50,7 +52,7 @@ class TrustList:
 
     def trust(self) -> Trust:
         """What verifications start from."""
-        roots, issuers, signing, periods = [], {}, set(), {}
+        roots, issuers, signing, periods, purposes = [], {}, set(), {}, {}
         for entry in self.entries:
             pem = x509.load_der_x509_certificate(entry.certificate).public_bytes(Encoding.PEM).decode()
             if entry.authority:
@@ -59,8 +61,13 @@ class TrustList:
                     signing.add(entry.authority)
             else:
                 roots.append(pem)
-            periods[hashlib.sha256(entry.certificate).hexdigest()] = (entry.since, entry.until)
-        return Trust(roots=tuple(roots), issuers=issuers, signing=frozenset(signing), periods=periods)
+            name = hashlib.sha256(entry.certificate).hexdigest()
+            periods[name] = (entry.since, entry.until)
+            if entry.only:
+                purposes[name] = frozenset({entry.only})
+        return Trust(
+            roots=tuple(roots), issuers=issuers, signing=frozenset(signing), periods=periods, purposes=purposes
+        )
 
 
 def written(found: TrustList, key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -76,6 +83,7 @@ def written(found: TrustList, key: ec.EllipticCurvePrivateKey) -> bytes:
                 "certificate": b64encode(entry.certificate).decode(),
                 "authority": entry.authority,
                 "signs": entry.signs,
+                **({"only": entry.only} if entry.only else {}),
                 "since": entry.since.isoformat() if entry.since else None,
                 "until": entry.until.isoformat() if entry.until else None,
             }
@@ -113,6 +121,18 @@ def read_own(document: bytes, key: ec.EllipticCurvePublicKey, *, at: datetime, n
     return found
 
 
+def unverified(document: bytes) -> TrustList:
+    """What a list says of itself, whoever wrote it.
+
+    Raises:
+        ListRefused: malformed.
+    """
+    try:
+        return _read(json.loads(_plain(document.strip().split(b".")[1])))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ListRefused(why="form") from error
+
+
 def _read(said: dict[str, Any]) -> TrustList:
     if said["type"] != TYPE:
         raise ListRefused(why="form")
@@ -127,12 +147,19 @@ def _read(said: dict[str, Any]) -> TrustList:
                 certificate=b64decode(entry["certificate"], validate=True),
                 authority=str(entry["authority"]),
                 signs=entry["signs"] is True,
+                only=_purpose(entry.get("only", "")),
                 since=_moment(entry["since"]),
                 until=_moment(entry["until"]),
             )
             for entry in entries
         ),
     )
+
+
+def _purpose(text: str) -> str:
+    if text not in {"", "sign", "stamp"}:
+        raise ListRefused(why="form")
+    return text
 
 
 def _moment(text: str | None) -> datetime | None:

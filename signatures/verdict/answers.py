@@ -343,6 +343,14 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
                 at=certificate.not_after,
             )
         )
+    if certificate.qualified and certificate.chain is Chain.TRUSTED:
+        found.append(
+            _unknown(
+                "qualified",
+                N_("A state's list names its issuer, “%(name)s”, as one of qualified certificates."),
+                name=certificate.issuer or "?",
+            )
+        )
     if facts.certified == "nothing":
         found.append(_unknown("certified_nothing", N_("The signer allowed no change at all after this signature.")))
     if facts.certified == "form":

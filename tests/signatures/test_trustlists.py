@@ -4,22 +4,30 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from lxml import etree
 from signxml import methods
 from signxml.algorithms import DigestAlgorithm
 from signxml.xades.xades import XAdESSigner
 
+from app.cli.trust import trust_list
 from signatures.errors import ListRefused
 from signatures.formats import inspect
 from signatures.models import Overall, Profile, Trust, Verdict
 from signatures.pades.grounds import Grounds
-from signatures.trustlists import Entry, TrustList, merged, read_etsi, read_own, written
+from signatures.service import FollowedLists
+from signatures.trustlists import Entry, TrustList, merged, read_all, read_etsi, read_own, read_pointers, written
 from signatures.verdict import judge
-from tests.signatures import made, stamper
+from tests.signatures import documents, made, stamper
 from tests.signatures.pki import DAY, NOW, City, Leaf
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -91,7 +99,15 @@ def test_another_list_cannot_lengthen_what_ours_ended(city: City, leaf: Leaf) ->
     assert look(bare, merged([("ours", ours), ("theirs", theirs)]), city).overall is Overall.NOT_TRUSTED
 
 
-def state_list(city: City, keeper: Leaf, *, withdrawn: datetime | None = None, due: datetime = NOW + DAY) -> bytes:
+def state_list(
+    city: City,
+    keeper: Leaf,
+    *,
+    withdrawn: datetime | None = None,
+    due: datetime = NOW + DAY,
+    kind: str = "CA/QC",
+    listed: bytes | None = None,
+) -> bytes:
     base = "http://uri.etsi.org/TrstSvc/TrustedList/Svcstatus/"
     granted = (
         f"<ServiceStatus>{base}granted</ServiceStatus><StatusStartingTime>2020-01-01T00:00:00Z</StatusStartingTime>"
@@ -100,17 +116,21 @@ def state_list(city: City, keeper: Leaf, *, withdrawn: datetime | None = None, d
         f"<ServiceStatus>{base}withdrawn</ServiceStatus>"
         f"<StatusStartingTime>{withdrawn:%Y-%m-%dT%H:%M:%SZ}</StatusStartingTime>"
     )
-    identity = base64.b64encode(made.own(city.root.certificate)).decode()
+    identity = base64.b64encode(listed or made.own(city.root.certificate)).decode()
     past = f"<ServiceHistory><ServiceHistoryInstance>{granted}</ServiceHistoryInstance></ServiceHistory>"
     text = (
         '<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"><SchemeInformation><NextUpdate>'
         f"<dateTime>{due:%Y-%m-%dT%H:%M:%SZ}</dateTime></NextUpdate></SchemeInformation><TrustServiceProviderList>"
         "<TrustServiceProvider><TSPServices><TSPService><ServiceInformation>"
-        "<ServiceTypeIdentifier>http://uri.etsi.org/TrstSvc/Svctype/CA/QC</ServiceTypeIdentifier>"
+        f"<ServiceTypeIdentifier>http://uri.etsi.org/TrstSvc/Svctype/{kind}</ServiceTypeIdentifier>"
         f"<ServiceDigitalIdentity><DigitalId><X509Certificate>{identity}</X509Certificate></DigitalId>"
         f"</ServiceDigitalIdentity>{ended or granted}</ServiceInformation>{past if ended else ''}"
         "</TSPService></TSPServices></TrustServiceProvider></TrustServiceProviderList></TrustServiceStatusList>"
     )
+    return signed_list(text, keeper)
+
+
+def signed_list(text: str, keeper: Leaf) -> bytes:
     signer = XAdESSigner(
         method=methods.enveloped, digest_algorithm=DigestAlgorithm.SHA256, signature_algorithm="ecdsa-sha256"
     )
@@ -137,3 +157,168 @@ def test_the_list_of_a_state_is_read_with_its_history_if_its_keeper_signed_it(ci
         with pytest.raises(ListRefused) as caught:
             read_etsi(document, [made.der(keeper)], at=NOW)
         assert caught.value.why == why
+
+
+def test_who_is_listed_for_stamps_vouches_for_no_signer_and_the_other_way_round(city: City, leaf: Leaf) -> None:
+    keeper, unit = city.people.leaf("Keeper"), stamper.unit(city.people)
+    stamped = made.cades(made.LETTER, [leaf], at=SIGNED, by=unit)
+    for_signers = read_etsi(state_list(city, keeper), [made.der(keeper)], at=NOW)
+    for_stamps = read_etsi(state_list(city, keeper, kind="TSA/QTST"), [made.der(keeper)], at=NOW)
+    the_unit = read_etsi(state_list(city, keeper, kind="TSA", listed=made.der(unit)), [made.der(keeper)], at=NOW)
+    assert look(stamped, for_stamps, city).signatures[0].issuer.code == "issuer_unknown"
+    alone = look(stamped, for_signers, city)
+    assert (alone.overall, alone.signatures[0].valid.code) == (Overall.TRUSTED, "valid")
+    assert "stamp_unconfirmed" in {each.code for each in alone.problems}
+    both = look(stamped, merged([("signers", for_signers), ("unit", the_unit)]), city)
+    assert (both.overall, both.signatures[0].valid.code) == (Overall.TRUSTED, "valid_then")
+    own = a_list([*(replace(each, only="stamp") for each in entries(city))]).trust()
+    assert look(stamped, own, city).signatures[0].issuer.code == "issuer_unknown"
+
+
+def test_a_state_s_list_beside_the_site_s_own_trust_serves_its_own_signers(city: City) -> None:
+    keeper, abroad = city.people.leaf("Keeper"), City()
+    signed = made.cades(made.LETTER, [abroad.seal()], at=SIGNED)
+    theirs = read_etsi(state_list(abroad, keeper), [made.der(keeper)], at=NOW)
+    joined = merged([("", city.trust()), ("abroad", theirs)])
+    found = inspect(signed, grounds=Grounds(joined, [*city.lists(), *abroad.lists()]), profile=Profile.STRICT, at=NOW)
+    assert judge(signed, found, profile=Profile.STRICT, at=NOW).overall is Overall.TRUSTED
+    device = made.cades(made.LETTER, [city.devices.leaf("Router")], at=SIGNED)
+    # What ours does not let sign, theirs does not either.
+    assert look(device, joined, city).signatures[0].issuer.code == "wrong_purpose"
+
+
+def test_qualified_is_said_only_where_list_and_certificate_say_so(city: City) -> None:
+    keeper = city.people.leaf("Keeper")
+    statement = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3"), bytes.fromhex("300a3008060604008e460101")
+    )
+    plain = city.organisations.leaf("Seal")
+    builder = x509.CertificateBuilder(
+        city.organisations.subject,
+        plain.certificate.subject,
+        plain.key.public_key(),
+        plain.certificate.serial_number,
+        NOW - 30 * DAY,
+        NOW + 30 * DAY,
+        [*plain.certificate.extensions, x509.Extension(statement.oid, critical=False, value=statement)],
+    )
+    qualified = Leaf(plain.key, builder.sign(city.organisations.key, hashes.SHA256()), plain.chain)
+    listed = read_etsi(state_list(city, keeper), [made.der(keeper)], at=NOW)
+    unsupervised = read_etsi(state_list(city, keeper, kind="CA/PKC"), [made.der(keeper)], at=NOW)
+    for leaf, trust, said in (
+        (qualified, listed, True),
+        (plain, listed, False),
+        (qualified, unsupervised, False),
+        (qualified, city.trust(), False),
+    ):
+        verdict = look(made.cades(made.LETTER, [leaf], at=SIGNED), trust, city)
+        assert verdict.overall is Overall.TRUSTED
+        assert ("qualified" in {each.code for each in verdict.problems}) is said
+
+
+def test_a_list_of_lists_leads_only_to_lists_by_whom_it_names(city: City, leaf: Leaf) -> None:
+    keeper, abroad, stranger = (city.people.leaf(name) for name in ("Keeper", "Abroad", "Stranger"))
+
+    def pointer(territory: str, location: str, by: Leaf | None) -> str:
+        named = f"<X509Certificate>{base64.b64encode(made.der(by)).decode()}</X509Certificate>" if by else ""
+        return (
+            f"<OtherTSLPointer><ServiceDigitalIdentities><ServiceDigitalIdentity><DigitalId>{named}</DigitalId>"
+            f"</ServiceDigitalIdentity></ServiceDigitalIdentities><TSLLocation>{location}</TSLLocation>"
+            f"<AdditionalInformation><OtherInformation><SchemeTerritory>{territory}</SchemeTerritory>"
+            "</OtherInformation></AdditionalInformation></OtherTSLPointer>"
+        )
+
+    pointers = "".join(
+        [
+            pointer("AA", "https://aa.example/list.xml", abroad),
+            pointer("BB", "https://bb.example/list.xml", abroad),
+            pointer("CC", "https://gone.example/list.xml", abroad),
+            # Not over TLS, by nobody in particular: not pointers that are followed.
+            pointer("DD", "http://aa.example/list.xml", abroad),
+            pointer("EE", "https://aa.example/list.xml", None),
+        ]
+    )
+    text = (
+        '<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"><SchemeInformation>'
+        f"<PointersToOtherTSL>{pointers}</PointersToOtherTSL><NextUpdate><dateTime>{NOW + DAY:%Y-%m-%dT%H:%M:%SZ}"
+        "</dateTime></NextUpdate></SchemeInformation></TrustServiceStatusList>"
+    )
+    asked: list[str] = []
+
+    def fetch(address: str) -> bytes:
+        asked.append(address)
+        if "gone" in address:
+            raise OSError
+        return state_list(city, stranger if "bb" in address else abroad)
+
+    found, missing = read_all(signed_list(text, keeper), [made.der(keeper)], at=NOW, fetch=fetch)
+    assert [territory for territory, _ in found] == ["AA"]
+    assert missing == {"BB": "signature", "CC": "unreachable"}
+    assert all(address.startswith("https://") for address in asked)
+    assert look(made.cades(made.LETTER, [leaf], at=SIGNED), merged(found), city).overall is Overall.TRUSTED
+    with pytest.raises(ListRefused):
+        read_pointers(signed_list(text, stranger), [made.der(keeper)], at=NOW)
+
+
+def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_a_followed_list_goes_forward_only_and_forks_are_refused(city: City, leaf: Leaf, tmp_path: Path) -> None:
+    lists = FollowedLists(tmp_path)
+    lists.follow("abroad", pem(KEY))
+    newest = written(a_list(entries(city), number=7), KEY)
+    assert lists.accept("abroad", newest, at=NOW).number == 7
+    assert lists.accept("abroad", newest, at=NOW).number == 7
+    other = ec.generate_private_key(ec.SECP256R1())
+    for document, why in (
+        (written(a_list(entries(city), number=6), KEY), "older"),
+        (written(a_list(entries(city, until=NOW), number=7), KEY), "fork"),
+        (written(a_list(entries(city), number=8), other), "signature"),
+        (b"x", "form"),
+    ):
+        with pytest.raises(ListRefused) as caught:
+            lists.accept("abroad", document, at=NOW)
+        assert caught.value.why == why
+    with pytest.raises(ListRefused):
+        lists.follow("abroad", pem(other))
+    with pytest.raises(ListRefused):
+        lists.follow("../abroad", pem(KEY))
+    lists.accept("abroad", written(a_list(entries(city, until=NOW - DAY), number=9), KEY), at=NOW)
+    assert [version.number for version in lists.history("abroad", at=NOW)] == [7, 9]
+    # Read again by another process: what was accepted counts, and an overdue list falls out and is told.
+    again = FollowedLists(tmp_path)
+    empty = Trust(roots=(), issuers={})
+    stamped = made.cades(made.LETTER, [leaf], at=SIGNED)
+    assert look(stamped, again.joined(empty, at=NOW), city).signatures[0].issuer.code == "issuer_broken"
+    assert [(each.number, each.why) for each in again.standings(at=NOW)] == [(9, "")]
+    assert [each.why for each in again.standings(at=NOW + 30 * DAY)] == ["overdue"]
+    assert again.joined(empty, at=NOW + 30 * DAY) == empty
+
+
+def test_a_list_is_kept_by_the_command(city: City, tmp_path: Path) -> None:
+    key = documents.write(tmp_path, "key", KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = documents.write(tmp_path, "public", pem(KEY))
+    root = documents.write(tmp_path, "root.pem", city.root.pem)
+    file = tmp_path / "list"
+
+    def run(*words: object, code: int = 0) -> str:
+        found = CliRunner().invoke(trust_list, [str(word) for word in words])
+        assert (found.exit_code != 0) == bool(code), found.output
+        return found.output
+
+    run("create", "--name", "abroad", "--key", key, "--out", file)
+    first = file.read_bytes()
+    run("create", "--name", "abroad", "--key", key, "--out", file, code=1)
+    run("add", file, root, "--key", key, "--only", "sign", "--since", "2020-01-01")
+    run("add", file, root, "--key", key, code=1)
+    name = hashlib.sha256(made.own(city.root.certificate)).hexdigest()
+    assert name in run("show", file, "--list-key", public)
+    assert name not in run("show", file, "--list-key", public, "--at", "2019-12-31")
+    run("withdraw", file, "00", "--key", key, code=1)
+    run("withdraw", file, name, "--key", key, "--until", "2026-01-01")
+    assert name not in run("show", file, "--list-key", public)
+    assert name in run("show", file, "--list-key", public, "--at", "2025-12-31")
+    run("sign", file, "--key", key)
+    assert "abroad 4" in run("verify", file, "--list-key", public)
+    run("verify", documents.write(tmp_path, "first", first), "--list-key", public, "--newest", "2", code=1)
