@@ -427,7 +427,7 @@ class GatewaySettings:
     # The same where an open host says that strangers cost it work. A whole office may stand behind one address.
     stranger_rate: int = 100
     stranger_burst: int = 400
-    # Requests per second of one person or device, and how many more may come at once; per worker process.
+    # Requests per second of one person or device, and how many more may come at once; all workers count together.
     person_rate: int = 1000
     person_burst: int = 2000
     # The same of one client that presents tokens, for all its people together.

@@ -41,6 +41,8 @@ class Question:
     upgrade: str = ""
     # The page that asks, as browsers say it.
     origin: str = ""
+    # Whether the proxy itself limits what one address may ask.
+    limited: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

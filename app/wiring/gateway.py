@@ -40,6 +40,8 @@ from gateway.service import (
     Logins,
     News,
     People,
+    SharedShares,
+    SharedTable,
     Sockets,
     Standings,
     Uses,
@@ -108,6 +110,7 @@ def application(context: Context) -> WSGIApp:
     except (OSError, ValueError) as error:
         raise ConfigurationError(where=str(site.folder(ROLE) / "identity"), why="no key that can be read") from error
     sealing = Sealing(context.kept_key(ROLE, "ties.key"))
+    shares = _shares(context, settings)
     decider = Decider(
         site=site,
         settings=settings,
@@ -119,6 +122,7 @@ def application(context: Context) -> WSGIApp:
         freshness=follower,
         identities=identities,
         sealing=sealing,
+        shares=shares,
     )
     logins = Logins(
         site=site,
@@ -165,6 +169,7 @@ def application(context: Context) -> WSGIApp:
         news=news,
         freshness=follower,
         sockets=sockets,
+        people=shares[0],
     )
     kept = partial(_open_door, context, ways, sockets)
     threading.Thread(
@@ -271,6 +276,16 @@ def _keep_replaying(logins: Logins) -> None:
         except Exception:  # noqa: BLE001 - without this thread an intent could stay without its outcome
             _log.error("replay_failed", exc_info=True)
         pause.wait(_REPLAY_SECONDS)
+
+
+def _shares(context: Context, settings: GatewaySettings) -> tuple[SharedShares, SharedShares, SharedShares]:
+    """What persons, clients and addresses may take, counted by all workers of the role together."""
+    table, clock = SharedTable(context.site.socket(ROLE).parent / "shares"), context.clock
+    return (
+        SharedShares(table, kind="person", clock=clock, rate=settings.person_rate, burst=settings.person_burst),
+        SharedShares(table, kind="client", clock=clock, rate=settings.client_rate, burst=settings.client_burst),
+        SharedShares(table, kind="address", clock=clock, rate=settings.rate, burst=settings.burst),
+    )
 
 
 def _open_door(context: Context, ways: WaysOut, sockets: Sockets) -> None:

@@ -88,7 +88,9 @@ def haproxy(edge: Edge) -> Mapping[str, str]:
     site, settings, folder = edge.site, edge.settings, plain(str(edge.folder))
     hosts = {site.host(label): route for label, route in settings.routes.items()}
     asks = f"[verify optional ca-file {folder}/tls.crt]"
-    listed = [f"{folder}/tls.crt {asks + ' ' if route.device else ''}{host}" for host, route in hosts.items()]
+    listed = [
+        f"{folder}/tls.crt {asks + ' ' if route.device or route.peers else ''}{host}" for host, route in hosts.items()
+    ]
     roles = sorted({route.role for route in settings.routes.values()} | {"gateway"})
     # Any certificate passes TLS; chain, purpose and status are checked by the gateway.
     tls = f"ssl crt-list {folder}/certificates.list strict-sni alpn http/1.1 ca-ignore-err all crt-ignore-err all"
@@ -222,7 +224,7 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
         "header_up Tallygate-Media {http.vars.tg_content_type}",
         *(
             ["header_up Tallygate-Client-Certificate {http.request.tls.client.certificate_der_base64}"]
-            if route.device
+            if _asks(route)
             else []
         ),
         f"copy_headers {HEADER} Tallygate-Decision",
@@ -266,7 +268,10 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
             f"bind {plain(edge.address)}",
             *_block(
                 f"tls {plain(str(edge.folder))}/tls.crt {plain(str(edge.folder))}/tls.key",
-                ["protocols tls1.2 tls1.3", *(_block("client_auth", ["mode request"]) if route.device else [])],
+                [
+                    "protocols tls1.2 tls1.3",
+                    *(_block("client_auth", ["mode request"]) if _asks(route) else []),
+                ],
             ),
             *_block("request_body", [f"max_size {edge.settings.body_limit}MiB"]),
             *_block(
@@ -331,6 +336,11 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
 
 def _block(head: str, lines: list[str]) -> list[str]:
     return [f"{head} {{".lstrip(), *(f"\t{line}" for line in lines), "}"]
+
+
+def _asks(route: Route) -> bool:
+    """Whether TLS asks for certificates: devices show theirs, or proxies of other zones."""
+    return bool(route.device) or route.peers
 
 
 def _backend(role: str) -> str:

@@ -8,6 +8,7 @@ client's came through, and then nothing in the request can be believed.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -35,8 +36,11 @@ def nginx(environ: Environ, listener: str) -> Question:
 
 
 def caddy(environ: Environ, listener: str) -> Question:
-    """Told by ``forward_auth``, in the names that it gives; the certificate is DER in Base64."""
-    return _question(environ, listener, _FORWARDED, _ORIGINAL, _certificate(environ))
+    """Told by ``forward_auth``, in the names that it gives; the certificate is DER in Base64.
+
+    Debian's Caddy limits nobody, so that it is done here.
+    """
+    return replace(_question(environ, listener, _FORWARDED, _ORIGINAL, _certificate(environ)), limited=False)
 
 
 def haproxy(environ: Environ, listener: str) -> Question:

@@ -14,6 +14,8 @@ from .nginx import command as command
 from .nginx import prepare as prepare
 from .people import People as People
 from .point import DecisionPoint as DecisionPoint
+from .shares import SharedShares as SharedShares
+from .shares import SharedTable as SharedTable
 from .sockets import Sockets as Sockets
 from .status import Standings as Standings
 from .uses import Uses as Uses

@@ -30,6 +30,7 @@ from ..tokens import Sealing, Ties
 from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
+from .shares import Counting
 from .switches import passed
 
 _log = logger(__name__)
@@ -81,7 +82,9 @@ class Decider:
         freshness: Freshness,
         identities: IdentityIssuer,
         sealing: Sealing,
+        shares: tuple[Counting, Counting, Counting] | None = None,
     ) -> None:
+        """``shares`` are those of persons, clients and addresses where workers count together; else this one counts."""
         self._site = site
         self._clock = clock
         self._recorder = recorder
@@ -92,8 +95,11 @@ class Decider:
         self._identities = identities
         self._sealing = sealing
         self._attempts = Attempts(clock=clock, limit=settings.refused_credentials)
-        self._people = Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst)
-        self._clients = Shares(clock=clock, rate=settings.client_rate, burst=settings.client_burst)
+        self._people, self._clients, self._addresses = shares or (
+            Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst),
+            Shares(clock=clock, rate=settings.client_rate, burst=settings.client_burst),
+            Shares(clock=clock, rate=settings.rate, burst=settings.burst),
+        )
         self._routes = {
             site.host(label): (route.resource or label, route, site.origin(label, route.zone))
             for label, route in settings.routes.items()
@@ -143,6 +149,7 @@ class Decider:
                 question = replace(question, unverified_certificate="")
             # 3. Nothing came that only a proxy may say; method and target have one reading; the host takes such.
             _unforged(question)
+            self._within_rate(question)
             target = read_target(question.unverified_method, question.unverified_target)
             _acceptable(question, route, target)
             # 4. At most one credential was presented, once.
@@ -268,6 +275,10 @@ class Decider:
     def _none_thrown(self, names: list[str]) -> None:
         if self._news.taken(*((Kind.SWITCH, name) for name in names)):
             raise Refused(Reason.SHUT)
+
+    def _within_rate(self, question: Question) -> None:
+        if not question.limited and not self._addresses.take(question.address):
+            raise Refused(Reason.TOO_MANY)
 
     def _within_share(self, caller: Caller) -> None:
         mine = not caller.subject or self._people.take(caller.subject)

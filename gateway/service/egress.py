@@ -29,6 +29,7 @@ from .attempts import Attempts, Shares
 from .decision import Engine, network, reason_of
 from .identification import Identification
 from .news import Freshness, News
+from .shares import Counting
 from .sockets import Sockets
 
 _log = logger(__name__)
@@ -89,8 +90,9 @@ class WaysOut:
         freshness: Freshness,
         sockets: Sockets,
         resolve: Resolver | None = None,
+        people: Counting | None = None,
     ) -> None:
-        """``resolve`` is another than the machine's own resolver."""
+        """``resolve`` is another than the machine's own resolver; ``people`` counts what persons take elsewhere too."""
         self._settings = settings.egress
         self._origin = f"https://{site.host(EGRESS)}:{site.ports.egress}"
         self._clock = clock
@@ -102,7 +104,7 @@ class WaysOut:
         self._sockets = sockets
         self._resolve = resolve or addresses_of
         self._attempts = Attempts(clock=clock, limit=settings.refused_credentials)
-        self._people = Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst)
+        self._people = people or Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst)
 
     def decide(self, asked: Asked) -> Way:
         """Answer; never raises."""

@@ -698,3 +698,20 @@ def test_read_only_takes_no_socket(unit: Gateway) -> None:
     assert ("switch", "writing") in unit.sealing.opened(opened.ties, at=unit.clock.now()).names
     hear(unit, "gateway.switch.shut", index=0, object="writing")
     assert ask(unit, **socket).reason == "shut"
+
+
+def test_an_address_has_its_limit_here_where_the_proxy_has_none(folder: Path) -> None:
+    """Nginx and HAProxy limit addresses themselves; Debian's Caddy has nothing for it."""
+    unit = Gateway(make_site(folder), settings=GatewaySettings(rate=1, burst=3))
+    given = {"unverified_cookie": unit.open_session()}
+    assert [ask(unit, **given, limited=False).status for _ in range(4)] == [204, 204, 204, 403]
+    assert unit.recorder.events[-1].attributes["reason"] == "too-many"
+    assert ask(unit, **given, limited=False, address="192.0.2.9").status == 204
+    assert ask(unit, **given).status == 204, "another proxy's question"
+    environ = {"HTTP_X_FORWARDED_METHOD": "GET", "HTTP_X_FORWARDED_FOR": "192.0.2.9"}
+    assert [ADAPTERS[name](environ, "external").limited for name in ("nginx", "caddy", "haproxy")] == [
+        True,
+        False,
+        True,
+    ]
+    unit.database.close()
