@@ -61,9 +61,10 @@ def test_the_record_tells_who_would_lose_access(city: City, stricter: Path) -> N
         in city.tallygate("policies", "diff", *site, "--source", str(stricter)).stdout
     )
     used = city.tallygate("policies", "usage", *site, "--days", "1").stdout
-    hits = {line.split()[2]: int(line.split()[0]) for line in used.splitlines()[1:]}
+    hits = {line.split()[2]: int(line.split()[0]) for line in used.splitlines() if line.split()[0].isdecimal()}
     assert hits["portal-for-everybody-known"] > 0
     assert hits["seal-by-client"] == 0
+    assert hits["zone:within-external"] > 0
     # What fails its own cases is not even tried in shadow.
     trial = ("--source", str(stricter), "--actor", "maker")
     assert city.tallygate("policies", "shadow", *site, *trial, check=False).returncode == 1
@@ -128,6 +129,9 @@ def test_from_a_draft_to_every_gateway_and_back(city: City, tmp_path: Path, caps
         assert late < 5
         until(lambda: {change.visit() for _ in range(8)} == {403}, seconds=60)
         until(lambda: ">put in force<" in change.page(change.tang).text, seconds=60)
+        told = city.tallygate("policy", "diff", *site, "--version", released, "--other", first).stdout
+        assert "ADDED flow-person\n1 policies and zone rows differ" in told
+        assert "LOSES social from external: citizen" in told
         # And back, by one command.
         city.tallygate("policy", "rollback", first, *site, "--actor", "maker")
         back = _version(city)
