@@ -119,7 +119,7 @@ def _policies() -> Iterator[Door]:
     """The policy desk as its administrators read it; what changes something is tried by an officer who may not."""
     desk: dict[str, Any] = {**OFFICER, "component": "policies", "who": "qian.jun", "enters": "/policies"}
     draft = {"identifier": "0" * 16}
-    yield Door(**desk, rule="/policies", query=("days", "done", "lang"))
+    yield Door(**desk, rule="/policies", query=("days", "done", "lang", "before"))
     yield Door(**desk, rule="/policies/versions", query=("version", "other"))
     yield Door(**desk, rule="/policies/drafts/<identifier>", known=draft, query=("file", "done"))
     yield Door(**desk, rule="/policies/drafts/<identifier>/replay", known=draft, query=("days",))
@@ -130,7 +130,7 @@ def _policies() -> Iterator[Door]:
     yield Door(**form, rule="/policies/trial/end", fields={})
     for verb, fields in {
         "file": {"version": "1", "name": "a.cedar", "text": "a"},
-        "propose": {"version": "1"},
+        "propose": {"version": "1", "minutes": "60", "without_shadow": "INC-1"},
         "withdraw": {"version": "1"},
         "sign": {"version": "1", "signature": "a"},
     }.items():

@@ -129,9 +129,9 @@ def test_from_a_draft_to_every_gateway_and_back(city: City, tmp_path: Path, caps
         assert late < 5
         until(lambda: {change.visit() for _ in range(8)} == {403}, seconds=60)
         until(lambda: ">put in force<" in change.page(change.tang).text, seconds=60)
-        told = city.tallygate("policy", "diff", *site, "--version", released, "--other", first).stdout
-        assert "ADDED flow-person\n1 policies and zone rows differ" in told
-        assert "LOSES social from external: citizen" in told
+        compared = city.tallygate("policy", "diff", *site, "--version", released, "--other", first).stdout
+        assert "ADDED flow-person\n1 policies and zone rows differ" in compared
+        assert "LOSES social from external: citizen" in compared
         # And back, by one command.
         city.tallygate("policy", "rollback", first, *site, "--actor", "maker")
         back = _version(city)

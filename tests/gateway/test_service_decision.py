@@ -26,7 +26,7 @@ from gateway.models import Answer, Question
 from gateway.request import ADAPTERS
 from gateway.service.decision import network
 from gateway.service.identification import digest
-from policies import Decision
+from policies import Decision, Remedy
 from policies.record import past
 from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate, make_site
 
@@ -148,6 +148,17 @@ def test_whatever_the_policies_raise_denies(unit: Gateway, failure: Exception) -
     answer = ask(unit, unverified_cookie=unit.open_session())
     assert (answer.status, answer.reason, answer.identity) == (403, "unavailable", "")
     assert unit.recorder.events[-1].outcome is Outcome.DENIED
+
+
+@pytest.mark.parametrize("code", ["mandate", "purpose", "device", "zone", "role"])
+def test_what_the_policies_explain_is_what_the_page_says_and_what_could_be_done_goes_with_it(
+    unit: Gateway, code: str
+) -> None:
+    could = (Remedy(kind="network", value="internal"), Remedy(kind="mandate", value="a b"), Remedy(kind="purpose"))
+    unit.engine.answer = Decision(allowed=False, code=code, reasons=(), step_up=None, version="", could=could)
+    answer = ask(unit, unverified_cookie=unit.open_session())
+    # What no header could hold is left out.
+    assert (answer.status, answer.reason, answer.could) == (403, code, ("network=internal", "purpose"))
 
 
 @pytest.mark.parametrize("code", ["policy_error", "", "unheard-of", "allowed"])
