@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``[signatures]`` section."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 
@@ -43,6 +43,25 @@ class SignatureSettings:
     kept_bytes: int = 200 * 1024 * 1024
     # Bytes of everything that is kept.
     kept_bytes_of_all: int = 20 * 1024 * 1024 * 1024
+    # Unit that stamps documents of the archive, without which none is kept; and one of another algorithm for beside.
+    archive_unit: str = ""
+    archive_second: str = ""
+    # A document of the archive waits for lists of its issuers that were made so long after it came.
+    archive_grace: timedelta = timedelta(hours=1)
+    # The next stamp is made so long before the newest one ends.
+    archive_ahead: timedelta = timedelta(days=180)
+    # Bytes of everything in the archive.
+    archive_bytes: int = 200 * 1024 * 1024 * 1024
+    # Last day on which an algorithm of stamps is trusted; one that is not named proves nothing.
+    archive_ends: dict[str, str] = field(
+        default_factory=lambda: {
+            "P-256": "2035-12-31",
+            "P-384": "2035-12-31",
+            "RSA-3072": "2030-12-31",
+            "RSA-4096": "2030-12-31",
+            "ML-DSA-65": "2060-12-31",
+        }
+    )
     # Documents of one batch.
     batch_most: int = 20_000
     # Mandate scope in the directory that lets a person use an organisation's seal.
@@ -53,6 +72,8 @@ class SignatureSettings:
             raise ValueError("largest, readers and reader_documents must be positive")
         if self.kept_most < 1 or self.kept_bytes < self.largest or self.kept_bytes_of_all < self.kept_bytes:
             raise ValueError("kept_most, kept_bytes and kept_bytes_of_all must have room for one document")
+        for last in self.archive_ends.values():
+            date.fromisoformat(last)
         if self.batch_most < 1:
             raise ValueError("batch_most must be positive")
         if self.kept_for <= timedelta():

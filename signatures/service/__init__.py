@@ -2,6 +2,8 @@
 """The verbs: ``Verification`` answers the four questions, ``Sealing`` puts an organisation's seal on a document."""
 
 from .agencies import Agencies as Agencies
+from .archiving import Archiving as Archiving
+from .archiving import Rules as Rules
 from .batches import Batches as Batches
 from .desk import Desk as Desk
 from .forming import Forming as Forming

@@ -35,7 +35,8 @@ class Leaf:
 class Authority:
     """An issuer that keeps its own list of revoked certificates."""
 
-    def __init__(self, name: str, above: "Authority | None" = None) -> None:
+    def __init__(self, name: str, above: "Authority | None" = None, *, lasts: timedelta = 4000 * DAY) -> None:
+        self._lasts = lasts
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.subject = _name(name, "江城市 Jiangcheng")
         self._above = above
@@ -122,7 +123,7 @@ class Authority:
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(EDGE)
-            .not_valid_after(EDGE + 4000 * DAY)
+            .not_valid_after(EDGE + self._lasts)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None if above is None else 0), critical=True)
             .add_extension(_usage(issuer=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
@@ -133,11 +134,11 @@ class Authority:
 class City:
     """The site's authorities."""
 
-    def __init__(self) -> None:
-        self.root = Authority("Jiangcheng Root CA")
-        self.organisations = Authority("Jiangcheng Organisations CA", self.root)
-        self.people = Authority("Jiangcheng People CA", self.root)
-        self.devices = Authority("Jiangcheng Devices CA", self.root)
+    def __init__(self, *, lasts: timedelta = 4000 * DAY) -> None:
+        self.root = Authority("Jiangcheng Root CA", lasts=lasts)
+        self.organisations = Authority("Jiangcheng Organisations CA", self.root, lasts=lasts)
+        self.people = Authority("Jiangcheng People CA", self.root, lasts=lasts)
+        self.devices = Authority("Jiangcheng Devices CA", self.root, lasts=lasts)
 
     def seal(self, *, before: datetime = NOW - 30 * DAY, after: datetime = NOW + 300 * DAY) -> Leaf:
         return self.organisations.leaf("Jiangcheng Tax Bureau Seal", before=before, after=after)

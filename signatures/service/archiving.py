@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps signed PDFs provable: proofs and a stamp when its issuers have spoken, and another stamp before that one ends.
+
+A stamp ends with the certificate of its unit, or when its algorithm is no longer trusted, whichever comes first. A step
+makes the document longer and never changes what was there; whoever dies in it leaves the document as it was, and the
+next round does the step again.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit import Event, Outcome, Recorder
+from core.clock import Clock
+from core.errors import TallygateError
+from core.log import logger
+
+from ..archive import Archived, ArchiveStore, Keeping, NotArchivable, Risk, Second
+from ..errors import CannotSeal, SandboxFailed
+from ..models import Format, Overall, Profile, Trust, Verdict
+from ..pades import cms
+from ..proofs.signed_data import read
+from ..sandbox import ReaderPool
+from ..shelf import Facts, Limits, Shelf
+from ..verdict import judge
+from .commitment import Commitments
+from .desk import name_of_file
+
+# Hexadecimal digits for a time-stamp with the certificates of its unit.
+_ROOM = 16384
+_FOREVER = timedelta(days=36525)
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The site's rules of keeping."""
+
+    # A list counts as fresh that was made this long after the document came.
+    grace: timedelta
+    # The next stamp is due this long before the newest ends.
+    ahead: timedelta
+    # Last day on which an algorithm is trusted, by its name.
+    ends: Mapping[str, date]
+    # Bytes of everything that is kept.
+    room: int
+
+
+class Archiving:
+    """The verbs of depositors, the work of keeping, and the report."""
+
+    def __init__(
+        self,
+        *,
+        store: ArchiveStore,
+        shelf: Shelf,
+        readers: ReaderPool,
+        trust: Callable[[], Trust],
+        lists: Callable[[], Sequence[bytes]],
+        # Time-stamps for the file, and for beside it by another algorithm; without the first nothing is kept.
+        stamp: Callable[[bytes], bytes] | None,
+        second: Callable[[bytes], bytes] | None,
+        recorder: Recorder,
+        commitments: Commitments,
+        clock: Clock,
+        lock: Path,
+        rules: Rules,
+    ) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._readers = readers
+        self._trust = trust
+        self._lists = lists
+        self._stamp = stamp
+        self._second = second
+        self._recorder = recorder
+        self._commitments = commitments
+        self._clock = clock
+        self._lock = lock
+        self._rules = rules
+
+    def deposit(self, owner: str, document: bytes, *, name: str, organisation: str) -> Archived:
+        """Take a signed PDF in; on disk and on the record when this returns.
+
+        Raises:
+            NotArchivable: it is not signed, not trusted, or no PDF.
+            Busy, ShelfFull, RecordUnavailable: it is not taken in.
+        """
+        verdict = self._judged(document)
+        facts = [one.facts for one in verdict.signatures if one.facts is not None]
+        if verdict.format is not Format.PDF or not facts or verdict.overall is Overall.NOT_TRUSTED:
+            raise NotArchivable
+        identifier, now = secrets.token_hex(16), self._clock.now()
+        archived = Archived(
+            id=identifier,
+            owner=owner,
+            shelved=self._put(identifier, document, name),
+            sha256=hashlib.sha256(document).hexdigest(),
+            keeping=Keeping.WAITING,
+            deposited_at=now,
+            authorities=" ".join(sorted({one.certificate.authority for one in facts} - {""})),
+        )
+        self._say(archived, "signature.archive.deposited", document, organisation=organisation)
+        self._store.add(archived)
+        return archived
+
+    def one(self, owner: str, identifier: str) -> Archived:
+        """One of an owner's documents; raises NoSuchArchived."""
+        return self._store.one(owner, identifier)
+
+    def read(self, owner: str, identifier: str) -> bytes:
+        """Its present form, with everything that proves it; the reading is recorded first.
+
+        Raises:
+            NoSuchArchived: nothing of this name, or somebody else's.
+        """
+        archived = self._store.one(owner, identifier)
+        document = self._shelf.read(_shelf(archived.id), archived.shelved)
+        self._say(archived, "signature.archive.read", document)
+        return document
+
+    def seconds(self, owner: str, identifier: str) -> list[Second]:
+        """The stamps of another algorithm beside it; raises NoSuchArchived."""
+        return self._store.seconds(self._store.one(owner, identifier))
+
+    def report(self) -> Iterator[tuple[Archived, Risk]]:
+        """Every document and what threatens it at this moment."""
+        now = self._clock.now()
+        for each in self._store.all():
+            yield each, self._risk(each, now)
+
+    def work(self) -> int:
+        """Do what is due; how many documents came a step further."""
+        if self._stamp is None:
+            return 0
+        done = 0
+        with self._alone() as mine:
+            if mine:
+                for each in self._store.due(before=self._clock.now() + self._rules.ahead):
+                    done += self._try(each, self._stamp)
+        return done
+
+    def _try(self, archived: Archived, stamp: Callable[[bytes], bytes]) -> bool:
+        try:
+            return self._step(archived, stamp)
+        except TallygateError as error:
+            _log.warning("archive_step_failed", document=archived.id, code=error.code)
+            if archived.trouble != error.code:
+                self._store.replace(archived, replace(archived, trouble=error.code))
+            return False
+
+    def _step(self, archived: Archived, stamp: Callable[[bytes], bytes]) -> bool:
+        lists = [*self._lists()]
+        if archived.keeping is Keeping.WAITING and not self._fresh(archived, lists):
+            return False
+        owner = _shelf(archived.id)
+        for each in self._shelf.of(owner):
+            if each.id != archived.shelved:
+                # What somebody made who died before it counted.
+                self._shelf.remove(owner, each.id)
+        document = self._shelf.read(owner, archived.shelved)
+        kept, covered, token = self._lengthened(document, lists, number=archived.stamps + 1, stamp=stamp)
+        ends, algorithm = self._end(token)
+        now = self._clock.now()
+        name = self._shelf.one(owner, archived.shelved).facts.name
+        after = replace(
+            archived,
+            shelved=self._put(archived.id, kept, name),
+            sha256=hashlib.sha256(kept).hexdigest(),
+            keeping=Keeping.KEPT,
+            stamps=archived.stamps + 1,
+            stamped_at=now,
+            ends_at=ends,
+            algorithm=algorithm,
+            trouble="",
+        )
+        beside = None
+        if self._second is not None:
+            digest = hashlib.sha256(covered).hexdigest()
+            beside = Second(
+                archived=archived.id, number=after.stamps, digest=digest, token=self._second(covered), at=now
+            )
+        self._say(after, "signature.archive.stamped", kept)
+        if not self._store.replace(archived, after, beside):
+            return False
+        self._shelf.remove(owner, archived.shelved)
+        return True
+
+    def _lengthened(
+        self, document: bytes, lists: Sequence[bytes], *, number: int, stamp: Callable[[bytes], bytes]
+    ) -> tuple[bytes, bytes, bytes]:
+        """The document with what issuers say now and a stamp over all of it; what that is over, and the stamp."""
+        trust = self._trust()
+        shown = [
+            each.public_bytes(Encoding.DER)
+            for text in (*trust.issuers.values(), *trust.roots)
+            for each in x509.load_pem_x509_certificates(text.encode())
+        ]
+        try:
+            proved = self._readers.add_proofs(document, certificates=shown, lists=lists)
+            room = self._readers.prepare_stamp(proved, room=_ROOM, name=f"TallygateKept{number}")
+        except SandboxFailed as error:
+            raise CannotSeal from error
+        covered = room.document[: room.start] + room.document[room.end :]
+        token = stamp(covered)
+        kept = cms.put_into(room.document, start=room.start, end=room.end, content=token)
+        if not kept.startswith(document):
+            # The reading process touched what was there.
+            raise CannotSeal
+        return kept, covered, token
+
+    def _fresh(self, archived: Archived, lists: Sequence[bytes]) -> bool:
+        """Whether each of its issuers has spoken since it came, and a while after that."""
+        issuers, since = self._trust().issuers, archived.deposited_at + self._rules.grace
+        made: dict[bytes, datetime] = {}
+        for each in map(x509.load_der_x509_crl, lists):
+            name = each.issuer.public_bytes()
+            made[name] = max(each.last_update_utc, made.get(name, each.last_update_utc))
+        for authority in archived.authorities.split():
+            issuer = x509.load_pem_x509_certificate(issuers[authority].encode()) if authority in issuers else None
+            if issuer is not None and made.get(issuer.subject.public_bytes(), datetime.min.replace(tzinfo=UTC)) < since:
+                return False
+        return True
+
+    def _end(self, token: bytes) -> tuple[datetime, str]:
+        """Until when a stamp proves anything, and the algorithm of its unit's key."""
+        certificate = read(token).signers[0].certificate
+        if certificate is None:
+            raise CannotSeal
+        own = x509.load_der_x509_certificate(certificate)
+        algorithm = _algorithm(own)
+        last = self._rules.ends.get(algorithm)
+        if last is None:
+            # Nobody has said how long it is trusted: as good as not any more.
+            return self._clock.now(), algorithm
+        return min(own.not_valid_after_utc, datetime(last.year, last.month, last.day, tzinfo=UTC)), algorithm
+
+    def _risk(self, archived: Archived, now: datetime) -> Risk:
+        if archived.keeping is Keeping.WAITING or archived.ends_at is None:
+            return Risk.WAITING
+        if archived.ends_at <= now:
+            return Risk.LOST
+        return Risk.DUE if archived.ends_at - self._rules.ahead < now else Risk.NONE
+
+    def _judged(self, document: bytes) -> Verdict:
+        at = self._clock.now()
+        try:
+            found = self._readers.inspect(
+                document, trust=self._trust(), lists=self._lists(), profile=Profile.STRICT, at=at
+            )
+        except SandboxFailed as error:
+            raise NotArchivable from error
+        return judge(document, found, profile=Profile.STRICT, at=at)
+
+    def _put(self, identifier: str, document: bytes, name: str) -> str:
+        facts = Facts(name=name_of_file(name), sha256=hashlib.sha256(document).hexdigest(), signatures=1)
+        limits = Limits(most=1000, most_bytes=self._rules.room, most_bytes_of_all=self._rules.room, lifetime=_FOREVER)
+        return self._shelf.put(_shelf(identifier), document, facts=facts, limits=limits).id
+
+    def _say(self, archived: Archived, type_: str, document: bytes, *, organisation: str = "") -> None:
+        told: dict[str, str | int | bool] = {"document": self._commitments.of(document), "stamps": archived.stamps}
+        if archived.algorithm:
+            told["algorithm"] = archived.algorithm
+        self._recorder.record(
+            Event(
+                key=secrets.token_hex(16),
+                type=type_,
+                outcome=Outcome.SUCCESS,
+                at=self._clock.now(),
+                source="signatures",
+                subject=archived.owner.partition(":")[2],
+                object=archived.id,
+                organisation=organisation,
+                attributes=told,
+            )
+        )
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+        finally:
+            os.close(descriptor)
+
+
+def _shelf(identifier: str) -> str:
+    return f"archive:{identifier}"
+
+
+def _algorithm(certificate: x509.Certificate) -> str:
+    key = certificate.public_key()
+    if isinstance(key, EllipticCurvePublicKey):
+        return f"P-{key.key_size}"
+    if isinstance(key, RSAPublicKey):
+        return f"RSA-{key.key_size}"
+    return type(key).__name__.removesuffix("PublicKey").replace("MLDSA", "ML-DSA-")

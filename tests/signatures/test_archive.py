@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The archive: provable after ten years because it was stamped in time, and not provable if it was not."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asn1crypto import tsp
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+
+from ca.timestamps import Stamp, granted, signed_attributes
+from ca.x509 import der
+from core.errors import Unavailable
+from signatures.archive import Archived, ArchiveStore, Keeping, NoSuchArchived, NotArchivable, Risk
+from signatures.models import Level, Overall, Profile, Revocation, StampState, Verdict
+from signatures.proofs.certificates import Assessor
+from signatures.proofs.stamps import Surroundings, examine
+from signatures.sandbox import ReaderPool
+from signatures.service import Archiving, Rules
+from signatures.service.commitment import Commitments
+from signatures.shelf import Shelf
+from signatures.shelf.store import ShelfStore
+from signatures.verdict import judge
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
+from tests.signatures import documents, stamper
+from tests.signatures.pki import DAY, NOW, City, Leaf
+
+OWNER = "client:tax-letters"
+YEAR = 365 * DAY
+
+
+class Death(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class House:
+    """The archive in one folder, and the site around it as the years pass."""
+
+    city: City
+    readers: ReaderPool
+    clock: ManualClock
+    recorder: ListRecorder
+    store: ArchiveStore
+    shelf: Shelf
+    archiving: Archiving
+    # Whether the authority has made new lists today.
+    lists_at: datetime
+    units: list[Leaf]
+
+    def lists(self) -> list[bytes]:
+        return self.city.lists(at=self.lists_at)
+
+    def stamp(self, over: bytes) -> bytes:
+        """By the unit of this time: each lives three years, and the old ones are gone."""
+        now = self.clock.now()
+        if not self.units or self.units[-1].certificate.not_valid_after_utc < now + YEAR:
+            self.units.append(stamper.unit(self.city.devices, before=now - DAY, after=now + 3 * YEAR))
+        return stamper.token(over, self.units[-1], now)
+
+    def pass_(self, time: timedelta) -> None:
+        """Time passes, and the authority goes on making lists."""
+        self.clock.advance(time)
+        self.lists_at = self.clock.now()
+
+    def verdict(self, document: bytes) -> Verdict:
+        at = self.clock.now()
+        found = self.readers.inspect(
+            document, trust=self.city.trust(), lists=self.lists(), profile=Profile.STRICT, at=at
+        )
+        return judge(document, found, profile=Profile.STRICT, at=at)
+
+    def present(self, archived: Archived) -> Archived:
+        return self.archiving.one(OWNER, archived.id)
+
+    def risks(self) -> list[Risk]:
+        return [risk for _, risk in self.archiving.report()]
+
+
+RULES = Rules(grace=timedelta(hours=1), ahead=180 * DAY, ends={"P-256": date(2045, 1, 1)}, room=1 << 30)
+
+
+@pytest.fixture
+def house(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[House]:
+    clock, recorder = ManualClock(), ListRecorder()
+    store, shelves = ArchiveStore.open(tmp_path / "archive.db"), ShelfStore.open(tmp_path / "shelf.db")
+    shelf = Shelf(folder=tmp_path / "kept", store=shelves, key=b"k" * 32, clock=clock)
+    made = House(city, readers, clock, recorder, store, shelf, None, clock.now(), [])  # type: ignore[arg-type]  # below
+    made.archiving = archiving(made, tmp_path)
+    yield made
+    store.close()
+    shelves.close()
+
+
+def archiving(house: House, folder: Path, **changed: Any) -> Archiving:
+    parts: dict[str, Any] = {
+        "store": house.store, "shelf": house.shelf, "readers": house.readers, "trust": house.city.trust,
+        "lists": house.lists, "stamp": house.stamp, "second": None, "recorder": house.recorder,
+        "commitments": Commitments(b"k" * 32), "clock": house.clock, "lock": folder / "archive.lock", "rules": RULES,
+    }  # fmt: skip
+    return Archiving(**{**parts, **changed})
+
+
+def deposited(house: House, sealed: bytes) -> Archived:
+    return house.archiving.deposit(OWNER, sealed, name="permit.pdf", organisation="tax-bureau")
+
+
+def test_ten_years_later_it_is_proved_and_without_new_stamps_it_is_not(house: House, tmp_path: Path) -> None:
+    house.city = City(lasts=9000 * DAY)
+    house.archiving = archiving(house, tmp_path)
+    sealed = documents.sealed(documents.permit(), house.city.seal())
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+    assert house.archiving.work() == 1
+    first = house.archiving.read(OWNER, archived.id)
+    facts = house.verdict(first).signatures[0].facts
+    assert facts is not None
+    assert facts.level is Level.LTA
+    for _ in range(21):
+        house.pass_(YEAR / 2)
+        house.archiving.work()
+    assert house.clock.now() - NOW > 10 * YEAR
+    now = house.present(archived)
+    assert (now.keeping, house.risks()) == (Keeping.KEPT, [Risk.NONE])
+    assert 4 <= now.stamps <= 6
+    assert len(house.units) >= 4
+    last = house.archiving.read(OWNER, archived.id)
+    assert last.startswith(first)
+    assert first.startswith(sealed)
+    verdict = house.verdict(last)
+    assert verdict.overall is Overall.TRUSTED, verdict.problems
+    assert house.verdict(first).overall is not Overall.TRUSTED
+    assert house.verdict(sealed).overall is not Overall.TRUSTED
+    assert len([each for each in house.recorder.events if each.type == "signature.archive.stamped"]) == now.stamps
+
+
+def test_nothing_is_stamped_before_its_issuers_have_spoken(house: House, sealed: bytes) -> None:
+    archived = deposited(house, sealed)
+    assert house.archiving.work() == 0
+    # Time alone says nothing, nor does a list from within the grace.
+    house.clock.advance(timedelta(hours=2))
+    assert house.archiving.work() == 0
+    assert house.risks() == [Risk.WAITING]
+    house.lists_at = house.clock.now()
+    assert house.archiving.work() == 1
+    assert house.present(archived).stamps == 1
+    assert house.archiving.work() == 0
+
+
+def test_a_certificate_revoked_meanwhile_is_seen_for_ever(tmp_path: Path, house: House) -> None:
+    city = City()
+    house.city = city
+    house.archiving = archiving(house, tmp_path)
+    leaf = city.seal()
+    archived = deposited(house, documents.sealed(documents.permit(), leaf))
+    city.organisations.revoke(leaf)
+    house.pass_(2 * DAY)
+    assert house.archiving.work() == 1
+    for _ in range(8):
+        house.pass_(YEAR / 2)
+        house.archiving.work()
+    verdict = house.verdict(house.archiving.read(OWNER, archived.id))
+    assert verdict.overall is Overall.NOT_TRUSTED
+    facts = verdict.signatures[0].facts
+    assert facts is not None
+    assert facts.certificate.revocation is Revocation.REVOKED
+
+
+def test_it_is_stamped_again_before_an_algorithm_ends_and_the_report_says_what_is_lost(
+    house: House, sealed: bytes, tmp_path: Path
+) -> None:
+    soon = (NOW + YEAR).date()
+    house.archiving = archiving(house, tmp_path, rules=replace(RULES, ends={"P-256": soon}))
+    archived = deposited(house, sealed)
+    house.pass_(DAY)
+    house.archiving.work()
+    ends = house.present(archived).ends_at
+    assert ends is not None
+    assert ends.date() == soon
+    assert house.risks() == [Risk.NONE]
+    # Nobody can make it last beyond its algorithm, and the report does not hide that.
+    house.pass_(YEAR - 100 * DAY)
+    assert house.risks() == [Risk.DUE]
+    house.pass_(100 * DAY)
+    assert house.risks() == [Risk.LOST]
+    house.archiving = archiving(house, tmp_path, rules=replace(RULES, ends={}))
+    house.archiving.work()
+    assert house.risks() == [Risk.LOST]
+
+
+def test_what_cannot_be_trusted_is_not_taken_in(house: House, sealed: bytes) -> None:
+    for document in (documents.permit(), b"no PDF", documents.one_byte_changed(sealed), b"%PDF-1.7 noise"):
+        with pytest.raises(NotArchivable):
+            deposited(house, document)
+    assert house.risks() == []
+    assert house.recorder.events == []
+
+
+def test_it_is_its_depositors_alone_and_the_reading_is_recorded_first(house: House, sealed: bytes) -> None:
+    archived = deposited(house, sealed)
+    with pytest.raises(NoSuchArchived):
+        house.archiving.read("client:tax-notices", archived.id)
+    assert house.archiving.read(OWNER, archived.id) == sealed
+    assert [each.type for each in house.recorder.events] == ["signature.archive.deposited", "signature.archive.read"]
+
+
+@pytest.mark.parametrize("where", ["stamp", "put", "record", "replace", "remove"])
+def test_wherever_a_step_dies_the_next_round_does_it(house: House, sealed: bytes, tmp_path: Path, where: str) -> None:
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+
+    def die(*_: Any, **__: Any) -> Any:
+        raise Death
+
+    targets = {"record": house.recorder, "replace": house.store, "put": house.shelf, "remove": house.shelf}
+    target: Any = targets.get(where)
+    if target is None:
+        house.archiving = archiving(house, tmp_path, stamp=die)
+    else:
+        setattr(target, where, die)
+    with pytest.raises(Death):
+        house.archiving.work()
+    if target is None:
+        house.archiving = archiving(house, tmp_path)
+    else:
+        delattr(target, where)
+    if where != "remove":
+        assert house.present(archived).keeping is Keeping.WAITING
+        assert house.archiving.work() == 1
+    now = house.present(archived)
+    assert now.stamps == 1
+    assert house.archiving.read(OWNER, archived.id).startswith(sealed)
+    # At the next step also what the dead left is gone.
+    house.pass_(3 * YEAR - 100 * DAY)
+    assert house.archiving.work() == 1
+    assert len(house.shelf.of(f"archive:{archived.id}")) == 1
+
+
+def test_an_authority_that_is_away_is_trouble_that_passes(house: House, sealed: bytes, tmp_path: Path) -> None:
+    def refuse(_: bytes) -> bytes:
+        raise Unavailable
+
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+    house.archiving = archiving(house, tmp_path, stamp=refuse)
+    assert house.archiving.work() == 0
+    assert house.present(archived).trouble == "unavailable"
+    house.archiving = archiving(house, tmp_path)
+    assert house.archiving.work() == 1
+    assert house.present(archived).trouble == ""
+
+
+def test_a_clock_that_jumped_back_changes_nothing(house: House, sealed: bytes) -> None:
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+    house.archiving.work()
+    before = house.present(archived)
+    house.pass_(-30 * DAY)
+    assert house.archiving.work() == 0
+    assert house.present(archived) == before
+
+
+def test_a_stamp_of_another_algorithm_stands_beside_over_the_same(house: House, sealed: bytes, tmp_path: Path) -> None:
+    key = MLDSA65PrivateKey.generate()
+    covered: list[bytes] = []
+
+    def second(over: bytes) -> bytes:
+        covered.append(over)
+        now = house.clock.now()
+        return lattice(over, stamper.unit(house.city.devices, before=now - DAY, after=now + YEAR, key=key), now)
+
+    house.archiving = archiving(house, tmp_path, second=second)
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+    assert house.archiving.work() == 1
+    (beside,) = house.archiving.seconds(OWNER, archived.id)
+    assert beside.digest == hashlib.sha256(covered[0]).hexdigest()
+    around = Surroundings(assessor=Assessor(house.city.trust(), lists=house.lists()), at=house.clock.now())
+    assert examine(beside.token, covered[0], around).state is StampState.GOOD
+    assert examine(beside.token, covered[0] + b"x", around).state is StampState.BROKEN
+
+
+def lattice(over: bytes, by: Leaf, at: datetime) -> bytes:
+    """A token whose signature is ML-DSA-65, as the authority's unit of that algorithm makes it."""
+    sha512 = der.sequence(der.oid("2.16.840.1.101.3.4.2.3"))
+    imprint = der.sequence(sha512, der.octets(hashlib.sha512(over).digest()))
+    stamp = Stamp(policy=der.oid("2.999.1"), imprint=imprint, nonce=b"", serial=1, at=at, accuracy=timedelta(seconds=1))
+    info = stamp.encode()
+    attributes = signed_attributes(info, certificate=by.certificate, digest=hashes.SHA512())
+    answer = granted(
+        info,
+        attributes=attributes,
+        signature=by.key.sign(attributes),
+        algorithm=der.sequence(der.oid("2.16.840.1.101.3.4.3.18")),
+        digest=hashes.SHA512(),
+        certificate=by.certificate,
+        shown=[by.certificate, x509.load_pem_x509_certificate(by.chain)],
+    )
+    found: bytes = tsp.TimeStampResp.load(answer)["time_stamp_token"].dump()
+    return found
