@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate agencies`: what programs may do here; and a folder of documents that is sealed as one batch."""
+"""`tallygate agencies`: what programs may do here; `archive`: what is at risk; a folder that is sealed as one batch."""
 
 import hashlib
+import json
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +41,7 @@ def agencies() -> None:
 @_SITE
 @click.option("--client", required=True, help="Name of the program at sign-on (`tallygate sso program enter`).")
 @click.option("--organisation", required=True, help="The agency whose seal and quota it uses.")
-@click.option("--do", "doings", multiple=True, required=True, type=click.Choice(["verify", "seal", "batch"]))
+@click.option("--do", "doings", multiple=True, required=True, type=click.Choice(["verify", "seal", "batch", "archive"]))
 @click.option("--per-minute", type=int, default=600, show_default=True, help="Requests of all the agency's programs.")
 @click.option("--per-day", type=int, default=100_000, show_default=True)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day, at most a year ahead.")
@@ -84,6 +87,35 @@ def list_(configuration: Path) -> None:
         quota = f"{each['per_minute']}/min {each['per_day']}/day"
         named = f"{each['client']:<24} {each['organisation']:<24}"
         click.echo(f"{named} {' '.join(each['doings']):<20} {quota} {each['until']}")
+
+
+@click.group()
+def archive() -> None:
+    """Documents that are kept provable."""
+
+
+@archive.command()
+@_SITE
+@click.option("--all", "everything", is_flag=True, help="Also what nothing threatens.")
+def report(configuration: Path, everything: bool) -> None:  # noqa: FBT001 - click passes flags by name
+    """A line of JSON for each document at risk; ends with 1 if one is lost or overdue."""
+    counted: dict[str, int] = {}
+    with _peer(configuration).pieces("GET", f"{API}/archive", document=None) as pieces:
+        for line in _lines(pieces):
+            risk = str(json.loads(line)["risk"])
+            counted[risk] = counted.get(risk, 0) + 1
+            if everything or risk != "none":
+                click.echo(line)
+    told = ", ".join(f"{number} {risk}" for risk, number in sorted(counted.items()))
+    click.echo(f"tallygate: {told or 'the archive is empty'}", err=True)
+    sys.exit(1 if {"due", "lost"} & set(counted) else 0)
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[str]:
+    left = b""
+    for piece in pieces:
+        *whole, left = (left + piece).split(b"\n")
+        yield from (line.decode() for line in whole)
 
 
 def sealed_folder(batches: BatchClient, folder: Path, out: Path, *, organisation: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from core.openapi import TEXT, document, exact, refusals
 
 from .agencies import BatchState, ItemState
+from .archive import Keeping
 from .models import Profile
 from .openapi import TAKEN
 
@@ -23,6 +24,7 @@ _NAME = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,60}[.]pdf$"},
 }
+_DOCUMENT = {**_BATCH, "name": "document"}
 _COUNT = {"type": "integer", "minimum": 0}
 _DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _REFUSED = ("400", "401", "403", "413", "429", "503")
@@ -45,6 +47,11 @@ def description(largest: int) -> dict[str, Any]:
             },
             f"{at}/batches/{{batch}}/documents/{{name}}": {"put": _add(largest), "get": _result()},
             f"{at}/batches/{{batch}}/start": {"post": _start()},
+            f"{at}/archive": {"post": _deposit(largest)},
+            f"{at}/archive/{{document}}": {
+                "get": _one("archived", "How a document stands", "200", "Archived", _DOCUMENT)
+            },
+            f"{at}/archive/{{document}}/file": {"get": _archived()},
             f"{at}/batches/{{batch}}/results.zip": {"get": _zip()},
         },
         schemas=_schemas(),
@@ -114,6 +121,27 @@ def _result() -> dict[str, Any]:
     }
 
 
+def _deposit(largest: int) -> dict[str, Any]:
+    return {
+        "operationId": "deposit",
+        "summary": "Have a signed PDF kept provable",
+        "requestBody": _pdf(largest),
+        "responses": {"201": _json(_named("Archived"), "It is in the archive"), **refusals(*_REFUSED, "409")},
+    }
+
+
+def _archived() -> dict[str, Any]:
+    return {
+        "operationId": "archivedFile",
+        "summary": "A document of the archive with everything that proves it",
+        "parameters": [_DOCUMENT],
+        "responses": {
+            "200": {"description": "It", "content": {"application/pdf": {"schema": {}}}},
+            **refusals(*_REFUSED, "404"),
+        },
+    }
+
+
 def _zip() -> dict[str, Any]:
     return {
         "operationId": "results",
@@ -141,7 +169,22 @@ def _schemas() -> dict[str, Any]:
     batch = {"id": TEXT, "organisation": TEXT, "state": state, "digest": TEXT, **counts}
     ended = {"type": "string", "enum": [each.value for each in ItemState]}
     item = {"name": TEXT, "sha256": _DIGEST, "state": ended, "code": TEXT}
-    return {"Batch": exact(batch), "Documents": exact({"documents": {"type": "array", "items": exact(item)}})}
+    archived = {
+        "id": TEXT,
+        "keeping": {"type": "string", "enum": [each.value for each in Keeping]},
+        "sha256": _DIGEST,
+        "stamps": _COUNT,
+        "algorithm": TEXT,
+        **{name: {"type": ["string", "null"]} for name in ("stamped_at", "ends_at")},
+        "deposited_at": TEXT,
+        "trouble": TEXT,
+        "beside": {"type": "array", "items": exact({"number": _COUNT, "digest": _DIGEST, "token": TEXT})},
+    }
+    return {
+        "Archived": exact(archived),
+        "Batch": exact(batch),
+        "Documents": exact({"documents": {"type": "array", "items": exact(item)}}),
+    }
 
 
 def _json(schema: dict[str, Any], what: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from core.errors import TallygateError
 
 _COMMANDS = {
     "agencies": "signatures.clerk:agencies",
+    "archive": "signatures.clerk:archive",
     "audit": "app.cli.record:audit",
     "ca": "app.cli.authority:ca",
     "compliance": "app.cli.complying:compliance",

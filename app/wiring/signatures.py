@@ -2,6 +2,7 @@
 """Composes the role ``signatures``: verification for everybody, seals for the site's own roles; and its birth."""
 
 import secrets
+from datetime import date
 from pathlib import Path
 
 from flask import Flask
@@ -18,6 +19,7 @@ from core.fresh import Fresh
 from policies.models import Decision, DecisionRequest
 from signatures import web
 from signatures.agencies import AgencyStore
+from signatures.archive import ArchiveStore
 from signatures.config import SignatureSettings
 from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
@@ -25,6 +27,7 @@ from signatures.pades.glyphs import Outlines
 from signatures.sandbox import ReaderPool
 from signatures.service import (
     Agencies,
+    Archiving,
     Batches,
     Changes,
     Desk,
@@ -37,6 +40,7 @@ from signatures.service import (
     Permission,
     Placing,
     Reports,
+    Rules,
     Sealing,
     Verification,
     asked_from,
@@ -100,7 +104,7 @@ def application(context: Context) -> Flask:
     lists = IssuerLists(
         Kept(asked_from(peer), changes=changes, freshness=follower, clock=context.clock),
         # Time-stamping units have their certificates from another authority than signers, and it too is asked.
-        issuers=lambda: trust().issuers if settings.unit else trust().signing,
+        issuers=lambda: trust().issuers if settings.unit or settings.archive_unit else trust().signing,
     )
     verification = Verification(
         readers=readers,
@@ -190,8 +194,32 @@ def application(context: Context) -> Flask:
         clock=context.clock,
     )
     batches.run()
+    archiving = Archiving(
+        store=ArchiveStore.open(site.folder(ROLE) / "archive.db"),
+        shelf=Shelf(
+            folder=site.folder(ROLE) / "archive",
+            store=ShelfStore.open(site.folder(ROLE) / "archive-shelf.db"),
+            key=context.kept_key(ROLE, "archive.key"),
+            clock=context.clock,
+        ),
+        readers=readers,
+        trust=trust,
+        lists=lists,
+        stamp=stamp_by(peer, settings.archive_unit) if settings.archive_unit else None,
+        second=stamp_by(peer, settings.archive_second) if settings.archive_second else None,
+        recorder=recorder,
+        commitments=commitments,
+        clock=context.clock,
+        lock=site.folder(ROLE) / "archive.lock",
+        rules=Rules(
+            grace=settings.archive_grace,
+            ahead=settings.archive_ahead,
+            ends={name: date.fromisoformat(last) for name, last in settings.archive_ends.items()},
+            room=settings.archive_bytes,
+        ),
+    )
     desk = Desk(shelf=shelf, readers=readers, settings=settings)
-    Housekeeping([desk.tidy, sealing.replay, batches.tidy]).start()
+    Housekeeping([desk.tidy, sealing.replay, batches.tidy, archiving.work]).start()
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
     parts = [
@@ -200,6 +228,7 @@ def application(context: Context) -> Flask:
         web.sealing(sealing, largest=largest),
         web.placing(Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))),
         web.agencies(agencies, batches, verification, largest=largest),
+        web.archive(agencies, archiving, largest=largest),
         web.own(
             desk,
             verification,

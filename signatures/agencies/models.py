@@ -12,6 +12,7 @@ class Doing(StrEnum):
     VERIFY = "verify"
     SEAL = "seal"
     BATCH = "batch"
+    ARCHIVE = "archive"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,13 @@
 | /api/v1/seals        | app                     | gives an organisation its seal           |
 | /api/v1/programs     | app                     | what agencies' programs may do           |
 | /api/v1/batches/*    | app                     | documents sealed together, for a person  |
+| /api/v1/archive      | app                     | what of the archive is at risk           |
 | /agencies/v1/*       | programs of agencies    | verdicts, seals and batches              |
 | /my/...              | people, host ``sign``   | documents to sign                        |
 """
 
 from .agencies import agencies as agencies
+from .archive import archive as archive
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .comparing import comparing as comparing

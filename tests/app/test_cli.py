@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "trust-list sign": "FILE --key FILE",
     "trust-list verify": "FILE --list-key FILE",
     "trust-list withdraw": "FILE 00 --key FILE",
+    "archive report": "--site SITE",
     "audit check": "--site SITE",
     "audit evidence": "3 --site SITE --purpose proceedings -o OUT",
     "audit exports": "--site SITE",

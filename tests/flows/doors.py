@@ -868,6 +868,11 @@ def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
         **program, method="POST", rule=f"{at}/batches/<batch>/start", known=batch, takes="json", fields=confirmed
     )
     yield Door(**program, method="GET", rule=f"{at}/batches/<batch>/results.zip", known=batch)
+    kept = {"document": "0" * 32}
+    yield Door(**program, method="POST", rule=f"{at}/archive", takes="pdf")
+    yield Door(**program, method="GET", rule=f"{at}/archive/<document>", known=kept)
+    yield Door(**program, method="GET", rule=f"{at}/archive/<document>/file", known=kept)
+    yield Door(**{**peer, "method": "GET"}, rule="/api/v1/archive")
     asked: dict[str, Any] = {**peer, "query": ("actor",)}
     got: dict[str, Any] = {**asked, "method": "GET"}
     put: dict[str, Any] = {**asked, "method": "PUT", "takes": "pdf"}

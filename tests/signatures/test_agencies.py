@@ -40,9 +40,10 @@ from signatures.agencies import (
     ProgramUnknown,
     QuotaExceeded,
 )
+from signatures.archive import ArchiveStore
 from signatures.errors import CannotSeal
 from signatures.sandbox import ReaderPool
-from signatures.service import Agencies, Batches, Once, Verification
+from signatures.service import Agencies, Archiving, Batches, Once, Rules, Verification
 from signatures.service.batches import list_digest
 from signatures.service.commitment import Commitments
 from signatures.shelf import NoSuchDocument, Shelf
@@ -418,6 +419,15 @@ class Caller:
         return self._client.open(path, method=method, base_url=f"https://{SIGN}", headers=headers, **named)
 
 
+def keeping(house: House, city: City, readers: ReaderPool) -> Archiving:
+    return Archiving(
+        store=ArchiveStore.open(house.folder / "archive.db"), shelf=house.shelf, readers=readers, trust=city.trust,
+        lists=city.lists, stamp=None, second=None, recorder=house.recorder, commitments=Commitments(b"k" * 32),
+        clock=house.clock, lock=house.folder / "archive.lock",
+        rules=Rules(grace=timedelta(), ahead=timedelta(), ends={}, room=ROOM),
+    )  # fmt: skip
+
+
 @pytest.fixture
 def app(house: House, city: City, readers: ReaderPool) -> Flask:
     checking = Verification(
@@ -429,7 +439,10 @@ def app(house: House, city: City, readers: ReaderPool) -> Flask:
         ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
     )  # fmt: skip
     guard = Guard(clock=house.clock, pairs=PairSecrets({"app": b"a" * 32}), verifier=verifier())
-    parts = [web.agencies(house.agencies, house.batches, checking, largest=LARGEST)]
+    parts = [
+        web.agencies(house.agencies, house.batches, checking, largest=LARGEST),
+        web.archive(house.agencies, keeping(house, city, readers), largest=LARGEST),
+    ]
     made = create(
         "signatures", site=site, guard=guard, session_key=b"s" * 32,
         blueprints=[blueprint(guard, parts, largest=LARGEST)], translations=[ROOT / "signatures" / "translations"],
@@ -468,6 +481,46 @@ def test_a_program_seals_verifies_and_batches_over_http(house: House, app: Flask
     assert (over.status_code, over.json["code"]) == (429, "quota_exceeded")
     assert 1 <= int(over.headers["Retry-After"]) <= 60
     assert {"/agencies/v1/seal", "/agencies/v1/batches/{batch}/start"} <= set(ask("GET", "/openapi.json").json["paths"])
+
+
+def test_a_program_deposits_and_fetches_what_is_kept(house: House, app: Flask) -> None:
+    let(house)
+    client = app.test_client()
+    ask, other = Caller(client, house, "tax-letters"), Caller(client, house, "tax-notices")
+    let(house, "tax-notices", "verify")
+    pdf: dict[str, Any] = {"content_type": "application/pdf"}
+    assert ask("POST", "/archive", data=PERMIT, **pdf).json["code"] == "not_archivable"
+    made = ask("POST", "/seal", data=PERMIT, **pdf).data
+    kept = ask("POST", "/archive", data=made, **pdf)
+    assert (kept.status_code, kept.json["keeping"]) == (201, "waiting")
+    assert ask("GET", f"/archive/{kept.json['id']}").json == kept.json
+    assert ask("GET", f"/archive/{kept.json['id']}/file").data == made
+    assert other("GET", f"/archive/{kept.json['id']}/file").status_code == 403
+    let(house, "tax-notices", "archive")
+    assert other("GET", f"/archive/{kept.json['id']}/file").status_code == 404
+
+
+def test_the_sample_of_the_manual_seals_a_batch(house: House, app: Flask) -> None:
+    let(house)
+    ask = Caller(app.test_client(), house, "tax-letters")
+
+    class Answer:
+        def __init__(self, response: Any) -> None:
+            self.json = lambda: response.json
+
+    class Session:
+        def post(self, url: str, **named: Any) -> Answer:
+            return Answer(ask("POST", url, **named))
+
+        def put(self, url: str, *, data: bytes, headers: dict[str, str]) -> Answer:
+            return Answer(ask("PUT", url, data=data, content_type=headers["Content-Type"]))
+
+    manual = (ROOT / "docs" / "agencies.md").read_text("utf-8")
+    sample: dict[str, Any] = {}
+    exec(manual.partition("```python\n")[2].partition("```")[0], sample)  # noqa: S102 - the text that people copy
+    batch = sample["seal_all"](Session(), "", letters(2))
+    house.batches.work()
+    assert house.batches.one("client:tax-letters", batch).made == 2
 
 
 def test_names_that_lead_elsewhere_are_refused(house: House, app: Flask) -> None:
