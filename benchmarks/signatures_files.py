@@ -57,7 +57,8 @@ def slow(place: Place, actor: str) -> list[Slow]:
 
 def folders(place: Place, actor: str, *, many: int) -> list[Folder]:
     """A folder of few files and one of many."""
-    return [_folder(place, actor, files) for files in (_FEW, many)]
+    some = apart(_some, place, actor)
+    return [_folder(place, some, files) for files in (_FEW, many)]
 
 
 def _one(place: Place, actor: str, name: str) -> Slow:
@@ -116,11 +117,11 @@ _FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
-def _folder(place: Place, actor: str, files: int) -> Folder:
+def _folder(place: Place, some: list[bytes], files: int) -> Folder:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tg-files-") as name:
         inbox = Path(name) / "inbox"
         inbox.mkdir()
-        for number, document in enumerate(apart(_some, place, actor)):
+        for number, document in enumerate(some):
             for again in range(number, files, _FEW):
                 (inbox / f"{again:06}.pdf").write_bytes(document)
         out = Path(name) / "table.csv"
