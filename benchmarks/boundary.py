@@ -10,9 +10,10 @@ endpoint, and bare fdatasync.
 import argparse
 import os
 import resource
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -57,7 +58,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=_DOCUMENT, help="where the document goes")
     asked = parser.parse_args()
     seconds = 5 if asked.brief else asked.seconds
-    with started("--without-demo", prepare=lambda folder: prepare(folder, _SMALL), patience=_PATIENCE) as city:
+    with ExitStack() as after:
+        city = after.enter_context(
+            started("--without-demo", prepare=lambda folder: _prepared(folder, after), patience=_PATIENCE)
+        )
         machine = Machine.here(city.folder)
         with _run(city, seconds) as run:
             if asked.hold:
@@ -68,6 +72,11 @@ def main() -> None:
         synced = apart(bare.syncs, city.folder / "audit", max(1.0, seconds / 4))
     asked.output.write_text(written(machine, rows, peaks, synced=synced), "utf-8")
     print(f"written to {asked.output}")
+
+
+def _prepared(folder: Path, after: ExitStack) -> None:
+    after.callback(shutil.rmtree, source(folder), ignore_errors=True)
+    prepare(folder, _SMALL)
 
 
 @dataclass

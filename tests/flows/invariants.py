@@ -144,12 +144,21 @@ def unexplained(city: City) -> list[str]:
     assert len(by_decision) == len(recorded), "one decision recorded twice"
     seen = lines(city)
     wrong = [f"{why}: {line}" for line in seen if (why := _line_wrong(city, line, by_decision))]
+    wrong += [f"nobody asked for: {entry['told']}" for entry in unclaimed(city)]
+    return wrong
+
+
+def unclaimed(city: City) -> list[dict[str, Any]]:
+    """Decisions in the record that belong to no request nginx wrote about."""
+    recorded = [entry for entry in entries(city) if _type(entry) == "gateway.decision"]
+    seen = lines(city)
     by_request = {line["request"]: line for line in seen}
     acted_on = {line["decision"] for line in seen}
-    for decision, entry in by_decision.items():
-        if decision not in acted_on and not _not_acted_on(entry, by_request):
-            wrong.append(f"nobody asked for: {entry['told']}")
-    return wrong
+    return [
+        entry
+        for entry in recorded
+        if str(entry["told"]["decision"]) not in acted_on and not _not_acted_on(entry, by_request)
+    ]
 
 
 def _line_wrong(city: City, line: dict[str, str], by_decision: dict[str, dict[str, Any]]) -> str:

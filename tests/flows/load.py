@@ -11,6 +11,8 @@ import io
 import json
 import re
 import secrets
+import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -34,6 +36,8 @@ from core.errors import TallygateError
 from tests.flows.city import PASSWORD, City
 
 TIMEOUT = 15
+POINT_KEY = "k" * 40
+"""Of the enforcement point that a city of ``test_crash`` knows."""
 _FORM = re.compile(r'<form[^>]*method="post" action="([^"]+)">(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 _HEADING = re.compile(r"<h1[^>]*>\s*(.*?)\s*(?:<|$)", re.MULTILINE)
@@ -50,6 +54,9 @@ class Acknowledged:
     sessions: list[str] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    # Numbers of decisions that refused, and of answers to another enforcement point.
+    denied: list[str] = field(default_factory=list)
+    evaluations: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     revoked_families: dict[str, str] = field(default_factory=dict)
     # How often a code was redeemed, by its text.
@@ -140,6 +147,7 @@ class Load:
                 ("agency", lambda dice: agency(city, memory, dice)),
                 ("administrator", lambda dice: administrator(city, memory, dice, subjects)),
                 ("officer", lambda dice: officer(city, memory, dice)),
+                ("stranger", lambda dice: stranger(city, memory, dice)),
             )
         ]
 
@@ -180,6 +188,7 @@ def citizen(city: City, memory: Acknowledged, dice: Random, username: str, name:
         page = surfer.enter(city.url(portal, "/me"))
         assert name in page.text, "somebody else's page"
         memory.did["page"] += 1
+    _listen(surfer, memory)
     tokens = _tokens(surfer, memory, dice)
     claims = _claims(tokens["access_token"])
     memory.sessions.append(claims["sid"])
@@ -210,6 +219,36 @@ def citizen(city: City, memory: Acknowledged, dice: Random, username: str, name:
             if page.status_code == 200 and heading(page) == "You are logged out":
                 memory.ended.append(claims["sid"])
                 _refresh(surfer, memory, tokens["refresh_token"], expect=False)
+
+
+def _listen(surfer: Surfer, memory: Acknowledged) -> None:
+    """Open the WebSocket of the tax office, hear one frame, and go."""
+    city = surfer.city
+    own = urlsplit(city.url("tax", "/queue/live"))
+    name, port = str(own.hostname), int(own.port or 0)
+    kept = next((each.value for each in surfer.http.cookies if each.domain.strip(".") == name and each.value), "")
+    asked = [
+        "GET /queue/live HTTP/1.1", f"Host: {own.netloc}", "Upgrade: websocket", "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}", "Sec-WebSocket-Version: 13",
+        f"Origin: https://{own.netloc}", f"Cookie: __Host-tallygate={kept}",
+    ]  # fmt: skip
+    context = ssl.create_default_context(cafile=str(city.root))
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as plain,
+            context.wrap_socket(plain, server_hostname=name) as line,
+        ):
+            line.sendall("\r\n".join(asked).encode("ascii") + b"\r\n\r\n")
+            heard = b""
+            while b'"serving"' not in heard and (part := line.recv(4096)):
+                heard += part
+    except OSError:
+        memory.refusals["socket broke"] += 1
+        return
+    if heard.startswith(b"HTTP/1.1 101 ") and b'"serving"' in heard:
+        memory.did["socket"] += 1
+    else:
+        memory.refusals[f"socket: {heard[9:12].decode('latin-1')}"] += 1
 
 
 def _tokens(surfer: Surfer, memory: Acknowledged, dice: Random) -> dict[str, Any]:
@@ -364,6 +403,40 @@ def administrator(city: City, memory: Acknowledged, dice: Random, subjects: list
         if page.status_code != 200:
             raise Refused(f"desk: {page.status_code} {heading(page)}")
         memory.did[verb] += 1
+
+
+def stranger(city: City, memory: Acknowledged, dice: Random) -> None:
+    """Knock without a session, and with what only a proxy may say; and let an enforcement point ask."""
+    with city.http() as http:
+        http.headers["Accept"] = "application/json"
+        for forged in (False, True):
+            said = {"Forwarded": "for=192.0.2.1"} if forged else {}
+            answer = http.get(city.url(dice.choice(["tax", "social"]), "/me"), headers=said, timeout=TIMEOUT)
+            watch(memory, answer)
+            if answer.status_code == (403 if forged else 401):
+                memory.denied.append(str(answer.json()["instance"]).rpartition(":")[2])
+                memory.did["denied"] += 1
+        question: dict[str, Any] = {
+            "subject": {"type": "anonymous", "id": "nobody"},
+            "action": {"name": "access"},
+            "resource": {"type": "portal", "id": "tax"},
+            "context": {"zone": "external", "assurance": 0},
+        }
+        answer = http.post(
+            city.url("pdp", "/access/v1/evaluation"),
+            json=question,
+            headers={"Authorization": f"Bearer {POINT_KEY}"},
+            timeout=TIMEOUT,
+        )
+    watch(memory, answer)
+    if answer.status_code == 200:
+        told = answer.json()
+        assert told["decision"] is False
+        if "id" in told["context"]:
+            memory.evaluations.append(told["context"]["id"])
+            memory.did["evaluation"] += 1
+    else:
+        raise Refused(f"pdp: {answer.status_code} {answer.text[:60]}")
 
 
 def officer(city: City, memory: Acknowledged, dice: Random) -> None:

@@ -8,6 +8,7 @@ and TALLYGATE_REPORT names a file to which a passed run adds its line.
 
 import base64
 import csv
+import hashlib
 import os
 import signal
 import time
@@ -30,7 +31,7 @@ from core.calls import Peer
 from core.errors import TallygateError
 from tests.flows import invariants
 from tests.flows.city import City, started, until
-from tests.flows.load import Acknowledged, Load, Surfer, peer
+from tests.flows.load import POINT_KEY, TIMEOUT, Acknowledged, Load, Surfer, peer
 from tests.flows.machine import PROCESSES, SERVING, children, processes
 
 KILLS = int(os.environ.get("TALLYGATE_KILLS", "3"))
@@ -55,7 +56,10 @@ def _prepare(folder: Path) -> None:
     """Logs that are full after a few requests: no line may be lost when they are put aside either."""
     file = folder / "site.toml"
     write_configuration(file, free_ports(wishes=()))
-    file.write_text(file.read_text("utf-8") + "\n[logs]\nlargest_kib = 64\nkept = 1000000\n", "utf-8")
+    key = hashlib.sha256(POINT_KEY.encode()).hexdigest()
+    more = ("[logs]", "largest_kib = 64", "kept = 1000000", "")
+    point = ("[gateway.enforcement_points.mesh]", f'key = "{key}"', 'zones = ["external"]', "")
+    file.write_text("\n".join((file.read_text("utf-8"), *more, *point)), "utf-8")
 
 
 # A handshake that a kill cuts short leaves its socket to the garbage collector (urllib3); that is no fault of a city.
@@ -66,6 +70,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
     subjects = _citizens(city)
     dice = Random(SEED)  # noqa: S311 - moments that can be repeated
     started_at, longest = time.monotonic(), 0.0
+    # When nginx or a worker of it died: what it was about to write of requests is lost.
+    forgot: list[float] = []
     with Load(city, memory, subjects, seed=SEED) as load:
         until(lambda: _has_begun(memory), seconds=60)
         for round_ in range(KILLS):
@@ -75,6 +81,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
             for role, worker in victims:
                 time.sleep(dice.uniform(0, 0.6))
                 _kill(city, dice, role, worker=worker)
+                forgot += [time.time()] * (role == "nginx")
+            # New workers, and the old ones end what they have: nothing of it may be lost.
+            os.kill(until(lambda: processes(city).get("nginx"), seconds=HEALED_WITHIN), signal.SIGHUP)
             load.check()
             since = time.monotonic()
             until(lambda: _all_ready(city), seconds=HEALED_WITHIN, every=0.2)
@@ -87,7 +96,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
     assert list((city.folder / "nginx" / "logs").glob("decisions.log.*"))
     assert not memory.faults, (len(memory.faults), memory.faults[:3])
     until(lambda: _all_ready(city), seconds=HEALED_WITHIN)
-    _check(city, memory)
+    _check(city, memory, forgot)
     (city.folder / "proved").touch()
     _report(memory, seconds=time.monotonic() - started_at, longest=longest)
 
@@ -217,12 +226,12 @@ def _all_ready(city: City) -> bool:
     return city.ready()
 
 
-def _check(city: City, memory: Acknowledged) -> None:
+def _check(city: City, memory: Acknowledged, forgot: list[float]) -> None:
     report = city.verify_log()
     assert report.returncode == 0, report.stdout + report.stderr
     # What was acknowledged is sequenced, and published a quarter of a second later; outcomes wait in their owners'
     # outboxes and come as soon as the log is back.
-    acted_on = _accesses(city) | set(memory.decisions)
+    acted_on = _accesses(city) | set(memory.decisions) | set(memory.denied)
     waiting = 20
     while missing := _unrecorded(city, acted_on):
         waiting -= 1
@@ -234,6 +243,7 @@ def _check(city: City, memory: Acknowledged) -> None:
     for entry in entries:
         by_type.setdefault(entry["told"]["type"], []).append(entry["told"])
     _check_keys(entries)
+    _check_boundary(city, memory, by_type, forgot)
     assert memory.decisions
     _check_logins(city, memory, by_type)
     _check_certificates(city, memory, by_type)
@@ -245,6 +255,36 @@ def _check(city: City, memory: Acknowledged) -> None:
     # Without any repair by hand, a person logs in.
     page = Surfer(city, "chen.wei", Acknowledged()).enter(city.url("tax", "/me"))
     assert "Chen Wei" in page.text
+
+
+def _check_boundary(
+    city: City, memory: Acknowledged, by_type: dict[str, list[dict[str, Any]]], forgot: list[float]
+) -> None:
+    """Decisions are accesses, one by one and in both directions, but for lines that died with nginx."""
+    known = {each["decision"]: each for each in invariants.lines(city) if each["decision"]}
+    for entry in _of(city, "gateway.decision"):
+        line = known.get(entry["told"]["decision"])
+        if line is not None and line["to"].startswith("role_portal"):
+            assert entry["status_code"] == "success", (entry["told"], line)
+    nobody = [each for each in invariants.unclaimed(city) if not _forgotten(each, forgot)]
+    assert not nobody, (len(nobody), nobody[:3])
+    answers = Counter(each["decision"] for each in by_type["gateway.evaluation"])
+    assert memory.evaluations
+    assert not set(memory.evaluations) - set(answers)
+    assert max(answers.values()) == 1
+    # The end of a socket whose keeper died is recorded by the next one.
+    until(lambda: not _open_sockets(city), seconds=HEALED_WITHIN, every=0.5)
+    assert len(_of(city, "gateway.socket.opened")) >= memory.did["socket"] > 0
+
+
+def _open_sockets(city: City) -> int:
+    return len(_of(city, "gateway.socket.opened")) - len(_of(city, "gateway.socket.closed"))
+
+
+def _forgotten(entry: dict[str, Any], forgot: list[float]) -> bool:
+    """Whether nginx died while the request may have been on its way: it writes a line when the answer was given."""
+    at = entry["time"] / 1000
+    return any(at - 1 <= died <= at + TIMEOUT for died in forgot)
 
 
 def _check_keys(entries: list[dict[str, Any]]) -> None:

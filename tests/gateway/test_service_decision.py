@@ -94,6 +94,30 @@ def test_the_entry_keeps_the_question_so_that_it_can_be_asked_again(unit: Gatewa
         assert kept.reasons == ("p1",)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_source_destination_port_protocol_and_session_are_asked_about_and_recorded(
+    unit: Gateway, *, known: bool
+) -> None:
+    """GB/T 22239-2019, 8.1.3.2 c and d; the address of whoever is known is sealed, of a stranger the network stands."""
+    ask(unit, unverified_cookie=unit.open_session() if known else "", listener="internal")
+    ask(unit, unverified_cookie=unit.open_session("d" * 43) if known else "")
+    for (event, asked), listener in zip(
+        zip(unit.recorder.events, unit.engine.asked, strict=True), ("internal", "external"), strict=True
+    ):
+        port = getattr(unit.site.ports, listener)
+        assert (asked.from_zone, asked.to_zone, asked.resource) == (listener, "external", "tax")
+        assert (asked.port, asked.protocol) == (port, "https")
+        assert (event.zone, event.attributes["to_zone"], event.object) == (listener, "external", "tax")
+        assert (event.attributes["port"], event.attributes["protocol"]) == (port, "https")
+    event, asked = unit.recorder.events[-1], unit.engine.asked[-1]
+    # A session is an input: with one the question is about its owner, at its assurance, and the entry names it.
+    assert (asked.subject, asked.assurance, event.session) == ((SUBJECT, 2, "sid-1") if known else ("", 0, ""))
+    if known:
+        assert event.sealed["address"] == "203.0.113.7"
+    else:
+        assert event.attributes["network"] == "203.0.113.0/24"
+
+
 def test_officers_read_the_name_in_their_own_script(unit: Gateway) -> None:
     unit.directory.people[SUBJECT] = unit.person(name_zh="李伟")
     ask(unit, unverified_cookie=unit.open_session())
