@@ -226,7 +226,7 @@ def _listen(surfer: Surfer, memory: Acknowledged) -> None:
     city = surfer.city
     own = urlsplit(city.url("tax", "/queue/live"))
     name, port = str(own.hostname), int(own.port or 0)
-    kept = next((each.value for each in surfer.http.cookies if each.domain.strip(".") == name and each.value), "")
+    kept = surfer.http.cookies.get("__Host-tallygate", domain=name)
     asked = [
         "GET /queue/live HTTP/1.1", f"Host: {own.netloc}", "Upgrade: websocket", "Connection: Upgrade",
         f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}", "Sec-WebSocket-Version: 13",
@@ -240,7 +240,7 @@ def _listen(surfer: Surfer, memory: Acknowledged) -> None:
         ):
             line.sendall("\r\n".join(asked).encode("ascii") + b"\r\n\r\n")
             heard = b""
-            while b'"serving"' not in heard and (part := line.recv(4096)):
+            while not (b'"serving"' in heard or _refused(heard)) and (part := line.recv(4096)):
                 heard += part
     except OSError:
         memory.refusals["socket broke"] += 1
@@ -249,6 +249,10 @@ def _listen(surfer: Surfer, memory: Acknowledged) -> None:
         memory.did["socket"] += 1
     else:
         memory.refusals[f"socket: {heard[9:12].decode('latin-1')}"] += 1
+
+
+def _refused(heard: bytes) -> bool:
+    return b"\r\n\r\n" in heard and not heard.startswith(b"HTTP/1.1 101 ")
 
 
 def _tokens(surfer: Surfer, memory: Acknowledged, dice: Random) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
     # When nginx or a worker of it died: what it was about to write of requests is lost.
     forgot: list[float] = []
     with Load(city, memory, subjects, seed=SEED) as load:
-        until(lambda: _has_begun(memory), seconds=60)
+        until(lambda: _has_begun(memory), seconds=300)
         for round_ in range(KILLS):
             time.sleep(dice.uniform(0.2, 1))
             victims = [(role, False) for role in PROCESSES] + [(dice.choice(SERVING), True), ("nginx", True)]
