@@ -49,9 +49,19 @@ _NEXT = {
         "The document may be unchanged, but nobody here knows who stands behind it. Ask the organisation it claims to "
         "come from, by a way you already know, or the operator of this site about the issuer."
     ),
+    "wrong_purpose": N_("Ask the signer to sign with a certificate that is meant for signing documents."),
+    "revoked": N_(
+        "Do not act on it. Ask the signer, by a way you already know, whether they signed this, and for a signature "
+        "with a valid certificate."
+    ),
+    "revoked_before": N_(
+        "Do not act on it. Ask the signer, by a way you already know, whether they signed this, and for a signature "
+        "with a valid certificate."
+    ),
     "expired": N_("Ask the signer to sign again, or for a copy with a time-stamp from the days of the certificate."),
     "suspended": N_("Wait until the issuer has decided about the certificate, then check again."),
     "status_unavailable": N_("Check again in a few minutes. If that does not help, tell the operator of this site."),
+    "stamp_broken": N_("Ask for a copy whose time-stamp is sound; the one in this file proves nothing."),
     "status_then_unknown": N_("Ask for a copy that holds the proofs for long-term keeping, or for a new signature."),
 }
 """Gravest first, as far as a finding needs an advice of its own."""
@@ -131,6 +141,9 @@ def _weight(problem: Problem) -> int:
 
 def _advice(worst: SignatureVerdict) -> str:
     """What to do next, by the gravest finding; the general advice where it needs no word of its own."""
+    if worst.unchanged.value is Value.NO:
+        # Nothing that is said about the signer makes an altered document fit for use.
+        return _ADVICE[worst.overall]
     given = (worst.unchanged, worst.issuer, worst.valid)
     for code, advice in _NEXT.items():
         if worst.overall is not Overall.TRUSTED and any(answer.code == code for answer in given):

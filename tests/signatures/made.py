@@ -14,7 +14,7 @@ from asn1crypto import algos, cms, crl, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml import methods
@@ -61,7 +61,7 @@ def cades(
                 cms.CMSAttribute({"type": "signing_certificate_v2", "values": [names]}),
             ]
         )
-        signature = leaf.key.sign(attributes.dump(), ec.ECDSA(hashes.SHA256()))
+        algorithm, signature = _signed(leaf, attributes.dump())
         unsigned = {}
         if by is not None:
             token = cms.ContentInfo.load(stamper.token(over or signature, by, at))
@@ -81,7 +81,7 @@ def cades(
                     ),
                     "digest_algorithm": algos.DigestAlgorithm({"algorithm": digest}),
                     "signed_attrs": attributes,
-                    "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+                    "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": algorithm}),
                     "signature": signature,
                 }
             )
@@ -103,13 +103,31 @@ def cades(
     return found
 
 
+def _kind(leaf: Leaf) -> str:
+    if isinstance(leaf.key, ed25519.Ed25519PrivateKey):
+        return "ed25519"
+    return "mldsa65" if isinstance(leaf.key, mldsa.MLDSA65PrivateKey) else "sha256_ecdsa"
+
+
+def _signed(leaf: Leaf, data: bytes) -> tuple[str, bytes]:
+    """The name of the algorithm in asn1crypto, and the signature."""
+    kind = _kind(leaf)
+    found: bytes = leaf.key.sign(data, *([ec.ECDSA(hashes.SHA256())] if kind == "sha256_ecdsa" else []))
+    return kind, found
+
+
 def jws(content: bytes, leaf: Leaf, *, at: datetime = NOW, detached: bool = False, **header: Any) -> bytes:
     """Compact, with the certificate and the claimed time of JAdES."""
     shown = [base64.b64encode(each).decode() for each in (der(leaf), *chain(leaf))]
-    said = {"alg": "ES256", "x5c": shown, "sigT": at.isoformat(), "crit": ["sigT"], **header}
+    names = {"ed25519": "Ed25519", "mldsa65": "ML-DSA-65"}
+    alg = next((name for kind, name in names.items() if _kind(leaf) == kind), "ES256")
+    said = {"alg": alg, "x5c": shown, "sigT": at.isoformat(), "crit": ["sigT"], **header}
     protected, payload = _url(json.dumps(said).encode()), _url(content)
-    r, s = utils.decode_dss_signature(leaf.key.sign(protected + b"." + payload, ec.ECDSA(hashes.SHA256())))
-    signature = _url(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+    _, raw = _signed(leaf, protected + b"." + payload)
+    if alg == "ES256":
+        r, s = utils.decode_dss_signature(raw)
+        raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    signature = _url(raw)
     return b".".join((protected, b"" if detached else payload, signature))
 
 

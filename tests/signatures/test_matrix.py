@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Format by level by state of health: the right answer in each, in both languages, with every problem shown."""
 
+from dataclasses import replace
+
 import pytest
 
-from signatures.formats import inspect
-from signatures.models import Level, Overall, Profile, Verdict
-from signatures.pades.grounds import Grounds
-from signatures.verdict import Catalogue, as_json, judge
-from tests.signatures import matrix
-from tests.signatures.pki import NOW
+from signatures.models import Level, Overall
+from signatures.verdict import Catalogue, as_json
+from tests.signatures import matrix, wording
 
 
 @pytest.fixture(scope="module")
@@ -21,18 +20,12 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL")
 
 
-def look(makers: matrix.Makers, sample: matrix.Sample) -> Verdict:
-    grounds = Grounds(makers.trust, sample.lists)
-    found = inspect(sample.document, grounds=grounds, profile=Profile.STRICT, at=NOW, content=sample.content)
-    return judge(sample.document, found, profile=Profile.STRICT, at=NOW, content=sample.content)
-
-
 @pytest.mark.parametrize(("kind", "level"), [(k, level) for k, found in matrix.KINDS.items() for level in found.levels])
 def test_the_right_answer_in_each(kind: str, level: Level, makers: matrix.Makers) -> None:
     catalogue = Catalogue()
     wrong = []
     for case in matrix.CASES:
-        verdict = look(makers, makers.sample(kind, level, case))
+        verdict = wording.look(makers, makers.sample(kind, level, case))
         overall, code = matrix.RIGHT[case][matrix.column(level, case)]
         one = verdict.signatures[0]
         codes = {one.unchanged.code, one.signer.code, one.issuer.code, one.valid.code}
@@ -47,3 +40,15 @@ def test_the_right_answer_in_each(kind: str, level: Level, makers: matrix.Makers
         # What is not green says why, and what to do.
         assert verdict.overall is Overall.TRUSTED or spoken["problems"]
     assert not wrong
+
+
+def test_nobody_is_told_to_wait_for_an_altered_document(makers: matrix.Makers) -> None:
+    suspended = makers.sample("cms", Level.B, "suspended")
+    altered = replace(suspended, document=suspended.document.replace(b"1000 yuan", b"9000 yuan"))
+    advice = wording.look(makers, altered).advice.message
+    assert advice.startswith("Do not act on it. Ask the organisation")
+    assert wording.look(makers, suspended).advice.message.startswith("Wait until")
+
+
+def test_the_words_are_those_that_were_reviewed(makers: matrix.Makers) -> None:
+    assert wording.page(makers) == wording.PAGE.read_text("utf-8"), "python -m tests.signatures.wording, and read it"
