@@ -386,6 +386,8 @@ class SealOrder:
     code: bool = False
     # Whether others may have signed before.
     further: bool = False
+    # A line above the seal: the number of an official document.
+    caption: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,6 +176,14 @@ class Store:
         with self._database.reading() as connection:
             return [_signing(row) for row in connection.execute(query)]
 
+    def put(self, connection: Connection, event: Event) -> None:
+        """Put a record into the outbox, on a transaction of these tables.
+
+        Raises:
+            OutboxFull: the record cannot keep up.
+        """
+        self._put(connection, event)
+
     def _put(self, connection: Connection, event: Event) -> None:
         _outbox.put(connection, key=event.key, body=self._encode(event))
 

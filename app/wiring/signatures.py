@@ -24,6 +24,7 @@ from signatures.config import SignatureSettings
 from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
+from signatures.papers import PaperStore
 from signatures.sandbox import ReaderPool
 from signatures.service import (
     Agencies,
@@ -37,6 +38,7 @@ from signatures.service import (
     IssuerLists,
     Kept,
     Once,
+    Papers,
     Permission,
     Placing,
     Reports,
@@ -76,7 +78,8 @@ def found(context: Context, recorder: Recorder) -> None:  # noqa: ARG001 - every
 def application(context: Context) -> Flask:
     """The role's WSGI application, with its relay running."""
     site, settings = context.site, context.settings(ROLE, SignatureSettings)
-    store = Store(_database(context), encode=encode_event)
+    database = _database(context)
+    store = Store(database, encode=encode_event)
     recorder = context.recorder(ROLE)
     relay = Relay(store.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "relay.lock")
     readers, commitments = ReaderPool(settings), Commitments(secret(_commitment_key(context)))
@@ -219,6 +222,20 @@ def application(context: Context) -> Flask:
         ),
     )
     desk = Desk(shelf=shelf, readers=readers, settings=settings)
+    placing = Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))
+    paper_store = PaperStore(database, put=store.put)
+    papers = Papers(
+        store=paper_store,
+        shelf=shelf,
+        desk=desk,
+        placing=placing,
+        sealing=sealing,
+        recorder=recorder,
+        nudge=relay.nudge,
+        clock=context.clock,
+        largest=settings.largest,
+        most_bytes_of_all=settings.kept_bytes_of_all,
+    )
     Housekeeping([desk.tidy, sealing.replay, batches.tidy, archiving.work]).start()
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
@@ -226,9 +243,11 @@ def application(context: Context) -> Flask:
         web.verifying(verification, reports, largest=largest),
         web.comparing(verification, largest=largest),
         web.sealing(sealing, largest=largest),
-        web.placing(Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))),
         web.agencies(agencies, batches, verification, largest=largest),
         web.archive(agencies, archiving, largest=largest),
+        web.placing(placing),
+        web.papers(papers, placing=placing, desk=desk, clock=context.clock),
+        web.registers(paper_store, clock=context.clock),
         web.own(
             desk,
             verification,

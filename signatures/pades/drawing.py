@@ -108,6 +108,16 @@ def beside(picture: Drawing, address: str) -> Drawing:
     return Drawing(lifted + b"\n" + code(address, x=width - side, y=(height - side) / 2, side=side), width, height)
 
 
+def captioned(outlines: Outlines, picture: Drawing, text: str) -> Drawing:
+    """A picture with a line above it, in black."""
+    glyphs, size = _fitting(outlines, text, 9.0)
+    width = sum(glyph.width for glyph in glyphs) * size
+    whole = max(picture.width, width)
+    moved = b"q 1 0 0 1 %.2f 0 cm\n%b\nQ" % ((whole - picture.width) / 2, picture.operators)
+    line = _straight(outlines, glyphs, x=(whole - width) / 2, y=picture.height + 3, size=size)
+    return Drawing(b"\n".join([moved, b"0 g", *filter(None, line)]), whole, picture.height + 14)
+
+
 def _fitting(outlines: Outlines, text: str, size: float) -> tuple[list[Glyph], float]:
     """The glyphs, and the size at which they stay within the widest line."""
     glyphs = outlines.measure(text)

@@ -13,6 +13,7 @@ from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
 from .once import Once as Once
+from .papers import Papers as Papers
 from .permission import Permission as Permission
 from .placing import Placing as Placing
 from .reporting import Reports as Reports

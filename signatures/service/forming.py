@@ -78,6 +78,7 @@ class Forming:
         self._stamp = stamp if level is not Level.B else None
         self._lists = lists or (lambda: ())
         self._address = address
+        self._outlines = outlines
         # A seal is drawn once per organisation and process.
         self._draw = lru_cache(maxsize=256)(
             lambda name_zh, name, number: drawing.seal(outlines, name_zh=name_zh or name, name=name, number=number)
@@ -104,6 +105,8 @@ class Forming:
         """
         own = x509.load_pem_x509_certificate(seal.certificate.encode())
         picture = self._draw(seal.name_zh, seal.name, seal.serial[-_SHOWN:].upper())
+        if order.caption:
+            picture = drawing.captioned(self._outlines, picture, order.caption)
         if order.code and self._address is not None:
             picture = drawing.beside(picture, self._address(commitment))
         request = Request(

@@ -57,6 +57,22 @@ class Placing:
             found.append((organisation.id, organisation.name, organisation.name_zh))
         return found
 
+    def known(self, organisation: str) -> bool:
+        """Whether the directory knows an organisation by this identifier."""
+        try:
+            self._people.organisation(organisation)
+        except NotFound:
+            return False
+        return True
+
+    def name(self, organisation: str, *, chinese: bool) -> str:
+        """What to call it; the identifier where the directory does not say."""
+        try:
+            found = self._people.organisation(organisation)
+        except NotFound:
+            return organisation
+        return (found.name_zh or found.name) if chinese else found.name
+
     def place(
         self,
         subject: str,

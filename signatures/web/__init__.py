@@ -25,6 +25,8 @@ from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .comparing import comparing as comparing
 from .own import own as own
+from .papers import papers as papers
+from .papers import registers as registers
 from .placing import placing as placing
 from .sealing import sealing as sealing
 from .verifying import verifying as verifying

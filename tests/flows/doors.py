@@ -832,6 +832,8 @@ def _signatures() -> Iterator[Door]:
     orders = ("organisation", "actor", "assurance", "zone", "session")
     yield Door(**peer, rule="/api/v1/seal", takes="pdf", query=orders)
     yield Door(**peer, rule="/api/v1/detached", takes="pdf", query=orders)
+    asked = {**peer, "method": "GET"}
+    yield Door(**asked, rule="/api/v1/register", query=("organisation", "year"))
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
     yield from _agencies(peer)
     mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
@@ -844,6 +846,12 @@ def _signatures() -> Iterator[Door]:
     frame = ("page", "size", "x", "y", "width", "height")
     yield Door(**mine, method="GET", rule="/my/documents/<identifier>/picture", known=kept, query=frame)
     form: dict[str, Any] = {**mine, "method": "POST", "form_at": "/my/"}
+    yield Door(**mine, method="GET", rule="/my/papers", query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/papers/<identifier>", known=kept, query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/papers/<identifier>/file", known=kept)
+    yield Door(**mine, method="GET", rule="/my/register", query=("organisation", "year"))
+    yield Door(**form, rule="/my/papers", takes="form")
+    yield Door(**form, rule="/my/papers/<identifier>/<step>", takes="form", known={**kept, "step": "seal"})
     yield Door(**form, rule="/my/documents/<identifier>/seal", takes="form", known=kept)
     yield Door(**form, rule="/my/documents", takes="upload")
     yield Door(**form, rule="/my/documents/<identifier>/remove", takes="form", known=kept)

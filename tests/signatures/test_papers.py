@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents that several seal in turn, and official documents: nobody out of turn, no number twice, none lost."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from core.db import Database, migrate
+from core.errors import Unavailable
+from core.identity import Identity
+from core.site import Ports, SiteSettings
+from core.web import Guard, create
+from core.web.inputs import Malformed
+from signatures import web
+from signatures.config import SignatureSettings
+from signatures.models import Overall, SealOrder
+from signatures.papers import Kind, NoSuchPaper, NotInThisState, NotTheirTurn, PaperStore, State
+from signatures.sandbox import ReaderPool
+from signatures.service import Desk, Papers, Placing, Sealing, Verification
+from signatures.service.verification import Asker
+from signatures.shelf import Shelf
+from signatures.shelf.store import ShelfStore
+from signatures.store import Store
+from signatures.web import blueprint
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
+from tests.signatures import documents
+from tests.signatures.fakes import CITIZEN, CLERK, COMMITMENTS, MERCHANT, People, TestAuthority, encode, sealing
+from tests.signatures.own_pages import SIGN, Visitor, verifier
+from tests.signatures.pki import City
+
+ROOT = Path(__file__).parents[2]
+LARGEST = 400 * 1024
+
+
+@dataclass
+class Office:
+    papers: Papers
+    store: PaperStore
+    desk: Desk
+    placing: Placing
+    sealing: Sealing
+    verification: Verification
+    recorder: ListRecorder
+    outbox: Store
+    clock: ManualClock
+    folder: Path
+
+    def begin(self, kind: Kind = Kind.OFFICIAL, signers: tuple[str, ...] = ("silk-company",), by: str = CLERK) -> str:
+        document = self.desk.bring(by, documents.permit(), name="notice.pdf")
+        paper = self.papers.begin(
+            by, document.id, kind=kind, organisation="tax-bureau", word="江税", title="通知", signers=signers
+        )
+        return paper.id
+
+    def order(self, by: str) -> "Orders":
+        return Orders(by)
+
+    def told(self) -> list[str]:
+        return [json.loads(row.body)["type"] for row in self.outbox.outbox.head()]
+
+
+@dataclass
+class Orders:
+    """As the operator asks for a person."""
+
+    by: str
+
+    def __call__(self, document: bytes, organisation: str) -> SealOrder:
+        return SealOrder(document=document, organisation=organisation, actor=self.by, caller="app", assurance=2)
+
+
+@pytest.fixture
+def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
+    clock, recorder = ManualClock(), ListRecorder()
+    shelf_store = ShelfStore.open(tmp_path / "shelf.db")
+    shelf = Shelf(folder=tmp_path / "shelf", store=shelf_store, key=b"k" * 32, clock=clock)
+    database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
+    migrate(database, ROOT / "signatures" / "migrations")
+    store = Store(database, encode=encode)
+    granting = sealing(
+        store=store,
+        readers=readers,
+        folder=tmp_path / "keys",
+        authority=TestAuthority(city),
+        recorder=recorder,
+        clock=clock,
+    )
+    for each in ("tax-bureau", "silk-company"):
+        granting.establish(each)
+    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
+    placing = Placing(desk=desk, readers=readers, sealing=granting, people=People())
+    papers_store = PaperStore(database, put=store.put)
+    papers = Papers(
+        store=papers_store,
+        shelf=shelf,
+        desk=desk,
+        placing=placing,
+        sealing=granting,
+        recorder=recorder,
+        nudge=lambda: None,
+        clock=clock,
+        largest=LARGEST,
+        most_bytes_of_all=1 << 30,
+    )
+    verification = Verification(
+        readers=readers,
+        trust=city.trust,
+        lists=city.lists,
+        recorder=ListRecorder(),
+        commitments=COMMITMENTS,
+        clock=clock,
+    )
+    yield Office(
+        papers, papers_store, desk, placing, granting, verification, recorder, store, clock, tmp_path / "shelf"
+    )
+    shelf_store.close()
+    database.close()
+
+
+def test_an_official_document_is_countersigned_numbered_sealed_and_issued(office: Office) -> None:
+    paper = office.begin()
+    assert office.papers.one(CLERK, paper).state is State.DRAFT
+    # Out of turn: the own organisation comes last.
+    with pytest.raises(NotTheirTurn):
+        office.papers.sign(CLERK, paper, office.order(CLERK))
+    assert (office.recorder.types(), office.recorder.events[0].attributes["code"]) == (["paper.refused"], "not_their_turn")
+    assert office.papers.all_of(MERCHANT)[0].id == paper
+    countersigned = office.papers.sign(MERCHANT, paper, office.order(MERCHANT))
+    assert (countersigned.state, countersigned.label) == (State.COUNTERSIGNED, "")
+    sealed = office.papers.sign(CLERK, paper, office.order(CLERK))
+    assert (sealed.state, sealed.label) == (State.SEALED, "江税\u30142026\u30151号")
+    content, name = office.papers.read(MERCHANT, paper)
+    assert name == "notice.pdf"
+    verdict = office.verification.verify(content, asker=Asker())
+    assert verdict.overall is Overall.TRUSTED
+    assert [one.unchanged.code for one in verdict.signatures] == ["signed_further", "unchanged"]
+    issued = office.papers.issue(CLERK, paper)
+    assert (issued.state, issued.issued_at) == (State.ISSUED, office.clock.now())
+    assert [each.label for each in office.papers.register(CLERK, "tax-bureau", 2026)] == [sealed.label]
+    for verb in (office.papers.issue, office.papers.withdraw):
+        with pytest.raises(NotInThisState):
+            verb(CLERK, paper)
+    told = [each for each in office.told() if each.startswith("paper.")]
+    assert told == ["paper.begun", "paper.signed", "paper.signed", "paper.issued"]
+    # Nothing but the present revision, and the draft in its owner's hands, is kept.
+    assert len(list(office.folder.iterdir())) == 2
+
+
+def test_whom_it_does_not_concern_it_is_not_there(office: Office) -> None:
+    paper = office.begin(signers=())
+    for verb in (office.papers.one, office.papers.read, office.papers.issue, office.papers.withdraw):
+        with pytest.raises(NoSuchPaper):
+            verb(CITIZEN, paper)
+    with pytest.raises(NoSuchPaper):
+        office.papers.register(CITIZEN, "tax-bureau", 2026)
+    assert office.papers.all_of(CITIZEN) == []
+    document = office.desk.bring(CITIZEN, documents.permit(), name="x.pdf")
+    with pytest.raises(NotTheirTurn):
+        office.papers.begin(
+            CITIZEN, document.id, kind=Kind.ROUND, organisation="tax-bureau", word="", title="", signers=["tax-bureau"]
+        )
+    assert office.recorder.types() == ["paper.refused"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "signers"),
+    [
+        (Kind.ROUND, "", []),
+        (Kind.ROUND, "", ["nowhere"]),
+        (Kind.ROUND, "", ["tax-bureau"] * 9),
+        (Kind.OFFICIAL, "", ["silk-company"]),
+    ],
+)
+def test_half_a_wish_begins_nothing(office: Office, kind: Kind, word: str, signers: list[str]) -> None:
+    document = office.desk.bring(CLERK, documents.permit(), name="x.pdf")
+    with pytest.raises(Malformed):
+        office.papers.begin(
+            CLERK, document.id, kind=kind, organisation="tax-bureau", word=word, title="", signers=signers
+        )
+    assert office.papers.all_of(CLERK) == []
+
+
+def test_numbers_have_no_gap_whatever_dies_between(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = office.begin(signers=()), office.begin(signers=())
+    seal = office.sealing.seal
+
+    def die(_: SealOrder) -> bytes:
+        raise Unavailable
+
+    monkeypatch.setattr(office.sealing, "seal", die)
+    with pytest.raises(Unavailable):
+        office.papers.sign(CLERK, first, office.order(CLERK))
+    # Numbered, and not sealed: the number is the paper's own.
+    held = office.papers.one(CLERK, first)
+    assert (held.state, held.number) == (State.COUNTERSIGNED, 1)
+    monkeypatch.setattr(office.sealing, "seal", seal)
+    assert office.papers.sign(CLERK, second, office.order(CLERK)).number == 2
+    monkeypatch.setattr(office.store, "advance", _dying)
+    with pytest.raises(Unavailable):
+        office.papers.sign(CLERK, first, office.order(CLERK))
+    monkeypatch.undo()
+    # The signed revision that nobody saw is forgotten; the next attempt signs the same one under the same number.
+    assert len(list(office.folder.iterdir())) == 4
+    assert office.papers.sign(CLERK, first, office.order(CLERK)).number == 1
+    third = office.begin(signers=())
+    office.store.number(third, at=office.clock.now())
+    office.papers.withdraw(CLERK, third)
+    assert [(each.number, each.state) for each in office.papers.register(CLERK, "tax-bureau", 2026)] == [
+        (1, State.SEALED),
+        (2, State.SEALED),
+        (3, State.WITHDRAWN),
+    ]
+    fourth = office.begin(signers=())
+    assert office.store.number(fourth, at=office.clock.now() + timedelta(days=60)).label == "江税\u30142027\u30151号"
+
+
+def _dying(*_: object, **__: object) -> None:
+    raise Unavailable
+
+
+def test_two_at_once_make_one_signature_and_different_numbers(office: Office) -> None:
+    papers = [office.begin(signers=()) for _ in range(3)]
+    ended: list[object] = []
+
+    def sign(paper: str) -> None:
+        try:
+            ended.append(office.papers.sign(CLERK, paper, office.order(CLERK)).number)
+        except (NotInThisState, Unavailable) as error:
+            ended.append(type(error))
+
+    threads = [threading.Thread(target=sign, args=(paper,)) for paper in (*papers, papers[0])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    numbers = [each for each in ended if isinstance(each, int)]
+    assert len(ended) == 4
+    assert len(numbers) == len(set(numbers))
+    register = office.papers.register(CLERK, "tax-bureau", 2026)
+    assert [each.number for each in register] == list(range(1, len(register) + 1))
+    for each in register:
+        if each.state is State.SEALED:
+            content, _ = office.papers.read(CLERK, each.id)
+            assert len(office.verification.verify(content, asker=Asker()).signatures) == 1
+
+
+@pytest.fixture
+def app(office: Office, tmp_path: Path) -> Flask:
+    site = SiteSettings(
+        name="city",
+        domain="city.localhost",
+        title="Jiangcheng",
+        title_zh="江城市",
+        state=tmp_path,
+        ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
+    )
+    guard = Guard(clock=office.clock, verifier=verifier())
+    parts = [
+        web.own(office.desk, office.verification, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST),
+        web.placing(office.placing),
+        web.papers(office.papers, placing=office.placing, desk=office.desk, clock=office.clock),
+    ]
+    return create(
+        "signatures",
+        site=site,
+        guard=guard,
+        session_key=b"s" * 32,
+        blueprints=[blueprint(guard, parts, largest=LARGEST)],
+        translations=[ROOT / "signatures" / "translations"],
+    )
+
+
+def test_the_pages_lead_from_a_document_to_the_register(app: Flask, office: Office) -> None:
+    clerk = Visitor(app.test_client(), office.clock, CLERK, zone="internal", roles=frozenset({"civil-servant"}))
+    merchant = Visitor(app.test_client(), office.clock, MERCHANT)
+    brought = clerk.post("/my/documents", document=(io.BytesIO(documents.permit()), "notice.pdf"))
+    document = brought.headers["Location"].rpartition("/")[2]
+    begun = clerk.post(
+        "/my/papers",
+        document=document,
+        kind="official",
+        organisation="tax-bureau",
+        word="江税",
+        title="Notice of fees",
+        signer=["silk-company", "", ""],
+    )
+    assert begun.status_code == 303
+    at = begun.headers["Location"]
+    assert "it is their turn" in clerk.get(at).text
+    assert "Set the seal" not in clerk.get(at).text
+    early = clerk.post(f"{at}/seal")
+    assert (early.status_code, "It is not your turn" in early.text) == (409, True)
+    assert "waits for you" in merchant.get("/my/papers").text
+    assert merchant.post(f"{at}/seal", code="yes").status_code == 303
+    assert clerk.post(f"{at}/issue").status_code == 409
+    assert clerk.post(f"{at}/seal").status_code == 303
+    assert clerk.post(f"{at}/issue").status_code == 303
+    register = clerk.get("/my/register?year=2026").text
+    assert "江税\u30142026\u30151号" in register
+    assert "公文登记簿" in clerk.get("/my/register?lang=zh").text
+    assert merchant.get(f"{at}/file").mimetype == "application/pdf"
+    stranger = Visitor(app.test_client(), office.clock, CITIZEN)
+    assert stranger.get(at).status_code == 404
+    assert clerk.post(f"{at}/burn").status_code == 400
+    for wrong in ({"kind": "other"}, {"signer": ["x" * 65]}, {"document": "0" * 32}):
+        fields = {"document": document, "kind": "round", "organisation": "tax-bureau", "signer": ["tax-bureau"], **wrong}
+        assert clerk.post("/my/papers", **fields).status_code in {400, 404}
