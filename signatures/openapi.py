@@ -43,6 +43,7 @@ def description(largest: int) -> dict[str, Any]:
             "/api/v1/signed-revision": {"post": _signed_revision(largest)},
             "/api/v1/seal": {"post": _seal(largest)},
             "/api/v1/detached": {"post": _detached(largest)},
+            "/api/v1/register": {"get": _register()},
             "/api/v1/seals": {"post": _establish()},
         },
         schemas=_schemas(),
@@ -146,6 +147,26 @@ def _look() -> list[dict[str, Any]]:
         one("code", "a code beside the seal that leads to the verification page", enum=["yes"]),
         one("further", "others may have signed before", enum=["yes"]),
     ]
+
+
+def _register() -> dict[str, Any]:
+    entry = {"id": TEXT, "number": TEXT, "state": TEXT, "issued_at": _PERHAPS}
+    answer = exact(
+        {"organisation": TEXT, "year": {"type": "integer"}, "entries": {"type": "array", "items": exact(entry)}}
+    )
+    return {
+        "operationId": "register",
+        "summary": "Every number of an organisation's official documents in a year; for roles of the site",
+        "security": PEER,
+        "parameters": [
+            {"name": "organisation", "in": "query", "required": True, "schema": {**TEXT, "pattern": _IDENTIFIER}},
+            {"name": "year", "in": "query", "required": False, "schema": {**TEXT, "pattern": "^[0-9]{4}$"}},
+        ],
+        "responses": {
+            "200": {"description": "In order, none missing", "content": {"application/json": {"schema": answer}}},
+            **refusals("400", "401", "403", "503"),
+        },
+    }
 
 
 def _establish() -> dict[str, Any]:

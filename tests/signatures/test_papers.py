@@ -5,16 +5,16 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from core.db import Database, migrate
 from core.errors import Unavailable
-from core.identity import Identity
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from core.web.inputs import Malformed
@@ -131,7 +131,10 @@ def test_an_official_document_is_countersigned_numbered_sealed_and_issued(office
     # Out of turn: the own organisation comes last.
     with pytest.raises(NotTheirTurn):
         office.papers.sign(CLERK, paper, office.order(CLERK))
-    assert (office.recorder.types(), office.recorder.events[0].attributes["code"]) == (["paper.refused"], "not_their_turn")
+    assert (office.recorder.types(), office.recorder.events[0].attributes["code"]) == (
+        ["paper.refused"],
+        "not_their_turn",
+    )
     assert office.papers.all_of(MERCHANT)[0].id == paper
     countersigned = office.papers.sign(MERCHANT, paper, office.order(MERCHANT))
     assert (countersigned.state, countersigned.label) == (State.COUNTERSIGNED, "")
@@ -264,7 +267,9 @@ def app(office: Office, tmp_path: Path) -> Flask:
     )
     guard = Guard(clock=office.clock, verifier=verifier())
     parts = [
-        web.own(office.desk, office.verification, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST),
+        web.own(
+            office.desk, office.verification, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST
+        ),
         web.placing(office.placing),
         web.papers(office.papers, placing=office.placing, desk=office.desk, clock=office.clock),
     ]
@@ -310,6 +315,7 @@ def test_the_pages_lead_from_a_document_to_the_register(app: Flask, office: Offi
     stranger = Visitor(app.test_client(), office.clock, CITIZEN)
     assert stranger.get(at).status_code == 404
     assert clerk.post(f"{at}/burn").status_code == 400
+    asked: dict[str, Any] = {"kind": "round", "organisation": "tax-bureau", "signer": ["tax-bureau"]}
     for wrong in ({"kind": "other"}, {"signer": ["x" * 65]}, {"document": "0" * 32}):
-        fields = {"document": document, "kind": "round", "organisation": "tax-bureau", "signer": ["tax-bureau"], **wrong}
-        assert clerk.post("/my/papers", **fields).status_code in {400, 404}
+        answer = clerk.post("/my/papers", **{"document": document, **asked, **wrong})
+        assert answer.status_code in {400, 404}

@@ -33,6 +33,7 @@ from signatures.cli import verify
 from signatures.client import look
 from signatures.looks import Certification, Locking, Permits, Placement
 from signatures.models import SealOrder
+from signatures.papers import PaperStore
 from signatures.sandbox import ReaderPool
 from signatures.service import Verification
 from signatures.store import Store
@@ -112,6 +113,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         web.verifying(verification, reports(), largest=LARGEST),
         web.comparing(verification, largest=LARGEST),
         web.sealing(granting, largest=LARGEST),
+        web.registers(PaperStore(database, put=store.put), clock=clock),
     ]
     yield create(
         "signatures",
@@ -493,4 +495,11 @@ def test_the_interface_keeps_its_own_description(app: Flask) -> None:
             case.validate_response(answer, excluded_checks=[ignored_auth, *dependent])
 
         hold()
-    assert seen == {"/api/v1/verify", "/api/v1/seal", "/api/v1/seals", "/api/v1/detached"}
+    assert seen == {
+        "/api/v1/verify",
+        "/api/v1/seal",
+        "/api/v1/seals",
+        "/api/v1/detached",
+        "/api/v1/register",
+        "/api/v1/signed-revision",
+    }
