@@ -180,6 +180,7 @@ def application(context: Context) -> Flask:
         store=agency_store,
         shelf=shelf,
         once=once,
+        organisations=permission,
         recorder=recorder,
         clock=context.clock,
         folder=site.folder(ROLE) / "batches",
@@ -192,7 +193,7 @@ def application(context: Context) -> Flask:
         store=agency_store,
         shelf=shelf,
         once=once,
-        organisations=context.directory(ROLE),
+        organisations=permission,
         recorder=recorder,
         clock=context.clock,
     )

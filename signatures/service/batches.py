@@ -28,6 +28,7 @@ from ..agencies import AgencyStore, Batch, BatchClosed, BatchDiffers, BatchState
 from ..errors import NothingSent
 from ..models import SealOrder, Wish
 from ..shelf import Facts, Limits, Shelf, ShelfUnreadable
+from .agencies import Organisations
 from .once import Once
 
 _PAUSE = 2.0
@@ -53,6 +54,7 @@ class Batches:
         store: AgencyStore,
         shelf: Shelf,
         once: Once,
+        organisations: Organisations,
         recorder: Recorder,
         clock: Clock,
         folder: Path,
@@ -65,6 +67,7 @@ class Batches:
         self._store = store
         self._shelf = shelf
         self._once = once
+        self._organisations = organisations
         self._recorder = recorder
         self._clock = clock
         self._folder = folder
@@ -75,7 +78,12 @@ class Batches:
         self._awake = threading.Event()
 
     def open(self, owner: str, organisation: str, *, assurance: int = 0, zone: str = "internal") -> Batch:
-        """A new batch that takes documents; nothing is granted yet."""
+        """A new batch that takes documents; nothing is granted yet.
+
+        Raises:
+            NotFound: the directory knows no such organisation.
+        """
+        self._organisations.organisation(organisation)
         batch = Batch(
             id=secrets.token_hex(16),
             owner=owner,

@@ -136,7 +136,14 @@ def opened(
     shelf = Shelf(folder=folder / "shelf", store=shelves, key=b"k" * 32, clock=clock)
     mortal: Any = (Mortal(store, left), Mortal(shelf, left))
     once = Once(sealing=granting, shelf=mortal[1], store=mortal[0], clock=clock, room=ROOM)
-    parts: Any = {"store": mortal[0], "shelf": mortal[1], "once": once, "recorder": told, "clock": clock}
+    parts: Any = {
+        "store": mortal[0],
+        "shelf": mortal[1],
+        "once": once,
+        "organisations": People(),
+        "recorder": told,
+        "clock": clock,
+    }
     granting.establish("tax-bureau")
 
     def close() -> None:
@@ -144,7 +151,7 @@ def opened(
             each.close()
 
     return House(
-        agencies=Agencies(organisations=People(), **parts),
+        agencies=Agencies(**parts),
         batches=Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts),
         store=store,
         shelf=shelf,
@@ -362,6 +369,11 @@ def test_a_batch_is_what_was_confirmed_and_each_document_has_its_end(house: Hous
     house.batches.tidy()
     with pytest.raises(NoSuchBatch):
         house.batches.one(owner, batch.id)
+
+
+def test_there_is_no_batch_for_an_organisation_that_nobody_knows(house: House) -> None:
+    with pytest.raises(NotFound):
+        house.batches.open(f"operator:{CLERK}", "no-such-organisation")
 
 
 def test_a_batch_takes_no_more_than_it_may_and_a_stranger_seals_nothing(house: House) -> None:
