@@ -66,6 +66,7 @@ def application(context: Context, name: str) -> Flask:
     if name == "tax":
         devices = context.verifier(site.host("devices"))
         blueprints.append(tax_portal.device_api(devices, guard, clock=context.clock))
+        blueprints.append(tax_portal.queue(guard, clock=context.clock))
         tax_portal.LiveQueue(context.verifier(site.host(name)), clock=context.clock).start(site.socket(role, "live"))
     return context.flask(role, guard=guard, blueprints=blueprints, translations=translations)
 

@@ -7,6 +7,7 @@ from ..base import Portal
 from .content import declaration
 from .devices import device_api as device_api
 from .live import LiveQueue as LiveQueue
+from .queue import queue as queue
 
 PORTAL = Portal(
     name="tax",

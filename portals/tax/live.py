@@ -12,6 +12,7 @@ import json
 import socket
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from core.calls import listening
@@ -50,15 +51,11 @@ class LiveQueue:
             gone = asyncio.create_task(reader.read(1))
             # Whatever the visitor sends, there is nothing to say to the counter: it ends the socket.
             while not gone.done():
-                writer.write(_frame(json.dumps({"serving": self.serving()}).encode()))
+                writer.write(_frame(json.dumps({"serving": serving(self._clock.now())}).encode()))
                 await writer.drain()
                 await asyncio.wait([gone], timeout=_EVERY)
             writer.write(_CLOSE)
         writer.close()
-
-    def serving(self) -> int:
-        """The number at the counter now."""
-        return int(self._clock.now().timestamp()) // _SERVED_IN % 1000
 
     def _answer(self, head: bytes) -> bytes:
         first, *lines = head.decode("latin-1")[:-4].split("\r\n")
@@ -72,6 +69,11 @@ class LiveQueue:
         lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
         lines.append(f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def serving(at: datetime) -> int:
+    """The number at the counter."""
+    return int(at.timestamp()) // _SERVED_IN % 1000
 
 
 def _frame(content: bytes) -> bytes:

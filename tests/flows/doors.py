@@ -786,6 +786,9 @@ def _portals() -> Iterator[Door]:
         yield Door(**host, rule="/callback", query=("code", "state", "error"))
         yield Door(**host, rule="/logout")
         yield Door(**host, rule="/api/v1/me", face="problem")
+        if label == "tax":
+            yield Door(**host, rule="/queue", query=("lang",))
+            yield Door(**host, rule="/queue/display.js")
     yield Door(**host, rule="/documents/<name>.pdf", known={"name": "1"})
     button = {**host, "method": "POST", "takes": "form", "form_at": "/me"}
     yield Door(**button, rule="/documents/<name>/seal", known={"name": "1"})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journeys of citizens, civil servants and those who look after them, in real browsers."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -135,6 +136,35 @@ def _until_refused(ask: Callable[[], int], since: float) -> float:
     while ask() == 200:
         assert time.monotonic() - since < 10, "still let in"
     return time.monotonic() - since
+
+
+def test_a_socket_of_a_page_ends_with_its_session(city: City, browse: Browse) -> None:
+    context = browse()
+    page = context.new_page()
+    page.goto(city.url("tax", "/me"))
+    log_in(page, "chen.wei")
+    consent_if_asked(page)
+    with page.expect_websocket() as opened, page.expect_response("**/queue"):
+        page.goto(city.url("tax", "/queue"))
+    socket = opened.value
+    with socket.expect_event("framereceived") as frame:
+        pass
+    assert json.loads(frame.value)["serving"] >= 0
+    expect(page.locator("#ended")).to_be_hidden()
+    accessible(page)
+
+    other = context.new_page()
+    other.goto(city.url("tax", "/.tallygate/logout"))
+    since = time.monotonic()
+    if not socket.is_closed():
+        with socket.expect_event("close"):
+            other.get_by_role("button", name="Log out").first.click()
+            since = time.monotonic()
+    assert time.monotonic() - since < WITHIN
+    expect(page.locator("#ended")).to_be_visible()
+    # Its end is on the record before anybody compares the record with what nginx wrote.
+    page.close()
+    context.close()
 
 
 def test_a_suspension_bites_within_a_second_and_ends_with_its_release(city: City, browse: Browse) -> None:

@@ -96,7 +96,7 @@ def test_every_page_of_a_portal_is_registered_as_one_that_declares_or_does_not(c
     route = GatewaySettings().routes[name]
     # What shows nobody's record: everybody's pages, machines' own, the way out, and what every application has.
     # Accounts are kept there by the directory, which sees what it wrote.
-    nobodys = {"/", "/callback", "/logout", "/api/device/v1/me", "/livez", "/readyz"}
+    nobodys = {"/", "/callback", "/logout", "/api/device/v1/me", "/livez", "/readyz", "/queue", "/queue/display.js"}
     rules = [rule.rule for rule in portals.application(context, name).url_map.iter_rules()]
     told = [path.removesuffix("*") for path in (*route.declared, *route.undeclared)]
     left = [rule for rule in rules if rule not in nobodys and not rule.startswith(("/static", PREFIX, *told))]
