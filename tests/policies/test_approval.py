@@ -95,7 +95,7 @@ Put = Callable[..., Manifest]
 @pytest.fixture
 def put(tmp_path: Path, key: Ed25519PrivateKey, recorder: ListRecorder, monkeypatch: pytest.MonkeyPatch) -> Put:
     # That what fails its cases is not released is shown elsewhere, and takes most of the time.
-    monkeypatch.setattr("policies.bundle._proved", lambda _source: None)
+    monkeypatch.setattr("policies.bundle.proving.demand", lambda _source: None)
 
     def released(
         files: dict[str, bytes], approvals: list[Approval], *, administrators: bool = True, at: datetime = AT
@@ -266,7 +266,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tried:
     """The shipped policies in shadow, with another file of that name."""
-    monkeypatch.setattr("policies.bundle._proved", lambda _source: None)
+    monkeypatch.setattr("policies.bundle.proving.demand", lambda _source: None)
 
     def put_there(access: bytes) -> Manifest:
         files, journal = dict(shipped_files) | {"access.cedar": access}, bundle.parent / JOURNAL

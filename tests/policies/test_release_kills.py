@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import Outcome, Recorder, Wait
 from audit.models import Event, Receipt
-from policies import NothingToRelease, bundle
-from policies.bundle import CURRENT, JOURNAL, read_current, read_manifest, release, replay
+from policies import NothingToRelease
+from policies.bundle import CURRENT, JOURNAL, files, read_current, read_manifest, release, replay
 from tests.fakes.log_site import LogSite, event
 
 from .conftest import AT
@@ -65,14 +65,14 @@ def _die_at(point: int, log: LogSite, source: dict[str, bytes], **how: Any) -> b
 
     def run() -> None:
         executioner = _Executioner(point)
-        write = bundle._write
+        write = files.write
 
         def watched(*arguments: Any, **options: Any) -> None:
             executioner.pass_by()
             write(*arguments, **options)
             executioner.pass_by()
 
-        bundle._write = watched
+        files.write = watched
         release(source=source, recorder=_Watched(log.recorder("app"), executioner), at=AT, actor="maker", **how)
 
     child = multiprocessing.get_context("fork").Process(target=run)
