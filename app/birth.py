@@ -90,9 +90,10 @@ def init(context: Context, say: Callable[[str], None]) -> None:
         say("5. The directory")
         directory.found(context, recorder)
         say("6. The roles")
+        # It publishes the key by which sign-on registers it.
+        signatures.found(context, recorder)
         registering.found(context, recorder)
         gateway.found(context, recorder)
-        signatures.found(context, recorder)
     Users.detect().own(site)
     replace(site.state / MARK, b"")
     (site.state / _UNDER_WAY).unlink()

@@ -64,6 +64,18 @@ class SignatureSettings:
     )
     # Documents of one batch.
     batch_most: int = 20_000
+    # Where people's signing keys are kept: "file", encrypted under the role's own key, or "token", a PKCS #11 token.
+    keys: str = "file"
+    # Kind of new keys: P-256 or RSA-3072.
+    key_kind: str = "P-256"
+    # The token: its library, its label, and a file that holds its PIN and nothing else.
+    token_module: Path | None = None
+    token_label: str = ""
+    token_pin: Path | None = None
+    # How long a person may take to confirm what they sign.
+    confirm_within: timedelta = timedelta(minutes=10)
+    # In which zone the time beside a signature is shown.
+    time_zone: str = "Asia/Shanghai"
     # Mandate scope in the directory that lets a person use an organisation's seal.
     mandate: str = "seal"
 
@@ -78,6 +90,12 @@ class SignatureSettings:
             raise ValueError("batch_most must be positive")
         if self.kept_for <= timedelta():
             raise ValueError("kept_for must be positive")
+        if self.keys not in {"file", "token"} or self.key_kind not in {"P-256", "RSA-3072"}:
+            raise ValueError("keys must be file or token, and key_kind P-256 or RSA-3072")
+        if self.keys == "token" and not (self.token_module and self.token_label and self.token_pin):
+            raise ValueError("a token needs token_module, token_label and token_pin")
+        if self.confirm_within <= timedelta():
+            raise ValueError("confirm_within must be positive")
         if self.level not in {"B", "T", "LT", "LTA"}:
             raise ValueError("level must be B, T, LT or LTA")
         if self.level != "B" and not self.unit:

@@ -28,6 +28,7 @@ from sso.service.registration import invite as invited
 from ..context import Context, write_secret
 from ..files import alone, replace
 from ..users import Users
+from .willing import PUBLISHED
 
 ROLE = "sso"
 # Where administrators work; everything else of sign-on is at a host that identifies people itself.
@@ -57,7 +58,7 @@ def found(context: Context, _recorder: Recorder) -> None:
     store.migrate()
     for own in _own_clients(context):
         folder = "gateway" if own.id == "gateway" else f"portal-{own.id}"
-        _enter(store, own, secret=_client_secret(context, folder))
+        _enter(store, own, secret="" if own.jwks else _client_secret(context, folder))
     _publish(context, listed(load_keys(keys)))
     database.close()
 
@@ -221,7 +222,32 @@ def _own_clients(context: Context) -> tuple[Client, ...]:
         audience=site.origin("sso"),
         trusted=True,
     )
-    return (gateway, *(_own_portal(context, label) for label in PORTALS))
+    return (gateway, *(_own_portal(context, label) for label in PORTALS), *_signing(context))
+
+
+def _signing(context: Context) -> tuple[Client, ...]:
+    """The role that signs for people: by its own key alone, and with requests that its browser carries but not says."""
+    site = context.site
+    published = site.public / PUBLISHED
+    if not published.exists():
+        return ()
+    return (
+        Client(
+            id="signing",
+            name="Document signing",
+            name_zh="文件签署",
+            redirect_uris=(f"{site.origin('sign')}/my/callback",),
+            post_logout_uris=(),
+            scopes=frozenset({"openid"}),
+            grants=frozenset({"authorization_code"}),
+            audience=site.origin("sign"),
+            method="private_key_jwt",
+            jwks=published.read_text("utf-8"),
+            requires=frozenset({"par", "dpop"}),
+            detail_types=frozenset({"document_signature"}),
+            subject_type="public",
+        ),
+    )
 
 
 def _own_portal(context: Context, label: str) -> Client:
@@ -255,6 +281,10 @@ def _enter(store: "sso.store.Store", own: Client, *, secret: str) -> None:
         audience=own.audience,
         secret=secret,
         trusted=own.trusted,
+        method="private_key_jwt" if own.jwks else None,
+        jwks=own.jwks,
+        requires=own.requires,
+        detail_types=own.detail_types,
         subject_type=own.subject_type,
     )
 

@@ -4,6 +4,7 @@
 import secrets
 from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 
@@ -21,10 +22,12 @@ from signatures import web
 from signatures.agencies import AgencyStore
 from signatures.archive import ArchiveStore
 from signatures.config import SignatureSettings
+from signatures.holds import Algorithm
 from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
 from signatures.papers import PaperStore
+from signatures.remote import Asking
 from signatures.sandbox import ReaderPool
 from signatures.service import (
     Agencies,
@@ -32,6 +35,7 @@ from signatures.service import (
     Batches,
     Changes,
     Desk,
+    Enrolling,
     FollowedLists,
     Forming,
     Housekeeping,
@@ -40,6 +44,7 @@ from signatures.service import (
     Once,
     Papers,
     Permission,
+    PersonalSigning,
     Placing,
     Reports,
     Rules,
@@ -58,7 +63,8 @@ from signatures.web import blueprint
 
 from ..context import Context
 from ..files import write_secret
-from . import policies
+from . import policies, willing
+from .willing import client_key, holds, remote_signing, sign_on_keys
 
 ROLE = "signatures"
 # Where people have documents signed.
@@ -72,6 +78,7 @@ def found(context: Context, recorder: Recorder) -> None:  # noqa: ARG001 - every
     path = _commitment_key(context)
     if not path.exists():
         write_secret(path, secrets.token_bytes(32))
+    willing.found(context)
     _database(context).close()
 
 
@@ -117,9 +124,10 @@ def application(context: Context) -> Flask:
         commitments=commitments,
         clock=context.clock,
     )
-    keys = SealKeys(site.folder(ROLE) / "keys")
+    keys, people = SealKeys(site.folder(ROLE) / "keys"), context.directory(ROLE)
+    status = Kept(authority.status, changes=changes, freshness=follower, clock=context.clock)
     permission = Permission(
-        people=context.directory(ROLE),
+        people=people,
         decide=decide,
         recorder=recorder,
         wishes=Wishes(
@@ -138,7 +146,7 @@ def application(context: Context) -> Flask:
     forming = Forming(
         readers=readers,
         keys=keys,
-        status=Kept(authority.status, changes=changes, freshness=follower, clock=context.clock),
+        status=status,
         outlines=Outlines.open(settings.font, face=settings.font_face),
         clock=context.clock,
         level=Level(settings.level),
@@ -237,9 +245,50 @@ def application(context: Context) -> Flask:
         largest=settings.largest,
         most_bytes_of_all=settings.kept_bytes_of_all,
     )
-    Housekeeping([desk.tidy, sealing.replay, batches.tidy, archiving.work]).start()
+    remote = remote_signing(context, settings)
+    remote_relay = Relay(
+        remote.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "remote.lock"
+    )
+    enrolling = Enrolling(
+        store=remote,
+        holds=holds(context, settings),
+        make_of=settings.keys,
+        algorithm=Algorithm(settings.key_kind),
+        authority=authority,
+        status=status,
+        people=people,
+        recorder=recorder,
+        nudge=remote_relay.nudge,
+        clock=context.clock,
+    )
+    personal = PersonalSigning(
+        store=remote,
+        shelf=shelf,
+        limits=desk.limits,
+        enrolling=enrolling,
+        asking=Asking(
+            issuer=site.origin("sso"),
+            callback=f"{site.origin(SIGN)}/my/callback",
+            roots=site.anchors,
+            key=client_key(context),
+            clock=context.clock,
+        ),
+        keys=lambda: sign_on_keys(context),
+        forming=forming,
+        commitments=commitments,
+        recorder=recorder,
+        nudge=remote_relay.nudge,
+        clock=context.clock,
+        audience=site.origin(SIGN),
+        zone=ZoneInfo(settings.time_zone),
+        patience=settings.confirm_within,
+    )
+    remote_relay.start()
+    personal.replay()
+    Housekeeping([desk.tidy, sealing.replay, batches.tidy, archiving.work, personal.replay]).start()
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
+    shown = web.Shown(desk, enrolling, issuer=personal.issuer, largest=largest)
     parts = [
         web.verifying(verification, reports, largest=largest),
         web.comparing(verification, largest=largest),
@@ -252,10 +301,12 @@ def application(context: Context) -> Flask:
         web.own(
             desk,
             verification,
+            shown,
             host=site.host(SIGN),
             account=f"{site.origin('sso')}/account",
             largest=largest,
         ),
+        web.signing(enrolling, personal, shown),
     ]
     return context.flask(
         ROLE,

@@ -56,7 +56,8 @@ BUSINESS: Mapping[str, Business] = {
     # Cards are shown at the login. What holders do with their own certificates they do themselves, at a guarded host.
     "sso": Business(itself=frozenset({Verb.STATUS}), persons=frozenset({Verb.ISSUE, Verb.SUSPEND, Verb.REVOKE})),
     # It makes the seals of organisations, and asks what a seal is worth before each use.
-    "signatures": Business(itself=frozenset({Verb.STATUS, Verb.ISSUE})),
+    # For people it has the certificates made by which they sign there.
+    "signatures": Business(itself=frozenset({Verb.STATUS, Verb.ISSUE}), persons=frozenset({Verb.ISSUE, Verb.REVOKE})),
 }
 
 

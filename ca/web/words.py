@@ -17,6 +17,7 @@ from ..service import UnitState
 PROFILES = {
     "citizen": N_("Citizen: login"),
     "citizen-signing": N_("Person: signing documents"),
+    "remote-signing": N_("Person: signing documents, key kept by the site"),
     "civil-servant": N_("Civil servant: login"),
     "organisation-seal": N_("Organisation: seal"),
     "device-client": N_("Device"),

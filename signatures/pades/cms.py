@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from asn1crypto import cms, pem, x509
 from cryptography.hazmat.primitives import hashes
@@ -37,6 +37,49 @@ _MOMENT_MARK = b"\x17\x0d010203040506Z"
 SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 
 
+class RawKey(Protocol):
+    """A key that is somewhere else and signs what it is given."""
+
+    @property
+    def public(self) -> bytes:
+        """DER of SubjectPublicKeyInfo."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """Bytes of its longest signature."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature with SHA-256."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadedKey:
+    """A key in memory."""
+
+    key: SigningKey
+
+    @property
+    def public(self) -> bytes:
+        """See ``RawKey``."""
+        return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def longest(self) -> int:
+        """See ``RawKey``."""
+        # Two numbers of the curve's size, each with a tag, a length and perhaps a zero, in a sequence.
+        size = (self.key.key_size + 7) // 8
+        return size if isinstance(self.key, RSAPrivateKey) else 2 * size + 9
+
+    def sign(self, data: bytes) -> bytes:
+        """See ``RawKey``."""
+        if isinstance(self.key, RSAPrivateKey):
+            return self.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        return self.key.sign(data, ECDSA(hashes.SHA256()))
+
+
 class KeyMismatch(ValueError):
     """The key does not belong to the certificate."""
 
@@ -44,7 +87,7 @@ class KeyMismatch(ValueError):
 class KeySigner(Signer):
     """pyHanko's signer over a key that is already in memory."""
 
-    def __init__(self, *, key: SigningKey, certificate: bytes, chain: bytes) -> None:
+    def __init__(self, *, key: SigningKey | RawKey, certificate: bytes, chain: bytes) -> None:
         """Take a loaded key and PEM certificates.
 
         Raises:
@@ -54,32 +97,32 @@ class KeySigner(Signer):
         store: Any = NEW_STORE()
         store.register_multiple(certificates(chain))
         super().__init__(signing_cert=own, cert_registry=store, embed_roots=False)
-        spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if own.public_key.dump() != spki:
+        raw: RawKey = LoadedKey(key) if isinstance(key, SigningKey) else key
+        if own.public_key.dump() != raw.public:
             raise KeyMismatch("the certificate is for another key")
-        self._key = key
+        self._key = raw
         self._form = _Form.of(asyncio.run(self.async_sign(_MARK, DIGEST, dry_run=True, use_pades=True)))
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: FBT001, FBT002 - pyHanko's signature
         """Sign the encoded attributes."""
         if digest_algorithm != DIGEST:
             raise ValueError(f"unexpected digest {digest_algorithm}")
-        return bytes(self._longest) if dry_run else self._sign(data)
+        return bytes(self._key.longest) if dry_run else self._key.sign(data)
 
     @property
     def room(self) -> int:
         """How many hexadecimal digits to reserve in a document."""
-        return 2 * len(self._form.filled(_MARK, bytes(self._longest)))
+        return 2 * len(self._form.filled(_MARK, bytes(self._key.longest)))
 
     def sign_digest(self, digest: bytes, *, stamp: Callable[[bytes], bytes] | None = None) -> bytes:
         """The DER of the CMS object over one document digest; ``stamp`` gives a time-stamp over the signature."""
-        signature = self._sign(self._form.signed(digest))
+        signature = self._key.sign(self._form.signed(digest))
         return self._form.filled(digest, signature, b"" if stamp is None else stamp(signature))
 
     def sign_beside(self, digest: bytes, *, at: datetime, stamp: Callable[[bytes], bytes] | None = None) -> bytes:
         """The DER of a CAdES signature that stands beside the content with this digest (ETSI EN 319 122-1, B or T)."""
         form = self._beside.at(at)
-        signature = self._sign(form.signed(digest))
+        signature = self._key.sign(form.signed(digest))
         return form.filled(digest, signature, b"" if stamp is None else stamp(signature))
 
     @cached_property
@@ -92,17 +135,6 @@ class KeySigner(Signer):
         if form.attributes.count(_MOMENT_MARK) != 1:
             raise ValueError("the library makes other objects than it did")
         return form
-
-    @property
-    def _longest(self) -> int:
-        # Two numbers of the curve's size, each with a tag, a length and perhaps a zero, in a sequence.
-        size = (self._key.key_size + 7) // 8
-        return size if isinstance(self._key, RSAPrivateKey) else 2 * size + 9
-
-    def _sign(self, data: bytes) -> bytes:
-        if isinstance(self._key, RSAPrivateKey):
-            return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        return self._key.sign(data, ECDSA(hashes.SHA256()))
 
 
 @dataclass(frozen=True)

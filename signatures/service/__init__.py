@@ -6,6 +6,7 @@ from .archiving import Archiving as Archiving
 from .archiving import Rules as Rules
 from .batches import Batches as Batches
 from .desk import Desk as Desk
+from .enrolling import Enrolling as Enrolling
 from .forming import Forming as Forming
 from .housekeeping import Housekeeping as Housekeeping
 from .kept import Changes as Changes
@@ -15,6 +16,8 @@ from .lists import asked_from as asked_from
 from .once import Once as Once
 from .papers import Papers as Papers
 from .permission import Permission as Permission
+from .personal import Answer as Answer
+from .personal import PersonalSigning as PersonalSigning
 from .placing import Placing as Placing
 from .reporting import Reports as Reports
 from .reporting import by_hand as by_hand

@@ -13,4 +13,8 @@ class Commitments:
 
     def of(self, document: bytes) -> str:
         """HMAC-SHA-256 over the document's SHA-256, 64 hexadecimal digits."""
-        return hmac.new(self._key, hashlib.sha256(document).digest(), hashlib.sha256).hexdigest()
+        return self.of_digest(hashlib.sha256(document).digest())
+
+    def of_digest(self, digest: bytes) -> str:
+        """The same, where only the document's SHA-256 is at hand."""
+        return hmac.new(self._key, digest, hashlib.sha256).hexdigest()

@@ -17,7 +17,7 @@ class Desk:
     def __init__(self, *, shelf: Shelf, readers: ReaderPool, settings: SignatureSettings) -> None:
         self._shelf = shelf
         self._readers = readers
-        self._limits = Limits(
+        self.limits = Limits(
             most=settings.kept_most,
             most_bytes=settings.kept_bytes,
             most_bytes_of_all=settings.kept_bytes_of_all,
@@ -50,7 +50,7 @@ class Desk:
             pages=said.pages,
             signatures=int(said.signed),
         )
-        return self._shelf.put(whose, document, facts=facts, limits=self._limits)
+        return self._shelf.put(whose, document, facts=facts, limits=self.limits)
 
     def all_of(self, subject: str) -> list[Shelved]:
         """A person's documents, newest first."""

@@ -26,6 +26,7 @@ from ..errors import (
     SandboxFailed,
     SealUnusable,
 )
+from ..looks import Block
 from ..models import Level, Prepared, Seal, SealOrder
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
@@ -97,6 +98,23 @@ class Forming:
             raise SealUnusable
         return self._keys.signer(seal)
 
+    def prepare_for_person(self, document: bytes, *, certificate: bytes, shown: Block, room: int) -> Prepared:
+        """Room for a person's own signature, beside those of others, with a block that says whose it is.
+
+        Raises:
+            TallygateError: the document cannot take it; see ``_REFUSALS``.
+        """
+        request = Request(
+            drawing=drawing.block(self._outlines, shown),
+            certificate=certificate,
+            room=room + (_STAMP_ROOM if self._stamp else 0),
+            at=self._clock.now(),
+            name=shown.name_zh or shown.name,
+            reason="",
+            further=True,
+        )
+        return self._checked(document, request)
+
     def prepare(self, order: SealOrder, seal: Seal, *, room: int, commitment: str) -> Prepared:
         """Room in the document for ``room`` digits, made by a process that has no key and checked against the original.
 
@@ -120,14 +138,17 @@ class Forming:
             permits=order.permits,
             further=order.further,
         )
+        return self._checked(order.document, request)
+
+    def _checked(self, document: bytes, request: Request) -> Prepared:
         try:
-            prepared = self._readers.prepare(order.document, request)
+            prepared = self._readers.prepare(document, request)
         except SandboxFailed as error:
             raise _REFUSALS.get(error.reason, CannotSeal) from error
         covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
         if (
-            not prepared.document.startswith(order.document)
-            or not len(order.document) < prepared.start < prepared.end < len(prepared.document)
+            not prepared.document.startswith(document)
+            or not len(document) < prepared.start < prepared.end < len(prepared.document)
             or hashlib.sha256(covered).digest() != prepared.digest
         ):
             # The reading process returned something else than this document with room for a signature.

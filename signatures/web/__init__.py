@@ -29,4 +29,6 @@ from .papers import papers as papers
 from .papers import registers as registers
 from .placing import placing as placing
 from .sealing import sealing as sealing
+from .shown import Shown as Shown
+from .signing import signing as signing
 from .verifying import verifying as verifying

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from core.errors import TallygateError
-from core.web import Guard, _, identity, locale
+from core.web import Guard, identity, locale
 
 from ..errors import NothingSent
 from ..models import Profile
@@ -20,11 +20,10 @@ from ..verdict import Catalogue
 from ..verdict.words import moment
 from .blueprint import Pages
 from .bodies import upload
+from .shown import SHOWN_AGAIN, Shown
 
-_SHOWN_AGAIN = frozenset({400, 409, 413})
 
-
-def own(desk: Desk, verification: Verification, *, host: str, account: str, largest: int) -> Pages:
+def own(desk: Desk, verification: Verification, shown: Shown, *, host: str, account: str, largest: int) -> Pages:
     """The pages below ``/my/``; ``account`` is the address of "My account"."""
 
     def pages(blue: Blueprint, guard: Guard) -> None:
@@ -40,19 +39,10 @@ def own(desk: Desk, verification: Verification, *, host: str, account: str, larg
         def names() -> dict[str, object]:
             return {"account": account, "moment": lambda at: moment(at, locale())}
 
-        def table(error: TallygateError | None = None) -> ResponseReturnValue:
-            shown = render_template(
-                "signatures/own.html",
-                documents=desk.all_of(identity().subject),
-                largest=largest // (1024 * 1024),
-                error=_(error.message) if error else "",
-            )
-            return shown, error.kind.status if error else 200
-
         @blue.get("/my/")
         @guard.person(assurance=2)
         def mine() -> ResponseReturnValue:
-            return table()
+            return shown.table()
 
         @blue.post("/my/documents")
         @guard.person(assurance=2)
@@ -65,9 +55,9 @@ def own(desk: Desk, verification: Verification, *, host: str, account: str, larg
                     raise NothingSent
                 kept = desk.bring(identity().subject, document, name=name)
             except TallygateError as error:
-                if error.kind.status not in _SHOWN_AGAIN:
+                if error.kind.status not in SHOWN_AGAIN:
                     raise
-                return table(error)
+                return shown.table(error)
             return redirect(url_for("signatures.my_document", identifier=kept.id), code=303)
 
         @blue.get("/my/documents/<identifier>")
@@ -81,6 +71,7 @@ def own(desk: Desk, verification: Verification, *, host: str, account: str, larg
                 verdict = verification.verify(document, asker=Asker(), profile=Profile.STRICT)
             return render_template(
                 "signatures/own_document.html",
+                **shown.certificate(),
                 kept=kept,
                 verdict=verdict,
                 say=lambda words: catalogue.say(words, locale()),

@@ -57,7 +57,7 @@ class Confirming:
         """
         self._fresh()
         if not self.card_shown(interaction, session):
-            self._failed(interaction, session, visitor, method="card", reason="missing")
+            self._failed(interaction, session, visitor, method="card", reason="not in force")
             raise ConfirmationNeeded
         return self._confirmed(interaction, session, "card")
 

@@ -241,7 +241,7 @@ def test_an_operator_does_without_officers_only_for_a_reason_that_the_record_kee
 @pytest.mark.usefixtures("known")
 def test_what_a_person_has_made_without_an_officer_is_what_the_profile_leaves_to_persons(site: Site) -> None:
     client = site.peer("sso")
-    assert {name for name, each in PROFILES.items() if each.self_service} == {"citizen"}
+    assert {name for name, each in PROFILES.items() if each.self_service} == {"citizen", "remote-signing"}
     with pytest.raises(Forbidden, match="approvals-missing"):
         client.issue(_wish(actor=CITIZEN.subject, profile="citizen-signing"), identity=_at_account(site))
     # No role talks itself out of it: an exception is the operator's.

@@ -27,7 +27,7 @@ _TEXTS = {each.stem: each.read_text("utf-8") for each in FOLDER.glob("*.toml")}
 def test_every_kind_that_a_government_needs_is_there() -> None:
     assert set(PROFILES) == {
         "citizen", "citizen-signing", "civil-servant", "organisation-seal", "organisation-representative",
-        "organisation-server", "device-client", "device-server", "server", "ocsp", "timestamp",
+        "organisation-server", "device-client", "device-server", "server", "ocsp", "timestamp", "remote-signing",
     }  # fmt: skip
     for issuer in ISSUERS:
         assert any(issuer in each.issuers for each in PROFILES.values())
@@ -38,7 +38,7 @@ def test_a_number_never_moves_to_another_profile() -> None:
     assert {name: each.policy.removeprefix(f"{SITE}.1.") for name, each in PROFILES.items()} == {
         "citizen": "1", "citizen-signing": "2", "civil-servant": "3", "organisation-seal": "4", "device-client": "5",
         "server": "6", "ocsp": "7", "timestamp": "8", "device-server": "9", "organisation-representative": "10",
-        "organisation-server": "11",
+        "organisation-server": "11", "remote-signing": "12",
     }  # fmt: skip
 
 

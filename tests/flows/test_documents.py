@@ -2,6 +2,7 @@
 """An agency verifies documents: on the page, by REST and in the terminal, each with its own right answer."""
 
 import base64
+import hashlib
 import io
 import json
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page, expect
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from reportlab.pdfgen.canvas import Canvas
@@ -254,3 +255,75 @@ def test_a_card_for_logging_in_signs_nothing_that_is_trusted(city: City, tmp_pat
         check=False,
     )  # fmt: skip
     assert not out.exists() or _verify(city, out)[0] != 0
+
+
+def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_it(
+    city: City, browse: Browse, tmp_path: Path
+) -> None:
+    page = _with_passkey(city, browse, "xu.jing")
+    # A key is made and certified by the person's own wish.
+    page.goto(city.url("sign"))
+    accessible(page)
+    page.get_by_role("button", name="Have a certificate made").click()
+    expect(page.get_by_text("Your key is made and certified.")).to_be_visible()
+    document = tmp_path / "lease.pdf"
+    document.write_bytes(_page("Lease of a market stall"))
+    page.locator("#document").set_input_files(str(document))
+    page.get_by_role("button", name="Bring this document").click()
+    digest = hashlib.sha256(document.read_bytes()).hexdigest()
+    expect(page.get_by_text(digest)).to_be_visible()
+    accessible(page)
+
+    # Sign-on shows exactly this, and wants a passkey for it although a card is logged in.
+    page.get_by_role("button", name="Sign this document").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign these documents?")
+    assert "lease.pdf" in page.inner_text("main")
+    assert digest[:16] in page.inner_text("main")
+    accessible(page)
+    page.get_by_role("button", name="Confirm with a passkey and sign").click()
+    expect(page.locator(".notice.good")).to_be_visible()
+    accessible(page)
+    page.goto(f"{page.url.partition('?')[0]}?lang=zh")
+    expect(page.get_by_role("button", name="签署此文件")).to_be_visible()
+    accessible(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="下载查看").click()
+    signed = tmp_path / "signed.pdf"
+    waiting.value.save_as(signed)
+    assert waiting.value.suggested_filename == "lease-signed.pdf"
+
+    # Poppler, our page and our terminal agree.
+    said = subprocess.run(["pdfsig", "-nocert", str(signed)], capture_output=True, text=True, check=False).stdout
+    assert "Signature is Valid" in said
+    assert _verify(city, signed)[1]["overall"] == "trusted"
+    assert _rest(city, signed.read_bytes())["overall"] == "trusted"
+
+    person = subject_of(city, "xu.jing")
+    made = until(lambda: [each for each in _told(city, "signature.made") if each["subject"] == person])
+    (intended,) = [each for each in _told(city, "signature.intended") if each["subject"] == person]
+    (confirmed,) = [each for each in _told(city, "sso.signature.confirmed") if each["subject"] == person]
+    assert len(made) == 1
+    assert (intended["attributes"]["confirmed_by"], confirmed["attributes"]["by"]) == ("passkey", "passkey")
+    assert intended["attributes"]["consent"] == made[0]["attributes"]["consent"]
+
+
+def _with_passkey(city: City, browse: Browse, username: str) -> Page:
+    """Somebody logged in by card, with a passkey on a device that always says yes."""
+    context = browse(card=city.folder / "demo" / f"{username}.p12")
+    page = context.new_page()
+    page.goto(city.url("sso", "/account/factors"))
+    log_in_by_card(page)
+    page.goto(city.url("sso", "/account/factors"))
+    devices = context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options = {**device, "isUserVerified": True, "automaticPresenceSimulation": True}
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    page.get_by_label("What you call it").fill("for signing")
+    page.get_by_role("button", name="Set up a passkey").click()
+    expect(page.get_by_role("heading", name="for signing")).to_be_visible()
+    return page
+
+
+def _told(city: City, kind: str) -> list[dict[str, Any]]:
+    return [entry["told"] for entry in invariants.entries(city) if entry["told"]["type"] == kind]

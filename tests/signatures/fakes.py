@@ -48,7 +48,8 @@ class TestAuthority:
 
     def issue(self, request: IssueRequest) -> Issued:
         self.requests.append(request)
-        asked = x509.load_pem_x509_csr(request.csr)
+        load = x509.load_pem_x509_csr if request.csr.startswith(b"-----") else x509.load_der_x509_csr
+        asked = load(request.csr)
         issuer = self._city.organisations
         leaf = issuer.leaf("Seal of " + request.subject, before=NOW - DAY, purpose=DOCUMENT_SIGNING)
         builder = x509.CertificateBuilder(

@@ -13,13 +13,10 @@ from reportlab.pdfgen.canvas import Canvas
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from signatures import web
-from signatures.config import SignatureSettings
 from signatures.sandbox import ReaderPool
-from signatures.service import Desk, Verification
+from signatures.service import Verification
 from signatures.service.commitment import Commitments
 from signatures.service.desk import name_of_file
-from signatures.shelf import Shelf
-from signatures.shelf.store import ShelfStore
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
@@ -27,6 +24,7 @@ from tests.signatures import documents
 from tests.signatures.fakes import CLERK, reports
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
+from tests.signatures.signing_person import ISSUER, house
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 200 * 1024
@@ -39,9 +37,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def app(tmp_path: Path, city: City, readers: ReaderPool, clock: ManualClock) -> Iterator[Flask]:
-    shelf_store = ShelfStore.open(tmp_path / "shelf.db")
-    shelf = Shelf(folder=tmp_path / "shelf", store=shelf_store, key=b"k" * 32, clock=clock)
-    settings = SignatureSettings(kept_most=2)
+    home = house(tmp_path, city, readers, most=2, clock=clock)
     verification = Verification(
         readers=readers,
         trust=city.trust,
@@ -59,32 +55,29 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, clock: ManualClock) -> 
         ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
     )
     guard = Guard(clock=clock, verifier=verifier())
-    own = web.own(
-        Desk(shelf=shelf, readers=readers, settings=settings),
-        verification,
-        host=SIGN,
-        account="https://sso.city.localhost/account",
-        largest=LARGEST,
-    )
+    shown = web.Shown(home.desk, home.enrolling, issuer=ISSUER, largest=LARGEST)
+    parts = [
+        web.verifying(verification, reports(), largest=LARGEST),
+        web.comparing(verification, largest=LARGEST),
+        web.own(
+            home.desk,
+            verification,
+            shown,
+            host=SIGN,
+            account="https://sso.city.localhost/account",
+            largest=LARGEST,
+        ),
+        web.signing(home.enrolling, home.personal, shown),
+    ]
     yield create(
         "signatures",
         site=site,
         guard=guard,
         session_key=b"s" * 32,
-        blueprints=[
-            blueprint(
-                guard,
-                [
-                    web.verifying(verification, reports(), largest=LARGEST),
-                    web.comparing(verification, largest=LARGEST),
-                    own,
-                ],
-                largest=LARGEST,
-            )
-        ],
+        blueprints=[blueprint(guard, parts, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
-    shelf_store.close()
+    home.close()
 
 
 @pytest.fixture
@@ -111,7 +104,8 @@ def test_a_person_brings_a_document_and_sees_title_pages_and_hash(wang: Visitor)
     document = _titled("城市通行证\u202e")
     page = _bring(wang, document)
     shown = wang.get(page).text
-    assert "城市通行证</h1>" in shown
+    assert "<dd>城市通行证</dd>" in shown
+    assert "permit.pdf</h1>" in shown
     assert hashlib.sha256(document).hexdigest() in shown
     assert "<dd>1</dd>" in shown
     assert "城市通行证" in wang.get("/my/").text
@@ -183,3 +177,38 @@ def test_the_first_page_of_the_host_leads_to_the_documents(wang: Visitor) -> Non
 )
 def test_a_files_name_is_a_name(name: str, kept: str) -> None:
     assert name_of_file(name) == kept
+
+
+def test_a_person_gets_a_certificate_is_sent_to_confirm_and_comes_back_with_the_signed_document(wang: Visitor) -> None:
+    page = _bring(wang, documents.permit())
+    identifier = page.rpartition("/")[2]
+    assert "Have one made" in wang.get(page).text
+    assert wang.post("/my/sign", document=identifier).status_code == 409
+    assert wang.post("/my/certificate").headers["Location"] == "/my/?done=certified"
+    assert wang.post("/my/certificate").status_code == 409
+    shown = wang.get(page)
+    assert f"form-action 'self' {ISSUER}" in shown.headers["Content-Security-Policy"]
+    address = wang.post("/my/sign", document=identifier).headers["Location"]
+    assert address.startswith(f"{ISSUER}/authorize?")
+    state = address.rpartition("=")[2]
+    query = f"?state={state}&code={state}&iss={ISSUER}"
+    done = wang.get(f"/my/callback{query}").headers["Location"]
+    assert 'class="notice good"' in wang.get(done).text
+    assert wang.get(f"/my/callback{query}").status_code == 409
+    assert "counts once" in wang.get(f"/my/callback{query}").text
+
+
+def test_an_answer_in_another_browser_and_a_form_without_its_token_sign_nothing(
+    app: Flask, wang: Visitor, clock: ManualClock
+) -> None:
+    page = _bring(wang, documents.permit())
+    identifier = page.rpartition("/")[2]
+    wang.post("/my/certificate")
+    assert wang.post("/my/sign", form_at="", document=identifier).status_code == 403
+    assert wang.post("/my/certificate/end", form_at="").status_code == 403
+    state = wang.post("/my/sign", document=identifier).headers["Location"].rpartition("=")[2]
+    other = Visitor(app.test_client(), clock)
+    assert other.get(f"/my/callback?state={state}&code={state}&iss={ISSUER}").status_code == 409
+    refused = wang.get(f"/my/callback?state={state}&error=access_denied&iss={ISSUER}")
+    assert (refused.status_code, "did not confirm" in refused.text) == (403, True)
+    assert wang.post("/my/certificate/end").status_code == 303

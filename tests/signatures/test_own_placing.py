@@ -14,12 +14,9 @@ from core.db import Database, migrate
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from signatures import web
-from signatures.config import SignatureSettings
 from signatures.pades.drawing import DIAMETER
 from signatures.sandbox import ReaderPool
-from signatures.service import Desk, Placing, Verification
-from signatures.shelf import Shelf
-from signatures.shelf.store import ShelfStore
+from signatures.service import Placing, Verification
 from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
@@ -28,6 +25,7 @@ from tests.signatures import documents
 from tests.signatures.fakes import CLERK, COMMITMENTS, People, TestAuthority, encode, sealing
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
+from tests.signatures.signing_person import ISSUER, house
 from tests.signatures.test_placing import red, with_field
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +40,7 @@ def recorder() -> ListRecorder:
 @pytest.fixture
 def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder) -> Iterator[Flask]:
     clock = ManualClock()
-    shelf_store = ShelfStore.open(tmp_path / "shelf.db")
-    shelf = Shelf(folder=tmp_path / "shelf", store=shelf_store, key=b"k" * 32, clock=clock)
+    home = house(tmp_path, city, readers, clock=clock)
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, ROOT / "signatures" / "migrations")
     granting = sealing(
@@ -72,10 +69,13 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
     )
     guard = Guard(clock=clock, verifier=verifier())
-    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
+    shown = web.Shown(home.desk, home.enrolling, issuer=ISSUER, largest=LARGEST)
     parts = [
-        web.own(desk, verification, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST),
-        web.placing(Placing(desk=desk, readers=readers, sealing=granting, people=People())),
+        web.own(
+            home.desk, verification, shown, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST
+        ),
+        web.signing(home.enrolling, home.personal, shown),
+        web.placing(Placing(desk=home.desk, readers=readers, sealing=granting, people=People())),
     ]
     yield create(
         "signatures",
@@ -85,7 +85,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         blueprints=[blueprint(guard, parts, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
-    shelf_store.close()
+    home.close()
     database.close()
 
 

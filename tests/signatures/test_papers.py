@@ -35,6 +35,7 @@ from tests.signatures import documents
 from tests.signatures.fakes import CITIZEN, CLERK, COMMITMENTS, MERCHANT, People, TestAuthority, encode, sealing
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
+from tests.signatures.signing_person import ISSUER, house
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 400 * 1024
@@ -256,7 +257,10 @@ def test_two_at_once_make_one_signature_and_different_numbers(office: Office) ->
 
 
 @pytest.fixture
-def app(office: Office, tmp_path: Path) -> Flask:
+def app(office: Office, tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Flask]:
+    (tmp_path / "people").mkdir()
+    home = house(tmp_path / "people", city, readers, clock=office.clock)
+    shown = web.Shown(office.desk, home.enrolling, issuer=ISSUER, largest=LARGEST)
     site = SiteSettings(
         name="city",
         domain="city.localhost",
@@ -268,12 +272,18 @@ def app(office: Office, tmp_path: Path) -> Flask:
     guard = Guard(clock=office.clock, verifier=verifier())
     parts = [
         web.own(
-            office.desk, office.verification, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST
+            office.desk,
+            office.verification,
+            shown,
+            host=SIGN,
+            account="https://sso.city.localhost/account",
+            largest=LARGEST,
         ),
+        web.signing(home.enrolling, home.personal, shown),
         web.placing(office.placing),
         web.papers(office.papers, placing=office.placing, desk=office.desk, clock=office.clock),
     ]
-    return create(
+    yield create(
         "signatures",
         site=site,
         guard=guard,
@@ -281,6 +291,7 @@ def app(office: Office, tmp_path: Path) -> Flask:
         blueprints=[blueprint(guard, parts, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
+    home.close()
 
 
 def test_the_pages_lead_from_a_document_to_the_register(app: Flask, office: Office) -> None:

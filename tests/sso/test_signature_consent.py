@@ -97,7 +97,7 @@ def test_no_earlier_login_and_no_plain_yes_confirms_however_sure_it_is(world: Wo
     assert "Sign these documents?" in page_of(sure).text
     assert answered(ask(sure, prompt="none"))["error"] == "consent_required"
     assert "sso.signature.confirmed" not in world.recorder.types()
-    failed = [each for each in world.recorder.events if each.attributes.get("reason") == "missing"]
+    failed = [each for each in world.recorder.events if each.attributes.get("reason") == "not in force"]
     assert len(failed) == 2
 
 

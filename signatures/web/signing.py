@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where people get a certificate, have documents signed, and come back from confirming it at sign-on."""
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from core.errors import TallygateError
+from core.identity import HEADER
+from core.web import Guard, identity, locale
+from core.web.inputs import Malformed, query_text
+
+from ..remote.tokens import MOST
+from ..service import Answer, Enrolling, PersonalSigning
+from .blueprint import Pages
+from .shown import SHOWN_AGAIN, Shown
+
+_LONGEST_STATE = 100
+_LONGEST_CODE = 2000
+
+
+def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown) -> Pages:
+    """What changes something, below ``/my/``."""
+
+    def pages(blue: Blueprint, guard: Guard) -> None:
+        @blue.post("/my/certificate")
+        @guard.person(assurance=2)
+        def enrol() -> ResponseReturnValue:
+            try:
+                enrolling.enrol(identity(), header=request.headers[HEADER])
+            except TallygateError as error:
+                if error.kind.status not in SHOWN_AGAIN:
+                    raise
+                return shown.table(error)
+            return redirect(url_for("signatures.mine", done="certified"), code=303)
+
+        @blue.post("/my/certificate/end")
+        @guard.person(assurance=2)
+        def end() -> ResponseReturnValue:
+            try:
+                enrolling.end(identity(), header=request.headers[HEADER])
+            except TallygateError as error:
+                if error.kind.status not in SHOWN_AGAIN:
+                    raise
+                return shown.table(error)
+            return redirect(url_for("signatures.mine", done="ended"), code=303)
+
+        @blue.post("/my/sign")
+        @guard.person(assurance=2)
+        def sign() -> ResponseReturnValue:
+            chosen = request.form.getlist("document")
+            if not 0 < len(chosen) <= MOST:
+                return shown.table(Malformed(field="document"))
+            try:
+                address = personal.begin(identity().subject, chosen, browser=shown.browser(), locale=locale())
+            except TallygateError as error:
+                if error.kind.status not in SHOWN_AGAIN:
+                    raise
+                return shown.table(error)
+            return redirect(address, code=303)
+
+        @blue.get("/my/callback")
+        @guard.person(assurance=2)
+        def confirmed() -> ResponseReturnValue:
+            answer = Answer(
+                state=query_text("state", longest=_LONGEST_STATE),
+                code=query_text("code", longest=_LONGEST_CODE),
+                issuer=query_text("iss"),
+                error=query_text("error"),
+            )
+            try:
+                signed = personal.finish(identity(), answer, browser=shown.browser())
+            except TallygateError as error:
+                if error.kind.status not in SHOWN_AGAIN:
+                    raise
+                return shown.table(error)
+            if len(signed) == 1:
+                return redirect(url_for("signatures.my_document", identifier=signed[0], done="signed"), code=303)
+            return redirect(url_for("signatures.mine", done="signed"), code=303)
+
+    return pages
