@@ -5,10 +5,12 @@ from typing import Any
 
 from audit.config import AuditSettings
 from ca import CASettings
+from core.config import ConfigurationError
 from core.log import LogSettings
 from core.site import SiteSettings
 from directory import DirectorySettings
 from gateway import GatewaySettings
+from gateway.config import GRADES
 from policies.config import PolicySettings
 from signatures.config import SignatureSettings
 from sso.config import SSOSettings
@@ -38,3 +40,14 @@ def check(context: Context) -> None:
     for name, shape in SECTIONS.items():
         context.settings(name, shape)
     context.document.finish()
+    _kept_long_enough(context)
+
+
+def _kept_long_enough(context: Context) -> None:
+    """Records of access are kept as long as the gravest grade of a registered host demands."""
+    kept = context.settings("audit", AuditSettings).retention.access
+    for label, route in context.settings("gateway", GatewaySettings).routes.items():
+        if route.assessment is not None and kept < GRADES[route.assessment.grade].kept:
+            grade = route.assessment.grade
+            why = f"host {label} of grade {grade} demands {GRADES[grade].kept} days"
+            raise ConfigurationError(where="audit.retention.access", why=why)

@@ -8,6 +8,7 @@ the resource behind it is.
 import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
 
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _ROLE = re.compile(r"[a-z]+(:[a-z]+)?\Z")
@@ -47,15 +48,25 @@ class Grade:
     zones: tuple[str, ...]
     # Days after which the assessment is due again.
     days: int
+    # Days for which records of access are kept at least (``retention.access`` of the record).
+    kept: int
 
 
 GRADES = {
-    1: Grade(assurance=0, zones=LISTENERS, days=1095),
-    2: Grade(assurance=1, zones=LISTENERS, days=730),
-    3: Grade(assurance=2, zones=LISTENERS, days=365),
-    4: Grade(assurance=3, zones=("internal", "management"), days=180),
+    1: Grade(assurance=0, zones=LISTENERS, days=1095, kept=180),
+    2: Grade(assurance=1, zones=LISTENERS, days=730, kept=180),
+    3: Grade(assurance=2, zones=LISTENERS, days=365, kept=366),
+    4: Grade(assurance=3, zones=("internal", "management"), days=180, kept=1098),
 }
 """By grade of protection (GB/T 22240); a fifth is beyond what this software is for."""
+
+
+class Lapsed(StrEnum):
+    """What an assessment that has run out means for its host."""
+
+    OPEN = "open"
+    READ_ONLY = "read-only"
+    SHUT = "shut"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -421,6 +432,9 @@ class GatewaySettings:
     status_age: timedelta = timedelta(hours=12)
     # Largest body of a request in mebibytes.
     body_limit: int = 32
+    # What happens to a host whose assessment has run out: nothing but a warning ("open"), no change of data
+    # ("read-only"), or nothing passes ("shut").
+    lapsed: Lapsed = Lapsed.OPEN
     # Requests per second of one address, and how many more may come at once.
     rate: int = 1000
     burst: int = 2000

@@ -2,6 +2,7 @@
 """Errors of the sign-on service. ``oauth_code`` is the registered code (RFC 6749, OpenID Connect Core) on the wire.
 
 Invalid
+├── BadAssessment         the security assessment of a portal is not complete
 ├── BadRequest            an authorization request that must never be redirected (unknown client, foreign address)
 ├── Redirectable          one that is told to the client's registered address; subclasses name the code
 ├── InvalidGrant          a code or refresh token that does not count
@@ -51,6 +52,7 @@ Conflict
 ├── UpstreamLinked        an account of the other provider that is linked already
 ├── TooManyPasskeys       there are enough already
 ├── ApplicationDecided    a registration that was asked for was decided on, or fetched
+├── AssessmentUnmet       a portal whose security assessment does not reach its grade
 ├── ResetOver             a reset of factors is not where it was, or there is nothing to reset
 ├── LockOver              a lock on an application is not as it was
 └── TooManyApplications   one person waits for many decisions
@@ -334,6 +336,23 @@ class TooManyApplications(Conflict):
 
     code = "too_many_applications"
     message = N_("You wait for many decisions already. Please wait until some of them are made.")
+
+
+class BadAssessment(Invalid):
+    """``field`` names what is missing or cannot be what is asked for."""
+
+    code = "bad_assessment"
+    message = N_("The security assessment is not complete: “%(field)s” is missing or cannot be right.")
+
+
+class AssessmentUnmet(Conflict):
+    """The security measures come before the registration."""
+
+    code = "assessment_unmet"
+    message = N_(
+        "By its assessment this is grade %(grade)s: %(unmet)s questions are answered “no”, and %(allowed)s may be. "
+        "Grade 4 is not reached from the external network, and nothing beyond it is registered here. Mend it first."
+    )
 
 
 class OwnApplication(Forbidden):

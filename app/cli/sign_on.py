@@ -29,6 +29,14 @@ def invite(configuration: Path, agency: str, scopes: tuple[str, ...], uses: int,
     click.echo(wiring.invite(_context(configuration), sector=agency, scopes=wanted, uses=uses, days=days))
 
 
+@sso.command
+@options.site
+def portals(configuration: Path) -> None:
+    """Print the host's section of each portal that was granted with a security assessment, for the site's file."""
+    for section in wiring.assessed_portals(_context(configuration)):
+        click.echo(f"{section}\n")
+
+
 @sso.group
 def program() -> None:
     """Programs that keep entries at the directory by SCIM, in their own name."""

@@ -151,7 +151,8 @@ def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[
             before=f"{report['officer']}",
             rows=[
                 (str(number), (both(FIELDS[name]), *text.split("\n")))
-                for number, (name, text) in enumerate(report["fields"].items(), 1)
+                for number, (name, text) in enumerate(((n, report["fields"].get(n, "")) for n in FIELDS), 1)
+                if text
             ],
         )
         for report in said["reports"]

@@ -6,11 +6,16 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace as replace_fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import sso.store
 from audit import Outcome, Recorder
+from core.config import decode
 from core.errors import NotFound
 from core.site import PORTALS
+from gateway.config import GRADES, Route
 from sso.models import Client
 from sso.oauth.rfc7517 import KeyRing
 from sso.service import (
@@ -22,6 +27,7 @@ from sso.service import (
     register_client,
     remove_program,
 )
+from sso.service.portals import assessment_of
 from sso.service.records import Records
 from sso.service.registration import invite as invited
 
@@ -98,6 +104,43 @@ def program(context: Context, name: str, *, title: str, title_zh: str, keys: byt
         enter_program(store, records, name=name, title=title, title_zh=title_zh, audience=audience, jwks=jwks)
 
     _kept(context, enter)
+
+
+def assessed_portals(context: Context) -> list[str]:
+    """Of each portal that was granted with an assessment, its host's section of the site's file.
+
+    Raises:
+        ConfigurationError: one whose settings do not reach what its grade demands; that is never printed.
+    """
+
+    def read() -> bytes:
+        database = context.database(ROLE)
+        try:
+            found = sso.store.Store(database).applications.newest()
+        finally:
+            database.close()
+        granted = [(one, assessment_of(one)) for one in found if one.state in ("granted", "done")]
+        return json.dumps([{**said, "on": one.decided_at} for one, said in granted if said]).encode()
+
+    return [_section(said) for said in json.loads(Users.detect().acting(ROLE, read))]
+
+
+def _section(said: dict[str, Any]) -> str:
+    """A route as its grade demands it, read back before it is told."""
+    demanded = GRADES[said["grade"]]
+    on = datetime.fromtimestamp(said["on"], UTC).date().isoformat()
+    route = {
+        "role": f"portal:{said['label']}",
+        "zone": said["exposure"],
+        "resource_class": "portal" if said["exposure"] == "external" else "office",
+        "assurance": demanded.assurance,
+    }
+    assessment = {"grade": said["grade"], "by": said["by"], "report": said["report"], "on": on}
+    decode(Route, {**route, "assessment": assessment}, where=f"gateway.routes.{said['label']}", folder=Path())
+    lines = [f"[gateway.routes.{said['label']}]", *(f"{name} = {json.dumps(value)}" for name, value in route.items())]
+    lines += [f"[gateway.routes.{said['label']}.assessment]"]
+    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in assessment.items()]
+    return "\n".join([*lines, f"# Its records of access are kept for at least {demanded.kept} days."])
 
 
 def end_program(context: Context, name: str) -> None:

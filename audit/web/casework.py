@@ -33,7 +33,7 @@ _STEPS = {
     StepKind.GRADING: N_("classified and graded the security incident"),
     StepKind.REPORT: N_("wrote a report"),
     StepKind.SWITCH: N_("linked an emergency switch"),
-    StepKind.OVERDUE: N_("A report was not made in time:"),
+    StepKind.OVERDUE: N_("A report was not made in time"),
 }
 _DECIDES = {
     State.OPEN: N_("Take back into work"),

@@ -31,7 +31,7 @@ from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
 from .shares import Counting
-from .switches import passed
+from .switches import lapsed, passed
 
 _log = logger(__name__)
 _REMEDY = re.compile(r"[a-z_]{1,20}(=[A-Za-z0-9._-]{1,80})?", re.ASCII)
@@ -104,6 +104,7 @@ class Decider:
             site.host(label): (route.resource or label, route, site.origin(label, route.zone))
             for label, route in settings.routes.items()
         }
+        self._lapsed = settings.lapsed
         self._open = {site.host(label): label for label, host in settings.open_hosts.items() if host.asked}
 
     def decide(self, question: Question) -> Answer:
@@ -172,6 +173,7 @@ class Decider:
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
                     raise
+            self._not_lapsed(route, target, socket=bool(question.upgrade), at=at)
             self._not_shut(zone, resource, route, target, caller, socket=bool(question.upgrade))
             _same_site(question, caller, self._origin(question))
             # 7. Nobody takes everybody's share, and then: what the policies say.
@@ -255,6 +257,10 @@ class Decider:
         costly = given.unverified_token or given.unverified_certificate
         if costly and self._attempts.exhausted(address):
             raise Refused(Reason.TOO_MANY)
+
+    def _not_lapsed(self, route: Route, target: Target, *, socket: bool, at: datetime) -> None:
+        if lapsed(route, self._lapsed, method=target.method, socket=socket, at=at):
+            raise Refused(Reason.SHUT)
 
     def _not_shut(
         self, zone: str, resource: str, route: Route, target: Target, caller: Caller, *, socket: bool

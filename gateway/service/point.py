@@ -31,7 +31,7 @@ from .attempts import Shares
 from .decision import Engine
 from .news import Freshness, News
 from .people import People
-from .switches import passed
+from .switches import lapsed, passed
 
 _log = logger(__name__)
 TYPE = "tallygate-authzen+jwt"
@@ -100,6 +100,7 @@ class DecisionPoint:
         self._identities = identities
         self._shares = Shares(clock=clock, rate=settings.point_rate, burst=settings.point_burst)
         self._points = settings.enforcement_points
+        self._lapsed = settings.lapsed
         self._routes = {route.resource or label: route for label, route in settings.routes.items()}
         self._clock = clock
         self._recorder = recorder
@@ -254,6 +255,8 @@ class DecisionPoint:
         route = self._routes.get(request.resource)
         if route is not None and route.unshuttable:
             return False
+        if route is not None and lapsed(route, self._lapsed, method=request.method, at=request.at):
+            return True
         names = passed(
             origin=request.from_zone,
             zone=request.to_zone,

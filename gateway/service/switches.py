@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which emergency switches an access passes, by their names in the record; any one that is thrown refuses it."""
 
-from ..config import READING
+from datetime import datetime
+
+from ..config import READING, Lapsed, Route
 
 
 def passed(
@@ -19,3 +21,10 @@ def passed(
     if socket or method not in READING:
         names.append("writing")
     return names
+
+
+def lapsed(route: Route, means: Lapsed, *, method: str = "", socket: bool = False, at: datetime) -> bool:
+    """Whether a host's assessment has run out, and that refuses this."""
+    if means is Lapsed.OPEN or route.unshuttable or route.assessment is None or at.date() <= route.assessment.due:
+        return False
+    return means is Lapsed.SHUT or socket or method not in READING

@@ -19,6 +19,7 @@ from ..errors import ApplicationDecided, BadClient, InvalidClientMetadata, OwnAp
 from ..models import Application, Client, Invitation
 from ..oauth.rfc7591 import check_metadata, client_of, sector_of
 from ..store import Store, digest
+from .assessing import Assessment
 from .clients import check_client
 from .collaborators import People
 from .letters import Letters
@@ -27,7 +28,15 @@ from .records import Records
 from .registration import Registered
 
 _MOST_WAITING = 20
+_ASSESSMENT = "assessment"
+"""Where an application keeps the security assessment, beside what a program would register."""
 _SCOPES = frozenset({"openid", "profile", "email", "organisation", "mandate"})
+
+
+def assessment_of(application: Application) -> dict[str, Any]:
+    """The security assessment that came with an application; empty if none did."""
+    found: dict[str, Any] = json.loads(application.metadata).get(_ASSESSMENT, {})
+    return found
 
 
 class Portals:
@@ -54,8 +63,18 @@ class Portals:
         self._fresh = fresh
         self._nudge = nudge
 
-    def ask(self, given: Mapping[str, Any], *, subject: str, contact: str, test: bool) -> Application:
+    def ask(
+        self,
+        given: Mapping[str, Any],
+        *,
+        subject: str,
+        contact: str,
+        test: bool,
+        assessment: Assessment | None = None,
+    ) -> Application:
         """Ask for a client; everything is checked now, so that whoever decides sees nothing that could not be.
+
+        A portal that is to stand behind the gateway brings its security ``assessment``.
 
         Raises:
             InvalidClientMetadata, InvalidRedirectURI: what is asked for is not to be had; says what and why.
@@ -71,7 +90,9 @@ class Portals:
             agency=self._people.person(subject).organisation,
             asked_by=subject,
             asked_at=self._now(),
-            metadata=json.dumps(dict(given), sort_keys=True),
+            metadata=json.dumps(
+                {**given, _ASSESSMENT: assessment.kept()} if assessment else dict(given), sort_keys=True
+            ),
             test=test,
             contact=contact,
         )
@@ -187,6 +208,7 @@ class Portals:
 
     def _client(self, application: Application, *, secret: str = "s" * 43, manage: str = "") -> Client:
         given = json.loads(application.metadata)
+        given.pop(_ASSESSMENT, None)
         check_metadata(given)
         try:
             client = client_of(

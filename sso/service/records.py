@@ -3,6 +3,7 @@
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -317,6 +318,8 @@ class Records:
 
     def application(self, application: Application, kind: str, outcome: Outcome, *, actor: str) -> Event:
         """A registration that somebody asks for, or decides on; why, is sealed to whoever asked."""
+        assessment = json.loads(application.metadata).get("assessment")
+        graded = {"grade": assessment["grade"], "label": assessment["label"]} if assessment else {}
         return self._event(
             kind,
             outcome,
@@ -328,6 +331,7 @@ class Records:
                 "agency": application.agency,
                 "test": application.test,
                 **({"state": application.state} if kind.endswith("reviewed") else {}),
+                **graded,
             },
             sealed={"reason": application.reason},
         )

@@ -105,6 +105,7 @@ COMMANDS: dict[str, str] = {
     "serve": "sso --site SITE",
     "sign": "FILE --key FILE --passphrase FILE --out OUT",
     "sso invite": "--site SITE --agency tax",
+    "sso portals": "--site SITE",
     "sso program enter": "--site SITE --name personnel --title t --keys FILE",
     "sso program remove": "--site SITE --name personnel",
     "sso rotate-keys": "--site SITE",

@@ -11,9 +11,10 @@ from core.errors import TallygateError
 from core.web import Guard, _, form_text, identity
 from core.web.inputs import Malformed
 
-from ...errors import InvalidClientMetadata, InvalidRedirectURI, TooManyApplications
+from ...errors import AssessmentUnmet, BadAssessment, InvalidClientMetadata, InvalidRedirectURI, TooManyApplications
 from ...oauth.rfc7591 import METHODS
 from ...service import SignOn
+from ...service.assessing import DATA, DEGREES, EXPOSURES, HARMED, QUESTIONS, assessed
 from ..words import moment
 from .desk import ADMINISTRATOR, AGENCY, SURE, Pages
 
@@ -45,13 +46,14 @@ def portals(service: SignOn) -> Pages:
         @made.get("/admin/portals/ask", endpoint="ask")
         @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def form() -> str:
-            return _form({**dict.fromkeys(_FIELDS, ""), "addresses": [], "scopes": []}, None)
+            return _form({**dict.fromkeys((*_FIELDS, *QUESTIONS), ""), "addresses": [], "scopes": []}, None)
 
         @made.post("/admin/portals/ask", endpoint="asked")
         @guard.person(ADMINISTRATOR, AGENCY, assurance=SURE)
         def asked() -> ResponseReturnValue:
             typed: dict[str, Any] = {
-                name: form_text(name, longest=longest, optional=True) for name, longest in _FIELDS.items()
+                name: form_text(name, longest=longest, optional=True)
+                for name, longest in {**_FIELDS, **dict.fromkeys(QUESTIONS, 3)}.items()
             }
             typed["addresses"] = [text.strip() for text in request.form.getlist("redirect_uri")[:_ADDRESSES] if text]
             typed["scopes"] = [scope for scope in _SCOPES if scope in request.form.getlist("scope")]
@@ -61,8 +63,16 @@ def portals(service: SignOn) -> Pages:
                     subject=identity().subject,
                     contact=typed["contact"],
                     test=typed["test"] == "yes",
+                    # Whoever names a host behind the gateway is assessed; a program elsewhere is not.
+                    assessment=assessed(typed, typed) if typed["label"] else None,
                 )
-            except (InvalidClientMetadata, InvalidRedirectURI, TooManyApplications) as error:
+            except (
+                InvalidClientMetadata,
+                InvalidRedirectURI,
+                TooManyApplications,
+                BadAssessment,
+                AssessmentUnmet,
+            ) as error:
                 return _form(typed, error), error.kind.status
             return redirect(url_for("sso_admin.portal", identifier=found.id), 303)
 
@@ -74,6 +84,7 @@ def portals(service: SignOn) -> Pages:
                 "sso/admin/portal.html",
                 one=application,
                 said=json.loads(application.metadata),
+                **_ASSESSING,
                 own=identity().subject == application.asked_by,
                 issuer=service.issuer,
                 title=_title,
@@ -110,12 +121,29 @@ def portals(service: SignOn) -> Pages:
         def _form(typed: dict[str, Any], error: TallygateError | None) -> str:
             why = _(error.message) % error.parameters if error else ""
             typed["addresses"] = [*typed["addresses"], *[""] * (_ADDRESSES - len(typed["addresses"]))]
-            return render_template("sso/admin/ask.html", typed=typed, error=why, methods=METHODS, addresses=_ADDRESSES)
+            return render_template(
+                "sso/admin/ask.html", typed=typed, error=why, methods=METHODS, addresses=_ADDRESSES, **_ASSESSING
+            )
 
     return pages
 
 
+_ASSESSING: dict[str, Any] = {
+    "harmed": HARMED,
+    "degrees": DEGREES,
+    "data_classes": DATA,
+    "exposures": EXPOSURES,
+    "questions": QUESTIONS,
+}
 _FIELDS = {
+    "label": 32,
+    "owner": 100,
+    "by": 100,
+    "report": 60,
+    "data": 20,
+    "exposure": 20,
+    "harmed": 20,
+    "degree": 1,
     "name": 100,
     "name_zh": 100,
     "contact": 200,
