@@ -10,6 +10,7 @@ from pathlib import Path
 _SUFFIX = re.compile(r"dc=[a-z0-9-]+(,dc=[a-z0-9-]+)*\Z")
 _SHORTEST_PASSWORD = 8
 _LONGEST_KEPT = 9999
+_LONGEST_CONTRACT = 366
 _HIGHEST_PORT = 65_535
 _SHORTEST_PROOFING = 30
 _NO_LEVEL = 4
@@ -105,6 +106,8 @@ class DirectorySettings:
     password_history: int = 5
     # The file with the password of the mail server, if this role cannot read the one of ``[ca.notices]``.
     mail_password: Path | None = None
+    # Days after which a contractor's account ends at the latest, until somebody renews it.
+    contractor_days: int = 180
     # Days for which an identity proofing of each level counts.
     proofing_days_1: int = 3650
     proofing_days_2: int = 1825
@@ -137,6 +140,8 @@ class DirectorySettings:
             raise ValueError("proofing_days_1 to proofing_days_3 must be from 30 to 9999")
         if not 0 < self.proofing_due_days < min(self.proofing_days.values()):
             raise ValueError("proofing_due_days must be shorter than any proofing counts")
+        if not 1 <= self.contractor_days <= _LONGEST_CONTRACT:
+            raise ValueError("contractor_days must be from 1 to 366")
         if not 1 <= self.proofing_two_officers_from <= _NO_LEVEL:
             raise ValueError("proofing_two_officers_from must be from 1 to 4")
         if self.timeout <= timedelta(0):

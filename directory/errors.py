@@ -34,6 +34,7 @@ Conflict
 │                           not what was sealed; a moment that it does not lead to
 ├── DutiesConflict          three powers, three people
 ├── RoleNotForCitizens
+├── ContractorTerms         a contractor's account without an end, or with anything beside its one portal
 ├── RoleFromPost            it comes with a post, and goes with it
 ├── AlreadyGiven
 ├── DecidedAlready          by somebody else, or the last day is over
@@ -270,6 +271,16 @@ class DutiesConflict(Conflict):
         "This person already holds a role that must be kept apart from this one. Security officer, security "
         "administrator and administrators of the directory must be different people, and no security officer "
         "registers identities."
+    )
+
+
+class ContractorTerms(Conflict):
+    """``days`` is the longest it may last."""
+
+    code = "contractor_terms"
+    message = N_(
+        "A contractor's account is bound to one portal and ends within %(days)s days: name its last day, and let it "
+        "hold nothing else. It is no civil servant's."
     )
 
 

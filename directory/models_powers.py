@@ -16,6 +16,8 @@ from .models import IDENTIFIER, LONGEST_NAME
 
 LONGEST_TEXT = 120
 LONGEST_REASON = 500
+CONTRACTOR = "contractor-"
+"""How the name of a role begins that binds an outside worker's account to the one portal it names."""
 USUAL_DAYS = 365
 """For how long a grant holds when nobody says otherwise."""
 _ENTITLEMENT = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*\Z")

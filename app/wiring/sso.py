@@ -26,6 +26,7 @@ from core.errors import Unavailable
 from core.log import logger
 from directory import DirectorySettings
 from directory.client import EntrustingClient, OwnClient
+from directory.models_powers import CONTRACTOR
 from gateway import GatewaySettings
 from policies import Action, DecisionRequest, ResourceClass
 from policies.service import PolicyEngine
@@ -179,12 +180,18 @@ class LoginPolicy:
         self,
         *,
         person: Person,
-        client: str,  # noqa: ARG002 - the shipped policies answer the same for every client
+        client: str,
         assurance: int,
         methods: tuple[str, ...],
         at: datetime,
     ) -> LoginDecision:
-        """Decide."""
+        """Decide; the policies answer the same for every client, but a contractor's account is for one portal's."""
+        own = {role.removeprefix(CONTRACTOR) for role in person.roles if role.startswith(CONTRACTOR)}
+        # The gateway's own client is the way to every host, each of which it decides on; without one nothing is issued.
+        if own and client not in {"", "gateway"} and own != {client}:
+            return LoginDecision(
+                allowed=False, step_up=None, reasons=("contractor-elsewhere",), version="", code="role"
+            )
         answer = self._engine.decide(
             DecisionRequest(
                 principal_kind="person",

@@ -5,7 +5,7 @@ Every path to a role comes by the same two questions: is it somebody else who gi
 over everything that is held or will be. Giving is recorded before it happens; taking away is committed with its record.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -13,6 +13,7 @@ from ..errors import (
     AlreadyGiven,
     BadDays,
     BadName,
+    ContractorTerms,
     NoSuchEntitlement,
     NoSuchGrant,
     NoSuchPerson,
@@ -21,7 +22,7 @@ from ..errors import (
 )
 from ..ldap import changes, entries, entries_powers
 from ..models import ROLES, Mandate, Person, PersonKind
-from ..models_powers import USUAL_DAYS, Capacity, Entitlement, Grant, Holding, Representation
+from ..models_powers import CONTRACTOR, USUAL_DAYS, Capacity, Entitlement, Grant, Holding, Representation
 from ..powers import Facts, Preview, preview
 from .deeds import Deed, Deeds, listed, reasoned
 
@@ -32,8 +33,10 @@ ENDED = "ended"
 class Giving:
     """The verbs that give something to a person."""
 
-    def __init__(self, deeds: Deeds) -> None:
+    def __init__(self, deeds: Deeds, *, contractor_days: int) -> None:
+        """``contractor_days`` is how long a contractor's account lasts at most, until somebody renews it."""
         self._deeds = deeds
+        self._contractor_days = contractor_days
         self._standings = deeds.standings
 
     def give_post(
@@ -120,6 +123,7 @@ class Giving:
             OwnRole: nobody grants to themselves.
             RoleNotForCitizens: roles belong to civil servants.
             DutiesConflict: they hold, or will, another role that must be kept apart from it.
+            ContractorTerms: the role of a contractor, without an end that is near enough, or beside anything else.
             BadDays, NoReason: as it says.
         """
         self._standings.role(role)
@@ -127,7 +131,9 @@ class Giving:
         told = reasoned(reason)
         with self._deeds.alone():
             facts = self._standings.facts(subject)
-            if facts.person.kind is not PersonKind.CIVIL_SERVANT:
+            if role.startswith(CONTRACTOR):
+                self._contracted(facts, role, until)
+            elif facts.person.kind is not PersonKind.CIVIL_SERVANT:
                 raise RoleNotForCitizens
             given = self._new(facts, since, until)
             self._grant(facts, replace(given, role=role, by=actor, reason=told), actor=actor)
@@ -154,6 +160,8 @@ class Giving:
         told = reasoned(reason)
         with self._deeds.alone():
             facts = self._standings.facts(subject)
+            if contracted(facts.grants):
+                raise ContractorTerms(days=self._contractor_days)
             given = self._new(facts, since, until)
             self._grant(facts, replace(given, entitlement=what, by=actor, reason=told), actor=actor)
 
@@ -383,6 +391,13 @@ class Giving:
             raise NoSuchEntitlement(entitlement=text[:64])
         return found
 
+    def _contracted(self, facts: Facts, role: str, until: date | None) -> None:
+        """An outside worker's account has an end, one portal, and nothing that it could outlive it with."""
+        others = any(grant.what != role for grant in facts.grants) or facts.holdings
+        last = self._standings.today() + timedelta(days=self._contractor_days)
+        if facts.person.kind is not PersonKind.CITIZEN or others or until is None or until > last:
+            raise ContractorTerms(days=self._contractor_days)
+
     def _facts(self, subject: str) -> Facts:
         return self._standings.facts(subject)
 
@@ -474,6 +489,11 @@ class Giving:
 
     def _removed(self, branch: str, identifier: str) -> changes.Change:
         return changes.Change(verb=changes.Verb.REMOVE, dn=self._deeds.tree.entry(branch, identifier))
+
+
+def contracted(grants: Iterable[Grant]) -> bool:
+    """Whether these are what binds a contractor's account to its portal."""
+    return any(grant.role.startswith(CONTRACTOR) for grant in grants)
 
 
 def _kinds(grant: Grant) -> tuple[str, str]:

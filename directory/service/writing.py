@@ -128,6 +128,7 @@ class DirectoryWriter:
         places: dict[str, str],
         terms: Terms,
         portals: Portals,
+        contractor_days: int,
     ) -> None:
         self.directory = directory
         self.publishing = publishing
@@ -140,10 +141,15 @@ class DirectoryWriter:
         book = Rulebook(store.database)
         self.standings = Standings(directory=directory, pool=pool, tree=tree, clock=clock, apart=book.apart)
         deeds = Deeds(standings=self.standings, journal=journal, store=store, tree=tree, clock=clock)
-        self.giving = Giving(deeds)
+        self.giving = Giving(deeds, contractor_days=contractor_days)
         self.structure = Structure(deeds)
         self.numbering = Numbering(deeds, numbers)
-        self.keeping = Keeping(deeds, self.giving, self.numbering)
+        self.keeping = Keeping(
+            deeds,
+            self.giving,
+            self.numbering,
+            shut_out=lambda whom: self.disable_person(whom, actor="", reason="the contract ended"),
+        )
         self.profiles = Profiles(deeds)
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.entrusting = Entrusting(giving=self.giving, standings=self.standings)
@@ -614,6 +620,7 @@ def open_writer(
             days=settings.proofing_days, due=settings.proofing_due_days, two_from=settings.proofing_two_officers_from
         ),
         portals=portals or Portals(),
+        contractor_days=settings.contractor_days,
         publishing=Publishing(pool=connections, tree=tree, journal=journal),
         unrecorded=unrecorded,
         reverting=Reverting(
