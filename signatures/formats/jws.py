@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON Web Signatures (RFC 7515, ETSI TS 119 182-1) that hold their signer's certificate, compact or JSON."""
+"""JSON Web Signatures (RFC 7515, ETSI TS 119 182-1) that hold their signer's certificate, compact or JSON.
+
+Of what may stand beside a signature without being signed (``etsiU``) the time-stamps over the signature are used, and
+the certificates, lists and answers that a later reader needs; archive time-stamps are not.
+"""
 
 import hashlib
 import hmac
@@ -7,8 +11,9 @@ import json
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -42,29 +47,59 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
     """
     found = Found()
     payload, parts = _parts(document.strip())
-    for number, (protected, signature) in enumerate(parts[:_MOST], start=1):
+    for number, (protected, signature, beside) in enumerate(parts[:_MOST], start=1):
         try:
-            signer = _signer(protected, signature, payload, content)
+            signer = _signer(protected, signature, payload, content, _Beside.of(beside))
         except _NotOurs as error:
             found.unread.append(str(error))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             found.unread.append("part_malformed")
         else:
             found.add(signer, setting, format=Format.JWS, name=str(number))
     return found
 
 
-def _parts(document: bytes) -> tuple[bytes | None, list[tuple[bytes, bytes]]]:
+@dataclass(frozen=True)
+class _Beside:
+    """What stands beside a signature, unsigned."""
+
+    tokens: tuple[bytes, ...]
+    certificates: tuple[bytes, ...]
+    lists: tuple[bytes, ...]
+    answers: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, header: Any) -> Self:
+        """Read it.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: malformed.
+        """
+        held: dict[str, list[bytes]] = {"tstTokens": [], "xVals": [], "crlVals": [], "ocspVals": []}
+        for each in (header or {}).get("etsiU", ())[:_MOST]:
+            said = json.loads(_plain(each.encode()), object_pairs_hook=_once) if isinstance(each, str) else each
+            held["tstTokens"] += _values(said.get("sigTst", {}).get("tstTokens", ()))
+            held["xVals"] += _values([one.get("x509Cert", {}) for one in said.get("xVals", ())])
+            for name in ("crlVals", "ocspVals"):
+                held[name] += _values(said.get("rVals", {}).get(name, ()))
+        return cls(*(tuple(found[:_MOST]) for found in held.values()))
+
+
+def _values(found: Any) -> list[bytes]:
+    return [b64decode(each["val"], validate=True) for each in found if "val" in each]
+
+
+def _parts(document: bytes) -> tuple[bytes | None, list[tuple[bytes, bytes, Any]]]:
     if not document.startswith(b"{"):
         protected, payload, signature = document.split(b".")
-        return payload or None, [(protected, signature)]
+        return payload or None, [(protected, signature, None)]
     whole = json.loads(document, object_pairs_hook=_once)
     given = whole.get("payload")
     parts = whole.get("signatures") or [whole]
     if not isinstance(parts, list) or len(parts) > _MOST:
         raise ValueError("signatures")
     return (given.encode() if given else None), [
-        (one["protected"].encode(), one["signature"].encode()) for one in parts
+        (one["protected"].encode(), one["signature"].encode(), one.get("header")) for one in parts
     ]
 
 
@@ -76,7 +111,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _signer(protected: bytes, signature: bytes, payload: bytes | None, content: bytes | None) -> Signer:
+def _signer(
+    protected: bytes, signature: bytes, payload: bytes | None, content: bytes | None, beside: _Beside
+) -> Signer:
     header = json.loads(_plain(protected), object_pairs_hook=_once)
     if set(header.get("crit", ())) - _UNDERSTOOD:
         raise _NotOurs("unknown_algorithm")
@@ -93,7 +130,7 @@ def _signer(protected: bytes, signature: bytes, payload: bytes | None, content: 
     named = header.get("x5t#S256")
     return Signer(
         certificate=chain[0],
-        others=tuple(chain[1:]),
+        others=(*chain[1:], *beside.certificates),
         # One signature over header and content: a changed content and a changed signature look alike.
         digest_matches=None if body is None else True,
         signature_verifies=verifies or body is None,
@@ -102,11 +139,13 @@ def _signer(protected: bytes, signature: bytes, payload: bytes | None, content: 
         weak=False,
         other_certificate=named is not None
         and not hmac.compare_digest(_plain(str(named).encode()), hashlib.sha256(chain[0]).digest()),
-        signature=raw,
-        tokens=(),
+        # Time-stamps are over the signature as it is written (TS 119 182-1, 5.3.4).
+        signature=signature,
+        tokens=beside.tokens,
         archived=False,
-        lists=(),
-        answers=(),
+        lists=beside.lists,
+        answers=beside.answers,
+        value=raw,
     )
 
 

@@ -135,6 +135,34 @@ def _url(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
+def jades(
+    content: bytes,
+    leaf: Leaf,
+    *,
+    at: datetime = NOW,
+    by: Leaf | None = None,
+    over: bytes | None = None,
+    lists: Sequence[bytes] = (),
+    clear: bool = False,
+) -> bytes:
+    """The JSON form, with a time-stamp and lists beside the signature; ``clear``: not in base64url."""
+    protected, payload, signature = jws(content, leaf, at=at).split(b".")
+    beside: list[Any] = []
+    if by is not None:
+        token = base64.b64encode(stamper.token(over or signature, by, at)).decode()
+        beside.append({"sigTst": {"tstTokens": [{"val": token}]}})
+    if lists:
+        beside.append({"rVals": {"crlVals": [{"val": base64.b64encode(each).decode()} for each in lists]}})
+    told = beside if clear else [_url(json.dumps(each).encode()).decode() for each in beside]
+    whole = {
+        "payload": payload.decode(),
+        "protected": protected.decode(),
+        "header": {"etsiU": told},
+        "signature": signature.decode(),
+    }
+    return json.dumps(whole).encode()
+
+
 class _At(XAdESSigner):
     """The library takes the machine's clock; tests sign at a time of their own."""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each kind of file at each level in each state of health: how it is made, and what is the right answer."""
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -148,6 +149,14 @@ def _xades(content: bytes, order: Order, *, enveloping: bool) -> bytes:
     )
 
 
+def _jades(content: bytes, order: Order) -> bytes:
+    over = b"something else" if order.bad_stamp else None
+    return made.jades(content, order.leaf, at=SIGNED, by=order.unit, over=over, lists=order.proofs)
+
+
+_TOLD, _SWAPPED = (base64.urlsafe_b64encode(text)[:36] for text in (made.LETTER, b"The city owes you 9000 yuan.\n"))
+
+
 def _asic(content: bytes, order: Order) -> bytes:
     return made.asic({"letter.txt": content, "plan.txt": b"plan"}, lambda listed: _cades(listed, order, detached=True))
 
@@ -186,6 +195,7 @@ KINDS: Mapping[str, Kind] = {
         _TO_LT, lambda c, o: (_xades(c, o, enveloping=True), None), _swapped(b"1000 yuan", b"9000 yuan")
     ),
     "asic": Kind(_TO_LT, lambda c, o: (_asic(c, o), None), _rezipped),
+    "jades": Kind(_TO_LT, lambda c, o: (_jades(c, o), None), _swapped(_TOLD, _SWAPPED)),
     "jws": Kind((Level.B,), lambda c, o: (made.jws(c, o.leaf, at=SIGNED), None), made.payload_swapped),
 }
 

@@ -13,7 +13,7 @@ from signatures.pades.grounds import Grounds
 from signatures.proofs import sm2
 from signatures.sandbox import ReaderPool
 from signatures.verdict import judge
-from tests.signatures import made
+from tests.signatures import made, stamper
 from tests.signatures.pki import NOW, City, Leaf
 
 
@@ -177,3 +177,18 @@ def test_sm2_verifies_the_published_vector_and_nothing_else() -> None:
     assert not sm2.verifies(good, b"message digest", point[:-1] + b"\0")
     # GB/T 32905, example 1.
     assert sm2.sm3(b"abc").hex() == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
+
+
+def test_a_stamp_beside_a_json_signature_counts_if_it_is_over_that_signature(city: City, leaf: Leaf) -> None:
+    unit = stamper.unit(city.organisations)
+    for clear in (False, True):
+        stamped = look(made.jades(made.LETTER, leaf, by=unit, clear=clear), city)
+        assert (stamped.overall, stamped.signatures[0].valid.code) == (Overall.TRUSTED, "valid_then")
+    raw = made.jades(made.LETTER, leaf, by=unit)
+    borrowed = json.loads(raw)
+    borrowed["header"] = json.loads(made.jades(b"another letter", leaf, by=unit))["header"]
+    assert look(json.dumps(borrowed).encode(), city).signatures[0].valid.code == "stamp_broken"
+    malformed: list[Any] = [[7], ["%"], [{"sigTst": []}], 1, [{"rVals": 1}]]
+    for wrong in malformed:
+        damaged = look(json.dumps({**json.loads(raw), "header": {"etsiU": wrong}}).encode(), city)
+        assert (damaged.overall, damaged.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, "part_malformed")
