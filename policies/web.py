@@ -49,6 +49,7 @@ def blueprint(desk: Desk, guard: Guard, *, assurance: int = 2) -> Blueprint:
     """Every address below ``/policies``, and those of the clerk."""
     made = Blueprint("policies", __name__, template_folder="templates")
     made.app_template_filter(name="policy_moment")(_moment)
+    made.app_template_filter(name="policy_language")(_language)
     _reading(made, desk, guard, assurance)
     _writing(made, desk, guard, assurance)
     _deciding(made, desk, guard, assurance)
@@ -251,6 +252,11 @@ def _first(draft: Draft) -> str:
 
 def _back(identifier: str, done: str) -> Answer:
     return redirect(f"/policies/drafts/{identifier}?done={done}", 303)
+
+
+def _language(text: str) -> str:
+    """Of what an author wrote, so that it is read out and broken as what it is."""
+    return "zh-Hans" if any("\u4e00" <= each <= "\u9fff" for each in text) else "en"
 
 
 def _moment(at: datetime | str) -> str:
