@@ -21,11 +21,12 @@ from gateway.proxy import host_names
 from . import birth, holding
 from .context import Context
 from .errors import NotBorn
+from .files import replace
 from .pairs import PAIRS
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import directory, registering
+from .wiring import directory, registering, willing
 
 _SERVERS = ("slapd", "log")
 """What runs meanwhile: the tree is asked and changed by its server, and everything that grants is recorded."""
@@ -56,7 +57,7 @@ def upgrade(context: Context, say: Callable[[str], None], *, preview: bool) -> i
         found += 1
         _go(step, say, preview=preview)
     with _servers(context):
-        for part in (certificates, clients, tree):
+        for part in (certificates, signing, clients, tree):
             for step in part(context):
                 found += 1
                 _go(step, say, preview=preview)
@@ -111,6 +112,20 @@ def certificates(context: Context) -> list[Step]:
             users.acting(holder, partial(birth.installed, context, holder, files))
 
     return [Step(says=f"New certificates of the servers, for {' '.join(sorted(wanted - known))}", do=do)]
+
+
+def signing(context: Context) -> list[Step]:
+    """The key by which the role that signs for people proves itself at sign-on, and its registration there."""
+    if registering.knows_signing(context):
+        return []
+    users = Users.detect()
+
+    def do() -> None:
+        public = users.acting("signatures", lambda: willing.published(willing.client_key(context)))
+        replace(context.site.public / willing.PUBLISHED, public)
+        registering.enter_signing(context)
+
+    return [Step(says="Registration of the signing of documents at the sign-on, by a key of its own", do=do)]
 
 
 def clients(context: Context) -> list[Step]:

@@ -216,6 +216,40 @@ def old_clients(context: Context) -> dict[str, str]:
     return found
 
 
+def knows_signing(context: Context) -> bool:
+    """Whether sign-on knows the role that signs for people, by the key that is published."""
+    if not (context.site.public / PUBLISHED).exists():
+        return False
+
+    def work() -> bytes:
+        database = context.database(ROLE)
+        try:
+            return b"known" if sso.store.Store(database).clients.find("signing") else b""
+        finally:
+            database.close()
+
+    return bool(Users.detect().acting(ROLE, work))
+
+
+def enter_signing(context: Context) -> None:
+    """Register it by the key that is published, recorded.
+
+    Raises:
+        RecordUnavailable: no record, no registration.
+    """
+
+    def enter(store: "sso.store.Store", records: Records) -> None:
+        # As at every start of the role.
+        store.migrate()
+        for own in _signing(context):
+            records.write(records.client(own, "sso.client.intended", Outcome.INTENDED))
+            # Dead after this line, the outcome is missing, and the site knows it from now on.
+            _enter(store, own, secret="")
+            records.write(records.client(own, "sso.client.registered", Outcome.SUCCESS))
+
+    _kept(context, enter)
+
+
 def renew_client(context: Context, name: str) -> None:
     """Register one of the site's own clients for what this release asks for; its secret stays, and it is recorded.
 
