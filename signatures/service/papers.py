@@ -20,7 +20,7 @@ from ..looks import Placement
 from ..models import SealOrder
 from ..pades.drawing import DIAMETER, MM
 from ..papers import Kind, NoSuchPaper, NotInThisState, NotTheirTurn, Paper, PaperStore, State, Turn
-from ..shelf import Facts, Limits, Shelf
+from ..shelf import Facts, Limits, NoSuchDocument, Shelf, ShelfUnreadable, Shelved
 from .desk import Desk
 from .placing import Placing
 from .sealing import Sealing
@@ -169,8 +169,8 @@ class Papers:
         if paper.kind is Kind.OFFICIAL and paper.last:
             paper = self._store.number(paper.id, at=self._clock.now())
         whose = _owner(paper.id)
-        kept = self._shelf.one(whose, paper.document)
-        wanted = order(self._shelf.read(whose, paper.document), turn.organisation)
+        kept, content = self._present(paper)
+        wanted = order(content, turn.organisation)
         sealed = self._sealing.seal(_in_turn(wanted, paper, turn))
         facts = Facts(
             name=kept.facts.name, sha256=_sha256(sealed), title=kept.facts.title, pages=kept.facts.pages, signatures=1
@@ -222,6 +222,21 @@ class Papers:
         self._store.change(paper, to, at=self._clock.now(), event=self._event(type_, subject, paper))
         self._nudge()
         return self._store.one(paper.id)
+
+    def _present(self, paper: Paper) -> tuple[Shelved, bytes]:
+        """The revision as the paper was read.
+
+        Raises:
+            NotInThisState: somebody was faster, and it is another now.
+            NoSuchDocument: its time is over.
+        """
+        whose = _owner(paper.id)
+        try:
+            return self._shelf.one(whose, paper.document), self._shelf.read(whose, paper.document)
+        except (NoSuchDocument, ShelfUnreadable) as error:
+            if self._store.one(paper.id).document != paper.document:
+                raise NotInThisState from error
+            raise
 
     def _organisations(self, subject: str) -> set[str]:
         return {identifier for identifier, _, _ in self._placing.organisations(subject)}

@@ -256,6 +256,20 @@ def test_two_at_once_make_one_signature_and_different_numbers(office: Office) ->
             assert len(office.verification.verify(content, asker=Asker()).signatures) == 1
 
 
+def test_whoever_comes_second_is_told_so_and_not_that_nothing_is_there(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = office.begin(Kind.ROUND, ("tax-bureau", "tax-bureau"))
+    read = office.papers.one(CLERK, paper)
+    first = office.papers.sign(CLERK, paper, office.order(CLERK))
+    assert first.state is State.DRAFT
+    monkeypatch.setattr(office.papers, "one", lambda *_: read)
+    with pytest.raises(NotInThisState):
+        office.papers.sign(CLERK, paper, office.order(CLERK))
+    monkeypatch.undo()
+    assert office.papers.sign(CLERK, paper, office.order(CLERK)).state is State.COMPLETE
+
+
 @pytest.fixture
 def app(office: Office, tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Flask]:
     (tmp_path / "people").mkdir()
