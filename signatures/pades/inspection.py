@@ -49,6 +49,7 @@ _LEVELS = {
     ModificationLevel.FORM_FILLING: Modification.FORM,
 }
 _MOST_SIGNATURES = 50
+_BY_SHA1 = frozenset({"/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1"})
 # The library annotates only part of itself.
 _VISIBLE: Any = is_field_visible
 _LOCKING = {
@@ -93,7 +94,9 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
     archives = archive_stamps(embedded, document, grounds.assessor, carried, at)
     look = _Look(document=document, grounds=grounds, profile=profile, at=at, carried=carried, archives=archives)
     found = [await _examine(signature, look) for signature in embedded if signature.sig_object_type == "/Sig"]
-    unread = ["subfilter"] * (len(filled) - len(embedded))
+    known = {each.field_name for each in embedded}
+    unread = [_unread_kind(value) for name, value, _ in filled if name not in known]
+    unread += ["subfilter"] * (len(filled) - len(embedded) - len(unread))
     unseen = {
         _shown(each.field_name)
         for each in embedded
@@ -205,6 +208,12 @@ def _vouched(facts: SignatureFacts) -> bool:
         and facts.certificate.purpose
         and facts.certificate.revocation in {Revocation.GOOD, Revocation.LATER}
     )
+
+
+def _unread_kind(value: Any) -> str:
+    """Why a filled field is no signature that can be checked: by an old kind that stands on SHA-1, or another."""
+    kind = str(value.get_object().get("/SubFilter", ""))
+    return "subfilter_sha1" if kind in _BY_SHA1 else "subfilter"
 
 
 def _own_look(signature: EmbeddedPdfSignature, covered: bytes) -> Signed | None:

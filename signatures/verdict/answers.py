@@ -54,6 +54,10 @@ _UNREADABLE = {
     "no_certificate": N_("The signature does not hold the certificate of its signer, so it cannot be checked."),
     "old_seal": N_("The seal has the form of GM/T 0031-2014, which we cannot check yet."),
     "subfilter": N_("A signature in it is of an old kind that we cannot check."),
+    "subfilter_sha1": N_(
+        "A signature in it is of an old kind (adbe.x509.rsa_sha1 or adbe.pkcs7.sha1) that stands on SHA-1, which can "
+        "be forged today; it is not checked."
+    ),
     "part_malformed": N_("A signature in it is damaged or not built like one."),
     "encrypted": N_("This file is encrypted. Please send it without a password."),
     "limits": N_("This file is built so that reading it would cost too much. It was not read to the end."),

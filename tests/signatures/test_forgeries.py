@@ -97,3 +97,11 @@ def test_an_honest_field_and_an_honest_second_signature_are_tolerated_and_listed
     # Whoever is not trusted makes the whole untrusted, however nice the first signature is.
     stranger = documents.signed_with(City().people.leaf("Mallory"), filled)
     assert look(stranger, city, Profile.TOLERANT).overall is Overall.NOT_TRUSTED
+
+
+def test_an_obsolete_kind_is_named_with_its_algorithm(sealed: bytes, city: City) -> None:
+    for kind, code in ((b"/adbe.x509.rsa_sha1 ", "subfilter_sha1"), (b"/adbe.pkcs7.sha1    ", "subfilter_sha1"),
+                       (b"/ETSI.CAdES.detacheX", "subfilter")):  # fmt: skip
+        document = sealed.replace(b"/ETSI.CAdES.detached", kind)
+        verdict = judge(document, documents.inspected(document, city), profile=Profile.STRICT, at=NOW)
+        assert (verdict.overall, verdict.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, code)
