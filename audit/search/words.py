@@ -95,6 +95,7 @@ REASONS = {
     "ended_by_an_administrator": N_("An administrator ended it."),
     "wrong": N_("User name or password was wrong."),
     "wrong_credentials": N_("User name or password was wrong."),
+    "missing": N_("What was asked for was not shown."),
     "waiting": N_("Too many failed attempts; the next one had to wait."),
     "replaced": N_("A newer login took its place."),
     "bad_event": N_("The record does not take such an event."),
