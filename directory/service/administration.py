@@ -29,15 +29,17 @@ from datetime import date
 from ..errors import BeyondScope, NoSuchGrant, NoSuchPerson, NoSuchPost
 from ..imports import ImportReport
 from ..models import (
+    ROLES,
     Device,
     Mandate,
     Organisation,
     Page,
     Person,
+    PersonKind,
     credit_code_is_right,
     identifier_of,
 )
-from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
+from ..models_powers import CONTRACTOR, Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
 from .governing import Governing
 from .programs import Programs
@@ -113,6 +115,13 @@ class Administration(Things, Sweeping, Programs, Governing, Remembering):
         """
         self._only_everything()
         self._writer.grant_role(subject, role, actor=self._subject, reason=reason, until=until)
+
+    def grantable(self, person: Person) -> list[str]:
+        """Roles that could be given: a civil servant those of the whole site, anybody else what binds a contractor."""
+        if person.kind is PersonKind.CIVIL_SERVANT:
+            return [role for role in ROLES if role not in person.roles]
+        known = [role.name for role in self._writer.standings.roles()] if self.everything else []
+        return [name for name in known if name.startswith(CONTRACTOR) and name not in person.roles]
 
     def access(self, person: Person) -> Access:
         """What somebody of the own part may do, and why; those who gave it are told by name."""

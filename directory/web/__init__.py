@@ -21,7 +21,7 @@ from ..errors import NoSuchOrganisation, UnreadableImport
 from ..histories import Changes
 from ..imports import ImportReport
 from ..models import ADMINISTRATOR, AGENCY_ADMINISTRATOR, ROLES, Device, N, Organisation, Page, Person
-from ..models_powers import Department, Post
+from ..models_powers import CONTRACTOR, Department, Post
 from ..service import Administration, DirectoryWriter, Numbering, ProgramAdministration, Publishing
 from ..service.events import event
 from ..service.remembering import Remembered
@@ -323,8 +323,8 @@ def _add_people(desk: Blueprint, mine: Mine, guard: Guard, readings: _Readings) 
             own,
             "person",
             person=found,
-            granted=sorted(found.roles & set(ROLES)),
-            grantable=[role for role in ROLES if role not in found.roles],
+            granted=sorted(role for role in found.roles if role in ROLES or role.startswith(CONTRACTOR)),
+            grantable=own.grantable(found),
             mandates=[(_organisation_name(own, mandate.organisation), mandate) for mandate in found.mandates],
             organisation=_organisation_name(own, found.organisation) if found.organisation else "",
             oneself=oneself,
