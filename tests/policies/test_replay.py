@@ -61,9 +61,10 @@ def test_the_record_is_read_page_by_page(ask: Ask) -> None:
     found = list(read(audit, since=AT))  # type: ignore[arg-type]  # the part of a peer that is used
     assert [each.request.subject for each in found] == ["0", "1", "2", "3", "4"]
     assert "type=gateway.decision&from=2026-11-20T08%3A00&limit=500" in audit.asked[0]
-    # What was decided for other enforcement points is asked for beside it.
-    assert "type=gateway.evaluation" in audit.asked[-1]
-    assert [path.partition("after=")[2] for path in audit.asked] == ["", "99", "98", ""]
+    # What was decided for other enforcement points, and at the way out, is asked for beside it.
+    assert "type=gateway.evaluation" in audit.asked[-2]
+    assert "type=gateway.egress.decided" in audit.asked[-1]
+    assert [path.partition("after=")[2] for path in audit.asked] == ["", "99", "98", "", ""]
 
 
 def _stricter(files: dict[str, bytes]) -> Release:
