@@ -39,7 +39,7 @@ def portals(configuration: Path) -> None:
 
 @sso.group
 def program() -> None:
-    """Programs that keep entries at the directory by SCIM, in their own name."""
+    """Programs in their own name: at the directory by SCIM, or where documents are verified and sealed."""
 
 
 @program.command
@@ -53,9 +53,14 @@ def program() -> None:
     required=True,
     help="Its public keys as a JWK set; it proves itself with the private ones (RFC 7523).",
 )
-def enter(configuration: Path, *, name: str, title: str, title_zh: str, keys: Path) -> None:
-    """Register a program, or give it other keys; what it may do, `tallygate directory programs let` says."""
-    wiring.program(_context(configuration), name, title=title, title_zh=title_zh or title, keys=keys.read_bytes())
+@click.option("--at", type=click.Choice(["directory", "sign"]), default="directory", show_default=True)
+def enter(configuration: Path, *, name: str, title: str, title_zh: str, keys: Path, at: str) -> None:
+    """Register a program, or give it other keys.
+
+    What it may do, `tallygate directory programs let` and `tallygate agencies let` say.
+    """
+    known = {"title": title, "title_zh": title_zh or title}
+    wiring.program(_context(configuration), name, keys=keys.read_bytes(), at=at, **known)
     click.echo(f"{name} may ask for tokens at the sign-on.")
 
 

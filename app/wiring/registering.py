@@ -90,18 +90,23 @@ def invite(context: Context, *, sector: str, scopes: frozenset[str], uses: int, 
     return Users.detect().acting(ROLE, act).decode()
 
 
-def program(context: Context, name: str, *, title: str, title_zh: str, keys: bytes) -> None:
-    """Register a program that keeps entries at the directory, with its public keys as a JWK set.
+def program(context: Context, name: str, *, title: str, title_zh: str, keys: bytes, at: str = "directory") -> None:
+    """Register a program that keeps entries at the directory or has documents sealed, with its keys as a JWK set.
 
     Raises:
         BadClient: it cannot be one.
         RecordUnavailable: no record, no program.
     """
-    audience = context.site.origin("directory", "management")
+    audience, scope = {
+        "directory": (context.site.origin("directory", "management"), "scim"),
+        "sign": (context.site.origin("sign"), "documents"),
+    }[at]
     jwks = keys.decode("utf-8", "replace")
 
     def enter(store: "sso.store.Store", records: Records) -> None:
-        enter_program(store, records, name=name, title=title, title_zh=title_zh, audience=audience, jwks=jwks)
+        enter_program(
+            store, records, name=name, title=title, title_zh=title_zh, audience=audience, jwks=jwks, scope=scope
+        )
 
     _kept(context, enter)
 

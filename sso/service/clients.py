@@ -15,7 +15,8 @@ from ..store import Store, digest
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _DETAIL_TYPE = re.compile(r"[a-z][a-z0-9_.:/-]{0,99}")
 _GRANTS = frozenset(REQUIRED)
-PROGRAM_SCOPE = "scim"
+PROGRAM_SCOPES = frozenset({"scim", "documents"})
+"""What programs in their own name may ask for, one of them each: the directory, or documents."""
 # 32 random bytes in base64url.
 _SHORTEST_SECRET = 43
 
@@ -183,11 +184,11 @@ def check_public(client: Client) -> None:
 
 def check_program(client: Client) -> None:
     """Whoever keeps entries does nothing else, in nobody's name, and with tokens that are bound."""
-    if PROGRAM_SCOPE not in client.scopes:
+    if not PROGRAM_SCOPES & client.scopes:
         return
-    alone = client.scopes == {PROGRAM_SCOPE} and client.grants == {"client_credentials"}
+    alone = len(client.scopes) == 1 and client.grants == {"client_credentials"}
     if not alone or not client.requires & {"dpop", "mtls"} or client.trusted:
-        raise BadClient(why="a program that keeps entries has this scope alone, its own name, and bound tokens")
+        raise BadClient(why="a program has its one scope alone, its own name, and bound tokens")
 
 
 def check_device(client: Client) -> None:

@@ -29,6 +29,7 @@ def wishes(scopes: Iterable[str]) -> dict[str, str]:
         "roles": _("your roles in the administration"),
         "mandate": _("for whom you act"),
         "scim": _("nothing of you: it is for programs in their own name"),
+        "documents": _("nothing of you: it is for programs in their own name"),
     }
     wanted = set(scopes)
     return {scope: says[scope] for scope in SCOPES if scope in wanted}

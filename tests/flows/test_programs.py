@@ -18,6 +18,7 @@ from core.jose import public_key, thumbprint
 from tests.flows.city import City, until
 from tests.flows.people import accessible, log_in_by_card
 from tests.flows.test_journeys import Browse
+from tests.signatures import documents
 from tests.sso.signing import Key, jwks
 
 NAME = "personnel"
@@ -27,11 +28,12 @@ AGENCY = "civil-affairs"
 class Program:
     """A personnel system: one key by which it proves itself, and one to which its tokens are bound."""
 
-    def __init__(self, city: City) -> None:
+    def __init__(self, city: City, *, name: str = NAME, here: str = "") -> None:
         self._city = city
         self._http = city.http()
+        self._name = name
         self.key, self.bound = Key(), Key()
-        self.here = city.url("directory", "", "management")
+        self.here = here or city.url("directory", "", "management")
 
     def proof(self, method: str, url: str, *, token: str = "", nonce: str = "") -> str:
         claims: dict[str, Any] = {"htm": method, "htu": url, "iat": int(time.time()), "jti": secrets.token_hex(8)}
@@ -46,7 +48,14 @@ class Program:
         issuer, nonce = self._city.url("sso", ""), ""
         for _ in range(2):
             now = int(time.time())
-            said = {"iss": NAME, "sub": NAME, "aud": issuer, "iat": now, "exp": now + 60, "jti": secrets.token_hex(8)}
+            said = {
+                "iss": self._name,
+                "sub": self._name,
+                "aud": issuer,
+                "iat": now,
+                "exp": now + 60,
+                "jti": secrets.token_hex(8),
+            }
             form = {
                 "grant_type": "client_credentials",
                 "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
@@ -60,11 +69,21 @@ class Program:
         return answer
 
     def ask(self, token: str, method: str, path: str, document: Any = None, *, bound: bool = True) -> int:
-        url = f"{self.here}/scim/v2{path}"
-        headers = {"Authorization": f"{'DPoP' if bound else 'Bearer'} {token}", "Content-Type": "application/scim+json"}
+        body = None if document is None else json.dumps(document).encode()
+        told = {"Content-Type": "application/scim+json"}
+        return self._asked(token, method, f"{self.here}/scim/v2{path}", body, told, bound=bound)
+
+    def send(self, token: str, path: str, document: bytes, *, key: str = "", bound: bool = True) -> int:
+        """Hand in a PDF."""
+        told = {"Content-Type": "application/pdf", **({"Idempotency-Key": key} if key else {})}
+        return self._asked(token, "POST", f"{self.here}{path}", document, told, bound=bound)
+
+    def _asked(
+        self, token: str, method: str, url: str, body: bytes | None, told: dict[str, str], *, bound: bool
+    ) -> int:
+        headers = {"Authorization": f"{'DPoP' if bound else 'Bearer'} {token}", **told}
         if bound:
             headers["DPoP"] = self.proof(method, url.partition("?")[0], token=token)
-        body = None if document is None else json.dumps(document)
         self.answer = self._http.request(method, url, data=body, headers=headers, timeout=30, allow_redirects=False)
         return self.answer.status_code
 
@@ -150,3 +169,32 @@ def test_whoever_is_hired_has_an_account_at_the_office_and_whoever_is_let_go_has
     desk.goto(city.url("directory", "/software", "management"))
     expect(desk.get_by_role("heading", name="Accounts at portals")).to_be_visible()
     accessible(desk)
+
+
+def test_an_agencys_program_seals_verifies_and_is_ended(city: City, tmp_path: Path) -> None:
+    name, program, keys = "letters", Program(city, name="letters", here=city.url("sign", "")), tmp_path / "keys.json"
+    keys.write_text(jwks(program.key.jwk()))
+    site = ("--site", str(city.configuration))
+    entered = ("--at", "sign", "--name", name, "--title", "Letters", "--keys", str(keys))
+    city.tallygate("sso", "program", "enter", *site, *entered)
+    try:
+        token = program.token().json()["access_token"]
+        letter = documents.permit()
+        assert program.send(token, "/agencies/v1/seal", letter) == 403, program.answer.text
+        until_day = (datetime.now(UTC).date() + timedelta(days=30)).isoformat()
+        let = ("--client", name, "--organisation", "document-office", "--do", "seal", "--do", "verify")
+        city.tallygate("agencies", "let", *site, *let, "--until", until_day, "--reason", "letters")
+        assert program.send(token, "/agencies/v1/seal", letter, key='"one-letter"') == 200, program.answer.text
+        sealed = program.answer.content
+        assert program.send(token, "/agencies/v1/seal", letter, key='"one-letter"') == 200
+        assert program.answer.content == sealed
+        assert program.send(token, "/agencies/v1/verify", sealed) == 200
+        assert program.answer.json()["overall"] == "trusted"
+        # Not the directory, not without its key, and no batch, which nobody let it have.
+        assert program.send(token, "/scim/v2/Users", letter) in (401, 403, 404)
+        assert program.send(token, "/agencies/v1/seal", letter, bound=False) in (401, 403)
+        assert program.send(token, "/agencies/v1/batches", letter) == 403
+        city.tallygate("agencies", "end", *site, "--client", name)
+        assert program.send(token, "/agencies/v1/verify", sealed) == 403
+    finally:
+        city.tallygate("sso", "program", "remove", *site, "--name", name)

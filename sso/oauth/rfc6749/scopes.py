@@ -14,6 +14,8 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "mandate": ("on_behalf_of",),
     # For programs alone, in their own name: keeping entries at the directory's SCIM service.
     "scim": (),
+    # The same, for documents that are verified, sealed and archived.
+    "documents": (),
 }
 
 
