@@ -21,6 +21,7 @@ _SAYS = {
     "404": "There is no such thing",
     "409": "Not possible in the present state",
     "413": "The body is too large",
+    "422": "The same key came with another request",
     "429": "Too many at once; later perhaps",
     "503": "Temporary; try again",
 }

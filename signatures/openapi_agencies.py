@@ -33,7 +33,7 @@ _REFUSED = ("400", "401", "403", "413", "429", "503")
 def description(largest: int) -> dict[str, Any]:
     """The document; ``largest`` is the site's limit in bytes."""
     at = "/agencies/v1"
-    return document(
+    found = document(
         title="Tallygate signatures for agencies",
         description="For programs with a token of their own, of the scope documents, bound to a key (DPoP) or a "
         "certificate. Every answer says what is left of the agency's quota.",
@@ -56,6 +56,9 @@ def description(largest: int) -> dict[str, Any]:
         },
         schemas=_schemas(),
     )
+    # This description stands beside what it describes.
+    found["paths"][f"{at}/openapi.json"] = found["paths"].pop("/api/v1/openapi.json")
+    return found
 
 
 def _verify(largest: int) -> dict[str, Any]:

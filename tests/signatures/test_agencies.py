@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from audit import Outcome
 from core.calls import PairSecrets
@@ -65,6 +69,11 @@ PERMIT = documents.permit()
 
 
 _AUTHORITIES: dict[Path, TestAuthority] = {}
+
+
+@schemathesis.serializer("application/pdf")
+def as_it_is(_: object, value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 class Death(BaseException):
@@ -551,3 +560,32 @@ def test_what_is_on_the_shelf_is_the_owners_alone(house: House) -> None:
     for owner in ("client:tax-notices", f"person:{CLERK}", ""):
         with pytest.raises(NoSuchDocument):
             house.shelf.read(owner, kept.id)
+
+
+def test_the_interface_is_as_it_is_described(house: House, app: Flask) -> None:
+    let(house, per_minute=100_000, per_day=100_000)
+    inner = app.wsgi_app
+
+    def known(environ: dict[str, Any], start: Any) -> Any:
+        # As the gateway lets the program through, whatever it asks.
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"] + ("?" + environ["QUERY_STRING"]).rstrip("?")
+        environ["REQUEST_URI"] = path
+        at = house.clock.now()
+        said = IdentityIssuer(GATEWAY).issue(program(), audience=SIGN, method=method, path=path, at=at)
+        return inner({**environ, "HTTP_" + HEADER.upper().replace("-", "_"): said}, start)
+
+    app.wsgi_app = known  # type: ignore[assignment,method-assign]  # every request of the test
+    schema = schemathesis.openapi.from_wsgi("/agencies/v1/openapi.json", app)
+    seen = 0
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found.err()
+        operation = found.ok()
+        seen += 1
+
+        @settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def hold(case: Any) -> None:
+            case.validate_response(case.call(), excluded_checks=[ignored_auth, positive_data_acceptance])
+
+        hold()
+    assert seen == 12
