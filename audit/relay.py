@@ -106,6 +106,9 @@ class Relay:
             OutboxFull: a row cannot be delivered, and no more can be set aside; it stays, and stops those behind it.
             BadEvent: the log does not even take the word that a row was set aside; somebody has to look.
         """
+        # Several workers look twenty times a second, and hardly ever is there anything: not worth a lock.
+        if not self._outbox.head():
+            return
         with self._alone():
             while rows := self._outbox.head():
                 if len(rows) >= _TOGETHER and isinstance(self._recorder, _TakesMany):
