@@ -350,7 +350,7 @@ class Seal:
     # PEM, the seal's own certificate first.
     certificate: str
     chain: str
-    # File name of the key in the role's key folder.
+    # Which hold keeps the key, and its name there: "file:" or "token:" and 32 hex digits.
     key: str
     state: SealState
     name: str

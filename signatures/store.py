@@ -101,6 +101,17 @@ class Store:
             raise NoSeal
         return _seal(row)
 
+    def seals(self) -> list[Seal]:
+        """Every seal, those that retired too."""
+        with self._database.reading() as connection:
+            return [_seal(row) for row in connection.execute(select(_seals))]
+
+    def rename_key(self, seal: Seal, key: str) -> bool:
+        """Say where a seal's key lies now; False if it is no longer as it was read."""
+        change = update(_seals).where(_seals.c.serial == seal.serial, _seals.c.key == seal.key).values(key=key)
+        with self._database.transaction() as connection:
+            return connection.execute(change).rowcount == 1
+
     def put_seal(self, seal: Seal, *, instead_of: Seal | None) -> None:
         """Make this the organisation's seal; the one it replaces retires.
 

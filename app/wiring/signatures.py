@@ -54,7 +54,6 @@ from signatures.service import (
     stamp_by,
 )
 from signatures.service.commitment import Commitments
-from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
 from signatures.shelf import Shelf
 from signatures.shelf.store import ShelfStore
@@ -64,7 +63,7 @@ from signatures.web import blueprint
 from ..context import Context
 from ..files import write_secret
 from . import policies, willing
-from .willing import client_key, holds, remote_signing, sign_on_keys
+from .willing import client_key, holds, remote_signing, seal_keys, sign_on_keys
 
 ROLE = "signatures"
 # Where people have documents signed.
@@ -124,7 +123,7 @@ def application(context: Context) -> Flask:
         commitments=commitments,
         clock=context.clock,
     )
-    keys, people = SealKeys(site.folder(ROLE) / "keys"), context.directory(ROLE)
+    keys, people = seal_keys(context, settings, store), context.directory(ROLE)
     status = Kept(authority.status, changes=changes, freshness=follower, clock=context.clock)
     permission = Permission(
         people=people,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What remote signing is made of: where keys are kept, what is kept of consents, and how this role proves itself."""
+"""Signing with kept keys: where keys lie, what is kept of consents, and how this role proves itself."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -22,6 +22,8 @@ from core.jose import members, thumbprint
 from signatures.config import SignatureSettings
 from signatures.holds import FileHold, KeyHold, TokenHold
 from signatures.remote import RemoteStore
+from signatures.service.keys import SealKeys, move_in
+from signatures.store import Store
 
 from ..context import Context
 from ..files import private_text, replace, write_secret
@@ -69,12 +71,21 @@ def client_key(context: Context) -> ec.EllipticCurvePrivateKey:
 
 def holds(context: Context, settings: SignatureSettings) -> dict[str, KeyHold]:
     """Every place where keys are kept: files always, for those that were made before there was a token."""
-    kept: dict[str, KeyHold] = {
-        "file": FileHold(context.site.folder(ROLE) / "held", context.kept_key(ROLE, "hold.key")),
-    }
+    kept: dict[str, KeyHold] = {"file": file_hold(context)}
     if settings.token_module is not None and settings.token_pin is not None:
         kept["token"] = TokenHold(module=settings.token_module, label=settings.token_label, pin=settings.token_pin)
     return kept
+
+
+def file_hold(context: Context) -> FileHold:
+    """Keys in files, encrypted under the role's own."""
+    return FileHold(context.site.folder(ROLE) / "held", context.kept_key(ROLE, "hold.key"))
+
+
+def seal_keys(context: Context, settings: SignatureSettings, store: Store) -> SealKeys:
+    """The keys of organisations' seals; those of an earlier release are moved into the hold first."""
+    move_in(context.site.folder(ROLE) / "keys", store=store, hold=file_hold(context))
+    return SealKeys(holds(context, settings), make_of=settings.keys)
 
 
 def remote_signing(context: Context, _settings: SignatureSettings) -> RemoteStore:

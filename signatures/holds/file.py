@@ -44,7 +44,18 @@ class FileHold:
 
     def make(self, algorithm: Algorithm) -> HeldKey:
         """A new key, on the disk when this returns; see ``KeyHold.make``."""
-        name, key = secrets.token_hex(16), _new(algorithm)
+        return self._keep(_new(algorithm), algorithm)
+
+    def take_in(self, key: ec.EllipticCurvePrivateKey) -> HeldKey:
+        """Keep a key that lay elsewhere before (P-256); on the disk when this returns.
+
+        Raises:
+            HoldUnavailable: it could not be written.
+        """
+        return self._keep(key, Algorithm.P256)
+
+    def _keep(self, key: PrivateKey, algorithm: Algorithm) -> HeldKey:
+        name = secrets.token_hex(16)
         content = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         nonce = secrets.token_bytes(_NONCE)
         try:

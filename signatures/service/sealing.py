@@ -72,8 +72,8 @@ class Sealing:
         present = self._present(found.id)
         if present is not None and not renew:
             return present
-        name, request = self._keys.make(found.id)
-        # A death here leaves a key file without a seal, and perhaps a certificate nobody can use: both harmless.
+        name, request = self._keys.make()
+        # A death here leaves a key without a seal, and perhaps a certificate nobody can use: both harmless.
         issued = self._authority.issue(
             IssueRequest(profile="organisation-seal", csr=request, subject=found.id, actor="role:signatures")
         )

@@ -19,6 +19,7 @@ from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from directory.models import Mandate, Organisation, Person, PersonKind
 from policies.models import Decision, DecisionRequest
 from signatures.config import SignatureSettings
+from signatures.holds import FileHold
 from signatures.models import Level
 from signatures.sandbox import ReaderPool
 from signatures.service import Forming, Permission, Reports, Sealing
@@ -165,6 +166,11 @@ def encode(event: Event) -> bytes:
     return json.dumps({"key": event.key, "type": event.type, "outcome": event.outcome.value}).encode()
 
 
+def seal_keys(folder: Path) -> SealKeys:
+    """Kept in files, encrypted."""
+    return SealKeys({"file": FileHold(folder, b"h" * 32)}, make_of="file")
+
+
 def sealing(
     *,
     store: Store,
@@ -179,7 +185,7 @@ def sealing(
     lists: Callable[[], Sequence[bytes]] | None = None,
 ) -> Sealing:
     """The grant, put together as the role does it."""
-    keys = SealKeys(folder)
+    keys = seal_keys(folder)
     return Sealing(
         store=store,
         permission=Permission(

@@ -21,13 +21,12 @@ from signatures.models import Level
 from signatures.remote import Asking, ConsentRefused, RemoteStore
 from signatures.sandbox import ReaderPool
 from signatures.service import Answer, Desk, Enrolling, Forming, PersonalSigning
-from signatures.service.keys import SealKeys
 from signatures.shelf import Shelf
 from signatures.shelf.store import ShelfStore
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CITIZEN, COMMITMENTS, People, TestAuthority, encode
+from tests.signatures.fakes import CITIZEN, COMMITMENTS, People, TestAuthority, encode, seal_keys
 from tests.signatures.pki import City
 
 ISSUER, AUDIENCE = "https://sso.city.localhost", "https://sign.city.localhost"
@@ -180,7 +179,7 @@ def house(
     )
     forming = Forming(
         readers=readers,
-        keys=SealKeys(folder / "seals"),
+        keys=seal_keys(folder / "seals"),
         status=authority.status,
         outlines=documents.outlines(),
         clock=clock,

@@ -12,19 +12,28 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 
 from audit import Outcome, RecordUnavailable
-from ca.models import Standing
+from ca.models import IssueRequest, Standing
 from core.db import Database, migrate
 from core.errors import NotFound, Unavailable
 from core.identity import IdentityRefused
 from signatures.errors import AlreadySigned, CannotSeal, NoSeal, NothingSent, SealDenied, SealUnusable, WishUsed
+from signatures.holds import FileHold
 from signatures.models import Level, Overall, Prepared, Profile, SealOrder, StampState
 from signatures.pades.signing import Request
 from signatures.sandbox import ReaderPool
 from signatures.service import Sealing, Verification
 from signatures.service.commitment import Commitments
-from signatures.service.keys import SealKeys
+from signatures.service.keys import move_in
 from signatures.service.verification import Asker
 from signatures.store import Signing, Store
 from signatures.verdict import judge
@@ -41,6 +50,7 @@ from tests.signatures.fakes import (
     TestAuthority,
     encode,
     let_through,
+    seal_keys,
     sealing,
 )
 from tests.signatures.pki import NOW, City
@@ -339,20 +349,69 @@ def test_an_expired_seal_is_not_used(role: Role) -> None:
         role.sealing.seal(order())
 
 
-def test_a_lost_key_makes_the_seal_unusable(role: Role, tmp_path: Path, readers: ReaderPool) -> None:
+def test_a_lost_key_makes_the_seal_unusable(role: Role) -> None:
     made = role.sealing.establish("tax-bureau")
-    (role.folder / "keys" / made.key).unlink()
+    (role.folder / "keys" / f"{made.key.removeprefix('file:')}.key").unlink()
     with pytest.raises(SealUnusable):
-        SealKeys(role.folder / "keys").signer(made)
+        seal_keys(role.folder / "keys").signer(made)
 
 
-def test_keys_are_private_and_belong_to_their_certificates(role: Role) -> None:
+def test_keys_are_encrypted_private_and_belong_to_their_certificates(role: Role) -> None:
     made = role.sealing.establish("tax-bureau")
-    path = role.folder / "keys" / made.key
+    path = role.folder / "keys" / f"{made.key.removeprefix('file:')}.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(ValueError, match="deserialize"):
+        load_der_private_key(path.read_bytes(), None)
     other = role.sealing.establish("silk-company")
+    assert seal_keys(role.folder / "keys").signer(made).room > 0
+    for key in (other.key, made.key.removeprefix("file:"), "token:" + "0" * 32):
+        with pytest.raises(SealUnusable):
+            seal_keys(role.folder / "keys").signer(replace(made, key=key))
+
+
+def test_keys_of_an_earlier_release_are_moved_into_the_hold_and_leave_no_file(role: Role, tmp_path: Path) -> None:
+    old, hold = tmp_path / "old", FileHold(role.folder / "keys", b"h" * 32)
+    old.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    issued = role.authority.issue(
+        IssueRequest(
+            profile="organisation-seal", csr=asked.public_bytes(Encoding.PEM), subject="tax-bureau", actor="role:x"
+        )
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    seal = replace(
+        role.sealing.establish("silk-company"),
+        organisation="tax-bureau",
+        serial=issued.serial,
+        certificate=issued.certificate.decode(),
+        key="tax-bureau.00aa11bb.pem",
+    )
+    role.store.put_seal(seal, instead_of=None)
+    for name in ("tax-bureau.00aa11bb.pem", "tax-bureau.of-nobody.pem"):
+        (old / name).write_bytes(pem)
     with pytest.raises(SealUnusable):
-        SealKeys(role.folder / "keys").signer(replace(made, key=other.key))
+        role.sealing.seal(order())
+    # A start that dies after the row was changed leaves the old file, and the next start takes it away.
+    assert move_in(old, store=role.store, hold=hold) == 1
+    (old / "tax-bureau.00aa11bb.pem").write_bytes(pem)
+    assert move_in(old, store=role.store, hold=hold) == 0
+    assert list(old.iterdir()) == []
+    assert role.store.seal_of("tax-bureau").key.startswith("file:")
+    assert role.sealing.seal(order())
+
+
+def test_an_old_file_that_holds_no_key_stays_and_a_worker_that_was_slower_keeps_nothing(
+    role: Role, tmp_path: Path
+) -> None:
+    old, hold = tmp_path / "old", FileHold(tmp_path / "held", b"h" * 32)
+    old.mkdir()
+    made = role.sealing.establish("tax-bureau")
+    assert role.store.rename_key(made, "broken.pem")
+    (old / "broken.pem").write_bytes(b"no key")
+    assert move_in(old, store=role.store, hold=hold) == 0
+    assert (old / "broken.pem").exists()
+    assert not role.store.rename_key(made, "file:" + "0" * 32)
 
 
 def test_establishing_twice_keeps_the_seal_and_renewing_replaces_it(role: Role) -> None:
