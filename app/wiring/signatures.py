@@ -294,7 +294,7 @@ def application(context: Context) -> Flask:
         web.sealing(sealing, largest=largest),
         web.agencies(agencies, batches, verification, largest=largest),
         web.archive(agencies, archiving, largest=largest),
-        web.placing(placing),
+        web.placing(placing, block=personal.size_of_block, issuer=personal.issuer),
         web.papers(papers, placing=placing, desk=desk, clock=context.clock),
         web.registers(paper_store, clock=context.clock),
         web.own(

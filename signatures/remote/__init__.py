@@ -14,6 +14,7 @@ from .errors import ConsentUsed as ConsentUsed
 from .errors import EnrolledAlready as EnrolledAlready
 from .errors import NotConfirmed as NotConfirmed
 from .errors import NotEnrolled as NotEnrolled
+from .errors import NotSeen as NotSeen
 from .models import Asked as Asked
 from .models import Consent as Consent
 from .models import Credential as Credential

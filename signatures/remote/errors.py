@@ -9,6 +9,7 @@ TallygateError
     ├── NotEnrolled             the person has no certificate for signing here
     ├── EnrolledAlready         the person has one that is good
     ├── CertificateUnusable     it is expired, suspended, revoked or of unknown status
+    ├── NotSeen                 the person has not looked at every page of it
     ├── ConsentLost             it was never asked for here, by this person in this browser, or too long ago
     └── ConsentUsed             it was used already
 """
@@ -53,6 +54,13 @@ class CertificateUnusable(Conflict):
 
     code = "signing_certificate_unusable"
     message = N_("Your certificate for signing is not valid at the moment, so nothing was signed.")
+
+
+class NotSeen(Conflict):
+    """Nobody signs here what they have not been shown."""
+
+    code = "document_not_seen"
+    message = N_("Please look at every page of the document first. Nothing was signed.")
 
 
 class ConsentLost(Conflict):

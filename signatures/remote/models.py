@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ..holds import Algorithm, HeldKey
+from ..looks import Placement
 
 
 class Stage(StrEnum):
@@ -51,6 +52,16 @@ class Asked:
     # SHA-256, hexadecimal.
     digest: str
     label: str
+    # Where the block goes, as ``Placement`` has it.
+    page: int = 0
+    x: float | None = None
+    y: float | None = None
+    field: str = ""
+
+    @property
+    def placement(self) -> Placement:
+        """Where the block goes."""
+        return Placement(page=self.page, x=self.x, y=self.y, field=self.field)
 
 
 @dataclass(frozen=True, kw_only=True)

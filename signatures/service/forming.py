@@ -3,6 +3,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from cryptography import x509
@@ -26,7 +27,7 @@ from ..errors import (
     SandboxFailed,
     SealUnusable,
 )
-from ..looks import Block
+from ..looks import Block, Placement
 from ..models import Level, Prepared, Seal, SealOrder
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
@@ -98,19 +99,27 @@ class Forming:
             raise SealUnusable
         return self._keys.signer(seal)
 
-    def prepare_for_person(self, document: bytes, *, certificate: bytes, shown: Block, room: int) -> Prepared:
+    def size_of_block(self, shown: Block) -> tuple[float, float]:
+        """Width and height of a person's block with its code, in points."""
+        drawn = drawing.block(self._outlines, self._with_code(shown, "0" * 64))
+        return drawn.width, drawn.height
+
+    def prepare_for_person(
+        self, document: bytes, *, certificate: bytes, shown: Block, room: int, commitment: str, placement: Placement
+    ) -> Prepared:
         """Room for a person's own signature, beside those of others, with a block that says whose it is.
 
         Raises:
-            TallygateError: the document cannot take it; see ``_REFUSALS``.
+            TallygateError: the document cannot take it, or not there; see ``_REFUSALS``.
         """
         request = Request(
-            drawing=drawing.block(self._outlines, shown),
+            drawing=drawing.block(self._outlines, self._with_code(shown, commitment)),
             certificate=certificate,
             room=room + (_STAMP_ROOM if self._stamp else 0),
             at=self._clock.now(),
             name=shown.name_zh or shown.name,
             reason="",
+            placement=placement,
             further=True,
         )
         return self._checked(document, request)
@@ -139,6 +148,9 @@ class Forming:
             further=order.further,
         )
         return self._checked(order.document, request)
+
+    def _with_code(self, shown: Block, commitment: str) -> Block:
+        return replace(shown, address=self._address(commitment)) if self._address is not None else shown
 
     def _checked(self, document: bytes, request: Request) -> Prepared:
         try:

@@ -8,7 +8,7 @@ signature of it intended in one transaction; only then are the intents recorded,
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from core.clock import Clock
 from core.errors import Conflict, Forbidden
 from core.identity import Identity
 
-from ..looks import Block
+from ..looks import Block, Placement
 from ..models import Prepared, Seal, SealState
 from ..pades.cms import KeyMismatch, KeySigner
 from ..remote import (
@@ -102,8 +102,26 @@ class PersonalSigning:
         """Where the person confirms."""
         return self._asking.issuer
 
-    def begin(self, subject: str, documents: Sequence[str], *, browser: str, locale: str) -> str:
+    def size_of_block(self, subject: str) -> tuple[float, float]:
+        """Width and height of what their signature shows on a page, in points.
+
+        Raises:
+            NotEnrolled: they have no certificate.
+        """
+        return self._forming.size_of_block(self._block(self._store.credential_of(subject)))
+
+    def begin(
+        self,
+        subject: str,
+        documents: Sequence[str],
+        *,
+        browser: str,
+        locale: str,
+        placement: Placement | None = None,
+    ) -> str:
         """Ask a person to confirm the signing of some of their documents; the address they are sent to.
+
+        ``placement`` is where the block of every one of them goes.
 
         Raises:
             NotEnrolled, CertificateUnusable: they cannot sign now.
@@ -117,7 +135,12 @@ class PersonalSigning:
             raise ConsentLost
         found = [self._shelf.one(owner(subject), each) for each in documents]
         asked = {
-            each.facts.sha256: Asked(document=each.id, digest=each.facts.sha256, label=each.facts.name[:_LONGEST_LABEL])
+            each.facts.sha256: Asked(
+                document=each.id,
+                digest=each.facts.sha256,
+                label=each.facts.name[:_LONGEST_LABEL],
+                **asdict(placement or Placement()),
+            )
             for each in found
         }
         now = self._clock.now()
@@ -165,7 +188,10 @@ class PersonalSigning:
             self._refuse(identity, commitments, code=error.code, consent=consent)
             raise
         signer = self._signer(credential)
-        room = [self._prepared(document, credential, signer) for document in documents]
+        room = [
+            self._prepared(document, credential, signer, commitment=commitment, placement=asked.placement)
+            for document, commitment, asked in zip(documents, commitments, consent.documents, strict=True)
+        ]
         acts = [
             _Act(identity, consent, credential, consented.by, commitment, prepared, asked)
             for commitment, prepared, asked in zip(commitments, room, consent.documents, strict=True)
@@ -241,18 +267,27 @@ class PersonalSigning:
         except KeyMismatch as error:
             raise CertificateUnusable from error
 
-    def _prepared(self, document: bytes, credential: Credential, signer: KeySigner) -> Prepared:
+    def _prepared(
+        self, document: bytes, credential: Credential, signer: KeySigner, *, commitment: str, placement: Placement
+    ) -> Prepared:
         own = x509.load_pem_x509_certificate(credential.certificate.encode())
-        shown = Block(
+        return self._forming.prepare_for_person(
+            document,
+            certificate=own.public_bytes(Encoding.DER),
+            shown=self._block(credential),
+            room=signer.room,
+            commitment=commitment,
+            placement=placement,
+        )
+
+    def _block(self, credential: Credential) -> Block:
+        return Block(
             name=credential.name,
             name_zh=credential.name_zh,
             agency="",
             agency_zh="",
             at=self._clock.now().astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
             serial=credential.serial[-_SHOWN:].upper(),
-        )
-        return self._forming.prepare_for_person(
-            document, certificate=own.public_bytes(Encoding.DER), shown=shown, room=signer.room
         )
 
     def _signed(self, acts: Sequence["_Act"], intents: Sequence[Event], signer: KeySigner) -> list[str]:

@@ -9,7 +9,7 @@ from core.errors import NotFound
 from ..errors import CannotSeal, NoSuchPage, SandboxFailed
 from ..looks import EmptyField, Picture
 from ..models import SealOrder
-from ..pades.drawing import MM, size_of_seal
+from ..pades.drawing import MM
 from ..sandbox import ReaderPool
 from ..shelf import Shelved
 from .desk import Desk
@@ -81,10 +81,10 @@ class Placing:
         page: int,
         across: int,
         choose: Callable[[Picture], tuple[float, float]],
+        size: tuple[float, float],
         field: str = "",
-        code: bool = False,
     ) -> Place:
-        """One page with the place that ``choose`` finds for the lower left corner, moved so that the seal fits on it.
+        """One page with the place that ``choose`` finds for the lower left corner, moved so that ``size`` fits on it.
 
         Raises:
             NoSuchDocument: not theirs.
@@ -99,7 +99,7 @@ class Placing:
             raise (NoSuchPage if error.reason == "no_page" else CannotSeal) from error
         if there is not None:
             return Place(picture=picture, x=there.x, y=there.y, width=there.width, height=there.height, fields=fields)
-        width, height = size_of_seal(with_code=code)
+        width, height = size
         x, y = choose(picture)
         x = min(max(0.0, x), max(0.0, picture.wide - width))
         y = min(max(0.0, y), max(0.0, picture.high - height))

@@ -4,6 +4,7 @@
 Everything concerns whoever the gateway names; another's document is not there.
 """
 
+import re
 from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -11,16 +12,20 @@ from flask.typing import ResponseReturnValue
 
 from core.errors import TallygateError
 from core.web import Guard, identity, locale
+from core.web.inputs import Malformed, query_text
 
 from ..errors import NothingSent
 from ..models import Profile
 from ..service import Desk, Verification
 from ..service.verification import Asker
+from ..shelf import Shelved
 from ..verdict import Catalogue
 from ..verdict.words import moment
 from .blueprint import Pages
 from .bodies import upload
-from .shown import SHOWN_AGAIN, Shown
+from .shown import SHOWN_AGAIN, TOGETHER, Shown
+
+_PAGE = re.compile(r"[0-9]{1,5}")
 
 
 def own(desk: Desk, verification: Verification, shown: Shown, *, host: str, account: str, largest: int) -> Pages:
@@ -65,6 +70,8 @@ def own(desk: Desk, verification: Verification, shown: Shown, *, host: str, acco
         def my_document(identifier: str) -> ResponseReturnValue:
             subject = identity().subject
             kept = desk.one(subject, identifier)
+            part = _part(kept)
+            shown.note(kept, part=part)
             verdict = None
             if kept.facts.signatures:
                 document = desk.read(subject, identifier)
@@ -74,6 +81,10 @@ def own(desk: Desk, verification: Verification, shown: Shown, *, host: str, acco
                 **shown.certificate(),
                 kept=kept,
                 verdict=verdict,
+                pages=range(part * TOGETHER + 1, min((part + 1) * TOGETHER, kept.facts.pages) + 1),
+                parts=range(1, kept.facts.pages + 1, TOGETHER),
+                together=TOGETHER,
+                seen=shown.seen(kept),
                 say=lambda words: catalogue.say(words, locale()),
             )
 
@@ -82,6 +93,7 @@ def own(desk: Desk, verification: Verification, shown: Shown, *, host: str, acco
         def my_file(identifier: str) -> ResponseReturnValue:
             subject = identity().subject
             kept = desk.one(subject, identifier)
+            shown.note(kept)
             response = Response(desk.read(subject, identifier), content_type="application/pdf")
             # RFC 6266 section 4.3: the name as UTF-8. Never shown in the browser as a page of ours.
             response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(kept.facts.name, safe='')}"
@@ -95,3 +107,11 @@ def own(desk: Desk, verification: Verification, shown: Shown, *, host: str, acco
             return redirect(url_for("signatures.mine"), code=303)
 
     return pages
+
+
+def _part(kept: Shelved) -> int:
+    """Which part of a document is asked for by one of its pages, counted from 0."""
+    said = query_text("page", longest=5) or "1"
+    if not _PAGE.fullmatch(said) or not 1 <= int(said) <= max(kept.facts.pages, 1):
+        raise Malformed(field="page")
+    return (int(said) - 1) // TOGETHER

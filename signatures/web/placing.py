@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts a seal by mouse on a document of one's own, without scripts: the page is a picture that can be clicked.
+"""Puts a seal, or one's own signature, by mouse on a document, without scripts: the page is a picture to be clicked.
 
 A click on ``<input type="image">`` sends where it fell; the answer shows the page with a frame there. Number fields say
 the same for the keyboard. Nothing is signed before the person confirms.
 """
 
 import re
+from collections.abc import Callable
 from functools import partial
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.errors import TallygateError
@@ -32,8 +33,11 @@ _FINE = 2
 _CALLER = "sign"
 
 
-def placing(service: Placing) -> Pages:
-    """The pages below ``/my/documents/<identifier>/place``."""
+def placing(service: Placing, *, block: Callable[[str], tuple[float, float]], issuer: str) -> Pages:
+    """The pages below ``/my/documents/<identifier>/place``; ``block`` is how large a person's own signature is.
+
+    They confirm it at ``issuer``.
+    """
 
     def pages(blue: Blueprint, guard: Guard) -> None:
         def show(identifier: str, error: TallygateError | None = None) -> ResponseReturnValue:
@@ -42,15 +46,20 @@ def placing(service: Placing) -> Pages:
                 raise Malformed(field="size")
             code = query_text("code", longest=3) == "yes"
             field = query_text("field")
+            own = query_text("what", longest=4) == "own"
+            extent = block(subject) if own else size_of_seal(with_code=code)
             place = service.place(
                 subject,
                 identifier,
                 page=_whole("page"),
                 across=_SIZES[size],
-                choose=partial(_chosen, width=size_of_seal(with_code=code)[0]),
+                choose=partial(_chosen, extent=extent if own else (extent[0], size_of_seal(with_code=False)[1])),
+                size=extent,
                 field=field,
-                code=code,
             )
+            if own:
+                # The form leads to sign-on, where people confirm.
+                g.form_targets = (issuer,)
             shown = render_template(
                 "signatures/place.html",
                 identifier=identifier,
@@ -58,6 +67,7 @@ def placing(service: Placing) -> Pages:
                 size=size,
                 field=field if any(each.name == field for each in place.fields) else "",
                 code=code,
+                own=own,
                 picture=_address(identifier, place, size),
                 millimetres=lambda points: f"{points / MM:.1f}",
                 organisations=service.organisations(subject),
@@ -69,7 +79,12 @@ def placing(service: Placing) -> Pages:
 
         @blue.context_processor
         def reach() -> dict[str, object]:
-            return {"place_of": lambda identifier: url_for("signatures.place", identifier=identifier)}
+            return {
+                "place_of": lambda identifier, **more: url_for("signatures.place", identifier=identifier, **more),
+                "picture_of": lambda identifier, page: url_for(
+                    "signatures.picture", identifier=identifier, page=page, size="large"
+                ),
+            }
 
         @blue.get("/my/documents/<identifier>/place")
         @guard.person(assurance=2)
@@ -119,7 +134,7 @@ def placing(service: Placing) -> Pages:
     return pages
 
 
-def _chosen(picture: Picture, *, width: float) -> tuple[float, float]:
+def _chosen(picture: Picture, *, extent: tuple[float, float]) -> tuple[float, float]:
     """The lower left corner that was asked for: by a click, by numbers in millimetres, or not at all."""
     clicked = _number("at.x"), _number("at.y")
     # Whoever presses Enter on the picture has not pointed anywhere.
@@ -127,10 +142,10 @@ def _chosen(picture: Picture, *, width: float) -> tuple[float, float]:
         across, down = float(clicked[0] or 0), float(clicked[1] or 0)
         scale = picture.wide / picture.width
         # The middle of the seal stands where the person pointed.
-        return across * scale - width / 2, picture.high - down * scale - size_of_seal(with_code=False)[1] / 2
+        return across * scale - extent[0] / 2, picture.high - down * scale - extent[1] / 2
     x, y = _number("left"), _number("up")
     if x is None or y is None:
-        return corner(picture, width=width)
+        return corner(picture, width=extent[0])
     return x * MM, y * MM
 
 

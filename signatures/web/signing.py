@@ -9,10 +9,12 @@ from core.identity import HEADER
 from core.web import Guard, identity, locale
 from core.web.inputs import Malformed, query_text
 
+from ..remote import NotSeen
 from ..remote.tokens import MOST
 from ..service import Answer, Enrolling, PersonalSigning
 from .blueprint import Pages
 from .shown import SHOWN_AGAIN, Shown
+from .wishes import placement
 
 _LONGEST_STATE = 100
 _LONGEST_CODE = 2000
@@ -51,7 +53,15 @@ def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown) -> Pa
             if not 0 < len(chosen) <= MOST:
                 return shown.table(Malformed(field="document"))
             try:
-                address = personal.begin(identity().subject, chosen, browser=shown.browser(), locale=locale())
+                if not shown.all_seen(chosen):
+                    raise NotSeen
+                address = personal.begin(
+                    identity().subject,
+                    chosen,
+                    browser=shown.browser(),
+                    locale=locale(),
+                    placement=placement(request.form),
+                )
             except TallygateError as error:
                 if error.kind.status not in SHOWN_AGAIN:
                     raise

@@ -842,7 +842,7 @@ def _signatures() -> Iterator[Door]:
     mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
     kept = {"identifier": "0" * 32}
     yield Door(**mine, method="GET", rule="/my/", query=("lang",))
-    yield Door(**mine, method="GET", rule="/my/documents/<identifier>", known=kept, query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/documents/<identifier>", known=kept, query=("lang", "page"))
     yield Door(**mine, method="GET", rule="/my/documents/<identifier>/file", known=kept)
     where = ("page", "size", "left", "up", "at.x", "at.y", "field", "code")
     yield Door(**mine, method="GET", rule="/my/documents/<identifier>/place", known=kept, query=where)

@@ -184,6 +184,7 @@ def house(
         outlines=documents.outlines(),
         clock=clock,
         level=Level.B,
+        address=lambda commitment: f"https://verify.city.localhost/?document={commitment}",
     )
     sign_on = SignOn(clock)
     personal = PersonalSigning(

@@ -204,6 +204,7 @@ def test_an_answer_in_another_browser_and_a_form_without_its_token_sign_nothing(
     page = _bring(wang, documents.permit())
     identifier = page.rpartition("/")[2]
     wang.post("/my/certificate")
+    wang.get(page)
     assert wang.post("/my/sign", form_at="", document=identifier).status_code == 403
     assert wang.post("/my/certificate/end", form_at="").status_code == 403
     state = wang.post("/my/sign", document=identifier).headers["Location"].rpartition("=")[2]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zxingcpp
 from flask import Flask
 from PIL import Image
 
@@ -14,6 +15,7 @@ from core.db import Database, migrate
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from signatures import web
+from signatures.pades import pictures
 from signatures.pades.drawing import DIAMETER
 from signatures.sandbox import ReaderPool
 from signatures.service import Placing, Verification
@@ -75,7 +77,11 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
             home.desk, verification, shown, host=SIGN, account="https://sso.city.localhost/account", largest=LARGEST
         ),
         web.signing(home.enrolling, home.personal, shown),
-        web.placing(Placing(desk=home.desk, readers=readers, sealing=granting, people=People())),
+        web.placing(
+            Placing(desk=home.desk, readers=readers, sealing=granting, people=People()),
+            block=home.personal.size_of_block,
+            issuer=ISSUER,
+        ),
     ]
     yield create(
         "signatures",
@@ -171,3 +177,55 @@ def test_a_refusal_is_told_on_the_page_and_nobody_else_sees_it(
         assert other.get(path).status_code == 404
     token = clerk.post(f"{at}/seal", form_at="", organisation="tax-bureau", page="1", x="10", y="10")
     assert token.status_code in {400, 403}
+
+
+def test_a_person_sees_every_page_chooses_the_place_and_the_block_with_its_code_stands_there(
+    app: Flask,
+) -> None:
+    wang = Visitor(app.test_client(), ManualClock())
+    document = documents.permit(pages=8)
+    at = brought(wang, document)
+    identifier = at.rpartition("/")[2]
+    assert "You have no certificate for signing" in wang.get(f"{at}/place?what=own").text
+    wang.post("/my/certificate")
+    sign = {"document": identifier, "page": "7", "x": "60", "y": "300"}
+    # What nobody looked at is not signed, and half a look is none.
+    assert wang.post("/my/sign", **sign).status_code == 409
+    first = wang.get(at).text
+    assert first.count('<img class="sheet"') == 6
+    assert "looked at every page" in first
+    unseen = wang.post("/my/sign", **sign)
+    assert (unseen.status_code, "look at every page" in unseen.text) == (409, True)
+    rest = wang.get(f"{at}?page=7").text
+    assert (rest.count('<img class="sheet"'), "Sign this document" in rest) == (2, True)
+    shown = re.findall(r'<img class="sheet" src="([^"]+)"', rest)
+    assert wang.get(shown[0].replace("&amp;", "&")).mimetype == "image/png"
+    assert [wang.get(f"{at}?page={wrong}").status_code for wrong in ("0", "9", "x")] == [400, 400, 400]
+    place = wang.get(f"{at}/place?what=own&page=7&left=10&up=10&at.x=150&at.y=200")
+    assert f"form-action 'self' {ISSUER}" in place.headers["Content-Security-Policy"]
+    sign |= {"x": hidden(place.text, "x"), "y": hidden(place.text, "y")}
+    state = wang.post("/my/sign", **sign).headers["Location"].rpartition("=")[2]
+    done = wang.get(f"/my/callback?state={state}&code={state}&iss={ISSUER}").headers["Location"]
+    signed = wang.get(f"{done.partition('?')[0]}/file").data
+    assert signed.startswith(document)
+    drawn = pictures.picture(signed, page=7, across=1200)
+    (read,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(drawn.png)))
+    assert read.text == f"https://verify.city.localhost/?document={COMMITMENTS.of(document)}"
+    # In the right half of the block, whose middle was pointed at: 150 of 300 from the left, 200 of 424 from above.
+    assert 600 < read.position.top_left.x < 1000
+    assert 600 < read.position.top_left.y < 800
+    assert zxingcpp.read_barcodes(Image.open(io.BytesIO(pictures.picture(signed, page=8, across=1200).png))) == []
+
+
+def test_whoever_downloaded_a_document_has_seen_it_and_another_browser_has_not(app: Flask) -> None:
+    wang, elsewhere = Visitor(app.test_client(), ManualClock()), Visitor(app.test_client(), ManualClock())
+    at = brought(wang, documents.permit(pages=7))
+    wang.post("/my/certificate")
+    wang.get(f"{at}/file")
+    assert 'type="checkbox"' in wang.get("/my/").text
+    assert 'type="checkbox"' not in elsewhere.get("/my/").text
+    assert elsewhere.post("/my/sign", document=at.rpartition("/")[2]).status_code == 409
+    off = {"document": at.rpartition("/")[2], "page": "1", "x": "590", "y": "10"}
+    state = wang.post("/my/sign", **off).headers["Location"].rpartition("=")[2]
+    refused = wang.get(f"/my/callback?state={state}&code={state}&iss={ISSUER}")
+    assert (refused.status_code, "beyond the edge" in refused.text) == (400, True)

@@ -294,7 +294,7 @@ def app(office: Office, tmp_path: Path, city: City, readers: ReaderPool) -> Iter
             largest=LARGEST,
         ),
         web.signing(home.enrolling, home.personal, shown),
-        web.placing(office.placing),
+        web.placing(office.placing, block=home.personal.size_of_block, issuer=ISSUER),
         web.papers(office.papers, placing=office.placing, desk=office.desk, clock=office.clock),
     ]
     yield create(
