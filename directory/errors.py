@@ -48,6 +48,7 @@ Forbidden
 ├── OwnRole                 nobody gives powers to themselves
 ├── NotTheOwner             of an access under review, or of one's own
 ├── SecondOfficer           the two must be two people, of two families
+├── TwoAdministrators       one asks for a contractor, another one approves
 ├── NotRepresenting         a company they do not represent, or only as its agent
 ├── ProgramNotLet           a program, and what nobody wrote down for it
 └── BeyondScope             an agency's administrator, and something of the whole site
@@ -465,6 +466,13 @@ class SecondOfficer(Forbidden):
 
     code = "second_officer"
     message = N_("A second officer has to do this: not whoever began, and nobody of this person's family name.")
+
+
+class TwoAdministrators(Forbidden):
+    """What binds a contractor to a portal is asked for by one administrator and given by another."""
+
+    code = "two_administrators"
+    message = N_("A contractor's account is asked for on the page “Contractors” and approved by another administrator.")
 
 
 class NoSuchProgram(NotFound):

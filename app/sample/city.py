@@ -12,7 +12,7 @@ from uuid import UUID
 from directory import Device, Mandate, NoSuchPerson, Organisation, Person, PersonKind, Proofing
 from directory.imports import Batch, ImportReport, NewHolding, NewMandate
 from directory.models import credit_code_check
-from directory.models_powers import Capacity, Department, Entitlement, Offer, Post, national_number_check
+from directory.models_powers import CONTRACTOR, Capacity, Department, Entitlement, Offer, Post, national_number_check
 from directory.service import DirectoryWriter
 
 from . import names
@@ -67,6 +67,7 @@ LATER = (
     Known("xu.jing", "Xu Jing", "徐静", "audit administrator", "data-bureau", "audit-administrator", 1),
     Known("tang.yu", "Tang Yu", "唐宇", "security administrator", "data-bureau", "security-administrator", 1),
     Known("he.ping", "He Ping", "何平", "registration authority officer", "data-bureau", "ra-officer", 1),
+    Known("wu.gang", "Wu Gang", "吴刚", "contractor at the tax portal", role="contractor-tax", proofing=2),
 )
 KNOWN = (*FIRST, *LATER)
 
@@ -110,14 +111,21 @@ def fill(writer: DirectoryWriter, city: City) -> ImportReport:
         if name not in there:
             given = [Entitlement.parse(each) for each in entitlements.split()]
             writer.structure.add_role(name, title=title, title_zh=title_zh, entitlements=given, actor="")
+    for name, title, title_zh in names.CONTRACTORS:
+        if name not in there:
+            writer.structure.add_role(name, title=title, title_zh=title_zh, actor="")
     try:
         writer.directory.person_by_username(KNOWN[0].username)
     except NoSuchPerson:
         report = writer.enter(city.batch, actor="", passwords=city.passwords)
     for known in KNOWN:
-        if known.role:
+        # What binds a contractor lasts a while, and nobody renews it by starting anew.
+        is_contractor = known.role.startswith(CONTRACTOR)
+        if known.role and (report.people or not is_contractor):
             subject = writer.directory.person_by_username(known.username).subject
-            writer.grant_role(subject, known.role, actor="", reason="sample city", until=_MANDATES_END)
+            last = writer.standings.today() + timedelta(days=writer.giving.contractor_days)
+            until = last if is_contractor else _MANDATES_END
+            writer.grant_role(subject, known.role, actor="", reason="sample city", until=until)
     offered = {offer.name for offer in writer.standings.offers()}
     for name, title, title_zh, agency, portal in names.OFFERS:
         if name not in offered:

@@ -34,6 +34,11 @@ ROLES = (
     ("case-worker", "Case worker", "经办人员", "documents/cases.read documents/cases.decide"),
     ("head-of-section", "Head of section", "科室负责人", "documents/cases.read documents/cases.sign"),
 )
+CONTRACTORS = (
+    ("contractor-tax", "Contractor at the tax portal", "税务门户外包人员"),
+    ("contractor-social", "Contractor at the social insurance portal", "社会保险门户外包人员"),
+    ("contractor-documents", "Contractor at the document office", "公文门户外包人员"),
+)
 OFFICES = (
     (
         "Public Counter",

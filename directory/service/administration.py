@@ -12,6 +12,7 @@ The desk has no other way to the directory and its writer, so that no page can f
 | change many at once            | all, with roles         | as for each one of them, without roles                 |
 | import                         | all                     | civil servants, devices and agencies of the branch     |
 | grant and withdraw roles       | yes                     | no                                                     |
+| contractors                    | as ``Engaging`` says                                                             |
 | grant entitlements             | yes                     | no                                                     |
 | hire, move, leave, let go      | all                     | within the branch, as people and posts above and below |
 | give and take posts            | all                     | posts of the branch without a role of the whole site   |
@@ -39,8 +40,9 @@ from ..models import (
     credit_code_is_right,
     identifier_of,
 )
-from ..models_powers import CONTRACTOR, Entitlement, Post, Representation, Role, national_number_is_right
+from ..models_powers import Entitlement, Post, Representation, Role, national_number_is_right
 from ..powers import Facts, Standing, standing
+from .engaging import Engaging
 from .governing import Governing
 from .programs import Programs
 from .remembering import Remembering
@@ -62,7 +64,7 @@ class Access:
     givers: dict[str, str]
 
 
-class Administration(Things, Sweeping, Programs, Governing, Remembering):
+class Administration(Things, Sweeping, Programs, Governing, Engaging, Remembering):
     """For one request; what is about places, devices and mandates stands in ``Things``."""
 
     def people(self, text: str = "", *, after: str = "", limit: int) -> Page[Person]:
@@ -117,11 +119,10 @@ class Administration(Things, Sweeping, Programs, Governing, Remembering):
         self._writer.grant_role(subject, role, actor=self._subject, reason=reason, until=until)
 
     def grantable(self, person: Person) -> list[str]:
-        """Roles that could be given: a civil servant those of the whole site, anybody else what binds a contractor."""
-        if person.kind is PersonKind.CIVIL_SERVANT:
-            return [role for role in ROLES if role not in person.roles]
-        known = [role.name for role in self._writer.standings.roles()] if self.everything else []
-        return [name for name in known if name.startswith(CONTRACTOR) and name not in person.roles]
+        """Roles of the whole site that could be given; what binds a contractor is asked for elsewhere."""
+        if person.kind is not PersonKind.CIVIL_SERVANT:
+            return []
+        return [role for role in ROLES if role not in person.roles]
 
     def access(self, person: Person) -> Access:
         """What somebody of the own part may do, and why; those who gave it are told by name."""

@@ -12,7 +12,7 @@ from audit.models import Attribute
 from core.clock import Clock
 from core.errors import TallygateError
 
-from ..errors import DutiesConflict, NoReason, NotMigrated, OwnRole, TooManyPeople
+from ..errors import DutiesConflict, NoReason, NotMigrated, OwnRole, TooManyPeople, TwoAdministrators
 from ..ldap import Tree, changes
 from ..ldap.changes import Change
 from ..models import Person
@@ -112,6 +112,18 @@ class Deeds:
         """
         if actor.lower() == subject.lower():
             self._refuse(OwnRole, self.standings.directory.person(subject), actor=actor, said=said)
+
+    def two(self, first: str, actor: str, person: Person, **said: str) -> None:
+        """See that one administrator asked and another one decides, about somebody else; who tries is recorded.
+
+        Raises:
+            OwnRole: it is about whoever decides.
+            TwoAdministrators: nobody asked, or whoever decides did.
+        """
+        if actor.lower() == person.subject:
+            self._refuse(OwnRole, person, actor=actor, said=said)
+        if not first or first.lower() == actor.lower():
+            self._refuse(TwoAdministrators, person, actor=actor, said=said)
 
     def not_oneself(self, person: Person, actor: str, **said: str) -> None:
         """Refuse what somebody would gain by a post or role that they hold.

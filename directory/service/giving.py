@@ -36,7 +36,7 @@ class Giving:
     def __init__(self, deeds: Deeds, *, contractor_days: int) -> None:
         """``contractor_days`` is how long a contractor's account lasts at most, until somebody renews it."""
         self._deeds = deeds
-        self._contractor_days = contractor_days
+        self.contractor_days = contractor_days
         self._standings = deeds.standings
 
     def give_post(
@@ -115,8 +115,11 @@ class Giving:
         reason: str,
         since: date | None = None,
         until: date | None = None,
+        first: str = "",
     ) -> None:
         """Give somebody a role until a day; does nothing if they have it at least so long already.
+
+        What binds a contractor is asked for by ``first`` and given by another; the house itself needs no second.
 
         Raises:
             NoSuchRole: there is none of that name.
@@ -124,6 +127,7 @@ class Giving:
             RoleNotForCitizens: roles belong to civil servants.
             DutiesConflict: they hold, or will, another role that must be kept apart from it.
             ContractorTerms: the role of a contractor, without an end that is near enough, or beside anything else.
+            TwoAdministrators: the same, and nobody asked, or whoever gives it did; the attempt is recorded.
             BadDays, NoReason: as it says.
         """
         self._standings.role(role)
@@ -132,11 +136,13 @@ class Giving:
         with self._deeds.alone():
             facts = self._standings.facts(subject)
             if role.startswith(CONTRACTOR):
-                self._contracted(facts, role, until)
+                if actor:
+                    self._deeds.two(first, actor, facts.person, act="grant", role=role)
+                self.contract(facts, role, until)
             elif facts.person.kind is not PersonKind.CIVIL_SERVANT:
                 raise RoleNotForCitizens
             given = self._new(facts, since, until)
-            self._grant(facts, replace(given, role=role, by=actor, reason=told), actor=actor)
+            self._grant(facts, replace(given, role=role, by=actor, reason=told), actor=actor, first=first)
 
     def grant_entitlement(
         self,
@@ -161,7 +167,7 @@ class Giving:
         with self._deeds.alone():
             facts = self._standings.facts(subject)
             if contracted(facts.grants):
-                raise ContractorTerms(days=self._contractor_days)
+                raise ContractorTerms(days=self.contractor_days)
             given = self._new(facts, since, until)
             self._grant(facts, replace(given, entitlement=what, by=actor, reason=told), actor=actor)
 
@@ -391,12 +397,21 @@ class Giving:
             raise NoSuchEntitlement(entitlement=text[:64])
         return found
 
-    def _contracted(self, facts: Facts, role: str, until: date | None) -> None:
-        """An outside worker's account has an end, one portal, and nothing that it could outlive it with."""
+    def contract(self, facts: Facts, role: str, until: date | None) -> date:
+        """See that an outside worker's account has an end, one portal, and nothing that it could outlive it with.
+
+        Returns the end.
+
+        Raises:
+            ContractorTerms: it has not.
+            BadDays: it is over.
+        """
         others = any(grant.what != role for grant in facts.grants) or facts.holdings
-        last = self._standings.today() + timedelta(days=self._contractor_days)
+        last = self._standings.today() + timedelta(days=self.contractor_days)
         if facts.person.kind is not PersonKind.CITIZEN or others or until is None or until > last:
-            raise ContractorTerms(days=self._contractor_days)
+            raise ContractorTerms(days=self.contractor_days)
+        self._span(None, until)
+        return until
 
     def _facts(self, subject: str) -> Facts:
         return self._standings.facts(subject)
@@ -433,15 +448,15 @@ class Giving:
             raise BadDays
         return first, first > today
 
-    def _grant(self, facts: Facts, given: Grant, *, actor: str) -> None:
+    def _grant(self, facts: Facts, given: Grant, *, actor: str, first: str = "") -> None:
         identifier = entries_powers.grant_id(facts.person.subject, given.what)
         old = next((grant for grant in facts.grants if grant.id == identifier), None)
         if old and not old.is_over(self._standings.today()):
             if old.since <= given.since and old.until >= given.until:
                 return
             # One grant of a thing at a time: it goes on, with its new end and reason.
-            first = min(old.since, given.since)
-            given = replace(given, since=first, waiting=first > self._standings.today())
+            begins = min(old.since, given.since)
+            given = replace(given, since=begins, waiting=begins > self._standings.today())
         given = replace(given, id=identifier, number=self._deeds.number())
         after = replace(facts, grants=(*(grant for grant in facts.grants if grant != old), given))
         self._deeds.apart(after, actor=actor, act="grant", **({"role": given.role} if given.role else {}))
@@ -453,7 +468,7 @@ class Giving:
             Deed(
                 kind=f"directory.{kind}.granted",
                 subject=facts.person.subject,
-                attributes={kind: name, **_days(given.since, given.until)},
+                attributes={kind: name, **_days(given.since, given.until), **({"first": first} if first else {})},
                 sealed=self._deeds.about(facts.person, actor, given.reason),
             ),
             actor=actor,

@@ -216,6 +216,10 @@ class Standings:
         """The name in the tree of a role's group."""
         return self._tree.role(role)
 
+    def granted(self, role: str) -> list[Grant]:
+        """Every grant of a role, over or not."""
+        return self._all("grants", names.equal("tallyRoleName", role), entries_powers.GRANT, entries_powers.grant)
+
     def role_if_any(self, name: str) -> Role | None:
         """One role, or none of that name."""
         if len(name) > LONGEST_NAME or not IDENTIFIER.match(name):

@@ -20,6 +20,7 @@ from core.site import SiteSettings
 from ..breaches import FILE as BREACHES
 from ..breaches import KnownPasswords
 from ..config import DirectorySettings, PortalAccounts
+from ..contracts import Board as ContractBoard
 from ..duties import Rulebook
 from ..errors import (
     BadName,
@@ -63,6 +64,7 @@ from ..vetting import Terms
 from . import entering
 from .accounts import Accounts
 from .comparing import Comparing
+from .contracting import Contracting
 from .deeds import Deeds
 from .employing import Employing
 from .enrolling import Enrolling
@@ -151,6 +153,12 @@ class DirectoryWriter:
             shut_out=lambda whom: self.disable_person(whom, actor="", reason="the contract ended"),
         )
         self.profiles = Profiles(deeds)
+        self.contracting = Contracting(
+            deeds,
+            self.giving,
+            ContractBoard(store.database),
+            shut_out=lambda whom, by, why: self.disable_person(whom, actor=by, reason=why),
+        )
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.entrusting = Entrusting(giving=self.giving, standings=self.standings)
         self.outsiders = Outsiders(deeds, pool)

@@ -25,7 +25,7 @@ from ..models_powers import CONTRACTOR, Department, Post
 from ..service import Administration, DirectoryWriter, Numbering, ProgramAdministration, Publishing
 from ..service.events import event
 from ..service.remembering import Remembered
-from . import catalogue, governing, histories, powers, scim, staffing, sweeps, things
+from . import catalogue, contractors, governing, histories, powers, scim, staffing, sweeps, things
 from . import entrusting as entrusting
 from . import own as own
 
@@ -169,6 +169,7 @@ def blueprint(
     staffing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     sweeps.add(desk, mine, guard, searched=readings.searched, render=_render)
     catalogue.add(desk, mine, guard, render=_render)
+    contractors.add(desk, mine, guard, searched=readings.searched, render=_render)
     governing.add(desk, mine, guard, opened=readings.opened, searched=readings.searched, render=_render)
     histories.add(desk, mine, guard, changes=changes, recorded=readings.remembered, render=_render)
     _add_things(desk, mine, guard)

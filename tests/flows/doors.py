@@ -509,6 +509,27 @@ def _est() -> Iterator[Door]:
         yield Door(**fact, method="POST", rule=f"/<label>/{name}", known=label, takes="pkcs10")
 
 
+def _contractors(desk: dict[str, Any]) -> Iterator[Door]:
+    yield Door(**desk, method="GET", rule="/contractors", query=("done",))
+    engaged = {"username": "nobody.here", "role": "contractor-tax", "until": "2030-01-01", "reason": "x"}
+    yield Door(**desk, method="POST", rule="/contractors", takes="form", fields=engaged, form_at="/contractors")
+    contract = {"identifier": NOBODY}
+    for verb, fields in (("approve", {}), ("refuse", {"reason": "because"})):
+        rule = f"/contractors/<identifier>/{verb}"
+        yield Door(
+            **desk, method="POST", rule=rule, known=contract, takes="form", fields=fields, form_at="/contractors"
+        )
+    yield Door(
+        **desk,
+        method="POST",
+        rule="/contractors/people/<subject>/end",
+        known={"subject": NOBODY},
+        takes="form",
+        fields={"role": "contractor-tax", "reason": "because"},
+        form_at="/contractors",
+    )
+
+
 def _directory() -> Iterator[Door]:
     copies: dict[str, Any] = {"component": "directory", "before": "/api/v1", "role": "directory", "who": "ca"}
     copies |= {"method": "PUT", "face": "problem", "takes": "json"}
@@ -565,6 +586,7 @@ def _directory() -> Iterator[Door]:
         takes="form",
         form_at="/import",
     )
+    yield from _contractors(desk)
     yield Door(**desk, method="GET", rule="/import")
     yield Door(**desk, method="POST", rule="/import", takes="table", form_at="/import")
     yield Door(**desk, method="GET", rule="/software", query=("done",))
