@@ -41,7 +41,9 @@ def agencies() -> None:
 @_SITE
 @click.option("--client", required=True, help="Name of the program at sign-on (`tallygate sso program enter`).")
 @click.option("--organisation", required=True, help="The agency whose seal and quota it uses.")
-@click.option("--do", "doings", multiple=True, required=True, type=click.Choice(["verify", "seal", "batch", "archive"]))
+@click.option(
+    "--do", "doings", multiple=True, required=True, type=click.Choice(["verify", "seal", "batch", "archive", "paper"])
+)
 @click.option("--per-minute", type=int, default=600, show_default=True, help="Requests of all the agency's programs.")
 @click.option("--per-day", type=int, default=100_000, show_default=True)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day, at most a year ahead.")

@@ -9,6 +9,7 @@ from .agencies import BatchState, ItemState
 from .archive import Keeping
 from .models import Profile
 from .openapi import TAKEN
+from .papers import Kind, State
 
 _KEY = {
     "name": "Idempotency-Key",
@@ -25,6 +26,7 @@ _NAME = {
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,60}[.]pdf$"},
 }
 _DOCUMENT = {**_BATCH, "name": "document"}
+_PAPER = {**_BATCH, "name": "paper"}
 _COUNT = {"type": "integer", "minimum": 0}
 _DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _REFUSED = ("400", "401", "403", "413", "429", "503")
@@ -47,6 +49,10 @@ def description(largest: int) -> dict[str, Any]:
             },
             f"{at}/batches/{{batch}}/documents/{{name}}": {"put": _add(largest), "get": _result()},
             f"{at}/batches/{{batch}}/start": {"post": _start()},
+            f"{at}/papers": {"post": _begin(largest)},
+            f"{at}/papers/{{paper}}": {"get": _one("paper", "How far a paper is", "200", "Paper", _PAPER)},
+            f"{at}/papers/{{paper}}/file": {"get": _paper_file()},
+            f"{at}/papers/{{paper}}/{{step}}": {"post": _step()},
             f"{at}/archive": {"post": _deposit(largest)},
             f"{at}/archive/{{document}}": {
                 "get": _one("archived", "How a document stands", "200", "Archived", _DOCUMENT)
@@ -133,6 +139,46 @@ def _deposit(largest: int) -> dict[str, Any]:
     }
 
 
+def _begin(largest: int) -> dict[str, Any]:
+    texts = {"word": 20, "title": 200}
+    kind = {"type": "string", "enum": [each.value for each in Kind]}
+    signer = {"type": "string", "minLength": 1, "maxLength": 65}
+    return {
+        "operationId": "beginPaper",
+        "summary": "Send a PDF round to be signed, or begin an official document",
+        "description": "signer, once for each who signs, in order: an organisation, or @ and a person's user name.",
+        "parameters": [
+            {"name": "kind", "in": "query", "required": True, "schema": kind},
+            {"name": "signer", "in": "query", "schema": {"type": "array", "maxItems": 8, "items": signer}},
+            *({"name": each, "in": "query", "schema": {"type": "string", "maxLength": n}} for each, n in texts.items()),
+        ],
+        "requestBody": _pdf(largest),
+        "responses": {"201": _json(_named("Paper"), "It is on its way"), **refusals(*_REFUSED, "409")},
+    }
+
+
+def _step() -> dict[str, Any]:
+    step = {"type": "string", "enum": ["seal", "issue", "withdraw"]}
+    return {
+        "operationId": "stepPaper",
+        "summary": "Set the seal whose turn it is, issue, or withdraw",
+        "parameters": [_PAPER, {"name": "step", "in": "path", "required": True, "schema": step}],
+        "responses": {"200": _json(_named("Paper"), "As it stands now"), **refusals(*_REFUSED, "404", "409")},
+    }
+
+
+def _paper_file() -> dict[str, Any]:
+    return {
+        "operationId": "paperFile",
+        "summary": "The present revision of a paper",
+        "parameters": [_PAPER],
+        "responses": {
+            "200": {"description": "It", "content": {"application/pdf": {"schema": {}}}},
+            **refusals(*_REFUSED, "404"),
+        },
+    }
+
+
 def _archived() -> dict[str, Any]:
     return {
         "operationId": "archivedFile",
@@ -183,9 +229,18 @@ def _schemas() -> dict[str, Any]:
         "trouble": TEXT,
         "beside": {"type": "array", "items": exact({"number": _COUNT, "digest": _DIGEST, "token": TEXT})},
     }
+    moment = {"type": ["string", "null"]}
+    paper = {
+        **dict.fromkeys(("id", "organisation", "title", "number", "made_at"), TEXT),
+        "kind": {"type": "string", "enum": [each.value for each in Kind]},
+        "state": {"type": "string", "enum": [each.value for each in State]},
+        "issued_at": moment,
+        "turns": {"type": "array", "items": exact({"organisation": TEXT, "person": TEXT, "done_at": moment})},
+    }
     return {
         "Archived": exact(archived),
         "Batch": exact(batch),
+        "Paper": exact(paper),
         "Documents": exact({"documents": {"type": "array", "items": exact(item)}}),
     }
 

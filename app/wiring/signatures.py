@@ -231,6 +231,7 @@ def application(context: Context) -> Flask:
     )
     desk = Desk(shelf=shelf, readers=readers, settings=settings)
     placing = Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))
+    remote = remote_signing(context, settings)
     paper_store = PaperStore(database, put=store.put)
     papers = Papers(
         store=paper_store,
@@ -241,10 +242,10 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         nudge=relay.nudge,
         clock=context.clock,
+        signed=lambda subject, document, since: remote.signed(subject, commitments.of(document), since=since),
         largest=settings.largest,
         most_bytes_of_all=settings.kept_bytes_of_all,
     )
-    remote = remote_signing(context, settings)
     remote_relay = Relay(
         remote.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "remote.lock"
     )
@@ -305,7 +306,8 @@ def application(context: Context) -> Flask:
             account=f"{site.origin('sso')}/account",
             largest=largest,
         ),
-        web.signing(enrolling, personal, shown),
+        web.signing(enrolling, personal, shown, papers=papers),
+        web.paper_programs(agencies, papers, largest=largest),
     ]
     return context.flask(
         ROLE,

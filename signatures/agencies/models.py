@@ -13,6 +13,7 @@ class Doing(StrEnum):
     SEAL = "seal"
     BATCH = "batch"
     ARCHIVE = "archive"
+    PAPER = "paper"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,8 +37,10 @@ class Turn:
 
     # Counted from 1.
     position: int
-    # Identifier of an organisation whose seal it is.
+    # Identifier of an organisation whose seal it is; empty where a person signs.
     organisation: str
+    # Subject of the person who signs with the key that is kept for them; empty where an organisation seals.
+    person: str = ""
     done_at: datetime | None = None
     # Who set the seal.
     actor: str = ""

@@ -37,6 +37,7 @@ _TURNS = Table(
     Column("paper", String(32), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("organisation", String(64)),
+    Column("person", String(64)),
     Column("done_at", String(40)),
     Column("actor", String(64)),
 )
@@ -79,7 +80,12 @@ class PaperStore:
             for turn in paper.turns:
                 connection.execute(
                     insert(_TURNS).values(
-                        paper=paper.id, position=turn.position, organisation=turn.organisation, done_at="", actor=""
+                        paper=paper.id,
+                        position=turn.position,
+                        organisation=turn.organisation,
+                        person=turn.person,
+                        done_at="",
+                        actor="",
                     )
                 )
             self._put(connection, event)
@@ -94,8 +100,8 @@ class PaperStore:
             return _one(connection, identifier)
 
     def concerning(self, subject: str, organisations: Collection[str]) -> list[Paper]:
-        """The newest papers that a person began or whose organisation, or a turn's, is one of these."""
-        mine = select(_TURNS.c.paper).where(_TURNS.c.organisation.in_(organisations))
+        """The newest papers that a person began or signs, or whose organisation, or a turn's, is one of these."""
+        mine = select(_TURNS.c.paper).where(or_(_TURNS.c.organisation.in_(organisations), _TURNS.c.person == subject))
         query = (
             select(_PAPERS)
             .where(
@@ -228,7 +234,11 @@ def _paper(connection: Connection, row: Any) -> Paper:
         state=State(row.state),
         turns=tuple(
             Turn(
-                position=each.position, organisation=each.organisation, done_at=_moment(each.done_at), actor=each.actor
+                position=each.position,
+                organisation=each.organisation,
+                person=each.person,
+                done_at=_moment(each.done_at),
+                actor=each.actor,
             )
             for each in turns
         ),

@@ -281,6 +281,18 @@ class RemoteStore:
         with self._database.reading() as connection:
             return [(row.key, row.subject, row.result) for row in connection.execute(query)]
 
+    def signed(self, subject: str, commitment: str, *, since: datetime) -> list[str]:
+        """What a person's kept key made of this document since then: signed documents, the newest first."""
+        query = (
+            select(_SIGNINGS.c.result)
+            .where(_SIGNINGS.c.subject == subject, _SIGNINGS.c.commitment == commitment)
+            .where(_SIGNINGS.c.state == _MADE, _SIGNINGS.c.at >= _text(since))
+            .order_by(_SIGNINGS.c.at.desc())
+            .limit(8)
+        )
+        with self._database.reading() as connection:
+            return [*connection.execute(query).scalars()]
+
     def forget(self, *, before: datetime) -> None:
         """Drop consents that nobody answered, and what was asked by those that were; what was signed stays."""
         with self._database.transaction() as connection:

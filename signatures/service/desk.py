@@ -37,20 +37,27 @@ class Desk:
 
     def keep(self, whose: str, document: bytes, *, name: str) -> Shelved:
         """The same for any owner; raises alike."""
+        return self._shelf.put(whose, document, facts=self.facts(document, name=name), limits=self.limits)
+
+    def facts(self, document: bytes, *, name: str) -> Facts:
+        """What a document is, which is not kept.
+
+        Raises:
+            NothingSent, CannotSeal, Busy: as ``bring``.
+        """
         if not document:
             raise NothingSent
         try:
             said = self._readers.describe(document)
         except SandboxFailed as error:
             raise CannotSeal from error
-        facts = Facts(
+        return Facts(
             name=name_of_file(name),
             sha256=hashlib.sha256(document).hexdigest(),
             title=said.title,
             pages=said.pages,
             signatures=int(said.signed),
         )
-        return self._shelf.put(whose, document, facts=facts, limits=self.limits)
 
     def all_of(self, subject: str) -> list[Shelved]:
         """A person's documents, newest first."""

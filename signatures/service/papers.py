@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Papers on their way: begun from a document of one's own, sealed by each in turn, numbered, issued.
+"""Papers on their way: begun from a document of one's own, signed by each in turn, numbered, issued.
+
+An organisation's turn is its seal. A person's turn is a signature with the key that is kept for them: they take the
+revision to their own documents, sign it there as any other, and hand in what came of it, which is theirs by the rows
+of remote signing and by nothing that anybody says.
 
 A step signs first and is entered afterwards, as the paper was read: a death in between leaves the paper where it was,
 and the signed revision that nobody saw is forgotten. The number of an official document is given before its seal, for
@@ -8,9 +12,11 @@ the seal shows it; it stays with its paper whatever happens then.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from audit import Event, Outcome, Recorder
 from core.clock import Clock
@@ -46,6 +52,8 @@ class Papers:
         recorder: Recorder,
         nudge: Callable[[], None],
         clock: Clock,
+        # What a person's kept key made of a document since some moment, the newest first: documents on their shelf.
+        signed: Callable[[str, bytes, datetime], Sequence[str]],
         largest: int,
         most_bytes_of_all: int,
     ) -> None:
@@ -57,6 +65,9 @@ class Papers:
         self._recorder = recorder
         self._nudge = nudge
         self._clock = clock
+        self._signed = signed
+        # For whom those act who are no people; all others, the directory says.
+        self.acting: dict[str, frozenset[str]] = {}
         self._limits = Limits(
             most=MOST_SIGNERS + 2,
             most_bytes=(MOST_SIGNERS + 2) * largest,
@@ -64,20 +75,26 @@ class Papers:
             lifetime=_LIFETIME,
         )
 
-    def begin(
-        self,
-        subject: str,
-        document: str,
-        *,
-        kind: Kind,
-        organisation: str,
-        word: str,
-        title: str,
-        signers: Sequence[str],
-    ) -> Paper:
-        """Send a document of one's own on its way to these organisations, in this order.
+    def of_program(self, client: str, organisation: str) -> "Papers":
+        """The same for a program, which acts for this organisation and for nobody else."""
+        made = copy(self)
+        made.acting = {client: frozenset({organisation})}
+        return made
 
-        An official document is countersigned by them and then sealed by its own organisation.
+    def begin_with(self, subject: str, document: bytes, *, name: str, **wish: Any) -> Paper:
+        """As ``begin``, with a document that lies nowhere yet.
+
+        Raises:
+            NothingSent, CannotSeal, Busy: of the document.
+            TallygateError: as ``begin``.
+        """
+        return self._begin(subject, document, self._desk.facts(document, name=name), **wish)
+
+    def begin(self, subject: str, document: str, **wish: Any) -> Paper:
+        """Send a document of one's own on its way to organisations and people, in this order.
+
+        ``signers`` are identifiers of organisations, and user names of people with @ before them. An official document
+        is countersigned by them and then sealed by its own organisation.
 
         Raises:
             NoSuchDocument: the document is not theirs.
@@ -85,15 +102,26 @@ class Papers:
             NotTheirTurn: they do not act for this organisation; recorded.
             ShelfFull: there is no room.
         """
-        content, facts = self._desk.read(subject, document), self._desk.one(subject, document).facts
+        return self._begin(subject, self._desk.read(subject, document), self._desk.one(subject, document).facts, **wish)
+
+    def _begin(
+        self,
+        subject: str,
+        content: bytes,
+        facts: Facts,
+        *,
+        kind: Kind,
+        organisation: str,
+        word: str,
+        title: str,
+        signers: Sequence[str],
+    ) -> Paper:
         seals = [*signers, *([organisation] if kind is Kind.OFFICIAL else [])]
         if not 1 <= len(seals) <= MOST_SIGNERS:
             raise Malformed(field="signer")
         if kind is Kind.OFFICIAL and not word:
             raise Malformed(field="word")
-        for each in seals:
-            if not self._placing.known(each):
-                raise Malformed(field="signer")
+        turns = tuple(self._turn(each, position) for position, each in enumerate(seals, start=1))
         identifier = secrets.token_hex(16)
         if organisation not in self._organisations(subject):
             self._refuse(subject, identifier, organisation, code="other_organisation")
@@ -109,7 +137,7 @@ class Papers:
             creator=subject,
             document=kept.id,
             state=first,
-            turns=tuple(Turn(position=at, organisation=each) for at, each in enumerate(seals, start=1)),
+            turns=turns,
             made_at=self._clock.now(),
         )
         self._store.add(paper, self._event("paper.begun", subject, paper))
@@ -120,11 +148,14 @@ class Papers:
         """The papers that concern a person, those that wait for them first."""
         mine = self._organisations(subject)
         found = self._store.concerning(subject, mine)
-        return sorted(found, key=lambda paper: not (paper.turn and paper.turn.organisation in mine))
+        return sorted(found, key=lambda paper: not self.mine(subject, paper, acting=mine))
 
-    def mine(self, subject: str, paper: Paper) -> bool:
-        """Whether the present turn is of an organisation that the person acts for."""
-        return paper.turn is not None and paper.turn.organisation in self._organisations(subject)
+    def mine(self, subject: str, paper: Paper, *, acting: Collection[str] | None = None) -> bool:
+        """Whether the present turn is the person's, or of an organisation that they act for."""
+        turn = paper.turn
+        if turn is None or turn.person:
+            return turn is not None and turn.person == subject
+        return turn.organisation in (self._organisations(subject) if acting is None else acting)
 
     def one(self, subject: str, identifier: str) -> Paper:
         """One paper.
@@ -135,7 +166,8 @@ class Papers:
         paper = self._store.one(identifier)
         mine = self._organisations(subject)
         concerned = {paper.organisation, *(turn.organisation for turn in paper.turns)}
-        if paper.creator != subject and not concerned & mine:
+        signing = any(turn.person == subject for turn in paper.turns)
+        if paper.creator != subject and not signing and not concerned & mine:
             raise NoSuchPaper
         return paper
 
@@ -163,19 +195,92 @@ class Papers:
         turn = paper.turn
         if turn is None:
             raise NotInThisState
-        if turn.organisation not in self._organisations(subject):
+        if turn.person or turn.organisation not in self._organisations(subject):
             self._refuse(subject, paper.id, turn.organisation, code="not_their_turn")
             raise NotTheirTurn
         if paper.kind is Kind.OFFICIAL and paper.last:
             paper = self._store.number(paper.id, at=self._clock.now())
-        whose = _owner(paper.id)
         kept, content = self._present(paper)
         wanted = order(content, turn.organisation)
         sealed = self._sealing.seal(_in_turn(wanted, paper, turn))
         facts = Facts(
             name=kept.facts.name, sha256=_sha256(sealed), title=kept.facts.title, pages=kept.facts.pages, signatures=1
         )
-        new = self._shelf.put(whose, sealed, facts=facts, limits=self._limits)
+        return self._advance(subject, paper, turn, sealed, facts)
+
+    def take(self, subject: str, identifier: str) -> Shelved:
+        """Lay the revision that waits for a person to their own documents, where they sign it.
+
+        Raises:
+            NoSuchPaper: as ``one``.
+            NotTheirTurn: another signs before them; recorded.
+            NotInThisState: nobody's turn, or somebody was faster.
+            ShelfFull: they have no room.
+        """
+        paper, _ = self._waiting(subject, identifier)
+        kept, content = self._present(paper)
+        already = [each for each in self._desk.all_of(subject) if each.facts.sha256 == kept.facts.sha256]
+        return already[0] if already else self._desk.bring(subject, content, name=kept.facts.name)
+
+    def hand_in(self, subject: str, identifier: str) -> Paper:
+        """End a person's turn with what their kept key made of the present revision, once they confirmed it.
+
+        Raises:
+            NoSuchPaper, NotTheirTurn: as ``take``.
+            NotInThisState: they have not signed this revision, or somebody was faster.
+        """
+        paper, turn = self._waiting(subject, identifier)
+        kept, content = self._present(paper)
+        for result in self._signed(subject, content, paper.made_at):
+            try:
+                found, signed = self._desk.one(subject, result), self._desk.read(subject, result)
+            except NoSuchDocument:
+                # They removed it again.
+                continue
+            if not signed.startswith(content):
+                continue
+            facts = replace(found.facts, name=kept.facts.name, title=kept.facts.title)
+            return self._advance(subject, paper, turn, signed, facts)
+        raise NotInThisState
+
+    def hand_in_all(self, subject: str, results: Collection[str]) -> Paper | None:
+        """The same for every paper that waited for one of these documents, just signed; the last of those papers."""
+        done = None
+        for paper in self.all_of(subject):
+            if paper.turn is None or paper.turn.person != subject:
+                continue
+            try:
+                _, content = self._present(paper)
+                if set(self._signed(subject, content, paper.made_at)) & set(results):
+                    done = self.hand_in(subject, paper.id)
+            except (NotInThisState, NoSuchDocument):
+                # Somebody was faster, or its time is over; what they signed stays among their documents.
+                continue
+        return done
+
+    def _waiting(self, subject: str, identifier: str) -> tuple[Paper, Turn]:
+        """The paper and its turn, which is this person's own."""
+        paper = self.one(subject, identifier)
+        turn = paper.turn
+        if turn is None:
+            raise NotInThisState
+        if turn.person != subject:
+            self._refuse(subject, paper.id, turn.organisation, code="not_their_turn")
+            raise NotTheirTurn
+        return paper, turn
+
+    def _turn(self, signer: str, position: int) -> Turn:
+        if signer.startswith("@"):
+            person = self._placing.person(signer.removeprefix("@"))
+            if person:
+                return Turn(position=position, organisation="", person=person)
+        elif self._placing.known(signer):
+            return Turn(position=position, organisation=signer)
+        raise Malformed(field="signer")
+
+    def _advance(self, subject: str, paper: Paper, turn: Turn, signed: bytes, facts: Facts) -> Paper:
+        whose = _owner(paper.id)
+        new = self._shelf.put(whose, signed, facts=facts, limits=self._limits)
         try:
             event = self._event("paper.signed", subject, paper, position=turn.position)
             self._store.advance(paper, document=new.id, actor=subject, at=self._clock.now(), event=event)
@@ -239,6 +344,8 @@ class Papers:
             raise
 
     def _organisations(self, subject: str) -> set[str]:
+        if subject in self.acting:
+            return set(self.acting[subject])
         return {identifier for identifier, _, _ in self._placing.organisations(subject)}
 
     def _refuse(self, subject: str, identifier: str, organisation: str, *, code: str) -> None:

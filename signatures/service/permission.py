@@ -29,6 +29,10 @@ class People(Protocol):
         """One person."""
         ...
 
+    def person_by_username(self, username: str) -> Person:
+        """One person by user name."""
+        ...
+
     def organisation(self, identifier: str, /) -> Organisation:
         """One organisation."""
         ...

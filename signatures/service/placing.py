@@ -65,6 +65,21 @@ class Placing:
             return False
         return True
 
+    def person(self, username: str) -> str:
+        """The subject of whoever the directory knows by this user name; empty for nobody."""
+        try:
+            return self._people.person_by_username(username).subject
+        except NotFound:
+            return ""
+
+    def person_name(self, subject: str, *, chinese: bool) -> str:
+        """What to call a person; the subject where the directory does not say."""
+        try:
+            found = self._people.person(subject)
+        except NotFound:
+            return subject
+        return (found.name_zh or found.name) if chinese else found.name
+
     def name(self, organisation: str, *, chinese: bool) -> str:
         """What to call it; the identifier where the directory does not say."""
         try:

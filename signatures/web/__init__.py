@@ -15,7 +15,8 @@
 | /api/v1/programs     | app                     | what agencies' programs may do           |
 | /api/v1/batches/*    | app                     | documents sealed together, for a person  |
 | /api/v1/archive      | app                     | what of the archive is at risk           |
-| /agencies/v1/*       | programs of agencies    | verdicts, seals and batches              |
+| /agencies/v1/*       | programs of agencies    | verdicts, seals, batches, papers         |
+| /api/v1/papers       | app                     | papers on their way, for a person        |
 | /my/...              | people, host ``sign``   | documents to sign                        |
 """
 
@@ -25,6 +26,7 @@ from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .comparing import comparing as comparing
 from .own import own as own
+from .paper_programs import paper_programs as paper_programs
 from .papers import papers as papers
 from .papers import registers as registers
 from .placing import placing as placing

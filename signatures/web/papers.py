@@ -35,13 +35,7 @@ def papers(service: Papers, *, placing: Placing, desk: Desk, clock: Clock) -> Pa
     """The pages below ``/my/papers`` and ``/my/register``."""
 
     def pages(blue: Blueprint, guard: Guard) -> None:
-        @blue.context_processor
-        def reach() -> dict[str, object]:
-            return {
-                "papers_at": url_for("signatures.all_papers"),
-                "state_words": lambda state: _(_STATES[state]),
-                "organisation_name": lambda each: placing.name(each, chinese=locale().startswith("zh")),
-            }
+        _add_words(blue, placing)
 
         def table(error: TallygateError | None = None) -> ResponseReturnValue:
             subject = identity().subject
@@ -78,7 +72,7 @@ def papers(service: Papers, *, placing: Placing, desk: Desk, clock: Clock) -> Pa
             if kind not in set(Kind):
                 raise Malformed(field="kind")
             signers = [each.strip() for each in request.form.getlist("signer") if each.strip()]
-            if any(len(each) > 64 or not each.isprintable() for each in signers):  # noqa: PLR2004 - as other identifiers
+            if any(len(each) > 65 or not each.isprintable() for each in signers):  # noqa: PLR2004 - as other identifiers
                 raise Malformed(field="signer")
             try:
                 paper = service.begin(
@@ -127,6 +121,12 @@ def papers(service: Papers, *, placing: Placing, desk: Desk, clock: Clock) -> Pa
             try:
                 if step == "seal":
                     service.sign(subject, identifier, order)
+                elif step == "take":
+                    return redirect(
+                        url_for("signatures.my_document", identifier=service.take(subject, identifier).id), code=303
+                    )
+                elif step == "hand-in":
+                    service.hand_in(subject, identifier)
                 elif step == "issue":
                     service.issue(subject, identifier)
                 elif step == "withdraw":
@@ -139,19 +139,38 @@ def papers(service: Papers, *, placing: Placing, desk: Desk, clock: Clock) -> Pa
                 return one(service.one(subject, identifier), error)
             return redirect(url_for("signatures.paper", identifier=identifier), code=303)
 
-        @blue.get("/my/register")
-        @guard.person(assurance=2)
-        def register() -> ResponseReturnValue:
-            subject = identity().subject
-            organisation, year = query_text("organisation", longest=64), _year(clock)
-            mine = placing.organisations(subject)
-            organisation = organisation or (mine[0][0] if mine else "")
-            found = service.register(subject, organisation, year) if organisation else []
-            return render_template(
-                "signatures/register.html", papers=found, organisations=mine, organisation=organisation, year=year
-            )
+        _add_register(blue, guard, service, placing, clock)
 
     return pages
+
+
+def _add_register(blue: Blueprint, guard: Guard, service: Papers, placing: Placing, clock: Clock) -> None:
+    @blue.get("/my/register")
+    @guard.person(assurance=2)
+    def register() -> ResponseReturnValue:
+        subject = identity().subject
+        organisation, year = query_text("organisation", longest=64), _year(clock)
+        mine = placing.organisations(subject)
+        organisation = organisation or (mine[0][0] if mine else "")
+        found = service.register(subject, organisation, year) if organisation else []
+        return render_template(
+            "signatures/register.html", papers=found, organisations=mine, organisation=organisation, year=year
+        )
+
+
+def _add_words(blue: Blueprint, placing: Placing) -> None:
+    @blue.context_processor
+    def reach() -> dict[str, object]:
+        return {
+            "papers_at": url_for("signatures.all_papers"),
+            "state_words": lambda state: _(_STATES[state]),
+            "organisation_name": lambda each: placing.name(each, chinese=locale().startswith("zh")),
+            "signer_name": lambda turn: (
+                placing.person_name(turn.person, chinese=locale().startswith("zh"))
+                if turn.person
+                else placing.name(turn.organisation, chinese=locale().startswith("zh"))
+            ),
+        }
 
 
 def registers(store: PaperStore, *, clock: Clock) -> Pages:

@@ -11,7 +11,7 @@ from core.web.inputs import Malformed, query_text
 
 from ..remote import NotSeen
 from ..remote.tokens import MOST
-from ..service import Answer, Enrolling, PersonalSigning
+from ..service import Answer, Enrolling, Papers, PersonalSigning
 from .blueprint import Pages
 from .shown import SHOWN_AGAIN, Shown
 from .wishes import placement
@@ -20,8 +20,8 @@ _LONGEST_STATE = 100
 _LONGEST_CODE = 2000
 
 
-def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown) -> Pages:
-    """What changes something, below ``/my/``."""
+def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown, *, papers: Papers | None = None) -> Pages:
+    """What changes something, below ``/my/``; what was signed in its turn goes back to ``papers``."""
 
     def pages(blue: Blueprint, guard: Guard) -> None:
         @blue.post("/my/certificate")
@@ -79,10 +79,13 @@ def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown) -> Pa
             )
             try:
                 signed = personal.finish(identity(), answer, browser=shown.browser())
+                paper = papers.hand_in_all(identity().subject, signed) if papers is not None else None
             except TallygateError as error:
                 if error.kind.status not in SHOWN_AGAIN:
                     raise
                 return shown.table(error)
+            if paper is not None:
+                return redirect(url_for("signatures.paper", identifier=paper.id), code=303)
             if len(signed) == 1:
                 return redirect(url_for("signatures.my_document", identifier=signed[0], done="signed"), code=303)
             return redirect(url_for("signatures.mine", done="signed"), code=303)

@@ -910,6 +910,12 @@ def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
     yield Door(**program, method="GET", rule=f"{at}/archive/<document>", known=kept)
     yield Door(**program, method="GET", rule=f"{at}/archive/<document>/file", known=kept)
     yield Door(**{**peer, "method": "GET"}, rule="/api/v1/archive")
+    paper = {"identifier": "0" * 32}
+    begun = ("kind", "organisation", "signer", "word", "title")
+    yield Door(**program, method="POST", rule=f"{at}/papers", takes="pdf", query=begun)
+    yield Door(**program, method="GET", rule=f"{at}/papers/<identifier>", known=paper)
+    yield Door(**program, method="GET", rule=f"{at}/papers/<identifier>/file", known=paper)
+    yield Door(**program, method="POST", rule=f"{at}/papers/<identifier>/<step>", known={**paper, "step": "seal"})
     asked: dict[str, Any] = {**peer, "query": ("actor",)}
     got: dict[str, Any] = {**asked, "method": "GET"}
     put: dict[str, Any] = {**asked, "method": "PUT", "takes": "pdf"}
@@ -918,6 +924,10 @@ def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
     yield Door(**{**peer, "method": "DELETE"}, rule="/api/v1/programs/<client>", known={"client": "nobody"})
     yield Door(**{**asked, "query": ("actor", "organisation")}, rule="/api/v1/batches")
     yield Door(**got, rule="/api/v1/batches/<batch>", known=batch)
+    yield Door(**{**peer, "query": ("actor", *begun)}, rule="/api/v1/papers", takes="pdf")
+    yield Door(**got, rule="/api/v1/papers/<identifier>", known=paper)
+    yield Door(**got, rule="/api/v1/papers/<identifier>/file", known=paper)
+    yield Door(**asked, rule="/api/v1/papers/<identifier>/<step>", known={**paper, "step": "seal"})
     yield Door(**got, rule="/api/v1/batches/<batch>/documents", known=batch)
     yield Door(**got, rule="/api/v1/batches/<batch>/documents/<name>", known=document)
     yield Door(**put, rule="/api/v1/batches/<batch>/documents/<name>", known=document)

@@ -101,6 +101,12 @@ class People:
             raise NotFound
         return self.persons[subject]
 
+    def person_by_username(self, username: str) -> Person:
+        for each in self.persons.values():
+            if each.username == username:
+                return each
+        raise NotFound
+
     def organisation(self, identifier: str, /) -> Organisation:
         known = {"tax-bureau": ("Jiangcheng Tax Bureau", "江城市税务局"), "silk-company": ("Silk Ltd.", "江城丝绸公司")}
         if identifier not in known:

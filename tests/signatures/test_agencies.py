@@ -45,9 +45,21 @@ from signatures.agencies import (
     QuotaExceeded,
 )
 from signatures.archive import ArchiveStore
+from signatures.config import SignatureSettings
 from signatures.errors import CannotSeal
+from signatures.papers import PaperStore
 from signatures.sandbox import ReaderPool
-from signatures.service import Agencies, Archiving, Batches, Once, Rules, Verification
+from signatures.service import (
+    Agencies,
+    Archiving,
+    Batches,
+    Desk,
+    Once,
+    Papers,
+    Placing,
+    Rules,
+    Verification,
+)
 from signatures.service.batches import list_digest
 from signatures.service.commitment import Commitments
 from signatures.shelf import NoSuchDocument, Shelf
@@ -107,6 +119,7 @@ class House:
 
     agencies: Agencies
     batches: Batches
+    papers: Papers
     store: AgencyStore
     shelf: Shelf
     recorder: ListRecorder
@@ -154,6 +167,20 @@ def opened(
         "clock": clock,
     }
     granting.establish("tax-bureau")
+    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
+    papers = Papers(
+        store=PaperStore(database, put=Store(database, encode=encode).put),
+        shelf=shelf,
+        desk=desk,
+        placing=Placing(desk=desk, readers=readers, sealing=granting, people=People()),
+        sealing=granting,
+        recorder=recorder,
+        nudge=lambda: None,
+        clock=clock,
+        signed=lambda *_: (),
+        largest=LARGEST,
+        most_bytes_of_all=ROOM,
+    )
 
     def close() -> None:
         for each in (database, store, shelves):
@@ -162,6 +189,7 @@ def opened(
     return House(
         agencies=Agencies(**parts),
         batches=Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts),
+        papers=papers,
         store=store,
         shelf=shelf,
         recorder=recorder,
@@ -199,8 +227,8 @@ def let(house: House, client: str = "tax-letters", *doings: str, **more: Any) ->
         "until": house.clock.now().date(),
         "reason": "letters",
     }
-    named = frozenset(doings or map(str, Doing))
-    house.agencies.let(client, organisation="tax-bureau", doings=named, **{**wanted, **more})
+    wanted |= {"organisation": "tax-bureau", "doings": frozenset(doings or map(str, Doing))}
+    house.agencies.let(client, **{**wanted, **more})
 
 
 def sealed(house: House, document: bytes, *, key: str = "", client: str = "tax-letters") -> bytes:
@@ -462,6 +490,7 @@ def app(house: House, city: City, readers: ReaderPool) -> Flask:
     guard = Guard(clock=house.clock, pairs=PairSecrets({"app": b"a" * 32}), verifier=verifier())
     parts = [
         web.agencies(house.agencies, house.batches, checking, largest=LARGEST),
+        web.paper_programs(house.agencies, house.papers, largest=LARGEST),
         web.archive(house.agencies, keeping(house, city, readers), largest=LARGEST),
     ]
     made = create(
@@ -562,6 +591,39 @@ def test_what_is_on_the_shelf_is_the_owners_alone(house: House) -> None:
             house.shelf.read(owner, kept.id)
 
 
+def test_a_program_begins_seals_numbers_and_issues_an_official_document(house: House, app: Flask) -> None:
+    let(house)
+    ask = Caller(app.test_client(), house, "tax-letters")
+    query = "kind=official&word=%E6%B1%9F%E7%A8%8E&title=Notice"
+    begun = ask("POST", f"/papers?{query}", data=PERMIT, content_type="application/pdf")
+    assert (begun.status_code, begun.json["state"]) == (201, "countersigned")
+    at = f"/papers/{begun.json['id']}"
+    assert ask("POST", f"{at}/issue").status_code == 409
+    assert ask("POST", f"{at}/seal").json["number"].endswith("1号")
+    assert ask("POST", f"{at}/seal").status_code == 409
+    assert ask("POST", f"{at}/issue").json["state"] == "issued"
+    assert ask("GET", f"{at}/file").data.startswith(PERMIT)
+    assert ask("POST", f"{at}/burn").status_code == 400
+    made = [event for event in house.recorder.events if event.type == "signature.intended"]
+    assert [each.subject for each in made] == ["tax-letters"]
+    # A paper that begins with another's seal waits for them; the program's own comes after.
+    other = ask(
+        "POST", "/papers?kind=round&signer=silk-company&signer=@wang", data=PERMIT, content_type="application/pdf"
+    )
+    waiting = f"/papers/{other.json['id']}"
+    assert [bool(each["person"]) for each in other.json["turns"]] == [False, True]
+    assert ask("POST", f"{waiting}/seal").status_code == 409
+    assert ("paper.refused", "not_their_turn") in [
+        (each.type, each.attributes.get("code")) for each in house.recorder.events
+    ]
+    assert ask("POST", f"{waiting}/withdraw").json["state"] == "withdrawn"
+    # A program of another agency sees nothing of it, and one that may not is refused.
+    let(house, "silk-letters", organisation="silk-company")
+    assert Caller(app.test_client(), house, "silk-letters")("GET", at).status_code == 404
+    let(house, "tax-notices", "verify")
+    assert Caller(app.test_client(), house, "tax-notices")("GET", at).status_code == 403
+
+
 def test_the_interface_is_as_it_is_described(house: House, app: Flask) -> None:
     let(house, per_minute=100_000, per_day=100_000)
     inner = app.wsgi_app
@@ -588,4 +650,4 @@ def test_the_interface_is_as_it_is_described(house: House, app: Flask) -> None:
             case.validate_response(case.call(), excluded_checks=[ignored_auth, positive_data_acceptance])
 
         hold()
-    assert seen == 12
+    assert seen == 16

@@ -19,14 +19,11 @@ from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from core.web.inputs import Malformed
 from signatures import web
-from signatures.config import SignatureSettings
 from signatures.models import Overall, SealOrder
 from signatures.papers import Kind, NoSuchPaper, NotInThisState, NotTheirTurn, PaperStore, State
 from signatures.sandbox import ReaderPool
 from signatures.service import Desk, Papers, Placing, Sealing, Verification
 from signatures.service.verification import Asker
-from signatures.shelf import Shelf
-from signatures.shelf.store import ShelfStore
 from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
@@ -35,7 +32,7 @@ from tests.signatures import documents
 from tests.signatures.fakes import CITIZEN, CLERK, COMMITMENTS, MERCHANT, People, TestAuthority, encode, sealing
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
-from tests.signatures.signing_person import ISSUER, house
+from tests.signatures.signing_person import ISSUER, House, house, person
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 400 * 1024
@@ -53,6 +50,7 @@ class Office:
     outbox: Store
     clock: ManualClock
     folder: Path
+    home: House
 
     def begin(self, kind: Kind = Kind.OFFICIAL, signers: tuple[str, ...] = ("silk-company",), by: str = CLERK) -> str:
         document = self.desk.bring(by, documents.permit(), name="notice.pdf")
@@ -81,8 +79,9 @@ class Orders:
 @pytest.fixture
 def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
     clock, recorder = ManualClock(), ListRecorder()
-    shelf_store = ShelfStore.open(tmp_path / "shelf.db")
-    shelf = Shelf(folder=tmp_path / "shelf", store=shelf_store, key=b"k" * 32, clock=clock)
+    (tmp_path / "people").mkdir()
+    home = house(tmp_path / "people", city, readers, clock=clock)
+    shelf, desk = home.shelf, home.desk
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, ROOT / "signatures" / "migrations")
     store = Store(database, encode=encode)
@@ -96,7 +95,6 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
     )
     for each in ("tax-bureau", "silk-company"):
         granting.establish(each)
-    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
     placing = Placing(desk=desk, readers=readers, sealing=granting, people=People())
     papers_store = PaperStore(database, put=store.put)
     papers = Papers(
@@ -108,6 +106,7 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
         recorder=recorder,
         nudge=lambda: None,
         clock=clock,
+        signed=lambda subject, document, since: home.store.signed(subject, COMMITMENTS.of(document), since=since),
         largest=LARGEST,
         most_bytes_of_all=1 << 30,
     )
@@ -120,9 +119,9 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
         clock=clock,
     )
     yield Office(
-        papers, papers_store, desk, placing, granting, verification, recorder, store, clock, tmp_path / "shelf"
+        papers, papers_store, desk, placing, granting, verification, recorder, store, clock, home.folder / "shelf", home
     )
-    shelf_store.close()
+    home.close()
     database.close()
 
 
@@ -271,9 +270,8 @@ def test_whoever_comes_second_is_told_so_and_not_that_nothing_is_there(
 
 
 @pytest.fixture
-def app(office: Office, tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Flask]:
-    (tmp_path / "people").mkdir()
-    home = house(tmp_path / "people", city, readers, clock=office.clock)
+def app(office: Office, tmp_path: Path) -> Flask:
+    home = office.home
     shown = web.Shown(office.desk, home.enrolling, issuer=ISSUER, largest=LARGEST)
     site = SiteSettings(
         name="city",
@@ -293,11 +291,11 @@ def app(office: Office, tmp_path: Path, city: City, readers: ReaderPool) -> Iter
             account="https://sso.city.localhost/account",
             largest=LARGEST,
         ),
-        web.signing(home.enrolling, home.personal, shown),
+        web.signing(home.enrolling, home.personal, shown, papers=office.papers),
         web.placing(office.placing, block=home.personal.size_of_block, issuer=ISSUER),
         web.papers(office.papers, placing=office.placing, desk=office.desk, clock=office.clock),
     ]
-    yield create(
+    return create(
         "signatures",
         site=site,
         guard=guard,
@@ -305,7 +303,6 @@ def app(office: Office, tmp_path: Path, city: City, readers: ReaderPool) -> Iter
         blueprints=[blueprint(guard, parts, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
-    home.close()
 
 
 def test_the_pages_lead_from_a_document_to_the_register(app: Flask, office: Office) -> None:
@@ -344,3 +341,66 @@ def test_the_pages_lead_from_a_document_to_the_register(app: Flask, office: Offi
     for wrong in ({"kind": "other"}, {"signer": ["x" * 65]}, {"document": "0" * 32}):
         answer = clerk.post("/my/papers", **{"document": document, **asked, **wrong})
         assert answer.status_code in {400, 404}
+
+
+def test_a_person_signs_in_their_turn_with_their_kept_key_and_nobody_out_of_turn(office: Office) -> None:
+    home, papers = office.home, office.papers
+    home.enrolling.enrol(person(), header="x")
+    paper = office.begin(Kind.ROUND, ("silk-company", "@wang", "tax-bureau"))
+    assert papers.all_of(CITIZEN)[0].id == paper
+    # Before their turn they get nothing to sign, and what they say they signed is not asked for.
+    for verb in (papers.take, papers.hand_in):
+        with pytest.raises(NotTheirTurn):
+            verb(CITIZEN, paper)
+    assert [each.attributes["code"] for each in office.recorder.events] == ["not_their_turn"] * 2
+    papers.sign(MERCHANT, paper, office.order(MERCHANT))
+    assert papers.mine(CITIZEN, papers.one(CITIZEN, paper))
+    # Nobody else takes it, and the organisation after them is out of turn now.
+    for who in (MERCHANT, CLERK):
+        with pytest.raises(NotTheirTurn):
+            papers.take(who, paper)
+    with pytest.raises(NotTheirTurn):
+        papers.sign(CLERK, paper, office.order(CLERK))
+    with pytest.raises(NotInThisState):
+        papers.hand_in(CITIZEN, paper)
+    taken = papers.take(CITIZEN, paper)
+    assert papers.take(CITIZEN, paper) == taken
+    # Another document that they signed counts for nothing here.
+    other = home.finish(home.begin(home.bring(b"\n% another")))
+    assert papers.hand_in_all(CITIZEN, other) is None
+    (signed,) = home.finish(home.begin(taken.id))
+    # As after a death before it was handed in: their own click does it.
+    advanced = papers.hand_in(CITIZEN, paper)
+    assert [bool(each.done_at) for each in advanced.turns] == [True, True, False]
+    with pytest.raises(NotTheirTurn):
+        papers.hand_in(CITIZEN, paper)
+    assert papers.sign(CLERK, paper, office.order(CLERK)).state is State.COMPLETE
+    content, _ = papers.read(CITIZEN, paper)
+    assert content.startswith(office.desk.read(CITIZEN, signed))
+    verdict = office.verification.verify(content, asker=Asker())
+    assert (verdict.overall, len(verdict.signatures)) == (Overall.TRUSTED, 3)
+
+
+@pytest.mark.parametrize("signers", [("@nobody",), ("@",), ("@tax-bureau",), ("wang",)])
+def test_whoever_nobody_knows_does_not_sign(office: Office, signers: tuple[str, ...]) -> None:
+    with pytest.raises(Malformed):
+        office.begin(Kind.ROUND, signers)
+
+
+def test_a_person_is_led_from_the_paper_through_consent_back_to_it(app: Flask, office: Office) -> None:
+    paper = office.begin(Kind.ROUND, ("@wang",))
+    wang = Visitor(app.test_client(), office.clock, CITIZEN)
+    wang.post("/my/certificate")
+    at = f"/my/papers/{paper}"
+    assert "waits for you" in wang.get("/my/papers").text
+    assert "Wang Xiaoming" in wang.get(at).text
+    assert wang.post(f"{at}/hand-in").status_code == 409
+    document = wang.post(f"{at}/take").headers["Location"]
+    assert "Sign this document" in wang.get(document).text
+    identifier = document.rpartition("/")[2]
+    state = wang.post("/my/sign", document=identifier).headers["Location"].rpartition("=")[2]
+    back = wang.get(f"/my/callback?state={state}&code={state}&iss={ISSUER}")
+    assert back.headers["Location"] == at
+    assert "signed by all" in wang.get(at).text
+    clerk = Visitor(app.test_client(), office.clock, CLERK, zone="internal", roles=frozenset({"civil-servant"}))
+    assert clerk.post(f"{at}/take").status_code == 409
