@@ -20,7 +20,6 @@ from .blueprint import Pages
 from .bodies import body
 
 _OPERATOR = "app"
-_AT = "/agencies/v1/papers"
 _LONGEST_SIGNER = 65
 
 
@@ -57,23 +56,23 @@ def paper_programs(agencies: Agencies, service: Papers, *, largest: int) -> Page
         return _Asking(actor, service, query_text("organisation", longest=64), order)
 
     def pages(blue: Blueprint, guard: Guard) -> None:
-        @blue.post(_AT)
+        @blue.post("/agencies/v1/papers")
         @guard.person(errors="problem", programs=True)
         def agencies_begin_paper() -> ResponseReturnValue:
             return _begun(program(), body(largest)), 201
 
-        @blue.get(f"{_AT}/<identifier>")
+        @blue.get("/agencies/v1/papers/<identifier>")
         @guard.person(errors="problem", programs=True)
         def agencies_paper(identifier: str) -> Response:
             asking = program()
             return jsonify(_shown(asking.papers.one(asking.subject, identifier)))
 
-        @blue.get(f"{_AT}/<identifier>/file")
+        @blue.get("/agencies/v1/papers/<identifier>/file")
         @guard.person(errors="problem", programs=True)
         def agencies_paper_file(identifier: str) -> Response:
             return _file(program(), identifier)
 
-        @blue.post(f"{_AT}/<identifier>/<step>")
+        @blue.post("/agencies/v1/papers/<identifier>/<step>")
         @guard.person(errors="problem", programs=True)
         def agencies_step(identifier: str, step: str) -> Response:
             return _stepped(program(), identifier, step)
