@@ -67,6 +67,8 @@ def _told(name: str, kind: Kind, chinese: Mapping[str, str]) -> Iterator[str]:
     yield f"- Said by: {_list(kind.sources) or 'every role that keeps an outbox'}"
     if kind.needs:
         yield f"- Always has: {_list(kind.needs)}"
+    if kind.of_subject:
+        yield "- Manages: the subject"
     if kind.attributes:
         yield "- Attributes: " + ", ".join(
             f"`{each}`" + ("*" if each == kind.privilege else "") for each in sorted(kind.attributes)

@@ -104,7 +104,7 @@ def _field(kind: str, field: str, wanted: Sequence[str]) -> Iterator[str]:
     if kind not in KINDS:
         return
     modules = [said for source in KINDS[kind].sources or ("audit",) for said in _said(source)]
-    saying = [said for said in modules if kind in said.texts]
+    saying = [said for said in modules if kind in said.texts] or _put_together(modules, kind)
     if not saying:
         yield f"nobody says {kind}"
     if field in GIVEN:
@@ -117,6 +117,13 @@ def _field(kind: str, field: str, wanted: Sequence[str]) -> Iterator[str]:
     for value in wanted:
         if not any(value in said.texts for said in modules):
             yield f"no {field} of {kind} is {value!r}"
+
+
+def _put_together(modules: Sequence[Said], kind: str) -> list[Said]:
+    """The modules that say the family of a type; its last word may come from another one of the owner."""
+    family, _, last = kind.rpartition(".")
+    known = any(last in said.texts for said in modules)
+    return [said for said in modules if known and f"{family}." in said.texts]
 
 
 def _list(value: Any) -> list[Any]:

@@ -5,6 +5,11 @@ from typing import Any
 
 _FINDING, _LIFECYCLE, _HTTP, _API, _ENTITY = 2004, 6002, 4002, 6003, 3004
 _ACTING = {_HTTP, _API}
+# Families whose section says "Manages: the subject".
+_MANAGED = {
+    "directory.change", "directory.device", "directory.duties", "directory.entry", "directory.power",
+    "directory.program", "directory.review", "directory.software", "signature.program",
+}  # fmt: skip
 
 
 def told(document: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def _people(document: dict[str, Any]) -> dict[str, str]:
 
 
 def _managed_is_subject(document: dict[str, Any]) -> bool:
-    return _at(document, "entity", "type") in {"device", "entry", "power"}
+    return document["metadata"]["event_code"].rpartition(".")[0] in _MANAGED
 
 
 def _moved(document: dict[str, Any]) -> dict[str, Any]:

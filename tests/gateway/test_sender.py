@@ -101,7 +101,7 @@ def test_a_token_that_is_bound_to_a_certificate_ends_with_its_revocation(unit: G
     with_it = {"scheme": "Bearer", "unverified_certificate": quote(shown.public_bytes(Encoding.PEM))}
     serial = format(shown.serial_number, "x")
     hear(unit, "ca.certificate.revoked", index=1, object="77", attributes={"issuer": "devices"})
-    hear(unit, "ca.certificate.revoked", index=2, object=serial, attributes={"issuer": "people"})
+    hear(unit, "ca.certificate.revoked", index=2, object=serial, attributes={"issuer": "infrastructure"})
     assert _ask(unit, token, "", **with_it) == 204
     hear(unit, "ca.certificate.revoked", index=3, object=serial, attributes={"issuer": "devices"})
     assert _ask(unit, token, "", **with_it) != 204
