@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .. import holding
+from .. import assessed, holding
 from ..context import Context
 from ..errors import NotBorn
 from ..wiring import registering as wiring
@@ -31,10 +31,27 @@ def invite(configuration: Path, agency: str, scopes: tuple[str, ...], uses: int,
 
 @sso.command
 @options.site
-def portals(configuration: Path) -> None:
-    """Print the host's section of each portal that was granted with a security assessment, for the site's file."""
-    for section in wiring.assessed_portals(_context(configuration)):
-        click.echo(f"{section}\n")
+@click.option("--write", is_flag=True, help="Bring them into the site's file, after the difference was shown.")
+@click.option("--yes", is_flag=True, help="Do not ask whether to.")
+def portals(configuration: Path, *, write: bool, yes: bool) -> None:
+    """Print the host's section of each portal that was granted with a security assessment, for the site's file.
+
+    Roles take the file up when they are started again.
+    """
+    sections = wiring.assessed_portals(_context(configuration))
+    if not write:
+        for section in sections:
+            click.echo(f"{section}\n")
+        return
+    before = configuration.read_text("utf-8")
+    after = assessed.entered(before, sections)
+    if after == before:
+        click.echo("Everything that was granted stands in the file.")
+        return
+    click.echo(assessed.difference(before, after))
+    if yes or click.confirm("Write this?"):
+        assessed.write(configuration, before, after)
+        click.echo("Written. Restart the roles to be held to it.")
 
 
 @sso.group
