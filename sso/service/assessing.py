@@ -55,6 +55,8 @@ QUESTIONS: Mapping[str, str] = {
     "suppliers": N_("Are contractors' accounts limited in time and to this portal?"),
     "incidents": N_("Is there a plan for incidents that was exercised within a year?"),
 }
+REVIEWED_AFTER = {1: 1095, 2: 730, 3: 365, 4: 180}
+"""Days after which a host is assessed again, by grade; the boundary holds it to the same."""
 ALLOWED_NO = {1: 10, 2: 4, 3: 0, 4: 0}
 """How many questions may be answered "no", by grade."""
 _HIGHEST = 4

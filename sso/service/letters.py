@@ -43,6 +43,7 @@ KINDS = (
     "client-granted",
     "client-refused",
     "client-locked",
+    "assessment",
 )
 _TEXTS = {kind: Template((_FOLDER / f"letter-{kind}.txt").read_text("utf-8")) for kind in KINDS}
 _LIFETIME = 24 * 3600
@@ -100,6 +101,10 @@ class Letters:
         """Write one down by itself."""
         if self.possible:
             self._store.letters.add(self.letter(subject, kind, facts))
+
+    def remind(self, subject: str, kind: str, name: str, *, until: int, **facts: str) -> bool:
+        """Write one down unless one of this name was; whether that was done now. Remembered until a time."""
+        return self.possible and self._store.letters.remind(name, self.letter(subject, kind, facts), until=until)
 
     def start(self) -> None:
         """Deliver in the background from now on."""

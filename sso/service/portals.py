@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from audit import Outcome
@@ -19,7 +20,7 @@ from ..errors import ApplicationDecided, BadClient, InvalidClientMetadata, OwnAp
 from ..models import Application, Client, Invitation
 from ..oauth.rfc7591 import check_metadata, client_of, sector_of
 from ..store import Store, digest
-from .assessing import Assessment
+from .assessing import REVIEWED_AFTER, Assessment
 from .clients import check_client
 from .collaborators import People
 from .letters import Letters
@@ -28,6 +29,10 @@ from .records import Records
 from .registration import Registered
 
 _MOST_WAITING = 20
+_BEFORE = (30, 7, 0)
+"""Days before an assessment is due again on which whoever asked for the registration is written to."""
+_LOOKED_EVERY = 3600
+_REMEMBERED = 400 * 86_400
 _ASSESSMENT = "assessment"
 """Where an application keeps the security assessment, beside what a program would register."""
 _SCOPES = frozenset({"openid", "profile", "email", "organisation", "mandate"})
@@ -62,6 +67,38 @@ class Portals:
         self._clock = clock
         self._fresh = fresh
         self._nudge = nudge
+        self._look_at = 0
+
+    def remind(self) -> int:
+        """Write to those whose portal is to be assessed again soon, or now; once each. Returns how many letters.
+
+        The latest assessment of a host counts. Whoever was off for long is told once, of what is nearest.
+        """
+        now = self._now()
+        if not self._letters.possible or now < self._look_at:
+            return 0
+        self._look_at = now + _LOOKED_EVERY
+        today, seen, written = datetime.fromtimestamp(now, UTC).date(), set[str](), 0
+        for application in self._store.applications.granted():
+            said = assessment_of(application)
+            if not said or said["label"] in seen:
+                continue
+            seen.add(said["label"])
+            decided = datetime.fromtimestamp(application.decided_at, UTC).date()
+            due = decided + timedelta(days=REVIEWED_AFTER[said["grade"]])
+            passed = [days for days in _BEFORE if (due - today).days <= days]
+            if passed:
+                written += self._letters.remind(
+                    application.asked_by,
+                    "assessment",
+                    f"assessment:{application.id}:{passed[-1]}",
+                    until=now + _REMEMBERED,
+                    to=application.contact,
+                    title=json.loads(application.metadata)["client_name"],
+                    label=said["label"],
+                    due=due.isoformat(),
+                )
+        return written
 
     def ask(
         self,

@@ -466,6 +466,7 @@ class SignOn:
         """What people wait for, and is due."""
         self.recoveries.post()
         self.resets.finish_due()
+        self.portals.remind()
 
     @property
     def jwks(self) -> dict[str, list[dict[str, str]]]:

@@ -45,6 +45,13 @@ class ApplicationRows:
         with self._database.reading() as connection:
             return [rows.application_of(row) for row in connection.execute(query)]
 
+    def granted(self) -> list[Application]:
+        """All that were granted, the latest decision first."""
+        query = select(APPLICATIONS).where(APPLICATIONS.c.state.in_(("granted", "done")))
+        with self._database.reading() as connection:
+            rest = connection.execute(query.order_by(APPLICATIONS.c.decided_at.desc(), APPLICATIONS.c.id))
+            return [rows.application_of(row) for row in rest]
+
     def waiting(self, *, asked_by: str) -> int:
         """How many one person has asked for that nobody decided on."""
         chosen = and_(APPLICATIONS.c.asked_by == asked_by, APPLICATIONS.c.state == "waiting")

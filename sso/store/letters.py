@@ -8,7 +8,8 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from core.db import Database
 
 from ..models import Letter
-from .tables import LETTERS
+from . import upsert
+from .tables import LETTERS, REMINDERS
 
 
 class LetterRows:
@@ -21,6 +22,14 @@ class LetterRows:
         """Write one down."""
         with self._database.transaction() as connection:
             write_down(connection, letter)
+
+    def remind(self, name: str, letter: Letter, *, until: int) -> bool:
+        """Write one down unless one of this name was; False if it was. That is remembered until a time."""
+        with self._database.transaction() as connection:
+            if not upsert.ensure(connection, REMINDERS, {"id": name, "expires_at": until}):
+                return False
+            write_down(connection, letter)
+            return True
 
     def due(self, at: int, *, limit: int) -> list[Letter]:
         """Those that wait to be delivered."""

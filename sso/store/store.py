@@ -50,6 +50,7 @@ from .tables import (
     PUSHED,
     RECOVERIES,
     REFRESH_TOKENS,
+    REMINDERS,
     SESSIONS,
     SIMULATED,
     SPENT,
@@ -82,6 +83,7 @@ _EXPIRING: tuple[tuple[Table, Column[str], Column[int], int], ...] = (
     (KNOWN_BROWSERS, KNOWN_BROWSERS.c.digest, KNOWN_BROWSERS.c.expires_at, 0),
     (SUSPICIONS, SUSPICIONS.c.id, SUSPICIONS.c.expires_at, 0),
     (LETTERS, LETTERS.c.id, LETTERS.c.expires_at, 0),
+    (REMINDERS, REMINDERS.c.id, REMINDERS.c.expires_at, 0),
     (RECOVERIES, RECOVERIES.c.id, RECOVERIES.c.expires_at, _MEMORY),
     (FACTOR_RESETS, FACTOR_RESETS.c.id, FACTOR_RESETS.c.expires_at, _MEMORY),
     # No worker that is fit to serve is so far behind the news.

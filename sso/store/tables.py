@@ -363,6 +363,9 @@ LETTERS = _expiring(
     Index("letters_due", "due_at"),
 )
 
+# What was told once about something, by the name of both.
+REMINDERS = _expiring("reminders", _key("id"))
+
 RECOVERIES = _expiring(
     "recoveries",
     _key("id"),

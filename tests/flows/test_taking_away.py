@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import get_args
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -30,8 +30,6 @@ WITHIN = 5.0
 """Seconds; what is promised is one, on a machine that has nothing else to do."""
 GIVER, HOLDER, READER, CHANGER = "zhu.yiming", "ma.tao2", "deng.junjie", "lin.ming"
 WORKER = "pan.yutong"
-CONTRACTOR = "wu.gang"
-"""The sample city's; nobody else logs in as them."""
 
 Browse = Callable[..., BrowserContext]
 
@@ -198,39 +196,6 @@ def test_a_new_password_ends_every_login_before_it(city: City) -> None:
     since = time.monotonic()
     assert changed.url.endswith("/logged-out"), changed.text
     work.measure("password changed", since)
-
-
-def test_a_contractor_reaches_their_portal_alone_and_is_out_with_the_contract(city: City) -> None:
-    browser = citizen(city, CONTRACTOR)
-    work = at_work(city, browser)
-    elsewhere = browser.get(city.url("social", "/me"), timeout=60)
-    assert elsewhere.url != city.url("social", "/me") or elsewhere.status_code == 403, elsewhere.text
-
-    address = city.url("directory", "/contractors", "management")
-    desk = person(city, "zhao.lei", address)
-    page = desk.get(address, timeout=60)
-    last = re.search(r'name="until" type="date" required min="[0-9-]+" max="([0-9-]+)"', page.text)
-    assert last, page.text
-    longer = {"username": CONTRACTOR, "role": "contractor-tax", "until": last[1], "reason": "The work takes longer"}
-    asked = desk.post(address, data={**hidden(page.text, "/contractors"), **longer}, headers={"Referer": address})
-    waits = re.search(r"/contractors/[0-9a-f-]{36}/approve", asked.text)
-    assert not waits, "whoever asked is shown no way to approve"
-    refusing = re.search(r"/contractors/([0-9a-f-]{36})/refuse", asked.text)
-    assert refusing, asked.text
-    approving = {"csrf_token": hidden(asked.text)["csrf_token"]}
-    alone = desk.post(f"{address}/{refusing[1]}/approve", data=approving, headers={"Referer": address})
-    assert alone.status_code == 403
-    assert work.holds()
-    taken = post(desk, asked, refusing[0], reason="Taken back")
-    assert taken.status_code == 200, taken.text
-
-    path = re.search(r"/contractors/people/[0-9a-f-]{36}/end", taken.text)
-    assert path, taken.text
-    form = {**hidden(taken.text, path[0]), "reason": "The contract is over"}
-    since = time.monotonic()
-    ended = desk.post(urljoin(address, path[0]), data=form, headers={"Referer": taken.url}, timeout=60)
-    assert "The account is disabled" in ended.text
-    work.measure("contract ended", since)
 
 
 @dataclass

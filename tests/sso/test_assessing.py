@@ -2,16 +2,20 @@
 """A portal is registered with a graded security assessment, read strictly, shown to whoever decides, and recorded."""
 
 import tomllib
+from copy import copy
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.wiring.registering import _section
 from core.config import ConfigurationError
+from gateway.config import GRADES
 from sso.errors import AssessmentUnmet, BadAssessment
-from sso.service.assessing import ALLOWED_NO, DATA, DEGREES, HARMED, QUESTIONS, assessed
-from sso.service.portals import assessment_of
-from tests.sso.conftest import World
+from sso.service.assessing import ALLOWED_NO, DATA, DEGREES, HARMED, QUESTIONS, REVIEWED_AFTER, assessed
+from sso.service.portals import Portals, assessment_of
+from tests.sso.conftest import World, make_world
 from tests.sso.desk import Officer, developer
 from tests.sso.test_portals import ask, asked, decide
 
@@ -109,3 +113,51 @@ def test_the_operator_is_told_the_section_that_the_grade_demands() -> None:
     assert "kept for at least 366 days" in _section(said)
     with pytest.raises(ConfigurationError):
         _section({**said, "grade": 4})
+
+
+def test_whoever_asked_is_written_to_before_the_assessment_is_due_again_once_each(tmp_path: Path) -> None:
+    posted: list[tuple[str, str, str]] = []
+
+    def post(address: str, heading: str, text: str, _number: str) -> bool:
+        posted.append((address, heading, text))
+        return True
+
+    world = make_world(tmp_path, post=post)
+    mine, boss = developer(world), Officer(world)
+    decide(boss, asked(mine, **{**SAID, **YES}))
+    decide(boss, asked(mine))
+    world.service.letters.round()
+    posted.clear()
+
+    def told(days: int) -> int:
+        """Letters of the round after so many days, and of whatever runs beside it or is started anew."""
+        world.clock.advance(timedelta(days=days))
+        before = len(posted)
+        world.service.letters.round()
+        again = replace_portals(world)
+        assert again.remind() == 0
+        world.service.letters.round()
+        return len(posted) - before
+
+    # Grade 2 holds for 730 days: 31, 30, 29, 8, 7, 1, 0 days before, and the day after.
+    assert [told(days) for days in (699, 1, 1, 21, 1, 6, 1, 1)] == [0, 1, 0, 0, 1, 0, 1, 0]
+    assert {address for address, _, _ in posted} == {"library@city.example"}
+    due = (world.clock.now().date() - timedelta(days=1)).isoformat()
+    assert all("library" in text and due in text and "assessed again" in heading for _, heading, text in posted)
+    # A later assessment of the same host counts instead of the first one.
+    decide(boss, asked(mine, **{**SAID, **YES, "report": "2028-2"}))
+    world.service.letters.round()
+    posted.clear()
+    assert told(2) == 0
+    world.database.close()
+
+
+def replace_portals(world: World) -> Portals:
+    """Another worker's, which has not looked yet."""
+    made = copy(world.service.portals)
+    made._look_at = 0
+    return made
+
+
+def test_the_boundary_and_the_letters_count_the_same_days() -> None:
+    assert {grade: demanded.days for grade, demanded in GRADES.items()} == REVIEWED_AFTER
