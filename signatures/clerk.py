@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate agencies`: what programs may do here; `archive`: what is at risk; a folder that is sealed as one batch."""
+"""`tallygate agencies`: what programs may do here; `archive`: what is at risk; `keepers` of a seal; batches."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from core.config import Document
 from core.errors import NotFound
 from core.site import SiteSettings
 
-from .client import API, BatchClient
+from .client import API, BatchClient, SignatureClient
 
 _SITE = click.option(
     "--site",
@@ -30,6 +30,16 @@ _SITE = click.option(
 )
 _NOTE = ".tallygate-batch"
 _PAUSE = 1.0
+
+
+@click.command()
+@_SITE
+@click.option("--organisation", required=True, help="Whose seal, by directory identifier.")
+@click.option("--name", "names", multiple=True, required=True, help="User name of a keeper; two for a seal of two.")
+def keepers(configuration: Path, organisation: str, names: tuple[str, ...]) -> None:
+    """Name the first keepers of an organisation's seal; from then on two of them change who keeps it."""
+    SignatureClient(_peer(configuration)).name_keepers(organisation, names)
+    click.echo(f"the seal of {organisation} is kept by {', '.join(names)}")
 
 
 @click.group()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs other roles may call: seal a document, give an organisation its seal, verify."""
 
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -8,6 +10,7 @@ from core.calls import Peer
 from core.errors import Unavailable
 from core.identity import HEADER
 
+from .errors import SecondAsked
 from .models import Profile, SealOrder
 
 API = "/api/v1"
@@ -66,11 +69,16 @@ class SignatureClient:
         """The sealed document.
 
         Raises:
+            SecondAsked: the order waits for a second keeper.
             TallygateError: as ``Sealing.seal``.
         """
         query, headers = _asked(order, look(order))
         headers |= PDF
-        return self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=headers).body
+        answer = self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=headers)
+        if answer.status == HTTPStatus.ACCEPTED:
+            said = answer.json()
+            raise SecondAsked(address=str(said.get("address", "")) if isinstance(said, dict) else "")
+        return answer.body
 
     def sign_beside(self, order: SealOrder) -> bytes:
         """A detached CAdES signature over any file, DER.
@@ -89,6 +97,14 @@ class SignatureClient:
         if not isinstance(serial, str):
             raise Unavailable
         return serial
+
+    def name_keepers(self, organisation: str, usernames: Sequence[str]) -> None:
+        """Name the first keepers of a seal.
+
+        Raises:
+            TallygateError: as ``Keepers.name_first``.
+        """
+        self._peer.call("POST", f"{API}/keepers", document={"organisation": organisation, "keepers": [*usernames]})
 
     def verify(self, document: bytes, *, profile: Profile = Profile.STRICT) -> dict[str, Any]:
         """The verdict as JSON."""

@@ -24,7 +24,8 @@ TallygateError
 │   ├── NoSeal              the organisation has no seal
 │   ├── SealChanged         somebody else gave the organisation another seal at the same moment
 │   ├── SealUnusable        its certificate is expired, suspended, revoked or of unknown status
-│   └── WishUsed            this very request was carried out already
+│   ├── WishUsed            this very request was carried out already
+│   └── SecondAsked         the order waits for a second keeper
 └── Unavailable
     ├── Busy                every reading process is at work
     └── Unconfined          the process that opens documents cannot be locked in
@@ -177,6 +178,18 @@ class WishUsed(Conflict):
 
     code = "wish_used"
     message = N_("This request was carried out already. Please open the page again and ask anew.")
+
+
+class SecondAsked(Conflict):
+    """The order is taken and waits for a second keeper at ``address``; nothing is sealed yet."""
+
+    code = "second_asked"
+    message = N_("Nothing is sealed yet: the order waits for a second keeper of this seal, for one day, at %(address)s")
+    status = 202
+
+    def __init__(self, *, address: str) -> None:
+        super().__init__(address=address)
+        self.address = address
 
 
 class Busy(Unavailable):

@@ -380,6 +380,8 @@ class SealOrder:
     reference: str = ""
     # Who stands behind it, where a door of this role has found that out itself; never taken from a request.
     known: "Wish | None" = None
+    # Who confirmed it as the second person, likewise.
+    second: "Wish | None" = None
     placement: Placement = field(default_factory=Placement)
     permits: Permits = field(default_factory=Permits)
     # Whether a code that leads to the verification page stands beside the seal.

@@ -24,6 +24,7 @@ _COMMANDS = {
     "edge": "app.cli.edge:edge",
     "gateway": "app.cli.edge:gateway",
     "init": "app.cli.site:init",
+    "keepers": "signatures.clerk:keepers",
     "policies": "policies.cli:policies",
     "seal": "signatures.cli:seal",
     "serve": "app.cli.roles:serve",

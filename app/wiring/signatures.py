@@ -2,6 +2,7 @@
 """Composes the role ``signatures``: verification for everybody, seals for the site's own roles; and its birth."""
 
 import secrets
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from signatures.agencies import AgencyStore
 from signatures.archive import ArchiveStore
 from signatures.config import SignatureSettings
 from signatures.holds import Algorithm
+from signatures.keeping import KeepingStore
 from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
@@ -63,6 +65,7 @@ from signatures.web import blueprint
 from ..context import Context
 from ..files import write_secret
 from . import policies, willing
+from .keeping import two_keepers
 from .willing import client_key, holds, remote_signing, seal_keys, sign_on_keys
 
 ROLE = "signatures"
@@ -153,6 +156,7 @@ def application(context: Context) -> Flask:
         lists=lists,
         address=lambda commitment: f"{site.origin('verify')}/?document={commitment}",
     )
+    kept_by = KeepingStore(database, put=store.put)
     sealing = Sealing(
         store=store,
         permission=permission,
@@ -162,6 +166,7 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         nudge=relay.nudge,
         commitments=commitments,
+        rules=kept_by.rule,
         clock=context.clock,
     )
     reports = Reports(
@@ -172,9 +177,7 @@ def application(context: Context) -> Flask:
     )
     # A role that cannot read would call every document damaged; better it does not start.
     layers = {f"reader_{name}": holds for name, holds in readers.check().items()}
-    relay.start()
-    follower.start()
-    sealing.replay()
+    _begin(relay.start, follower.start, sealing.replay)
     shelf = Shelf(
         folder=site.folder(ROLE) / "shelf",
         store=ShelfStore.open(site.folder(ROLE) / "shelf.db"),
@@ -230,8 +233,21 @@ def application(context: Context) -> Flask:
         ),
     )
     desk = Desk(shelf=shelf, readers=readers, settings=settings)
-    placing = Placing(desk=desk, readers=readers, sealing=sealing, people=context.directory(ROLE))
     remote = remote_signing(context, settings)
+    second, keeping = two_keepers(
+        context,
+        settings,
+        store=kept_by,
+        sealing=sealing,
+        permission=permission,
+        once=once,
+        desk=desk,
+        shelf=shelf,
+        readers=readers,
+        recorder=recorder,
+        nudge=relay.nudge,
+    )
+    placing = Placing(desk=desk, readers=readers, sealing=second, people=context.directory(ROLE))
     paper_store = PaperStore(database, put=store.put)
     papers = Papers(
         store=paper_store,
@@ -285,17 +301,18 @@ def application(context: Context) -> Flask:
     )
     remote_relay.start()
     personal.replay()
-    Housekeeping([desk.tidy, sealing.replay, batches.tidy, archiving.work, personal.replay]).start()
+    Housekeeping([desk.tidy, sealing.replay, second.replay, batches.tidy, archiving.work, personal.replay]).start()
     guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
     largest = settings.largest
     shown = web.Shown(desk, enrolling, issuer=personal.issuer, largest=largest)
     parts = [
         web.verifying(verification, reports, largest=largest),
         web.comparing(verification, largest=largest),
-        web.sealing(sealing, largest=largest),
+        web.sealing(sealing, second, keeping, largest=largest),
         web.agencies(agencies, batches, verification, largest=largest),
         web.archive(agencies, archiving, largest=largest),
         web.placing(placing, block=personal.size_of_block, issuer=personal.issuer),
+        web.seconding(second, keeping, placing=placing),
         web.papers(papers, placing=placing, desk=desk, clock=context.clock),
         web.registers(paper_store, clock=context.clock),
         web.own(
@@ -317,6 +334,11 @@ def application(context: Context) -> Flask:
         ready=store.check,
         standing=lambda: {**relay.standing(), **layers},
     )
+
+
+def _begin(*works: Callable[[], object]) -> None:
+    for work in works:
+        work()
 
 
 def _database(context: Context) -> Database:

@@ -9,6 +9,7 @@ from .desk import Desk as Desk
 from .enrolling import Enrolling as Enrolling
 from .forming import Forming as Forming
 from .housekeeping import Housekeeping as Housekeeping
+from .keepers import Keepers as Keepers
 from .kept import Changes as Changes
 from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
@@ -22,6 +23,7 @@ from .placing import Placing as Placing
 from .reporting import Reports as Reports
 from .reporting import by_hand as by_hand
 from .sealing import Sealing as Sealing
+from .seconding import Seconding as Seconding
 from .stamping import stamp_by as stamp_by
 from .trusted import FollowedLists as FollowedLists
 from .verification import Verification as Verification

@@ -32,6 +32,8 @@ class Act:
             at=at,
             source="signatures",
             subject=self.wish.actor,
+            # Where it took two: who asked, and who did it.
+            actor=self.order.second.actor if self.order.second else "",
             object=self.commitment,
             organisation=self.order.organisation,
             session=self.wish.session,

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.errors import NotFound
 
@@ -14,10 +15,17 @@ from ..sandbox import ReaderPool
 from ..shelf import Shelved
 from .desk import Desk
 from .permission import People
-from .sealing import Sealing
 
 _MARGIN = 15 * MM
 Outline = tuple[float, float, float, float]
+
+
+class Seals(Protocol):
+    """Sets a seal, or takes the order for a second person."""
+
+    def seal(self, order: SealOrder, /) -> bytes:
+        """The sealed document."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +43,7 @@ class Place:
 class Placing:
     """Pictures of one's own documents, and the seal that goes onto one."""
 
-    def __init__(self, *, desk: Desk, readers: ReaderPool, sealing: Sealing, people: People) -> None:
+    def __init__(self, *, desk: Desk, readers: ReaderPool, sealing: Seals, people: People) -> None:
         self._desk = desk
         self._readers = readers
         self._sealing = sealing
@@ -136,6 +144,7 @@ class Placing:
         """Seal the document by this order and keep the sealed one beside it.
 
         Raises:
+            SecondAsked: the order waits for a second keeper.
             TallygateError: as ``Sealing.seal`` and ``Desk.bring``.
         """
         kept = self._desk.one(subject, identifier)

@@ -10,9 +10,11 @@ from audit import Event, Outcome, Recorder
 from ca.models import Issued, IssueRequest
 from core.clock import Clock
 from core.errors import Conflict
+from policies.models import Decision
 
 from ..errors import NoSeal, NothingSent, SealChanged, WishUsed
-from ..models import Seal, SealOrder, SealState
+from ..keeping import NotKeeper, Rule, SamePerson, SecondNeeded
+from ..models import Seal, SealOrder, SealState, Wish
 from ..pades.cms import KeySigner
 from ..store import Signing, SigningState, Store
 from .acts import Act
@@ -46,9 +48,12 @@ class Sealing:
         recorder: Recorder,
         nudge: Callable[[], None],
         commitments: Commitments,
+        # Who keeps an organisation's seal, and whether it takes two.
+        rules: Callable[[str], Rule],
         clock: Clock,
     ) -> None:
         self._store = store
+        self._rules = rules
         self._permission = permission
         self._forming = forming
         self._keys = keys
@@ -107,6 +112,8 @@ class Sealing:
         Raises:
             IdentityRefused: nobody we believe says who the person is; recorded.
             SealDenied: this person may not; recorded.
+            NotKeeper: the seal has keepers, and this person is none; recorded.
+            SecondNeeded: the seal takes two, and the order names no second; recorded.
             WishUsed: the gateway let this request through once, and it was carried out; recorded.
             NoSeal, SealUnusable: the organisation cannot seal now.
             CannotSeal, AlreadySigned: the document cannot take a seal; or another of the errors of ``Forming.prepare``.
@@ -140,11 +147,8 @@ class Sealing:
         keep: Callable[[bytes], None] | None = None,
     ) -> bytes:
         # 1. Who, for whom, and may they. A refusal is recorded too.
-        if not order.document:
-            raise NothingSent
-        commitment = self._commitments.of(order.document)
-        wish = self._permission.wish(order, commitment)
-        decision, name = self._permission.granted(order, wish, commitment)
+        wish, commitment, decision, name = self._admitted(order)
+        self._seconded(order, wish, commitment)
         # 2. The seal and what its issuer says of it at this moment.
         seal = self._store.seal_of(order.organisation)
         signer = self._forming.signer(seal)
@@ -173,6 +177,49 @@ class Sealing:
             raise Conflict
         self._nudge()
         return signed
+
+    def takes_two(self, organisation: str) -> bool:
+        """Whether this seal takes a second person."""
+        return self._rules(organisation).second
+
+    def propose(self, order: SealOrder) -> tuple[Wish, str]:
+        """All of ``seal`` that needs neither key nor second person: who asks, and the document's commitment.
+
+        Raises:
+            TallygateError: as ``seal``; whoever asks is told at once.
+        """
+        wish, commitment, _, _ = self._admitted(order)
+        seal = self._store.seal_of(order.organisation)
+        signer = self._forming.signer(seal)
+        self._forming.prepare(order, seal, room=signer.room, commitment=commitment)
+        return wish, commitment
+
+    def _admitted(self, order: SealOrder) -> tuple[Wish, str, Decision, str]:
+        if not order.document:
+            raise NothingSent
+        commitment = self._commitments.of(order.document)
+        wish = self._permission.wish(order, commitment)
+        decision, name = self._permission.granted(order, wish, commitment)
+        keepers = self._rules(order.organisation).keepers
+        if keepers and wish.actor not in keepers:
+            self._permission.refuse(order, wish, commitment, code=NotKeeper.code)
+            raise NotKeeper
+        return wish, commitment, decision, name
+
+    def _seconded(self, order: SealOrder, wish: Wish, commitment: str) -> None:
+        rule, second = self._rules(order.organisation), order.second
+        if second is None:
+            if rule.second:
+                self._permission.refuse(order, wish, commitment, code=SecondNeeded.code)
+                raise SecondNeeded
+            return
+        if second.actor == wish.actor or not second.session or second.session == wish.session:
+            self._permission.refuse(order, second, commitment, code=SamePerson.code)
+            raise SamePerson
+        if second.actor not in rule.keepers:
+            self._permission.refuse(order, second, commitment, code=NotKeeper.code)
+            raise NotKeeper
+        self._permission.granted(order, second, commitment)
 
     def settled(self, decision: str) -> SigningState | None:
         """How what was intended by one decision ended; nothing if nothing was intended.

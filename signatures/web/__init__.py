@@ -12,6 +12,7 @@
 | /api/v1/openapi.json | anybody                 | what this interface takes and gives      |
 | /api/v1/seal         | app, portal:documents   | PDF in, sealed PDF out                   |
 | /api/v1/seals        | app                     | gives an organisation its seal           |
+| /api/v1/keepers      | app                     | names the first keepers of a seal        |
 | /api/v1/programs     | app                     | what agencies' programs may do           |
 | /api/v1/batches/*    | app                     | documents sealed together, for a person  |
 | /api/v1/archive      | app                     | what of the archive is at risk           |
@@ -31,6 +32,7 @@ from .papers import papers as papers
 from .papers import registers as registers
 from .placing import placing as placing
 from .sealing import sealing as sealing
+from .seconding import seconding as seconding
 from .shown import Shown as Shown
 from .signing import signing as signing
 from .verifying import verifying as verifying

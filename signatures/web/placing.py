@@ -17,6 +17,7 @@ from core.identity import HEADER
 from core.web import Guard, _, identity, locale
 from core.web.inputs import Malformed, form_text, query_text
 
+from ..errors import SecondAsked
 from ..looks import Certification, Picture
 from ..models import SealOrder
 from ..pades.drawing import MM, size_of_seal
@@ -125,6 +126,8 @@ def placing(service: Placing, *, block: Callable[[str], tuple[float, float]], is
 
             try:
                 kept = service.seal(identity().subject, identifier, order)
+            except SecondAsked as asked:
+                return redirect(asked.address, code=303)
             except TallygateError as error:
                 if error.kind.status not in {400, 403, 409}:
                     raise

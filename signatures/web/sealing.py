@@ -10,9 +10,10 @@ from core.identity import HEADER
 from core.web import Guard, caller, json_object
 from core.web.inputs import Malformed, query_text
 
+from ..errors import SecondAsked
 from ..models import SealOrder
 from ..openapi import TAKEN
-from ..service import Sealing
+from ..service import Keepers, Sealing, Seconding
 from .blueprint import Pages
 from .bodies import body
 from .wishes import permits, placement
@@ -20,16 +21,17 @@ from .wishes import permits, placement
 _ZONES = frozenset({"external", "internal", "management"})
 _ASSURANCE = frozenset({"0", "1", "2", "3"})
 _OPERATOR = "app"
+_REPORTS = "audit"
 _ANY = TAKEN | {"text/plain", "text/csv", "application/json", "image/png", "image/jpeg"}
 
 
-def sealing(service: Sealing, *, largest: int) -> Pages:
+def sealing(service: Sealing, seconding: Seconding, keepers: Keepers, *, largest: int) -> Pages:
     """Seals for the site's own roles."""
 
     def pages(blue: Blueprint, guard: Guard) -> None:
         @blue.post("/api/v1/seal")
         @guard.peer(_OPERATOR, "portal:documents", "audit")
-        def seal() -> Response:
+        def seal() -> ResponseReturnValue:
             order = _order(body(largest))
             look = replace(
                 order,
@@ -38,13 +40,32 @@ def sealing(service: Sealing, *, largest: int) -> Pages:
                 code=_yes("code"),
                 further=_yes("further"),
             )
-            return Response(service.seal(look), content_type="application/pdf")
+            if look.caller == _REPORTS:
+                # Who made a report on the record is not there a day later to fetch it.
+                return Response(service.seal(look), content_type="application/pdf")
+            try:
+                sealed = seconding.seal(look)
+            except SecondAsked as asked:
+                return jsonify({"code": asked.code, "address": asked.address}), 202, {"Location": asked.address}
+            return Response(sealed, content_type="application/pdf")
 
         @blue.post("/api/v1/detached")
         @guard.peer(_OPERATOR, "portal:documents")
         def detached() -> Response:
             signature = service.sign_beside(_order(body(largest, taken=_ANY)))
             return Response(signature, content_type="application/pkcs7-signature")
+
+        @blue.post("/api/v1/keepers")
+        @guard.peer(_OPERATOR)
+        def name_keepers() -> Response:
+            wish = json_object(longest=4096)
+            organisation, names = wish.get("organisation"), wish.get("keepers")
+            if not isinstance(organisation, str) or set(wish) != {"organisation", "keepers"}:
+                raise Malformed(field="organisation")
+            if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+                raise Malformed(field="keepers")
+            rule = keepers.name_first(organisation, names)
+            return jsonify({"organisation": rule.organisation, "keepers": sorted(rule.keepers)})
 
         @blue.post("/api/v1/seals")
         @guard.peer(_OPERATOR)

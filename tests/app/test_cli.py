@@ -92,6 +92,7 @@ COMMANDS: dict[str, str] = {
     "policies diff": "--site SITE",
     "policies history": "--site SITE",
     "policies orders": "--site SITE",
+    "keepers": "--site SITE --organisation o --name li.na --name wang.wei",
     "policies release": "--site SITE --actor somebody",
     "policies replay": "--site SITE --days 2",
     "policies rollback": "1-abcdef --site SITE --actor somebody",

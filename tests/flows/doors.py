@@ -860,6 +860,7 @@ def _signatures() -> Iterator[Door]:
     asked = {**peer, "method": "GET"}
     yield Door(**asked, rule="/api/v1/register", query=("organisation", "year"))
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
+    yield Door(**peer, rule="/api/v1/keepers", takes="json", fields={"organisation": "no-such-organisation"})
     yield from _agencies(peer)
     mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
     kept = {"identifier": "0" * 32}
@@ -875,6 +876,7 @@ def _signatures() -> Iterator[Door]:
     yield Door(**mine, method="GET", rule="/my/papers/<identifier>", known=kept, query=("lang",))
     yield Door(**mine, method="GET", rule="/my/papers/<identifier>/file", known=kept)
     yield Door(**mine, method="GET", rule="/my/register", query=("organisation", "year"))
+    yield from _orders(mine, form, kept)
     yield Door(**form, rule="/my/papers", takes="form")
     yield Door(**form, rule="/my/papers/<identifier>/<step>", takes="form", known={**kept, "step": "seal"})
     yield Door(**form, rule="/my/documents/<identifier>/seal", takes="form", known=kept)
@@ -884,6 +886,21 @@ def _signatures() -> Iterator[Door]:
     yield Door(**mine, method="GET", rule="/my/callback", query=("state", "code", "iss", "error"))
     yield Door(**{**form, "who": "peng.zihan"}, rule="/my/certificate", takes="form")
     yield Door(**form, rule="/my/certificate/end", takes="form")
+
+
+def _orders(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str, str]) -> Iterator[Door]:
+    """Orders that wait for a second keeper, and who the keepers are."""
+    yield Door(**mine, method="GET", rule="/my/seals", query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/orders/<identifier>", known=kept, query=("page", "lang"))
+    yield Door(**mine, method="GET", rule="/my/orders/<identifier>/picture", known=kept, query=("page",))
+    yield Door(**mine, method="GET", rule="/my/orders/<identifier>/file", known=kept)
+    refused = {**kept, "step": "refuse"}
+    yield Door(**form, rule="/my/orders/<identifier>/<step>", takes="form", known=refused)
+    taken_back = {**kept, "step": "withdraw"}
+    yield Door(**form, rule="/my/seals/changes/<identifier>/<step>", takes="form", known=taken_back)
+    proposal = {"act": "two"}
+    at_nobody = {"organisation": "no-such-organisation"}
+    yield Door(**form, rule="/my/seals/<organisation>/changes", takes="form", known=at_nobody, fields=proposal)
 
 
 def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:

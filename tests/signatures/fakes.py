@@ -4,6 +4,7 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -18,14 +19,18 @@ from core.errors import NotFound
 from core.identity import Identity, IdentityIssuer, IdentityVerifier
 from directory.models import Mandate, Organisation, Person, PersonKind
 from policies.models import Decision, DecisionRequest
+from signatures.agencies import AgencyStore
 from signatures.config import SignatureSettings
 from signatures.holds import FileHold
+from signatures.keeping import KeepingStore, Rule
 from signatures.models import Level
 from signatures.sandbox import ReaderPool
-from signatures.service import Forming, Permission, Reports, Sealing
+from signatures.service import Desk, Forming, Keepers, Once, Permission, Reports, Sealing, Seconding
 from signatures.service.commitment import Commitments
 from signatures.service.keys import SealKeys
 from signatures.service.wishes import Wishes
+from signatures.shelf import Shelf
+from signatures.shelf.store import ShelfStore
 from signatures.store import Store
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
@@ -102,10 +107,10 @@ class People:
         return self.persons[subject]
 
     def person_by_username(self, username: str) -> Person:
-        for each in self.persons.values():
-            if each.username == username:
-                return each
-        raise NotFound
+        found = next((each for each in self.persons.values() if each.username == username), None)
+        if found is None:
+            raise NotFound
+        return found
 
     def organisation(self, identifier: str, /) -> Organisation:
         known = {"tax-bureau": ("Jiangcheng Tax Bureau", "江城市税务局"), "silk-company": ("Silk Ltd.", "江城丝绸公司")}
@@ -177,6 +182,11 @@ def seal_keys(folder: Path) -> SealKeys:
     return SealKeys({"file": FileHold(folder, b"h" * 32)}, make_of="file")
 
 
+def anybody(organisation: str) -> Rule:
+    """A seal without keepers."""
+    return Rule(organisation=organisation)
+
+
 def sealing(
     *,
     store: Store,
@@ -189,6 +199,7 @@ def sealing(
     level: Level = Level.B,
     stamp: Callable[[bytes], bytes] | None = None,
     lists: Callable[[], Sequence[bytes]] | None = None,
+    rules: Callable[[str], Rule] = anybody,
 ) -> Sealing:
     """The grant, put together as the role does it."""
     keys = seal_keys(folder)
@@ -213,8 +224,59 @@ def sealing(
         recorder=recorder,
         nudge=lambda: None,
         commitments=COMMITMENTS,
+        rules=rules,
         clock=clock,
     )
+
+
+@dataclass
+class TwoKeepers:
+    """Who keeps seals, and orders that wait for a second keeper, put together as the role does it."""
+
+    keepers: Keepers
+    orders: Seconding
+    once: Once
+    shelf: Shelf
+    desk: Desk
+    stores: tuple[ShelfStore, AgencyStore]
+
+    def close(self) -> None:
+        for each in self.stores:
+            each.close()
+
+
+def two_keepers(
+    folder: Path,
+    *,
+    store: KeepingStore,
+    granting: Sealing,
+    readers: ReaderPool,
+    people: People,
+    recorder: ListRecorder,
+    clock: ManualClock,
+) -> TwoKeepers:
+    """Beside a grant over the same tables."""
+    shelves, agencies = ShelfStore.open(folder / "orders-shelf.db"), AgencyStore.open(folder / "orders-agencies.db")
+    shelf = Shelf(folder=folder / "orders", store=shelves, key=b"k" * 32, clock=clock)
+    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
+    once = Once(sealing=granting, shelf=shelf, store=agencies, clock=clock, room=1 << 30)
+    orders = Seconding(
+        store=store,
+        sealing=granting,
+        permission=Permission(
+            people=people, decide=decide, recorder=recorder, wishes=wishes(), clock=clock, mandate="seal"
+        ),
+        once=once,
+        desk=desk,
+        shelf=shelf,
+        readers=readers,
+        recorder=recorder,
+        nudge=lambda: None,
+        clock=clock,
+        address=lambda order: f"https://sign.city.localhost/my/orders/{order}",
+    )
+    keepers = Keepers(store=store, people=people, recorder=recorder, nudge=lambda: None, clock=clock, mandate="seal")
+    return TwoKeepers(keepers, orders, once, shelf, desk, (shelves, agencies))
 
 
 def reports() -> Reports:

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
 
 from core.calls import CALLER_HEADER, SECRET_HEADER, PairSecrets
@@ -31,6 +32,7 @@ from core.web import Guard, create
 from signatures import web
 from signatures.cli import verify
 from signatures.client import look
+from signatures.keeping import KeepingStore
 from signatures.looks import Certification, Locking, Permits, Placement
 from signatures.models import SealOrder
 from signatures.papers import PaperStore
@@ -47,11 +49,13 @@ from tests.signatures.fakes import (
     CLERK,
     COMMITMENTS,
     PORTAL,
+    People,
     TestAuthority,
     encode,
     let_through,
     reports,
     sealing,
+    two_keepers,
 )
 from tests.signatures.pki import NOW, City
 
@@ -80,10 +84,34 @@ def recorder() -> ListRecorder:
 
 
 @pytest.fixture
-def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder) -> Iterator[Flask]:
-    database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
-    migrate(database, ROOT / "signatures" / "migrations")
-    store, clock = Store(database, encode=encode), ManualClock()
+def database(tmp_path: Path) -> Iterator[Database]:
+    made_of = Database.open(f"sqlite:///{tmp_path}/signatures.db")
+    migrate(made_of, ROOT / "signatures" / "migrations")
+    yield made_of
+    made_of.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return Store(database, encode=encode)
+
+
+@pytest.fixture
+def kept_by(database: Database, store: Store) -> KeepingStore:
+    return KeepingStore(database, put=store.put)
+
+
+@pytest.fixture
+def app(
+    tmp_path: Path,
+    city: City,
+    readers: ReaderPool,
+    recorder: ListRecorder,
+    database: Database,
+    store: Store,
+    kept_by: KeepingStore,
+) -> Iterator[Flask]:
+    clock = ManualClock()
     granting = sealing(
         store=store,
         readers=readers,
@@ -91,6 +119,10 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         authority=TestAuthority(city),
         recorder=recorder,
         clock=clock,
+        rules=kept_by.rule,
+    )
+    two = two_keepers(
+        tmp_path, store=kept_by, granting=granting, readers=readers, people=People(), recorder=recorder, clock=clock
     )
     verification = Verification(
         readers=readers,
@@ -112,7 +144,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
     parts = [
         web.verifying(verification, reports(), largest=LARGEST),
         web.comparing(verification, largest=LARGEST),
-        web.sealing(granting, largest=LARGEST),
+        web.sealing(granting, two.orders, two.keepers, largest=LARGEST),
         web.registers(PaperStore(database, put=store.put), clock=clock),
     ]
     yield create(
@@ -123,7 +155,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         blueprints=[blueprint(guard, parts, largest=LARGEST)],
         translations=[ROOT / "signatures" / "translations"],
     )
-    database.close()
+    two.close()
 
 
 @pytest.fixture
@@ -288,6 +320,30 @@ def test_the_interface_takes_a_signature_and_its_document_together(client: Flask
         "/api/v1/verify", data=signed, headers={"Content-Type": "application/pkcs7-signature"}
     ).get_json()
     assert alone["signatures"][0]["answers"]["unchanged"]["code"] == "content_missing"
+
+
+def test_a_seal_that_takes_two_is_answered_with_the_address_of_the_order(
+    client: FlaskClient, database: Database
+) -> None:
+    client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer())
+    named = {"organisation": "tax-bureau", "keepers": ["li.na"]}
+    for wrong in ({**named, "keepers": "li.na"}, {**named, "keepers": [1]}, {**named, "more": 1}, {"keepers": []}):
+        assert client.post("/api/v1/keepers", json=wrong, headers=peer()).status_code == 400
+    portal = peer("portal:documents", b"b" * 32)
+    assert client.post("/api/v1/keepers", json=named, headers=portal).status_code == 403
+    assert client.post("/api/v1/keepers", json=named, headers=peer()).get_json()["keepers"] == [CLERK]
+    assert client.post("/api/v1/keepers", json=named, headers=peer()).status_code == 409
+    with database.transaction() as connection:
+        # Two keepers agree on it elsewhere.
+        connection.execute(text("INSERT INTO seal_rules VALUES ('tax-bureau', 1)"))
+    asked = client.post(
+        "/api/v1/seal?organisation=tax-bureau",
+        data=documents.permit(),
+        headers={**portal, **PDF, HEADER: let_through()},
+    )
+    assert asked.status_code == 202
+    assert asked.headers["Location"] == asked.get_json()["address"]
+    assert asked.headers["Location"].startswith("https://sign.city.localhost/my/orders/")
 
 
 def test_the_interface_answers_with_codes_and_words(client: FlaskClient, sealed: bytes) -> None:
