@@ -45,6 +45,7 @@ def description(largest: int) -> dict[str, Any]:
             "/api/v1/detached": {"post": _detached(largest)},
             "/api/v1/register": {"get": _register()},
             "/api/v1/seals": {"post": _establish()},
+            "/api/v1/keepers": {"post": _keepers()},
         },
         schemas=_schemas(),
     )
@@ -89,6 +90,10 @@ def _seal(largest: int) -> dict[str, Any]:
         "requestBody": _pdf(largest),
         "responses": {
             "200": {"description": "The sealed document", "content": {"application/pdf": {"schema": {}}}},
+            "202": {
+                "description": "The order waits for a second keeper, at this address",
+                "content": {"application/json": {"schema": exact({"code": TEXT, "address": TEXT})}},
+            },
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }
@@ -185,6 +190,21 @@ def _establish() -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": wish}}},
         "responses": {
             "200": {"description": "The seal in use", "content": {"application/json": {"schema": made}}},
+            **refusals("400", "401", "403", "404", "409", "413", "503"),
+        },
+    }
+
+
+def _keepers() -> dict[str, Any]:
+    names = {"type": "array", "items": TEXT}
+    named = exact({"organisation": TEXT, "keepers": names})
+    return {
+        "operationId": "name_keepers",
+        "summary": "Name the first keepers of a seal, by user name; for the operator",
+        "security": PEER,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": named}}},
+        "responses": {
+            "200": {"description": "By subject", "content": {"application/json": {"schema": named}}},
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }

@@ -92,26 +92,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def store(database: Database) -> Store:
-    return Store(database, encode=encode)
-
-
-@pytest.fixture
-def kept_by(database: Database, store: Store) -> KeepingStore:
-    return KeepingStore(database, put=store.put)
-
-
-@pytest.fixture
-def app(
-    tmp_path: Path,
-    city: City,
-    readers: ReaderPool,
-    recorder: ListRecorder,
-    database: Database,
-    store: Store,
-    kept_by: KeepingStore,
-) -> Iterator[Flask]:
-    clock = ManualClock()
+def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder, database: Database) -> Iterator[Flask]:
+    store, clock = Store(database, encode=encode), ManualClock()
+    kept_by = KeepingStore(database, put=store.put)
     granting = sealing(
         store=store,
         readers=readers,
