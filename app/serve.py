@@ -25,6 +25,8 @@ THREADS = {"audit": 32, "ca": 32}
 to a quarter of a second for the checkpoint that covers its intent, an event sent by HTTP for the disk."""
 _THREADS = 8
 """They wait for receipts, LDAP and the database, and share group commits."""
+LOOPS = frozenset({"gateway"})
+"""Roles asked so often that an event loop of their own answers, and not a thread for each question."""
 LARGE_BODIES = frozenset({"audit"})
 """Roles that take megabytes at once, again and again."""
 GIVE_BACK = {"_RJEM_MALLOC_CONF": "narenas:2,dirty_decay_ms:0,muzzy_decay_ms:0"}
@@ -72,14 +74,16 @@ def serve(role: str, configuration: Path) -> None:
     from granian import Granian  # noqa: PLC0415 - as said
     from granian.constants import Interfaces  # noqa: PLC0415 - as said
 
+    loops = role in LOOPS
     Granian(
         "app.wsgi:application",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI if loops else Interfaces.WSGI,
         uds=socket,
         uds_permissions=0o660,
         workers=WORKERS.get(role, 1),
-        blocking_threads=THREADS.get(role, _THREADS),
+        # Where an event loop is served the application has its own.
+        blocking_threads=1 if loops else THREADS.get(role, _THREADS),
         respawn_failed_workers=True,
         workers_kill_timeout=10,
         websockets=False,

@@ -420,8 +420,9 @@ class GatewaySettings:
     session_idle: timedelta = timedelta(minutes=30)
     # A login begun at the gateway must be finished within this time.
     login_lifetime: timedelta = timedelta(minutes=10)
-    # How long a person read from the directory may be reused; news from the record ends it at once.
-    person_lifetime: timedelta = timedelta(seconds=30)
+    # How long a person read from the directory may be reused; news from the record ends it at once, and so does the
+    # alarm about a change that was not made through the record.
+    person_lifetime: timedelta = timedelta(minutes=5)
     # Days after which the key of the identity header changes by itself; 0: only by `tallygate gateway rotate-key`.
     key_days: int = 90
     # For how long a new key is known before it signs, and an old one counts after it did: longer than any host keeps

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import core.web
 import gateway
 from audit import Recorder
-from audit.client import PATIENCE, Follower
+from audit.client import PATIENCE, Follower, Together
 from audit.relay import Relay
 from ca import CAClient, CASettings, CertificateVerifier, PublishedStatus
 from ca.hierarchy import PublicFolder
@@ -53,7 +53,7 @@ from gateway.service import prepare as nginx_prepare
 from gateway.service.resources import Resources
 from gateway.store import Store
 from gateway.tokens import Sealing
-from gateway.web import Door, Keeper, WSGIApp, authzen, blueprint, decide_application, door_context, mounted, told
+from gateway.web import Door, Keeper, Served, authzen, blueprint, decide_application, door_context, mounted, told
 
 from ..context import Context
 from ..files import replace, write_secret
@@ -69,8 +69,8 @@ _FOLDER = Path(gateway.__file__).parent
 _STATIC = Path(core.web.__file__).parent / "static"
 
 
-def application(context: Context) -> WSGIApp:
-    """The role's WSGI application, with its follower and relay running."""
+def application(context: Context) -> Served:
+    """The role's application, with its follower and relay running."""
     site, clock = context.site, context.clock
     settings = context.settings("gateway", GatewaySettings)
     database = context.database(ROLE)
@@ -203,7 +203,13 @@ def application(context: Context) -> WSGIApp:
         ready=ready,
         standing=relay.standing,
     )
-    return mounted(decide_application(decider, proxy), pages)
+    return Served(
+        decider,
+        proxy,
+        mounted(decide_application(decider, proxy), pages),
+        together=Together(recorder),
+        fresh=follower.fresh,
+    )
 
 
 def found(context: Context, _recorder: Recorder) -> None:

@@ -6,3 +6,4 @@ from .feed import FeedClient as FeedClient
 from .follower import PATIENCE as PATIENCE
 from .follower import Follower as Follower
 from .recorder import RecorderClient as RecorderClient
+from .together import Together as Together

@@ -57,17 +57,18 @@ class Follower:
         Raises:
             FeedStale: silent for too long and for ``patience`` seconds more, or not caught up yet.
         """
-        if self._fresh():
+        if self.fresh():
             return
         late = self._late()
         # Where the log has long been away nobody waits for it: there would be more and more of them.
         if late is None or late > self._patience:
             raise FeedStale
         with self._heartbeat:
-            if not self._heartbeat.wait_for(self._fresh, timeout=self._patience - late):
+            if not self._heartbeat.wait_for(self.fresh, timeout=self._patience - late):
                 raise FeedStale
 
-    def _fresh(self) -> bool:
+    def fresh(self) -> bool:
+        """Whether ``check`` would say so without waiting."""
         late = self._late()
         return late is not None and late <= 0
 

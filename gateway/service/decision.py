@@ -8,11 +8,11 @@ process dies or the identity cannot be signed in between, and then the entry cla
 import ipaddress
 import re
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from audit import Event, Outcome, Recorder, Wait
+from audit import Event, Outcome, Recorder, Wait, encode_event
 from core.clock import Clock
 from core.errors import Unavailable
 from core.identity import Identity, IdentityIssuer
@@ -30,6 +30,7 @@ from ..tokens import Sealing, Ties
 from .attempts import Attempts, Shares
 from .identification import Identification
 from .news import Freshness, News
+from .people import WouldWait
 from .shares import Counting
 from .switches import lapsed, passed
 
@@ -64,6 +65,17 @@ class Engine(Protocol):
     def speaks(self, peer: str) -> bool:
         """Whether a certificate, by its digest, is one of a proxy that speaks for a zone."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A decision that is made and not yet recorded: nobody may be told of it."""
+
+    question: Question
+    ruling: Ruling
+    number: str
+    # Encoded; its key is the number.
+    event: bytes
 
 
 class Decider:
@@ -121,8 +133,39 @@ class Decider:
         try:
             self._recorder.record(_event(question, ruling, number=number, at=at), wait=Wait.SEQUENCED)
         except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
-            _log.error("decision_not_recorded", cause=type(error).__name__)
-            return _denied(Reason.RECORD_UNAVAILABLE, number)
+            return self.unrecorded(number, error)
+        return self.answer(question, ruling, number)
+
+    def begin(self, question: Question) -> "Begun | None":
+        """The same until it has to be recorded, where nothing else must be waited for; None: ask ``decide`` instead.
+
+        Nothing was taken or told by then, so that asking again is no second time.
+        """
+        if (
+            question.unverified_host in self._open
+            or question.unverified_authorization
+            or question.unverified_certificate
+            or question.upgrade
+            or not question.limited
+            or self._news.policies_pending
+        ):
+            return None
+        at = self._clock.now()
+        number = secrets.token_hex(16)
+        try:
+            ruling = self._rule(question, at, at_once=True)
+            event = encode_event(_event(question, ruling, number=number, at=at))
+        except Exception:  # noqa: BLE001 - whatever it was, it is told the long way
+            return None
+        return Begun(question=question, ruling=ruling, number=number, event=event)
+
+    def unrecorded(self, number: str, error: Exception) -> Answer:
+        """Refuse what is not recorded."""
+        _log.error("decision_not_recorded", cause=type(error).__name__)
+        return _denied(Reason.RECORD_UNAVAILABLE, number)
+
+    def answer(self, question: Question, ruling: Ruling, number: str) -> Answer:
+        """What is told once it is recorded; never raises."""
         if ruling.reason is not None:
             return _denied(ruling.reason, number, step_up=ruling.step_up, could=ruling.could)
         try:
@@ -136,7 +179,7 @@ class Decider:
             _log.error("identity_not_signed", exc_info=True)
             return _denied(Reason.UNAVAILABLE, number)
 
-    def _rule(self, question: Question, at: datetime) -> Ruling:
+    def _rule(self, question: Question, at: datetime, *, at_once: bool = False) -> Ruling:
         """Steps 1 to 7; each may refuse, and whatever goes wrong is a refusal too."""
         resource, caller, target, route = "", NOBODY, None, None
         try:
@@ -169,6 +212,7 @@ class Decider:
                     audience=audience,
                     origin=self._origin(question),
                     at=at,
+                    at_once=at_once,
                 )
             except Refused as refused:
                 if refused.reason is not Reason.LOGIN:
@@ -182,6 +226,8 @@ class Decider:
             protocol = "websocket" if question.upgrade else "https"
             asked = _request(caller, resource, route, target, zone=zone, port=port, protocol=protocol, at=at)
             decision = self._engine.decide(asked)
+        except WouldWait:
+            raise
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
                 self._attempts.refused(question.address)

@@ -137,15 +137,19 @@ class Identification:
         audience: str,
         origin: str,
         at: datetime,
+        at_once: bool = False,
     ) -> Caller:
         """Say who it is; nobody if nothing was presented.
+
+        With ``at_once`` a session's owner is one who is in memory.
 
         Raises:
             Refused: the credential is not taken here, forged, stale, or was taken away.
             Unavailable: somebody who must be asked does not answer.
+            WouldWait: somebody would have to be asked ``at_once``.
         """
         if given.unverified_session:
-            return self.session(given.unverified_session, host=host, listener=listener, at=at)
+            return self.session(given.unverified_session, host=host, listener=listener, at=at, at_once=at_once)
         if given.unverified_token:
             asked = Asked(
                 method=target.method, url=origin + _path(target), at=int(at.timestamp()), token=given.unverified_token
@@ -162,7 +166,7 @@ class Identification:
             return self._device(given.unverified_certificate, at=at)
         return NOBODY
 
-    def session(self, unverified: str, *, host: str, listener: str, at: datetime) -> Caller:
+    def session(self, unverified: str, *, host: str, listener: str, at: datetime, at_once: bool = False) -> Caller:
         """The person a session cookie belongs to.
 
         Raises:
@@ -193,6 +197,7 @@ class Identification:
             at=at,
             ties=ties,
             until=until,
+            at_once=at_once,
         )
 
     def _program(self, given: Credentials, asked: Asked, *, audience: str, scope: str, at: datetime) -> Caller:
@@ -280,9 +285,10 @@ class Identification:
         mandate: str = "",
         ties: tuple[tuple[Kind, str], ...] = (),
         until: datetime | None = None,
+        at_once: bool = False,
     ) -> Caller:
         try:
-            person = self._people.person(subject)
+            person = self._people.person(subject, at_once=at_once)
         except NotFound as error:
             raise Refused(Reason.DISABLED) from error
         return Caller(

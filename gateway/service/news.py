@@ -30,6 +30,9 @@ SWEEP_EVERY = 300.0
 """Seconds between looks for what has passed."""
 _POLICIES = frozenset({"policy.released", "policy.trial.ended", "policy.tried"})
 """What says that another bundle is to be read."""
+_READING = frozenset({"directory.history.read", "directory.people.searched", "directory.person.read"})
+"""What changes nobody."""
+_PAST_RECORD = "directory.change.unrecorded"
 _log = logger(__name__)
 
 
@@ -130,8 +133,7 @@ class News:
             effects += self._released(event)
             if event.type in _POLICIES and event.outcome is Outcome.SUCCESS:
                 self._reload_due = True
-            if event.type.startswith("directory."):
-                self._people.drop(event.subject)
+            self._forget_people(event)
             effects += self._effects(event)
         if effects:
             # Memory first: what is taken away bites here even if the table cannot be written.
@@ -153,6 +155,15 @@ class News:
         for told in self._told:
             told(entries)
         self._sweep()
+
+    def _forget_people(self, event: Event) -> None:
+        if not event.type.startswith("directory.") or event.type in _READING:
+            return
+        # What was done past the record may concern more than it says, and what names nobody may concern all.
+        if event.subject and event.type != _PAST_RECORD:
+            self._people.drop(event.subject)
+        else:
+            self._people.drop_all()
 
     def taken(self, *names: tuple[Kind, str]) -> bool:
         """Whether any of these was taken away."""

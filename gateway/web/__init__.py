@@ -12,6 +12,7 @@ from .decide import decide_application as decide_application
 from .egress import Door as Door
 from .egress import door_context as door_context
 from .resources import told as told
+from .served import Served as Served
 from .sockets import Keeper as Keeper
 
 
