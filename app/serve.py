@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tallygate serve ROLE`: one role as its own process, with granian before the WSGI application.
+"""`tallygate serve ROLE`: one role as its own process, with granian before its application.
 
 The log's writer and the process of the record's duties are no web applications. Everything else is loaded once per
 worker by ``app.wsgi``; the role and the site's file reach it through the environment, which holds no secret. The main

@@ -44,6 +44,8 @@ _CONNECTIONS = 64
 _SMALL = Size(policies=100, people=10_000, sessions=10_000)
 _AGAIN = 500
 """People who ask again and again, where what is remembered is measured."""
+_UNTIL_KNOWN = 30
+"""Seconds in which each worker asks about most of the people once; it remembers them for minutes."""
 _SESSIONS, _POLICIES = 1_000_000, 1_000
 
 
@@ -139,6 +141,8 @@ def _run(city: City, seconds: int) -> Iterator[Run]:
 def _measured(run: Run, *, grown: bool) -> list[Row]:
     rows = [run("nginx alone, no decision", "bare"), run("nginx, empty decision endpoint", "empty")]
     replace(run, seconds=3)("(warm)", "decided")
+    rows.append(run("asked anew, of people not asked about before", "decided"))
+    replace(run, seconds=_UNTIL_KNOWN)("(until people are known)", "decided")
     anew = run("decisions asked anew, 100 policies, 10,000 people", "decided", target=2_500)
     rows.append(anew)
     rows += _half(run, anew.figure, "asked anew")
