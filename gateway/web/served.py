@@ -106,6 +106,10 @@ class Served:
         self._fresh = fresh
         self._threads = ThreadPoolExecutor(THREADS, "gateway-page")
 
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """The same by WSGI, where no loop is served: everything is asked the long way."""
+        return self._application(environ, start_response)
+
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by granian before it serves."""
         self._together.start(loop)
@@ -177,6 +181,8 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        # Read whole before it is handed on, so that it ends where it ends.
+        "wsgi.input_terminated": True,
     }
     for name, value in scope.headers.items():
         told = _NAMES.get(name)

@@ -3,12 +3,13 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from werkzeug.wrappers import Request
 
 from audit import Entry, Event, Outcome, Receipt, decode_event
 from core.calls import PairSecrets
@@ -236,6 +237,20 @@ def test_pages_are_the_applications(front: Front) -> None:
     large = Told(body=[b"x" * LARGEST, b"x"])
     asyncio.run(front.served.__rsgi__(Asked([("host", "x")], path="/livez", method="POST"), large))
     assert large.status == 413
+
+
+def test_a_body_without_a_length_is_read_whole_and_wsgi_is_served_as_well(front: Front) -> None:
+    def echo(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+        start_response("201 Created", [("X-Told", "yes")])
+        return [Request(environ).get_data() if "wsgi.input" in environ else b""]
+
+    served = Served(front.unit.decider, PairSecrets({}), echo, together=front.loop, fresh=lambda: True)
+    told = Told(body=[b"a", b"b"])
+    asyncio.run(served.__rsgi__(Asked([("transfer-encoding", "chunked")], path="/x", method="POST"), told))
+    assert (told.status, told.headers, told.content) == (201, {"X-Told": "yes"}, b"ab")
+    said: list[object] = []
+    assert served(environ_of(Asked([], path="/x")), lambda status, headers: said.append((status, headers))) == [b""]
+    assert said == [("201 Created", [("X-Told", "yes")])]
 
 
 def test_an_application_that_breaks_is_answered_for(front: Front) -> None:
