@@ -18,6 +18,7 @@ from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
 from gateway import GatewaySettings
+from signatures.config import SignatureSettings
 from signatures.service import FollowedLists
 
 from . import holding, settings
@@ -39,6 +40,17 @@ _LISTS = {
     "overdue": "its next issue is overdue; fetch it from its keeper and call “tallygate trust-list follow”",
     "signature": "it is not signed by the key that was pinned for it",
     "form": "its file or its key cannot be read",
+    "withdrawn": "the settings, or the list of lists that led to it, name it no more",
+}
+_FETCHES = {
+    "unreachable": "its server cannot be reached",
+    "answer": "its server answers with an error or leads somewhere else",
+    "signer": "the file that names its signer cannot be used, or another key is pinned for it",
+    "signature": "what came is not signed by whom the settings name",
+    "form": "what came is no list",
+    "overdue": "what came is overdue",
+    "older": "what came is older than what is kept",
+    "fork": "what came has the number of the kept version and is another",
 }
 
 
@@ -364,10 +376,21 @@ def _incidents(context: Context) -> Iterator[Finding]:
 
 
 def _trust_lists(context: Context) -> Iterator[Finding]:
-    lists = FollowedLists(context.site.folder("signatures") / "lists")
-    for found in lists.standings(at=context.clock.now()):
+    rules = context.settings("signatures", SignatureSettings).fetching.lists
+    lists = FollowedLists(context.site.folder("signatures") / "lists", settled=rules)
+    standings = lists.standings(at=context.clock.now())
+    for found in standings:
         says = f"number {found.number} is followed" if not found.why else f"not used: {_LISTS[found.why]}"
-        yield Finding(f"trust list of {found.name}", good=not found.why, says=says)
+        told = lists.fetched(found.name)
+        failure = told.failure if told and found.why != "withdrawn" else ""
+        if told and told.answered:
+            says += f", fetched last at {told.answered}"
+        if failure:
+            says += f"; {_FETCHES.get(failure, failure)}"
+        # What is no longer wanted is nothing to repair.
+        yield Finding(f"trust list of {found.name}", good=found.why in {"", "withdrawn"} and not failure, says=says)
+    for name in sorted(set(rules) - {found.name for found in standings}):
+        yield Finding(f"trust list of {name}", good=False, says="it was not fetched so far")
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

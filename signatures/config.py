@@ -7,6 +7,58 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
+class FetchedList:
+    """A trust list of others that is fetched again and again."""
+
+    # Where it lies (https).
+    url: str
+    # "tallygate": another site's; "etsi": a state's (ETSI TS 119 612); "etsi-lists": a list of such lists, each of
+    # which is followed too.
+    kind: str
+    # PEM of the only ones who may have signed it: a public key for "tallygate", certificates for the others.
+    signer: Path
+    # How often it is asked for.
+    every: timedelta = timedelta(hours=6)
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("https://"):
+            raise ValueError("a trust list is fetched over https")
+        if self.kind not in {"tallygate", "etsi", "etsi-lists"}:
+            raise ValueError("kind must be tallygate, etsi or etsi-lists")
+        if self.every < timedelta(minutes=5):
+            raise ValueError("a list is not asked for more often than every five minutes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchSettings:
+    """What is fetched from others: nothing, unless it is named here."""
+
+    # Trust lists, by name: small letters, digits, dashes.
+    lists: dict[str, FetchedList] = field(default_factory=dict)
+    # Hosts, as they stand in certificates, that may be asked whether a certificate of a foreign issuer is revoked.
+    hosts: tuple[str, ...] = ()
+    # Roots of the servers that are fetched from over https, PEM; the machine's own if left out.
+    authorities: Path | None = None
+    # Whether they may lie at addresses that are not public.
+    private: bool = False
+    # How long one answer may take, and its bytes.
+    within: timedelta = timedelta(seconds=20)
+    largest: int = 20 * 1024 * 1024
+    # The same where somebody waits for a verdict.
+    status_within: timedelta = timedelta(seconds=5)
+    status_largest: int = 4 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in self.lists:
+            if not name.isascii() or not name.replace("-", "").isalnum() or name != name.lower():
+                raise ValueError("names of lists are small letters, digits and dashes")
+        if min(self.within, self.status_within) <= timedelta() or min(self.largest, self.status_largest) < 1:
+            raise ValueError("times and sizes must be positive")
+        if any(host != host.lower() or "/" in host or "*" in host for host in self.hosts):
+            raise ValueError("hosts are named in small letters, without scheme, path or star")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignatureSettings:
     """Everything has a default that suits one machine."""
 
@@ -74,6 +126,8 @@ class SignatureSettings:
     token_pin: Path | None = None
     # How long a person may take to confirm what they sign.
     confirm_within: timedelta = timedelta(minutes=10)
+    # What is fetched from others.
+    fetching: FetchSettings = field(default_factory=FetchSettings)
     # In which zone the time beside a signature is shown.
     time_zone: str = "Asia/Shanghai"
     # Mandate scope in the directory that lets a person use an organisation's seal.

@@ -2,6 +2,7 @@
 """Composes the role ``signatures``: verification for everybody, seals for the site's own roles; and its birth."""
 
 import secrets
+import ssl
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from audit.client import LATEST, PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
 from ca.client import CAClient
+from core.calls.outside import Fetcher
 from core.config import secret
 from core.db import Database, migrate
 from core.fresh import Fresh
@@ -22,7 +24,7 @@ from policies.models import Decision, DecisionRequest
 from signatures import web
 from signatures.agencies import AgencyStore
 from signatures.archive import ArchiveStore
-from signatures.config import SignatureSettings
+from signatures.config import FetchSettings, SignatureSettings
 from signatures.holds import Algorithm
 from signatures.keeping import KeepingStore
 from signatures.models import Level
@@ -43,6 +45,7 @@ from signatures.service import (
     Housekeeping,
     IssuerLists,
     Kept,
+    ListFetching,
     Once,
     Papers,
     Permission,
@@ -96,7 +99,7 @@ def application(context: Context) -> Flask:
     trust = Fresh(lambda: of_site(site.public), lambda: files_of_site(site.public))
     trust()
     # The lists of other sites that this one follows; one that is overdue falls out, and the doctor says so.
-    followed = FollowedLists(site.folder(ROLE) / "lists")
+    followed = _followed(context, recorder)
     peer = context.peer(ROLE, "ca")
     authority, changes = CAClient(peer), Changes(latest=LATEST)
     follower = Follower(
@@ -339,6 +342,34 @@ def application(context: Context) -> Flask:
 def _begin(*works: Callable[[], object]) -> None:
     for work in works:
         work()
+
+
+def _followed(context: Context, recorder: Recorder) -> FollowedLists:
+    """The lists of others, asked for in a thread of its own: whoever is slow to answer keeps nothing else waiting."""
+    settings = context.settings(ROLE, SignatureSettings).fetching
+    followed = FollowedLists(context.site.folder(ROLE) / "lists", settled=settings.lists)
+    if not settings.lists:
+        return followed
+    fetcher = Fetcher(
+        context=_outside(settings),
+        private=settings.private,
+        timeout=settings.within.total_seconds(),
+        largest=settings.largest,
+    )
+    fetching = ListFetching(
+        lists=followed,
+        rules=settings.lists,
+        get=lambda url, headers: fetcher.ask("GET", url, body=None, headers=headers),
+        recorder=recorder,
+        clock=context.clock,
+        lock=context.site.folder(ROLE) / "lists.lock",
+    )
+    Housekeeping([fetching.work]).start()
+    return followed
+
+
+def _outside(settings: FetchSettings) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(settings.authorities) if settings.authorities else None)
 
 
 def _database(context: Context) -> Database:

@@ -294,6 +294,16 @@ KINDS = {
         needs=words("subject object"),
         entity="key",
     ),
+    "signature.list.taken": Kind(
+        6003,
+        1,
+        Retention.TRUST,
+        N_("New version of another one's trust list taken"),
+        Verb.GRANT,
+        sources=words("signatures"),
+        attributes=words("list number"),
+        needs=words("object"),
+    ),
     "signature.intended": Kind(
         6003,
         1,

@@ -15,7 +15,7 @@ from ..errors import Unavailable
 from .webhooks import is_public
 
 _CHUNK = 16 * 1024
-_HTTPS = 443
+_HTTP, _HTTPS = 80, 443
 _MOST_ADDRESSES = 4
 
 
@@ -66,9 +66,15 @@ class Outside:
 class Fetcher:
     """Reads what lies at https addresses that somebody else chose, and never reaches a network of ours by it."""
 
-    def __init__(self, *, context: ssl.SSLContext, private: bool, timeout: float, largest: int) -> None:
-        """``private`` allows addresses that are not public; ``timeout`` is in seconds, ``largest`` in bytes."""
+    def __init__(
+        self, *, context: ssl.SSLContext, private: bool, timeout: float, largest: int, plain: bool = False
+    ) -> None:
+        """``private`` allows addresses that are not public; ``timeout`` is in seconds, ``largest`` in bytes.
+
+        ``plain`` allows http too: for what is signed by itself, such as lists of revoked certificates.
+        """
         self._context = context
+        self._schemes = {"https", "http"} if plain else {"https"}
         self._private = private
         self._timeout = timeout
         self._largest = largest
@@ -98,10 +104,10 @@ class Fetcher:
     def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         try:
             parts = urlsplit(url)
-            port = parts.port or _HTTPS
+            port = _port(parts)
         except ValueError as error:
             raise Unavailable from error
-        if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        if parts.scheme not in self._schemes or not parts.hostname or parts.username is not None:
             raise Unavailable
         deadline = time.monotonic() + self._timeout
         # The addresses that were judged are those that are connected to, whatever the name says a moment later.
@@ -129,15 +135,20 @@ class Fetcher:
         *,
         deadline: float,
     ) -> Reply:
-        pool = urllib3.HTTPSConnectionPool(
-            address,
-            parts.port or _HTTPS,
-            ssl_context=self._context,
-            server_hostname=parts.hostname,
-            assert_hostname=parts.hostname,
-            timeout=urllib3.Timeout(self._timeout),
-            retries=False,
-        )
+        patience = urllib3.Timeout(self._timeout)
+        pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "http":
+            pool = urllib3.HTTPConnectionPool(address, _port(parts), timeout=patience, retries=False)
+        else:
+            pool = urllib3.HTTPSConnectionPool(
+                address,
+                _port(parts),
+                ssl_context=self._context,
+                server_hostname=parts.hostname,
+                assert_hostname=parts.hostname,
+                timeout=patience,
+                retries=False,
+            )
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             response = pool.request(
@@ -161,6 +172,10 @@ class Fetcher:
         if not found or not (self._private or all(is_public(address) for address in found)):
             raise Unavailable
         return found
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (_HTTP if parts.scheme == "http" else _HTTPS)
 
 
 def _reply(response: urllib3.BaseHTTPResponse, *, largest: int, deadline: float) -> Reply:

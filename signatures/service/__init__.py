@@ -7,6 +7,7 @@ from .archiving import Rules as Rules
 from .batches import Batches as Batches
 from .desk import Desk as Desk
 from .enrolling import Enrolling as Enrolling
+from .fetching import ListFetching as ListFetching
 from .forming import Forming as Forming
 from .housekeeping import Housekeeping as Housekeeping
 from .keepers import Keepers as Keepers

@@ -5,9 +5,11 @@ Two forms: our own (a JWS over JSON, ``own``) and the lists of other states (ETS
 only with a signature by the key that was named beside it; one that is overdue or older than the one before is refused.
 """
 
+from .etsi import Issue as Issue
 from .etsi import Pointer as Pointer
 from .etsi import read_all as read_all
 from .etsi import read_etsi as read_etsi
+from .etsi import read_issue as read_issue
 from .etsi import read_pointers as read_pointers
 from .merge import merged as merged
 from .own import Entry as Entry

@@ -44,11 +44,7 @@ def read_etsi(document: bytes, signers: list[bytes], *, at: datetime) -> Trust:
     Raises:
         ListRefused: not signed by one of them, malformed or overdue.
     """
-    root = _checked(document, signers, at)
-    try:
-        return _trust(root)
-    except (ValueError, TypeError, AttributeError, NotBase64) as error:
-        raise ListRefused(why="form") from error
+    return read_issue(document, signers, at=at).trust
 
 
 @dataclass(frozen=True)
@@ -61,17 +57,40 @@ class Pointer:
     signers: tuple[bytes, ...]
 
 
-def read_pointers(document: bytes, signers: list[bytes], *, at: datetime) -> list[Pointer]:
-    """The lists that a list of lists points to, if one of these certificates (DER) signed it.
+@dataclass(frozen=True, kw_only=True)
+class Issue:
+    """One issue of a state's list, or of a list of lists."""
+
+    # Its keeper counts them; 0 where the list does not say.
+    number: int
+    due: datetime
+    trust: Trust
+    pointers: tuple[Pointer, ...]
+
+
+def read_issue(document: bytes, signers: list[bytes], *, at: datetime) -> Issue:
+    """Everything of a list, if one of these certificates (DER) signed it.
 
     Raises:
         ListRefused: as ``read_etsi``.
     """
     root = _checked(document, signers, at)
     try:
-        return list(_pointers(root))
+        number = str(root.findtext(f"{_TSL}SchemeInformation/{_TSL}TSLSequenceNumber") or "0").strip()
+        if not number.isascii() or not number.isdecimal():
+            raise ListRefused(why="form")
+        return Issue(number=int(number[:12]), due=_due(root), trust=_trust(root), pointers=tuple(_pointers(root)))
     except (ValueError, TypeError, AttributeError, NotBase64) as error:
         raise ListRefused(why="form") from error
+
+
+def read_pointers(document: bytes, signers: list[bytes], *, at: datetime) -> list[Pointer]:
+    """The lists that a list of lists points to, if one of these certificates (DER) signed it.
+
+    Raises:
+        ListRefused: as ``read_etsi``.
+    """
+    return list(read_issue(document, signers, at=at).pointers)
 
 
 def read_all(
@@ -121,12 +140,15 @@ def _checked(document: bytes, signers: list[bytes], at: datetime) -> Any:
     if signer.certificate not in signers or not signer.signature_verifies or not signer.digest_matches or signer.weak:
         raise ListRefused(why="signature")
     try:
-        due = root.findtext(f".//{_TSL}NextUpdate/{_TSL}dateTime")
-        if due is None or _moment(due) < at:
+        if _due(root) < at:
             raise ListRefused(why="overdue")
     except (ValueError, TypeError) as error:
         raise ListRefused(why="form") from error
     return root
+
+
+def _due(root: Any) -> datetime:
+    return _moment(str(root.findtext(f".//{_TSL}NextUpdate/{_TSL}dateTime")))
 
 
 def _trust(root: Any) -> Trust:
