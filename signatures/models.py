@@ -78,6 +78,15 @@ class Modification(StrEnum):
     OTHER = "other"
 
 
+@dataclass(frozen=True)
+class Ask:
+    """Where an issuer says whether a certificate is revoked; so it stands in the certificate, and nobody checked it."""
+
+    unverified_url: str
+    # The question of an OCSP responder (DER); empty: a list lies there.
+    question: bytes = b""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CertificateFacts:
     """One signer's certificate against the issuers we trust."""
@@ -102,6 +111,12 @@ class CertificateFacts:
     sha256: str = ""
     # A state's list names its issuer as one of qualified certificates, and the certificate says that it is one.
     qualified: bool = False
+    # Of the statement of its issuer that counts: from when it is, until when it stands, whether we asked for it.
+    said_at: datetime | None = None
+    said_until: datetime | None = None
+    asked: bool = False
+    # Where to ask, if nothing is known of it and its issuer is trusted.
+    asks: tuple[Ask, ...] = ()
 
 
 class StampState(StrEnum):
@@ -127,6 +142,8 @@ class StampFacts:
     archive: bool = False
     # Of the token itself, in hexadecimal digits.
     sha256: str = ""
+    # Where to ask of its maker's certificate.
+    asks: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

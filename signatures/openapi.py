@@ -7,7 +7,7 @@ from core.identity import HEADER
 from core.openapi import PEER, TEXT, document, exact, refusals
 
 from .looks import Certification, Locking, PageState
-from .models import Colour, Format, Indication, Level, Overall, Profile, Severity, StampState, Value
+from .models import Colour, Format, Indication, Level, Overall, Profile, Revocation, Severity, StampState, Value
 from .verdict.words import QUESTIONS
 
 TAKEN = frozenset(
@@ -294,6 +294,12 @@ def _schemas() -> dict[str, Any]:
         "zh": TEXT,
     }
     certificate = dict.fromkeys(("serial", "name", "organisation", "subject", "issuer", "sha256"), TEXT)
+    status = {
+        "state": {"enum": [state.value for state in Revocation]},
+        "as_of": _PERHAPS,
+        "until": _PERHAPS,
+        "asked": {"type": "boolean"},
+    }
     signature = {
         "field": TEXT,
         "overall": {"enum": [value.value for value in Overall]},
@@ -312,7 +318,10 @@ def _schemas() -> dict[str, Any]:
         "value": TEXT,
         "answers": exact({name: {"$ref": "#/components/schemas/Answer"} for name in QUESTIONS}),
         "certificate": {
-            "anyOf": [exact({**certificate, "not_before": _MOMENT, "not_after": _MOMENT}), {"type": "null"}]
+            "anyOf": [
+                exact({**certificate, "not_before": _MOMENT, "not_after": _MOMENT, "status": exact(status)}),
+                {"type": "null"},
+            ]
         },
     }
     answer = {"value": {"enum": [value.value for value in Value]}, "code": TEXT, "en": TEXT, "zh": TEXT}

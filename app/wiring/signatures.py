@@ -16,7 +16,7 @@ from audit.client import LATEST, PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
 from ca.client import CAClient
-from core.calls.outside import Fetcher
+from core.calls.outside import Fetcher, Reply
 from core.config import secret
 from core.db import Database, migrate
 from core.fresh import Fresh
@@ -41,6 +41,7 @@ from signatures.service import (
     Desk,
     Enrolling,
     FollowedLists,
+    ForeignStatus,
     Forming,
     Housekeeping,
     IssuerLists,
@@ -128,6 +129,7 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         commitments=commitments,
         clock=context.clock,
+        foreign=_foreign(context),
     )
     keys, people = seal_keys(context, settings, store), context.directory(ROLE)
     status = Kept(authority.status, changes=changes, freshness=follower, clock=context.clock)
@@ -366,6 +368,26 @@ def _followed(context: Context, recorder: Recorder) -> FollowedLists:
     )
     Housekeeping([fetching.work]).start()
     return followed
+
+
+def _foreign(context: Context) -> ForeignStatus | None:
+    """The way out to issuers that are not ours; none, unless the settings name one."""
+    settings = context.settings(ROLE, SignatureSettings).fetching
+    if not settings.hosts:
+        return None
+    fetcher = Fetcher(
+        context=_outside(settings),
+        private=settings.private,
+        timeout=settings.status_within.total_seconds(),
+        largest=settings.status_largest,
+        # What comes is signed by itself, and issuers offer it over http.
+        plain=True,
+    )
+
+    def send(url: str, question: bytes | None) -> Reply:
+        return fetcher.get(url) if question is None else fetcher.post(url, question, kind="application/ocsp-request")
+
+    return ForeignStatus(hosts=settings.hosts, send=send, within=settings.status_within, clock=context.clock)
 
 
 def _outside(settings: FetchSettings) -> ssl.SSLContext:

@@ -490,7 +490,7 @@ KINDS = {
         N_("Signed document verified"),
         Verb.ACCESS,
         sources=words("signatures"),
-        attributes=words("caller indication network profile signatures subindication verdict"),
+        attributes=words("asked caller indication network profile signatures subindication verdict"),
         needs=words("object"),
     ),
 }

@@ -5,6 +5,7 @@ Nothing of a document ever enters here: every signature gets a registry of its o
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import datetime
 
 from asn1crypto import crl, x509
@@ -24,6 +25,13 @@ class Grounds:
         self._roots = _all(trust.roots)
         self._between = _all(trust.issuers.values())
         self._lists = [crl.CertificateList.load(der) for der in readable]
+
+    def knowing(self, said: Sequence[bytes]) -> "Grounds":
+        """The same, and what issuers said when they were asked: lists and answers (OCSP), as they came."""
+        found = copy(self)
+        found._assessor = self._assessor.knowing(said)  # noqa: SLF001 - its own copy
+        found._lists = [*self._lists, *(crl.CertificateList.load(der) for der in said if read_list(der) is not None)]  # noqa: SLF001 - as above
+        return found
 
     @property
     def assessor(self) -> Assessor:

@@ -10,8 +10,10 @@ that moment or was issued later, while the certificate was still valid (issuers 
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from ..models import CertificateFacts, Chain, Revocation, Trust
 from .answers import Answers, Statement, read_answer
+from .asking import places_to_ask
 from .keys import list_made, made
 
 # Document signing (RFC 9336), e-mail protection, Microsoft's document signing, any.
@@ -59,6 +62,16 @@ class Assessor:
             _Issuer(x509.load_pem_x509_certificate(text.encode()), name) for name, text in trust.issuers.items()
         ]
         self._lists = _read_lists(lists)
+        # What issuers said when they were asked because of one document.
+        self._asked_lists: list[x509.CertificateRevocationList] = []
+        self._asked_answers: list[Answers] = []
+
+    def knowing(self, said: Sequence[bytes]) -> "Assessor":
+        """The same, and what issuers said when they were asked; what is neither list nor answer is left out."""
+        found = copy(self)
+        found._asked_lists = _read_lists(said)  # noqa: SLF001 - its own copy
+        found._asked_answers = [each for each in map(read_answer, said) if each is not None]  # noqa: SLF001 - as above
+        return found
 
     def assess(
         self,
@@ -86,6 +99,8 @@ class Assessor:
             proven=proven,
             lists=(*self._lists, *_read_lists(lists)),
             answers=tuple(found for found in map(read_answer, answers[:_MOST_OTHERS]) if found is not None),
+            asked_lists=self._asked_lists,
+            asked_answers=self._asked_answers,
         )
         chain, path = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in between)], moment)
         if any(not self._is_for(each.certificate, _STAMP if stamping else _SIGN) for each in path):
@@ -93,7 +108,8 @@ class Assessor:
             chain, path = Chain.UNKNOWN, []
         authority = path[0].authority if path else ""
         issuer = path[0].certificate if path else None
-        revocation, revoked_at = _status(own, issuer, moment, between) if issuer else (Revocation.UNAVAILABLE, None)
+        status = _status(own, issuer, moment, between) if issuer else _Status(Revocation.UNAVAILABLE)
+        revocation = status.revocation
         if stamping and not path and self._named_itself(own):
             # A state's list names the unit's own certificate: nobody above it is asked, the list alone says how long.
             in_time = self._trusted_then(own, moment.proven or moment.at)
@@ -113,7 +129,11 @@ class Assessor:
             authority=authority,
             purpose=_may_stamp(own) if stamping else signs,
             revocation=revocation,
-            revoked_at=revoked_at,
+            revoked_at=status.revoked_at,
+            said_at=status.said_at,
+            said_until=status.said_until,
+            asked=status.asked,
+            asks=places_to_ask(own, issuer) if issuer and revocation is Revocation.UNAVAILABLE else (),
             sha256=hashlib.sha256(der).hexdigest(),
             qualified=_says_qualified(own) and any(_name(each.certificate) in self._qualified for each in path),
         )
@@ -136,7 +156,7 @@ class Assessor:
             above = next((one for one in [*self._roots, *between] if made(one.certificate, found.certificate)), None)
             if above is not None:
                 # An issuer without a list of its own stays trusted for as long as the site publishes it.
-                broken |= _status(found.certificate, above.certificate, moment, [])[0] in {
+                broken |= _status(found.certificate, above.certificate, moment, []).revocation in {
                     Revocation.REVOKED,
                     Revocation.SUSPENDED,
                 }
@@ -167,22 +187,50 @@ class _Moment:
     proven: datetime | None
     lists: Sequence[x509.CertificateRevocationList]
     answers: Sequence[Answers]
+    # What was asked for because of this document.
+    asked_lists: Sequence[x509.CertificateRevocationList] = ()
+    asked_answers: Sequence[Answers] = ()
+
+
+@dataclass(frozen=True)
+class _Status:
+    revocation: Revocation
+    revoked_at: datetime | None = None
+    said_at: datetime | None = None
+    said_until: datetime | None = None
+    asked: bool = False
 
 
 def _status(
     own: x509.Certificate, issuer: x509.Certificate, moment: _Moment, others: Sequence[x509.Certificate]
-) -> tuple[Revocation, datetime | None]:
-    said = [_of_list(found, own) for found in moment.lists if _holds(found, own) and list_made(issuer, found)]
-    said += [found for answer in moment.answers for found in answer.about(own, issuer, others)]
-    usable = [found for found in said if _counts(found, own, moment)]
+) -> _Status:
+    held = _said(own, issuer, moment.lists, moment.answers, others)
+    asked = _said(own, issuer, moment.asked_lists, moment.asked_answers, others)
+    usable = [found for found in (*held, *asked) if _counts(found, own, moment)]
     if not usable:
-        return Revocation.UNAVAILABLE, None
+        return _Status(Revocation.UNAVAILABLE)
     newest = max(usable, key=lambda found: found.since)
+    said: dict[str, Any] = {
+        "said_at": newest.since,
+        "said_until": newest.until,
+        "asked": any(newest is each for each in asked),
+    }
     if newest.revoked_at is None:
-        return Revocation.GOOD, None
+        return _Status(Revocation.GOOD, **said)
     if moment.proven is not None and moment.proven < newest.revoked_at:
-        return Revocation.LATER, newest.revoked_at
-    return (Revocation.SUSPENDED if newest.held else Revocation.REVOKED), newest.revoked_at
+        return _Status(Revocation.LATER, newest.revoked_at, **said)
+    return _Status(Revocation.SUSPENDED if newest.held else Revocation.REVOKED, newest.revoked_at, **said)
+
+
+def _said(
+    own: x509.Certificate,
+    issuer: x509.Certificate,
+    lists: Sequence[x509.CertificateRevocationList],
+    answers: Sequence[Answers],
+    others: Sequence[x509.Certificate],
+) -> list[Statement]:
+    said = [_of_list(found, own) for found in lists if _holds(found, own) and list_made(issuer, found)]
+    return said + [found for answer in answers for found in answer.about(own, issuer, others)]
 
 
 def _counts(found: Statement, own: x509.Certificate, moment: _Moment) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from asn1crypto import tsp
 
-from ..models import Chain, Revocation, StampFacts, StampState
+from ..models import Ask, Chain, Revocation, StampFacts, StampState
 from . import keys
 from .certificates import Assessor
 from .signed_data import NotSignedData, Signer, read
@@ -70,8 +70,8 @@ def _examined(token: bytes, over: bytes, around: Surroundings, *, archive: bool)
         return StampFacts(at=None, name="", state=StampState.BROKEN, archive=archive)
     if not fits or not signer.signature_verifies or not signer.digest_matches or signer.certificate is None:
         return StampFacts(at=at, name="", state=StampState.BROKEN, archive=archive)
-    name, state = _worth(signer, signer.certificate, at, around)
-    return StampFacts(at=at, name=name, state=state, archive=archive)
+    name, state, asks = _worth(signer, signer.certificate, at, around)
+    return StampFacts(at=at, name=name, state=state, archive=archive, asks=asks)
 
 
 def _over(info: Any, over: bytes) -> bool:
@@ -82,7 +82,9 @@ def _over(info: Any, over: bytes) -> bool:
     return hmac.compare_digest(imprint["hashed_message"].native, keys.hashed(digest, over))
 
 
-def _worth(signer: Signer, certificate: bytes, stamped: datetime, around: Surroundings) -> tuple[str, StampState]:
+def _worth(
+    signer: Signer, certificate: bytes, stamped: datetime, around: Surroundings
+) -> tuple[str, StampState, tuple[Ask, ...]]:
     found = around.assessor.assess(
         certificate,
         others=[*signer.others, *around.others],
@@ -95,12 +97,13 @@ def _worth(signer: Signer, certificate: bytes, stamped: datetime, around: Surrou
     name = found.name or found.organisation or found.serial
     moment = around.proven or around.at
     if found.chain is Chain.UNKNOWN:
-        return name, StampState.UNKNOWN
+        return name, StampState.UNKNOWN, ()
     in_time = found.not_before <= stamped <= found.not_after and moment <= found.not_after and stamped <= around.at
     refused = found.chain is Chain.BROKEN or not found.purpose or not in_time or signer.weak or signer.other_certificate
     if refused or found.revocation in {Revocation.REVOKED, Revocation.SUSPENDED}:
-        return name, StampState.REFUSED
-    return name, StampState.UNKNOWN if found.revocation is Revocation.UNAVAILABLE else StampState.GOOD
+        return name, StampState.REFUSED, ()
+    state = StampState.UNKNOWN if found.revocation is Revocation.UNAVAILABLE else StampState.GOOD
+    return name, state, found.asks
 
 
 def proven_at(stamps: Iterable[StampFacts]) -> datetime | None:

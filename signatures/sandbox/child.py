@@ -108,10 +108,11 @@ class _Reader:
                 return {"fields": [asdict(each) for each in waiting_fields(body)]}, b""
             case "inspect" if self._grounds is not None:
                 size = int(header["size"])
+                more = [base64.b64decode(encoded) for encoded in header["said"]]
                 found = inspect(
                     body[:size],
                     content=body[size:] if header["beside"] is True else None,
-                    grounds=self._grounds,
+                    grounds=self._grounds.knowing(more) if more else self._grounds,
                     profile=Profile(header["profile"]),
                     at=datetime.fromisoformat(header["at"]),
                     run=self._runner.run,

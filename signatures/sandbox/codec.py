@@ -19,6 +19,7 @@ from ..looks import (
     Revisions,
 )
 from ..models import (
+    Ask,
     CertificateFacts,
     Chain,
     Description,
@@ -234,6 +235,10 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
             revoked_at=_moment(certificate["revoked_at"]),
             sha256=str(certificate["sha256"]),
             qualified=certificate["qualified"] is True,
+            said_at=_moment(certificate["said_at"]),
+            said_until=_moment(certificate["said_until"]),
+            asked=certificate["asked"] is True,
+            asks=_asks(certificate),
         ),
         format=Format(found["format"]),
         level=Level(found["level"]),
@@ -261,7 +266,12 @@ def _stamp(found: Mapping[str, Any]) -> StampFacts:
         state=StampState(found["state"]),
         archive=found["archive"] is True,
         sha256=str(found["sha256"]),
+        asks=_asks(found),
     )
+
+
+def _asks(found: Mapping[str, Any]) -> tuple[Ask, ...]:
+    return tuple(Ask(str(each["unverified_url"]), base64.b64decode(each["question"])) for each in found["asks"])
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -277,4 +287,6 @@ def _plain(value: Any) -> Any:
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value.isoformat() if isinstance(value, datetime) else value

@@ -51,8 +51,11 @@ class ReaderPool:
         profile: Profile,
         at: datetime,
         content: bytes | None = None,
+        said: Sequence[bytes] = (),
     ) -> Inspection:
         """Read the signatures of one file; ``content`` came beside a detached one.
+
+        ``said`` are lists and answers (OCSP) of issuers that were asked for because of this file.
 
         Raises:
             Busy: no reading process came free in time.
@@ -66,6 +69,7 @@ class ReaderPool:
             "at": at.isoformat(),
             "size": len(document),
             "beside": content is not None,
+            "said": [base64.b64encode(each).decode() for each in said],
         }
         return self._call(
             header, document + (content or b""), lambda answer, _: codec.decode_inspection(answer), grounds=grounds

@@ -8,6 +8,7 @@ from .batches import Batches as Batches
 from .desk import Desk as Desk
 from .enrolling import Enrolling as Enrolling
 from .fetching import ListFetching as ListFetching
+from .foreign import ForeignStatus as ForeignStatus
 from .forming import Forming as Forming
 from .housekeeping import Housekeeping as Housekeeping
 from .keepers import Keepers as Keepers

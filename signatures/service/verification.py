@@ -10,7 +10,7 @@ from core.clock import Clock
 
 from ..errors import NoRevision, SandboxFailed
 from ..looks import Revisions
-from ..models import Profile, Trust, Verdict
+from ..models import Ask, Inspection, Profile, Trust, Verdict
 from ..sandbox import ReaderPool
 from ..verdict import judge, unreadable
 from .commitment import Commitments
@@ -38,7 +38,10 @@ class Verification:
         recorder: Recorder,
         commitments: Commitments,
         clock: Clock,
+        foreign: Callable[[Sequence[Ask]], Sequence[bytes]] | None = None,
     ) -> None:
+        """``foreign`` asks issuers that are not the site's own; without it nobody is asked."""
+        self._foreign = foreign
         self._readers = readers
         self._trust = trust
         self._lists = lists
@@ -57,13 +60,15 @@ class Verification:
             Busy: too many documents at once.
             RecordUnavailable: the access could not be recorded, so it was not answered.
         """
-        verdict = self._judge(document, content, profile)
+        verdict, asked = self._judge(document, content, profile)
         attributes: dict[str, str | int | bool] = {
             "verdict": verdict.overall.value,
             "indication": verdict.indication.value,
             "signatures": sum(1 for one in verdict.signatures if one.facts is not None),
             "profile": profile.value,
         }
+        if asked:
+            attributes["asked"] = asked
         if verdict.subindication:
             attributes["subindication"] = verdict.subindication
         if asker.caller:
@@ -109,12 +114,36 @@ class Verification:
         except SandboxFailed as error:
             raise NoRevision from error
 
-    def _judge(self, document: bytes, content: bytes | None, profile: Profile) -> Verdict:
+    def _judge(self, document: bytes, content: bytes | None, profile: Profile) -> tuple[Verdict, int]:
+        """And how many statements of foreign issuers were had for it."""
         at = self._clock.now()
-        try:
-            found = self._readers.inspect(
-                document, trust=self._trust(), lists=self._lists(), profile=profile, at=at, content=content
+        said: Sequence[bytes] = ()
+
+        def inspected() -> Inspection:
+            return self._readers.inspect(
+                document,
+                trust=self._trust(),
+                lists=self._lists(),
+                profile=profile,
+                at=at,
+                content=content,
+                said=said,
             )
+
+        try:
+            found = inspected()
+            if self._foreign is not None and (asks := _asks(found)):
+                said = self._foreign(asks)
+                found = inspected() if said else found
         except SandboxFailed as error:
-            return unreadable(document, error.reason, profile=profile, at=at, content=content)
-        return judge(document, found, profile=profile, at=at, content=content)
+            return unreadable(document, error.reason, profile=profile, at=at, content=content), len(said)
+        return judge(document, found, profile=profile, at=at, content=content), len(said)
+
+
+def _asks(found: Inspection) -> list[Ask]:
+    return [
+        ask
+        for one in found.signatures
+        for asks in (one.certificate.asks, *(stamp.asks for stamp in one.stamps))
+        for ask in asks
+    ]

@@ -347,6 +347,15 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
                 at=certificate.not_after,
             )
         )
+    if certificate.asked and certificate.said_at is not None:
+        found.append(
+            _unknown(
+                "status_asked",
+                N_("Its issuer, “%(name)s”, was asked about the certificate. What it said is of %(at)s."),
+                name=certificate.issuer or "?",
+                at=certificate.said_at,
+            )
+        )
     if certificate.qualified and certificate.chain is Chain.TRUSTED:
         found.append(
             _unknown(

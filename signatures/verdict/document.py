@@ -64,6 +64,12 @@ def _signature(one: SignatureVerdict, catalogue: Catalogue) -> dict[str, Any]:
             "not_before": certificate.not_before.isoformat(),
             "not_after": certificate.not_after.isoformat(),
             "sha256": certificate.sha256,
+            "status": {
+                "state": certificate.revocation.value,
+                "as_of": certificate.said_at.isoformat() if certificate.said_at else None,
+                "until": certificate.said_until.isoformat() if certificate.said_until else None,
+                "asked": certificate.asked,
+            },
         },
     }
 

@@ -247,7 +247,7 @@ def test_rules_that_cannot_be_meant_are_refused() -> None:
     rule = FetchedList(url="https://a.example/", kind="etsi", signer=Path("x"))
     for wrong in ({"url": "http://a.example/"}, {"kind": "else"}, {"every": timedelta(seconds=1)}):
         with pytest.raises(ValueError, match=r"\w"):
-            replace(rule, **wrong)  # type: ignore[arg-type]  # each of its own type
+            replace(rule, **wrong)
     for name in ("../x", "A", "a.b", ""):
         with pytest.raises(ValueError, match="names of lists"):
             FetchSettings(lists={name: rule})
