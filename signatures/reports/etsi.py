@@ -27,7 +27,10 @@ QUESTIONS = ("unchanged", "signer", "issuer", "valid")
 FILE_DATA = ("version", "format", "overall", "colour", "indication", "subindication", "profile")
 SIGNATURE_DATA = ("field", "overall", "algorithm", "certified", "level")
 SIGNATURE_LISTS = ("changed_fields", "covered", "uncovered")
-CERTIFICATE_DATA = ("serial", "name", "organisation", "subject", "issuer", "not_before", "not_after")
+CERTIFICATE_DATA = (
+    *("serial", "name", "organisation", "subject", "issuer", "not_before", "not_after"),
+    *("status", "status_of", "status_until", "status_by"),
+)
 
 
 def xml(said: Mapping[str, Any]) -> bytes:

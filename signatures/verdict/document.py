@@ -64,12 +64,11 @@ def _signature(one: SignatureVerdict, catalogue: Catalogue) -> dict[str, Any]:
             "not_before": certificate.not_before.isoformat(),
             "not_after": certificate.not_after.isoformat(),
             "sha256": certificate.sha256,
-            "status": {
-                "state": certificate.revocation.value,
-                "as_of": certificate.said_at.isoformat() if certificate.said_at else None,
-                "until": certificate.said_until.isoformat() if certificate.said_until else None,
-                "asked": certificate.asked,
-            },
+            # What its issuer says of it: as of when, until when that stands, and whether it was at hand or asked for.
+            "status": certificate.revocation.value,
+            "status_of": certificate.said_at.isoformat() if certificate.said_at else "",
+            "status_until": certificate.said_until.isoformat() if certificate.said_until else "",
+            "status_by": ("asked" if certificate.asked else "held") if certificate.said_at else "",
         },
     }
 
