@@ -862,7 +862,7 @@ def _signatures() -> Iterator[Door]:
     yield Door(**peer, rule="/api/v1/seals", takes="json", fields={"organisation": "no-such-organisation"})
     yield Door(**peer, rule="/api/v1/keepers", takes="json", fields={"organisation": "no-such-organisation"})
     yield from _agencies(peer)
-    mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min"}
+    mine: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "li.na"}
     kept = {"identifier": "0" * 32}
     yield Door(**mine, method="GET", rule="/my/", query=("lang",))
     yield Door(**mine, method="GET", rule="/my/documents/<identifier>", known=kept, query=("lang", "page"))
@@ -905,7 +905,7 @@ def _orders(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str,
 
 def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
     """For agencies' programs, where a person gets nothing; and for the operator's commands."""
-    program: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "zhang.min", "face": "problem"}
+    program: dict[str, Any] = {"component": "signatures", "label": "sign", "who": "li.na", "face": "problem"}
     batch = {"batch": "0" * 32}
     document = {**batch, "name": "letter.pdf"}
     confirmed = {"count": "x", "digest": "x"}

@@ -106,14 +106,14 @@ def test_of_two_renewals_at_once_one_wins_and_the_other_is_told(role: Role) -> N
     assert won.serial != first.serial
     assert role.store.seal_of(OFFICE) == won
     # Nobody holds a key for the certificate that was issued for nothing.
-    assert {path.name for path in role.keys.iterdir()} == {first.key, won.key}
+    assert {f"file:{path.stem}" for path in role.keys.iterdir()} == {first.key, won.key}
 
 
 def test_two_first_seals_at_once_are_one_seal(role: Role) -> None:
     meet(role)
     ended = together(*[lambda: role.sealing.establish(OFFICE)] * 2)
     assert ended == [role.store.seal_of(OFFICE)] * 2
-    assert [path.name for path in role.keys.iterdir()] == [role.store.seal_of(OFFICE).key]
+    assert [f"file:{path.stem}" for path in role.keys.iterdir()] == [role.store.seal_of(OFFICE).key]
 
 
 @pytest.mark.parametrize("role", ["postgresql"], indirect=True)

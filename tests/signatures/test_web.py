@@ -540,6 +540,7 @@ def test_the_interface_keeps_its_own_description(app: Flask) -> None:
         "/api/v1/seal",
         "/api/v1/seals",
         "/api/v1/detached",
+        "/api/v1/keepers",
         "/api/v1/register",
         "/api/v1/signed-revision",
     }
