@@ -82,7 +82,7 @@ class Shown:
             documents=self._desk.all_of(identity().subject),
             seen=self.seen,
             largest=self._largest // (1024 * 1024),
-            error=_(error.message, **error.parameters) if error else "",
+            error=_(error.message) % error.parameters if error else "",
         )
         return shown, error.kind.status if error else 200
 

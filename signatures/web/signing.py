@@ -27,6 +27,9 @@ def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown, *, pa
         @blue.post("/my/certificate")
         @guard.person(assurance=2)
         def enrol() -> ResponseReturnValue:
+            # Said by the button: a form without it was put together by no page of ours.
+            if request.form.getlist("agree") != ["yes"]:
+                return shown.table(Malformed(field="agree"))
             try:
                 enrolling.enrol(identity(), header=request.headers[HEADER])
             except TallygateError as error:

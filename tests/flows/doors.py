@@ -884,7 +884,7 @@ def _signatures() -> Iterator[Door]:
     yield Door(**form, rule="/my/documents/<identifier>/remove", takes="form", known=kept)
     yield Door(**form, rule="/my/sign", takes="form", fields={"document": "0" * 32})
     yield Door(**mine, method="GET", rule="/my/callback", query=("state", "code", "iss", "error"))
-    yield Door(**{**form, "who": "peng.zihan"}, rule="/my/certificate", takes="form")
+    yield Door(**form, rule="/my/certificate", takes="form", fields={"agree": "no"})
     yield Door(**form, rule="/my/certificate/end", takes="form")
 
 

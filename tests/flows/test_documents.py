@@ -80,7 +80,7 @@ def test_a_sealed_document_is_trusted_by_page_rest_and_terminal(city: City, seal
     page.goto(city.url("verify", "/?lang=zh"))
     accessible(page)
     page.locator("#document").set_input_files(str(sealed))
-    page.locator("main button[type=submit]").click()
+    page.get_by_role("button", name="核验", exact=True).click()
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
     assert page.locator(".notice.good").count() == 1
 

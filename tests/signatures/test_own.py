@@ -184,8 +184,8 @@ def test_a_person_gets_a_certificate_is_sent_to_confirm_and_comes_back_with_the_
     identifier = page.rpartition("/")[2]
     assert "Have one made" in wang.get(page).text
     assert wang.post("/my/sign", document=identifier).status_code == 409
-    assert wang.post("/my/certificate").headers["Location"] == "/my/?done=certified"
-    assert wang.post("/my/certificate").status_code == 409
+    assert wang.post("/my/certificate", agree="yes").headers["Location"] == "/my/?done=certified"
+    assert wang.post("/my/certificate", agree="yes").status_code == 409
     shown = wang.get(page)
     assert f"form-action 'self' {ISSUER}" in shown.headers["Content-Security-Policy"]
     address = wang.post("/my/sign", document=identifier).headers["Location"]
@@ -203,7 +203,7 @@ def test_an_answer_in_another_browser_and_a_form_without_its_token_sign_nothing(
 ) -> None:
     page = _bring(wang, documents.permit())
     identifier = page.rpartition("/")[2]
-    wang.post("/my/certificate")
+    wang.post("/my/certificate", agree="yes")
     wang.get(page)
     assert wang.post("/my/sign", form_at="", document=identifier).status_code == 403
     assert wang.post("/my/certificate/end", form_at="").status_code == 403

@@ -187,7 +187,7 @@ def test_a_person_sees_every_page_chooses_the_place_and_the_block_with_its_code_
     at = brought(wang, document)
     identifier = at.rpartition("/")[2]
     assert "You have no certificate for signing" in wang.get(f"{at}/place?what=own").text
-    wang.post("/my/certificate")
+    wang.post("/my/certificate", agree="yes")
     sign = {"document": identifier, "page": "7", "x": "60", "y": "300"}
     # What nobody looked at is not signed, and half a look is none.
     assert wang.post("/my/sign", **sign).status_code == 409
@@ -220,7 +220,7 @@ def test_a_person_sees_every_page_chooses_the_place_and_the_block_with_its_code_
 def test_whoever_downloaded_a_document_has_seen_it_and_another_browser_has_not(app: Flask) -> None:
     wang, elsewhere = Visitor(app.test_client(), ManualClock()), Visitor(app.test_client(), ManualClock())
     at = brought(wang, documents.permit(pages=7))
-    wang.post("/my/certificate")
+    wang.post("/my/certificate", agree="yes")
     wang.get(f"{at}/file")
     assert 'type="checkbox"' in wang.get("/my/").text
     assert 'type="checkbox"' not in elsewhere.get("/my/").text

@@ -390,7 +390,7 @@ def test_whoever_nobody_knows_does_not_sign(office: Office, signers: tuple[str, 
 def test_a_person_is_led_from_the_paper_through_consent_back_to_it(app: Flask, office: Office) -> None:
     paper = office.begin(Kind.ROUND, ("@wang",))
     wang = Visitor(app.test_client(), office.clock, CITIZEN)
-    wang.post("/my/certificate")
+    wang.post("/my/certificate", agree="yes")
     at = f"/my/papers/{paper}"
     assert "waits for you" in wang.get("/my/papers").text
     assert "Wang Xiaoming" in wang.get(at).text
