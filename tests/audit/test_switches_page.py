@@ -21,7 +21,7 @@ def console(tmp_path: Path) -> ConsoleFake:
 def test_from_the_form_to_the_list_and_back(console: ConsoleFake) -> None:
     empty = console.get("/switches")
     assert "Nothing is shut." in empty.text
-    assert '<option value="zones=external:internal">external:internal</option>' in empty.text
+    assert '<option value="zones=external:internal" lang="en">external:internal</option>' in empty.text
     form = {"name": "portal=tax", "lasts": "4h", "purpose": "Ticket 17: data leak"}
     asked = console.post("/switches", form)
     assert asked.status_code == 303
