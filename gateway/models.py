@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 from .config import Route
 from .errors import Reason
@@ -113,6 +113,24 @@ class ProgramToken:
     expires_at: int = 0
 
 
+class Principal(TypedDict):
+    """What a question to the policies says of a caller, by the fields of ``policies.models.DecisionRequest``."""
+
+    principal_kind: Literal["person", "device", "client", "anonymous"]
+    subject: str
+    roles: frozenset[str]
+    organisation: str
+    mandates: frozenset[str]
+    acting_for: str
+    enabled: bool
+    proofing: int
+    assurance: int
+    methods: tuple[str, ...]
+    clearance: int
+    device: str | None
+    device_state: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Caller:
     """Who is asking, after identification."""
@@ -148,6 +166,25 @@ class Caller:
         """The organisation this request is made for; empty if for the person, or for another person."""
         kind, _, rest = self.mandate.partition(":")
         return rest.partition(":")[0] if kind == "organisation" else ""
+
+    @property
+    def principal(self) -> Principal:
+        """As every question to the policies says who asks."""
+        return {
+            "principal_kind": self.kind,
+            "subject": self.subject,
+            "roles": self.roles,
+            "organisation": self.organisation,
+            "mandates": self.mandates,
+            "acting_for": self.acting_for,
+            "enabled": self.enabled,
+            "proofing": self.proofing,
+            "assurance": self.assurance,
+            "methods": self.methods,
+            "clearance": self.clearance,
+            "device": self.subject if self.kind == "device" else None,
+            "device_state": self.device_state,
+        }
 
 
 NOBODY = Caller(kind="anonymous")

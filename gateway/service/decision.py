@@ -418,17 +418,7 @@ def _request(
     caller: Caller, resource: str, route: Route, target: Target, *, zone: str, port: int, protocol: str, at: datetime
 ) -> DecisionRequest:
     return DecisionRequest(
-        principal_kind=caller.kind,
-        subject=caller.subject,
-        roles=caller.roles,
-        organisation=caller.organisation,
-        mandates=caller.mandates,
-        acting_for=caller.acting_for,
-        enabled=caller.enabled,
-        proofing=caller.proofing,
-        assurance=caller.assurance,
-        methods=caller.methods,
-        clearance=caller.clearance,
+        **caller.principal,
         action=Action.ACCESS,
         method=target.method,
         resource=resource,
@@ -437,8 +427,6 @@ def _request(
         from_zone=zone,
         to_zone=route.zone,
         required_assurance=route.assurance,
-        device=caller.subject if caller.kind == "device" else None,
-        device_state=caller.device_state,
         path_public=matches(target.path, route.public),
         port=port,
         protocol=protocol,

@@ -254,17 +254,7 @@ def _request(
     caller: Caller, asked: Asked, name: str, destination: Destination, *, zone: str, at: datetime
 ) -> DecisionRequest:
     return DecisionRequest(
-        principal_kind=caller.kind,
-        subject=caller.subject,
-        roles=caller.roles,
-        organisation=caller.organisation,
-        mandates=caller.mandates,
-        acting_for=caller.acting_for,
-        enabled=caller.enabled,
-        proofing=caller.proofing,
-        assurance=caller.assurance,
-        methods=caller.methods,
-        clearance=caller.clearance,
+        **caller.principal,
         action=Action.ACCESS,
         method="CONNECT",
         resource=name,
@@ -273,8 +263,6 @@ def _request(
         from_zone=zone,
         to_zone=destination.zone,
         required_assurance=destination.assurance,
-        device=caller.subject if caller.kind == "device" else None,
-        device_state=caller.device_state,
         port=asked.port,
         protocol="connect",
         at=at,

@@ -14,10 +14,8 @@ from typing import Any, Protocol
 
 from audit import Receipt
 from core.calls import PairSecrets
-from core.errors import TallygateError
 from core.log import logger
 
-from ..models import Question
 from ..service.decision import Begun, Decider
 from .decide import PREFIX, WSGIApp, headers_of, question_of
 
@@ -122,21 +120,26 @@ class Served:
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
         environ = environ_of(scope)
-        if scope.path.startswith(PREFIX):
-            question = question_of(environ, self._pairs)
-            begun = self._decider.begin(question) if question is not None and self._fresh() else None
-            if question is not None and begun is not None:
-                await self._decided(question, begun, exchange)
-                return
-        await self._elsewhere(environ, exchange)
+        if scope.path.startswith(PREFIX) and (begun := self._begun(environ)) is not None:
+            await self._decided(begun, exchange)
+        else:
+            await self._elsewhere(environ, exchange)
 
-    async def _decided(self, question: Question, begun: Begun, exchange: Exchange) -> None:
+    def _begun(self, environ: dict[str, Any]) -> Begun | None:
+        """A decision that waits for nothing but its record; None where it is asked for the long way."""
+        try:
+            question = question_of(environ, self._pairs)
+            return self._decider.begin(question) if question is not None and self._fresh() else None
+        except Exception:  # noqa: BLE001 - nothing was told: the long way asks again, and refuses what it cannot read
+            return None
+
+    async def _decided(self, begun: Begun, exchange: Exchange) -> None:
         try:
             await self._together.record(begun.event)
-        except TallygateError as error:
+        except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
             answer = self._decider.unrecorded(begun.number, error)
         else:
-            answer = self._decider.answer(question, begun.ruling, begun.number)
+            answer = self._decider.answer(begun.question, begun.ruling, begun.number)
         exchange.response_empty(answer.status, headers_of(answer))
 
     async def _elsewhere(self, environ: dict[str, Any], exchange: Exchange) -> None:

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Request
 from audit import Entry, Event, Outcome, Receipt, decode_event
 from core.calls import PairSecrets
 from core.identity import HEADER
+from gateway.request import ADAPTERS
 from gateway.web import Served
 from gateway.web.served import LARGEST, environ_of
 
@@ -167,6 +168,25 @@ def test_without_a_receipt_there_is_no_access(front: Front) -> None:
     told = front.ask(cookie)
     assert (front.loop.taken, told.status, told.headers["Tallygate-Reason"]) == (1, 403, "record-unavailable")
     assert HEADER not in told.headers
+
+
+def test_what_nobody_foresaw_is_a_refusal_and_no_error_of_the_server(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = front.unit.open_session()
+    front.ask(cookie)
+
+    async def broken(_: bytes) -> Receipt:
+        raise ValueError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(front.loop, "record", broken)
+        told = front.ask(cookie)
+        assert (told.status, told.headers["Tallygate-Reason"]) == (403, "record-unavailable")
+    with monkeypatch.context() as patch:
+        patch.setitem(ADAPTERS, "nginx", lambda *_: 1 / 0)
+        assert front.ask(cookie).status == 403
+    assert front.ask(cookie).status == 204
 
 
 def test_what_was_taken_away_is_refused_in_the_loop_too(front: Front) -> None:

@@ -377,7 +377,7 @@ class TestFailures:
                 return _true(*given, **named)
 
             if step != "finish":
-                home.store.finish = no_more  # type: ignore[method-assign]
+                home.store.finish = no_more  # type: ignore[method-assign]  # the store fails at this step
             setattr(target, step, dies)
             with pytest.raises((Death, Dead)):
                 home.finish(state)
