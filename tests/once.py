@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What thousands of tests begin with is made once in each process of tests.
+
+- A component's migrations: what they made is copied into every other new SQLite file. A database that holds anything
+  already, or lies on a server, is migrated as everywhere.
+- The code of a page's template, and of the function that writes an address: every test that makes an application would
+  compile all of them again, from the same text.
+"""
+
+from types import CodeType
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import Connection, inspect
+from werkzeug.routing import Rule
+
+_upgrade = command.upgrade
+_compile = Rule._compile_builder
+
+
+class Templates(BytecodeCache):
+    """Compiled templates in memory, by what they were compiled from."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._made.get(_known(bucket))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._made[_known(bucket)] = bucket.code
+
+
+def _known(bucket: Bucket) -> tuple[object, ...]:
+    made_by = bucket.environment
+    return bucket.key, bucket.checksum, made_by.undefined, made_by.trim_blocks, made_by.lstrip_blocks
+
+
+_made: dict[str, str] = {}
+
+
+def _upgraded(configuration: Config, revision: str) -> None:
+    connection = configuration.attributes["connection"]
+    component = configuration.get_main_option("version_locations")
+    if component is None or revision != "head" or not _is_new(connection):
+        _upgrade(configuration, revision)
+        return
+    file = connection.connection.driver_connection
+    if component not in _made:
+        _upgrade(configuration, revision)
+        _made[component] = "\n".join(file.iterdump())
+    else:
+        file.executescript(_made[component])
+
+
+def _is_new(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite" and not inspect(connection).get_table_names()
+
+
+_builders: dict[tuple[object, ...], Any] = {}
+
+
+def _builder(rule: Rule, append_unknown: bool = True) -> Any:  # noqa: FBT001, FBT002 - as werkzeug calls it
+    if rule.defaults:
+        return _compile(rule, append_unknown)
+    # All that the code is made of.
+    key = (rule.rule, tuple(rule._trace), append_unknown)
+    if key not in _builders:
+        _builders[key] = _compile(rule, append_unknown)
+    return _builders[key]
+
+
+def install() -> None:
+    """For the rest of this process."""
+    command.upgrade = _upgraded  # type: ignore[assignment]  # called with these two and no more
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Templates()}
+    Rule._compile_builder = _builder  # type: ignore[method-assign]  # the same, kept
