@@ -5,6 +5,7 @@
   already, or lies on a server, is migrated as everywhere.
 - The code of a page's template, and of the function that writes an address: every test that makes an application would
   compile all of them again, from the same text.
+- The SQL of a statement: every test that opens a database would build all of them again, from the same tables.
 """
 
 from types import CodeType
@@ -14,7 +15,10 @@ from alembic import command
 from alembic.config import Config
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 _upgrade = command.upgrade
@@ -73,8 +77,28 @@ def _builder(rule: Rule, append_unknown: bool = True) -> Any:  # noqa: FBT001, F
     return _builders[key]
 
 
+class SQLite(SQLiteDialect_pysqlite):
+    """Every file of one process is spoken to alike, so what was said to one is said to all."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SQLite)
+
+    def __hash__(self) -> int:
+        return hash(SQLite)
+
+    @classmethod
+    def engine_created(cls, engine: Engine) -> None:
+        engine._compiled_cache = _statements
+
+
+_statements = LRUCache[Any, Any](20_000)
+
+
 def install() -> None:
     """For the rest of this process."""
     command.upgrade = _upgraded  # type: ignore[assignment]  # called with these two and no more
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Templates()}
-    Rule._compile_builder = _builder  # type: ignore[method-assign]  # the same, kept
+    Rule._compile_builder = _builder  # type: ignore[method-assign,assignment]  # the same, kept
+    registry.impls["sqlite"] = registry.impls["sqlite.pysqlite"] = lambda: SQLite
