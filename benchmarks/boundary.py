@@ -134,7 +134,7 @@ def _run(city: City, seconds: int) -> Iterator[Run]:
     with plain_nginx(Context.read(city.configuration), tls=True) as ports:
         run = Run(city, ports, supervisor, seconds, _SMALL)
         _good(run)
-        run.idle = _idle(supervisor, min(5, seconds))
+        run.idle = processes.idle(supervisor, min(5, seconds))
         yield run
 
 
@@ -159,14 +159,6 @@ def _measured(run: Run, *, grown: bool) -> list[Row]:
     rows.append(again)
     rows += _half(few, again.figure, "remembered")
     return rows
-
-
-def _idle(supervisor: int, seconds: int) -> dict[str, float]:
-    """Heartbeats, watches and probes: what is spent for each second in which nobody asks anything."""
-    before, begun = processes.spent(supervisor), time.monotonic()
-    time.sleep(seconds)
-    took, after = time.monotonic() - begun, processes.spent(supervisor)
-    return {role: (after[role] - before.get(role, 0.0)) / took for role in after}
 
 
 def _half(run: Run, full: Figure, name: str) -> list[Row]:

@@ -3,6 +3,7 @@
 
 import os
 import re
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -21,8 +22,31 @@ def proportional(supervisor: int) -> dict[str, list[int]]:
 
 
 def spent(supervisor: int) -> dict[str, float]:
-    """Seconds of processor time so far, by role."""
-    return {role: sum(map(_spent, all_)) for role, all_ in _roles(supervisor).items()}
+    """Seconds of processor time so far, by role, with what their children took that have ended."""
+    return {role: sum(map(_spent, all_)) for role, all_ in _roles(supervisor).items() if role != "supervisor"} | {
+        "supervisor": _spent(supervisor, ended=False)
+    }
+
+
+def idle(supervisor: int, seconds: float) -> dict[str, float]:
+    """Seconds of processor time for each second in which nobody asks anything, by role: heartbeats, watches, probes."""
+    before, begun = spent(supervisor), time.monotonic()
+    time.sleep(seconds)
+    took, after = time.monotonic() - begun, spent(supervisor)
+    found = {role: (after[role] - before.get(role, 0.0)) / took for role in after}
+    print(f"idle city: {sum(found.values()):.2f} seconds of processor time for each second", flush=True)
+    return found
+
+
+def largest(leader: int) -> int:
+    """Peak resident memory in mebibytes of the largest process below one (VmHWM)."""
+    children = _children()
+    below, waiting = [], [*children[leader]]
+    while waiting:
+        one = waiting.pop()
+        below.append(one)
+        waiting += children[one]
+    return max(map(_peak, below), default=0)
 
 
 def cost(leader: int) -> tuple[float, int, int]:
@@ -72,13 +96,14 @@ def _roles(supervisor: int) -> dict[str, list[int]]:
     return found
 
 
-def _spent(process: int) -> float:
+def _spent(process: int, *, ended: bool = True) -> float:
+    """Its own time, and unless told otherwise that of its children that have ended: reading processes are replaced."""
     try:
         text = (_PROC / str(process) / "stat").read_text("ascii", "replace")
     except OSError:
         return 0.0
-    user, system = text.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    ticks = text.rpartition(")")[2].split()[11 : 15 if ended else 13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def _role(process: int) -> str:

@@ -8,7 +8,7 @@ verdicts, the log in which everything is recorded before it leaves. Callers run 
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -23,17 +23,18 @@ from directory.service import Directory
 from signatures.client import SignatureClient
 from tests.flows.city import City, started
 
-from . import bare, processes, signatures_files
+from . import bare, processes, signatures_bare, signatures_files
 from .measure import apart, together
 from .place import Place
 from .report import Machine
 from .signatures_acts import Job, measured, sealed, small
-from .signatures_report import Memory, Row, written
+from .signatures_report import Limits, Memory, Row, written
 from .sso_acts import Load, Start
 
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks-signatures.md"
 _CALLERS, _EACH = 2, 8
 _PATIENCE = 900.0
+_SETTLED = 10.0
 _LEVELS = ("B", "T", "LT", "LTA")
 _TARGETS = {("seal", "B"): 160, ("seal", "T"): 60, ("verify", "B"): 160}
 
@@ -45,6 +46,8 @@ class _Run:
     actor: str
     supervisor: int
     seconds: float
+    # Seconds of processor time for each second in which nobody asks, by role.
+    idle: Mapping[str, float]
 
 
 def main() -> None:
@@ -59,13 +62,17 @@ def main() -> None:
     with started(prepare=_prepare, patience=_PATIENCE) as city:
         machine = Machine.here(city.folder)
         run = _begun(city, seconds)
-        signing = apart(bare.signatures, max(1.0, seconds / 4))
-        checking = apart(bare.verifications, max(1.0, seconds / 4))
+        limits = Limits(
+            signing=apart(bare.signatures, max(1.0, seconds / 4)),
+            checking=apart(bare.verifications, max(1.0, seconds / 4)),
+            library_signing=signatures_bare.signing(seconds),
+            library_judging=signatures_bare.judging(seconds),
+        )
         rows = list(_rates(run))
         slow = signatures_files.slow(run.place, run.actor)
         memory = _memory(run)
         folders = signatures_files.folders(run.place, run.actor, many=files)
-    document = written(machine, rows, bare=(signing, checking), memory=memory, slow=slow, folders=folders)
+    document = written(machine, rows, limits=limits, memory=memory, slow=slow, folders=folders)
     asked.output.write_text(document, "utf-8")
     print(f"written to {asked.output}")
 
@@ -85,13 +92,17 @@ def _row(run: _Run, kind: str, level: str, name: str, job: Job) -> Row:
     loads = _together(job, kind, run)
     figure = together([load.samples for load in loads])
     done = max(sum(len(load.samples.times) for load in loads), 1)
+    took = max(load.samples.took for load in loads)
     row = Row(
         name=name,
         figure=figure,
         target=_TARGETS.get((kind, level), 0),
         signs=kind == "seal",
         # All begin and end together, so the first has seen what the city spent on all of them.
-        spent={role: max(0.0, spent) / done * 1000 for role, spent in loads[0].city.items()},
+        spent={
+            role: max(0.0, spent - run.idle.get(role, 0.0) * took) / done * 1000
+            for role, spent in loads[0].city.items()
+        },
         caller=sum(load.spent for load in loads) / done * 1000,
         slowest=max((one for load in loads for one in load.samples.times), default=0.0),
     )
@@ -129,12 +140,16 @@ def _begun(city: City, seconds: float) -> _Run:
     )
     _until((city.folder / "ca" / "units" / "city.pem").exists)
     status = Path(f"/proc/{city.pid('gateway')}/stat").read_text("ascii", "replace")
+    supervisor = int(status.rpartition(")")[2].split()[1])
+    # What a new city still does for itself is over.
+    time.sleep(_SETTLED)
     return _Run(
         city=city,
         place=place,
         actor=directory.person_by_username("li.na").subject,
-        supervisor=int(status.rpartition(")")[2].split()[1]),
+        supervisor=supervisor,
         seconds=seconds,
+        idle=processes.idle(supervisor, _SETTLED),
     )
 
 

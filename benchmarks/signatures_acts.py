@@ -68,7 +68,7 @@ def iter_of(make: Callable[[], Callable[[], None]], threads: int) -> Callable[[]
 def small(actor: str, number: int, *, document: bytes = b"") -> SealOrder:
     """An order to seal one page, like no other."""
     return SealOrder(
-        document=document or _page().replace(_MARK, b"Notice %010d" % number),
+        document=document or page().replace(_MARK, b"Notice %010d" % number),
         organisation=AGENCY,
         actor=actor,
         caller="app",
@@ -160,7 +160,8 @@ def _pdf(document: bytes) -> None:
         raise RuntimeError("no document")
 
 
-def _page() -> bytes:
+def page() -> bytes:
+    """One page of 1.5 kB that says which notice it is."""
     if not _KEPT:
         buffer = io.BytesIO()
         canvas = Canvas(buffer, pageCompression=0)

@@ -18,6 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from core.errors import TallygateError
 from tests.flows.city import ROOT
 
+from . import processes
 from .measure import apart
 from .place import Place
 from .signatures_acts import asked, sealed
@@ -44,10 +45,10 @@ class Folder:
     files: int
     took: float
     rows: int
-    # Mebibytes: the command itself when a tenth was answered and at its end; its largest reading process.
+    # Mebibytes: the command itself when a tenth was answered and at its end; the peak of its largest reading process.
     early: float
     late: float
-    reader: float
+    reader: int
 
 
 def slow(place: Place, actor: str) -> list[Slow]:
@@ -130,20 +131,18 @@ def _folder(place: Place, some: list[bytes], files: int) -> Folder:
         running = subprocess.Popen(
             [*command, "--site", str(place.folder / "site.toml")], cwd=ROOT, stderr=subprocess.DEVNULL
         )
-        seen, reader = [], 0.0
+        seen, reader = [], 0
         while running.poll() is None:
             time.sleep(_EVERY)
             share = (out.stat().st_size if out.exists() else 0, _resident(running.pid))
             seen.append(share)
-            reader = max([reader, *map(_resident, _children(running.pid))])
+            reader = max(reader, processes.largest(running.pid))
         took = time.monotonic() - begun
         rows = len(out.read_text("utf-8").splitlines()) - 1
     whole = max((size for size, _ in seen), default=0)
     early = next((held for size, held in seen if size > whole / 10 and held), 0.0)
     late = max((held for _, held in seen), default=0.0)
-    print(
-        f"folder of {files}: {files / took:.0f}/s, {early:.0f} to {late:.0f} MiB, reader {reader:.0f} MiB", flush=True
-    )
+    print(f"folder of {files}: {files / took:.0f}/s, {early:.0f} to {late:.0f} MiB, reader {reader} MiB", flush=True)
     return Folder(files, took, rows, early, late, reader)
 
 
@@ -157,10 +156,3 @@ def _resident(process: int) -> float:
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _children(process: int) -> list[int]:
-    try:
-        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
-    except OSError:
-        return []

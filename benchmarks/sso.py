@@ -13,7 +13,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -97,7 +96,7 @@ def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, Memory]:
     target, people = _target(city)
     supervisor = _supervisor(city)
     signing = apart(bare.signatures, max(1.0, seconds / 4))
-    idle = _idle(supervisor, min(seconds, 5.0))
+    idle = processes.idle(supervisor, min(seconds, 5.0))
     rows = []
     for wanted in _WANTED:
         loads = _together(target, wanted.kind, people, seconds, supervisor)
@@ -124,16 +123,6 @@ def _measure(city: City, seconds: float) -> tuple[list[Row], Figure, Memory]:
         peaks=processes.peaks(supervisor).get("sso", []), shares=processes.proportional(supervisor).get("sso", [])
     )
     return rows, signing, memory
-
-
-def _idle(supervisor: int, seconds: float) -> dict[str, float]:
-    """Seconds of processor time for each second in which nobody asks anything, by role: heartbeats, watches, probes."""
-    before, begun = processes.spent(supervisor), time.monotonic()
-    time.sleep(seconds)
-    took, after = time.monotonic() - begun, processes.spent(supervisor)
-    found = {role: (after[role] - before.get(role, 0.0)) / took for role in after}
-    print(f"idle city: {sum(found.values()):.2f} seconds of processor time for each second", flush=True)
-    return found
 
 
 def _together(target: Target, kind: str, people: list[str], seconds: float, supervisor: int) -> list[Load]:
