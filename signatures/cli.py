@@ -207,7 +207,6 @@ def _signed(document: bytes, signer: cms.KeySigner, own: bytes) -> bytes:
     name = str(certificate.subject.native.get("common_name") or "?")
     outlines = Outlines.open(settings.font, face=settings.font_face)
     picture = drawing.stamp(outlines, [name, "电子签名 Digitally signed", moment(at, "en")])
-    outlines.close()
     request = Request(drawing=picture, certificate=certificate.dump(), room=signer.room, at=at, name=name, reason="")
     readers = ReaderPool(settings)
     try:

@@ -2,35 +2,33 @@
 """Outlines of characters from an OpenType font, as PDF path operators.
 
 Drawing outlines instead of text puts any Chinese name into a seal without embedding a 25 MB font, and every viewer
-shows the same picture.
+shows the same picture. HarfBuzz reads the file where it lies; taking its tables apart in Python would hold 70 MB.
 """
 
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, Self
 
-from fontTools.pens.basePen import BasePen  # type: ignore[import-untyped]  # ships no types
-from fontTools.pens.transformPen import TransformPen  # type: ignore[import-untyped]  # ships no types
-from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # ships no types
+import uharfbuzz
 
 Matrix = tuple[float, float, float, float, float, float]
+Point = tuple[float, float]
+_EMPTY_BOX = 0
 
 
 class Glyph(NamedTuple):
-    """One character: its name in the font and its advance as a share of the type size."""
+    """One character: its number in the font and its advance as a share of the type size."""
 
-    name: str
+    number: int
     width: float
 
 
 class Outlines:
     """A font opened for drawing; safe to share between threads."""
 
-    def __init__(self, font: TTFont) -> None:
+    def __init__(self, font: Any, *, units: int) -> None:
         self._font = font
-        self._cmap = font.getBestCmap()
-        self._glyphs: Any = font.getGlyphSet()
-        self._units = font["head"].unitsPerEm
+        self._units = units
         self._lock = Lock()
 
     @classmethod
@@ -40,44 +38,59 @@ class Outlines:
         Raises:
             OSError: the file cannot be read.
         """
-        collection = path.suffix.lower() in {".ttc", ".otc"}
-        return cls(TTFont(path, fontNumber=face if collection else -1, lazy=True))
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._font.close()
+        # HarfBuzz would take a file that it cannot read for an empty font.
+        path.open("rb").close()
+        opened = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), face)
+        if not opened.glyph_count:
+            raise OSError(f"no font: {path}")
+        return cls(uharfbuzz.Font(opened), units=opened.upem)
 
     def measure(self, text: str) -> list[Glyph]:
         """The glyphs of a text; a character the font lacks becomes its empty box, so that nothing vanishes unseen."""
         with self._lock:
-            names = [self._cmap.get(ord(character), ".notdef") for character in text]
-            return [Glyph(name, self._glyphs[name].width / self._units) for name in names]
+            numbers = [self._font.get_nominal_glyph(ord(character)) or _EMPTY_BOX for character in text]
+            return [Glyph(number, self._font.get_glyph_h_advance(number) / self._units) for number in numbers]
 
     def draw(self, glyph: Glyph, matrix: Matrix, *, size: float) -> bytes:
         """Path operators that fill one glyph at ``size``, moved by ``matrix`` (PDF order: a b c d e f)."""
         scale = size / self._units
         a, b, c, d, e, f = matrix
-        pen = _PathPen(self._glyphs)
+        pen = _PathPen((a * scale, b * scale, c * scale, d * scale, e, f))
         with self._lock:
-            self._glyphs[glyph.name].draw(TransformPen(pen, (a * scale, b * scale, c * scale, d * scale, e, f)))
+            self._font.draw_glyph_with_pen(glyph.number, pen)
         return b" ".join([*pen.operators, b"f"]) if pen.operators else b""
 
 
-class _PathPen(BasePen):  # type: ignore[misc]  # an untyped base
-    def __init__(self, glyphs: Any) -> None:
-        super().__init__(glyphs)
+class _PathPen:
+    """What HarfBuzz draws with; the names are those of fontTools' pens."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._at: Point = (0.0, 0.0)
         self.operators: list[bytes] = []
 
-    def _moveTo(self, pt: tuple[float, float]) -> None:  # noqa: N802 - fontTools' name
-        self.operators.append(b"%.2f %.2f m" % pt)
+    def moveTo(self, point: Point) -> None:  # noqa: N802 - HarfBuzz calls it so
+        self._add(b"m", point)
 
-    def _lineTo(self, pt: tuple[float, float]) -> None:  # noqa: N802 - fontTools' name
-        self.operators.append(b"%.2f %.2f l" % pt)
+    def lineTo(self, point: Point) -> None:  # noqa: N802 - HarfBuzz calls it so
+        self._add(b"l", point)
 
-    def _curveToOne(  # noqa: N802 - fontTools' name
-        self, pt1: tuple[float, float], pt2: tuple[float, float], pt3: tuple[float, float]
-    ) -> None:
-        self.operators.append(b"%.2f %.2f %.2f %.2f %.2f %.2f c" % (*pt1, *pt2, *pt3))
+    def curveTo(self, first: Point, second: Point, end: Point) -> None:  # noqa: N802 - HarfBuzz calls it so
+        self._add(b"c", first, second, end)
 
-    def _closePath(self) -> None:  # noqa: N802 - fontTools' name
+    def qCurveTo(self, control: Point, end: Point) -> None:  # noqa: N802 - HarfBuzz calls it so
+        # PDF knows cubic curves alone: both controls stand two thirds of the way to the one.
+        self._add(b"c", _towards(self._at, control), _towards(end, control), end)
+
+    def closePath(self) -> None:  # noqa: N802 - HarfBuzz calls it so
         self.operators.append(b"h")
+
+    def _add(self, operator: bytes, *points: Point) -> None:
+        a, b, c, d, e, f = self._matrix
+        self._at = points[-1]
+        placed = [b"%.2f %.2f" % (a * x + c * y + e, b * x + d * y + f) for x, y in points]
+        self.operators.append(b" ".join([*placed, operator]))
+
+
+def _towards(point: Point, control: Point) -> Point:
+    return point[0] + (control[0] - point[0]) * 2 / 3, point[1] + (control[1] - point[1]) * 2 / 3
