@@ -33,9 +33,3 @@ def readers() -> Iterator[ReaderPool]:
     pool = ReaderPool(SignatureSettings(readers=1, reader_wall=timedelta(minutes=2)))
     yield pool
     pool.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def font() -> Iterator[None]:
-    yield
-    documents.outlines().close()
