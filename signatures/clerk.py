@@ -153,6 +153,10 @@ def sealed_folder(batches: BatchClient, folder: Path, out: Path, *, organisation
             _tell(f"{number} of {len(files)} documents handed in", every=number % 100 == 0 or number == len(files))
         batches.start(batch, count=len(files), digest=digest.hexdigest())
     far = _waited(batches, batch)
+    if far["state"] == "refused":
+        # Whoever calls again begins anew.
+        (out / _NOTE).unlink()
+        raise click.ClickException(f"the keepers of the seal did not confirm it: {far['order']['state']}")
     for each in batches.documents(batch):
         if each["state"] == "made" and not (out / each["name"]).exists():
             _write(out / each["name"], batches.result(batch, each["name"]))
@@ -178,12 +182,15 @@ def _batch(batches: BatchClient, out: Path, organisation: str) -> str:
 
 
 def _waited(batches: BatchClient, batch: str) -> dict[str, Any]:
-    pause = threading.Event()
+    pause, told = threading.Event(), False
     while True:
         far = batches.far(batch)
         _tell(f"{far['made']} sealed, {far['failed']} refused, {far['waiting']} to come")
-        if far["state"] == "done":
+        if far["state"] in {"done", "refused"}:
             return far
+        if far["state"] == "waiting" and far["order"] and not told:
+            told = True
+            _tell(f"keepers of the seal have to confirm it at {far['order']['address']}")
         pause.wait(_PAUSE)
 
 

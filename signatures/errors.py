@@ -187,9 +187,10 @@ class SecondAsked(Conflict):
     message = N_("Nothing is sealed yet: the order waits for a second keeper of this seal, for one day, at %(address)s")
     status = 202
 
-    def __init__(self, *, address: str) -> None:
+    def __init__(self, *, address: str, order: str = "") -> None:
         super().__init__(address=address)
         self.address = address
+        self.order = order
 
 
 class Busy(Unavailable):

@@ -397,7 +397,8 @@ class SealOrder:
     reference: str = ""
     # Who stands behind it, where a door of this role has found that out itself; never taken from a request.
     known: "Wish | None" = None
-    # Who confirmed it as the second person, likewise.
+    # The keeper who stands in for a program, and who confirmed it as the second person, likewise.
+    first: "Wish | None" = None
     second: "Wish | None" = None
     placement: Placement = field(default_factory=Placement)
     permits: Permits = field(default_factory=Permits)

@@ -7,6 +7,8 @@ from core.openapi import TEXT, document, exact, refusals
 
 from .agencies import BatchState, ItemState
 from .archive import Keeping
+from .keeping import Purpose
+from .keeping import State as OrderState
 from .models import Profile
 from .openapi import TAKEN
 from .papers import Kind, State
@@ -27,6 +29,7 @@ _NAME = {
 }
 _DOCUMENT = {**_BATCH, "name": "document"}
 _PAPER = {**_BATCH, "name": "paper"}
+_ORDER = {**_BATCH, "name": "order"}
 _COUNT = {"type": "integer", "minimum": 0}
 _DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _REFUSED = ("400", "401", "403", "413", "429", "503")
@@ -49,15 +52,20 @@ def description(largest: int) -> dict[str, Any]:
             },
             f"{at}/batches/{{batch}}/documents/{{name}}": {"put": _add(largest), "get": _result()},
             f"{at}/batches/{{batch}}/start": {"post": _start()},
+            f"{at}/orders/{{order}}": {"get": _one("order", "How an order stands", "200", "Order", _ORDER)},
+            f"{at}/orders/{{order}}/file": {"get": _file("orderFile", "What was sealed by an order", _ORDER)},
+            f"{at}/orders/{{order}}/withdraw": {"post": _withdraw()},
             f"{at}/papers": {"post": _begin(largest)},
             f"{at}/papers/{{paper}}": {"get": _one("paper", "How far a paper is", "200", "Paper", _PAPER)},
-            f"{at}/papers/{{paper}}/file": {"get": _paper_file()},
+            f"{at}/papers/{{paper}}/file": {"get": _file("paperFile", "The present revision of a paper", _PAPER)},
             f"{at}/papers/{{paper}}/{{step}}": {"post": _step()},
             f"{at}/archive": {"post": _deposit(largest)},
             f"{at}/archive/{{document}}": {
                 "get": _one("archived", "How a document stands", "200", "Archived", _DOCUMENT)
             },
-            f"{at}/archive/{{document}}/file": {"get": _archived()},
+            f"{at}/archive/{{document}}/file": {
+                "get": _file("archivedFile", "A document of the archive with everything that proves it", _DOCUMENT)
+            },
             f"{at}/batches/{{batch}}/results.zip": {"get": _zip()},
         },
         schemas=_schemas(),
@@ -86,6 +94,7 @@ def _seal(largest: int) -> dict[str, Any]:
         "requestBody": _pdf(largest),
         "responses": {
             "200": {"description": "The sealed document", "content": {"application/pdf": {"schema": {}}}},
+            "202": _json(_named("Waiting"), "Keepers of the seal have to confirm it first"),
             **refusals(*_REFUSED, "409", "422"),
         },
     }
@@ -163,27 +172,28 @@ def _step() -> dict[str, Any]:
         "operationId": "stepPaper",
         "summary": "Set the seal whose turn it is, issue, or withdraw",
         "parameters": [_PAPER, {"name": "step", "in": "path", "required": True, "schema": step}],
-        "responses": {"200": _json(_named("Paper"), "As it stands now"), **refusals(*_REFUSED, "404", "409")},
-    }
-
-
-def _paper_file() -> dict[str, Any]:
-    return {
-        "operationId": "paperFile",
-        "summary": "The present revision of a paper",
-        "parameters": [_PAPER],
         "responses": {
-            "200": {"description": "It", "content": {"application/pdf": {"schema": {}}}},
-            **refusals(*_REFUSED, "404"),
+            "200": _json(_named("Paper"), "As it stands now"),
+            "202": _json(_named("Waiting"), "Keepers of the seal have to confirm it first"),
+            **refusals(*_REFUSED, "404", "409"),
         },
     }
 
 
-def _archived() -> dict[str, Any]:
+def _withdraw() -> dict[str, Any]:
     return {
-        "operationId": "archivedFile",
-        "summary": "A document of the archive with everything that proves it",
-        "parameters": [_DOCUMENT],
+        "operationId": "withdrawOrder",
+        "summary": "Take an order back that no keeper has confirmed yet",
+        "parameters": [_ORDER],
+        "responses": {"200": _json(_named("Order"), "As it stands now"), **refusals(*_REFUSED, "404", "409")},
+    }
+
+
+def _file(operation: str, summary: str, parameter: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": [parameter],
         "responses": {
             "200": {"description": "It", "content": {"application/pdf": {"schema": {}}}},
             **refusals(*_REFUSED, "404"),
@@ -215,7 +225,17 @@ def _one(operation: str, summary: str, code: str, schema: str, *parameters: dict
 def _schemas() -> dict[str, Any]:
     counts = dict.fromkeys(("documents", "waiting", "made", "failed"), _COUNT)
     state = {"type": "string", "enum": [each.value for each in BatchState]}
+    order_state = {"type": "string", "enum": [each.value for each in OrderState]}
+    order = {
+        **dict.fromkeys(("id", "organisation", "until", "address"), TEXT),
+        "purpose": {"type": "string", "enum": [each.value for each in Purpose]},
+        "sha256": _DIGEST,
+        "state": order_state,
+        "missing": _COUNT,
+    }
+    of_batch = exact({"id": TEXT, "state": order_state, "address": TEXT})
     batch = {"id": TEXT, "organisation": TEXT, "state": state, "digest": TEXT, **counts}
+    batch["order"] = {"anyOf": [of_batch, {"type": "null"}]}
     ended = {"type": "string", "enum": [each.value for each in ItemState]}
     item = {"name": TEXT, "sha256": _DIGEST, "state": ended, "code": TEXT}
     archived = {
@@ -240,7 +260,9 @@ def _schemas() -> dict[str, Any]:
     return {
         "Archived": exact(archived),
         "Batch": exact(batch),
+        "Order": exact(order),
         "Paper": exact(paper),
+        "Waiting": exact(dict.fromkeys(("code", "order", "address"), TEXT)),
         "Documents": exact({"documents": {"type": "array", "items": exact(item)}}),
     }
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, load_pem_public_key
 
 from core.clock import SystemClock
-from signatures.service import FollowedLists
+from signatures.service import FollowedLists, Following
 from signatures.trustlists import Entry, TrustList, read_own, unverified, written
 
 from ..context import Context
+from ..users import Users
 from . import options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -143,12 +145,14 @@ def show(file: Path, key: Path, moment: datetime | None) -> None:
 @options.site
 @click.option("--list-key", "key", type=_FILE, help="Public key of its keeper, PEM; needed the first time.")
 def follow(name: str, file: Path, configuration: Path, key: Path | None) -> None:
-    """Have this site trust another one's list: pins its keeper's key the first time, and takes newer versions."""
-    lists = _followed(configuration)
-    if key is not None:
-        lists.follow(name, key.read_bytes())
-    found = lists.accept(name, file.read_bytes(), at=SystemClock().now())
-    click.echo(f"{name} {found.number}: {len(found.entries)} certificates")
+    """Have this site trust another one's list: pins its keeper's key the first time, and takes newer versions.
+
+    Both are recorded before they count, and so is a refusal: without the running log nothing is trusted.
+    """
+    context, document, pinned = Context.read(configuration), file.read_bytes(), key.read_bytes() if key else b""
+    # In the role's own folder, by its own user.
+    said = Users.detect().acting("signatures", partial(_taken, context, name, document, pinned))
+    click.echo(f"{name} {said.decode()} certificates")
 
 
 @trust_list.command()
@@ -194,6 +198,19 @@ def _line(entry: Entry) -> str:
 
 def _fingerprint(entry: Entry) -> str:
     return hashlib.sha256(entry.certificate).hexdigest()
+
+
+def _taken(context: Context, name: str, document: bytes, key: bytes) -> bytes:
+    following = Following(
+        lists=FollowedLists(context.site.folder("signatures") / "lists"),
+        recorder=context.recorder("signatures"),
+        clock=context.clock,
+        caller="app",
+    )
+    if key:
+        following.pin(name, key)
+    found = following.take(name, document)
+    return f"{found.number}: {len(found.entries)}".encode()
 
 
 def _followed(configuration: Path) -> FollowedLists:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from audit import Recorder
 from signatures.config import SignatureSettings
 from signatures.keeping import KeepingStore
+from signatures.remote import Asking, RemoteStore
 from signatures.sandbox import ReaderPool
-from signatures.service import Desk, Keepers, Once, Permission, Sealing, Seconding
+from signatures.service import Confirming, Desk, Keepers, Once, Permission, Sealing, Seconding
 from signatures.shelf import Shelf
 
 from ..context import Context
+from .willing import client_key, sign_on_keys
 
 ROLE, HOST = "signatures", "sign"
 
@@ -29,7 +31,7 @@ def two_keepers(
     recorder: Recorder,
     nudge: Callable[[], None],
 ) -> tuple[Seconding, Keepers]:
-    """What takes orders, having ended what a death left; and what names and changes the keepers."""
+    """What takes orders, and what names and changes the keepers; the orders' replay begins when they lead somewhere."""
     orders = Seconding(
         store=store,
         sealing=sealing,
@@ -43,7 +45,6 @@ def two_keepers(
         clock=context.clock,
         address=lambda order: f"{context.site.origin(HOST)}/my/orders/{order}",
     )
-    orders.replay()
     keepers = Keepers(
         store=store,
         people=context.directory(ROLE),
@@ -53,3 +54,43 @@ def two_keepers(
         mandate=settings.mandate,
     )
     return orders, keepers
+
+
+def sign_on(context: Context) -> Asking:
+    """The sign-on, as people are sent there to confirm what they sign or seal."""
+    return Asking(
+        issuer=context.site.origin("sso"),
+        callback=f"{context.site.origin(HOST)}/my/callback",
+        roots=context.site.anchors,
+        key=client_key(context),
+        clock=context.clock,
+    )
+
+
+def confirming(
+    context: Context,
+    settings: SignatureSettings,
+    *,
+    store: RemoteStore,
+    orders: Seconding,
+    asking: Asking,
+    recorder: Recorder,
+) -> Confirming:
+    """What keepers confirm at sign-on."""
+    people = context.directory(ROLE)
+
+    def names(organisation: str) -> tuple[str, str]:
+        found = people.organisation(organisation)
+        return found.name or found.name_zh, found.name_zh or found.name
+
+    return Confirming(
+        store=store,
+        orders=orders,
+        asking=asking,
+        keys=lambda: sign_on_keys(context),
+        names=names,
+        recorder=recorder,
+        clock=context.clock,
+        audience=context.site.origin(HOST),
+        patience=settings.confirm_within,
+    )

@@ -5,6 +5,7 @@ import secrets
 import ssl
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,6 @@ from signatures.models import Level
 from signatures.pades.anchors import files_of_site, of_site
 from signatures.pades.glyphs import Outlines
 from signatures.papers import PaperStore
-from signatures.remote import Asking
 from signatures.sandbox import ReaderPool
 from signatures.service import (
     Agencies,
@@ -69,8 +69,8 @@ from signatures.web import blueprint
 from ..context import Context
 from ..files import write_secret
 from . import policies, willing
-from .keeping import two_keepers
-from .willing import client_key, holds, remote_signing, seal_keys, sign_on_keys
+from .keeping import confirming, sign_on, two_keepers
+from .willing import holds, remote_signing, seal_keys, sign_on_keys
 
 ROLE = "signatures"
 # Where people have documents signed.
@@ -191,28 +191,6 @@ def application(context: Context) -> Flask:
     )
     agency_store = AgencyStore.open(site.folder(ROLE) / "agencies.db")
     once = Once(sealing=sealing, shelf=shelf, store=agency_store, clock=context.clock, room=settings.kept_bytes_of_all)
-    batches = Batches(
-        store=agency_store,
-        shelf=shelf,
-        once=once,
-        organisations=permission,
-        recorder=recorder,
-        clock=context.clock,
-        folder=site.folder(ROLE) / "batches",
-        most=settings.batch_most,
-        room=settings.kept_bytes_of_all,
-        lifetime=settings.kept_for,
-        together=settings.readers,
-    )
-    agencies = Agencies(
-        store=agency_store,
-        shelf=shelf,
-        once=once,
-        organisations=permission,
-        recorder=recorder,
-        clock=context.clock,
-    )
-    batches.run()
     archiving = Archiving(
         store=ArchiveStore.open(site.folder(ROLE) / "archive.db"),
         shelf=Shelf(
@@ -252,6 +230,29 @@ def application(context: Context) -> Flask:
         recorder=recorder,
         nudge=relay.nudge,
     )
+    batches = Batches(
+        store=agency_store,
+        shelf=shelf,
+        once=once,
+        orders=second,
+        organisations=permission,
+        recorder=recorder,
+        clock=context.clock,
+        folder=site.folder(ROLE) / "batches",
+        most=settings.batch_most,
+        room=settings.kept_bytes_of_all,
+        lifetime=settings.kept_for,
+        together=settings.readers,
+    )
+    agencies = Agencies(
+        store=agency_store,
+        shelf=shelf,
+        once=once,
+        orders=second,
+        organisations=permission,
+        recorder=recorder,
+        clock=context.clock,
+    )
     placing = Placing(desk=desk, readers=readers, sealing=second, people=context.directory(ROLE))
     paper_store = PaperStore(database, put=store.put)
     papers = Papers(
@@ -260,6 +261,7 @@ def application(context: Context) -> Flask:
         desk=desk,
         placing=placing,
         sealing=sealing,
+        orders=second,
         recorder=recorder,
         nudge=relay.nudge,
         clock=context.clock,
@@ -267,6 +269,7 @@ def application(context: Context) -> Flask:
         largest=settings.largest,
         most_bytes_of_all=settings.kept_bytes_of_all,
     )
+    _begin(partial(second.lead, papers=papers, batches=batches), second.replay, batches.run)
     remote_relay = Relay(
         remote.outbox, recorder, source=ROLE, clock=context.clock, lock=site.folder(ROLE) / "remote.lock"
     )
@@ -282,18 +285,13 @@ def application(context: Context) -> Flask:
         nudge=remote_relay.nudge,
         clock=context.clock,
     )
+    asking = sign_on(context)
     personal = PersonalSigning(
         store=remote,
         shelf=shelf,
         limits=desk.limits,
         enrolling=enrolling,
-        asking=Asking(
-            issuer=site.origin("sso"),
-            callback=f"{site.origin(SIGN)}/my/callback",
-            roots=site.anchors,
-            key=client_key(context),
-            clock=context.clock,
-        ),
+        asking=asking,
         keys=lambda: sign_on_keys(context),
         forming=forming,
         commitments=commitments,
@@ -304,12 +302,11 @@ def application(context: Context) -> Flask:
         zone=ZoneInfo(settings.time_zone),
         patience=settings.confirm_within,
     )
-    remote_relay.start()
-    personal.replay()
+    _begin(remote_relay.start, personal.replay)
     Housekeeping([desk.tidy, sealing.replay, second.replay, batches.tidy, archiving.work, personal.replay]).start()
-    guard = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS)
-    largest = settings.largest
+    guard, largest = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS), settings.largest
     shown = web.Shown(desk, enrolling, issuer=personal.issuer, largest=largest)
+    confirms = confirming(context, settings, store=remote, orders=second, asking=asking, recorder=recorder)
     parts = [
         web.verifying(verification, reports, largest=largest),
         web.comparing(verification, largest=largest),
@@ -317,7 +314,7 @@ def application(context: Context) -> Flask:
         web.agencies(agencies, batches, verification, largest=largest),
         web.archive(agencies, archiving, largest=largest),
         web.placing(placing, block=personal.size_of_block, issuer=personal.issuer),
-        web.seconding(second, keeping, placing=placing),
+        web.seconding(second, keeping, confirms, shown, placing=placing),
         web.papers(papers, placing=placing, desk=desk, clock=context.clock),
         web.registers(paper_store, clock=context.clock),
         web.own(
@@ -328,8 +325,9 @@ def application(context: Context) -> Flask:
             account=f"{site.origin('sso')}/account",
             largest=largest,
         ),
-        web.signing(enrolling, personal, shown, papers=papers),
+        web.signing(enrolling, personal, shown, papers=papers, confirming=confirms),
         web.paper_programs(agencies, papers, largest=largest),
+        web.orders(agencies, second),
     ]
     return context.flask(
         ROLE,

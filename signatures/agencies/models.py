@@ -53,6 +53,10 @@ class BatchState(StrEnum):
 
     # Takes documents.
     OPEN = "open"
+    # Confirmed by who asks; keepers of the seal look at it.
+    WAITING = "waiting"
+    # They did not confirm it, or not in time; nothing is sealed.
+    REFUSED = "refused"
     # Confirmed; the record is about to know.
     STARTING = "starting"
     RUNNING = "running"

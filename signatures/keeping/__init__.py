@@ -17,6 +17,7 @@ from .errors import SecondNeeded as SecondNeeded
 from .models import Act as Act
 from .models import Change as Change
 from .models import Order as Order
+from .models import Purpose as Purpose
 from .models import Rule as Rule
 from .models import State as State
 from .store import KeepingStore as KeepingStore

@@ -16,6 +16,17 @@ class Act(StrEnum):
     ONE = "one"
 
 
+class Purpose(StrEnum):
+    """What an order is for."""
+
+    # One document, which the asker fetches.
+    DOCUMENT = "document"
+    # The turn of a paper.
+    PAPER = "paper"
+    # A whole batch; the order's document is the list of it.
+    BATCH = "batch"
+
+
 class State(StrEnum):
     """How far an order or a change came; only from ``pending`` and ``confirmed`` it goes on."""
 
@@ -26,6 +37,8 @@ class State(StrEnum):
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+    # What it was for went on without it.
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,11 @@ class Rule:
     # By subject; nobody: everybody whom the policies let.
     keepers: frozenset[str] = frozenset()
     second: bool = False
+
+    @property
+    def takes(self) -> int:
+        """How many keepers have to stand behind every seal."""
+        return 2 if self.second else int(bool(self.keepers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +74,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A seal that one keeper asked for."""
+    """A seal that a keeper or a program asked for."""
 
     id: str
     organisation: str
@@ -75,7 +93,17 @@ class Order:
     commitment: str
     made_at: datetime
     until: datetime
+    purpose: Purpose = Purpose.DOCUMENT
+    # Which turn of which paper, or which batch; empty for a document.
+    about: str = ""
+    # The organisation whose program asked; empty where a person did.
+    program_of: str = ""
     state: State = State.PENDING
+    # The keeper who stands in for the program where the seal takes two, and in which session.
+    first: str = ""
+    first_session: str = ""
+    first_assurance: int = 0
+    first_zone: str = ""
     # Who confirmed it, and in which session.
     second: str = ""
     second_session: str = ""

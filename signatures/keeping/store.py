@@ -14,7 +14,7 @@ from core.db import Database
 
 from ..errors import WishUsed
 from .errors import ChangeRefused, KeepersNamed, NoSuchOrder, OrderOver
-from .models import Act, Change, Order, Rule, State
+from .models import Act, Change, Order, Purpose, Rule, State
 
 _METADATA = MetaData()
 _KEEPERS = Table(
@@ -48,7 +48,14 @@ _ORDERS = Table(
     Column("commitment", String(64)),
     Column("made_at", String(40)),
     Column("until", String(40)),
+    Column("purpose", String(16)),
+    Column("about", String(64)),
+    Column("program_of", String(64)),
     Column("state", String(16)),
+    Column("first", String(64)),
+    Column("first_session", String(128)),
+    Column("first_assurance", Integer),
+    Column("first_zone", String(16)),
     Column("second", String(64)),
     Column("second_session", String(128)),
     Column("second_assurance", Integer),
@@ -147,7 +154,7 @@ class KeepingStore:
         """An order that waits for a second keeper.
 
         Raises:
-            WishUsed: one was asked for by the same decision already.
+            WishUsed: one was asked for by the same decision already, or one for the same waits.
         """
         try:
             with self._database.transaction() as connection:
@@ -168,20 +175,44 @@ class KeepingStore:
             raise NoSuchOrder
         return _order(row)
 
+    def newest(self, about: str) -> Order | None:
+        """The newest order for a turn or a batch; nothing if nobody asked."""
+        query = select(_ORDERS).where(_ORDERS.c.about == about).order_by(_ORDERS.c.made_at.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else _order(row)
+
     def concerning(self, subject: str, organisations: Collection[str]) -> list[Order]:
         """The newest orders that a person asked for or that wait for keepers of these organisations."""
         waiting = _ORDERS.c.organisation.in_(organisations) & (_ORDERS.c.state == State.PENDING.value)
         query = (
             select(_ORDERS)
-            .where(or_(_ORDERS.c.by == subject, _ORDERS.c.second == subject, waiting))
+            .where(or_(_ORDERS.c.by == subject, _ORDERS.c.first == subject, _ORDERS.c.second == subject, waiting))
             .order_by(_ORDERS.c.made_at.desc())
             .limit(_MOST)
         )
         with self._database.reading() as connection:
             return [_order(row) for row in connection.execute(query).mappings()]
 
-    def confirm(self, order: Order, *, at: datetime) -> None:
-        """Let the second person of ``order`` confirm it: of several one does.
+    def stand_in(self, order: Order, *, at: datetime, event: Event) -> None:
+        """Let the first keeper of ``order`` stand in for its program; it goes on waiting.
+
+        Raises:
+            OrderOver: somebody was faster, it is no longer pending, or its day is over.
+        """
+        self._move(
+            order,
+            State.PENDING,
+            (_ORDERS.c.until > _text(at)) & (_ORDERS.c.first == ""),
+            event=event,
+            first=order.first,
+            first_session=order.first_session,
+            first_assurance=order.first_assurance,
+            first_zone=order.first_zone,
+        )
+
+    def confirm(self, order: Order, *, at: datetime, event: Event) -> None:
+        """Let the second person of ``order`` confirm it as it was read: of several one does.
 
         Raises:
             OrderOver: it is no longer pending, or its day is over.
@@ -189,7 +220,8 @@ class KeepingStore:
         self._move(
             order,
             State.PENDING,
-            _ORDERS.c.until > _text(at),
+            (_ORDERS.c.until > _text(at)) & (_ORDERS.c.first == order.first),
+            event=event,
             state=State.CONFIRMED.value,
             second=order.second,
             second_session=order.second_session,
@@ -224,12 +256,12 @@ class KeepingStore:
         self._move(order, State.CONFIRMED, state=State.MADE.value, result=result)
 
     def end(self, order: Order, state: State, event: Event) -> None:
-        """End one that was not confirmed.
+        """End one as it was read, pending or confirmed.
 
         Raises:
-            OrderOver: it is no longer pending.
+            OrderOver: it is no longer so.
         """
-        self._move(order, State.PENDING, event=event, state=state.value)
+        self._move(order, order.state, event=event, state=state.value)
 
     def unfinished(self, *, before: datetime) -> list[Order]:
         """Confirmed ones that nobody has been at since."""
@@ -297,7 +329,8 @@ def _change(row: Mapping[Any, Any]) -> Change:
 def _order(row: Mapping[Any, Any]) -> Order:
     moments = {name: datetime.fromisoformat(row[name]) for name in ("made_at", "until")}
     taken = datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None
-    return Order(**{**row, **moments, "taken_at": taken, "state": State(row["state"])})
+    said = {"taken_at": taken, "state": State(row["state"]), "purpose": Purpose(row["purpose"])}
+    return Order(**{**row, **moments, **said})
 
 
 def _text(at: datetime) -> str:

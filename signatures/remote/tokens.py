@@ -47,14 +47,15 @@ class Granted:
     by: str
 
 
-def details(credential: str, documents: Sequence[Asked]) -> dict[str, Any]:
-    """What is asked for (RFC 9396)."""
-    return {
+def details(credential: str, documents: Sequence[Asked], *, seal: tuple[str, str] | None = None) -> dict[str, Any]:
+    """What is asked for (RFC 9396); ``seal`` names the organisation whose seal it is, in English and Chinese."""
+    found = {
         "type": TYPE,
         "credential": credential,
         "hash": HASH,
         "documents": [{"digest": each.digest, "label": each.label} for each in documents],
     }
+    return found if seal is None else {**found, "seal": dict(zip(("name", "name_zh"), seal, strict=True))}
 
 
 def granted(unverified: str, keys: Mapping[str, Any], expected: Expected) -> Granted:

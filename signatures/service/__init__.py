@@ -5,9 +5,12 @@ from .agencies import Agencies as Agencies
 from .archiving import Archiving as Archiving
 from .archiving import Rules as Rules
 from .batches import Batches as Batches
+from .confirming import Confirming as Confirming
+from .confirming import for_an_order as for_an_order
 from .desk import Desk as Desk
 from .enrolling import Enrolling as Enrolling
 from .fetching import ListFetching as ListFetching
+from .following import Following as Following
 from .foreign import ForeignStatus as ForeignStatus
 from .forming import Forming as Forming
 from .housekeeping import Housekeeping as Housekeeping
@@ -25,6 +28,7 @@ from .placing import Placing as Placing
 from .reporting import Reports as Reports
 from .reporting import by_hand as by_hand
 from .sealing import Sealing as Sealing
+from .seconding import Proof as Proof
 from .seconding import Seconding as Seconding
 from .stamping import stamp_by as stamp_by
 from .trusted import FollowedLists as FollowedLists

@@ -4,6 +4,7 @@
 import hashlib
 import re
 import secrets
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -22,9 +23,12 @@ from ..agencies import (
     ProgramUnknown,
     QuotaExceeded,
 )
+from ..errors import SecondAsked
+from ..keeping import OrderOver, State
 from ..models import SealOrder, Wish
 from ..shelf import NoSuchDocument, Shelf
 from .once import Once
+from .seconding import Seconding
 
 _KEY = re.compile(r'"([A-Za-z0-9_-]{8,64})"')
 _CLIENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -52,6 +56,8 @@ class Agencies:
         store: AgencyStore,
         shelf: Shelf,
         once: Once,
+        # Takes what keepers have to confirm.
+        orders: Seconding,
         organisations: Organisations,
         recorder: Recorder,
         clock: Clock,
@@ -59,6 +65,7 @@ class Agencies:
         self._store = store
         self._shelf = shelf
         self._once = once
+        self._orders = orders
         self._organisations = organisations
         self._recorder = recorder
         self._clock = clock
@@ -126,23 +133,25 @@ class Agencies:
         """Every program, by name."""
         return self._store.programs()
 
-    def admit(self, identity: Identity, doing: Doing, *, counted: bool = True) -> tuple[Program, Left | None]:
+    def admit(self, identity: Identity, doing: Doing | None, *, counted: bool = True) -> tuple[Program, Left | None]:
         """The program that is calling, if it may do this and its agency has not used up its quota.
+
+        With no ``doing`` whoever may do anything is let in: to see what became of what they asked for.
 
         Raises:
             ProgramUnknown: it may not; recorded.
             QuotaExceeded: it has; recorded.
         """
         found = self._store.program(identity.subject) if identity.kind == "client" else None
-        if found is None or found.until < self._clock.now().date() or doing not in found.doings:
-            self._refuse(identity.subject, found.organisation if found else "", doing, "not_let")
+        if found is None or found.until < self._clock.now().date() or doing not in {None, *found.doings}:
+            self._refuse(identity.subject, found.organisation if found else "", doing or "order", "not_let")
             raise ProgramUnknown
         if not counted:
             return found, None
         try:
             return found, self._store.use(found, at=self._clock.now())
         except QuotaExceeded:
-            self._refuse(identity.subject, found.organisation, doing, "quota")
+            self._refuse(identity.subject, found.organisation, doing or "order", "quota")
             raise
 
     def seal(self, program: Program, identity: Identity, document: bytes, *, key: str) -> bytes:
@@ -150,6 +159,8 @@ class Agencies:
 
         Raises:
             KeyMalformed, KeyReused, KeyInUse: of the key.
+            SecondAsked: keepers of the seal have to confirm it; it waits for them, and a ``key`` finds it again.
+            OrderOver: they did not, or not in time.
             TallygateError: as ``Sealing.seal``.
         """
         owner = f"client:{program.client}"
@@ -162,8 +173,13 @@ class Agencies:
             name, lifetime = match.group(1), _KEPT
             digest = hashlib.sha256(b"seal\0" + document).hexdigest()
             claim, there = self._store.begin(owner, name, digest, claim=claim, at=self._clock.now(), hold=_HELD)
+        order = SealOrder(document=document, organisation=program.organisation, caller="program")
+        if not there and (self._orders.taken(claim) or self._orders.waits(replace(order, known=wish))):
+            if name:
+                # The key leads to the order, which bears the name of its claim.
+                self._store.answered(owner, name, "")
+            return self._ordered(replace(order, known=replace(wish, decision=identity.decision)), claim)
         if not there:
-            order = SealOrder(document=document, organisation=program.organisation, caller="program")
             try:
                 there = self._once.seal(claim, order, wish=wish, owner=owner, name="sealed.pdf", lifetime=lifetime)
             finally:
@@ -175,6 +191,14 @@ class Agencies:
             if not name:
                 # Nobody asked for it to be kept.
                 self._forget(owner, there)
+
+    def _ordered(self, order: SealOrder, identifier: str) -> bytes:
+        found = self._orders.ask(order, name="document.pdf", identifier=identifier)
+        if found.state is State.MADE:
+            return self._orders.result(found.by, found.id)[0]
+        if found.state not in {State.PENDING, State.CONFIRMED}:
+            raise OrderOver
+        raise SecondAsked(address=self._orders.address(found.id), order=found.id)
 
     def _forget(self, owner: str, identifier: str) -> None:
         try:

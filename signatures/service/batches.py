@@ -2,7 +2,8 @@
 """Thousands of documents sealed by one confirmation: resumable at any step, each signed once, one process at a batch.
 
 A batch takes documents, is confirmed by the number of them and a digest of the list, and is then worked off in the
-background by whichever process holds its lock; a process that dies leaves the lock to the next one.
+background by whichever process holds its lock; a process that dies leaves the lock to the next one. Where the seal
+takes more than who confirmed it, the list is an order (``seconding``), and the batch begins when that is done.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,17 @@ from core.log import logger
 
 from ..agencies import AgencyStore, Batch, BatchClosed, BatchDiffers, BatchState, Item, ItemState, NoSuchBatch
 from ..errors import NothingSent
+from ..keeping import Order, OrderChanged, OrderOver, Purpose
+from ..keeping import State as OrderState
 from ..models import SealOrder, Wish
-from ..shelf import Facts, Limits, Shelf, ShelfUnreadable
+from ..shelf import Facts, Limits, NoSuchDocument, Shelf, ShelfUnreadable
 from .agencies import Organisations
 from .once import Once
+from .seconding import Seconding, keepers_of
 
 _PAUSE = 2.0
+SHOWN = 50
+"""Documents of a batch that keepers see at once."""
 _LATER = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL, Kind.TOO_MANY})
 _log = logger(__name__)
 
@@ -54,6 +61,8 @@ class Batches:
         store: AgencyStore,
         shelf: Shelf,
         once: Once,
+        # Takes lists that keepers have to confirm.
+        orders: Seconding,
         organisations: Organisations,
         recorder: Recorder,
         clock: Clock,
@@ -67,6 +76,7 @@ class Batches:
         self._store = store
         self._shelf = shelf
         self._once = once
+        self._orders = orders
         self._organisations = organisations
         self._recorder = recorder
         self._clock = clock
@@ -124,24 +134,72 @@ class Batches:
     def start(self, owner: str, identifier: str, *, count: int, digest: str) -> Batch:
         """Confirm the batch: these documents, no others. Again for a batch that was started by the same list.
 
+        It waits where the seal takes more keepers than who confirms it.
+
         Raises:
             NoSuchBatch: there is none.
             BatchDiffers: it does not hold just these, or none at all.
+            TallygateError: as ``Seconding.ask``; it takes documents again.
         """
         batch = self._store.batch(owner, identifier)
         held = list_digest((each.name, each.sha256) for each in self._store.listed(batch))
         if held != (count, digest) or not count:
             raise BatchDiffers
         if batch.state is BatchState.OPEN:
-            self._store.move(batch, BatchState.STARTING, digest=digest, started_at=self._clock.now())
+            waits = self._orders.waits(_order(batch, b""))
+            to = BatchState.WAITING if waits else BatchState.STARTING
+            self._store.move(batch, to, digest=digest, started_at=self._clock.now())
             batch = self._store.batch(owner, identifier)
             # A document that slipped in meanwhile was not confirmed.
             if list_digest((each.name, each.sha256) for each in self._store.listed(batch)) != held:
                 self._store.move(batch, BatchState.OPEN, digest="")
                 raise BatchDiffers
+        if batch.state is BatchState.WAITING:
+            # A death before this leaves a batch that waits without an order; whoever starts it again asks.
+            self._ask(batch, count)
         self._announce(batch)
         self._awake.set()
         return self._store.batch(owner, identifier)
+
+    def order(self, batch: Batch) -> Order | None:
+        """The order that it waited or waits for."""
+        return self._orders.newest(batch.id)
+
+    def address(self, order: Order) -> str:
+        """Where keepers look at it."""
+        return self._orders.address(order.id)
+
+    def ready(self, order: Order) -> None:
+        """See ``seconding.Follower``.
+
+        Raises:
+            OrderOver: the batch does not wait.
+            OrderChanged: it does not hold what was asked for.
+        """
+        try:
+            batch = self._store.batch(self._store.owner_of(order.about), order.about)
+        except NoSuchBatch as error:
+            raise OrderOver from error
+        if batch.state is not BatchState.WAITING:
+            raise OrderOver
+        if self._digest(batch) != order.sha256:
+            raise OrderChanged
+
+    def carried(self, _order: Order, _sealed: bytes) -> None:
+        """Look at the batches that wait at once, and not in a moment."""
+        self._awake.set()
+
+    def documents(self, order: Order, *, after: str) -> list[Item]:
+        """The next documents of an order's batch, by name."""
+        return self._store.page(order.about, after=after, limit=SHOWN)
+
+    def document(self, order: Order, number: int) -> bytes:
+        """One of them; raises NoSuchDocument."""
+        try:
+            item = self._store.numbered(order.about, number)
+        except NoSuchBatch as error:
+            raise NoSuchDocument from error
+        return self._shelf.read(f"batch:{order.about}", item.source)
 
     def result(self, owner: str, identifier: str, name: str) -> bytes:
         """One sealed document; raises NoSuchBatch if it is not there."""
@@ -170,7 +228,8 @@ class Batches:
     def work(self) -> int:
         """Go on with every batch that nobody else is at; how many documents got their end."""
         done = 0
-        for batch in self._store.batches(BatchState.STARTING, BatchState.RUNNING, BatchState.ENDING):
+        states = BatchState.WAITING, BatchState.STARTING, BatchState.RUNNING, BatchState.ENDING
+        for batch in self._store.batches(*states):
             with self._alone(batch) as mine:
                 if mine:
                     done += self._work_off(self._store.batch(batch.owner, batch.id))
@@ -195,6 +254,10 @@ class Batches:
                 _log.warning("batch_interrupted", cause=type(error).__name__)
 
     def _work_off(self, batch: Batch) -> int:
+        order = self._orders.newest(batch.id)
+        if batch.state is BatchState.WAITING and order is not None:
+            self._let(batch, order)
+            batch = self._store.batch(batch.owner, batch.id)
         if batch.state is BatchState.STARTING:
             self._announce(batch)
             batch = self._store.batch(batch.owner, batch.id)
@@ -204,7 +267,7 @@ class Batches:
                 items := self._store.waiting(batch, after=after, limit=8 * self._together)
             ):
                 after = items[-1].number
-                done += sum(pool.map(lambda item: self._seal(batch, item), items))
+                done += sum(pool.map(lambda item: self._seal(batch, item, order), items))
         batch = self._store.batch(batch.owner, batch.id)
         if batch.state is BatchState.RUNNING and not batch.waiting:
             self._store.move(batch, BatchState.ENDING, ended_at=self._clock.now())
@@ -216,19 +279,41 @@ class Batches:
             self._store.move(batch, BatchState.DONE)
         return done
 
-    def _seal(self, batch: Batch, item: Item) -> bool:
+    def _ask(self, batch: Batch, count: int) -> None:
+        """Take the order for its list; one that was answered already is not asked for again."""
+        if self._orders.newest(batch.id) is not None:
+            return
+        lines = "".join(f"{each.sha256}  {each.name}\n" for each in self._store.listed(batch))
+        order, name = _order(batch, lines.encode()), f"{count} documents · {count}份文件"
+        try:
+            self._orders.ask(order, name=name, purpose=Purpose.BATCH, about=batch.id)
+        except TallygateError:
+            self._store.move(batch, BatchState.OPEN, digest="")
+            raise
+
+    def _let(self, batch: Batch, order: Order) -> None:
+        """Go on as the keepers said; nothing while they have not."""
+        now = self._clock.now()
+        if order.state is OrderState.MADE and self._digest(batch) == order.sha256:
+            self._store.move(batch, BatchState.STARTING, started_at=now)
+        elif order.state not in {OrderState.PENDING, OrderState.CONFIRMED}:
+            self._store.move(batch, BatchState.REFUSED, ended_at=now)
+
+    def _digest(self, batch: Batch) -> str:
+        return list_digest((each.name, each.sha256) for each in self._store.listed(batch))[1]
+
+    def _seal(self, batch: Batch, item: Item, order: Order | None) -> bool:
         """Bring one item to its end; says False if that must be tried again later."""
         shelf, claim = _shelf(batch), hashlib.sha256(f"{batch.id} {item.number}".encode()).hexdigest()[:32]
+        first, second = keepers_of(order) if order is not None else (None, None)
         try:
             document = self._shelf.read(shelf, item.source)
+            if hashlib.sha256(document).hexdigest() != item.sha256:
+                # Not what was confirmed.
+                raise OrderChanged
             result = self._once.seal(
                 claim,
-                SealOrder(
-                    document=document,
-                    organisation=batch.organisation,
-                    caller="batch",
-                    reference=f"{batch.id}/{item.number}",
-                ),
+                replace(_order(batch, document), reference=f"{batch.id}/{item.number}", first=first, second=second),
                 wish=_wish(batch),
                 owner=shelf,
                 name=item.name,
@@ -317,6 +402,16 @@ class _Sink(io.RawIOBase):
 
 def _shelf(batch: Batch) -> str:
     return f"batch:{batch.id}"
+
+
+def _order(batch: Batch, document: bytes) -> SealOrder:
+    return SealOrder(
+        document=document,
+        organisation=batch.organisation,
+        caller="batch",
+        reference=batch.id,
+        known=_wish(batch),
+    )
 
 
 def _wish(batch: Batch) -> Wish:

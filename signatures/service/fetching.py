@@ -7,19 +7,17 @@ what it kept.
 
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from audit import Event, Outcome, Recorder
+from audit import Recorder
 from core.clock import Clock
 from core.errors import Unavailable
 from core.log import logger
@@ -27,6 +25,7 @@ from core.log import logger
 from ..config import FetchedList
 from ..errors import ListRefused
 from ..trustlists import Pointer
+from .following import Following
 from .trusted import Fetched, FollowedLists
 
 _SOON = timedelta(minutes=10)
@@ -75,7 +74,7 @@ class ListFetching:
         self._lists = lists
         self._rules = rules
         self._get = get
-        self._recorder = recorder
+        self._following = Following(lists=lists, recorder=recorder, clock=clock, caller="signatures")
         self._clock = clock
         self._lock = lock
 
@@ -93,15 +92,19 @@ class ListFetching:
                     self._led(name, rule)
 
     def _one(self, name: str, rule: FetchedList) -> None:
+        own, told = rule.kind == "tallygate", self._failure(name)
         try:
-            if rule.kind == "tallygate":
-                self._lists.follow(name, rule.signer.read_bytes())
+            if own:
+                self._following.pin(name, rule.signer.read_bytes(), told=told)
             else:
-                self._lists.follow_state(name, _certificates(rule.signer))
-        except (ListRefused, OSError):
+                self._following.pin_state(name, _certificates(rule.signer), told=told)
+        except ListRefused as error:
+            self._noted(name, failure=error.why)
+            return
+        except OSError:
             self._noted(name, failure="signer")
             return
-        self._asked(name, rule.url, self._lists.accept if rule.kind == "tallygate" else self._lists.accept_state)
+        self._asked(name, rule.url, self._following.take if own else self._following.take_state)
 
     def _led(self, name: str, rule: FetchedList) -> None:
         """Follow every list that a list of lists leads to, and no longer one that it led to before."""
@@ -112,17 +115,17 @@ class ListFetching:
             return
         wanted = _first_of_each(pointers, but=rule.url)
         for gone in self._lists.led_to(name) - {f"{name}.{each}" for each in wanted}:
-            self._lists.drop_state(gone)
+            self._following.drop_state(gone)
         for territory, pointer in wanted.items():
             led = f"{name}.{territory}"
             if not self._due(led, rule.every):
                 continue
             try:
-                self._lists.follow_state(led, pointer.signers)
-            except ListRefused:
-                self._noted(led, failure="signer")
+                self._following.pin_state(led, pointer.signers, told=self._failure(led))
+            except ListRefused as error:
+                self._noted(led, failure=error.why)
                 continue
-            self._asked(led, pointer.location, self._lists.accept_state)
+            self._asked(led, pointer.location, self._following.take_state)
 
     def _due(self, name: str, every: timedelta) -> bool:
         told = self._lists.fetched(name)
@@ -147,19 +150,11 @@ class ListFetching:
         if got.status != _OK:
             self._noted(name, failure="answer")
             return
-        taken: list[Event] = []
-
-        def before(number: int) -> None:
-            taken.append(self._event(name, number, got.body))
-            self._recorder.record(replace(taken[0], key=secrets.token_hex(16), outcome=Outcome.INTENDED))
-
         try:
-            accept(name, got.body, at=now, before=before)
+            accept(name, got.body, told=self._failure(name))
         except ListRefused as error:
             self._noted(name, failure=error.why)
             return
-        for event in taken:
-            self._recorder.record(event)
         self._noted(name, etag=got.headers.get("etag", "")[:200])
 
     def _noted(self, name: str, *, failure: str = "", etag: str = "") -> None:
@@ -170,16 +165,9 @@ class ListFetching:
         else:
             self._lists.note(name, Fetched(asked=now, answered=now, etag=etag))
 
-    def _event(self, name: str, number: int, document: bytes) -> Event:
-        return Event(
-            key=secrets.token_hex(16),
-            type="signature.list.taken",
-            outcome=Outcome.SUCCESS,
-            at=self._clock.now(),
-            source="signatures",
-            object=sha256(document).hexdigest(),
-            attributes={"list": name, "number": number},
-        )
+    def _failure(self, name: str) -> str:
+        told = self._lists.fetched(name)
+        return told.failure if told else ""
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:

@@ -63,6 +63,14 @@ class Once:
             return kept[0]
         raise Unavailable
 
+    def there(self, claim: str) -> str:
+        """Where the sealed document lies, if this claim has one already; nobody else may be at it."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            state = self._sealing.settled(f"{claim}.{attempt}")
+            if state is not SigningState.FAILED:
+                return self._store.result(f"{claim}.{attempt}") if state is SigningState.MADE else ""
+        return ""
+
     def _put(self, owner: str, sealed: bytes, *, name: str, lifetime: timedelta) -> str:
         facts = Facts(name=name, sha256=hashlib.sha256(sealed).hexdigest(), signatures=1)
         limits = Limits(most=100_000, most_bytes=self._room, most_bytes_of_all=self._room, lifetime=lifetime)

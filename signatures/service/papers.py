@@ -22,6 +22,9 @@ from audit import Event, Outcome, Recorder
 from core.clock import Clock
 from core.web.inputs import Malformed
 
+from ..errors import SecondAsked
+from ..keeping import Order, OrderOver, Purpose
+from ..keeping import State as OrderState
 from ..looks import Placement
 from ..models import SealOrder
 from ..pades.drawing import DIAMETER, MM
@@ -30,6 +33,7 @@ from ..shelf import Facts, Limits, NoSuchDocument, Shelf, ShelfUnreadable, Shelv
 from .desk import Desk
 from .placing import Placing
 from .sealing import Sealing
+from .seconding import Seconding
 
 MOST_SIGNERS = 8
 _ACROSS = 4
@@ -49,6 +53,8 @@ class Papers:
         desk: Desk,
         placing: Placing,
         sealing: Sealing,
+        # Takes turns that more keepers have to confirm.
+        orders: Seconding,
         recorder: Recorder,
         nudge: Callable[[], None],
         clock: Clock,
@@ -62,6 +68,7 @@ class Papers:
         self._desk = desk
         self._placing = placing
         self._sealing = sealing
+        self._orders = orders
         self._recorder = recorder
         self._nudge = nudge
         self._clock = clock
@@ -189,6 +196,7 @@ class Papers:
             NoSuchPaper: as ``one``.
             NotTheirTurn: another signs before them; recorded.
             NotInThisState: nobody's turn, or somebody was faster; the paper is as they left it.
+            SecondAsked: it waits until keepers of the seal confirm this revision; the paper goes on by itself then.
             TallygateError: as ``Sealing.seal``.
         """
         paper = self.one(subject, identifier)
@@ -201,12 +209,56 @@ class Papers:
         if paper.kind is Kind.OFFICIAL and paper.last:
             paper = self._store.number(paper.id, at=self._clock.now())
         kept, content = self._present(paper)
-        wanted = order(content, turn.organisation)
-        sealed = self._sealing.seal(_in_turn(wanted, paper, turn))
-        facts = Facts(
-            name=kept.facts.name, sha256=_sha256(sealed), title=kept.facts.title, pages=kept.facts.pages, signatures=1
-        )
-        return self._advance(subject, paper, turn, sealed, facts)
+        wanted, about = _in_turn(order(content, turn.organisation), paper, turn), _about(paper, turn)
+        if self.waiting(paper) is not None or self._orders.waits(wanted):
+            asked = self._orders.ask(wanted, name=kept.facts.name, purpose=Purpose.PAPER, about=about)
+            raise SecondAsked(address=self._orders.address(asked.id), order=asked.id)
+        sealed = self._sealing.seal(wanted)
+        return self._advance(subject, paper, turn, sealed, _facts(kept, sealed))
+
+    def waiting(self, paper: Paper) -> Order | None:
+        """The order by which the present turn waits for keepers."""
+        turn = paper.turn
+        found = self._orders.newest(_about(paper, turn)) if turn is not None else None
+        return found if found is not None and found.state in {OrderState.PENDING, OrderState.CONFIRMED} else None
+
+    def ready(self, order: Order) -> None:
+        """See ``seconding.Follower``.
+
+        Raises:
+            OrderOver: the paper went on or was withdrawn, so that this revision waits for nobody.
+        """
+        self._asked_for(order)
+
+    def carried(self, order: Order, sealed: bytes) -> None:
+        """End the turn that an order was for with what was sealed; again for the same changes nothing.
+
+        Raises:
+            OrderOver: as ``ready``.
+        """
+        paper = self._store.one(_paper(order))
+        if any(_about(paper, each) == order.about and each.done_at is not None for each in paper.turns):
+            # Entered before a death, unless somebody was faster.
+            if not self._shelf.read(_owner(paper.id), paper.document).startswith(sealed):
+                raise OrderOver
+            return
+        paper, turn, kept = self._asked_for(order)
+        try:
+            self._advance(order.by, paper, turn, sealed, _facts(kept, sealed))
+        except NotInThisState as error:
+            raise OrderOver from error
+
+    def _asked_for(self, order: Order) -> tuple[Paper, Turn, Shelved]:
+        """The paper, its present turn and revision, if they are what the order is for."""
+        try:
+            paper = self._store.one(_paper(order))
+            kept, content = self._present(paper)
+        except (NoSuchPaper, NoSuchDocument, NotInThisState) as error:
+            raise OrderOver from error
+        turn = paper.turn
+        if turn is None or _about(paper, turn) != order.about or _sha256(content) != order.sha256:
+            raise OrderOver
+        return paper, turn, kept
 
     def take(self, subject: str, identifier: str) -> Shelved:
         """Lay the revision that waits for a person to their own documents, where they sign it.
@@ -390,6 +442,20 @@ def _in_turn(order: SealOrder, paper: Paper, turn: Turn) -> SealOrder:
     place = Placement(x=_MARGIN + column * step, y=_MARGIN + row * (step + _BETWEEN))
     caption = paper.label if turn.position == len(paper.turns) else ""
     return replace(order, placement=place, caption=caption, further=True, reference=f"paper {paper.id}")
+
+
+def _facts(kept: Shelved, sealed: bytes) -> Facts:
+    return Facts(
+        name=kept.facts.name, sha256=_sha256(sealed), title=kept.facts.title, pages=kept.facts.pages, signatures=1
+    )
+
+
+def _about(paper: Paper, turn: Turn) -> str:
+    return f"{paper.id}.{turn.position}"
+
+
+def _paper(order: Order) -> str:
+    return order.about.partition(".")[0]
 
 
 def _sha256(content: bytes) -> str:

@@ -113,7 +113,7 @@ class Sealing:
             IdentityRefused: nobody we believe says who the person is; recorded.
             SealDenied: this person may not; recorded.
             NotKeeper: the seal has keepers, and this person is none; recorded.
-            SecondNeeded: the seal takes two, and the order names no second; recorded.
+            SecondNeeded: the seal takes more keepers than stand behind the order; recorded.
             WishUsed: the gateway let this request through once, and it was carried out; recorded.
             NoSeal, SealUnusable: the organisation cannot seal now.
             CannotSeal, AlreadySigned: the document cannot take a seal; or another of the errors of ``Forming.prepare``.
@@ -178,9 +178,18 @@ class Sealing:
         self._nudge()
         return signed
 
-    def takes_two(self, organisation: str) -> bool:
-        """Whether this seal takes a second person."""
-        return self._rules(organisation).second
+    def missing(self, organisation: str, *, program: bool) -> int:
+        """How many keepers still have to confirm what a keeper, or a program, asks for."""
+        return max(0, self._rules(organisation).takes - int(not program))
+
+    def admit(self, order: SealOrder) -> tuple[Wish, str]:
+        """Who asks, and the commitment to the document, if they may ask for this seal.
+
+        Raises:
+            TallygateError: as ``seal``, but for what concerns the document.
+        """
+        wish, commitment, _, _ = self._admitted(order)
+        return wish, commitment
 
     def propose(self, order: SealOrder) -> tuple[Wish, str]:
         """All of ``seal`` that needs neither key nor second person: who asks, and the document's commitment.
@@ -188,7 +197,7 @@ class Sealing:
         Raises:
             TallygateError: as ``seal``; whoever asks is told at once.
         """
-        wish, commitment, _, _ = self._admitted(order)
+        wish, commitment = self.admit(order)
         seal = self._store.seal_of(order.organisation)
         signer = self._forming.signer(seal)
         self._forming.prepare(order, seal, room=signer.room, commitment=commitment)
@@ -201,25 +210,26 @@ class Sealing:
         wish = self._permission.wish(order, commitment)
         decision, name = self._permission.granted(order, wish, commitment)
         keepers = self._rules(order.organisation).keepers
-        if keepers and wish.actor not in keepers:
+        # A program is no keeper: as many of them as the seal takes stand behind what it asks (``_seconded``).
+        if keepers and not wish.program_of and wish.actor not in keepers:
             self._permission.refuse(order, wish, commitment, code=NotKeeper.code)
             raise NotKeeper
         return wish, commitment, decision, name
 
     def _seconded(self, order: SealOrder, wish: Wish, commitment: str) -> None:
-        rule, second = self._rules(order.organisation), order.second
-        if second is None:
-            if rule.second:
-                self._permission.refuse(order, wish, commitment, code=SecondNeeded.code)
-                raise SecondNeeded
-            return
-        if second.actor == wish.actor or not second.session or second.session == wish.session:
-            self._permission.refuse(order, second, commitment, code=SamePerson.code)
-            raise SamePerson
-        if second.actor not in rule.keepers:
-            self._permission.refuse(order, second, commitment, code=NotKeeper.code)
-            raise NotKeeper
-        self._permission.granted(order, second, commitment)
+        rule, before = self._rules(order.organisation), [wish]
+        for keeper in filter(None, (order.first, order.second)):
+            if any(keeper.actor == each.actor or keeper.session in {"", each.session} for each in before):
+                self._permission.refuse(order, keeper, commitment, code=SamePerson.code)
+                raise SamePerson
+            if keeper.actor not in rule.keepers:
+                self._permission.refuse(order, keeper, commitment, code=NotKeeper.code)
+                raise NotKeeper
+            self._permission.granted(order, keeper, commitment)
+            before.append(keeper)
+        if len(before) - bool(wish.program_of) < rule.takes:
+            self._permission.refuse(order, wish, commitment, code=SecondNeeded.code)
+            raise SecondNeeded
 
     def settled(self, decision: str) -> SigningState | None:
         """How what was intended by one decision ended; nothing if nothing was intended.

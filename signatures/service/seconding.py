@@ -1,41 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seals that take two: one keeper asks, another one looks at the document and confirms, and only then is the key used.
+"""Seals that take more than who asks: keepers look at the documents and confirm, and only then is the key used.
 
 An order is ``pending`` for a day. Confirming it moves it to ``confirmed`` for one of several that press at once, and
 the seal is set under the order as its claim, so whatever dies the replay ends with one sealed document. What cannot be
-sealed goes back to ``pending``, and nothing was sealed.
+sealed goes back to ``pending``, and nothing was sealed. A paper takes its sealed revision before its order is done; a
+batch is worked off when its order is.
 """
 
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 from audit import Event, Outcome, Recorder
 from core.clock import Clock
 from core.errors import TallygateError
 
-from ..errors import CannotSeal, NoSuchPage, SandboxFailed, SecondAsked
-from ..keeping import KeepingStore, NoSuchOrder, Order, OrderChanged, OrderOver, SamePerson, State
+from ..agencies import Item
+from ..errors import CannotSeal, NoSuchPage, SandboxFailed, SecondAsked, WishUsed
+from ..keeping import KeepingStore, NoSuchOrder, Order, OrderChanged, OrderOver, Purpose, SamePerson, State
 from ..looks import Certification, Locking, Permits, Placement
 from ..models import SealOrder, Wish
 from ..sandbox import ReaderPool
-from ..shelf import NoSuchDocument, Shelf, ShelfUnreadable, Shelved
+from ..shelf import Facts, NoSuchDocument, Shelf, ShelfUnreadable, Shelved
 from .desk import Desk
 from .keepers import LASTS
 from .once import Once
 from .permission import Permission
 from .sealing import Sealing
 
+_CALLER = "sign"
 # The sealed document can be fetched as long.
 _KEPT = timedelta(days=7)
 _ABANDONED_AFTER = timedelta(minutes=10)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """How a keeper confirmed at sign-on; only ``Confirming`` makes one, of a token that fits."""
+
+    # By which the record names the confirmation.
+    consent: str
+    # "passkey" or "card".
+    by: str
+
+
+class Follower(Protocol):
+    """What an order was for, where that is more than a document."""
+
+    def ready(self, order: Order, /) -> None:
+        """Raises OrderOver if it went on without the order, OrderChanged if it is not what was asked for."""
+        ...
+
+    def carried(self, order: Order, sealed: bytes, /) -> None:
+        """Go on with what was sealed; again for the same changes nothing. Raises OrderOver as ``ready``."""
+        ...
+
+
+class Batched(Follower, Protocol):
+    """Batches, whose documents keepers look at."""
+
+    def documents(self, order: Order, /, *, after: str) -> Sequence[Item]:
+        """The next ones by name."""
+        ...
+
+    def document(self, order: Order, number: int, /) -> bytes:
+        """One of them; raises NoSuchDocument."""
+        ...
+
+
 class Seconding:
-    """Orders that wait for a second keeper."""
+    """Orders that wait for keepers."""
 
     def __init__(
         self,
@@ -63,30 +101,56 @@ class Seconding:
         self._recorder = recorder
         self._nudge = nudge
         self._clock = clock
-        self._address = address
+        self.address = address
+        self._papers: Follower | None = None
+        self._batches: Batched | None = None
+
+    def lead(self, *, papers: Follower | None = None, batches: Batched | None = None) -> None:
+        """Whom orders lead to; said once, before any is carried out."""
+        self._papers, self._batches = papers or self._papers, batches or self._batches
+
+    def waits(self, order: SealOrder) -> bool:
+        """Whether this order needs more keepers than who asks."""
+        program = order.known is not None and bool(order.known.program_of)
+        return self._sealing.missing(order.organisation, program=program) > 0
 
     def seal(self, order: SealOrder, *, name: str = "document.pdf") -> bytes:
-        """The sealed document, where the seal takes one person; else the order is taken and waits.
+        """The sealed document, where nobody else is needed; else the order is taken and waits.
 
         Raises:
-            SecondAsked: it waits for a second keeper.
+            SecondAsked: it waits for a keeper.
             TallygateError: as ``Sealing.seal``.
         """
-        if not self._sealing.takes_two(order.organisation):
+        if not self.waits(order):
             return self._sealing.seal(order)
-        raise SecondAsked(address=self._address(self.ask(order, name=name).id))
+        asked = self.ask(order, name=name)
+        raise SecondAsked(address=self.address(asked.id), order=asked.id)
 
-    def ask(self, order: SealOrder, *, name: str) -> Order:
-        """Take an order for a day.
+    def ask(
+        self,
+        order: SealOrder,
+        *,
+        name: str,
+        purpose: Purpose = Purpose.DOCUMENT,
+        about: str = "",
+        identifier: str = "",
+    ) -> Order:
+        """Take an order for a day; the one that is there already for the same turn, batch or ``identifier``.
 
         Raises:
             WishUsed: the gateway let this request through once, and an order was made of it.
             ShelfFull: there is no room for the document.
             TallygateError: as ``Sealing.propose``.
         """
-        wish, commitment = self._sealing.propose(order)
-        identifier, now = secrets.token_hex(16), self._clock.now()
-        kept = self._desk.keep(_owner(identifier), order.document, name=name)
+        known = self._known(about, identifier)
+        if known is not None:
+            return known
+        if purpose is Purpose.BATCH:
+            wish, commitment = self._sealing.admit(order)
+        else:
+            wish, commitment = self._sealing.propose(order)
+        identifier, now = identifier or secrets.token_hex(16), self._clock.now()
+        kept = self._keep(_owner(identifier), order.document, name=name, is_list=purpose is Purpose.BATCH)
         # A death here leaves a document of nobody's, which the shelf forgets.
         made = Order(
             id=identifier,
@@ -103,14 +167,40 @@ class Seconding:
             commitment=commitment,
             made_at=now,
             until=now + LASTS,
+            purpose=purpose,
+            about=about,
+            program_of=wish.program_of,
         )
         try:
             self._store.add(made, self._event("signature.order.asked", made, wish.actor))
-        except BaseException:
+        except BaseException as error:
             self._shelf.remove(_owner(identifier), kept.id)
+            known = self._known(about, identifier) if isinstance(error, WishUsed) else None
+            if known is not None:
+                # Somebody was faster with the same.
+                return known
             raise
         self._nudge()
         return made
+
+    def taken(self, identifier: str) -> bool:
+        """Whether there is an order of this identifier, however it ended."""
+        return self._known("", identifier) is not None
+
+    def newest(self, about: str) -> Order | None:
+        """The newest order for a turn or a batch."""
+        return self._store.newest(about)
+
+    def asked_by(self, client: str, identifier: str) -> Order:
+        """One that a program asked for.
+
+        Raises:
+            NoSuchOrder: there is none, or another one asked.
+        """
+        order = self._store.one(identifier)
+        if order.by != client or not order.program_of:
+            raise NoSuchOrder
+        return order
 
     def concerning(self, subject: str) -> list[tuple[Order, str]]:
         """Orders of a person and those that wait for them, each with what to call it."""
@@ -129,14 +219,46 @@ class Seconding:
         except NoSuchDocument:
             return order, None
 
-    def look(self, subject: str, identifier: str, *, page: int, across: int) -> tuple[bytes, int]:
-        """A page of the document as PNG, and how many there are; recorded before it is shown.
+    def missing(self, order: Order) -> int:
+        """How many keepers still have to confirm it."""
+        missing = self._sealing.missing(order.organisation, program=bool(order.program_of))
+        return missing - int(bool(order.first)) if order.state is State.PENDING else 0
+
+    def documents(self, subject: str, identifier: str, *, after: str) -> Sequence[Item]:
+        """The next documents of an order for a batch, by name; none for another order.
+
+        Raises:
+            NoSuchOrder: as ``one``.
+        """
+        order = self._concerned(subject, identifier)
+        if self._batches is None or order.purpose is not Purpose.BATCH:
+            return ()
+        return self._batches.documents(order, after=after)
+
+    def pages(self, subject: str, identifier: str, *, number: int = 0) -> int:
+        """How many pages the document has, or one of a batch; 0 if it cannot be opened.
+
+        Raises:
+            NoSuchOrder, NoSuchDocument: it is not there.
+        """
+        order = self._concerned(subject, identifier)
+        if order.purpose is not Purpose.BATCH:
+            return self._shelf.one(_owner(order.id), order.document).facts.pages
+        if not number:
+            return 1
+        try:
+            return self._desk.facts(self._shown(order, number), name="").pages
+        except CannotSeal:
+            return 0
+
+    def look(self, subject: str, identifier: str, *, page: int, across: int, number: int = 0) -> tuple[bytes, int]:
+        """A page of the document, or of one of a batch, as PNG, and how many there are; recorded before it is shown.
 
         Raises:
             NoSuchOrder, NoSuchDocument, NoSuchPage, CannotSeal: there is nothing to be seen.
         """
         order = self._concerned(subject, identifier)
-        document = self._shelf.read(_owner(order.id), order.document)
+        document = self._shown(order, number)
         self._recorder.record(self._event("signature.order.read", order, subject))
         try:
             picture = self._readers.picture(document, page=page, across=across)
@@ -152,48 +274,48 @@ class Seconding:
             NoSuchDocument: its time is over.
         """
         order = self._concerned(subject, identifier)
-        if order.state is not State.MADE:
+        if order.state is not State.MADE or not order.result:
             raise NoSuchOrder
         self._recorder.record(self._event("signature.order.read", order, subject))
         kept = self._shelf.one(_owner(order.id), order.result)
         return self._shelf.read(_owner(order.id), order.result), kept.facts.name
 
-    def confirm(self, identifier: str, second: SealOrder, *, sha256: str) -> Order:
-        """The second keeper's yes to the document of this hash; ``second`` says who that is, as its header came.
+    def confirmable(self, identifier: str, second: SealOrder, *, sha256: str) -> Order:
+        """The order, if this keeper may confirm the document of this hash; ``second`` says who, as the header came.
 
         Raises:
             IdentityRefused: nobody we believe says who they are; recorded.
-            NoSuchOrder: there is none, or it does not concern them.
-            SamePerson: they asked for it, or in the same session; recorded.
-            OrderChanged: it is not the document that was asked for or shown; recorded.
-            OrderOver: somebody was faster, or its day is over; recorded.
-            TallygateError: as ``Sealing.seal``; the order waits again.
+            TallygateError: as ``confirm``.
         """
         order = self._store.one(identifier)
         wish = self._permission.wish(replace(second, organisation=order.organisation), order.commitment)
-        if wish.actor not in self._store.rule(order.organisation).keepers and wish.actor != order.by:
-            raise NoSuchOrder
-        asked = replace(second, organisation=order.organisation, reference=f"order {order.id}")
-        if order.state is not State.PENDING or order.until <= self._clock.now():
-            self._permission.refuse(asked, wish, order.commitment, code=OrderOver.code)
-            raise OrderOver
-        if wish.actor == order.by or not wish.session or wish.session == order.session:
-            self._permission.refuse(asked, wish, order.commitment, code=SamePerson.code)
-            raise SamePerson
-        if sha256 != order.sha256 or self._document(order) is None:
-            self._permission.refuse(asked, wish, order.commitment, code=OrderChanged.code)
-            raise OrderChanged
-        confirmed = replace(
-            order,
-            second=wish.actor,
-            second_session=wish.session,
-            second_assurance=wish.assurance,
-            second_zone=wish.zone,
-            state=State.CONFIRMED,
-        )
-        self._store.confirm(confirmed, at=self._clock.now())
+        self._check(order, wish, sha256)
+        return order
+
+    def confirm(self, identifier: str, keeper: Wish, *, sha256: str, proof: Proof) -> Order:
+        """A keeper's yes to the document of this hash, which sign-on says they confirmed for just that.
+
+        Raises:
+            NoSuchOrder: there is none, or it does not concern them.
+            SamePerson: they asked for it or stand in for it, or in the same session; recorded.
+            OrderChanged: it is not the document that was asked for or shown; recorded.
+            OrderOver: somebody was faster, or its day is over; recorded.
+            RecordUnavailable: the confirmation has no receipt; it does not count.
+            TallygateError: as ``Sealing.seal``; the order waits again.
+        """
+        order = self._store.one(identifier)
+        self._check(order, keeper, sha256)
+        kind = "signature.order.confirmed"
+        self._recorder.record(self._event(kind, order, keeper.actor, outcome=Outcome.INTENDED, proof=proof))
+        try:
+            confirmed = self._counted(order, keeper, self._event(kind, order, keeper.actor, proof=proof))
+        except TallygateError:
+            self._recorder.record(self._event(kind, order, keeper.actor, outcome=Outcome.FAILURE, proof=proof))
+            raise
+        self._nudge()
         # A death from here on leaves a confirmed order, which the replay carries out.
-        self._carry_out(confirmed)
+        if confirmed.state is State.CONFIRMED:
+            self._carry_out(confirmed)
         return self._store.one(identifier)
 
     def refuse(self, subject: str, identifier: str) -> None:
@@ -203,6 +325,8 @@ class Seconding:
             NoSuchOrder, OrderOver: as ``confirm``.
         """
         order = self._concerned(subject, identifier)
+        if order.state is not State.PENDING:
+            raise OrderOver
         state = State.WITHDRAWN if subject == order.by else State.REFUSED
         self._end(order, state, subject)
 
@@ -225,32 +349,121 @@ class Seconding:
             ended += 1
         return ended
 
-    def _carry_out(self, order: Order) -> None:
-        document = self._document(order)
-        wish = Wish(actor=order.by, assurance=order.assurance, zone=order.zone, session=order.session)
-        second = Wish(
-            actor=order.second,
-            assurance=order.second_assurance,
-            zone=order.second_zone,
-            session=order.second_session,
+    def _known(self, about: str, identifier: str) -> Order | None:
+        """The order that is there already for the same."""
+        if identifier:
+            try:
+                return self._store.one(identifier)
+            except NoSuchOrder:
+                return None
+        found = self._store.newest(about) if about else None
+        return found if found is not None and found.state in {State.PENDING, State.CONFIRMED} else None
+
+    def _keep(self, owner: str, document: bytes, *, name: str, is_list: bool) -> Shelved:
+        if not is_list:
+            return self._desk.keep(owner, document, name=name)
+        facts = Facts(name=name, sha256=hashlib.sha256(document).hexdigest())
+        return self._shelf.put(owner, document, facts=facts, limits=self._desk.limits)
+
+    def _check(self, order: Order, wish: Wish, sha256: str) -> None:
+        if wish.actor not in self._store.rule(order.organisation).keepers and wish.actor != order.by:
+            raise NoSuchOrder
+        asked = SealOrder(document=b"", organisation=order.organisation, caller=_CALLER, reference=f"order {order.id}")
+        if order.state is not State.PENDING or order.until <= self._clock.now():
+            self._permission.refuse(asked, wish, order.commitment, code=OrderOver.code)
+            raise OrderOver
+        known = wish.actor in {order.by, order.first}
+        if known or wish.session in {"", order.session, order.first_session}:
+            self._permission.refuse(asked, wish, order.commitment, code=SamePerson.code)
+            raise SamePerson
+        try:
+            self._stands(order, sha256)
+        except OrderChanged as error:
+            self._permission.refuse(asked, wish, order.commitment, code=error.code)
+            raise
+        except OrderOver as error:
+            self._permission.refuse(asked, wish, order.commitment, code=error.code)
+            self._end(order, State.OVERTAKEN, "")
+            raise
+
+    def _stands(self, order: Order, sha256: str) -> None:
+        """Raises OrderChanged if the document is another, OrderOver if what it was for went on without it."""
+        if sha256 != order.sha256 or self._document(order) is None:
+            raise OrderChanged
+        follower = self._follower(order)
+        if follower is not None:
+            follower.ready(order)
+
+    def _counted(self, order: Order, keeper: Wish, event: Event) -> Order:
+        """The order with this confirmation, in the transaction of its record."""
+        now = self._clock.now()
+        if self.missing(order) > 1:
+            stands = replace(
+                order,
+                first=keeper.actor,
+                first_session=keeper.session,
+                first_assurance=keeper.assurance,
+                first_zone=keeper.zone,
+            )
+            self._store.stand_in(stands, at=now, event=event)
+            return stands
+        confirmed = replace(
+            order,
+            second=keeper.actor,
+            second_session=keeper.session,
+            second_assurance=keeper.assurance,
+            second_zone=keeper.zone,
+            state=State.CONFIRMED,
         )
+        self._store.confirm(confirmed, at=now, event=event)
+        return confirmed
+
+    def _carry_out(self, order: Order) -> None:
+        document, follower, result = self._document(order), self._follower(order), ""
         try:
             if document is None:
                 raise OrderChanged
-            name = self._shelf.one(_owner(order.id), order.document).facts.name.removesuffix(".pdf")
-            result = self._once.seal(
-                f"order-{order.id}",
-                replace(_read(order, document), second=second),
-                wish=wish,
-                owner=_owner(order.id),
-                name=f"{name}-sealed.pdf",
-                lifetime=_KEPT,
-            )
+            # What was sealed before a death is handed over, whatever became of the paper since.
+            if follower is not None and not self._once.there(_claim(order)):
+                follower.ready(order)
+            if order.purpose is not Purpose.BATCH:
+                result = self._sealed(order, document)
+            if follower is not None and result:
+                follower.carried(order, self._shelf.read(_owner(order.id), result))
+        except OrderOver:
+            self._end(replace(order, state=State.CONFIRMED), State.OVERTAKEN, "")
+            raise
         except TallygateError:
             self._store.give_back(order)
             raise
         self._store.made(order, result=result)
         self._nudge()
+        if follower is not None and not result:
+            # A death before this line is nothing: batches look for themselves, only later.
+            follower.carried(order, b"")
+
+    def _sealed(self, order: Order, document: bytes) -> str:
+        """Where on the shelf the sealed document lies."""
+        wish = Wish(
+            actor=order.by,
+            assurance=order.assurance,
+            zone=order.zone,
+            session=order.session,
+            program_of=order.program_of,
+        )
+        first, second = keepers_of(order)
+        name = self._shelf.one(_owner(order.id), order.document).facts.name.removesuffix(".pdf")
+        return self._once.seal(
+            _claim(order),
+            replace(_read(order, document), first=first, second=second),
+            wish=wish,
+            owner=_owner(order.id),
+            name=f"{name}-sealed.pdf",
+            lifetime=_KEPT,
+        )
+
+    def _follower(self, order: Order) -> Follower | None:
+        return {Purpose.PAPER: self._papers, Purpose.BATCH: self._batches}.get(order.purpose)
 
     def _end(self, order: Order, state: State, actor: str) -> None:
         self._store.end(order, state, self._event("signature.order.ended", order, actor, reason=state.value))
@@ -269,6 +482,13 @@ class Seconding:
             return None
         return document if hashlib.sha256(document).hexdigest() == order.sha256 else None
 
+    def _shown(self, order: Order, number: int) -> bytes:
+        if order.purpose is not Purpose.BATCH:
+            return self._shelf.read(_owner(order.id), order.document)
+        if self._batches is None:
+            raise NoSuchDocument
+        return self._batches.document(order, number)
+
     def _title(self, order: Order) -> str:
         try:
             facts = self._shelf.one(_owner(order.id), order.document).facts
@@ -278,16 +498,29 @@ class Seconding:
 
     def _concerned(self, subject: str, identifier: str) -> Order:
         order = self._store.one(identifier)
-        if subject not in {order.by, order.second} | self._store.rule(order.organisation).keepers:
+        if subject not in {order.by, order.first, order.second} | self._store.rule(order.organisation).keepers:
             raise NoSuchOrder
         return order
 
-    def _event(self, type_: str, order: Order, actor: str, *, reason: str = "") -> Event:
-        attributes = {"reference": f"order {order.id}", "caller": order.caller}
+    def _event(
+        self,
+        type_: str,
+        order: Order,
+        actor: str,
+        *,
+        outcome: Outcome = Outcome.SUCCESS,
+        reason: str = "",
+        proof: Proof | None = None,
+    ) -> Event:
+        told: dict[str, str | int | bool] = {"reference": f"order {order.id}", "caller": order.caller}
+        if reason:
+            told["reason"] = reason
+        if proof is not None:
+            told |= {"consent": proof.consent, "confirmed_by": proof.by}
         return Event(
             key=secrets.token_hex(16),
             type=type_,
-            outcome=Outcome.SUCCESS,
+            outcome=outcome,
             at=self._clock.now(),
             source="signatures",
             subject=order.by,
@@ -295,12 +528,33 @@ class Seconding:
             object=order.commitment,
             organisation=order.organisation,
             decision=order.decision,
-            attributes={**attributes, **({"reason": reason} if reason else {})},
+            attributes=told,
         )
+
+
+def keepers_of(order: Order) -> tuple[Wish | None, Wish | None]:
+    """Who stands in for its program, and who confirmed it."""
+    first = Wish(
+        actor=order.first,
+        assurance=order.first_assurance,
+        zone=order.first_zone,
+        session=order.first_session,
+    )
+    second = Wish(
+        actor=order.second,
+        assurance=order.second_assurance,
+        zone=order.second_zone,
+        session=order.second_session,
+    )
+    return first if order.first else None, second if order.second else None
 
 
 def _owner(identifier: str) -> str:
     return f"order:{identifier}"
+
+
+def _claim(order: Order) -> str:
+    return f"order-{order.id}"
 
 
 def _written(order: SealOrder) -> str:

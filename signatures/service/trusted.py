@@ -25,6 +25,7 @@ from ..trustlists import Issue, TrustList, merged, read_issue, read_own, unverif
 _KEY, _SIGNERS, _NOTE = "key.pem", "signers.pem", ".fetched.json"
 _LARGEST, _LARGEST_OF_STATES = 4 * 1024 * 1024, 32 * 1024 * 1024
 _Before = Callable[[int], None]
+_Pin = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class FollowedLists:
         self._settled = settled
         self._issues: dict[str, tuple[tuple[object, ...], Issue]] = {}
 
-    def follow(self, name: str, key: bytes) -> None:
-        """Pin the key of a list's keeper (PEM).
+    def follow(self, name: str, key: bytes, *, before: _Pin | None = None) -> None:
+        """Pin the key of a list's keeper (PEM). ``before`` is called before it counts, if it did not yet.
 
         Raises:
             ListRefused: it is no key, the name is none, or another key is pinned under it.
@@ -70,8 +71,12 @@ class FollowedLists:
         if not _is_name(name):
             raise ListRefused(why="form")
         place = self._folder / name / _KEY
-        if place.exists() and place.read_bytes() != key:
-            raise ListRefused(why="signature")
+        if place.exists():
+            if place.read_bytes() != key:
+                raise ListRefused(why="signature")
+            return
+        if before is not None:
+            before()
         _put(place, key)
 
     def accept(self, name: str, document: bytes, *, at: datetime, before: _Before | None = None) -> TrustList:
@@ -88,8 +93,8 @@ class FollowedLists:
         _keep(place / f"{found.number}.jws", document, found.number, before)
         return found
 
-    def follow_state(self, name: str, signers: Sequence[bytes]) -> None:
-        """Have a state's list signed by one of these certificates (DER) from now on.
+    def follow_state(self, name: str, signers: Sequence[bytes], *, before: _Pin | None = None) -> None:
+        """Have a state's list signed by one of these certificates (DER) from now on; ``before`` as with ``follow``.
 
         Raises:
             ListRefused: one is no certificate, there is none, or the name is none.
@@ -102,6 +107,8 @@ class FollowedLists:
         if not texts or not all(map(_is_name, name.split("."))):
             raise ListRefused(why="form")
         if not place.exists() or place.read_bytes() != b"".join(texts):
+            if before is not None:
+                before()
             _put(place, b"".join(texts))
 
     def accept_state(self, name: str, document: bytes, *, at: datetime, before: _Before | None = None) -> Issue:

@@ -26,6 +26,7 @@ from .archive import archive as archive
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .comparing import comparing as comparing
+from .orders import orders as orders
 from .own import own as own
 from .paper_programs import paper_programs as paper_programs
 from .papers import papers as papers

@@ -6,6 +6,7 @@ An operator's command asks for batches as a peer, in the name of a person, below
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ from core.web import Guard, identity, json_object
 from core.web.inputs import Malformed, query_text
 
 from ..agencies import Batch, Doing, Item, Left, Program
+from ..errors import SecondAsked
+from ..keeping import Order
 from ..models import Profile
 from ..openapi import TAKEN
 from ..openapi_agencies import description
@@ -55,10 +58,13 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
 
         @blue.post("/agencies/v1/seal")
         @guard.person(errors="problem", programs=True)
-        def agencies_seal() -> Response:
+        def agencies_seal() -> ResponseReturnValue:
             program, left = service.admit(identity(), Doing.SEAL)
             key = request.headers.get("Idempotency-Key", "")
-            sealed = service.seal(program, identity(), body(largest), key=key)
+            try:
+                sealed = service.seal(program, identity(), body(largest), key=key)
+            except SecondAsked as asked:
+                return _told(jsonify(waiting(asked)), left), 202
             return _told(Response(sealed, content_type="application/pdf"), left)
 
         def mine(*, counted: bool = True) -> tuple[str, str, Left | None]:
@@ -74,18 +80,20 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
 def _add_batches(
     blue: Blueprint, batches: Batches, guard: Guard, mine: Callable[..., tuple[str, str, Left | None]], largest: int
 ) -> None:
+    shown = partial(_shown, batches)
+
     @blue.post("/agencies/v1/batches")
     @guard.person(errors="problem", programs=True)
     def agencies_batch() -> ResponseReturnValue:
         owner, organisation, left = mine()
         made = batches.open(owner, organisation, zone=identity().zone, assurance=identity().assurance)
-        return _told(jsonify(_shown(made)), left), 201
+        return _told(jsonify(shown(made)), left), 201
 
     @blue.get("/agencies/v1/batches/<batch>")
     @guard.person(errors="problem", programs=True)
     def agencies_progress(batch: str) -> Response:
         owner, _, left = mine(counted=False)
-        return _told(jsonify(_shown(batches.one(owner, batch))), left)
+        return _told(jsonify(shown(batches.one(owner, batch))), left)
 
     @blue.put("/agencies/v1/batches/<batch>/documents/<name>")
     @guard.person(errors="problem", programs=True)
@@ -99,7 +107,7 @@ def _add_batches(
     def agencies_start(batch: str) -> ResponseReturnValue:
         owner, _, left = mine()
         count, digest = _confirmed()
-        return _told(jsonify(_shown(batches.start(owner, batch, count=count, digest=digest))), left), 202
+        return _told(jsonify(shown(batches.start(owner, batch, count=count, digest=digest))), left), 202
 
     @blue.get("/agencies/v1/batches/<batch>/documents")
     @guard.person(errors="problem", programs=True)
@@ -137,6 +145,8 @@ def _add_operated(blue: Blueprint, service: Agencies, batches: Batches, guard: G
         service.end(client)
         return "", 204
 
+    shown = partial(_shown, batches)
+
     def owner() -> str:
         return f"operator:{query_text('actor', optional=False, longest=64)}"
 
@@ -145,12 +155,12 @@ def _add_operated(blue: Blueprint, service: Agencies, batches: Batches, guard: G
     def open_batch() -> ResponseReturnValue:
         organisation = query_text("organisation", optional=False, longest=64)
         # The operator on the machine itself answers for knowing the person.
-        return jsonify(_shown(batches.open(owner(), organisation, assurance=2))), 201
+        return jsonify(shown(batches.open(owner(), organisation, assurance=2))), 201
 
     @blue.get("/api/v1/batches/<batch>")
     @guard.peer(_OPERATOR)
     def progress(batch: str) -> Response:
-        return jsonify(_shown(batches.one(owner(), batch)))
+        return jsonify(shown(batches.one(owner(), batch)))
 
     @blue.put("/api/v1/batches/<batch>/documents/<name>")
     @guard.peer(_OPERATOR)
@@ -162,7 +172,7 @@ def _add_operated(blue: Blueprint, service: Agencies, batches: Batches, guard: G
     @guard.peer(_OPERATOR)
     def start_batch(batch: str) -> ResponseReturnValue:
         count, digest = _confirmed()
-        return jsonify(_shown(batches.start(owner(), batch, count=count, digest=digest))), 202
+        return jsonify(shown(batches.start(owner(), batch, count=count, digest=digest))), 202
 
     @blue.get("/api/v1/batches/<batch>/documents")
     @guard.peer(_OPERATOR)
@@ -225,7 +235,13 @@ def _wanted() -> dict[str, Any]:
     return {**texts, **numbers, "until": until, "doings": frozenset(doings)}
 
 
-def _shown(batch: Batch) -> dict[str, Any]:
+def waiting(asked: SecondAsked) -> dict[str, Any]:
+    """What a program is told whose order waits for keepers."""
+    return {"code": asked.code, "order": asked.order, "address": asked.address}
+
+
+def _shown(batches: Batches, batch: Batch) -> dict[str, Any]:
+    order = batches.order(batch)
     return {
         "id": batch.id,
         "organisation": batch.organisation,
@@ -235,7 +251,12 @@ def _shown(batch: Batch) -> dict[str, Any]:
         "waiting": batch.waiting,
         "made": batch.made,
         "failed": batch.failed,
+        "order": None if order is None else _ordered(batches, order),
     }
+
+
+def _ordered(batches: Batches, order: Order) -> dict[str, Any]:
+    return {"id": order.id, "state": order.state.value, "address": batches.address(order)}
 
 
 def _listed(item: Item) -> dict[str, Any]:

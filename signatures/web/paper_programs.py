@@ -12,10 +12,12 @@ from core.web import Guard, identity
 from core.web.inputs import Malformed, query_text
 
 from ..agencies import Doing
+from ..errors import SecondAsked
 from ..models import SealOrder
 from ..papers import Kind, Paper
 from ..service import Agencies, Papers
 from ..service.agencies import wish_of
+from .agencies import waiting
 from .blueprint import Pages
 from .bodies import body
 
@@ -74,7 +76,7 @@ def paper_programs(agencies: Agencies, service: Papers, *, largest: int) -> Page
 
         @blue.post("/agencies/v1/papers/<identifier>/<step>")
         @guard.person(errors="problem", programs=True)
-        def agencies_step(identifier: str, step: str) -> Response:
+        def agencies_step(identifier: str, step: str) -> ResponseReturnValue:
             return _stepped(program(), identifier, step)
 
         @blue.post("/api/v1/papers")
@@ -95,7 +97,7 @@ def paper_programs(agencies: Agencies, service: Papers, *, largest: int) -> Page
 
         @blue.post("/api/v1/papers/<identifier>/<step>")
         @guard.peer(_OPERATOR)
-        def operated_step(identifier: str, step: str) -> Response:
+        def operated_step(identifier: str, step: str) -> ResponseReturnValue:
             return _stepped(operator(), identifier, step)
 
     return pages
@@ -129,10 +131,13 @@ def _file(asking: _Asking, identifier: str) -> Response:
     return response
 
 
-def _stepped(asking: _Asking, identifier: str, step: str) -> Response:
+def _stepped(asking: _Asking, identifier: str, step: str) -> ResponseReturnValue:
     papers, subject = asking.papers, asking.subject
     if step == "seal":
-        paper = papers.sign(subject, identifier, asking.order)
+        try:
+            paper = papers.sign(subject, identifier, asking.order)
+        except SecondAsked as asked:
+            return jsonify(waiting(asked)), 202
     elif step == "issue":
         paper = papers.issue(subject, identifier)
     elif step == "withdraw":

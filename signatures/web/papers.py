@@ -13,6 +13,7 @@ from core.identity import HEADER
 from core.web import Guard, _, identity, locale
 from core.web.inputs import Malformed, form_text, query_text
 
+from ..errors import SecondAsked
 from ..models import SealOrder
 from ..papers import Kind, Paper, PaperStore, State
 from ..service import Desk, Papers, Placing
@@ -55,6 +56,7 @@ def papers(service: Papers, *, placing: Placing, desk: Desk, clock: Clock) -> Pa
                 "signatures/paper.html",
                 paper=paper,
                 mine=service.mine(subject, paper),
+                order=service.waiting(paper),
                 owner=any(paper.organisation == each for each, _name, _zh in placing.organisations(subject)),
                 error=_(error.message) if error else "",
             )
@@ -120,7 +122,10 @@ def papers(service: Papers, *, placing: Placing, desk: Desk, clock: Clock) -> Pa
 
             try:
                 if step == "seal":
-                    service.sign(subject, identifier, order)
+                    try:
+                        service.sign(subject, identifier, order)
+                    except SecondAsked as asked:
+                        return redirect(asked.address, code=303)
                 elif step == "take":
                     return redirect(
                         url_for("signatures.my_document", identifier=service.take(subject, identifier).id), code=303

@@ -4,7 +4,7 @@
 import re
 from urllib.parse import quote
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.errors import N_, TallygateError
@@ -12,13 +12,16 @@ from core.identity import HEADER
 from core.web import Guard, _, identity, locale
 from core.web.inputs import Malformed, form_text, query_text
 
-from ..keeping import Act, Change, State
+from ..keeping import Act, Change, Order, Purpose, State
 from ..models import SealOrder
-from ..service import Keepers, Placing, Seconding
+from ..service import Confirming, Keepers, Placing, Seconding
+from ..service.batches import SHOWN
 from .blueprint import Pages
+from .shown import Shown
 
 _CALLER = "sign"
 _PAGE = re.compile(r"[0-9]{1,5}")
+_LONGEST_NAME = 200
 _ACROSS = 1000
 _SHOWN_AGAIN = frozenset({400, 403, 409})
 _STATES = {
@@ -28,6 +31,7 @@ _STATES = {
     State.REFUSED: N_("refused"),
     State.WITHDRAWN: N_("withdrawn"),
     State.EXPIRED: N_("its day is over"),
+    State.OVERTAKEN: N_("the document went on without it"),
 }
 _ACTS = {
     Act.ADD: N_("Let %(name)s keep the seal"),
@@ -37,7 +41,9 @@ _ACTS = {
 }
 
 
-def seconding(service: Seconding, keepers: Keepers, *, placing: Placing) -> Pages:
+def seconding(
+    service: Seconding, keepers: Keepers, confirming: Confirming, shown_: Shown, *, placing: Placing
+) -> Pages:
     """The pages ``/my/seals`` and below ``/my/orders``."""
 
     def pages(blue: Blueprint, guard: Guard) -> None:
@@ -60,22 +66,9 @@ def seconding(service: Seconding, keepers: Keepers, *, placing: Placing) -> Page
             shown = render_template(
                 "signatures/seals.html",
                 me=subject,
-                waiting=[each for each in orders if each[0].state is State.PENDING and each[0].by != subject],
-                others=[each for each in orders if each[0].state is not State.PENDING or each[0].by == subject],
+                waiting=[each for each in orders if _waits_for(subject, each[0])],
+                others=[each for each in orders if not _waits_for(subject, each[0])],
                 seals=keepers.concerning(subject),
-                error=_(error.message) if error else "",
-            )
-            return shown, error.kind.status if error else 200
-
-        def one(identifier: str, error: TallygateError | None = None) -> ResponseReturnValue:
-            subject = identity().subject
-            order, kept = service.one(subject, identifier)
-            shown = render_template(
-                "signatures/order.html",
-                me=subject,
-                order=order,
-                kept=kept,
-                page=min(_page(), kept.facts.pages) if kept else 1,
                 error=_(error.message) if error else "",
             )
             return shown, error.kind.status if error else 200
@@ -112,47 +105,83 @@ def seconding(service: Seconding, keepers: Keepers, *, placing: Placing) -> Page
                 return _again(error, table(error))
             return redirect(url_for("signatures.seals"), code=303)
 
-        @blue.get("/my/orders/<identifier>")
-        @guard.person(assurance=2)
-        def seal_order(identifier: str) -> ResponseReturnValue:
-            return one(identifier)
-
-        @blue.get("/my/orders/<identifier>/picture")
-        @guard.person(assurance=2)
-        def seal_order_picture(identifier: str) -> Response:
-            png, _pages = service.look(identity().subject, identifier, page=_page(), across=_ACROSS)
-            return Response(png, content_type="image/png", headers={"Cache-Control": "no-store"})
-
-        @blue.get("/my/orders/<identifier>/file")
-        @guard.person(assurance=2)
-        def seal_order_file(identifier: str) -> Response:
-            content, name = service.result(identity().subject, identifier)
-            response = Response(content, content_type="application/pdf")
-            response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-            response.headers["Cache-Control"] = "no-store"
-            return response
-
-        @blue.post("/my/orders/<identifier>/<step>")
-        @guard.person(assurance=2)
-        def step_order(identifier: str, step: str) -> ResponseReturnValue:
-            if step not in {"confirm", "refuse"}:
-                raise Malformed(field="step")
-            try:
-                if step == "confirm":
-                    said = SealOrder(
-                        document=b"",
-                        organisation="",
-                        caller=_CALLER,
-                        unverified_identity=request.headers.get(HEADER, ""),
-                    )
-                    service.confirm(identifier, said, sha256=form_text("sha256", longest=64))
-                else:
-                    service.refuse(identity().subject, identifier)
-            except TallygateError as error:
-                return _again(error, one(identifier, error))
-            return redirect(url_for("signatures.seal_order", identifier=identifier), code=303)
+        _add_orders(blue, guard, service, confirming, shown_)
 
     return pages
+
+
+def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: Confirming, shown_: Shown) -> None:
+    def one(identifier: str, error: TallygateError | None = None) -> ResponseReturnValue:
+        subject = identity().subject
+        order, kept = service.one(subject, identifier)
+        after = query_text("after", longest=_LONGEST_NAME) or ""
+        listed = service.documents(subject, identifier, after=after)
+        number = _whole("document") if order.purpose is Purpose.BATCH else 0
+        pages = service.pages(subject, identifier, number=number) if kept else 1
+        # The form leads to sign-on, where keepers confirm.
+        g.form_targets = (confirming.issuer,)
+        shown = render_template(
+            "signatures/order.html",
+            me=subject,
+            order=order,
+            kept=kept,
+            documents=listed,
+            more=listed[-1].name if len(listed) == SHOWN else "",
+            missing=service.missing(order),
+            number=number,
+            page=max(1, min(_page(), pages)),
+            pages=pages,
+            error=_(error.message) if error else "",
+        )
+        return shown, error.kind.status if error else 200
+
+    @blue.get("/my/orders/<identifier>")
+    @guard.person(assurance=2)
+    def seal_order(identifier: str) -> ResponseReturnValue:
+        return one(identifier)
+
+    @blue.get("/my/orders/<identifier>/picture")
+    @guard.person(assurance=2)
+    def seal_order_picture(identifier: str) -> Response:
+        number = _whole("document")
+        png, _all = service.look(identity().subject, identifier, page=_page(), across=_ACROSS, number=number)
+        return Response(png, content_type="image/png", headers={"Cache-Control": "no-store"})
+
+    @blue.get("/my/orders/<identifier>/file")
+    @guard.person(assurance=2)
+    def seal_order_file(identifier: str) -> Response:
+        content, name = service.result(identity().subject, identifier)
+        response = Response(content, content_type="application/pdf")
+        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @blue.post("/my/orders/<identifier>/<step>")
+    @guard.person(assurance=2)
+    def step_order(identifier: str, step: str) -> ResponseReturnValue:
+        if step not in {"confirm", "refuse"}:
+            raise Malformed(field="step")
+        try:
+            if step == "confirm":
+                said = SealOrder(
+                    document=b"",
+                    organisation="",
+                    caller=_CALLER,
+                    unverified_identity=request.headers.get(HEADER, ""),
+                )
+                address = confirming.begin(
+                    identity(),
+                    identifier,
+                    said,
+                    sha256=form_text("sha256", longest=64),
+                    browser=shown_.browser(),
+                    locale=locale(),
+                )
+                return redirect(address, code=303)
+            service.refuse(identity().subject, identifier)
+        except TallygateError as error:
+            return _again(error, one(identifier, error))
+        return redirect(url_for("signatures.seal_order", identifier=identifier), code=303)
 
 
 def _again(error: TallygateError, shown: ResponseReturnValue) -> ResponseReturnValue:
@@ -166,8 +195,16 @@ def _chinese() -> bool:
     return locale().startswith("zh")
 
 
+def _waits_for(subject: str, order: Order) -> bool:
+    return order.state is State.PENDING and subject not in {order.by, order.first}
+
+
 def _page() -> int:
-    said = query_text("page", longest=5) or "1"
+    return max(1, _whole("page"))
+
+
+def _whole(name: str) -> int:
+    said = query_text(name, longest=5) or "0"
     if not _PAGE.fullmatch(said):
-        raise Malformed(field="page")
-    return max(1, int(said))
+        raise Malformed(field=name)
+    return int(said)

@@ -11,7 +11,7 @@ from core.web.inputs import Malformed, query_text
 
 from ..remote import NotSeen
 from ..remote.tokens import MOST
-from ..service import Answer, Enrolling, Papers, PersonalSigning
+from ..service import Answer, Confirming, Enrolling, Papers, PersonalSigning, for_an_order
 from .blueprint import Pages
 from .shown import SHOWN_AGAIN, Shown
 from .wishes import placement
@@ -20,8 +20,18 @@ _LONGEST_STATE = 100
 _LONGEST_CODE = 2000
 
 
-def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown, *, papers: Papers | None = None) -> Pages:
-    """What changes something, below ``/my/``; what was signed in its turn goes back to ``papers``."""
+def signing(
+    enrolling: Enrolling,
+    personal: PersonalSigning,
+    shown: Shown,
+    *,
+    papers: Papers | None = None,
+    confirming: Confirming | None = None,
+) -> Pages:
+    """What changes something, below ``/my/``; what was signed in its turn goes back to ``papers``.
+
+    Keepers come back from sign-on by the same way, with what they confirmed for ``confirming``.
+    """
 
     def pages(blue: Blueprint, guard: Guard) -> None:
         @blue.post("/my/certificate")
@@ -81,6 +91,9 @@ def signing(enrolling: Enrolling, personal: PersonalSigning, shown: Shown, *, pa
                 error=query_text("error"),
             )
             try:
+                if confirming is not None and for_an_order(answer.state):
+                    order = confirming.finish(identity(), answer, browser=shown.browser())
+                    return redirect(url_for("signatures.seal_order", identifier=order.id), code=303)
                 signed = personal.finish(identity(), answer, browser=shown.browser())
                 paper = papers.hand_in_all(identity().subject, signed) if papers is not None else None
             except TallygateError as error:

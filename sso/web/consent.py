@@ -12,7 +12,7 @@ from ..errors import ConfirmationNeeded, MandateOver, PasskeyRefused
 from ..factors.passkeys import LONGEST as LONGEST_ANSWER
 from ..models import Interaction, Session
 from ..oauth.openid import asked_about, essential
-from ..oauth.rfc9396 import in_words, signs, to_sign
+from ..oauth.rfc9396 import in_words, seal_of, signs, to_sign
 from ..service import SignOn
 from ..service.parking import LONGEST
 from .browser import Browser, visitor
@@ -69,6 +69,7 @@ def add(routes: Blueprint, service: SignOn, guard: Guard, browser: Browser) -> N
             portal=title_of(authorization.client(interaction)),
             session=session,
             documents=to_sign(request_.details) if request_ else (),
+            seal=seal_of(request_.details) if request_ else None,
             card=service.confirming.card_shown(interaction, session),
             passkey=service.passkeys.asked(interaction),
             error=_(error.message) if error else "",

@@ -891,8 +891,8 @@ def _signatures() -> Iterator[Door]:
 def _orders(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str, str]) -> Iterator[Door]:
     """Orders that wait for a second keeper, and who the keepers are."""
     yield Door(**mine, method="GET", rule="/my/seals", query=("lang",))
-    yield Door(**mine, method="GET", rule="/my/orders/<identifier>", known=kept, query=("page", "lang"))
-    yield Door(**mine, method="GET", rule="/my/orders/<identifier>/picture", known=kept, query=("page",))
+    yield Door(**mine, method="GET", rule="/my/orders/<identifier>", known=kept, query=("page", "document", "after", "lang"))
+    yield Door(**mine, method="GET", rule="/my/orders/<identifier>/picture", known=kept, query=("page", "document"))
     yield Door(**mine, method="GET", rule="/my/orders/<identifier>/file", known=kept)
     refused = {**kept, "step": "refuse"}
     yield Door(**form, rule="/my/orders/<identifier>/<step>", takes="form", known=refused)
@@ -922,6 +922,10 @@ def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
         **program, method="POST", rule=f"{at}/batches/<batch>/start", known=batch, takes="json", fields=confirmed
     )
     yield Door(**program, method="GET", rule=f"{at}/batches/<batch>/results.zip", known=batch)
+    order = {"order": "0" * 32}
+    yield Door(**program, method="GET", rule=f"{at}/orders/<order>", known=order)
+    yield Door(**program, method="GET", rule=f"{at}/orders/<order>/file", known=order)
+    yield Door(**program, method="POST", rule=f"{at}/orders/<order>/withdraw", known=order)
     kept = {"document": "0" * 32}
     yield Door(**program, method="POST", rule=f"{at}/archive", takes="pdf")
     yield Door(**program, method="GET", rule=f"{at}/archive/<document>", known=kept)

@@ -245,6 +245,36 @@ class TwoKeepers:
             each.close()
 
 
+def seconding(
+    *,
+    store: KeepingStore,
+    granting: Sealing,
+    once: Once,
+    desk: Desk,
+    shelf: Shelf,
+    readers: ReaderPool,
+    recorder: ListRecorder,
+    clock: ManualClock,
+    people: People | None = None,
+) -> Seconding:
+    """Orders that wait for keepers."""
+    return Seconding(
+        store=store,
+        sealing=granting,
+        permission=Permission(
+            people=people or People(), decide=decide, recorder=recorder, wishes=wishes(), clock=clock, mandate="seal"
+        ),
+        once=once,
+        desk=desk,
+        shelf=shelf,
+        readers=readers,
+        recorder=recorder,
+        nudge=lambda: None,
+        clock=clock,
+        address=lambda order: f"https://sign.city.localhost/my/orders/{order}",
+    )
+
+
 def two_keepers(
     folder: Path,
     *,
@@ -260,20 +290,16 @@ def two_keepers(
     shelf = Shelf(folder=folder / "orders", store=shelves, key=b"k" * 32, clock=clock)
     desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
     once = Once(sealing=granting, shelf=shelf, store=agencies, clock=clock, room=1 << 30)
-    orders = Seconding(
+    orders = seconding(
         store=store,
-        sealing=granting,
-        permission=Permission(
-            people=people, decide=decide, recorder=recorder, wishes=wishes(), clock=clock, mandate="seal"
-        ),
+        granting=granting,
         once=once,
         desk=desk,
         shelf=shelf,
         readers=readers,
+        people=people,
         recorder=recorder,
-        nudge=lambda: None,
         clock=clock,
-        address=lambda order: f"https://sign.city.localhost/my/orders/{order}",
     )
     keepers = Keepers(store=store, people=people, recorder=recorder, nudge=lambda: None, clock=clock, mandate="seal")
     return TwoKeepers(keepers, orders, once, shelf, desk, (shelves, agencies))

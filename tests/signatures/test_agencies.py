@@ -47,6 +47,7 @@ from signatures.agencies import (
 from signatures.archive import ArchiveStore
 from signatures.config import SignatureSettings
 from signatures.errors import CannotSeal
+from signatures.keeping import KeepingStore
 from signatures.papers import PaperStore
 from signatures.sandbox import ReaderPool
 from signatures.service import (
@@ -58,6 +59,7 @@ from signatures.service import (
     Papers,
     Placing,
     Rules,
+    Seconding,
     Verification,
 )
 from signatures.service.batches import list_digest
@@ -69,7 +71,7 @@ from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CLERK, GATEWAY, People, TestAuthority, encode, sealing
+from tests.signatures.fakes import CLERK, GATEWAY, People, TestAuthority, encode, sealing, seconding
 from tests.signatures.own_pages import SIGN, verifier
 from tests.signatures.pki import City
 
@@ -120,6 +122,8 @@ class House:
     agencies: Agencies
     batches: Batches
     papers: Papers
+    orders: Seconding
+    kept_by: KeepingStore
     store: AgencyStore
     shelf: Shelf
     recorder: ListRecorder
@@ -146,30 +150,45 @@ def opened(
     # One authority for all lives of the role.
     authority = _AUTHORITIES.setdefault(folder, TestAuthority(city))
     told: Any = Mortal(recorder, left)
+    role = Store(database, encode=encode)
+    kept_by = KeepingStore(database, put=role.put)
     granting = sealing(
-        store=Mortal(Store(database, encode=encode), left),  # type: ignore[arg-type]  # the same verbs
+        store=Mortal(role, left),  # type: ignore[arg-type]  # the same verbs
         readers=readers,
         folder=folder / "keys",
         authority=authority,
         recorder=told,
         clock=clock,
+        rules=kept_by.rule,
     )
     store, shelves = AgencyStore.open(folder / "agencies.db"), ShelfStore.open(folder / "shelf.db")
     shelf = Shelf(folder=folder / "shelf", store=shelves, key=b"k" * 32, clock=clock)
     mortal: Any = (Mortal(store, left), Mortal(shelf, left))
     once = Once(sealing=granting, shelf=mortal[1], store=mortal[0], clock=clock, room=ROOM)
+    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
+    orders = seconding(
+        store=kept_by,
+        granting=granting,
+        once=once,
+        desk=desk,
+        shelf=shelf,
+        readers=readers,
+        recorder=recorder,
+        clock=clock,
+    )
     parts: Any = {
         "store": mortal[0],
         "shelf": mortal[1],
         "once": once,
+        "orders": orders,
         "organisations": People(),
         "recorder": told,
         "clock": clock,
     }
     granting.establish("tax-bureau")
-    desk = Desk(shelf=shelf, readers=readers, settings=SignatureSettings())
     papers = Papers(
-        store=PaperStore(database, put=Store(database, encode=encode).put),
+        store=PaperStore(database, put=role.put),
+        orders=orders,
         shelf=shelf,
         desk=desk,
         placing=Placing(desk=desk, readers=readers, sealing=granting, people=People()),
@@ -186,10 +205,14 @@ def opened(
         for each in (database, store, shelves):
             each.close()
 
+    batches = Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts)
+    orders.lead(papers=papers, batches=batches)
     return House(
         agencies=Agencies(**parts),
-        batches=Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts),
+        batches=batches,
         papers=papers,
+        orders=orders,
+        kept_by=kept_by,
         store=store,
         shelf=shelf,
         recorder=recorder,
@@ -491,6 +514,7 @@ def app(house: House, city: City, readers: ReaderPool) -> Flask:
     parts = [
         web.agencies(house.agencies, house.batches, checking, largest=LARGEST),
         web.paper_programs(house.agencies, house.papers, largest=LARGEST),
+        web.orders(house.agencies, house.orders),
         web.archive(house.agencies, keeping(house, city, readers), largest=LARGEST),
     ]
     made = create(
@@ -650,4 +674,4 @@ def test_the_interface_is_as_it_is_described(house: House, app: Flask) -> None:
             case.validate_response(case.call(), excluded_checks=[ignored_auth, positive_data_acceptance])
 
         hold()
-    assert seen == 16
+    assert seen == 19

@@ -138,20 +138,28 @@ def test_another_site_s_list_is_fetched_recorded_and_kept_while_its_server_is_do
     assert one.roots() == {city.root.pem.decode()}
     # What it trusts from now on was recorded before and after.
     assert [(each.type, each.outcome) for each in one.recorder.events] == [
-        ("signature.list.taken", Outcome.INTENDED),
-        ("signature.list.taken", Outcome.SUCCESS),
+        (f"signature.list.{verb}", outcome)
+        for verb in ("pinned", "taken")
+        for outcome in (Outcome.INTENDED, Outcome.SUCCESS)
     ]
-    assert one.recorder.events[0].attributes == {"list": "abroad", "number": 3}
+    assert one.recorder.events[2].attributes == {"list": "abroad", "number": 3, "caller": "signatures"}
     # Not asked before it is due; then the server may say "the same".
     one.round(later=HOUR)
     assert len(one.web.asked) == 2
     one.round(later=6 * HOUR)
     assert "If-None-Match" in one.web.asked[-1][1]
-    assert (one.failure("abroad"), len(one.recorder.events)) == ("", 2)
+    assert (one.failure("abroad"), len(one.recorder.events)) == ("", 4)
     for there, failure in ((b"x", "form"), (own_list(city, 2), "older"), (None, "unreachable")):
         one.web.there = {} if there is None else {rule.url: there}
         one.round(later=6 * HOUR)
+        one.round(later=6 * HOUR)
         assert (one.failure("abroad"), one.stands()) == (failure, {"abroad": (3, "")})
+    # A refusal is told once, however often the same is offered.
+    refused = [each for each in one.recorder.events[4:] if each.type == "signature.list.refused"]
+    assert [(each.outcome, each.attributes["code"]) for each in refused] == [
+        (Outcome.DENIED, "form"),
+        (Outcome.DENIED, "older"),
+    ]
     # Until its own end, and not beyond; a server that still says "the same" is not asked so.
     one.web.there = {rule.url: own_list(city, 3)}
     one.round(later=8 * DAY)

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
 
-from audit import Event, Outcome, RecordUnavailable
+from audit import Event, Outcome, Receipt, RecordUnavailable
 from core.db import Database, migrate
 from core.errors import NotFound, TallygateError
 from core.identity import Identity, IdentityRefused
+from core.jose import members
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from directory.models import AGENCY_ADMINISTRATOR, Person, PersonKind
@@ -36,9 +38,9 @@ from signatures.keeping import (
     State,
 )
 from signatures.looks import Placement
-from signatures.models import SealOrder
+from signatures.models import SealOrder, Wish
 from signatures.sandbox import ReaderPool
-from signatures.service import Placing, Sealing, Verification
+from signatures.service import Confirming, Placing, Proof, Sealing, Verification
 from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
@@ -48,6 +50,7 @@ from tests.signatures.fakes import (
     CITIZEN,
     CLERK,
     COMMITMENTS,
+    MERCHANT,
     PORTAL,
     People,
     TestAuthority,
@@ -59,7 +62,7 @@ from tests.signatures.fakes import (
 )
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
-from tests.signatures.signing_person import ISSUER, house
+from tests.signatures.signing_person import AUDIENCE, ISSUER, KID, SIGN_ON, SignOn, house
 
 ROOT = Path(__file__).parents[2]
 SECOND, THIRD, CHIEF = (f"1b6e2a54-0000-4000-8000-00000000001{number}" for number in (1, 2, 3))
@@ -94,6 +97,7 @@ class Bureau:
     recorder: ListRecorder
     clock: ManualClock
     readers: ReaderPool
+    sign_on: SignOn | None = None
 
     def __post_init__(self) -> None:
         self.keepers, self.orders = self.made_of.keepers, self.made_of.orders
@@ -115,7 +119,11 @@ class Bureau:
 
     def confirm(self, order: Order, by: str = SECOND, *, session: str = "", sha256: str = "") -> Order:
         said = SealOrder(document=b"", organisation="", caller="sign", unverified_identity=self.header(by, session))
-        return self.orders.confirm(order.id, said, sha256=sha256 or order.sha256)
+        wanted = sha256 or order.sha256
+        self.orders.confirmable(order.id, said, sha256=wanted)
+        keeper = who(by, session)
+        wish = Wish(actor=by, assurance=2, zone="internal", session=keeper.session)
+        return self.orders.confirm(order.id, wish, sha256=wanted, proof=Proof(consent="c" * 32, by="passkey"))
 
     def told(self) -> list[tuple[str, str]]:
         rows = [json.loads(row.body) for row in self.role.outbox.head()]
@@ -300,7 +308,7 @@ class TestTwo:
                 bureau.orders.refuse(stranger, order.id)
         forged = SealOrder(document=b"", organisation="", caller="sign", actor=SECOND, unverified_identity="x.y.z")
         with pytest.raises(IdentityRefused):
-            bureau.orders.confirm(order.id, forged, sha256=order.sha256)
+            bureau.orders.confirmable(order.id, forged, sha256=order.sha256)
         assert bureau.made() == 0
 
     def test_an_order_is_over_after_a_day_or_a_no(self, bureau: Bureau) -> None:
@@ -403,7 +411,11 @@ class TestTwo:
             def confirmed(found: Order) -> None:
                 raise Died
 
-            def recorded(event: Event) -> None:
+            record = bureau.recorder.record
+
+            def recorded(event: Event) -> Receipt:
+                if event.type.startswith("signature.order."):
+                    return record(event)
                 raise Died
 
             if step == "confirm":
@@ -432,6 +444,104 @@ class TestTwo:
         assert bureau.orders.replay() == 0
 
 
+def led_back(bureau: Bureau, visitor: Visitor, order: str, subject: str, **says: object) -> str:
+    """The address to which sign-on sends a keeper back who pressed the button and confirmed there."""
+    found = re.search(r'name="sha256" value="([0-9a-f]{64})"', visitor.get(order).text)
+    assert found
+    led = visitor.post(f"{order}/confirm", form_at=order, sha256=found[1])
+    assert led.status_code == 303, led.text
+    assert led.headers["Location"].startswith(f"{ISSUER}/authorize?")
+    state = led.headers["Location"].rpartition("=")[2]
+    assert bureau.sign_on is not None
+    bureau.sign_on.says = {"sub": subject, **says}
+    return f"/my/callback?state={state}&code={state}&iss={quote(ISSUER)}"
+
+
+class TestPrograms:
+    """A program is no keeper: as many of them as the seal takes stand behind what it asks."""
+
+    def order(self, bureau: Bureau) -> Order:
+        wish = Wish(actor="tax-letters", assurance=2, zone="external", session="", program_of=TAX)
+        return bureau.orders.ask(
+            SealOrder(document=DOCUMENT, organisation=TAX, caller="program", known=wish), name="letter.pdf"
+        )
+
+    def test_one_keeper_confirms_where_each_sets_the_seal_alone(self, bureau: Bureau) -> None:
+        bureau.keepers.name_first(TAX, ["li.na", "sun"])
+        order = self.order(bureau)
+        assert bureau.orders.missing(order) == 1
+        with pytest.raises(NoSuchOrder):
+            bureau.confirm(order, THIRD)
+        assert bureau.confirm(order, CLERK).state is State.MADE
+        intent = next(each for each in bureau.recorder.events if each.type == "signature.intended")
+        assert (intent.subject, intent.actor) == ("tax-letters", CLERK)
+        assert bureau.orders.asked_by("tax-letters", order.id).state is State.MADE
+        for other in ("tax-notices", CLERK):
+            with pytest.raises(NoSuchOrder):
+                bureau.orders.asked_by(other, order.id)
+
+    def test_two_keepers_confirm_where_the_seal_takes_two(self, bureau: Bureau) -> None:
+        bureau.two()
+        order = self.order(bureau)
+        assert bureau.orders.missing(order) == 2
+        stands = bureau.confirm(order, CLERK)
+        assert (stands.state, stands.first, bureau.orders.missing(stands), bureau.made()) == (
+            State.PENDING,
+            CLERK,
+            1,
+            0,
+        )
+        # The same keeper is one person, in whatever session; and so are two in one session.
+        for by, session in ((CLERK, "s99"), (SECOND, _session(CLERK))):
+            with pytest.raises(SamePerson):
+                bureau.confirm(order, by, session=session)
+            assert bureau.code() == "same_person"
+        # Another document after the first confirmation.
+        other = bureau.ask(document=documents.permit(pages=2))
+        assert bureau.shelf.give(other.document, owner=f"order:{other.id}", to=f"order:{order.id}")
+        bureau.store._move(order, State.PENDING, document=other.document)
+        with pytest.raises(OrderChanged):
+            bureau.confirm(order, SECOND)
+        bureau.store._move(order, State.PENDING, document=order.document)
+        assert bureau.confirm(order, SECOND).state is State.MADE
+        assert bureau.made() == 1
+        told = [each.actor for each in bureau.recorder.events if each.type == "signature.order.confirmed"]
+        assert told == [CLERK, SECOND]
+
+    def test_of_two_first_keepers_at_once_one_stands_in_and_nobody_confirms_what_they_did_not_see(
+        self, bureau: Bureau
+    ) -> None:
+        bureau.two()
+        order = self.order(bureau)
+        stands = replace(order, first=CLERK, first_session=_session(CLERK))
+        told = bureau.orders._event("signature.order.confirmed", order, CLERK)
+        bureau.store.stand_in(stands, at=bureau.clock.now(), event=told)
+        # Whoever read the order before that is told to look again.
+        for late in (bureau.store.stand_in, bureau.store.confirm):
+            with pytest.raises(OrderOver):
+                late(
+                    replace(order, first="" if late == bureau.store.confirm else SECOND),
+                    at=bureau.clock.now(),
+                    event=told,
+                )
+
+    def test_no_keeper_of_another_seal_stands_in(self, bureau: Bureau) -> None:
+        bureau.keepers.name_first(TAX, ["li.na", "sun"])
+        bureau.keepers.name_first("silk-company", ["zhao"])
+        order = self.order(bureau)
+        with pytest.raises(NoSuchOrder):
+            bureau.confirm(order, MERCHANT)
+        # Nor past the orders: the key's own check refuses it.
+        wish = Wish(actor="tax-letters", assurance=2, zone="external", session="", program_of=TAX)
+        keeper = Wish(actor=MERCHANT, assurance=2, zone="internal", session="s3")
+        said = SealOrder(document=DOCUMENT, organisation=TAX, caller="program", known=wish)
+        with pytest.raises(NotKeeper):
+            bureau.sealing.seal(replace(said, second=keeper))
+        with pytest.raises(SecondNeeded):
+            bureau.sealing.seal(said)
+        assert bureau.made() == 0
+
+
 class TestDoors:
     @pytest.fixture
     def app(self, bureau: Bureau, tmp_path: Path, city: City) -> Iterator[Flask]:
@@ -455,14 +565,26 @@ class TestDoors:
         )
         guard = Guard(clock=bureau.clock, verifier=verifier())
         shown = web.Shown(bureau.desk, home.enrolling, issuer=ISSUER, largest=1 << 20)
+        confirming = Confirming(
+            store=home.store,
+            orders=bureau.orders,
+            asking=home.sign_on,
+            keys=lambda: {"keys": [{**members(SIGN_ON.public_key()), "kid": KID}]},
+            names=lambda each: (bureau.people.organisation(each).name, bureau.people.organisation(each).name_zh),
+            recorder=bureau.recorder,
+            clock=bureau.clock,
+            audience=AUDIENCE,
+            patience=timedelta(minutes=10),
+        )
+        bureau.sign_on = home.sign_on
         place = Placing(desk=bureau.desk, readers=bureau.readers, sealing=bureau.orders, people=bureau.people)
         parts = [
             web.own(
                 bureau.desk, verification, shown, host=SIGN, account="https://sso.city.localhost/", largest=1 << 20
             ),
-            web.signing(home.enrolling, home.personal, shown),
+            web.signing(home.enrolling, home.personal, shown, confirming=confirming),
             web.placing(place, block=home.personal.size_of_block, issuer=ISSUER),
-            web.seconding(bureau.orders, bureau.keepers, placing=place),
+            web.seconding(bureau.orders, bureau.keepers, confirming, shown, placing=place),
         ]
         yield create(
             "signatures",
@@ -497,11 +619,92 @@ class TestDoors:
         assert second.post(f"{order}/confirm", form_at="", sha256=found[1]).status_code in {400, 403}
         refused = clerk.post(f"{order}/confirm", form_at=order, sha256=found[1])
         assert (refused.status_code, "Another person has to confirm this" in refused.text) == (403, True)
-        assert second.post(f"{order}/confirm", form_at=order, sha256=found[1]).status_code == 303
+        assert second.get(led_back(bureau, second, order, SECOND)).status_code == 303
         assert clerk.get(f"{order}/file").data.startswith(DOCUMENT)
         assert "经第二人确认" in second.get("/my/seals?lang=zh").text
         for path in (order, f"{order}/picture", f"{order}/file"):
             assert self.visitor(app, bureau, THIRD).get(path).status_code == 404
+
+    def test_a_confirmation_counts_once_for_its_keeper_browser_order_and_document(
+        self, app: Flask, bureau: Bureau
+    ) -> None:
+        bureau.two()
+        first, other = bureau.ask(), bureau.ask(document=documents.permit(pages=2))
+        second, stranger = self.visitor(app, bureau, SECOND), self.visitor(app, bureau, THIRD)
+        at = f"/my/orders/{first.id}"
+        assert bureau.sign_on is not None
+        # Sign-on shows the seal, the file's name and its hash, and is asked for nothing else.
+        back = led_back(bureau, second, at, SECOND)
+        (_, asked) = list(bureau.sign_on.asked.values())[-1]
+        assert asked == {
+            "type": "document_signature",
+            "credential": first.id,
+            "hash": "sha-256",
+            "documents": [{"digest": first.sha256, "label": "notice.pdf"}],
+            "seal": {"name": "Jiangcheng Tax Bureau", "name_zh": "江城市税务局"},
+        }
+        # Somebody else, or the same keeper in another browser, brings it.
+        assert stranger.get(back).status_code == 409
+        assert self.visitor(app, bureau, SECOND).get(back).status_code == 409
+        # Sign-on says something else: another document, another order, no passkey, another person.
+        details = {**asked, "confirmed": {"by": "passkey", "at": int(bureau.clock.now().timestamp())}}
+        for says in (
+            {"authorization_details": [{**details, "documents": [{"digest": other.sha256, "label": "notice.pdf"}]}]},
+            {"authorization_details": [{**details, "credential": other.id}]},
+            {"authorization_details": [{**details, "confirmed": {"by": "password", "at": details["confirmed"]["at"]}}]},
+            {"authorization_details": [{name: each for name, each in details.items() if name != "seal"}]},
+            {"sub": CLERK},
+            {"jti": ""},
+        ):
+            refused = second.get(led_back(bureau, second, at, SECOND, **says))
+            assert (refused.status_code, bureau.code()) == (403, "consent_refused"), says
+        declined = led_back(bureau, second, at, SECOND).replace("&code=", "&error=access_denied&nothing=")
+        assert (second.get(declined).status_code, bureau.code()) == (403, "not_confirmed")
+        assert (bureau.store.one(first.id).state, bureau.made()) == (State.PENDING, 0)
+        # It counts, and then no more: neither again nor its token for another order.
+        good = led_back(bureau, second, at, SECOND, jti="one-and-the-same")
+        assert second.get(good).status_code == 303
+        assert (second.get(good).status_code, bureau.code()) == (409, "consent_used")
+        replayed = led_back(bureau, second, f"/my/orders/{other.id}", SECOND, jti="one-and-the-same")
+        assert second.get(replayed).status_code == 409
+        assert (bureau.store.one(other.id).state, bureau.made()) == (State.PENDING, 1)
+        # What was asked for a signature of one's own confirms no order, and the other way round.
+        mine = led_back(bureau, second, f"/my/orders/{other.id}", SECOND)
+        assert bureau.store.one(other.id).state is State.PENDING
+        assert second.get(mine.replace("state=order.", "state=")).status_code == 409
+
+    def test_what_changed_between_the_button_and_the_confirmation_is_not_sealed(
+        self, app: Flask, bureau: Bureau
+    ) -> None:
+        bureau.two()
+        order, other = bureau.ask(), bureau.ask(document=documents.permit(pages=2))
+        second = self.visitor(app, bureau, SECOND)
+        back = led_back(bureau, second, f"/my/orders/{order.id}", SECOND)
+        # Whoever can write the shelf and its rows swaps the document while the keeper is at sign-on.
+        assert bureau.shelf.give(other.document, owner=f"order:{other.id}", to=f"order:{order.id}")
+        bureau.store._move(order, State.PENDING, document=other.document)
+        assert (second.get(back).status_code, bureau.code()) == (409, "order_changed")
+        # Even with its hash in the row: the keeper confirmed another one.
+        bureau.store._move(order, State.PENDING, sha256=other.sha256)
+        back = led_back(bureau, second, f"/my/orders/{order.id}", SECOND)
+        bureau.store._move(order, State.PENDING, document=order.document, sha256=order.sha256)
+        assert second.get(back).status_code in {403, 409}
+        assert bureau.made() == 0
+
+    def test_a_confirmation_that_cannot_be_recorded_does_not_count(self, app: Flask, bureau: Bureau) -> None:
+        bureau.two()
+        order, second = bureau.ask(), self.visitor(app, bureau, SECOND)
+        back = led_back(bureau, second, f"/my/orders/{order.id}", SECOND)
+        bureau.recorder.down = True
+        assert second.get(back).status_code == 503
+        bureau.recorder.down = False
+        assert (bureau.store.one(order.id).state, bureau.made()) == (State.PENDING, 0)
+        assert second.get(led_back(bureau, second, f"/my/orders/{order.id}", SECOND)).status_code == 303
+        told = [each for each in bureau.recorder.events if each.type == "signature.order.confirmed"]
+        assert [(each.outcome, each.actor, each.attributes["confirmed_by"]) for each in told] == [
+            (Outcome.INTENDED, SECOND, "passkey")
+        ]
+        assert bureau.told().count(("signature.order.confirmed", "success")) == 1
 
     def test_keepers_are_changed_on_the_page(self, app: Flask, bureau: Bureau) -> None:
         bureau.keepers.name_first(TAX, ["li.na", "sun"])

@@ -5,7 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,36 @@ from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from core.web.inputs import Malformed
 from signatures import web
+from signatures.agencies import AgencyStore
+from signatures.keeping import KeepingStore
 from signatures.models import Overall, SealOrder
 from signatures.papers import Kind, NoSuchPaper, NotInThisState, NotTheirTurn, PaperStore, State
 from signatures.sandbox import ReaderPool
-from signatures.service import Desk, Papers, Placing, Sealing, Verification
+from signatures.service import Desk, Once, Papers, Placing, Sealing, Seconding, Verification
 from signatures.service.verification import Asker
 from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CITIZEN, CLERK, COMMITMENTS, MERCHANT, People, TestAuthority, encode, sealing
+from tests.signatures.fakes import (
+    CITIZEN,
+    CLERK,
+    COMMITMENTS,
+    MERCHANT,
+    People,
+    TestAuthority,
+    encode,
+    sealing,
+    seconding,
+)
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
 from tests.signatures.signing_person import ISSUER, House, house, person
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 400 * 1024
+SECOND = "1b6e2a54-0000-4000-8000-000000000011"
 
 
 @dataclass
@@ -51,6 +64,8 @@ class Office:
     clock: ManualClock
     folder: Path
     home: House
+    orders: Seconding
+    kept_by: KeepingStore
 
     def begin(self, kind: Kind = Kind.OFFICIAL, signers: tuple[str, ...] = ("silk-company",), by: str = CLERK) -> str:
         document = self.desk.bring(by, documents.permit(), name="notice.pdf")
@@ -84,7 +99,9 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
     shelf, desk = home.shelf, home.desk
     database = Database.open(f"sqlite:///{tmp_path}/signatures.db")
     migrate(database, ROOT / "signatures" / "migrations")
-    store = Store(database, encode=encode)
+    store, people = Store(database, encode=encode), People()
+    people.persons[SECOND] = replace(people.persons[CLERK], subject=SECOND, username="sun", name="Sun")
+    kept_by = KeepingStore(database, put=store.put)
     granting = sealing(
         store=store,
         readers=readers,
@@ -92,17 +109,32 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
         authority=TestAuthority(city),
         recorder=recorder,
         clock=clock,
+        people=people,
+        rules=kept_by.rule,
     )
     for each in ("tax-bureau", "silk-company"):
         granting.establish(each)
-    placing = Placing(desk=desk, readers=readers, sealing=granting, people=People())
+    placing = Placing(desk=desk, readers=readers, sealing=granting, people=people)
     papers_store = PaperStore(database, put=store.put)
+    agencies = AgencyStore.open(tmp_path / "agencies.db")
+    orders = seconding(
+        store=kept_by,
+        granting=granting,
+        once=Once(sealing=granting, shelf=shelf, store=agencies, clock=clock, room=1 << 30),
+        desk=desk,
+        shelf=shelf,
+        readers=readers,
+        people=people,
+        recorder=recorder,
+        clock=clock,
+    )
     papers = Papers(
         store=papers_store,
         shelf=shelf,
         desk=desk,
         placing=placing,
         sealing=granting,
+        orders=orders,
         recorder=recorder,
         nudge=lambda: None,
         clock=clock,
@@ -118,10 +150,25 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
         commitments=COMMITMENTS,
         clock=clock,
     )
+    orders.lead(papers=papers)
+    folder = home.folder / "shelf"
     yield Office(
-        papers, papers_store, desk, placing, granting, verification, recorder, store, clock, home.folder / "shelf", home
+        papers,
+        papers_store,
+        desk,
+        placing,
+        granting,
+        verification,
+        recorder,
+        store,
+        clock,
+        folder,
+        home,
+        orders,
+        kept_by,
     )
     home.close()
+    agencies.close()
     database.close()
 
 

@@ -184,6 +184,18 @@ class AgencyStore:
             far = {str(each[0]): int(each[1]) for each in connection.execute(counts)}
         return _batch(row, far)
 
+    def owner_of(self, identifier: str) -> str:
+        """Whose a batch is.
+
+        Raises:
+            NoSuchBatch: none of this name.
+        """
+        with self._database.reading() as connection:
+            owner = connection.execute(select(BATCHES.c.owner).where(BATCHES.c.id == identifier)).scalar()
+        if owner is None:
+            raise NoSuchBatch
+        return str(owner)
+
     def batches(self, *states: BatchState) -> list[Batch]:
         """Those in one of these states, oldest first."""
         query = select(BATCHES).where(BATCHES.c.state.in_([*map(str, states)])).order_by(BATCHES.c.made_at)
@@ -227,16 +239,30 @@ class AgencyStore:
     def listed(self, batch: Batch) -> Iterator[Item]:
         """Every item in the order of names, some at a time."""
         last = ""
-        while True:
-            query = (
-                select(ITEMS).where(ITEMS.c.batch == batch.id, ITEMS.c.name > last).order_by(ITEMS.c.name).limit(_PAGE)
-            )
-            with self._database.reading() as connection:
-                found = [_item(row) for row in connection.execute(query)]
-            if not found:
-                return
+        while found := self.page(batch.id, after=last, limit=_PAGE):
             yield from found
             last = found[-1].name
+
+    def page(self, identifier: str, *, after: str, limit: int) -> list[Item]:
+        """The items of a batch after one by its name."""
+        query = (
+            select(ITEMS).where(ITEMS.c.batch == identifier, ITEMS.c.name > after).order_by(ITEMS.c.name).limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_item(row) for row in connection.execute(query)]
+
+    def numbered(self, identifier: str, number: int) -> Item:
+        """One of a batch by its number.
+
+        Raises:
+            NoSuchBatch: the batch holds none of this number.
+        """
+        which = (ITEMS.c.batch == identifier) & (ITEMS.c.number == number)
+        with self._database.reading() as connection:
+            row = connection.execute(select(ITEMS).where(which)).one_or_none()
+        if row is None:
+            raise NoSuchBatch
+        return _item(row)
 
     def item(self, batch: Batch, name: str) -> Item:
         """One by its name.

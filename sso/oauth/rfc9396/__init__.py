@@ -16,6 +16,7 @@ from .signing import TYPE as SIGNATURE
 from .signing import ToSign as ToSign
 from .signing import check_signature
 from .signing import confirmed as confirmed
+from .signing import seal_of as seal_of
 from .signing import signs as signs
 from .signing import to_sign as to_sign
 

@@ -20,10 +20,21 @@ MOST = 8
 LONGEST = 2000
 By = Literal["passkey", "card"]
 _MEMBERS = frozenset({"type", "credential", "hash", "documents"})
+# Where an organisation's seal is confirmed instead of a signature of one's own.
+_SEAL = "seal"
+_NAMES = ("name", "name_zh")
 _DOCUMENT = frozenset({"digest", "label"})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CREDENTIAL = re.compile(r"[0-9a-f]{32}")
 _LONGEST_LABEL = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealOf:
+    """The organisation whose seal is confirmed, as the page calls it."""
+
+    name: str
+    name_zh: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +53,10 @@ def check_signature(details: Mapping[str, Any]) -> None:
         InvalidDetails: otherwise.
     """
     documents, credential = details.get("documents"), details.get("credential")
-    if set(details) != _MEMBERS or details.get("hash") != HASH:
+    if set(details) - {_SEAL} != _MEMBERS or details.get("hash") != HASH:
         raise InvalidDetails(why="the members of a signature")
+    if _SEAL in details:
+        _check_seal(details[_SEAL])
     if not isinstance(credential, str) or not _CREDENTIAL.fullmatch(credential):
         raise InvalidDetails(why="credential")
     if not isinstance(documents, list) or not 0 < len(documents) <= MOST:
@@ -54,10 +67,19 @@ def check_signature(details: Mapping[str, Any]) -> None:
         digest, label = each["digest"], each["label"]
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise InvalidDetails(why="digest")
-        if not isinstance(label, str) or not 0 < len(label.strip()) <= _LONGEST_LABEL or not label.isprintable():
+        if not _readable(label):
             raise InvalidDetails(why="label")
     if len({each["digest"] for each in documents}) != len(documents):
         raise InvalidDetails(why="a digest twice")
+
+
+def _check_seal(said: object) -> None:
+    if not isinstance(said, dict) or set(said) != set(_NAMES) or not all(map(_readable, said.values())):
+        raise InvalidDetails(why="seal")
+
+
+def _readable(text: object) -> bool:
+    return isinstance(text, str) and 0 < len(text.strip()) <= _LONGEST_LABEL and text.isprintable()
 
 
 def signs(details: str) -> bool:
@@ -69,6 +91,12 @@ def to_sign(details: str) -> tuple[ToSign, ...]:
     """The documents that would be signed; none if the details are about something else."""
     found = json.loads(details) if details else []
     return tuple(ToSign(**one) for each in found if each["type"] == TYPE for one in each["documents"])
+
+
+def seal_of(details: str) -> SealOf | None:
+    """Whose seal is confirmed; nothing where somebody signs for themselves."""
+    found = json.loads(details) if details else []
+    return next((SealOf(**each[_SEAL]) for each in found if each["type"] == TYPE and _SEAL in each), None)
 
 
 def confirmed(details: str, *, by: By, at: int) -> str:
