@@ -891,7 +891,9 @@ def _signatures() -> Iterator[Door]:
 def _orders(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str, str]) -> Iterator[Door]:
     """Orders that wait for a second keeper, and who the keepers are."""
     yield Door(**mine, method="GET", rule="/my/seals", query=("lang",))
-    yield Door(**mine, method="GET", rule="/my/orders/<identifier>", known=kept, query=("page", "document", "after", "lang"))
+    yield Door(
+        **mine, method="GET", rule="/my/orders/<identifier>", known=kept, query=("page", "document", "after", "lang")
+    )
     yield Door(**mine, method="GET", rule="/my/orders/<identifier>/picture", known=kept, query=("page", "document"))
     yield Door(**mine, method="GET", rule="/my/orders/<identifier>/file", known=kept)
     refused = {**kept, "step": "refuse"}
