@@ -4,6 +4,7 @@
 Runs with a seed of their own (scripts/soak) try something else each time.
 """
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -18,3 +19,10 @@ settings.register_profile(
 )
 settings.load_profile("tallygate")
 once.install()
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded stays to the end: nobody need look through all of it again for what can be thrown away."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

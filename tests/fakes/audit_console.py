@@ -94,6 +94,7 @@ TERMS = Terms(
     closing=timedelta(days=30),
 )
 _NUMBERS = itertools.count(1)
+_VOCABULARY = Vocabulary(told(chinese_words([TRANSLATIONS])))
 
 
 def event(clock: ManualClock, **fields: Any) -> Event:
@@ -166,7 +167,7 @@ class ConsoleFake:
             names=self.names,
             recorder=self.log,
             clock=self.clock,
-            vocabulary=Vocabulary(told(chinese_words([TRANSLATIONS]))),
+            vocabulary=_VOCABULARY,
         )
         self.warranting = Warranting(
             self.console,
