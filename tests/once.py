@@ -118,5 +118,5 @@ def install() -> None:
     command.upgrade = _upgraded  # type: ignore[assignment]  # called with these two and no more
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Templates()}
     Rule._compile_builder = _builder  # type: ignore[method-assign,assignment]  # the same, kept
-    Release.proved = _proved  # type: ignore[method-assign,assignment]  # nobody derives from it
+    Release.proved = _proved  # type: ignore[method-assign]  # nobody derives from it
     registry.impls["sqlite"] = registry.impls["sqlite.pysqlite"] = lambda: SQLite
