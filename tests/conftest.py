@@ -10,7 +10,10 @@ import os
 from hypothesis import HealthCheck, settings
 
 from tests import once
+from tests.fakes.places import roomy
 
+# Where each test gets its folder, which goes with it if it passed (pyproject.toml).
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(roomy(2 << 30)))
 settings.register_profile(
     "tallygate",
     deadline=None,

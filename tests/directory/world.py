@@ -2,7 +2,6 @@
 """A small site with a real slapd, and the OpenLDAP clients to look at it from outside."""
 
 import base64
-import os
 import re
 import secrets
 import shutil
@@ -38,6 +37,7 @@ from directory.service.reading import pool
 from directory.service.writing import Portals
 from directory.store import Store
 from tests.fakes.clock import ManualClock
+from tests.fakes.places import roomy
 from tests.fakes.ports import free_port
 from tests.fakes.recorder import ListRecorder
 
@@ -226,9 +226,7 @@ class Mailbox:
 
 def short_folder() -> Path:
     """A fresh folder with a short name; in memory where there is room."""
-    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own in it
-    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
-    return Path(tempfile.mkdtemp(dir=memory if roomy else Path("/tmp"), prefix="tgd"))  # noqa: S108 - as above
+    return Path(tempfile.mkdtemp(dir=roomy(_ROOM), prefix="tgd"))
 
 
 def self_signed() -> tuple[bytes, bytes]:

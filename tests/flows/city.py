@@ -17,9 +17,13 @@ from typing import Any
 
 import requests
 
+from tests.fakes.places import roomy
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "app"]
 START_LIMIT = 300.0
+ROOM = 4 << 30
+"""Bytes for the cities that stand at one time, each of which wants to see one gibibyte free."""
 PASSWORD = "tally-demo-2026"
 # Without officers, which is on the record.
 BREAK_GLASS = ["--break-glass", "a test of the command"]
@@ -135,7 +139,7 @@ def started(
     *options: str, prepare: Callable[[Path], None] = lambda _: None, patience: float = START_LIMIT
 ) -> Iterator[City]:
     """A new city in a short-lived folder, whose socket paths must stay short; ``prepare`` may write its site.toml."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
+    folder = Path(tempfile.mkdtemp(dir=roomy(ROOM), prefix="tg-"))
     folder.chmod(0o755)
     city = City(folder, patience=patience)
     try:

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from tests.flows.city import City
 from tests.flows.telling import told
 
@@ -113,10 +115,10 @@ def _lines(city: City) -> list[str]:
     return (city.folder / "audit" / "log" / "checkpoint").read_text("utf-8").split("\n")
 
 
-def mark(city: City) -> str:
+def mark(city: City, visitor: requests.Session | None = None) -> str:
     """The number of a decision made now: what was answered before stands before it in the record."""
     address = city.url("social", "/nobody-is-logged-in")
-    answer = city.http().get(address, headers={"Accept": "application/json"}, timeout=20)
+    answer = (visitor or city.http()).get(address, headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 401, answer.text
     return str(answer.json()["instance"]).rpartition(":")[2]
 

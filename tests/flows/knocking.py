@@ -2,6 +2,7 @@
 """Knocking at the city's doors: people who are logged in, programs that hold a secret, and everybody's bad manners."""
 
 import base64
+import functools
 import html
 import json
 import re
@@ -86,6 +87,8 @@ class Knocker:
         self._city = city
         self._wires: dict[tuple[str, ...], Wire] = {}
         self._people: dict[str, requests.Session] = {}
+        # Who asks for the numbers between which is counted.
+        self._nobody = city.http()
         # How many requests the gateway decided.
         self.decided = 0
         self._stretches: list[Stretch] = []
@@ -94,15 +97,16 @@ class Knocker:
         """Hang up everywhere."""
         for wire in self._wires.values():
             wire.close()
-        for session in self._people.values():
+        for session in (self._nobody, *self._people.values()):
             session.close()
 
     @contextmanager
     def counting(self, name: str) -> Iterator[None]:
         """A stretch of knocking at guarded doors, about which `uncounted` is asked later; nobody else may be about."""
-        first, decided = invariants.mark(self._city), self.decided
+        first, decided = invariants.mark(self._city, self._nobody), self.decided
         yield
-        self._stretches.append(Stretch(name, first, invariants.mark(self._city), self.decided - decided))
+        last = invariants.mark(self._city, self._nobody)
+        self._stretches.append(Stretch(name, first, last, self.decided - decided))
 
     def uncounted(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
         """Stretches in which the record tells of more or fewer decisions than there were."""
@@ -161,7 +165,7 @@ class Knocker:
         if door.listener == "plain" or door.face == "oauth":
             return ((b"Authorization", self._client()),) if door.face == "oauth" else ()
         address = self._city.url(door.label, "/", door.listener)
-        cookies = get_cookie_header(self.visitor(door).cookies, requests.Request("GET", address).prepare())
+        cookies = get_cookie_header(self.visitor(door).cookies, _asked(address))
         return (*(((b"Cookie", cookies.encode()),) if cookies else ()), (b"Referer", address.encode()))
 
     def _client(self) -> bytes:
@@ -217,6 +221,12 @@ class Knocker:
             if self.guarded(door) and answer.get("tallygate-request") and not told:
                 self.decided += 1
         return answer
+
+
+@functools.cache
+def _asked(address: str) -> requests.PreparedRequest:
+    """What a jar looks at to say which cookies go there, a hundred thousand times."""
+    return requests.Request("GET", address).prepare()
 
 
 def sane(door: Door, answer: Answer, raw: bytes = b"") -> None:

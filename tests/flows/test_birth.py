@@ -17,8 +17,9 @@ import requests
 
 from app.ports import free_ports
 from app.up import write_configuration
+from tests.fakes.places import roomy
 from tests.flows import invariants
-from tests.flows.city import COMMAND, ROOT, City, started, until
+from tests.flows.city import COMMAND, ROOM, ROOT, City, started, until
 from tests.flows.machine import alive, children, family, named_after, processes
 
 SEED = 20261120
@@ -30,7 +31,7 @@ TRIES = 20
 @pytest.fixture
 def unborn() -> Iterator[City]:
     """A folder with a configuration file; nothing is born or started yet."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
+    folder = Path(tempfile.mkdtemp(dir=roomy(ROOM), prefix="tg-"))
     folder.chmod(0o755)
     city = City(folder)
     write_configuration(city.configuration, free_ports(wishes=()))

@@ -13,8 +13,9 @@ import requests
 
 from app.ports import free_ports
 from app.up import write_configuration
+from tests.fakes.places import roomy
 from tests.flows import invariants
-from tests.flows.city import City, until
+from tests.flows.city import ROOM, City, until
 
 CUSTODY = 'kind = "custody"\nsite = "city"\ntitle = "Divide the passphrase of the root"\n'
 NEXT = 'kind = "issuers"\nsite = "city"\ntitle = "The next generation"\nissuers = ["infrastructure-2"]\n'
@@ -24,7 +25,7 @@ LIST = 'kind = "root-list"\nsite = "city"\ntitle = "The next list"\n'
 @pytest.fixture
 def unborn() -> Iterator[City]:
     """A folder with a configuration file; nothing is born or started yet."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-"))
+    folder = Path(tempfile.mkdtemp(dir=roomy(ROOM), prefix="tg-"))
     folder.chmod(0o755)
     city = City(folder)
     write_configuration(city.configuration, free_ports(wishes=()))
