@@ -5,7 +5,8 @@ A permit is left out only where its own text cannot hold: another action in its 
 zone, class or resource. Leaving a permit out never allows more. Every forbid is in every slice.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import cedarpy
 from cedarpy import pst
@@ -14,6 +15,8 @@ from ..models import Action
 from .source import Policy
 
 Key = tuple[str, str, str]
+# A resource has no other parents than its class, its zone and its record class.
+_TELLING = ("Class", "Target")
 _MOST = 20_000
 """Finer slices that are kept; each is made when it is first asked for."""
 
@@ -39,7 +42,7 @@ class Finer:
         self._policies = policies
         self._named = {policy.id: tuple(_named(policy.tree)) for policy in policies}
         # Those of each zone pair and action, found once.
-        self._places: dict[Key, list[Policy]] = {}
+        self._places: dict[Key, _Place] = {}
         # What no policy names makes no slice of its own.
         found = [entity for policy in policies if not policy.forbids for entity in self._named[policy.id]]
         self._classes = frozenset(entity.id for entity in found if str(entity.type) == "Class")
@@ -64,12 +67,8 @@ class Finer:
 
     def _make(self, key: Key, resource_class: str, resource: str) -> cedarpy.PolicySet:
         if key not in self._places:
-            self._places[key] = [each for each in self._policies if each.forbids or _can_hold(each.tree, key)]
-        members = [
-            policy
-            for policy in self._places[key]
-            if policy.forbids or not any(_of_another(each, resource_class, resource) for each in self._named[policy.id])
-        ]
+            self._places[key] = _Place(self._policies, self._named, key)
+        members = self._places[key].members(resource_class, resource)
         names = frozenset(policy.id for policy in members)
         made = self._made.get(names)
         if made is None:
@@ -78,6 +77,34 @@ class Finer:
             self._known.clear()
         self._known[*key, resource_class, resource] = made
         return made
+
+
+class _Place:
+    """The policies of one zone pair and action, found by the class or resource they name.
+
+    A slice costs its own members and not all policies: a site with a thousand portals has a slice for each.
+    """
+
+    def __init__(self, policies: Sequence[Policy], named: Mapping[str, Sequence[pst.EntityUid]], key: Key) -> None:
+        self._always: list[Policy] = []
+        self._by_name: defaultdict[tuple[str, str], list[tuple[Policy, list[pst.EntityUid]]]] = defaultdict(list)
+        for policy in policies:
+            if policy.forbids:
+                self._always.append(policy)
+            elif _can_hold(policy.tree, key):
+                telling = [each for each in named[policy.id] if str(each.type) in _TELLING]
+                if telling:
+                    self._by_name[str(telling[0].type), telling[0].id].append((policy, telling))
+                else:
+                    self._always.append(policy)
+
+    def members(self, resource_class: str, resource: str) -> list[Policy]:
+        """Every forbid, and the permits that do not name another class or resource."""
+        found = (*self._by_name.get(("Class", resource_class), ()), *self._by_name.get(("Target", resource), ()))
+        asked = {"Class": resource_class, "Target": resource}
+        return self._always + [
+            policy for policy, telling in found if all(asked[str(each.type)] == each.id for each in telling)
+        ]
 
 
 def _named(tree: pst.Template) -> Iterator[pst.EntityUid]:
@@ -95,17 +122,6 @@ def _named(tree: pst.Template) -> Iterator[pst.EntityUid]:
                 yield one
             case _:
                 pass
-
-
-def _of_another(named: pst.EntityUid, resource_class: str, resource: str) -> bool:
-    # A resource has no other parents than its class, its zone and its record class.
-    match str(named.type):
-        case "Class":
-            return named.id != resource_class
-        case "Target":
-            return named.id != resource
-        case _:
-            return False
 
 
 def compiled(policies: Sequence[Policy]) -> cedarpy.PolicySet:

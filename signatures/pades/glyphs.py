@@ -38,9 +38,11 @@ class Outlines:
         Raises:
             OSError: the file cannot be read.
         """
-        # HarfBuzz would take a file that it cannot read for an empty font.
-        path.open("rb").close()
-        opened = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), face)
+        try:
+            opened = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), face)
+        except uharfbuzz.HarfBuzzError as error:
+            raise OSError(f"no font: {path}") from error
+        # HarfBuzz takes whatever it cannot read for an empty font.
         if not opened.glyph_count:
             raise OSError(f"no font: {path}")
         return cls(uharfbuzz.Font(opened), units=opened.upem)
