@@ -142,8 +142,30 @@ class StampFacts:
     archive: bool = False
     # Of the token itself, in hexadecimal digits.
     sha256: str = ""
+    # Kind of its maker's key: "P-256", "ML-DSA-65".
+    algorithm: str = ""
     # Where to ask of its maker's certificate.
     asks: tuple[Ask, ...] = ()
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is held to withstand quantum computers."""
+        return self.algorithm.startswith("ML-DSA")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealFacts:
+    """The picture of a seal that its maker signed, where the format has one."""
+
+    # The maker made it, the maker's certificate is trusted, and it is the picture that is shown.
+    verifies: bool
+    # Name of the maker.
+    maker: str
+    # From when until when it may be used.
+    start: datetime
+    end: datetime
+    # In the form of GM/T 0031-2014, which GB/T 38540-2020 replaced.
+    old: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +210,10 @@ class SignatureFacts:
     locked: tuple[str, ...] = ()
     # How many bytes of the file are the signed revision; 0 where there are no revisions.
     revision: int = 0
-    # A seal's own signature by its maker: None where there is no seal in the format.
-    seal_verifies: bool | None = None
+    # The seal that it was made with, in formats that have seals.
+    seal: SealFacts | None = None
+    # How many signed in the same place of a PDF, where others expect one.
+    signers: int = 1
     # The signature itself in base64, by which a report names it.
     value: str = ""
 

@@ -284,6 +284,7 @@ def _schemas() -> dict[str, Any]:
         "state": {"enum": [state.value for state in StampState]},
         "archive": {"type": "boolean"},
         "sha256": TEXT,
+        "algorithm": TEXT,
     }
     problem = {
         "signature": {"type": "integer", "minimum": 0},

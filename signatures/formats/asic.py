@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers of documents and signatures (ASiC-S, ASiC-E: ETSI EN 319 162-1), and our own evidence files.
 
-What lies outside META-INF is a document; one that no signature covers is named, for somebody may have put it there.
+Whatever is no part of the container itself is a document; one that no signature covers is named, for somebody may have
+put it there.
 """
 
 import hmac
@@ -23,7 +24,16 @@ from .facts import Found, Setting
 _XML = re.compile(r"META-INF/[^/]*signatures[^/]*\.xml", re.IGNORECASE)
 _CMS = re.compile(r"META-INF/[^/]*\.p7s", re.IGNORECASE)
 _MANIFEST = re.compile(r"META-INF/ASiCManifest[^/]*\.xml", re.IGNORECASE)
-_STRAY = "ZIP"
+# What may lie in META-INF beside signatures and is not shown to anybody.
+_OWN = re.compile(
+    r"META-INF/(?:ASiC[A-Za-z]*Manifest[^/]*\.xml|[^/]*\.(?:tst|ers)|(?:manifest|container|metadata)\.xml|MANIFEST\.MF)",
+    re.IGNORECASE,
+)
+_TYPE = re.compile(rb"application/[A-Za-z0-9.+-]{1,80}\s*")
+_TRACES = re.compile(r"(?:META-INF|_xmlsignatures)/.*", re.IGNORECASE)
+# Which every document of some office programs has, signed or not.
+_HOLLOW = re.compile(r"META-INF/(?:MANIFEST\.MF|(?:manifest|container|metadata)\.xml)", re.IGNORECASE)
+_MIMETYPE, _STRAY = "mimetype", "ZIP"
 _ASIC = "{http://uri.etsi.org/02918/v1.2.1#}"
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _EVIDENCE, _REPORT = "META-INF/manifest.json", "report.pdf"
@@ -42,11 +52,24 @@ def read_file(document: bytes, _content: bytes | None, setting: Setting) -> Foun
             _xml(box, name, setting, found)
         elif _CMS.fullmatch(name):
             _cms(box, name, setting, found)
+    if not found.signatures and not found.unread and _traces(box):
+        found.unread.append("signature_unconfirmed")
     return found
 
 
+def _traces(box: Container) -> bool:
+    """Whether it looks as if there was a signature, or was to be one."""
+    left = [name for name in box.names if _TRACES.fullmatch(name) and not _HOLLOW.fullmatch(name)]
+    return bool(left) or (_MIMETYPE in box.names and b"asic" in box.read(_MIMETYPE))
+
+
 def _documents(box: Container) -> list[str]:
-    return [name for name in box.names if name != "mimetype" and not name.startswith("META-INF/")]
+    def own(name: str) -> bool:
+        if name == _MIMETYPE:
+            return _TYPE.fullmatch(box.read(name)) is not None
+        return any(each.fullmatch(name) for each in (_XML, _CMS, _OWN))
+
+    return [name for name in box.names if not own(name)]
 
 
 def _uncovered(box: Container, covered: set[str]) -> list[str]:
@@ -58,7 +81,11 @@ def _xml(box: Container, name: str, setting: Setting, found: Found) -> None:
         inside = _inside(uri)
         return box.read(inside) if inside in box.names else None
 
-    for one in xades.signatures(xades.parse(box.read(name)), resolve, beside=False):
+    try:
+        there = list(xades.signatures(xades.parse(box.read(name)), resolve, beside=False))
+    except ValueError:
+        there = []
+    for one in there or ["part_malformed"]:
         if isinstance(one, str):
             found.unread.append(one)
             continue
@@ -98,7 +125,7 @@ def _signed_by(box: Container, name: str) -> tuple[bytes | None, set[str], bool]
         content = box.read(manifest)
         root = xades.parse(content)
         reference = root.find(f"{_ASIC}SigReference")
-        if reference is None or _inside(str(reference.get("URI"))) != name:
+        if root.tag != f"{_ASIC}ASiCManifest" or reference is None or _inside(str(reference.get("URI"))) != name:
             continue
         listed = list(_listed(root))
         matching = all(
@@ -145,7 +172,8 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
     )
     found = Found()
     if _REPORT not in box.names:
-        return found
+        # Somebody gave another container the looks of one of ours.
+        return read_file(document, None, setting)
     report = pdf.inspect(
         box.read(_REPORT), grounds=setting.grounds, profile=Profile.STRICT, at=setting.at, run=setting.run
     )
@@ -162,4 +190,6 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
                 uncovered=(_STRAY,) if box.stray else (),
             )
         )
-    return found
+    if report.marks > len(report.signatures) + len(report.unread):
+        found.unread.append("signature_unconfirmed")
+    return found if found.signatures or found.unread else read_file(document, None, setting)

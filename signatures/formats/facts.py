@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..models import Chain, Format, Inspection, Level, Modification, Revocation, SignatureFacts
+from ..models import Chain, Format, Inspection, Level, Modification, Revocation, SealFacts, SignatureFacts
 from ..pades.grounds import Grounds
 from ..proofs.signed_data import Signer
 from ..proofs.stamps import Surroundings, examine, proven_at
@@ -49,7 +49,8 @@ class Where:
     name: str = ""
     covered: Sequence[str] = ()
     uncovered: Sequence[str] = ()
-    seal_verifies: bool | None = None
+    # What is known of its seal, given the moment that a time-stamp proves.
+    seal: Callable[[datetime | None], SealFacts] | None = None
 
 
 def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -> SignatureFacts:
@@ -92,7 +93,7 @@ def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -
         other_certificate=signer.other_certificate,
         covered=tuple(map(shown, where.covered)),
         uncovered=tuple(map(shown, where.uncovered)),
-        seal_verifies=where.seal_verifies,
+        seal=where.seal(proven) if where.seal else None,
         value=base64.b64encode(signer.value or signer.signature).decode(),
     )
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from signxml.verifier import XMLVerifier
 
+from ..proofs import fast
+
 
 def load() -> None:
     """Fetch them."""
@@ -13,3 +15,4 @@ def load() -> None:
     verifier.schemas()
     # Names in containers that do not say UTF-8.
     codecs.lookup("cp437")
+    fast.prefer()

@@ -30,6 +30,7 @@ _XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
 _PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 _LOCAL = re.compile(r"#[A-Za-z_][A-Za-z0-9_.-]*")
 _ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+_BASE64 = "http://www.w3.org/2000/09/xmldsig#base64"
 _PLAIN_C14N = re.compile(
     r"http://www\.w3\.org/(?:TR/2001/REC-xml-c14n-20010315|2006/12/xml-c14n11|2001/10/xml-exc-c14n#)(?:#?WithComments)?"
 )
@@ -39,6 +40,7 @@ DIGESTS = {
     "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
     "http://www.w3.org/2000/09/xmldsig#sha1": "sha1",
 }
+_IDENTIFIERS = frozenset({"Id", "ID", "id"})
 _MOST = 20
 Resolve = Callable[[str], bytes | None]
 
@@ -67,10 +69,15 @@ def parse(document: bytes) -> Any:
         raise ValueError("not XML") from error
     if root.getroottree().docinfo.doctype:
         raise ValueError("a document type")
-    names = [value for node in root.iter() for name, value in node.attrib.items() if name in {"Id", "ID", "id"}]
+    names = [value for node in root.iter() for value in _identifiers(node)]
     if len(set(names)) != len(names):
         raise ValueError("an identifier twice")
     return root
+
+
+def _identifiers(node: Any) -> list[str]:
+    """By what references find an element: whatever the namespace of the attribute, for signxml looks for them all."""
+    return [value for name, value in node.attrib.items() if str(name).rpartition("}")[2] in _IDENTIFIERS]
 
 
 def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found:
@@ -81,11 +88,14 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
     """
     found = Found()
     root = parse(document)
+    # What stands around the root no signature reaches, and a style sheet named there decides what is shown.
+    around = any(each.tag is etree.PI for way in (True, False) for each in root.itersiblings(preceding=way))
     for one in signatures(root, lambda _: content, beside=content is not None):
         if isinstance(one, str):
             found.unread.append(one)
             continue
-        whole = one.enveloped or (root.tag == f"{_DS}Signature" and one.objects) or one.external
+        inside = root.tag == f"{_DS}Signature" and one.objects
+        whole = not one.loose and not around and (one.enveloped or inside or (one.external and _nothing_else(root)))
         uncovered = () if whole or one.signer.digest_matches is None else ("XML",)
         found.add(one.signer, setting, format=Format.XADES, name=one.name, uncovered=uncovered)
     return found
@@ -97,15 +107,20 @@ class XmlSignature:
 
     name: str
     signer: Signer
-    # It covers the whole document around it; every object inside it; files by their names.
+    # It covers the whole document around it; objects inside it; files by their names. Whole, not what transforms leave.
     enveloped: bool
     objects: bool
     external: tuple[str, ...]
+    # There are objects inside it that it does not cover.
+    loose: bool
 
 
 def signatures(root: Any, resolve: Resolve, *, beside: bool) -> Iterator[XmlSignature | str]:
     """Each signature of a document, or a short word where one cannot be read; ``resolve`` finds files by name."""
-    for number, node in enumerate(list(root.iter(f"{_DS}Signature"))[:_MOST]):
+    nodes = list(root.iter(f"{_DS}Signature"))
+    if len(nodes) > _MOST:
+        yield "limits"
+    for number, node in enumerate(nodes[:_MOST]):
         try:
             yield _read(root, node, number, resolve, beside=beside)
         except (UnsupportedAlgorithm, InvalidInput, KeyError):
@@ -123,14 +138,19 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
     uris = [reference.get("URI") for reference in references]
     if any(uri is None for uri in uris):
         return "part_malformed"
-    external = tuple(uri for uri in uris if uri and not uri.startswith("#"))
-    missing = bool(external) and not beside and any(resolve(uri) is None for uri in external)
+    outside = [uri for uri in uris if uri and not uri.startswith("#")]
+    missing = bool(outside) and not beside and any(resolve(uri) is None for uri in outside)
     matches, verifies = _verified(root, number, own, resolve, missing=missing)
-    named = {value: each for each in root.iter() if (value := each.get("Id") or each.get("ID") or each.get("id"))}
-    reached = [named.get(uri[1:]) for uri in uris if uri and _LOCAL.fullmatch(uri)]
-    plain = [reference for reference in references if _plain(reference)]
-    about = {reference.get("URI") for reference in plain}
-    objects = [each for each in node.iterfind(f"{_DS}Object") if each.find(f"{_XADES}QualifyingProperties") is None]
+    here = {"", *(f"#{each}" for each in _identifiers(root))} if node is not root else set()
+    named = {value: each for each in root.iter() for value in _identifiers(each)}
+    whole = {
+        uri
+        for uri, each in zip(uris, references, strict=True)
+        if _plain(each, named.get(uri[1:]), enveloped=uri in here)
+    }
+    reached = {uri[1:] for uri in whole if uri and _LOCAL.fullmatch(uri)}
+    objects = [each for each in node.iterfind(f"{_DS}Object") if not _only_properties(each)]
+    covered = [each for each in objects if reached.intersection(_identifiers(each))]
     properties = node.find(f".//{_XADES}SignedProperties")
     signed_properties = properties is not None and any(
         reference.get("Type") == _PROPERTIES and reference.get("URI") == f"#{properties.get('Id')}"
@@ -159,9 +179,26 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
             answers=tuple(_values(unsigned, "OCSPValues", "EncapsulatedOCSPValue")),
             value=decoded(values.text),
         ),
-        enveloped="" in about or f"#{root.get('Id') or root.get('ID') or root.get('id') or ''}" in about - {"#"},
-        objects=bool(objects) and all(any(each is found for found in reached) for each in objects),
-        external=external,
+        enveloped=bool(here & whole),
+        objects=bool(covered),
+        external=tuple(uri for uri in outside if uri in whole),
+        loose=len(covered) != len(objects),
+    )
+
+
+def _nothing_else(root: Any) -> bool:
+    """Whether the document holds signatures alone: nothing that a reader could take for what was signed."""
+    if root.tag == f"{_DS}Signature":
+        return True
+    texts = [root.text, *(each.tail for each in root)]
+    return all(each.tag == f"{_DS}Signature" for each in root) and not any((text or "").strip() for text in texts)
+
+
+def _only_properties(found: Any) -> bool:
+    """Whether an object holds the properties of the signature and nothing else."""
+    texts = [found.text, *(each.tail for each in found)]
+    return [each.tag for each in found] == [f"{_XADES}QualifyingProperties"] and not any(
+        (text or "").strip() for text in texts
     )
 
 
@@ -184,10 +221,14 @@ def _verified(root: Any, number: int, own: x509.Certificate, resolve: Resolve, *
     return True, True
 
 
-def _plain(reference: Any) -> bool:
-    """Nothing is cut out of what is referenced, but for the signature itself."""
+def _plain(reference: Any, target: Any, *, enveloped: bool) -> bool:
+    """Nothing is cut out of what is referenced, but for the signature itself where the whole document is."""
     methods = [str(each.get("Algorithm")) for each in reference.iterfind(f"{_DS}Transforms/{_DS}Transform")]
-    return all(method == _ENVELOPED or _PLAIN_C14N.fullmatch(method) for method in methods)
+    if methods == [_BASE64] and target is not None and len(target) == 0:
+        # The text of an object, and there is nothing else in it that could be read.
+        decoded(target.text)
+        return True
+    return all((method == _ENVELOPED and enveloped) or _PLAIN_C14N.fullmatch(method) for method in methods)
 
 
 def _names_another(properties: Any, own: bytes) -> bool:

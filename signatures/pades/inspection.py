@@ -42,6 +42,7 @@ from .changes import RULES, more_than_seen
 from .gate import covers_whole_file, looks_like_pdf, marks
 from .grounds import Grounds
 from .hidden import hidden
+from .signers import embedded
 
 _LEVELS = {
     ModificationLevel.NONE: Modification.NONE,
@@ -89,23 +90,32 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
     pages = int(reader.root["/Pages"]["/Count"])
     if len(filled) > _MOST_SIGNATURES:
         return Inspection(failure="limits", marks=marks(document))
-    embedded: list[EmbeddedPdfSignature] = reader.embedded_signatures
+    places = embedded(reader)
+    signatures = [each for place in places for each in place]
+    if len(signatures) > _MOST_SIGNATURES:
+        return Inspection(failure="limits", marks=marks(document))
     carried = read_carried(reader)
-    archives = archive_stamps(embedded, document, grounds.assessor, carried, at)
+    archives = archive_stamps(signatures, document, grounds.assessor, carried, at)
     look = _Look(document=document, grounds=grounds, profile=profile, at=at, carried=carried, archives=archives)
-    found = [await _examine(signature, look) for signature in embedded if signature.sig_object_type == "/Sig"]
-    known = {each.field_name for each in embedded}
+    found = [
+        replace(await _examine(each, look), signers=len(place))
+        for place in places
+        for each in place
+        if each.sig_object_type == "/Sig"
+    ]
+    known = {each.field_name for each in signatures}
     unread = [_unread_kind(value) for name, value, _ in filled if name not in known]
-    unread += ["subfilter"] * (len(filled) - len(embedded) - len(unread))
+    unread += ["subfilter"] * (len(filled) - len(places) - len(unread))
     unseen = {
         _shown(each.field_name)
-        for each in embedded
+        for each in signatures
         if each.sig_object_type == "/DocTimeStamp" and not _VISIBLE(each.sig_field)
     }
     found = [_further(facts, found, unseen) for facts in found]
     return Inspection(
         failure="",
-        marks=marks(document) - len(archives),
+        # Who signed together did so in one place.
+        marks=marks(document) - len(archives) + len(signatures) - len(places),
         pages=pages,
         signatures=tuple(found),
         unread=tuple(unread),
@@ -192,7 +202,9 @@ def _further(facts: SignatureFacts, all_facts: Sequence[SignatureFacts], unseen:
     """
     if facts.modification is not Modification.FORM or not facts.changed_fields:
         return facts
-    later = {each.field for each in all_facts if each.revision > facts.revision and _vouched(each)}
+    later = {each.field for each in all_facts if each.revision > facts.revision}
+    # In one field there may be several signers; one whom nobody vouches for is enough.
+    later -= {each.field for each in all_facts if not _vouched(each)}
     if later and set(facts.changed_fields) <= {*later, *unseen}:
         return replace(facts, modification=Modification.SIGNED)
     return facts

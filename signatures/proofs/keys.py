@@ -8,6 +8,7 @@ from asn1crypto import algos, keys
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator.errors import AlgorithmNotSupported
@@ -97,6 +98,19 @@ def weak_key(certificate: x509.Certificate) -> bool:
     except (UnsupportedAlgorithm, ValueError):
         return False
     return isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA
+
+
+def key_name(certificate: x509.Certificate) -> str:
+    """What kind of key it has, as people write it: "P-256", "RSA-3072", "ML-DSA-65", "SM2"; empty if unknown."""
+    try:
+        key = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return "SM2" if sm2_point(certificate) is not None else ""
+    if isinstance(key, EllipticCurvePublicKey):
+        return f"P-{key.key_size}"
+    if isinstance(key, RSAPublicKey):
+        return f"RSA-{key.key_size}"
+    return type(key).__name__.removesuffix("PublicKey").replace("MLDSA", "ML-DSA-")
 
 
 def made(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

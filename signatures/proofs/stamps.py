@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from asn1crypto import tsp
+from cryptography import x509
 
 from ..models import Ask, Chain, Revocation, StampFacts, StampState
 from . import keys
@@ -71,7 +72,8 @@ def _examined(token: bytes, over: bytes, around: Surroundings, *, archive: bool)
     if not fits or not signer.signature_verifies or not signer.digest_matches or signer.certificate is None:
         return StampFacts(at=at, name="", state=StampState.BROKEN, archive=archive)
     name, state, asks = _worth(signer, signer.certificate, at, around)
-    return StampFacts(at=at, name=name, state=state, archive=archive, asks=asks)
+    algorithm = keys.key_name(x509.load_der_x509_certificate(signer.certificate))
+    return StampFacts(at=at, name=name, state=state, archive=archive, algorithm=algorithm, asks=asks)
 
 
 def _over(info: Any, over: bytes) -> bool:

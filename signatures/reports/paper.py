@@ -9,14 +9,16 @@ from typing import Any
 from core.errors import N_
 from core.paper import Face, Section, table
 
-from ..models import Colour, Level, Severity, Value
+from ..models import Colour, Level, Severity, StampState, Value
 from ..verdict.words import (
     COLOURS,
     LANGUAGES,
+    LASTING,
     LEVELS,
     PROBLEMS,
     QUESTIONS,
     SEVERITIES,
+    STAMP_STATES,
     Catalogue,
     Language,
     moment,
@@ -105,7 +107,7 @@ class _Told:
         yield self._say(N_("Signed on, by the signer's word")), [self._moment(one["claimed_at"])]
         yield self._say(N_("Proved to exist on")), [self._moment(one["proven_at"])]
         for stamp in one["stamps"]:
-            yield self._say(N_("Time-stamp")), [f"{stamp['name'] or '?'}, {self._moment(stamp['at'])}"]
+            yield self._say(N_("Time-stamp")), list(self._stamp(stamp))
         yield self._say(N_("Name")), [certificate["name"] or "—"]
         yield self._say(N_("Organisation")), [certificate["organisation"] or "—"]
         yield self._say(N_("Issuer")), [certificate["issuer"] or "—"]
@@ -121,3 +123,12 @@ class _Told:
         ):
             if one[name]:
                 yield self._say(label), [", ".join(one[name][:_MOST])]
+
+    def _stamp(self, stamp: Mapping[str, Any]) -> Iterator[str]:
+        yield f"{stamp['name'] or '?'}, {self._moment(stamp['at'])}"
+        yield self._say(STAMP_STATES[StampState(stamp["state"])])
+        # An answer that was given before this was said has none.
+        algorithm = stamp.get("algorithm", "")
+        if algorithm:
+            lasting = f" ({self._say(LASTING)})" if algorithm.startswith("ML-DSA") else ""
+            yield f"{algorithm}{lasting}"

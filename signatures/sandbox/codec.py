@@ -29,6 +29,7 @@ from ..models import (
     Modification,
     Prepared,
     Revocation,
+    SealFacts,
     SignatureFacts,
     StampFacts,
     StampState,
@@ -254,8 +255,19 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
         revision=int(found["revision"]),
         locking=Locking(found["locking"]),
         locked=tuple(str(name) for name in found["locked"]),
-        seal_verifies=None if found["seal_verifies"] is None else found["seal_verifies"] is True,
+        seal=None if found["seal"] is None else _seal(found["seal"]),
+        signers=int(found["signers"]),
         value=str(found["value"]),
+    )
+
+
+def _seal(found: Mapping[str, Any]) -> SealFacts:
+    return SealFacts(
+        verifies=found["verifies"] is True,
+        maker=str(found["maker"]),
+        start=datetime.fromisoformat(found["start"]),
+        end=datetime.fromisoformat(found["end"]),
+        old=found["old"] is True,
     )
 
 
@@ -266,6 +278,7 @@ def _stamp(found: Mapping[str, Any]) -> StampFacts:
         state=StampState(found["state"]),
         archive=found["archive"] is True,
         sha256=str(found["sha256"]),
+        algorithm=str(found["algorithm"]),
         asks=_asks(found),
     )
 

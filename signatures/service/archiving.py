@@ -17,8 +17,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit import Event, Outcome, Recorder
@@ -30,6 +28,7 @@ from ..archive import Archived, ArchiveStore, Keeping, NotArchivable, Risk, Seco
 from ..errors import CannotSeal, SandboxFailed
 from ..models import Format, Overall, Profile, Trust, Verdict
 from ..pades import cms
+from ..proofs.keys import key_name
 from ..proofs.signed_data import read
 from ..sandbox import ReaderPool
 from ..shelf import Facts, Limits, Shelf
@@ -239,7 +238,7 @@ class Archiving:
         if certificate is None:
             raise CannotSeal
         own = x509.load_der_x509_certificate(certificate)
-        algorithm = _algorithm(own)
+        algorithm = key_name(own)
         last = self._rules.ends.get(algorithm)
         if last is None:
             # Nobody has said how long it is trusted: as good as not any more.
@@ -302,12 +301,3 @@ class Archiving:
 
 def _shelf(identifier: str) -> str:
     return f"archive:{identifier}"
-
-
-def _algorithm(certificate: x509.Certificate) -> str:
-    key = certificate.public_key()
-    if isinstance(key, EllipticCurvePublicKey):
-        return f"P-{key.key_size}"
-    if isinstance(key, RSAPublicKey):
-        return f"RSA-{key.key_size}"
-    return type(key).__name__.removesuffix("PublicKey").replace("MLDSA", "ML-DSA-")

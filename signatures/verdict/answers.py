@@ -48,11 +48,13 @@ _LOCKED = {
     Locking.INCLUDE: N_("The signer locked these form fields: %(fields)s"),
     Locking.EXCLUDE: N_("The signer locked all form fields but these: %(fields)s"),
 }
+_UNCONFIRMED = N_("The file contains signature data that we cannot confirm.")
 _UNREADABLE = {
     "not_pdf": N_("This file is of no kind that we know, so no signature in it can be checked."),
     "unknown_algorithm": N_("The signature uses an algorithm that we do not know."),
     "no_certificate": N_("The signature does not hold the certificate of its signer, so it cannot be checked."),
-    "old_seal": N_("The seal has the form of GM/T 0031-2014, which we cannot check yet."),
+    "old_seal": N_("The seal is built neither like GB/T 38540-2020 nor like GM/T 0031-2014, so it cannot be checked."),
+    "signature_unconfirmed": _UNCONFIRMED,
     "subfilter": N_("A signature in it is of an old kind that we cannot check."),
     "subfilter_sha1": N_(
         "A signature in it is of an old kind (adbe.x509.rsa_sha1 or adbe.pkcs7.sha1) that stands on SHA-1, which can "
@@ -116,7 +118,7 @@ def _content(facts: SignatureFacts) -> Iterator[Answer]:
 
 
 def _seal(facts: SignatureFacts) -> Iterator[Answer]:
-    if facts.seal_verifies is False:
+    if facts.seal is not None and not facts.seal.verifies:
         yield _no("seal_forged", N_("The picture of the seal was not made by the maker whom it names."))
 
 
@@ -199,7 +201,13 @@ def valid(facts: SignatureFacts, at: datetime) -> list[Answer]:
     certificate, claimed = facts.certificate, facts.claimed_at
     if certificate.chain is Chain.UNKNOWN:
         return [_unknown("not_ours_to_say", N_("Only its issuer could tell, and that issuer is unknown to us."))]
-    found = [*_revoked(facts, at), *_bounds(facts, at), *_status_missing(facts, at), *_stamps(facts)]
+    found = [
+        *_revoked(facts, at),
+        *_bounds(facts, at),
+        *_seal_bounds(facts, at),
+        *_status_missing(facts, at),
+        *_stamps(facts),
+    ]
     if found:
         return sorted(found, key=lambda answer: _GRAVITY.index(answer.value))
     if certificate.revocation is Revocation.LATER and facts.proven_at is not None:
@@ -318,6 +326,26 @@ def _bounds(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
         )
 
 
+def _seal_bounds(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
+    seal, claimed, proven = facts.seal, facts.claimed_at, facts.proven_at
+    if seal is None:
+        return
+    outside = claimed is not None and not seal.start <= claimed <= seal.end
+    if outside or (proven is not None and proven < seal.start):
+        yield _no(
+            "seal_out_of_time",
+            N_("The seal may be used from %(start)s to %(end)s, and it was used at another time."),
+            start=seal.start,
+            end=seal.end,
+        )
+    elif (proven or at) > seal.end:
+        yield _unknown(
+            "seal_expired",
+            N_("The seal might be used until %(at)s, and nothing proves that this was done before."),
+            at=seal.end,
+        )
+
+
 def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
     """What is worth knowing of a signature and changes nothing."""
     certificate = facts.certificate
@@ -337,6 +365,19 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
                     "stamp_refused",
                     N_("Its time-stamp comes from “%(name)s”, whose certificate was not good for that."),
                     name=stamp.name or "?",
+                )
+            )
+        if stamp.lasting and stamp.state is StampState.GOOD and stamp.at is not None:
+            found.append(
+                _unknown(
+                    "stamp_lasting",
+                    N_(
+                        "Its time-stamp of %(at)s by “%(name)s” is made with %(algorithm)s, which is held to withstand "
+                        "quantum computers."
+                    ),
+                    at=stamp.at,
+                    name=stamp.name or "?",
+                    algorithm=stamp.algorithm,
                 )
             )
     if facts.proven_at is None and certificate.chain is Chain.TRUSTED and at <= certificate.not_after:
@@ -364,6 +405,15 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
                 name=certificate.issuer or "?",
             )
         )
+    found += _about_seal(facts)
+    if facts.signers > 1:
+        found.append(
+            _unknown(
+                "several_signers",
+                N_("%(number)s people signed in the same place of the file. Other programs may show only one of them."),
+                number=facts.signers,
+            )
+        )
     if facts.certified == "nothing":
         found.append(_unknown("certified_nothing", N_("The signer allowed no change at all after this signature.")))
     if facts.certified == "form":
@@ -376,6 +426,16 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
         fields = ", ".join(facts.locked[:_SHOWN]) or "?"
         found.append(_unknown(f"locked_{facts.locking.value}", _LOCKED[facts.locking], fields=fields))
     return found
+
+
+def _about_seal(facts: SignatureFacts) -> Iterator[Answer]:
+    seal = facts.seal
+    if seal is None:
+        return
+    if seal.verifies:
+        yield _unknown("seal_maker", N_("The picture of the seal was made by “%(name)s”."), name=seal.maker)
+    if seal.old:
+        yield _unknown("seal_old", N_("The seal has the form of GM/T 0031-2014, which GB/T 38540-2020 has replaced."))
 
 
 def hidden(kind: str) -> Answer | None:
@@ -392,7 +452,7 @@ def unreadable(failure: str) -> Answer:
 
 def unconfirmed() -> Answer:
     """Raw bytes of a signature that no parser finds: the newest revision hides it, or its kind is obsolete."""
-    return _unknown("signature_unconfirmed", N_("The file contains signature data that we cannot confirm."))
+    return _unknown("signature_unconfirmed", _UNCONFIRMED)
 
 
 def nothing_known() -> Answer:
@@ -417,5 +477,5 @@ def _no(code: str, message: str, **parameters: str | datetime) -> Answer:
     return Answer(Value.NO, code, Words(message, parameters))
 
 
-def _unknown(code: str, message: str, **parameters: str | datetime) -> Answer:
+def _unknown(code: str, message: str, **parameters: str | int | datetime) -> Answer:
     return Answer(Value.UNKNOWN, code, Words(message, parameters))

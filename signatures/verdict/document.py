@@ -112,6 +112,7 @@ def _stamp(stamp: StampFacts) -> dict[str, Any]:
         "state": stamp.state.value,
         "archive": stamp.archive,
         "sha256": stamp.sha256,
+        "algorithm": stamp.algorithm,
     }
 
 

@@ -204,6 +204,8 @@ _STATUS: tuple[tuple[str, Indication, str], ...] = (
     ("signed_after_validity", Indication.INDETERMINATE, "OUT_OF_BOUNDS_NO_POE"),
     ("expired", Indication.INDETERMINATE, "OUT_OF_BOUNDS_NO_POE"),
     ("not_yet_valid", Indication.INDETERMINATE, "OUT_OF_BOUNDS_NO_POE"),
+    ("seal_out_of_time", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
+    ("seal_expired", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("signed_in_future", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("status_unavailable", Indication.INDETERMINATE, "TRY_LATER"),
     ("status_then_unknown", Indication.INDETERMINATE, "TRY_LATER"),

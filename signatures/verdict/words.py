@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from core.errors import N_
 
 from ..looks import PageState
-from ..models import Colour, Level, Severity, Value, Words
+from ..models import Colour, Level, Severity, StampState, Value, Words
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -36,6 +36,14 @@ LEVELS = {
     Level.LT: N_("with time-stamp and proofs of validity (level LT)"),
     Level.LTA: N_("ready for the archive (level LTA)"),
 }
+STAMP_STATES = {
+    StampState.GOOD: N_("valid"),
+    StampState.BROKEN: N_("not over this signature, or altered"),
+    StampState.UNKNOWN: N_("from somebody whom nobody we trust confirms"),
+    StampState.REFUSED: N_("from somebody whose certificate was not good for that"),
+}
+LASTING = N_("held to withstand quantum computers")
+"""Of a time-stamp by ML-DSA."""
 PAGE_STATES = {
     PageState.SAME: N_("looks as it was signed"),
     PageState.CHANGED: N_("looks different now"),

@@ -15,7 +15,7 @@ from ..openapi import TAKEN, description
 from ..service import Reports, Verification
 from ..service.reporting import MEDIA, Kind
 from ..verdict import Catalogue
-from ..verdict.words import LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, moment, short
+from ..verdict.words import LASTING, LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, STAMP_STATES, moment, short
 from .blueprint import Pages
 from .bodies import asker, body, upload
 
@@ -61,6 +61,8 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
                 problems_title=PROBLEMS,
                 severities=SEVERITIES,
                 levels=LEVELS,
+                stamp_states=STAMP_STATES,
+                lasting=LASTING,
                 say=lambda words: catalogue.say(words, locale()),
                 moment=lambda at: moment(at, locale()),
             )

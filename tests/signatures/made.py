@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +19,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml import methods
-from signxml.algorithms import DigestAlgorithm
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm
+from signxml.signer import SignatureReference
 from signxml.xades.xades import XAdESSigner
 
 from tests.signatures import stamper
 from tests.signatures.pki import NOW, Leaf
 
+_DS = "{http://www.w3.org/2000/09/xmldsig#}"
+ASIC_E, SIGNATURES = b"application/vnd.etsi.asic-e+zip", "META-INF/signatures.xml"
 LETTER = b"The city owes you 1000 yuan.\n"
 
 
@@ -179,27 +183,113 @@ def xades(
     *,
     at: datetime = NOW,
     enveloping: bool = False,
+    named: str = "",
     by: Leaf | None = None,
     stamped_at: datetime | None = None,
     over: bytes | None = None,
     lists: Sequence[bytes] = (),
 ) -> bytes:
-    """A letter in XML with an enveloped XAdES signature, or an object within one; time-stamped if ``by`` is given."""
+    """A letter in XML with an enveloped XAdES signature, or an object within one; time-stamped if ``by`` is given.
+
+    With ``named`` the reference goes to the letter by the attribute of that name.
+    """
     method = methods.enveloping if enveloping else methods.enveloped
     signer = _At(method=method, digest_algorithm=DigestAlgorithm.SHA256, signature_algorithm="ecdsa-sha256")
     signer.moment = at
     letter = etree.Element("letter")
     letter.text = content.decode()
+    if named:
+        letter.set(named, "letter")
     shown = leaf.pem.decode() + leaf.chain.decode()
-    root = signer.sign(letter, key=leaf.key, cert=shown, always_add_key_value=False)
+    to = "#letter" if named else None
+    root = signer.sign(letter, key=leaf.key, cert=shown, always_add_key_value=False, reference_uri=to)
     if by is not None:
         _stamp(root, by, stamped_at or at, over, lists)
     found: bytes = etree.tostring(root)
     return found
 
 
+@dataclass(frozen=True)
+class Part:
+    """One reference of a signature: where to, what its digest is over, and the transforms that it names."""
+
+    uri: str
+    content: bytes
+    transforms: Sequence[str] = ()
+
+
+class _Over(_At):
+    """Signs whatever digests it is told; a library would refuse to make most of them."""
+
+    parts: Sequence[Part] = ()
+
+    def _unpack(self, *_: Any) -> Any:
+        return etree.Element(f"{_DS}Signature", nsmap={"ds": _DS[1:-1]}), None, list(self.parts), list(self.parts)
+
+    def _build_sig(self, sig_root: Any, **more: Any) -> Any:
+        more["references"] = [SignatureReference(URI=each.uri) for each in self.parts]
+        more["c14n_inputs"] = [each.content for each in self.parts]
+        info, value = super()._build_sig(sig_root, **more)
+        for part, reference in zip(self.parts, info.iterfind(f"{_DS}Reference"), strict=True):
+            around = reference.find(f"{_DS}Transforms")
+            for each in list(around):
+                around.remove(each)
+            for method in part.transforms:
+                etree.SubElement(around, f"{_DS}Transform", Algorithm=method)
+            if not part.transforms:
+                reference.remove(around)
+        return info, value
+
+    def _add_reference_to_signed_info(self, sig_root: Any, node_to_reference: Any, **attrs: Any) -> None:
+        super()._add_reference_to_signed_info(sig_root, node_to_reference, **attrs)
+        # The same form wherever the signature will stand.
+        around = etree.Element(f"{_DS}Transforms")
+        etree.SubElement(around, f"{_DS}Transform", Algorithm=self.c14n_alg.value)
+        sig_root.find(f"{_DS}SignedInfo")[-1].insert(0, around)
+
+    def _c14n(self, nodes: Any, algorithm: Any, inclusive_ns_prefixes: Any = None) -> Any:
+        return nodes if isinstance(nodes, bytes) else super()._c14n(nodes, algorithm, inclusive_ns_prefixes)
+
+
+def xades_over(
+    parts: Sequence[Part],
+    leaf: Leaf,
+    *,
+    at: datetime = NOW,
+    by: Leaf | None = None,
+    over: bytes | None = None,
+    lists: Sequence[bytes] = (),
+) -> Any:
+    """An XAdES signature of its own over these parts, as an element."""
+    signer = _Over(
+        method=methods.detached,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        signature_algorithm="ecdsa-sha256",
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    signer.moment, signer.parts = at, parts
+    shown = leaf.pem.decode() + leaf.chain.decode()
+    root = signer.sign(b"", key=leaf.key, cert=shown, always_add_key_value=False)
+    if by is not None:
+        _stamp(root, by, at, over, lists)
+    return root
+
+
+def asic_xades(files: Mapping[str, bytes], leaf: Leaf, *, more: Mapping[str, bytes] | None = None, **how: Any) -> bytes:
+    """ASiC-E with an XAdES signature over all files; ``more`` is put beside or in the place of what is there."""
+    return zipped({"mimetype": ASIC_E, **files, SIGNATURES: signed_files(files, leaf, **how), **(more or {})})
+
+
+def signed_files(files: Mapping[str, bytes], leaf: Leaf, **how: Any) -> bytes:
+    """The file of signatures in a container."""
+    root = etree.Element("{http://uri.etsi.org/02918/v1.2.1#}XAdESSignatures")
+    root.append(xades_over([Part(name, content) for name, content in files.items()], leaf, **how))
+    found: bytes = etree.tostring(root)
+    return found
+
+
 def _stamp(root: Any, by: Leaf, at: datetime, over: bytes | None, lists: Sequence[bytes]) -> None:
-    value = next(root.iter("{http://www.w3.org/2000/09/xmldsig#}SignatureValue"))
+    value = next(root.iter(f"{_DS}SignatureValue"))
     made = stamper.token(over or etree.tostring(value, method="c14n"), by, at)
     ns = "{http://uri.etsi.org/01903/v1.3.2#}"
     properties = next(root.iter(f"{ns}QualifyingProperties"))
@@ -240,7 +330,7 @@ def asic(files: Mapping[str, bytes], sign: Any, *, more: Mapping[str, bytes] | N
     listed = manifest(files, "META-INF/signature.p7s")
     return zipped(
         {
-            "mimetype": b"application/vnd.etsi.asic-e+zip",
+            "mimetype": ASIC_E,
             **files,
             "META-INF/ASiCManifest.xml": listed,
             "META-INF/signature.p7s": sign(listed),
@@ -251,7 +341,7 @@ def asic(files: Mapping[str, bytes], sign: Any, *, more: Mapping[str, bytes] | N
 
 def evidence(report: bytes, files: Mapping[str, bytes]) -> bytes:
     """As the record packs it."""
-    everything = {"mimetype": b"application/vnd.etsi.asic-e+zip", "report.pdf": report, **files}
+    everything = {"mimetype": ASIC_E, "report.pdf": report, **files}
     said = {
         "format": "tallygate-evidence/2",
         "files": {n: hashlib.sha256(c).hexdigest() for n, c in everything.items()},
