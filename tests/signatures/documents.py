@@ -3,6 +3,7 @@
 
 import io
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
 from signatures.config import SignatureSettings
-from signatures.models import Inspection, Profile
+from signatures.models import Inspection, Prepared, Profile
 from signatures.pades import cms, drawing
 from signatures.pades.glyphs import Outlines
 from signatures.pades.grounds import Grounds
 from signatures.pades.inspection import inspect
 from signatures.pades.signing import Request, prepare
+from tests.signatures import made
 from tests.signatures.pki import NOW, City, Leaf
 
 # The library annotates only part of itself.
@@ -73,6 +75,26 @@ def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0, *
     prepared = prepare(document, request)
     content = signer.sign_digest(prepared.digest)
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+
+
+def room_for(document: bytes, leaf: Leaf, *, at: datetime = NOW, room: int = 40960) -> Prepared:
+    """A document with room for whatever signature."""
+    picture = drawing.seal(outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
+    own = leaf.certificate.public_bytes(Encoding.DER)
+    request = Request(drawing=picture, certificate=own, room=room, at=at, name="", reason="", further=True)
+    return prepare(document, request)
+
+
+def signed_by(document: bytes, leaves: Sequence[Leaf], *, at: datetime = NOW, **how: Any) -> bytes:
+    """Several people sign in one place, which no library does."""
+    prepared = room_for(document, leaves[0], at=at)
+    content = made.cades(covered(prepared), leaves, at=at, detached=True, **how)
+    return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
+
+
+def covered(prepared: Prepared) -> bytes:
+    """What a signature in its place is over."""
+    return prepared.document[: prepared.start] + prepared.document[prepared.end :]
 
 
 def signed_again(document: bytes, leaf: Leaf) -> bytes:
