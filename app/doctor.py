@@ -319,11 +319,13 @@ def _units(told: Mapping[str, int]) -> Finding:
 
 def _reading(told: Mapping[str, int]) -> Finding:
     layers = {name.removeprefix("reader_"): holds for name, holds in told.items() if name.startswith("reader_")}
+    tongsuo = layers.pop("sm2_tongsuo", 0)
     held = [f"{name} (version {holds})" if holds > 1 else name for name, holds in layers.items() if holds]
     missing = [name for name, holds in layers.items() if not holds]
     says = f"documents are opened in processes locked in by {', '.join(held)}"
     if missing:
         says += f"; this machine has no {', no '.join(missing)} for them, so the others hold alone"
+    says += f"; SM2 is verified by {'Tongsuo' if tongsuo else 'our own arithmetic'}"
     return Finding("reading processes", good=bool(layers["seccomp"]), says=says)
 
 

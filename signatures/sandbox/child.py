@@ -35,7 +35,7 @@ def main(descriptor: int, memory: int) -> None:
     # The library warns about odd files at length; nobody reads that, and names may stand in it.
     logging.disable(logging.CRITICAL)
     late.load()
-    formats_late.load()
+    sm2 = formats_late.load()
     with asyncio.Runner() as runner:
         # A loop is made of descriptors, so this one serves every job.
         runner.get_loop()
@@ -44,7 +44,7 @@ def main(descriptor: int, memory: int) -> None:
         except confinement.LayerMissing as error:
             frames.send(line, {"unconfined": str(error)})
             return
-        frames.send(line, {"layers": layers})
+        frames.send(line, {"layers": layers, "sm2": sm2})
         sys.setrecursionlimit(2000)
         serve(line, runner)
 

@@ -26,6 +26,7 @@ from ..pades.signing import Request
 from . import codec, frames
 
 ROOT = Path(__file__).parents[2]
+TONGSUO = "sm2_tongsuo"
 START = "import sys; from signatures.sandbox.child import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 
 T = TypeVar("T")
@@ -148,7 +149,9 @@ class ReaderPool:
         return self._call({"verb": "empty fields"}, document, lambda answer, _: codec.decode_fields(answer))
 
     def check(self) -> dict[str, int]:
-        """Start every reading process; says how they are locked in (``confinement``). For the start of the role.
+        """Start every reading process; says how they are locked in (``confinement``), and whether Tongsuo verifies SM2.
+
+        For the start of the role.
 
         Raises:
             Busy, SandboxFailed, Unconfined: one does not start.
@@ -254,7 +257,7 @@ class _Reader:
             if "layers" not in said:
                 _log.error("reader_unconfined", why=str(said.get("unconfined"))[:200])
                 raise Unconfined
-            self._layers = dict(said["layers"])
+            self._layers = {**said["layers"], TONGSUO: int(said["sm2"] == "tongsuo")}
         return self._layers
 
     def start_from(self, grounds: "_Grounds") -> None:

@@ -170,6 +170,8 @@ def test_what_the_authority_tells_of_its_copies_and_units(
         ({"reader_seccomp": 1, "reader_namespaces": 1, "reader_landlock": 2}, True, "landlock (version 2)"),
         ({"reader_seccomp": 1, "reader_namespaces": 0, "reader_landlock": 0}, True, "no namespaces, no landlock"),
         ({"reader_seccomp": 0, "reader_namespaces": 1, "reader_landlock": 2}, False, "no seccomp"),
+        ({"reader_seccomp": 1, "reader_sm2_tongsuo": 1}, True, "locked in by seccomp; SM2 is verified by Tongsuo"),
+        ({"reader_seccomp": 1, "reader_sm2_tongsuo": 0}, True, "SM2 is verified by our own arithmetic"),
     ],
 )
 def test_the_layers_that_lock_in_untrusted_documents_are_told(

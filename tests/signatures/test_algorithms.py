@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ed25519 and ML-DSA-65 in CMS and JWS; our SM2 arithmetic beside another maker's library."""
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,14 +10,14 @@ from asn1crypto import core
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
 from tongsuopy.crypto import hashes  # type: ignore[import-untyped]  # ships no types
 from tongsuopy.crypto.asymciphers import ec  # type: ignore[import-untyped]  # as above
-from tongsuopy.crypto.exceptions import InvalidSignature  # type: ignore[import-untyped]  # as above
 
+from signatures import proofs
 from signatures.formats import inspect
-from signatures.models import Overall, Profile, Verdict
+from signatures.models import Inspection, Overall, Profile, Verdict
 from signatures.pades.grounds import Grounds
-from signatures.proofs import sm2
+from signatures.proofs import fast, sm2
 from signatures.verdict import judge
-from tests.signatures import made
+from tests.signatures import made, ofds
 from tests.signatures.pki import NOW, City
 
 
@@ -45,28 +47,95 @@ class _Pair(core.Sequence):  # type: ignore[misc]  # asn1crypto is not annotated
     _fields = [("r", core.Integer), ("s", core.Integer)]  # noqa: RUF012 - its way
 
 
-def theirs(key: Any, signature: bytes, data: bytes) -> bool:
-    try:
-        key.verify(signature, data, ec.ECDSA(hashes.SM3()))
-    except InvalidSignature:
-        return False
-    return True
+@pytest.fixture
+def engine() -> Iterator[None]:
+    """Whatever a test chooses, the next one starts from our own arithmetic."""
+    yield
+    sm2.use(None)
 
 
-def test_our_arithmetic_and_tongsuo_agree_on_good_and_on_tampered_signatures() -> None:
-    for round_ in range(4):
+def vectors() -> list[tuple[bytes, bytes, bytes]]:
+    """Signatures by Tongsuo, good and tampered with, and what is no signature: each with data and a key."""
+    found = []
+    order = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+    for round_ in range(3):
         own, other = ec.generate_private_key(ec.SM2()), ec.generate_private_key(ec.SM2())
         data = bytes([round_]) * (round_ * 31)
         signature = own.sign(data, ec.ECDSA(hashes.SM3()))
+        points = [_point(key.public_key().public_numbers()) for key in (own, other)]
         pair = _Pair.load(signature)
         r, s = int(pair["r"].native), int(pair["s"].native)
-        tampered = [{"r": r ^ 1, "s": s}, {"r": r, "s": s ^ 2}, {"r": s, "s": r}, {"r": r, "s": 0}, {"r": 0, "s": s}]
-        cases = [(own, signature, data), (own, signature, data + b"."), (other, signature, data)]
-        cases += [(own, _Pair(each).dump(), data) for each in tampered]
-        answers = []
-        for key, value, content in cases:
-            numbers = key.public_key().public_numbers()
-            point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-            answers.append(sm2.verifies(value, content, point))
-            assert answers[-1] == theirs(key.public_key(), value, content)
-        assert answers == [True] + [False] * (len(cases) - 1)
+        tampered = [
+            (r ^ 1, s),
+            (r, s ^ 2),
+            (s, r),
+            (r, 0),
+            (0, s),
+            (r, order - r),
+            (r + order, s),
+            (r, s + order),
+            (-r, s),
+        ]
+        found.append((signature, data, points[0]))
+        found += [(_Pair({"r": one, "s": two}).dump(), data, points[0]) for one, two in tampered]
+        # BER that is no DER: a length in the long form, and a number with a zero too many.
+        found += [
+            (b"\x30\x81" + signature[1:], data, points[0]),
+            (signature + b"\0", data, points[0]),
+            (b"", data, points[0]),
+        ]
+        found += [(signature, data + b".", points[0]), (signature, data, points[1])]
+        found += [
+            (signature, data, points[0][:-1] + b"\0"),
+            (signature, data, b"\4" + bytes(64)),
+            (signature, data, b"\2"),
+        ]
+    return found
+
+
+def _point(numbers: Any) -> bytes:
+    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+@pytest.mark.usefixtures("engine")
+def test_our_arithmetic_and_tongsuo_give_the_same_answers() -> None:
+    cases = vectors()
+    ours = [sm2.verifies(*case) for case in cases]
+    assert fast.prefer() == fast.TONGSUO
+    assert [sm2.verifies(*case) for case in cases] == ours
+    assert ours == ([True] + [False] * (len(cases) // 3 - 1)) * 3
+
+
+@pytest.mark.usefixtures("engine")
+def test_whole_verdicts_do_not_depend_on_who_reckons() -> None:
+    root = ofds.Issuer()
+    maker, signer, unit = (ofds.holder(name, root, stamping=name == "unit") for name in ("maker", "signer", "unit"))
+    own = ofds.seal(maker, signer)
+    signing = ofds.new_form(own, signer, stamp=lambda value: ofds.token(value, unit, NOW))
+    good = ofds.sealed(maker, signer, own=own, signing=signing)
+    files = made.unzipped(good)
+    value = files[ofds.VALUE]
+    forged = made.zipped({**files, ofds.VALUE: value[:-1] + bytes([value[-1] ^ 1])})
+    grounds = Grounds(root.trust(), [root.list()])
+
+    def answers() -> list[Inspection]:
+        return [inspect(each, grounds=grounds, profile=Profile.STRICT, at=NOW) for each in (good, forged)]
+
+    ours = answers()
+    assert ours[0].signatures[0].signature_verifies
+    assert fast.prefer() == fast.TONGSUO
+    assert answers() == ours
+
+
+@pytest.mark.usefixtures("engine")
+def test_where_tongsuo_is_missing_or_wrong_our_own_arithmetic_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = vectors()[0]
+    for wrong in (lambda *_: True, lambda *_: False):
+        assert not fast.trusted(wrong)
+        assert sm2.verifies(*case)
+        assert not sm2.verifies(case[0], case[1] + b".", case[2])
+    monkeypatch.setitem(sys.modules, "tongsuopy.crypto", None)
+    monkeypatch.delitem(sys.modules, "signatures.proofs.tongsuo", raising=False)
+    monkeypatch.delattr(proofs, "tongsuo", raising=False)
+    assert fast.prefer() == fast.OWN
+    assert sm2.verifies(*case)
