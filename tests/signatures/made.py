@@ -226,10 +226,20 @@ class _Over(_At):
     def _unpack(self, *_: Any) -> Any:
         return etree.Element(f"{_DS}Signature", nsmap={"ds": _DS[1:-1]}), None, list(self.parts), list(self.parts)
 
-    def _build_sig(self, sig_root: Any, **more: Any) -> Any:
-        more["references"] = [SignatureReference(URI=each.uri) for each in self.parts]
-        more["c14n_inputs"] = [each.content for each in self.parts]
-        info, value = super()._build_sig(sig_root, **more)
+    def _build_sig(
+        self,
+        sig_root: Any,
+        references: Any,
+        c14n_inputs: Any,
+        inclusive_ns_prefixes: Any,
+        exclude_c14n_transform_element: Any = False,  # noqa: FBT002 - signxml's signature
+    ) -> Any:
+        library: Any = super()
+        given = [SignatureReference(URI=each.uri) for each in references]
+        contents = [each.content for each in c14n_inputs]
+        info, value = library._build_sig(
+            sig_root, given, contents, inclusive_ns_prefixes, exclude_c14n_transform_element
+        )
         for part, reference in zip(self.parts, info.iterfind(f"{_DS}Reference"), strict=True):
             around = reference.find(f"{_DS}Transforms")
             for each in list(around):
@@ -241,7 +251,8 @@ class _Over(_At):
         return info, value
 
     def _add_reference_to_signed_info(self, sig_root: Any, node_to_reference: Any, **attrs: Any) -> None:
-        super()._add_reference_to_signed_info(sig_root, node_to_reference, **attrs)
+        library: Any = super()
+        library._add_reference_to_signed_info(sig_root, node_to_reference, **attrs)
         # The same form wherever the signature will stand.
         around = etree.Element(f"{_DS}Transforms")
         etree.SubElement(around, f"{_DS}Transform", Algorithm=self.c14n_alg.value)

@@ -94,7 +94,8 @@ def vectors() -> list[tuple[bytes, bytes, bytes]]:
 
 
 def _point(numbers: Any) -> bytes:
-    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+    found: bytes = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+    return found
 
 
 @pytest.mark.usefixtures("engine")

@@ -93,8 +93,10 @@ def test_openssl_finds_what_we_find_and_what_openssl_makes_is_judged(
     assert verified(both)
     assert not verified(documents.signed_by(documents.permit(), [leaf, City().seal()]))
     prepared = documents.room_for(documents.permit(), leaf)
-    command = [openssl, "cms", "-sign", "-binary", "-outform", "DER", "-md", "sha256", "-cades", "-certfile", issuers,
-               "-in", documents.write(tmp_path, "covered", documents.covered(prepared))]  # fmt: skip
+    command: list[str | Path] = [
+        openssl, "cms", "-sign", "-binary", "-outform", "DER", "-md", "sha256", "-cades", "-certfile", issuers,
+        "-in", documents.write(tmp_path, "covered", documents.covered(prepared)),
+    ]  # fmt: skip
     for number, each in enumerate((leaf, second)):
         key = each.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         signer = documents.write(tmp_path, f"{number}.pem", each.pem)
