@@ -191,6 +191,8 @@ class OpenHost:
     paths: tuple[str, ...] = ()
     # Only at these listeners; at every one if empty.
     listeners: tuple[str, ...] = ()
+    # Zone it stands in, so that an emergency switch can close the way to it; that of every listener it has if empty.
+    zone: str = ""
     # Whether the role decides on every access itself and records it as the gateway would.
     decides: bool = False
     # Paths, written alike, where a stranger costs the role work: the stricter limit ``stranger_rate`` holds there.
@@ -204,6 +206,11 @@ class OpenHost:
         at the decision point, which reads them itself.
         """
         return self.role not in _SWITCHING and not self.decides
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones it stands in: a way to any of them that is closed is closed to it."""
+        return (self.zone,) if self.zone else self.listeners or LISTENERS
 
 
 def _guarded() -> dict[str, Route]:
@@ -283,6 +290,7 @@ def _open() -> dict[str, OpenHost]:
             why="machines sign every request with a key that an officer granted; the authority decides and records",
             # What is told of incidents, which clients are led to, stands beside.
             paths=("/acme/*", "/acme/new-account", "/acme/revoke-cert", "/notices/*", "/static/*"),
+            zone="external",
             # A key of one's own is enough to be heard there.
             limited=("/acme/new-account", "/acme/revoke-cert"),
         ),
@@ -291,6 +299,7 @@ def _open() -> dict[str, OpenHost]:
             why="devices show their own certificate or an enrolment's secret; the authority checks and records",
             client_certificate=True,
             paths=("/.well-known/est/*",),
+            zone="external",
             # Anybody may ask there, and a request can make the authority look at a signature.
             limited=("/.well-known/est/*",),
         ),
@@ -299,8 +308,9 @@ def _open() -> dict[str, OpenHost]:
             why="the directory tells the portal who has an account there, with a token that the portal checks",
             paths=("/scim/v2/*",),
             listeners=("internal",),
+            zone="internal",
         ),
-        "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted"),
+        "verify": OpenHost(role="signatures", why="anybody may ask whether a document can be trusted", zone="external"),
         "pdp": OpenHost(
             role="gateway",
             why="enforcement points show a key or a certificate, and each answer is recorded",
@@ -497,6 +507,8 @@ class GatewaySettings:
                 raise ValueError(f"limited must be some of {', '.join(host.paths)}")
             if not set(host.listeners) <= set(LISTENERS):
                 raise ValueError(f"listeners must be some of {', '.join(LISTENERS)}")
+            if host.zone not in ("", *LISTENERS):
+                raise ValueError(f"zone must be one of {', '.join(LISTENERS)}")
         if not (
             1 <= self.body_limit <= LARGEST_BODY
             and self.rate >= 1

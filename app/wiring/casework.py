@@ -3,13 +3,14 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 from audit.cases import Case, CaseStore, Grade, Incidents, Terms, awaited
-from audit.cases.grading import CLASSES, FIELDS, GRADES, QUESTIONS, REPORTS
+from audit.cases.grading import AWAITED, CLASSES, DEADLINES, FIELDS, GRADES, MISSED, QUESTIONS, REPORTS
+from audit.cases.models import STEPS
 from audit.config import AuditSettings
 from audit.console import concerned
 from audit.models import Recorder
@@ -147,7 +148,7 @@ def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[
     sections = [Section(title=both("Security incident"), before=case.title, rows=facts)]
     sections += [
         Section(
-            title=f"{both(REPORTS[report['report']])} · {report['at'][:16].replace('T', ' ')} UTC",
+            title=f"{both(REPORTS[report['report']])} · {_minute(report['at'])}",
             before=f"{report['officer']}",
             rows=[
                 (str(number), (both(FIELDS[name]), *text.split("\n")))
@@ -157,12 +158,20 @@ def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[
         )
         for report in said["reports"]
     ]
+    if deadlines := list(_deadlines(said, both)):
+        sections.append(Section(title=both(DEADLINES), before="", rows=deadlines))
+    if said["switches"]:
+        shut = [(str(number), (each["shut"], each["warrant"])) for number, each in enumerate(said["switches"], 1)]
+        sections.append(Section(title=both("Emergency switches"), before="", rows=shut))
     sections.append(
         Section(
             title=both("In the record"),
             before="",
             rows=[
-                (str(step["number"]), (f"{step['kind']} {step['at'][:19]}", f"{step['entry']} {step['digest']}"))
+                (
+                    str(step["number"]),
+                    (f"{both(STEPS[step['kind']])} · {_minute(step['at'])}", f"{step['entry']} {step['digest']}"),
+                )
                 for step in said["steps"]
             ],
         )
@@ -177,3 +186,16 @@ def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[
         face=Face(settings.evidence_font, face=settings.evidence_font_face),
     )
     return file.getvalue()
+
+
+def _deadlines(said: Mapping[str, Any], both: Callable[[str], str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each report that was not made in time, and the one that is awaited."""
+    found = [(each, MISSED) for each in said["missed"]]
+    if said["awaited"] and said["awaited"] not in said["missed"]:
+        found.append((said["awaited"], AWAITED))
+    for number, (each, what) in enumerate(found, 1):
+        yield str(number), (both(REPORTS[each["report"]]), f"{_minute(each['due'])}: {both(what)}")
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"

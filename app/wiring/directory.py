@@ -444,9 +444,12 @@ def _keep_house(keeper: DirectoryWriter) -> None:
         if changes := keeper.watch.look():
             _log.error("changed_without_record", changes=changes)
 
-    pause, complete, turn = threading.Event(), False, 0
+    pause, complete, turn, day = threading.Event(), False, 0, date.min
     while not pause.wait(_HOUSE_SECONDS):
-        if turn % _DAYS_EVERY == 0:
+        today = keeper.standings.today()
+        # On a new day at once: what nobody decides about again, such as an open tunnel, ends with the record of it.
+        if today != day or turn % _DAYS_EVERY == 0:
+            day = today
             # Readers refuse by themselves what is over; this takes it out and records that.
             _done("begin", keeper.keeping.begin)
             _done("end", keeper.keeping.end)

@@ -2,7 +2,7 @@
 """What emergency switches can name at this site: its networks by the policies in force, its hosts, its clients."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from audit.search import parse
@@ -11,6 +11,7 @@ from audit.warrants import Shut, WarrantStore
 from audit.warrants.store import SwitchRows
 from core.site import PORTALS
 from gateway import GatewaySettings
+from gateway.config import LISTENERS, OpenHost
 from policies.bundle import read_files, read_manifest
 from policies.keys import read_policy_key
 from policies.zones import Kind, ZoneMatrix
@@ -48,11 +49,10 @@ class Switchable:
         public = self._context.site.public
         folder, key = public / "policies", read_policy_key(public / "policy-key.pem")
         matrix = ZoneMatrix.read(read_files(folder, read_manifest(folder, key))["zones.toml"])
-        pairs = sorted(pair for pair in product(matrix.zones, repeat=2) if matrix.kind(*pair) is Kind.LIVE)
         return [
             "writing",
             *(f"portal={name}" for name in dict.fromkeys(hosts)),
-            *(f"zones={origin}:{zone}" for origin, zone in pairs),
+            *(f"zones={origin}:{zone}" for origin, zone in ways(matrix, settings.open_hosts.values())),
         ]
 
     def _registered(self, name: str) -> list[str]:
@@ -60,6 +60,17 @@ class Switchable:
         asked = {"type": ["sso.client.registered"], "outcome": ["success"], "limit": [str(_LISTED)]}
         rows = self._index.search(parse(asked | ({"object": [name]} if name else {})), frozenset())
         return list(dict.fromkeys(row.object for row in rows))
+
+
+def ways(matrix: ZoneMatrix, hosts: Iterable[OpenHost]) -> list[tuple[str, str]]:
+    """What can be closed from where to where: each live way, and those to open hosts, which no row is asked about."""
+    live = {pair for pair in product(matrix.zones, repeat=2) if matrix.kind(*pair) is Kind.LIVE}
+    to_open: set[tuple[str, str]] = set()
+    for host in hosts:
+        doors = set(host.listeners or LISTENERS)
+        came = {zone for zone in matrix.zones if host.asked and doors & matrix.places.listeners(zone)}
+        to_open |= set(product(came, host.zones))
+    return sorted(live | to_open)
 
 
 def standing(context: Context) -> list[dict[str, str]]:

@@ -83,6 +83,9 @@ REPORTS: Mapping[ReportKind, str] = {
     ReportKind.HANDLED: N_("Report of the end of handling"),
     ReportKind.CLOSING: N_("Closing report"),
 }
+DEADLINES = N_("Deadlines")
+"""What a paper says above the reports that were missed, and the one that is awaited."""
+AWAITED, MISSED = N_("is due by this time"), N_("was not made by this time")
 FIELDS: Mapping[str, str] = {
     "unit": N_("Unit concerned, and the affected systems and facilities"),
     "impact": N_("When and where it was found, what it has done and harmed so far; of extortion: sum, way and time"),

@@ -49,6 +49,18 @@ class StepKind(StrEnum):
     OVERDUE = "overdue"
 
 
+STEPS: Mapping[StepKind, str] = {
+    StepKind.OPENED: N_("opened the case"),
+    StepKind.ENTRY: N_("put an entry into the case"),
+    StepKind.NOTE: N_("noted"),
+    StepKind.DECISION: N_("decided"),
+    StepKind.GRADING: N_("classified and graded the security incident"),
+    StepKind.REPORT: N_("wrote a report"),
+    StepKind.SWITCH: N_("linked an emergency switch"),
+    StepKind.OVERDUE: N_("A report was not made in time"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One step of a case; what it says depends on its kind."""

@@ -12,11 +12,11 @@ from core.clock import Clock
 from core.errors import N_
 from core.web import Guard
 
-from ..cases import Case, Incidents, State, Step, StepKind, Terms, awaited
+from ..cases import Case, Incidents, State, Step, Terms, awaited
 from ..cases.cases import LONGEST_TEXT, LONGEST_TITLE, MOST_ENTRIES
 from ..cases.errors import BadStep, StaleCase
 from ..cases.grading import GRADES
-from ..cases.models import FOLLOWS, STATES
+from ..cases.models import FOLLOWS, STATES, STEPS
 from ..console import Console, Hit
 from ..models import Attribute, Reader
 from ..search import BadFilter, parse
@@ -25,16 +25,6 @@ from .blueprint import ROLE, Pages
 from .incidents import Paper, graded, incident_words, put_on_paper, reported
 
 _TONES = {State.OPEN: "warn", State.IN_REVIEW: "warn", State.CLOSED: "good"}
-_STEPS = {
-    StepKind.OPENED: N_("opened the case"),
-    StepKind.ENTRY: N_("put an entry into the case"),
-    StepKind.NOTE: N_("noted"),
-    StepKind.DECISION: N_("decided"),
-    StepKind.GRADING: N_("classified and graded the security incident"),
-    StepKind.REPORT: N_("wrote a report"),
-    StepKind.SWITCH: N_("linked an emergency switch"),
-    StepKind.OVERDUE: N_("A report was not made in time"),
-}
 _DECIDES = {
     State.OPEN: N_("Take back into work"),
     State.IN_REVIEW: N_("Give to review"),
@@ -145,7 +135,7 @@ def _page(
         entries=entries,
         states=STATES,
         tones=_TONES,
-        words=_STEPS,
+        words=STEPS,
         decisions=[(state.value, _DECIDES[state]) for state in State if state in FOLLOWS[case.state]],
         me=reader.subject,
         stale=stale,

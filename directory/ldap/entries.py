@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from ..models import Device, DeviceState, Mandate, Organisation, Person, PersonKind, Proofing
-from ..models_powers import last_days
+from ..models_powers import CONTRACTOR, last_days
 from .connection import Entry
 from .names import Tree
 
@@ -39,8 +39,12 @@ def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree, today: date)
     """A person from their entry.
 
     Roles are their kind, and the groups that they are a member of and whose time is not over today, whether or not
-    anybody has taken them out already.
+    anybody has taken them out already. An account that was bound to a portal until yesterday is shut out: what binds it
+    must not end before the account does.
     """
+    given = groups(entry, tree)
+    held = _in_time(given, entry, today)
+    unbound = any(role.startswith(CONTRACTOR) for role in given if role not in held)
     classes = {name.lower() for name in entry.texts("objectClass")}
     kind = PersonKind.CIVIL_SERVANT if "tallycivilservant" in classes else PersonKind.CITIZEN
     return Person(
@@ -52,7 +56,7 @@ def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree, today: date)
         name_zh=entry.text("tallyNameZh"),
         mail=entry.text("mail"),
         organisation=entry.text("tallyOrganisation"),
-        roles=frozenset({kind.value, *_in_time(groups(entry, tree), entry, today)}),
+        roles=frozenset({kind.value, *held}),
         mandates=mandates,
         proofing=Proofing(
             level=_number(entry, "tallyProofingLevel"),
@@ -60,7 +64,7 @@ def person(entry: Entry, mandates: tuple[Mandate, ...], tree: Tree, today: date)
             evidence=entry.text("tallyProofingEvidence"),
         ),
         clearance=_number(entry, "tallyClearance"),
-        enabled=entry.text("tallyEnabled") == "TRUE",
+        enabled=entry.text("tallyEnabled") == "TRUE" and not unbound,
         released=entry.text("tallyReleased") == "TRUE",
     )
 

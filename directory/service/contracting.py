@@ -4,7 +4,6 @@
 Nothing that waits opens anything. A renewal is a request as the first one was.
 """
 
-from collections.abc import Callable
 from datetime import date
 
 from audit import Outcome
@@ -21,15 +20,11 @@ from .giving import Giving
 class Contracting:
     """The verbs; safe to share between threads."""
 
-    def __init__(
-        self, deeds: Deeds, giving: Giving, board: Board, *, shut_out: Callable[[str, str, str], None]
-    ) -> None:
-        """``shut_out`` disables an account: subject, who does it, and why."""
+    def __init__(self, deeds: Deeds, giving: Giving, board: Board) -> None:
         self._deeds = deeds
         self._standings = deeds.standings
         self._giving = giving
         self.board = board
-        self._shut_out = shut_out
 
     def ask(self, subject: str, role: str, *, until: date | None, actor: str, reason: str) -> Contract:
         """Ask for an account's access to one portal, or for a later last day.
@@ -109,7 +104,6 @@ class Contracting:
         if not any(grant.holder == subject for grant in self._standings.granted(role)):
             raise NoSuchGrant
         self._deeds.another(actor, subject, act="withdraw", role=role)
-        self._shut_out(subject, actor, told)
         self._giving.withdraw_role(subject, role, actor=actor, reason=told)
 
     def running(self, roles: list[str]) -> list[tuple[Person, Grant]]:

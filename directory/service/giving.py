@@ -6,6 +6,7 @@ over everything that is held or will be. Giving is recorded before it happens; t
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -28,14 +29,20 @@ from .deeds import Deed, Deeds, listed, reasoned
 
 ENDED = "ended"
 """Why something was taken that nobody took: its last day passed."""
+OVER = "the contract ended"
+"""Why an account is disabled where nobody said it."""
 
 
 class Giving:
     """The verbs that give something to a person."""
 
-    def __init__(self, deeds: Deeds, *, contractor_days: int) -> None:
-        """``contractor_days`` is how long a contractor's account lasts at most, until somebody renews it."""
+    def __init__(self, deeds: Deeds, *, contractor_days: int, shut_out: Callable[[str, str, str], None]) -> None:
+        """``contractor_days`` is how long a contractor's account lasts at most, until somebody renews it.
+
+        ``shut_out`` disables an account: subject, who does it, and why.
+        """
         self._deeds = deeds
+        self._shut_out = shut_out
         self.contractor_days = contractor_days
         self._standings = deeds.standings
 
@@ -172,16 +179,18 @@ class Giving:
             self._grant(facts, replace(given, entitlement=what, by=actor, reason=told), actor=actor)
 
     def withdraw_grant(self, identifier: str, *, actor: str, reason: str = "", because: str = "") -> None:
-        """Take a grant back, at once.
+        """Take a grant back, at once; of what bound a contractor's account, with the account.
 
         Raises:
             NoSuchGrant: none of that identifier.
             OwnRole: nobody withdraws their own.
             Pending: recorded; the server follows.
         """
+        found = self._standings.grant(identifier)
+        self._deeds.another(actor, found.holder, act="withdraw")
+        self._unbind(found.holder, found.role, actor=actor, reason=reason)
         with self._deeds.alone():
             found = self._standings.grant(identifier)
-            self._deeds.another(actor, found.holder, act="withdraw")
             facts = self._facts(found.holder)
             after = replace(facts, grants=tuple(each for each in facts.grants if each.id != found.id))
             self._deeds.take(
@@ -199,6 +208,8 @@ class Giving:
             Pending: recorded; the server follows.
         """
         self._deeds.another(actor, subject, act="withdraw", role=role)
+        if role.startswith(CONTRACTOR) and role in self._standings.materialised(subject):
+            self._unbind(subject, role, actor=actor, reason=reason)
         with self._deeds.alone():
             self._standings.role(role)
             facts = self._facts(subject)
@@ -473,6 +484,15 @@ class Giving:
             ),
             actor=actor,
         )
+
+    def _unbind(self, subject: str, role: str, *, actor: str, reason: str) -> None:
+        """Shut a contractor's account out before what binds it to its portal ends, whoever ends it, and by which way.
+
+        Dead after this, the account is out and still bound. The other way round it would be left, bound to nothing.
+        """
+        if role.startswith(CONTRACTOR):
+            with suppress(NoSuchPerson):
+                self._shut_out(subject, actor, reason or OVER)
 
     def _withdrawn(self, person: Person, grant: Grant, *, actor: str, reason: str, because: str) -> Deed:
         kind, name = _kinds(grant)

@@ -6,7 +6,6 @@ other half of that bargain: whatever differs from what posts and grants say is f
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -17,7 +16,7 @@ from ..models import Person
 from ..models_powers import USUAL_DAYS, Grant, Holding, last_days_text
 from ..powers import clash, ever
 from .deeds import Deed, Deeds
-from .giving import ENDED, Giving, contracted
+from .giving import ENDED, Giving
 from .numbering import Numbering
 
 PAGE = 200
@@ -55,16 +54,7 @@ class Migration:
 class Keeping:
     """Duties and the operator's commands."""
 
-    def __init__(
-        self,
-        deeds: Deeds,
-        giving: Giving,
-        numbering: Numbering,
-        *,
-        shut_out: Callable[[str], None] = lambda _whom: None,
-    ) -> None:
-        """``shut_out`` disables an account: a contractor's ends with what bound it to its portal."""
-        self._shut_out = shut_out
+    def __init__(self, deeds: Deeds, giving: Giving, numbering: Numbering) -> None:
         self._deeds = deeds
         self._giving = giving
         self._numbering = numbering
@@ -81,11 +71,6 @@ class Keeping:
         for holding in holdings:
             done += self._ended(self._giving.take_post, holding.id)
         for grant in grants:
-            if contracted([grant]):
-                # First: dead after this line, the grant is still there and all is done again. The other way round the
-                # account would be left, bound to nothing.
-                with suppress(NoSuchPerson):
-                    self._shut_out(grant.holder)
             done += self._ended(self._giving.withdraw_grant, grant.id)
         return done
 

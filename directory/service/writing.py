@@ -52,6 +52,7 @@ from ..models import (
     is_guessable,
     subject_of,
 )
+from ..models_powers import CONTRACTOR
 from ..numbers import Numbers
 from ..provisioning import Ledger, Remote
 from ..reviews import Board as ReviewBoard
@@ -70,7 +71,7 @@ from .employing import Employing
 from .enrolling import Enrolling
 from .entrusting import Entrusting
 from .events import event
-from .giving import Giving
+from .giving import OVER, Giving
 from .journal import Journal
 from .keeping import Keeping
 from .letters import Letters, Post
@@ -143,22 +144,16 @@ class DirectoryWriter:
         book = Rulebook(store.database)
         self.standings = Standings(directory=directory, pool=pool, tree=tree, clock=clock, apart=book.apart)
         deeds = Deeds(standings=self.standings, journal=journal, store=store, tree=tree, clock=clock)
-        self.giving = Giving(deeds, contractor_days=contractor_days)
-        self.structure = Structure(deeds)
-        self.numbering = Numbering(deeds, numbers)
-        self.keeping = Keeping(
+        self.giving = Giving(
             deeds,
-            self.giving,
-            self.numbering,
-            shut_out=lambda whom: self.disable_person(whom, actor="", reason="the contract ended"),
-        )
-        self.profiles = Profiles(deeds)
-        self.contracting = Contracting(
-            deeds,
-            self.giving,
-            ContractBoard(store.database),
+            contractor_days=contractor_days,
             shut_out=lambda whom, by, why: self.disable_person(whom, actor=by, reason=why),
         )
+        self.structure = Structure(deeds)
+        self.numbering = Numbering(deeds, numbers)
+        self.keeping = Keeping(deeds, self.giving, self.numbering)
+        self.profiles = Profiles(deeds)
+        self.contracting = Contracting(deeds, self.giving, ContractBoard(store.database))
         self.own = Own(directory=directory, profiles=self.profiles, set_password=self.set_password)
         self.entrusting = Entrusting(giving=self.giving, standings=self.standings)
         self.outsiders = Outsiders(deeds, pool)
@@ -246,6 +241,10 @@ class DirectoryWriter:
             return
         if role not in ROLES and not self._has_role(role):
             raise NoSuchRole(role=role[:64])
+        if role.startswith(CONTRACTOR):
+            # Whether it binds the account cannot be told now, so it stays, and the account is out.
+            self.disable_person(subject, actor=actor, reason=reason or OVER)
+            return
         person = self._person_if_known(subject)
         sealed = {"reason": reason, **self._acting(actor, person)}
         record = self._event("directory.role.withdrawn", person, actor=actor, attributes={"role": role}, sealed=sealed)

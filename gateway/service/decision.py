@@ -32,7 +32,7 @@ from .identification import Identification
 from .news import Freshness, News
 from .people import WouldWait
 from .shares import Counting
-from .switches import lapsed, passed
+from .switches import lapsed, passed, ways
 
 _log = logger(__name__)
 _REMEDY = re.compile(r"[a-z_]{1,20}(=[A-Za-z0-9._-]{1,80})?", re.ASCII)
@@ -117,7 +117,7 @@ class Decider:
             for label, route in settings.routes.items()
         }
         self._lapsed = settings.lapsed
-        self._open = {site.host(label): label for label, host in settings.open_hosts.items() if host.asked}
+        self._open = {site.host(label): (label, host) for label, host in settings.open_hosts.items() if host.asked}
 
     def decide(self, question: Question) -> Answer:
         """Answer nginx; never raises."""
@@ -258,17 +258,23 @@ class Decider:
         )
 
     def _rule_open(self, question: Question) -> Ruling:
-        """Whether a host that identifies its callers itself is shut; what goes wrong is a refusal here too."""
-        label = self._open[question.unverified_host]
+        """Whether a host that identifies its callers itself is shut; what goes wrong is a refusal here too.
+
+        Where a request comes from counts here as everywhere; who makes it the host finds out.
+        """
+        label, host = self._open[question.unverified_host]
+        zone = ""
         try:
             self._current()
-            self._none_thrown(passed(origin="", zone="", resource=label, method=question.unverified_method))
+            zone = self._zone(question, "")
+            names = passed(origin="", zone="", resource=label, method=question.unverified_method)
+            self._none_thrown(names + ways(zone, host.zones))
         except Refused as refused:
-            return Ruling(reason=refused.reason, resource=label)
+            return Ruling(reason=refused.reason, resource=label, zone=zone)
         except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.warning("open_host_denied", error=type(error).__name__)
-            return Ruling(reason=Reason.UNAVAILABLE, resource=label)
-        return Ruling(reason=None, resource=label)
+            return Ruling(reason=Reason.UNAVAILABLE, resource=label, zone=zone)
+        return Ruling(reason=None, resource=label, zone=zone)
 
     def _origin(self, question: Question) -> str:
         return self._site.origin(question.unverified_host.removesuffix(f".{self._site.domain}"), question.listener)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which emergency switches an access passes, by their names in the record; any one that is thrown refuses it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from ..config import READING, Lapsed, Route
@@ -15,12 +16,17 @@ def passed(
     """
     names = [f"portal={resource}"]
     if origin and zone:
-        names.append(f"zones={origin}:{zone}")
+        names += ways(origin, (zone,))
     if client:
         names.append(f"client={client}")
     if socket or method not in READING:
         names.append("writing")
     return names
+
+
+def ways(origin: str, zones: Iterable[str]) -> list[str]:
+    """The switches on the ways from one zone to others."""
+    return [f"zones={origin}:{zone}" for zone in zones]
 
 
 def lapsed(route: Route, means: Lapsed, *, method: str = "", socket: bool = False, at: datetime) -> bool:

@@ -63,6 +63,10 @@ class Places:
         """Whether a certificate, by its digest, is one of a proxy that speaks for some zone."""
         return peer in self._peers
 
+    def listeners(self, zone: str) -> frozenset[str]:
+        """By which listeners what comes from a zone may come in."""
+        return frozenset(listener for listener, served in self._served.items() if zone in served)
+
     def place(self, *, listener: str, address: str, peer: str = "") -> str:
         """The zone; ``NOWHERE`` if the address or peer belongs to a zone that has no business at this listener.
 

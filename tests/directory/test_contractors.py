@@ -16,6 +16,7 @@ from directory.errors import (
     NoSuchGrant,
     NoSuchRole,
     OwnRole,
+    Pending,
     TwoAdministrators,
 )
 from directory.models import Person
@@ -150,8 +151,11 @@ def test_with_its_end_the_account_is_over(filled: World, writer: DirectoryWriter
     filled.clear()
     filled.clock.advance(timedelta(days=1))
     try:
-        # Readers refuse the role from midnight on; the account follows with the next round.
-        assert ROLE not in roles_of(filled, worker)
+        # Bound to nothing, the account would open every citizens' portal: from midnight on it is out for all readers,
+        # whoever carries that out, and when.
+        for reader in ("gateway", "sso"):
+            found = filled.directory(reader).person(worker.subject)
+            assert (found.enabled, found.roles) == (False, frozenset({"citizen"}))
         assert writer.keeping.end() >= 1
         found = filled.directory("gateway").person(worker.subject)
         assert not found.enabled
@@ -195,6 +199,46 @@ def test_the_page_asks_approves_refuses_and_ends_each_within_the_own_part(
     _shut_out_first(filled, worker)
     with pytest.raises(NoSuchGrant):
         writer.contracting.end(worker.subject, OTHER, actor=boss, reason="again")
+
+
+@pytest.mark.parametrize("way", ["page", "grant", "review"])
+def test_whoever_ends_what_binds_an_account_by_whatever_way_shuts_it_out_first(
+    filled: World, writer: DirectoryWriter, worker: Person, boss: str, way: str
+) -> None:
+    writer.grant_role(worker.subject, ROLE, actor="", reason="contract 7", until=day(writer, 30))
+    (grant,) = writer.standings.facts(worker.subject).grants
+    filled.clear()
+    if way == "page":
+        # A role that somebody does not have binds nobody.
+        writer.withdraw_role(worker.subject, OTHER, actor=boss)
+        assert filled.directory("gateway").person(worker.subject).enabled
+        filled.clear()
+        desk = Desk(filled, subject=boss, roles=frozenset({"directory-administrator", "civil-servant"}))
+        assert desk.post(f"/people/{worker.subject}/roles/withdraw", {"role": ROLE}).status_code == 303
+    elif way == "grant":
+        writer.giving.withdraw_grant(grant.id, actor=boss, reason="over")
+    else:
+        writer.giving.withdraw_grant(grant.id, actor=boss, because="review")
+    found = filled.directory("gateway").person(worker.subject)
+    assert (found.enabled, found.roles) == (False, frozenset({"citizen"}))
+    _shut_out_first(filled, worker)
+
+
+def test_with_the_server_down_the_account_is_out_and_stays_bound(
+    filled: World, writer: DirectoryWriter, worker: Person, boss: str
+) -> None:
+    writer.grant_role(worker.subject, ROLE, actor="", reason="contract 7", until=day(writer, 3))
+    filled.clear()
+    filled.kill()
+    try:
+        with pytest.raises(Pending):
+            writer.withdraw_role(worker.subject, ROLE, actor=boss, reason="over")
+    finally:
+        filled.start()
+    assert [event.type for event in filled.outbox() if event.subject == worker.subject] == ["directory.person.disabled"]
+    writer.replay()
+    found = filled.directory("gateway").person(worker.subject)
+    assert (found.enabled, ROLE in found.roles) == (False, True)
 
 
 def _shut_out_first(world: World, worker: Person) -> None:

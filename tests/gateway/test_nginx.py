@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
+from audit import Outcome
 from core.identity import IdentityRefused
 from policies import Decision, Remedy
 from tests.gateway.conftest import DEVICE, SUBJECT, City, Reply, certificate
+from tests.gateway.test_service_decision import hear
 
 PAGE = (("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"))
 JSON = (("Accept", "application/json"),)
@@ -497,6 +499,40 @@ def test_open_hosts_forward_only_their_paths(city: City) -> None:
     assert city.get("/tile/0/000", host="log.city.localhost").status == 200
     assert city.get("/search", host="log.city.localhost").status == 404
     assert not city.gateway.recorder.events
+
+
+def test_an_open_host_is_not_reached_from_a_network_whose_way_to_it_is_closed(city: City) -> None:
+    """By no path, no method and no word of the visitor's about where they come from; others go on."""
+    gateway = city.gateway
+    acme, card, est = "acme.city.localhost", "card.city.localhost", "est.city.localhost"
+    forged = (
+        ("Tallygate-Listener", "internal"),
+        ("X-Client-Address", "10.0.0.1"),
+        ("X-Forwarded-For", "10.0.0.1"),
+        ("X-Original-Host", card),
+    )
+    index = gateway.store.next_entry() + 1
+    assert city.get("/acme/directory", host=acme).status == 200
+    assert not gateway.recorder.events
+    hear(gateway, "gateway.switch.shut", index=index, outcome=Outcome.INTENDED, object="zones=external:external")
+    try:
+        for target in ("/acme/directory", "/acme/new-account", "/notices/x", "/static/../acme/directory"):
+            for method in ("GET", "POST", "HEAD"):
+                reply = city.get(target, host=acme, method=method, headers=(*forged, *JSON))
+                assert reply.status == 503, (target, method, reply)
+                assert b'"at"' not in reply.body
+        assert city.get("/.well-known/est/cacerts", host=est, headers=forged).status == 503
+        page = city.get("/acme/directory", host=acme, headers=PAGE)
+        assert page.status == 503
+        assert "Shut in an emergency" in page.body.decode()
+        told = gateway.recorder.events[-1]
+        assert (told.object, told.zone, told.attributes["reason"]) == ("acme", "external", "shut")
+        # From elsewhere it is reached, and the sign-on from everywhere: there the switch is taken back.
+        assert city.get("/acme/directory", host=acme, listener="internal").json()["at"] == "ca"
+        assert city.get("/authorize", host="sso.city.localhost").json()["at"] == "sso"
+    finally:
+        hear(gateway, "gateway.switch.reopened", index=index + 1, object="zones=external:external")
+    assert city.get("/acme/directory", host=acme).json()["at"] == "ca"
 
 
 def test_where_strangers_cost_work_they_are_told_to_wait_sooner(folder: Path) -> None:

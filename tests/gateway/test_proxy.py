@@ -153,6 +153,7 @@ def test_what_could_break_out_of_a_value_is_refused(value: str) -> None:
         {"routes": {"a": {"role": "audit", "zone": "external", "resource_class": "portal", "public": ["/a{}"]}}},
         {"routes": {"sso": {"role": "audit", "zone": "external", "resource_class": "portal"}}},
         {"open_hosts": {"a": {"role": "audit", "why": "x", "paths": ["/;"]}}},
+        {"open_hosts": {"a": {"role": "ca", "why": "x", "zone": "attic"}}},
         {"open_hosts": {"pki": {"role": "audit", "why": "x"}}},
         {"headers": ["Tallygate-Identity"]},
         {"headers": ["x-forwarded-for"]},

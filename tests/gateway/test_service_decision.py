@@ -22,6 +22,7 @@ from core.db import DatabaseUnavailable
 from core.errors import Internal, Unavailable
 from directory import Mandate, Proofing
 from gateway import GatewaySettings
+from gateway.config import OpenHost
 from gateway.models import Answer, Question
 from gateway.request import ADAPTERS
 from gateway.service.decision import network
@@ -719,6 +720,53 @@ def test_open_hosts_are_shut_too_but_for_the_way_back(unit: Gateway) -> None:
     # A gateway that has heard nothing knows of no switch, and so opens nothing.
     unit.freshness.stale = True
     assert asked("acme", "GET") == "unavailable"
+
+
+def test_a_closed_way_is_closed_to_open_hosts_too_and_to_nobody_else(unit: Gateway) -> None:
+    unit.engine.places = {"10.9.0.1": "branch", "10.8.0.1": ""}
+
+    def asked(label: str, listener: str = "external", address: str = "203.0.113.7") -> str:
+        host = f"{label}.city.localhost"
+        return ask(unit, unverified_host=host, listener=listener, address=address).reason
+
+    hear(unit, "gateway.switch.shut", index=0, outcome=Outcome.INTENDED, object="zones=external:external")
+    assert [asked(label) for label in ("acme", "est", "verify")] == ["shut"] * 3
+    told = unit.recorder.events[-1]
+    assert (told.outcome, told.object, told.zone, told.attributes["reason"]) == (
+        Outcome.DENIED, "verify", "external", "shut",
+    )  # fmt: skip
+    # Other ways, of other listeners and of other networks at the same listener, stay open, and so does the way back.
+    assert [asked("verify", "internal"), asked("verify", "management")] == ["", ""]
+    assert asked("office-accounts", "internal") == ""
+    assert asked("verify", address="10.9.0.1") == ""
+    hear(unit, "gateway.switch.shut", index=1, outcome=Outcome.INTENDED, object="zones=branch:external")
+    assert [asked("verify", address="10.9.0.1"), asked("verify")] == ["shut", "shut"]
+    hear(unit, "gateway.switch.reopened", index=2, object="zones=external:external")
+    assert [asked("verify", address="10.9.0.1"), asked("verify")] == ["shut", ""]
+    # Whoever joined two networks, or came by no listener of ours, comes from nowhere.
+    assert [asked("verify", address="10.8.0.1"), asked("verify", "attic")] == ["zone", "unknown-host"]
+    hear(unit, "gateway.switch.shut", index=3, object="zones=internal:internal")
+    assert asked("office-accounts", "internal") == "shut"
+    unit.engine.answer = RuntimeError("never asked")
+    assert asked("verify") == ""
+
+
+def test_an_open_host_that_names_no_zone_stands_in_those_of_its_listeners(folder: Path) -> None:
+    everywhere, one = OpenHost(role="ca", why="x"), OpenHost(role="ca", why="x", listeners=("management",))
+    hosts = {"everywhere": everywhere, "one": one}
+    unit = Gateway(make_site(folder), settings=GatewaySettings(open_hosts=hosts))
+
+    def asked(label: str) -> str:
+        return ask(unit, unverified_host=f"{label}.city.localhost").reason
+
+    try:
+        hear(unit, "gateway.switch.shut", index=0, object="zones=external:internal")
+        assert [asked("everywhere"), asked("one")] == ["shut", ""]
+        hear(unit, "gateway.switch.reopened", index=1, object="zones=external:internal")
+        hear(unit, "gateway.switch.shut", index=2, object="zones=external:management")
+        assert [asked("everywhere"), asked("one")] == ["shut", "shut"]
+    finally:
+        unit.database.close()
 
 
 def test_read_only_takes_no_socket(unit: Gateway) -> None:
