@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -30,7 +31,7 @@ SECURITY = {
 }
 SERVER_ERROR, ERROR = 500, 400
 _DER = (b"application/ocsp-request", b"application/timestamp-query")
-CARDS = frozenset({"li.na", "lin.hai", "qian.jun", "sun.li", "tang.yu", "wang.qiang", "zhao.lei"})
+CARDS = frozenset({"li.na", "lin.hai", "qian.jun", "sun.li", "tang.yu", "wang.qiang", "zhao.lei", "zhou.fang"})
 _FORM = re.compile(r"<form.*?</form>", re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
@@ -51,14 +52,15 @@ def post(session: requests.Session, at: requests.Response, action: str, **fields
     return session.post(address, data=data, headers={"Referer": at.url}, timeout=hostile.PATIENCE)
 
 
-def person(city: City, username: str, address: str) -> requests.Session:
+def person(city: City, username: str, address: str, *, card: Path | None = None) -> requests.Session:
     """Somebody who logged in on the way to an address, by card or by password."""
     session = city.http()
     session.headers["Accept"] = "text/html"
-    if username in CARDS:
-        session.cert = str(city.folder / "demo" / f"{username}.pem")
+    if card is None and username in CARDS:
+        card = city.folder / "demo" / f"{username}.pem"
+    session.cert = str(card) if card else None
     shown = session.get(address, timeout=hostile.PATIENCE)
-    if username in CARDS:
+    if card:
         shown = post(session, shown, "/login/card")
     else:
         shown = post(session, shown, "/login", username=username, password=PASSWORD)

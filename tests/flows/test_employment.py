@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from playwright.sync_api import BrowserContext, Page, expect
 
 from core.log import logger
 from directory.models import credit_code_check
 from tests.flows import invariants
+from tests.flows.cards import certified
 from tests.flows.city import City, until
 from tests.flows.knocking import person, post
 from tests.flows.people import access_token, accessible, as_program, bearer, consent_if_asked, log_in_by_card
@@ -52,7 +49,8 @@ def test_a_clerk_is_hired_moved_reviewed_and_let_go(
     log_in_by_card(desk, words=words)
     subject = _hired(desk, words, username, NAMES[language])
     _vetted(city, desk, words, subject)
-    serial, card = _certified(city, username, tmp_path)
+    made = certified(city, username, tmp_path)
+    serial, card = made.serial, made.p12
 
     clerk = browse(card=card, locale=LOCALES[language])
     page = clerk.new_page()
@@ -160,28 +158,6 @@ def _vetted(city: City, desk: Page, words: Words, subject: str) -> None:
     desk.locator("[name=reference]").fill("file 77")
     desk.get_by_role("button", name=words("Record the vetting")).click()
     expect(desk).to_have_url(re.compile(r"done=vetted"))
-
-
-def _certified(city: City, username: str, folder: Path) -> tuple[str, Path]:
-    """By a registration officer; the key never left the person's machine."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-    at = city.url("ca", "/issue", "management")
-    officer = person(city, "sun.li", at)
-    done = post(officer, officer.get(at), "/issue", profile="civil-servant", subject=username, evidence="documents",
-                reference="file 77", csr=csr.public_bytes(Encoding.PEM).decode())  # fmt: skip
-    found = re.search(r"/certificates/([0-9a-f]+)", f"{done.url} {done.text}")
-    assert done.status_code == 200, done.text
-    assert found
-    pem = officer.get(city.url("ca", f"/certificates/{found[1]}.pem", "management")).content
-    first, *chain = x509.load_pem_x509_certificates(pem)
-    card = folder / "card.p12"
-    sealed = pkcs12.serialize_key_and_certificates(
-        b"card", key, first, chain or None, BestAvailableEncryption(b"x" * 16)
-    )
-    card.write_bytes(sealed)
-    card.with_suffix(".password").write_text("x" * 16, "utf-8")
-    return found[1], card
 
 
 def _explained(city: City, desk: Page, words: Words, subject: str) -> None:

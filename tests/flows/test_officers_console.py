@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An officer goes from the overview to a pair of networks, to the story of who was refused, and into a case."""
+"""An officer goes from the overview to a pair of networks, to who was refused, into a case, and reports an incident."""
 
 import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.flows import invariants
 from tests.flows.city import City, until
-from tests.flows.people import accessible, heading, log_in, log_in_by_card
+from tests.flows.knocking import person, post
+from tests.flows.looking import Eyes
+from tests.flows.people import accessible, as_program, heading, log_in, log_in_by_card
+from tests.flows.words import Language
 
 Browse = Callable[..., BrowserContext]
 
@@ -21,6 +27,19 @@ Browse = Callable[..., BrowserContext]
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def missed(city: City) -> str:
+    """The page of an incident that was noticed three hours ago and reported to nobody; the record watches meanwhile."""
+    cases = city.url("audit", "/cases", "management")
+    officer = person(city, "wang.qiang", cases)
+    opened = post(officer, officer.get(cases), "/cases", title="资料外泄 Files were copied", text="")
+    noticed = (datetime.now(UTC) - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
+    form = {"class": "data", "system": "3", "loss": "4", "society": "1", "grade": "", "noticed": noticed}
+    graded = post(officer, opened, f"{urlsplit(opened.url).path}/grading", **form, text="By the table")
+    assert graded.status_code == HTTPStatus.OK, graded.text
+    return graded.url
 
 
 def _officer(city: City, browse: Browse, name: str) -> Page:
@@ -122,3 +141,94 @@ def test_from_the_overview_to_a_case(city: City, browse: Browse, tmp_path: Path)
     expect(other.get_by_role("heading", level=1)).to_contain_text("closed")
     expect(other.get_by_role("button", name="Add the note")).to_have_count(0)
     accessible(other)
+
+
+REPORTED = {
+    "unit": "Document office, its file store",
+    "impact": "文件四千份 four thousand files",
+    "cause": "A key on a lost disk",
+    "measures": "The portal was shut",
+    "responsibility": "The operator",
+    "correction": "Disks are encrypted",
+    "lessons": "Look for keys on disks",
+}
+
+
+def _report(page: Page, kind: str, *fields: str) -> None:
+    for name in fields:
+        page.locator(f"#{kind}-{name}").fill(REPORTED[name])
+    page.locator(f"form:has(input[value={kind}]) button").click()
+    expect(page.locator(".steps-of-case .what").last).to_contain_text("wrote a report")
+
+
+def _paper(page: Page, path: Path) -> str:
+    """The report as it is downloaded from the page, read as a person reads it."""
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Report as PDF").click()
+    waiting.value.save_as(path)
+    text = subprocess.run(["pdftotext", "-layout", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    return " ".join(text.split())
+
+
+def test_a_security_incident_is_told_of_when_late_reported_on_paper_and_closed_by_another(
+    city: City, browse: Browse, missed: str, tmp_path: Path
+) -> None:
+    page = _officer(city, browse, "wang.qiang")
+    page.goto(missed)
+    expect(page.get_by_role("alert").filter(has_text="Overdue since")).to_contain_text("First report")
+    # Nobody had to look for it: the record says so by itself, once, and an alert tells every officer.
+    until(lambda: page.reload() and page.get_by_text("A report was not made in time").count(), seconds=90, every=0.5)
+    alerts = city.url("audit", "/alerts?state=all", "management")
+    until(lambda: page.goto(alerts) and page.get_by_text("A report of a security incident is overdue").count())
+    languages: tuple[Language, ...] = ("en", "zh")
+    for language in languages:
+        eyes = Eyes("officer", language)
+        page.goto(f"{missed}?lang={language}")
+        page.locator("summary").last.click()
+        eyes.look(page)
+        assert not eyes.wrong, eyes.wrong
+    page.goto(f"{missed}?lang=en")
+    _report(page, "first", "unit", "impact")
+    expect(page.locator(".notice.warn")).to_contain_text("Due by")
+    expect(page.locator(".notice.warn")).to_contain_text("Follow-up report")
+
+    early = _paper(page, tmp_path / "early.pdf")
+    for words in (
+        "Security incident", "安全事件", "资料外泄 Files were copied", "Data security", "数据安全",
+        "particularly serious", "特别重大", "First report", "四千份 four thousand files",
+        "was not made by this time", "is due by this time", "Follow-up report",
+    ):  # fmt: skip
+        assert words in early, (words, early)
+    # It has the organisation's seal, and anybody may find out so.
+    sent, kind = (tmp_path / "early.pdf").read_bytes(), {"Content-Type": "application/pdf"}
+    found = city.http().post(city.url("verify", "/api/v1/verify"), data=sent, headers=kind, timeout=60)
+    assert found.json()["overall"] == "trusted", found.text
+    # Whoever decides about switches reads no incident.
+    other = _officer(city, browse, "gao.yan")
+    report = f"{missed}/report.pdf"
+    assert as_program(city, other.context).get(report).status_code == HTTPStatus.FORBIDDEN
+
+    _report(page, "handled", "impact", "measures")
+    _report(page, "closing", "cause", "impact", "measures", "responsibility", "correction", "lessons")
+    expect(page.get_by_text("Every report was made.")).to_be_visible()
+    until(lambda: page.reload() and page.get_by_text("being published").count() == 0, seconds=10, every=0.3)
+    last = _paper(page, tmp_path / "last.pdf")
+    assert "is due by this time" not in last
+    assert "Look for keys on disks" in last
+    second = _officer(city, browse, "lin.hai")
+    second.goto(missed)
+    second.get_by_label("Finding or reason").fill("The disk is found.")
+    second.get_by_role("button", name="Close with this finding").click()
+    expect(second.get_by_role("heading", level=1)).to_contain_text("closed")
+
+    case = missed.rpartition("/")[2]
+    told = [each["told"] for each in invariants.entries(city) if each["told"].get("object") == case]
+    kinds = [each["type"].removeprefix("audit.case.") for each in told if each["type"] != "audit.case.read"]
+    assert kinds == ["opened", "graded", "overdue", "reported", "reported", "reported", "decided"]
+    assert not next(each for each in told if each["type"] == "audit.case.overdue").get("actor")
+    taken = [each["attributes"].get("view") for each in told if each["type"] == "audit.case.read"]
+    assert taken.count("report.pdf") == 2
+    # The paper names each step by what stands in the record.
+    for each in told:
+        if "digest" in each["attributes"]:
+            assert each["attributes"]["digest"][:20] in last

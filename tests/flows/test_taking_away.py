@@ -4,32 +4,30 @@
 Each journey is of people whom no other flow knows; the figures are printed.
 """
 
-import base64
-import hashlib
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
 from typing import get_args
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from playwright.sync_api import BrowserContext
 
 from tests.flows import invariants
+from tests.flows.at_work import Switchboard, agreed, at_work, authorized, citizen, over, switchboard
+from tests.flows.cards import certified
 from tests.flows.city import PASSWORD, City, until
 from tests.flows.knocking import hidden, person, post
 from tests.flows.looking import Eyes
-from tests.flows.people import bearer, consent_if_asked, fill_in, redeem
+from tests.flows.people import consent_if_asked, fill_in, subject_of
 from tests.flows.words import Language
 
-WITHIN = 5.0
-"""Seconds; what is promised is one, on a machine that has nothing else to do."""
 GIVER, HOLDER, READER, CHANGER = "zhu.yiming", "ma.tao2", "deng.junjie", "lin.ming"
-WORKER = "pan.yutong"
+WORKER, CONTRACTOR = "pan.yutong", "zheng.lixin"
 
 Browse = Callable[..., BrowserContext]
 
@@ -38,82 +36,6 @@ Browse = Callable[..., BrowserContext]
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)
-
-
-@dataclass
-class AtWork:
-    """Somebody at the tax portal, with a program that has tokens of theirs."""
-
-    city: City
-    browser: requests.Session
-    access: str
-    refresh: str
-
-    def portal(self) -> bool:
-        """Whether the portal's page still opens."""
-        answer = self.browser.get(self.city.url("tax", "/me"), allow_redirects=False, timeout=30)
-        return answer.status_code == 200
-
-    def token(self) -> bool:
-        """Whether the gateway still lets the access token in."""
-        return bearer(self.city, self.access).status_code == 200
-
-    def refreshes(self) -> bool:
-        """Whether the refresh token is still worth something."""
-        secret = (self.city.folder / "portal-tax" / "oidc.secret").read_text("ascii").strip()
-        form = {"grant_type": "refresh_token", "refresh_token": self.refresh}
-        return self.city.http().post(self.city.url("sso", "/token"), data=form, auth=("tax", secret)).ok
-
-    def holds(self) -> bool:
-        """Whether everything works."""
-        return self.portal() and self.token() and self.refreshes()
-
-    def measure(self, what: str, since: float, *, session: bool = True) -> None:
-        """Wait for the end of each, and print when it was seen."""
-        ends = {"session at the portal": self.portal} if session else {}
-        for name, works in {**ends, "access token": self.token, "refresh token": self.refreshes}.items():
-            while works():
-                assert time.monotonic() - since < WITHIN, f"{what}: {name} still works"
-            sys.stdout.write(f"{what}: {name} was over after at most {time.monotonic() - since:.2f} s\n")
-        assert session or self.portal()
-
-
-def at_work(city: City, browser: requests.Session, *, acting: str = "self") -> AtWork:
-    """Tokens for whoever is logged in there, who agreed before."""
-    verifier, callback = secrets.token_urlsafe(48), city.url("tax", "/callback")
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    query = {
-        "response_type": "code",
-        "client_id": "tax",
-        "redirect_uri": callback,
-        "scope": "openid profile mandate",
-        "state": "s" * 32,
-        "nonce": "n" * 32,
-        "acting": acting,
-        "code_challenge": challenge,
-        "code_challenge_method": "S256",
-    }
-    asked = browser.get(city.url("sso", "/authorize"), params=query, allow_redirects=False)
-    code = parse_qs(urlsplit(asked.headers["Location"]).query)["code"][0]
-    tokens = redeem(city, "tax", code, verifier, callback).json()
-    made = AtWork(city, browser, tokens["access_token"], tokens["refresh_token"])
-    assert made.holds()
-    return made
-
-
-def agreed(shown: requests.Response, browser: requests.Session) -> requests.Response:
-    """Share what the portal asks for."""
-    return post(browser, shown, "/consent", choice="allow") if "/consent?" in shown.url else shown
-
-
-def citizen(city: City, name: str) -> requests.Session:
-    """Somebody who logged in at the tax portal and shares with it."""
-    browser = city.http()
-    browser.headers["Accept"] = "text/html"
-    shown = post(browser, browser.get(city.url("tax", "/me")), "/login", username=name, password=PASSWORD)
-    shown = agreed(shown, browser)
-    assert shown.url == city.url("tax", "/me"), shown.text
-    return browser
 
 
 def test_a_mandate_is_given_used_and_over_everywhere_when_it_is_withdrawn(city: City, browse: Browse) -> None:
@@ -198,58 +120,122 @@ def test_a_new_password_ends_every_login_before_it(city: City) -> None:
     work.measure("password changed", since)
 
 
-@dataclass
-class Switchboard:
-    """Two officers at the console; one asks and throws, the other approves."""
-
-    city: City
-    asker: requests.Session
-    second: requests.Session
-
-    def url(self, path: str) -> str:
-        """Of the console."""
-        return self.city.url("audit", path, "management")
-
-    def answers(self) -> bool:
-        """Whether the console does; the city itself is not ready while a portal is shut."""
-        try:
-            return self.second.get(self.url("/switches"), timeout=30).status_code == 200
-        except requests.RequestException:
-            return False
-
-    def consented(self, kind: str, name: str) -> requests.Response:
-        """The page of a consent that the second officer gave."""
-        if kind == "shut":
-            shown = self.asker.get(self.url("/switches"), timeout=60)
-            asked = post(self.asker, shown, "/switches", name=name, lasts="1h", purpose="An exercise")
-        else:
-            shown = self.asker.get(self.url("/warrants/new"), timeout=60)
-            asked = post(self.asker, shown, "/warrants", kind=kind, about="switch", which=name, purpose="It is over")
-        assert "?done=asked" in asked.url, asked.text
-        looked = self.second.get(asked.url, timeout=60)
-        at = urlsplit(asked.url).path
-        # Whoever asked cannot do it alone.
-        assert post(self.asker, looked, f"{at}/approve").status_code == 403
-        assert post(self.second, looked, f"{at}/approve").status_code == 200
-        return self.asker.get(self.url(at), timeout=60)
-
-    def throw(self, kind: str, name: str) -> float:
-        """Shut or open; when the button was pressed."""
-        consent = self.consented(kind, name)
-        since = time.monotonic()
-        answer = post(self.asker, consent, f"{urlsplit(consent.url).path}/act")
-        assert answer.status_code == 200, answer.text
-        return since
+@pytest.fixture(scope="module")
+def board(city: City) -> Switchboard:
+    return switchboard(city)
 
 
-def test_emergency_switches_bite_everywhere_outlast_a_kill_and_are_opened_by_two(city: City) -> None:
-    officers = [person(city, name, city.url("audit", "/switches", "management")) for name in ("wang.qiang", "lin.hai")]
-    board, work = Switchboard(city, *officers), at_work(city, citizen(city, WORKER))
+def _asked_for(city: City, asks: requests.Session, desk: str) -> str:
+    """What an agency's administrator asked for; where it is approved."""
+    last = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    form = {"username": CONTRACTOR, "role": "contractor-documents", "until": last, "reason": "contract 7"}
+    asked = post(asks, asks.get(desk), "/contractors", **form)
+    found = re.search(r"/contractors/([0-9a-f-]{36})/refuse", asked.text)
+    assert "done=asked" in asked.url
+    assert found, asked.text
+    # Nobody approves what they asked for themselves, whatever they send.
+    path = f"/contractors/{found[1]}/approve"
+    assert path not in asked.text
+    form = {"csrf_token": hidden(asked.text, "/contractors")["csrf_token"]}
+    alone = asks.post(city.url("directory", path, "management"), data=form, headers={"Referer": asked.url}, timeout=60)
+    assert alone.status_code == HTTPStatus.FORBIDDEN
+    return path
 
-    def seen(what: str, since: float, open_still: Callable[[], bool]) -> None:
-        while open_still():
-            assert time.monotonic() - since < WITHIN, f"{what} is still open"
-        sys.stdout.write(f"{what}: shut after at most {time.monotonic() - since:.2f} s\n")
+
+@pytest.mark.timeout(300)
+def test_a_contractor_is_let_in_by_two_to_one_portal_and_is_out_of_it_with_the_contract(
+    city: City, board: Switchboard, tmp_path: Path
+) -> None:
+    desk, page = city.url("directory", "/contractors", "management"), city.url("documents", "/me", "internal")
+    asks, boss = (person(city, name, desk) for name in ("zhou.fang", "zhao.lei"))
+    before, card = citizen(city, CONTRACTOR), certified(city, CONTRACTOR, tmp_path, profile="citizen")
+
+    def taxes() -> bool:
+        return before.get(city.url("tax", "/me"), allow_redirects=False, timeout=30).status_code == HTTPStatus.OK
+
+    worker = person(city, CONTRACTOR, city.url("sso", "/account"), card=card.pem)
+    path = _asked_for(city, asks, desk)
+    assert worker.get(page, timeout=30).status_code == HTTPStatus.FORBIDDEN
+    assert taxes()
+    approved = post(boss, boss.get(desk), path)
+    since = time.monotonic()
+    assert "done=approved" in approved.url
+    # Bound to the one portal, the account opens no other any more: not those that every citizen has either.
+    over("contract begun: another portal", since, taxes)
+    shown = agreed(worker.get(page, timeout=30), worker)
+    assert (shown.status_code, shown.url) == (HTTPStatus.OK, page), shown.text
+    for label in ("tax", "social", "certificates"):
+        assert worker.get(city.url(label, "/me"), timeout=30).status_code == HTTPStatus.FORBIDDEN, label
+    for client in ("tax", "social"):
+        refused = authorized(city, worker, client)
+        assert "code" not in refused, (client, refused)
+    work = at_work(city, worker, client="documents", listener="internal")
+
+    # The portal is locked, and opened again.
+    since = board.throw("shut", "portal=documents")
+    over("portal=documents for its contractor", since, work.portal)
+    assert "Shut in an emergency" in worker.get(page, timeout=30).text
+    board.throw("reopen", "portal=documents")
+    until(work.holds, seconds=20)
+
+    # The contract ends before its last day, by one administrator's word: out everywhere.
+    subject = re.search(r"/contractors/people/([0-9a-f-]{36})/end", asks.get(desk).text)
+    assert subject
+    shown = asks.get(desk)
+    ended = post(asks, shown, f"/contractors/people/{subject[1]}/end", reason="The work is done")
+    since = time.monotonic()
+    assert "done=ended" in ended.url, ended.text
+    work.measure("contract ended", since)
+    over("contract ended: the sign-on", since, lambda: "Log in" not in worker.get(city.url("sso", "/account")).text)
+    again = city.http()
+    again.headers["Accept"], again.cert = "text/html", str(card.pem)
+    assert post(again, again.get(page), "/login/card").url != page
+    officer = person(city, "sun.li", at := city.url("ca", f"/certificates/{card.serial}", "management"))
+    until(lambda: "/release" in officer.get(at).text)
+    told = [each["told"] for each in invariants.entries(city) if each["told"].get("subject") == subject[1]]
+    (given,) = {(each["actor"], each["attributes"]["first"]) for each in told if "role.granted" in each["type"]}
+    assert given == (subject_of(city, "zhao.lei"), subject_of(city, "zhou.fang"))
+    kinds = [each["type"] for each in told]
+    assert "directory.contract.asked" in kinds
+    assert kinds.index("directory.person.disabled") < kinds.index("directory.role.withdrawn")
+
+
+def _reached(city: City, label: str, path: str, listener: str = "external", **headers: str) -> bool:
+    """Whether a host that identifies its callers itself answers; the gateway's own refusals are no answer of it."""
+    found = city.http().get(city.url(label, path, listener), headers=headers, timeout=30)
+    assert found.status_code in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE), found.text
+    return found.status_code == HTTPStatus.OK
+
+
+def test_a_way_between_networks_is_closed_to_hosts_without_login_too(city: City, board: Switchboard) -> None:
+    hosts = (("verify", "/"), ("acme", "/acme/directory"), ("est", "/.well-known/est/cacerts"))
+    assert all(_reached(city, *host) for host in hosts)
+    since = board.throw("shut", "zones=external:external")
+    for host in hosts:
+        over(f"zones=external:external at {host[0]}", since, lambda: _reached(city, *host))  # noqa: B023 - used at once
+    # No word of a visitor's about where they come from counts.
+    forged = {"X-Forwarded-For": "10.0.0.1", "X-Client-Address": "10.0.0.1", "Tallygate-Listener": "management"}
+    for host in hosts:
+        assert not _reached(city, *host, **forged)
+        assert city.http().post(city.url(*host), headers=forged, timeout=30).status_code == 503
+    assert not _reached(city, "tax", "/")
+    # From another network, and where it is taken back, everything is as before; public facts stay public.
+    assert _reached(city, "verify", "/", "management")
+    assert _reached(city, "sso", "/.well-known/openid-configuration")
+    assert _reached(city, "log", "/checkpoint")
+    since = board.throw("reopen", "zones=external:external")
+    for host in (*hosts, ("tax", "/")):
+        over(f"zones=external:external closed at {host[0]}", since, lambda: not _reached(city, *host))  # noqa: B023
+    told = [each["told"] for each in invariants.entries(city) if each["told"]["type"] == "gateway.decision"]
+    refused = [each for each in told if each.get("object") == "verify" and each["attributes"]["reason"] == "shut"]
+    assert refused
+    assert {each["zone"] for each in refused[-2:]} == {"external"}
+
+
+def test_emergency_switches_bite_everywhere_outlast_a_kill_and_are_opened_by_two(
+    city: City, board: Switchboard
+) -> None:
+    work = at_work(city, citizen(city, WORKER))
 
     def verifies() -> bool:
         return city.http().post(city.url("verify", "/"), data={"x": "1"}).status_code != 503
@@ -261,7 +247,7 @@ def test_emergency_switches_bite_everywhere_outlast_a_kill_and_are_opened_by_two
 
     # A portal: its page and its tokens end; a visitor is told in words; nothing else ends.
     since = board.throw("shut", "portal=tax")
-    seen("portal=tax at the gateway", since, work.portal)
+    over("portal=tax at the gateway", since, work.portal)
     assert not work.token()
     assert work.refreshes()
     denied = work.browser.get(city.url("tax", "/me"), timeout=30)
@@ -279,8 +265,8 @@ def test_emergency_switches_bite_everywhere_outlast_a_kill_and_are_opened_by_two
 
     # A client: the sign-on gives it nothing, and the gateway takes none of its tokens.
     since = board.throw("shut", "client=tax")
-    seen("client=tax at the gateway", since, work.token)
-    seen("client=tax at the sign-on", since, work.refreshes)
+    over("client=tax at the gateway", since, work.token)
+    over("client=tax at the sign-on", since, work.refreshes)
     city.kill("sso")
     until(city.ready, seconds=240)
     assert not work.refreshes()
@@ -288,11 +274,19 @@ def test_emergency_switches_bite_everywhere_outlast_a_kill_and_are_opened_by_two
     until(work.refreshes, seconds=20)
 
     # All writing, at a host that identifies its callers itself too; reading goes on, and so does the way back.
+    def files() -> bool:
+        form = work.browser.post(city.url("tax", "/me"), allow_redirects=False, timeout=30)
+        return form.status_code != HTTPStatus.SERVICE_UNAVAILABLE
+
     assert verifies()
+    assert files()
     since = board.throw("shut", "writing")
-    seen("writing at nginx", since, verifies)
+    over("writing at nginx", since, verifies)
+    over("writing at the gateway", since, files)
+    assert work.portal()
     assert city.http().get(city.url("tax", "/")).status_code == 200
     assert city.http().get(city.url("verify", "/")).status_code == 200
     board.throw("reopen", "writing")
     until(verifies, seconds=20)
+    until(files, seconds=20)
     assert "Nothing is shut." in board.asker.get(board.url("/switches"), timeout=60).text

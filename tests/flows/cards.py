@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cards for people of the city, made as at the registration desk: the key never leaves the person's machine."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+
+from tests.flows.city import City
+from tests.flows.knocking import person, post
+
+_PASSWORD = "x" * 16
+
+
+@dataclass(frozen=True)
+class Card:
+    """A certificate with its key, for a browser (with its password beside) and for a program."""
+
+    serial: str
+    p12: Path
+    pem: Path
+
+
+def certified(city: City, username: str, folder: Path, *, profile: str = "civil-servant") -> Card:
+    """By a registration officer, who has seen the person's documents."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    at = city.url("ca", "/issue", "management")
+    officer = person(city, "sun.li", at)
+    done = post(officer, officer.get(at), "/issue", profile=profile, subject=username, evidence="documents",
+                reference="file 77", csr=csr.public_bytes(Encoding.PEM).decode())  # fmt: skip
+    found = re.search(r"/certificates/([0-9a-f]+)", f"{done.url} {done.text}")
+    assert done.status_code == 200, done.text
+    assert found
+    pem = officer.get(city.url("ca", f"/certificates/{found[1]}.pem", "management")).content
+    first, *chain = x509.load_pem_x509_certificates(pem)
+    made = Card(found[1], folder / "card.p12", folder / "card.pem")
+    sealed = BestAvailableEncryption(_PASSWORD.encode())
+    made.p12.write_bytes(pkcs12.serialize_key_and_certificates(b"card", key, first, chain or None, sealed))
+    made.p12.with_suffix(".password").write_text(_PASSWORD, "utf-8")
+    made.pem.write_bytes(pem + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return made
