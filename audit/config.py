@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the record."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", flags=re.ASCII)
 _KIND = re.compile(r"[a-z][a-z_.]*\*?", flags=re.ASCII)
 _SHORTEST = 180
 _LONGEST = 36_600
+# Looks through a folder of six hundred files; a process reads its settings many times.
+_time_zones = functools.cache(available_timezones)
 
 
 class ExportKind(StrEnum):
@@ -233,7 +236,7 @@ class AuditSettings:
     evidence_font_face: int = 2
 
     def __post_init__(self) -> None:
-        if self.time_zone not in available_timezones():
+        if self.time_zone not in _time_zones():
             raise ValueError("time_zone is not known here")
         if not self.log or not all(letter.isalnum() or letter in "-._" for letter in self.log):
             raise ValueError("log must be one part of a path: letters, digits, dash, dot")

@@ -7,6 +7,7 @@
   compile all of them again, from the same text.
 - The SQL of a statement: every test that opens a database would build all of them again, from the same tables.
 - The proof of the same policies: a release runs hundreds of cases before it decides anything, and so does its reader.
+- The questions of the shipped rules of the record, which come from Sigma by way of two libraries.
 """
 
 import copy
@@ -22,12 +23,14 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
-from werkzeug.routing import Rule
+from werkzeug.routing import Rule as Address
 
+from audit.alerts import convert, rules
+from audit.alerts.models import Rule
 from policies.release import Release
 
 _upgrade = command.upgrade
-_compile = Rule._compile_builder
+_compile = Address._compile_builder
 
 
 class Templates(BytecodeCache):
@@ -72,7 +75,7 @@ def _is_new(connection: Connection) -> bool:
 _builders: dict[tuple[object, ...], Any] = {}
 
 
-def _builder(rule: Rule, append_unknown: bool = True) -> Any:  # noqa: FBT001, FBT002 - as werkzeug calls it
+def _builder(rule: Address, append_unknown: bool = True) -> Any:  # noqa: FBT001, FBT002 - as werkzeug calls it
     if rule.defaults:
         return _compile(rule, append_unknown)
     # All that the code is made of.
@@ -113,10 +116,23 @@ def _proved(files: Mapping[str, bytes], *, version: str) -> Release:
     return release
 
 
+_convert = convert
+_shipped: dict[tuple[bytes, str], list[Rule]] = {}
+
+
+def _converted(content: bytes, *, file: str, shipped: bool) -> list[Rule]:
+    if not shipped:
+        return _convert(content, file=file, shipped=shipped)
+    if (content, file) not in _shipped:
+        _shipped[content, file] = _convert(content, file=file, shipped=shipped)
+    return list(_shipped[content, file])
+
+
 def install() -> None:
     """For the rest of this process."""
     command.upgrade = _upgraded  # type: ignore[assignment]  # called with these two and no more
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Templates()}
-    Rule._compile_builder = _builder  # type: ignore[method-assign,assignment]  # the same, kept
+    Address._compile_builder = _builder  # type: ignore[method-assign,assignment]  # the same, kept
+    rules.convert = _converted  # type: ignore[attr-defined]  # as the module has it from its neighbour
     Release.proved = _proved  # type: ignore[method-assign]  # nobody derives from it
     registry.impls["sqlite"] = registry.impls["sqlite.pysqlite"] = lambda: SQLite

@@ -9,12 +9,17 @@ import random
 import socket
 
 _RANGE = range(10_000, 20_000)
+_CHANCE = random.SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
     """So many different ports on which nobody listens now."""
+    tried: set[int] = set()
     found: list[int] = []
-    for port in random.SystemRandom().sample(_RANGE, len(_RANGE)):
+    while len(tried) < len(_RANGE):
+        if (port := _CHANCE.choice(_RANGE)) in tried:
+            continue
+        tried.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
