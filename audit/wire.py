@@ -8,7 +8,7 @@ many at once, or entries, stretches that are passed over, and heartbeats.
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -33,6 +33,8 @@ _MANY = struct.Struct(">IBH")
 _EVENT = struct.Struct(">I")
 _PLACE = struct.Struct(">Q32s")
 _NOWHERE = 2**64 - 1
+_NO_INDEX = _NOWHERE.to_bytes(8)
+_NONE_REFUSED = json.dumps({"checkpoint": "", "refused": {}}).encode()
 LONGEST_EVENT = MAX_FRAME - 1 - _REQUEST.size
 """Encoded; a longer one would cut the line, and with it whatever else is on its way."""
 _WAITS = (Wait.SEQUENCED, Wait.PUBLISHED, Wait.WITNESSED)
@@ -70,6 +72,11 @@ class Frames:
     def allow(self, largest: int) -> None:
         """From now on frames may be so long."""
         self._largest = largest
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of a frame is here that is not complete."""
+        return bool(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[tuple[Frame, bytes]]:
         """Every frame that is complete by now.
@@ -223,7 +230,8 @@ def receipts_frame(
             refused[str(i)] = _refusal(answer)
         else:
             parts.append(_PLACE.pack(*answer))
-    parts.append(json.dumps({"checkpoint": checkpoint, "refused": refused}).encode())
+    said = {"checkpoint": checkpoint, "refused": refused}
+    parts.append(json.dumps(said).encode() if refused or checkpoint else _NONE_REFUSED)
     return frame(Frame.RECEIPTS, b"".join(parts))
 
 
@@ -249,6 +257,27 @@ def read_receipts(content: bytes, origin: str) -> tuple[int, list[Receipt | Tall
         else _read_refusal(refused.get(str(i)))
         for i, (index, leaf) in enumerate(places)
     ]
+
+
+def read_refusals(content: bytes) -> tuple[int, Wait, int, Mapping[int, TallygateError]]:
+    """Number of the request, the level reached, how many events it had, and which of these are not recorded and why.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        request, wait, count = _MANY.unpack_from(content)
+        level = _WAITS[wait]
+    except (struct.error, IndexError) as error:
+        raise WireBroken from error
+    end = _MANY.size + count * _PLACE.size
+    nowhere = [i for i in range(count) if content.startswith(_NO_INDEX, _MANY.size + i * _PLACE.size)]
+    if content[end:] == _NONE_REFUSED and not nowhere:
+        return request, level, count, {}
+    refused = parse(content[end:]).get("refused")
+    if len(content) <= end or not isinstance(refused, dict):
+        raise WireBroken
+    return request, level, count, {i: _read_refusal(refused.get(str(i))) for i in nowhere}
 
 
 def passed_frame(first: int, following: int) -> bytes:

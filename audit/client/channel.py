@@ -109,6 +109,18 @@ class Channel:
         limit = struct.pack("@ll", int(seconds), int(rest * 1_000_000))
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
+    def given_away(self) -> socket.socket:
+        """The line itself, for an event loop that reads it from now on.
+
+        Raises:
+            WireBroken: the log said something before it was asked anything.
+        """
+        if self._early or self._frames.begun:
+            self.close()
+            raise WireBroken
+        self._connection.setblocking(False)  # noqa: FBT003 - the signature of the library
+        return self._connection
+
     def close(self) -> None:
         """Cut the line; a blocked reader returns."""
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ a new one, which is safe because of its key.
 
 import contextlib
 import queue
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -111,6 +112,20 @@ class RecorderClient:
         given = iter(answers)
         long = BadEvent(why="it is longer than 65,535 bytes")
         return [next(given) if len(event) <= LONGEST_EVENT else long for event in events]
+
+    def open_line(self) -> socket.socket:
+        """Another line, whose reader and writer is the caller alone; the log has proved itself on it.
+
+        Raises:
+            RecordUnavailable: the log does not answer, or is another one.
+        """
+        try:
+            channel, _ = Channel.open(
+                self._path, caller=self._caller, secret=self._secret, key=self._key, timeout=self._timeout
+            )
+            return channel.given_away()
+        except (OSError, WireBroken) as error:
+            raise RecordUnavailable from error
 
     def close(self) -> None:
         """Cut the line; the next event opens another."""
