@@ -6,12 +6,13 @@ and take the write lock at BEGIN, so a transaction never fails half-way because 
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, inspect, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -41,6 +42,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._turn = _turn_of(engine)
+        # For ``look_up`` alone, which asks and is done.
+        self._looking = threading.Lock()
+        self._looker: PoolProxiedConnection | None = None
 
     @classmethod
     def open(cls, url: str, *, connections: int = 16) -> Self:
@@ -98,12 +102,38 @@ class Database:
             DatabaseUnavailable: the database did not answer.
         """
         try:
-            with self._translating(), closing(self._engine.raw_connection()) as connection:
-                cursor = connection.cursor()
-                cursor.execute(statement, values)
-                return list(cursor.fetchall())
+            with self._translating():
+                if self._turn is None:
+                    with closing(self._engine.raw_connection()) as connection:
+                        return self._looked_up(connection, statement, values)
+                with self._looking:
+                    if self._looker is None:
+                        # One for all that is looked up: to borrow one each time costs more than to ask.
+                        borrowed = self._engine.raw_connection()
+                        borrowed.detach()
+                        self._looker = borrowed
+                    return self._looked_up(self._looker, statement, values)
         except sqlite3.OperationalError as error:
+            self._look_away()
             raise DatabaseUnavailable from error
+
+    def _looked_up(
+        self, connection: PoolProxiedConnection, statement: str, values: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+        finally:
+            # What is left open keeps its snapshot.
+            cursor.close()
+
+    def _look_away(self) -> None:
+        """Another connection next time."""
+        with self._looking:
+            looker, self._looker = self._looker, None
+            if looker is not None:
+                looker.close()
 
     def tables(self) -> list[str]:
         """The names of all tables, for whoever must find none.
@@ -125,6 +155,7 @@ class Database:
 
     def close(self) -> None:
         """Return every connection; the database can be opened again."""
+        self._look_away()
         self._engine.dispose()
         if self._turn is not None:
             self._turn.close()
