@@ -30,6 +30,8 @@ SESSION_COOKIE = "__Host-tallygate"
 """Cookie of a session: of one host over TLS, for all paths (RFC 6265bis section 4.1.3.2)."""
 COOKIES = (SESSION_COOKIE, "__Host-gateway")
 """Every cookie the gateway sets at the hosts it guards; the second holds logins that were begun (``core.web``)."""
+ASK = ("ask-1", "ask-2")
+"""The sockets at which nginx asks for decisions: one for each worker, who holds it as long as it lives."""
 LIVE = "live"
 """Name of the gateway's socket that keeps WebSockets."""
 WELL_KNOWN = "/.well-known/oauth-protected-resource"

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Literal, Self, TypedDict
 
 from .config import Route
 from .errors import Reason
@@ -209,6 +209,13 @@ class Ruling:
     zone: str = ""
     # What the entry keeps of the question that the policies were asked, for replaying it.
     asked: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+    def at(self, target: Target) -> Self:
+        """The same ruling on another target."""
+        # A frozen dataclass makes a call of each field, and nearly every request is answered by one.
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), target=target)
+        return made
 
     @property
     def allowed(self) -> bool:

@@ -82,6 +82,7 @@ _sockets = Table(
 )
 _cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
 _outbox = Outbox(_metadata)
+_MOST_READ = 16_384
 # Asked for by every decision, so built once.
 _BY_DIGEST = select(_sessions).where(_sessions.c.digest == bindparam("digest"))
 _TOUCH = update(_sessions).where(_sessions.c.digest == bindparam("touched")).values(seen=bindparam("at"))
@@ -140,6 +141,8 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sqlite = database.engine.dialect.name == "sqlite"
+        # Rows as they were read last, each with what was made of it; read anew they are all the same.
+        self._sessions: dict[str, tuple[tuple[Any, ...], Session]] = {}
         # Records on their way to the log.
         self.outbox = Drain(database, _outbox)
 
@@ -237,10 +240,21 @@ class Store:
         """One session, or None."""
         if self._sqlite:
             found = self._database.look_up(_LOOK_UP, (digest,))
-            return _session(found[0]) if found else None
+            return self._read(digest, found[0]) if found else None
         with self._database.reading() as connection:
             row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
         return None if row is None else _session(row)
+
+    def _read(self, digest: str, row: tuple[Any, ...]) -> Session:
+        """The session of a row; the very same as the last time where the row is."""
+        known = self._sessions.get(digest)
+        if known is not None and known[0] == row:
+            return known[1]
+        made = _session(row)
+        if len(self._sessions) >= _MOST_READ:
+            self._sessions.clear()
+        self._sessions[digest] = row, made
+        return made
 
     def touch(self, seen: Mapping[str, datetime]) -> None:
         """Remember when sessions were used, by digest; what ended meanwhile stays ended."""

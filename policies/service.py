@@ -92,6 +92,17 @@ class PolicyEngine:
         force = self._force
         return force is not None and force.release.speaks(peer)
 
+    def lasting(self, action: str) -> str:
+        """The version by which the same question about this action has the same answer again.
+
+        Empty where each is to be asked: nothing is remembered, the answer may be another one later, or other policies
+        are tried beside.
+        """
+        force = self._force
+        if force is None or self._shadow is not None or not force.cache.most or force.release.timed(action):
+            return ""
+        return force.release.version
+
     def reload(self) -> bool:
         """Build what lies in the folder now beside what is in force, then swap; True if it changed.
 

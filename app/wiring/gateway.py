@@ -28,7 +28,7 @@ from core.identity import IdentityIssuer
 from core.log import logger
 from gateway import GatewaySettings
 from gateway.client import SignOnClient
-from gateway.config import LIVE
+from gateway.config import ASK, LIVE
 from gateway.proxy import EDGES, Edge
 from gateway.service import (
     Decider,
@@ -209,6 +209,7 @@ def application(context: Context) -> Served:
         mounted(decide_application(decider, proxy), pages),
         together=Together(recorder),
         fresh=follower.fresh,
+        places=[(site.socket(ROLE, name), site.folder(ROLE) / f"{name}.lock") for name in ASK],
     )
 
 

@@ -13,10 +13,10 @@ from datetime import timedelta
 from core.calls import CALLER_HEADER, SECRET_HEADER
 from core.site import SiteSettings
 
-from ..config import LISTENERS, LIVE, GatewaySettings
+from ..config import ASK, LISTENERS, LIVE, GatewaySettings
 from . import cookies
 from .blocks import block, quoted
-from .servers import KEEPER, guarded_host, open_host, pki_host, sign_of_life, stranger
+from .servers import DECIDERS, KEEPER, guarded_host, open_host, pki_host, sign_of_life, stranger
 
 _LINE = {
     "host": "$host",
@@ -154,6 +154,9 @@ def _upstreams(site: SiteSettings, settings: GatewaySettings) -> list[str]:
         server = quoted(f"unix:{site.socket(role)}")
         # A dead role is asked again at once: the supervisor brings it back within a second.
         lines += block(f"upstream role_{role.replace(':', '_')}", [f"server {server} max_fails=0;", "keepalive 32;"])
+    # Another worker is asked where one is gone: what was not answered was not granted.
+    asked = [quoted(f"unix:{site.socket('gateway', name)}") for name in ASK]
+    lines += block(f"upstream {DECIDERS}", [*(f"server {each} max_fails=0;" for each in asked), "keepalive 64;"])
     keeper = quoted(f"unix:{site.socket('gateway', LIVE)}")
     return [*lines, *block(f"upstream {KEEPER}", [f"server {keeper} max_fails=0;"])]
 

@@ -23,6 +23,8 @@ _PAGES = "/.tallygate/pages"
 _MISDIRECTED = 421
 KEEPER = "gateway_live"
 """The upstream that keeps WebSockets."""
+DECIDERS = "gateway_ask"
+"""The upstream that decides."""
 _SOCKET_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol")
 _SILENCE = "1h"
 _OWN = ("login", "callback", "logout", "keys")
@@ -295,7 +297,7 @@ def _asking(host: str, listener: str, *, certificate: bool) -> list[str]:
         "proxy_set_header Tallygate-Media $http_content_type;",
         *(["proxy_set_header Tallygate-Client-Certificate $ssl_client_escaped_cert;"] if certificate else []),
         _HEARD_OUT,
-        f"proxy_pass http://role_gateway/decide/{listener};",
+        f"proxy_pass http://{DECIDERS}/decide/{listener};",
     ]
 
 

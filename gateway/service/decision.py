@@ -28,6 +28,7 @@ from ..request import target as read_target
 from ..store import Kind
 from ..tokens import Sealing, Ties
 from .attempts import Attempts, Shares
+from .familiar import Familiar, Known, learned, values
 from .identification import Identification
 from .news import Freshness, News
 from .people import WouldWait
@@ -36,6 +37,8 @@ from .switches import lapsed, passed, ways
 
 _log = logger(__name__)
 _REMEDY = re.compile(r"[a-z_]{1,20}(=[A-Za-z0-9._-]{1,80})?", re.ASCII)
+_LEARNS = 2
+"""The event of one ruling by which the writing of those that follow is learned: many a ruling is made once."""
 _REASONS = {
     "login": Reason.LOGIN,
     "disabled": Reason.DISABLED,
@@ -64,6 +67,10 @@ class Engine(Protocol):
 
     def speaks(self, peer: str) -> bool:
         """Whether a certificate, by its digest, is one of a proxy that speaks for a zone."""
+        ...
+
+    def lasting(self, action: str) -> str:
+        """The version by which the same question has the same answer again; empty if each is to be asked."""
         ...
 
 
@@ -117,6 +124,7 @@ class Decider:
             for label, route in settings.routes.items()
         }
         self._lapsed = settings.lapsed
+        self._familiar = Familiar()
         self._open = {site.host(label): (label, host) for label, host in settings.open_hosts.items() if host.asked}
 
     def decide(self, question: Question) -> Answer:
@@ -153,8 +161,8 @@ class Decider:
         at = self._clock.now()
         number = secrets.token_hex(16)
         try:
-            ruling = self._rule(question, at, at_once=True)
-            event = encode_event(_event(question, ruling, number=number, at=at))
+            ruling, known = self._ruled(question, at, at_once=True)
+            event = _encoded(question, ruling, known, number=number, at=at)
         except Exception:  # noqa: BLE001 - whatever it was, it is told the long way
             return None
         return Begun(question=question, ruling=ruling, number=number, event=event)
@@ -179,8 +187,14 @@ class Decider:
             _log.error("identity_not_signed", exc_info=True)
             return _denied(Reason.UNAVAILABLE, number)
 
-    def _rule(self, question: Question, at: datetime, *, at_once: bool = False) -> Ruling:
-        """Steps 1 to 7; each may refuse, and whatever goes wrong is a refusal too."""
+    def _rule(self, question: Question, at: datetime) -> Ruling:
+        return self._ruled(question, at)[0]
+
+    def _ruled(self, question: Question, at: datetime, *, at_once: bool = False) -> tuple[Ruling, Known | None]:
+        """Steps 1 to 7; each may refuse, and whatever goes wrong is a refusal too.
+
+        ``at_once`` raises WouldWait where somebody would have to be asked, and also tells what is known of the ruling.
+        """
         resource, caller, target, route = "", NOBODY, None, None
         try:
             # 1. The host is one of ours, spelt as nginx spells it.
@@ -222,26 +236,51 @@ class Decider:
             _same_site(question, caller, self._origin(question))
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
-            port: int = getattr(self._site.ports, question.listener)
-            protocol = "websocket" if question.upgrade else "https"
-            asked = _request(caller, resource, route, target, zone=zone, port=port, protocol=protocol, at=at)
-            decision = self._engine.decide(asked)
+            asked_for = resource, route, target
+            return self._by_policies(question, caller, asked_for, zone=zone, peer=peer, at=at, at_once=at_once)
         except WouldWait:
             raise
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
                 self._attempts.refused(question.address)
-            return Ruling(reason=refused.reason, caller=caller, resource=resource, route=route, target=target)
+            return Ruling(reason=refused.reason, caller=caller, resource=resource, route=route, target=target), None
         except BadTarget as refused:
             _log.info("target_refused", why=refused.why)
-            return Ruling(reason=Reason.AMBIGUOUS_PATH, resource=resource, route=route)
+            return Ruling(reason=Reason.AMBIGUOUS_PATH, resource=resource, route=route), None
         except Unavailable as error:
             _log.warning("decision_unavailable", code=error.code)
-            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target)
+            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target), None
         except Exception:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.error("decision_failed", exc_info=True)
-            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target)
-        return Ruling(
+            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target), None
+
+    def _by_policies(
+        self,
+        question: Question,
+        caller: Caller,
+        asked_for: tuple[str, Route, Target],
+        *,
+        zone: str,
+        peer: str,
+        at: datetime,
+        at_once: bool,
+    ) -> tuple[Ruling, Known | None]:
+        """What the policies say, or said before where it still holds; ``at_once`` also remembers it."""
+        resource, route, target = asked_for
+        public = matches(target.path, route.public)
+        key = caller.session, question.unverified_host, question.listener, target.method, public
+        known = self._familiar.get(key, caller, zone, peer) if at_once else None
+        lasting = self._engine.lasting(Action.ACCESS) if at_once else ""
+        if known is not None and lasting and known.lasting == lasting:
+            return known.ruling.at(target), known
+        port: int = getattr(self._site.ports, question.listener)
+        protocol = "websocket" if question.upgrade else "https"
+        asked = _request(caller, resource, route, target, public=public, zone=zone, port=port, protocol=protocol, at=at)
+        decision = self._engine.decide(asked)
+        if known is not None and known.decision == decision:
+            known.lasting = lasting if decision.version == lasting else ""
+            return known.ruling.at(target), known
+        ruling = Ruling(
             reason=reason_of(decision, caller),
             caller=caller,
             resource=resource,
@@ -256,6 +295,11 @@ class Decider:
             | ({"shadow": " ".join(decision.shadow)} if decision.shadow else {})
             | ({"peer": peer} if peer else {}),
         )
+        if not (at_once and caller.session):
+            return ruling, None
+        known = Known(ruling, decision, lasting=lasting if decision.version == lasting else "")
+        self._familiar.keep(key, known)
+        return ruling, known
 
     def _rule_open(self, question: Question) -> Ruling:
         """Whether a host that identifies its callers itself is shut; what goes wrong is a refusal here too.
@@ -421,7 +465,16 @@ def _acceptable(question: Question, route: Route, target: Target) -> None:
 
 
 def _request(
-    caller: Caller, resource: str, route: Route, target: Target, *, zone: str, port: int, protocol: str, at: datetime
+    caller: Caller,
+    resource: str,
+    route: Route,
+    target: Target,
+    *,
+    public: bool,
+    zone: str,
+    port: int,
+    protocol: str,
+    at: datetime,
 ) -> DecisionRequest:
     return DecisionRequest(
         **caller.principal,
@@ -433,7 +486,7 @@ def _request(
         from_zone=zone,
         to_zone=route.zone,
         required_assurance=route.assurance,
-        path_public=matches(target.path, route.public),
+        path_public=public,
         port=port,
         protocol=protocol,
         at=at,
@@ -459,6 +512,19 @@ def _could(remedies: tuple[Remedy, ...]) -> tuple[str, ...]:
 def _denied(reason: Reason, number: str, *, step_up: int | None = None, could: tuple[str, ...] = ()) -> Answer:
     level = step_up or 0 if reason is Reason.STEP_UP else 0
     return Answer(status=reason.status, decision=number, reason=reason, step_up=level, could=could)
+
+
+def _encoded(question: Question, ruling: Ruling, known: Known | None, *, number: str, at: datetime) -> bytes:
+    """The event of a ruling; where one like it was written before, only what differs is."""
+    if known is not None and ruling.target is not None:
+        known.events += 1
+        if known.events == _LEARNS:
+            known.written = learned(question, ruling, _event, at=at)
+        if known.written is not None:
+            given = values(question, ruling.target.path, number=number, at=at)
+            if given is not None:
+                return known.written.made(given)
+    return encode_event(_event(question, ruling, number=number, at=at))
 
 
 def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> Event:

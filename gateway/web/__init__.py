@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .asking import Asking as Asking
 from .authzen import authzen as authzen
 from .blueprint import blueprint as blueprint
 from .decide import PREFIX as PREFIX

@@ -18,7 +18,7 @@ from ..request import ADAPTERS
 from ..service.decision import Decider
 
 PREFIX = "/decide/"
-_LINES = {204: "204 No Content", 401: "401 Unauthorized", 403: "403 Forbidden"}
+STATUS_LINES = {204: "204 No Content", 401: "401 Unauthorized", 403: "403 Forbidden"}
 _log = logger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -28,12 +28,8 @@ def decide_application(decider: Decider, pairs: PairSecrets) -> WSGIApp:
     """The WSGI application for everything beneath ``/decide/``."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        try:
-            answer = _answer(environ, decider, pairs)
-        except Exception:  # noqa: BLE001 - fail closed, also for what nobody foresaw
-            _log.error("decision_endpoint_failed", exc_info=True)
-            answer = Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
-        start_response(_LINES[answer.status], headers_of(answer))
+        answer = answered(environ, decider, pairs)
+        start_response(STATUS_LINES[answer.status], headers_of(answer))
         return []
 
     return application
@@ -68,10 +64,14 @@ def question_of(environ: Mapping[str, Any], pairs: PairSecrets) -> Question | No
     return ADAPTERS[caller](environ, environ["PATH_INFO"].removeprefix(PREFIX))
 
 
-def _answer(environ: dict[str, Any], decider: Decider, pairs: PairSecrets) -> Answer:
-    question = question_of(environ, pairs)
-    if question is None:
+def answered(environ: Mapping[str, Any], decider: Decider, pairs: PairSecrets) -> Answer:
+    """The answer, after whatever has to be waited for; never raises."""
+    try:
+        question = question_of(environ, pairs)
+        if question is not None:
+            return decider.decide(question)
         # Somebody on this machine who is no proxy: no access was asked for, so none is recorded.
         _log.warning("decision_asked_by_stranger")
-        return Answer(status=403, decision="", reason=Reason.UNAVAILABLE)
-    return decider.decide(question)
+    except Exception:  # noqa: BLE001 - fail closed, also for what nobody foresaw
+        _log.error("decision_endpoint_failed", exc_info=True)
+    return Answer(status=403, decision="", reason=Reason.UNAVAILABLE)

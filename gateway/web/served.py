@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role before granian's event loop (RSGI): decisions in the loop, whatever may have to wait in threads.
 
-A decision whose session, person and policies are in memory waits for nothing but its record, and for that many wait
-together. Everything else, pages among it, is the WSGI application's, which one of a few threads runs.
+The site's own nginx asks past granian, over the lines of `asking`, in the same loop; other proxies ask here. Everything
+else, pages among it, is the WSGI application's, which one of a few threads runs.
 """
 
 import asyncio
 import io
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol
 
-from audit import Receipt
 from core.calls import PairSecrets
 from core.log import logger
 
-from ..service.decision import Begun, Decider
-from .decide import PREFIX, WSGIApp, headers_of, question_of
+from ..models import Answer
+from ..service.decision import Decider
+from .asking import Asking, Recording
+from .decide import PREFIX, WSGIApp, headers_of
 
 THREADS = 16
 """They wait for receipts, LDAP and the database."""
@@ -69,22 +71,6 @@ class Exchange(Protocol):
         ...
 
 
-class Recording(Protocol):
-    """The way into the log from a loop (``audit.client.Together``)."""
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Be ready."""
-        ...
-
-    def stop(self) -> None:
-        """Let go."""
-        ...
-
-    async def record(self, event: bytes) -> Receipt:
-        """Append one encoded event; raises ``TallygateError`` where there is no receipt."""
-        ...
-
-
 class Served:
     """One per worker; ``fresh`` says whether everything that was taken away has been heard."""
 
@@ -96,13 +82,13 @@ class Served:
         *,
         together: Recording,
         fresh: Callable[[], bool],
+        places: Sequence[tuple[Path, Path]] = (),
     ) -> None:
-        self._decider = decider
-        self._pairs = pairs
+        """``places`` are those of `Asking`, where the site's nginx asks."""
         self._application = application
         self._together = together
-        self._fresh = fresh
         self._threads = ThreadPoolExecutor(THREADS, "gateway-page")
+        self._asking = Asking(decider, pairs, together=together, fresh=fresh, threads=self._threads, places=places)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The same by WSGI, where no loop is served: everything is asked the long way."""
@@ -111,35 +97,26 @@ class Served:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by granian before it serves."""
         self._together.start(loop)
+        self._asking.start(loop)
 
-    def __rsgi_del__(self, _: asyncio.AbstractEventLoop) -> None:
-        """Called by granian when it has ended."""
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called by granian when it has ended; its loop stands still, and what was asked past it is answered first."""
+        loop.run_until_complete(self._asking.end())
         self._together.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
         environ = environ_of(scope)
-        if scope.path.startswith(PREFIX) and (begun := self._begun(environ)) is not None:
-            await self._decided(begun, exchange)
+        if scope.path.startswith(PREFIX):
+            await self._decided(environ, exchange)
         else:
             await self._elsewhere(environ, exchange)
 
-    def _begun(self, environ: dict[str, Any]) -> Begun | None:
-        """A decision that waits for nothing but its record; None where it is asked for the long way."""
-        try:
-            question = question_of(environ, self._pairs)
-            return self._decider.begin(question) if question is not None and self._fresh() else None
-        except Exception:  # noqa: BLE001 - nothing was told: the long way asks again, and refuses what it cannot read
-            return None
-
-    async def _decided(self, begun: Begun, exchange: Exchange) -> None:
-        try:
-            await self._together.record(begun.event)
-        except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
-            answer = self._decider.unrecorded(begun.number, error)
-        else:
-            answer = self._decider.answer(begun.question, begun.ruling, begun.number)
+    async def _decided(self, environ: dict[str, Any], exchange: Exchange) -> None:
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._asking.ask(environ, lambda answer: None if told.done() else told.set_result(answer))
+        answer = await told
         exchange.response_empty(answer.status, headers_of(answer))
 
     async def _elsewhere(self, environ: dict[str, Any], exchange: Exchange) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small city behind a real nginx: the gateway's own code, fake directory, policies and record, echoing hosts."""
 
+import asyncio
 import io
 import json
 import os
@@ -11,7 +12,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -22,6 +24,7 @@ from wsgiref.handlers import SimpleHandler
 
 import jwt
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,16 +32,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 import gateway
-from audit import FeedStale
+from audit import FeedStale, decode_event
 from ca import CertificateRefused, CertificateStatus, Standing, VerifiedCertificate
 from core.calls import PairSecrets
 from core.db import Database, migrate
+from core.errors import TallygateError
 from core.identity import IdentityIssuer, IdentityVerifier
 from core.site import Ports, SiteSettings
 from core.web import Guard, create
 from directory import Device, NoSuchDevice, NoSuchPerson, Person, PersonKind, Proofing
 from gateway import GatewaySettings
-from gateway.config import LIVE
+from gateway.config import ASK, LIVE
 from gateway.models import Session
 from gateway.proxy import SECRETS, host_names
 from gateway.service import (
@@ -60,7 +64,7 @@ from gateway.service.identification import digest
 from gateway.service.resources import Resources
 from gateway.store import Note, Store
 from gateway.tokens import Sealing
-from gateway.web import Keeper, WSGIApp, authzen, blueprint, decide_application, mounted, told
+from gateway.web import Asking, Keeper, WSGIApp, authzen, blueprint, decide_application, mounted, told
 from policies import Decision, DecisionRequest
 from tests.fakes.clock import ManualClock
 from tests.fakes.ports import free_ports
@@ -105,6 +109,8 @@ class FakeEngine:
         self.peers: dict[str, str] = {}
         self.reloads = 0
         self.broken = False
+        # The version whose answers are given again.
+        self.lasts = ""
         # What decides, and what lies in the folder.
         self.sequence = 7
         self.lies_there = 7
@@ -125,6 +131,10 @@ class FakeEngine:
 
     def speaks(self, peer: str) -> bool:
         return peer in self.peers
+
+    def lasting(self, action: str) -> str:
+        del action
+        return self.lasts
 
     def reload(self) -> bool:
         self.reloads += 1
@@ -501,6 +511,53 @@ class Reply:
         return [value for key, value in self.json()["headers"] if key.lower() == name.lower()]
 
 
+class Recorded:
+    """The way into a fake record from an event loop."""
+
+    def __init__(self, recorder: ListRecorder) -> None:
+        self._recorder = recorder
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        del loop
+
+    def stop(self) -> None:
+        pass
+
+    def submit(self, event: bytes, told: Callable[[TallygateError | None], None]) -> None:
+        try:
+            self._recorder.record(decode_event(event))
+        except TallygateError as error:
+            told(error)
+        else:
+            told(None)
+
+
+class Loop:
+    """A worker's event loop, which nginx asks."""
+
+    def __init__(self, unit: Gateway, site: SiteSettings) -> None:
+        self._threads = ThreadPoolExecutor(8)
+        self._loop = uvloop.new_event_loop()
+        self._asking = Asking(
+            unit.decider,
+            PairSecrets({"nginx": SECRET}),
+            together=Recorded(unit.recorder),
+            fresh=lambda: not unit.freshness.stale,
+            threads=self._threads,
+            places=[(site.socket("gateway", name), site.folder("nginx") / f"{name}.lock") for name in ASK[:1]],
+        )
+        self._asking.start(self._loop)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._asking.end(), self._loop).result(timeout=30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=30)
+        self._threads.shutdown()
+        self._loop.close()
+
+
 class City:
     """nginx, the gateway and the hosts, running."""
 
@@ -536,6 +593,7 @@ class City:
             where=site.socket,
         )
         self.keeper.start(site.socket("gateway", LIVE))
+        self._asking = Loop(self.gateway, site)
         for role in ("portal:tax", "portal:documents", "sso", "ca", "audit"):
             self._serve(role, _Echo)
         line = command(site)
@@ -560,6 +618,7 @@ class City:
         for server in self._servers:
             server.shutdown()
             server.server_close()
+        self._asking.stop()
         self.gateway.database.close()
 
     def raw(

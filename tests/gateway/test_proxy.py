@@ -31,7 +31,7 @@ def test_every_guarded_host_stands_at_every_tls_listener_behind_the_decision_of_
                 one for one in servers if f"127.0.0.1:{port} ssl;" in one and f"server_name {site.host(label)};" in one
             ]
             assert "auth_request /.tallygate/decide;" in found
-            assert f"proxy_pass http://role_gateway/decide/{listener};" in found
+            assert f"proxy_pass http://gateway_ask/decide/{listener};" in found
             assert (
                 found.count("/decide/external;") + found.count("/decide/internal;") + found.count("/decide/management;")
                 == 1
