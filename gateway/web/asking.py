@@ -80,6 +80,8 @@ class Asking:
         self._places = places
         # Held as long as the process lives: the kernel lets go of it.
         self._lock = -1
+        # None while every one is taken.
+        self.place: Path | None = None
         self._server: asyncio.AbstractServer | None = None
         self._lines: set[_Line] = set()
 
@@ -87,7 +89,7 @@ class Asking:
         """Take a place and listen there as soon as the loop runs."""
         for path, lock in self._places:
             if (held := _held(lock)) >= 0:
-                self._lock = held
+                self._lock, self.place = held, path
                 # Already here a question can come: it waits until the loop runs.
                 self._serving = loop.create_task(self._serve(loop, listening(path, mode=0o660)))
                 return

@@ -2,11 +2,13 @@
 """One release's policies, ready to answer; immutable, so that a newer one replaces it by one reference."""
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import cedarpy
+import orjson
 
 from ..errors import PoliciesUnusable
 from ..models import Action, Code, DecisionRequest
@@ -21,6 +23,8 @@ _TYPES = {
     "client": "Client",
     "anonymous": "Anonymous",
 }
+_MOST_KEPT = 4096
+"""Entities of questions, of some 7 KiB each."""
 # Younger than the first released schemas: a question says them only to policies that know them.
 _YOUNGER = ("device_state", "acting_for", "purpose")
 
@@ -47,6 +51,7 @@ class Ruleset:
             PoliciesUnusable: see ``read_policies``.
         """
         self._schema = read_schema(schema)
+        self._entities = _Entities(self._schema)
         self._said = frozenset(name for name in _YOUNGER if re.search(rf"^\s*{name}\s*:", schema, re.MULTILINE))
         self.policies: tuple[Policy, ...] = read_policies(policies, schema)
         self._slices = slices(self.policies, zones)
@@ -90,21 +95,24 @@ class Ruleset:
                 "principal": principal,
                 "action": {"type": "Action", "id": request.action},
                 "resource": target,
-                "context": self._circumstances(request),
+                # As text, which is shorter to make of it here than where it is taken.
+                "context": orjson.dumps(self._circumstances(request)).decode(),
             },
             policies,
-            [
-                {"uid": principal, "attrs": _attributes(request), "parents": _roles(request)},
-                {
-                    "uid": target,
-                    "attrs": {
-                        "owner": request.owner,
-                        "classification": request.classification,
-                        "required_assurance": request.required_assurance,
+            self._entities.of(
+                [
+                    {"uid": principal, "attrs": _attributes(request), "parents": _roles(request)},
+                    {
+                        "uid": target,
+                        "attrs": {
+                            "owner": request.owner,
+                            "classification": request.classification,
+                            "required_assurance": request.required_assurance,
+                        },
+                        "parents": _groups(request),
                     },
-                    "parents": _groups(request),
-                },
-            ],
+                ]
+            ),
             schema=self._schema,
         )
         names = result.diagnostics.id_annotations_by_reason
@@ -135,6 +143,34 @@ class Ruleset:
             "at": int(request.at.timestamp()),
             **{name: said for name, said in younger.items() if name in self._said},
         }
+
+
+class _Entities:
+    """Who asks and what for as Cedar reads them, kept by all that they say; safe for threads.
+
+    Checked against the schema where they are read, which is nearly half of a question's cost.
+    """
+
+    def __init__(self, schema: cedarpy.Schema) -> None:
+        self._schema = schema
+        self._kept: dict[bytes, cedarpy.Entities] = {}
+        self._lock = threading.Lock()
+
+    def of(self, said: list[dict[str, Any]]) -> cedarpy.Entities:
+        """Read them, or find what was read of the very same.
+
+        Raises:
+            ValueError: they are not of the schema.
+        """
+        text = orjson.dumps(said)
+        found = self._kept.get(text)
+        if found is None:
+            found = cedarpy.Entities.from_json_str(text.decode(), schema=self._schema)
+            with self._lock:
+                while len(self._kept) >= _MOST_KEPT:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[text] = found
+        return found
 
 
 def _groups(request: DecisionRequest) -> list[dict[str, str]]:
