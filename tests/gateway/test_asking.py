@@ -87,7 +87,7 @@ def worker(unit: Gateway, folder: Path) -> Iterator[Worker]:
 
 @pytest.fixture
 def line(worker: Worker, folder: Path) -> Iterator[socket.socket]:
-    assert worker
+    assert worker.asking.place == folder / ASK[0]
     with knock(folder / ASK[0]) as line:
         yield line
 

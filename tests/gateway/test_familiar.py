@@ -15,6 +15,7 @@ from .conftest import SUBJECT, Gateway
 
 LASTING = "7"
 """The version that the fake engine answers with."""
+TAKING = {"session": "sso.session.ended", "subject": "directory.person.disabled", "switch": "gateway.switch.shut"}
 
 
 def question(cookie: str, **changes: object) -> Question:
@@ -178,13 +179,17 @@ def test_what_was_taken_away_is_refused_whatever_is_known(unit: Gateway, cookie:
         digest = next(iter(unit.store._sessions))
         unit.store.end_session(digest, note=lambda _: (secrets.token_hex(16), b"{}"))
     else:
-        kind, fields = {
-            "session": ("sso.session.ended", {"source": "sso", "session": "sid-1", "subject": SUBJECT}),
-            "subject": ("directory.person.disabled", {"source": "directory", "subject": SUBJECT}),
-            "switch": ("gateway.switch.shut", {"source": "audit", "object": "portal=tax"}),
-        }[what]
-        event = Event(key="0" * 32, type=kind, outcome=Outcome.SUCCESS, at=now, **fields)
-        unit.news.hear([Entry(index=0, event=event)])
+        taken = Event(
+            key="0" * 32,
+            type=TAKING[what],
+            outcome=Outcome.SUCCESS,
+            at=now,
+            source="sso",
+            session="sid-1" if what == "session" else "",
+            subject=SUBJECT if what == "subject" else "",
+            object="portal=tax" if what == "switch" else "",
+        )
+        unit.news.hear([Entry(index=0, event=taken)])
     begun = unit.decider.begin(question(cookie))
     answer = unit.decider.decide(question(cookie))
     assert answer.status != 204
