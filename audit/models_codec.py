@@ -49,6 +49,8 @@ class Draft(NamedTuple):
     at: int
     # Whether it has a sealed part.
     sealed: bool
+    # By what it was read, and its values, for whoever makes its entry in the same process; see ``press``.
+    shaped: tuple[Any, tuple[bytes, ...]] | None = None
 
 
 def new_key() -> str:

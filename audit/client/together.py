@@ -87,10 +87,14 @@ class Together:
             told(BadEvent(why="it is longer than 65,535 bytes"))
         else:
             self._waiting.append(_Waiting(event, self._monotonic(), told))
-            if not self._due and not self._sent:
-                # Whatever else this round of the loop brings goes with it.
-                self._due = True
-                self._loop.call_soon(self._flush)
+            if not self._sent:
+                self._soon()
+
+    def _soon(self) -> None:
+        """Send what waits, and with it whatever else this round of the loop brings."""
+        if not self._due and self._loop is not None:
+            self._due = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._due = False
@@ -172,7 +176,7 @@ class Together:
                 _tell(each.told, refused.get(i) if refused else None)
         if not self._sent:
             self._under_way()
-            self._flush()
+            self._soon()
 
     def lost(self, line: "_Line") -> None:
         """The line broke: what was on it goes once more, before everything else."""

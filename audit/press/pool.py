@@ -13,8 +13,8 @@ from ..errors import BadEvent
 from ..models_codec import Draft
 from .work import Job, Made, Work, asked_to_make, asked_to_read, make, read, told_made, told_read
 
-# Fewer are done sooner than sent.
-_FEW = 32
+# Fewer are done for less than it costs to send them and hear of them again.
+_FEW = 128
 _log = logger(__name__)
 _T = TypeVar("_T")
 _A = TypeVar("_A")

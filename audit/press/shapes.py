@@ -87,7 +87,8 @@ class EventShape:
         """Whether it says of the event it was learned from what the codec says."""
         encoded = encode_event(event)
         return (
-            self.read(encoded) == draft_of(event)
+            (draft := self.read(encoded)) is not None
+            and draft._replace(shaped=None) == draft_of(event)
             and (values := self.values(encoded)) is not None
             and self.facts(values) == (plain(dict(event.sealed)) if event.sealed else b"")
             and self.bound(values) == bound_to(event.key, event.type, event.source, event.subject)
@@ -101,7 +102,8 @@ class EventShape:
         if values is None or not _FIRST <= (at := int(values[self._time])) < _END:
             return None
         subject = values[self._subject].decode() if self._subject >= 0 else ""
-        return Draft(encoded, values[self._key].decode(), self._type, self._source, subject, at, self._sealed)
+        key = values[self._key].decode()
+        return Draft(encoded, key, self._type, self._source, subject, at, self._sealed, (self, values))
 
     def values(self, encoded: bytes) -> tuple[bytes, ...] | None:
         """The free values of an event; None if it is of another shape."""

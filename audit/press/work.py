@@ -16,12 +16,14 @@ from ..errors import BadEvent
 from ..merkle import leaf_hash
 from ..models_codec import Draft, entry_of, parted, plain
 from .sealing import KEY_ID_SIZE, SECRET_SIZE, bound_to, seal
-from .shapes import SHAPES
+from .shapes import SHAPES, EventShape
 
 _LENGTH = struct.Struct(">I")
 # Length of the event, sequence number, identifier and bytes of its subject's key.
 _JOB = struct.Struct(f">IQ{KEY_ID_SIZE}s{SECRET_SIZE}s")
 _MADE = struct.Struct(">H32s")
+# What is told of a draft to another process: all but its bytes, which are there, and by what it was read.
+_TOLD = 7
 
 
 NOTHING = bytes(KEY_ID_SIZE), bytes(SECRET_SIZE)
@@ -35,6 +37,8 @@ class Job(NamedTuple):
     sequence: int
     key_id: bytes
     key: bytes
+    # Its shape and values, where it was read in this process.
+    shaped: tuple[EventShape, tuple[bytes, ...]] | None = None
 
 
 class Made(NamedTuple):
@@ -82,7 +86,7 @@ def told_read(events: Sequence[bytes], answer: bytes) -> list[Draft | BadEvent]:
 def asked_to_make(jobs: Sequence[Job]) -> bytes:
     """The question."""
     parts: list[bytes] = []
-    for encoded, sequence, key_id, key in jobs:
+    for encoded, sequence, key_id, key, _shaped in jobs:
         parts += (_JOB.pack(len(encoded), sequence, key_id, key), encoded)
     return b"".join(parts)
 
@@ -112,8 +116,8 @@ def _read(event: bytes) -> Draft | BadEvent:
 
 
 def _made(job: Job) -> Made | None:
-    encoded, sequence, key_id, key = job
-    if (taken := SHAPES.taken(encoded)) is not None:
+    encoded, sequence, key_id, key, shaped = job
+    if (taken := shaped or SHAPES.taken(encoded)) is not None:
         shape, values = taken
         clear = shape.facts(values)
         sealed = seal(clear, bound=shape.bound(values), key_id=key_id, key=key) if clear else b""
@@ -140,7 +144,7 @@ def _done_reading(question: bytes) -> bytes:
         position = start + _LENGTH.unpack_from(question, position)[0]
         events.append(question[start:position])
     found = read(events)
-    return orjson.dumps([each.parameters["why"] if isinstance(each, BadEvent) else each[1:] for each in found])
+    return orjson.dumps([each.parameters["why"] if isinstance(each, BadEvent) else each[1:_TOLD] for each in found])
 
 
 def _done_making(question: bytes) -> bytes:

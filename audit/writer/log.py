@@ -339,7 +339,7 @@ class Log:
                 raise ValueError("a destroyed key seals nothing")
             else:
                 identifier, bytes_ = key.id, key.key
-            jobs.append(Job(draft.encoded, sequence, identifier, bytes_))
+            jobs.append(Job(draft.encoded, sequence, identifier, bytes_, draft.shaped))
         return jobs
 
     def _write(self, entries: list[bytes]) -> None:

@@ -33,8 +33,8 @@ from .turns import Act, Turns
 INTERVAL = 0.25
 # Events that share a sync; the last request that is taken may go beyond.
 _BATCH = 2048
-# Events that are read where they come in: sooner than another thread would hear of them.
-_FEW = 8
+# Events that are read where they come in: for less than it costs to have another thread hear of them.
+_FEW = 32
 # What may wait for its batch, in events and in bytes; beyond this the log says no at once instead of late. One
 # caller may take half of either, so that none can crowd out the others.
 _MOST_WAITING = 32_768
