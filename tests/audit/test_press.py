@@ -101,7 +101,7 @@ def test_helpers_answer_for_each_in_order(press: Press) -> None:
 
 
 def test_what_becomes_too_long_is_told_of_itself_alone(press: Press) -> None:
-    _, jobs = _work(64)
+    _, jobs = _work(256)
     long = jobs[5].encoded.replace("李雷".encode(), b"x" * 60_000)
     made = press.make([*jobs[:5], jobs[5]._replace(encoded=long), *jobs[6:]])
     assert [i for i, each in enumerate(made) if each is None] == [5]
@@ -115,7 +115,7 @@ def test_a_helper_that_dies_costs_nothing_but_itself() -> None:
         wait_for(lambda: all(helper.ready() for helper in press.helpers))
         os.kill(child, signal.SIGKILL)
         wait_for(lambda: _state(child) == "Z")
-        encoded, jobs = _work(64)
+        encoded, jobs = _work(256)
         assert not any(isinstance(each, BadEvent) for each in press.read(encoded))
         assert None not in press.make(jobs)
         assert len(_children() - others - before) == 1
