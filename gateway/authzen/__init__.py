@@ -5,6 +5,7 @@ Nothing here does I/O or decides. Fields that nobody knows are ignored, as the s
 and that are of the wrong kind make the question one that cannot be answered.
 """
 
+from .openapi import description as description
 from .paging import Place as Place
 from .paging import page_of as page_of
 from .paging import token_of as token_of

@@ -5,7 +5,7 @@ Only nginx is listened to: it vouches for the host, and hands over the certifica
 """
 
 import re
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -15,8 +15,9 @@ from core.errors import Kind, TallygateError
 from core.log import logger
 from core.web import Guard
 from core.web.inputs import json_object
+from policies.models import Action, PrincipalKind, ResourceClass
 
-from ..authzen import batch, page_of, question, token_of
+from ..authzen import batch, description, page_of, question, token_of
 from ..errors import NoEnforcementPoint, NotThroughProxy
 from ..service.point import DecisionPoint, Found, Verdict
 
@@ -70,6 +71,11 @@ def authzen(service: DecisionPoint, guard: Guard, *, proxy: PairSecrets) -> Blue
     @guard.public("AuthZEN section 9: where the operations are", errors="problem")
     def configuration() -> Response:
         return jsonify(service.metadata(f"https://{request.host}"))
+
+    @blueprint.get("/access/v1/openapi.json")
+    @guard.public("the description of an interface; what it leads to is guarded itself", errors="problem")
+    def described() -> Response:
+        return jsonify(description(subjects=get_args(PrincipalKind), classes=ResourceClass, actions=Action))
 
     @blueprint.post("/access/v1/evaluation")
     @guard.own(_WHY, errors="problem")

@@ -795,6 +795,7 @@ def _gateway() -> Iterator[Door]:
     yield Door(**facts, method="GET", rule=where, known={"path:path": "api"})
     point: dict[str, Any] = {"component": "gateway", "label": "pdp", "face": "plain"}
     yield Door(**point, method="GET", rule="/.well-known/authzen-configuration")
+    yield Door(**point, method="GET", rule="/access/v1/openapi.json")
     for rule in ("evaluation", "evaluations", "search/subject", "search/resource", "search/action"):
         yield Door(**point, method="POST", rule=f"/access/v1/{rule}", takes="json")
 
