@@ -3,9 +3,11 @@
 
 import os
 import re
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from xdist.remote import Producer  # type: ignore[import-untyped]  # ships no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # as above
 
+from app.ports import free_ports
+from app.up import write_configuration
 from tests.flows.city import City, started
 
 CHROMIUM = "/usr/bin/chromium"
@@ -59,9 +63,38 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@dataclass(frozen=True)
+class Abroad:
+    """Two places that the city's settings let people reach beyond its networks; one turns out to lie within."""
+
+    listener: socket.socket
+    inside: socket.socket
+
+
 @pytest.fixture(scope="session")
-def city() -> Iterator[City]:
-    with started() as running:
+def abroad() -> Iterator[Abroad]:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as inside:
+        yield Abroad(listener, inside)
+
+
+@pytest.fixture(scope="session")
+def city(abroad: Abroad) -> Iterator[City]:
+    def prepare(folder: Path) -> None:
+        file = folder / "site.toml"
+        write_configuration(file, free_ports())
+        places = (("outside", abroad.listener, "true"), ("inside", abroad.inside, "false"))
+        more = [
+            f"""
+[gateway.egress.destinations.{name}]
+hosts = ["localhost"]
+ports = [{place.getsockname()[1]}]
+private = {private}
+"""
+            for name, place, private in places
+        ]
+        file.write_text("".join((file.read_text("utf-8"), *more)), "utf-8")
+
+    with started(prepare=prepare) as running:
         yield running
 
 
