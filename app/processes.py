@@ -47,9 +47,13 @@ def processes(
     *,
     slapd: tuple[str, ...],
     nginx: tuple[str, ...],
+    edge: str = "nginx",
     second: tuple[str, ...] = (),
 ) -> tuple[Process, ...]:
-    """All of them, each started only when those before it are ready; ``second`` runs another slapd beside the first."""
+    """All of them, each started only when those before it are ready.
+
+    ``nginx`` runs the site's proxy, which ``edge`` is; ``second`` runs another slapd beside the first.
+    """
     proxy = site.socket("nginx")
     return (
         _slapd("slapd", site.socket("slapd", "ldapi"), slapd),
@@ -59,13 +63,15 @@ def processes(
         *(_role(site, role, configuration) for role in ROLES),
         *(_role(site, f"portal:{name}", configuration) for name in PORTALS),
         Process(
-            name="nginx",
+            # Whatever the program: folder, user and secrets are those of who vouches for addresses and certificates.
+            name=edge,
             holder="nginx",
             command=nginx,
-            # On its own socket, for on a port of the site somebody else could answer. nginx opens all or none.
+            # On its own socket, for on a port of the site somebody else could answer. It opens all or none.
             ready=lambda: answers(proxy),
             sockets=(proxy,),
-            own_logs=nginx_logs(site),
+            # HAProxy says on its output what nginx writes to files, and SIGUSR1 would end it.
+            own_logs=nginx_logs(site) if edge == "nginx" else (),
         ),
     )
 

@@ -61,7 +61,7 @@ def serve(role: str, configuration: Path) -> None:
         return
     if role in ("slapd", "slapd-second", "nginx"):
         command = server_command(role, configuration)
-        if role == "nginx":
+        if role == "nginx" and command[0].endswith("nginx"):
             _turn_logs_beside(os.getpid(), configuration)
         os.execvp(command[0], command)  # noqa: S606 - this process becomes the server; no shell
     socket = site.socket(role)

@@ -85,6 +85,7 @@ def supervise(context: Context, file: Path) -> Supervisor:
             slapd=tuple(directory.command(context)),
             second=tuple(directory.second_command(context)),
             nginx=tuple(gateway.command(context)),
+            edge=gateway.proxy_of(context),
         ),
         users=users,
         logs=context.site.state / "logs",

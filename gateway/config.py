@@ -22,6 +22,8 @@ _LAST_PORT = 65_535
 _MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What the boundary lets through at all."""
+SITE_EDGES = ("nginx", "haproxy")
+"""Programs that can be a site's only proxy."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
 LARGEST_BODY = 1024
@@ -417,6 +419,9 @@ class EgressSettings:
 class GatewaySettings:
     """The ``[gateway]`` section."""
 
+    # The program that `tallygate up` starts before every host: nginx or haproxy. Caddy stands only beside nginx
+    # (`tallygate edge`): it counts no requests of strangers at open hosts, and leads no WebSocket to who can end it.
+    edge: str = "nginx"
     # Guarded hosts by label.
     routes: dict[str, Route] = field(default_factory=_guarded)
     # Hosts that are not behind the decision, by label.
@@ -493,6 +498,13 @@ class GatewaySettings:
     )
 
     def __post_init__(self) -> None:
+        if self.edge == "caddy":
+            raise ValueError(
+                "edge cannot be caddy: it limits no strangers at open hosts and leads no WebSocket to the gateway;"
+                " before guarded hosts it can stand beside nginx (tallygate edge caddy)"
+            )
+        if self.edge not in SITE_EDGES:
+            raise ValueError(f"edge must be one of {', '.join(SITE_EDGES)}")
         labels = [*self.routes, *self.open_hosts]
         if len(set(labels)) != len(labels) or {"pki", EGRESS} & set(labels):
             raise ValueError("a label is used twice")

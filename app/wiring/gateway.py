@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and nginx before it."""
+"""Composes the role ``gateway``: decisions over bare WSGI, pages over Flask, follower, relay; and the site's proxy."""
 
 import fcntl
 import os
@@ -47,6 +47,8 @@ from gateway.service import (
     Uses,
     WaysOut,
     as_root,
+    haproxy_command,
+    prepare_haproxy,
 )
 from gateway.service import command as nginx_command
 from gateway.service import prepare as nginx_prepare
@@ -253,20 +255,30 @@ def _known(context: Context, name: str) -> bool:
     return context.site.secret_path(holder=ROLE, caller=name, callee=ROLE).exists()
 
 
+def proxy_of(context: Context) -> str:
+    """The program that stands before every host of the site."""
+    return context.settings("gateway", GatewaySettings).edge
+
+
 def prepare(context: Context) -> None:
-    """Write nginx's configuration; at every start, before nginx, and by its user."""
+    """Write the configuration of the site's proxy; at every start, before it, and by its user."""
     settings = context.settings("gateway", GatewaySettings)
     lasting = context.settings("ca", CASettings).ocsp_lifetime
 
     def write() -> bytes:
-        nginx_prepare(context.site, settings, static=_STATIC, answers_last=lasting)
+        if settings.edge == "haproxy":
+            prepare_haproxy(context.site, settings)
+        else:
+            nginx_prepare(context.site, settings, static=_STATIC, answers_last=lasting)
         return b""
 
     Users.detect().acting("nginx", write)
 
 
 def command(context: Context, *, supervised: bool = True) -> list[str]:
-    """How nginx is run in the foreground; a supervisor that is root gives it a user of its own where there is one."""
+    """How the site's proxy is run in the foreground; a supervisor that is root gives it a user of its own, if any."""
+    if proxy_of(context) == "haproxy":
+        return haproxy_command(context.site)
     line = nginx_command(context.site)
     stays_root = os.geteuid() == 0 and not (supervised and Users.detect().separate)
     return as_root(line) if stays_root else line

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Caddy and HAProxy need to stand before the guarded hosts of one listener, beside nginx or in its place.
+"""What another proxy needs to stand before the guarded hosts of one listener beside nginx, and Caddy's part of it.
 
-Both keep nginx's rules: the zone is the listener, a host is sent the headers that the settings name and no others,
+They keep nginx's rules: the zone is the listener, a host is sent the headers that the settings name and no others,
 everything else of the client's ends here whatever its spelling, and nothing is forwarded without a decision.
 """
 
@@ -16,14 +16,16 @@ from core.identity import HEADER
 from core.site import SiteSettings
 
 from ..config import COOKIES, LISTENERS, WELL_KNOWN, GatewaySettings, Route
+from ..models import TIES
 
 _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]*\Z")
-_OWN = ("login", "callback", "logout", "keys")
-_ALONE = ("Tallygate-Decision", "Tallygate-Reason", "Tallygate-Step-Up", "Tallygate-Could")
-_ANSWERS = (HEADER, *_ALONE, "Clear-Site-Data")
+OWN = ("login", "callback", "logout", "keys")
+ALONE = ("Tallygate-Decision", "Tallygate-Reason", "Tallygate-Step-Up", "Tallygate-Could")
+ANSWERS = (HEADER, TIES, *ALONE, "Clear-Site-Data")
 """Headers of a host's answer that end at the boundary."""
-_COOKIES = "|".join(COOKIES)
-_STRICT = "max-age=31536000; includeSubDomains"
+COOKIES_OF_OURS = "|".join(COOKIES)
+"""As one part of a regular expression."""
+STRICT = "max-age=31536000; includeSubDomains"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,95 +85,6 @@ def caddy(edge: Edge) -> Mapping[str, str]:
     return {"Caddyfile": "\n".join(lines) + "\n"}
 
 
-def haproxy(edge: Edge) -> Mapping[str, str]:
-    """Configuration, the script that asks, what it is told, and the list of certificates, by name of the file."""
-    site, settings, folder = edge.site, edge.settings, plain(str(edge.folder))
-    hosts = {site.host(label): route for label, route in settings.routes.items()}
-    asks = f"[verify optional ca-file {folder}/tls.crt]"
-    listed = [
-        f"{folder}/tls.crt {asks + ' ' if route.device or route.peers else ''}{host}" for host, route in hosts.items()
-    ]
-    roles = sorted({route.role for route in settings.routes.values()} | {"gateway"})
-    # Any certificate passes TLS; chain, purpose and status are checked by the gateway.
-    tls = f"ssl crt-list {folder}/certificates.list strict-sni alpn http/1.1 ca-ignore-err all crt-ignore-err all"
-    ours = rf"'(?i)^[ \t]*({_COOKIES})[ \t]*=.*$'"
-    lines = [
-        "# Written by tallygate; changes made here are lost.",
-        "global",
-        f"    lua-load {folder}/tallygate.lua",
-        "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
-        "    ssl-load-extra-files key",
-        "    ssl-load-extra-del-ext",
-        "    tune.ssl.cachesize 0",
-        "defaults",
-        "    mode http",
-        "    timeout connect 5s",
-        "    timeout client 30s",
-        "    timeout server 60s",
-        "    timeout http-request 10s",
-        "    timeout http-keep-alive 30s",
-        f"frontend {edge.listener}",
-        f"    bind {plain(edge.address)}:{edge.port} {tls}",
-        "    unique-id-format %[uuid()]",
-        # The name in TLS decided whether a certificate was asked for; the name in HTTP must be the same.
-        "    http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-        "    http-request return status 421 unless { ssl_fc_sni,lower,strcmp(txn.host) eq 0 }",
-        f"    http-request return status 421 unless {{ var(txn.host) -m str {' '.join(hosts)} }}",
-        "    stick-table type ipv6 size 100k expire 10s store http_req_rate(1s)",
-        "    http-request track-sc0 src",
-        f"    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {settings.burst} }}",
-        f"    http-request deny deny_status 413 if {{ req.hdr_val(content-length) gt {settings.body_limit << 20} }}",
-        "    http-request return status 404 if { path_reg ^/+(livez|readyz)$ }",
-        # A script that fails leaves the request as it was and HAProxy goes on: so the answer stands there beforehand.
-        "    http-request set-var(txn.to) str(nowhere)",
-        "    http-request lua.tallygate",
-        "    http-request return status 503 if { var(txn.to) -m str nowhere }",
-        "    http-request return status 404 if { var(txn.to) -m str nobody }",
-        "    use_backend role_gateway if { var(txn.to) -m str gateway }",
-        *(
-            f"    use_backend {_backend(route.role)} if {{ var(txn.to) -m str host }} {{ var(txn.host) -m str {host} }}"
-            for host, route in hosts.items()
-        ),
-    ]
-    for role in roles:
-        lines += [f"backend {_backend(role)}", f"    server only unix@{edge.socket(role)}"]
-        if role != "gateway":
-            lines += [
-                *(f"    http-response del-header {name}" for name in _ANSWERS),
-                f"    http-response replace-header Set-Cookie {ours} 'refused=; Max-Age=0'",
-                r"    http-response replace-header Set-Cookie '(?i)^(.*?);[ \t]*domain=[^;]*(.*)$' '\1\2'",
-                f'    http-response set-header Strict-Transport-Security "{_STRICT}"',
-            ]
-    told = {
-        "listener": edge.listener,
-        "port": str(edge.port),
-        "socket": f"unix@{edge.socket('gateway')}",
-        "caller": "haproxy",
-        "secret": base64.b64encode(edge.secret).decode(),
-    }
-    facts = [
-        f'["{plain(host + WELL_KNOWN + path)}"] = true'
-        for host, route in hosts.items()
-        for path in sorted(route.resources)
-    ]
-    passing = [f'["{plain(host)}"] = {str(route.passes_token).lower()}' for host, route in hosts.items()]
-    cookies = [f'"{name.lower()}"' for name in COOKIES]
-    names = [f'["{plain(name.lower())}"] = true' for name in settings.headers]
-    return {
-        "haproxy.cfg": "\n".join(lines) + "\n",
-        "certificates.list": "\n".join(listed) + "\n",
-        "tallygate.lua": "local told = {\n"
-        + "".join(f'  {name} = "{plain(value)}",\n' for name, value in told.items())
-        + f"  passes_token = {{{', '.join(passing)}}},\n  headers = {{{', '.join(names)}}},\n"
-        + f"  told_to_all = {{{', '.join(facts)}}},\n"
-        + f"  cookies = {{{', '.join(cookies)}}},\n}}\n"
-        + (Path(__file__).parent / "tallygate.lua").read_text("utf-8"),
-    }
-
-
-EDGES = {"caddy": caddy, "haproxy": haproxy}
-
-
 def plain(value: str) -> str:
     """A literal that neither language reads otherwise.
 
@@ -224,7 +137,7 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
         "header_up Tallygate-Media {http.vars.tg_content_type}",
         *(
             ["header_up Tallygate-Client-Certificate {http.request.tls.client.certificate_der_base64}"]
-            if _asks(route)
+            if asks(route)
             else []
         ),
         f"copy_headers {HEADER} Tallygate-Decision",
@@ -232,14 +145,14 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
         *_block(
             "handle_response @refused",
             [
-                *(f"vars tg_{_variable(name)} {{http.reverse_proxy.header.{name}}}" for name in _ALONE),
+                *(f"vars tg_{_variable(name)} {{http.reverse_proxy.header.{name}}}" for name in ALONE),
                 *_block(
                     f"reverse_proxy {gateway}",
                     [
                         "method GET",
                         "rewrite /.tallygate/denied",
                         *original,
-                        *(f"header_up {name} {{http.vars.tg_{_variable(name)}}}" for name in _ALONE),
+                        *(f"header_up {name} {{http.vars.tg_{_variable(name)}}}" for name in ALONE),
                         *(
                             f"header_up {name} {{http.vars.tg_{_variable(name)}}}"
                             for name in ("Accept", "Accept-Language", "Sec-Fetch-Dest", "Sec-Fetch-Mode")
@@ -255,13 +168,13 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
         f"header_up X-Forwarded-Host {site}",
         "header_up X-Forwarded-Proto https",
         "header_up X-Original-URI {http.vars.tg_uri}",
-        *(f"header_down -{name}" for name in _ANSWERS),
-        rf'header_down Set-Cookie "(?i)^[ \t]*({_COOKIES})[ \t]*=.*$" "refused=; Max-Age=0"',
+        *(f"header_down -{name}" for name in ANSWERS),
+        rf'header_down Set-Cookie "(?i)^[ \t]*({COOKIES_OF_OURS})[ \t]*=.*$" "refused=; Max-Age=0"',
         r'header_down Set-Cookie "(?i);[ \t]*domain=[^;]*(;|$)" "$1"',
-        f'header_down Strict-Transport-Security "{_STRICT}"',
+        f'header_down Strict-Transport-Security "{STRICT}"',
     ]
     told_to_all = [f"{WELL_KNOWN}{plain(path)}" for path in sorted(route.resources)]
-    own = " ".join([*(f"/.tallygate/{name}" for name in _OWN), *told_to_all])
+    own = " ".join([*(f"/.tallygate/{name}" for name in OWN), *told_to_all])
     return _block(
         f"https://{site}",
         [
@@ -270,7 +183,7 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
                 f"tls {plain(str(edge.folder))}/tls.crt {plain(str(edge.folder))}/tls.key",
                 [
                     "protocols tls1.2 tls1.3",
-                    *(_block("client_auth", ["mode request"]) if _asks(route) else []),
+                    *(_block("client_auth", ["mode request"]) if asks(route) else []),
                 ],
             ),
             *_block("request_body", [f"max_size {edge.settings.body_limit}MiB"]),
@@ -312,7 +225,7 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
                                 f"request_header @nobody -{HEADER}",
                                 *restored,
                                 "request_header Cookie {http.vars.tg_cookie}",
-                                rf'request_header Cookie "(?i)(^|[;,])[ \t]*({_COOKIES})[ \t]*=[^;,]*" "$1"',
+                                rf'request_header Cookie "(?i)(^|[;,])[ \t]*({COOKIES_OF_OURS})[ \t]*=[^;,]*" "$1"',
                                 '@bare header Cookie ""',
                                 "request_header @bare -Cookie",
                                 *(
@@ -338,13 +251,9 @@ def _block(head: str, lines: list[str]) -> list[str]:
     return [f"{head} {{".lstrip(), *(f"\t{line}" for line in lines), "}"]
 
 
-def _asks(route: Route) -> bool:
+def asks(route: Route) -> bool:
     """Whether TLS asks for certificates: devices show theirs, or proxies of other zones."""
     return bool(route.device) or route.peers
-
-
-def _backend(role: str) -> str:
-    return f"role_{role.replace(':', '_')}"
 
 
 def _variable(name: str) -> str:

@@ -32,7 +32,7 @@ _OWN = ("login", "callback", "logout", "keys")
 # answer: its log would then not know the number of a decision that stands in the record.
 _HEARD_OUT = "proxy_ignore_client_abort on;"
 # Answers of nginx itself; those of a role carry their own.
-_SECURITY_HEADERS = (
+SECURITY_HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
     ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
     ("X-Content-Type-Options", "nosniff"),
@@ -371,7 +371,7 @@ def _static() -> list[str]:
 def _page_headers(*, tls: bool) -> list[str]:
     return [
         f'add_header {name} "{value}" always;'
-        for name, value in _SECURITY_HEADERS
+        for name, value in SECURITY_HEADERS
         if tls or name != "Strict-Transport-Security"
     ]
 

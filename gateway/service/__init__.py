@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of the gateway: decide, log in and out, hear the news, set nginx up."""
+"""The verbs of the gateway: decide, log in and out, hear the news, set the site's proxy up."""
 
 from .decision import Decider as Decider
 from .egress import WaysOut as WaysOut
+from .haproxy import haproxy_command as haproxy_command
+from .haproxy import prepare_haproxy as prepare_haproxy
 from .identification import Identification as Identification
 from .identification import KeyFile as KeyFile
 from .identification import Lifetimes as Lifetimes

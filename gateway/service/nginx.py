@@ -33,13 +33,13 @@ def prepare(site: SiteSettings, settings: GatewaySettings, *, static: Path, answ
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     for callee in SECRETS:
         secret = site.pair_secret(holder=HOLDER, caller=HOLDER, callee=callee)
-        _put(folder / secret_name(callee), secret_include(secret).encode())
+        put(folder / secret_name(callee), secret_include(secret).encode())
     for name, content in pages(title=site.title, title_zh=site.title_zh).items():
-        _put(folder / ".tallygate" / "pages" / name, content)
+        put(folder / ".tallygate" / "pages" / name, content)
     for path in static.iterdir():
         if path.is_file():
-            _put(folder / "static" / path.name, path.read_bytes())
-    _put(folder / "nginx.conf", configuration(site, settings, answers_last=answers_last).encode())
+            put(folder / "static" / path.name, path.read_bytes())
+    put(folder / "nginx.conf", configuration(site, settings, answers_last=answers_last).encode())
 
 
 def command(site: SiteSettings, *, program: str | None = None) -> list[str]:
@@ -58,7 +58,8 @@ def as_root(line: list[str]) -> list[str]:
     return [*line, "-g", "user root root;"]
 
 
-def _put(path: Path, content: bytes) -> None:
+def put(path: Path, content: bytes) -> None:
+    """Write a file in the place of the old one, for its owner alone."""
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

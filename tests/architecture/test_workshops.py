@@ -13,7 +13,7 @@ _TOUCHING = {
 # What reads once at start and is pure from then on, each with its reason.
 EXCEPTIONS = {
     "ca/x509/profiles.py": "the profiles are data beside the code, read once at start",
-    "gateway/proxy/edges.py": "the script that HAProxy runs is a file beside the code",
+    "gateway/proxy/script.py": "the script that HAProxy runs is a file beside the code",
     "core/identity.py": "the verifier is given the path of its pinned key",
     "signatures/formats/containers.py": "it opens members of an archive that lies in memory",
     "signatures/pades/anchors.py": "trust starts from files; what is done with them is pure",

@@ -51,9 +51,11 @@ class _Written:
         whole = whole[: whole.rfind(b"\n") + 1]
         self.head = self.head or whole[:512]
         self.offset += len(whole)
-        fresh = whole.decode("utf-8").splitlines()
+        fresh = [line for line in whole.decode("utf-8").splitlines() if line.startswith("{")]
         self.text += fresh
-        self.parsed += [json.loads(line) for line in fresh]
+        for line in fresh:
+            # What HAProxy has no value for it writes as a dash.
+            self.parsed.append({name: "" if value == "-" else value for name, value in json.loads(line).items()})
 
 
 @dataclass
@@ -202,10 +204,12 @@ def noted(city: City) -> list[str]:
 
 
 def _written(city: City) -> list[_Written]:
-    log = city.folder / "nginx" / "logs" / "decisions.log"
+    said = city.folder / "logs" / "haproxy.log"
+    # HAProxy says it on its output, which the supervisor writes down.
+    log = said if said.exists() else city.folder / "nginx" / "logs" / "decisions.log"
     known = _KNOWN.setdefault(city.folder, _Known()).logs
     while True:
-        aside = sorted(log.parent.glob("decisions.log.*"))
+        aside = sorted(log.parent.glob(f"{log.name}.*"))
         found = []
         for path in [*aside, log]:
             # For a moment, when it has just been put aside, there is none of the name.
@@ -215,7 +219,7 @@ def _written(city: City) -> list[_Written]:
                     known[number] = _Written()
                 known[number].read(path)
                 found.append(known[number])
-        if aside == sorted(log.parent.glob("decisions.log.*")):
+        if aside == sorted(log.parent.glob(f"{log.name}.*")):
             return found
 
 

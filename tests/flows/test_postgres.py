@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A city with PostgreSQL behind every role that keeps tables: one database and one credential for each."""
+"""A city on the other programs: PostgreSQL behind every role that keeps tables, and HAProxy before every host.
+
+Each role has a database and a credential of its own; HAProxy does what nginx does elsewhere, by one line of settings.
+"""
 
 import json
 import re
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from random import Random
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
@@ -15,11 +21,13 @@ from reportlab.pdfgen.canvas import Canvas
 from app.ports import free_ports
 from tests.fakes import postgres
 from tests.flows import invariants
-from tests.flows.city import BREAK_GLASS, ROOT, City, started, until
-from tests.flows.load import Acknowledged, Surfer, heading
+from tests.flows.city import BREAK_GLASS, PASSWORD, ROOT, City, started, until
+from tests.flows.load import Acknowledged, Surfer, citizen, heading
 from tests.flows.people import subject_of
 
 ROLES = ("directory", "ca", "sso", "signatures", "gateway")
+WITHIN = 1.0
+"""Seconds a revocation may take to bite."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +65,9 @@ state = "."
 
 [site.ports]
 {ports}
+
+[gateway]
+edge = "haproxy"
 
 [directory]
 hash_memory_kib = 4096
@@ -144,3 +155,74 @@ def test_a_document_is_sealed_and_verified(city: City, tmp_path: Path) -> None:
     )  # fmt: skip
     said = city.tallygate("verify", str(out), "--site", str(city.configuration), "--json")
     assert json.loads(said.stdout)["overall"] == "trusted"
+
+
+# What comes in by HAProxy
+
+
+def test_the_only_proxy_lets_in_whom_the_gateway_permits_and_the_record_knows_the_others(city: City) -> None:
+    assert city.pid("haproxy")
+    with pytest.raises(AssertionError):
+        city.pid("nginx")
+    memory = Acknowledged()
+    # Portals, the sign-on, a token, and a WebSocket that the gateway keeps.
+    citizen(city, memory, Random(1), "zhang.min", "Zhang Min")  # noqa: S311 - which of two portals comes first
+    assert (memory.did["page"], memory.did["login"], memory.faults) == (2, 1, [])
+    assert memory.decisions
+    surfer = Surfer(city, "chen.wei", memory)
+    surfer.enter(city.url("tax", "/me"))
+    denied = surfer.get(city.url("documents", "/me", "internal"))
+    if heading(denied) == "Log in":
+        denied = surfer.send(denied, "/login", {"username": "chen.wei", "password": PASSWORD})
+    assert denied.status_code == 403, denied.text
+    [number] = set(re.findall(r"\b[0-9a-f]{32}\b", denied.text))
+    [entry] = until(lambda: [each for each in invariants.entries(city) if each["told"].get("decision") == number])
+    assert (entry["status_code"], entry["told"]["object"]) == ("failure", "documents")
+
+
+def test_what_only_a_proxy_may_say_is_refused_or_ends_at_the_only_proxy(city: City) -> None:
+    http, address = city.http(), city.url("tax", "/me")
+    http.headers["Accept"] = "application/json"
+    said = http.get(address, headers={"Forwarded": "for=10.0.0.1;host=evil"})
+    assert (said.status_code, said.json()["code"]) == (400, "forwarded")
+    for name in ("X-Forwarded-For", "X_Forwarded_Uri", "Tallygate-Identity", "Tallygate-Secret", "X-Original-URI"):
+        said = http.get(address, headers={name: "forged"})
+        assert (said.status_code, said.json()["code"]) == (401, "login"), name
+    smuggled = http.post(city.url("sso", "/token"), data=iter([b"grant_type=client_credentials"]))
+    assert smuggled.status_code == 411
+    assert http.get(city.url("verify", "/livez")).status_code == 404
+    assert http.get(city.url("pki", "/crl/people.crl", "plain")).status_code == 200
+    assert http.get(city.url("pki", "/api/v1/certificates", "plain")).status_code == 404
+
+
+def test_cards_and_devices_are_known_by_the_handshake_and_end_within_a_second(city: City) -> None:
+    device = city.http()
+    device.cert = str(city.folder / "demo" / "device.pem")
+    assert device.get(city.url("devices", "/api/device/v1/me")).json()["device"] == subject_of(city, "device")
+    office, address = Surfer(city, "li.na", Acknowledged(), card=True), city.url("documents", "/me", "internal")
+    assert office.enter(address).status_code == 200
+    # The officers' own way in, which decides by itself.
+    officer = city.http()
+    officer.cert = str(city.folder / "demo" / "sun.li.pem")
+    assert officer.get(city.url("ca-direct", "/direct/", "management")).status_code == 200
+    said = subprocess.run(
+        ["openssl", "x509", "-in", str(city.folder / "demo" / "li.na.pem"), "-noout", "-serial"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    site, serial = ("--site", str(city.configuration)), said.strip().split("=")[1].lower().lstrip("0")
+    city.tallygate("ca", *site, "suspend", serial)
+    since = time.monotonic()
+    try:
+        until(lambda: office.get(address, allow_redirects=False).status_code != 200, seconds=5)
+        assert time.monotonic() - since < WITHIN
+    finally:
+        city.tallygate("ca", *site, "release", serial)
+
+
+def test_the_only_proxy_comes_back_when_it_is_killed_and_the_doctor_finds_it_well(city: City) -> None:
+    before = city.pid("haproxy")
+    city.kill("haproxy", signal.SIGKILL)
+    until(lambda: city.ready() and city.pid("haproxy") != before, seconds=30)
+    said = city.tallygate("doctor", "--site", str(city.configuration), check=False)
+    assert "role nginx" in said.stdout
+    assert "is ready" in next(line for line in said.stdout.splitlines() if "role nginx" in line)

@@ -58,7 +58,9 @@ from gateway.service import (
     Uses,
     as_root,
     command,
+    haproxy_command,
     prepare,
+    prepare_haproxy,
 )
 from gateway.service.identification import digest
 from gateway.service.resources import Resources
@@ -577,10 +579,13 @@ class City:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(SECRET)
             path.chmod(0o600)
-        prepare(site, settings, static=ROOT / "core" / "web" / "static", answers_last=timedelta(hours=8))
         pem, key = certificate("city", hosts=host_names(site, settings))
         (site.folder("nginx") / "tls.pem").write_bytes(pem)
         (site.folder("nginx") / "tls.key").write_bytes(key)
+        if settings.edge == "haproxy":
+            prepare_haproxy(site, settings)
+        else:
+            prepare(site, settings, static=ROOT / "core" / "web" / "static", answers_last=timedelta(hours=8))
         (site.public / "root.pem").write_bytes(pem)
         handler = type("Handler", (_WSGI,), {"application": staticmethod(self.gateway.application())})
         self._serve("gateway", handler)
@@ -596,11 +601,14 @@ class City:
         self._asking = Loop(self.gateway, site)
         for role in ("portal:tax", "portal:documents", "sso", "ca", "audit"):
             self._serve(role, _Echo)
-        line = command(site)
-        if os.geteuid() == 0:
+        line = haproxy_command(site) if settings.edge == "haproxy" else command(site)
+        if os.geteuid() == 0 and settings.edge == "nginx":
             line = as_root(line)
-        subprocess.run([*line, "-t"], check=True, capture_output=True)
-        self._nginx = subprocess.Popen(line)
+        check = ["-c"] if settings.edge == "haproxy" else ["-t"]
+        subprocess.run([*line, *check], check=True, capture_output=True)
+        # HAProxy notes on its output what nginx writes to files.
+        with (self.folder / "said").open("wb") as said:
+            self._nginx = subprocess.Popen(line, stdout=said if settings.edge == "haproxy" else None)
         limit = time.monotonic() + 10
         while time.monotonic() < limit:
             try:
@@ -609,7 +617,7 @@ class City:
                 time.sleep(0.02)
             else:
                 return
-        raise RuntimeError("nginx did not start")
+        raise RuntimeError("the proxy did not start")
 
     def stop(self) -> None:
         if self._nginx is not None:

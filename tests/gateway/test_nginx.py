@@ -225,7 +225,7 @@ def test_conflicting_lengths_are_refused(city: City) -> None:
         "Transfer-Encoding: xchunked",
     ):
         content = f"POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n\r\n0\r\n\r\n".encode()
-        assert city.raw(content).status in (400, 501), fields
+        assert city.raw(content).status in (400, 411, 501), fields
     assert not city.gateway.engine.asked
 
 
@@ -233,7 +233,7 @@ def test_an_absolute_target_cannot_choose_another_host(city: City) -> None:
     host = f"tax.city.localhost:{city.site.ports.external}"
     for absolute in ("documents.city.localhost", "evil.example"):
         content = f"GET https://{absolute}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-        assert city.raw(content).status == 421
+        assert city.raw(content).status in (400, 421)
     assert not city.gateway.engine.asked
 
 

@@ -313,7 +313,8 @@ def test_what_is_no_websocket_reaches_no_host(
         else b""
     )
     with _line(city, _cookie(city), *headers, drop=drop, more=body) as line:
-        assert line.status == 400
+        # HAProxy takes no body of no announced length.
+        assert line.status in (400, 411)
     assert not host.heads
 
 
