@@ -498,13 +498,7 @@ class GatewaySettings:
     )
 
     def __post_init__(self) -> None:
-        if self.edge == "caddy":
-            raise ValueError(
-                "edge cannot be caddy: it limits no strangers at open hosts and leads no WebSocket to the gateway;"
-                " before guarded hosts it can stand beside nginx (tallygate edge caddy)"
-            )
-        if self.edge not in SITE_EDGES:
-            raise ValueError(f"edge must be one of {', '.join(SITE_EDGES)}")
+        _startable(self.edge)
         labels = [*self.routes, *self.open_hosts]
         if len(set(labels)) != len(labels) or {"pki", EGRESS} & set(labels):
             raise ValueError("a label is used twice")
@@ -537,3 +531,13 @@ class GatewaySettings:
             and self.key_overlap >= timedelta(minutes=2)
         ):
             raise ValueError("a limit is out of range")
+
+
+def _startable(edge: str) -> None:
+    if edge == "caddy":
+        raise ValueError(
+            "edge cannot be caddy: it limits no strangers at open hosts and leads no WebSocket to the gateway;"
+            " before guarded hosts it can stand beside nginx (tallygate edge caddy)"
+        )
+    if edge not in SITE_EDGES:
+        raise ValueError(f"edge must be one of {', '.join(SITE_EDGES)}")
