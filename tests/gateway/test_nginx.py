@@ -519,7 +519,8 @@ def test_an_open_host_is_not_reached_from_a_network_whose_way_to_it_is_closed(ci
         for target in ("/acme/directory", "/acme/new-account", "/notices/x", "/static/../acme/directory"):
             for method in ("GET", "POST", "HEAD"):
                 reply = city.get(target, host=acme, method=method, headers=(*forged, *JSON))
-                assert reply.status == 503, (target, method, reply)
+                # HAProxy reads no target that could be read in two ways.
+                assert reply.status in ((400, 503) if ".." in target else (503,)), (target, method, reply)
                 assert b'"at"' not in reply.body
         assert city.get("/.well-known/est/cacerts", host=est, headers=forged).status == 503
         page = city.get("/acme/directory", host=acme, headers=PAGE)
