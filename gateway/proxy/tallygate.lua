@@ -20,10 +20,11 @@ end
 local function without_ours(header)
   local kept = {}
   for pair in header:gmatch("[^;,]+") do
-    local name = pair:match("^%s*(.-)%s*=") or pair:match("^%s*(.-)%s*$")
+    -- Trimmed as the gateway trims.
+    local name = pair:match("^[ \t]*(.-)[ \t]*=") or pair:match("^[ \t]*(.-)[ \t]*$")
     local ours = false
     for _, cookie in ipairs(told.cookies) do ours = ours or name:lower() == cookie end
-    if not ours and name ~= "" then kept[#kept + 1] = pair:match("^%s*(.-)%s*$") end
+    if not ours and name ~= "" then kept[#kept + 1] = pair:match("^[ \t]*(.-)[ \t]*$") end
   end
   return table.concat(kept, "; ")
 end

@@ -73,7 +73,7 @@ def test_a_session_given_twice_reaches_no_host(city: City, name: str) -> None:
         assert (reply.status, reply.json()["code"]) == (400, "ambiguous-credential")
 
 
-_PIECES = st.lists(
+PIECES = st.lists(
     st.sampled_from(
         [
             *COOKIES, SESSION_COOKIE.swapcase(), OURS, PENDING, "=", ";", ",", "; ", " ", "\t", "a=b", "c", '"', "\\",
@@ -84,7 +84,7 @@ _PIECES = st.lists(
 )  # fmt: skip
 
 
-@given(pieces=_PIECES)
+@given(pieces=PIECES)
 @settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_stands_in_a_cookie_header_nginx_reads_it_as_the_gateway_does(city: City, pieces: list[str]) -> None:
     header = "".join(pieces).strip(" \t")

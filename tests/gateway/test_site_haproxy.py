@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from core.config import ConfigurationError, decode
 from gateway import GatewaySettings
+from gateway.config import COOKIES, SESSION_COOKIE
 from gateway.service import prepare_haproxy
-from tests.gateway import test_advisories, test_nginx, test_sockets
+from tests.gateway import test_advisories, test_cookies, test_nginx, test_sockets
 from tests.gateway.advisories import Advisory
 from tests.gateway.conftest import SECRET, City, make_site
 from tests.gateway.test_nginx import JSON, PAGE
@@ -85,6 +87,30 @@ def _until(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < limit, "waited too long"
         time.sleep(0.02)
+
+
+@given(pieces=test_cookies.PIECES)
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_in_a_cookie_header_it_is_read_as_the_gateway_reads_it(city: City, pieces: list[str]) -> None:
+    header = "".join(pieces).strip(" \t")
+    reply = city.get("/", headers=(*JSON, ("Cookie", header)))
+    parts = [part.strip(" \t") for part in re.split("[;,]", header)]
+    names = [part.partition("=")[0].rstrip(" \t").lower() for part in parts]
+    if names.count(SESSION_COOKIE.lower()) > 1:
+        assert reply.status == 400
+        return
+    ours = {name.lower() for name in COOKIES}
+    # A pair without a name has nothing that could be ours, and nothing that a host could read.
+    others = [part for part, name in zip(parts, names, strict=True) if name and name not in ours]
+    seen = [part.strip(" \t") for value in reply.received("Cookie") for part in re.split("[;,]", value)]
+    assert [part for part in seen if part] == others
+
+
+@pytest.mark.parametrize("shape", ["{}=x", "\t{} =x", " \t{}\t =x"])
+def test_a_host_sets_none_of_our_cookies(city: City, shape: str) -> None:
+    for name in (*COOKIES, SESSION_COOKIE.upper()):
+        city.host_says[:] = [("Set-Cookie", f"{shape.format(name)}; Path=/; Secure")]
+        assert name.lower() not in city.get("/").get("Set-Cookie").lower()
 
 
 def test_one_line_for_each_request_names_its_decision_and_nobody(city: City) -> None:
