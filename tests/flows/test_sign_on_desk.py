@@ -5,7 +5,10 @@ import base64
 import hashlib
 import re
 import secrets
+import tomllib
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -13,7 +16,7 @@ import requests
 from playwright.sync_api import BrowserContext, Page
 
 from tests.flows.city import City, until
-from tests.flows.people import consent_if_asked, fill_in, heading, log_in_by_card
+from tests.flows.people import accessible, consent_if_asked, fill_in, heading, log_in_by_card
 
 Browse = Callable[..., BrowserContext]
 CALLBACK = "https://library.example/callback"
@@ -26,6 +29,41 @@ def desk(city: City, browse: Browse, name: str) -> Page:
         log_in_by_card(page)
     page.wait_for_url(re.compile("/admin$"))
     return page
+
+
+def _assessed(page: Page, **answers: str) -> None:
+    """Fill in the questionnaire of a host of its own; what is not said otherwise is answered "yes"."""
+    page.locator("details.answers > summary").click()
+    for name, text in (("label", "library"), ("owner", "City Library"), ("by", "Centre"), ("report", "2026-118")):
+        page.locator(f"[name={name}]").fill(text)
+    for name, value in (("data", "personal"), ("exposure", "external"), ("harmed", "public"), ("degree", "2")):
+        page.locator(f"[name={name}]").select_option(value)
+    for box in page.locator("details.answers input[value=yes]").all():
+        box.check()
+    for name, value in answers.items():
+        page.locator(f"[name={name}][value={value}]").check()
+
+
+def _sections(city: City) -> dict[str, Any]:
+    """What the operator is told to put into the site's file, by host."""
+    said = city.tallygate("sso", "portals", "--site", str(city.configuration)).stdout
+    routes: dict[str, Any] = tomllib.loads(said).get("gateway", {}).get("routes", {})
+    return routes
+
+
+def _granted(city: City, tang: Page, request: str) -> None:
+    """Another administrator reads what was assessed, and grants it."""
+    tang.goto(request)
+    tang.locator("[name=reason]").fill("Known to the city")
+    facts = " ".join(tang.locator("main dl").first.inner_text().split())
+    assert "Grade of protection 3 Assessed again after 365 days" in facts
+    assert "library" not in _sections(city)
+    tang.locator("button[value=grant]").click()
+    tang.wait_for_load_state()
+    # What the host will be held to by its grade, for the site's file.
+    section = _sections(city)["library"]
+    assert (section["assurance"], section["zone"], section["assessment"]["grade"]) == (2, "external", 3)
+    assert section["assessment"]["on"] == datetime.now(UTC).date().isoformat()
 
 
 def logged_in_at(city: City, browse: Browse, client: str, username: str) -> tuple[Page, str, str]:
@@ -65,14 +103,17 @@ def test_a_portal_is_asked_for_granted_by_another_used_and_locked(city: City, br
     qian.locator("#address-0").fill(CALLBACK)
     qian.locator("[name=scope][value=profile]").check()
     qian.locator("[name=method]").select_option("client_secret_basic")
+    _assessed(qian, backup="no")
+    # Of what its grade demands nothing may be missing; what was typed is still there.
+    qian.locator("main form button[type=submit]").click()
+    assert "grade 3" in qian.get_by_role("alert").inner_text()
+    accessible(qian)
+    qian.locator("[name=backup][value=yes]").check()
     qian.locator("main form button[type=submit]").click()
     qian.wait_for_url(re.compile(r"/admin/portals/(?!ask)"))
     # Nobody decides on what they asked for themselves.
     assert qian.locator("button[value=grant]").count() == 0
-    tang.goto(qian.url)
-    tang.locator("[name=reason]").fill("Known to the city")
-    tang.locator("button[value=grant]").click()
-    tang.wait_for_load_state()
+    _granted(city, tang, qian.url)
     qian.reload()
     qian.locator("main form button[type=submit]").click()
     qian.wait_for_url(re.compile("/fetch$"))

@@ -14,7 +14,7 @@ from core.web.inputs import Malformed
 from ...errors import AssessmentUnmet, BadAssessment, InvalidClientMetadata, InvalidRedirectURI, TooManyApplications
 from ...oauth.rfc7591 import METHODS
 from ...service import SignOn
-from ...service.assessing import DATA, DEGREES, EXPOSURES, HARMED, QUESTIONS, assessed
+from ...service.assessing import DATA, DEGREES, EXPOSURES, HARMED, QUESTIONS, REVIEWED_AFTER, assessed
 from ..words import moment
 from .desk import ADMINISTRATOR, AGENCY, SURE, Pages
 
@@ -134,6 +134,7 @@ _ASSESSING: dict[str, Any] = {
     "data_classes": DATA,
     "exposures": EXPOSURES,
     "questions": QUESTIONS,
+    "reviewed_after": REVIEWED_AFTER,
 }
 _FIELDS = {
     "label": 32,
