@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from audit import BadEvent, Event, Outcome, encode_event
 from audit.events import KINDS
-from audit.models_codec import decode_entry, encode_entry, plain, read_draft
+from audit.models_codec import Draft, decode_entry, encode_entry, plain, read_draft
 from audit.press import NOTHING, SHAPES, Job, work
 from audit.press.shapes import Shapes
 from tests.audit.entries import events
@@ -30,6 +30,11 @@ _PIECES = st.sampled_from(
     [b"", b'"', b"\\", b"0", b"-", b"1", b" ", b"\n", b"\xff", b"\xc3", b"{", b"}", b",", b"\x00", b"\\u0041", b"role:",
      b'"sequence":1,', b'"sealed":{}', b"\xed\xa0\x80", b"1e5", b"007"]
 )  # fmt: skip
+
+
+def _read(shapes: Shapes, encoded: bytes) -> Draft:
+    """What the codec could say as well: by what it was read is for whoever makes the entry."""
+    return shapes.read(encoded)._replace(shaped=None)
 
 
 def _said(act: Callable[[], _T]) -> _T | str:
@@ -65,7 +70,7 @@ def test_an_event_of_a_known_shape_is_read_as_by_the_codec(both: tuple[Event, di
     except BadEvent:
         # What the codec would not write is written by hand.
         encoded = _unchecked(replace(one, **change))
-    assert _said(lambda: shapes.read(encoded)) == _said(lambda: read_draft(encoded))
+    assert _said(lambda: _read(shapes, encoded)) == _said(lambda: read_draft(encoded))
 
 
 @pytest.mark.parametrize("actor", ["role:ca", "role:", "a:b", "ab"])
@@ -74,9 +79,9 @@ def test_a_role_does_not_pass_for_a_person(actor: str) -> None:
     one = event(actor="somebody")
     shapes.read(encode_event(one))
     good = encode_event(replace(one, actor=actor))
-    assert shapes.read(good) == read_draft(good)
+    assert _read(shapes, good) == read_draft(good)
     bad = encode_event(one).replace(b"somebody", actor.encode())
-    assert _said(lambda: shapes.read(bad)) == _said(lambda: read_draft(bad))
+    assert _said(lambda: _read(shapes, bad)) == _said(lambda: read_draft(bad))
 
 
 _FULL = event(
@@ -113,7 +118,7 @@ def test_every_value_is_held_to_its_rule(old: bytes, new: bytes) -> None:
     shapes.entry(3, entry)
     assert shapes.taken(_BYTES) is not None
     bad = _BYTES.replace(old, new)
-    assert _said(lambda: shapes.read(bad)) == _said(lambda: read_draft(bad))
+    assert _said(lambda: _read(shapes, bad)) == _said(lambda: read_draft(bad))
     worse = entry.replace(old, new)
     assert _said(lambda: shapes.entry(3, worse)) == _said(lambda: decode_entry(3, worse))
 
@@ -148,7 +153,7 @@ def test_bytes_that_are_nearly_an_event_are_refused_as_by_the_codec(one: Event, 
             begin = data.draw(st.integers(0, len(good)))
             end = data.draw(st.integers(begin, min(len(good), begin + 4)))
             bad = good[:begin] + data.draw(_PIECES) + good[end:]
-            assert _said(lambda bad=bad: shapes.read(bad)) == _said(lambda bad=bad: read_draft(bad))  # type: ignore[misc]
+            assert _said(lambda bad=bad: _read(shapes, bad)) == _said(lambda bad=bad: read_draft(bad))  # type: ignore[misc]
             assert _said(lambda bad=bad: shapes.entry(3, bad)) == _said(lambda bad=bad: decode_entry(3, bad))  # type: ignore[misc]
 
 
