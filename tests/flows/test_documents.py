@@ -8,7 +8,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -18,7 +18,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.flows import invariants
 from tests.flows.city import COMMAND, ROOT, City, until
-from tests.flows.people import accessible, consent_if_asked, log_in_by_card, subject_of
+from tests.flows.looking import Eyes
+from tests.flows.people import accessible, consent_if_asked, fill_in, log_in_by_card, subject_of
+from tests.flows.words import Language
 
 Browse = Callable[..., BrowserContext]
 AGENCY = "document-office"
@@ -260,7 +262,7 @@ def test_a_card_for_logging_in_signs_nothing_that_is_trusted(city: City, tmp_pat
 def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_it(
     city: City, browse: Browse, tmp_path: Path
 ) -> None:
-    page = _with_passkey(city, browse, "xu.jing")
+    page = _citizen(city, browse, "zhu.yulan")
     # A key is made and certified by the person's own wish.
     page.goto(city.url("sign"))
     accessible(page)
@@ -274,15 +276,29 @@ def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_i
     expect(page.get_by_text(digest)).to_be_visible()
     accessible(page)
 
-    # Sign-on shows exactly this, and wants a passkey for it although a card is logged in.
+    # Neither the document nor the confirmation is another citizen's, who holds both addresses.
+    mine = page.url
+    other = _citizen(city, browse, "tang.zhiqiang")
+    for address in (mine, f"{mine.partition('?')[0]}/file", f"{mine.partition('?')[0]}/picture?page=1"):
+        answer = other.goto(address)
+        assert answer is not None
+        assert answer.status == 404
+
+    # Sign-on shows exactly this, and wants a passkey for it although one opened the session.
     page.get_by_role("button", name="Sign this document").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign these documents?")
     assert "lease.pdf" in page.inner_text("main")
     assert digest[:16] in page.inner_text("main")
     accessible(page)
-    page.get_by_role("button", name="Confirm with a passkey and sign").click()
+    with page.expect_request(lambda request: "/my/callback?" in request.url) as led_back:
+        page.get_by_role("button", name="Confirm with a passkey and sign").click()
     expect(page.locator(".notice.good")).to_be_visible()
     accessible(page)
+    # What came back counts for its own person, and once.
+    for whose in (other, page.context.new_page()):
+        answer = whose.goto(led_back.value.url)
+        assert answer is not None
+        assert answer.status == 409
     page.goto(f"{page.url.partition('?')[0]}?lang=zh")
     expect(page.get_by_role("button", name="签署此文件")).to_be_visible()
     accessible(page)
@@ -298,21 +314,103 @@ def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_i
     assert _verify(city, signed)[1]["overall"] == "trusted"
     assert _rest(city, signed.read_bytes())["overall"] == "trusted"
 
-    person = subject_of(city, "xu.jing")
+    (confirmed,) = _told(city, "sso.signature.confirmed")
+    person = confirmed["subject"]
     made = until(lambda: [each for each in _told(city, "signature.made") if each["subject"] == person])
     (intended,) = [each for each in _told(city, "signature.intended") if each["subject"] == person]
-    (confirmed,) = [each for each in _told(city, "sso.signature.confirmed") if each["subject"] == person]
     assert len(made) == 1
+    refused = [each for each in _told(city, "signature.refused") if each["attributes"]["caller"] == "signing"]
+    assert sorted(each["attributes"]["code"] for each in refused) == ["consent_lost", "consent_used"]
     assert (intended["attributes"]["confirmed_by"], confirmed["attributes"]["by"]) == ("passkey", "passkey")
     assert intended["attributes"]["consent"] == made[0]["attributes"]["consent"]
 
 
-def _with_passkey(city: City, browse: Browse, username: str) -> Page:
-    """Somebody logged in by card, with a passkey on a device that always says yes."""
-    context = browse(card=city.folder / "demo" / f"{username}.p12")
+def test_a_seal_that_takes_two_is_set_when_another_keeper_confirmed_with_a_passkey(
+    city: City, browse: Browse, tmp_path: Path
+) -> None:
+    first, second = _citizen(city, browse, "tian.jianguo"), _citizen(city, browse, "yuan.yong")
+    subject = _told(city, "sso.login")[-1]["subject"]
+    site = ("--site", str(city.configuration), "--organisation", "market-regulation")
+    plain = tmp_path / "plain.pdf"
+    plain.write_bytes(_page("Licence of a market stall"))
+    city.tallygate("seal", str(plain), *site, "--actor", subject, "--establish", "--out", str(tmp_path / "one.pdf"))
+    city.tallygate("keepers", *site, "--name", "tian.jianguo", "--name", "yuan.yong")
+    # One of them proposes that it takes two, and the other one confirms.
+    first.goto(city.url("sign", "/my/seals"))
+    first.get_by_label("What changes").select_option("two")
+    first.get_by_role("button", name="Propose").click()
+    second.goto(city.url("sign", "/my/seals"))
+    second.get_by_role("button", name="Confirm the change").click()
+    expect(second.get_by_text("Every seal takes a second keeper.")).to_be_visible()
+
+    first.goto(city.url("sign"))
+    first.locator("#document").set_input_files(str(plain))
+    first.get_by_role("button", name="Bring this document").click()
+    first.get_by_role("link", name="Put a seal on it").click()
+    first.get_by_role("button", name="Put the seal here").click()
+    expect(first.get_by_text("You cannot do both.")).to_be_visible()
+    order = first.url
+    eyes = {language: Eyes("keeper", language) for language in get_args(Language)}
+    for language, each in eyes.items():
+        for page in (first, second):
+            page.goto(f"{order}?lang={language}")
+            each.look(page)
+    second.goto(f"{order}?lang=en")
+    second.get_by_role("button", name="Confirm, and set the seal").click()
+    expect(second.get_by_role("heading", level=1)).to_have_text("Set the seal on these documents?")
+    assert "Market Regulation Bureau" in second.inner_text("main")
+    assert "plain.pdf" in second.inner_text("main")
+    eyes["en"].look(second)
+    with second.expect_request(lambda request: "/my/callback?" in request.url) as led_back:
+        second.get_by_role("button", name="Confirm with a passkey and set the seal").click()
+    expect(second.get_by_role("link", name="Download the sealed document")).to_be_visible()
+    for language, each in eyes.items():
+        first.goto(f"{order}?lang={language}")
+        each.look(first)
+        assert not each.wrong, "\n".join(each.wrong)
+    # The confirmation counts once, and for its keeper alone.
+    for page in (first, second):
+        answer = page.goto(led_back.value.url)
+        assert answer is not None
+        assert answer.status == 409
+    first.goto(f"{order}?lang=en")
+    sealed = tmp_path / "sealed.pdf"
+    with first.expect_download() as waiting:
+        first.get_by_role("link", name="Download the sealed document").click()
+    waiting.value.save_as(sealed)
+    assert _verify(city, sealed)[1]["overall"] == "trusted"
+    made = until(lambda: [each for each in _told(city, "signature.made") if each.get("actor") == subject])
+    (confirmed, *_) = [each for each in _told(city, "signature.order.confirmed") if each["actor"] == subject]
+    assert (len(made), confirmed["attributes"]["confirmed_by"]) == (1, "passkey")
+    assert confirmed["attributes"]["reference"] == made[0]["attributes"]["reference"]
+
+
+def test_another_one_s_trust_list_is_taken_on_the_record(city: City, tmp_path: Path) -> None:
+    key, public, listed = tmp_path / "key.pem", tmp_path / "public.pem", tmp_path / "abroad.jws"
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(key)], check=True
+    )
+    subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True)
+    city.tallygate("trust-list", "create", "--name", "abroad", "--key", str(key), "--out", str(listed))
+    follow = ("trust-list", "follow", "abroad", str(listed), "--site", str(city.configuration))
+    refused = city.tallygate(*follow, check=False)
+    assert refused.returncode != 0
+    assert "abroad 1: 0 certificates" in city.tallygate(*follow, "--list-key", str(public)).stdout
+    told = [
+        (entry["told"]["type"], entry["told"]["attributes"].get("code", ""))
+        for entry in invariants.entries(city)
+        if entry["told"]["type"].startswith("signature.list.")
+    ]
+    pinned, taken = "signature.list.pinned", "signature.list.taken"
+    assert told == [("signature.list.refused", "form"), *[(each, "") for each in (pinned, pinned, taken, taken)]]
+
+
+def _citizen(city: City, browse: Browse, username: str) -> Page:
+    """Somebody without a card, logged in by a passkey on a device that always says yes."""
+    context = browse()
     page = context.new_page()
     page.goto(city.url("sso", "/account/factors"))
-    log_in_by_card(page)
+    fill_in(page, username)
     page.goto(city.url("sso", "/account/factors"))
     devices = context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
@@ -322,6 +420,11 @@ def _with_passkey(city: City, browse: Browse, username: str) -> Page:
     page.get_by_label("What you call it").fill("for signing")
     page.get_by_role("button", name="Set up a passkey").click()
     expect(page.get_by_role("heading", name="for signing")).to_be_visible()
+    page.goto(city.url("sso", "/logout"))
+    page.get_by_role("button", name="Log out").first.click()
+    page.goto(city.url("sign"))
+    page.get_by_role("button", name="Log in with a passkey").click()
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_have_count(0)
     return page
 
 

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.flows import invariants
 from tests.flows.city import City, until
+from tests.flows.knocking import hidden, post
 from tests.flows.knocking import person as logged_in
-from tests.flows.knocking import post
 from tests.flows.looking import Eyes
-from tests.flows.paper import sealed
+from tests.flows.paper import one_page, sealed
 from tests.flows.people import agree, fill_in, heading, log_in_by_card
 from tests.flows.words import LOCALES, Language, Words
 
@@ -47,6 +47,11 @@ OFFICERS = (
             ("sso", "/account", ""),
             ("sso", "/account/mandates", ""),
             ("sso", "/device", ""),
+            ("sign", "/my/", ""),
+            ("sign", "/my/seals", ""),
+            ("sign", "/my/papers", ""),
+            ("sign", "/my/register", ""),
+            ("sign", "/my/orders/none", ""),
         ),
     ),
     Person(
@@ -140,6 +145,17 @@ def work(city: City) -> None:
         "ca", "--site", str(city.configuration), "incident", "renew", "--profile", "device-client",
         "--profile", "citizen", "--explain", "A key leaked.", "--explain-zh", "密钥泄露。",
     )  # fmt: skip
+    # A document to sign, and one on its way to be sealed.
+    brought = logged_in(city, "li.na", city.url("sign", "/my/"))
+    mine = brought.get(city.url("sign", "/my/"))
+    fields = hidden(mine.text, "/my/documents")
+    files = {"document": ("notice.pdf", one_page("A notice that waits"), "application/pdf")}
+    kept = brought.post(urljoin(mine.url, "/my/documents"), data=fields, files=files, headers={"Referer": mine.url})
+    assert kept.status_code == 200, kept.text
+    begun = {"kind": "official", "organisation": "document-office", "word": "江文", "title": "Notice"}
+    shown = brought.get(city.url("sign", "/my/papers"))
+    document = urlsplit(kept.url).path.rpartition("/")[2]
+    assert "/my/papers/" in post(brought, shown, "/my/papers", document=document, **begun).url
     until(lambda: 'href="/alerts/' in officer.get(alerts).text, seconds=20, every=0.5)
 
 

@@ -49,7 +49,7 @@ def test_without_the_record_nothing_is_granted(city: City, browse: Browse, tmp_p
          "-keyout", str(tmp_path / "key.pem"), "-subj", "/CN=x", "-out", str(request)],
         check=True, capture_output=True,
     )  # fmt: skip
-    device = _device(city)
+    device, abroad = _device(city), _list_abroad(city, tmp_path)
     fresh = browse().new_page()
     fresh.goto(city.url("sso", "/account"))
     assert heading(fresh) == "Log in"
@@ -67,6 +67,10 @@ def test_without_the_record_nothing_is_granted(city: City, browse: Browse, tmp_p
         )  # fmt: skip
         assert issue.returncode != 0
         assert not (tmp_path / "out.pem").exists()
+        # Nobody abroad is trusted either: neither the keeper of their list nor the list.
+        follow = ("trust-list", "follow", "abroad", str(abroad[0]), "--site", str(city.configuration))
+        assert city.tallygate(*follow, "--list-key", str(abroad[1]), check=False).returncode != 0
+        assert not (city.folder / "signatures" / "lists" / "abroad").exists()
 
     until(lambda: program.get(public).status_code == 200, seconds=20)
     until(city.ready)
@@ -78,6 +82,16 @@ def test_without_the_record_nothing_is_granted(city: City, browse: Browse, tmp_p
         "--out", str(tmp_path / "out.pem"),
     )  # fmt: skip
     assert (tmp_path / "out.pem").exists()
+
+
+def _list_abroad(city: City, folder: Path) -> tuple[Path, Path]:
+    """A trust list of somebody else, and the key by which its keeper is known."""
+    key, public, listed = folder / "keeper.pem", folder / "keeper.pub", folder / "abroad.jws"
+    make = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(key))
+    subprocess.run(make, check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True)
+    city.tallygate("trust-list", "create", "--name", "abroad", "--key", str(key), "--out", str(listed))
+    return listed, public
 
 
 def _device(city: City) -> str:

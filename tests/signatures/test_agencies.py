@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-from audit import Outcome
+from audit import Event, Outcome
 from core.calls import PairSecrets
 from core.db import Database, migrate
 from core.errors import Invalid, NotFound
@@ -47,7 +47,19 @@ from signatures.agencies import (
 from signatures.archive import ArchiveStore
 from signatures.config import SignatureSettings
 from signatures.errors import CannotSeal
-from signatures.keeping import KeepingStore
+from signatures.keeping import (
+    Act,
+    Change,
+    KeepingStore,
+    NoSuchOrder,
+    NotKeeper,
+    Order,
+    OrderChanged,
+    OrderOver,
+    SamePerson,
+    State,
+)
+from signatures.models import Wish
 from signatures.papers import PaperStore
 from signatures.sandbox import ReaderPool
 from signatures.service import (
@@ -58,6 +70,7 @@ from signatures.service import (
     Once,
     Papers,
     Placing,
+    Proof,
     Rules,
     Seconding,
     Verification,
@@ -79,6 +92,8 @@ ROOT = Path(__file__).parents[2]
 KEY = '"one-and-the-same"'
 ROOM = 1 << 30
 LARGEST = 100 * 1024
+KEEPER, OTHER = (f"1b6e2a54-0000-4000-8000-00000000001{number}" for number in (1, 2))
+OFFICE = "tax-bureau"
 PERMIT = documents.permit()
 
 
@@ -150,7 +165,9 @@ def opened(
     # One authority for all lives of the role.
     authority = _AUTHORITIES.setdefault(folder, TestAuthority(city))
     told: Any = Mortal(recorder, left)
-    role = Store(database, encode=encode)
+    role, people = Store(database, encode=encode), People()
+    for subject, username in ((KEEPER, "sun"), (OTHER, "qian")):
+        people.persons[subject] = replace(people.persons[CLERK], subject=subject, username=username)
     kept_by = KeepingStore(database, put=role.put)
     granting = sealing(
         store=Mortal(role, left),  # type: ignore[arg-type]  # the same verbs
@@ -159,6 +176,7 @@ def opened(
         authority=authority,
         recorder=told,
         clock=clock,
+        people=people,
         rules=kept_by.rule,
     )
     store, shelves = AgencyStore.open(folder / "agencies.db"), ShelfStore.open(folder / "shelf.db")
@@ -173,6 +191,7 @@ def opened(
         desk=desk,
         shelf=shelf,
         readers=readers,
+        people=people,
         recorder=recorder,
         clock=clock,
     )
@@ -181,7 +200,7 @@ def opened(
         "shelf": mortal[1],
         "once": once,
         "orders": orders,
-        "organisations": People(),
+        "organisations": people,
         "recorder": told,
         "clock": clock,
     }
@@ -646,6 +665,218 @@ def test_a_program_begins_seals_numbers_and_issues_an_official_document(house: H
     assert Caller(app.test_client(), house, "silk-letters")("GET", at).status_code == 404
     let(house, "tax-notices", "verify")
     assert Caller(app.test_client(), house, "tax-notices")("GET", at).status_code == 403
+
+
+def keep(house: House, *, two: bool = True) -> None:
+    """The clerk and another one keep the seal; it takes both."""
+    at = house.clock.now()
+
+    def event() -> Event:
+        return Event(
+            key=secrets.token_hex(16), type="signature.keepers.changed", outcome=Outcome.SUCCESS, at=at,
+            source="signatures", object=OFFICE, organisation=OFFICE,
+        )  # fmt: skip
+
+    house.kept_by.name_first(OFFICE, [CLERK, KEEPER], event())
+    if two:
+        change = Change(
+            id="c" * 32, organisation=OFFICE, act=Act.TWO, subject="", by=CLERK, session="s1", made_at=at,
+            until=at + timedelta(days=1),
+        )  # fmt: skip
+        house.kept_by.propose(change, event())
+        house.kept_by.end_change(change, State.MADE, at=at, event=event())
+
+
+def confirm(house: House, order: str, by: str = KEEPER) -> Order:
+    """What a keeper confirmed at sign-on."""
+    wish = Wish(actor=by, assurance=2, zone="internal", session=f"of {by}")
+    proof = Proof(consent="c" * 32, by="card")
+    return house.orders.confirm(order, wish, sha256=house.kept_by.one(order).sha256, proof=proof)
+
+
+def asked(house: House, batch: Batch) -> Order:
+    order = house.batches.order(batch)
+    assert order is not None
+    return order
+
+
+def test_a_batch_waits_until_a_second_keeper_confirmed_its_list(house: House) -> None:
+    keep(house)
+    files, owner = letters(2), f"operator:{CLERK}"
+    batch = confirmed(house, owner, files)
+    order = asked(house, batch)
+    assert (batch.state, order.state, house.batches.work(), house.made()) == (BatchState.WAITING, State.PENDING, 0, 0)
+    # Again is the same order, of the very list that the clerk confirmed.
+    house.batches.start(owner, batch.id, **digest(files))
+    assert (asked(house, batch), order.sha256) == (order, digest(files)["digest"])
+    with pytest.raises(BatchClosed):
+        house.batches.add(owner, batch.id, "late.pdf", PERMIT)
+    # The keeper sees the list and each document; nobody else does.
+    seen = house.orders.documents(KEEPER, order.id, after="")
+    assert [(each.name, each.sha256) for each in seen] == [
+        (name, hashlib.sha256(files[name]).hexdigest()) for name in sorted(files)
+    ]
+    assert house.orders.look(KEEPER, order.id, page=1, across=80, number=seen[1].number)[0][:4] == b"\x89PNG"
+    assert house.orders.pages(KEEPER, order.id, number=seen[1].number) == 1
+    with pytest.raises(NoSuchDocument):
+        house.orders.look(KEEPER, order.id, page=1, across=80, number=7)
+    with pytest.raises(NoSuchOrder):
+        house.orders.documents(OTHER, order.id, after="")
+    # Neither who asked nor who keeps another seal, or none.
+    with pytest.raises(SamePerson):
+        confirm(house, order.id, CLERK)
+    with pytest.raises(NoSuchOrder):
+        confirm(house, order.id, OTHER)
+    assert confirm(house, order.id).state is State.MADE
+    with pytest.raises(OrderOver):
+        confirm(house, order.id)
+    assert (house.batches.work(), house.batches.one(owner, batch.id).state) == (2, BatchState.DONE)
+    intents = [each for each in house.recorder.events if each.type == "signature.intended"]
+    assert {(each.subject, each.actor) for each in intents} == {(CLERK, KEEPER)}
+    assert (house.made(), len(intents)) == (2, 2)
+    kinds = [each.type for each in house.recorder.events]
+    steps = "signature.order.confirmed", "signature.batch.started", "signature.intended"
+    assert [kinds.index(each) for each in steps] == sorted(kinds.index(each) for each in steps)
+
+
+def test_a_batch_that_keepers_do_not_confirm_ends_without_a_seal(house: House) -> None:
+    keep(house)
+    files, owner = letters(1), f"operator:{CLERK}"
+    ends = []
+    for number, by in enumerate((KEEPER, CLERK, "")):
+        files = {f"letter-{number}.pdf": PERMIT + b"%%%% %d\n" % number}
+        batch = confirmed(house, owner, files)
+        if by:
+            house.orders.refuse(by, asked(house, batch).id)
+        else:
+            house.clock.advance(timedelta(days=1))
+            with pytest.raises(OrderOver):
+                confirm(house, asked(house, batch).id)
+            assert house.orders.replay() == 1
+        house.batches.work()
+        # Starting it again asks nobody again.
+        ends.append((house.batches.start(owner, batch.id, **digest(files)).state, asked(house, batch).state))
+    assert ends == [(BatchState.REFUSED, state) for state in (State.REFUSED, State.WITHDRAWN, State.EXPIRED)]
+    # Whoever keeps the seal not starts nothing, and the batch takes documents again.
+    batch = house.batches.open(f"operator:{OTHER}", OFFICE, assurance=2)
+    house.batches.add(batch.owner, batch.id, "letter.pdf", PERMIT)
+    with pytest.raises(NotKeeper):
+        house.batches.start(batch.owner, batch.id, **digest({"letter.pdf": PERMIT}))
+    assert house.batches.one(batch.owner, batch.id).state is BatchState.OPEN
+    assert house.made() == 0
+
+
+def test_a_batch_whose_documents_change_after_they_were_confirmed_is_not_sealed(house: House) -> None:
+    keep(house)
+    files, owner = letters(2), f"operator:{CLERK}"
+    batch = confirmed(house, owner, files)
+
+    def tamper(text: str, *values: str) -> None:
+        with sqlite3.connect(house.folder / "agencies.db") as database:
+            database.execute(text, values)
+
+    # Another list than the clerk's, while the keeper looks.
+    tamper("update items set name = 'zzz.pdf' where name = ?", "letter-0.pdf")
+    with pytest.raises(OrderChanged):
+        confirm(house, asked(house, batch).id)
+    assert house.recorder.events[-1].attributes["code"] == "order_changed"
+    tamper("update items set name = 'letter-0.pdf' where name = ?", "zzz.pdf")
+    confirm(house, asked(house, batch).id)
+    # Another document behind a name of the list, after both confirmed.
+    (one, two) = house.batches.items(owner, batch.id)
+    tamper("update items set source = ? where name = ?", two.source, one.name)
+    house.batches.work()
+    ended = [(each.name, each.code) for each in house.batches.items(owner, batch.id)]
+    assert ended == [("letter-0.pdf", "order_changed"), ("letter-1.pdf", "")]
+    assert house.made() == 1
+
+
+@pytest.mark.parametrize("step", ["ask", "made", "carried"])
+def test_a_batch_that_waits_survives_a_death_at_every_step(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    keep(house)
+    files, owner = letters(1), f"operator:{CLERK}"
+
+    def die(*_: object, **__: object) -> None:
+        raise Death
+
+    batch = house.batches.open(owner, OFFICE, assurance=2)
+    house.batches.add(owner, batch.id, "letter-0.pdf", files["letter-0.pdf"])
+    if step == "ask":
+        with monkeypatch.context() as dying:
+            dying.setattr(house.orders, "ask", die)
+            with pytest.raises(Death):
+                house.batches.start(owner, batch.id, **digest(files))
+        # It waits, nobody was asked, and nothing of it is sealed; the clerk's next attempt asks.
+        assert (house.batches.work(), house.batches.order(batch)) == (0, None)
+    batch = house.batches.start(owner, batch.id, **digest(files))
+    order = asked(house, batch)
+    if step == "ask":
+        confirm(house, order.id)
+    else:
+        with monkeypatch.context() as dying:
+            dying.setattr(*((house.kept_by, "made", die) if step == "made" else (house.batches, "carried", die)))
+            with pytest.raises(Death):
+                confirm(house, order.id)
+        house.clock.advance(timedelta(minutes=11))
+        assert house.orders.replay() == (1 if step == "made" else 0)
+    assert house.batches.work() == 1
+    assert (house.batches.one(owner, batch.id).state, house.made()) == (BatchState.DONE, 1)
+
+
+def test_what_a_program_asks_waits_for_two_keepers_and_its_key_finds_it_again(house: House, app: Flask) -> None:
+    keep(house)
+    let(house)
+    let(house, "tax-notices")
+    ask, other = (Caller(app.test_client(), house, name) for name in ("tax-letters", "tax-notices"))
+    pdf: dict[str, Any] = {"data": PERMIT, "content_type": "application/pdf"}
+    told = ask("POST", "/seal", key=KEY, **pdf)
+    assert (told.status_code, told.json["code"]) == (202, "second_asked")
+    order = told.json["order"]
+    assert ask("POST", "/seal", key=KEY, **pdf).json == told.json
+    at = f"/orders/{order}"
+    assert {name: ask("GET", at).json[name] for name in ("state", "missing", "purpose")} == {
+        "state": "pending",
+        "missing": 2,
+        "purpose": "document",
+    }
+    assert [other("GET", at).status_code, other("POST", f"{at}/withdraw").status_code] == [404, 404]
+    assert ask("GET", f"{at}/file").status_code == 404
+    confirm(house, order, CLERK)
+    with pytest.raises(SamePerson):
+        confirm(house, order, CLERK)
+    assert (ask("GET", at).json["missing"], house.made()) == (1, 0)
+    confirm(house, order)
+    sealed_ = ask("GET", f"{at}/file").data
+    assert sealed_.startswith(PERMIT)
+    again = ask("POST", "/seal", key=KEY, **pdf)
+    assert (again.status_code, again.data, house.made()) == (200, sealed_, 1)
+    # What was withdrawn or refused is not asked for again by its key; without a key each request is another order.
+    second = ask("POST", "/seal", key='"another-key"', **pdf).json["order"]
+    assert ask("POST", f"/orders/{second}/withdraw").json["state"] == "withdrawn"
+    over = ask("POST", "/seal", key='"another-key"', **pdf)
+    assert (over.status_code, over.json["code"]) == (409, "order_over")
+    assert ask("POST", f"/orders/{second}/withdraw").status_code == 409
+    assert len({ask("POST", "/seal", **pdf).json["order"] for _ in range(2)}) == 2
+    # Batches and papers wait alike.
+    batch, files = ask("POST", "/batches").json["id"], letters(1)
+    ask("PUT", f"/batches/{batch}/documents/letter-0.pdf", data=files["letter-0.pdf"], content_type="application/pdf")
+    waits = ask("POST", f"/batches/{batch}/start", json=digest(files)).json
+    assert (waits["state"], waits["order"]["state"]) == ("waiting", "pending")
+    begun = ask("POST", "/papers?kind=official&word=%E6%B1%9F%E7%A8%8E&title=Notice", **pdf).json["id"]
+    paper = ask("POST", f"/papers/{begun}/seal")
+    assert (paper.status_code, ask("POST", f"/papers/{begun}/seal").json) == (202, paper.json)
+    for each in (waits["order"]["id"], paper.json["order"]):
+        confirm(house, each, CLERK)
+        confirm(house, each)
+    house.batches.work()
+    assert ask("GET", f"/batches/{batch}").json["state"] == "done"
+    done = ask("GET", f"/papers/{begun}").json
+    assert (done["state"], done["number"][-2:], house.made()) == ("sealed", "1号", 3)
+    # An end of the right ends it for what waits too.
+    house.agencies.end("tax-letters")
+    assert ask("GET", at).status_code == 403
 
 
 def test_the_interface_is_as_it_is_described(house: House, app: Flask) -> None:

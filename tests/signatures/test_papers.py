@@ -3,6 +3,7 @@
 
 import io
 import json
+import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from audit import Event, Outcome
 from core.db import Database, migrate
 from core.errors import Unavailable
 from core.site import Ports, SiteSettings
@@ -20,11 +22,13 @@ from core.web import Guard, create
 from core.web.inputs import Malformed
 from signatures import web
 from signatures.agencies import AgencyStore
-from signatures.keeping import KeepingStore
-from signatures.models import Overall, SealOrder
+from signatures.errors import SecondAsked
+from signatures.keeping import Act, Change, KeepingStore, Order, OrderOver
+from signatures.keeping import State as OrderState
+from signatures.models import Overall, SealOrder, Wish
 from signatures.papers import Kind, NoSuchPaper, NotInThisState, NotTheirTurn, PaperStore, State
 from signatures.sandbox import ReaderPool
-from signatures.service import Desk, Once, Papers, Placing, Sealing, Seconding, Verification
+from signatures.service import Desk, Once, Papers, Placing, Proof, Sealing, Seconding, Verification
 from signatures.service.verification import Asker
 from signatures.store import Store
 from signatures.web import blueprint
@@ -202,6 +206,113 @@ def test_an_official_document_is_countersigned_numbered_sealed_and_issued(office
     assert told == ["paper.begun", "paper.signed", "paper.signed", "paper.issued"]
     # Nothing but the present revision, and the draft in its owner's hands, is kept.
     assert len(list(office.folder.iterdir())) == 2
+
+
+def keep(office: Office) -> None:
+    """The clerk and another one keep the seal of the tax bureau; it takes both."""
+    at = office.clock.now()
+
+    def event() -> Event:
+        return Event(
+            key=secrets.token_hex(16),
+            type="signature.keepers.changed",
+            outcome=Outcome.SUCCESS,
+            at=at,
+            source="signatures",
+            object="tax-bureau",
+            organisation="tax-bureau",
+        )
+
+    office.kept_by.name_first("tax-bureau", [CLERK, SECOND], event())
+    change = Change(
+        id="c" * 32,
+        organisation="tax-bureau",
+        act=Act.TWO,
+        subject="",
+        by=CLERK,
+        session="s1",
+        made_at=at,
+        until=at + timedelta(days=1),
+    )
+    office.kept_by.propose(change, event())
+    office.kept_by.end_change(change, OrderState.MADE, at=at, event=event())
+
+
+def ordered(office: Office, paper: str) -> Order:
+    """The clerk asks for the seal, and it waits."""
+    with pytest.raises(SecondAsked) as asked:
+        office.papers.sign(CLERK, paper, office.order(CLERK))
+    found = office.papers.waiting(office.store.one(paper))
+    assert found is not None
+    assert found.id == asked.value.order
+    return found
+
+
+def confirm(office: Office, order: Order) -> Order:
+    wish = Wish(actor=SECOND, assurance=2, zone="internal", session="s2")
+    return office.orders.confirm(order.id, wish, sha256=order.sha256, proof=Proof(consent="c" * 32, by="passkey"))
+
+
+def test_the_seal_of_an_official_document_waits_for_a_second_keeper_with_its_number(office: Office) -> None:
+    keep(office)
+    paper = office.begin(signers=())
+    order = ordered(office, paper)
+    assert ordered(office, paper).id == order.id
+    waiting = office.store.one(paper)
+    assert (waiting.state, waiting.label[-2:]) == (State.COUNTERSIGNED, "1号")
+    assert confirm(office, order).state is OrderState.MADE
+    done = office.papers.one(CLERK, paper)
+    assert (done.state, done.label, done.turns[0].actor) == (State.SEALED, waiting.label, CLERK)
+    content, _ = office.papers.read(CLERK, paper)
+    verdict = office.verification.verify(content, asker=Asker(caller="test"))
+    assert verdict.overall is Overall.TRUSTED
+    intent = next(each for each in office.recorder.events if each.type == "signature.intended")
+    assert (intent.subject, intent.actor) == (CLERK, SECOND)
+    assert office.papers.waiting(done) is None
+    assert office.papers.issue(CLERK, paper).state is State.ISSUED
+
+
+def test_a_paper_that_goes_on_without_its_order_is_not_sealed_by_it(office: Office) -> None:
+    keep(office)
+    paper = office.begin(signers=())
+    order = ordered(office, paper)
+    office.papers.withdraw(CLERK, paper)
+    with pytest.raises(OrderOver):
+        confirm(office, order)
+    assert office.kept_by.one(order.id).state is OrderState.OVERTAKEN
+    assert "signature.intended" not in office.recorder.types()
+    # Its number stays in the register.
+    assert [each.number for each in office.store.register("tax-bureau", office.clock.now().year)] == [1]
+    # A refused order can be asked for again, for the same revision.
+    again = office.begin(signers=())
+    office.orders.refuse(SECOND, ordered(office, again).id)
+    assert confirm(office, ordered(office, again)).state is OrderState.MADE
+
+
+@pytest.mark.parametrize("step", ["entered", "made"])
+def test_a_death_while_a_confirmed_order_is_entered_leaves_one_seal(
+    office: Office, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    keep(office)
+    paper = office.begin(signers=())
+    order = ordered(office, paper)
+
+    class Died(BaseException):
+        """The process is gone."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as dying:
+        dying.setattr(*((office.papers, "_advance", die) if step == "entered" else (office.kept_by, "made", die)))
+        with pytest.raises(Died):
+            confirm(office, order)
+    assert office.kept_by.one(order.id).state is OrderState.CONFIRMED
+    office.clock.advance(timedelta(minutes=11))
+    assert office.orders.replay() == 1
+    assert office.kept_by.one(order.id).state is OrderState.MADE
+    assert office.store.one(paper).state is State.SEALED
+    assert office.told().count("signature.made") == 1
 
 
 def test_whom_it_does_not_concern_it_is_not_there(office: Office) -> None:

@@ -20,13 +20,16 @@ from signxml.algorithms import DigestAlgorithm
 from signxml.xades.xades import XAdESSigner
 
 from app.cli.trust import trust_list
+from audit import Outcome, RecordUnavailable
 from signatures.errors import ListRefused
 from signatures.formats import inspect
 from signatures.models import Overall, Profile, Trust, Verdict
 from signatures.pades.grounds import Grounds
-from signatures.service import FollowedLists
+from signatures.service import FollowedLists, Following
 from signatures.trustlists import Entry, TrustList, merged, read_all, read_etsi, read_own, read_pointers, written
 from signatures.verdict import judge
+from tests.fakes.clock import ManualClock
+from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, made, stamper
 from tests.signatures.pki import DAY, NOW, City, Leaf
 
@@ -294,6 +297,55 @@ def test_a_followed_list_goes_forward_only_and_forks_are_refused(city: City, lea
     assert [(each.number, each.why) for each in again.standings(at=NOW)] == [(9, "")]
     assert [each.why for each in again.standings(at=NOW + 30 * DAY)] == ["overdue"]
     assert again.joined(empty, at=NOW + 30 * DAY) == empty
+
+
+def test_a_list_is_taken_on_the_record_or_not_at_all(city: City, tmp_path: Path) -> None:
+    lists, recorder, clock = FollowedLists(tmp_path), ListRecorder(), ManualClock(NOW)
+    following, empty = Following(lists=lists, recorder=recorder, clock=clock, caller="app"), Trust(roots=(), issuers={})
+    newest = written(a_list(entries(city), number=7), KEY)
+    # Without the log nobody is trusted, and nothing is left that somebody could be trusted by later.
+    recorder.down = True
+    with pytest.raises(RecordUnavailable):
+        following.pin("abroad", pem(KEY))
+    with pytest.raises(RecordUnavailable):
+        following.take("abroad", newest)
+    assert (lists.joined(empty, at=NOW), lists.files()) == (empty, [])
+    recorder.down = False
+    following.pin("abroad", pem(KEY))
+    recorder.down = True
+    with pytest.raises(RecordUnavailable):
+        following.take("abroad", newest)
+    assert lists.joined(empty, at=NOW) == empty
+    recorder.down = False
+    following.take("abroad", newest)
+    # The very same again changes nothing and says nothing.
+    following.pin("abroad", pem(KEY))
+    following.take("abroad", newest)
+    assert lists.joined(empty, at=NOW).roots == (city.root.pem.decode(),)
+    told = [(each.type.rpartition(".")[2], each.outcome) for each in recorder.events]
+    assert told == [
+        ("pinned", Outcome.INTENDED),
+        ("pinned", Outcome.SUCCESS),
+        ("taken", Outcome.INTENDED),
+        ("taken", Outcome.SUCCESS),
+    ]
+    assert recorder.events[-1].attributes == {"list": "abroad", "number": 7, "caller": "app"}
+    assert recorder.events[-1].object == hashlib.sha256(newest).hexdigest()
+    # What is refused is on the record too: a fork, an older version, another keeper's key.
+    fork = written(a_list(entries(city, until=NOW), number=7), KEY)
+    for refused, why in ((fork, "fork"), (written(a_list(entries(city), number=6), KEY), "older"), (b"x", "form")):
+        with pytest.raises(ListRefused):
+            following.take("abroad", refused)
+        last = recorder.events[-1]
+        assert (last.type, last.outcome, last.attributes["code"]) == ("signature.list.refused", Outcome.DENIED, why)
+    with pytest.raises(ListRefused):
+        following.pin("abroad", pem(ec.generate_private_key(ec.SECP256R1())))
+    assert recorder.events[-1].attributes["code"] == "signature"
+    # A refusal that cannot be recorded is not told as one.
+    recorder.down = True
+    with pytest.raises(RecordUnavailable):
+        following.take("abroad", fork)
+    assert [each.number for each in lists.history("abroad", at=NOW)] == [7]
 
 
 def test_a_list_is_kept_by_the_command(city: City, tmp_path: Path) -> None:
