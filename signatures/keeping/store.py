@@ -177,10 +177,12 @@ class KeepingStore:
 
     def newest(self, about: str) -> Order | None:
         """The newest order for a turn or a batch; nothing if nobody asked."""
-        query = select(_ORDERS).where(_ORDERS.c.about == about).order_by(_ORDERS.c.made_at.desc()).limit(1)
-        with self._database.reading() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else _order(row)
+        return self._first(_ORDERS.c.about == about)
+
+    def waiting(self, about: str) -> Order | None:
+        """The one order for a turn or a batch that has no end yet."""
+        waits = _ORDERS.c.state.in_([State.PENDING.value, State.CONFIRMED.value])
+        return self._first((_ORDERS.c.about == about) & waits)
 
     def concerning(self, subject: str, organisations: Collection[str]) -> list[Order]:
         """The newest orders that a person asked for or that wait for keepers of these organisations."""
@@ -270,6 +272,12 @@ class KeepingStore:
     def overdue(self, *, at: datetime) -> list[Order]:
         """Those whose day is over."""
         return self._in(State.PENDING, _ORDERS.c.until <= _text(at))
+
+    def _first(self, where: Any) -> Order | None:
+        query = select(_ORDERS).where(where).order_by(_ORDERS.c.made_at.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else _order(row)
 
     def _in(self, state: State, *where: Any) -> list[Order]:
         query = select(_ORDERS).where(_ORDERS.c.state == state.value, *where).limit(_MOST)

@@ -24,7 +24,6 @@ from core.web.inputs import Malformed
 
 from ..errors import SecondAsked
 from ..keeping import Order, OrderOver, Purpose
-from ..keeping import State as OrderState
 from ..looks import Placement
 from ..models import SealOrder
 from ..pades.drawing import DIAMETER, MM
@@ -219,8 +218,7 @@ class Papers:
     def waiting(self, paper: Paper) -> Order | None:
         """The order by which the present turn waits for keepers."""
         turn = paper.turn
-        found = self._orders.newest(_about(paper, turn)) if turn is not None else None
-        return found if found is not None and found.state in {OrderState.PENDING, OrderState.CONFIRMED} else None
+        return self._orders.waiting(_about(paper, turn)) if turn is not None else None
 
     def ready(self, order: Order) -> None:
         """See ``seconding.Follower``.

@@ -187,6 +187,10 @@ class Seconding:
         """Whether there is an order of this identifier, however it ended."""
         return self._known("", identifier) is not None
 
+    def waiting(self, about: str) -> Order | None:
+        """The order for a turn that has no end yet."""
+        return self._store.waiting(about)
+
     def newest(self, about: str) -> Order | None:
         """The newest order for a turn or a batch."""
         return self._store.newest(about)
@@ -356,8 +360,7 @@ class Seconding:
                 return self._store.one(identifier)
             except NoSuchOrder:
                 return None
-        found = self._store.newest(about) if about else None
-        return found if found is not None and found.state in {State.PENDING, State.CONFIRMED} else None
+        return self._store.waiting(about) if about else None
 
     def _keep(self, owner: str, document: bytes, *, name: str, is_list: bool) -> Shelved:
         if not is_list:

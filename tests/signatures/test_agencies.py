@@ -689,7 +689,7 @@ def keep(house: House, *, two: bool = True) -> None:
 
 def confirm(house: House, order: str, by: str = KEEPER) -> Order:
     """What a keeper confirmed at sign-on."""
-    wish = Wish(actor=by, assurance=2, zone="internal", session=f"of {by}")
+    wish = Wish(actor=by, assurance=2, zone="internal", session=f"s{by[-3:]}")
     proof = Proof(consent="c" * 32, by="card")
     return house.orders.confirm(order, wish, sha256=house.kept_by.one(order).sha256, proof=proof)
 
