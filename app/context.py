@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from directory.service import Directory
 
 S = TypeVar("S")
+_OF_A_PART = 4
+"""Connections of each part of a role's tables on a database server."""
 _ADDRESSES = ("http://", "https://")
 
 
@@ -150,6 +152,13 @@ class Context:
         if url_file is not None:
             return Database.open(private_text(url_file))
         return Database.open(f"sqlite:///{self.site.folder(role)}/{role.replace(':', '-')}.db")
+
+    def part(self, role: str, name: str) -> Database:
+        """Tables that a role keeps apart from its others: a file of their own, or a schema of its database."""
+        url_file = self.settings("databases", DatabaseSettings).url_files.get(role)
+        if url_file is not None:
+            return Database.open(private_text(url_file), connections=_OF_A_PART, schema=name.replace("-", "_"))
+        return Database.open(f"sqlite:///{self.site.folder(role)}/{name}.db")
 
     def verifier(self, audience: str) -> IdentityVerifier:
         """Checks the gateway's signed identity header for one host."""

@@ -24,7 +24,9 @@ from core.fresh import Fresh
 from policies.models import Decision, DecisionRequest
 from signatures import web
 from signatures.agencies import AgencyStore
+from signatures.agencies.store import MIGRATIONS as AGENCIES
 from signatures.archive import ArchiveStore
+from signatures.archive.store import MIGRATIONS as ARCHIVE
 from signatures.config import FetchSettings, SignatureSettings
 from signatures.holds import Algorithm
 from signatures.keeping import KeepingStore
@@ -62,6 +64,7 @@ from signatures.service import (
 from signatures.service.commitment import Commitments
 from signatures.service.wishes import Wishes
 from signatures.shelf import Shelf
+from signatures.shelf.store import MIGRATIONS as SHELF
 from signatures.shelf.store import ShelfStore
 from signatures.store import Store
 from signatures.web import blueprint
@@ -70,6 +73,7 @@ from ..context import Context
 from ..files import write_secret
 from . import policies, willing
 from .keeping import confirming, sign_on, two_keepers
+from .parting import part
 from .willing import holds, remote_signing, seal_keys, sign_on_keys
 
 ROLE = "signatures"
@@ -185,17 +189,17 @@ def application(context: Context) -> Flask:
     _begin(relay.start, follower.start, sealing.replay)
     shelf = Shelf(
         folder=site.folder(ROLE) / "shelf",
-        store=ShelfStore.open(site.folder(ROLE) / "shelf.db"),
+        store=part(context, "shelf", SHELF, ShelfStore.over),
         key=context.kept_key(ROLE, "shelf.key"),
         clock=context.clock,
     )
-    agency_store = AgencyStore.open(site.folder(ROLE) / "agencies.db")
+    agency_store = part(context, "agencies", AGENCIES, AgencyStore.over)
     once = Once(sealing=sealing, shelf=shelf, store=agency_store, clock=context.clock, room=settings.kept_bytes_of_all)
     archiving = Archiving(
-        store=ArchiveStore.open(site.folder(ROLE) / "archive.db"),
+        store=part(context, "archive", ARCHIVE, ArchiveStore.over),
         shelf=Shelf(
             folder=site.folder(ROLE) / "archive",
-            store=ShelfStore.open(site.folder(ROLE) / "archive-shelf.db"),
+            store=part(context, "archive-shelf", SHELF, ShelfStore.over),
             key=context.kept_key(ROLE, "archive.key"),
             clock=context.clock,
         ),

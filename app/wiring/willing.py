@@ -4,6 +4,7 @@
 import json
 from base64 import urlsafe_b64encode
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from core.jose import members, thumbprint
 from signatures.config import SignatureSettings
 from signatures.holds import FileHold, KeyHold, TokenHold
 from signatures.remote import RemoteStore
+from signatures.remote.store import MIGRATIONS
 from signatures.service.keys import SealKeys, move_in
 from signatures.store import Store
 
 from ..context import Context
 from ..files import private_text, replace, write_secret
+from .parting import part
 
 ROLE = "signatures"
 PUBLISHED = "signing-client.json"
@@ -91,12 +94,13 @@ def seal_keys(context: Context, settings: SignatureSettings, store: Store) -> Se
 def remote_signing(context: Context, _settings: SignatureSettings) -> RemoteStore:
     """The tables; names and hashes of documents lie sealed in them."""
     sealing = Fernet(urlsafe_b64encode(context.kept_key(ROLE, "consents.key")))
-    return RemoteStore.open(
-        context.site.folder(ROLE) / "remote.db",
+    over = partial(
+        RemoteStore.over,
         encode=encode_event,
         seal=lambda text: sealing.encrypt(text.encode()).decode(),
         unseal=lambda text: sealing.decrypt(text).decode(),
     )
+    return part(context, "remote", MIGRATIONS, over)
 
 
 def sign_on_keys(context: Context) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
+from zlib import crc32
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, inspect, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
@@ -20,6 +21,7 @@ from ..errors import N_, Invalid, Unavailable
 from .turn import Turn, TurnMissed
 
 BUSY_TIMEOUT_MS = 10_000
+_SYSTEM = ("pg_", "information_schema")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -39,29 +41,38 @@ class Unkeepable(Invalid):
 class Database:
     """Hands out transactions; knows no table."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, schema: str = "") -> None:
         self._engine = engine
         self._turn = _turn_of(engine)
+        # Of PostgreSQL, where tables stand apart from others of the same owner; empty for none.
+        self.schema = schema
         # For ``look_up`` alone, which asks and is done.
         self._looking = threading.Lock()
         self._looker: PoolProxiedConnection | None = None
 
     @classmethod
-    def open(cls, url: str, *, connections: int = 16) -> Self:
-        """Connect lazily to ``sqlite:///PATH`` or ``postgresql+psycopg://...``."""
+    def open(cls, url: str, *, connections: int = 16, schema: str = "") -> Self:
+        """Connect lazily to ``sqlite:///PATH`` or ``postgresql+psycopg://...``.
+
+        Tables in a ``schema`` of PostgreSQL have one writer at a time, as those in a SQLite file.
+        """
+        sqlite = url.startswith("sqlite")
+        if schema and (sqlite or not schema.isidentifier()):
+            raise ValueError("a schema is an identifier on PostgreSQL")
         engine = create_engine(
             url,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=not url.startswith("sqlite"),
+            pool_pre_ping=not sqlite,
             # Errors are logged with their text, and names and secrets are among the parameters.
             hide_parameters=True,
+            connect_args={"options": f"-csearch_path={schema}"} if schema else {},
         )
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
-        return cls(engine)
+        return cls(engine, schema=schema)
 
     @property
     def engine(self) -> Engine:
@@ -78,6 +89,9 @@ class Database:
             Unkeepable: a value cannot be stored as it is; nothing was committed.
         """
         with self._writing(), self._translating(), self._engine.connect() as connection, connection.begin():
+            if self.schema:
+                # By whoever else writes here, in whatever process, until this transaction ends.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": crc32(self.schema.encode())})
             yield connection
 
     @contextmanager
@@ -136,13 +150,15 @@ class Database:
                 looker.close()
 
     def tables(self) -> list[str]:
-        """The names of all tables, for whoever must find none.
+        """The names of all tables in every schema, for whoever must find none.
 
         Raises:
             DatabaseUnavailable: the database did not answer.
         """
         with self.reading() as connection:
-            return inspect(connection).get_table_names()
+            found = inspect(connection)
+            schemas = [each for each in found.get_schema_names() if not each.startswith(_SYSTEM)]
+            return [table for schema in schemas for table in found.get_table_names(schema)]
 
     def check(self) -> None:
         """Answer one trivial query.

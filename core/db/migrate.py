@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.schema import CreateSchema
 
 from .database import Database
 
@@ -22,6 +23,9 @@ def migrate(database: Database, migrations: Path) -> None:
 
     ``migrations`` is the component's folder that holds ``versions``.
     """
+    if database.schema:
+        with database.transaction() as connection:
+            connection.execute(CreateSchema(database.schema, if_not_exists=True))
     if (last := newest(migrations)) is not None:
         with database.engine.connect() as connection:
             if _stands_at(connection, last):

@@ -39,7 +39,7 @@ _SECONDS = Table(
     Column("token", LargeBinary),
     Column("at", String(40)),
 )
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 _PAGE = 200
 
 
@@ -52,9 +52,14 @@ class ArchiveStore:
     @classmethod
     def open(cls, path: Path) -> Self:
         """The tables in one SQLite file, brought up to date."""
-        database = Database.open(f"sqlite:///{path}", connections=8)
-        migrate(database, _MIGRATIONS)
+        made = cls.over(Database.open(f"sqlite:///{path}", connections=8))
         path.chmod(0o600)
+        return made
+
+    @classmethod
+    def over(cls, database: Database) -> Self:
+        """The tables in a database, brought up to date."""
+        migrate(database, MIGRATIONS)
         return cls(database)
 
     def close(self) -> None:

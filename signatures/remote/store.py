@@ -70,13 +70,13 @@ _SIGNINGS = Table(
     Column("at", String(40)),
 )
 _OUTBOX = Outbox(_METADATA)
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 _ACTIVE, _OVER = "active", "ended"
 _INTENDED, _MADE, _FAILED = "intended", "made", "failed"
 
 
 class RemoteStore:
-    """Everything in one SQLite file; ``close`` and ``open_`` of ``seal`` keep names and hashes unreadable."""
+    """Everything in tables of its own; ``close`` and ``open_`` of ``seal`` keep names and hashes unreadable."""
 
     def __init__(
         self,
@@ -104,8 +104,21 @@ class RemoteStore:
     ) -> Self:
         """The tables in one SQLite file, brought up to date."""
         database = Database.open(f"sqlite:///{path}", connections=8)
-        migrate(database, _MIGRATIONS)
+        made = cls.over(database, encode=encode, seal=seal, unseal=unseal)
         path.chmod(0o600)
+        return made
+
+    @classmethod
+    def over(
+        cls,
+        database: Database,
+        *,
+        encode: Callable[[Event], bytes],
+        seal: Callable[[str], str],
+        unseal: Callable[[str], str],
+    ) -> Self:
+        """The tables in a database, brought up to date."""
+        migrate(database, MIGRATIONS)
         return cls(database, encode=encode, seal=seal, unseal=unseal)
 
     def check(self) -> None:

@@ -25,7 +25,7 @@ _SHELVED = Table(
     Column("kept_at", String(40)),
     Column("expires_at", String(40)),
 )
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,14 @@ class ShelfStore:
     @classmethod
     def open(cls, path: Path) -> Self:
         """The table in one SQLite file, brought up to date."""
-        database = Database.open(f"sqlite:///{path}", connections=8)
-        migrate(database, _MIGRATIONS)
+        made = cls.over(Database.open(f"sqlite:///{path}", connections=8))
         path.chmod(0o600)
+        return made
+
+    @classmethod
+    def over(cls, database: Database) -> Self:
+        """The tables in a database, brought up to date."""
+        migrate(database, MIGRATIONS)
         return cls(database)
 
     def add(self, row: Row, *, most: int, most_bytes: int, most_bytes_of_all: int) -> None:

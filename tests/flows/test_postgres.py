@@ -86,11 +86,12 @@ def _record_holds(city: City) -> Iterator[None]:
     invariants.check(city)
 
 
-def _tables(server: Path, role: str) -> set[str]:
+def _tables(server: Path, role: str, schema: str = "public") -> set[str]:
     said = subprocess.run(
-        ["psql", "-h", str(server), "-U", "postgres", "-At", "-c",
-         "SELECT tablename FROM pg_tables WHERE schemaname = 'public'", role],
-        capture_output=True, text=True, check=True,
+        ["psql", "-h", str(server), "-U", "postgres", "-At",
+         "-v", f"schema={schema}", "-f", "-", role],
+        input="SELECT tablename FROM pg_tables WHERE schemaname = :'schema'", capture_output=True, text=True,
+        check=True,
     ).stdout  # fmt: skip
     return set(said.split())
 
@@ -98,8 +99,17 @@ def _tables(server: Path, role: str) -> set[str]:
 def test_every_role_keeps_its_own_tables_there_and_none_in_a_file(city: City, server: Path) -> None:
     for role in ROLES:
         assert {"alembic_version", "outbox"} <= _tables(server, role), role
-        # The shelf, the archive, what agencies and people asked for: files of their own beside the documents.
         assert not list((city.folder / role).glob(f"{role}.db*"))
+    assert not list((city.folder / "signatures").glob("*.db*"))
+    # The shelf, the archive, what agencies and people asked for: each in a schema of its own.
+    for part, table in (
+        ("shelf", "shelved"),
+        ("archive", "archived"),
+        ("archive_shelf", "shelved"),
+        ("agencies", "batches"),
+        ("remote", "consents"),
+    ):
+        assert {"alembic_version", table} <= _tables(server, "signatures", part), part
 
 
 def test_no_role_reaches_anothers_database_or_its_own_without_the_password(credentials: Path, city: City) -> None:

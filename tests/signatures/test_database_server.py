@@ -1,27 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On PostgreSQL two transactions run side by side: an organisation still ends with one seal, and everybody is told."""
+"""On PostgreSQL two transactions run side by side: what happens once in a file happens once there too."""
 
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
 
+from app.wiring import parting
+from audit import Event, Outcome
 from core.db import Database, migrate
 from core.errors import TallygateError
+from signatures.agencies import AgencyStore, Batch, BatchState, Doing, KeyInUse, Program, QuotaExceeded
 from signatures.errors import SealChanged
+from signatures.holds import Algorithm, HeldKey
 from signatures.models import Seal
+from signatures.remote import Consent, ConsentUsed, Credential, EnrolledAlready, RemoteStore
+from signatures.remote.store import MIGRATIONS as REMOTE
 from signatures.sandbox import ReaderPool
 from signatures.service import Sealing
+from signatures.shelf import Facts, Limits, Shelf, ShelfFull
+from signatures.shelf.store import ShelfStore
 from signatures.store import Store
 from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.flows.city import until
 from tests.signatures.fakes import TestAuthority, encode, sealing
-from tests.signatures.pki import City
+from tests.signatures.pki import NOW, City
 
 MIGRATIONS = Path(__file__).parents[2] / "signatures" / "migrations"
 OFFICE = "tax-bureau"
@@ -145,6 +154,185 @@ def test_a_seal_that_was_replaced_cannot_be_replaced_again(role: Role) -> None:
         with pytest.raises(SealChanged):
             role.store.put_seal(replace(second, serial="1f"), instead_of=stale)
     assert role.store.seal_of(OFFICE) == second
+
+
+@pytest.fixture
+def parts(server: Path) -> Iterator[Callable[[str], Database]]:
+    """Schemas of one database, as the role opens them; empty ones."""
+    url, opened = f"postgresql+psycopg://postgres@/postgres?host={server}", list[Database]()
+    whole = Database.open(url)
+    with whole.transaction() as connection:
+        for name in ("agencies", "archive", "archive_shelf", "remote", "shelf"):
+            connection.execute(text(f"DROP SCHEMA IF EXISTS {name} CASCADE"))
+    whole.close()
+
+    def part(name: str) -> Database:
+        opened.append(Database.open(url, connections=4, schema=name))
+        return opened[-1]
+
+    yield part
+    for each in opened:
+        each.close()
+
+
+def at_once(times: int, act: Callable[[int], object]) -> list[object]:
+    """What each of them ended with, begun side by side."""
+    ended: list[object] = []
+
+    def run(number: int) -> None:
+        try:
+            ended.append(act(number))
+        except TallygateError as error:
+            ended.append(type(error))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ended
+
+
+def a_batch() -> Batch:
+    return Batch(
+        id="b" * 32, owner="client:a", organisation=OFFICE, assurance=0, zone="internal", state=BatchState.OPEN,
+        made_at=NOW,
+    )  # fmt: skip
+
+
+def test_what_agencies_asked_for_is_counted_and_numbered_once_however_many_write(
+    parts: Callable[[str], Database],
+) -> None:
+    stores = [AgencyStore.over(parts("agencies")) for _ in range(2)]
+    program = Program(
+        client="a", organisation=OFFICE, doings=frozenset(Doing), per_minute=5, per_day=5, until=NOW.date(), reason="r"
+    )
+    stores[0].let(program)
+    used = at_once(8, lambda number: stores[number % 2].use(program, at=NOW).remaining)
+    assert sorted(used, key=str) == [*range(5), *[QuotaExceeded] * 3]
+    begun = at_once(
+        6, lambda number: stores[number % 2].begin("client:a", "k", "d", claim=str(number), at=NOW, hold=60)
+    )
+    assert begun.count(KeyInUse) == 5
+    stores[0].new_batch(a_batch())
+    assert (
+        at_once(
+            8,
+            lambda each: stores[each % 2].add(
+                a_batch(), name=f"{each}.pdf", sha256="0" * 64, source=str(each), most=99
+            ),
+        )
+        == [True] * 8
+    )
+    assert sorted(each.number for each in stores[1].listed(a_batch())) == [*range(1, 9)]
+    moved = at_once(4, lambda number: stores[number % 2].move(a_batch(), BatchState.STARTING, started_at=NOW))
+    assert sorted(map(bool, moved)) == [False, False, False, True]
+
+
+def test_shelves_of_one_role_are_strangers_and_keep_within_their_bounds(
+    parts: Callable[[str], Database], tmp_path: Path
+) -> None:
+    limits = Limits(most=3, most_bytes=1 << 20, most_bytes_of_all=1 << 20, lifetime=timedelta(days=1))
+    facts = Facts(name="a.pdf", sha256="0" * 64)
+    shelves = {
+        name: Shelf(folder=tmp_path / name, store=ShelfStore.over(parts(name)), key=b"k" * 32, clock=ManualClock())
+        for name in ("shelf", "archive_shelf")
+    }
+    kept = at_once(8, lambda _: shelves["shelf"].put("person:a", b"x", facts=facts, limits=limits))
+    assert kept.count(ShelfFull) == 5
+    (first, *_) = shelves["shelf"].of("person:a")
+    assert shelves["shelf"].read("person:a", first.id) == b"x"
+    assert shelves["archive_shelf"].of("person:a") == []
+
+
+def test_a_confirmation_is_spent_once_and_a_person_has_one_certificate_at_a_time(
+    parts: Callable[[str], Database],
+) -> None:
+    def opened() -> RemoteStore:
+        return RemoteStore.over(parts("remote"), encode=encode, seal=lambda each: each, unseal=lambda each: each)
+
+    stores = [opened(), opened()]
+    consent = Consent(
+        state="s", subject="p", browser="b", credential="c" * 32, documents=(), verifier="v", asked_at=NOW,
+        expires_at=NOW + timedelta(days=1),
+    )  # fmt: skip
+    stores[0].ask(consent)
+    spent = at_once(6, lambda number: stores[number % 2].spend(consent, token=str(number), signings=()))
+    assert sorted(map(str, spent)) == sorted(map(str, [None, *[ConsentUsed] * 5]))
+
+    def certified(identifier: str, before: Credential | None) -> Credential:
+        made = Credential(
+            id=identifier, subject="p", serial=identifier, certificate="", chain="", hold="file", name="", name_zh="",
+            key=HeldKey(name=identifier, algorithm=Algorithm.P256, public=b""), made_at=NOW,
+        )  # fmt: skip
+        told = Event(
+            key=identifier * 32, type="signature.key.made", outcome=Outcome.SUCCESS, at=NOW, source="signatures"
+        )
+        stores[0].add_credential(made, told, instead_of=before)
+        return made
+
+    # The one that ended stays, beside the one that counts.
+    first = certified("1", None)
+    with pytest.raises(EnrolledAlready):
+        certified("2", None)
+    certified("3", first)
+    assert stores[1].credential_of("p").id == "3"
+    assert [each.key[0] for each in stores[1].outbox.head()] == ["1", "3"]
+
+
+def test_what_an_earlier_release_kept_in_files_is_moved_in_once_and_nothing_of_it_is_lost(
+    parts: Callable[[str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "remote.db"
+    old = RemoteStore.open(file, encode=encode, seal=lambda each: each, unseal=lambda each: each)
+    consent = Consent(
+        state="s", subject="p", browser="b", credential="c" * 32, documents=(), verifier="v", asked_at=NOW,
+        expires_at=NOW + timedelta(days=1),
+    )  # fmt: skip
+    old.ask(consent)
+    old.spend(consent, token="t", signings=())
+    made = Credential(
+        id="1", subject="p", serial="1", certificate="", chain="", hold="file", name="", name_zh="陈",
+        key=HeldKey(name="k", algorithm=Algorithm.P256, public=b"\0\xff"), made_at=NOW,
+    )  # fmt: skip
+
+    def told(key: str) -> Event:
+        return Event(key=key * 32, type="signature.key.made", outcome=Outcome.SUCCESS, at=NOW, source="signatures")
+
+    old.add_credential(made, told("a"), instead_of=None)
+    old.end_credential(made, told("b"))
+    old.close()
+    new = RemoteStore.over(parts("remote"), encode=encode, seal=lambda each: each, unseal=lambda each: each)
+
+    class Died(BaseException):
+        """The process is gone."""
+
+    # It dies before the end of the copy, and once more after it: the file stays until its rows are there.
+    with monkeypatch.context() as dying:
+        dying.setattr(parting, "_copy", _dies(Died))
+        with pytest.raises(Died):
+            parting.move_in(file, parts("remote"), REMOTE)
+    assert (file.exists(), new.outbox.head()) == (True, [])
+    with monkeypatch.context() as dying:
+        dying.setattr(Path, "replace", _dies(Died))
+        with pytest.raises(Died):
+            parting.move_in(file, parts("remote"), REMOTE)
+    parting.move_in(file, parts("remote"), REMOTE)
+    assert (file.exists(), file.with_name("remote.db.moved").exists()) == (False, True)
+    # A confirmation that was used stays used, and what was on its way to the log goes on, in its order.
+    with pytest.raises(ConsentUsed):
+        new.consent("s", subject="p", browser="b", at=NOW)
+    assert [each.key[0] for each in new.outbox.head()] == ["a", "b"]
+    new.add_credential(replace(made, id="2", serial="2"), told("c"), instead_of=None)
+    assert new.credential_of("p") == replace(made, id="2", serial="2")
+    assert [each.key[0] for each in new.outbox.head()] == ["a", "b", "c"]
+
+
+def _dies(how: type[BaseException]) -> Callable[..., None]:
+    def die(*_: object, **__: object) -> None:
+        raise how
+
+    return die
 
 
 def _waiting(database: Database) -> int:

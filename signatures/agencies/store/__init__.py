@@ -14,7 +14,7 @@ from ..errors import BatchClosed, KeyInUse, KeyReused, NameTaken, NoSuchBatch, Q
 from ..models import Batch, BatchState, Doing, Item, ItemState, Left, Program
 from .tables import BATCHES, ITEMS, PROGRAMS, REQUESTS, RESULTS, USES
 
-_MIGRATIONS = Path(__file__).parents[1] / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _KEPT = 24 * 3600
 """Seconds in which a key means the same request."""
 _PAGE = 500
@@ -29,9 +29,14 @@ class AgencyStore:
     @classmethod
     def open(cls, path: Path) -> Self:
         """The tables in one SQLite file, brought up to date."""
-        database = Database.open(f"sqlite:///{path}", connections=16)
-        migrate(database, _MIGRATIONS)
+        made = cls.over(Database.open(f"sqlite:///{path}", connections=16))
         path.chmod(0o600)
+        return made
+
+    @classmethod
+    def over(cls, database: Database) -> Self:
+        """The tables in a database, brought up to date."""
+        migrate(database, MIGRATIONS)
         return cls(database)
 
     def close(self) -> None:

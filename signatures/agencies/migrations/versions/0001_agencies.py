@@ -26,7 +26,7 @@ def upgrade() -> None:
         "uses",
         sa.Column("organisation", sa.String(64), primary_key=True),
         sa.Column("window", sa.Integer, primary_key=True),
-        sa.Column("begins", sa.Integer, nullable=False),
+        sa.Column("begins", sa.BigInteger, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
     )
     op.create_table(
@@ -35,8 +35,8 @@ def upgrade() -> None:
         sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("claim", sa.String(32), nullable=False),
-        sa.Column("began", sa.Integer, nullable=False),
-        sa.Column("held_until", sa.Integer, nullable=False),
+        sa.Column("began", sa.BigInteger, nullable=False),
+        sa.Column("held_until", sa.BigInteger, nullable=False),
         sa.Column("result", sa.String(32), nullable=False),
     )
     op.create_index("requests_began", "requests", ["began"])
@@ -44,7 +44,7 @@ def upgrade() -> None:
         "results",
         sa.Column("decision", sa.String(64), primary_key=True),
         sa.Column("shelved", sa.String(32), nullable=False),
-        sa.Column("at", sa.Integer, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
     )
     op.create_index("results_at", "results", ["at"])
     op.create_table(

@@ -28,8 +28,9 @@ def upgrade() -> None:
         sa.Column("name_zh", sa.String(200), nullable=False),
         sa.Column("made_at", sa.String(40), nullable=False),
     )
+    active = sa.text("state = 'active'")
     op.create_index(
-        "credentials_active", "credentials", ["subject"], unique=True, sqlite_where=sa.text("state = 'active'")
+        "credentials_active", "credentials", ["subject"], unique=True, sqlite_where=active, postgresql_where=active
     )
     op.create_table(
         "consents",
