@@ -187,6 +187,15 @@ class Store:
         with self._database.reading() as connection:
             return [_signing(row) for row in connection.execute(query)]
 
+    def tell(self, event: Event) -> None:
+        """Put a record into the outbox, of what is taken away in other tables or files.
+
+        Raises:
+            OutboxFull: the record cannot keep up.
+        """
+        with self._database.transaction() as connection:
+            self._put(connection, event)
+
     def put(self, connection: Connection, event: Event) -> None:
         """Put a record into the outbox, on a transaction of these tables.
 

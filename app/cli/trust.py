@@ -201,9 +201,11 @@ def _fingerprint(entry: Entry) -> str:
 
 
 def _taken(context: Context, name: str, document: bytes, key: bytes) -> bytes:
+    recorder = context.recorder("signatures")
     following = Following(
         lists=FollowedLists(context.site.folder("signatures") / "lists"),
-        recorder=context.recorder("signatures"),
+        recorder=recorder,
+        tell=recorder.record,
         clock=context.clock,
         caller="app",
     )

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 import signatures.store
-from audit import Recorder, encode_event
+from audit import Event, Recorder, encode_event
 from audit.client import LATEST, PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
@@ -104,7 +104,7 @@ def application(context: Context) -> Flask:
     trust = Fresh(lambda: of_site(site.public), lambda: files_of_site(site.public))
     trust()
     # The lists of other sites that this one follows; one that is overdue falls out, and the doctor says so.
-    followed = _followed(context, recorder)
+    followed = _followed(context, recorder, store.tell)
     peer = context.peer(ROLE, "ca")
     authority, changes = CAClient(peer), Changes(latest=LATEST)
     follower = Follower(
@@ -255,6 +255,7 @@ def application(context: Context) -> Flask:
         orders=second,
         organisations=permission,
         recorder=recorder,
+        tell=store.tell,
         clock=context.clock,
     )
     placing = Placing(desk=desk, readers=readers, sealing=second, people=context.directory(ROLE))
@@ -348,7 +349,7 @@ def _begin(*works: Callable[[], object]) -> None:
         work()
 
 
-def _followed(context: Context, recorder: Recorder) -> FollowedLists:
+def _followed(context: Context, recorder: Recorder, tell: Callable[[Event], None]) -> FollowedLists:
     """The lists of others, asked for in a thread of its own: whoever is slow to answer keeps nothing else waiting."""
     settings = context.settings(ROLE, SignatureSettings).fetching
     followed = FollowedLists(context.site.folder(ROLE) / "lists", settled=settings.lists)
@@ -365,6 +366,7 @@ def _followed(context: Context, recorder: Recorder) -> FollowedLists:
         rules=settings.lists,
         get=lambda url, headers: fetcher.ask("GET", url, body=None, headers=headers),
         recorder=recorder,
+        tell=tell,
         clock=context.clock,
         lock=context.site.folder(ROLE) / "lists.lock",
     )

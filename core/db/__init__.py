@@ -9,6 +9,7 @@ from .database import Database as Database
 from .database import DatabaseUnavailable as DatabaseUnavailable
 from .database import Unkeepable as Unkeepable
 from .migrate import migrate as migrate
+from .moving import move_in as move_in
 from .outbox import Aside as Aside
 from .outbox import Drain as Drain
 from .outbox import Outbox as Outbox

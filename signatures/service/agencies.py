@@ -4,6 +4,7 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Protocol
@@ -60,6 +61,8 @@ class Agencies:
         orders: Seconding,
         organisations: Organisations,
         recorder: Recorder,
+        # Keeps a record of what is taken away until the log takes it.
+        tell: Callable[[Event], None],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -68,6 +71,7 @@ class Agencies:
         self._orders = orders
         self._organisations = organisations
         self._recorder = recorder
+        self._tell = tell
         self._clock = clock
 
     def let(
@@ -119,15 +123,17 @@ class Agencies:
         return program
 
     def end(self, client: str) -> None:
-        """Let a program do nothing any more: its next request is refused.
+        """Let a program do nothing any more: its next request is refused, whether the log can be told now or not.
 
         Raises:
             NotFound: it was let do nothing.
         """
         found = self._store.program(client)
-        if found is None or not self._store.end(client):
+        if found is None:
             raise NotFound
-        self._say("signature.program.ended", Outcome.SUCCESS, client, found.organisation, {})
+        # A death between the two leaves a record of what the operator, who got no answer, will ask for again.
+        self._tell(self._event("signature.program.ended", Outcome.SUCCESS, client, found.organisation, {}))
+        self._store.end(client)
 
     def all(self) -> list[Program]:
         """Every program, by name."""
@@ -219,18 +225,28 @@ class Agencies:
         *,
         sealed: dict[str, str] | None = None,
     ) -> None:
-        self._recorder.record(
-            Event(
-                key=secrets.token_hex(16),
-                type=type_,
-                outcome=outcome,
-                at=self._clock.now(),
-                source="signatures",
-                subject=client,
-                organisation=organisation,
-                attributes=attributes,
-                sealed=sealed or {},
-            )
+        self._recorder.record(self._event(type_, outcome, client, organisation, attributes, sealed=sealed))
+
+    def _event(
+        self,
+        type_: str,
+        outcome: Outcome,
+        client: str,
+        organisation: str,
+        attributes: dict[str, str],
+        *,
+        sealed: dict[str, str] | None = None,
+    ) -> Event:
+        return Event(
+            key=secrets.token_hex(16),
+            type=type_,
+            outcome=outcome,
+            at=self._clock.now(),
+            source="signatures",
+            subject=client,
+            organisation=organisation,
+            attributes=attributes,
+            sealed=sealed or {},
         )
 
 

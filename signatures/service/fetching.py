@@ -17,7 +17,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from audit import Recorder
+from audit import Event, Recorder
 from core.clock import Clock
 from core.errors import Unavailable
 from core.log import logger
@@ -68,13 +68,15 @@ class ListFetching:
         rules: Mapping[str, FetchedList],
         get: Get,
         recorder: Recorder,
+        # Keeps a record of what is taken away until the log takes it.
+        tell: Callable[[Event], object],
         clock: Clock,
         lock: Path,
     ) -> None:
         self._lists = lists
         self._rules = rules
         self._get = get
-        self._following = Following(lists=lists, recorder=recorder, clock=clock, caller="signatures")
+        self._following = Following(lists=lists, recorder=recorder, tell=tell, clock=clock, caller="signatures")
         self._clock = clock
         self._lock = lock
 

@@ -24,9 +24,13 @@ class Following:
     ``told`` is for which reason the same was refused the last time: what is asked for again and again is told once.
     """
 
-    def __init__(self, *, lists: FollowedLists, recorder: Recorder, clock: Clock, caller: str) -> None:
+    def __init__(
+        self, *, lists: FollowedLists, recorder: Recorder, tell: Callable[[Event], object], clock: Clock, caller: str
+    ) -> None:
+        """``tell`` keeps a record of what is taken away until the log takes it."""
         self._lists = lists
         self._recorder = recorder
+        self._tell = tell
         self._clock = clock
         self._caller = caller
 
@@ -69,9 +73,9 @@ class Following:
             return self._lists.accept_state(name, document, at=self._clock.now(), before=_numbered(intend))
 
     def drop_state(self, name: str) -> None:
-        """Trust a state's list no more, at once; then it is told."""
+        """Trust a state's list no more, at once, whether the log can be told now or not."""
+        self._tell(self._event("signature.list.dropped", name, name.encode()))
         self._lists.drop_state(name)
-        self._recorder.record(self._event("signature.list.dropped", name, name.encode()))
 
     @contextmanager
     def _granting(self, type_: str, name: str, content: bytes, told: str) -> Iterator[Callable[..., None]]:

@@ -227,7 +227,7 @@ def opened(
     batches = Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts)
     orders.lead(papers=papers, batches=batches)
     return House(
-        agencies=Agencies(**parts),
+        agencies=Agencies(tell=role.tell, **parts),
         batches=batches,
         papers=papers,
         orders=orders,
@@ -307,9 +307,15 @@ def test_nobody_let_it_so_it_may_nothing_and_that_is_on_record(house: House) -> 
     refused = house.told("signature.program.refused")
     assert [told["act"] for _, told in refused] == ["verify", "verify", "seal", "verify"]
     assert {outcome for outcome, _ in refused} == {Outcome.DENIED}
+    # Taking away waits for nobody: not for a log that is gone either.
+    house.recorder.down = True
     house.agencies.end("tax-letters")
+    house.recorder.down = False
     with pytest.raises(NotFound):
         house.agencies.end("tax-letters")
+    with sqlite3.connect(house.folder / "signatures.db") as database:
+        rows = [json.loads(body)["type"] for (body,) in database.execute("select body from outbox")]
+    assert rows == ["signature.program.ended"]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, text
 
-from app.wiring import parting
 from audit import Event, Outcome
-from core.db import Database, migrate
+from core.db import Database, migrate, move_in, moving
 from core.errors import TallygateError
 from signatures.agencies import AgencyStore, Batch, BatchState, Doing, KeyInUse, Program, QuotaExceeded
 from signatures.errors import SealChanged
@@ -309,15 +308,15 @@ def test_what_an_earlier_release_kept_in_files_is_moved_in_once_and_nothing_of_i
 
     # It dies before the end of the copy, and once more after it: the file stays until its rows are there.
     with monkeypatch.context() as dying:
-        dying.setattr(parting, "_copy", _dies(Died))
+        dying.setattr(moving, "_copy", _dies(Died))
         with pytest.raises(Died):
-            parting.move_in(file, parts("remote"), REMOTE)
+            move_in(file, parts("remote"), REMOTE)
     assert (file.exists(), new.outbox.head()) == (True, [])
     with monkeypatch.context() as dying:
         dying.setattr(Path, "replace", _dies(Died))
         with pytest.raises(Died):
-            parting.move_in(file, parts("remote"), REMOTE)
-    parting.move_in(file, parts("remote"), REMOTE)
+            move_in(file, parts("remote"), REMOTE)
+    move_in(file, parts("remote"), REMOTE)
     assert (file.exists(), file.with_name("remote.db.moved").exists()) == (False, True)
     # A confirmation that was used stays used, and what was on its way to the log goes on, in its order.
     with pytest.raises(ConsentUsed):

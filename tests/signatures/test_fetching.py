@@ -78,7 +78,13 @@ def house(tmp_path: Path) -> Callable[..., House]:
         web, recorder, clock = Web(), ListRecorder(), ManualClock()
         lists = FollowedLists(tmp_path / "lists", settled=rules)
         fetching = ListFetching(
-            lists=lists, rules=rules, get=web.get, recorder=recorder, clock=clock, lock=tmp_path / "lock"
+            lists=lists,
+            rules=rules,
+            get=web.get,
+            recorder=recorder,
+            tell=recorder.record,
+            clock=clock,
+            lock=tmp_path / "lock",
         )
         (tmp_path / "lists").mkdir(exist_ok=True)
         return House(lists, web, recorder, clock, fetching, tmp_path)

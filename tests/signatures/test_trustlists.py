@@ -301,7 +301,8 @@ def test_a_followed_list_goes_forward_only_and_forks_are_refused(city: City, lea
 
 def test_a_list_is_taken_on_the_record_or_not_at_all(city: City, tmp_path: Path) -> None:
     lists, recorder, clock = FollowedLists(tmp_path), ListRecorder(), ManualClock(NOW)
-    following, empty = Following(lists=lists, recorder=recorder, clock=clock, caller="app"), Trust(roots=(), issuers={})
+    following = Following(lists=lists, recorder=recorder, tell=recorder.record, clock=clock, caller="app")
+    empty = Trust(roots=(), issuers={})
     newest = written(a_list(entries(city), number=7), KEY)
     # Without the log nobody is trusted, and nothing is left that somebody could be trusted by later.
     recorder.down = True
