@@ -30,6 +30,7 @@ _XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
 _PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 _LOCAL = re.compile(r"#[A-Za-z_][A-Za-z0-9_.-]*")
 _ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+_EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _BASE64 = "http://www.w3.org/2000/09/xmldsig#base64"
 _PLAIN_C14N = re.compile(
     r"http://www\.w3\.org/(?:TR/2001/REC-xml-c14n-20010315|2006/12/xml-c14n11|2001/10/xml-exc-c14n#)(?:#?WithComments)?"
@@ -172,7 +173,7 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
             algorithm=method.rpartition("#")[2][:40],
             weak=any(keys.weak_digest(DIGESTS.get(name, "")) for name in digests) or method.endswith("sha1"),
             other_certificate=other and properties is not None,
-            signature=etree.tostring(values, method="c14n"),
+            signature=_stamped(values, unsigned),
             tokens=tuple(_values(unsigned, "SignatureTimeStamp", "EncapsulatedTimeStamp")),
             archived=False,
             lists=tuple(_values(unsigned, "CRLValues", "EncapsulatedCRLValue")),
@@ -184,6 +185,15 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
         external=tuple(uri for uri in outside if uri in whole),
         loose=len(covered) != len(objects),
     )
+
+
+def _stamped(values: Any, unsigned: Any) -> bytes:
+    """What a time-stamp is over: the signature's value as an element, in the form that stands beside the stamp."""
+    said = unsigned.find(f".//{_XADES}SignatureTimeStamp/{_DS}CanonicalizationMethod") if unsigned is not None else None
+    method = "" if said is None else str(said.get("Algorithm"))
+    exclusive, comments = method.startswith(_EXCLUSIVE), method.endswith("WithComments")
+    found: bytes = etree.tostring(values, method="c14n", exclusive=exclusive, with_comments=comments)
+    return found
 
 
 def _nothing_else(root: Any) -> bool:

@@ -50,8 +50,13 @@ def cades(
     named: Leaf | None = None,
     by: Leaf | None = None,
     over: bytes | None = None,
+    beside: Leaf | None = None,
+    over_beside: bytes | None = None,
 ) -> bytes:
-    """A CAdES-B object by any number of signers; ``named`` is whom the signed attribute names instead."""
+    """A CAdES-B object by any number of signers; ``named`` is whom the signed attribute names instead.
+
+    Time-stamped if ``by`` is given, and by a second unit if ``beside`` is.
+    """
     infos, shown = [], []
     for leaf in leaves:
         own = asn1_x509.Certificate.load(der(leaf))
@@ -68,8 +73,9 @@ def cades(
         algorithm, signature = _signed(leaf, attributes.dump())
         unsigned = {}
         if by is not None:
-            token = cms.ContentInfo.load(stamper.token(over or signature, by, at))
-            attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
+            units = [(by, over), *([(beside, over_beside)] if beside else [])]
+            tokens = [cms.ContentInfo.load(stamper.token(wrong or signature, unit, at)) for unit, wrong in units]
+            attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": tokens})
             unsigned["unsigned_attrs"] = cms.CMSAttributes([attribute])
         infos.append(
             cms.SignerInfo(
@@ -282,7 +288,7 @@ def xades_over(
     shown = leaf.pem.decode() + leaf.chain.decode()
     root = signer.sign(b"", key=leaf.key, cert=shown, always_add_key_value=False)
     if by is not None:
-        _stamp(root, by, at, over, lists)
+        _stamp(root, by, at, over, lists, exclusive=True)
     return root
 
 
@@ -299,15 +305,22 @@ def signed_files(files: Mapping[str, bytes], leaf: Leaf, **how: Any) -> bytes:
     return found
 
 
-def _stamp(root: Any, by: Leaf, at: datetime, over: bytes | None, lists: Sequence[bytes]) -> None:
+def _stamp(
+    root: Any, by: Leaf, at: datetime, over: bytes | None, lists: Sequence[bytes], *, exclusive: bool = False
+) -> None:
+    """With ``exclusive`` the stamp says in which form it is over the value, so that this may stand anywhere."""
     value = next(root.iter(f"{_DS}SignatureValue"))
-    made = stamper.token(over or etree.tostring(value, method="c14n"), by, at)
+    made = stamper.token(over or etree.tostring(value, method="c14n", exclusive=exclusive), by, at)
     ns = "{http://uri.etsi.org/01903/v1.3.2#}"
     properties = next(root.iter(f"{ns}QualifyingProperties"))
     unsigned = etree.SubElement(
         etree.SubElement(properties, f"{ns}UnsignedProperties"), f"{ns}UnsignedSignatureProperties"
     )
-    token = etree.SubElement(etree.SubElement(unsigned, f"{ns}SignatureTimeStamp"), f"{ns}EncapsulatedTimeStamp")
+    stamp = etree.SubElement(unsigned, f"{ns}SignatureTimeStamp")
+    if exclusive:
+        method = CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0.value
+        etree.SubElement(stamp, f"{_DS}CanonicalizationMethod", Algorithm=method)
+    token = etree.SubElement(stamp, f"{ns}EncapsulatedTimeStamp")
     token.text = base64.b64encode(made).decode()
     if lists:
         values = etree.SubElement(etree.SubElement(unsigned, f"{ns}RevocationValues"), f"{ns}CRLValues")

@@ -9,6 +9,7 @@ from asn1crypto import tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.timestamps import Stamp, granted, signed_attributes
@@ -16,7 +17,9 @@ from ca.x509 import der
 from tests.signatures.pki import DAY, NOW, Authority, Leaf
 
 _ECDSA_SHA256 = der.sequence(der.oid("1.2.840.10045.4.3.2"))
+_ML_DSA_65 = der.sequence(der.oid("2.16.840.1.101.3.4.3.18"))
 _SHA256 = der.sequence(der.oid("2.16.840.1.101.3.4.2.1"))
+_SHA512 = der.sequence(der.oid("2.16.840.1.101.3.4.2.3"))
 
 
 def unit(
@@ -37,17 +40,20 @@ def unit(
 
 
 def token(over: bytes, by: Leaf, at: datetime) -> bytes:
-    """A token over these bytes."""
-    imprint = der.sequence(_SHA256, der.octets(hashlib.sha256(over).digest()))
+    """A token over these bytes by ECDSA, or by ML-DSA-65 with SHA-512 (RFC 9882), as the authority makes them."""
+    lattice = isinstance(by.key, MLDSA65PrivateKey)
+    digest = hashes.SHA512() if lattice else hashes.SHA256()
+    hashed = hashlib.new(digest.name, over).digest()
+    imprint = der.sequence(_SHA512 if lattice else _SHA256, der.octets(hashed))
     stamp = Stamp(policy=der.oid("2.999.1"), imprint=imprint, nonce=b"", serial=1, at=at, accuracy=timedelta(seconds=1))
     info = stamp.encode()
-    attributes = signed_attributes(info, certificate=by.certificate, digest=hashes.SHA256())
+    attributes = signed_attributes(info, certificate=by.certificate, digest=digest)
     answer = granted(
         info,
         attributes=attributes,
-        signature=by.key.sign(attributes, ec.ECDSA(hashes.SHA256())),
-        algorithm=_ECDSA_SHA256,
-        digest=hashes.SHA256(),
+        signature=by.key.sign(attributes, *([] if lattice else [ec.ECDSA(digest)])),
+        algorithm=_ML_DSA_65 if lattice else _ECDSA_SHA256,
+        digest=digest,
         certificate=by.certificate,
         shown=[by.certificate, x509.load_pem_x509_certificate(by.chain)],
     )

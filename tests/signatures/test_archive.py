@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asn1crypto import tsp
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
-from ca.timestamps import Stamp, granted, signed_attributes
-from ca.x509 import der
 from core.errors import Unavailable
 from signatures.archive import Archived, ArchiveStore, Keeping, NoSuchArchived, NotArchivable, Risk
 from signatures.models import Level, Overall, Profile, Revocation, StampState, Verdict
@@ -274,7 +269,7 @@ def test_a_stamp_of_another_algorithm_stands_beside_over_the_same(house: House, 
     def second(over: bytes) -> bytes:
         covered.append(over)
         now = house.clock.now()
-        return lattice(over, stamper.unit(house.city.devices, before=now - DAY, after=now + YEAR, key=key), now)
+        return stamper.token(over, stamper.unit(house.city.devices, before=now - DAY, after=now + YEAR, key=key), now)
 
     house.archiving = archiving(house, tmp_path, second=second)
     archived = deposited(house, sealed)
@@ -285,23 +280,3 @@ def test_a_stamp_of_another_algorithm_stands_beside_over_the_same(house: House, 
     around = Surroundings(assessor=Assessor(house.city.trust(), lists=house.lists()), at=house.clock.now())
     assert examine(beside.token, covered[0], around).state is StampState.GOOD
     assert examine(beside.token, covered[0] + b"x", around).state is StampState.BROKEN
-
-
-def lattice(over: bytes, by: Leaf, at: datetime) -> bytes:
-    """A token whose signature is ML-DSA-65, as the authority's unit of that algorithm makes it."""
-    sha512 = der.sequence(der.oid("2.16.840.1.101.3.4.2.3"))
-    imprint = der.sequence(sha512, der.octets(hashlib.sha512(over).digest()))
-    stamp = Stamp(policy=der.oid("2.999.1"), imprint=imprint, nonce=b"", serial=1, at=at, accuracy=timedelta(seconds=1))
-    info = stamp.encode()
-    attributes = signed_attributes(info, certificate=by.certificate, digest=hashes.SHA512())
-    answer = granted(
-        info,
-        attributes=attributes,
-        signature=by.key.sign(attributes),
-        algorithm=der.sequence(der.oid("2.16.840.1.101.3.4.3.18")),
-        digest=hashes.SHA512(),
-        certificate=by.certificate,
-        shown=[by.certificate, x509.load_pem_x509_certificate(by.chain)],
-    )
-    found: bytes = tsp.TimeStampResp.load(answer)["time_stamp_token"].dump()
-    return found

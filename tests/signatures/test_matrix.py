@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from signatures.models import Level, Overall
+from signatures.models import Format, Level, Overall
 from signatures.verdict import Catalogue, as_json
 from tests.signatures import matrix, wording
 
@@ -27,19 +27,29 @@ def test_the_right_answer_in_each(kind: str, level: Level, makers: matrix.Makers
     for case in matrix.CASES:
         verdict = wording.look(makers, makers.sample(kind, level, case))
         overall, code = matrix.RIGHT[case][matrix.column(level, case)]
-        one = verdict.signatures[0]
-        codes = {one.unchanged.code, one.signer.code, one.issuer.code, one.valid.code}
-        codes |= {problem.code for problem in verdict.problems}
+        codes = {problem.code for problem in verdict.problems}
+        for one in verdict.signatures:
+            codes |= {one.unchanged.code, one.signer.code, one.issuer.code, one.valid.code}
         if verdict.overall is not overall or (code and code not in codes):
             wrong.append((case, verdict.overall.value, sorted(codes), verdict.subindication))
         if case == "healthy":
-            assert one.facts is not None
-            assert one.facts.level is level
+            assert {one.facts.level for one in verdict.signatures if one.facts} == {level}
+            assert all(one.facts for one in verdict.signatures)
+            assert len(verdict.signatures) == (2 if "two" in kind else 1)
         spoken = as_json(verdict, catalogue)
         assert all(problem["en"] and problem["zh"] for problem in spoken["problems"])
         # What is not green says why, and what to do.
         assert verdict.overall is Overall.TRUSTED or spoken["problems"]
     assert not wrong
+
+
+def test_every_level_of_every_kind_is_in_the_matrix_or_it_is_said_why_not() -> None:
+    for kind, found in matrix.KINDS.items():
+        for level in Level:
+            assert (level in found.levels) != ((kind, level) in matrix.WHY), (kind, level)
+    kinds = {Format.EVIDENCE: "evidence", **{each: each.value for each in Format}}
+    for kind in set(Format) - {Format.UNKNOWN}:
+        assert any(name.startswith(kinds[kind]) for name in matrix.KINDS), kind
 
 
 def test_nobody_is_told_to_wait_for_an_altered_document(makers: matrix.Makers) -> None:

@@ -199,7 +199,8 @@ def _moment(text: str) -> str:
 def test_the_xml_says_what_the_json_says(kind: str, makers: matrix.Makers) -> None:
     catalogue = Catalogue()
     level = matrix.KINDS[kind].levels[-1]
-    for case in matrix.CASES:
+    # The report knows no kinds: all states of one, and of each what differs most.
+    for case in matrix.CASES if kind == "pdf" else ("healthy", "stamp bad"):
         same(as_json(look(makers.sample(kind, level, case), makers), catalogue))
 
 

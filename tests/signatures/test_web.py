@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 import schemathesis
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import mldsa
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
@@ -43,7 +44,7 @@ from signatures.web import blueprint
 from signatures.web.wishes import permits, placement
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.signatures import documents, made
+from tests.signatures import documents, made, stamper
 from tests.signatures.fakes import (
     CITIZEN,
     CLERK,
@@ -170,6 +171,21 @@ def upload(client: FlaskClient, document: bytes, *, lang: str = "en", to: str = 
         content_type="multipart/form-data; boundary=cut",
     ) as answer:
         return answer.status_code, answer.get_data(as_text=True)
+
+
+def test_the_page_says_of_each_time_stamp_who_when_what_it_is_worth_and_of_which_kind(
+    client: FlaskClient, city: City
+) -> None:
+    classical, lattice = stamper.unit(city.people), stamper.unit(city.people, key=mldsa.MLDSA65PrivateKey.generate())
+    signed = made.cades(made.LETTER, [city.seal()], by=classical, beside=lattice)
+    rows = {"en": ("P-256", "ML-DSA-65", "valid", "held to withstand quantum computers", "20 November 2026"),
+            "zh": ("P-256", "ML-DSA-65", "有效", "被认为能抵御量子计算机", "2026年11月20日")}  # fmt: skip
+    for language, wanted in rows.items():
+        page = upload(client, signed, lang=language)[1]
+        table = page[page.index("<h3>Time-stamps" if language == "en" else "<h3>时间戳") :]
+        table = table[: table.index("</table>")]
+        assert table.count("Jiangcheng Time Stamps") == 2
+        assert all(each in table for each in wanted)
 
 
 def test_the_page_answers_in_both_languages(client: FlaskClient, sealed: bytes) -> None:

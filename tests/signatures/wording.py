@@ -52,6 +52,15 @@ def page(makers: matrix.Makers) -> str:
             one = look(makers, makers.sample(kind, found.levels[0], case)).signatures[0]
             cells.append(" / ".join(catalogue.say(one.unchanged.words, language) for language in LANGUAGES))
         parts.append(f"| {kind} | {' | '.join(cells)} |")
+    every = matrix.KINDS["pdf"].levels
+    parts.append("\n## Levels of each kind\n\n| kind | " + " | ".join(every) + " |\n|---" + "|---" * len(every) + "|")
+    for kind, found in matrix.KINDS.items():
+        cells = ["all states" if level in found.levels else f"not: {matrix.WHY[kind, level]}" for level in every]
+        parts.append(f"| {kind} | {' | '.join(cells)} |")
+    parts.append(
+        "\nAll states are those above; each is a test. At level B there is no time-stamp that could be missing or bad: "
+        "there these two\nare the healthy file."
+    )
     return "\n".join(parts) + "\n"
 
 
