@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """OFD with GB/T 38540 seals: every part by SM3, signer and maker by SM2, and a seal only for whom it was made."""
 
+import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +10,11 @@ import pytest
 from asn1crypto import x509
 
 from signatures.formats import inspect
-from signatures.models import Overall, Profile, Verdict
+from signatures.models import Indication, Overall, Profile, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.sandbox import ReaderPool
 from signatures.verdict import judge
-from tests.signatures import made, ofds
+from tests.signatures import made, ofds, wrappings
 from tests.signatures.pki import DAY, NOW
 
 
@@ -24,6 +26,8 @@ class _City:
         self.other = ofds.holder("江城丝绸公司", self.root)
         self.unit = ofds.holder("江城时间戳", self.root, stamping=True)
         self.sealed = ofds.sealed(self.maker, self.signer)
+        own = ofds.old_seal(self.maker, self.signer)
+        self.old = ofds.sealed(self.maker, self.signer, own=own, signing=ofds.old_form(own, self.signer))
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +121,10 @@ def test_a_time_stamp_within_a_seal_proves_when_if_it_is_over_that_seal_by_a_kno
     assert {"stamp_unconfirmed", "stamp_missing"} <= codes(unknown)
     meant = look(stamped(sm2_city, then, unit=sm2_city.other), sm2_city)
     assert {"stamp_refused", "stamp_missing"} <= codes(meant)
-    # A token with a byte changed, which is no token over anything any more.
-    token = ofds.token(b"x", sm2_city.unit, then)
+    # The last byte of a seal's value is the last of the token's own signature.
     whole = made.unzipped(stamped(sm2_city, then))
-    flipped = bytearray(whole[ofds.VALUE])
-    flipped[-len(token) // 2] ^= 1
-    assert look(made.zipped({**whole, ofds.VALUE: bytes(flipped)}), sm2_city).overall is not Overall.TRUSTED
+    flipped = whole[ofds.VALUE][:-1] + bytes([whole[ofds.VALUE][-1] ^ 1])
+    assert "stamp_broken" in codes(look(made.zipped({**whole, ofds.VALUE: flipped}), sm2_city))
 
 
 def test_a_time_stamp_saves_a_seal_from_what_happened_later_and_from_nothing_earlier(sm2_city: _City) -> None:
@@ -216,3 +218,110 @@ def test_a_seal_that_another_site_made_is_read_alike_when_locked_in(sm2_city: _C
         grounds = Grounds(sm2_city.root.trust(), lists)
         assert there == inspect(document, grounds=grounds, profile=Profile.STRICT, at=NOW)
         assert there.signatures[0].seal is not None
+
+
+_EVIL = b"<ofd:Page xmlns:ofd='http://www.ofdspec.org/2016'>Fee: 9000 yuan</ofd:Page>"
+_TYPED = b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
+_PAGE_1 = "Doc_0/Pages/Page_1/Content.xml"
+
+
+def _edited(name: str, old: str, new: str) -> Callable[[bytes], bytes]:
+    def forge(document: bytes) -> bytes:
+        content = made.unzipped(document)[name]
+        assert old.encode() in content
+        return wrappings.with_more(document, {name: content.replace(old.encode(), new.encode())})
+
+    return forge
+
+
+def _without_a_reference(document: bytes) -> bytes:
+    listed = made.unzipped(document)[ofds.PLACE]
+    shorter = re.sub(rb"<ofd:Reference FileRef=./Doc_0/Pages.*?</ofd:Reference>", b"", listed)
+    assert shorter != listed
+    files: dict[str, bytes | None] = {ofds.PLACE: shorter, "Doc_0/Pages/Page_0/Content.xml": _EVIL}
+    return wrappings.with_more(document, files)
+
+
+def _sealed_again_elsewhere(document: bytes) -> bytes:
+    """The whole seal copied, its copy standing on another page."""
+    files = made.unzipped(document)
+    copied = {name.replace("Sign_0", "Sign_1"): content for name, content in files.items() if "Sign_0" in name}
+    copied["Doc_0/Signs/Sign_1/Signature.xml"] = files[ofds.PLACE].replace(b'PageRef="1"', b'PageRef="9"')
+    two = files[ofds.LIST].replace(
+        b"</ofd:Signatures>", b'<ofd:Signature ID="9" Type="Seal" BaseLoc="Sign_1/Signature.xml"/></ofd:Signatures>'
+    )
+    return wrappings.with_more(document, {**copied, ofds.LIST: two})
+
+
+def _second_document(document: bytes) -> bytes:
+    """Another document in the same file, with a list of signatures of its own, so that the file's root may change."""
+    root = made.unzipped(document)["OFD.xml"].replace(
+        b"</ofd:OFD>",
+        b"<ofd:DocBody><ofd:DocRoot>Doc_1/Document.xml</ofd:DocRoot><ofd:Signatures>/Doc_1/Signs/Signatures.xml"
+        b"</ofd:Signatures></ofd:DocBody></ofd:OFD>",
+    )
+    empty = b"<ofd:Signatures xmlns:ofd='http://www.ofdspec.org/2016'/>"
+    files = {"OFD.xml": root, "Doc_1/Document.xml": _EVIL, "Doc_1/Signs/Signatures.xml": empty}
+    return wrappings.with_more(document, files)
+
+
+def _page_as_a_signature(document: bytes) -> bytes:
+    """An evil page entered as what stands beside a signature, which no list of files names."""
+    listed = made.unzipped(document)[ofds.LIST].replace(
+        b"</ofd:Signatures>", b'<ofd:Signature ID="9" Type="Seal" BaseLoc="../Signs/S.xml"/></ofd:Signatures>'
+    )
+    fake = (
+        "<ofd:Signature xmlns:ofd='http://www.ofdspec.org/2016'><ofd:SignedInfo><ofd:References CheckMethod='sm3'/>"
+        f"</ofd:SignedInfo><ofd:SignedValue>/{_PAGE_1}</ofd:SignedValue></ofd:Signature>"
+    ).encode()
+    return wrappings.with_more(document, {ofds.LIST: listed, "Doc_0/Signs/S.xml": fake, _PAGE_1: _EVIL})
+
+
+_PAGE_0 = "Doc_0/Pages/Page_0/Content.xml"
+FORGERIES: dict[str, Callable[[bytes], bytes]] = {
+    "the seal on another page": _edited(ofds.PLACE, 'PageRef="1"', 'PageRef="2"'),
+    "the seal in another place": _edited(ofds.PLACE, 'Boundary="120 200 40 40"', 'Boundary="0 0 40 40"'),
+    "the seal copied to another page": _sealed_again_elsewhere,
+    "a second page": lambda document: wrappings.with_more(document, {_PAGE_1: _EVIL}),
+    "a page taken out": lambda document: wrappings.with_more(document, {_PAGE_0: None}),
+    "a page in its own name in other letters": lambda document: wrappings.with_more(document, {_PAGE_0.upper(): _EVIL}),
+    "a shortened list": _without_a_reference,
+    "no list": _edited(ofds.PLACE, "References", "Refer"),
+    "a weaker digest": _edited(ofds.PLACE, "1.2.156.10197.1.401", "1.2.840.113549.2.5"),
+    "another root": _edited("OFD.xml", "Doc_0/Document.xml", "Doc_0/Pages/Page_0/Content.xml"),
+    "a second document": _second_document,
+    "a page as a signature": _page_as_a_signature,
+    "an empty list of signatures": _edited(ofds.LIST, "ofd:Signature ", "ofd:Nothing "),
+    "a list that leads out": _edited(ofds.LIST, "Sign_0/Signature.xml", "../../../../etc/passwd"),
+    "no signature": lambda document: wrappings.with_more(document, {ofds.VALUE: b""}),
+    "no value": lambda document: wrappings.with_more(document, {ofds.VALUE: None}),
+    "an entity": lambda document: wrappings.with_more(
+        document,
+        {ofds.LIST: b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>" + made.unzipped(document)[ofds.LIST]},
+    ),
+    "two pages of a name": lambda document: wrappings.renamed(
+        wrappings.with_more(document, {"Doc_0/Pages/Page_0/Content.xmm": _EVIL}), "Content.xmm", "Content.xml"
+    ),
+    "a place outside": lambda document: wrappings.with_more(document, {"../Content.xml": _EVIL}),
+    "a bomb": lambda document: wrappings.bomb(made.unzipped(document), 8 << 20),
+    "too much": lambda document: wrappings.claimed(document, 1 << 31),
+    "bytes behind": lambda document: document + b"PK",
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_no_forgery_of_a_sealed_document_passes_for_it(name: str, sm2_city: _City) -> None:
+    for document in (sm2_city.sealed, sm2_city.old):
+        verdict = look(FORGERIES[name](document), sm2_city)
+        assert verdict.overall is not Overall.TRUSTED
+        assert verdict.indication is not Indication.NO_SIGNATURE
+        assert verdict.signatures[0].unchanged.code != "unchanged" or len(verdict.signatures) > 1
+
+
+def test_a_list_that_its_signer_kept_short_is_told(sm2_city: _City) -> None:
+    files = {name: content for name, content in ofds.DOCUMENT.items() if name != _PAGE_0}
+    short = ofds.sealed(sm2_city.maker, sm2_city.signer, files=files)
+    verdict = look(wrappings.with_more(short, {_PAGE_0: _EVIL}), sm2_city)
+    assert (verdict.overall, verdict.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, "partly_signed")
+    assert verdict.signatures[0].facts is not None
+    assert verdict.signatures[0].facts.uncovered == (_PAGE_0,)
