@@ -21,7 +21,7 @@ from ..errors import LogDamaged, Pruned
 from ..models import Entry, Event, Outcome, Recorder
 from ..search import LogView
 from .convert import LONGEST
-from .evaluation import Evaluator
+from .evaluation import Evaluator, named
 from .fields import TIME
 from .flatten import Flat, Flattener, Memory, micros
 from .models import Alert
@@ -62,7 +62,7 @@ class Engine:
         # None on a dry run.
         self._recorder = recorder
         self._most_hits = most_hits
-        self._evaluator = evaluator or Evaluator()
+        self._evaluator = evaluator or Evaluator(columns=named(rules.rules))
         self._installed = False
 
     def advance(self, stopped: Callable[[], bool] = lambda: False) -> int:

@@ -6,6 +6,7 @@ expressions run in RE2, whose time grows with the text and not with the expressi
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _STEP = 10_000
 MOST_STEPS = 20_000
 """Of ``_STEP`` instructions each, for one rule and one question: about a second."""
 _MOST_TEXT = 1 << 20
+_WORD = re.compile(r"\w+")
 _FORBIDDEN = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA})
 _FUNCTIONS_FORBIDDEN = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 
@@ -43,7 +45,8 @@ class Met:
 class Evaluator:
     """Rows in, answers out; one at a time."""
 
-    def __init__(self, *, most_steps: int = MOST_STEPS) -> None:
+    def __init__(self, *, most_steps: int = MOST_STEPS, columns: Sequence[str] = COLUMNS) -> None:
+        """``columns`` are those that are filled: whoever asks by a few conditions alone needs no others."""
         self._most = most_steps
         self._steps = 0
         self._database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -53,10 +56,9 @@ class Evaluator:
         self._database.create_function("REGEXP", 2, _found, deterministic=True)
         self._database.set_authorizer(_allowed)
         self._database.set_progress_handler(self._step, _STEP)
-        columns = (ENTRY, TIME, *COLUMNS)
-        self._names = columns
-        marks = ",".join("?" * len(columns))
-        self._insert = f"INSERT INTO {TABLE} ({','.join(f'`{name}`' for name in columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        self._names = (ENTRY, TIME, *columns)
+        marks = ",".join("?" * len(self._names))
+        self._insert = f"INSERT INTO {TABLE} ({','.join(f'`{name}`' for name in self._names)}) VALUES ({marks})"  # noqa: S608 - our own names
 
     def load(self, rows: Iterable[Flat]) -> None:
         """Replace every row."""
@@ -107,6 +109,12 @@ class Evaluator:
     def _step(self) -> int:
         self._steps += 1
         return int(self._steps > self._most)
+
+
+def named(rules: Iterable[Rule]) -> list[str]:
+    """The columns that conditions of rules may name; what only looks like a name is counted as one."""
+    words = {word for rule in rules for each in rule.predicates for word in _WORD.findall(each.condition)}
+    return [name for name in COLUMNS if name in words]
 
 
 def key_of(row: Flat, fields: Sequence[str]) -> str | None:
