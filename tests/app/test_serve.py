@@ -106,7 +106,13 @@ def _nginx(file: Path) -> Supervisor:
     context = Context.read(file)
     Users.detect().open_run(context.site)
     gateway.prepare(context)
-    made = processes(context.site, file, slapd=("true",), nginx=tuple(gateway.command(context)))
+    made = processes(
+        context.site,
+        file,
+        slapd=("true",),
+        nginx=tuple(gateway.command(context)),
+        edge=gateway.proxy_of(context),
+    )
     return Supervisor(
         made[-1:],
         users=Users.detect(),
@@ -116,19 +122,35 @@ def _nginx(file: Path) -> Supervisor:
     )
 
 
-def test_nginx_is_ready_only_if_it_is_our_own(born: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [("nginx", "Address already in use"), ("haproxy", "cannot bind socket (Address already in use)")],
+)
+def test_a_sites_proxy_is_ready_only_if_it_is_our_own(born: Path, program: str, says: str) -> None:
     with ExitStack() as strangers:
         held = [strangers.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
         external, internal, management, plain, ldaps = (each.getsockname()[1] for each in held)
         ports = Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
         write_configuration(born, ports)
-        with pytest.raises(StartFailed, match="nginx"):
+        born.write_text(f'{born.read_text("utf-8")}\n[gateway]\nedge = "{program}"\n', "utf-8")
+        with pytest.raises(StartFailed, match=program):
             _nginx(born).start()
-    assert "Address already in use" in (born.parent / "logs" / "nginx.log").read_text("utf-8")
+    log = born.parent / "logs" / f"{program}.log"
+    assert says in log.read_text("utf-8")
     supervisor = _nginx(born)
     supervisor.start()
-    socket.create_connection(("127.0.0.1", ports.plain)).close()
+    for port in (ports.external, ports.internal, ports.management, ports.plain):
+        socket.create_connection(("127.0.0.1", port)).close()
+    # Whose log it writes down; what a program writes itself it must not be told of by a signal that ends it.
+    supervisor.turn_logs()
+    assert set(supervisor.pids()) == {program}
     supervisor.stop()
+    assert is_silent(ports.external)
+
+
+def is_silent(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_nginx_without_a_supervisor_has_its_logs_put_aside_too(born: Path) -> None:
