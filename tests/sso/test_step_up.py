@@ -164,19 +164,21 @@ def test_two_pages_raise_a_session_once(world: World) -> None:
     pages = [surer(browser) for _ in range(4)]
     given = [code(world, secret, steps=step) for step in (-1, 0, 1, 1)]
     cookies = browser.client._cookies
-    said: list[int] = []
+    done: list[bool] = []
 
     def attempt(page: TestResponse, each: str) -> None:
         own = world.browser()
         own.client._cookies = dict(cookies or {})
-        said.append(raised(own, page, each).status_code)
+        answer = raised(own, page, each)
+        # Who comes when the first is through holds a cookie that is worth nothing, and is sent to log in.
+        done.append(answer.status_code == 303 and not answer.location.startswith("/login?"))
 
     threads = [threading.Thread(target=attempt, args=pair) for pair in zip(pages, given, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert said.count(303) == 1
+    assert done.count(True) == 1
 
 
 def test_while_the_log_refuses_nothing_is_checked_or_raised(world: World) -> None:
