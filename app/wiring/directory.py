@@ -42,6 +42,7 @@ from ..context import Context, write_secret
 from ..files import ACCOUNTS_FILE, private_text
 from ..users import Users
 from . import mail
+from .days import Days
 from .histories import RecordedChanges
 
 ROLE = "directory"
@@ -58,8 +59,6 @@ _PORTALS_SECONDS = 0.5
 _LONGEST_TOLD = 1 << 20
 PORTALS_KEY = "portals.key"
 """In the role's folder: without it portals know people by other identifiers, and keep two accounts of each."""
-_DAYS_EVERY = 30
-"""Turns of the house between looks for what begins and what is over."""
 _log = logger(__name__)
 
 
@@ -444,21 +443,9 @@ def _keep_house(keeper: DirectoryWriter) -> None:
         if changes := keeper.watch.look():
             _log.error("changed_without_record", changes=changes)
 
-    pause, complete, turn, day = threading.Event(), False, 0, date.min
+    pause, complete, days = threading.Event(), False, Days(keeper, _done)
     while not pause.wait(_HOUSE_SECONDS):
-        today = keeper.standings.today()
-        # On a new day at once: what nobody decides about again, such as an open tunnel, ends with the record of it.
-        if today != day or turn % _DAYS_EVERY == 0:
-            day = today
-            # Readers refuse by themselves what is over; this takes it out and records that.
-            _done("begin", keeper.keeping.begin)
-            _done("end", keeper.keeping.end)
-            _done("employment", keeper.employing.due)
-            _done("proofings", keeper.vetters.tend)
-            _done("reviews", keeper.reviewing.tend)
-            _done("software", keeper.outsiders.end)
-            _done("programs", keeper.enrolling.end_due)
-        turn += 1
+        days.turn()
         _done("letters", keeper.letters.round)
         _done("survey", keeper.accounts.survey)
         _done("compare", lambda: keeper.comparing.nightly(pause=lambda: pause.wait(_ARRIVES)))

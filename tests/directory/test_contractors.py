@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from app.wiring.days import Days
 from audit import Outcome
 from directory.contracts import ContractState
 from directory.errors import (
@@ -199,6 +200,23 @@ def test_the_page_asks_approves_refuses_and_ends_each_within_the_own_part(
     _shut_out_first(filled, worker)
     with pytest.raises(NoSuchGrant):
         writer.contracting.end(worker.subject, OTHER, actor=boss, reason="again")
+
+
+def test_the_house_ends_a_contract_in_its_first_turn_of_the_new_day(
+    filled: World, writer: DirectoryWriter, worker: Person
+) -> None:
+    writer.grant_role(worker.subject, ROLE, actor="", reason="contract 7", until=day(writer, 0))
+    house = Days(writer, lambda _name, work: work())
+    house.turn()
+    filled.clear()
+    house.turn()
+    assert not filled.outbox()
+    filled.clock.advance(timedelta(days=1))
+    try:
+        house.turn()
+        _shut_out_first(filled, worker)
+    finally:
+        filled.clock.advance(timedelta(days=-1))
 
 
 @pytest.mark.parametrize("way", ["page", "grant", "review"])
