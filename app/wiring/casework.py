@@ -178,13 +178,10 @@ def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[
     )
     file = io.BytesIO()
     now = context.clock.now()
-    table(
-        file,
-        f"{both('Security incident')} · {context.site.title} · {context.site.title_zh}",
-        sections,
-        foot=f"{context.site.name} · {now:%Y-%m-%d %H:%M} UTC",
-        face=Face(settings.evidence_font, face=settings.evidence_font_face),
-    )
+    title = f"{both('Security incident')} · {context.site.title} · {context.site.title_zh}"
+    foot = f"{context.site.name} · {now:%Y-%m-%d %H:%M} UTC"
+    with closing(Face(settings.evidence_font, face=settings.evidence_font_face)) as face:
+        table(file, title, sections, foot=foot, face=face)
     return file.getvalue()
 
 

@@ -10,6 +10,7 @@ import functools
 import io
 import json
 from collections.abc import Sequence
+from contextlib import closing
 
 from audit import Event, Outcome, Wait, new_key
 from audit.config import AuditSettings
@@ -160,11 +161,8 @@ def on_paper(context: Context, found: Standards) -> bytes:
         for chinese in (False, True)
         for name, rows in found
     ]
-    table(
-        made,
-        f"Compliance · 合规情况 · {context.site.title} · {context.site.title_zh}",
-        sections,
-        foot=f"{context.site.name} · {now:%Y-%m-%d %H:%M} UTC",
-        face=Face(settings.evidence_font, face=settings.evidence_font_face),
-    )
+    title = f"Compliance · 合规情况 · {context.site.title} · {context.site.title_zh}"
+    foot = f"{context.site.name} · {now:%Y-%m-%d %H:%M} UTC"
+    with closing(Face(settings.evidence_font, face=settings.evidence_font_face)) as face:
+        table(made, title, sections, foot=foot, face=face)
     return made.getvalue()
