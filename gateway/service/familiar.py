@@ -9,7 +9,7 @@ anew, and what is kept saves the writing of its event alone.
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -82,13 +82,25 @@ class Written:
 
     def __init__(self, encoded: bytes, tokens: Sequence[bytes]) -> None:
         """``encoded`` holds a token in each value's place."""
-        pieces = re.split(b"(" + b"|".join(map(re.escape, tokens)) + b")", encoded)
-        self._format = b"%b".join(piece.replace(b"%", b"%%") for piece in pieces[::2])
-        self._order = [tokens.index(piece) for piece in pieces[1::2]]
+        # Found and not matched: an expression of tokens would be compiled for this one event.
+        places = sorted((at, number) for number, token in enumerate(tokens) for at in _places(encoded, token))
+        pieces, start = [], 0
+        for at, number in places:
+            pieces.append(encoded[start:at])
+            start = at + len(tokens[number])
+        self._format = b"%b".join(piece.replace(b"%", b"%%") for piece in (*pieces, encoded[start:]))
+        self._order = [number for _, number in places]
 
     def made(self, values: Sequence[bytes]) -> bytes:
         """The event with these values."""
         return self._format % tuple([values[place] for place in self._order])
+
+
+def _places(encoded: bytes, token: bytes) -> Iterator[int]:
+    at = encoded.find(token)
+    while at >= 0:
+        yield at
+        at = encoded.find(token, at + len(token))
 
 
 def values(question: Question, path: str, *, number: str, at: datetime) -> tuple[bytes, ...] | None:
