@@ -5,6 +5,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -319,8 +320,8 @@ def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_i
     made = until(lambda: [each for each in _told(city, "signature.made") if each["subject"] == person])
     (intended,) = [each for each in _told(city, "signature.intended") if each["subject"] == person]
     assert len(made) == 1
-    refused = [each for each in _told(city, "signature.refused") if each["attributes"]["caller"] == "signing"]
-    assert sorted(each["attributes"]["code"] for each in refused) == ["consent_lost", "consent_used"]
+    refused = [each for each in _told(city, "signature.refused") if each["subject"] == person]
+    assert [each["attributes"]["code"] for each in refused] == ["consent_used"]
     assert (intended["attributes"]["confirmed_by"], confirmed["attributes"]["by"]) == ("passkey", "passkey")
     assert intended["attributes"]["consent"] == made[0]["attributes"]["consent"]
 
@@ -329,7 +330,7 @@ def test_a_seal_that_takes_two_is_set_when_another_keeper_confirmed_with_a_passk
     city: City, browse: Browse, tmp_path: Path
 ) -> None:
     first, second = _citizen(city, browse, "tian.jianguo"), _citizen(city, browse, "yuan.yong")
-    subject = _told(city, "sso.login")[-1]["subject"]
+    subject = [each["subject"] for each in _told(city, "sso.login") if "subject" in each][-1]
     site = ("--site", str(city.configuration), "--organisation", "market-regulation")
     plain = tmp_path / "plain.pdf"
     plain.write_bytes(_page("Licence of a market stall"))
@@ -424,7 +425,7 @@ def _citizen(city: City, browse: Browse, username: str) -> Page:
     page.get_by_role("button", name="Log out").first.click()
     page.goto(city.url("sign"))
     page.get_by_role("button", name="Log in with a passkey").click()
-    expect(page.get_by_role("button", name="Log in with a passkey")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"/my/$"))
     return page
 
 

@@ -152,7 +152,7 @@ def work(city: City) -> None:
     files = {"document": ("notice.pdf", one_page("A notice that waits"), "application/pdf")}
     kept = brought.post(urljoin(mine.url, "/my/documents"), data=fields, files=files, headers={"Referer": mine.url})
     assert kept.status_code == 200, kept.text
-    begun = {"kind": "official", "organisation": "document-office", "word": "江文", "title": "Notice"}
+    begun = {"kind": "official", "organisation": "document-office", "word": "江文", "title": "通知"}
     shown = brought.get(city.url("sign", "/my/papers"))
     document = urlsplit(kept.url).path.rpartition("/")[2]
     assert "/my/papers/" in post(brought, shown, "/my/papers", document=document, **begun).url

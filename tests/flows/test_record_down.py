@@ -68,9 +68,9 @@ def test_without_the_record_nothing_is_granted(city: City, browse: Browse, tmp_p
         assert issue.returncode != 0
         assert not (tmp_path / "out.pem").exists()
         # Nobody abroad is trusted either: neither the keeper of their list nor the list.
-        follow = ("trust-list", "follow", "abroad", str(abroad[0]), "--site", str(city.configuration))
+        follow = ("trust-list", "follow", "elsewhere", str(abroad[0]), "--site", str(city.configuration))
         assert city.tallygate(*follow, "--list-key", str(abroad[1]), check=False).returncode != 0
-        assert not (city.folder / "signatures" / "lists" / "abroad").exists()
+        assert not (city.folder / "signatures" / "lists" / "elsewhere").exists()
 
     until(lambda: program.get(public).status_code == 200, seconds=20)
     until(city.ready)
@@ -90,7 +90,7 @@ def _list_abroad(city: City, folder: Path) -> tuple[Path, Path]:
     make = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(key))
     subprocess.run(make, check=True, capture_output=True)
     subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True)
-    city.tallygate("trust-list", "create", "--name", "abroad", "--key", str(key), "--out", str(listed))
+    city.tallygate("trust-list", "create", "--name", "elsewhere", "--key", str(key), "--out", str(listed))
     return listed, public
 
 
