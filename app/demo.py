@@ -7,6 +7,7 @@ Each step can be repeated: people that are there stay, a card whose file is ther
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from ca import IssueRequest
+from ca import CASettings, IssueRequest
 from ca.client import CAClient
 from core.errors import N_, Unavailable
 from core.site import SiteSettings
@@ -37,6 +38,7 @@ SEALS = ("document-office", "data-bureau")
 """Organisations that have a seal from the first day; others get theirs with `tallygate seal --establish`."""
 SIGNER = "chen.wei"
 """The sample citizen who can sign documents from the first day."""
+_UNITS_WITHIN, _PAUSE = 60.0, 0.1
 DEVICE = 0
 """The sample device that gets a certificate: the first of the city."""
 
@@ -75,6 +77,7 @@ def fill(context: Context, say: Callable[[str], None]) -> None:
     seals = SignatureClient(context.peer("app", "signatures"))
     for organisation in SEALS:
         seals.establish(organisation)
+    _await_units(context)
     write_secret(folder / "filled", b"")
 
 
@@ -135,6 +138,17 @@ def _people(context: Context) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise DemoFailed(why=said[-1] if said else f"exit code {done.returncode}")
+
+
+def _await_units(context: Context) -> None:
+    """Until every unit that seals and the archive are stamped by is there; the role ca makes them after it started."""
+    if not context.settings("ca", CASettings).timestamps.units:
+        return
+    peer, limit = context.peer("app", "ca"), context.clock.monotonic() + _UNITS_WITHIN
+    while b"units_not_stamping 0" not in peer.call("GET", "/readyz").body.splitlines():
+        if context.clock.monotonic() > limit:
+            raise DemoFailed(why="time-stamping units are missing, see the log of the role ca")
+        time.sleep(_PAUSE)
 
 
 def _card(authority: CAClient, path: Path, *, profile: str, subject: str) -> None:

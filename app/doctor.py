@@ -14,6 +14,7 @@ from audit.merkle import VerifierKey
 from audit.reader import LogReader
 from audit.verify import verify_chain_of
 from audit.watch import Standing
+from ca.config import CASettings
 from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
@@ -82,6 +83,7 @@ def examine(context: Context) -> list[Finding]:
         ("alert rules", _alert_rules),
         ("assessments", _assessments),
         ("trust lists", _trust_lists),
+        ("level of seals", _level),
     ]
     findings: list[Finding] = []
     for subject, check in checks:
@@ -329,6 +331,17 @@ def _reading(told: Mapping[str, int]) -> Finding:
     return Finding("reading processes", good=bool(layers["seccomp"]), says=says)
 
 
+def _archive(told: Mapping[str, int]) -> Finding:
+    """What the archive says of what it keeps."""
+    kept, due, lost = told["archive_kept"], told.get("archive_due", 0), told.get("archive_lost", 0)
+    says = f"{kept} documents are provable, {told.get('archive_waiting', 0)} wait for lists of their issuers"
+    if due:
+        says += f"; {due} could not be stamped again so far, see the page of the archive"
+    if lost:
+        says += f"; {lost} cannot be proved any more: their newest stamps ended"
+    return Finding("archive of documents", good=not due and not lost, says=says)
+
+
 _TOLD: Mapping[str, Callable[[Mapping[str, int]], Finding]] = {
     "published_waiting": _published,
     "units": _units,
@@ -338,6 +351,7 @@ _TOLD: Mapping[str, Callable[[Mapping[str, int]], Finding]] = {
     "index_part_bad": _index,
     "exports_failing": _exports,
     "reader_seccomp": _reading,
+    "archive_kept": _archive,
 }
 """What is found by a number that a role tells of itself."""
 
@@ -393,6 +407,22 @@ def _trust_lists(context: Context) -> Iterator[Finding]:
         yield Finding(f"trust list of {found.name}", good=found.why in {"", "withdrawn"} and not failure, says=says)
     for name in sorted(set(rules) - {found.name for found in standings}):
         yield Finding(f"trust list of {name}", good=False, says="it was not fetched so far")
+
+
+def _level(context: Context) -> Iterator[Finding]:
+    """How long seals can be proved, and whether whoever stamps them, and the archive, is there."""
+    own, made = context.settings("signatures", SignatureSettings), context.settings("ca", CASettings)
+    archive = tuple(filter(None, (own.archive_unit, own.archive_second)))
+    says = f"seals are of level {own.level}" + (f", stamped by the unit {own.unit}" if own.unit else "")
+    says += f"; the archive is stamped by {' and '.join(archive)}" if archive else "; nothing is kept in the archive"
+    missing = [
+        unit
+        for unit in dict.fromkeys(filter(None, (own.unit, *archive)))
+        if unit not in made.timestamps.units and not (context.site.folder("ca") / "units" / f"{unit}.pem").exists()
+    ]
+    if missing:
+        says += f"; there is no unit {', no unit '.join(missing)}: name it in [ca.timestamps.units]"
+    yield Finding("level of seals", good=not missing, says=says)
 
 
 def _alert_rules(context: Context) -> Iterator[Finding]:

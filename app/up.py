@@ -124,6 +124,8 @@ time_stamp_roots = "public/anchors.pem"
 [ca]
 # Few enough certificates that the list of all of an issuer has a delta too.
 whole_deltas = true
+# Twins of ML-DSA keys: the second unit of the archive is certified by one, and so are signers who have such keys.
+parallel = ["people", "infrastructure"]
 
 [ca.est]
 # Who enrols here waits until an officer has looked.
@@ -140,7 +142,11 @@ device-server = "device-server"
 synchronised = false
 
 [ca.timestamps.units]
+# For whoever asks; for seals; for the archive; and beside it, of a kind that quantum computers do not break.
 city = "P-256"
+seals = "P-256"
+archive = "P-256"
+lattice = "ML-DSA-65"
 
 [ca.acme]
 # The city's machines stand on this machine, where no client may listen at 80 and 443.
@@ -152,6 +158,15 @@ validation_pause = 1
 [gateway.egress.destinations.standards]
 # What civil servants reach beyond the city's networks; anything else is refused.
 hosts = [".example.org"]
+
+[signatures]
+# What is sealed here carries what proves it, and the archive keeps it provable.
+level = "LT"
+unit = "seals"
+archive_unit = "archive"
+archive_second = "lattice"
+# The archive waits for lists made so many seconds after a document came; a real one waits for an hour.
+archive_grace = 60
 
 [directory]
 # A cheap cost, so that a sample of 560 people is entered in seconds; the default is for people who exist.

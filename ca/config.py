@@ -14,6 +14,8 @@ _MOST_HELPERS = 64
 _HIGHEST_PORT = 65535
 _MOST_WORKERS = 32
 _UNIT_ALGORITHMS = frozenset({"P-256", "P-384", "RSA-3072", "RSA-4096", "ML-DSA-65"})
+# As `ca.models` names them.
+_ISSUERS = frozenset({"people", "devices", "organisations", "infrastructure"})
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _MOST_DAYS = 365
 _OWN = frozenset({"127.0.0.1", "[::1]", "localhost"})
@@ -235,6 +237,9 @@ class CASettings:
     instance: int = 1
     # Two-letter country code put in every subject.
     country: str = "CN"
+    # Issuing authorities that get a twin of ML-DSA-65 keys when the site is born, below a root of such keys; later only
+    # ceremonies make them.
+    parallel: tuple[str, ...] = ()
     # Files that list keys nobody shall have a certificate for, one hash a line (`ca.x509.blocklist`); read at start.
     blocklists: tuple[Path, ...] = ()
     # How long a revocation list is valid; a new one is made at each change and at half of this.
@@ -272,6 +277,8 @@ class CASettings:
     def __post_init__(self) -> None:
         if not 1 <= self.instance <= _HIGHEST_INSTANCE:
             raise ValueError("instance must be between 1 and 127")
+        if not set(self.parallel) <= _ISSUERS or len(set(self.parallel)) < len(self.parallel):
+            raise ValueError("parallel names issuing authorities, each once")
         if not 0 <= self.lint_helpers <= _MOST_HELPERS:
             raise ValueError("lint_helpers must be between 0 and 64")
         if not 1 <= self.crl_shards <= _MOST_SHARDS:

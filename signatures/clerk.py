@@ -191,6 +191,10 @@ def _waited(batches: BatchClient, batch: str) -> dict[str, Any]:
         if far["state"] == "waiting" and far["order"] and not told:
             told = True
             _tell(f"keepers of the seal have to confirm it at {far['order']['address']}")
+        if far["state"] in {"stopping", "stopped"}:
+            raise click.ClickException(
+                "somebody stopped the batch; let it go on where documents are signed, then call the command again"
+            )
         pause.wait(_PAUSE)
 
 

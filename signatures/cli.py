@@ -335,7 +335,7 @@ def _start(configuration: Path | None, trust: Sequence[Path], crl: Sequence[Path
     found = anchors.of_site(site.public)
     if not lists:
         try:
-            lists = IssuerLists(asked_from(_peer(site, callee="ca")), issuers=lambda: found.signing)()
+            lists = IssuerLists(asked_from(_peer(site, callee="ca")), issuers=lambda: anchors.stamping_too(found))()
         except TallygateError as error:
             click.echo(f"tallygate: no revocation lists: {error.detail}", err=True)
     return found, lists

@@ -31,12 +31,13 @@ from signatures.config import FetchSettings, SignatureSettings
 from signatures.holds import Algorithm
 from signatures.keeping import KeepingStore
 from signatures.models import Level
-from signatures.pades.anchors import files_of_site, of_site
+from signatures.pades.anchors import files_of_site, of_site, stamping_too
 from signatures.pades.glyphs import Outlines
 from signatures.papers import PaperStore
 from signatures.sandbox import ReaderPool
 from signatures.service import (
     Agencies,
+    ArchiveDesk,
     Archiving,
     Batches,
     Changes,
@@ -55,6 +56,7 @@ from signatures.service import (
     PersonalSigning,
     Placing,
     Reports,
+    Responsible,
     Rules,
     Sealing,
     Verification,
@@ -124,7 +126,7 @@ def application(context: Context) -> Flask:
     lists = IssuerLists(
         Kept(asked_from(peer), changes=changes, freshness=follower, clock=context.clock),
         # Time-stamping units have their certificates from another authority than signers, and it too is asked.
-        issuers=lambda: trust().issuers if settings.unit or settings.archive_unit else trust().signing,
+        issuers=lambda: stamping_too(trust()) if settings.unit or settings.archive_unit else trust().signing,
     )
     verification = Verification(
         readers=readers,
@@ -310,6 +312,7 @@ def application(context: Context) -> Flask:
     _begin(remote_relay.start, personal.replay)
     Housekeeping([desk.tidy, sealing.replay, second.replay, batches.tidy, archiving.work, personal.replay]).start()
     guard, largest = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS), settings.largest
+    responsible = Responsible(people=people, clock=context.clock, mandate=settings.mandate)
     shown = web.Shown(desk, enrolling, issuer=personal.issuer, largest=largest)
     confirms = confirming(context, settings, store=remote, orders=second, asking=asking, recorder=recorder)
     parts = [
@@ -321,6 +324,17 @@ def application(context: Context) -> Flask:
         web.placing(placing, block=personal.size_of_block, issuer=personal.issuer),
         web.seconding(second, keeping, confirms, shown, placing=placing),
         web.papers(papers, placing=placing, desk=desk, clock=context.clock),
+        web.batches(batches, responsible),
+        web.archive_pages(
+            ArchiveDesk(
+                archiving=archiving,
+                desk=desk,
+                responsible=responsible,
+                roots=lambda: trust().roots,
+                recorder=recorder,
+                clock=context.clock,
+            )
+        ),
         web.registers(paper_store, clock=context.clock),
         web.own(
             desk,
@@ -340,7 +354,7 @@ def application(context: Context) -> Flask:
         blueprints=[blueprint(guard, parts, largest=largest)],
         translations=[_HERE / "translations"],
         ready=store.check,
-        standing=lambda: {**relay.standing(), **layers},
+        standing=lambda: {**relay.standing(), **layers, **(archiving.standing() if settings.archive_unit else {})},
     )
 
 

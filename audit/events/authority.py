@@ -13,7 +13,7 @@ KINDS = {
         N_("Key ceremony begins"),
         Verb.INTENT,
         sources=words("ca"),
-        attributes=words("issuers kind root_list script"),
+        attributes=words("issuers kind root root_list script"),
         entity="ceremony",
     ),
     "ca.ceremony.completed": Kind(

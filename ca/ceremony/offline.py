@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roots' keys, encrypted, in ``state/offline``: no running role can reach them.
 
-The passphrase of a site's first root lies beside its key only until a custody ceremony divides it among custodians; a
-demo leaves it there. The passphrase of every later root is divided before its key is kept.
+The passphrases of the roots that a site is born with lie beside their keys only until custody ceremonies divide them
+among custodians; a demo leaves them there. The passphrase of every later root is divided before its key is kept.
 """
 
 import base64
@@ -32,11 +32,11 @@ def key_path(offline: Path, root: str = ROOT) -> Path:
     return offline / f"{root}.key"
 
 
-def keep(offline: Path, key: SigningKey) -> None:
-    """Encrypt a site's first root's key and leave its passphrase beside it."""
+def keep(offline: Path, key: SigningKey, root: str = ROOT) -> None:
+    """Encrypt the key of a root that a site is born with, and leave its passphrase beside it."""
     secret = secrets.token_bytes(SECRET_SIZE)
-    write_private(offline / PASSPHRASE, _passphrase(secret) + b"\n")
-    replace(offline, encrypted(key, secret))
+    write_private(_beside(offline, root), _passphrase(secret) + b"\n")
+    replace(offline, encrypted(key, secret), root)
 
 
 def encrypted(key: SigningKey, secret: bytes) -> bytes:
@@ -51,13 +51,12 @@ def replace(offline: Path, key_file: bytes, root: str = ROOT) -> None:
 
 def forget_passphrase(offline: Path, root: str = ROOT) -> None:
     """Leave the key to whoever has its secret."""
-    if root == ROOT:
-        (offline / PASSPHRASE).unlink(missing_ok=True)
+    _beside(offline, root).unlink(missing_ok=True)
 
 
 def is_at_hand(offline: Path, root: str = ROOT) -> bool:
     """Whether key and passphrase lie here, as in a demo."""
-    return root == ROOT and (offline / KEY).exists() and (offline / PASSPHRASE).exists()
+    return key_path(offline, root).exists() and _beside(offline, root).exists()
 
 
 def take(offline: Path, secret: Callable[[], bytes] | None = None, root: str = ROOT) -> SigningKey:
@@ -69,7 +68,7 @@ def take(offline: Path, secret: Callable[[], bytes] | None = None, root: str = R
     beside = is_at_hand(offline, root)
     try:
         key_file = key_path(offline, root).read_bytes()
-        passphrase = (offline / PASSPHRASE).read_bytes().strip() if secret is None or beside else b""
+        passphrase = _beside(offline, root).read_bytes().strip() if secret is None or beside else b""
     except OSError as error:
         raise KeyUnusable(path=str(offline), why=error.strerror or "unreadable") from error
     if passphrase:
@@ -98,6 +97,11 @@ def _opened(key_file: bytes, passphrase: bytes) -> SigningKey:
     if not isinstance(key, SigningKey) or algorithm_of(key) is None:
         raise KeyUnusable(path=KEY, why="not of a kind that authorities have")
     return key
+
+
+def _beside(offline: Path, root: str) -> Path:
+    """Where a root's passphrase lies while it is not divided."""
+    return offline / (PASSPHRASE if root == ROOT else f"{root}.{PASSPHRASE}")
 
 
 def _passphrase(secret: bytes) -> bytes:

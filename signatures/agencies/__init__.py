@@ -8,6 +8,7 @@ out twice, or one item of a batch having two signatures.
 
 from .errors import BatchClosed as BatchClosed
 from .errors import BatchDiffers as BatchDiffers
+from .errors import BatchNotThere as BatchNotThere
 from .errors import KeyInUse as KeyInUse
 from .errors import KeyMalformed as KeyMalformed
 from .errors import KeyReused as KeyReused

@@ -13,7 +13,8 @@ TallygateError
 │   ├── KeyInUse            the first request with this key is not answered yet
 │   ├── NameTaken           another document of this name is in the batch
 │   ├── BatchClosed         it was started, or is over, or full
-│   └── BatchDiffers        it does not hold what is confirmed
+│   ├── BatchDiffers        it does not hold what is confirmed
+│   └── BatchNotThere       it is not in the state in which it could be stopped, or gone on with
 └── TooMany
     └── QuotaExceeded       the agency has used up its minute or its day
 """
@@ -78,6 +79,13 @@ class BatchDiffers(Conflict):
 
     code = "batch_differs"
     message = N_("The batch does not hold the documents that are confirmed. Nothing was signed.")
+
+
+class BatchNotThere(Conflict):
+    """It cannot be stopped, or gone on with, as it stands."""
+
+    code = "batch_not_so_far"
+    message = N_("This batch is not in a state in which that could be done. Look at it again.")
 
 
 class QuotaExceeded(TooMany):

@@ -60,6 +60,9 @@ class BatchState(StrEnum):
     # Confirmed; the record is about to know.
     STARTING = "starting"
     RUNNING = "running"
+    # Somebody stopped it, and nothing of it is sealed any more; the record is about to know.
+    STOPPING = "stopping"
+    STOPPED = "stopped"
     # Every item has its end; the record is about to know.
     ENDING = "ending"
     DONE = "done"
@@ -89,6 +92,8 @@ class Batch:
     made_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    # Who stopped it last; empty if nobody did.
+    stopped_by: str = ""
     # SHA-256 over the list that was confirmed; empty before.
     digest: str = ""
     waiting: int = 0

@@ -15,6 +15,17 @@ class Keeping(StrEnum):
     KEPT = "kept"
 
 
+class Cause(StrEnum):
+    """What ends first of that by which a document is proved."""
+
+    # The certificate of the unit that stamped it last.
+    CERTIFICATE = "certificate"
+    # The time for which the site trusts the stamp's algorithm.
+    ALGORITHM = "algorithm"
+    # Nobody said how long the stamp's algorithm is trusted.
+    UNNAMED = "unnamed"
+
+
 class Risk(StrEnum):
     """What a report says of a document."""
 
@@ -48,6 +59,34 @@ class Archived:
     algorithm: str = ""
     # Why the last step did not work; empty if it did.
     trouble: str = ""
+    # Who answers for it, by directory identifier; empty for what an older release took in.
+    organisation: str = ""
+    # How long it could be proved when it came: B, T, LT or LTA.
+    level: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """How a document stands at a moment, and why."""
+
+    risk: Risk
+    # Until when it can be proved, by what that ends, and from when on it is stamped again; nothing while it waits.
+    ends_at: datetime | None = None
+    cause: Cause | None = None
+    due_at: datetime | None = None
+    # Issuing authorities of the site whose lists are still older than they must be.
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What the archive holds, in numbers."""
+
+    kept: int
+    waiting: int
+    # Provable, but for less than half of the time by which it should have been stamped again.
+    due: int
+    lost: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables ``archived`` and ``seconds``: rows in, models out."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from core.db import Database, migrate
 
 from .errors import NoSuchArchived
-from .models import Archived, Keeping, Second
+from .models import Archived, Counts, Keeping, Second
 
 _METADATA = MetaData()
 _ARCHIVED = Table(
@@ -29,6 +42,8 @@ _ARCHIVED = Table(
     Column("ends_at", String(40)),
     Column("algorithm", String(32)),
     Column("trouble", String(64)),
+    Column("organisation", String(64)),
+    Column("level", String(8)),
 )
 _SECONDS = Table(
     "seconds",
@@ -84,13 +99,65 @@ class ArchiveStore:
             raise NoSuchArchived
         return _archived(row)
 
+    def answered_for(self, organisation: str, identifier: str) -> Archived:
+        """One that an organisation answers for, whoever brought it.
+
+        Raises:
+            NoSuchArchived: nothing of this name, or another's.
+        """
+        which = (_ARCHIVED.c.id == identifier) & (_ARCHIVED.c.organisation == organisation)
+        with self._database.reading() as connection:
+            row = connection.execute(select(_ARCHIVED).where(which)).one_or_none()
+        if row is None or not organisation:
+            raise NoSuchArchived
+        return _archived(row)
+
+    def of(self, organisation: str, *, before: tuple[datetime, str] | None, limit: int) -> list[Archived]:
+        """What an organisation answers for, the newest first, from beyond the deposit that is named."""
+        query = select(_ARCHIVED).where(_ARCHIVED.c.organisation == organisation)
+        if before is not None:
+            at, identifier = _text(before[0]), before[1]
+            same = (_ARCHIVED.c.deposited_at == at) & (_ARCHIVED.c.id < identifier)
+            query = query.where((_ARCHIVED.c.deposited_at < at) | same)
+        query = query.order_by(_ARCHIVED.c.deposited_at.desc(), _ARCHIVED.c.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [_archived(row) for row in connection.execute(query)]
+
+    def counts(self, *, at: datetime, soon: datetime, over: Collection[str], ending: Collection[str]) -> Counts:
+        """How many are how far; of the algorithms in ``over`` nothing is proved, and those in ``ending`` end soon."""
+        keeping, ends, algorithm = _ARCHIVED.c.keeping, _ARCHIVED.c.ends_at, _ARCHIVED.c.algorithm
+        kept = keeping == Keeping.KEPT.value
+        lost = kept & ((ends < _text(at)) | algorithm.in_(over))
+        short = kept & ~lost & ((ends < _text(soon)) | algorithm.in_(ending))
+
+        def number(connection: Connection, which: ColumnElement[bool]) -> int:
+            return int(connection.execute(select(func.count()).select_from(_ARCHIVED).where(which)).scalar() or 0)
+
+        with self._database.reading() as connection:
+            return Counts(
+                kept=number(connection, kept & ~lost),
+                waiting=number(connection, keeping == Keeping.WAITING.value),
+                due=number(connection, short),
+                lost=number(connection, lost),
+            )
+
+    def algorithms(self) -> frozenset[str]:
+        """Those by which something in the archive is stamped."""
+        query = select(_ARCHIVED.c.algorithm).where(_ARCHIVED.c.keeping == Keeping.KEPT.value).distinct()
+        with self._database.reading() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def all(self) -> Iterator[Archived]:
         """Everything, by identifier, some at a time."""
         yield from self._paged(_ARCHIVED.c.id == _ARCHIVED.c.id)
 
-    def due(self, *, before: datetime) -> Iterator[Archived]:
-        """What waits for its first stamp, and what needs its next one because its newest ends before this moment."""
-        kept = (_ARCHIVED.c.keeping == Keeping.KEPT.value) & (_ARCHIVED.c.ends_at < _text(before))
+    def due(self, *, before: datetime, ending: Collection[str] = ()) -> Iterator[Archived]:
+        """What waits for its first stamp, and what needs its next one because its newest ends before this moment.
+
+        So does what is stamped by one of the algorithms in ``ending``.
+        """
+        short = (_ARCHIVED.c.ends_at < _text(before)) | _ARCHIVED.c.algorithm.in_(ending)
+        kept = (_ARCHIVED.c.keeping == Keeping.KEPT.value) & short
         yield from self._paged((_ARCHIVED.c.keeping == Keeping.WAITING.value) | kept)
 
     def replace(self, was: Archived, now: Archived, second: Second | None = None) -> bool:
@@ -151,6 +218,8 @@ def _values(archived: Archived) -> dict[str, Any]:
         "ends_at": _text(archived.ends_at) if archived.ends_at else None,
         "algorithm": archived.algorithm,
         "trouble": archived.trouble,
+        "organisation": archived.organisation,
+        "level": archived.level,
     }
 
 
@@ -176,4 +245,6 @@ def _archived(row: Any) -> Archived:
         ends_at=_moment(row.ends_at),
         algorithm=row.algorithm,
         trouble=row.trouble,
+        organisation=row.organisation or "",
+        level=row.level or "",
     )

@@ -15,21 +15,23 @@ from core.config import ConfigurationError
 
 from ..models import Trust
 
-_GENERATION = re.compile(r"-[0-9]+$")
+_GENERATION = re.compile(r"(-ml-dsa)?(-[0-9]+)?$")
 
 SIGNING = frozenset({"people", "organisations"})
 """The issuing authorities whose certificates may sign documents; devices and servers may not."""
+STAMPING = "infrastructure"
+"""The one whose certificates may stamp time."""
 
 
 def of_site(public: Path) -> Trust:
-    """The site's own roots and issuing authorities, of every generation.
+    """The site's own roots and issuing authorities, of every generation and both hierarchies.
 
     Raises:
         ConfigurationError: the folder lacks them.
     """
     try:
         first = (public / "root.pem").read_text("ascii")
-        later = [path.read_text("ascii") for path in _later(public)]
+        later = [path.read_text("ascii") for path in (*_later(public), *_parallel(public))]
         roots = (first, *later)
         issuers = {path.stem: path.read_text("ascii") for path in _issuers(public)}
         for text in (*roots, *issuers.values()):
@@ -38,22 +40,33 @@ def of_site(public: Path) -> Trust:
         raise ConfigurationError(where=str(public), why="no usable root and issuer certificates") from error
     if not set(issuers) >= SIGNING:
         raise ConfigurationError(where=str(public / "issuers"), why="an issuing authority is missing")
-    # Later generations of an authority stand beside the first: "people-2" signs what "people" did.
+    # Later generations of an authority stand beside the first, and its twins of ML-DSA keys: "people-2" and
+    # "people-ml-dsa" sign what "people" did.
     signing = frozenset(name for name in issuers if _GENERATION.sub("", name) in SIGNING)
     return Trust(roots=roots, issuers=issuers, signing=signing)
 
 
+def stamping_too(trust: Trust) -> frozenset[str]:
+    """Names of the site's issuing authorities that certify signers or time-stamping units; devices do neither."""
+    return frozenset(name for name in trust.issuers if _GENERATION.sub("", name) in SIGNING | {STAMPING})
+
+
 def files_of_site(public: Path) -> list[Path]:
     """The files that ``of_site`` reads: when one is replaced or comes, it would answer something else."""
-    return [public / "root.pem", *_later(public), *_issuers(public)]
+    return [public / "root.pem", *_later(public), *_parallel(public), *_issuers(public)]
 
 
 def _later(public: Path) -> list[Path]:
     return sorted(public.glob("root-[0-9]*.pem"))
 
 
+def _parallel(public: Path) -> list[Path]:
+    """The roots of the hierarchy of ML-DSA keys, where there is one."""
+    return sorted((public / "ml-dsa").glob("root-ml-dsa*.pem"))
+
+
 def _issuers(public: Path) -> list[Path]:
-    return sorted((public / "issuers").glob("*.pem"))
+    return sorted([*(public / "issuers").glob("*.pem"), *(public / "ml-dsa" / "issuers").glob("*.pem")])
 
 
 def of_files(paths: Iterable[Path]) -> Trust:

@@ -2,6 +2,7 @@
 """The verbs: ``Verification`` answers the four questions, ``Sealing`` puts an organisation's seal on a document."""
 
 from .agencies import Agencies as Agencies
+from .archive_desk import ArchiveDesk as ArchiveDesk
 from .archiving import Archiving as Archiving
 from .archiving import Rules as Rules
 from .batches import Batches as Batches
@@ -27,6 +28,7 @@ from .personal import PersonalSigning as PersonalSigning
 from .placing import Placing as Placing
 from .reporting import Reports as Reports
 from .reporting import by_hand as by_hand
+from .responsible import Responsible as Responsible
 from .sealing import Sealing as Sealing
 from .seconding import Proof as Proof
 from .seconding import Seconding as Seconding

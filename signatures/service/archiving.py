@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from ..archive import Archived, ArchiveStore, Keeping, NotArchivable, Risk, Second
+from ..archive import Archived, ArchiveStore, Cause, Keeping, NoArchive, NotArchivable, Outlook, Risk, Second
 from ..errors import CannotSeal, SandboxFailed
-from ..models import Format, Overall, Profile, Trust, Verdict
+from ..models import Format, Level, Overall, Profile, Trust, Verdict
 from ..pades import cms
 from ..proofs.keys import key_name
 from ..proofs.signed_data import read
@@ -39,6 +39,9 @@ from .desk import name_of_file
 # Hexadecimal digits for a time-stamp with the certificates of its unit.
 _ROOM = 16384
 _FOREVER = timedelta(days=36525)
+# What a unit is asked to stamp only to see how long that would prove anything.
+_NOTHING = b""
+_LEVELS = (Level.B, Level.T, Level.LT, Level.LTA)
 _log = logger(__name__)
 
 
@@ -90,12 +93,15 @@ class Archiving:
         self._rules = rules
 
     def deposit(self, owner: str, document: bytes, *, name: str, organisation: str) -> Archived:
-        """Take a signed PDF in; on disk and on the record when this returns.
+        """Take a signed PDF in, for which an organisation answers; on disk and on the record when this returns.
 
         Raises:
+            NoArchive: nothing here would ever be stamped.
             NotArchivable: it is not signed, not trusted, or no PDF.
             Busy, ShelfFull, RecordUnavailable: it is not taken in.
         """
+        if self._stamp is None:
+            raise NoArchive
         verdict = self._judged(document)
         facts = [one.facts for one in verdict.signatures if one.facts is not None]
         if verdict.format is not Format.PDF or not facts or verdict.overall is Overall.NOT_TRUSTED:
@@ -109,8 +115,10 @@ class Archiving:
             keeping=Keeping.WAITING,
             deposited_at=now,
             authorities=" ".join(sorted({one.certificate.authority for one in facts} - {""})),
+            organisation=organisation,
+            level=min(facts, key=lambda one: _LEVELS.index(one.level)).level.value,
         )
-        self._say(archived, "signature.archive.deposited", document, organisation=organisation)
+        self._say(archived, "signature.archive.deposited", document)
         self._store.add(archived)
         return archived
 
@@ -124,9 +132,46 @@ class Archiving:
         Raises:
             NoSuchArchived: nothing of this name, or somebody else's.
         """
-        archived = self._store.one(owner, identifier)
+        return self._handed_out(self._store.one(owner, identifier), reader="")
+
+    def of(self, organisation: str, *, before: tuple[datetime, str] | None, limit: int) -> list[Archived]:
+        """What an organisation answers for, the newest first; whoever asks was found to act for it."""
+        return self._store.of(organisation, before=before, limit=limit)
+
+    def answered_for(self, organisation: str, identifier: str) -> Archived:
+        """One of an organisation's; raises NoSuchArchived."""
+        return self._store.answered_for(organisation, identifier)
+
+    def name(self, archived: Archived) -> str:
+        """What its file was called."""
+        return self._shelf.one(_shelf(archived.id), archived.shelved).facts.name
+
+    def packed(self, archived: Archived, *, reader: str) -> tuple[bytes, list[Second]]:
+        """Its present form and the stamps beside it, for whoever acts for its organisation; recorded first."""
+        return self._handed_out(archived, reader=reader), self._store.seconds(archived)
+
+    def judged(self, archived: Archived) -> Verdict:
+        """What the site says of its present form at this moment."""
+        return self._judged(self._shelf.read(_shelf(archived.id), archived.shelved))
+
+    def outlook(self, archived: Archived) -> Outlook:
+        """How one stands at this moment, and why."""
+        now = self._clock.now()
+        if archived.keeping is Keeping.WAITING or archived.ends_at is None:
+            return Outlook(risk=Risk.WAITING, silent=tuple(self._silent(archived, self._lists())))
+        ends, cause = self._proved_until(archived)
+        return Outlook(risk=self._risk(archived, now), ends_at=ends, cause=cause, due_at=ends - self._rules.ahead)
+
+    def standing(self) -> dict[str, int]:
+        """Numbers for the probes: how many documents are how far."""
+        now = self._clock.now()
+        soon = now + self._rules.ahead / 2
+        counts = self._store.counts(at=now, soon=soon, over=self._ending(now), ending=self._ending(soon))
+        return {f"archive_{name}": number for name, number in asdict(counts).items()}
+
+    def _handed_out(self, archived: Archived, *, reader: str) -> bytes:
         document = self._shelf.read(_shelf(archived.id), archived.shelved)
-        self._say(archived, "signature.archive.read", document)
+        self._say(archived, "signature.archive.read", document, subject=reader)
         return document
 
     def seconds(self, owner: str, identifier: str) -> list[Second]:
@@ -141,27 +186,42 @@ class Archiving:
 
     def work(self) -> int:
         """Do what is due; how many documents came a step further."""
-        if self._stamp is None:
+        stamp = self._stamp
+        if stamp is None:
             return 0
-        done = 0
+        done, soon = 0, self._clock.now() + self._rules.ahead
         with self._alone() as mine:
             if mine:
-                for each in self._store.due(before=self._clock.now() + self._rules.ahead):
-                    done += self._try(each, self._stamp)
+                gain = _Gain(lambda: self._end(stamp(_NOTHING))[0])
+                for each in self._store.due(before=soon, ending=self._ending(soon)):
+                    if each.keeping is Keeping.WAITING or self._gains(each, gain):
+                        done += self._try(each, stamp)
         return done
+
+    def _gains(self, archived: Archived, gain: "_Gain") -> bool:
+        """Whether another stamp makes its proof last longer: not after it was lost, nor by a unit that ends sooner."""
+        ends, _ = self._proved_until(archived)
+        try:
+            return ends >= self._clock.now() and gain.until() > ends
+        except TallygateError as error:
+            self._trouble(archived, error)
+            return False
+
+    def _trouble(self, archived: Archived, error: TallygateError) -> None:
+        _log.warning("archive_step_failed", document=archived.id, code=error.code)
+        if archived.trouble != error.code:
+            self._store.replace(archived, replace(archived, trouble=error.code))
 
     def _try(self, archived: Archived, stamp: Callable[[bytes], bytes]) -> bool:
         try:
             return self._step(archived, stamp)
         except TallygateError as error:
-            _log.warning("archive_step_failed", document=archived.id, code=error.code)
-            if archived.trouble != error.code:
-                self._store.replace(archived, replace(archived, trouble=error.code))
+            self._trouble(archived, error)
             return False
 
     def _step(self, archived: Archived, stamp: Callable[[bytes], bytes]) -> bool:
         lists = [*self._lists()]
-        if archived.keeping is Keeping.WAITING and not self._fresh(archived, lists):
+        if archived.keeping is Keeping.WAITING and self._silent(archived, lists):
             return False
         owner = _shelf(archived.id)
         for each in self._shelf.of(owner):
@@ -219,18 +279,37 @@ class Archiving:
             raise CannotSeal
         return kept, covered, token
 
-    def _fresh(self, archived: Archived, lists: Sequence[bytes]) -> bool:
-        """Whether each of its issuers has spoken since it came, and a while after that."""
+    def _silent(self, archived: Archived, lists: Sequence[bytes]) -> list[str]:
+        """Those of its issuers that have not spoken since a while after it came."""
         issuers, since = self._trust().issuers, archived.deposited_at + self._rules.grace
         made: dict[bytes, datetime] = {}
         for each in map(x509.load_der_x509_crl, lists):
             name = each.issuer.public_bytes()
             made[name] = max(each.last_update_utc, made.get(name, each.last_update_utc))
+        silent = []
         for authority in archived.authorities.split():
             issuer = x509.load_pem_x509_certificate(issuers[authority].encode()) if authority in issuers else None
             if issuer is not None and made.get(issuer.subject.public_bytes(), datetime.min.replace(tzinfo=UTC)) < since:
-                return False
-        return True
+                silent.append(authority)
+        return silent
+
+    def _proved_until(self, archived: Archived) -> tuple[datetime, Cause]:
+        """When its newest stamp ends by the rules of this moment, and by what."""
+        written = archived.ends_at or self._clock.now()
+        last = self._rules.ends.get(archived.algorithm)
+        if last is None:
+            return min(written, archived.stamped_at or written), Cause.UNNAMED
+        trusted = datetime(last.year, last.month, last.day, tzinfo=UTC)
+        return (trusted, Cause.ALGORITHM) if trusted <= written else (written, Cause.CERTIFICATE)
+
+    def _ending(self, before: datetime) -> list[str]:
+        """The algorithms in use that are trusted no more at a moment."""
+        ends = self._rules.ends
+        return sorted(
+            each
+            for each in self._store.algorithms()
+            if each not in ends or datetime(ends[each].year, ends[each].month, ends[each].day, tzinfo=UTC) <= before
+        )
 
     def _end(self, token: bytes) -> tuple[datetime, str]:
         """Until when a stamp proves anything, and the algorithm of its unit's key."""
@@ -248,9 +327,10 @@ class Archiving:
     def _risk(self, archived: Archived, now: datetime) -> Risk:
         if archived.keeping is Keeping.WAITING or archived.ends_at is None:
             return Risk.WAITING
-        if archived.ends_at <= now:
+        ends, _ = self._proved_until(archived)
+        if ends < now:
             return Risk.LOST
-        return Risk.DUE if archived.ends_at - self._rules.ahead < now else Risk.NONE
+        return Risk.DUE if ends - self._rules.ahead < now else Risk.NONE
 
     def _judged(self, document: bytes) -> Verdict:
         at = self._clock.now()
@@ -267,7 +347,7 @@ class Archiving:
         limits = Limits(most=1000, most_bytes=self._rules.room, most_bytes_of_all=self._rules.room, lifetime=_FOREVER)
         return self._shelf.put(_shelf(identifier), document, facts=facts, limits=limits).id
 
-    def _say(self, archived: Archived, type_: str, document: bytes, *, organisation: str = "") -> None:
+    def _say(self, archived: Archived, type_: str, document: bytes, *, subject: str = "") -> None:
         told: dict[str, str | int | bool] = {"document": self._commitments.of(document), "stamps": archived.stamps}
         if archived.algorithm:
             told["algorithm"] = archived.algorithm
@@ -278,9 +358,9 @@ class Archiving:
                 outcome=Outcome.SUCCESS,
                 at=self._clock.now(),
                 source="signatures",
-                subject=archived.owner.partition(":")[2],
+                subject=subject or archived.owner.partition(":")[2],
                 object=archived.id,
-                organisation=organisation,
+                organisation=archived.organisation,
                 attributes=told,
             )
         )
@@ -297,6 +377,20 @@ class Archiving:
             yield True
         finally:
             os.close(descriptor)
+
+
+class _Gain:
+    """Until when a stamp made now would prove something; asked once, and only if somebody wants to know."""
+
+    def __init__(self, ask: Callable[[], datetime]) -> None:
+        self._ask = ask
+        self._known: datetime | None = None
+
+    def until(self) -> datetime:
+        """The moment; raises what the unit's authority raises."""
+        if self._known is None:
+            self._known = self._ask()
+        return self._known
 
 
 def _shelf(identifier: str) -> str:

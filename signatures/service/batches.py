@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +26,17 @@ from core.clock import Clock
 from core.errors import Kind, TallygateError
 from core.log import logger
 
-from ..agencies import AgencyStore, Batch, BatchClosed, BatchDiffers, BatchState, Item, ItemState, NoSuchBatch
+from ..agencies import (
+    AgencyStore,
+    Batch,
+    BatchClosed,
+    BatchDiffers,
+    BatchNotThere,
+    BatchState,
+    Item,
+    ItemState,
+    NoSuchBatch,
+)
 from ..errors import NothingSent
 from ..keeping import Order, OrderChanged, OrderOver, Purpose
 from ..keeping import State as OrderState
@@ -225,10 +235,79 @@ class Batches:
                     yield sink.taken()
         yield sink.taken()
 
+    def seen(self, subject: str, organisations: Collection[str], *, limit: int) -> list[Batch]:
+        """The newest batches that concern a person: begun in their name, or with the seal of one of these."""
+        return self._store.seen(_operator(subject), organisations, limit=limit)
+
+    def concerning(self, subject: str, organisations: Collection[str], identifier: str) -> Batch:
+        """One of those.
+
+        Raises:
+            NoSuchBatch: there is none, or it does not concern them.
+        """
+        batch = self._store.named(identifier)
+        if batch.owner != _operator(subject) and batch.organisation not in organisations:
+            raise NoSuchBatch
+        return batch
+
+    def failed(self, batch: Batch, *, after: int, limit: int) -> list[Item]:
+        """Those of its documents that could not be sealed, some at a time."""
+        return self._store.failed(batch, after=after, limit=limit)
+
+    def ends(self, batch: Batch) -> datetime:
+        """Until when it and its documents are kept."""
+        return batch.made_at + self._lifetime
+
+    def stop(self, batch: Batch, *, by: str) -> None:
+        """Let nothing of a batch be sealed any more; what is sealed stays. This bites before the record knows.
+
+        Raises:
+            BatchNotThere: nothing of it is being sealed.
+        """
+        # State: a death after this leaves a stop that works and that whoever works on batches tells the record.
+        stopped = batch.state in {BatchState.STARTING, BatchState.RUNNING} and self._store.move(
+            batch, BatchState.STOPPING, ended_at=self._clock.now(), stopped_by=by
+        )
+        if not stopped:
+            raise BatchNotThere
+        self._tell_stop(self._store.named(batch.id))
+
+    def resume(self, batch: Batch, *, by: str) -> None:
+        """Go on with a batch that was stopped, with the documents that were confirmed and no others; recorded first.
+
+        Raises:
+            BatchNotThere: it was not stopped.
+            RecordUnavailable: the intent has no receipt; it stays stopped.
+        """
+        if batch.state is BatchState.STOPPING:
+            self._tell_stop(batch)
+            batch = self._store.named(batch.id)
+        if batch.state is not BatchState.STOPPED:
+            raise BatchNotThere
+        told: dict[str, str | int | bool] = {"documents": batch.waiting, "digest": batch.digest}
+        each = secrets.token_hex(16)
+        self._say(batch, "signature.batch.resumed", Outcome.INTENDED, told, at=self._clock.now(), by=by, key=each)
+        if not self._store.move(batch, BatchState.RUNNING, ended_at=None):
+            raise BatchNotThere
+        self._awake.set()
+
+    def packed_for(self, batch: Batch, *, by: str) -> Iterator[bytes]:
+        """Every sealed document of it in one ZIP file, for a person; on the record before the first byte."""
+        told: dict[str, str | int | bool] = {"made": batch.made}
+        each = secrets.token_hex(16)
+        self._say(batch, "signature.batch.read", Outcome.SUCCESS, told, at=self._clock.now(), by=by, key=each)
+        return self.packed(batch.owner, batch.id)
+
     def work(self) -> int:
         """Go on with every batch that nobody else is at; how many documents got their end."""
         done = 0
-        states = BatchState.WAITING, BatchState.STARTING, BatchState.RUNNING, BatchState.ENDING
+        states = (
+            BatchState.WAITING,
+            BatchState.STARTING,
+            BatchState.RUNNING,
+            BatchState.STOPPING,
+            BatchState.ENDING,
+        )
         for batch in self._store.batches(*states):
             with self._alone(batch) as mine:
                 if mine:
@@ -254,6 +333,9 @@ class Batches:
                 _log.warning("batch_interrupted", cause=type(error).__name__)
 
     def _work_off(self, batch: Batch) -> int:
+        if batch.state is BatchState.STOPPING:
+            self._tell_stop(batch)
+            return 0
         order = self._orders.newest(batch.id)
         if batch.state is BatchState.WAITING and order is not None:
             self._let(batch, order)
@@ -263,7 +345,7 @@ class Batches:
             batch = self._store.batch(batch.owner, batch.id)
         done, after = 0, 0
         with ThreadPoolExecutor(self._together) as pool:
-            while batch.state is BatchState.RUNNING and (
+            while self._store.state(batch) is BatchState.RUNNING and (
                 items := self._store.waiting(batch, after=after, limit=8 * self._together)
             ):
                 after = items[-1].number
@@ -303,7 +385,9 @@ class Batches:
         return list_digest((each.name, each.sha256) for each in self._store.listed(batch))[1]
 
     def _seal(self, batch: Batch, item: Item, order: Order | None) -> bool:
-        """Bring one item to its end; says False if that must be tried again later."""
+        """Bring one item to its end; says False if that must be tried again later, or the batch was stopped."""
+        if self._store.state(batch) is not BatchState.RUNNING:
+            return False
         shelf, claim = _shelf(batch), hashlib.sha256(f"{batch.id} {item.number}".encode()).hexdigest()[:32]
         first, second = keepers_of(order) if order is not None else (None, None)
         try:
@@ -338,6 +422,15 @@ class Batches:
         self._say(batch, "signature.batch.started", Outcome.INTENDED, told, at=batch.started_at)
         self._store.move(batch, BatchState.RUNNING)
 
+    def _tell_stop(self, batch: Batch) -> None:
+        # How many are sealed still grows while those under way end; what is told is the same whoever tells it.
+        told: dict[str, str | int | bool] = {"documents": batch.waiting + batch.made + batch.failed}
+        # A batch can be stopped more than once, each time at another moment.
+        key = _key(f"{batch.id} stopped {batch.ended_at}")
+        said: dict[str, Any] = {"at": batch.ended_at, "by": batch.stopped_by, "key": key}
+        self._say(batch, "signature.batch.stopped", Outcome.SUCCESS, told, **said)
+        self._store.move(batch, BatchState.STOPPED)
+
     def _say(
         self,
         batch: Batch,
@@ -346,16 +439,18 @@ class Batches:
         attributes: dict[str, str | int | bool],
         *,
         at: datetime | None,
+        by: str = "",
+        key: str = "",
     ) -> None:
         self._recorder.record(
             Event(
                 # The same however often it is told.
-                key=hashlib.sha256(f"{batch.id} {type_}".encode()).hexdigest()[:32],
+                key=key or _key(f"{batch.id} {type_}"),
                 type=type_,
                 outcome=outcome,
                 at=at or self._clock.now(),
                 source="signatures",
-                subject=batch.owner.partition(":")[2],
+                subject=by or batch.owner.partition(":")[2],
                 object=batch.id,
                 organisation=batch.organisation,
                 attributes=attributes,
@@ -412,6 +507,15 @@ def _order(batch: Batch, document: bytes) -> SealOrder:
         reference=batch.id,
         known=_wish(batch),
     )
+
+
+def _operator(subject: str) -> str:
+    """By which a batch is known that an operator began in a person's name."""
+    return f"operator:{subject}"
+
+
+def _key(about: str) -> str:
+    return hashlib.sha256(about.encode()).hexdigest()[:32]
 
 
 def _wish(batch: Batch) -> Wish:

@@ -32,6 +32,7 @@ from ..models import Level, Prepared, Seal, SealOrder
 from ..pades import cms, drawing
 from ..pades.glyphs import Outlines
 from ..pades.signing import Request
+from ..proofs.signed_data import read
 from ..sandbox import ReaderPool
 from .keys import SealKeys
 
@@ -174,11 +175,13 @@ class Forming:
             CannotSeal: the reading process failed or touched what was signed.
             Unavailable: the unit gave no time-stamp.
         """
-        content = signer.sign_digest(prepared.digest, stamp=self._stamp)
+        tokens: list[bytes] = []
+        stamp = None if self._stamp is None else _remembering(self._stamp, tokens)
+        content = signer.sign_digest(prepared.digest, stamp=stamp)
         sealed = cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
         if self._stamp is None or self._level is Level.T:
             return sealed
-        return self._lasting(sealed, seal, self._stamp)
+        return self._lasting(sealed, seal, self._stamp, tokens)
 
     def sign_beside(self, content: bytes, signer: cms.KeySigner) -> bytes:
         """A detached CAdES signature over any content, level B, or T where the role has time-stamps.
@@ -188,11 +191,15 @@ class Forming:
         """
         return signer.sign_beside(hashlib.sha256(content).digest(), at=self._clock.now(), stamp=self._stamp)
 
-    def _lasting(self, sealed: bytes, seal: Seal, stamp: Callable[[bytes], bytes]) -> bytes:
+    def _lasting(self, sealed: bytes, seal: Seal, stamp: Callable[[bytes], bytes], tokens: Sequence[bytes]) -> bytes:
         shown = x509.load_pem_x509_certificates((seal.certificate + seal.chain).encode())
+        # Only those speak in the document whose certificates are in it: the seal's issuer, and the stamp's.
+        needed = {each.issuer.public_bytes() for each in (shown[0], *_units(tokens))}
         try:
             kept = self._readers.add_proofs(
-                sealed, certificates=[each.public_bytes(Encoding.DER) for each in shown], lists=[*self._lists()]
+                sealed,
+                certificates=[each.public_bytes(Encoding.DER) for each in shown],
+                lists=[each for each in self._lists() if _speaker(each) in needed],
             )
             if self._level is Level.LTA:
                 room = self._readers.prepare_stamp(kept, room=_STAMP_ROOM, name="TallygateArchive")
@@ -204,3 +211,20 @@ class Forming:
             # The reading process touched what was signed.
             raise CannotSeal
         return kept
+
+
+def _remembering(stamp: Callable[[bytes], bytes], tokens: list[bytes]) -> Callable[[bytes], bytes]:
+    def remember(over: bytes) -> bytes:
+        tokens.append(stamp(over))
+        return tokens[-1]
+
+    return remember
+
+
+def _units(tokens: Sequence[bytes]) -> list[x509.Certificate]:
+    found = [signer.certificate for token in tokens for signer in read(token).signers]
+    return [x509.load_der_x509_certificate(each) for each in found if each is not None]
+
+
+def _speaker(of: bytes) -> bytes:
+    return x509.load_der_x509_crl(of).issuer.public_bytes()

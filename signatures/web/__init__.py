@@ -23,6 +23,8 @@
 
 from .agencies import agencies as agencies
 from .archive import archive as archive
+from .archive_pages import archive_pages as archive_pages
+from .batches import batches as batches
 from .blueprint import Pages as Pages
 from .blueprint import blueprint as blueprint
 from .comparing import comparing as comparing

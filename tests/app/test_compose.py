@@ -233,7 +233,7 @@ def test_the_samples_configuration_is_read_without_objection(composed: dict[str,
         # init hands them out by these names.
         assert path == context.site.folder(role) / f"{role}-database"
         assert path.name in _given(composed, "init")
-    known = {"site", "directory", "databases"}
+    known = {"site", "ca", "signatures", "directory", "databases"}
     assert set(tomllib.loads((SAMPLE / "compose.toml").read_text("utf-8"))) == known
 
 

@@ -878,6 +878,7 @@ def _signatures() -> Iterator[Door]:
     yield Door(**mine, method="GET", rule="/my/papers/<identifier>/file", known=kept)
     yield Door(**mine, method="GET", rule="/my/register", query=("organisation", "year"))
     yield from _orders(mine, form, kept)
+    yield from _kept_long(mine, form, kept)
     yield Door(**form, rule="/my/papers", takes="form")
     yield Door(**form, rule="/my/papers/<identifier>/<step>", takes="form", known={**kept, "step": "seal"})
     yield Door(**form, rule="/my/documents/<identifier>/seal", takes="form", known=kept)
@@ -887,6 +888,20 @@ def _signatures() -> Iterator[Door]:
     yield Door(**mine, method="GET", rule="/my/callback", query=("state", "code", "iss", "error"))
     yield Door(**form, rule="/my/certificate", takes="form", fields={"agree": "no"})
     yield Door(**form, rule="/my/certificate/end", takes="form")
+
+
+def _kept_long(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str, str]) -> Iterator[Door]:
+    """Documents that are sealed together, and the archive."""
+    yield Door(**mine, method="GET", rule="/my/batches", query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/batches/<identifier>", known=kept, query=("after", "lang"))
+    yield Door(**{**mine, "face": "problem"}, method="GET", rule="/my/batches/<identifier>/far", known=kept)
+    yield Door(**mine, method="GET", rule="/my/batches/<identifier>/results.zip", known=kept)
+    yield Door(**form, rule="/my/batches/<identifier>/<step>", takes="form", known={**kept, "step": "stop"})
+    yield Door(**mine, method="GET", rule="/my/batch.js")
+    yield Door(**mine, method="GET", rule="/my/archive", query=("organisation", "before", "lang"))
+    yield Door(**form, rule="/my/archive", takes="form", fields={"document": "0" * 32, "organisation": "nobody"})
+    yield Door(**mine, method="GET", rule="/my/archive/<identifier>", known=kept, query=("lang",))
+    yield Door(**mine, method="GET", rule="/my/archive/<identifier>/document.zip", known=kept)
 
 
 def _orders(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str, str]) -> Iterator[Door]:

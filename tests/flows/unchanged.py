@@ -57,7 +57,7 @@ PASSING = {
 LEFT = {"sso.barred", "ca.revocations", "ca.shards", "ca.lists", "ca.releases"}
 # Records of acts that nothing here may bring about but where a test says so itself. What a portal is told follows.
 ACTS = re.compile(
-    r"(ca|directory|policy|signature)\.(?!read|tree\.compared|account\.|person\.read|history\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.|program\.)?refused|verified)"
+    r"(ca|directory|policy|signature)\.(?!read|tree\.compared|account\.|person\.read|history\.read|people\.searched|inventory\.(read|exported)|(certificate\.|call\.|est\.|program\.|archive\.)?refused|verified)"
 )
 
 

@@ -83,7 +83,7 @@ from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.signatures import documents
+from tests.signatures import documents, stamper
 from tests.signatures.fakes import CLERK, GATEWAY, People, TestAuthority, encode, sealing, seconding
 from tests.signatures.own_pages import SIGN, verifier
 from tests.signatures.pki import City
@@ -517,9 +517,12 @@ class Caller:
 
 
 def keeping(house: House, city: City, readers: ReaderPool) -> Archiving:
+    def stamp(over: bytes) -> bytes:
+        return stamper.token(over, stamper.unit(city.devices), house.clock.now())
+
     return Archiving(
         store=ArchiveStore.open(house.folder / "archive.db"), shelf=house.shelf, readers=readers, trust=city.trust,
-        lists=city.lists, stamp=None, second=None, recorder=house.recorder, commitments=Commitments(b"k" * 32),
+        lists=city.lists, stamp=stamp, second=None, recorder=house.recorder, commitments=Commitments(b"k" * 32),
         clock=house.clock, lock=house.folder / "archive.lock",
         rules=Rules(grace=timedelta(), ahead=timedelta(), ends={}, room=ROOM),
     )  # fmt: skip

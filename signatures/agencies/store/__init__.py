@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows in, models out; every verb in a transaction of its own, so that processes and restarts share what is counted."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -189,6 +189,20 @@ class AgencyStore:
             far = {str(each[0]): int(each[1]) for each in connection.execute(counts)}
         return _batch(row, far)
 
+    def seen(self, owner: str, organisations: Collection[str], *, limit: int) -> list[Batch]:
+        """The newest that are an owner's or set the seal of one of these organisations, with how far they are."""
+        which = (BATCHES.c.owner == owner) | BATCHES.c.organisation.in_(organisations)
+        query = select(BATCHES).where(which).order_by(BATCHES.c.made_at.desc(), BATCHES.c.id).limit(limit)
+        counts = select(ITEMS.c.batch, ITEMS.c.state, func.count().label("number")).group_by(
+            ITEMS.c.batch, ITEMS.c.state
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            far: dict[str, dict[str, int]] = {row.id: {} for row in rows}
+            for each in connection.execute(counts.where(ITEMS.c.batch.in_([*far]))):
+                far[each.batch][each.state] = each.number
+        return [_batch(row, far[row.id]) for row in rows]
+
     def owner_of(self, identifier: str) -> str:
         """Whose a batch is.
 
@@ -200,6 +214,32 @@ class AgencyStore:
         if owner is None:
             raise NoSuchBatch
         return str(owner)
+
+    def named(self, identifier: str) -> Batch:
+        """One, whoever's it is; whether they may see it is for whoever asks.
+
+        Raises:
+            NoSuchBatch: none of this name.
+        """
+        return self.batch(self.owner_of(identifier), identifier)
+
+    def state(self, batch: Batch) -> BatchState:
+        """Where it is at this moment; one that is forgotten counts as done."""
+        query = select(BATCHES.c.state).where(BATCHES.c.id == batch.id)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar()
+        return BatchState(found) if found else BatchState.DONE
+
+    def failed(self, batch: Batch, *, after: int, limit: int) -> list[Item]:
+        """Those that could not be sealed, in the order in which they came."""
+        query = (
+            select(ITEMS)
+            .where(ITEMS.c.batch == batch.id, ITEMS.c.state == ItemState.FAILED.value, ITEMS.c.number > after)
+            .order_by(ITEMS.c.number)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_item(row) for row in connection.execute(query)]
 
     def batches(self, *states: BatchState) -> list[Batch]:
         """Those in one of these states, oldest first."""
@@ -335,6 +375,7 @@ def _batch(row: Any, far: dict[str, int]) -> Batch:
         zone=row.zone,
         state=BatchState(row.state),
         digest=row.digest,
+        stopped_by=row.stopped_by or "",
         made_at=datetime.fromisoformat(row.made_at),
         started_at=_moment(row.started_at),
         ended_at=_moment(row.ended_at),

@@ -57,6 +57,7 @@ BATCHES = Table(
     Column("made_at", String(40)),
     Column("started_at", String(40)),
     Column("ended_at", String(40)),
+    Column("stopped_by", String(64)),
 )
 ITEMS = Table(
     "items",
