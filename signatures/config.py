@@ -118,7 +118,7 @@ class SignatureSettings:
     batch_most: int = 20_000
     # Where people's signing keys are kept: "file", encrypted under the role's own key, or "token", a PKCS #11 token.
     keys: str = "file"
-    # Kind of new keys: P-256 or RSA-3072.
+    # Kind of new keys of people: P-256, RSA-3072, or ML-DSA-65, which needs the parallel hierarchy and keys in files.
     key_kind: str = "P-256"
     # The token: its library, its label, and a file that holds its PIN and nothing else.
     token_module: Path | None = None
@@ -144,8 +144,10 @@ class SignatureSettings:
             raise ValueError("batch_most must be positive")
         if self.kept_for <= timedelta():
             raise ValueError("kept_for must be positive")
-        if self.keys not in {"file", "token"} or self.key_kind not in {"P-256", "RSA-3072"}:
-            raise ValueError("keys must be file or token, and key_kind P-256 or RSA-3072")
+        if self.keys not in {"file", "token"} or self.key_kind not in {"P-256", "RSA-3072", "ML-DSA-65"}:
+            raise ValueError("keys must be file or token, and key_kind P-256, RSA-3072 or ML-DSA-65")
+        if self.keys == "token" and self.key_kind == "ML-DSA-65":
+            raise ValueError("a token keeps no keys of the kind ML-DSA-65: keep them in files")
         if self.keys == "token" and not (self.token_module and self.token_label and self.token_pin):
             raise ValueError("a token needs token_module, token_label and token_pin")
         if self.confirm_within <= timedelta():

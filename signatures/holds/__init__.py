@@ -8,6 +8,7 @@ a signature that was not asked for by name.
 
 from .errors import HoldUnavailable as HoldUnavailable
 from .errors import KeyGone as KeyGone
+from .errors import KindNotKept as KindNotKept
 from .file import FileHold as FileHold
 from .hold import Algorithm as Algorithm
 from .hold import HeldKey as HeldKey

@@ -6,6 +6,7 @@ TallygateError
 │   └── KeyGone             there is no such key, or it is not what was kept
 └── Unavailable
     └── HoldUnavailable     the token is out, locked, or does not answer
+        └── KindNotKept     it keeps no keys of this kind
 """
 
 from core.errors import N_, Conflict, Unavailable
@@ -23,3 +24,10 @@ class HoldUnavailable(Unavailable):
 
     code = "key_hold_unavailable"
     message = N_("The keys that are kept for signing cannot be reached at the moment. Nothing was signed.")
+
+
+class KindNotKept(HoldUnavailable):
+    """Such a key would have to lie elsewhere."""
+
+    code = "key_kind_not_kept"
+    message = N_("The token of this site cannot keep signing keys of this kind. None was made.")

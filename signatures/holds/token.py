@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11.exceptions import NoSuchKey, PKCS11Error, UserAlreadyLoggedIn
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from .errors import HoldUnavailable, KeyGone
+from .errors import HoldUnavailable, KeyGone, KindNotKept
 from .hold import Algorithm, HeldKey
 
 _BITS = 3072
@@ -48,8 +48,8 @@ class TokenHold:
     def make(self, algorithm: Algorithm) -> HeldKey:
         """A new key, made by the token itself; see ``KeyHold.make``."""
         if algorithm not in _KINDS:
-            # Tokens that know ML-DSA are not on the market yet.
-            raise HoldUnavailable
+            # PKCS #11 names ML-DSA since its version 3.2; the tokens that we can try do not know it.
+            raise KindNotKept
         name = secrets.token_hex(16)
         about = {"label": f"tallygate-{name}", "id": bytes.fromhex(name), "store": True, "private_template": _PRIVATE}
         with self._open() as session:

@@ -26,8 +26,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 DIGEST = "sha256"
 # The library annotates only part of itself; what it leaves out enters as Any.
 NEW_STORE: Any = SimpleCertificateStore
+# RFC 9882 section 3.3: a digest beside ML-DSA-65 must not be weaker than it; SHA-512 is what everybody has.
+_ML_DSA_65, _LONG_DIGEST = "2.16.840.1.101.3.4.3.18", "sha512"
 # Stands in the place of the digest in a form.
-_MARK = hashlib.sha256(b"the digest of a document").digest()
+_MARKED = b"the digest of a document"
 _SEQUENCE, _SET, _OCTETS, _CONTEXT_0, _CONTEXT_1, _LONG_FORM = 0x30, 0x31, 0x04, 0xA0, 0xA1, 0x80
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
 _STAMP = cms.CMSAttributeType("signature_time_stamp_token").dump()
@@ -51,7 +53,7 @@ class RawKey(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """A signature with SHA-256."""
+        """A signature: ECDSA or RSA with SHA-256, or pure ML-DSA."""
         ...
 
 
@@ -80,6 +82,12 @@ class LoadedKey:
         return self.key.sign(data, ECDSA(hashes.SHA256()))
 
 
+def digest_of(certificate: x509.Certificate) -> str:
+    """Name of the digest that goes with the key of a certificate."""
+    algorithm = certificate.public_key["algorithm"]["algorithm"].dotted
+    return _LONG_DIGEST if algorithm == _ML_DSA_65 else DIGEST
+
+
 class KeyMismatch(ValueError):
     """The key does not belong to the certificate."""
 
@@ -101,18 +109,22 @@ class KeySigner(Signer):
         if own.public_key.dump() != raw.public:
             raise KeyMismatch("the certificate is for another key")
         self._key = raw
-        self._form = _Form.of(asyncio.run(self.async_sign(_MARK, DIGEST, dry_run=True, use_pades=True)))
+        # Name of the digest that is signed, which the key decides.
+        self.digest = digest_of(own)
+        self._mark = hashlib.new(self.digest, _MARKED).digest()
+        made = self.async_sign(self._mark, self.digest, dry_run=True, use_pades=True)
+        self._form = _Form.of(asyncio.run(made), self._mark)
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: FBT001, FBT002 - pyHanko's signature
         """Sign the encoded attributes."""
-        if digest_algorithm != DIGEST:
+        if digest_algorithm != self.digest:
             raise ValueError(f"unexpected digest {digest_algorithm}")
         return bytes(self._key.longest) if dry_run else self._key.sign(data)
 
     @property
     def room(self) -> int:
         """How many hexadecimal digits to reserve in a document."""
-        return 2 * len(self._form.filled(_MARK, bytes(self._key.longest)))
+        return 2 * len(self._form.filled(self._mark, bytes(self._key.longest)))
 
     def sign_digest(self, digest: bytes, *, stamp: Callable[[bytes], bytes] | None = None) -> bytes:
         """The DER of the CMS object over one document digest; ``stamp`` gives a time-stamp over the signature."""
@@ -129,9 +141,9 @@ class KeySigner(Signer):
     def _beside(self) -> "_Form":
         settings = PdfCMSSignedAttributes(signing_time=_MOMENT)
         made = self.async_sign(
-            _MARK, DIGEST, dry_run=True, use_pades=True, is_pdf_sig=False, signed_attr_settings=settings
+            self._mark, self.digest, dry_run=True, use_pades=True, is_pdf_sig=False, signed_attr_settings=settings
         )
-        form = _Form.of(asyncio.run(made))
+        form = _Form.of(asyncio.run(made), self._mark)
         if form.attributes.count(_MOMENT_MARK) != 1:
             raise ValueError("the library makes other objects than it did")
         return form
@@ -141,16 +153,18 @@ class KeySigner(Signer):
 class _Form:
     """A CMS object of the library's making (RFC 5652, 5.1 and 5.3), to be filled with digest and signature."""
 
+    # What stands in the place of the digest.
+    mark: bytes
     # The encoded parts of SignedData before the signer's information.
     head: bytes
     # Those of SignerInfo before and after its attributes.
     signer: bytes
     algorithm: bytes
-    # The content of the attributes, _MARK in the place of the digest.
+    # The content of the attributes, the mark in the place of the digest.
     attributes: bytes
 
     @classmethod
-    def of(cls, made: cms.ContentInfo) -> Self:
+    def of(cls, made: cms.ContentInfo, mark: bytes) -> Self:
         """Take one apart.
 
         Raises:
@@ -159,12 +173,13 @@ class _Form:
         signed = made["content"]
         info = signed["signer_infos"][0]
         form = cls(
+            mark=mark,
             head=_encoded(signed, "version", "digest_algorithms", "encap_content_info", "certificates"),
             signer=_encoded(info, "version", "sid", "digest_algorithm"),
             algorithm=_encoded(info, "signature_algorithm"),
             attributes=info["signed_attrs"].contents,
         )
-        if form.attributes.count(_MARK) != 1 or form.filled(_MARK, info["signature"].native) != made.dump():
+        if form.attributes.count(mark) != 1 or form.filled(mark, info["signature"].native) != made.dump():
             raise ValueError("the library makes other objects than it did")
         return form
 
@@ -175,12 +190,12 @@ class _Form:
 
     def signed(self, digest: bytes) -> bytes:
         """What the key signs: the attributes as a set of their own (RFC 5652, 5.4)."""
-        return _der(_SET, self.attributes.replace(_MARK, digest))
+        return _der(_SET, self.attributes.replace(self.mark, digest))
 
     def filled(self, digest: bytes, signature: bytes, token: bytes = b"") -> bytes:
         """The whole object; ``token`` is a time-stamp over the signature (RFC 3161, appendix A)."""
         unsigned = _der(_CONTEXT_1, _der(_SEQUENCE, _STAMP, _der(_SET, token))) if token else b""
-        attributes = _der(_CONTEXT_0, self.attributes.replace(_MARK, digest))
+        attributes = _der(_CONTEXT_0, self.attributes.replace(self.mark, digest))
         info = _der(_SEQUENCE, self.signer, attributes, self.algorithm, _der(_OCTETS, signature), unsigned)
         signed = _der(_SEQUENCE, self.head, _der(_SET, info))
         return _der(_SEQUENCE, _SIGNED_DATA, _der(_CONTEXT_0, signed))

@@ -21,7 +21,7 @@ from pyhanko.stamp import StaticStampStyle
 
 from ..looks import Certification, EmptyField, Locking, Permits, Placement
 from ..models import Prepared
-from .cms import DIGEST
+from .cms import digest_of
 from .drawing import Drawing
 from .gate import marks
 from .placing import NotSealable, empty_fields, field_names, field_place, free_place
@@ -88,16 +88,16 @@ def prepare(
         spec = SigFieldSpec(name, on_page=page, box=box, readable_field_name=request.name, field_mdp_spec=lock)
     if signed:
         _allowed(reader, name)
+    own = x509.Certificate.load(request.certificate)
     metadata = PdfSignatureMetadata(
         field_name=name,
-        md_algorithm=DIGEST,
+        md_algorithm=digest_of(own),
         subfilter=SigSeedSubFilter.PADES,
         name=request.name,
         reason=request.reason or None,
         certify=bool(permits.certification),
         docmdp_permissions=_LEVELS.get(permits.certification, MDPPerm.FILL_FORMS),
     )
-    own = x509.Certificate.load(request.certificate)
     signer = PdfSigner(
         metadata,
         ExternalSigner(own, None, signature_value=bytes(72)),

@@ -202,7 +202,7 @@ class Archiving:
         """Whether another stamp makes its proof last longer: not after it was lost, nor by a unit that ends sooner."""
         ends, _ = self._proved_until(archived)
         try:
-            return ends >= self._clock.now() and gain.until() > ends
+            return self._risk(archived, self._clock.now()) is not Risk.LOST and gain.until() > ends
         except TallygateError as error:
             self._trouble(archived, error)
             return False
@@ -327,8 +327,8 @@ class Archiving:
     def _risk(self, archived: Archived, now: datetime) -> Risk:
         if archived.keeping is Keeping.WAITING or archived.ends_at is None:
             return Risk.WAITING
-        ends, _ = self._proved_until(archived)
-        if ends < now:
+        ends, cause = self._proved_until(archived)
+        if ends < now or cause is Cause.UNNAMED:
             return Risk.LOST
         return Risk.DUE if ends - self._rules.ahead < now else Risk.NONE
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -159,10 +160,11 @@ class Forming:
         except SandboxFailed as error:
             raise _REFUSALS.get(error.reason, CannotSeal) from error
         covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
+        digest = cms.digest_of(asn1_x509.Certificate.load(request.certificate))
         if (
             not prepared.document.startswith(document)
             or not len(document) < prepared.start < prepared.end < len(prepared.document)
-            or hashlib.sha256(covered).digest() != prepared.digest
+            or hashlib.new(digest, covered).digest() != prepared.digest
         ):
             # The reading process returned something else than this document with room for a signature.
             raise CannotSeal
@@ -189,7 +191,7 @@ class Forming:
         Raises:
             Unavailable: the unit gave no time-stamp.
         """
-        return signer.sign_beside(hashlib.sha256(content).digest(), at=self._clock.now(), stamp=self._stamp)
+        return signer.sign_beside(hashlib.new(signer.digest, content).digest(), at=self._clock.now(), stamp=self._stamp)
 
     def _lasting(self, sealed: bytes, seal: Seal, stamp: Callable[[bytes], bytes], tokens: Sequence[bytes]) -> bytes:
         shown = x509.load_pem_x509_certificates((seal.certificate + seal.chain).encode())

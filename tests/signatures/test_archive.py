@@ -2,6 +2,9 @@
 """The archive: provable after ten years because it was stamped in time, and not provable if it was not."""
 
 import hashlib
+import io
+import sqlite3
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -10,22 +13,41 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+from flask import Flask
 
 from core.errors import Unavailable
-from signatures.archive import Archived, ArchiveStore, Keeping, NoSuchArchived, NotArchivable, Risk
+from core.site import Ports, SiteSettings
+from core.web import Guard, create
+from signatures import web
+from signatures.archive import (
+    Archived,
+    ArchiveStore,
+    Cause,
+    Keeping,
+    NoArchive,
+    NoSuchArchived,
+    NotArchivable,
+    Risk,
+)
 from signatures.models import Level, Overall, Profile, Revocation, StampState, Verdict
 from signatures.proofs.certificates import Assessor
 from signatures.proofs.stamps import Surroundings, examine
 from signatures.sandbox import ReaderPool
-from signatures.service import Archiving, Rules
+from signatures.service import ArchiveDesk, Archiving, Responsible, Rules, Verification
 from signatures.service.commitment import Commitments
 from signatures.shelf import Shelf
 from signatures.shelf.store import ShelfStore
 from signatures.verdict import judge
+from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, stamper
+from tests.signatures.fakes import CITIZEN, CLERK, MERCHANT, People
+from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import DAY, NOW, City, Leaf
+from tests.signatures.signing_person import ISSUER
+from tests.signatures.signing_person import House as SigningHouse
+from tests.signatures.signing_person import house as home
 
 OWNER = "client:tax-letters"
 YEAR = 365 * DAY
@@ -280,3 +302,199 @@ def test_a_stamp_of_another_algorithm_stands_beside_over_the_same(house: House, 
     around = Surroundings(assessor=Assessor(house.city.trust(), lists=house.lists()), at=house.clock.now())
     assert examine(beside.token, covered[0], around).state is StampState.GOOD
     assert examine(beside.token, covered[0] + b"x", around).state is StampState.BROKEN
+
+
+def test_an_algorithm_that_the_site_trusts_less_long_than_before_is_left_in_time(
+    house: House, sealed: bytes, tmp_path: Path
+) -> None:
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+    house.archiving.work()
+    outlook = house.archiving.outlook(house.present(archived))
+    assert (outlook.risk, outlook.cause) == (Risk.NONE, Cause.CERTIFICATE)
+    assert outlook.due_at == house.units[-1].certificate.not_valid_after_utc - RULES.ahead
+    # Somebody writes down another last day: what was stamped before is due at once.
+    soon = house.clock.now() + 30 * DAY
+    house.archiving = archiving(house, tmp_path, rules=replace(RULES, ends={"P-256": soon.date()}))
+    outlook = house.archiving.outlook(house.present(archived))
+    assert (outlook.risk, outlook.cause) == (Risk.DUE, Cause.ALGORITHM)
+    assert house.archiving.standing() == {
+        "archive_kept": 1, "archive_waiting": 0, "archive_due": 1, "archive_lost": 0
+    }  # fmt: skip
+    # No stamp of the same algorithm lasts longer, so none is put on it, however often somebody looks.
+    asked = len(house.recorder.events)
+    for _ in range(3):
+        assert house.archiving.work() == 0
+    assert (house.present(archived).stamps, len(house.recorder.events)) == (1, asked)
+    # Of one of which nobody says how long it lasts, nothing is believed.
+    house.archiving = archiving(house, tmp_path, rules=replace(RULES, ends={}))
+    assert house.archiving.outlook(house.present(archived)).cause is Cause.UNNAMED
+    assert house.risks() == [Risk.LOST]
+
+
+def test_what_was_lost_is_not_stamped_into_good_standing_again(house: House, sealed: bytes) -> None:
+    archived = deposited(house, sealed)
+    house.pass_(2 * DAY)
+    house.archiving.work()
+    # The site was without power for too long.
+    house.pass_(4 * YEAR)
+    assert house.risks() == [Risk.LOST]
+    assert house.archiving.work() == 0
+    assert (house.present(archived).stamps, house.risks()) == (1, [Risk.LOST])
+    assert house.archiving.standing()["archive_lost"] == 1
+
+
+def test_what_it_waits_for_is_named(house: House, sealed: bytes) -> None:
+    archived = deposited(house, sealed)
+    outlook = house.archiving.outlook(archived)
+    assert (outlook.risk, outlook.silent) == (Risk.WAITING, ("organisations",))
+    assert (archived.level, archived.organisation) == ("B", "tax-bureau")
+    house.pass_(2 * DAY)
+    assert house.archiving.outlook(archived).silent == ()
+    house.archiving.work()
+    assert house.archiving.outlook(house.present(archived)).risk is Risk.NONE
+
+
+def test_without_a_unit_nothing_is_taken_in(house: House, sealed: bytes, tmp_path: Path) -> None:
+    house.archiving = archiving(house, tmp_path, stamp=None)
+    with pytest.raises(NoArchive):
+        deposited(house, sealed)
+    assert house.recorder.events == []
+
+
+def test_what_an_older_release_took_in_is_kept_on_and_answered_for_by_nobody(
+    house: House, sealed: bytes, tmp_path: Path
+) -> None:
+    archived = deposited(house, sealed)
+    with sqlite3.connect(tmp_path / "archive.db") as database:
+        database.execute("update archived set organisation = null, level = null")
+    assert house.present(archived).level == ""
+    for organisation in ("", "tax-bureau"):
+        with pytest.raises(NoSuchArchived):
+            house.archiving.answered_for(organisation, archived.id)
+    house.pass_(2 * DAY)
+    assert house.archiving.work() == 1
+
+
+class TestDesk:
+    """The archive for the people who answer for it."""
+
+    @pytest.fixture
+    def own(self, house: House, tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[SigningHouse]:
+        (tmp_path / "home").mkdir()
+        made = home(tmp_path / "home", city, readers, clock=house.clock)
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def desk(self, house: House, own: SigningHouse) -> ArchiveDesk:
+        return ArchiveDesk(
+            archiving=house.archiving,
+            desk=own.desk,
+            responsible=Responsible(people=People(), clock=house.clock, mandate="seal"),
+            roots=lambda: house.city.trust().roots,
+            recorder=house.recorder,
+            clock=house.clock,
+        )
+
+    @pytest.fixture
+    def app(self, house: House, own: SigningHouse, desk: ArchiveDesk, tmp_path: Path) -> Flask:
+        verification = Verification(
+            readers=house.readers, trust=house.city.trust, lists=house.lists, recorder=house.recorder,
+            commitments=Commitments(b"k" * 32), clock=house.clock,
+        )  # fmt: skip
+        site = SiteSettings(
+            name="city", domain="city.localhost", title="Jiangcheng", title_zh="江城市", state=tmp_path,
+            ports=Ports(external=1, internal=2, management=3, plain=4, ldaps=5),
+        )  # fmt: skip
+        guard = Guard(clock=house.clock, verifier=verifier())
+        shown = web.Shown(own.desk, own.enrolling, issuer=ISSUER, largest=1 << 20)
+        parts = [
+            web.own(own.desk, verification, shown, host=SIGN, account="https://sso.city.localhost/", largest=1 << 20),
+            web.signing(own.enrolling, own.personal, shown),
+            web.archive_pages(desk),
+        ]
+        return create(
+            "signatures", site=site, guard=guard, session_key=b"s" * 32,
+            blueprints=[blueprint(guard, parts, largest=1 << 20)],
+            translations=[Path(__file__).parents[2] / "signatures" / "translations"],
+        )  # fmt: skip
+
+    def test_a_clerk_puts_a_document_in_sees_how_it_stands_and_fetches_it_with_its_proof(
+        self, house: House, own: SigningHouse, app: Flask, sealed: bytes
+    ) -> None:
+        clerk = Visitor(app.test_client(), house.clock, CLERK)
+        assert "Bring a signed document first." in clerk.get("/my/archive").text
+        kept = own.desk.bring(CLERK, sealed, name="notice.pdf").id
+        wish = {"document": kept, "organisation": "tax-bureau"}
+        assert clerk.post("/my/archive", form_at="", **wish).status_code in {400, 403}
+        answer = clerk.post("/my/archive", form_at="/my/archive", **wish)
+        assert answer.status_code == 303
+        at = str(answer.headers["Location"])
+        page = clerk.get(at).text
+        assert "notice.pdf</h1>" in page
+        assert "<code>organisations</code>" in page
+        assert "signature alone (level B)" in page
+        assert at in clerk.get("/my/archive?organisation=tax-bureau").text
+        house.pass_(2 * DAY)
+        house.archiving.work()
+        page = clerk.get(at).text
+        assert "ready for the archive (level LTA)" in page
+        assert "then the certificate of the time-stamping unit ends" in page
+        with zipfile.ZipFile(io.BytesIO(clerk.get(f"{at}/document.zip").data)) as box:
+            assert box.namelist() == ["notice.pdf", "proof.txt", "roots.pem"]
+            document = box.read("notice.pdf")
+            assert hashlib.sha256(document).hexdigest() in box.read("proof.txt").decode()
+        facts = house.verdict(document).signatures[0].facts
+        assert facts is not None
+        assert facts.level is Level.LTA
+        read = [each for each in house.recorder.events if each.type == "signature.archive.read"]
+        assert [(each.subject, each.organisation) for each in read] == [(CLERK, "tax-bureau")]
+
+    def test_a_stamp_of_another_algorithm_is_in_the_download(
+        self, house: House, own: SigningHouse, desk: ArchiveDesk, sealed: bytes, tmp_path: Path
+    ) -> None:
+        desk._archiving = archiving(house, tmp_path, second=house.stamp)
+        kept = own.desk.bring(CLERK, sealed, name="notice.pdf").id
+        archived = desk.deposit(CLERK, kept, organisation="tax-bureau")
+        house.pass_(2 * DAY)
+        assert desk._archiving.work() == 1
+        with zipfile.ZipFile(io.BytesIO(desk.packed(CLERK, archived.id))) as box:
+            assert box.namelist() == ["notice.pdf", "proof.txt", "roots.pem", "beside-1.tst"]
+            (second,) = desk._archiving.seconds(f"person:{CLERK}", archived.id)
+            assert box.read("beside-1.tst") == second.token
+            assert second.digest in box.read("proof.txt").decode()
+
+    def test_for_everybody_else_there_is_no_archive_and_a_refusal_is_on_the_record(
+        self, house: House, own: SigningHouse, app: Flask, sealed: bytes
+    ) -> None:
+        archived = deposited(house, sealed)
+        for who in (CITIZEN, MERCHANT):
+            visitor, at = Visitor(app.test_client(), house.clock, who), f"/my/archive/{archived.id}"
+            for path in (at, f"{at}/document.zip"):
+                assert visitor.get(path).status_code == 404
+            assert archived.id not in visitor.get("/my/archive?organisation=tax-bureau").text
+            kept = own.desk.bring(who, sealed, name="notice.pdf").id
+            wish = {"document": kept, "organisation": "tax-bureau"}
+            answer = visitor.post("/my/archive", **wish)
+            assert (answer.status_code, 'role="alert"' in answer.text) == (403, True)
+        refused = [each for each in house.recorder.events if each.type == "signature.archive.refused"]
+        assert [(each.subject, each.organisation) for each in refused] == [
+            (CITIZEN, "tax-bureau"),
+            (MERCHANT, "tax-bureau"),
+        ]
+        assert not [each for each in house.recorder.events if each.type == "signature.archive.read"]
+
+    def test_another_persons_document_is_not_there_and_an_unsigned_one_is_told_on_the_page(
+        self, house: House, own: SigningHouse, app: Flask, sealed: bytes
+    ) -> None:
+        clerk = Visitor(app.test_client(), house.clock, CLERK)
+        other = own.desk.bring(CITIZEN, sealed, name="mine.pdf").id
+        plain = own.desk.bring(CLERK, documents.permit(), name="plain.pdf").id
+        own.desk.bring(CLERK, sealed, name="notice.pdf")
+        for document, status in ((other, 404), (plain, 400)):
+            answer = clerk.post("/my/archive", form_at="/my/archive", document=document, organisation="tax-bureau")
+            assert answer.status_code == status
+        assert house.risks() == []
+        for wrong in ("x", "2026-01-01~x", "~"):
+            assert clerk.get(f"/my/archive?before={wrong}").status_code == 400
