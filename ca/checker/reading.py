@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from asn1crypto import algos, core, x509
+from asn1crypto import algos, core, keys, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
@@ -22,9 +22,23 @@ _ALGORITHMS = {
     "1.2.840.113549.1.1.12": hashes.SHA384(),
     "1.2.840.113549.1.1.13": hashes.SHA512(),
     "1.3.101.112": None,
+    # ML-DSA-65.
     "2.16.840.1.101.3.4.3.18": None,
 }
 _LEAST_RSA, _MOST_RSA = 3072, 8192
+_ML_DSA_65 = "2.16.840.1.101.3.4.3.18"
+_before: Any = keys.PublicKeyInfo._spec_callbacks["public_key"]  # noqa: SLF001 - the library has no other place for it
+
+
+def _key_of(info: Any) -> Any:
+    """What an ML-DSA key is made of: plain bits (RFC 9881 section 4), of which the library knows nothing yet."""
+    if info["algorithm"]["algorithm"].dotted == _ML_DSA_65:
+        return core.OctetBitString, None
+    # A method of the library, or what another one has put there.
+    return _before(info)
+
+
+keys.PublicKeyInfo._spec_callbacks["public_key"] = _key_of  # noqa: SLF001 - as above
 
 
 class Unreadable(Exception):

@@ -4,12 +4,14 @@
 import dataclasses
 import hashlib
 import ipaddress
-from datetime import timedelta
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
@@ -28,6 +30,8 @@ from tests.fakes.people import AGENCY, CITIZEN, CLERK, KIOSK, OFFICER
 from .checking import Change, Watch, forged, instead, longer, open_watch, without
 from .test_answers import _question
 from .world import World, ask, list_of, loaded, request_for
+
+ROOT = Path(__file__).parents[2]
 
 SETTLED = timedelta(minutes=6)
 LATER = timedelta(minutes=10)
@@ -536,3 +540,21 @@ def test_names_outside_an_authoritys_constraints_are_found(issued: Issued) -> No
     assert without_uris.allow(dataclasses.replace(parsed, alternatives=Names(uris=("https://a.city.localhost/x",))))
     excluded = Constraints(excluded={"dns_name": ["a.city.localhost"]})
     assert not excluded.allow(parsed)
+
+
+def test_certificates_of_ml_dsa_keys_are_read_where_nobody_taught_the_library_about_them() -> None:
+    """The role ca loads nothing else that knows such keys, unlike this process."""
+    key = mldsa.MLDSA65PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root")])
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    own = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, at, at + timedelta(days=1))
+        .sign(key, None)
+        .public_bytes(Encoding.DER)
+    )
+    code = (
+        "import sys; from ca.checker.reading import parse, signed_by, kind_of; assert 'pyhanko' not in sys.modules; "
+        "found = parse(sys.stdin.buffer.read()); assert signed_by(found, found.key); print(kind_of(found.key))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=own, cwd=ROOT, capture_output=True, check=False)
+    assert done.stdout == b"ML-DSA-65\n", done.stderr.decode()
