@@ -312,8 +312,10 @@ def application(context: Context) -> Flask:
     _begin(remote_relay.start, personal.replay)
     Housekeeping([desk.tidy, sealing.replay, second.replay, batches.tidy, archiving.work, personal.replay]).start()
     guard, largest = context.guard(ROLE, audience=site.host(SIGN), callers=CALLERS), settings.largest
-    responsible = Responsible(people=people, clock=context.clock, mandate=settings.mandate)
-    shown = web.Shown(desk, enrolling, issuer=personal.issuer, largest=largest)
+    shown, responsible = (
+        web.Shown(desk, enrolling, issuer=personal.issuer, largest=largest),
+        Responsible(people=people, clock=context.clock, mandate=settings.mandate),
+    )
     confirms = confirming(context, settings, store=remote, orders=second, asking=asking, recorder=recorder)
     parts = [
         web.verifying(verification, reports, largest=largest),

@@ -25,6 +25,8 @@ _TOGETHER = 50
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _STATES = {
     BatchState.OPEN: N_("takes documents"),
+    BatchState.WAITING: N_("waits for keepers of the seal"),
+    BatchState.REFUSED: N_("not confirmed by the keepers"),
     BatchState.STARTING: N_("is about to begin"),
     BatchState.RUNNING: N_("is being sealed"),
     BatchState.STOPPING: N_("stopped"),
@@ -59,9 +61,11 @@ def batches(service: Batches, responsible: Responsible) -> Pages:
             if not _NUMBER.fullmatch(after):
                 raise Malformed(field="after")
             failed = service.failed(batch, after=int(after), limit=_TOGETHER + 1)
+            order = service.order(batch)
             shown = render_template(
                 "signatures/batch.html",
                 batch=batch,
+                order=service.address(order) if order else "",
                 until=service.ends(batch),
                 moving=batch.state in _MOVING,
                 halted=batch.state in _HALTED,
