@@ -88,6 +88,11 @@ def digest_of(certificate: x509.Certificate) -> str:
     return _LONG_DIGEST if algorithm == _ML_DSA_65 else DIGEST
 
 
+def digest_beside(certificate: bytes) -> str:
+    """The same of a certificate in DER."""
+    return digest_of(x509.Certificate.load(certificate))
+
+
 class KeyMismatch(ValueError):
     """The key does not belong to the certificate."""
 

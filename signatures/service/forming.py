@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -160,7 +159,7 @@ class Forming:
         except SandboxFailed as error:
             raise _REFUSALS.get(error.reason, CannotSeal) from error
         covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
-        digest = cms.digest_of(asn1_x509.Certificate.load(request.certificate))
+        digest = cms.digest_beside(request.certificate)
         if (
             not prepared.document.startswith(document)
             or not len(document) < prepared.start < prepared.end < len(prepared.document)
