@@ -96,7 +96,8 @@ def put_on_paper(
         answer.headers["Content-Disposition"] = f'attachment; filename="incident-{case}.json"'
         return answer
 
-    @made.get("/cases/<case>/report.pdf")
+    # A seal is put in an officer's act alone, so that this is one and not a visit.
+    @made.post("/cases/<case>/report.pdf")
     @guard.person(ROLE, assurance=assurance)
     def incident_paper(case: str) -> Response:
         parameters(only=("lang",))

@@ -193,7 +193,7 @@ def test_on_the_page_from_the_form_to_the_papers(fake: ConsoleFake) -> None:
     assert document.json is not None
     assert (document.json["grade"], document.json["reports"][0]["fields"]["impact"]) == (1, "<b>taken</b>")
     assert [step["kind"] for step in document.json["steps"]] == ["opened", "graded", "reported"]
-    paper = fake.get(f"/cases/{case}/report.pdf")
+    paper = fake.post(f"/cases/{case}/report.pdf", {})
     assert (paper.status_code, paper.mimetype) == (200, "application/pdf")
     read = [e.attributes["view"] for e in fake.log.events if e.type == "audit.case.read" and "view" in e.attributes]
     assert read[-2:] == ["report.json", "report.pdf"]

@@ -221,7 +221,6 @@ def _audit_desks() -> Iterator[Door]:
     yield Door(**officer, rule="/cases", query=("entry", "after", "lang"))
     yield Door(**officer, rule="/cases/<case>", known={"case": "0" * 16}, query=("lang",))
     yield Door(**officer, rule="/cases/<case>/report.json", known={"case": "0" * 16}, query=("lang",))
-    yield Door(**officer, rule="/cases/<case>/report.pdf", known={"case": "0" * 16}, query=("lang",))
     yield Door(**officer, rule="/evidence", query=("scope", "lang"))
     desk: dict[str, Any] = {**officer, "method": "POST", "takes": "form", "form_at": "/cases"}
     verb = "any(acknowledge, close):verb"
@@ -230,6 +229,7 @@ def _audit_desks() -> Iterator[Door]:
     yield Door(**desk, rule="/cases", fields={"title": "Nothing", "text": "", "entry": "9" * 15})
     step = {"version": "1", "text": "because", "to": "closed"}
     yield Door(**desk, rule="/cases/<case>/<verb>", known={"case": "0" * 16, "verb": "decisions"}, fields=step)
+    yield Door(**desk, rule="/cases/<case>/report.pdf", known={"case": "0" * 16}, fields={"text": ""})
     # A question that cannot be asked is not kept.
     yield Door(**desk, rule="/searches", fields={"name": "Nothing", "query": "nothing=1"})
     yield Door(**desk, rule="/searches/<identifier>/remove", known={"identifier": "0" * 16})
