@@ -315,16 +315,16 @@ class Store:
     def apply(self, effects: Iterable[Effect], *, next_entry: int) -> None:
         """Apply what was heard and move on, in one transaction; workers may repeat each other."""
         with self._database.transaction() as connection:
-            known = connection.execute(select(_cursor.c.next).where(_cursor.c.id == 1)).scalar()
-            if known is not None and known >= next_entry:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            connection.execute(dialect.insert(_cursor).values(id=1, next=0).on_conflict_do_nothing())
+            # One worker after the other; on SQLite a transaction is that already.
+            place = select(_cursor.c.next).where(_cursor.c.id == 1).with_for_update()
+            if connection.execute(place).scalar_one() >= next_entry:
                 # Another worker was faster. Repeating it could undo what came after it.
                 return
             for effect in effects:
                 _apply(connection, effect)
-            if known is None:
-                connection.execute(_cursor.insert().values(id=1, next=next_entry))
-            else:
-                connection.execute(update(_cursor).where(_cursor.c.id == 1).values(next=next_entry))
+            connection.execute(update(_cursor).where(_cursor.c.id == 1).values(next=next_entry))
 
     def revoked(self) -> dict[tuple[Kind, str], datetime | None]:
         """Everything taken away, with the time after which nothing can depend on it."""

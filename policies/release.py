@@ -2,6 +2,7 @@
 """One release in memory: rules, matrix and cases built together, usable only if every case passes."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .cases import failures, read_cases
 from .engine import Needless, Policy, Ruleset, meaningless, needless
@@ -101,7 +102,7 @@ class Release:
 
     def needless(self) -> tuple[Needless, ...]:
         """Policies that others make superfluous, or that can do nothing at all."""
-        return (*needless(self._rules.policies), *meaningless(self._rules.policies))
+        return _needless(self._rules.policies)
 
     def rows(self) -> tuple[Live, ...]:
         """The rows of the zone matrix."""
@@ -164,3 +165,9 @@ def _by_name(release: Release) -> dict[str, object]:
         for each in release.rules
     }  # fmt: skip
     return said | {f"zone:{row.id}": row for row in release.rows()}
+
+
+@lru_cache(maxsize=4)
+def _needless(policies: tuple[Policy, ...]) -> tuple[Needless, ...]:
+    """Found once for the same policies: every pair is compared, for a second, and pages ask again and again."""
+    return (*needless(policies), *meaningless(policies))

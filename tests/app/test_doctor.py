@@ -133,8 +133,8 @@ def test_records_that_wait_or_were_set_aside_are_told(
     ("told", "subject", "good", "says"),
     [
         ({"published_waiting": 0}, "certificates in the directory", True, "up to date"),
-        ({"issuers": 1}, "issuing authorities", False, "knows 1 of 4"),
-        ({"issuers": 4}, "issuing authorities", True, "knows all 4"),
+        ({"issuers": 1}, "issuing authorities", False, "knows 1 of 6"),
+        ({"issuers": 6}, "issuing authorities", True, "knows all 6"),
         ({"published_waiting": 3, "published_oldest_seconds": 5}, "certificates in the directory", True, "3 entries"),
         ({"published_waiting": 3, "published_oldest_seconds": 99}, "certificates in the directory", False, "for 99 s"),
         ({"published_waiting": 0, "published_refused": 2}, "certificates in the directory", False, "2 were not taken"),

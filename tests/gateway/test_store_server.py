@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On PostgreSQL both workers hear the same news at once: one applies them, and the other undoes nothing."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from core.db import Database, migrate
+from gateway.store import Effect, Kind, Store
+from tests.fakes import postgres
+
+_MIGRATIONS = Path(__file__).parents[2] / "gateway" / "migrations"
+_GONE = Effect(kind=Kind.SUBJECT, value="somebody")
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with postgres.server() as folder:
+        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
+        migrate(opened, _MIGRATIONS)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize(("heard", "late", "stands"), [(7, 5, {}), (7, 9, {(Kind.SUBJECT, "somebody"): None})])
+def test_a_worker_that_hears_while_another_applies_goes_on_from_there(
+    database: Database, heard: int, late: int, stands: dict[tuple[Kind, str], None]
+) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("TRUNCATE cursor, revoked"))
+    slower, went_wrong = Store(database), list[BaseException]()
+
+    def hear() -> None:
+        try:
+            slower.apply([_GONE], next_entry=late)
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            went_wrong.append(error)
+
+    other = threading.Thread(target=hear)
+    with database.transaction() as connection:
+        connection.execute(text("INSERT INTO cursor VALUES (1, :next)"), {"next": heard})
+        other.start()
+        # It waits for this one, or has not come so far yet: the end is the same.
+        other.join(0.5)
+    other.join(20)
+    assert (went_wrong, slower.revoked(), slower.next_entry()) == ([], stands, max(heard, late))
