@@ -123,7 +123,8 @@ def rules(tree: Tree) -> tuple[Rule, ...]:
         # Who decides by the level must see when it was given: a level whose day has passed counts no more.
         Rule(f"{people} attrs=tallyProofingDate", {**writer, "ca": READ, "sso": READ, "gateway": READ}),
         Rule(f"{people} attrs=tallyProofingEvidence", {**writer, "ca": READ}),
-        Rule(f"{people} attrs=uid", {**writer, "sso": READ, "ca": READ}, Right.USERNAMES),
+        # Keepers of a seal are named by user name; the signature role finds them by it, and reads none.
+        Rule(f"{people} attrs=uid", {**writer, "sso": READ, "ca": READ, "signatures": "search"}, Right.USERNAMES),
         # Whoever has somebody's address in hand finds their certificate by it, but does not read addresses.
         Rule(
             f"{people} filter={_PUBLISHED} attrs=mail",

@@ -10,7 +10,7 @@ import pytest
 
 from app.sample.city import PASSWORD
 from directory import slapd
-from directory.errors import DirectoryUnavailable
+from directory.errors import DirectoryUnavailable, NoSuchPerson
 from directory.models import Person
 from directory.service import Directory
 from directory.slapd.access import READERS, SERVICES
@@ -81,6 +81,13 @@ def test_the_gateway_reads_states_of_devices_and_mandates_of_organisations(fille
     everything = ("gateway", "ldapsearch", "-LLL", "-b", filled.tree.branch("mandates"))
     said = filled.as_service(*everything, "(tallyPrincipal=*)", "1.1")
     assert "dn: " not in said.stdout
+
+
+def test_the_signature_role_finds_people_by_user_name_and_reads_none(filled: World, chen_wei: Person) -> None:
+    assert filled.directory("signatures").person_by_username("chen.wei").subject == chen_wei.subject
+    assert "uid" not in seen(filled, "signatures", filled.tree.person(chen_wei.subject), "uid", "cn")
+    with pytest.raises(NoSuchPerson):
+        filled.directory("gateway").person_by_username("chen.wei")
 
 
 @pytest.mark.parametrize("role", READERS)
