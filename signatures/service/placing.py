@@ -23,7 +23,7 @@ Outline = tuple[float, float, float, float]
 class Seals(Protocol):
     """Sets a seal, or takes the order for a second person."""
 
-    def seal(self, order: SealOrder, /) -> bytes:
+    def seal(self, order: SealOrder, /, *, name: str) -> bytes:
         """The sealed document."""
         ...
 
@@ -148,7 +148,7 @@ class Placing:
             TallygateError: as ``Sealing.seal`` and ``Desk.bring``.
         """
         kept = self._desk.one(subject, identifier)
-        sealed = self._sealing.seal(order(self._desk.read(subject, identifier)))
+        sealed = self._sealing.seal(order(self._desk.read(subject, identifier)), name=kept.facts.name)
         return self._desk.bring(subject, sealed, name=f"{kept.facts.name.removesuffix('.pdf')}-sealed.pdf")
 
 

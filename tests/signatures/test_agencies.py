@@ -84,7 +84,7 @@ from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, stamper
-from tests.signatures.fakes import CLERK, GATEWAY, People, TestAuthority, encode, sealing, seconding
+from tests.signatures.fakes import CLERK, GATEWAY, Alone, People, TestAuthority, encode, sealing, seconding
 from tests.signatures.own_pages import SIGN, verifier
 from tests.signatures.pki import City
 
@@ -210,7 +210,7 @@ def opened(
         orders=orders,
         shelf=shelf,
         desk=desk,
-        placing=Placing(desk=desk, readers=readers, sealing=granting, people=People()),
+        placing=Placing(desk=desk, readers=readers, sealing=Alone(granting), people=People()),
         sealing=granting,
         recorder=recorder,
         nudge=lambda: None,

@@ -24,7 +24,7 @@ from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents
-from tests.signatures.fakes import CLERK, COMMITMENTS, People, TestAuthority, encode, sealing
+from tests.signatures.fakes import CLERK, COMMITMENTS, Alone, People, TestAuthority, encode, sealing
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
 from tests.signatures.signing_person import ISSUER, house
@@ -78,7 +78,7 @@ def app(tmp_path: Path, city: City, readers: ReaderPool, recorder: ListRecorder)
         ),
         web.signing(home.enrolling, home.personal, shown),
         web.placing(
-            Placing(desk=home.desk, readers=readers, sealing=granting, people=People()),
+            Placing(desk=home.desk, readers=readers, sealing=Alone(granting), people=People()),
             block=home.personal.size_of_block,
             issuer=ISSUER,
         ),

@@ -40,6 +40,7 @@ from tests.signatures.fakes import (
     CLERK,
     COMMITMENTS,
     MERCHANT,
+    Alone,
     People,
     TestAuthority,
     encode,
@@ -118,7 +119,7 @@ def office(tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Office]:
     )
     for each in ("tax-bureau", "silk-company"):
         granting.establish(each)
-    placing = Placing(desk=desk, readers=readers, sealing=granting, people=people)
+    placing = Placing(desk=desk, readers=readers, sealing=Alone(granting), people=people)
     papers_store = PaperStore(database, put=store.put)
     agencies = AgencyStore.open(tmp_path / "agencies.db")
     orders = seconding(
