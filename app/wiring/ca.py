@@ -167,6 +167,7 @@ def application(context: Context) -> Flask:
         people=directory,
         decide=policies.fresh(engine),
         desk=desk(gateway),
+        port=lambda listener: int(getattr(site.ports, listener, 0)),
         recorder=recorder,
         clock=context.clock,
     )

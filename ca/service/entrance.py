@@ -30,6 +30,7 @@ _log = logger(__name__)
 
 AUTHENTICATOR = 3
 """What a login with a private key in its holder's hands proves, 0 to 3; sign-on counts a card alike."""
+_PROTOCOL = "https"
 
 _IPV4 = 4
 
@@ -89,6 +90,8 @@ class Entrance:
         people: People,
         decide: Callable[[DecisionRequest], Decision],
         desk: Desk,
+        # Of a listener, by its name; 0 for one that is none.
+        port: Callable[[str], int],
         recorder: Recorder,
         clock: Clock,
     ) -> None:
@@ -97,6 +100,7 @@ class Entrance:
         self._people = people
         self._decide = decide
         self._desk = desk
+        self._port = port
         self._recorder = recorder
         self._clock = clock
 
@@ -162,6 +166,8 @@ class Entrance:
                 # A person's certificate came by TLS, so none of a device can have come too: where one is required,
                 # this door stays shut.
                 device=None,
+                port=self._port(knock.zone),
+                protocol=_PROTOCOL,
                 at=at,
             )
         )
@@ -176,7 +182,13 @@ class Entrance:
         )
 
     def _event(self, knock: Knock, ruling: Ruling, at: datetime) -> Event:
-        attributes: dict[str, Attribute] = {"reason": ruling.reason, "method": knock.method, "side_door": True}
+        attributes: dict[str, Attribute] = {
+            "reason": ruling.reason,
+            "method": knock.method,
+            "port": self._port(knock.zone),
+            "protocol": _PROTOCOL,
+            "side_door": True,
+        }
         sealed: dict[str, str] = {}
         if ruling.serial:
             attributes |= {"credential": "certificate", "certificate": ruling.serial, "assurance": ruling.assurance}

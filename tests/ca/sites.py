@@ -145,6 +145,7 @@ def open_site(world: World, folder: Path, *, decide: Callable[[DecisionRequest],
         people=world.directory,
         decide=decide or policies.fresh(engine),
         desk=desk(GatewaySettings()),
+        port=lambda listener: 8445 if listener == "management" else 0,
         recorder=world.recorder,
         clock=world.clock,
     )

@@ -58,6 +58,7 @@ def test_an_officers_certificate_opens_the_side_door_and_is_recorded(site: Site,
     # Which policies allowed it, and of which release.
     assert entry.policy
     assert entry.attributes["policies"] == "console-ca"
+    assert (entry.attributes["port"], entry.attributes["protocol"]) == (8445, "https")
 
 
 def test_a_suspended_certificate_opens_nothing_and_names_nobody(site: Site, officer: Issued) -> None:
