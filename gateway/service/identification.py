@@ -190,17 +190,7 @@ class Identification:
         until = min(found.opened + self._lifetimes.absolute, max(found.seen, at) + self._lifetimes.idle)
         if found.mandate:
             until = min(until, datetime.fromtimestamp(found.mandate_ends, UTC))
-        return self._person(
-            found.subject,
-            session=found.session,
-            acr=found.acr,
-            methods=found.methods,
-            credential="session",
-            mandate=found.mandate,
-            at=at,
-            ties=ties,
-            until=until,
-        )
+        return self._owner(found, ties, at, until=until)
 
     def _again(self, found: Session, ties: tuple[tuple[Kind, str], ...], at: datetime) -> Caller:
         """The owner of a session, for a request that keeps nothing open: the very same as before if nothing changed.
@@ -214,7 +204,22 @@ class Identification:
         known = self._callers.get(found.digest)
         if known is not None and known[0] == said and (known[1] is person or known[1] == person) and known[2] == day:
             return known[3]
-        caller = self._person(
+        caller = self._owner(found, ties, at, person=person)
+        if len(self._callers) >= _MOST_CALLERS:
+            self._callers.clear()
+        self._callers[found.digest] = said, person, day, caller
+        return caller
+
+    def _owner(
+        self,
+        found: Session,
+        ties: tuple[tuple[Kind, str], ...],
+        at: datetime,
+        *,
+        until: datetime | None = None,
+        person: Person | None = None,
+    ) -> Caller:
+        return self._person(
             found.subject,
             session=found.session,
             acr=found.acr,
@@ -223,12 +228,9 @@ class Identification:
             mandate=found.mandate,
             at=at,
             ties=ties,
+            until=until,
             person=person,
         )
-        if len(self._callers) >= _MOST_CALLERS:
-            self._callers.clear()
-        self._callers[found.digest] = said, person, day, caller
-        return caller
 
     def _program(self, given: Credentials, asked: Asked, *, audience: str, scope: str, at: datetime) -> Caller:
         unverified = given.unverified_token
