@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10, help="how long one figure is measured")
     parser.add_argument("--output", type=Path, default=_DOCUMENT, help="where the document goes")
     asked = parser.parse_args()
-    with started() as city:
+    with started(measured=True) as city:
         machine = Machine.here(city.folder)
         with _place(city, asked.seconds) as place:
             run = Run(place, _supervisor(city))

@@ -67,7 +67,9 @@ def main() -> None:
     seconds = 5 if asked.brief else asked.seconds
     with ExitStack() as after:
         city = after.enter_context(
-            started("--without-demo", prepare=lambda folder: _prepared(folder, after), patience=_PATIENCE)
+            started(
+                "--without-demo", prepare=lambda folder: _prepared(folder, after), patience=_PATIENCE, measured=True
+            )
         )
         machine = Machine.here(city.folder)
         with _run(city, seconds) as run:

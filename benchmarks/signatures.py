@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=_DOCUMENT, help="where the document goes")
     asked = parser.parse_args()
     seconds, files = (4.0, 1000) if asked.brief else (asked.seconds, asked.files)
-    with started(prepare=_prepare, patience=_PATIENCE) as city:
+    with started(prepare=_prepare, patience=_PATIENCE, measured=True) as city:
         machine = Machine.here(city.folder)
         run = _begun(city, seconds)
         limits = Limits(

@@ -188,7 +188,9 @@ def _city(*, postgres_too: bool) -> Iterator[City]:
             if server is not None:
                 postgres.databases(server, credentials, _ROLES, script=ROOT / "app" / "sample" / "databases.sh")
             with started(
-                prepare=lambda folder: _prepare(folder, credentials if server else None), patience=_PATIENCE
+                prepare=lambda folder: _prepare(folder, credentials if server else None),
+                patience=_PATIENCE,
+                measured=True,
             ) as city:
                 yield city
 

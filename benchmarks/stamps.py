@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="how long one figure is measured")
     parser.add_argument("--output", type=Path, default=DOCUMENT, help="the document whose part is written")
     asked = parser.parse_args()
-    with started() as city:
+    with started(measured=True) as city:
         machine = Machine.here(city.folder)
         _wait_for_unit(city.folder / "ca" / "units" / f"{_UNIT}.pem")
         with plain_nginx(Place(folder=city.folder, ports={}, seconds=asked.seconds).context) as ports:

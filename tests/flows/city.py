@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from tests.fakes.places import roomy
+from tests.fakes.places import DISK, roomy
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "app"]
@@ -136,10 +136,16 @@ class City:
 
 @contextmanager
 def started(
-    *options: str, prepare: Callable[[Path], None] = lambda _: None, patience: float = START_LIMIT
+    *options: str,
+    prepare: Callable[[Path], None] = lambda _: None,
+    patience: float = START_LIMIT,
+    measured: bool = False,
 ) -> Iterator[City]:
-    """A new city in a short-lived folder, whose socket paths must stay short; ``prepare`` may write its site.toml."""
-    folder = Path(tempfile.mkdtemp(dir=roomy(ROOM), prefix="tg-"))
+    """A new city in a short-lived folder, whose socket paths must stay short; ``prepare`` may write its site.toml.
+
+    One that is ``measured`` lies on the disk: there what is synced costs what it costs a site.
+    """
+    folder = Path(tempfile.mkdtemp(dir=DISK if measured else roomy(ROOM), prefix="tg-"))
     folder.chmod(0o755)
     city = City(folder, patience=patience)
     try:
