@@ -111,7 +111,11 @@ def test_a_contractors_role_is_not_granted_on_a_persons_page(desk: Desk, filled:
     assert "contractor-social" not in filled.directory("gateway").person(chen_wei.subject).roles
     writer.grant_role(chen_wei.subject, "contractor-social", actor="", reason="x", until=date.fromisoformat(last))
     assert desk.post(f"{path}/roles/withdraw", {"role": "contractor-social"}).status_code == 303
-    assert "contractor-social" not in filled.directory("gateway").person(chen_wei.subject).roles
+    found = filled.directory("gateway").person(chen_wei.subject)
+    assert "contractor-social" not in found.roles
+    # It was that contractor's account, and goes with what bound it.
+    assert not found.enabled
+    assert desk.post(f"{path}/enable", {"reason": "stays as a citizen"}).status_code == 303
 
 
 def test_a_second_power_is_refused_with_a_clear_page(desk: Desk, filled: World) -> None:
