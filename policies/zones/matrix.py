@@ -19,7 +19,11 @@ from ..models import Action, Code, DecisionRequest
 from .places import Places, Zone
 
 ALWAYS_APART = ("internal", "external")
-"""Physically isolated by law (document 2002/17 of the central offices); no released data can join them live."""
+"""Physically isolated by law (document 2002/17 of the central offices); no released data can join them live.
+
+These are listeners as well as zones: whatever a zone is called, what comes in by the listener of the one network is of
+that network.
+"""
 HIGHEST = 3
 """The highest classification, and the highest assurance."""
 
@@ -114,9 +118,13 @@ class ZoneMatrix:
             if not {origin, destination} <= self.zones:
                 raise PoliciesUnusable(why=f"zones: {origin} to {destination} names no zone")
         self._joined |= dict.fromkeys(sailed, Kind.FERRY)
-        for origin, destination in sorted({ALWAYS_APART, *sailed, *divided}):
-            if destination in _connected(origin, live):
+        ways = [(row.origin, row.destination) for row in live]
+        for origin, destination in sorted({*sailed, *divided}):
+            if destination in _connected(origin, ways):
                 raise PoliciesUnusable(why=f"zones: a live route joins {origin} and {destination}")
+        doors = [(zone, door) for door in ALWAYS_APART for zone in self.places.served(door)]
+        if ALWAYS_APART[1] in _connected(ALWAYS_APART[0], [*ways, *doors]):
+            raise PoliciesUnusable(why=f"zones: a live route or a zone joins {' and '.join(ALWAYS_APART)}")
 
     @classmethod
     def read(cls, content: bytes) -> "ZoneMatrix":
@@ -192,16 +200,11 @@ class _Document:
     apart: tuple[Apart, ...] = ()
 
 
-def _connected(start: str, live: Sequence[Live]) -> set[str]:
+def _connected(start: str, ways: Sequence[tuple[str, str]]) -> set[str]:
     # Direction does not matter: an answer travels back along every route.
     found = {start}
     while True:
-        reached = {
-            zone
-            for row in live
-            for zone in (row.origin, row.destination)
-            if found & {row.origin, row.destination} and zone not in found
-        }
+        reached = {zone for way in ways if found & {*way} for zone in way if zone not in found}
         if not reached:
             return found
         found |= reached

@@ -67,6 +67,10 @@ class Places:
         """By which listeners what comes from a zone may come in."""
         return frozenset(listener for listener, served in self._served.items() if zone in served)
 
+    def served(self, listener: str) -> frozenset[str]:
+        """From which zones something may come in by a listener."""
+        return frozenset(self._served.get(listener, ()))
+
     def place(self, *, listener: str, address: str, peer: str = "") -> str:
         """The zone; ``NOWHERE`` if the address or peer belongs to a zone that has no business at this listener.
 

@@ -5,7 +5,7 @@ import pytest
 
 from policies import Code, PoliciesUnusable
 from policies.config import SHIPPED
-from policies.zones import Ferry, Live, ZoneMatrix
+from policies.zones import Ferry, Live, Zone, ZoneMatrix
 
 from .conftest import Ask
 
@@ -32,6 +32,27 @@ def test_a_live_route_between_internal_and_external_is_refused(ends: tuple[str, 
 def test_a_live_route_through_a_third_zone_is_refused() -> None:
     with pytest.raises(PoliciesUnusable, match="joins"):
         ZoneMatrix(zones=NAMES, live=[row("external", "management"), row("internal", "management")])
+
+
+@pytest.mark.parametrize("ends", [("inner", "external"), ("external", "inner"), ("inner", "outer"), ("inner", "hall")])
+def test_a_network_under_another_name_is_the_same_network(ends: tuple[str, str]) -> None:
+    """What comes in by the listener of one network comes from it, however the zone is called and told apart."""
+    zones = {
+        "inner": Zone(says="x", networks=("10.2.0.0/16",), listeners=("internal",)),
+        "outer": Zone(says="x", networks=("10.1.0.0/16",), listeners=("external",)),
+        "external": Zone(says="x"),
+        "hall": Zone(says="x"),
+    }
+    sound = [row("inner", "inner"), row("outer", "external"), row("outer", "hall")]
+    ZoneMatrix(zones=zones, live=sound)
+    with pytest.raises(PoliciesUnusable, match="joins"):
+        ZoneMatrix(zones=zones, live=[*sound, row(*ends)])
+
+
+def test_a_zone_with_a_door_in_either_network_joins_them_without_any_row() -> None:
+    both = Zone(says="x", peers=("ab" * 32,), listeners=("internal", "external"))
+    with pytest.raises(PoliciesUnusable, match="joins"):
+        ZoneMatrix(zones={"external": Zone(says="x"), "internal": Zone(says="x"), "both": both}, live=[])
 
 
 def test_a_pair_joined_by_ferry_has_no_live_route() -> None:
