@@ -353,10 +353,23 @@ class DecisionPoint:
             at=at,
         )
         try:
-            return self._about(asked.resource, self._by(asked.subject, blank, point))
+            return self._about(asked.resource, self._by(asked.subject, self._beside(blank), point))
         except Unavailable as error:
             _log.warning("evaluation_unavailable", code=error.code)
             return None
+
+    def _beside(self, request: DecisionRequest) -> DecisionRequest:
+        """With what we know of the device that the point saw; one of ours that was taken away stands beside nobody."""
+        if not request.device:
+            return request
+        try:
+            device = self._people.device(request.device)
+        except NotFound:
+            # None of ours: the point's own word.
+            return request
+        if not device.enabled or self._news.taken((Kind.DEVICE, device.id)):
+            return replace(request, device=None)
+        return replace(request, device_state=str(device.state))
 
     def _by(self, subject: Named, request: DecisionRequest, point: EnforcementPoint) -> DecisionRequest:
         """With everything we know of the subject; of whom we know nothing, it is not enabled and opens nothing."""
@@ -376,7 +389,8 @@ class DecisionPoint:
                     mandates=frozenset(
                         each.organisation for each in person.mandates if each.until >= request.at.date()
                     ),
-                    enabled=person.enabled,
+                    # The record is ahead of a directory, or a copy of it, that has not heard yet.
+                    enabled=person.enabled and not self._news.taken((Kind.SUBJECT, subject.id)),
                     proofing=person.proofing.level,
                     assurance=min(request.assurance, person.proofing.level),
                     clearance=person.clearance,
@@ -390,7 +404,7 @@ class DecisionPoint:
                 return replace(
                     known,
                     organisation=device.organisation,
-                    enabled=device.enabled,
+                    enabled=device.enabled and not self._news.taken((Kind.DEVICE, device.id)),
                     device=device.id,
                     device_state=str(device.state),
                 )

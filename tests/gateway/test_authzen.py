@@ -522,6 +522,47 @@ def test_an_emergency_switch_closes_it_here_too(point: Gateway) -> None:
                 assert said(point, "evaluation", reading)["decision"] is True
 
 
+def _heard(point: Gateway, kind: str, subject: str, outcome: Outcome = Outcome.SUCCESS) -> None:
+    event = Event(key="0" * 32, type=kind, at=point.clock.now(), source="directory", outcome=outcome, subject=subject)
+    point.news.hear([Entry(index=0, event=event)])
+
+
+def test_what_the_record_took_away_is_gone_whatever_a_copy_of_the_directory_still_says(point: Gateway) -> None:
+    point.open_session(subject=SUBJECT)
+    anybody = {**ONE, "subject": {"type": "person"}}
+    machine = {"subject": {"type": "device", "id": DEVICE}, "resource": {"type": "device-api", "id": "devices"}}
+    for kind, subject, asked in (("person", SUBJECT, ONE), ("device", DEVICE, changed(**machine))):
+        assert said(point, "evaluation", asked)["decision"] is True
+        _heard(point, f"directory.{kind}.disabled", subject, Outcome.INTENDED)
+        found = said(point, "evaluation", asked)
+        assert (found["decision"], found["context"]["code"]) == (False, "disabled")
+        results = said(point, "search/subject", anybody)["results"]
+        assert ({"id": SUBJECT, "type": "person"} in results) == (kind == "device")
+        _heard(point, f"directory.{kind}.enabled", subject)
+        assert said(point, "evaluation", asked)["decision"] is True
+
+
+def test_a_device_of_ours_stands_beside_a_person_as_the_directory_and_the_record_say(point: Gateway) -> None:
+    allowed = Decision(allowed=True, code="allowed", reasons=("p",), step_up=None, version="1")
+
+    def beside(name: str) -> tuple[str | None, str]:
+        point.engine.answer = allowed
+        said(point, "evaluation", changed(context={"zone": "external", "assurance": 1, "device": name}))
+        asked = point.engine.asked[-1]
+        return asked.device, asked.device_state
+
+    assert beside(DEVICE) == (DEVICE, "enrolled")
+    # What none of ours is the enforcement point answers for.
+    assert beside("another") == ("another", "")
+    _heard(point, "directory.device.disabled", DEVICE, Outcome.INTENDED)
+    assert beside(DEVICE) == (None, "")
+    _heard(point, "directory.device.enabled", DEVICE)
+    assert beside(DEVICE) == (DEVICE, "enrolled")
+    point.directory.devices[DEVICE] = replace(point.directory.devices[DEVICE], enabled=False)
+    point.people.drop(DEVICE)
+    assert beside(DEVICE) == (None, "")
+
+
 def test_while_news_or_policies_are_late_nothing_is_allowed(point: Gateway) -> None:
     point.freshness.stale = True
     assert said(point, "evaluation", ONE)["context"]["code"] == "unavailable"
