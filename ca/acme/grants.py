@@ -61,7 +61,7 @@ class Grants:
         self.check_subject(holder, subject)
         at = self._clock.now()
         grant = Grant(
-            kid=secrets.token_hex(12),
+            kid=self._kid(),
             holder=holder,
             subject=subject,
             names=_rules(names),
@@ -105,6 +105,13 @@ class Grants:
         if not self._store.accounts.withdraw_grant(kid, note(event)):
             raise NoSuchGrant
         self._nudge()
+
+    def _kid(self) -> str:
+        """A new identifier, whose key can stand in a command line: no client takes it for an option."""
+        while True:
+            kid = secrets.token_hex(12)
+            if not b64url(self.secret(kid)).startswith("-"):
+                return kid
 
     def secret(self, kid: str) -> bytes:
         """The key of a grant."""

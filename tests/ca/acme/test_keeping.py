@@ -4,13 +4,15 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ca.acme import grants
 from ca.acme.store import Store
 from ca.config import AcmeSettings
 from core.db import Database
-from tests.ca.acme.client import HOST, b64, member, refused, request_for
+from tests.ca.acme.client import HOST, b64, grant, member, refused, request_for
 from tests.ca.acme.conftest import Files
 from tests.ca.acme.test_flow import issued, prove
 from tests.ca.sites import Site, open_site
@@ -55,6 +57,15 @@ def test_caa_records_are_looked_at_again_when_the_last_look_is_old(
     assert client.post(order.headers["Location"]).get_json()["status"] == "ready"
     names.put(HOST, "CAA", ['0 issue "ca.city.example"'])
     assert client.post(finalize, csr).get_json()["status"] == "valid"
+
+
+def test_no_key_that_is_handed_out_looks_like_an_option(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [f"{number:024x}" for number in range(1000)]
+    taken_for_an_option = next(kid for kid in drawn if b64(site.acme.grants.secret(kid)).startswith("-"))
+    good = next(kid for kid in drawn if not b64(site.acme.grants.secret(kid)).startswith("-"))
+    offered = iter([taken_for_an_option, good])
+    monkeypatch.setattr(grants, "secrets", SimpleNamespace(token_hex=lambda _: next(offered)))
+    assert grant(site) == (good, b64(site.acme.grants.secret(good)))
 
 
 def test_failures_about_a_name_are_limited(site: Site) -> None:
