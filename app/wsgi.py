@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a granian worker loads: the application of the role named in the environment."""
 
+import gc
 import importlib
 import os
 from collections.abc import Callable
@@ -21,12 +22,16 @@ def application() -> Callable[..., Any]:
     role = os.environ["TALLYGATE_ROLE"]
     configure(role)
     try:
-        return compose(role, Context.read(Path(os.environ["TALLYGATE_SITE"])))
+        composed = compose(role, Context.read(Path(os.environ["TALLYGATE_SITE"])))
     except TallygateError as error:
         # In words, on one line; granian would print where in the code it happened.
         logger(__name__).error("role_cannot_start", code=error.code, why=error.detail)
     except Exception:  # noqa: BLE001 - whatever it is, the log has one object per line
         logger(__name__).error("role_cannot_start", exc_info=True)
+    else:
+        # What is loaded by now stays: a full collection that looks at all of it again stops every request meanwhile.
+        gc.freeze()
+        return composed
     raise SystemExit(1)
 
 

@@ -172,7 +172,8 @@ class AuditSettings:
     tiles_credentials: Path | None = None
     # Root certificates of the server's address; those of the machine if left out.
     tiles_roots: Path | None = None
-    # Longest time between a sequenced entry and the checkpoint that covers it.
+    # Longest time until a checkpoint covers an entry that somebody waits for. Where nobody waits, and making one takes
+    # more than a tenth of this, it may be up to four times as long, but no longer than a second.
     publish: timedelta = timedelta(milliseconds=250)
     # How often every tile and entry is checked, as an outsider would; reads the whole log each time.
     check_every: timedelta = timedelta(days=1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published log as the console sees it: the reader for what is clear, the seals for what is personal."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,13 +29,45 @@ _ONE_FILE = "index.db*"
 """What earlier versions had in place of the folder; nothing in it was not in the log."""
 
 
+class _Newest:
+    """The newest entries that were read and checked: of several who follow the log one reads, and the others find."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._guard = threading.Lock()
+        self._first = 0
+        self._entries: list[Entry] = []
+
+    def get(self, start: int, limit: int) -> list[Entry]:
+        """Those from a place on that are here, perhaps none."""
+        with self._guard:
+            at = start - self._first
+            return self._entries[at : at + limit] if at >= 0 else []
+
+    def keep(self, start: int, entries: Sequence[Entry]) -> None:
+        """Keep them, unless newer ones are here."""
+        with self._guard:
+            end = self._first + len(self._entries)
+            if not self._most or start + len(entries) <= end:
+                return
+            if start != end:
+                self._entries = []
+                self._first = start
+            self._entries += entries
+            gone = max(0, len(self._entries) - self._most)
+            del self._entries[:gone]
+            self._first += gone
+
+
 class PublishedLog:
     """A ``LogView`` of a site's logs: the one that is written, and the closed ones before it."""
 
-    def __init__(self, *, reader: LogReader, seals: Seals, past: Past | None = None) -> None:
+    def __init__(self, *, reader: LogReader, seals: Seals, past: Past | None = None, kept: int = 0) -> None:
+        """``kept`` is how many of the newest entries that were read are kept for whoever reads them next."""
         self._reader = reader
         self._seals = seals
         self._past = past or Past()
+        self._newest = _Newest(kept)
 
     def size(self) -> int:
         """How many places the newest published checkpoint and all before it cover."""
@@ -50,8 +83,14 @@ class PublishedLog:
 
     def read(self, start: int, limit: int) -> Sequence[Entry]:
         """Entries from a place on, in order, none beyond the checkpoint; at the end of a closed log it ends."""
+        if found := self._newest.get(start, limit):
+            return found
         reader, index = self._at(start)
-        return [replace(entry, index=start + i) for i, entry in enumerate(reader.entries(index, limit))]
+        entries = reader.entries(index, limit)
+        if index != start:
+            entries = [replace(entry, index=start + i) for i, entry in enumerate(entries)]
+        self._newest.keep(start, entries)
+        return entries
 
     def unseal(self, entry: Entry) -> Mapping[str, str] | None:
         """The personal part; None if its key was destroyed.
@@ -156,17 +195,20 @@ class Reading:
     seals: SealStore
 
     @classmethod
-    def open(cls, folder: Path, *, log_key: str, blobs: BlobStore | None = None, past: Past | None = None) -> Self:
+    def open(
+        cls, folder: Path, *, log_key: str, blobs: BlobStore | None = None, past: Past | None = None, kept: int = 0
+    ) -> Self:
         """Open log, seals and index; an index of another version is thrown away.
 
-        ``blobs`` holds the log's public part, ``past`` are the closed logs before it.
+        ``blobs`` holds the log's public part, ``past`` are the closed logs before it, ``kept`` as in `PublishedLog`.
 
         Raises:
             ConfigurationError: the key of the index is missing or readable by others.
         """
         names = NameTokens(secret(folder / INDEX_KEY))
         seals = SealStore.open(folder / "seals.db")
-        log = PublishedLog(reader=LogReader(blobs or folder / "log", log_key), seals=Seals(seals), past=past)
+        reader = LogReader(blobs or folder / "log", log_key)
+        log = PublishedLog(reader=reader, seals=Seals(seals), past=past, kept=kept)
         for old in folder.glob(_ONE_FILE):
             old.unlink(missing_ok=True)
         index = IndexStore.open(folder / INDEX)

@@ -33,6 +33,8 @@ class LogReader:
     def __init__(self, where: Blobs | Path, vkey: str) -> None:
         self._blobs = DiskBlobs(where) if isinstance(where, Path) else where
         self._key = VerifierKey.parse(vkey)
+        # The note that was checked last, and what it says: whoever follows the log meets the same one many times.
+        self._last: tuple[str, Checkpoint] | None = None
 
     @property
     def origin(self) -> str:
@@ -77,10 +79,15 @@ class LogReader:
         Raises:
             LogDamaged: it is not the log's.
         """
+        last = self._last
+        if last is not None and last[0] == note:
+            return last[1]
         try:
-            return Checkpoint.verified(note.encode(), [self._key])
+            checkpoint = Checkpoint.verified(note.encode(), [self._key])
         except ProofRefused as error:
             raise LogDamaged(index=0, why=f"the checkpoint: {error.parameters['why']}") from error
+        self._last = note, checkpoint
+        return checkpoint
 
     def size(self) -> int:
         """How many entries the newest published checkpoint covers."""

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log's own process and its birth: what writes entries, and carries nothing that only reads or shows them."""
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,6 +23,9 @@ from .lineage import key_files, log_key, make_missing, past, publish_keys, tiles
 
 _MOST_HELPERS = 4
 """Processes among which the log's writer shares the sealing of many events at once: one for each core, up to four."""
+_SWITCH = 0.0005
+"""Seconds after which a thread of the log's writer lets another one run: publishing computes for long, and by Python's
+five thousandths whoever waits for a receipt meanwhile would wait as long at every step."""
 _WITNESS_KEYS = ("witness.key", "witness-mldsa44.key")
 
 
@@ -52,6 +57,9 @@ def local_recorder(context: Context) -> Iterator[Recorder]:
 
 def serve_log(context: Context) -> None:
     """Run the log's writer until told to stop."""
+    sys.setswitchinterval(_SWITCH)
+    # What is loaded by now stays: a full collection that looks at it again stops everybody for a tenth of a second.
+    gc.freeze()
     folder, settings = context.site.folder("audit"), context.settings("audit", AuditSettings)
     key = log_key(context)
     rotation.demand_open(folder / "log", key)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The record's duties, which have a process of their own that answers nobody's requests."""
 
+import gc
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +32,11 @@ YIELDS = 5
 LATER = 10
 """By how much more those duties stand behind that read whole stretches of the log and that nobody waits for within
 seconds: while events come as fast as the processors take them, the index falls behind and alerts do not."""
+_KEPT = 2048
+"""Of the newest entries, for the duty that comes second: alerts and index read the same, and checking it costs."""
+_SWITCH = 0.0005
+"""Seconds after which a duty's thread lets another one run that waits for Python's lock: one that stands far behind and
+holds it would keep the alerts waiting for as long as it takes to come by Python's five thousandths."""
 _STAMP_ROUND = timedelta(minutes=1)
 _STARTING = timedelta(minutes=2)
 """A site may ask a unit of its own, whose role starts after this process."""
@@ -43,12 +50,14 @@ def serve_watch(context: Context, path: Path) -> None:
         signal.signal(number, lambda _number, _frame: watch.stop())
     # What waits for a receipt goes before what is told about it afterwards; how far this is behind, the pages show.
     os.nice(YIELDS)
+    sys.setswitchinterval(_SWITCH)
+    gc.freeze()
     watch.run(path)
 
 
 def duties(context: Context) -> list[Duty]:
     """What the record does again and again."""
-    opened = reading_of(context)
+    opened = reading_of(context, kept=_KEPT)
     given = [
         *warrants.duties(context, opened),
         *casework.duties(context, opened),
@@ -90,11 +99,11 @@ def retention_of(context: Context) -> Retaining:
     )
 
 
-def reading_of(context: Context) -> Reading:
-    """What reads the record and its index."""
+def reading_of(context: Context, *, kept: int = 0) -> Reading:
+    """What reads the record and its index; ``kept`` newest entries are read once for all that follow it."""
     folder = context.site.folder("audit")
     make_missing(folder, [INDEX_KEY])
-    return Reading.open(folder, log_key=context.log_key, blobs=tiles(context), past=past(context))
+    return Reading.open(folder, log_key=context.log_key, blobs=tiles(context), past=past(context), kept=kept)
 
 
 def _index(indexer: Indexer, stopped: Stopped) -> None:

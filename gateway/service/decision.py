@@ -123,6 +123,11 @@ class Decider:
             site.host(label): (route.resource or label, route, site.origin(label, route.zone))
             for label, route in settings.routes.items()
         }
+        self._origins = {
+            (host, listener): site.origin(host.removesuffix(f".{site.domain}"), listener)
+            for host in self._routes
+            for listener in LISTENERS
+        }
         self._lapsed = settings.lapsed
         self._familiar = Familiar()
         self._open = {site.host(label): (label, host) for label, host in settings.open_hosts.items() if host.asked}
@@ -203,6 +208,7 @@ class Decider:
             # the certificate by which a proxy of another zone proved itself. That one says nothing of the caller.
             peer = self._peer(question, route)
             zone = self._zone(question, peer)
+            origin = self._origins[question.unverified_host, question.listener]
             if peer:
                 question = replace(question, unverified_certificate="")
             # 3. Nothing came that only a proxy may say; method and target have one reading; the host takes such.
@@ -224,7 +230,7 @@ class Decider:
                     host=question.unverified_host,
                     listener=question.listener,
                     audience=audience,
-                    origin=self._origin(question),
+                    origin=origin,
                     at=at,
                     at_once=at_once,
                 )
@@ -233,7 +239,7 @@ class Decider:
                     raise
             self._not_lapsed(route, target, socket=bool(question.upgrade), at=at)
             self._not_shut(zone, resource, route, target, caller, socket=bool(question.upgrade))
-            _same_site(question, caller, self._origin(question))
+            _same_site(question, caller, origin)
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
             asked_for = resource, route, target
@@ -319,9 +325,6 @@ class Decider:
             _log.warning("open_host_denied", error=type(error).__name__)
             return Ruling(reason=Reason.UNAVAILABLE, resource=label, zone=zone)
         return Ruling(reason=None, resource=label, zone=zone)
-
-    def _origin(self, question: Question) -> str:
-        return self._site.origin(question.unverified_host.removesuffix(f".{self._site.domain}"), question.listener)
 
     def _peer(self, question: Question, route: Route) -> str:
         """Digest of the certificate that the connection proved, where it is one of a proxy that speaks for a zone."""

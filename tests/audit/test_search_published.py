@@ -236,3 +236,29 @@ def test_a_flipped_byte_is_never_shown_and_does_not_blind_the_officer(site: Site
 def test_an_entry_beyond_the_log_is_none(site: Site) -> None:
     with pytest.raises(NoSuchEntry):
         site.console.open(site.reader, 10**15)
+
+
+def test_whoever_reads_second_finds_what_the_first_one_read(site: Site) -> None:
+    log = Reading.open(site.folder, log_key=str(KEY.vkey), kept=3).log
+    for _ in range(5):
+        site.recorder.record(event(site.clock))
+    size = log.size()
+    first = log.read(size - 3, 3)
+    assert [entry.index for entry in first] == [size - 3, size - 2, size - 1]
+    assert all(one is other for one, other in zip(log.read(size - 2, 9), first[1:], strict=True))
+    # Older ones are read from the log, and take no newer one's place.
+    assert [entry.index for entry in log.read(0, 2)] == [0, 1]
+    assert log.read(size - 3, 1)[0] is first[0]
+    site.recorder.record(event(site.clock))
+    assert [entry.index for entry in log.read(size, 9)] == [size]
+    # No more are kept than that, and what fell out is read again.
+    again = log.read(size - 3, 1)
+    assert again == first[:1]
+    assert again[0] is not first[0]
+
+
+def test_without_room_every_entry_is_read_from_the_log(site: Site) -> None:
+    site.recorder.record(event(site.clock))
+    log = site.reading.log
+    assert log.read(0, 1) == log.read(0, 1)
+    assert log.read(0, 1)[0] is not log.read(0, 1)[0]

@@ -3,6 +3,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,6 +51,39 @@ def test_what_the_gateway_says_arrives_whole() -> None:
 def test_it_holds_for_one_request_and_one_minute(method: str, path: str, age: int) -> None:
     with pytest.raises(IdentityRefused):
         VERIFIER.verify(_issue(), method=method, path=path, at=NOW + timedelta(seconds=age))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subject": "somebody-else"},
+        {"kind": "device"},
+        {"session": "s2"},
+        {"session": ""},
+        {"roles": frozenset({"citizen", "officer"})},
+        {"assurance": 3},
+        {"methods": ("pwd", "otp")},
+        {"zone": "internal"},
+        {"decision": "d2"},
+        {"request": "7" * 32},
+        {"on_behalf_of": "person:somebody:tax"},
+        # Pieces that would run into each other if they were told apart by their text alone.
+        {"subject": 'x","kind":"device', "zone": "外网"},
+    ],
+)
+def test_what_is_kept_for_one_caller_is_said_of_no_other(changes: dict[str, object]) -> None:
+    issuer, other = IdentityIssuer(KEY), replace(CHEN, **changes)  # type: ignore[arg-type]  # by name
+    tax, social = "tax.city.localhost", "social.city.localhost"
+    for identity in (CHEN, other, CHEN, other):
+        for audience, method, path in (
+            (tax, "GET", "/me"),
+            (tax, "POST", "/"),
+            (social, "GET", "/me"),
+            (tax, "GET", "/"),
+        ):
+            header = issuer.issue(identity, audience=audience, method=method, path=path, at=NOW)
+            verifier = IdentityVerifier(KEY.public_key(), audience=audience)
+            assert verifier.verify(header, method=method, path=path, at=NOW) == identity
 
 
 def test_a_wish_is_passed_on_by_its_own_host_within_a_minute() -> None:
