@@ -12,6 +12,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from ..models import StampFacts, StampState
 from ..proofs.certificates import Assessor
 from ..proofs.stamps import Surroundings, examine
+from .gate import leaves_out_itself_alone
 
 _MOST = 64
 
@@ -49,7 +50,8 @@ def archive_stamps(
     found: list[Archive] = []
     proven: datetime | None = None
     for each in reversed([one for one in embedded if one.sig_object_type == "/DocTimeStamp"]):
-        start, first, second, rest = (int(value) for value in each.byte_range)
+        byte_range = [int(value) for value in each.byte_range]
+        _, first, second, rest = byte_range
         around = Surroundings(
             assessor=assessor,
             at=at,
@@ -60,7 +62,7 @@ def archive_stamps(
         )
         covered = document[:first] + document[second : second + rest]
         facts = examine(each.pkcs7_content, covered, around, archive=True)
-        if start != 0 or document[first : first + 1] != b"<" or document[second - 1 : second] != b">":
+        if not leaves_out_itself_alone(document, byte_range, each.pkcs7_content):
             facts = replace(facts, state=StampState.BROKEN)
         if facts.state is StampState.GOOD:
             proven = facts.at

@@ -5,12 +5,15 @@ A lenient viewer shows what a strict parser does not see: bytes after the last s
 mentions, and signatures that the newest revision of the file no longer mentions.
 """
 
+import binascii
+import hmac
 import re
 from collections.abc import Collection, Sequence
 
 _MARK = re.compile(rb"/ByteRange[\s\0]*\[")
 _HEX = re.compile(rb"[0-9A-Fa-f\s\0]*")
 _OBJECT = re.compile(rb"(?<![0-9])[0-9]{1,10}[\s\0]+[0-9]{1,5}[\s\0]+obj(?![a-zA-Z])")
+_BLANKS = b"\t\n\x0c\r \0"
 _PARTS = 4
 
 
@@ -34,6 +37,28 @@ def covers_whole_file(document: bytes, byte_range: Sequence[int]) -> bool:
         return False
     gap = document[first:second]
     return gap[:1] == b"<" and gap[-1:] == b">" and _HEX.fullmatch(gap[1:-1]) is not None
+
+
+def leaves_out_itself_alone(document: bytes, byte_range: Sequence[int], contents: bytes) -> bool:
+    """Whether what a signature leaves unsigned is nothing but its own ``contents``, in hex digits.
+
+    The library compares lengths. A gap that is wider holds whatever its maker likes: another document, found by a table
+    to which the signed tail now points, or, within the gap of a time-stamp, signatures that it never saw.
+    """
+    if len(byte_range) != _PARTS:
+        return False
+    start, first, second, rest = byte_range
+    if start != 0 or first <= 0 or rest <= 0 or second <= first or second + rest > len(document):
+        return False
+    gap = document[first:second]
+    if gap[:1] != b"<" or gap[-1:] != b">":
+        return False
+    digits = gap[1:-1].translate(None, _BLANKS)
+    try:
+        # An odd last digit stands for itself and a zero (ISO 32000-2, 7.3.4.3).
+        return hmac.compare_digest(binascii.unhexlify(digits + b"0" * (len(digits) % 2)), contents)
+    except binascii.Error:
+        return False
 
 
 def accounted_for(document: bytes, start: int, *, places: Collection[int], revisions: int) -> bool:

@@ -20,7 +20,7 @@ from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
 from pyhanko.sign.diff_analysis.rules.form_field_rules import is_field_visible
 from pyhanko.sign.fields import FieldMDPAction, MDPPerm, enumerate_sig_fields
 from pyhanko.sign.validation import async_validate_pdf_signature
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature, extract_contents
 
 from ..looks import Locking
 from ..models import (
@@ -39,7 +39,7 @@ from ..proofs.signed_data import NotSignedData, Signed, Signer, read
 from ..proofs.stamps import Surroundings, examine, proven_at
 from .archive import Archive, Carried, archive_stamps, read_carried
 from .changes import RULES, more_than_seen
-from .gate import covers_whole_file, looks_like_pdf, marks
+from .gate import covers_whole_file, leaves_out_itself_alone, looks_like_pdf, marks
 from .grounds import Grounds
 from .hidden import hidden
 from .signers import embedded
@@ -155,6 +155,8 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
     if isinstance(difference, DiffResult):
         changed = {str(name) for name in difference.changed_form_fields}
         modification = _LEVELS.get(difference.modification_level, Modification.OTHER)
+    if not leaves_out_itself_alone(document, byte_range, extract_contents(signature.sig_object)):
+        covers_file, modification = False, Modification.OTHER
     if not covers_file and modification in {Modification.ARCHIVAL, Modification.FORM}:
         unseen = more_than_seen(
             signature.reader, document, revision=signature.signed_revision, end=end, changed=changed

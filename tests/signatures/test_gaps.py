@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a signature in a PDF leaves unsigned is its own content and nothing else, whatever came behind it."""
+
+import pytest
+
+from signatures.models import Overall, Profile, StampState, Verdict
+from signatures.pades.gate import leaves_out_itself_alone
+from signatures.verdict import judge
+from tests.signatures import documents, forgeries, gaps, stamper
+from tests.signatures.pki import DAY, NOW, City, Leaf
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL")
+
+
+def look(document: bytes, city: City, profile: Profile = Profile.STRICT) -> Verdict:
+    return judge(document, documents.inspected(document, city, profile), profile=profile, at=NOW)
+
+
+def test_another_document_woven_into_the_gap_is_never_taken_for_the_signed_one(city: City, leaf: Leaf) -> None:
+    order = documents.sealed(forgeries.draft(), leaf)
+    for forge in (gaps.rewoven, gaps.rewoven_with_proofs):
+        for profile in Profile:
+            verdict = look(forge(order), city, profile)
+            # That it was read to the end, digest and all, is what makes it dangerous.
+            (one,) = verdict.signatures
+            assert one.facts is not None
+            assert one.facts.digest_matches
+            assert (verdict.overall, one.unchanged.code) == (Overall.NOT_TRUSTED, "changed_after")
+
+
+def test_a_time_stamp_proves_nothing_of_what_lies_in_its_gap(city: City) -> None:
+    """Who fetched one in time would else back-date what a stolen key signs after it was revoked."""
+    unit, stolen = stamper.unit(city.organisations), city.seal()
+    signed = documents.sealed(gaps.with_a_bracket(documents.permit()), stolen, at=NOW - 10 * DAY)
+    honest = gaps.stamped(signed, unit, at=NOW - 9 * DAY, wide=False)
+    forged = gaps.stamped(signed, unit, at=NOW - 9 * DAY, wide=True)
+    city.organisations.revoke(stolen)
+    try:
+        good, bad = look(honest, city), look(forged, city)
+    finally:
+        city.organisations.revoked.clear()
+    assert (good.overall, good.signatures[0].valid.code) == (Overall.TRUSTED, "revoked_later")
+    assert (bad.overall, bad.signatures[0].valid.code) == (Overall.NOT_TRUSTED, "revoked")
+    facts = bad.signatures[0].facts
+    assert facts is not None
+    assert [stamp.state for stamp in facts.stamps] == [StampState.BROKEN]
+    assert facts.proven_at is None
+
+
+@pytest.mark.parametrize(
+    ("document", "byte_range", "contents"),
+    [
+        (b"ab<0aFF00>cd", [0, 2, 10, 2], b"\x0a\xff"),
+        (b"ab<0aFF00>cd", [0, 1, 10, 2], b"\x0a\xff\0"),
+        (b"ab<0aFF00>cd", [0, 2, 11, 1], b"\x0a\xff\0"),
+        (b"ab<0aFF00>cd", [1, 2, 10, 2], b"\x0a\xff\0"),
+        (b"ab<0aFF00>cd", [0, 2, 10, 3], b"\x0a\xff\0"),
+        (b"ab<0aFF00>cd", [0, 2, 10], b"\x0a\xff\0"),
+        (b"ab<0axx00>cd", [0, 2, 10, 2], b"\x0a\xff\0"),
+        (b"ab<>x<>cd", [0, 2, 7, 2], b""),
+        (b"ab<>cd", [0, 2, 4, 0], b""),
+    ],
+)
+def test_a_gap_is_compared_with_the_content_itself(document: bytes, byte_range: list[int], contents: bytes) -> None:
+    assert not leaves_out_itself_alone(document, byte_range, contents)
+    for honest in (b"ab<0aFF00>cd", b"ab<0a F\nF 0>cd"):
+        end = honest.index(b">") + 1
+        assert leaves_out_itself_alone(honest, [0, 2, end, 2], b"\x0a\xff\0")
+        assert leaves_out_itself_alone(honest, [0, 2, end, 1], b"\x0a\xff\0")
