@@ -73,8 +73,8 @@ class SignatureSettings:
     largest: int = 20 * 1024 * 1024
     # Reading processes per web process.
     readers: int = 2
-    # Address space of one reading process, in bytes.
-    reader_memory: int = 1024 * 1024 * 1024
+    # Address space of one reading process, in bytes: it never holds more. One that keeps most of it is replaced.
+    reader_memory: int = 284 * 1024 * 1024
     # Processor time one document may cost.
     reader_processor: timedelta = timedelta(seconds=8)
     # Wall time one document may cost.

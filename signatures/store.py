@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, Text, insert, select, update
@@ -43,6 +44,9 @@ _signings = Table(
     Column("decision", String(64)),
 )
 _outbox = Outbox(_metadata)
+_NAMES = tuple(column.name for column in _seals.columns)
+# Asked for every seal.
+_LOOK = f"SELECT {', '.join(_NAMES)} FROM seals WHERE organisation = ? AND state = ?"  # noqa: S608 - our own names
 
 
 class SigningState(StrEnum):
@@ -77,6 +81,7 @@ class Store:
     def __init__(self, database: Database, *, encode: Callable[[Event], bytes]) -> None:
         self._database = database
         self._encode = encode
+        self._sqlite = database.engine.dialect.name == "sqlite"
         # Records on their way to the log.
         self.outbox = Drain(database, _outbox)
 
@@ -94,6 +99,11 @@ class Store:
         Raises:
             NoSeal: it has none.
         """
+        if self._sqlite:
+            found = self._database.look_up(_LOOK, (organisation, SealState.ACTIVE.value))
+            if not found:
+                raise NoSeal
+            return _seal(SimpleNamespace(**dict(zip(_NAMES, found[0], strict=True))))
         query = select(_seals).where(_seals.c.organisation == organisation, _seals.c.state == SealState.ACTIVE.value)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, Signer
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from ..proofs import known
+
 DIGEST = "sha256"
 # The library annotates only part of itself; what it leaves out enters as Any.
 NEW_STORE: Any = SimpleCertificateStore
@@ -90,7 +92,7 @@ def digest_of(certificate: x509.Certificate) -> str:
 
 def digest_beside(certificate: bytes) -> str:
     """The same of a certificate in DER."""
-    return digest_of(x509.Certificate.load(certificate))
+    return digest_of(known.certificate(certificate))
 
 
 class KeyMismatch(ValueError):

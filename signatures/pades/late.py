@@ -11,7 +11,7 @@ from pyhanko.pdf_utils.crypt import pdfmac
 from pyhanko.pdf_utils.metadata import xmp_xml
 from pyhanko.sign.validation import pdf_embedded
 
-from . import shortcuts
+from . import paths, shortcuts
 
 _MODULES = (backends, filters, pdfmac, pdf_embedded, xmp_xml)
 _ENCODINGS = (
@@ -23,6 +23,7 @@ _ENCODINGS = (
 def load() -> None:
     """Fetch it, and take the shortcuts."""
     shortcuts.install()
+    paths.install()
     for name in _ENCODINGS:
         codecs.lookup(name)
     # The backend itself is imported by whoever asks for it.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three functions of the libraries that cost two fifths of a verification, with the same answers in less time.
+"""Four functions of the libraries that cost half of a verification, with the same answers in less time.
 
 The library reads a hexadecimal string digit by digit, and a signature is one of thousands of digits. Names are prepared
 for comparison (RFC 4518) again for every certificate of a path, though a site has few names; and two names are taken
-apart each time to be compared, though their encodings are the same or were compared before. Whatever is not plain goes
-to the function that was there before; pyHanko is pinned, and tests compare both.
+apart each time to be compared, though their encodings are the same or were compared before. The certificates of a
+signature are taken apart anew for each document, though a signer brings the same. Whatever is not plain goes to the
+function that was there before; pyHanko is pinned, and tests compare both.
 """
 
 import binascii
@@ -14,6 +15,11 @@ from typing import Any
 
 from asn1crypto import x509
 from pyhanko.pdf_utils import generic
+from pyhanko.sign import general
+from pyhanko.sign.general import SignedDataCerts
+from pyhanko.sign.validation import generic_cms
+
+from ..proofs.known import certificate
 
 # The libraries annotate only part of themselves.
 _generic: Any = generic
@@ -22,6 +28,8 @@ _read_by_digit = generic.read_hex_string_from_stream
 _prepare = _name._ldap_string_prep  # noqa: SLF001 - asn1crypto has no other place where a name is prepared
 _names: Any = x509.Name
 _sequences: Any = x509.RDNSequence
+_validation: Any = generic_cms
+_partition: Any = general._partition_certs  # noqa: SLF001 - which of them is the signer's says the library
 _CHUNK = 4096
 
 
@@ -30,6 +38,7 @@ def install() -> None:
     _generic.read_hex_string_from_stream = read_hex_string
     _name._ldap_string_prep = lambda _, text: prepared(text)  # noqa: SLF001 - as above, the place itself
     _names.__eq__ = same_name
+    _validation.extract_certificate_info = certificates_of
 
 
 def read_hex_string(stream: io.BytesIO) -> Any:
@@ -51,6 +60,19 @@ def read_hex_string(stream: io.BytesIO) -> Any:
         return _read_by_digit(stream)
     stream.seek(start + end + 1)
     return generic.pdf_string(value)
+
+
+def certificates_of(signed_data: Any) -> SignedDataCerts:
+    """The certificates in a CMS object, the signer's told from the others.
+
+    Raises:
+        CMSExtractionError: the signer's is not among them, or there is not one signer.
+    """
+    given = list(signed_data["certificates"])
+    shown = [certificate(each.chosen.dump()) for each in given if each.name == "certificate"]
+    signer, others = _partition(shown, general.extract_signer_info(signed_data))
+    attributes = [each.chosen.untag() for each in given if each.name == "v2_attr_cert"]
+    return SignedDataCerts(signer_cert=signer, other_certs=others, attribute_certs=attributes)
 
 
 @lru_cache(maxsize=4096)

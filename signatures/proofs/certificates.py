@@ -11,7 +11,7 @@ that moment or was issued later, while the certificate was still valid (issuers 
 import hashlib
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..models import CertificateFacts, Chain, Revocation, Trust
 from .answers import Answers, Statement, read_answer
 from .asking import places_to_ask
 from .keys import list_made, made
+from .remembered import Remembered
 
 # Document signing (RFC 9336), e-mail protection, Microsoft's document signing, any.
 _SIGNING = {
@@ -40,6 +41,7 @@ _SIGN, _STAMP = "sign", "stamp"
 _BOTH = frozenset({_SIGN, _STAMP})
 _DEEPEST = 6
 _MOST_OTHERS = 16
+_MOST_REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class _Issuer:
 
 
 class Assessor:
-    """Holds the issuers and lists of many verifications."""
+    """Holds the issuers and lists of many verifications, and what they said of a certificate the last time."""
 
     def __init__(self, trust: Trust, *, lists: Iterable[bytes]) -> None:
         self._signing = trust.signing
@@ -65,12 +67,15 @@ class Assessor:
         # What issuers said when they were asked because of one document.
         self._asked_lists: list[x509.CertificateRevocationList] = []
         self._asked_answers: list[Answers] = []
+        self._remembered: Remembered[CertificateFacts] | None = Remembered(_MOST_REMEMBERED)
 
     def knowing(self, said: Sequence[bytes]) -> "Assessor":
         """The same, and what issuers said when they were asked; what is neither list nor answer is left out."""
         found = copy(self)
         found._asked_lists = _read_lists(said)  # noqa: SLF001 - its own copy
         found._asked_answers = [each for each in map(read_answer, said) if each is not None]  # noqa: SLF001 - as above
+        # For one document only.
+        found._remembered = None  # noqa: SLF001 - as above
         return found
 
     def assess(
@@ -92,6 +97,29 @@ class Assessor:
         Raises:
             ValueError: not a certificate.
         """
+        moments = (at,) if proven is None else (at, proven)
+        key = (_digest(der), *(tuple(map(_digest, each)) for each in (others, lists, answers)), stamping)
+        if self._remembered is not None and (known := self._remembered.find((len(moments), *key), moments)):
+            return known
+        found, instants = self._assessed(
+            der, others=others, at=at, proven=proven, lists=lists, answers=answers, stamping=stamping
+        )
+        if self._remembered is not None:
+            self._remembered.keep((len(moments), *key), moments, found, instants=instants)
+        return found
+
+    def _assessed(
+        self,
+        der: bytes,
+        *,
+        others: Sequence[bytes],
+        at: datetime,
+        proven: datetime | None,
+        lists: Sequence[bytes],
+        answers: Sequence[bytes],
+        stamping: bool,
+    ) -> tuple[CertificateFacts, Sequence[datetime]]:
+        """And all that the moments were compared with."""
         own = x509.load_der_x509_certificate(der)
         between = _read(others)
         moment = _Moment(
@@ -112,12 +140,12 @@ class Assessor:
         revocation = status.revocation
         if stamping and not path and self._named_itself(own):
             # A state's list names the unit's own certificate: nobody above it is asked, the list alone says how long.
-            in_time = self._trusted_then(own, moment.proven or moment.at)
+            in_time = self._trusted_then(own, moment)
             chain, revocation = (Chain.TRUSTED if in_time else Chain.BROKEN), Revocation.GOOD
         # Whom a list trusts for signers by itself needs no name among the site's authorities.
         listed = any(_SIGN in self._purposes.get(_name(each.certificate), frozenset()) for each in path)
         signs = _may_sign(own) and (not self._signing or authority in self._signing or listed)
-        return CertificateFacts(
+        facts = CertificateFacts(
             serial=f"{own.serial_number:x}",
             name=_part(own.subject, NameOID.COMMON_NAME),
             organisation=_part(own.subject, NameOID.ORGANIZATION_NAME),
@@ -137,20 +165,20 @@ class Assessor:
             sha256=hashlib.sha256(der).hexdigest(),
             qualified=_says_qualified(own) and any(_name(each.certificate) in self._qualified for each in path),
         )
+        return facts, moment.instants
 
     def _climb(self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment") -> tuple[Chain, list[_Issuer]]:
         path: list[_Issuer] = []
         current = own
         broken = False
-        when = moment.proven or moment.at
         for _ in range(_DEEPEST):
             root = next((one for one in self._roots if made(one.certificate, current)), None)
             found = root or next((one for one in between if made(one.certificate, current)), None)
             if found is None or found in path:
                 return Chain.UNKNOWN, []
             path.append(found)
-            broken |= not _may_issue(found.certificate, depth=len(path) - 1, at=when)
-            broken |= not self._trusted_then(found.certificate, when)
+            broken |= not _may_issue(found.certificate, depth=len(path) - 1, moment=moment)
+            broken |= not self._trusted_then(found.certificate, moment)
             if root is not None:
                 return (Chain.BROKEN if broken else Chain.TRUSTED), path
             above = next((one for one in [*self._roots, *between] if made(one.certificate, found.certificate)), None)
@@ -163,11 +191,13 @@ class Assessor:
             current = found.certificate
         return Chain.UNKNOWN, []
 
-    def _trusted_then(self, certificate: x509.Certificate, when: datetime) -> bool:
+    def _trusted_then(self, certificate: x509.Certificate, moment: "_Moment") -> bool:
         """What the trust list said at that moment, not what it says today."""
         if not self._periods:
             return True
         start, end = self._periods.get(_name(certificate), (None, None))
+        moment.compared(start, end)
+        when = moment.when
         return (start is None or start <= when) and (end is None or when < end)
 
     def _is_for(self, certificate: x509.Certificate, purpose: str) -> bool:
@@ -190,6 +220,17 @@ class _Moment:
     # What was asked for because of this document.
     asked_lists: Sequence[x509.CertificateRevocationList] = ()
     asked_answers: Sequence[Answers] = ()
+    # Everything that ``at`` and ``proven`` were compared with, so that the answer can be kept (``remembered``).
+    instants: list[datetime] = field(default_factory=list)
+
+    @property
+    def when(self) -> datetime:
+        """As of which moment a certificate is judged."""
+        return self.proven or self.at
+
+    def compared(self, *with_: datetime | None) -> None:
+        """Note what one of the moments is compared with; whoever compares them calls this first."""
+        self.instants.extend(each for each in with_ if each is not None)
 
 
 @dataclass(frozen=True)
@@ -206,6 +247,8 @@ def _status(
 ) -> _Status:
     held = _said(own, issuer, moment.lists, moment.answers, others)
     asked = _said(own, issuer, moment.asked_lists, moment.asked_answers, others)
+    for found in (*held, *asked):
+        moment.compared(found.since, found.until, found.revoked_at)
     usable = [found for found in (*held, *asked) if _counts(found, own, moment)]
     if not usable:
         return _Status(Revocation.UNAVAILABLE)
@@ -275,14 +318,15 @@ def _known_bad(entry: x509.RevokedCertificate) -> datetime | None:
         return None
 
 
-def _may_issue(issuer: x509.Certificate, *, depth: int, at: datetime) -> bool:
+def _may_issue(issuer: x509.Certificate, *, depth: int, moment: _Moment) -> bool:
     try:
         basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return False
     deep_enough = basic.path_length is None or basic.path_length >= depth
-    in_time = issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc
+    moment.compared(issuer.not_valid_before_utc, issuer.not_valid_after_utc)
+    in_time = issuer.not_valid_before_utc <= moment.when <= issuer.not_valid_after_utc
     return basic.ca and usage.key_cert_sign and deep_enough and in_time
 
 
@@ -362,6 +406,10 @@ def _may_stamp(own: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return False
     return purposes.critical and set(purposes.value) == _STAMPING
+
+
+def _digest(of: bytes) -> bytes:
+    return hashlib.sha256(of).digest()
 
 
 def _name(certificate: x509.Certificate) -> str:

@@ -18,6 +18,7 @@ from asn1crypto import x509 as asn1_x509
 from pyhanko.sign.ades import cades_asn1
 
 from . import keys
+from .known import certificate
 
 # Importing them is what teaches asn1crypto the attributes of CAdES and of time-stamps.
 _KNOWN = (cades_asn1.SignaturePolicyIdentifier, tsp.TSTInfo)
@@ -136,7 +137,8 @@ def _read(data: Any, beside: bytes | None) -> Signed:
     if within is not None and beside is not None and not hmac.compare_digest(within, beside):
         raise NotSignedData("two contents")
     content = within if within is not None else beside
-    shown = [each.chosen for each in data["certificates"] or () if each.name == "certificate"][:_MOST]
+    given = [each.chosen for each in data["certificates"] or () if each.name == "certificate"][:_MOST]
+    shown = [certificate(each.dump()) for each in given]
     lists = tuple(each.chosen.dump() for each in data["crls"] or () if each.name == "crl")[:_MOST]
     infos = list(data["signer_infos"])
     if len(infos) > _MOST:

@@ -6,6 +6,7 @@ Nothing it needs may be missing once it is locked in (``pades.late``).
 
 import asyncio
 import base64
+import gc
 import logging
 import socket
 import sys
@@ -27,6 +28,11 @@ from ..pades.placing import NotSealable
 from ..pades.signing import prepare, waiting_fields
 from . import codec, confinement, frames
 
+# How many new objects in one document have the garbage looked through before its end.
+_OBJECTS = 50_000
+# Bytes of documents, and what each counts for besides, after which it is looked through in any case.
+_LOOKED_AFTER, _EACH = 4 << 20, 256 << 10
+
 
 def main(descriptor: int, memory: int) -> None:
     """Get ready, lock this process in, say how, then serve."""
@@ -46,12 +52,16 @@ def main(descriptor: int, memory: int) -> None:
             return
         frames.send(line, {"layers": layers, "sm2": sm2})
         sys.setrecursionlimit(2000)
+        # What is here now stays for ever; of what comes, nearly all goes with its document, and is collected then.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_OBJECTS, 10, 10)
         serve(line, runner)
 
 
 def serve(line: socket.socket, runner: asyncio.Runner) -> None:
     """One job after the other, until the line closes or a limit ends this process."""
-    reader = _Reader(runner)
+    reader, since = _Reader(runner), 0
     while True:
         try:
             header, body = frames.receive(line)
@@ -66,6 +76,12 @@ def serve(line: socket.socket, runner: asyncio.Runner) -> None:
         except Exception:  # noqa: BLE001 - malformed files raise anything; the parent only needs to know that
             answer, content = {"failed": "malformed"}, b""
         frames.send(line, answer, content)
+        since += _EACH + len(body)
+        del header, body, answer, content
+        if since >= _LOOKED_AFTER:
+            # A document and its parts hold each other: nothing else lets go of them.
+            gc.collect()
+            since = 0
 
 
 class _Reader:

@@ -8,7 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,6 +28,11 @@ from . import codec, frames
 ROOT = Path(__file__).parents[2]
 TONGSUO = "sm2_tongsuo"
 START = "import sys; from signatures.sandbox.child import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+
+# Places in what follows the state in proc(5): utime, stime, vsize.
+_USER, _SYSTEM, _ADDRESS_SPACE = 10, 11, 19
+# Of its address space; what is loaded takes two fifths.
+_ROOMY = 0.7
 
 T = TypeVar("T")
 _Grounds = tuple[Trust, tuple[bytes, ...]]
@@ -190,8 +195,9 @@ class ReaderPool:
                 found = read(answer, content)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise SandboxFailed("malformed") from error
-            # One that met a limit may be short of memory for good.
-            return found, answer.get("failure") != "limits" and reader.documents < self._settings.reader_documents
+            # One that met a limit may be short of memory for good, and one that has grown leaves the next too little.
+            fit = answer.get("failure") != "limits" and reader.documents < self._settings.reader_documents
+            return found, fit and not reader.grown()
 
         return self._with(work)
 
@@ -223,6 +229,7 @@ class _Reader:
         self._wall = settings.reader_wall.total_seconds()
         self._start = settings.reader_start.total_seconds()
         self._processor = settings.reader_processor.total_seconds()
+        self._roomy = settings.reader_memory * _ROOMY
         self._layers: dict[str, int] | None = None
         self._grounds: _Grounds | None = None
         self.documents = 0
@@ -252,8 +259,8 @@ class _Reader:
             Unconfined: it could not be locked in.
         """
         if self._layers is None:
-            with self._watched(self._start):
-                said, _ = frames.receive(self._line)
+            with _told():
+                said, _ = frames.receive(self._line, deadline=time.monotonic() + self._start)
             if "layers" not in said:
                 _log.error("reader_unconfined", why=str(said.get("unconfined"))[:200])
                 raise Unconfined
@@ -280,7 +287,7 @@ class _Reader:
         self._grounds = grounds
 
     def work(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """One job; the kernel ends the process beyond its processor time, the watchdog beyond its wall time.
+        """One job; the kernel ends the process beyond its processor time, whoever gave it beyond its wall time.
 
         Raises:
             SandboxFailed: it died or was killed.
@@ -291,10 +298,18 @@ class _Reader:
 
     def _ask(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self.ready()
-        with self._watched(self._wall):
+        with _told():
             self._grant()
-            frames.send(self._line, header, body)
-            return frames.receive(self._line)
+            deadline = time.monotonic() + self._wall
+            frames.send(self._line, header, body, deadline=deadline)
+            return frames.receive(self._line, deadline=deadline)
+
+    def grown(self) -> bool:
+        """Whether it keeps so much after a document that the next one might want for memory."""
+        try:
+            return _stat(self._process.pid)[_ADDRESS_SPACE] > self._roomy
+        except OSError:
+            return True
 
     def end(self) -> None:
         """Kill and reap."""
@@ -313,20 +328,22 @@ class _Reader:
             # It is gone already.
             raise SandboxFailed("limits") from error
 
-    @contextmanager
-    def _watched(self, seconds: float) -> Iterator[None]:
-        watchdog = threading.Timer(seconds, self._process.kill)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            yield
-        except frames.LineBroken as error:
-            raise SandboxFailed("limits") from error
-        finally:
-            watchdog.cancel()
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A line that broke, or was silent for too long, is a limit that was met; whoever holds the process ends it."""
+    try:
+        yield
+    except frames.LineBroken as error:
+        raise SandboxFailed("limits") from error
 
 
 def _processor_time(pid: int) -> float:
-    """Seconds a process has spent (proc(5): user and system time follow the name, which may hold anything)."""
-    spent = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[11:13]
-    return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
+    """Seconds a process has spent, in user and system time."""
+    spent = _stat(pid)
+    return (spent[_USER] + spent[_SYSTEM]) / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[int]:
+    """The numbers of proc(5) that follow a process's name, which may hold anything, and the letter of its state."""
+    return list(map(int, Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1:]))

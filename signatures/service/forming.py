@@ -158,12 +158,14 @@ class Forming:
             prepared = self._readers.prepare(document, request)
         except SandboxFailed as error:
             raise _REFUSALS.get(error.reason, CannotSeal) from error
-        covered = prepared.document[: prepared.start] + prepared.document[prepared.end :]
-        digest = cms.digest_beside(request.certificate)
+        # In two parts: a copy of the whole would lie in memory beside it.
+        whole, digest = memoryview(prepared.document), hashlib.new(cms.digest_beside(request.certificate))
+        digest.update(whole[: prepared.start])
+        digest.update(whole[prepared.end :])
         if (
             not prepared.document.startswith(document)
             or not len(document) < prepared.start < prepared.end < len(prepared.document)
-            or hashlib.new(digest, covered).digest() != prepared.digest
+            or digest.digest() != prepared.digest
         ):
             # The reading process returned something else than this document with room for a signature.
             raise CannotSeal

@@ -2,9 +2,11 @@
 """Says a sentence in English or 简体中文, with dates as people write them."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from babel import Locale
 from babel.dates import format_datetime
 from babel.messages.pofile import read_po
 
@@ -86,5 +88,10 @@ class Catalogue:
 
 def moment(at: datetime, language: Language) -> str:
     """A date and time as people write it, always with its zone."""
-    locale = "zh_Hans_CN" if language == "zh" else "en_GB"
-    return format_datetime(at.astimezone(UTC), _PATTERNS[language], locale=locale)
+    return format_datetime(at.astimezone(UTC), _PATTERNS[language], locale=_locale(language))
+
+
+@lru_cache
+def _locale(language: Language) -> Locale:
+    """By its name it would be looked for on the disk each time."""
+    return Locale.parse("zh_Hans_CN" if language == "zh" else "en_GB")

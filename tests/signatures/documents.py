@@ -2,8 +2,9 @@
 """PDF files for tests, and what attackers do to them."""
 
 import io
+import random
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,16 @@ def permit(*, pages: int = 1, form: bool = False, rotate: int = 0) -> bytes:
     return output.getvalue()
 
 
-def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0, **looks: Any) -> bytes:
-    """What the service does, without the service."""
+def sealed(
+    document: bytes,
+    leaf: Leaf,
+    *,
+    at: datetime = NOW,
+    spare: int = 0,
+    by: Callable[[bytes, Request], Prepared] = prepare,
+    **looks: Any,
+) -> bytes:
+    """What the service does, without the service; ``by`` makes room."""
     picture = drawing.seal(outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
     signer = cms.KeySigner(key=leaf.key, certificate=leaf.pem, chain=leaf.chain)
     looks.setdefault("drawing", picture)
@@ -72,7 +81,7 @@ def sealed(document: bytes, leaf: Leaf, *, at: datetime = NOW, spare: int = 0, *
         reason="",
         **looks,
     )
-    prepared = prepare(document, request)
+    prepared = by(document, request)
     content = signer.sign_digest(prepared.digest)
     return cms.put_into(prepared.document, start=prepared.start, end=prepared.end, content=content)
 
@@ -207,6 +216,24 @@ def encrypted(document: bytes) -> bytes:
     output = io.BytesIO()
     writer.write(output)
     return output.getvalue()
+
+
+def large(size: int) -> bytes:
+    """A page of noise that nothing makes smaller, so many bytes or a few less."""
+    noise = zlib.compress(random.Random(7).randbytes(size - 64 * 1024), 1)  # noqa: S311 - the same in every run
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R>>",
+        b"<</Length %d/Filter/FlateDecode>>\nstream\n%s\nendstream" % (len(noise), noise),
+    ]
+    parts, places = [b"%PDF-1.7\n"], []
+    for number, each in enumerate(objects, start=1):
+        places.append(sum(map(len, parts)))
+        parts.append(b"%d 0 obj\n%s\nendobj\n" % (number, each))
+    table = b"xref\n0 5\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer\n<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % sum(map(len, parts))
+    return b"".join([*parts, table, end])
 
 
 def bomb() -> bytes:

@@ -98,6 +98,43 @@ def test_an_old_process_is_replaced(sealed: bytes, city: City) -> None:
         pool.close()
 
 
+def test_the_largest_document_is_sealed_judged_and_drawn_in_less_than_300_megabytes(
+    readers: ReaderPool, city: City, leaf: Leaf
+) -> None:
+    """The kernel holds a process to it: it cannot even ask for more."""
+    settings = SignatureSettings()
+    document = documents.large(settings.largest - 64 * 1024)
+    sealed = documents.sealed(document, leaf, by=readers.prepare)
+    assert read(readers, sealed, city).signatures[0].digest_matches
+    assert readers.picture(sealed, page=1, across=400).png
+    assert readers.compare(sealed, end=len(document)).pages_now == 1
+    reader = readers._free.get_nowait()
+    readers._free.put(reader)
+    assert reader is not None
+    status, limits = (Path(f"/proc/{reader._process.pid}/{name}").read_text("ascii") for name in ("status", "limits"))
+    most = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    allowed = next(line for line in limits.splitlines() if line.startswith("Max address space"))
+    assert int(most.split()[1]) * 1024 < int(allowed.split()[3]) == settings.reader_memory < 300_000_000
+
+
+def test_a_process_that_keeps_most_of_its_memory_is_replaced(sealed: bytes, city: City) -> None:
+    pool = ReaderPool(_SETTINGS)
+    try:
+        read(pool, sealed, city)
+        reader = pool._free.get_nowait()
+        assert reader is not None
+        assert not reader.grown()
+        # What it has is more than seven tenths of this.
+        reader._roomy = 0.7 * 64 * 1024 * 1024
+        pool._free.put(reader)
+        read(pool, sealed, city)
+        assert pool._free.get_nowait() is None
+        pool._free.put(None)
+        assert read(pool, sealed, city).signatures
+    finally:
+        pool.close()
+
+
 def test_one_process_follows_changing_lists_and_anchors(readers: ReaderPool) -> None:
     """What is kept between documents is replaced the moment it is another."""
 

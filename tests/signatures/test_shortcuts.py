@@ -2,16 +2,21 @@
 """A shortcut answers what the library's own function answers: the same value, the same place, the same refusal."""
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asn1crypto import x509
+from asn1crypto import cms, x509
 from hypothesis import given
 from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
+from pyhanko.sign import general
+from pyhanko.sign.validation import generic_cms
 
 from signatures.pades import shortcuts
+from tests.signatures import documents
+from tests.signatures.pki import City, Leaf
 
 _SLOWLY = generic.read_hex_string_from_stream
 _COMPARE: Callable[[Any, Any], bool] = x509.Name.__eq__
@@ -71,7 +76,26 @@ def test_any_two_names_are_compared_alike(first: dict[str, str], second: dict[st
     assert not shortcuts.same_name(one, "CN")
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_the_certificates_of_a_signature_are_told_apart_alike(leaf: Leaf, sealed: bytes, *, several: bool) -> None:
+    """The same ones, in the same order, and the same refusal where there is not one signer."""
+    second = City().organisations.leaf("Chen Wei")
+    document = documents.signed_by(documents.permit(), [leaf, second]) if several else sealed
+    contents = next(iter(re.findall(rb"/Contents <([0-9a-fA-F]+)>", document)))
+
+    def told(function: Callable[[Any], Any]) -> object:
+        try:
+            found = function(cms.ContentInfo.load(bytes.fromhex(contents.decode()))["content"])
+        except general.CMSExtractionError as error:
+            return str(error)
+        return [each.dump() for each in (found.signer_cert, *found.other_certs, *found.attribute_certs)]
+
+    assert told(shortcuts.certificates_of) == told(general.extract_certificate_info) == told(shortcuts.certificates_of)
+    assert isinstance(told(shortcuts.certificates_of), str) is several
+
+
 def test_this_process_reads_without_shortcuts() -> None:
     """Otherwise the tests that compare both would compare a function with itself."""
     assert generic.read_hex_string_from_stream is _SLOWLY
+    assert generic_cms.extract_certificate_info is general.extract_certificate_info
     assert _SLOWLY.__module__ == generic.__name__
