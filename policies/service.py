@@ -157,6 +157,9 @@ class PolicyEngine:
         except (BundleRefused, PoliciesUnusable) as error:
             _log.warning("shadow_refused", code=error.code)
             self._shadow = None
+        except Exception as error:  # noqa: BLE001 - what is only tried keeps no release from coming into force
+            _log.error("shadow_failed", error=type(error).__name__)
+            self._shadow = None
 
 
 class _Force:

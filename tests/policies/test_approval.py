@@ -2,6 +2,7 @@
 """Where the site names security administrators, two of them sign or nothing comes into force, whoever has which key."""
 
 import base64
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from policies.bundle import (
     read_current,
     release,
 )
+from policies.bundle.manifest import TRIED
 from policies.config import SHIPPED
 from policies.errors import NeverTried, TriedTooShort
 from policies.models import Code, Past
@@ -354,7 +356,15 @@ def test_a_bundle_in_shadow_cannot_be_moved_into_force_nor_one_in_force_into_sha
     assert engine.decide(ask()).allowed
 
 
-def test_a_broken_bundle_in_shadow_harms_nobody(bundle: Path, key: Ed25519PrivateKey, tried: Tried, ask: Ask) -> None:
+def test_a_broken_bundle_in_shadow_harms_nobody(
+    bundle: Path,
+    key: Ed25519PrivateKey,
+    tried: Tried,
+    ask: Ask,
+    *,
+    recorder: ListRecorder,
+    shipped_files: dict[str, bytes],
+) -> None:
     engine = PolicyEngine.load(bundle, key.public_key())
     tried(b"permit (")
     assert not engine.reload()
@@ -363,6 +373,21 @@ def test_a_broken_bundle_in_shadow_harms_nobody(bundle: Path, key: Ed25519Privat
     (bundle / made.version / "access.cedar").write_bytes(b"forged")
     engine.reload()
     assert engine.decide(ask()).allowed
+    # One that fails as nobody foresaw keeps no release from taking effect.
+    odd = {
+        **json.loads((bundle / SHADOW).read_bytes().partition(b"\n")[0]),
+        "version": "0-odd",
+        "files": ["access.cedar"],
+    }
+    said = json.dumps(odd).encode()
+    (bundle / SHADOW).write_bytes(said + b"\n" + base64.b64encode(key.sign(TRIED + said)) + b"\n")
+    again = {**shipped_files, "access.cedar": shipped_files["access.cedar"] + b"// again\n"}
+    release(
+        bundle, again, key=key, journal=bundle.parent / JOURNAL, recorder=recorder, at=AT, actor="maker",
+        without_shadow="test",
+    )  # fmt: skip
+    assert engine.reload()
+    assert engine.sequence == 2
 
 
 def test_disagreements_are_told_by_route_group_and_zone_and_of_the_newest_candidate_only(ask: Ask) -> None:
