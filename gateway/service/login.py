@@ -166,10 +166,13 @@ class Logins:
     def replay(self) -> int:
         """End openings whose process died between intent and outcome: no session is there, and the record says so.
 
+        What is over in the tables goes too, so that they do not grow where nobody logs in.
+
         Raises:
             OutboxFull: the record cannot keep up; the rest waits for the next time.
         """
         at = self._clock.now()
+        self._clean(at)
         unfinished = self._store.unfinished_openings(before=at - ABANDONED_AFTER)
         ended = sum(self._fail(decode_event(note.body)) for note in unfinished)
         if ended:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from audit import Event, Outcome, Wait
 from audit.relay import Relay
@@ -176,3 +177,18 @@ def test_a_record_that_is_full_leaves_the_opening_for_later(unit: Gateway, monke
     monkeypatch.undo()
     unit.clock.advance(ABANDONED_AFTER + timedelta(seconds=2))
     assert unit.logins.replay() == 1
+
+
+def test_what_is_over_goes_from_the_tables_where_nobody_logs_in(unit: Gateway) -> None:
+    """Programs show proofs of possession all day, and each is remembered."""
+    until = int(unit.clock.now().timestamp()) + 70
+    unit.open_session()
+    assert unit.store.take_proof("one", until=until)
+    unit.clock.advance(timedelta(seconds=61))
+    unit.logins.replay()
+    assert not unit.store.take_proof("one", until=until), "it could come again"
+    unit.clock.advance(timedelta(hours=9))
+    unit.logins.replay()
+    with unit.database.reading() as connection:
+        left = connection.execute(text("SELECT (SELECT count(*) FROM proofs) + (SELECT count(*) FROM sessions)"))
+        assert left.scalar() == 0
