@@ -20,6 +20,16 @@ _AWAY = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*\Z|\[[0-9a-f:.]+\]\Z")
 _FIGURES = re.compile(r"\[|[0-9.]+\Z")
 _LAST_PORT = 65_535
 _MEDIA = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
+_SAID_BY_PROXIES = ("tallygate-", "x-original-", "x-forwarded-")
+_OWN_BUSINESS = frozenset(
+    {
+        *("authorization", "connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive"),
+        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via"),
+        "x-client-address",
+        "x-real-ip",
+    }
+)
+"""Headers that no setting lets through: proxies write them, end them, or take our own cookie or a token out first."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What the boundary lets through at all."""
 SITE_EDGES = ("nginx", "haproxy")
@@ -465,7 +475,8 @@ class GatewaySettings:
     # The same of one client that presents tokens, for all its people together.
     client_rate: int = 5000
     client_burst: int = 10_000
-    # Calls per second of one enforcement point at the decision point, and how many more may come at once; the same way.
+    # Questions per second of one enforcement point at the decision point, and how many more may come at once; the same
+    # way. Each of a batch counts, and each person whom a search looks at.
     point_rate: int = 2000
     point_burst: int = 4000
     # Forged or stale tokens and certificates of one address in a minute, after which it waits; per worker process.
@@ -506,7 +517,8 @@ class GatewaySettings:
             if not _LABEL.match(label):
                 raise ValueError(f"{label!r} is no label")
         for header in self.headers:
-            if not _HEADER.match(header) or header.lower().startswith(("tallygate-", "x-original-", "x-forwarded-")):
+            low = header.lower()
+            if not _HEADER.match(header) or low in _OWN_BUSINESS or low.startswith(_SAID_BY_PROXIES):
                 raise ValueError(f"header {header!r} cannot be let through")
         for host in self.open_hosts.values():
             if not _ROLE.match(host.role) or not all(_PATTERN.match(path) for path in (*host.paths, *host.limited)):
