@@ -112,7 +112,7 @@ def application(context: Context) -> Served:
     except (OSError, ValueError) as error:
         raise ConfigurationError(where=str(site.folder(ROLE) / "identity"), why="no key that can be read") from error
     sealing = Sealing(context.kept_key(ROLE, "ties.key"))
-    shares = _shares(context, settings)
+    shares, points = _shares(context, settings)
     decider = Decider(
         site=site,
         settings=settings,
@@ -152,6 +152,7 @@ def application(context: Context) -> Served:
         news=news,
         freshness=follower,
         identities=identities,
+        shares=points,
     )
     relay.start()
     uses.start()
@@ -297,14 +298,16 @@ def _keep_replaying(logins: Logins) -> None:
         pause.wait(_REPLAY_SECONDS)
 
 
-def _shares(context: Context, settings: GatewaySettings) -> tuple[SharedShares, SharedShares, SharedShares]:
-    """What persons, clients and addresses may take, counted by all workers of the role together."""
+def _shares(
+    context: Context, settings: GatewaySettings
+) -> tuple[tuple[SharedShares, SharedShares, SharedShares], SharedShares]:
+    """What persons, clients and addresses may take, and enforcement points, counted by all workers together."""
     table, clock = SharedTable(context.site.socket(ROLE).parent / "shares"), context.clock
     return (
         SharedShares(table, kind="person", clock=clock, rate=settings.person_rate, burst=settings.person_burst),
         SharedShares(table, kind="client", clock=clock, rate=settings.client_rate, burst=settings.client_burst),
         SharedShares(table, kind="address", clock=clock, rate=settings.rate, burst=settings.burst),
-    )
+    ), SharedShares(table, kind="point", clock=clock, rate=settings.point_rate, burst=settings.point_burst)
 
 
 def _open_door(context: Context, ways: WaysOut, sockets: Sockets) -> None:

@@ -31,6 +31,7 @@ from .attempts import Shares
 from .decision import Engine
 from .news import Freshness, News
 from .people import People
+from .shares import Counting
 from .switches import lapsed, passed
 
 _log = logger(__name__)
@@ -96,9 +97,11 @@ class DecisionPoint:
         news: News,
         freshness: Freshness,
         identities: IdentityIssuer,
+        shares: Counting | None = None,
     ) -> None:
+        """``shares`` are those of enforcement points where workers count together; else this one counts."""
         self._identities = identities
-        self._shares = Shares(clock=clock, rate=settings.point_rate, burst=settings.point_burst)
+        self._shares = shares or Shares(clock=clock, rate=settings.point_rate, burst=settings.point_burst)
         self._points = settings.enforcement_points
         self._lapsed = settings.lapsed
         self._routes = {route.resource or label: route for label, route in settings.routes.items()}
@@ -171,10 +174,15 @@ class DecisionPoint:
         return self._recorded(request, self._decided(request), caller=caller, at=at)
 
     def evaluate_all(self, batch: Batch, *, caller: str) -> Iterator[Verdict]:
-        """Answer in order, until the batch's own semantic ends it; what cannot be answered is denied."""
-        for asked in batch.questions:
+        """Answer in order, until the batch's own semantic ends it; what cannot be answered is denied.
+
+        Each question counts as a call does, of which the first was counted: what exceeds the caller's share is denied.
+        """
+        for number, asked in enumerate(batch.questions):
             verdict = Verdict(allowed=False, number="", code=NotAQuestion.code)
-            if asked is not None:
+            if number and not self._shares.take(caller):
+                verdict = Verdict(allowed=False, number="", code=TooMany.code)
+            elif asked is not None:
                 try:
                     verdict = self.evaluate(asked, caller=caller)
                 except (NotAQuestion, NotYourZone) as error:
@@ -202,7 +210,9 @@ class DecisionPoint:
                 named = replace(asked, subject=replace(asked.subject, id=subject))
                 if self._could(named, caller=caller):
                     names.append(subject)
-                if len(names) == place.limit or looked == _MOST_LOOKED_AT:
+                full = len(names) == place.limit or looked == _MOST_LOOKED_AT
+                # Each one is a decision, and a page ends where the caller's share does.
+                if full or not self._shares.take(caller):
                     return self._told(asked, Found(names=tuple(names), after=after), caller=caller)
             if len(ahead) < place.limit:
                 return self._told(asked, Found(names=tuple(names)), caller=caller)

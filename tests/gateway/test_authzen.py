@@ -460,6 +460,28 @@ def test_an_enforcement_point_has_its_share_and_takes_nobody_elses(tmp_path: Pat
     assert post(made, "evaluation", ONE, **other).status_code == 200
     made.clock.advance(timedelta(seconds=1))
     assert [post(made, "evaluation", ONE).status_code for _ in range(3)] == [200, 200, 429]
+    # Each question of a batch counts: what exceeds the share is denied, whatever the semantic.
+    made.clock.advance(timedelta(seconds=9))
+    batch = said(made, "evaluations", {**ONE, "evaluations": [{}] * 5})["evaluations"]
+    assert [(each["decision"], each["context"]["code"]) for each in batch] == [
+        *[(True, "allowed")] * 3, *[(False, "too_many")] * 2,
+    ]  # fmt: skip
+    # And each one whom a search looks at: the page ends with the share, and the next goes on where it left off.
+    people = [f"{number:08d}-7a3e-4f0e-9c43-2f1f6d1d7a01" for number in range(4)]
+    for place, subject in enumerate(people):
+        made.directory.people[subject] = made.person(subject=subject)
+        made.open_session(chr(ord("A") + place) * 43, subject=subject)
+    names: list[str] = []
+    token = ""
+    while len(names) < len(people):
+        made.clock.advance(timedelta(seconds=9))
+        asked = {**ONE, "subject": {"type": "person"}, "page": {"token": token} if token else {}}
+        found = said(made, "search/subject", asked)
+        assert len(found["results"]) in (1, 2, 3)
+        names += [each["id"] for each in found["results"]]
+        token = found["page"]["next_token"]
+        assert token or names == people
+    assert names == people
     made.database.close()
 
 
