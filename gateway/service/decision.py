@@ -20,7 +20,7 @@ from core.log import logger
 from core.site import SiteSettings
 from policies import Action, Decision, DecisionRequest, Remedy, noted
 
-from ..config import LISTENERS, GatewaySettings, Route
+from ..config import LISTENERS, METHODS, GatewaySettings, Route
 from ..errors import BadTarget, Reason, Refused
 from ..models import NOBODY, Answer, Caller, Question, Ruling, Target
 from ..request import Credentials, certificate_digest, credentials, matches
@@ -134,7 +134,7 @@ class Decider:
 
     def decide(self, question: Question) -> Answer:
         """Answer nginx; never raises."""
-        at = self._clock.now()
+        at, heard = self._clock.now(), self._news.heard
         number = secrets.token_hex(16)
         if question.unverified_host in self._open:
             ruling = self._rule_open(question)
@@ -147,7 +147,7 @@ class Decider:
             self._recorder.record(_event(question, ruling, number=number, at=at), wait=Wait.SEQUENCED)
         except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
             return self.unrecorded(number, error)
-        return self.answer(question, ruling, number)
+        return self.answer(question, ruling, number, heard=heard)
 
     def begin(self, question: Question) -> "Begun | None":
         """The same until it has to be recorded, where nothing else must be waited for; None: ask ``decide`` instead.
@@ -177,8 +177,8 @@ class Decider:
         _log.error("decision_not_recorded", cause=type(error).__name__)
         return _denied(Reason.RECORD_UNAVAILABLE, number)
 
-    def answer(self, question: Question, ruling: Ruling, number: str) -> Answer:
-        """What is told once it is recorded; never raises."""
+    def answer(self, question: Question, ruling: Ruling, number: str, *, heard: int = 0) -> Answer:
+        """What is told once it is recorded; never raises. ``heard`` is for what stays open: how far the news were."""
         if ruling.reason is not None:
             return _denied(ruling.reason, number, step_up=ruling.step_up, could=ruling.could)
         try:
@@ -186,7 +186,7 @@ class Decider:
                 status=204,
                 decision=number,
                 identity=self._identity(question, ruling, number),
-                ties=self._tied(question, ruling, number),
+                ties=self._tied(question, ruling, number, heard),
             )
         except Exception:  # noqa: BLE001 - an answer of yes without its identity is none
             _log.error("identity_not_signed", exc_info=True)
@@ -200,7 +200,7 @@ class Decider:
 
         ``at_once`` raises WouldWait where somebody would have to be asked, and also tells what is known of the ruling.
         """
-        resource, caller, target, route = "", NOBODY, None, None
+        resource, zone, peer, caller, target, route = "", "", "", NOBODY, None, None
         try:
             # 1. The host is one of ours, spelt as nginx spells it.
             resource, route, audience = self._place(question)
@@ -249,16 +249,21 @@ class Decider:
         except Refused as refused:
             if refused.reason is Reason.CREDENTIAL:
                 self._attempts.refused(question.address)
-            return Ruling(reason=refused.reason, caller=caller, resource=resource, route=route, target=target), None
+            reason = refused.reason
         except BadTarget as refused:
             _log.info("target_refused", why=refused.why)
-            return Ruling(reason=Reason.AMBIGUOUS_PATH, resource=resource, route=route), None
+            reason = Reason.AMBIGUOUS_PATH
         except Unavailable as error:
             _log.warning("decision_unavailable", code=error.code)
-            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target), None
+            reason = Reason.UNAVAILABLE
         except Exception:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.error("decision_failed", exc_info=True)
-            return Ruling(reason=Reason.UNAVAILABLE, caller=caller, resource=resource, route=route, target=target), None
+            reason = Reason.UNAVAILABLE
+        # What was found out until then is recorded of a refusal as of everything else.
+        came = _came(self._site, question, peer)
+        return Ruling(
+            reason=reason, caller=caller, resource=resource, route=route, target=target, zone=zone, asked=came
+        ), None
 
     def _by_policies(
         self,
@@ -280,7 +285,7 @@ class Decider:
         if known is not None and lasting and known.lasting == lasting:
             return known.ruling.at(target), known
         port: int = getattr(self._site.ports, question.listener)
-        protocol = "websocket" if question.upgrade else "https"
+        protocol = _protocol(question)
         asked = _request(caller, resource, route, target, public=public, zone=zone, port=port, protocol=protocol, at=at)
         decision = self._engine.decide(asked)
         if known is not None and known.decision == decision:
@@ -320,10 +325,10 @@ class Decider:
             names = passed(origin="", zone="", resource=label, method=question.unverified_method)
             self._none_thrown(names + ways(zone, host.zones))
         except Refused as refused:
-            return Ruling(reason=refused.reason, resource=label, zone=zone)
+            return Ruling(reason=refused.reason, resource=label, zone=zone, asked=_came(self._site, question))
         except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.warning("open_host_denied", error=type(error).__name__)
-            return Ruling(reason=Reason.UNAVAILABLE, resource=label, zone=zone)
+            return Ruling(reason=Reason.UNAVAILABLE, resource=label, zone=zone, asked=_came(self._site, question))
         return Ruling(reason=None, resource=label, zone=zone)
 
     def _peer(self, question: Question, route: Route) -> str:
@@ -390,7 +395,7 @@ class Decider:
         if not mine or (caller.client and not self._clients.take(caller.client)):
             raise Refused(Reason.TOO_MANY)
 
-    def _tied(self, question: Question, ruling: Ruling, number: str) -> str:
+    def _tied(self, question: Question, ruling: Ruling, number: str, heard: int) -> str:
         if not question.upgrade or ruling.route is None:
             return ""
         caller, route = ruling.caller, ruling.route
@@ -409,6 +414,7 @@ class Decider:
                 live=route.live,
                 names=(*((str(kind), name) for kind, name in caller.ties), *switches),
                 until=int(caller.until.timestamp()) if caller.until else 0,
+                heard=heard,
             ),
             at=self._clock.now(),
         )
@@ -435,6 +441,21 @@ class Decider:
             path=target.raw,
             at=self._clock.now(),
         )
+
+
+def _came(site: SiteSettings, question: Question, peer: str = "") -> dict[str, str | int | bool]:
+    """By which door, speaking what, and through whom."""
+    if question.listener not in LISTENERS:
+        return {}
+    said: dict[str, str | int | bool] = {
+        "port": getattr(site.ports, question.listener),
+        "protocol": _protocol(question),
+    }
+    return said | {"peer": peer} if peer else said
+
+
+def _protocol(question: Question) -> str:
+    return "websocket" if question.upgrade else "https"
 
 
 def _unforged(question: Question) -> None:
@@ -535,8 +556,8 @@ def _event(question: Question, ruling: Ruling, *, number: str, at: datetime) -> 
     attributes: dict[str, str | int | bool] = {"reason": str(ruling.reason or "allowed"), "assurance": caller.assurance}
     if question.number:
         attributes["request"] = question.number
-    if ruling.target is not None:
-        attributes["method"] = ruling.target.method
+    if question.unverified_method in METHODS:
+        attributes["method"] = question.unverified_method
     if caller.credential:
         attributes["credential"] = caller.credential
     if caller.methods:

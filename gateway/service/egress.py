@@ -108,7 +108,7 @@ class WaysOut:
 
     def decide(self, asked: Asked) -> Way:
         """Answer; never raises."""
-        at, number = self._clock.now(), secrets.token_hex(16)
+        at, number, heard = self._clock.now(), secrets.token_hex(16), self._news.heard
         ruling = self._ruled(asked, at)
         try:
             self._recorder.record(_event(asked, ruling, number=number, at=at), wait=Wait.SEQUENCED)
@@ -120,7 +120,7 @@ class WaysOut:
         return Way(
             decision=number,
             reason=None,
-            ties=self._tied(ruling, number, at),
+            ties=self._tied(ruling, number, at, heard),
             addresses=ruling.addresses,
             tls=ruling.destination.protocol == "tls",
         )
@@ -209,7 +209,7 @@ class WaysOut:
             return ()
         return tuple(found[:_MOST_ADDRESSES])
 
-    def _tied(self, ruling: _Ruling, number: str, at: datetime) -> Ties:
+    def _tied(self, ruling: _Ruling, number: str, at: datetime, heard: int) -> Ties:
         caller, destination = ruling.caller, ruling.destination
         to = destination.zone if destination else ""
         switches = [
@@ -228,6 +228,7 @@ class WaysOut:
             live="",
             names=(*((str(kind), each) for kind, each in caller.ties), *switches),
             until=int(min(caller.until or ends, ends).timestamp()),
+            heard=heard,
         )
 
     @property

@@ -32,7 +32,8 @@ _POLICIES = frozenset({"policy.released", "policy.trial.ended", "policy.tried"})
 """What says that another bundle is to be read."""
 _READING = frozenset({"directory.history.read", "directory.people.searched", "directory.person.read"})
 """What changes nobody."""
-_PAST_RECORD = "directory.change.unrecorded"
+PAST_RECORD = "directory.change.unrecorded"
+"""What the directory did not do itself."""
 _log = logger(__name__)
 
 
@@ -101,6 +102,11 @@ class News:
         """Have somebody else told what was heard, after it is in force."""
         self._told.append(told)
 
+    @property
+    def heard(self) -> int:
+        """Index of the first entry that is not in force here yet; about policies `policies_missing` is asked beside."""
+        return self._heard or 0
+
     def start(self) -> int:
         """Where the feed is to be read from.
 
@@ -157,10 +163,10 @@ class News:
         self._sweep()
 
     def _forget_people(self, event: Event) -> None:
-        if not event.type.startswith("directory.") or event.type in _READING:
+        if not about_people(event):
             return
         # What was done past the record may concern more than it says, and what names nobody may concern all.
-        if event.subject and event.type != _PAST_RECORD:
+        if event.subject and event.type != PAST_RECORD:
             self._people.drop(event.subject)
         else:
             self._people.drop_all()
@@ -271,6 +277,11 @@ def _of_tokens(event: Event) -> Effect:
     if event.type == "sso.token.revoked":
         return Effect(kind=Kind.GRANT, value=event.object, until=event.at + SESSION_MEMORY)
     return Effect(kind=Kind.TOKEN, value=event.object, until=event.at + TOKEN_MEMORY)
+
+
+def about_people(event: Event) -> bool:
+    """Whether an entry changes what the directory says of people or devices."""
+    return event.type.startswith("directory.") and event.type not in _READING
 
 
 def mandate_name(holder: str, mandate: str) -> str:

@@ -9,7 +9,7 @@ whoever wants another is decided on anew.
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -21,10 +21,15 @@ from core.log import logger
 from ..errors import Reason, Refused
 from ..store import Kind, Note, Store
 from ..tokens import Ties
-from .news import Freshness, News
+from .news import PAST_RECORD, Freshness, News, about_people
 
 MOST = 20_000
 """Sockets that one keeper holds."""
+_LATELY = 60.0
+"""Seconds for which changes are remembered: four times the life of what a decision says of a connection."""
+_Change = tuple[str, str, str]
+"""Why sockets end by it, and whose: a subject, or a session and its host."""
+_ANYBODY: _Change = ("entry-changed", "", "")
 _log = logger(__name__)
 
 
@@ -64,6 +69,8 @@ class Sockets:
         self._held: set[Held] = set()
         # Decisions whose socket was opened: none opens two.
         self._used: dict[str, float] = {}
+        # What ends sockets and is no name that stays taken away: index of the entry that said so last, and when.
+        self._lately: dict[_Change, tuple[int, float]] = {}
 
     def open(self, ties: Ties, *, end: Callable[[str], None], way_out: bool = False) -> Held:
         """Record that it is open, and hold it; the decision on a way out, recorded before, says the first already.
@@ -90,8 +97,8 @@ class Sockets:
         with self._lock:
             self._held.add(held)
         # Heard between decision and now; whatever comes from here on finds it among the held.
-        if self._reason(held, at):
-            self._finish(held, held.over or "taken")
+        if reason := self._reason(held, at) or self._changed(ties):
+            self._finish(held, held.over or reason)
             raise Refused(Reason.DISABLED)
         return held
 
@@ -102,24 +109,13 @@ class Sockets:
 
     def heard(self, entries: Sequence[Entry]) -> None:
         """End what the news end; called after they are in force."""
-        if not entries or not self._held:
+        if not entries:
             return
-        changed = {one.event.subject for one in entries if one.event.type.startswith("directory.")} - {""}
-        policies = any(one.event.type == "policy.released" and one.event.outcome is Outcome.SUCCESS for one in entries)
-        left = {
-            (one.event.session, str(one.event.attributes.get("host", "")))
-            for one in entries
-            if one.event.type == "gateway.session.ended"
-        }
+        changes = {change: one.index for one in entries if (change := _change(one.event))}
+        self._remember(changes)
         now = self._clock.now()
         for held in self._all():
-            if policies:
-                self._end(held, "policies")
-            elif held.ties.subject in changed:
-                self._end(held, "entry-changed")
-            elif (held.ties.session, held.ties.host) in left:
-                self._end(held, "session")
-            elif reason := self._reason(held, now):
+            if reason := _reason_of(held.ties, changes) or self._reason(held, now):
                 self._end(held, reason)
 
     def watch(self) -> None:
@@ -164,6 +160,21 @@ class Sockets:
             self._used = {name: at for name, at in self._used.items() if now - at < 60}  # noqa: PLR2004 - four times that
             self._used[decision] = now
 
+    def _remember(self, changes: Mapping[_Change, int]) -> None:
+        """Of a decision that was made before them a socket may be on its way."""
+        if not changes:
+            return
+        now = self._clock.monotonic()
+        with self._lock:
+            kept = {change: said for change, said in self._lately.items() if now - said[1] < _LATELY}
+            self._lately = kept | {change: (index, now) for change, index in changes.items()}
+
+    def _changed(self, ties: Ties) -> str:
+        """Why a decision is over, by what it had not heard."""
+        with self._lock:
+            later = {change: index for change, (index, _) in self._lately.items() if index >= ties.heard}
+        return _reason_of(ties, later)
+
     def _all(self) -> list[Held]:
         with self._lock:
             return list(self._held)
@@ -192,6 +203,27 @@ class Sockets:
         except TallygateError as error:
             # The row stays; the next keeper records the end.
             _log.error("socket_end_not_recorded", code=error.code)
+
+
+def _change(event: Event) -> _Change | None:
+    """What an entry changes that whoever has a socket was decided by."""
+    if event.type == "policy.released" and event.outcome is Outcome.SUCCESS:
+        return ("policies", "", "")
+    if event.type == PAST_RECORD:
+        return _ANYBODY
+    if about_people(event) and event.subject:
+        return ("entry-changed", event.subject, "")
+    if event.type == "gateway.session.ended":
+        return ("session", event.session, str(event.attributes.get("host", "")))
+    return None
+
+
+def _reason_of(ties: Ties, changes: Container[_Change]) -> str:
+    if ("policies", "", "") in changes:
+        return "policies"
+    if _ANYBODY in changes or ("entry-changed", ties.subject, "") in changes:
+        return "entry-changed"
+    return "session" if ("session", ties.session, ties.host) in changes else ""
 
 
 def _event(kind: str, ties: Ties, at: datetime) -> Event:

@@ -33,6 +33,8 @@ class Ties:
     names: tuple[tuple[str, str], ...]
     # Seconds since 1970 after which it is over by itself; 0 if it does not say.
     until: int
+    # How far whoever decided had heard the record when it began to: what came later is not in the decision.
+    heard: int = 0
 
 
 class Sealing:

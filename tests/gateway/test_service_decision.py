@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from audit import Entry, Event, Outcome
+from audit import Entry, Event, Outcome, decode_event
 from audit.models_rules import check
 from ca import Standing
 from core.db import DatabaseUnavailable
@@ -23,10 +23,12 @@ from core.errors import Internal, Unavailable
 from directory import Mandate, Proofing
 from gateway import GatewaySettings
 from gateway.config import OpenHost
+from gateway.errors import Refused
 from gateway.models import Answer, Question
-from gateway.request import ADAPTERS
+from gateway.request import ADAPTERS, certificate_digest
 from gateway.service.decision import network
 from gateway.service.identification import digest
+from gateway.service.sockets import Held
 from policies import Decision, Remedy
 from policies.record import past
 from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate, make_site
@@ -782,6 +784,93 @@ def test_read_only_takes_no_socket(unit: Gateway) -> None:
     assert ("switch", "writing") in unit.sealing.opened(opened.ties, at=unit.clock.now()).names
     hear(unit, "gateway.switch.shut", index=0, object="writing")
     assert ask(unit, **socket).reason == "shut"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"forwarded": True}, "forwarded"),
+        ({"unverified_target": "//x"}, "ambiguous-path"),
+        ({"unverified_target": "/queue/live", "upgrade": "h2c"}, "unaccepted"),
+        ({"unverified_authorization": "Bearer x"}, "credential"),
+        ({"unverified_cookie": "__Host-tallygate=a; __Host-tallygate=b"}, "ambiguous-credential"),
+        ({"unverified_host": "moon.city.localhost"}, "unknown-host"),
+        ({"address": "10.8.0.1"}, "zone"),
+    ],
+)
+def test_a_refusal_before_the_policies_is_recorded_with_way_and_method_too(
+    unit: Gateway, changes: dict[str, Any], reason: str
+) -> None:
+    unit.engine.places = {"10.9.0.1": "branch", "10.8.0.1": ""}
+    assert ask(unit, **{"address": "10.9.0.1", "unverified_method": "POST"} | changes).reason == reason
+    event = unit.recorder.events[-1]
+    placed = reason not in ("unknown-host", "zone")
+    assert event.zone == ("branch" if placed else "external")
+    said = event.attributes
+    assert (said["port"], said["method"]) == (unit.site.ports.external, "POST")
+    assert said["protocol"] == ("websocket" if "upgrade" in changes else "https")
+    assert said.get("to_zone") == (None if reason == "unknown-host" else "external")
+
+
+def test_a_refused_request_of_another_zones_proxy_names_the_proxy(folder: Path) -> None:
+    routes = GatewaySettings().routes
+    settings = GatewaySettings(routes=routes | {"tax": replace(routes["tax"], peers=True)})
+    unit = Gateway(make_site(folder), settings=settings)
+    shown, _ = certificate("partner")
+    digested = certificate_digest(quote(shown.decode()))
+    unit.engine.peers = {digested: "partner"}
+    assert ask(unit, unverified_certificate=quote(shown.decode()), forwarded=True).reason == "forwarded"
+    event = unit.recorder.events[-1]
+    assert (event.zone, event.attributes["peer"]) == ("partner", digested)
+    unit.database.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "ends"),
+    [
+        ("policy.released", {}, True),
+        ("policy.released", {"outcome": Outcome.INTENDED}, False),
+        ("directory.person.changed", {"subject": SUBJECT}, True),
+        ("directory.person.changed", {"subject": DEVICE}, False),
+        # What was done past the record may concern anybody.
+        ("directory.change.unrecorded", {"subject": DEVICE}, True),
+        # Who is only looked at stays who they are.
+        ("directory.person.read", {"subject": SUBJECT}, False),
+        ("gateway.session.ended", {"session": "sid-1", "attributes": {"host": "tax.city.localhost"}}, True),
+        ("gateway.session.ended", {"session": "sid-1", "attributes": {"host": "social.city.localhost"}}, False),
+        ("sso.session.ended", {"session": "sid-1"}, True),
+    ],
+)
+def test_what_is_heard_between_decision_and_opening_opens_no_socket(
+    unit: Gateway, kind: str, fields: dict[str, Any], *, ends: bool
+) -> None:
+    """The keeper may have heard it before the socket came to it, and whoever decided may hear it after."""
+    asked = {
+        "unverified_cookie": unit.open_session(),
+        "unverified_target": "/queue/live",
+        "upgrade": "websocket",
+        "origin": f"https://tax.city.localhost:{unit.site.ports.external}",
+    }
+    over: list[str] = []
+
+    def opened() -> Held:
+        answer = ask(unit, **asked)
+        return unit.sockets.open(unit.sealing.opened(answer.ties, at=unit.clock.now()), end=over.append)
+
+    held = opened()
+    ties = unit.sealing.opened(ask(unit, **asked).ties, at=unit.clock.now())
+    hear(unit, kind, index=7, **fields)
+    assert bool(over) is ends
+    if ends:
+        with pytest.raises(Refused):
+            unit.sockets.open(ties, end=over.append)
+        assert decode_event(unit.store.outbox.head()[-1].body).attributes["reason"] == over[0]
+    else:
+        unit.sockets.open(ties, end=over.append)
+    unit.sockets.close(held, "client", sent=0, received=0)
+    if kind != "sso.session.ended":
+        # Who asks again was decided on by what is so now.
+        assert opened().over == ""
 
 
 def test_an_address_has_its_limit_here_where_the_proxy_has_none(folder: Path) -> None:
