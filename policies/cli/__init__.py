@@ -3,6 +3,7 @@
 
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,8 +14,9 @@ from core.clock import SystemClock
 from .. import bundle
 from .. import replay as replaying
 from ..keys import read_policy_key
-from ..models import DecisionRequest, PrincipalKind
+from ..models import Action, DecisionRequest, PrincipalKind
 from ..release import Release, differing
+from ..zones import PROTOCOLS
 from .releasing import administrator_key, disagreements, orders, release, rollback, shadow, sign, sign_statement
 from .site import CANDIDATE, DAYS, SITE, SOURCE, candidate, files_of, in_force, past, released, site_of, tell
 
@@ -152,12 +154,22 @@ def zones(source: Path) -> None:
 @click.option("--acting-for", default="")
 @click.option("--purpose", default="")
 @click.option("--public-path", is_flag=True)
-def explain(configuration: Path | None, *, disabled: bool, public_path: bool, **question: Any) -> None:
+@click.option("--method", help="Of the request; CONNECT for a way out.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the listener, or of the destination.")
+@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), help="What is spoken there; https by default.")
+@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S"]), help="UTC, for policies that begin or end.")
+def explain(
+    configuration: Path | None, *, disabled: bool, public_path: bool, at: datetime | None, **question: Any
+) -> None:
     """Ask one question; of the site's policies in force with --site, else of the shipped ones."""
     question["principal_kind"] = question.pop("kind")
     question["roles"] = frozenset(question["roles"])
     question["mandates"] = frozenset(question["mandates"])
-    request = DecisionRequest(enabled=not disabled, path_public=public_path, at=SystemClock().now(), **question)
+    asked_at = at.replace(tzinfo=UTC) if at else SystemClock().now()
+    requested = question["action"] == Action.ACCESS
+    question["method"] = question["method"] or ("GET" if requested else "")
+    question["protocol"] = question["protocol"] or ("https" if requested else "")
+    request = DecisionRequest(enabled=not disabled, path_public=public_path, at=asked_at, **question)
     decision = in_force(configuration).decide(request)
     click.echo(f"{'ALLOW' if decision.allowed else 'DENY'} {decision.code}")
     click.echo(f"because of: {', '.join(decision.reasons) or 'nothing that permits'}")

@@ -3,6 +3,7 @@
 
 from .lint import RowRemark as RowRemark
 from .lint import remarks as remarks
+from .matrix import PROTOCOLS as PROTOCOLS
 from .matrix import Apart as Apart
 from .matrix import Ferry as Ferry
 from .matrix import Kind as Kind

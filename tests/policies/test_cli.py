@@ -50,6 +50,33 @@ def test_a_question_is_explained() -> None:
     assert "DENY disabled" in disabled.output
 
 
+def test_a_way_out_is_explained_by_what_is_spoken_there() -> None:
+    asked = (
+        *("explain", "--resource", "standards", "--class", "egress", "--from", "external", "--to", "internet"),
+        *("--role", "civil-servant", "--assurance", "2"),
+    )
+    assert "DENY zone" in CliRunner().invoke(policies, asked).output
+    tunnel = CliRunner().invoke(policies, [*asked, "--method", "CONNECT", "--protocol", "connect", "--port", "443"])
+    assert "ALLOW allowed" in tunnel.output
+
+
+def test_a_policy_that_ends_is_explained_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "p")
+    with (tmp_path / "p" / "forbids.cedar").open("a", encoding="utf-8") as file:
+        # 2031-01-01.
+        file.write(
+            '@id("over") @code("zone") @owner("x") @reason("x")\n'
+            'forbid (principal, action, resource == Target::"tax") when { context.at >= 1924992000 };\n'
+        )
+    monkeypatch.setattr("policies.cli.site.SHIPPED", tmp_path / "p")
+    asked = [*CITIZEN, "--from", "external", "--at"]
+    assert "ALLOW allowed" in CliRunner().invoke(policies, [*asked, "2030-12-31T23:59:59"]).output
+    over = CliRunner().invoke(policies, [*asked, "2031-01-01T00:00:00"]).output
+    assert "DENY" in over
+    assert "because of: over" in over
+    assert CliRunner().invoke(policies, [*asked, "tomorrow"]).exit_code == 2
+
+
 @pytest.mark.parametrize("actor", ["Qian Jun", "钱军", "", "a\nb", "x" * 257])
 def test_a_name_instead_of_an_identifier_is_refused_with_a_word_of_what_to_give(actor: str, tmp_path: Path) -> None:
     (tmp_path / "site.toml").write_text("")
