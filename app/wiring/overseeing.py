@@ -53,13 +53,9 @@ def watching(context: Context, database: Database, authority: CertificateAuthori
 
 
 def _follow_leavers(context: Context, store: Store, authority: CertificateAuthority) -> None:
-    """Suspend what was issued to whoever leaves or goes on leave, and release it for whoever comes back."""
-    leavers = Leavers(
-        issued=lambda subject, most: store.certificates(subject=subject, limit=most)[0],
-        suspend=lambda serial: authority.suspend(serial, actor="role:ca"),
-        release=lambda serial: authority.release(serial, actor="role:ca"),
-        place=context.site.folder("ca") / "leavers.position",
-    )
+    """Suspend what was issued to whoever is shut out or leaves, and release it for whoever is let in again."""
+    place = context.site.folder("ca") / "leavers.position"
+    leavers = Leavers(store=store, changes=authority, clock=context.clock, place=place)
     feed = context.feed("ca", about=LEAVERS)
     Follower(feed, start=leavers.start, hear=leavers.hear, clock=context.clock).start()
 

@@ -107,7 +107,7 @@ KINDS = {
         N_("Certificate suspended"),
         Verb.TAKES,
         sources=words("ca"),
-        attributes=words("caller issuer machine profile reason reconciled"),
+        attributes=words("because caller issuer machine profile reason reconciled"),
         sealed=words("actor_name name object_name reason"),
         needs=words("object"),
         entity="certificate",

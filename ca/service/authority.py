@@ -223,9 +223,11 @@ class CertificateAuthority:
         """See ``StandingChanges.revoke``."""
         self._changes.revoke(serial, reason=reason, actor=actor, caller=caller, together=together)
 
-    def suspend(self, serial: str, *, actor: str, caller: str = "") -> None:
+    def suspend(
+        self, serial: str, *, actor: str, caller: str = "", because: str = "", together: Together | None = None
+    ) -> None:
         """See ``StandingChanges.suspend``."""
-        self._changes.suspend(serial, actor=actor, caller=caller)
+        self._changes.suspend(serial, actor=actor, caller=caller, because=because, together=together)
 
     def release(self, serial: str, *, actor: str, caller: str = "") -> None:
         """See ``StandingChanges.release``."""

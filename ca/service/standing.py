@@ -79,15 +79,27 @@ class StandingChanges:
                     swept += 1
         return swept
 
-    def suspend(self, serial: str, *, actor: str, caller: str = "") -> None:
-        """Make a certificate worthless until released.
+    def suspend(
+        self, serial: str, *, actor: str, caller: str = "", because: str = "", together: Together | None = None
+    ) -> None:
+        """Make a certificate worthless until released; ``because`` is a word of ours for the record.
+
+        ``together`` commits with it or not at all.
 
         Raises:
             NoSuchCertificate: there is none.
             AlreadyRevoked: it is.
             AlreadySuspended: it is.
         """
-        self._withdraw(serial, Standing.SUSPENDED, Reason.UNSPECIFIED, actor=actor, caller=caller)
+        self._withdraw(
+            serial,
+            Standing.SUSPENDED,
+            Reason.UNSPECIFIED,
+            actor=actor,
+            caller=caller,
+            because=because,
+            together=together,
+        )
 
     def release(self, serial: str, *, actor: str, caller: str = "") -> None:
         """End a suspension: the intent is recorded first, since this gives access back.
@@ -126,11 +138,13 @@ class StandingChanges:
         *,
         actor: str,
         caller: str,
+        because: str = "",
         together: Together | None = None,
     ) -> None:
         digits = read_serial(serial)
         found = self._store.certificate(digits)
-        record = self._event(_KINDS[standing], found, actor, {**_carried(caller), "reason": reason.value})
+        said = {**_carried(caller), "reason": reason.value, **({"because": because} if because else {})}
+        record = self._event(_KINDS[standing], found, actor, said)
         # Before, so that a crash after the commit leaves nothing that calls it good; after, for what came between.
         self._forget(found.issuer, digits)
         self._store.withdraw(

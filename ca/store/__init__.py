@@ -21,3 +21,4 @@ from .standings import require_suspended as require_suspended
 from .store import Store as Store
 from .tables import Note as Note
 from .tables import Together as Together
+from .withheld import withhold as withhold

@@ -11,7 +11,7 @@ from ..x509.lists import Withdrawn, entry, removal
 from . import keys, publications
 from .lists import touch
 from .rows import lock, one
-from .tables import Note, Part, Together, certificates, put, releases, revocations, seconds
+from .tables import Note, Part, Together, certificates, put, releases, revocations, seconds, withheld
 from .tables import keys as keys_table
 
 
@@ -40,6 +40,9 @@ class Standings(Part):
         with self._database.transaction() as connection:
             if together is not None:
                 together(connection)
+            elif standing is Standing.SUSPENDED and _taken_over(connection, serial):
+                put(connection, note)
+                return one(connection, serial)
             return withdraw(connection, serial, standing=standing, reason=reason, at=at, note=note)
 
     def release(self, serial: str, *, at: datetime, note: Note) -> None:
@@ -54,7 +57,8 @@ class Standings(Part):
             lock(connection, serial)
             found = one(connection, serial)
             require_suspended(found)
-            connection.execute(delete(revocations).where(revocations.c.serial == serial))
+            for table in (revocations, withheld):
+                connection.execute(delete(table).where(table.c.serial == serial))
             connection.execute(
                 insert(releases).values(
                     serial=serial,
@@ -106,7 +110,8 @@ def withdraw(
     if standing is Standing.REVOKED and reason is Reason.KEY_COMPROMISE:
         # The key before the shard: who waits for both must not wait crosswise.
         keys.block(connection, key_hash, subject=found.subject, at=seconds(at))
-    for table in (revocations, releases):
+    # What is revoked comes back with nothing.
+    for table in (revocations, releases, withheld) if standing is Standing.REVOKED else (revocations, releases):
         connection.execute(delete(table).where(table.c.serial == serial))
     connection.execute(
         insert(revocations).values(
@@ -124,6 +129,11 @@ def withdraw(
     put(connection, note)
     publications.stale(connection, found.subject, at=at)
     return found
+
+
+def _taken_over(connection: Connection, serial: str) -> bool:
+    """Whether it was suspended for its holder's sake alone, and is from now on for its own: it comes back no more."""
+    return bool(connection.execute(delete(withheld).where(withheld.c.serial == serial)).rowcount)
 
 
 def require_suspended(found: Certificate) -> None:

@@ -12,9 +12,10 @@ from .publications import Publications
 from .rows import StoredStanding, certificate, joined, one, standing
 from .standings import Standings
 from .tables import Note, certificates, outbox, put
+from .withheld import Withheld
 
 
-class Store(Issuances, Standings, Lists, Hearings, Blocking, Publications):
+class Store(Issuances, Standings, Lists, Hearings, Blocking, Publications, Withheld):
     """The authority's own tables."""
 
     def __init__(self, database: Database) -> None:

@@ -115,6 +115,13 @@ heard = Table(
     Column("id", Integer, primary_key=True),
     Column("position", BigInteger),
 )
+withheld = Table(
+    "withheld",
+    _metadata,
+    Column("serial", String(40), primary_key=True),
+    # Whose account is shut.
+    Column("subject", String(128)),
+)
 outbox = Outbox(_metadata)
 
 

@@ -1,17 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever leaves takes no certificate along."""
+"""Whoever is shut out takes no certificate along, and gets back what was good when they are let in again."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
 from audit import Entry, Event, Outcome, new_key
-from ca.models import Reason, Standing
+from ca.errors import AlreadySuspended
+from ca.models import Issued, Reason, Standing
 from ca.service import CertificateAuthority, Leavers
+from ca.service.leavers import SECOND_LOOK
+from ca.store import Together
 from tests.fakes.people import CITIZEN, OFFICER
 
-from .world import World, ask
+from .world import World, ask, intent, list_of, loaded
+
+OUT, IN, LEFT = "directory.person.disabled", "directory.person.enabled", "directory.person.left"
 
 
-def told(world: World, index: int, kind: str, subject: str, **attributes: str) -> Entry:
+class Killed(BaseException):
+    """The process is dead; nothing of it runs on."""
+
+
+@dataclass
+class Mortal:
+    """The authority's two verbs; before or after the given one the process dies, once."""
+
+    authority: CertificateAuthority
+    dies_at: int
+    after: bool
+    done: int = 0
+
+    def suspend(self, serial: str, *, actor: str, because: str, together: Together | None) -> None:
+        self._act(lambda: self.authority.suspend(serial, actor=actor, because=because, together=together))
+
+    def release(self, serial: str, *, actor: str) -> None:
+        self._act(lambda: self.authority.release(serial, actor=actor))
+
+    def _act(self, act: Callable[[], None]) -> None:
+        self.done += 1
+        if self.done == self.dies_at and not self.after:
+            raise Killed
+        act()
+        if self.done == self.dies_at:
+            raise Killed
+
+
+def told(world: World, index: int, kind: str, subject: str = CITIZEN.subject, **attributes: str) -> Entry:
     """What the record says."""
     event = Event(
         key=new_key(), type=kind, outcome=Outcome.SUCCESS, at=world.clock.now(), source="directory", subject=subject,
@@ -20,71 +62,190 @@ def told(world: World, index: int, kind: str, subject: str, **attributes: str) -
     return Entry(index=index, event=event)
 
 
-def test_what_was_issued_to_who_left_is_suspended_once(
-    world: World, authority: CertificateAuthority, tmp_path: Path
-) -> None:
-    one, other = authority.issue(ask()).serial, authority.issue(ask()).serial
-    authority.suspend(other, actor=OFFICER.subject)
-    leavers = Leavers(
-        issued=lambda subject, most: world.store.certificates(subject=subject, limit=most)[0],
-        suspend=lambda serial: authority.suspend(serial, actor="role:ca"),
-        release=lambda serial: authority.release(serial, actor="role:ca"),
-        place=tmp_path / "position",
-    )
-    assert leavers.start() == 0
-    leavers.hear([])
-    leavers.hear([told(world, 3, "directory.person.disabled", CITIZEN.subject), told(world, 4, "other", "")])
-    assert authority.status(one).good
-    leavers.hear([told(world, 7, "directory.person.left", CITIZEN.subject)])
-    assert [authority.status(each).standing for each in (one, other)] == [Standing.SUSPENDED] * 2
-    assert leavers.start() == 8
-    # What an officer gave back stays given back when the role starts again behind this entry.
-    authority.release(one, actor=OFFICER.subject)
-    assert leavers.start() == 8
-    (tmp_path / "position").write_text("broken")
-    assert leavers.start() == 0
+def _leavers(world: World, changes: CertificateAuthority | Mortal, folder: Path) -> Leavers:
+    return Leavers(store=world.store, changes=changes, clock=world.clock, place=folder / "position")
 
 
-def test_a_leave_takes_what_is_good_and_gives_back_just_that(
-    world: World, authority: CertificateAuthority, tmp_path: Path
+def _standings(authority: CertificateAuthority, *serials: str) -> list[Standing]:
+    return [authority.status(each).standing for each in serials]
+
+
+def _answer(world: World, authority: CertificateAuthority, issued: Issued) -> ocsp.OCSPResponse:
+    path = world.site.public / "issuers" / "people.pem"
+    issuer = x509.load_pem_x509_certificate(path.read_bytes())
+    question = ocsp.OCSPRequestBuilder().add_certificate(loaded(issued), issuer, hashes.SHA256()).build()
+    return ocsp.load_der_ocsp_response(authority.ocsp("people", question.public_bytes(Encoding.DER)).der)
+
+
+def _on_list(authority: CertificateAuthority, issued: Issued) -> x509.RevokedCertificate | None:
+    found = x509.load_der_x509_crl(list_of(authority, issued))
+    return found.get_revoked_certificate_by_serial_number(int(issued.serial, 16))
+
+
+@pytest.mark.parametrize("because", [{}, {"because": "leave"}])
+def test_lists_and_answers_say_that_it_is_on_hold_as_long_as_the_account_is_shut(
+    world: World, authority: CertificateAuthority, tmp_path: Path, because: dict[str, str]
 ) -> None:
-    good, lost, gone, revoked = (authority.issue(ask()).serial for _ in range(4))
-    authority.suspend(lost, actor=OFFICER.subject)
+    card, other = authority.issue(ask()), authority.issue(ask(subject=OFFICER.subject, actor="another-officer"))
+    assert _answer(world, authority, card).certificate_status is ocsp.OCSPCertStatus.GOOD
     leavers = _leavers(world, authority, tmp_path)
-    away = told(world, 3, "directory.person.disabled", CITIZEN.subject, because="leave")
-    back = told(world, 5, "directory.person.enabled", CITIZEN.subject)
-    leavers.hear([away])
-    # A process that died before it noted how far it had heard, and another that hears the same.
-    _leavers(world, authority, tmp_path).hear([away])
-    assert {authority.status(each).standing for each in (good, lost, gone, revoked)} == {Standing.SUSPENDED}
+    failed = told(world, 1, OUT)
+    leavers.hear([Entry(index=1, event=_failed(failed.event)), told(world, 2, "other", "")])
+    assert authority.status(card.serial).good
+    leavers.hear([told(world, 3, OUT, **because)])
+    held = _answer(world, authority, card)
+    assert held.certificate_status is ocsp.OCSPCertStatus.REVOKED
+    assert held.revocation_reason is x509.ReasonFlags.certificate_hold
+    entry = _on_list(authority, card)
+    assert entry
+    assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason is x509.ReasonFlags.certificate_hold
+    assert authority.status(other.serial).good
+    said = [event for event in world.outbox() if event.type == "ca.certificate.suspended"]
+    assert [(e.object, e.actor, e.attributes["because"]) for e in said] == [(card.serial, "role:ca", "disabled")]
+    # An announced return is none.
+    leavers.hear([Entry(index=4, event=_intended(told(world, 4, IN).event))])
+    assert not authority.status(card.serial).good
+    leavers.hear([told(world, 5, IN)])
+    assert _answer(world, authority, card).certificate_status is ocsp.OCSPCertStatus.GOOD
+    assert _on_list(authority, card) is None
+    assert leavers.start() == 6
+
+
+def test_what_was_good_comes_back_and_nothing_else(
+    world: World, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    good, lost, gone, revoked, found_lost = (authority.issue(ask()).serial for _ in range(5))
+    authority.suspend(lost, actor=OFFICER.subject)
+    _leavers(world, authority, tmp_path).hear([told(world, 3, OUT)])
+    assert _standings(authority, good, lost, gone, revoked, found_lost) == [Standing.SUSPENDED] * 5
     authority.revoke(revoked, reason=Reason.KEY_COMPROMISE, actor=OFFICER.subject)
     authority.release(gone, actor=OFFICER.subject)
-    _leavers(world, authority, tmp_path).hear([back])
-    assert [authority.status(each).standing for each in (good, lost, gone, revoked)] == [
-        Standing.GOOD, Standing.SUSPENDED, Standing.GOOD, Standing.REVOKED,
-    ]  # fmt: skip
-    # Let in again for another reason: nothing of an old leave is left that would come back.
+    # The card is reported lost meanwhile: that is recorded, and outlasts the return.
+    before = len(world.outbox())
+    authority.suspend(found_lost, actor=OFFICER.subject)
+    assert [(e.type, e.actor) for e in world.outbox()[before:]] == [("ca.certificate.suspended", OFFICER.subject)]
+    with pytest.raises(AlreadySuspended):
+        authority.suspend(found_lost, actor=OFFICER.subject)
+    _leavers(world, authority, tmp_path).hear([told(world, 5, IN)])
+    after = [Standing.GOOD, Standing.SUSPENDED, Standing.GOOD, Standing.REVOKED, Standing.SUSPENDED]
+    assert _standings(authority, good, lost, gone, revoked, found_lost) == after
+    # Released by an officer and suspended by one since: nothing of an old absence is left that would bring it back.
+    leavers = _leavers(world, authority, tmp_path)
+    leavers.hear([told(world, 6, OUT)])
+    authority.release(good, actor=OFFICER.subject)
     authority.suspend(good, actor=OFFICER.subject)
-    leavers.hear([told(world, 8, "directory.person.enabled", CITIZEN.subject)])
+    leavers.hear([told(world, 8, IN)])
     assert authority.status(good).standing is Standing.SUSPENDED
 
 
-def test_who_leaves_while_away_gets_nothing_back(world: World, authority: CertificateAuthority, tmp_path: Path) -> None:
-    serial = authority.issue(ask()).serial
+def test_a_revocation_outlasts_shutting_out_and_letting_in(
+    world: World, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    card = authority.issue(ask()).serial
     leavers = _leavers(world, authority, tmp_path)
-    leavers.hear([told(world, 1, "directory.person.disabled", CITIZEN.subject, because="leave")])
-    leavers.hear([told(world, 2, "directory.person.left", CITIZEN.subject)])
-    leavers.hear([told(world, 3, "directory.person.enabled", CITIZEN.subject)])
-    assert authority.status(serial).standing is Standing.SUSPENDED
-    # What is no identifier of ours names no file elsewhere.
-    leavers.hear([told(world, 4, "directory.person.disabled", "../../x", because="leave")])
-    assert not (tmp_path.parent / "x").exists()
+    leavers.hear([told(world, 1, OUT)])
+    authority.revoke(card, reason=Reason.CESSATION, actor=OFFICER.subject)
+    assert world.store.withheld(CITIZEN.subject) == []
+    leavers.hear([told(world, 2, IN), told(world, 3, OUT), told(world, 4, IN)])
+    found = authority.certificate(card)
+    assert (found.standing, found.reason) == (Standing.REVOKED, Reason.CESSATION)
 
 
-def _leavers(world: World, authority: CertificateAuthority, folder: Path) -> Leavers:
-    return Leavers(
-        issued=lambda subject, most: world.store.certificates(subject=subject, limit=most)[0],
-        suspend=lambda serial: authority.suspend(serial, actor="role:ca"),
-        release=lambda serial: authority.release(serial, actor="role:ca"),
-        place=folder / "position",
-    )
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("dies_at", range(1, 5))
+def test_dead_at_any_act_what_is_heard_again_ends_the_same(
+    world: World, authority: CertificateAuthority, tmp_path: Path, dies_at: int, *, after: bool
+) -> None:
+    cards = [authority.issue(ask()).serial for _ in range(2)]
+    mortal = Mortal(authority, dies_at, after)
+    entries = [told(world, 1, OUT), told(world, 2, IN)]
+    died = 0
+    for entry in entries:
+        while True:
+            try:
+                _leavers(world, mortal, tmp_path).hear([entry])
+            except Killed:
+                died += 1
+                continue
+            break
+        expected = Standing.SUSPENDED if entry.event.type == OUT else Standing.GOOD
+        assert _standings(authority, *cards) == [expected] * 2
+    assert died == 1
+    kinds = [each for each in world.reported() if each in ("ca.certificate.suspended", "ca.certificate.released")]
+    assert kinds == ["ca.certificate.suspended"] * 2 + ["ca.certificate.released"] * 2
+    # A second process hears the same later, from the beginning, and nothing is left behind.
+    (tmp_path / "position").write_text("broken")
+    late = _leavers(world, authority, tmp_path)
+    assert late.start() == 0
+    late.hear(entries)
+    assert _standings(authority, *cards) == [Standing.GOOD] * 2
+    assert world.store.withheld(CITIZEN.subject) == []
+
+
+def test_who_leaves_gets_nothing_back(world: World, authority: CertificateAuthority, tmp_path: Path) -> None:
+    card, other = authority.issue(ask()).serial, authority.issue(ask()).serial
+    authority.suspend(other, actor=OFFICER.subject)
+    leavers = _leavers(world, authority, tmp_path)
+    leavers.hear([told(world, 1, OUT), told(world, 2, LEFT), told(world, 3, IN)])
+    assert _standings(authority, card, other) == [Standing.SUSPENDED] * 2
+    # What an officer gave back stays given back; what is issued after a return goes with the next leaving.
+    authority.release(card, actor=OFFICER.subject)
+    assert leavers.start() == 4
+    leavers.hear([])
+    assert authority.status(card).good
+    leavers.hear([told(world, 9, LEFT)])
+    assert authority.status(card).standing is Standing.SUSPENDED
+    assert world.store.withheld(CITIZEN.subject) == []
+
+
+def test_what_was_being_issued_meanwhile_is_taken_too(
+    world: World, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    leavers, store = _leavers(world, authority, tmp_path), world.store
+    released = authority.issue(ask()).serial
+    serials = [format((world.settings.instance << 136) + number, "x") for number in (1, 2)]
+    store.intend(intent(serials[0], at=world.clock.now(), key_hash="a" * 64))
+    leavers.hear([told(world, 1, OUT)])
+    authority.release(released, actor=OFFICER.subject)
+    # It had asked the directory before, and is written down only now.
+    store.intend(intent(serials[1], at=world.clock.now(), key_hash="b" * 64))
+    leavers.hear([])
+    assert _standings(authority, *serials) == [Standing.SUSPENDED, Standing.POSSIBLY_ISSUED]
+    world.clock.advance(timedelta(seconds=SECOND_LOOK))
+    leavers.hear([])
+    assert _standings(authority, *serials, released) == [Standing.SUSPENDED, Standing.SUSPENDED, Standing.GOOD]
+    assert world.settings.issuance_timeout.total_seconds() <= SECOND_LOOK
+
+
+def test_however_many_certificates_hide_no_older_one(world: World) -> None:
+    at = world.clock.now()
+    many = [intent(format((1 << 140) + each, "x"), at=at, key_hash=f"{each:064x}") for each in range(600)]
+    world.store.intend_all(many)
+    assert len(world.store.worth_something(CITIZEN.subject, at=world.clock.now())) == 600
+    # What has ended is worth nothing, and is left alone.
+    world.clock.advance(timedelta(days=366))
+    assert world.store.worth_something(CITIZEN.subject, at=world.clock.now()) == []
+
+
+def test_what_an_earlier_release_took_for_a_leave_comes_back(
+    world: World, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    taken, released, elsewhere = (authority.issue(ask()).serial for _ in range(3))
+    for serial in (taken, elsewhere):
+        authority.suspend(serial, actor="role:ca")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / CITIZEN.subject).write_text(f"{taken}\n{released}")
+    (tmp_path / "away" / "no identifier").write_text(elsewhere)
+    leavers = _leavers(world, authority, tmp_path)
+    assert (leavers.start(), leavers.start()) == (0, 0)
+    assert list((tmp_path / "away").iterdir()) == []
+    leavers.hear([told(world, 1, IN)])
+    assert _standings(authority, taken, released, elsewhere) == [Standing.GOOD, Standing.GOOD, Standing.SUSPENDED]
+
+
+def _failed(event: Event) -> Event:
+    return replace(event, outcome=Outcome.FAILURE)
+
+
+def _intended(event: Event) -> Event:
+    return replace(event, outcome=Outcome.INTENDED)

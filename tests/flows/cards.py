@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
+from cryptography.x509 import ocsp
 
 from tests.flows.city import City
 from tests.flows.knocking import person, post
@@ -29,6 +30,22 @@ class Card:
     serial: str
     p12: Path
     pem: Path
+
+
+def answered(city: City, card: Card) -> ocsp.OCSPResponse:
+    """What the authority says of it to everybody, by OCSP."""
+    leaf, issuer, *_ = x509.load_pem_x509_certificates(card.pem.read_bytes())
+    question = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA256()).build()
+    headers = {"Content-Type": "application/ocsp-request"}
+    place, sent = city.url("pki", "/ocsp/people", "plain"), question.public_bytes(Encoding.DER)
+    found = city.http().post(place, data=sent, headers=headers, timeout=30)
+    return ocsp.load_der_ocsp_response(found.content)
+
+
+def on_list(city: City, card: Card) -> bool:
+    """Whether the authority's whole revocation list holds it."""
+    der = city.http().get(city.url("pki", "/crl/people.crl", "plain"), timeout=30).content
+    return x509.load_der_x509_crl(der).get_revoked_certificate_by_serial_number(int(card.serial, 16)) is not None
 
 
 def certified(city: City, username: str, folder: Path, *, profile: str = "civil-servant") -> Card:

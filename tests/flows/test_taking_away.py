@@ -15,11 +15,13 @@ from typing import get_args
 
 import pytest
 import requests
+from cryptography.x509 import ReasonFlags
+from cryptography.x509.ocsp import OCSPCertStatus
 from playwright.sync_api import BrowserContext
 
 from tests.flows import invariants
 from tests.flows.at_work import Switchboard, agreed, at_work, authorized, citizen, over, switchboard
-from tests.flows.cards import certified
+from tests.flows.cards import Card, answered, certified, on_list
 from tests.flows.city import PASSWORD, City, until
 from tests.flows.knocking import hidden, person, post
 from tests.flows.looking import Eyes
@@ -185,6 +187,9 @@ def test_a_contractor_is_let_in_by_two_to_one_portal_and_is_out_of_it_with_the_c
     since = time.monotonic()
     assert "done=ended" in ended.url, ended.text
     work.measure("contract ended", since)
+    over("contract ended: the card", since, lambda: _good(city, card))
+    assert answered(city, card).revocation_reason is ReasonFlags.certificate_hold
+    assert on_list(city, card)
     over("contract ended: the sign-on", since, lambda: "Log in" not in worker.get(city.url("sso", "/account")).text)
     again = city.http()
     again.headers["Accept"], again.cert = "text/html", str(card.pem)
@@ -195,6 +200,21 @@ def test_a_contractor_is_let_in_by_two_to_one_portal_and_is_out_of_it_with_the_c
     kinds = [each["type"] for each in told]
     assert "directory.contract.asked" in kinds
     assert kinds.index("directory.person.disabled") < kinds.index("directory.role.withdrawn")
+
+    # Let in again, as a citizen, with the card: also where the authority dies over the news.
+    city.kill("ca")
+    file = city.url("directory", f"/people/{subject[1]}", "management")
+    assert post(boss, boss.get(file), f"/people/{subject[1]}/enable", reason="A citizen again").ok
+    until(lambda: _good(city, card), seconds=60)
+    assert not on_list(city, card)
+
+
+def _good(city: City, card: Card) -> bool:
+    try:
+        return answered(city, card).certificate_status is OCSPCertStatus.GOOD
+    except ValueError:
+        # No answer at all, while the authority is away.
+        return False
 
 
 def _reached(city: City, label: str, path: str, listener: str = "external", **headers: str) -> bool:
