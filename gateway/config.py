@@ -211,6 +211,15 @@ class OpenHost:
     decides: bool = False
     # Paths, written alike, where a stranger costs the role work: the stricter limit ``stranger_rate`` holds there.
     limited: tuple[str, ...] = ()
+    # Whether proxies of other zones prove themselves here by certificate (``peers`` of a zone in the policies). Where
+    # they cannot, every zone that such a proxy could speak for at the same listener counts as where a request may come
+    # from, so that a way that is closed to one of them is closed to all who come in there.
+    peers: bool = False
+
+    @property
+    def asks_certificate(self) -> bool:
+        """Whether TLS asks for a certificate, for whichever reason."""
+        return self.client_certificate or self.peers
 
     @property
     def asked(self) -> bool:

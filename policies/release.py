@@ -74,6 +74,10 @@ class Release:
         """Whether a certificate is one of a proxy that speaks for a zone."""
         return self._matrix.places.speaks(peer)
 
+    def spoken_for(self, listener: str) -> frozenset[str]:
+        """Zones that a proxy may speak for at a listener."""
+        return self._matrix.places.spoken_for(listener)
+
     def kind(self, origin: str, destination: str) -> Kind:
         """How two zones are joined."""
         return self._matrix.kind(origin, destination)

@@ -92,6 +92,11 @@ class PolicyEngine:
         force = self._force
         return force is not None and force.release.speaks(peer)
 
+    def spoken_for(self, listener: str) -> frozenset[str]:
+        """Zones that a proxy may speak for at a listener, by the policies in force."""
+        force = self._force
+        return force.release.spoken_for(listener) if force else frozenset()
+
     def lasting(self, action: str) -> str:
         """The version by which the same question about this action has the same answer again.
 

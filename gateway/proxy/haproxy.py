@@ -68,6 +68,7 @@ def whole(edge: Whole) -> Mapping[str, str]:
             role=host.role,
             guarded=False,
             certificate=host.client_certificate,
+            peers=host.peers,
             listeners=host.listeners or LISTENERS,
             asked=host.asked,
             decides=host.decides,
@@ -367,7 +368,7 @@ def _certificates(hosts: Mapping[str, Host], listener: str, folder: str) -> str:
     lines = []
     for host, known in hosts.items():
         if listener in known.listeners:
-            asking = f"[verify optional ca-file {folder}/tls.crt] " if known.certificate else ""
+            asking = f"[verify optional ca-file {folder}/tls.crt] " if known.certificate or known.peers else ""
             lines.append(f"{folder}/tls.crt {asking}{plain(host)}")
     return _text(lines)
 

@@ -33,6 +33,8 @@ class Host:
     decides: bool = False
     paths: tuple[str, ...] = ()
     limited: tuple[str, ...] = ()
+    # Whether proxies of other zones prove themselves there, which the role behind an open host is not told of.
+    peers: bool = False
 
     def told(self) -> dict[str, object]:
         """As the script reads it."""

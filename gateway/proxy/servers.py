@@ -155,7 +155,7 @@ def open_host(
         # Only refusals have a number there, and a record.
         lines += [
             "access_log logs/decisions.log decisions buffer=32k flush=200ms if=$tallygate_decision;",
-            *block(f"location = {DECIDE}", _asking(host, listener, certificate=False)),
+            *block(f"location = {DECIDE}", _asking(host, listener, certificate=settings.asks_certificate)),
             *block("location @refused", _refusing(host, port, listener)),
         ]
     if settings.decides:
@@ -169,7 +169,7 @@ def open_host(
         lines += block("location /" if pattern == "/*" else pattern_location(pattern), [*here, *forwarded])
     if settings.paths:
         lines += block("location /", ["return 404;"])
-    return _server(host, port, address=address, asks_certificate=settings.client_certificate, lines=lines)
+    return _server(host, port, address=address, asks_certificate=settings.asks_certificate, lines=lines)
 
 
 def pki_host(host: str, port: int, role: str, *, address: str, answers: Path, lasting: timedelta) -> list[str]:

@@ -193,7 +193,8 @@ end
 -- It identifies its callers itself; only whether it is shut for now is asked.
 local function open(txn, host, known, method, target, headers)
   if known.asked then
-    local status, said = asked(txn, host, method, target, headers, false)
+    -- Where TLS asks for a certificate, it may be that of a proxy which speaks for another zone.
+    local status, said = asked(txn, host, method, target, headers, true)
     if status ~= 204 then
       local decision = first(said["tallygate-decision"])
       txn:set_var("txn.decision", decision)

@@ -69,6 +69,10 @@ class Engine(Protocol):
         """Whether a certificate, by its digest, is one of a proxy that speaks for a zone."""
         ...
 
+    def spoken_for(self, listener: str) -> frozenset[str]:
+        """Zones that a proxy may speak for at a listener, by its certificate."""
+        ...
+
     def lasting(self, action: str) -> str:
         """The version by which the same question has the same answer again; empty if each is to be asked."""
         ...
@@ -206,7 +210,7 @@ class Decider:
             resource, route, audience = self._place(question)
             # 2. The zone follows from the listener, which only nginx names, and from what nginx saw: the address, or
             # the certificate by which a proxy of another zone proved itself. That one says nothing of the caller.
-            peer = self._peer(question, route)
+            peer = self._peer(question, proves=route.peers)
             zone = self._zone(question, peer)
             origin = self._origins[question.unverified_host, question.listener]
             if peer:
@@ -315,25 +319,29 @@ class Decider:
     def _rule_open(self, question: Question) -> Ruling:
         """Whether a host that identifies its callers itself is shut; what goes wrong is a refusal here too.
 
-        Where a request comes from counts here as everywhere; who makes it the host finds out.
+        Where a request comes from counts here as everywhere; who makes it the host finds out. Where no proxy can prove
+        itself, it may come from each zone that one could speak for.
         """
         label, host = self._open[question.unverified_host]
-        zone = ""
+        zone = peer = ""
         try:
             self._current()
-            zone = self._zone(question, "")
+            peer = self._peer(question, proves=host.asks_certificate)
+            zone = self._zone(question, peer)
+            origins = {zone} if host.asks_certificate else {zone, *self._engine.spoken_for(question.listener)}
             names = passed(origin="", zone="", resource=label, method=question.unverified_method)
-            self._none_thrown(names + ways(zone, host.zones))
+            self._none_thrown(names + [name for origin in sorted(origins) for name in ways(origin, host.zones)])
         except Refused as refused:
-            return Ruling(reason=refused.reason, resource=label, zone=zone, asked=_came(self._site, question))
+            asked = _came(self._site, question) | ({"peer": peer} if peer else {})
+            return Ruling(reason=refused.reason, resource=label, zone=zone, asked=asked)
         except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.warning("open_host_denied", error=type(error).__name__)
             return Ruling(reason=Reason.UNAVAILABLE, resource=label, zone=zone, asked=_came(self._site, question))
         return Ruling(reason=None, resource=label, zone=zone)
 
-    def _peer(self, question: Question, route: Route) -> str:
+    def _peer(self, question: Question, *, proves: bool) -> str:
         """Digest of the certificate that the connection proved, where it is one of a proxy that speaks for a zone."""
-        if not route.peers or not question.unverified_certificate:
+        if not proves or not question.unverified_certificate:
             return ""
         digest = certificate_digest(question.unverified_certificate)
         return digest if self._engine.speaks(digest) else ""

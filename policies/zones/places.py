@@ -63,6 +63,10 @@ class Places:
         """Whether a certificate, by its digest, is one of a proxy that speaks for some zone."""
         return peer in self._peers
 
+    def spoken_for(self, listener: str) -> frozenset[str]:
+        """Zones that somebody may speak for at a listener, by certificate."""
+        return frozenset(self._peers.values()) & self._served.get(listener, set())
+
     def listeners(self, zone: str) -> frozenset[str]:
         """By which listeners what comes from a zone may come in."""
         return frozenset(listener for listener, served in self._served.items() if zone in served)

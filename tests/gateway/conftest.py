@@ -134,6 +134,9 @@ class FakeEngine:
     def speaks(self, peer: str) -> bool:
         return peer in self.peers
 
+    def spoken_for(self, listener: str) -> frozenset[str]:
+        return frozenset(self.peers.values()) if listener == "external" else frozenset()
+
     def lasting(self, action: str) -> str:
         del action
         return self.lasts

@@ -753,6 +753,37 @@ def test_a_closed_way_is_closed_to_open_hosts_too_and_to_nobody_else(unit: Gatew
     assert asked("verify") == ""
 
 
+def test_at_an_open_host_too_a_proxy_speaks_for_its_zone_or_its_zone_is_thought_of(folder: Path) -> None:
+    hosts = GatewaySettings().open_hosts
+    proving = {"acme": replace(hosts["acme"], peers=True)}
+    unit = Gateway(make_site(folder), settings=replace(GatewaySettings(), open_hosts=hosts | proving))
+    pem = certificate("proxy")[0]
+    shown = quote(pem.decode())
+    unit.engine.peers = {x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex(): "branch"}
+
+    def asked(label: str, shows: str = "", listener: str = "external") -> str:
+        host = f"{label}.city.localhost"
+        return ask(unit, unverified_host=host, listener=listener, unverified_certificate=shows).reason
+
+    hear(unit, "gateway.switch.shut", index=0, outcome=Outcome.INTENDED, object="zones=branch:external")
+    # Where TLS asks for certificates, for whichever reason, the proxy is known by its own and nobody else is meant.
+    assert [asked("acme", shown), asked("est", shown)] == ["shut", "shut"]
+    told = unit.recorder.events[-1]
+    assert (told.zone, told.attributes["reason"]) == ("branch", "shut")
+    assert len(str(told.attributes["peer"])) == 64
+    other = quote(certificate("stranger")[0].decode())
+    assert [asked("acme"), asked("est"), asked("acme", other)] == ["", "", ""]
+    # Where it asks for none, nobody can tell who came from there: the way is closed too wide, never too narrow.
+    assert [asked("verify"), asked("verify", shown)] == ["shut", "shut"]
+    assert asked("verify", listener="management") == ""
+    hear(unit, "gateway.switch.reopened", index=1, object="zones=branch:external")
+    assert [asked("acme", shown), asked("verify")] == ["", ""]
+    # The other way round: who proves to come from elsewhere is not held by what is closed to the listener's own zone.
+    hear(unit, "gateway.switch.shut", index=2, object="zones=external:external")
+    assert [asked("acme", shown), asked("acme"), asked("verify", shown)] == ["", "shut", "shut"]
+    unit.database.close()
+
+
 def test_an_open_host_that_names_no_zone_stands_in_those_of_its_listeners(folder: Path) -> None:
     everywhere, one = OpenHost(role="ca", why="x"), OpenHost(role="ca", why="x", listeners=("management",))
     hosts = {"everywhere": everywhere, "one": one}

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -16,9 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit import Event
 from gateway import GatewaySettings
+from gateway.config import OpenHost
 from policies.zones.places import Places, Zone
 from tests.gateway.conftest import SUBJECT, City, Reply, _exchange, certificate
 from tests.gateway.test_edges import Door
+from tests.gateway.test_service_decision import hear
 
 PARTNER, PARTNER_KEY = certificate("partner")
 DIGEST = hashlib.sha256(x509.load_pem_x509_certificate(PARTNER).public_bytes(Encoding.DER)).hexdigest()
@@ -35,10 +39,18 @@ PLACES = Places(
 @pytest.fixture(scope="module")
 def joined() -> Iterator[City]:
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-gw-"))
-    routes = GatewaySettings().routes
-    city = City(folder, routes=routes | {"tax": replace(routes["tax"], peers=True)})
+    yield from _started(folder)
+
+
+def _started(folder: Path, **settings: Any) -> Iterator[City]:
+    routes, hosts = GatewaySettings().routes, GatewaySettings().open_hosts
+    # One that proxies prove themselves at, beside one that asks for certificates anyhow, and one that asks for none.
+    opened = {"acme": replace(hosts["acme"], peers=True), "mute": OpenHost(role="ca", why="x", zone="external")}
+    guarded = routes | {"tax": replace(routes["tax"], peers=True)}
+    city = City(folder, routes=guarded, open_hosts=hosts | opened, **settings)
     city.gateway.engine.place = PLACES.place  # type: ignore[method-assign]  # the real one
     city.gateway.engine.speaks = PLACES.speaks  # type: ignore[method-assign]  # as above
+    city.gateway.engine.spoken_for = PLACES.spoken_for  # type: ignore[method-assign]  # as above
     for name, content in (("partner.pem", PARTNER), ("partner.key", PARTNER_KEY)):
         (folder / name).write_bytes(content)
     stranger, key = certificate("stranger")
@@ -50,6 +62,15 @@ def joined() -> Iterator[City]:
     finally:
         city.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", params=["nginx", "haproxy"])
+def alone(request: pytest.FixtureRequest) -> Iterator[City]:
+    """Each program that can be a site's only proxy."""
+    if request.param == "nginx":
+        yield request.getfixturevalue("joined")
+        return
+    yield from _started(Path(tempfile.mkdtemp(dir="/tmp", prefix="tg-gw-")), edge=request.param)
 
 
 def _from(city: City, source: str, *headers: str, shows: str = "", target: str = "/") -> tuple[Reply, Event]:
@@ -102,6 +123,40 @@ def test_a_strangers_certificate_speaks_for_nobody(joined: City) -> None:
     reply, event = _from(joined, "127.0.5.7", shows="stranger")
     assert reply.status == 401
     assert (event.attributes["reason"], "peer" in event.attributes) == ("credential", False)
+
+
+def test_a_closed_way_is_closed_at_hosts_without_login_to_whom_a_certificate_places_there(alone: City) -> None:
+    """By no word of the visitor's; whoever proves nothing is closed out only where nothing can be proved."""
+    acme, est, mute = "/acme/directory", "/.well-known/est/cacerts", "/"
+    partner = (alone.folder / "partner.pem", alone.folder / "partner.key")
+    stranger = (alone.folder / "stranger.pem", alone.folder / "stranger.key")
+    forged = (("Tallygate-Client-Certificate", quote(PARTNER.decode())), ("Tallygate-Listener", "internal"))
+
+    def at(label: str, target: str, shows: tuple[Path, Path] | None = None) -> int:
+        return alone.get(target, host=f"{label}.city.localhost", headers=forged, certificate=shows).status
+
+    index = alone.gateway.store.next_entry() + 1
+    reply = alone.get(acme, host="acme.city.localhost", certificate=partner)
+    # The role is told nothing of a certificate that only says by whom the request was brought.
+    assert (reply.status, reply.received("Tallygate-Client-Certificate")) == (200, [])
+    hear(alone.gateway, "gateway.switch.shut", index=index, object="zones=partner:external")
+    try:
+        alone.gateway.recorder.events.clear()
+        assert [at("acme", acme, partner), at("est", est, partner)] == [503, 503]
+        assert {(each.zone, each.attributes["peer"]) for each in alone.gateway.recorder.events} == {("partner", DIGEST)}
+        for shows in (None, stranger):
+            assert [at("acme", acme, shows), at("est", est, shows)] == [200, 200]
+        assert [at("mute", mute), at("mute", mute, partner)] == [503, 503]
+        assert alone.get(mute, host="mute.city.localhost", listener="management").status == 403
+    finally:
+        hear(alone.gateway, "gateway.switch.reopened", index=index + 1, object="zones=partner:external")
+    assert [at("acme", acme, partner), at("mute", mute)] == [200, 200]
+    # It comes from there and from nowhere else: what is closed to the listener's own zone does not hold it.
+    hear(alone.gateway, "gateway.switch.shut", index=index + 2, object="zones=external:external")
+    try:
+        assert [at("acme", acme, partner), at("acme", acme), at("mute", mute, partner)] == [200, 503, 503]
+    finally:
+        hear(alone.gateway, "gateway.switch.reopened", index=index + 3, object="zones=external:external")
 
 
 @pytest.mark.parametrize("name", ["caddy", "haproxy"])

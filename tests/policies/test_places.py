@@ -106,6 +106,11 @@ def test_a_request_is_placed_by_its_path(listener: str, address: str, peer: str,
     assert PLACES.place(listener=listener, address=address, peer=peer) == expected
 
 
+def test_for_which_zones_somebody_may_speak_at_a_listener() -> None:
+    assert PLACES.spoken_for("internal") == {"internal"}
+    assert PLACES.spoken_for("external") == PLACES.spoken_for("moon") == frozenset()
+
+
 def test_two_zones_that_nothing_tells_apart_are_refused() -> None:
     with pytest.raises(PoliciesUnusable, match="apart"):
         Places({"a": zone(listeners=("door",)), "b": zone(listeners=("door",))})
