@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa, utils
 
 from ..models import Format
+from ..proofs import keys
 from ..proofs.signed_data import Signer
 from .facts import Found, Setting
 
@@ -52,7 +53,7 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
             signer = _signer(protected, signature, payload, content, _Beside.of(beside))
         except _NotOurs as error:
             found.unread.append(str(error))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
             found.unread.append("part_malformed")
         else:
             found.add(signer, setting, format=Format.JWS, name=str(number))
@@ -118,6 +119,9 @@ def _signer(
     if set(header.get("crit", ())) - _UNDERSTOOD:
         raise _NotOurs("unknown_algorithm")
     encoded = header.get("b64", True) is not False
+    if not encoded and "b64" not in header.get("crit", ()):
+        # Who does not know the parameter reads another content, and nothing stops them (RFC 7797, 6).
+        raise _NotOurs("part_malformed")
     chain = [b64decode(text, validate=True) for text in header.get("x5c", ())][:_MOST]
     if not chain:
         raise _NotOurs("no_certificate")
@@ -135,8 +139,8 @@ def _signer(
         digest_matches=None if body is None else True,
         signature_verifies=verifies or body is None,
         claimed_at=_claimed(header),
-        algorithm=str(header["alg"])[:20],
-        weak=False,
+        algorithm=str(header["alg"])[:20] + keys.short_key(own),
+        weak=keys.short_key(own) != "",
         other_certificate=named is not None
         and not hmac.compare_digest(_plain(str(named).encode()), hashlib.sha256(chain[0]).digest()),
         # Time-stamps are over the signature as it is written (TS 119 182-1, 5.3.4).

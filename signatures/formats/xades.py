@@ -170,8 +170,10 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
             digest_matches=None if missing else matches,
             signature_verifies=verifies,
             claimed_at=_claimed(properties) if signed_properties else None,
-            algorithm=method.rpartition("#")[2][:40],
-            weak=any(keys.weak_digest(DIGESTS.get(name, "")) for name in digests) or method.endswith("sha1"),
+            algorithm=method.rpartition("#")[2][:40] + keys.short_key(own),
+            weak=keys.short_key(own) != ""
+            or any(keys.weak_digest(DIGESTS.get(name, "")) for name in digests)
+            or method.endswith("sha1"),
             other_certificate=other and properties is not None,
             signature=_stamped(values, unsigned),
             tokens=tuple(_values(unsigned, "SignatureTimeStamp", "EncapsulatedTimeStamp")),

@@ -91,13 +91,22 @@ def weak_digest(name: str) -> bool:
     return name in _WEAK_DIGESTS
 
 
-def weak_key(certificate: x509.Certificate) -> bool:
-    """Whether the key is too short."""
+def weak_algorithm(algorithm: algos.SignedDigestAlgorithm) -> bool:
+    """Whether it names such a digest itself, whatever is said around it."""
+    try:
+        return weak_digest(str(algorithm.hash_algo))
+    except (ValueError, KeyError, TypeError):
+        # It names none.
+        return False
+
+
+def short_key(certificate: x509.Certificate) -> str:
+    """Its key as people write it, if that is too short; else empty."""
     try:
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError):
-        return False
-    return isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA
+        return ""
+    return f" RSA-{key.key_size}" if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA else ""
 
 
 def key_name(certificate: x509.Certificate) -> str:

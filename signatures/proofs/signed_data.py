@@ -15,6 +15,7 @@ from typing import Any
 
 from asn1crypto import algos, cms, core, crl, ocsp, tsp
 from asn1crypto import x509 as asn1_x509
+from cryptography import x509
 from pyhanko.sign.ades import cades_asn1
 
 from . import keys
@@ -22,7 +23,8 @@ from .known import certificate
 
 # Importing them is what teaches asn1crypto the attributes of CAdES and of time-stamps.
 _KNOWN = (cades_asn1.SignaturePolicyIdentifier, tsp.TSTInfo)
-_PEM = re.compile(rb"-----BEGIN (?:CMS|PKCS7|PKCS #7 SIGNED DATA)-----([A-Za-z0-9+/=\s]+)-----END ")
+_LABEL = rb"(CMS|PKCS7|PKCS #7 SIGNED DATA)-----"
+_PEM = re.compile(rb"\s*-----BEGIN " + _LABEL + rb"([A-Za-z0-9+/=\s]+)-----END " + _LABEL + rb"\s*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
 _SET, _LONG_FORM = 0x31, 0x80
 _MOST = 64
@@ -92,10 +94,13 @@ class Signed:
 
 
 def unarmoured(data: bytes) -> bytes:
-    """DER or BER, whether it came plain, as PEM or in base64."""
-    found = _PEM.search(data[:200]) or _PEM.search(data)
-    if found:
-        return _decoded(found[1])
+    """DER or BER, whether it came plain, as PEM or in base64.
+
+    A letter around PEM is read by people and signed by nobody: with anything before or behind it is no PEM.
+    """
+    found = _PEM.fullmatch(data)
+    if found and found[1] == found[3]:
+        return _decoded(found[2])
     if data[:1] != b"0" and _BASE64.fullmatch(data):
         return _decoded(data)
     return data
@@ -180,6 +185,8 @@ def _signer(
         if own is not None and data is not None:
             verifies = keys.verifies(signature, data, own.public_key, info["signature_algorithm"], digest=digest)
             if not signed:
+                # Attributes that somebody signed, shown as if they were a content of their own, are none.
+                verifies = verifies and not _is_attributes(data)
                 matches = verifies
         elif not signed:
             matches = None
@@ -195,8 +202,8 @@ def _signer(
         digest_matches=matches,
         signature_verifies=verifies,
         claimed_at=_one(attributes, "signing_time") if signed else None,
-        algorithm=_algorithm(info["signature_algorithm"], digest),
-        weak=keys.weak_digest(digest),
+        algorithm=_algorithm(info["signature_algorithm"], digest, own),
+        weak=keys.weak_digest(digest) or keys.weak_algorithm(info["signature_algorithm"]) or _short(own) != "",
         other_certificate=own is not None and signed and _names_another(attributes, own),
         signature=signature,
         tokens=tokens,
@@ -218,9 +225,31 @@ def _own(sid: Any, shown: Sequence[asn1_x509.Certificate]) -> asn1_x509.Certific
     return None
 
 
-def _algorithm(algorithm: algos.SignedDigestAlgorithm, digest: str) -> str:
+def _is_attributes(content: bytes) -> bool:
+    """Whether it is what is signed where there are signed attributes, and so may have been signed as that."""
+    if content[:1] != bytes((_SET,)):
+        return False
+    try:
+        types = {each["type"].native for each in cms.CMSAttributes.load(content, strict=True)}
+    except (ValueError, TypeError, KeyError):
+        return False
+    return {"content_type", "message_digest"} <= types
+
+
+def _short(own: asn1_x509.Certificate | None) -> str:
+    """The signer's key, if it is too short."""
+    if own is None or own.public_key.algorithm not in {"rsa", "rsassa_pss"}:
+        return ""
+    try:
+        return keys.short_key(x509.load_der_x509_certificate(own.dump()))
+    except ValueError:
+        return ""
+
+
+def _algorithm(algorithm: algos.SignedDigestAlgorithm, digest: str, own: asn1_x509.Certificate | None) -> str:
     name = str(algorithm["algorithm"].native)
-    return f"{'sm2' if name == keys.SM2_WITH_SM3 else name} {digest}"[:60]
+    said = f"{'sm2' if name == keys.SM2_WITH_SM3 else name} {digest}"[:60]
+    return said + _short(own)
 
 
 def _attributes(attributes: Any, name: str) -> Iterator[Any]:
