@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from ..models import CertificateFacts, Chain, Revocation, Trust
+from . import constraints
 from .answers import Answers, Statement, read_answer
 from .asking import places_to_ask
 from .keys import list_made, made
@@ -134,6 +135,9 @@ class Assessor:
         if any(not self._is_for(each.certificate, _STAMP if stamping else _SIGN) for each in path):
             # Trusted, but for something else: as good as a stranger here.
             chain, path = Chain.UNKNOWN, []
+        meant = _STAMPING if stamping else _SIGNING
+        if path and not constraints.allow(own, [each.certificate for each in path], purposes=meant):
+            chain = Chain.BROKEN
         authority = path[0].authority if path else ""
         issuer = path[0].certificate if path else None
         status = _status(own, issuer, moment, between) if issuer else _Status(Revocation.UNAVAILABLE)
