@@ -73,9 +73,11 @@ def _places(box: Container, listed: str) -> list[str]:
 
 
 def _beside(box: Container, place: str) -> set[str]:
+    """The files of a signature itself, which no reader shows; what is no DER may be a page that it calls its own."""
     root = parse(box.read(place))
     texts = [root.findtext(f"{_NS}SignedValue"), root.findtext(f"{_NS}SignedInfo/{_NS}Seal/{_NS}BaseLoc")]
-    return {_resolved(place, text) for text in texts if text}
+    named = {_resolved(place, text) for text in texts if text}
+    return {name for name in named if name in box.names and box.read(name)[:1] == bytes((_SEQUENCE,))}
 
 
 def _listed(box: Container, place: str) -> set[str]:

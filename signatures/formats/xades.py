@@ -9,7 +9,7 @@ but the whole document, the whole object or a named file counts as covered.
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +41,12 @@ DIGESTS = {
     "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
     "http://www.w3.org/2000/09/xmldsig#sha1": "sha1",
 }
+# Whose elements may stand unsigned within a signature: no reader shows them as content.
+_OWN = (
+    "{http://www.w3.org/2000/09/xmldsig#}",
+    "{http://uri.etsi.org/01903/v1.3.2#}",
+    "{http://uri.etsi.org/01903/v1.4.1#}",
+)
 _IDENTIFIERS = frozenset({"Id", "ID", "id"})
 _MOST = 20
 Resolve = Callable[[str], bytes | None]
@@ -185,7 +191,7 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
         enveloped=bool(here & whole),
         objects=bool(covered),
         external=tuple(uri for uri in outside if uri in whole),
-        loose=len(covered) != len(objects),
+        loose=len(covered) != len(objects) or _smuggled(node) or _interrupted(root, into=covered),
     )
 
 
@@ -204,6 +210,26 @@ def _nothing_else(root: Any) -> bool:
         return True
     texts = [root.text, *(each.tail for each in root)]
     return all(each.tag == f"{_DS}Signature" for each in root) and not any((text or "").strip() for text in texts)
+
+
+def _smuggled(node: Any) -> bool:
+    """Whether somebody put elements of another language among the properties that nobody signs."""
+    unsigned = node.iterfind(f".//{_XADES}UnsignedProperties")
+    return any(isinstance(each.tag, str) and not each.tag.startswith(_OWN) for part in unsigned for each in part.iter())
+
+
+def _interrupted(root: Any, *, into: Sequence[Any] = ()) -> bool:
+    """Whether a comment stands within a text; of signatures, only ``into`` these of their objects it is looked.
+
+    Comments are not signed, so anybody may set one; and a program that reads a text up to it reads another text.
+    """
+    for around in {each.getparent() for each in root.iter(etree.Comment)} - {None}:
+        inside = [around, *around.iterancestors()]
+        if any(one.tag == f"{_DS}Signature" for one in inside) and not any(one in into for one in inside):
+            continue
+        if "".join([around.text or "", *(one.tail or "" for one in around)]).strip():
+            return True
+    return False
 
 
 def _only_properties(found: Any) -> bool:

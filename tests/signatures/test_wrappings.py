@@ -59,8 +59,15 @@ def test_an_object_that_the_signature_does_not_reach_is_named_beside_one_that_it
     assert look(signed, city).overall is Overall.TRUSTED
     swapped = signed.replace(b'Id="object"', b'Id="other"')
     refused(swapped, city)
-    for forge in (wrappings.ADDED["an object of no reference"], wrappings.ADDED["content beside the properties"]):
-        assert uncovered(refused(forge(signed), city)) == {"XML"}
+    for name in ("an object of no reference", "content beside the properties",
+                 "content in properties that nobody signs", "a comment within a text"):  # fmt: skip
+        assert uncovered(refused(wrappings.ADDED[name](signed), city)) == {"XML"}, name
+    # What interrupts no text changes none.
+    told = signed.replace(b"<letter", b"<!-- a letter --><letter").replace(
+        b"<ds:SignedInfo", b"<!-- x --><ds:SignedInfo"
+    )
+    assert told != signed
+    assert look(told, city).overall is Overall.TRUSTED
 
 
 def test_what_a_transform_drops_is_not_signed(city: City, leaf: Leaf) -> None:

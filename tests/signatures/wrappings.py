@@ -114,6 +114,22 @@ def _beside_the_properties(document: bytes) -> bytes:
     return _text(root)
 
 
+def _in_unsigned_properties(document: bytes) -> bytes:
+    """A letter of one's own where time-stamps stand, which nobody signs."""
+    root = etree.fromstring(document)
+    around = next(root.iter(_PROPERTIES))
+    for name in ("UnsignedProperties", "UnsignedDataObjectProperties", "UnsignedDataObjectProperty"):
+        around = etree.SubElement(around, f"{_PROPERTIES.partition('}')[0]}}}{name}")
+    around.append(_evil())
+    return _text(root)
+
+
+def _comment(document: bytes) -> bytes:
+    """The amount of 1000 yuan, read by a program that takes the first text it finds."""
+    at = document.index(b"1000 yuan") + 1
+    return document[:at] + b"<!-- -->" + document[at:]
+
+
 def _typed(entity: str) -> Forgery:
     return lambda document: f"<!DOCTYPE letter [{entity}]>".encode() + document
 
@@ -137,6 +153,8 @@ WRAPPED: Mapping[str, Forgery] = {
 ADDED: Mapping[str, Forgery] = {
     "an object of no reference": _loose_object,
     "content beside the properties": _beside_the_properties,
+    "content in properties that nobody signs": _in_unsigned_properties,
+    "a comment within a text": _comment,
     "a style sheet": lambda document: b'<?xml-stylesheet type="text/xsl" href="evil.xsl"?>' + document,
     "an entity from a file": _typed("<!ENTITY e SYSTEM 'file:///etc/passwd'>"),
     "entities upon entities": _typed(_LAUGHS),
