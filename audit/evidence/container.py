@@ -35,6 +35,15 @@ class Container:
         self._zip.writestr(info, content)
         self._digests[name] = hashlib.sha256(content).hexdigest()
 
+    @property
+    def listed(self) -> str:
+        """SHA-256 of the list of what was written so far, as sha256sum writes it, by name.
+
+        The report says it, so that who seals the report seals every other file.
+        """
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self._digests.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
     def finish(self, said: Mapping[str, Any]) -> None:
         """Write the manifest, with what the file says of itself, and the directory."""
         manifest = {"format": FORMAT, **said, "files": self._digests}

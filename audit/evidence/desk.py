@@ -171,10 +171,11 @@ class Desk:
         with tempfile.TemporaryFile(dir=self._folder) as spool:
             for number, part in enumerate(parts):
                 self._log(container, number, part, wish, spool)
-            report, sealed = self._sealed_report(grounds, spool, header)
+            for name in ("README.txt", "verify_evidence.py"):
+                container.add(name, (_VERIFIER / name).read_bytes())
+            # Last: the seal on it covers them all.
+            report, sealed = self._sealed_report(replace(grounds, files=container.listed), spool, header)
             container.add("report.pdf", report)
-        for name in ("README.txt", "verify_evidence.py"):
-            container.add(name, (_VERIFIER / name).read_bytes())
         said = [
             {
                 "log": part.covered.checkpoint.origin,

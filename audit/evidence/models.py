@@ -98,6 +98,8 @@ class Grounds:
     logs: Sequence[Rest]
     # Whether an organisation's seal is put on the report.
     sealed: bool
+    # SHA-256 of the list of all files but the report and the manifest; empty before they are written.
+    files: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ import hmac
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
 from ..models import Format, Profile
+from ..pades import describing
 from ..pades import inspection as pdf
 from ..proofs import keys
 from ..proofs.signed_data import NotSignedData, Signer, read, unarmoured
@@ -37,6 +38,8 @@ _MIMETYPE, _STRAY = "mimetype", "ZIP"
 _ASIC = "{http://uri.etsi.org/02918/v1.2.1#}"
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _EVIDENCE, _REPORT = "META-INF/manifest.json", "report.pdf"
+# In the report's properties: the digest of the list of all other files.
+_FILES = re.compile(r"tallygate-files:sha256:([0-9a-f]{64})")
 
 
 def read_file(document: bytes, _content: bytes | None, setting: Setting) -> Found:
@@ -157,7 +160,10 @@ def _altered(signer: Signer) -> Signer:
 
 
 def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> Found:
-    """The seal on the report of an evidence file, and whether every file is the one in the manifest.
+    """The seal on the report of an evidence file, and whether every file is the one in the manifest and in the report.
+
+    The manifest itself is signed by nobody; the report says the digest of the list of all files beside it. One that
+    does not vouches for itself alone, and the other files are named: anybody may have put them beside it.
 
     What the log proves is proved by ``verify_evidence.py`` inside, with the log's key; here it is said what is sealed.
 
@@ -180,16 +186,25 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
     if report.failure:
         raise NotAContainer(report.failure)
     found.unread += report.unread
+    said = _FILES.fullmatch(describing.keywords(box.read(_REPORT)))
+    intact = intact and (said is None or hmac.compare_digest(said[1], _list_digest(files)))
+    uncovered = sorted(set(files) - {_MIMETYPE, _REPORT}) if said is None else []
     for one in report.signatures:
         found.signatures.append(
             replace(
                 one,
                 digest_matches=one.digest_matches and intact,
                 format=Format.EVIDENCE,
-                covered=(_REPORT,),
-                uncovered=(_STRAY,) if box.stray else (),
+                covered=(_REPORT,) if said is None else tuple(sorted(files)),
+                uncovered=(*uncovered, _STRAY) if box.stray else tuple(uncovered),
             )
         )
     if report.marks > len(report.signatures) + len(report.unread):
         found.unread.append("signature_unconfirmed")
     return found if found.signatures or found.unread else read_file(document, None, setting)
+
+
+def _list_digest(files: Mapping[str, object]) -> str:
+    """Of all files but the report, as sha256sum writes them, by name."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()) if name != _REPORT)
+    return keys.hashed("sha256", lines.encode()).hex()

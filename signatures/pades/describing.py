@@ -30,6 +30,16 @@ def describe(document: bytes) -> Description:
     return Description(title=_title(reader), pages=pages, signed=marks(document) > 0)
 
 
+def keywords(document: bytes) -> str:
+    """The keywords in the information dictionary of a file that was read before.
+
+    Raises almost anything for malformed files, as the library does.
+    """
+    view: Any = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input()).trailer_view
+    said = view["/Info"].get("/Keywords") if "/Info" in view else None
+    return str(said) if isinstance(said, TextStringObject) else ""
+
+
 def _title(reader: Any) -> str:
     """The title in the information dictionary; what cannot be shown on one line is left out."""
     said = reader.trailer_view["/Info"].get("/Title") if "/Info" in reader.trailer_view else None

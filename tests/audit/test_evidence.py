@@ -233,6 +233,11 @@ def test_the_report_is_sealed_where_it_can_be_and_says_so_where_not(world: Pages
     assert asked[0][1:] == ("h.e.r", "w-export")
     with zipfile.ZipFile(made.path) as whole:
         assert whole.read("report.pdf") == asked[0][0] + b"%sealed"
+    # What is sealed names every file beside it, so that none can be swapped afterwards.
+    files = sorted((name, digest) for name, digest in listed(made)["files"].items() if name != "report.pdf")
+    whole_list = "".join(f"{digest}  {name}\n" for name, digest in files).encode()
+    assert len(files) > 5
+    assert f"tallygate-files:sha256:{hashlib.sha256(whole_list).hexdigest()}".encode() in asked[0][0]
 
     def refuse(_report: bytes, _header: str, _consents: str) -> bytes:
         raise NoSuchEntry

@@ -43,10 +43,12 @@ def outlines() -> Outlines:
     return _FONT[0]
 
 
-def permit(*, pages: int = 1, form: bool = False, rotate: int = 0) -> bytes:
+def permit(*, pages: int = 1, form: bool = False, rotate: int = 0, keywords: str = "") -> bytes:
     """A building permit."""
     output = io.BytesIO()
     page = canvas.Canvas(output, pagesize=A4)
+    if keywords:
+        page.setKeywords(keywords)
     for number in range(pages):
         page.setFont("Helvetica", 18)
         page.drawString(72, 760, f"Building permit 2026-1120, page {number + 1}")

@@ -363,6 +363,13 @@ def asic(files: Mapping[str, bytes], sign: Any, *, more: Mapping[str, bytes] | N
     )
 
 
+def naming(files: Mapping[str, bytes]) -> str:
+    """What the record's report says of the files beside it."""
+    listed = sorted({"mimetype": ASIC_E, **files}.items())
+    lines = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in listed)
+    return f"tallygate-files:sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
 def evidence(report: bytes, files: Mapping[str, bytes]) -> bytes:
     """As the record packs it."""
     everything = {"mimetype": ASIC_E, "report.pdf": report, **files}

@@ -188,8 +188,10 @@ def _by_both(content: bytes, order: Order) -> bytes:
     return documents.signed_by(content, [order.leaf, order.second], at=SIGNED, by=order.unit, over=order.over)
 
 
-def _evidence(content: bytes, order: Order) -> tuple[bytes, None]:
-    return made.evidence(_pdf(content, order)[0], {"README.txt": b"read me"}), None
+def _evidence(_: bytes, order: Order) -> tuple[bytes, None]:
+    files = {"README.txt": b"read me"}
+    report = documents.permit(keywords=made.naming(files))
+    return made.evidence(_pdf(report, order)[0], files), None
 
 
 _PICTURE = drawing.seal(documents.outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")

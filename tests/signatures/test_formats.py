@@ -13,7 +13,7 @@ from signatures.pades.grounds import Grounds
 from signatures.proofs import sm2
 from signatures.sandbox import ReaderPool
 from signatures.verdict import judge
-from tests.signatures import made, stamper
+from tests.signatures import documents, made, stamper
 from tests.signatures.pki import NOW, City, Leaf
 
 
@@ -123,13 +123,30 @@ def test_a_name_twice_in_a_header_is_not_read(city: City) -> None:
     assert look(whole[:-1] + b', "payload": "eQ"}', city).overall is Overall.CANNOT_TELL
 
 
-def test_an_evidence_file_whose_files_are_others_is_not_unchanged(city: City, sealed: bytes) -> None:
-    whole = made.evidence(sealed, {"README.txt": b"read me"})
+def test_an_evidence_file_whose_files_are_others_is_not_unchanged(city: City, leaf: Leaf) -> None:
+    own = {"README.txt": b"read me", "logs/1/entries/1.json": b"{}"}
+    report = documents.sealed(documents.permit(keywords=made.naming(own)), leaf)
+    whole = made.evidence(report, own)
     good = look(whole, city)
     assert (good.overall, good.format) == (Overall.TRUSTED, Format.EVIDENCE)
     files = made.unzipped(whole)
     assert look(made.zipped({**files, "README.txt": b"read it"}), city).overall is Overall.NOT_TRUSTED
     assert look(made.zipped({**files, "more.txt": b"more"}), city).overall is Overall.NOT_TRUSTED
+    # The manifest is signed by nobody: whoever swaps a file writes another one.
+    for swapped in ({**own, "logs/1/entries/1.json": b"[]"}, {**own, "verify_evidence.py": b"exit(0)"}, {}):
+        forged = look(made.evidence(report, swapped), city)
+        assert (forged.overall, forged.subindication) == (Overall.NOT_TRUSTED, "HASH_FAILURE")
+
+
+def test_a_report_that_names_no_files_vouches_for_none(city: City, leaf: Leaf, sealed: bytes) -> None:
+    """Anything that anybody signed would else do as the report on made-up entries."""
+    odd = documents.sealed(documents.permit(keywords="tallygate-files:sha256:"), leaf)
+    for report in (sealed, odd):
+        verdict = look(made.evidence(report, {"logs/1/entries/1.json": b"{}"}), city)
+        (one,) = verdict.signatures
+        assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "partly_signed")
+        assert one.facts is not None
+        assert one.facts.uncovered == ("logs/1/entries/1.json",)
 
 
 def test_every_truncation_of_every_kind_is_survived_and_never_trusted(city: City, leaf: Leaf) -> None:

@@ -15,6 +15,7 @@ from ..models import Grounds, Line, Part, Rest, ranges
 from .catalogue import Catalogue, Language
 from .texts import (
     AUTHORITY_SILENT,
+    FILES_LISTED,
     LOG_PROVES,
     NOT_PROVED,
     NOT_SEALED,
@@ -38,6 +39,8 @@ _CONTENTS = "Contents · 目录"
 IN_FULL = 500
 """So many entries are told with everything; those beyond it have one line each."""
 _GROUP = 50
+FILES = "tallygate-files:sha256:"
+"""Before the digest of the list of all other files, in the report's own properties: whoever seals it seals them."""
 _LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _TITLES: dict[Language, str] = {"en": "Evidence from the record", "zh": "日志证据报告"}
 
@@ -57,6 +60,7 @@ def write(file: IO[bytes], grounds: Grounds, lines: Lines, *, face: Face, catalo
         canvas.setTitle(f"{_TITLES['en']} · {_TITLES['zh']}")
         canvas.setAuthor(grounds.site)
         canvas.setSubject(_named(grounds))
+        canvas.setKeywords(f"{FILES}{grounds.files}")
         _Report(grounds, lines, face, catalogue, pages=pages).write(canvas, contents=chapters)
         canvas.save()
 
@@ -238,6 +242,7 @@ class _Report:
             sheet.space(3)
         sheet.chapter(self._say(N_("Hashes and keys")))
         sheet.text(self._say(N_("SHA-256 of every file stands in META-INF/manifest.json.")))
+        sheet.text(self._say(FILES_LISTED, files=grounds.files))
         for log in grounds.logs:
             facts = [(self._say(N_("Log")), log.origin)] if len(grounds.logs) > 1 else []
             facts += [(self._say(N_("Signed size")), str(log.size)), (self._say(N_("Signed root")), log.root.hex())]

@@ -73,3 +73,7 @@ STEPS = (
         "explain each format, so that it can be replaced by other software."
     ),
 )
+FILES_LISTED = N_(
+    "A seal on this report covers the other files too. SHA-256 of their list, as sha256sum writes it, by name: "
+    "%(files)s"
+)
