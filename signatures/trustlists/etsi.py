@@ -23,6 +23,7 @@ from ..formats.xades import parse, signatures
 from ..models import Trust
 
 _TSL = "{http://uri.etsi.org/02231/v2#}"
+_SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 _QUALIFIED = "http://uri.etsi.org/TrstSvc/Svctype/CA/QC"
 _KINDS = {
     _QUALIFIED: "sign",
@@ -134,11 +135,14 @@ def _checked(document: bytes, signers: list[bytes], at: datetime) -> Any:
         found = list(signatures(root, lambda _: None, beside=False))
     except ValueError as error:
         raise ListRefused(why="form") from error
-    if len(found) != 1 or isinstance(found[0], str) or not found[0].enveloped:
+    if len(found) != 1 or isinstance(found[0], str) or not found[0].enveloped or found[0].loose:
         raise ListRefused(why="signature")
     signer = found[0].signer
     if signer.certificate not in signers or not signer.signature_verifies or not signer.digest_matches or signer.weak:
         raise ListRefused(why="signature")
+    # What stands within the signature is not of the list, and there is room in it that nobody signs.
+    for each in list(root.iter(_SIGNATURE)):
+        each.getparent().remove(each)
     try:
         if _due(root) < at:
             raise ListRefused(why="overdue")

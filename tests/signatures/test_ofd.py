@@ -325,3 +325,19 @@ def test_a_list_that_its_signer_kept_short_is_told(sm2_city: _City) -> None:
     assert (verdict.overall, verdict.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, "partly_signed")
     assert verdict.signatures[0].facts is not None
     assert verdict.signatures[0].facts.uncovered == (_PAGE_0,)
+
+
+def test_a_page_that_another_signature_calls_its_own_is_named_all_the_same(sm2_city: _City) -> None:
+    """What belongs to a signature need not be covered; so only what no reader can show belongs to one."""
+    note, place = "Doc_0/Annots/Annotation.xml", "Doc_0/Signs/Sign_1/Signature.xml"
+    files = made.unzipped(sm2_city.sealed)
+    another = files[ofds.PLACE].replace(b"Seal.esl", f"/{note}".encode())
+    listed = files[ofds.LIST].replace(
+        b"</ofd:Signatures>", b'<ofd:Signature ID="2" BaseLoc="Sign_1/Signature.xml"/></ofd:Signatures>'
+    )
+    files |= {note: b"<Annot>Fee: 9000 yuan</Annot>", place: another, ofds.LIST: listed}
+    files["Doc_0/Signs/Sign_1/SignedValue.dat"] = files[ofds.VALUE]
+    first = look(made.zipped(files), sm2_city).signatures[0]
+    assert first.unchanged.code == "partly_signed"
+    assert first.facts is not None
+    assert first.facts.uncovered == (note,)

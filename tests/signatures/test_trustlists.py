@@ -162,6 +162,29 @@ def test_the_list_of_a_state_is_read_with_its_history_if_its_keeper_signed_it(ci
         assert caught.value.why == why
 
 
+def test_an_issuer_that_the_keeper_did_not_sign_is_not_on_a_state_s_list(city: City) -> None:
+    """A signature has room in it that it does not cover; who carries the list could name himself there."""
+    keeper, carrier = city.people.leaf("Keeper"), City()
+    ds, xades = "{http://www.w3.org/2000/09/xmldsig#}", "{http://uri.etsi.org/01903/v1.3.2#}"
+    whole, theirs = state_list(city, keeper), state_list(carrier, keeper)
+    named = "{http://uri.etsi.org/02231/v2#}TSPService"
+    for into in ((f"{ds}Signature", f"{ds}Object"),
+                 (f"{xades}QualifyingProperties", *(f"{xades}Unsigned{each}" for each in (
+                     "Properties", "DataObjectProperties", "DataObjectProperty")))):  # fmt: skip
+        root = etree.fromstring(whole)
+        place = next(root.iter(into[0]))
+        for name in into[1:]:
+            place = etree.SubElement(place, name)
+        place.append(next(etree.fromstring(theirs).iter(named)))
+        with pytest.raises(ListRefused) as caught:
+            read_etsi(etree.tostring(root), [made.der(keeper)], at=NOW)
+        assert caught.value.why == "signature"
+    # Nor does a comment cut a word of it short.
+    with pytest.raises(ListRefused):
+        read_etsi(whole.replace(b"granted", b"granted<!-- -->"), [made.der(keeper)], at=NOW)
+    assert len(read_etsi(whole, [made.der(keeper)], at=NOW).roots) == 1
+
+
 def test_who_is_listed_for_stamps_vouches_for_no_signer_and_the_other_way_round(city: City, leaf: Leaf) -> None:
     keeper, unit = city.people.leaf("Keeper"), stamper.unit(city.people)
     stamped = made.cades(made.LETTER, [leaf], at=SIGNED, by=unit)
