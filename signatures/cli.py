@@ -61,6 +61,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--lang", "language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @click.option("--content", type=_FILE, help="The document that a detached signature is over.")
 @click.option(
+    "--beside",
+    "tokens",
+    multiple=True,
+    type=_FILE,
+    help="Time-stamp (RFC 3161, DER) that an archive made beside a PDF; may be repeated.",
+)
+@click.option(
     "--signed-revision",
     "revision",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -93,6 +100,7 @@ def verify(  # noqa: PLR0917 - click passes everything by name
     tolerant: bool,  # noqa: FBT001 - click passes flags by name
     language: Language,
     content: Path | None,
+    tokens: Sequence[Path],
     revision: Path | None,
     moment_: datetime | None,
     report: Kind | None,
@@ -123,7 +131,8 @@ def verify(  # noqa: PLR0917 - click passes everything by name
         raise click.UsageError("--out goes with a folder or a report")
     beside = content.read_bytes() if content else None
     document = file.read_bytes()
-    verdict = _examine(document, anchor, lists, profile=profile, at=at, content=beside)
+    stamps = [path.read_bytes() for path in tokens]
+    verdict = _examine(document, anchor, lists, profile=profile, at=at, content=beside, tokens=stamps)
     first = verdict.signatures[0].facts
     if revision is not None and first is not None and first.revision:
         revision.write_bytes(document[: first.revision])
@@ -349,12 +358,13 @@ def _examine(
     profile: Profile,
     at: datetime,
     content: bytes | None,
+    tokens: Sequence[bytes],
 ) -> Verdict:
     settings = SignatureSettings(readers=1)
     readers = ReaderPool(settings)
     try:
         examiner = Examiner(readers=readers, trust=trust, lists=lists, profile=profile, at=at, largest=settings.largest)
-        return examiner.examine(document, content)
+        return examiner.examine(document, content, tokens)
     finally:
         readers.close()
 

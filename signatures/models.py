@@ -20,6 +20,8 @@ class Format(StrEnum):
     ASIC = "asic"
     OFD = "ofd"
     EVIDENCE = "evidence"
+    # A PDF from an archive, with its proof: the time-stamps that stand beside it.
+    KEPT = "kept"
     UNKNOWN = "unknown"
 
 
@@ -140,6 +142,8 @@ class StampFacts:
     state: StampState
     # Whether it covers the whole file and not only the signature.
     archive: bool = False
+    # Whether it came beside the file and not in it.
+    beside: bool = False
     # Of the token itself, in hexadecimal digits.
     sha256: str = ""
     # Kind of its maker's key: "P-256", "ML-DSA-65".
@@ -191,6 +195,9 @@ class SignatureFacts:
     format: Format = Format.PDF
     level: Level = Level.B
     stamps: tuple[StampFacts, ...] = ()
+    # Time-stamps that were made beside the file, as it says itself, and did not come; whether they were to be here.
+    absent: int = 0
+    promised: bool = False
     # The earliest moment at which a trusted time-stamp proves that the signature existed.
     proven_at: datetime | None = None
     # The signed content is at hand; a detached signature alone lacks it.

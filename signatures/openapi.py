@@ -240,14 +240,16 @@ def _signed_revision(largest: int) -> dict[str, Any]:
 def _signed(largest: int) -> dict[str, Any]:
     parts = {
         "type": "object",
-        "properties": {"document": _BINARY, "content": _BINARY},
+        "properties": {"document": _BINARY, "content": _BINARY, "beside": {"type": "array", "items": _BINARY}},
         "required": ["document"],
-        "description": "A detached signature and, as content, the document it is over",
+        "description": "A detached signature and, as content, the document it is over; or a PDF and, as beside, "
+        "the time-stamps (RFC 3161) that an archive made beside it",
     }
     media: dict[str, Any] = {kind: {"schema": _BINARY} for kind in ("application/octet-stream", "application/pdf")}
     return {
         "required": True,
-        "description": f"The signed file, 1 to {largest} bytes: PDF, CMS, XAdES, JWS, ASiC, OFD or an evidence file. "
+        "description": f"The signed file, 1 to {largest} bytes: PDF, CMS, XAdES, JWS, ASiC, OFD, an evidence file, or "
+        "a document of an archive with its proof. "
         f"Taken are {', '.join(sorted(TAKEN))}; what a file is, its bytes say.",
         "content": {**media, "multipart/form-data": {"schema": parts}},
     }
@@ -283,6 +285,7 @@ def _schemas() -> dict[str, Any]:
         "name": TEXT,
         "state": {"enum": [state.value for state in StampState]},
         "archive": {"type": "boolean"},
+        "beside": {"type": "boolean"},
         "sha256": TEXT,
         "algorithm": TEXT,
     }

@@ -55,11 +55,17 @@ class Examiner:
             return self._unreadable(b"", "malformed")
         return self.examine(document, over)
 
-    def examine(self, document: bytes, content: bytes | None = None) -> Verdict:
-        """The verdict on some bytes."""
+    def examine(self, document: bytes, content: bytes | None = None, beside: Sequence[bytes] = ()) -> Verdict:
+        """The verdict on some bytes; ``beside`` are time-stamps that came beside them."""
         try:
             found = self.readers.inspect(
-                document, trust=self.trust, lists=self.lists, profile=self.profile, at=self.at, content=content
+                document,
+                trust=self.trust,
+                lists=self.lists,
+                profile=self.profile,
+                at=self.at,
+                content=content,
+                tokens=beside,
             )
         except SandboxFailed as error:
             return self._unreadable(document, error.reason, content)

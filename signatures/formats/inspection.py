@@ -2,14 +2,16 @@
 """The one door: any file in, what was found out."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ..models import Format, Inspection, Profile
 from ..pades import inspection as pdf
+from ..pades.archive import MOST_BESIDE, foreign
 from ..pades.grounds import Grounds
-from . import asic, cms_file, jws, ofd, xades
+from . import asic, cms_file, jws, kept, ofd, xades
 from .containers import NotAContainer
 from .facts import Found, Setting
 from .kinds import kind_of
@@ -34,11 +36,19 @@ def inspect(
     at: datetime,
     content: bytes | None = None,
     run: Callable[[Coroutine[Any, Any, Inspection]], Inspection] = asyncio.run,
+    beside: Sequence[bytes] = (),
 ) -> Inspection:
-    """Read one file; never raises for what is in it. ``content`` came beside a detached signature."""
+    """Read one file; never raises for what is in it. ``content`` came beside a detached signature.
+
+    ``beside`` are time-stamps that came beside a PDF; beside anything else they are over nothing.
+    """
     kind = kind_of(document)
+    if len(beside) > MOST_BESIDE:
+        return Inspection(failure="limits", format=kind)
     if kind is Format.PDF:
-        return pdf.inspect(document, grounds=grounds, profile=profile, at=at, run=run)
+        return pdf.inspect(document, grounds=grounds, profile=profile, at=at, run=run, beside=beside)
+    if kind is Format.KEPT:
+        return kept.inspect(document, grounds=grounds, profile=profile, at=at, run=run, beside=beside)
     if kind is Format.UNKNOWN:
         return Inspection(failure="not_pdf", format=kind)
     try:
@@ -51,4 +61,6 @@ def inspect(
         return Inspection(failure="malformed", format=kind)
     if len(found.signatures) + len(found.unread) > _MOST_SIGNATURES:
         return Inspection(failure="limits", format=kind)
-    return Inspection(failure="", signatures=tuple(found.signatures), unread=tuple(found.unread), format=kind)
+    stray = tuple(foreign(each) for each in beside)
+    signatures = tuple(replace(each, stamps=(*each.stamps, *stray)) for each in found.signatures)
+    return Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind)

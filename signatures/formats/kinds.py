@@ -12,6 +12,7 @@ _PEM = re.compile(rb"\s*-----BEGIN (?:CMS|PKCS7|PKCS #7 SIGNED DATA)-----")
 _SEQUENCE = b"0"
 _BASE64_OF_A_SEQUENCE = re.compile(rb"\s*MI[A-Za-z0-9+/\s]{40,}={0,2}\s*")
 EVIDENCE = "META-INF/manifest.json"
+PROOF = "proof.txt"
 
 
 def kind_of(document: bytes) -> Format:
@@ -39,4 +40,6 @@ def _container(document: bytes) -> Format:
         return Format.OFD
     if EVIDENCE in names:
         return Format.EVIDENCE
+    if PROOF in names and not any(name.casefold().startswith("meta-inf/") for name in names):
+        return Format.KEPT
     return Format.ASIC

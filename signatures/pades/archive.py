@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file carries for long-term keeping (ETSI EN 319 142-1): certificates, lists and answers, and time-stamps."""
+"""What a file carries for long-term keeping (ETSI EN 319 142-1): certificates, lists and answers, and time-stamps.
 
+A time-stamp may also come beside the file: over what one in the file is over, by another algorithm. Nothing in the file
+is over that one, so nothing proves its age but itself.
+"""
+
+import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,10 +17,19 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from ..models import StampFacts, StampState
 from ..proofs.certificates import Assessor
-from ..proofs.stamps import Surroundings, examine
+from ..proofs.keys import hashed
+from ..proofs.stamps import Surroundings, examine, imprint
 from .gate import leaves_out_itself_alone
 
+KEPT = "TallygateKept"
+"""What the fields are called in which our archive puts its time-stamps."""
+TWICE = "TallygateKeptTwice"
+"""The same, where a second one was made beside the file: so the file says itself that there is one."""
+MOST_BESIDE = 64
+"""Time-stamps beside one file."""
 _MOST = 64
+# Of no place in the file, so that it concerns every signature.
+_EVERYWHERE = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,8 @@ class Archive:
 
     end: int
     facts: StampFacts
+    # One beside the file was made with it, as its field says, and did not come.
+    alone: bool = False
 
 
 def read_carried(reader: PdfFileReader) -> Carried:
@@ -44,11 +61,21 @@ def read_carried(reader: PdfFileReader) -> Carried:
 
 
 def archive_stamps(
-    embedded: Sequence[EmbeddedPdfSignature], document: bytes, assessor: Assessor, carried: Carried, at: datetime
+    embedded: Sequence[EmbeddedPdfSignature],
+    document: bytes,
+    assessor: Assessor,
+    carried: Carried,
+    *,
+    at: datetime,
+    beside: Sequence[bytes] = (),
 ) -> list[Archive]:
-    """The time-stamps over the whole file, newest first: each newer one proves the age of those before it."""
+    """The time-stamps over the whole file, newest first: each newer one proves the age of those before it.
+
+    After each stand the tokens of ``beside`` that are over the same; those that are over nothing here come first.
+    """
     found: list[Archive] = []
     proven: datetime | None = None
+    left = [(token, imprint(token)) for token in beside]
     for each in reversed([one for one in embedded if one.sig_object_type == "/DocTimeStamp"]):
         byte_range = [int(value) for value in each.byte_range]
         _, first, second, rest = byte_range
@@ -62,12 +89,28 @@ def archive_stamps(
         )
         covered = document[:first] + document[second : second + rest]
         facts = examine(each.pkcs7_content, covered, around, archive=True)
-        if not leaves_out_itself_alone(document, byte_range, each.pkcs7_content):
+        whole = leaves_out_itself_alone(document, byte_range, each.pkcs7_content)
+        if not whole:
             facts = replace(facts, state=StampState.BROKEN)
-        if facts.state is StampState.GOOD:
-            proven = facts.at
-        found.append(Archive(second + rest, facts))
-    return found
+        digests = {name: hashed(name, covered) for name in {each[0] for _, each in left if each}} if whole else {}
+        fitting = [token for token, said in left if said and digests.get(said[0]) == said[1]]
+        left = [(token, said) for token, said in left if token not in fitting]
+        seconds = [
+            replace(examine(token, covered, replace(around, proven=None)), archive=True, beside=True)
+            for token in fitting
+        ]
+        good = [stamp.at for stamp in (facts, *seconds) if stamp.state is StampState.GOOD and stamp.at is not None]
+        proven = min(good, default=proven)
+        promised = str(each.field_name).startswith(TWICE)
+        found.append(Archive(second + rest, facts, alone=promised and not fitting))
+        found += [Archive(second + rest, stamp) for stamp in seconds]
+    return [*(Archive(_EVERYWHERE, foreign(token)) for token, _ in left), *found]
+
+
+def foreign(token: bytes) -> StampFacts:
+    """What is to be said of a token beside a file that is over nothing in it."""
+    digest = hashlib.sha256(token).hexdigest()
+    return StampFacts(at=None, name="", state=StampState.BROKEN, archive=True, beside=True, sha256=digest)
 
 
 def _streams(store: Any, name: str) -> tuple[bytes, ...]:

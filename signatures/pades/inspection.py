@@ -68,12 +68,16 @@ def inspect(
     profile: Profile,
     at: datetime,
     run: Callable[[Coroutine[Any, Any, Inspection]], Inspection] = asyncio.run,
+    beside: Sequence[bytes] = (),
 ) -> Inspection:
-    """Read one file; never raises for what is in it. ``run`` brings a loop of its own where none can be made."""
+    """Read one file; never raises for what is in it. ``run`` brings a loop of its own where none can be made.
+
+    ``beside`` are time-stamps that came beside it, over what those in it are over.
+    """
     if not looks_like_pdf(document):
         return Inspection(failure="not_pdf", marks=marks(document))
     try:
-        return run(_inspect(document, grounds, profile, at))
+        return run(_inspect(document, grounds, profile, at, beside))
     except PdfDecodeLimitError:
         return Inspection(failure="limits", marks=marks(document))
     except MemoryError:
@@ -82,7 +86,9 @@ def inspect(
         return Inspection(failure="malformed", marks=marks(document))
 
 
-async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: datetime) -> Inspection:
+async def _inspect(
+    document: bytes, grounds: Grounds, profile: Profile, at: datetime, beside: Sequence[bytes]
+) -> Inspection:
     reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
     if reader.encrypted:
         return Inspection(failure="encrypted", marks=marks(document))
@@ -95,7 +101,7 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
     if len(signatures) > _MOST_SIGNATURES:
         return Inspection(failure="limits", marks=marks(document))
     carried = read_carried(reader)
-    archives = archive_stamps(signatures, document, grounds.assessor, carried, at)
+    archives = archive_stamps(signatures, document, grounds.assessor, carried, at=at, beside=beside)
     look = _Look(document=document, grounds=grounds, profile=profile, at=at, carried=carried, archives=archives)
     found = [
         replace(await _examine(each, look), signers=len(place))
@@ -115,7 +121,7 @@ async def _inspect(document: bytes, grounds: Grounds, profile: Profile, at: date
     return Inspection(
         failure="",
         # Who signed together did so in one place.
-        marks=marks(document) - len(archives) + len(signatures) - len(places),
+        marks=marks(document) - sum(not each.facts.beside for each in archives) + len(signatures) - len(places),
         pages=pages,
         signatures=tuple(found),
         unread=tuple(unread),
@@ -184,6 +190,7 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         format=Format.PDF,
         level=_level(proven, stamps, look, signer),
         stamps=stamps,
+        absent=sum(each.alone for each in look.archives if each.end > end),
         proven_at=proven,
         algorithm=signer.algorithm if signer else "",
         weak=signer is not None and signer.weak,
@@ -259,7 +266,7 @@ def _level(proven: datetime | None, stamps: Sequence[StampFacts], look: _Look, s
         return Level.B
     if not (look.carried.lists or look.carried.answers or (signer and (signer.lists or signer.answers))):
         return Level.T
-    archived = any(stamp.archive and stamp.state is StampState.GOOD for stamp in stamps)
+    archived = any(stamp.archive and not stamp.beside and stamp.state is StampState.GOOD for stamp in stamps)
     return Level.LTA if archived else Level.LT
 
 

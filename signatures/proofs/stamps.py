@@ -76,12 +76,27 @@ def _examined(token: bytes, over: bytes, around: Surroundings, *, archive: bool)
     return StampFacts(at=at, name=name, state=state, archive=archive, algorithm=algorithm, asks=asks)
 
 
+def imprint(token: bytes) -> tuple[str, bytes] | None:
+    """What a token says it is over, unverified: the name of a digest and its value; nothing of what is none."""
+    try:
+        found = _imprint(tsp.TSTInfo.load(read(token).content or b"", strict=True))
+        if found is not None:
+            # A digest that nobody here can make fits nothing.
+            keys.hashed(found[0], b"")
+    except (NotSignedData, ValueError, TypeError, KeyError, IndexError):
+        return None
+    return found
+
+
 def _over(info: Any, over: bytes) -> bool:
-    imprint = info["message_imprint"]
-    digest = keys.digest_name(imprint["hash_algorithm"])
-    if keys.weak_digest(digest):
-        return False
-    return hmac.compare_digest(imprint["hashed_message"].native, keys.hashed(digest, over))
+    found = _imprint(info)
+    return found is not None and hmac.compare_digest(found[1], keys.hashed(found[0], over))
+
+
+def _imprint(info: Any) -> tuple[str, bytes] | None:
+    said = info["message_imprint"]
+    digest = keys.digest_name(said["hash_algorithm"])
+    return None if keys.weak_digest(digest) else (digest, said["hashed_message"].native)
 
 
 def _worth(

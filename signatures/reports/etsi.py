@@ -141,6 +141,7 @@ def _data(number: int, one: Mapping[str, Any], said: Mapping[str, Any]) -> Itera
         yield "stamp:name", stamp["name"]
         yield "stamp:state", stamp["state"]
         yield "stamp:algorithm", stamp.get("algorithm", "")
+        yield "stamp:place", "beside" if stamp.get("beside") else "within"
     for problem in said["problems"]:
         # What concerns the file itself is said with its first signature.
         if problem["signature"] == number or (problem["signature"] == 0 and number == 1):

@@ -11,6 +11,7 @@ from core.paper import Face, Section, table
 
 from ..models import Colour, Level, Severity, StampState, Value
 from ..verdict.words import (
+    BESIDE,
     COLOURS,
     LANGUAGES,
     LASTING,
@@ -132,3 +133,5 @@ class _Told:
         if algorithm:
             lasting = f" ({self._say(LASTING)})" if algorithm.startswith("ML-DSA") else ""
             yield f"{algorithm}{lasting}"
+        if stamp.get("beside"):
+            yield self._say(BESIDE)

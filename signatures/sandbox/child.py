@@ -124,7 +124,7 @@ class _Reader:
                 return {"fields": [asdict(each) for each in waiting_fields(body)]}, b""
             case "inspect" if self._grounds is not None:
                 size = int(header["size"])
-                more = [base64.b64decode(encoded) for encoded in header["said"]]
+                more, tokens = ([base64.b64decode(encoded) for encoded in header[name]] for name in ("said", "tokens"))
                 found = inspect(
                     body[:size],
                     content=body[size:] if header["beside"] is True else None,
@@ -132,6 +132,7 @@ class _Reader:
                     profile=Profile(header["profile"]),
                     at=datetime.fromisoformat(header["at"]),
                     run=self._runner.run,
+                    beside=tokens,
                 )
                 return codec.encode_inspection(found), b""
             case verb:

@@ -58,10 +58,12 @@ class ReaderPool:
         at: datetime,
         content: bytes | None = None,
         said: Sequence[bytes] = (),
+        tokens: Sequence[bytes] = (),
     ) -> Inspection:
         """Read the signatures of one file; ``content`` came beside a detached one.
 
-        ``said`` are lists and answers (OCSP) of issuers that were asked for because of this file.
+        ``said`` are lists and answers (OCSP) of issuers that were asked for because of this file, ``tokens``
+        time-stamps that came beside it.
 
         Raises:
             Busy: no reading process came free in time.
@@ -76,6 +78,7 @@ class ReaderPool:
             "size": len(document),
             "beside": content is not None,
             "said": [base64.b64encode(each).decode() for each in said],
+            "tokens": [base64.b64encode(each).decode() for each in tokens],
         }
         return self._call(
             header, document + (content or b""), lambda answer, _: codec.decode_inspection(answer), grounds=grounds

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The archive for whoever answers for an organisation: what it keeps, how it stands, each with its proof."""
 
-import io
 import secrets
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +11,7 @@ from core.clock import Clock
 from directory.models import Organisation
 
 from ..archive import Archived, NoSuchArchived, NotResponsible, Outlook
+from ..formats.kept import Beside, pack
 from ..models import Verdict
 from ..shelf import Shelved
 from .archiving import Archiving
@@ -21,19 +20,6 @@ from .responsible import Responsible
 
 TOGETHER = 50
 """Documents that are listed at once."""
-_PROOF = """\
-{name}
-SHA-256 {sha256}
-
-This PDF carries its signatures, what their issuers said, and {stamps} archive time-stamps. Any program that knows PAdES
-(ETSI EN 319 142-1) checks it; roots.pem holds the roots to trust. Time-stamps of another algorithm stand beside it, one
-file each (RFC 3161, DER), over what the archive time-stamp of the same number is over:
-
-本 PDF 内含其签名、签发机构的状态信息以及 {stamps} 个归档时间戳。任何支持 PAdES（ETSI EN 319 142-1）的程序均可
-核验；roots.pem 为应信任的根证书。另一种算法的时间戳各存一个文件（RFC 3161，DER），所覆盖的内容与同一序号的归档
-时间戳相同：
-
-"""  # noqa: RUF001 - Chinese punctuation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,21 +115,9 @@ class ArchiveDesk:
         """
         archived = self._found(subject, identifier)
         name = self._archiving.name(archived).removesuffix(".pdf") + ".pdf"
-        document, beside = self._archiving.packed(archived, reader=subject)
-        said = _PROOF.format(name=name, sha256=archived.sha256, stamps=archived.stamps)
-        said += "".join(f"beside-{each.number}.tst  SHA-256 {each.digest}  {each.at.isoformat()}\n" for each in beside)
-        content = {
-            name: document,
-            "proof.txt": said.encode(),
-            "roots.pem": "".join(self._roots()).encode(),
-            **{f"beside-{each.number}.tst": each.token for each in beside},
-        }
-        whole = io.BytesIO()
-        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as box:
-            for each, data in content.items():
-                # A date that says nothing: the same packs to the same bytes.
-                box.writestr(zipfile.ZipInfo(each), data)
-        return whole.getvalue()
+        document, seconds = self._archiving.packed(archived, reader=subject)
+        beside = [Beside(number=each.number, digest=each.digest, at=each.at, token=each.token) for each in seconds]
+        return pack(name, document, stamps=archived.stamps, roots=self._roots(), beside=beside)
 
     def _found(self, subject: str, identifier: str) -> Archived:
         for each in self.organisations(subject):

@@ -28,6 +28,7 @@ from ..archive import Archived, ArchiveStore, Cause, Keeping, NoArchive, NotArch
 from ..errors import CannotSeal, SandboxFailed
 from ..models import Format, Level, Overall, Profile, Trust, Verdict
 from ..pades import cms
+from ..pades.archive import KEPT, TWICE
 from ..proofs.keys import key_name
 from ..proofs.signed_data import read
 from ..sandbox import ReaderPool
@@ -152,7 +153,8 @@ class Archiving:
 
     def judged(self, archived: Archived) -> Verdict:
         """What the site says of its present form at this moment."""
-        return self._judged(self._shelf.read(_shelf(archived.id), archived.shelved))
+        beside = [each.token for each in self._store.seconds(archived)]
+        return self._judged(self._shelf.read(_shelf(archived.id), archived.shelved), beside)
 
     def outlook(self, archived: Archived) -> Outlook:
         """How one stands at this moment, and why."""
@@ -268,7 +270,9 @@ class Archiving:
         ]
         try:
             proved = self._readers.add_proofs(document, certificates=shown, lists=lists)
-            room = self._readers.prepare_stamp(proved, room=_ROOM, name=f"TallygateKept{number}")
+            # So the file itself says whether another stamp stands beside it, and one that is taken away is missed.
+            field = KEPT if self._second is None else TWICE
+            room = self._readers.prepare_stamp(proved, room=_ROOM, name=f"{field}{number}")
         except SandboxFailed as error:
             raise CannotSeal from error
         covered = room.document[: room.start] + room.document[room.end :]
@@ -332,11 +336,11 @@ class Archiving:
             return Risk.LOST
         return Risk.DUE if ends - self._rules.ahead < now else Risk.NONE
 
-    def _judged(self, document: bytes) -> Verdict:
+    def _judged(self, document: bytes, beside: Sequence[bytes] = ()) -> Verdict:
         at = self._clock.now()
         try:
             found = self._readers.inspect(
-                document, trust=self._trust(), lists=self._lists(), profile=Profile.STRICT, at=at
+                document, trust=self._trust(), lists=self._lists(), profile=Profile.STRICT, at=at, tokens=beside
             )
         except SandboxFailed as error:
             raise NotArchivable from error

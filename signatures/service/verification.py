@@ -50,17 +50,23 @@ class Verification:
         self._clock = clock
 
     def verify(
-        self, document: bytes, *, asker: Asker, profile: Profile = Profile.STRICT, content: bytes | None = None
+        self,
+        document: bytes,
+        *,
+        asker: Asker,
+        profile: Profile = Profile.STRICT,
+        content: bytes | None = None,
+        beside: Sequence[bytes] = (),
     ) -> Verdict:
         """The verdict on one document; whatever the document is, there is one.
 
-        ``content`` is what a detached signature is over.
+        ``content`` is what a detached signature is over, ``beside`` are time-stamps that came beside a PDF.
 
         Raises:
             Busy: too many documents at once.
             RecordUnavailable: the access could not be recorded, so it was not answered.
         """
-        verdict, asked = self._judge(document, content, profile)
+        verdict, asked = self._judge(document, content, profile, beside)
         attributes: dict[str, str | int | bool] = {
             "verdict": verdict.overall.value,
             "indication": verdict.indication.value,
@@ -114,7 +120,9 @@ class Verification:
         except SandboxFailed as error:
             raise NoRevision from error
 
-    def _judge(self, document: bytes, content: bytes | None, profile: Profile) -> tuple[Verdict, int]:
+    def _judge(
+        self, document: bytes, content: bytes | None, profile: Profile, beside: Sequence[bytes]
+    ) -> tuple[Verdict, int]:
         """And how many statements of foreign issuers were had for it."""
         at = self._clock.now()
         said: Sequence[bytes] = ()
@@ -128,6 +136,7 @@ class Verification:
                 at=at,
                 content=content,
                 said=said,
+                tokens=beside,
             )
 
         try:

@@ -15,6 +15,7 @@ from ..models import (
     Profile,
     Revocation,
     SignatureFacts,
+    StampFacts,
     StampState,
     Value,
     Words,
@@ -282,8 +283,18 @@ def _status_missing(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
 
 
 def _stamps(facts: SignatureFacts) -> Iterator[Answer]:
-    broken = [stamp for stamp in facts.stamps if stamp.state is StampState.BROKEN]
-    if broken:
+    broken = {stamp.beside for stamp in facts.stamps if stamp.state is StampState.BROKEN}
+    if True in broken:
+        yield _unknown(
+            "stamp_beside_broken",
+            N_("A time-stamp that came beside the file is not over what this file says, or was altered."),
+        )
+    if facts.absent and facts.promised:
+        yield _unknown(
+            "stamp_beside_missing",
+            N_("A time-stamp that the archive made beside the file is missing: somebody took it away."),
+        )
+    if False in broken:
         yield _unknown("stamp_broken", N_("It carries a time-stamp that is not over this signature, or was altered."))
 
 
@@ -349,8 +360,8 @@ def _seal_bounds(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
 def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
     """What is worth knowing of a signature and changes nothing."""
     certificate = facts.certificate
-    found = []
-    for stamp in facts.stamps:
+    found = [*_about_beside(facts)]
+    for stamp in (each for each in facts.stamps if not each.beside or each.state is StampState.UNKNOWN):
         if stamp.state is StampState.UNKNOWN:
             found.append(
                 _unknown(
@@ -426,6 +437,49 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
         fields = ", ".join(facts.locked[:_SHOWN]) or "?"
         found.append(_unknown(f"locked_{facts.locking.value}", _LOCKED[facts.locking], fields=fields))
     return found
+
+
+def _about_beside(facts: SignatureFacts) -> Iterator[Answer]:
+    if facts.absent and not facts.promised:
+        yield _unknown(
+            "stamp_beside_absent",
+            N_("An archive also made a time-stamp beside this file. Send it along, and it is judged here too."),
+        )
+    for stamp in facts.stamps:
+        if stamp.beside and stamp.state in {StampState.GOOD, StampState.REFUSED}:
+            yield _one_beside(stamp)
+
+
+def _one_beside(stamp: StampFacts) -> Answer:
+    name, at = stamp.name or "?", stamp.at or ""
+    if stamp.state is StampState.REFUSED:
+        return _unknown(
+            "stamp_beside_refused",
+            N_(
+                "The time-stamp of %(at)s by “%(name)s” beside the file proves nothing here: its certificate has ended "
+                "or was not good for that."
+            ),
+            at=at,
+            name=name,
+        )
+    if stamp.lasting:
+        return _unknown(
+            "stamp_beside_lasting",
+            N_(
+                "Beside the file stands a time-stamp of %(at)s by “%(name)s” over the same. It is made with "
+                "%(algorithm)s, which is held to withstand quantum computers."
+            ),
+            at=at,
+            name=name,
+            algorithm=stamp.algorithm,
+        )
+    return _unknown(
+        "stamp_beside",
+        N_("Beside the file stands a time-stamp of %(at)s by “%(name)s” over the same, made with %(algorithm)s."),
+        at=at,
+        name=name,
+        algorithm=stamp.algorithm,
+    )
 
 
 def _about_seal(facts: SignatureFacts) -> Iterator[Answer]:

@@ -111,6 +111,7 @@ def _stamp(stamp: StampFacts) -> dict[str, Any]:
         "name": stamp.name,
         "state": stamp.state.value,
         "archive": stamp.archive,
+        "beside": stamp.beside,
         "sha256": stamp.sha256,
         "algorithm": stamp.algorithm,
     }

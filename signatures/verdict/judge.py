@@ -62,6 +62,8 @@ _NEXT = {
     "suspended": N_("Wait until the issuer has decided about the certificate, then check again."),
     "status_unavailable": N_("Check again in a few minutes. If that does not help, tell the operator of this site."),
     "stamp_broken": N_("Ask for a copy whose time-stamp is sound; the one in this file proves nothing."),
+    "stamp_beside_broken": N_("Fetch the document with its proof from its archive again, and check that."),
+    "stamp_beside_missing": N_("Fetch the document with its proof from its archive again, and check that."),
     "status_then_unknown": N_("Ask for a copy that holds the proofs for long-term keeping, or for a new signature."),
 }
 """Gravest first, as far as a finding needs an advice of its own."""
@@ -211,6 +213,8 @@ _STATUS: tuple[tuple[str, Indication, str], ...] = (
     ("status_then_unknown", Indication.INDETERMINATE, "TRY_LATER"),
     ("signed_after_stamp", Indication.INDETERMINATE, "TIMESTAMP_ORDER_FAILURE"),
     ("stamp_broken", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
+    ("stamp_beside_broken", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
+    ("stamp_beside_missing", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
 )
 
 

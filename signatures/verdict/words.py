@@ -46,6 +46,8 @@ STAMP_STATES = {
 }
 LASTING = N_("held to withstand quantum computers")
 """Of a time-stamp by ML-DSA."""
+BESIDE = N_("came beside the file")
+"""Of a time-stamp that is not in it."""
 PAGE_STATES = {
     PageState.SAME: N_("looks as it was signed"),
     PageState.CHANGED: N_("looks different now"),

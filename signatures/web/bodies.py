@@ -19,6 +19,14 @@ def upload(name: str, largest: int) -> bytes:
     return found
 
 
+def uploads(name: str, largest: int) -> list[bytes]:
+    """All files of this name, none of them empty; a form sends an empty one where none was chosen."""
+    found = [each.read(largest + 1) for each in request.files.getlist(name)]
+    if sum(map(len, found)) > largest:
+        raise RequestEntityTooLarge
+    return [each for each in found if each]
+
+
 def body(largest: int, *, taken: frozenset[str] = frozenset({"application/pdf"})) -> bytes:
     """The body; ``taken`` are the media types.
 

@@ -15,9 +15,9 @@ from ..openapi import TAKEN, description
 from ..service import Reports, Verification
 from ..service.reporting import MEDIA, Kind
 from ..verdict import Catalogue
-from ..verdict.words import LASTING, LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, STAMP_STATES, moment, short
+from ..verdict.words import BESIDE, LASTING, LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, STAMP_STATES, moment, short
 from .blueprint import Pages
-from .bodies import asker, body, upload
+from .bodies import asker, body, upload, uploads
 
 # What the code on a signed paper says of its document.
 _NUMBER = re.compile(r"[0-9a-f]{64}")
@@ -47,9 +47,9 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
             document = upload("document", largest)
             if not document:
                 raise NothingSent
-            content = upload("content", largest) or None
+            content, beside = upload("content", largest) or None, uploads("beside", largest)
             profile = Profile.TOLERANT if request.form.get("tolerant") == "yes" else Profile.STRICT
-            verdict = verification.verify(document, asker=asker(), profile=profile, content=content)
+            verdict = verification.verify(document, asker=asker(), profile=profile, content=content, beside=beside)
             text = reports.text(verdict)
             return render_template(
                 "signatures/verdict.html",
@@ -63,6 +63,7 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
                 levels=LEVELS,
                 stamp_states=STAMP_STATES,
                 lasting=LASTING,
+                beside=BESIDE,
                 say=lambda words: catalogue.say(words, locale()),
                 moment=lambda at: moment(at, locale()),
             )
@@ -82,13 +83,17 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
             wish = query_text("profile") or Profile.STRICT.value
             if wish not in set(Profile):
                 raise Malformed(field="profile")
+            beside: list[bytes] = []
             if request.mimetype == _MULTIPART:
                 document, content = upload("document", largest), upload("content", largest) or None
+                beside = uploads("beside", largest)
             else:
                 document, content = body(largest, taken=TAKEN), None
             if not document:
                 raise NothingSent
-            verdict = verification.verify(document, asker=asker(), profile=Profile(wish), content=content)
+            verdict = verification.verify(
+                document, asker=asker(), profile=Profile(wish), content=content, beside=beside
+            )
             text = reports.text(verdict)
             wanted = request.accept_mimetypes.best_match([_JSON, *MEDIA.values()], _JSON)
             kind = next((kind for kind, media in MEDIA.items() if wanted == media), None)

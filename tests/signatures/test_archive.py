@@ -29,7 +29,7 @@ from signatures.archive import (
     NotArchivable,
     Risk,
 )
-from signatures.models import Level, Overall, Profile, Revocation, StampState, Verdict
+from signatures.models import Format, Level, Overall, Profile, Revocation, StampState, Verdict
 from signatures.proofs.certificates import Assessor
 from signatures.proofs.stamps import Surroundings, examine
 from signatures.sandbox import ReaderPool
@@ -464,6 +464,18 @@ class TestDesk:
             (second,) = desk._archiving.seconds(f"person:{CLERK}", archived.id)
             assert box.read("beside-1.tst") == second.token
             assert second.digest in box.read("proof.txt").decode()
+        verdict = house.verdict(desk.packed(CLERK, archived.id))
+        facts = verdict.signatures[0].facts
+        assert facts is not None
+        assert (verdict.overall, verdict.format, facts.covered) == (Overall.TRUSTED, Format.KEPT, ("notice.pdf",))
+        assert [(each.beside, each.state) for each in facts.stamps] == [
+            (False, StampState.GOOD),
+            (True, StampState.GOOD),
+        ]
+        # On the archive's own page both are judged too.
+        own_page = desk.judged(desk.one(CLERK, archived.id)).signatures[0].facts
+        assert own_page is not None
+        assert own_page.stamps == facts.stamps
 
     def test_for_everybody_else_there_is_no_archive_and_a_refusal_is_on_the_record(
         self, house: House, own: SigningHouse, app: Flask, sealed: bytes

@@ -45,6 +45,7 @@ from signatures.web.wishes import permits, placement
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures import documents, made, stamper
+from tests.signatures.archived import kept
 from tests.signatures.fakes import (
     CITIZEN,
     CLERK,
@@ -155,12 +156,16 @@ def token(client: FlaskClient) -> str:
     return found.group(1)
 
 
-def upload(client: FlaskClient, document: bytes, *, lang: str = "en", to: str = "/") -> tuple[int, str]:
+def upload(
+    client: FlaskClient, document: bytes, *, lang: str = "en", to: str = "/", beside: bytes = b""
+) -> tuple[int, str]:
     # By hand: the test client's own encoder leaves its temporary file to the garbage collector.
     parts = [
         b'--cut\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n' + token(client).encode(),
         b'--cut\r\nContent-Disposition: form-data; name="document"; filename="permit.pdf"\r\n'
         b"Content-Type: application/pdf\r\n\r\n" + document,
+        # Empty, as a browser sends it where nothing was chosen.
+        b'--cut\r\nContent-Disposition: form-data; name="beside"; filename="beside-1.tst"\r\n\r\n' + beside,
         b"--cut--\r\n",
     ]
     with client.post(
@@ -243,17 +248,35 @@ def test_a_document_over_the_limit_is_refused_on_page_and_interface(client: Flas
 def test_page_interface_and_terminal_say_the_same_bytes(
     client: FlaskClient, sealed: bytes, city: City, tmp_path: Path
 ) -> None:
-    trust = documents.write(tmp_path, "trust.pem", city.root.pem + city.organisations.pem + city.people.pem)
+    issuers = (city.root, city.organisations, city.people, city.devices)
+    trust = documents.write(tmp_path, "trust.pem", b"".join(each.pem for each in issuers))
     lists = [documents.write(tmp_path, f"{number}.crl", der) for number, der in enumerate(city.lists())]
     start = ["--trust", str(trust), *(part for each in lists for part in ("--crl", str(each)))]
     signed = made.cades(made.LETTER, [city.seal(), City().seal()])
-    for document in (sealed, documents.one_byte_changed(sealed), documents.permit(), signed, b"hello"):
+    lattice = stamper.unit(city.devices, key=mldsa.MLDSA65PrivateKey.generate())
+    notice = kept(city, sealed, classical=stamper.unit(city.devices), lattice=lattice)
+    files = (sealed, documents.one_byte_changed(sealed), documents.permit(), signed, b"hello", notice.container)
+    for document in files:
         answer = client.post("/api/v1/verify", data=document, headers={"Content-Type": "application/octet-stream"})
         page = upload(client, document)[1]
         shown = html.unescape(page.partition('<pre id="answer" tabindex="0">')[2].partition("</pre>")[0])
         file = documents.write(tmp_path, "document", document)
         said = CliRunner().invoke(verify, [str(file), *start, "--at", f"{NOW:%Y-%m-%dT%H:%M:%S}", "--json"])
         assert answer.data == shown.encode() == said.stdout_bytes
+    file = documents.write(tmp_path, "document", notice.document)
+    broken = notice.token[:-9] + b"x" + notice.token[-8:]
+    for token, overall in ((notice.token, "trusted"), (broken, "cannot_tell")):
+        parts = {"document": (io.BytesIO(notice.document), "notice.pdf"), "beside": (io.BytesIO(token), "beside-1.tst")}
+        answer = client.post("/api/v1/verify", data=parts, content_type="multipart/form-data")
+        page = upload(client, notice.document, beside=token)[1]
+        shown = html.unescape(page.partition('<pre id="answer" tabindex="0">')[2].partition("</pre>")[0])
+        beside = documents.write(tmp_path, "beside-1.tst", token)
+        moment = ["--at", f"{NOW:%Y-%m-%dT%H:%M:%S}"]
+        said = CliRunner().invoke(verify, [str(file), *start, *moment, "--json", "--beside", str(beside)])
+        assert answer.data == shown.encode() == said.stdout_bytes
+        assert answer.get_json()["overall"] == overall
+        assert ("held to withstand quantum computers" in page) == (overall == "trusted")
+        assert "(came beside the file)" in page
 
 
 def test_the_answer_comes_as_xml_and_on_paper_by_interface_page_and_terminal(
