@@ -2,8 +2,9 @@
 """From one signer, however its signature was written, to what the verdict is made of."""
 
 import base64
+import hashlib
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +97,16 @@ def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -
         seal=where.seal(proven) if where.seal else None,
         value=base64.b64encode(signer.value or signer.signature).decode(),
     )
+
+
+def not_over(content: bytes, facts: SignatureFacts) -> SignatureFacts:
+    """The same, and that this file, which came beside, is not covered; it has no name but its digest."""
+    return replace(facts, uncovered=(*facts.uncovered, beside(content)))
+
+
+def beside(content: bytes) -> str:
+    """How a file that came without a name is named."""
+    return f"SHA-256 {hashlib.sha256(content).hexdigest()}"
 
 
 def shown(text: str) -> str:

@@ -13,10 +13,12 @@ from ..pades.archive import MOST_BESIDE, foreign
 from ..pades.grounds import Grounds
 from . import asic, cms_file, jws, kept, ofd, xades
 from .containers import NotAContainer
-from .facts import Found, Setting
+from .facts import Found, Setting, not_over
 from .kinds import kind_of
 
 _MOST_SIGNATURES = 50
+# Their readers compare what came beside themselves.
+_DETACHED = frozenset({Format.CMS, Format.XADES, Format.JWS})
 Read = Callable[[bytes, bytes | None, Setting], Found]
 _READERS: Mapping[Format, Read] = {
     Format.CMS: cms_file.read_file,
@@ -46,9 +48,13 @@ def inspect(
     if len(beside) > MOST_BESIDE:
         return Inspection(failure="limits", format=kind)
     if kind is Format.PDF:
-        return pdf.inspect(document, grounds=grounds, profile=profile, at=at, run=run, beside=beside)
+        return _apart_from(
+            content, pdf.inspect(document, grounds=grounds, profile=profile, at=at, run=run, beside=beside)
+        )
     if kind is Format.KEPT:
-        return kept.inspect(document, grounds=grounds, profile=profile, at=at, run=run, beside=beside)
+        return _apart_from(
+            content, kept.inspect(document, grounds=grounds, profile=profile, at=at, run=run, beside=beside)
+        )
     if kind is Format.UNKNOWN:
         return Inspection(failure="not_pdf", format=kind)
     try:
@@ -63,4 +69,12 @@ def inspect(
         return Inspection(failure="limits", format=kind)
     stray = tuple(foreign(each) for each in beside)
     signatures = tuple(replace(each, stamps=(*each.stamps, *stray)) for each in found.signatures)
-    return Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind)
+    result = Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind)
+    return result if kind in _DETACHED else _apart_from(content, result)
+
+
+def _apart_from(content: bytes | None, found: Inspection) -> Inspection:
+    """The same, and that what came beside is not what was signed: such a file signs nothing but itself."""
+    if content is None:
+        return found
+    return replace(found, signatures=tuple(not_over(content, each) for each in found.signatures))

@@ -23,7 +23,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from ..models import Format
 from ..proofs import keys
 from ..proofs.signed_data import Signer
-from .facts import Found, Setting
+from .facts import Found, Setting, beside
 
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
@@ -103,7 +103,10 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
             continue
         inside = root.tag == f"{_DS}Signature" and one.objects
         whole = not one.loose and not around and (one.enveloped or inside or (one.external and _nothing_else(root)))
-        uncovered = () if whole or one.signer.digest_matches is None else ("XML",)
+        uncovered: tuple[str, ...] = () if whole or one.signer.digest_matches is None else ("XML",)
+        if content is not None and not one.external:
+            # It signs what stands in itself; what came beside is something else.
+            uncovered = (*uncovered, beside(content))
         found.add(one.signer, setting, format=Format.XADES, name=one.name, uncovered=uncovered)
     return found
 

@@ -2,6 +2,7 @@
 """Signed bytes shown as something else, text around a signature, and algorithms that are weaker than they look."""
 
 import base64
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ from signatures.formats import inspect
 from signatures.models import Overall, Profile, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.verdict import judge
-from tests.signatures import made
+from tests.signatures import documents, made
 from tests.signatures.pki import NOW, City, Leaf
 
 _TEXT = b"The city owes you 9000 yuan.\n"
@@ -127,3 +128,20 @@ def test_a_payload_in_the_clear_is_read_only_where_everybody_must_see_that_it_is
     # A moment that no calendar has spoils its own signature and not the file.
     odd = look(made.jws(made.LETTER, leaf, iat=10**30, sigT=None), city)
     assert (odd.overall, odd.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, "part_malformed")
+
+
+def test_a_file_beside_what_signs_itself_is_not_taken_for_signed(city: City, leaf: Leaf) -> None:
+    """Any good letter would else be a signature on any file that is sent along."""
+    files = {"letter.txt": made.LETTER}
+    for signed in (
+        documents.sealed(documents.permit(), leaf),
+        made.xades(made.LETTER, leaf),
+        made.xades(made.LETTER, leaf, enveloping=True),
+        made.asic_xades(files, leaf),
+        made.asic(files, lambda listed: made.cades(listed, [leaf], detached=True)),
+    ):
+        assert look(signed, city).overall is Overall.TRUSTED
+        verdict = look(signed, city, _TEXT)
+        (one,) = verdict.signatures
+        assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "partly_signed"), verdict.format
+        assert one.unchanged.words.parameters["files"] == f"SHA-256 {hashlib.sha256(_TEXT).hexdigest()}"
