@@ -55,7 +55,9 @@ def test_a_way_out_is_explained_by_what_is_spoken_there() -> None:
         *("explain", "--resource", "standards", "--class", "egress", "--from", "external", "--to", "internet"),
         *("--role", "civil-servant", "--assurance", "2"),
     )
-    assert "DENY zone" in CliRunner().invoke(policies, asked).output
+    denied = CliRunner().invoke(policies, asked).output
+    assert "DENY" in denied
+    assert "because of: zone:way-out" in denied
     tunnel = CliRunner().invoke(policies, [*asked, "--method", "CONNECT", "--protocol", "connect", "--port", "443"])
     assert "ALLOW allowed" in tunnel.output
 
