@@ -32,6 +32,8 @@ YIELDS = 5
 LATER = 10
 """By how much more those duties stand behind that read whole stretches of the log and that nobody waits for within
 seconds: while events come as fast as the processors take them, the index falls behind and alerts do not."""
+_INDEX = timedelta(milliseconds=500)
+"""Each time costs a transaction of the full-text index; whoever searches reads on to the end first."""
 _KEPT = 2048
 """Of the newest entries, for the duty that comes second: alerts and index read the same, and checking it costs."""
 _SWITCH = 0.0005
@@ -64,7 +66,7 @@ def duties(context: Context) -> list[Duty]:
         *alerts.duties(context, opened),
         Duty(
             name="index",
-            every=timedelta(milliseconds=250),
+            every=_INDEX,
             act=lambda stopped: _index(opened.indexer, stopped),
             yields=LATER,
         ),
