@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The socket before the log: one loop takes frames; two threads write, so that a batch collects while one is synced.
 
-Batches are whatever waits (no timer); a few events are written by the loop itself, for which a thread would cost as
-much again, as long as the disk answers at once. Publishing happens every ``interval`` where somebody waits for it; else
-it takes no more than a tenth of a processor, and comes within four intervals. If writing or publishing fails, nobody
-is answered, every connection is cut and ``serve`` raises: what is on disk is then for the successor to find out.
+Batches are whatever waits (no timer). Publishing happens every ``interval`` where somebody waits for it; else it takes
+no more than a tenth of the time, and comes within four intervals. If writing or publishing fails, nobody is answered,
+every connection is cut and ``serve`` raises: what is on disk is then for the successor to find out. A disk that hangs
+keeps nobody from hearing no at once, so the loop itself never waits for one.
 """
 
 import asyncio
@@ -38,10 +38,6 @@ INTERVAL = 0.25
 _BATCH = 2048
 # Events that are read where they come in: for less than it costs to have another thread hear of them.
 _FEW = 32
-# Events that are written where they came in, and seconds that the writing before may have taken for that: a disk that
-# is slow must not keep the loop from beating.
-_ALONE = 16
-_AT_ONCE = 0.02
 # Publishing takes this part of the time at most, unless somebody waits for it or so many intervals, or seconds, have
 # passed.
 _PART = 10
@@ -114,8 +110,6 @@ class Server:
         self._news = asyncio.Event()
         # Somebody waits for a checkpoint.
         self._wanted = asyncio.Event()
-        # Seconds that the last writing took.
-        self._took = 0.0
         # Nothing more is taken; then: nothing more will be written.
         self._stopping = False
         self._drained = False
@@ -333,16 +327,11 @@ class Server:
                     continue
                 batch = self._next_batch()
                 drafts = [draft for request in batch for draft in request.drafts]
-                began = self.clock.monotonic()
                 try:
-                    if len(drafts) <= _ALONE and self._took < _AT_ONCE:
-                        places = self.log.take(drafts)
-                    else:
-                        places = await loop.run_in_executor(thread, self.log.take, drafts)
+                    places = await loop.run_in_executor(thread, self.log.take, drafts)
                 except TallygateError:
                     # Nothing was written (keys or index did not answer); a failed write raises OSError and ends us.
                     places = [RecordUnavailable() for _ in drafts]
-                self._took = self.clock.monotonic() - began
                 self.size = self.log.size
                 given = iter(places)
                 for request in batch:

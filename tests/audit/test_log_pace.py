@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the log publishes and who writes: soon for whoever waits, seldom for nobody; not the loop on a slow disk."""
+"""When the log publishes: soon for whoever waits, seldom for nobody."""
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,16 +30,14 @@ def site(tmp_path: Path, clock: ManualClock) -> Iterator[LogSite]:
 
 
 class TimedDisk(Disk):
-    """Every sync takes as long as it is told, by the test's own clock; remembers which threads waited for one."""
+    """Every sync takes as long as it is told, by the test's own clock."""
 
     def __init__(self, clock: ManualClock, takes: float = 0.0) -> None:
         self.takes = takes
-        self.waited: set[str] = set()
         self._clock = clock
 
     def sync(self, descriptor: int) -> None:
         super().sync(descriptor)
-        self.waited.add(threading.current_thread().name)
         self._clock.advance(timedelta(seconds=self.takes))
 
 
@@ -70,24 +67,3 @@ def test_a_log_that_publishes_fast_does_so_every_interval(site: LogSite, clock: 
         receipt = client.record(event())
         wait_for(lambda: served.log.published > receipt.index)
         client.close()
-
-
-def test_a_few_events_are_written_by_the_loop_unless_the_disk_is_slow(site: LogSite, clock: ManualClock) -> None:
-    disk = TimedDisk(clock)
-    with site.served(disk) as served:
-        client = site.recorder()
-        client.record(event())
-        client.record(event())
-        assert not any(name.startswith("log-append") for name in disk.waited)
-        # The first slow one is met by the loop itself.
-        disk.takes = 1.0
-        client.record(event())
-        client.record(event())
-        assert any(name.startswith("log-append") for name in disk.waited)
-        disk.takes = 0.0
-        client.record(event())
-        disk.waited.clear()
-        client.record(event())
-        assert not any(name.startswith("log-append") for name in disk.waited)
-        client.close()
-    assert verify_folder(site.folder, site.vkey).size == served.log.size
