@@ -198,6 +198,8 @@ class SignatureFacts:
     # Time-stamps that were made beside the file, as it says itself, and did not come; whether they were to be here.
     absent: int = 0
     promised: bool = False
+    # Further signatures of people we trust have pictures on the pages.
+    pictured: bool = False
     # The earliest moment at which a trusted time-stamp proves that the signature existed.
     proven_at: datetime | None = None
     # The signed content is at hand; a detached signature alone lacks it.

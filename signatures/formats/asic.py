@@ -173,8 +173,14 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
     box = Container(document)
     manifest = json.loads(box.read(_EVIDENCE))
     files = manifest["files"]
-    intact = set(files) | {_EVIDENCE} == set(box.names) and all(
-        hmac.compare_digest(keys.hashed("sha256", box.read(name)).hex(), str(value)) for name, value in files.items()
+    # A name of two lines would read like two names in the list that the report says the digest of.
+    intact = (
+        all(map(str.isprintable, files))
+        and set(files) | {_EVIDENCE} == set(box.names)
+        and all(
+            hmac.compare_digest(keys.hashed("sha256", box.read(name)).hex(), str(value))
+            for name, value in files.items()
+        )
     )
     found = Found()
     if _REPORT not in box.names:

@@ -117,7 +117,8 @@ async def _inspect(
         for each in signatures
         if each.sig_object_type == "/DocTimeStamp" and not _VISIBLE(each.sig_field)
     }
-    found = [_further(facts, found, unseen) for facts in found]
+    seen = {_shown(each.field_name) for each in signatures if _VISIBLE(each.sig_field)}
+    found = [_further(facts, found, unseen, seen) for facts in found]
     return Inspection(
         failure="",
         # Who signed together did so in one place.
@@ -203,7 +204,9 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
     )
 
 
-def _further(facts: SignatureFacts, all_facts: Sequence[SignatureFacts], unseen: Collection[str]) -> SignatureFacts:
+def _further(
+    facts: SignatureFacts, all_facts: Sequence[SignatureFacts], unseen: Collection[str], seen: set[str]
+) -> SignatureFacts:
     """The same, unless all that came afterwards are signatures of people we know: then that is said.
 
     A signature brings a picture with it, and a picture can hide something: so only whoever vouches for theirs may add
@@ -215,7 +218,7 @@ def _further(facts: SignatureFacts, all_facts: Sequence[SignatureFacts], unseen:
     # In one field there may be several signers; one whom nobody vouches for is enough.
     later -= {each.field for each in all_facts if not _vouched(each)}
     if later and set(facts.changed_fields) <= {*later, *unseen}:
-        return replace(facts, modification=Modification.SIGNED)
+        return replace(facts, modification=Modification.SIGNED, pictured=not seen.isdisjoint(facts.changed_fields))
     return facts
 
 

@@ -246,6 +246,7 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
         stamps=tuple(_stamp(each) for each in found["stamps"]),
         absent=int(found["absent"]),
         promised=found["promised"] is True,
+        pictured=found["pictured"] is True,
         proven_at=_moment(found["proven_at"]),
         content_present=found["content_present"] is True,
         algorithm=str(found["algorithm"]),

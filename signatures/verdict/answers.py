@@ -425,6 +425,7 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
                 number=facts.signers,
             )
         )
+    found += _about_further(facts)
     if facts.certified == "nothing":
         found.append(_unknown("certified_nothing", N_("The signer allowed no change at all after this signature.")))
     if facts.certified == "form":
@@ -480,6 +481,17 @@ def _one_beside(stamp: StampFacts) -> Answer:
         name=name,
         algorithm=stamp.algorithm,
     )
+
+
+def _about_further(facts: SignatureFacts) -> Iterator[Answer]:
+    if facts.pictured and facts.modification is Modification.SIGNED:
+        yield _unknown(
+            "signed_further_pictures",
+            N_(
+                "A further signature put a picture on a page, and a picture can hide something. Compare with what was "
+                "signed first."
+            ),
+        )
 
 
 def _about_seal(facts: SignatureFacts) -> Iterator[Answer]:

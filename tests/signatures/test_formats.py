@@ -2,6 +2,7 @@
 """Every kind of file gets a verdict; what is wrapped, smuggled in or stands apart is never called unchanged."""
 
 import base64
+import hashlib
 import json
 from typing import Any
 
@@ -136,6 +137,14 @@ def test_an_evidence_file_whose_files_are_others_is_not_unchanged(city: City, le
     for swapped in ({**own, "logs/1/entries/1.json": b"[]"}, {**own, "verify_evidence.py": b"exit(0)"}, {}):
         forged = look(made.evidence(report, swapped), city)
         assert (forged.overall, forged.subindication) == (Overall.NOT_TRUSTED, "HASH_FAILURE")
+
+
+def test_two_files_of_an_evidence_file_are_not_hidden_in_one_name(city: City, leaf: Leaf) -> None:
+    own = {"a": b"1", "b": b"2"}
+    report = documents.sealed(documents.permit(keywords=made.naming(own)), leaf)
+    merged = f"a\n{hashlib.sha256(b'2').hexdigest()}  b"
+    assert made.naming({merged: b"1"}) == made.naming(own)
+    assert look(made.evidence(report, {merged: b"1"}), city).overall is not Overall.TRUSTED
 
 
 def test_a_report_that_names_no_files_vouches_for_none(city: City, leaf: Leaf, sealed: bytes) -> None:

@@ -3,6 +3,7 @@
 
 import pytest
 
+from signatures.looks import Placement
 from signatures.models import Overall, Profile, StampState, Verdict
 from signatures.pades.gate import leaves_out_itself_alone
 from signatures.verdict import judge
@@ -70,3 +71,16 @@ def test_a_gap_is_compared_with_the_content_itself(document: bytes, byte_range: 
         end = honest.index(b">") + 1
         assert leaves_out_itself_alone(honest, [0, 2, end, 2], b"\x0a\xff\0")
         assert leaves_out_itself_alone(honest, [0, 2, end, 1], b"\x0a\xff\0")
+
+
+def test_a_picture_that_came_with_a_further_signature_is_told(city: City, leaf: Leaf) -> None:
+    """Whoever has a certificate may sign after the seal, and puts a picture wherever it pleases."""
+    first = documents.sealed(documents.permit(), leaf)
+    drawn = documents.sealed(
+        first, city.people.leaf("Chen Wei"), further=True, placement=Placement(page=1, x=60, y=700)
+    )
+    for document, told in ((documents.signed_again(first, city.people.leaf("Sun Li")), False), (drawn, True)):
+        verdict = look(document, city)
+        assert verdict.signatures[0].unchanged.code == "signed_further"
+        named = [each.signature for each in verdict.problems if each.code == "signed_further_pictures"]
+        assert named == ([1] if told else [])
