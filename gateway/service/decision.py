@@ -332,8 +332,8 @@ class Decider:
             names = passed(origin="", zone="", resource=label, method=question.unverified_method)
             self._none_thrown(names + [name for origin in sorted(origins) for name in ways(origin, host.zones)])
         except Refused as refused:
-            asked = _came(self._site, question) | ({"peer": peer} if peer else {})
-            return Ruling(reason=refused.reason, resource=label, zone=zone, asked=asked)
+            came = _came(self._site, question, peer)
+            return Ruling(reason=refused.reason, resource=label, zone=zone, asked=came)
         except Exception as error:  # noqa: BLE001 - fail closed: an error nobody foresaw is a denial
             _log.warning("open_host_denied", error=type(error).__name__)
             return Ruling(reason=Reason.UNAVAILABLE, resource=label, zone=zone, asked=_came(self._site, question))
