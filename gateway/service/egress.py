@@ -25,8 +25,10 @@ from ..models import NOBODY, Caller
 from ..request import Credentials
 from ..store import Kind
 from ..tokens import Ties
+from .answers import reason_of
 from .attempts import Attempts, Shares
-from .decision import Engine, network, reason_of
+from .engine import Engine
+from .entries import network
 from .identification import Identification
 from .news import Freshness, News
 from .shares import Counting

@@ -28,7 +28,7 @@ from ..models import Caller
 from ..request import matches
 from ..store import Kind
 from .attempts import Shares
-from .decision import Engine
+from .engine import Engine
 from .news import Freshness, News
 from .people import People
 from .shares import Counting

@@ -26,7 +26,7 @@ from gateway.config import OpenHost
 from gateway.errors import Refused
 from gateway.models import Answer, Question
 from gateway.request import ADAPTERS, certificate_digest
-from gateway.service.decision import network
+from gateway.service.entries import network
 from gateway.service.identification import digest
 from gateway.service.sockets import Held
 from policies import Decision, Remedy
