@@ -176,7 +176,9 @@ def _signer(sealed: seals.Sealed, content: bytes, place: str, *, intact: bool, w
 def _seal(sealed: seals.Sealed, setting: Setting, picture: bytes | None, proven: datetime | None) -> SealFacts:
     same = picture is None or hmac.compare_digest(picture, sealed.seal)
     found = setting.grounds.assessor.assess(sealed.maker, others=(), at=setting.at, proven=proven)
-    trusted = found.chain is Chain.TRUSTED and found.revocation is not Revocation.REVOKED
+    # Who may sign nothing makes no seals either: a card for logging in, a server.
+    gone = found.revocation in {Revocation.REVOKED, Revocation.SUSPENDED}
+    trusted = found.chain is Chain.TRUSTED and found.purpose and not gone
     name = found.name or found.organisation or found.serial
     return SealFacts(
         verifies=same and trusted and sealed.maker_signed(),

@@ -341,3 +341,11 @@ def test_a_page_that_another_signature_calls_its_own_is_named_all_the_same(sm2_c
     assert first.unchanged.code == "partly_signed"
     assert first.facts is not None
     assert first.facts.uncovered == (note,)
+
+
+def test_whoever_may_sign_nothing_makes_no_seals(sm2_city: _City) -> None:
+    card = ofds.holder("马某的登录卡", sm2_city.root, purpose="client_auth")
+    found = look(ofds.sealed(card, sm2_city.signer), sm2_city)
+    assert (found.overall, found.signatures[0].unchanged.code) == (Overall.NOT_TRUSTED, "seal_forged")
+    held = look(sm2_city.sealed, sm2_city, sm2_city.maker, held=True)
+    assert (held.overall, held.signatures[0].unchanged.code) == (Overall.NOT_TRUSTED, "seal_forged")
