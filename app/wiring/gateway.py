@@ -159,7 +159,15 @@ def application(context: Context) -> Served:
     follower.start()
     threading.Thread(target=_look_after_keys, args=(signing, identities), name="gateway-keys", daemon=True).start()
     threading.Thread(target=_keep_replaying, args=(logins,), name="gateway-replay", daemon=True).start()
-    sockets = Sockets(store=store, recorder=recorder, news=news, freshness=follower, clock=clock, nudge=relay.nudge)
+    sockets = Sockets(
+        store=store,
+        recorder=recorder,
+        news=news,
+        freshness=follower,
+        clock=clock,
+        nudge=relay.nudge,
+        each=settings.sockets,
+    )
     news.tell(sockets.heard)
     keeper = Keeper(sockets, pairs=context.pairs(ROLE, ["nginx"]), sealing=sealing, clock=clock, where=site.socket)
     ways = WaysOut(

@@ -85,6 +85,8 @@ class GatewaySettings:
     refused_credentials: int = 60
     # Simultaneous connections of one address.
     connections: int = 1000
+    # WebSockets and ways out that one person or device has open, beyond which no further WebSocket opens.
+    sockets: int = 256
     # Request headers that reach a host; all others end at the boundary.
     headers: tuple[str, ...] = (
         "Accept",
@@ -138,6 +140,7 @@ class GatewaySettings:
             and self.stranger_rate >= 1
             and self.stranger_burst >= 1
             and self.connections >= 1
+            and self.sockets >= 1
             and min(self.person_rate, self.person_burst, self.client_rate, self.client_burst) >= 1
             and min(self.point_rate, self.point_burst) >= 1
             and self.refused_credentials >= 1

@@ -58,7 +58,10 @@ class Sockets:
         freshness: Freshness,
         clock: Clock,
         nudge: Callable[[], None] = lambda: None,
+        each: int = MOST,
     ) -> None:
+        """``each`` is how many one person or device may hold; ways out are counted by whoever decides about them."""
+        self._each = each
         self._store = store
         self._recorder = recorder
         self._news = news
@@ -81,6 +84,8 @@ class Sockets:
         """
         at = self._clock.now()
         self._once(ties.decision)
+        if not way_out and self.count(ties.subject) >= self._each:
+            raise Refused(Reason.TOO_MANY)
         self._freshness.check()
         closing = _event("gateway.egress.closed" if way_out else "gateway.socket.closed", ties, at)
         names = tuple((Kind(kind), name) for kind, name in ties.names)

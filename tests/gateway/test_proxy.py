@@ -156,6 +156,7 @@ def test_what_could_break_out_of_a_value_is_refused(value: str) -> None:
         {"open_hosts": {"a": {"role": "ca", "why": "x", "zone": "attic"}}},
         {"open_hosts": {"pki": {"role": "audit", "why": "x"}}},
         {"headers": ["Tallygate-Identity"]},
+        {"sockets": 0},
         {"headers": ["x-forwarded-for"]},
         # With these a host would be sent the session's cookie, a token that stays here, or a head of another shape.
         *(

@@ -28,7 +28,8 @@ from gateway.models import Answer, Question
 from gateway.request import ADAPTERS, certificate_digest
 from gateway.service.entries import network
 from gateway.service.identification import digest
-from gateway.service.sockets import Held
+from gateway.service.sockets import Held, Sockets
+from gateway.tokens import Ties
 from policies import Decision, Remedy
 from policies.record import past
 from tests.gateway.conftest import COOKIE, DEVICE, SUBJECT, Gateway, certificate, make_site
@@ -902,6 +903,30 @@ def test_what_is_heard_between_decision_and_opening_opens_no_socket(
     if kind != "sso.session.ended":
         # Who asks again was decided on by what is so now.
         assert opened().over == ""
+
+
+def test_nobody_holds_so_many_sockets_that_others_have_none(unit: Gateway) -> None:
+    keeper = Sockets(
+        store=unit.store, recorder=unit.recorder, news=unit.news, freshness=unit.freshness, clock=unit.clock, each=2
+    )
+
+    def ties(decision: str, subject: str) -> Ties:
+        return Ties(
+            decision=decision, subject=subject, session="sid-1", organisation="", resource="tax",
+            host="tax.city.localhost", zone="external", role="portal:tax", live="live", names=(), until=0,
+        )  # fmt: skip
+
+    def nothing(_reason: str) -> None:
+        return
+
+    first = keeper.open(ties("d1", SUBJECT), end=nothing)
+    keeper.open(ties("d2", SUBJECT), end=nothing)
+    with pytest.raises(Refused):
+        keeper.open(ties("d3", SUBJECT), end=nothing)
+    assert not [one for one in unit.recorder.events if one.decision == "d3"], "nothing was opened"
+    keeper.open(ties("d4", DEVICE), end=nothing)
+    keeper.close(first, "client", sent=0, received=0)
+    keeper.open(ties("d5", SUBJECT), end=nothing)
 
 
 def test_an_address_has_its_limit_here_where_the_proxy_has_none(folder: Path) -> None:
