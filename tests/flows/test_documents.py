@@ -380,10 +380,10 @@ def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_i
 
     (confirmed,) = _told(city, "sso.signature.confirmed")
     person = confirmed["subject"]
-    made = until(lambda: [each for each in _told(city, "signature.made") if each["subject"] == person])
-    (intended,) = [each for each in _told(city, "signature.intended") if each["subject"] == person]
+    made = until(lambda: [each for each in _told(city, "signature.made") if each.get("subject") == person])
+    (intended,) = [each for each in _told(city, "signature.intended") if each.get("subject") == person]
     assert len(made) == 1
-    refused = [each for each in _told(city, "signature.refused") if each["subject"] == person]
+    refused = [each for each in _told(city, "signature.refused") if each.get("subject") == person]
     assert [each["attributes"]["code"] for each in refused] == ["consent_used"]
     assert (intended["attributes"]["confirmed_by"], confirmed["attributes"]["by"]) == ("passkey", "passkey")
     assert intended["attributes"]["consent"] == made[0]["attributes"]["consent"]
