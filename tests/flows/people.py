@@ -60,6 +60,8 @@ def agree(page: Page, *, words: Words = ENGLISH) -> None:
 
 def accessible(page: Page, *, contrast: bool = True, rest: bool = True) -> None:
     """No finding of axe at WCAG 2.2 AA on the page that is shown; contrast alone takes longer than the rest."""
+    # A click leads on before the whole page is there, and half a link has no words.
+    page.wait_for_load_state()
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(_AXE.axe_script)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
