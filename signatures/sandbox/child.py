@@ -43,8 +43,8 @@ def main(descriptor: int, memory: int) -> None:
     late.load()
     sm2 = formats_late.load()
     with asyncio.Runner() as runner:
-        # A loop is made of descriptors, so this one serves every job.
-        runner.get_loop()
+        # A loop is made of descriptors, so this one serves every job; by itself, for nobody presses Ctrl-C here.
+        loop = runner.get_loop()
         try:
             layers = confinement.confine(memory=memory)
         except confinement.LayerMissing as error:
@@ -56,12 +56,12 @@ def main(descriptor: int, memory: int) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(_OBJECTS, 10, 10)
-        serve(line, runner)
+        serve(line, loop)
 
 
-def serve(line: socket.socket, runner: asyncio.Runner) -> None:
+def serve(line: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
     """One job after the other, until the line closes or a limit ends this process."""
-    reader, since = _Reader(runner), 0
+    reader, since = _Reader(loop), 0
     while True:
         try:
             header, body = frames.receive(line)
@@ -85,8 +85,8 @@ def serve(line: socket.socket, runner: asyncio.Runner) -> None:
 
 
 class _Reader:
-    def __init__(self, runner: asyncio.Runner) -> None:
-        self._runner = runner
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._run = loop.run_until_complete
         # What verifications start from, until the parent sends another.
         self._grounds: Grounds | None = None
 
@@ -101,7 +101,7 @@ class _Reader:
                 said = describe(body)
                 return {"title": said.title, "pages": said.pages, "signed": said.signed}, b""
             case "prepare":
-                prepared = prepare(body, codec.decode_request(header["request"]), run=self._runner.run)
+                prepared = prepare(body, codec.decode_request(header["request"]), run=self._run)
                 region = {"digest": prepared.digest.hex(), "start": prepared.start, "end": prepared.end}
                 return region, prepared.document
             case "add proofs":
@@ -131,7 +131,7 @@ class _Reader:
                     grounds=self._grounds.knowing(more) if more else self._grounds,
                     profile=Profile(header["profile"]),
                     at=datetime.fromisoformat(header["at"]),
-                    run=self._runner.run,
+                    run=self._run,
                     beside=tokens,
                 )
                 return codec.encode_inspection(found), b""
