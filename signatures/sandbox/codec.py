@@ -308,7 +308,8 @@ def _names(model: type) -> tuple[str, ...]:
 def _plain(value: Any) -> Any:
     # As dataclasses.asdict, which copies each value first and so costs three times as much.
     if dataclasses.is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _names(type(value))}
+        model: Any = type(value)
+        return {name: _plain(getattr(value, name)) for name in _names(model)}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     if isinstance(value, bytes):
