@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from core.calls import Peer
+from core.calls import Answer, Peer
 from core.errors import Unavailable
 from core.identity import HEADER
 
@@ -74,21 +74,18 @@ class SignatureClient:
         """
         query, headers = _asked(order, look(order))
         headers |= PDF
-        answer = self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=headers)
-        if answer.status == HTTPStatus.ACCEPTED:
-            said = answer.json()
-            raise SecondAsked(address=str(said.get("address", "")) if isinstance(said, dict) else "")
-        return answer.body
+        return _given(self._peer.call("POST", f"{API}/seal?{query}", body=order.document, headers=headers))
 
-    def sign_beside(self, order: SealOrder) -> bytes:
-        """A detached CAdES signature over any file, DER.
+    def sign_beside(self, order: SealOrder, *, name: str = "") -> bytes:
+        """A detached CAdES signature over any file, DER; ``name`` is what keepers are told that it is called.
 
         Raises:
+            SecondAsked: the order waits for a second keeper.
             TallygateError: as ``Sealing.sign_beside``.
         """
-        query, headers = _asked(order, {})
+        query, headers = _asked(order, {"name": name} if name else {})
         headers |= {"Content-Type": "application/octet-stream"}
-        return self._peer.call("POST", f"{API}/detached?{query}", body=order.document, headers=headers).body
+        return _given(self._peer.call("POST", f"{API}/detached?{query}", body=order.document, headers=headers))
 
     def establish(self, organisation: str, *, renew: bool = False) -> str:
         """Give an organisation its seal; the serial of its certificate."""
@@ -112,6 +109,13 @@ class SignatureClient:
         if not isinstance(answer, dict):
             raise Unavailable
         return answer
+
+
+def _given(answer: Answer) -> bytes:
+    if answer.status == HTTPStatus.ACCEPTED:
+        said = answer.json()
+        raise SecondAsked(address=str(said.get("address", "")) if isinstance(said, dict) else "")
+    return answer.body
 
 
 def look(order: SealOrder) -> dict[str, str | int | list[str]]:

@@ -31,6 +31,11 @@ _IDENTIFIER = "^[A-Za-z0-9_-]{1,64}$"
 _PERHAPS = {"type": ["string", "null"], "format": "date-time"}
 _MOMENT = {"type": "string", "format": "date-time"}
 
+_WAITS = {
+    "description": "The order waits for a second keeper, at this address",
+    "content": {"application/json": {"schema": exact({"code": TEXT, "address": TEXT})}},
+}
+
 
 def description(largest: int) -> dict[str, Any]:
     """The document; ``largest`` is the site's limit in bytes."""
@@ -90,10 +95,7 @@ def _seal(largest: int) -> dict[str, Any]:
         "requestBody": _pdf(largest),
         "responses": {
             "200": {"description": "The sealed document", "content": {"application/pdf": {"schema": {}}}},
-            "202": {
-                "description": "The order waits for a second keeper, at this address",
-                "content": {"application/json": {"schema": exact({"code": TEXT, "address": TEXT})}},
-            },
+            "202": _WAITS,
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }
@@ -104,7 +106,16 @@ def _detached(largest: int) -> dict[str, Any]:
         "operationId": "detached",
         "summary": "Sign any file for an organisation, the signature beside it (CAdES); for roles of the site",
         "security": PEER,
-        "parameters": _who(),
+        "parameters": [
+            *_who(),
+            {
+                "name": "name",
+                "in": "query",
+                "required": False,
+                "description": "what the file is called, for a keeper who has to look at it",
+                "schema": {"type": "string", "maxLength": 200},
+            },
+        ],
         "requestBody": {
             "required": True,
             "description": f"At most {largest} bytes",
@@ -112,6 +123,7 @@ def _detached(largest: int) -> dict[str, Any]:
         },
         "responses": {
             "200": {"description": "The signature, DER", "content": {"application/pkcs7-signature": {"schema": {}}}},
+            "202": _WAITS,
             **refusals("400", "401", "403", "404", "409", "413", "503"),
         },
     }

@@ -227,7 +227,7 @@ def _schemas() -> dict[str, Any]:
     state = {"type": "string", "enum": [each.value for each in BatchState]}
     order_state = {"type": "string", "enum": [each.value for each in OrderState]}
     order = {
-        **dict.fromkeys(("id", "organisation", "until", "address"), TEXT),
+        **dict.fromkeys(("id", "organisation", "name", "until", "address"), TEXT),
         "purpose": {"type": "string", "enum": [each.value for each in Purpose]},
         "sha256": _DIGEST,
         "state": order_state,

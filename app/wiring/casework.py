@@ -9,10 +9,22 @@ from datetime import timedelta
 from typing import Any
 
 from audit.cases import Case, CaseStore, Grade, Incidents, Terms, awaited
-from audit.cases.grading import AWAITED, CLASSES, DEADLINES, FIELDS, GRADES, MISSED, QUESTIONS, REPORTS
+from audit.cases.grading import (
+    AWAITED,
+    CLASSES,
+    DEADLINES,
+    FIELDS,
+    GRADES,
+    MISSED,
+    QUESTIONS,
+    REPORTS,
+    WAITS,
+    WITH_SEAL,
+)
 from audit.cases.models import STEPS
 from audit.config import AuditSettings
 from audit.console import concerned
+from audit.evidence import Waiting
 from audit.models import Recorder
 from audit.published import Reading
 from audit.warrants import State, WarrantStore, switch_of
@@ -30,6 +42,7 @@ from .evidence import seal_of
 from .lineage import make_missing, past
 
 KEY = "cases.key"
+Seal = Callable[[bytes, str, str], bytes | Waiting]
 _log = logger(__name__)
 
 
@@ -104,26 +117,32 @@ def overdue(context: Context) -> list[str]:
     return found
 
 
-def on_paper(context: Context) -> Callable[[Case, Mapping[str, Any], str], bytes]:
+def on_paper(context: Context, seal: Seal | None = None) -> Callable[[Case, Mapping[str, Any], str], bytes]:
     """Makes the report as a PDF in English and 中文, with the organisation's seal where the site has one."""
     settings = context.settings("audit", AuditSettings)
-    seal = seal_of(context, settings.evidence_seal) if settings.evidence_seal else None
+    if seal is None and settings.evidence_seal:
+        seal = seal_of(context, settings.evidence_seal)
 
     def made(case: Case, said: Mapping[str, Any], header: str) -> bytes:
         document = _drawn(context, settings, case, said)
         if seal is None or not header:
             return document
         try:
-            return seal(document, header, case.id)
+            sealed = seal(document, header, case.id)
         except TallygateError as error:
             # Without its seal the report is still due; that it has none can be seen.
             _log.warning("report_not_sealed", code=error.code, exc_info=error)
             return document
+        if isinstance(sealed, Waiting):
+            return _drawn(context, settings, case, said, waits_at=sealed.address)
+        return sealed
 
     return made
 
 
-def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[str, Any]) -> bytes:
+def _drawn(
+    context: Context, settings: AuditSettings, case: Case, said: Mapping[str, Any], *, waits_at: str = ""
+) -> bytes:
     # The font tools are loaded when a paper is made, and not before.
     from core.paper import Face, Section, table  # noqa: PLC0415
 
@@ -145,6 +164,8 @@ def _drawn(context: Context, settings: AuditSettings, case: Case, said: Mapping[
         ),
         ("7", (both("Noticed"), f"{incident.noticed:%Y-%m-%d %H:%M} UTC")),
     ]
+    if waits_at:
+        facts.append(("8", (both(WITH_SEAL), both(WAITS), waits_at)))
     sections = [Section(title=both("Security incident"), before=case.title, rows=facts)]
     sections += [
         Section(

@@ -4,12 +4,13 @@
 from collections.abc import Callable, Sequence
 
 from audit.config import AuditSettings
-from audit.evidence import Desk, Kept, Site, Token
+from audit.evidence import Desk, Kept, Site, Token, Waiting
 from audit.models import Recorder
 from audit.seals import Seals, SealStore
 from audit.stamps import Stamper, StampSeries, StampStore
 from core.calls import Peer
 from signatures.client import SignatureClient
+from signatures.errors import SecondAsked
 from signatures.models import SealOrder
 
 from ..context import Context
@@ -64,11 +65,11 @@ def _stamped(stamps: StampStore | None) -> Callable[[int], Token | None]:
     return covering
 
 
-def seal_of(context: Context, organisation: str) -> Callable[[bytes, str, str], bytes]:
-    """The organisation's seal, asked for with the header the officer came with."""
+def seal_of(context: Context, organisation: str) -> Callable[[bytes, str, str], bytes | Waiting]:
+    """The organisation's seal, asked for with the header the officer came with; or where a second keeper is awaited."""
     site = context.site
 
-    def ask(document: bytes, header: str, reference: str) -> bytes:
+    def ask(document: bytes, header: str, reference: str) -> bytes | Waiting:
         secret = site.pair_secret(holder="audit", caller="audit", callee="signatures")
         peer = Peer(path=site.socket("signatures"), caller="audit", secret=secret, timeout=_PATIENCE)
         try:
@@ -80,6 +81,8 @@ def seal_of(context: Context, organisation: str) -> Callable[[bytes, str, str], 
                 reference=reference,
             )
             return SignatureClient(peer).seal(order)
+        except SecondAsked as asked:
+            return Waiting(asked.address)
         finally:
             peer.close()
 

@@ -86,6 +86,9 @@ REPORTS: Mapping[ReportKind, str] = {
 DEADLINES = N_("Deadlines")
 """What a paper says above the reports that were missed, and the one that is awaited."""
 AWAITED, MISSED = N_("is due by this time"), N_("was not made by this time")
+WITH_SEAL = N_("The report with its seal")
+WAITS = N_("It waits for a second keeper of the seal, for one day:")
+"""What it says of its own seal where that takes two."""
 FIELDS: Mapping[str, str] = {
     "unit": N_("Unit concerned, and the affected systems and facilities"),
     "impact": N_("When and where it was found, what it has done and harmed so far; of extortion: sum, way and time"),

@@ -17,6 +17,7 @@ from .models import AT_ONCE as AT_ONCE
 from .models import MOST as MOST
 from .models import Made as Made
 from .models import Token as Token
+from .models import Waiting as Waiting
 from .models import Wish as Wish
 from .models import ranges as ranges
 from .published import Published as Published

@@ -36,10 +36,10 @@ from .container import Container
 from .covering import Covered, Covering
 from .errors import NothingChosen, TooMuchChosen
 from .logs import Kept, split
-from .models import MOST, Grounds, Line, Made, Part, Rest, Token, Wish, ranges
+from .models import MOST, Grounds, Line, Made, Part, Rest, Token, Waiting, Wish, ranges
 from .published import Published
 
-Seal = Callable[[bytes, str, str], bytes]
+Seal = Callable[[bytes, str, str], bytes | Waiting]
 """Puts the organisation's seal on a PDF for whoever the gateway's header names, under these consents."""
 _VERIFIER = Path(__file__).parent / "verifier"
 _log = logger(__name__)
@@ -229,9 +229,14 @@ class Desk:
         if self._seal is not None and header:
             try:
                 report, consents = self._report(replace(grounds, sealed=True), spool), " ".join(grounds.wish.warrants)
-                return self._seal(report, header, consents), True
+                found = self._seal(report, header, consents)
             except TallygateError as error:
                 _log.warning("report_not_sealed", code=error.code, exc_info=error)
+            else:
+                if not isinstance(found, Waiting):
+                    return found, True
+                # The officer fetches the sealed one there; this file leaves now, and says so.
+                grounds = replace(grounds, waits_at=found.address)
         return self._report(grounds, spool), False
 
     def _report(self, grounds: Grounds, spool: IO[bytes]) -> bytes:

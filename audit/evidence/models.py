@@ -100,6 +100,15 @@ class Grounds:
     sealed: bool
     # SHA-256 of the list of all files but the report and the manifest; empty before they are written.
     files: str = ""
+    # Where one that bears the seal waits for a second keeper of it; empty if nothing waits.
+    waits_at: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """No seal yet: a second keeper has to confirm it, at this address."""
+
+    address: str
 
 
 @dataclass(frozen=True, kw_only=True)

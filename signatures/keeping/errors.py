@@ -8,7 +8,7 @@ TallygateError
 │   ├── NotKeeper           the seal has keepers, and this person is none; recorded
 │   └── SamePerson          who asked or proposed cannot be the second too; recorded
 └── Conflict
-    ├── SecondNeeded        this way has no place for the second person; recorded
+    ├── SecondNeeded        fewer keepers stand behind it than the seal takes; recorded
     ├── OrderOver           it was confirmed, refused or withdrawn meanwhile, or its day is over
     ├── OrderChanged        the document is not the one that was asked for; recorded
     ├── ChangeRefused       too few keepers would be left, or the person cannot be one

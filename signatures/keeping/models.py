@@ -21,6 +21,8 @@ class Purpose(StrEnum):
 
     # One document, which the asker fetches.
     DOCUMENT = "document"
+    # A signature that stands beside a file of any kind, which the asker fetches.
+    BESIDE = "beside"
     # The turn of a paper.
     PAPER = "paper"
     # A whole batch; the order's document is the list of it.

@@ -21,6 +21,7 @@ from .kept import Kept as Kept
 from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
 from .once import Once as Once
+from .ordered import Proof as Proof
 from .papers import Papers as Papers
 from .permission import Permission as Permission
 from .personal import Answer as Answer
@@ -30,7 +31,6 @@ from .reporting import Reports as Reports
 from .reporting import by_hand as by_hand
 from .responsible import Responsible as Responsible
 from .sealing import Sealing as Sealing
-from .seconding import Proof as Proof
 from .seconding import Seconding as Seconding
 from .stamping import stamp_by as stamp_by
 from .trusted import FollowedLists as FollowedLists

@@ -44,7 +44,8 @@ from ..models import SealOrder, Wish
 from ..shelf import Facts, Limits, NoSuchDocument, Shelf, ShelfUnreadable
 from .agencies import Organisations
 from .once import Once
-from .seconding import Seconding, keepers_of
+from .ordered import keepers_of
+from .seconding import Seconding
 
 _PAUSE = 2.0
 SHOWN = 50

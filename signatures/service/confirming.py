@@ -21,8 +21,9 @@ from ..models import SealOrder, Wish
 from ..remote import Asked, Asking, Consent, ConsentRefused, NotConfirmed, RemoteStore
 from ..remote.asking import CLIENT
 from ..remote.tokens import Expected, Granted, details, granted
+from .ordered import Proof
 from .personal import Answer
-from .seconding import Proof, Seconding
+from .seconding import Seconding
 
 _LONGEST_LABEL = 120
 _MARK = "order."

@@ -33,8 +33,20 @@ class Once:
         self._clock = clock
         self._room = room
 
-    def seal(self, claim: str, order: SealOrder, *, wish: Wish, owner: str, name: str, lifetime: timedelta) -> str:
+    def seal(
+        self,
+        claim: str,
+        order: SealOrder,
+        *,
+        wish: Wish,
+        owner: str,
+        name: str,
+        lifetime: timedelta,
+        beside: bool = False,
+    ) -> str:
         """Where on the shelf, as ``owner``'s, the sealed document lies; nobody else may be at this claim.
+
+        With ``beside`` it is a signature that stands beside the document.
 
         Raises:
             TallygateError: as ``Sealing.seal``; the claim can be tried again.
@@ -55,7 +67,8 @@ class Once:
                 self._store.keep_result(decision, kept[0], at=self._clock.now())
 
             try:
-                self._sealing.seal(replace(order, known=replace(wish, decision=decision)), keep=keep)
+                seal = self._sealing.sign_beside if beside else self._sealing.seal
+                seal(replace(order, known=replace(wish, decision=decision)), keep=keep)
             except BaseException:
                 for each in kept:
                     self._drop(owner, each)

@@ -127,8 +127,10 @@ class Sealing:
 
         return self._grant(order, prepare, keep=keep)
 
-    def sign_beside(self, order: SealOrder) -> bytes:
+    def sign_beside(self, order: SealOrder, *, keep: Callable[[bytes], None] | None = None) -> bytes:
         """A signature of the organisation over any file, to stand beside it (CAdES, detached).
+
+        ``keep`` is as for ``seal``.
 
         Raises:
             TallygateError: as ``seal``, but for what concerns the document.
@@ -137,7 +139,7 @@ class Sealing:
         def prepare(_: Seal, signer: KeySigner, __: str) -> Callable[[], bytes]:
             return lambda: self._forming.sign_beside(order.document, signer)
 
-        return self._grant(order, prepare)
+        return self._grant(order, prepare, keep=keep)
 
     def _grant(
         self,
@@ -191,8 +193,10 @@ class Sealing:
         wish, commitment, _, _ = self._admitted(order)
         return wish, commitment
 
-    def propose(self, order: SealOrder) -> tuple[Wish, str]:
+    def propose(self, order: SealOrder, *, beside: bool = False) -> tuple[Wish, str]:
         """All of ``seal`` that needs neither key nor second person: who asks, and the document's commitment.
+
+        With ``beside`` all of ``sign_beside``, which needs no room in the document.
 
         Raises:
             TallygateError: as ``seal``; whoever asks is told at once.
@@ -200,7 +204,8 @@ class Sealing:
         wish, commitment = self.admit(order)
         seal = self._store.seal_of(order.organisation)
         signer = self._forming.signer(seal)
-        self._forming.prepare(order, seal, room=signer.room, commitment=commitment)
+        if not beside:
+            self._forming.prepare(order, seal, room=signer.room, commitment=commitment)
         return wish, commitment
 
     def _admitted(self, order: SealOrder) -> tuple[Wish, str, Decision, str]:

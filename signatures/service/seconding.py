@@ -7,13 +7,11 @@ sealed goes back to ``pending``, and nothing was sealed. A paper takes its seale
 batch is worked off when its order is.
 """
 
-import hashlib
-import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from audit import Event, Outcome, Recorder
 from core.clock import Clock
@@ -22,30 +20,30 @@ from core.errors import TallygateError
 from ..agencies import Item
 from ..errors import CannotSeal, NoSuchPage, SandboxFailed, SecondAsked, WishUsed
 from ..keeping import KeepingStore, NoSuchOrder, Order, OrderChanged, OrderOver, Purpose, SamePerson, State
-from ..looks import Certification, Locking, Permits, Placement
 from ..models import SealOrder, Wish
 from ..sandbox import ReaderPool
-from ..shelf import Facts, NoSuchDocument, Shelf, ShelfUnreadable, Shelved
+from ..shelf import NoSuchDocument, Shelf, Shelved
 from .desk import Desk
 from .keepers import LASTS
 from .once import Once
+from .ordered import (
+    KEPT,
+    Documents,
+    Proof,
+    asker_of,
+    carried_out,
+    claim,
+    confirmed,
+    event,
+    look_of,
+    owner,
+    stood_in,
+)
 from .permission import Permission
 from .sealing import Sealing
 
 _CALLER = "sign"
-# The sealed document can be fetched as long.
-_KEPT = timedelta(days=7)
 _ABANDONED_AFTER = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """How a keeper confirmed at sign-on; only ``Confirming`` makes one, of a token that fits."""
-
-    # By which the record names the confirmation.
-    consent: str
-    # "passkey" or "card".
-    by: str
 
 
 class Follower(Protocol):
@@ -96,7 +94,7 @@ class Seconding:
         self._permission = permission
         self._once = once
         self._desk = desk
-        self._shelf = shelf
+        self._documents = Documents(shelf=shelf, desk=desk)
         self._readers = readers
         self._recorder = recorder
         self._nudge = nudge
@@ -113,6 +111,18 @@ class Seconding:
         """Whether this order needs more keepers than who asks."""
         program = order.known is not None and bool(order.known.program_of)
         return self._sealing.missing(order.organisation, program=program) > 0
+
+    def sign_beside(self, order: SealOrder, *, name: str) -> bytes:
+        """A signature to stand beside a file, where nobody else is needed; else the order is taken and waits.
+
+        Raises:
+            SecondAsked: it waits for a keeper.
+            TallygateError: as ``Sealing.sign_beside``.
+        """
+        if not self.waits(order):
+            return self._sealing.sign_beside(order)
+        asked = self.ask(order, name=name, purpose=Purpose.BESIDE)
+        raise SecondAsked(address=self.address(asked.id), order=asked.id)
 
     def seal(self, order: SealOrder, *, name: str = "document.pdf") -> bytes:
         """The sealed document, where nobody else is needed; else the order is taken and waits.
@@ -148,9 +158,9 @@ class Seconding:
         if purpose is Purpose.BATCH:
             wish, commitment = self._sealing.admit(order)
         else:
-            wish, commitment = self._sealing.propose(order)
+            wish, commitment = self._sealing.propose(order, beside=purpose is Purpose.BESIDE)
         identifier, now = identifier or secrets.token_hex(16), self._clock.now()
-        kept = self._keep(_owner(identifier), order.document, name=name, is_list=purpose is Purpose.BATCH)
+        kept = self._documents.keep(identifier, order.document, name=name, purpose=purpose)
         # A death here leaves a document of nobody's, which the shelf forgets.
         made = Order(
             id=identifier,
@@ -161,7 +171,7 @@ class Seconding:
             zone=wish.zone,
             caller=order.caller,
             decision=wish.decision,
-            look=_written(order),
+            look=look_of(order),
             document=kept.id,
             sha256=kept.facts.sha256,
             commitment=commitment,
@@ -174,7 +184,7 @@ class Seconding:
         try:
             self._store.add(made, self._event("signature.order.asked", made, wish.actor))
         except BaseException as error:
-            self._shelf.remove(_owner(identifier), kept.id)
+            self._documents.remove(identifier, kept.id)
             known = self._known(about, identifier) if isinstance(error, WishUsed) else None
             if known is not None:
                 # Somebody was faster with the same.
@@ -206,10 +216,14 @@ class Seconding:
             raise NoSuchOrder
         return order
 
+    def name(self, order: Order) -> str:
+        """What its document is called; nothing when it is gone."""
+        return self._documents.title(order)
+
     def concerning(self, subject: str) -> list[tuple[Order, str]]:
         """Orders of a person and those that wait for them, each with what to call it."""
         found = self._store.concerning(subject, self._store.kept_by(subject))
-        return [(each, self._title(each)) for each in found]
+        return [(each, self._documents.title(each)) for each in found]
 
     def one(self, subject: str, identifier: str) -> tuple[Order, Shelved | None]:
         """One order and what is known of its document, as long as that is there.
@@ -218,10 +232,7 @@ class Seconding:
             NoSuchOrder: there is none, or it does not concern them.
         """
         order = self._concerned(subject, identifier)
-        try:
-            return order, self._shelf.one(_owner(order.id), order.document)
-        except NoSuchDocument:
-            return order, None
+        return order, self._documents.one(order)
 
     def missing(self, order: Order) -> int:
         """How many keepers still have to confirm it."""
@@ -247,7 +258,8 @@ class Seconding:
         """
         order = self._concerned(subject, identifier)
         if order.purpose is not Purpose.BATCH:
-            return self._shelf.one(_owner(order.id), order.document).facts.pages
+            kept = self._documents.one(order)
+            return kept.facts.pages if kept else 0
         if not number:
             return 1
         try:
@@ -270,6 +282,23 @@ class Seconding:
             raise (NoSuchPage if error.reason == "no_page" else CannotSeal) from error
         return picture.png, picture.pages
 
+    def document(self, subject: str, identifier: str) -> tuple[bytes, str]:
+        """The document as it waits, whole, and the name of its file: of what cannot be drawn, keepers see it so.
+
+        Raises:
+            NoSuchOrder: as ``one``.
+            NoSuchDocument: it is not there, or it is a batch, whose documents are looked at one by one.
+            OrderChanged: what lies there is not what was asked for.
+        """
+        order, kept = self.one(subject, identifier)
+        if kept is None or order.purpose is Purpose.BATCH:
+            raise NoSuchDocument
+        document = self._documents.asked_for(order)
+        if document is None:
+            raise OrderChanged
+        self._recorder.record(self._event("signature.order.read", order, subject))
+        return document, kept.facts.name
+
     def result(self, subject: str, identifier: str) -> tuple[bytes, str]:
         """The sealed document, and what to call the file.
 
@@ -281,8 +310,7 @@ class Seconding:
         if order.state is not State.MADE or not order.result:
             raise NoSuchOrder
         self._recorder.record(self._event("signature.order.read", order, subject))
-        kept = self._shelf.one(_owner(order.id), order.result)
-        return self._shelf.read(_owner(order.id), order.result), kept.facts.name
+        return self._documents.result(order)
 
     def confirmable(self, identifier: str, second: SealOrder, *, sha256: str) -> Order:
         """The order, if this keeper may confirm the document of this hash; ``second`` says who, as the header came.
@@ -312,14 +340,14 @@ class Seconding:
         kind = "signature.order.confirmed"
         self._recorder.record(self._event(kind, order, keeper.actor, outcome=Outcome.INTENDED, proof=proof))
         try:
-            confirmed = self._counted(order, keeper, self._event(kind, order, keeper.actor, proof=proof))
+            counted = self._counted(order, keeper, self._event(kind, order, keeper.actor, proof=proof))
         except TallygateError:
             self._recorder.record(self._event(kind, order, keeper.actor, outcome=Outcome.FAILURE, proof=proof))
             raise
         self._nudge()
         # A death from here on leaves a confirmed order, which the replay carries out.
-        if confirmed.state is State.CONFIRMED:
-            self._carry_out(confirmed)
+        if counted.state is State.CONFIRMED:
+            self._carry_out(counted)
         return self._store.one(identifier)
 
     def refuse(self, subject: str, identifier: str) -> None:
@@ -362,12 +390,6 @@ class Seconding:
                 return None
         return self._store.waiting(about) if about else None
 
-    def _keep(self, owner: str, document: bytes, *, name: str, is_list: bool) -> Shelved:
-        if not is_list:
-            return self._desk.keep(owner, document, name=name)
-        facts = Facts(name=name, sha256=hashlib.sha256(document).hexdigest())
-        return self._shelf.put(owner, document, facts=facts, limits=self._desk.limits)
-
     def _check(self, order: Order, wish: Wish, sha256: str) -> None:
         if wish.actor not in self._store.rule(order.organisation).keepers and wish.actor != order.by:
             raise NoSuchOrder
@@ -391,48 +413,35 @@ class Seconding:
 
     def _stands(self, order: Order, sha256: str) -> None:
         """Raises OrderChanged if the document is another, OrderOver if what it was for went on without it."""
-        if sha256 != order.sha256 or self._document(order) is None:
+        if sha256 != order.sha256 or self._documents.asked_for(order) is None:
             raise OrderChanged
         follower = self._follower(order)
         if follower is not None:
             follower.ready(order)
 
-    def _counted(self, order: Order, keeper: Wish, event: Event) -> Order:
+    def _counted(self, order: Order, keeper: Wish, told: Event) -> Order:
         """The order with this confirmation, in the transaction of its record."""
         now = self._clock.now()
         if self.missing(order) > 1:
-            stands = replace(
-                order,
-                first=keeper.actor,
-                first_session=keeper.session,
-                first_assurance=keeper.assurance,
-                first_zone=keeper.zone,
-            )
-            self._store.stand_in(stands, at=now, event=event)
+            stands = stood_in(order, keeper)
+            self._store.stand_in(stands, at=now, event=told)
             return stands
-        confirmed = replace(
-            order,
-            second=keeper.actor,
-            second_session=keeper.session,
-            second_assurance=keeper.assurance,
-            second_zone=keeper.zone,
-            state=State.CONFIRMED,
-        )
-        self._store.confirm(confirmed, at=now, event=event)
-        return confirmed
+        done = replace(confirmed(order, keeper), state=State.CONFIRMED)
+        self._store.confirm(done, at=now, event=told)
+        return done
 
     def _carry_out(self, order: Order) -> None:
-        document, follower, result = self._document(order), self._follower(order), ""
+        document, follower, result = self._documents.asked_for(order), self._follower(order), ""
         try:
             if document is None:
                 raise OrderChanged
             # What was sealed before a death is handed over, whatever became of the paper since.
-            if follower is not None and not self._once.there(_claim(order)):
+            if follower is not None and not self._once.there(claim(order)):
                 follower.ready(order)
             if order.purpose is not Purpose.BATCH:
                 result = self._sealed(order, document)
             if follower is not None and result:
-                follower.carried(order, self._shelf.read(_owner(order.id), result))
+                follower.carried(order, self._documents.sealed(order, result))
         except OrderOver:
             self._end(replace(order, state=State.CONFIRMED), State.OVERTAKEN, "")
             raise
@@ -446,23 +455,15 @@ class Seconding:
             follower.carried(order, b"")
 
     def _sealed(self, order: Order, document: bytes) -> str:
-        """Where on the shelf the sealed document lies."""
-        wish = Wish(
-            actor=order.by,
-            assurance=order.assurance,
-            zone=order.zone,
-            session=order.session,
-            program_of=order.program_of,
-        )
-        first, second = keepers_of(order)
-        name = self._shelf.one(_owner(order.id), order.document).facts.name.removesuffix(".pdf")
+        """Where on the shelf the sealed document lies, or the signature that stands beside it."""
         return self._once.seal(
-            _claim(order),
-            replace(_read(order, document), first=first, second=second),
-            wish=wish,
-            owner=_owner(order.id),
-            name=f"{name}-sealed.pdf",
-            lifetime=_KEPT,
+            claim(order),
+            carried_out(order, document),
+            wish=asker_of(order),
+            owner=owner(order.id),
+            name=self._documents.name_of_result(order),
+            lifetime=KEPT,
+            beside=order.purpose is Purpose.BESIDE,
         )
 
     def _follower(self, order: Order) -> Follower | None:
@@ -471,33 +472,14 @@ class Seconding:
     def _end(self, order: Order, state: State, actor: str) -> None:
         self._store.end(order, state, self._event("signature.order.ended", order, actor, reason=state.value))
         self._nudge()
-        try:
-            self._shelf.remove(_owner(order.id), order.document)
-        except NoSuchDocument:
-            # Its time on the shelf was over.
-            return
-
-    def _document(self, order: Order) -> bytes | None:
-        """The document that was asked for; None if what lies there is another, or nothing."""
-        try:
-            document = self._shelf.read(_owner(order.id), order.document)
-        except (NoSuchDocument, ShelfUnreadable):
-            return None
-        return document if hashlib.sha256(document).hexdigest() == order.sha256 else None
+        self._documents.remove(order.id, order.document)
 
     def _shown(self, order: Order, number: int) -> bytes:
         if order.purpose is not Purpose.BATCH:
-            return self._shelf.read(_owner(order.id), order.document)
+            return self._documents.read(order)
         if self._batches is None:
             raise NoSuchDocument
         return self._batches.document(order, number)
-
-    def _title(self, order: Order) -> str:
-        try:
-            facts = self._shelf.one(_owner(order.id), order.document).facts
-        except NoSuchDocument:
-            return ""
-        return facts.title or facts.name
 
     def _concerned(self, subject: str, identifier: str) -> Order:
         order = self._store.one(identifier)
@@ -505,81 +487,5 @@ class Seconding:
             raise NoSuchOrder
         return order
 
-    def _event(
-        self,
-        type_: str,
-        order: Order,
-        actor: str,
-        *,
-        outcome: Outcome = Outcome.SUCCESS,
-        reason: str = "",
-        proof: Proof | None = None,
-    ) -> Event:
-        told: dict[str, str | int | bool] = {"reference": f"order {order.id}", "caller": order.caller}
-        if reason:
-            told["reason"] = reason
-        if proof is not None:
-            told |= {"consent": proof.consent, "confirmed_by": proof.by}
-        return Event(
-            key=secrets.token_hex(16),
-            type=type_,
-            outcome=outcome,
-            at=self._clock.now(),
-            source="signatures",
-            subject=order.by,
-            actor=actor if actor != order.by else "",
-            object=order.commitment,
-            organisation=order.organisation,
-            decision=order.decision,
-            attributes=told,
-        )
-
-
-def keepers_of(order: Order) -> tuple[Wish | None, Wish | None]:
-    """Who stands in for its program, and who confirmed it."""
-    first = Wish(
-        actor=order.first,
-        assurance=order.first_assurance,
-        zone=order.first_zone,
-        session=order.first_session,
-    )
-    second = Wish(
-        actor=order.second,
-        assurance=order.second_assurance,
-        zone=order.second_zone,
-        session=order.second_session,
-    )
-    return first if order.first else None, second if order.second else None
-
-
-def _owner(identifier: str) -> str:
-    return f"order:{identifier}"
-
-
-def _claim(order: Order) -> str:
-    return f"order-{order.id}"
-
-
-def _written(order: SealOrder) -> str:
-    said = {"placement": asdict(order.placement), "permits": asdict(order.permits)}
-    return json.dumps({**said, "code": order.code, "further": order.further, "caption": order.caption})
-
-
-def _read(order: Order, document: bytes) -> SealOrder:
-    said = json.loads(order.look)
-    permits = said["permits"]
-    return SealOrder(
-        document=document,
-        organisation=order.organisation,
-        caller=order.caller,
-        reference=f"order {order.id}",
-        placement=Placement(**said["placement"]),
-        permits=Permits(
-            certification=Certification(permits["certification"]),
-            locking=Locking(permits["locking"]),
-            fields=tuple(permits["fields"]),
-        ),
-        code=said["code"],
-        further=said["further"],
-        caption=said["caption"],
-    )
+    def _event(self, type_: str, order: Order, actor: str, **more: Any) -> Event:
+        return event(type_, order, actor, at=self._clock.now(), **more)

@@ -11,6 +11,7 @@ from core.web import Guard, identity
 from ..keeping import Order
 from ..service import Agencies, Seconding
 from .blueprint import Pages
+from .seconding import media_of
 
 
 def orders(agencies: Agencies, service: Seconding) -> Pages:
@@ -24,6 +25,7 @@ def orders(agencies: Agencies, service: Seconding) -> Pages:
         return {
             "id": order.id,
             "purpose": order.purpose.value,
+            "name": service.name(order),
             "organisation": order.organisation,
             "sha256": order.sha256,
             "state": order.state.value,
@@ -44,7 +46,7 @@ def orders(agencies: Agencies, service: Seconding) -> Pages:
         def agencies_order_file(order: str) -> Response:
             found = asked(order)
             content, _ = service.result(found.by, found.id)
-            return Response(content, content_type="application/pdf", headers={"Cache-Control": "no-store"})
+            return Response(content, content_type=media_of(found), headers={"Cache-Control": "no-store"})
 
         @blue.post("/agencies/v1/orders/<order>/withdraw")
         @guard.person(errors="problem", programs=True)

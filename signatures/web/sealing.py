@@ -22,6 +22,7 @@ _ZONES = frozenset({"external", "internal", "management"})
 _ASSURANCE = frozenset({"0", "1", "2", "3"})
 _OPERATOR = "app"
 _REPORTS = "audit"
+_LONGEST_NAME = 200
 _ANY = TAKEN | {"text/plain", "text/csv", "application/json", "image/png", "image/jpeg"}
 
 
@@ -40,19 +41,20 @@ def sealing(service: Sealing, seconding: Seconding, keepers: Keepers, *, largest
                 code=_yes("code"),
                 further=_yes("further"),
             )
-            if look.caller == _REPORTS:
-                # Who made a report on the record is not there a day later to fetch it.
-                return Response(service.seal(look), content_type="application/pdf")
             try:
-                sealed = seconding.seal(look)
+                sealed = seconding.seal(look, name="report.pdf" if look.caller == _REPORTS else "document.pdf")
             except SecondAsked as asked:
-                return jsonify({"code": asked.code, "address": asked.address}), 202, {"Location": asked.address}
+                return _waits(asked)
             return Response(sealed, content_type="application/pdf")
 
         @blue.post("/api/v1/detached")
         @guard.peer(_OPERATOR, "portal:documents")
-        def detached() -> Response:
-            signature = service.sign_beside(_order(body(largest, taken=_ANY)))
+        def detached() -> ResponseReturnValue:
+            order = _order(body(largest, taken=_ANY))
+            try:
+                signature = seconding.sign_beside(order, name=query_text("name", longest=_LONGEST_NAME) or "document")
+            except SecondAsked as asked:
+                return _waits(asked)
             return Response(signature, content_type="application/pkcs7-signature")
 
         @blue.post("/api/v1/keepers")
@@ -87,6 +89,10 @@ def sealing(service: Sealing, seconding: Seconding, keepers: Keepers, *, largest
             )
 
     return pages
+
+
+def _waits(asked: SecondAsked) -> ResponseReturnValue:
+    return jsonify({"code": asked.code, "address": asked.address}), 202, {"Location": asked.address}
 
 
 def _order(document: bytes) -> SealOrder:

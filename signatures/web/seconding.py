@@ -150,11 +150,13 @@ def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: C
     @blue.get("/my/orders/<identifier>/file")
     @guard.person(assurance=2)
     def seal_order_file(identifier: str) -> Response:
-        content, name = service.result(identity().subject, identifier)
-        response = Response(content, content_type="application/pdf")
-        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        order, _kept = service.one(identity().subject, identifier)
+        return _file(*service.result(identity().subject, identifier), media=media_of(order))
+
+    @blue.get("/my/orders/<identifier>/document")
+    @guard.person(assurance=2)
+    def seal_order_document(identifier: str) -> Response:
+        return _file(*service.document(identity().subject, identifier), media="application/octet-stream")
 
     @blue.post("/my/orders/<identifier>/<step>")
     @guard.person(assurance=2)
@@ -182,6 +184,18 @@ def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: C
         except TallygateError as error:
             return _again(error, one(identifier, error))
         return redirect(url_for("signatures.seal_order", identifier=identifier), code=303)
+
+
+def media_of(order: Order) -> str:
+    """Of what came of it."""
+    return "application/pkcs7-signature" if order.purpose is Purpose.BESIDE else "application/pdf"
+
+
+def _file(content: bytes, name: str, *, media: str) -> Response:
+    response = Response(content, content_type=media)
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _again(error: TallygateError, shown: ResponseReturnValue) -> ResponseReturnValue:

@@ -10,6 +10,7 @@ from app.ports import free_ports
 from app.up import write_configuration
 from app.wiring.casework import on_paper, terms
 from audit.cases import Grade, ReportKind
+from audit.evidence import Waiting
 from audit.web.incidents import document
 from tests.audit.test_incidents import graded
 from tests.fakes.audit_console import ConsoleFake
@@ -45,5 +46,12 @@ def test_the_paper_names_what_was_missed_what_is_awaited_and_what_was_shut(tmp_p
     missed, awaited = noticed + timedelta(hours=1), fake.clock.now() + timedelta(hours=24)
     assert f"{missed:%Y-%m-%d %H:%M} UTC: was not made by this time" in text
     assert f"{awaited:%Y-%m-%d %H:%M} UTC: is due by this time" in text
+    # Where the seal takes two, the paper says where the one with the seal waits.
+    address = "https://sign.city.localhost/my/orders/" + "0" * 32
+    waits = on_paper(context, seal=lambda *_: Waiting(address))(found, document(found, allowed), "h.e.r")
+    paper.write_bytes(waits)
+    said = subprocess.run(["pdftotext", "-raw", str(paper), "-"], capture_output=True, text=True, check=True).stdout
+    assert address in "".join(said.split())
+    assert "等待第二位印章保管人确认" in "".join(said.split())
     # Whoever holds the paper finds each step in the record.
     assert all(step.digest[:20] in text for step in found.steps)

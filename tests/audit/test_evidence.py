@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +21,7 @@ from flask import Flask
 
 from audit.console import Console, Evidencing, Scopes
 from audit.errors import NoSuchEntry, RecordUnavailable
-from audit.evidence import Made, NothingChosen, TooMuchChosen, Wish, ranges
+from audit.evidence import Made, NothingChosen, TooMuchChosen, Waiting, Wish, ranges
 from audit.evidence.verifier import Anchors, verify
 from audit.indexer import Indexer
 from audit.models import Event, Reader, Receipt, Wait
@@ -245,6 +247,34 @@ def test_the_report_is_sealed_where_it_can_be_and_says_so_where_not(world: Pages
     made = world.made_desk(seal=refuse).make(OFFICER, wish, header="h.e.r")
     assert not made.sealed
     assert not world.made_desk(seal=seal).make(OFFICER, wish).sealed
+
+
+def test_a_report_whose_seal_waits_for_a_second_keeper_says_where(world: Pages, tmp_path: Path) -> None:
+    address, ordered = "https://sign.city.localhost/my/orders/" + "0" * 32, []
+
+    def wait(report: bytes, _header: str, _consents: str) -> Waiting:
+        ordered.append(report)
+        return Waiting(address)
+
+    wish = Wish(places=[1], about="entry:1", purpose="Case", warrants=["w-export"])
+    made = world.made_desk(seal=wait).make(OFFICER, wish, header="h.e.r")
+    assert (made.sealed, listed(made)["sealed"]) == (False, False)
+
+    def told(report: bytes) -> str:
+        file = tmp_path / "report.pdf"
+        file.write_bytes(report)
+        said = subprocess.run(["pdftotext", "-raw", file, "-"], check=True, capture_output=True, text=True).stdout
+        return re.sub(r"\s", "", said)
+
+    with zipfile.ZipFile(made.path) as whole:
+        here = told(whole.read("report.pdf"))
+    assert here.count(address) == 2
+    assert "notsealedyet" in here
+    assert "尚未盖章" in here
+    # What waits is the report that bears the seal, and says so.
+    (waits,) = map(told, ordered)
+    assert address not in waits
+    assert "carriestheseal" in waits
 
 
 def test_entries_are_proven_by_the_cosigned_checkpoint_as_far_as_it_goes(world: Pages) -> None:

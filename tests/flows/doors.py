@@ -912,6 +912,7 @@ def _orders(mine: Mapping[str, Any], form: Mapping[str, Any], kept: Mapping[str,
     )
     yield Door(**mine, method="GET", rule="/my/orders/<identifier>/picture", known=kept, query=("page", "document"))
     yield Door(**mine, method="GET", rule="/my/orders/<identifier>/file", known=kept)
+    yield Door(**mine, method="GET", rule="/my/orders/<identifier>/document", known=kept)
     refused = {**kept, "step": "refuse"}
     yield Door(**form, rule="/my/orders/<identifier>/<step>", takes="form", known=refused)
     taken_back = {**kept, "step": "withdraw"}

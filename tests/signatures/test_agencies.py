@@ -845,7 +845,8 @@ def test_what_a_program_asks_waits_for_two_keepers_and_its_key_finds_it_again(ho
     order = told.json["order"]
     assert ask("POST", "/seal", key=KEY, **pdf).json == told.json
     at = f"/orders/{order}"
-    assert {name: ask("GET", at).json[name] for name in ("state", "missing", "purpose")} == {
+    assert {name: ask("GET", at).json[name] for name in ("state", "missing", "purpose", "name")} == {
+        "name": "untitled",
         "state": "pending",
         "missing": 2,
         "purpose": "document",

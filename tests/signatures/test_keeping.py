@@ -23,6 +23,7 @@ from core.web import Guard, create
 from directory.models import AGENCY_ADMINISTRATOR, Person, PersonKind
 from signatures import web
 from signatures.errors import CannotSeal, SealDenied, SecondAsked, WishUsed
+from signatures.formats import inspect
 from signatures.keeping import (
     Act,
     ChangeRefused,
@@ -33,15 +34,18 @@ from signatures.keeping import (
     Order,
     OrderChanged,
     OrderOver,
+    Purpose,
     SamePerson,
     SecondNeeded,
     State,
 )
 from signatures.looks import Placement
-from signatures.models import SealOrder, Wish
+from signatures.models import Overall, Profile, SealOrder, Wish
+from signatures.pades.grounds import Grounds
 from signatures.sandbox import ReaderPool
 from signatures.service import Confirming, Placing, Proof, Sealing, Verification
 from signatures.store import Store
+from signatures.verdict import judge
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
@@ -542,6 +546,94 @@ class TestPrograms:
         assert bureau.made() == 0
 
 
+class TestBeside:
+    """A signature that stands beside a file of any kind waits like a seal in one."""
+
+    NOTES = "The fee is 1000 yuan.\n费用一千元。\n".encode()
+
+    def order(self, bureau: Bureau, document: bytes = NOTES) -> Order:
+        said = SealOrder(document=document, organisation=TAX, caller="sign", unverified_identity=bureau.header(CLERK))
+        with pytest.raises(SecondAsked) as asked:
+            bureau.orders.sign_beside(said, name="notes.txt")
+        return bureau.store.one(asked.value.order)
+
+    def test_the_second_keeper_gets_the_file_confirms_and_only_then_it_is_signed(
+        self, bureau: Bureau, city: City
+    ) -> None:
+        bureau.two()
+        order = self.order(bureau)
+        assert (order.purpose, order.state, bureau.made()) == (Purpose.BESIDE, State.PENDING, 0)
+        assert bureau.orders.concerning(SECOND) == [(order, "notes.txt")]
+        assert bureau.orders.document(SECOND, order.id) == (self.NOTES, "notes.txt")
+        assert bureau.recorder.types()[-1] == "signature.order.read"
+        with pytest.raises(NoSuchOrder):
+            bureau.orders.document(THIRD, order.id)
+        for by, session in ((CLERK, "s99"), (SECOND, order.session)):
+            with pytest.raises(SamePerson):
+                bureau.confirm(order, by, session=session)
+        with pytest.raises(OrderChanged):
+            bureau.confirm(order, sha256="0" * 64)
+        assert bureau.confirm(order).state is State.MADE
+        signature, name = bureau.orders.result(CLERK, order.id)
+        assert name == "notes.txt.p7s"
+        for content, overall in ((self.NOTES, Overall.TRUSTED), (self.NOTES + b".", Overall.NOT_TRUSTED)):
+            found = inspect(
+                signature,
+                grounds=Grounds(city.trust(), city.lists()),
+                profile=Profile.STRICT,
+                at=bureau.clock.now(),
+                content=content,
+            )
+            verdict = judge(signature, found, profile=Profile.STRICT, at=bureau.clock.now(), content=content)
+            assert verdict.overall is overall, verdict.problems
+
+    def test_of_a_pdf_the_keeper_sees_the_pages(self, bureau: Bureau) -> None:
+        bureau.two()
+        order = self.order(bureau, DOCUMENT)
+        assert bureau.orders.pages(SECOND, order.id) == 1
+        assert bureau.orders.look(SECOND, order.id, page=1, across=200)[0].startswith(b"\x89PNG")
+
+    def test_a_file_that_was_swapped_is_neither_shown_nor_signed(self, bureau: Bureau) -> None:
+        bureau.two()
+        order, other = self.order(bureau), self.order(bureau, b"The fee is 1 yuan.\n")
+        assert bureau.shelf.give(other.document, owner=f"order:{other.id}", to=f"order:{order.id}")
+        bureau.store._move(order, State.PENDING, document=other.document)
+        with pytest.raises(OrderChanged):
+            bureau.orders.document(SECOND, order.id)
+        with pytest.raises(OrderChanged):
+            bureau.confirm(order)
+        assert bureau.made() == 0
+
+    @pytest.mark.parametrize("step", ["confirm", "keep", "finish", "made"])
+    def test_a_death_between_any_two_steps_ends_with_one_signature(
+        self, bureau: Bureau, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        bureau.two()
+        order = self.order(bureau)
+
+        class Died(BaseException):
+            """The process is gone: nothing after this line runs."""
+
+        def die(*_: object, **__: object) -> None:
+            raise Died
+
+        with monkeypatch.context() as dying:
+            if step == "confirm":
+                dying.setattr(bureau.orders, "_carry_out", die)
+            elif step == "made":
+                dying.setattr(bureau.store, "made", die)
+            else:
+                dying.setattr(bureau.role, "finish", die)
+                dying.setattr(bureau.once, "_put" if step == "keep" else "_drop", die)
+            with pytest.raises(Died):
+                bureau.confirm(order)
+        bureau.clock.advance(timedelta(minutes=11))
+        assert bureau.orders.replay() == 1
+        assert (bureau.store.one(order.id).state, bureau.made()) == (State.MADE, 1)
+        assert bureau.orders.result(SECOND, order.id)[1] == "notes.txt.p7s"
+        assert bureau.orders.replay() == 0
+
+
 class TestDoors:
     @pytest.fixture
     def app(self, bureau: Bureau, tmp_path: Path, city: City) -> Iterator[Flask]:
@@ -719,6 +811,25 @@ class TestDoors:
         assert f"{found[1]}/confirm" not in clerk.get("/my/seals").text
         assert second.post(f"{found[1]}/confirm", form_at="/my/seals").status_code == 303
         assert THIRD in bureau.store.rule(TAX).keepers
+
+    def test_a_file_of_any_kind_is_fetched_looked_at_and_signed_beside(self, app: Flask, bureau: Bureau) -> None:
+        bureau.two()
+        order = TestBeside().order(bureau)
+        clerk, second = self.visitor(app, bureau, CLERK), self.visitor(app, bureau, SECOND)
+        at = f"/my/orders/{order.id}"
+        page = second.get(at).text
+        assert "notes.txt</h1>" in page
+        assert "look at it before you confirm" in page
+        assert "确认前请下载并查看" in second.get(f"{at}?lang=zh").text
+        waits = second.get(f"{at}/document")
+        assert (waits.data, waits.mimetype) == (TestBeside.NOTES, "application/octet-stream")
+        assert waits.headers["Content-Disposition"] == "attachment; filename*=UTF-8''notes.txt"
+        for path in (at, f"{at}/document", f"{at}/file"):
+            assert self.visitor(app, bureau, THIRD).get(path).status_code == 404
+        assert second.get(led_back(bureau, second, at, SECOND)).status_code == 303
+        made = clerk.get(f"{at}/file")
+        assert (made.mimetype, made.data[:1]) == ("application/pkcs7-signature", b"0")
+        assert "to be kept beside the file" in clerk.get(at).text
 
     def test_a_portal_is_told_where_the_order_waits(self, bureau: Bureau) -> None:
         bureau.two()

@@ -367,6 +367,13 @@ def test_a_seal_that_takes_two_is_answered_with_the_address_of_the_order(
     assert asked.status_code == 202
     assert asked.headers["Location"] == asked.get_json()["address"]
     assert asked.headers["Location"].startswith("https://sign.city.localhost/my/orders/")
+    notes = client.post(
+        "/api/v1/detached?organisation=tax-bureau&name=notes.txt",
+        data=b"The fee is 1000 yuan.",
+        headers={**portal, "Content-Type": "text/plain", HEADER: let_through()},
+    )
+    assert (notes.status_code, notes.headers["Location"]) == (202, notes.get_json()["address"])
+    assert notes.get_json()["address"] != asked.get_json()["address"]
 
 
 def test_the_interface_answers_with_codes_and_words(client: FlaskClient, sealed: bytes) -> None:

@@ -23,6 +23,7 @@ from .texts import (
     ONE_LOG_PROVES,
     OPENING_PROVES,
     PARTS,
+    SEAL_WAITS,
     SEALED,
     STAMPED,
     STEPS,
@@ -136,7 +137,7 @@ class _Report:
             proofs += [self._of(log, self._witnesses(log)), self._of(log, self._stamp(log))]
         for older, newer in pairwise(grounds.logs):
             proofs.append(self._say(SUCCEEDS, older=older.origin, newer=newer.origin))
-        proofs += [self._say(OPENING_PROVES), self._say(SEALED if grounds.sealed else NOT_SEALED)]
+        proofs += [self._say(OPENING_PROVES), self._seal()]
         for number, proof in enumerate(proofs, 1):
             sheet.text(f"{number}. {proof}")
             sheet.space(3)
@@ -144,6 +145,11 @@ class _Report:
         for text in NOT_PROVED:
             sheet.text(f"- {self._say(text)}")
             sheet.space(3)
+
+    def _seal(self) -> str:
+        if self._grounds.waits_at:
+            return self._say(SEAL_WAITS, address=self._grounds.waits_at)
+        return self._say(SEALED if self._grounds.sealed else NOT_SEALED)
 
     def _of(self, log: Rest, said: str) -> str:
         """What is said of one log, under its name where there are several."""

@@ -28,6 +28,10 @@ OPENING_PROVES = N_(
     "to this one secret, so it can be opened to no other text."
 )
 SEALED = N_("This report carries the seal of an organisation, which any PDF viewer shows and checks.")
+SEAL_WAITS = N_(
+    "This report is not sealed yet. The same report with the seal waits for a second keeper of it, for one day, and "
+    "can be fetched afterwards for seven: %(address)s"
+)
 NOT_SEALED = N_("This report is not sealed. It says the same as the entries; they are the proof.")
 WITNESSED = N_(
     "Others who watch the log have cosigned that it only ever grew, as many as the policy asks for: %(names)s."
