@@ -40,7 +40,7 @@ class SamePerson(Forbidden):
 
 
 class SecondNeeded(Conflict):
-    """This way has no place for the second person."""
+    """Fewer keepers stand behind it than the seal takes."""
 
     code = "second_needed"
     message = N_("This seal needs a second keeper, which is not possible here. Please use the page for signing.")
