@@ -39,24 +39,22 @@ def knocker(city: City, before: unchanged.Before) -> Iterator[Knocker]:
     found.close()
 
 
-def _part(door: Door, whole: Sequence[T]) -> Sequence[T]:
+def _part(door: Door, whole: Sequence[T], *, shares: int = SHARES) -> Sequence[T]:
     """What every door of a role meets before any rule: each gets a part of it, and neighbours together get all."""
-    return whole[DOORS.index(door) % SHARES :: SHARES]
+    return whole[DOORS.index(door) % shares :: shares]
 
 
 def _targets(door: Door) -> Iterator[bytes]:
     """The door's address with each place and each question spoilt."""
     for place in PLACE.findall(door.rule):
-        for segment in hostile.SEGMENTS:
+        for segment in _part(door, hostile.SEGMENTS, shares=2):
             prefix, _, rest = door.path(**{place: "\0"}).partition("\0")
             yield prefix.encode() + segment + rest.encode()
     path = door.path().encode()
     for query in _part(door, hostile.QUERIES):
         yield path + b"?" + query
-    # Where much is asked, each question gets a part of the values, and together they get all.
-    share = 1 if len(door.query) == 1 else 3 if len(door.query) <= 5 else 9
     for number, name in enumerate(door.query):
-        for value in hostile.VALUES[number % share :: share]:
+        for value in hostile.share(hostile.VALUES, number, len(door.query)):
             yield path + b"?" + hostile.form({name: value[:3000]})
         yield path + b"?" + name.encode() + b"=1&" + name.encode() + b"=2"
 
