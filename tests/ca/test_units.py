@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Officers and operators see which units stamp, which do not, and why."""
 
+import os
 import re
 import shutil
+import signal
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -97,3 +103,69 @@ def read(site: Site, language: str) -> str:
     answer = site.client().get("/units", headers=headers, base_url=ORIGIN)
     assert answer.status_code == 200
     return re.sub(r"\s+", " ", answer.get_data(as_text=True))
+
+
+class _Dying:
+    """The store or the record of a process that is killed before its call of this number, of both together."""
+
+    def __init__(self, inner: object, counted: Iterator[int], before: int) -> None:
+        self._inner, self._counted, self._before = inner, counted, before
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            if next(self._counted) == self._before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return found(*arguments, **named)
+
+        return call
+
+
+def test_whenever_the_making_of_a_unit_is_killed_there_is_one_of_it_afterwards(world: World) -> None:
+    """By SIGKILL, before each step that the tables or the record see, and before the unit's own file counts."""
+    number, whole = 0, False
+    while not whole:
+        number += 1
+        label = f"unit-{number}"
+        settings = TimestampSettings(units={label: "P-256"}, synchronised=False)
+        world.settings = replace(world.settings, timestamps=settings)
+        child = os.fork()
+        if not child:
+            _make_and_die(world, before=number)
+        _, status = os.waitpid(child, 0)
+        whole = os.WIFEXITED(status)
+        assert whole or os.WTERMSIG(status) == signal.SIGKILL
+        stamping = opened(world)
+        assert states(stamping)[label] is (UnitState.STAMPS if whole else UnitState.MISSING)
+        # The next round makes it, and the one after that nothing more.
+        authority = world.open()
+        authority.reap()
+        assert [stamping.renew(authority), stamping.renew(authority)] == [0 if whole else 1, 0]
+        assert states(opened(world))[label] is UnitState.STAMPS
+        own, *_above = x509.load_pem_x509_certificates((unit_folder(world.site) / f"{label}.pem").read_bytes())
+        assert authority.certificate(format(own.serial_number, "x")).subject == f"tsu-{label}"
+        assert [path.name for path in unit_folder(world.site).glob(f"{label}*")] == [f"{label}.pem"]
+    # Before the intent, its record, the signature's row, the outcome and the file, at the least.
+    assert number > 4
+
+
+def _make_and_die(world: World, *, before: int) -> None:
+    counted = count(1)
+
+    def die(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "os.rename" and "units" in str(arguments[1]) and next(counted) == before:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
+    status = 1
+    try:
+        store: Any = _Dying(world.store, counted, before)
+        recorder: Any = _Dying(world.recorder, counted, before)
+        dying = replace(world, store=store, recorder=recorder)
+        opened(dying).renew(dying.open())
+        status = 0
+    finally:
+        os._exit(status)
