@@ -34,7 +34,8 @@ from .users import Users
 from .wiring import directory, founding, gateway, policies, recording, registering, signatures
 
 _UNDER_WAY = ".being-born"
-_KEPT = frozenset({"site.toml", ".running", _UNDER_WAY})
+# The last is what a birth leaves that died before its mark counted.
+_KEPT = frozenset({"site.toml", ".running", _UNDER_WAY, f".{_UNDER_WAY}.new"})
 
 
 class AlreadyBorn(Conflict):

@@ -26,7 +26,7 @@ from tests.fakes.recorder import ListRecorder
 PARALLEL = ("people", "infrastructure")
 SETTINGS = CASettings(parallel=PARALLEL)
 # Every so many files; all of them take minutes and tell nothing more.
-_EVERY = 4
+_EVERY = 7
 
 
 def born(site: SiteSettings) -> None:
