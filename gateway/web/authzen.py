@@ -28,20 +28,20 @@ _BEARER = re.compile(r"Bearer ([A-Za-z0-9._~+/-]{20,200}=*)\Z", re.ASCII | re.IG
 _NUMBER = re.compile(r"[\x21-\x7e]{1,200}\Z")
 _LONGEST = 1 << 18
 _SAYS = {
-    "allowed": "allowed",
-    "login": "Nobody has been identified.",
-    "disabled": "The subject is shut out or unknown.",
-    "separation": "The subject holds two roles that nobody may hold together.",
-    "clearance": "The resource is classified above the subject's clearance.",
-    "role": "No role of the subject opens this.",
-    "zone": "From this zone it cannot be reached.",
-    "device": "A device certificate is needed.",
-    "shut": "It is closed for now.",
-    "mandate": "The subject acts for somebody who gave no mandate.",
-    "purpose": "The purpose must be said.",
-    "assurance": "A surer login is needed.",
-    "default": "Nothing permits this for anybody.",
-    "policy_error": "The policies could not be evaluated.",
+    "allowed": ("allowed", "允许"),
+    "login": ("Nobody has been identified.", "尚未识别访问者身份。"),
+    "disabled": ("The subject is shut out or unknown.", "该主体已被停用或无法识别。"),
+    "separation": ("The subject holds two roles that nobody may hold together.", "该主体同时持有两个不得兼任的角色。"),
+    "clearance": ("The resource is classified above the subject's clearance.", "资源密级高于该主体的许可级别。"),
+    "role": ("No role of the subject opens this.", "该主体的角色均无权访问。"),
+    "zone": ("From this zone it cannot be reached.", "无法从该网络区域访问。"),
+    "device": ("A device certificate is needed.", "需要设备证书。"),
+    "shut": ("It is closed for now.", "目前已关闭。"),
+    "mandate": ("The subject acts for somebody who gave no mandate.", "该主体未获所代表方的授权。"),
+    "purpose": ("The purpose must be said.", "必须说明用途。"),
+    "assurance": ("A surer login is needed.", "需要更高等级的登录方式。"),
+    "default": ("Nothing permits this for anybody.", "没有任何规则允许此操作。"),
+    "policy_error": ("The policies could not be evaluated.", "无法评估访问策略。"),
 }
 
 
@@ -143,8 +143,8 @@ def _answer(verdict: Verdict) -> dict[str, Any]:
     if decision is not None:
         context |= {"policies": list(decision.reasons), "version": decision.version}
         if not verdict.allowed:
-            says = _SAYS.get(verdict.code, verdict.code)
-            context["reason_user"] = {"en": says}
+            says, says_zh = _SAYS.get(verdict.code, (verdict.code, verdict.code))
+            context["reason_user"] = {"en": says, "zh-Hans": says_zh}
             context["reason_admin"] = {"en": f"{says} Decided by {', '.join(decision.reasons) or 'no permit'}."}
             context["could"] = [{"kind": each.kind, "value": each.value} for each in decision.could]
         if decision.step_up is not None:

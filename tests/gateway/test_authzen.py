@@ -154,7 +154,10 @@ def test_a_denial_is_an_answer_and_says_what_would_help(
     assert found["decision"] is False
     assert found["context"]["code"] == code
     assert [(each["kind"], each["value"]) for each in found["context"]["could"]] == could
-    assert found["context"]["reason_user"]["en"]
+    said_to_user = found["context"]["reason_user"]
+    # A sentence in either language, and no code that nobody knows.
+    assert said_to_user["en"].endswith(".")
+    assert said_to_user["zh-Hans"].endswith("\u3002")
     if code == "assurance":
         assert (found["context"]["acr_values"], found["context"]["amr_values"]) == ("1", ["pwd"])
     assert point.recorder.events[-1].outcome is Outcome.DENIED
