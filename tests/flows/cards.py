@@ -32,14 +32,15 @@ class Card:
     pem: Path
 
 
-def answered(city: City, card: Card) -> ocsp.OCSPResponse:
-    """What the authority says of it to everybody, by OCSP."""
-    leaf, issuer, *_ = x509.load_pem_x509_certificates(card.pem.read_bytes())
+def answered(city: City, card: Card) -> ocsp.OCSPResponse | None:
+    """What the authority says of it to everybody, by OCSP; None while it is away."""
+    leaf = x509.load_pem_x509_certificates(card.pem.read_bytes())[0]
+    issuer = x509.load_pem_x509_certificate((city.folder / "public" / "issuers" / "people.pem").read_bytes())
     question = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA256()).build()
     headers = {"Content-Type": "application/ocsp-request"}
     place, sent = city.url("pki", "/ocsp/people", "plain"), question.public_bytes(Encoding.DER)
     found = city.http().post(place, data=sent, headers=headers, timeout=30)
-    return ocsp.load_der_ocsp_response(found.content)
+    return ocsp.load_der_ocsp_response(found.content) if found.ok else None
 
 
 def on_list(city: City, card: Card) -> bool:
