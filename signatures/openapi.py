@@ -113,7 +113,8 @@ def _detached(largest: int) -> dict[str, Any]:
                 "in": "query",
                 "required": False,
                 "description": "what the file is called, for a keeper who has to look at it",
-                "schema": {"type": "string", "maxLength": 200},
+                # Letters, digits and signs that can be shown; what cannot is refused.
+                "schema": {"type": "string", "pattern": "^[ -~\u00c0-\u024f\u4e00-\u9fa5]{0,200}$"},
             },
         ],
         "requestBody": {
