@@ -196,6 +196,7 @@ class DecisionPoint:
 
         Raises:
             NotAQuestion, NotYourZone: as in ``evaluate``.
+            Unavailable: nobody could be asked now.
         """
         # A question that cannot be asked about anybody is told as such, also where nobody is here.
         self._request(asked, caller=caller, at=self._clock.now())
@@ -221,7 +222,7 @@ class DecisionPoint:
         """Routes of that class which the subject could reach.
 
         Raises:
-            NotAQuestion, NotYourZone: as in ``evaluate``.
+            NotAQuestion, NotYourZone, Unavailable: as in ``subjects``.
         """
         self._request(asked, caller=caller, at=self._clock.now())
         known = sorted(name for name, route in self._routes.items() if route.resource_class == asked.resource.type)
@@ -236,14 +237,18 @@ class DecisionPoint:
         """What the subject could do there.
 
         Raises:
-            NotAQuestion, NotYourZone: as in ``evaluate``.
+            NotAQuestion, NotYourZone, Unavailable: as in ``subjects``.
         """
         could = [str(name) for name in sorted(Action) if self._could(replace(asked, action=name), caller=caller)]
         return self._told(asked, _paged(could, place), caller=caller)
 
     def _could(self, asked: Question, *, caller: str) -> bool:
+        """Raises Unavailable where nobody could be asked: that nothing was found would be another answer."""
         decision = self._decided(self._request(asked, caller=caller, at=self._clock.now()))
-        return decision is not None and decision.allowed is True
+        if decision is None:
+            self._note_search(asked, Outcome.DENIED, _UNAVAILABLE, results=0, caller=caller)
+            raise Unavailable
+        return decision.allowed is True
 
     def _decided(self, request: DecisionRequest | None) -> Decision | None:
         """None where nobody could be asked."""
@@ -315,15 +320,19 @@ class DecisionPoint:
         Raises:
             RecordUnavailable: it cannot be.
         """
+        self._note_search(asked, Outcome.SUCCESS, "search", results=len(found.names), caller=caller)
+        return found
+
+    def _note_search(self, asked: Question, outcome: Outcome, reason: str, *, results: int, caller: str) -> None:
         number = secrets.token_hex(16)
-        said: dict[str, str | int | bool] = {"point": caller, "reason": "search", "results": len(found.names)}
+        said: dict[str, str | int | bool] = {"point": caller, "reason": reason, "results": results}
         if asked.action:
             said["action"] = asked.action if asked.action in set(Action) else "other"
         self._recorder.record(
             Event(
                 key=number,
                 type="gateway.evaluation",
-                outcome=Outcome.SUCCESS,
+                outcome=outcome,
                 at=self._clock.now(),
                 source="gateway",
                 subject=asked.subject.id if asked.subject.id and _NAME.match(asked.subject.id) else "",
@@ -333,7 +342,6 @@ class DecisionPoint:
             ),
             wait=Wait.SEQUENCED,
         )
-        return found
 
     def _request(self, asked: Question, *, caller: str, at: datetime) -> DecisionRequest | None:
         """The question in our own words; None where the directory does not answer."""

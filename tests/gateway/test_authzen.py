@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Shipped(FakeEngine):
 
 
 CLIENTS: dict[int, Client] = {}
+PLACES = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -521,7 +523,11 @@ def test_without_a_record_nothing_is_allowed_and_nothing_found(point: Gateway) -
 def test_whatever_goes_wrong_is_a_denial_with_a_code(point: Gateway, failure: Exception) -> None:
     point.engine.answer = failure
     assert said(point, "evaluation", ONE)["context"]["code"] == "unavailable"
-    assert said(point, "search/action", ONE)["results"] == []
+    # That nothing could be found out is not that nothing was found.
+    searched = post(point, "search/action", ONE)
+    assert searched.status_code == 503
+    event = point.recorder.events[-1]
+    assert (event.outcome, event.attributes["reason"]) == (Outcome.DENIED, "unavailable")
     point.engine.answer = Decision(allowed="yes", code="allowed", reasons=(), step_up=None, version="")  # type: ignore[arg-type]  # what a broken engine could say
     assert said(point, "evaluation", ONE)["decision"] is False
 
@@ -549,14 +555,15 @@ def test_an_emergency_switch_closes_it_here_too(point: Gateway) -> None:
 
 def _heard(point: Gateway, kind: str, subject: str, outcome: Outcome = Outcome.SUCCESS) -> None:
     event = Event(key="0" * 32, type=kind, at=point.clock.now(), source="directory", outcome=outcome, subject=subject)
-    point.news.hear([Entry(index=0, event=event)])
+    point.news.hear([Entry(index=next(PLACES), event=event)])
 
 
 def test_what_the_record_took_away_is_gone_whatever_a_copy_of_the_directory_still_says(point: Gateway) -> None:
-    point.open_session(subject=SUBJECT)
     anybody = {**ONE, "subject": {"type": "person"}}
     machine = {"subject": {"type": "device", "id": DEVICE}, "resource": {"type": "device-api", "id": "devices"}}
     for kind, subject, asked in (("person", SUBJECT, ONE), ("device", DEVICE, changed(**machine))):
+        # Whoever is shut out is logged out too.
+        point.open_session(kind * 8, session=f"sid-{kind}")
         assert said(point, "evaluation", asked)["decision"] is True
         _heard(point, f"directory.{kind}.disabled", subject, Outcome.INTENDED)
         found = said(point, "evaluation", asked)
