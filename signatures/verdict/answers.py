@@ -27,6 +27,7 @@ _AHEAD = timedelta(minutes=5)
 _SHOWN = 20
 _GRAVITY = (Value.NO, Value.UNKNOWN, Value.YES)
 _EVERY_BYTE = N_("Every byte of the file is exactly as it was signed.")
+_EVERY_BYTE_WITHIN = N_("Every byte of the PDF in the file is exactly as it was signed.")
 _UNCHANGED = {
     Format.CMS: N_("The content is exactly as it was signed."),
     Format.XADES: N_("The content is exactly as it was signed."),
@@ -89,7 +90,7 @@ def unchanged(facts: SignatureFacts, profile: Profile) -> list[Answer]:
     if found:
         return found
     if facts.format is not Format.PDF or facts.covers_file:
-        return [_yes("unchanged", _UNCHANGED.get(facts.format, _EVERY_BYTE))]
+        return [_yes("unchanged", _UNCHANGED.get(facts.format, _EVERY_BYTE_WITHIN if facts.covered else _EVERY_BYTE))]
     if facts.modification is Modification.ARCHIVAL:
         return [_yes("archived", N_("Only proofs for long-term keeping were added after signing."))]
     if facts.modification is Modification.SIGNED:

@@ -9,6 +9,7 @@ from functools import partial
 
 from cryptography import x509
 
+from signatures.formats import kept
 from signatures.models import Level, Overall
 from signatures.pades import cms, drawing, longterm
 from signatures.pades.signing import Request, prepare
@@ -194,6 +195,19 @@ def _evidence(_: bytes, order: Order) -> tuple[bytes, None]:
     return made.evidence(_pdf(report, order)[0], files), None
 
 
+def _kept(content: bytes, order: Order) -> tuple[bytes, None]:
+    """As the archive gives a document away; without a second stamp, which test_beside is about."""
+    stamps = int(order.level is Level.LTA)
+    return kept.pack(
+        "permit.pdf", _pdf(content, order)[0], stamps=stamps, roots=[order.leaf.chain.decode()], beside=()
+    ), None
+
+
+def _altered_within(container: bytes, content: bytes | None) -> tuple[bytes, bytes | None]:
+    files = made.unzipped(container)
+    return made.zipped({**files, "permit.pdf": documents.one_byte_changed(files["permit.pdf"])}), content
+
+
 _PICTURE = drawing.seal(documents.outlines(), name_zh="江城市税务局", name="Jiangcheng Tax Bureau")
 
 
@@ -263,10 +277,11 @@ _TO_T = (Level.B, Level.T)
 _TO_LT = (*_TO_T, Level.LT)
 _TO_LTA = (*_TO_LT, Level.LTA)
 _OTHER = b"The city owes you 9000 yuan.\n"
-_PAPERS = frozenset({"pdf", "pdf, two signers", "evidence"})
+_PAPERS = frozenset({"pdf", "pdf, two signers", "kept", "evidence"})
 KINDS: Mapping[str, Kind] = {
     "pdf": Kind(_TO_LTA, _pdf, lambda d, c: (documents.one_byte_changed(d), c)),
     "pdf, two signers": Kind(_TO_LTA, partial(_pdf, several=True), lambda d, c: (documents.one_byte_changed(d), c)),
+    "kept": Kind(_TO_LTA, _kept, _altered_within),
     "cms": Kind(_TO_LT, lambda c, o: (_cades(c, o), None), _swapped(b"1000 yuan", b"9000 yuan")),
     "cms, two signers": Kind(
         _TO_LT, lambda c, o: (_cades(c, o, several=True), None), _swapped(b"1000 yuan", b"9000 yuan")
