@@ -316,7 +316,8 @@ def test_an_answer_made_beforehand_is_served_without_its_role(city: City) -> Non
 def test_oversized_headers_and_bodies_are_refused_with_a_page(city: City) -> None:
     big = city.get("/", headers=(("Cookie", "a=" + "x" * 9000), *PAGE))
     assert big.status in (400, 431)
-    many = city.get("/", headers=tuple((f"X-{i}", "x" * 4000) for i in range(20)))
+    # Little more than is taken: all of it is sent before the refusal.
+    many = city.get("/", headers=tuple((f"X-{i}", "x" * 4000) for i in range(9)))
     assert many.status in (400, 431)
     content = f"POST /x HTTP/1.1\r\nHost: tax.city.localhost\r\nContent-Length: {64 << 20}\r\nConnection: close\r\n\r\n"
     assert city.raw(content.encode()).status == 413
