@@ -36,6 +36,8 @@ from tests.flows.machine import PROCESSES, SERVING, children, processes
 
 KILLS = int(os.environ.get("TALLYGATE_KILLS", "3"))
 SEED = int(os.environ.get("TALLYGATE_SEED", "20261120"))
+GOES_ON_WITHIN = 240
+"""Seconds: few citizens come as far as refreshing a token, and on a slow machine one takes a minute to get there."""
 HEALED_WITHIN = float(os.environ.get("TALLYGATE_HEALED_WITHIN", "60"))
 """Seconds from the last kill of a round until every role is ready again, its longest back-off included."""
 
@@ -91,7 +93,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> Non
             print(f"round {round_ + 1}: healed after {time.monotonic() - since:.1f} s", dict(memory.did))  # noqa: T201 - shown with -s
         # Work must go on by itself, for everybody.
         before = Counter(memory.did)
-        until(lambda: all(memory.did[what] > before[what] for what in before), seconds=60)
+        until(lambda: all(memory.did[what] > before[what] for what in before), seconds=GOES_ON_WITHIN)
     print(f"seed {SEED}, longest healing {longest:.1f} s, refusals", memory.refusals.most_common(40))  # noqa: T201 - shown with -s
     assert list((city.folder / "nginx" / "logs").glob("decisions.log.*"))
     assert not memory.faults, (len(memory.faults), memory.faults[:3])
