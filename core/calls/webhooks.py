@@ -27,6 +27,9 @@ _LONGEST_ANSWER = 16 * 1024
 _LONGEST_WAIT = 3600
 _GOOD = range(200, 300)
 _HTTPS = 443
+_HANDED_OUT = ipaddress.IPv6Network("2000::/3")
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052 section 2.1: the rest is an IPv4 address."""
 
 
 class HookFailed(Exception):
@@ -130,8 +133,21 @@ def retry_after(text: str, at: datetime) -> int:
 def is_public(address: str) -> bool:
     """Whether an address is one of the whole internet's, not of a network of ours."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv4Address):
+        return found.is_global and not found.is_multicast
+    inside = _inside(found)
+    if inside is not None:
+        return is_public(str(inside))
+    # What is handed out to the internet (RFC 4291 section 2.4); the library takes site-local and other old ranges for
+    # global ones.
+    return found in _HANDED_OUT and found.is_global
+
+
+def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a translator or a tunnel on the way would lead to."""
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def by_secret(secret: bytes) -> Sign:

@@ -265,6 +265,12 @@ def test_who_or_where_to_is_refused_and_recorded(out: Out, url: str, more: str, 
         ["::1"],
         ["::ffff:127.0.0.1"],
         ["fd00::1"],
+        # Addresses that a translator or a tunnel on the way leads to one of ours, and ranges that nobody may use.
+        ["64:ff9b::10.1.2.3"],
+        ["64:ff9b:1::10.1.2.3"],
+        ["2002:a01:203::1"],
+        ["fec0::1"],
+        ["::10.1.2.3"],
         ["100.64.0.1"],
         ["224.0.0.1"],
         ["0.0.0.0"],  # noqa: S104 - an answer of a name server
