@@ -34,6 +34,11 @@ def _number(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False)
 
 
+def _place(name: str) -> Column[int]:
+    """In the log, whose entries outnumber everything else."""
+    return Column(name, BigInteger, nullable=False)
+
+
 def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False)
 
@@ -429,7 +434,7 @@ BARRED = Table(
     METADATA,
     Column("kind", String(16), primary_key=True),
     _key("id"),
-    _number("position"),
+    _place("position"),
     _moment_or_never("released_at"),
     Index("barred_released", "released_at"),
 )
@@ -441,7 +446,7 @@ KNOWN_SUBJECTS = Table(
     _key("known"),
     _id("subject"),
 )
-HEARD = Table("heard", METADATA, Column("id", Integer, primary_key=True), _number("position"))
+HEARD = Table("heard", METADATA, Column("id", Integer, primary_key=True), _place("position"))
 
 
 def digest(value: str) -> str:

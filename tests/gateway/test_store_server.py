@@ -47,3 +47,13 @@ def test_a_worker_that_hears_while_another_applies_goes_on_from_there(
         other.join(0.5)
     other.join(20)
     assert (went_wrong, slower.revoked(), slower.next_entry()) == ([], stands, max(heard, late))
+
+
+def test_a_log_of_thousands_of_millions_is_followed_on(database: Database) -> None:
+    """One busy month; a number of 32 bits would have ended the following, and with it every access."""
+    with database.transaction() as connection:
+        connection.execute(text("TRUNCATE cursor, revoked"))
+    store = Store(database)
+    for place in (1 << 31, 1 << 40):
+        store.apply([_GONE], next_entry=place)
+        assert (store.next_entry(), store.revoked()) == (place, {(Kind.SUBJECT, "somebody"): None})

@@ -217,3 +217,11 @@ def test_a_code_for_a_session_that_has_ended_is_not_issued(store: Store) -> None
     store.sessions.end("gone", LI, AT, _ended)
     grant = replace(GRANT, id="other", sid="gone")
     assert not store.grants.issue(grant, None, expires_at=AT * 9, at=AT, outcome=_event("sso.code.issued"))
+
+
+def test_a_log_of_thousands_of_millions_is_followed_on(store: Store) -> None:
+    """One busy month; a number of 32 bits would have ended the following, and with it every login."""
+    far = 1 << 40
+    store.news.advance(far)
+    store.news.bar_machine("ab", far)
+    assert (store.news.position(), store.news.withdrawn("ab")) == (far, True)
