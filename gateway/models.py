@@ -207,6 +207,8 @@ class Ruling:
     version: str = ""
     # Where the request came from; empty if that was not found out.
     zone: str = ""
+    # Where else it may have come from: zones that a proxy could speak for where it cannot prove itself.
+    origins: frozenset[str] = frozenset()
     # What the entry keeps of the question that the policies were asked, for replaying it.
     asked: Mapping[str, str | int | bool] = field(default_factory=dict)
 

@@ -80,7 +80,9 @@ _sockets = Table(
     Column("body", LargeBinary, nullable=False),
     Column("opened", BigInteger, nullable=False),
 )
-_cursor = Table("cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", Integer, nullable=False))
+_cursor = Table(
+    "cursor", _metadata, Column("id", Integer, primary_key=True), Column("next", BigInteger, nullable=False)
+)
 _outbox = Outbox(_metadata)
 _MOST_READ = 16_384
 # Asked for by every decision, so built once.
@@ -157,18 +159,19 @@ class Store:
         ``replaces`` is the digest of the browser's old cookie.
 
         Raises:
-            SessionRevoked: its sign-on session or its person was taken away meanwhile.
+            SessionRevoked: its sign-on session, its person or its mandate was taken away meanwhile.
             OpeningOver: the opening has its outcome already.
             OutboxFull: the record cannot keep up.
         """
         with self._database.transaction() as connection:
-            taken = select(_revoked.c.kind).where(
-                or_(
-                    (_revoked.c.kind == Kind.SESSION) & (_revoked.c.value == session.session),
-                    (_revoked.c.kind == Kind.SUBJECT) & (_revoked.c.value == session.subject),
-                )
+            hangs_on = (
+                (Kind.SESSION, session.session),
+                (Kind.SUBJECT, session.subject),
+                # Given anew meanwhile, it opens nothing that was begun under the old one.
+                (Kind.MANDATE, f"{session.subject} {session.mandate}"),
             )
-            if connection.execute(taken).first() is not None:
+            taken = or_(*((_revoked.c.kind == kind) & (_revoked.c.value == value) for kind, value in hangs_on))
+            if connection.execute(select(_revoked.c.kind).where(taken)).first() is not None:
                 raise SessionRevoked
             if not _over(connection, intent):
                 raise OpeningOver

@@ -167,6 +167,7 @@ def application(context: Context) -> Served:
         clock=clock,
         nudge=relay.nudge,
         each=settings.sockets,
+        tunnels=settings.egress.tunnels,
     )
     news.tell(sockets.heard)
     keeper = Keeper(sockets, pairs=context.pairs(ROLE, ["nginx"]), sealing=sealing, clock=clock, where=site.socket)

@@ -72,6 +72,11 @@ class Follower:
         late = self._late()
         return late is not None and late <= 0
 
+    def lost(self) -> bool:
+        """Whether ``check`` would refuse without waiting: for what goes on meanwhile, and must end then."""
+        late = self._late()
+        return late is None or late > self._patience
+
     def _late(self) -> float | None:
         """Seconds since what was heard last is too old; negative while it is fresh, None before anything was heard."""
         fresh_at = self._fresh_at

@@ -43,7 +43,9 @@ class Route:
     sockets: tuple[str, ...] = ()
     # Name of the role's socket that answers them.
     live: str = "sock"
-    # Whether proxies of other zones prove themselves here by certificate (``peers`` of a zone in the policies).
+    # Whether proxies of other zones prove themselves here by certificate (``peers`` of a zone in the policies), as they
+    # can at every host that takes devices. Where they cannot, a request may come from each zone that such a proxy could
+    # speak for at the same listener, and is let in only if it may come from each of them.
     peers: bool = False
     # Whether emergency switches do not hold here, for it is where they are reversed.
     unshuttable: bool = False
@@ -59,6 +61,11 @@ class Route:
     largest: int = 0
     # Media types of bodies the host takes, lower case, without parameters; any if empty.
     media: tuple[str, ...] = ()
+
+    @property
+    def asks_certificate(self) -> bool:
+        """Whether TLS asks for a certificate, for whichever reason."""
+        return bool(self.device) or self.peers
 
     @property
     def resources(self) -> frozenset[str]:

@@ -253,7 +253,7 @@ def _block(head: str, lines: list[str]) -> list[str]:
 
 def asks(route: Route) -> bool:
     """Whether TLS asks for certificates: devices show theirs, or proxies of other zones."""
-    return bool(route.device) or route.peers
+    return route.asks_certificate
 
 
 def _variable(name: str) -> str:

@@ -178,7 +178,7 @@ def _frontend(
         f"    bind {plain(bound)} {tls}",
         "    unique-id-format %[uuid(),regsub(-,,g)]",
         *(_noting(bound.rpartition(":")[2]) if whole else []),
-        "    tcp-request connection track-sc0 src table addresses",
+        "    tcp-request connection track-sc0 src,ipmask(32,64) table addresses",
         *(["    http-request set-log-level silent"] if whole else []),
         "    http-request set-var(txn.request) unique-id",
         # The name in TLS decided whether a certificate was asked for; the name in HTTP must be the same.
@@ -197,7 +197,7 @@ def _frontend(
         "    http-request set-var(txn.to) str(nowhere)",
         "    http-request lua.tallygate-place",
         *(["    http-request set-log-level info if { var(txn.noted) -m found }"] if whole else []),
-        "    http-request track-sc1 src table strangers if { var(txn.limited) -m found }",
+        "    http-request track-sc1 src,ipmask(32,64) table strangers if { var(txn.limited) -m found }",
         *says(
             429,
             "{ var(txn.limited) -m found }"
@@ -241,7 +241,7 @@ def _plain_listener(site: SiteSettings, settings: GatewaySettings, folder: str) 
     return [
         "frontend plain",
         f"    bind {plain(site.ports.address)}:{site.ports.plain}",
-        "    tcp-request connection track-sc0 src table addresses",
+        "    tcp-request connection track-sc0 src,ipmask(32,64) table addresses",
         "    http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
         *says(421, f"!{{ var(txn.host) -m str {plain(site.host('pki'))} }}"),
         *says(429, f"{{ sc_http_req_rate(0) gt {_most(settings.rate, settings.burst)} }}"),

@@ -46,7 +46,7 @@ def guarded_host(
     host: str, port: int, listener: str, route: Route, headers: Sequence[str], *, address: str
 ) -> list[str]:
     """A host behind the decision."""
-    asks = bool(route.device) or route.peers
+    asks = route.asks_certificate
     decided = [
         f"auth_request {DECIDE};",
         f"auth_request_set $tallygate_identity $upstream_http_{_variable(HEADER)};",

@@ -8,7 +8,7 @@ from core.identity import Identity, IdentityIssuer
 from ..models import Question, Ruling
 from ..store import Kind
 from ..tokens import Sealing, Ties
-from .switches import passed
+from .switches import passed, ways
 
 
 def identity(identities: IdentityIssuer, question: Question, ruling: Ruling, number: str, *, at: datetime) -> str:
@@ -42,6 +42,7 @@ def tied(sealing: Sealing, question: Question, ruling: Ruling, number: str, *, h
         return ""
     caller, route = ruling.caller, ruling.route
     names = passed(origin=ruling.zone, zone=route.zone, resource=ruling.resource, client=caller.client, socket=True)
+    names += [name for origin in sorted(ruling.origins) for name in ways(origin, (route.zone,))]
     switches = [] if route.unshuttable else [(str(Kind.SWITCH), name) for name in names]
     return sealing.seal(
         Ties(

@@ -4,6 +4,7 @@
 Counted per address and worker, in memory: it spares work and stops nobody who has a session.
 """
 
+import ipaddress
 import threading
 
 from core.clock import Clock
@@ -11,6 +12,17 @@ from core.clock import Clock
 WINDOW = 60.0
 """Seconds over which refusals of one address add up."""
 _MOST = 10_000
+
+
+def counted_as(address: str) -> str:
+    """Whom an address is counted as: of IPv6 the network of 64 bits, all of whose addresses are one customer's."""
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
 
 
 class Attempts:
@@ -26,12 +38,12 @@ class Attempts:
     def exhausted(self, address: str) -> bool:
         """Whether this address has to wait."""
         with self._lock:
-            since, count = self._refused.get(address, (0.0, 0))
+            since, count = self._refused.get(counted_as(address), (0.0, 0))
             return count >= self._limit and self._clock.monotonic() - since < WINDOW
 
     def refused(self, address: str) -> None:
         """One more."""
-        now = self._clock.monotonic()
+        address, now = counted_as(address), self._clock.monotonic()
         with self._lock:
             since, count = self._refused.get(address, (now, 0))
             if now - since >= WINDOW:

@@ -27,12 +27,12 @@ from ..tokens import Sealing
 from .acceptable import acceptable, same_site, unforged
 from .accompanying import identity, tied
 from .answers import asked_of, could, denied, reason_of
-from .attempts import Attempts, Shares
+from .attempts import Attempts, Shares, counted_as
 from .engine import Engine
 from .entries import encoded, event_of, spoken, way_in
 from .familiar import Familiar, Known
 from .identification import Identification
-from .news import Freshness, News
+from .news import Freshness, News, overtaken
 from .people import WouldWait
 from .shares import Counting
 from .switches import lapsed, passed, ways
@@ -47,6 +47,9 @@ class Begun:
     question: Question
     ruling: Ruling
     number: str
+    # How far the news were when it began, and when that was.
+    heard: int
+    since: float
     # Encoded; its key is the number.
     event: bytes
 
@@ -100,7 +103,7 @@ class Decider:
 
     def decide(self, question: Question) -> Answer:
         """Answer nginx; never raises."""
-        at, heard = self._clock.now(), self._news.heard
+        at, heard, since = self._clock.now(), self._news.heard, self._clock.monotonic()
         number = secrets.token_hex(16)
         if question.unverified_host in self._open:
             ruling = self._rule_open(question)
@@ -113,7 +116,7 @@ class Decider:
             self._recorder.record(event_of(question, ruling, number=number, at=at), wait=Wait.SEQUENCED)
         except Exception as error:  # noqa: BLE001 - no receipt, no access, whatever the cause
             return self.unrecorded(number, error)
-        return self.answer(question, ruling, number, heard=heard)
+        return self.answer(question, ruling, number, heard=heard, since=since)
 
     def begin(self, question: Question) -> "Begun | None":
         """The same until it has to be recorded, where nothing else must be waited for; None: ask ``decide`` instead.
@@ -129,31 +132,47 @@ class Decider:
             or self._news.policies_pending
         ):
             return None
-        at = self._clock.now()
+        at, heard, since = self._clock.now(), self._news.heard, self._clock.monotonic()
         number = secrets.token_hex(16)
         try:
             ruling, known = self._ruled(question, at, at_once=True)
             event = encoded(question, ruling, known, number=number, at=at)
         except Exception:  # noqa: BLE001 - whatever it was, it is told the long way
             return None
-        return Begun(question=question, ruling=ruling, number=number, event=event)
+        return Begun(question=question, ruling=ruling, number=number, event=event, heard=heard, since=since)
 
     def unrecorded(self, number: str, error: Exception) -> Answer:
         """Refuse what is not recorded."""
         _log.error("decision_not_recorded", cause=type(error).__name__)
         return denied(Reason.RECORD_UNAVAILABLE, number)
 
-    def answer(self, question: Question, ruling: Ruling, number: str, *, heard: int = 0) -> Answer:
-        """What is told once it is recorded; never raises. ``heard`` is for what stays open: how far the news were."""
+    def late(self, begun: Begun) -> bool:
+        """Whether its record took so long that ``answer`` may have to wait for the news."""
+        return overtaken(self._clock, since=begun.since)
+
+    def told(self, begun: Begun) -> Answer:
+        """What is told once it is recorded; never raises."""
+        return self.answer(begun.question, begun.ruling, begun.number, heard=begun.heard, since=begun.since)
+
+    def answer(self, question: Question, ruling: Ruling, number: str, *, heard: int, since: float) -> Answer:
+        """What is told once it is recorded; never raises. ``heard`` is how far the news were, ``since`` when."""
         if ruling.reason is not None:
             return denied(ruling.reason, number, step_up=ruling.step_up, could=ruling.could)
         try:
+            if overtaken(self._clock, since=since):
+                # A log that stood still may have kept from us what was taken away meanwhile.
+                self._freshness.check()
+                if self._news.heard != heard:
+                    return denied(Reason.UNAVAILABLE, number)
             return Answer(
                 status=204,
                 decision=number,
                 identity=identity(self._identities, question, ruling, number, at=self._clock.now()),
                 ties=tied(self._sealing, question, ruling, number, heard=heard, at=self._clock.now()),
             )
+        except Unavailable as error:
+            _log.warning("decision_overtaken", code=error.code)
+            return denied(Reason.UNAVAILABLE, number)
         except Exception:  # noqa: BLE001 - an answer of yes without its identity is none
             _log.error("identity_not_signed", exc_info=True)
             return denied(Reason.UNAVAILABLE, number)
@@ -167,13 +186,16 @@ class Decider:
         ``at_once`` raises WouldWait where somebody would have to be asked, and also tells what is known of the ruling.
         """
         resource, zone, peer, caller, target, route = "", "", "", NOBODY, None, None
+        release = self._engine.version
         try:
             # 1. The host is one of ours, spelt as nginx spells it.
             resource, route, audience = self._place(question)
             # 2. The zone follows from the listener, which only nginx names, and from what nginx saw: the address, or
             # the certificate by which a proxy of another zone proved itself. That one says nothing of the caller.
-            peer = self._peer(question, proves=route.peers)
-            zone = self._zone(question, peer)
+            # Where nobody is asked for a certificate, it may have come from each zone that a proxy could speak for.
+            shown = question
+            peer = self._peer(shown, proves=route.asks_certificate)
+            zone, origins = self._where(shown, route, peer)
             origin = self._origins[question.unverified_host, question.listener]
             if peer:
                 question = replace(question, unverified_certificate="")
@@ -204,12 +226,13 @@ class Decider:
                 if refused.reason is not Reason.LOGIN:
                     raise
             self._not_lapsed(route, target, socket=bool(question.upgrade), at=at)
-            self._not_shut(zone, resource, route, target, caller, socket=bool(question.upgrade))
+            self._not_shut({zone, *origins}, resource, route, target, caller, socket=bool(question.upgrade))
             same_site(question, caller, origin)
             # 7. Nobody takes everybody's share, and then: what the policies say.
             self._within_share(caller)
-            asked_for = resource, route, target
-            return self._by_policies(question, caller, asked_for, zone=zone, peer=peer, at=at, at_once=at_once)
+            where = zone, peer, origins
+            ruled = self._by_policies(question, caller, (resource, route, target), where, at=at, at_once=at_once)
+            return self._of_one_release(ruled, shown, where, release)
         except WouldWait:
             raise
         except Refused as refused:
@@ -236,14 +259,14 @@ class Decider:
         question: Question,
         caller: Caller,
         asked_for: tuple[str, Route, Target],
+        where: tuple[str, str, frozenset[str]],
         *,
-        zone: str,
-        peer: str,
         at: datetime,
         at_once: bool,
     ) -> tuple[Ruling, Known | None]:
         """What the policies say, or said before where it still holds; ``at_once`` also remembers it."""
         resource, route, target = asked_for
+        zone, peer, origins = where
         public = matches(target.path, route.public)
         key = caller.session, question.unverified_host, question.listener, target.method, public
         known = self._familiar.get(key, caller, zone, peer) if at_once else None
@@ -254,6 +277,9 @@ class Decider:
         protocol = spoken(question)
         asked = asked_of(caller, resource, route, target, public=public, zone=zone, port=port, protocol=protocol, at=at)
         decision = self._engine.decide(asked)
+        for origin in sorted(origins):
+            if decision.allowed is True:
+                decision = self._engine.decide(replace(asked, from_zone=origin))
         if known is not None and known.decision == decision:
             known.lasting = lasting if decision.version == lasting else ""
             return known.ruling.at(target), known
@@ -268,6 +294,7 @@ class Decider:
             policies=decision.reasons,
             version=decision.version,
             zone=zone,
+            origins=origins,
             asked=noted(asked)
             | ({"shadow": " ".join(decision.shadow)} if decision.shadow else {})
             | ({"peer": peer} if peer else {}),
@@ -308,6 +335,27 @@ class Decider:
         digest = certificate_digest(question.unverified_certificate)
         return digest if self._engine.speaks(digest) else ""
 
+    def _where(self, question: Question, route: Route, peer: str) -> tuple[str, frozenset[str]]:
+        """The zone, and each other one from which it may come because no proxy can prove itself there."""
+        zone = self._zone(question, peer)
+        return zone, frozenset() if route.asks_certificate else self._engine.spoken_for(question.listener) - {zone}
+
+    def _of_one_release(
+        self,
+        ruled: tuple[Ruling, Known | None],
+        question: Question,
+        where: tuple[str, str, frozenset[str]],
+        release: str,
+    ) -> tuple[Ruling, Known | None]:
+        """The same ruling, unless a release came in between that places the request elsewhere than the one before."""
+        if self._engine.version != release:
+            _, route, _ = self._place(question)
+            peer = self._peer(question, proves=route.asks_certificate)
+            zone, origins = self._where(question, route, peer)
+            if where != (zone, peer, origins):
+                raise Refused(Reason.UNAVAILABLE)
+        return ruled
+
     def _zone(self, question: Question, peer: str) -> str:
         if question.listener not in LISTENERS:
             raise Refused(Reason.UNKNOWN_HOST)
@@ -337,27 +385,19 @@ class Decider:
             raise Refused(Reason.SHUT)
 
     def _not_shut(
-        self, zone: str, resource: str, route: Route, target: Target, caller: Caller, *, socket: bool
+        self, origins: set[str], resource: str, route: Route, target: Target, caller: Caller, *, socket: bool
     ) -> None:
         if route.unshuttable:
             return
-        self._none_thrown(
-            passed(
-                origin=zone,
-                zone=route.zone,
-                resource=resource,
-                client=caller.client,
-                method=target.method,
-                socket=socket,
-            )
-        )
+        names = passed(origin="", zone="", resource=resource, client=caller.client, method=target.method, socket=socket)
+        self._none_thrown(names + [name for origin in origins for name in ways(origin, (route.zone,))])
 
     def _none_thrown(self, names: list[str]) -> None:
         if self._news.taken(*((Kind.SWITCH, name) for name in names)):
             raise Refused(Reason.SHUT)
 
     def _within_rate(self, question: Question) -> None:
-        if not question.limited and not self._addresses.take(question.address):
+        if not question.limited and not self._addresses.take(counted_as(question.address)):
             raise Refused(Reason.TOO_MANY)
 
     def _within_share(self, caller: Caller) -> None:

@@ -129,6 +129,7 @@ class WaysOut:
 
     def _ruled(self, asked: Asked, at: datetime) -> _Ruling:
         caller, name, zone, destination = NOBODY, "", "", None
+        release = self._engine.version
         try:
             _well_formed(asked)
             # 1. From which network, and that what was taken away has been heard.
@@ -143,6 +144,7 @@ class WaysOut:
             # 4. What zones and policies say.
             request = _request(caller, asked, name, destination, zone=zone, at=at)
             decision = self._engine.decide(request)
+            self._of_one_release(asked, zone, release)
             reason = reason_of(decision, caller)
             if reason is Reason.STEP_UP:
                 reason = Reason.ASSURANCE
@@ -176,6 +178,11 @@ class WaysOut:
         if not zone:
             raise Refused(Reason.ZONE)
         return zone
+
+    def _of_one_release(self, asked: Asked, zone: str, release: str) -> None:
+        """Nothing, unless a release came in between that places the request elsewhere than the one before."""
+        if self._engine.version != release and self._zone(asked) != zone:
+            raise Refused(Reason.UNAVAILABLE)
 
     def _current(self) -> None:
         self._freshness.check()

@@ -9,6 +9,11 @@ from policies import Decision, DecisionRequest
 class Engine(Protocol):
     """The policies, as decisions use them."""
 
+    @property
+    def version(self) -> str:
+        """Of the release that decides: the same before and after, it was the same in between."""
+        ...
+
     def decide(self, request: DecisionRequest) -> Decision:
         """Answer; an error is a denial."""
         ...

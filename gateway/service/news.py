@@ -24,6 +24,8 @@ TOKEN_MEMORY = timedelta(hours=2)
 """Longer than an access token that is taken here can live."""
 LOADING = 10.0
 """Seconds for which a decision waits while an announced release is verified, proved and loaded."""
+AT_ONCE = 1.0
+"""Seconds within which what was taken away bites everywhere."""
 SAVE_EVERY = 5.0
 """Seconds between savings of a place that no effect depends on."""
 SWEEP_EVERY = 300.0
@@ -42,6 +44,14 @@ class Freshness(Protocol):
 
     def check(self) -> None:
         """Raise FeedStale if nothing was heard for too long."""
+        ...
+
+    def fresh(self) -> bool:
+        """Whether ``check`` would neither raise nor wait."""
+        ...
+
+    def lost(self) -> bool:
+        """Whether ``check`` would raise without waiting."""
         ...
 
 
@@ -282,6 +292,11 @@ def _of_tokens(event: Event) -> Effect:
 def about_people(event: Event) -> bool:
     """Whether an entry changes what the directory says of people or devices."""
     return event.type.startswith("directory.") and event.type not in _READING
+
+
+def overtaken(clock: Clock, *, since: float) -> bool:
+    """Whether so long passed since a decision, by ``clock.monotonic``, that what was taken away meanwhile must bite."""
+    return clock.monotonic() - since > AT_ONCE
 
 
 def mandate_name(holder: str, mandate: str) -> str:

@@ -29,7 +29,7 @@ from ..request import matches
 from ..store import Kind
 from .attempts import Shares
 from .engine import Engine
-from .news import Freshness, News
+from .news import Freshness, News, overtaken
 from .people import People
 from .shares import Counting
 from .switches import lapsed, passed
@@ -169,9 +169,13 @@ class DecisionPoint:
             NotAQuestion: a property is of the wrong kind.
             NotYourZone: it is asked for a zone that the caller does not speak for.
         """
-        at = self._clock.now()
+        at, heard, since = self._clock.now(), self._news.heard, self._clock.monotonic()
         request = self._request(asked, caller=caller, at=at)
-        return self._recorded(request, self._decided(request), caller=caller, at=at)
+        verdict = self._recorded(request, self._decided(request), caller=caller, at=at)
+        if verdict.allowed and overtaken(self._clock, since=since) and not self._still(heard):
+            # The entry claims more than was told.
+            return Verdict(allowed=False, number=verdict.number, code=_UNAVAILABLE)
+        return verdict
 
     def evaluate_all(self, batch: Batch, *, caller: str) -> Iterator[Verdict]:
         """Answer in order, until the batch's own semantic ends it; what cannot be answered is denied.
@@ -249,6 +253,14 @@ class DecisionPoint:
             self._note_search(asked, Outcome.DENIED, _UNAVAILABLE, results=0, caller=caller)
             raise Unavailable
         return decision.allowed is True
+
+    def _still(self, heard: int) -> bool:
+        """Whether nothing was taken away while the record was waited for, and that is known."""
+        try:
+            self._freshness.check()
+        except Unavailable:
+            return False
+        return self._news.heard == heard
 
     def _decided(self, request: DecisionRequest | None) -> Decision | None:
         """None where nobody could be asked."""

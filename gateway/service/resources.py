@@ -72,7 +72,7 @@ def _metadata(route: Route, *, origin: str, path: str, issuer: str) -> dict[str,
         "dpop_signing_alg_values_supported": [*ALGORITHMS],
         "dpop_bound_access_tokens_required": False,
         # Only hosts that ask for certificates can see one that a token is bound to (RFC 8705 section 3).
-        "tls_client_certificate_bound_access_tokens": bool(route.device) or route.peers,
+        "tls_client_certificate_bound_access_tokens": route.asks_certificate,
     }
 
 

@@ -9,11 +9,12 @@ whoever wants another is decided on anew.
 
 import secrets
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from audit import Entry, Event, FeedStale, Outcome, Recorder, Wait, decode_event, encode_event
+from audit import Entry, Event, Outcome, Recorder, Wait, decode_event, encode_event
 from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
@@ -59,9 +60,11 @@ class Sockets:
         clock: Clock,
         nudge: Callable[[], None] = lambda: None,
         each: int = MOST,
+        tunnels: int = MOST,
     ) -> None:
-        """``each`` is how many one person or device may hold; ways out are counted by whoever decides about them."""
+        """``each`` is how many one person or device may hold, and still open another; ``tunnels`` for a way out."""
         self._each = each
+        self._tunnels = tunnels
         self._store = store
         self._recorder = recorder
         self._news = news
@@ -70,6 +73,8 @@ class Sockets:
         self._nudge = nudge
         self._lock = threading.Lock()
         self._held: set[Held] = set()
+        # Whose are being opened: they count, or many that come at once would all find room.
+        self._coming: list[str] = []
         # Decisions whose socket was opened: none opens two.
         self._used: dict[str, float] = {}
         # What ends sockets and is no name that stays taken away: index of the entry that said so last, and when.
@@ -83,24 +88,25 @@ class Sockets:
             Unavailable: it cannot be recorded, or the news are stale.
         """
         at = self._clock.now()
-        self._once(ties.decision)
-        if not way_out and self.count(ties.subject) >= self._each:
-            raise Refused(Reason.TOO_MANY)
-        self._freshness.check()
         closing = _event("gateway.egress.closed" if way_out else "gateway.socket.closed", ties, at)
         names = tuple((Kind(kind), name) for kind, name in ties.names)
         held = Held(ties=ties, opened=at, closing=closing, end=end, names=names)
-        # A death after this line leaves a row that replay() turns into the end.
-        self._store.open_socket(_note(closing), at=at)
+        if way_out:
+            # Its decision, which is recorded, says that it opened: whatever comes now, its end is recorded too.
+            self._store.open_socket(_note(closing), at=at)
         try:
-            if not way_out:
-                self._recorder.record(_event("gateway.socket.opened", ties, at), wait=Wait.SEQUENCED)
-        except BaseException:
+            with self._room(ties, most=self._tunnels if way_out else self._each):
+                self._freshness.check()
+                if not way_out:
+                    # A death after this line leaves a row that replay() turns into the end.
+                    self._store.open_socket(_note(closing), at=at)
+                    self._recorder.record(_event("gateway.socket.opened", ties, at), wait=Wait.SEQUENCED)
+                with self._lock:
+                    self._held.add(held)
+        except BaseException as error:
             # Whether the log took it may be unknown; then it says at least that it ended at once.
-            self._finish(held, "not-recorded")
+            self._finish(held, "too-many" if isinstance(error, Refused) else "not-recorded")
             raise
-        with self._lock:
-            self._held.add(held)
         # Heard between decision and now; whatever comes from here on finds it among the held.
         if reason := self._reason(held, at) or self._changed(ties):
             self._finish(held, held.over or reason)
@@ -127,9 +133,8 @@ class Sockets:
         """End what is over by time, and everything if the news are stale; to be called several times a second."""
         if not self._held:
             return
-        try:
-            self._freshness.check()
-        except FeedStale:
+        # Not waited for: whoever calls carries the bytes of all of them, and nothing passes meanwhile (``passing``).
+        if self._freshness.lost():
             for held in self._all():
                 self._end(held, "stale")
             return
@@ -137,6 +142,10 @@ class Sockets:
         for held in self._all():
             if held.ties.until and now.timestamp() >= held.ties.until:
                 self._end(held, "time")
+
+    def passing(self) -> bool:
+        """Whether what an open one carries may pass now: not while something could have been taken away unheard."""
+        return self._freshness.fresh()
 
     def count(self, subject: str) -> int:
         """How many somebody has open."""
@@ -156,14 +165,23 @@ class Sockets:
             self._nudge()
         return count
 
-    def _once(self, decision: str) -> None:
+    @contextmanager
+    def _room(self, ties: Ties, *, most: int) -> Iterator[None]:
+        """A place for one more, of everybody's and of theirs, until it is among the held; once for a decision."""
         now = self._clock.monotonic()
         with self._lock:
-            if decision in self._used or len(self._held) >= MOST:
+            mine = sum(held.ties.subject == ties.subject for held in self._held) + self._coming.count(ties.subject)
+            if ties.decision in self._used or len(self._held) + len(self._coming) >= MOST or mine >= most:
                 raise Refused(Reason.TOO_MANY)
             # A tie lives fifteen seconds.
             self._used = {name: at for name, at in self._used.items() if now - at < 60}  # noqa: PLR2004 - four times that
-            self._used[decision] = now
+            self._used[ties.decision] = now
+            self._coming.append(ties.subject)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming.remove(ties.subject)
 
     def _remember(self, changes: Mapping[_Change, int]) -> None:
         """Of a decision that was made before them a socket may be on its way."""

@@ -137,10 +137,14 @@ class Asking:
             return None
 
     def _recorded(self, begun: Begun, answer: Callable[[Answer], None], error: TallygateError | None) -> None:
-        if error is None:
-            answer(self._decider.answer(begun.question, begun.ruling, begun.number))
-        else:
+        if error is not None:
             answer(self._decider.unrecorded(begun.number, error))
+        elif self._decider.late(begun):
+            # The log stood still, and with it the news; they may have to be waited for.
+            work = asyncio.get_running_loop().run_in_executor(self._threads, self._decider.told, begun)
+            work.add_done_callback(lambda done: answer(done.result()))
+        else:
+            answer(self._decider.told(begun))
 
 
 class _Line(asyncio.Protocol):

@@ -24,6 +24,7 @@ from core.log import logger
 
 from ..errors import Reason, Refused
 from ..request import NoHello, proxy_credentials, server_name
+from ..service.attempts import counted_as
 from ..service.egress import Asked, Way, WaysOut
 from ..service.sockets import Held, Sockets
 from .streams import LONGEST_HEAD, PATIENCE, Carried, Head, NotOne, pump, read_head, say
@@ -105,9 +106,10 @@ class Door:
 
     async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = str(writer.get_extra_info("peername")[0])
-        self._open[address] += 1
+        counted = counted_as(address)
+        self._open[counted] += 1
         try:
-            if self._open[address] > self._connections:
+            if self._open[counted] > self._connections:
                 await say(writer, "429 Too Many Requests")
                 return
             await self._answered(reader, writer, address)
@@ -118,9 +120,9 @@ class Door:
             # Nothing that could be read was asked for, or whoever asked is gone.
             pass
         finally:
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
+            self._open[counted] -= 1
+            if not self._open[counted]:
+                del self._open[counted]
             writer.close()
 
     async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> None:
@@ -145,7 +147,7 @@ class Door:
         except Refused as refused:
             await _refuse(writer, refused.reason, way.decision)
             return
-        carried = Carried(client=(reader, writer), ended=ended)
+        carried = Carried(client=(reader, writer), ended=ended, passing=self._sockets.passing)
         reason = "unreachable"
         try:
             reason = await self._tunnel(way, asked, carried)
@@ -182,8 +184,8 @@ class Door:
         (reader, writer), (above, below) = carried.client, line
         idle, loop = self._ways.idle.total_seconds(), asyncio.get_running_loop()
         tasks = {
-            asyncio.create_task(pump(reader, below, carried.count_received)): "client",
-            asyncio.create_task(pump(above, writer, carried.count_sent)): "host",
+            asyncio.create_task(pump(reader, below, carried.count_received, passing=carried.passing)): "client",
+            asyncio.create_task(pump(above, writer, carried.count_sent, passing=carried.passing)): "host",
             asyncio.create_task(carried.ended.wait()): "ended",
         }
         reason = ""

@@ -95,7 +95,7 @@ class Keeper:
                 loop.call_soon_threadsafe(ended.set)
 
         held = await asyncio.to_thread(self._sockets.open, ties, end=end)
-        carried = Carried(client=(reader, writer), ended=ended)
+        carried = Carried(client=(reader, writer), ended=ended, passing=self._sockets.passing)
         reason = "refused"
         try:
             reason = await self._carry(head, accept, ties, carried)
@@ -124,8 +124,10 @@ class Keeper:
             writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
             frames = Frames()
             tasks = {
-                asyncio.create_task(pump(reader, below, carried.count_received)): "client",
-                asyncio.create_task(pump(above, writer, carried.count_sent, frames.feed)): "host",
+                asyncio.create_task(pump(reader, below, carried.count_received, passing=carried.passing)): "client",
+                asyncio.create_task(
+                    pump(above, writer, carried.count_sent, frames.feed, passing=carried.passing)
+                ): "host",
                 asyncio.create_task(ended.wait()): "ended",
             }
             done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

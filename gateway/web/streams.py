@@ -12,6 +12,8 @@ LONGEST_HEAD = 32 * 1024
 PATIENCE = 10.0
 """Seconds within which a head must come, and somebody must answer."""
 _PART = 64 * 1024
+_HELD = 0.05
+"""Seconds between two looks whether what came may pass."""
 _NAME = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
@@ -44,6 +46,8 @@ class Carried:
 
     client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
     ended: asyncio.Event
+    # Whether anything may pass at this moment.
+    passing: Callable[[], bool]
     sent: int = 0
     received: int = 0
     # When the last byte went, by the monotonic clock.
@@ -65,10 +69,14 @@ async def pump(
     writer: asyncio.StreamWriter,
     count: Callable[[int], None],
     watch: Callable[[bytes], None] = lambda _: None,
+    *,
+    passing: Callable[[], bool],
 ) -> None:
-    """Carry on what comes until one side ends."""
+    """Carry on what comes until one side ends, and nothing while it may not pass."""
     with suppress(OSError):
         while part := await reader.read(_PART):
+            while not passing():  # noqa: ASYNC110 - who could tell is another thread, and this is seldom
+                await asyncio.sleep(_HELD)
             count(len(part))
             watch(part)
             writer.write(part)

@@ -58,6 +58,8 @@ class Places:
                     raise PoliciesUnusable(
                         why=f"zones: nothing tells {self._rest[listener]} and {name} apart at listener {listener}"
                     )
+        spoken = frozenset(self._peers.values())
+        self._spoken_for = {listener: spoken & served for listener, served in self._served.items()}
 
     def speaks(self, peer: str) -> bool:
         """Whether a certificate, by its digest, is one of a proxy that speaks for some zone."""
@@ -65,7 +67,7 @@ class Places:
 
     def spoken_for(self, listener: str) -> frozenset[str]:
         """Zones that somebody may speak for at a listener, by certificate."""
-        return frozenset(self._peers.values()) & self._served.get(listener, set())
+        return self._spoken_for.get(listener, frozenset())
 
     def listeners(self, zone: str) -> frozenset[str]:
         """By which listeners what comes from a zone may come in."""

@@ -448,6 +448,7 @@ def test_a_late_heartbeat_is_waited_for_and_a_log_that_is_long_away_is_not() -> 
     asking.start()
     asking.join(0.2)
     assert asking.is_alive()
+    assert (follower.fresh(), follower.lost()) == (False, False)
     go.set()
     asking.join(10)
     assert not asking.is_alive()
@@ -456,6 +457,7 @@ def test_a_late_heartbeat_is_waited_for_and_a_log_that_is_long_away_is_not() -> 
     clock.advance(timedelta(seconds=601.5))
     with pytest.raises(FeedStale):
         follower.check()
+    assert follower.lost()
     follower._stopping.set()
     follower.stop()
 

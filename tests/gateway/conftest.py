@@ -117,6 +117,7 @@ class FakeEngine:
         # What decides, and what lies in the folder.
         self.sequence = 7
         self.lies_there = 7
+        self.version = "7"
 
     def decide(self, request: DecisionRequest) -> Decision:
         self.asked.append(request)
@@ -154,9 +155,18 @@ class FakeFreshness:
     def __init__(self) -> None:
         self.stale = False
 
+        # Late, and worth waiting for.
+        self.late = False
+
     def check(self) -> None:
         if self.stale:
             raise FeedStale
+
+    def fresh(self) -> bool:
+        return not (self.stale or self.late)
+
+    def lost(self) -> bool:
+        return self.stale
 
 
 class FakeVerifier:
