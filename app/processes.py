@@ -39,6 +39,8 @@ class Process:
     environment: dict[str, str] = field(default_factory=dict)
     # Logs it writes itself and opens again on SIGUSR1.
     own_logs: tuple[Path, ...] = ()
+    # Whether it may start while others of its kind before it do, and stop with them.
+    beside: bool = False
 
 
 def processes(
@@ -50,7 +52,7 @@ def processes(
     edge: str = "nginx",
     second: tuple[str, ...] = (),
 ) -> tuple[Process, ...]:
-    """All of them, each started only when those before it are ready.
+    """All of them: each is started only when those before it are ready, but roles start beside one another.
 
     ``nginx`` runs the site's proxy, which ``edge`` is; ``second`` runs another slapd beside the first.
     """
@@ -89,7 +91,7 @@ def log_writer(site: SiteSettings, configuration: Path) -> Process:
 def _watch(site: SiteSettings, configuration: Path) -> Process:
     """What the record does again and again, beside writing and reading."""
     path = site.socket("audit", "watch")
-    return _serving("watch", "audit", configuration, ready=lambda: _connects(path), sockets=(path,))
+    return _serving("watch", "audit", configuration, ready=lambda: _connects(path), sockets=(path,), beside=True)
 
 
 def nginx_logs(site: SiteSettings) -> tuple[Path, ...]:
@@ -99,11 +101,17 @@ def nginx_logs(site: SiteSettings) -> tuple[Path, ...]:
 
 def _role(site: SiteSettings, role: str, configuration: Path) -> Process:
     path = site.socket(role)
-    return _serving(role, role, configuration, ready=lambda: answers(path), sockets=(path,))
+    return _serving(role, role, configuration, ready=lambda: answers(path), sockets=(path,), beside=True)
 
 
 def _serving(
-    name: str, holder: str, configuration: Path, *, ready: Callable[[], None], sockets: tuple[Path, ...]
+    name: str,
+    holder: str,
+    configuration: Path,
+    *,
+    ready: Callable[[], None],
+    sockets: tuple[Path, ...],
+    beside: bool = False,
 ) -> Process:
     return Process(
         name=name.replace(":", "-"),
@@ -112,6 +120,7 @@ def _serving(
         ready=ready,
         sockets=sockets,
         environment={"PYTHONPATH": str(CODE), "PYTHONUNBUFFERED": "1"},
+        beside=beside,
     )
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the processes of a site in order, bring back what dies, and leave nothing behind.
 
+What loads much may start beside its like, as many at once as there are processors; one that dies then, perhaps for
+want of another before it, is started once more when all before it are ready.
+
 States of a process: starting (not ready yet), up, waiting (died; comes back after its back-off). Each leads a session
 of its own. A process that dies takes its whole session with it before it is started again, because a granian worker
 outlives a killed main process and would go on serving on the old socket.
@@ -18,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 
@@ -31,7 +35,7 @@ from .processes import CODE, PATH, Process, clean_environment, is_up
 from .users import GROUP, Users
 
 START_LIMIT = 60.0
-"""Seconds a process may take until it is ready at the first start."""
+"""Seconds within which the next process must be ready at the first start."""
 STOP_LIMIT = 15.0
 """Seconds between SIGTERM and SIGKILL."""
 BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -61,6 +65,8 @@ class _Running:
     handle: subprocess.Popen[bytes]
     listener: Listener
     since: float
+    # Started before all before it were ready.
+    hurried: bool = False
     deaths: int = 0
     due: float = 0.0
 
@@ -95,14 +101,19 @@ class Supervisor:
         """
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._warden.start()
+        starting: list[_Running] = []
+        at_once = len(os.sched_getaffinity(0))
         for process in self._processes:
-            running = self._first(process)
-            self._running.append(running)
-            if not self._wait(running):
-                self.stop()
-                raise StartFailed(process=process.name, log=str(running.file.path))
+            self._await(starting, most=at_once - 1 if process.beside else 0)
             if self._stopping:
                 return
+            running = self._first(process)
+            running.hurried = bool(starting)
+            self._running.append(running)
+            starting.append(running)
+            if not process.beside:
+                self._await(starting)
+        self._await(starting)
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
         """Watch until SIGINT or SIGTERM, then stop everything."""
@@ -153,19 +164,27 @@ class Supervisor:
                 os.kill(running.handle.pid, signal.SIGUSR1)
 
     def stop(self) -> None:
-        """End every process in reverse order; what does not leave in time is killed."""
+        """End every process in reverse order, roles together; what does not leave in time is killed."""
         self._stopping = True
-        for running in reversed(self._running):
+        leaving = self._running[::-1]
+        while leaving:
+            together = list(takewhile(lambda running: running.process.beside, leaving)) or leaving[:1]
+            del leaving[: len(together)]
+            self._part(together)
+        self._running.clear()
+        self._warden.stop()
+
+    def _part(self, leaving: Sequence[_Running]) -> None:
+        for running in leaving:
             if running.alive:
                 os.kill(running.handle.pid, signal.SIGTERM)
-            limit = time.monotonic() + STOP_LIMIT
+        limit = time.monotonic() + STOP_LIMIT
+        for running in leaving:
             while running.alive and time.monotonic() < limit:
                 time.sleep(0.02)
             self._end(running)
             running.listener.last_words()
             running.file.close()
-        self._running.clear()
-        self._warden.stop()
 
     def pids(self) -> dict[str, int]:
         """Process ids by name, for tests and ``doctor``."""
@@ -213,15 +232,25 @@ class Supervisor:
             self._warden.remove(running.handle.pid)
         return int(running.handle.returncode)
 
-    def _wait(self, running: _Running) -> bool:
+    def _await(self, starting: list[_Running], *, most: int = 0) -> None:
+        """Wait until no more than so many are starting; whoever is ready leaves the list."""
         limit = time.monotonic() + START_LIMIT
-        while time.monotonic() < limit and not self._stopping:
-            if is_up(running.process):
-                return True
-            if not running.alive:
-                return False
-            time.sleep(0.05)
-        return self._stopping
+        while len(starting) > most and not self._stopping:
+            still = [running for running in starting if not is_up(running.process)]
+            first = next(iter(still), None)
+            again = first is not None and first.hurried and not first.alive
+            if first is not None and again:
+                self._end(first)
+                first.handle, first.listener = self._spawn(first.process, first.file)
+                first.hurried = False
+            if again or len(still) < len(starting):
+                limit = time.monotonic() + START_LIMIT
+            elif first is not None and (not first.alive or time.monotonic() > limit):
+                self.stop()
+                raise StartFailed(process=first.process.name, log=str(first.file.path))
+            starting[:] = still
+            if len(starting) > most:
+                time.sleep(0.05)
 
     def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True

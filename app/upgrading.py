@@ -26,7 +26,7 @@ from .pairs import PAIRS
 from .processes import processes
 from .supervisor import Supervisor
 from .users import Users
-from .wiring import directory, registering, willing
+from .wiring import directory, registering, signing_client
 
 _SERVERS = ("slapd", "log")
 """What runs meanwhile: the tree is asked and changed by its server, and everything that grants is recorded."""
@@ -121,8 +121,8 @@ def signing(context: Context) -> list[Step]:
     users = Users.detect()
 
     def do() -> None:
-        public = users.acting("signatures", lambda: willing.published(willing.client_key(context)))
-        replace(context.site.public / willing.PUBLISHED, public)
+        public = users.acting("signatures", lambda: signing_client.published(signing_client.client_key(context)))
+        replace(context.site.public / signing_client.PUBLISHED, public)
         registering.enter_signing(context)
 
     return [Step(says="Registration of the signing of documents at the sign-on, by a key of its own", do=do)]

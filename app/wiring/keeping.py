@@ -12,7 +12,8 @@ from signatures.service import Confirming, Desk, Keepers, Once, Permission, Seal
 from signatures.shelf import Shelf
 
 from ..context import Context
-from .willing import client_key, sign_on_keys
+from .signing_client import client_key
+from .willing import sign_on_keys
 
 ROLE, HOST = "signatures", "sign"
 

@@ -34,7 +34,7 @@ from sso.service.registration import invite as invited
 from ..context import Context, write_secret
 from ..files import alone, replace
 from ..users import Users
-from .willing import PUBLISHED
+from .signing_client import PUBLISHED
 
 ROLE = "sso"
 # Where administrators work; everything else of sign-on is at a host that identifies people itself.

@@ -73,7 +73,7 @@ from signatures.web import blueprint
 
 from ..context import Context
 from ..files import write_secret
-from . import policies, willing
+from . import policies, signing_client
 from .keeping import confirming, sign_on, two_keepers
 from .parting import part
 from .willing import holds, remote_signing, seal_keys, sign_on_keys
@@ -90,7 +90,7 @@ def found(context: Context, recorder: Recorder) -> None:  # noqa: ARG001 - every
     path = _commitment_key(context)
     if not path.exists():
         write_secret(path, secrets.token_bytes(32))
-    willing.found(context)
+    signing_client.found(context)
     _database(context).close()
 
 

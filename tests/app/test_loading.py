@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FOR_ONE_ROLE = {"pkilint", "pyasn1_alt_modules", "pyhanko", "reportlab"}
 
 
-@pytest.mark.parametrize("role", ["audit", "directory", "gateway"])
+@pytest.mark.parametrize("role", ["audit", "directory", "gateway", "portals", "sso"])
 def test_a_role_carries_no_library_that_another_role_needs(role: str) -> None:
     ask = f"import sys, app.wiring.{role}; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -29,16 +29,15 @@ time.sleep(1000)
 """
 
 
-def _process(tmp_path: Path, name: str, code: str = SERVER) -> Process:
+def _process(tmp_path: Path, name: str, code: str = SERVER, *, beside: bool = False) -> Process:
     path = tmp_path / name
 
     def ready() -> None:
         if not path.exists():
             raise FileNotFoundError(path)
 
-    return Process(
-        name=name, holder=name, command=(sys.executable, "-c", code, str(path)), ready=ready, sockets=(path,)
-    )
+    command = (sys.executable, "-c", code, str(path))
+    return Process(name=name, holder=name, command=command, ready=ready, sockets=(path,), beside=beside)
 
 
 def _supervisor(tmp_path: Path, *processes: Process) -> Supervisor:
@@ -96,6 +95,87 @@ def test_a_process_that_never_gets_ready_stops_the_start(tmp_path: Path) -> None
         supervisor.start()
     assert "no key" in (tmp_path / "logs" / "bad.log").read_text()
     _until(lambda: not _alive(int((tmp_path / "good.child").read_text())))
+
+
+TOLD = """
+import os, pathlib, signal, sys, time
+path = pathlib.Path(sys.argv[1])
+def tell(what):
+    with open(path.parent / "told", "a") as told:
+        told.write(f"{what} {path.name}\\n")
+def leave(*_):
+    tell("leaves")
+    sys.exit()
+signal.signal(signal.SIGTERM, leave)
+tell("begins")
+"""
+READY = (
+    TOLD
+    + """
+tell("is ready")
+path.touch()
+time.sleep(1000)
+"""
+)
+NEEDS_SECOND = (
+    TOLD
+    + """
+if not (path.parent / "second").exists():
+    sys.exit("second is not there")
+tell("is ready")
+path.touch()
+time.sleep(1000)
+"""
+)
+NEEDS_THIRD = (
+    TOLD
+    + """
+while not (path.parent / "third").exists():
+    time.sleep(0.02)
+tell("is ready")
+path.touch()
+time.sleep(1000)
+"""
+)
+
+
+def test_roles_start_and_stop_beside_one_another_and_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.supervisor.os.sched_getaffinity", lambda _: {0, 1})
+    supervisor = _supervisor(
+        tmp_path,
+        _process(tmp_path, "first", READY),
+        # Ready only beside the third.
+        _process(tmp_path, "second", NEEDS_THIRD, beside=True),
+        _process(tmp_path, "third", READY, beside=True),
+        _process(tmp_path, "last", READY),
+    )
+    supervisor.start()
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[:2] == ["begins first", "is ready first"]
+    assert set(told[2:6]) == {"begins second", "begins third", "is ready second", "is ready third"}
+    assert told[6:] == ["begins last", "is ready last"]
+    supervisor.stop()
+    left = (tmp_path / "told").read_text().splitlines()[8:]
+    assert (left[0], set(left[1:3]), left[3]) == ("leaves last", {"leaves second", "leaves third"}, "leaves first")
+
+
+def test_whoever_dies_for_want_of_one_before_it_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.supervisor.os.sched_getaffinity", lambda _: {0, 1})
+    waits = TOLD + "while (path.parent / 'told').read_text().count('third') < 1: time.sleep(0.02)\ntime.sleep(0.3)\n"
+    second = _process(tmp_path, "second", waits + READY.removeprefix(TOLD), beside=True)
+    supervisor = _supervisor(tmp_path, second, _process(tmp_path, "third", NEEDS_SECOND, beside=True))
+    supervisor.start()
+    told = (tmp_path / "told").read_text().splitlines()
+    assert (told.count("begins second"), told.count("begins third"), told[-1]) == (1, 2, "is ready third")
+    supervisor.stop()
+
+    never = _process(tmp_path, "never", TOLD + "sys.exit('no key')", beside=True)
+    with pytest.raises(StartFailed, match="never"):
+        _supervisor(tmp_path, never, _process(tmp_path, "fourth", READY, beside=True)).start()
 
 
 def test_a_session_is_ended_before_its_number_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
