@@ -293,16 +293,22 @@ JSON_RAW = (b"NaN", b"Infinity", b"1e999", b'"\\ud800"', b'"\xff"', b"9" * 5000,
 
 
 _MOST_PARTS = 6
+TURNS = 3
+"""Bodies that are refused before any field is read go round among this many doors."""
+
+
+def part(whole: Sequence[T], number: int, parts: int) -> Sequence[T]:
+    """The ``number``-th of so many parts, counted round."""
+    return whole[number % parts :: parts]
 
 
 def share(whole: Sequence[T], number: int, count: int) -> Sequence[T]:
     """Where many are asked, each gets a part, and together they get all: that of the ``number``-th of ``count``."""
-    parts = min(count, _MOST_PARTS)
-    return whole[number % parts :: parts]
+    return part(whole, number, min(count, _MOST_PARTS))
 
 
-def form_bodies(fields: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
-    """Content type and body: fields spoilt one by one, together in every way, then whole bodies."""
+def form_bodies(fields: Mapping[str, str], turn: int) -> Iterator[tuple[bytes, bytes]]:
+    """Content type and body: fields spoilt one by one, together in every way, then a third of the whole bodies."""
     good = {name: value.encode() for name, value in fields.items()}
     spoilt = [name for name in fields if name != "csrf_token"]
     for number, name in enumerate(spoilt):
@@ -311,31 +317,37 @@ def form_bodies(fields: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
         yield URLENCODED, form({key: value for key, value in good.items() if key != name})
         yield URLENCODED, form(good) + b"&" + form({name: good[name]})
         yield URLENCODED, form({key: value for key, value in good.items() if key != name}) + b"&" + name.encode()
+    yield from part(_whole_forms(fields, good), turn, TURNS)
+
+
+def _whole_forms(fields: Mapping[str, str], good: Mapping[str, bytes]) -> Sequence[tuple[bytes, bytes]]:
     right = form(good)
-    for kind in (
+    odd_kinds = (
         b"text/plain",
         b"application/json",
         b"",
         b"application/x-www-form-urlencoded; charset=utf-16",
         MULTIPART,
-    ):
-        yield kind, right
-    yield URLENCODED, b""
-    yield URLENCODED, right.replace(b"csrf_token", b"csrf%5ftoken%00")
-    yield URLENCODED, b"&".join(QUERIES)
-    yield URLENCODED, b"csrf_token=" + b"A" * 100_000
-    yield b"application/json", json.dumps(dict(fields)).encode()
-    yield MULTIPART, multipart(good)[:-20]
-    yield MULTIPART, multipart(good).replace(b"\r\n\r\n", b"\r\n", 1)
-    yield MULTIPART, multipart(good, [(b"csrf_token", b"x", b"y"), (b"\xff", b"../\0", b"")])
-    yield MULTIPART, multipart({f"p{number}": b"" for number in range(150)})
-    yield b"multipart/form-data", multipart(good)
-    yield b"multipart/form-data; boundary=", b"--\r\n\r\n--"
-    yield b"multipart/form-data; boundary=\xff\x00", b"--\xff\x00--"
+    )
+    return (
+        *((kind, right) for kind in odd_kinds),
+        (URLENCODED, b""),
+        (URLENCODED, right.replace(b"csrf_token", b"csrf%5ftoken%00")),
+        (URLENCODED, b"&".join(QUERIES)),
+        (URLENCODED, b"csrf_token=" + b"A" * 100_000),
+        (b"application/json", json.dumps(dict(fields)).encode()),
+        (MULTIPART, multipart(good)[:-20]),
+        (MULTIPART, multipart(good).replace(b"\r\n\r\n", b"\r\n", 1)),
+        (MULTIPART, multipart(good, [(b"csrf_token", b"x", b"y"), (b"\xff", b"../\0", b"")])),
+        (MULTIPART, multipart({f"p{number}": b"" for number in range(150)})),
+        (b"multipart/form-data", multipart(good)),
+        (b"multipart/form-data; boundary=", b"--\r\n\r\n--"),
+        (b"multipart/form-data; boundary=\xff\x00", b"--\xff\x00--"),
+    )
 
 
-def json_bodies(fields: Mapping[str, object]) -> Iterator[tuple[bytes, bytes]]:
-    """Content type and body for an endpoint that takes one JSON object."""
+def json_bodies(fields: Mapping[str, object], turn: int) -> Iterator[tuple[bytes, bytes]]:
+    """Content type and body for an endpoint that takes one JSON object; of whole bodies a third."""
     for number, name in enumerate(fields):
         for value in share(JSON_VALUES, number, len(fields)):
             yield b"application/json", json.dumps({**fields, name: value}).encode()
@@ -344,9 +356,12 @@ def json_bodies(fields: Mapping[str, object]) -> Iterator[tuple[bytes, bytes]]:
             body = b'{"' + name.encode() + b'":' + raw + (b"," if right != b"{}" else b"") + right[1:]
             yield b"application/json", body
         yield b"application/json", json.dumps({key: value for key, value in fields.items() if key != name}).encode()
-    right = json.dumps(dict(fields)).encode()
+    yield from part(_whole_json(json.dumps(dict(fields)).encode()), turn, TURNS)
+
+
+def _whole_json(right: bytes) -> Sequence[tuple[bytes, bytes]]:
     twice = right[:-1] + (b"," if right != b"{}" else b"") + right[1:]
-    for body in (
+    whole = (
         b"",
         b"null",
         b"[]",
@@ -356,14 +371,11 @@ def json_bodies(fields: Mapping[str, object]) -> Iterator[tuple[bytes, bytes]]:
         b"\xef\xbb\xbf" + right,
         twice,
         right.decode().encode("utf-16"),
-    ):
-        yield b"application/json", body
-    yield b"application/json", b"[" * 100_000
-    yield b"application/json", b'{"a":' * 100_000 + b"1" + b"}" * 100_000
-    yield b"text/plain", right
-    yield b"application/json; charset=latin-1", right
-    yield URLENCODED, right
-    yield b"", right
+        b"[" * 100_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    )
+    odd_kinds = (b"text/plain", b"application/json; charset=latin-1", URLENCODED, b"")
+    return (*((b"application/json", body) for body in whole), *((kind, right) for kind in odd_kinds))
 
 
 NOTES = (

@@ -19,7 +19,7 @@ from requests.cookies import get_cookie_header
 
 from tests.flows import hostile, invariants
 from tests.flows.city import PASSWORD, City
-from tests.flows.doors import Door
+from tests.flows.doors import DOORS, Door
 from tests.flows.hostile import Answer, Headers, Wire
 
 LEAKS = re.compile(rb"Traceback|\.py\"|werkzeug|sqlalchemy|sqlite3|Python/3|Werkzeug|granian", re.IGNORECASE)
@@ -264,10 +264,11 @@ def _shaped(door: Door, answer: Answer) -> bool:
 
 def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
     """Content type and body, by what the door takes."""
+    turn = DOORS.index(door)
     if door.takes == "json":
-        yield from hostile.json_bodies(dict(door.fields))
+        yield from hostile.json_bodies(dict(door.fields), turn)
     elif door.takes == "jose":
-        yield from ((b"application/jose+json", body) for _, body in hostile.json_bodies(dict(door.fields)))
+        yield from ((b"application/jose+json", body) for _, body in hostile.json_bodies(dict(door.fields), turn))
     elif door.takes == "pkcs10":
         encoded = [*hostile.DER, *(base64.b64encode(body) for body in hostile.DER)]
         yield from ((kind, body) for body in encoded for kind in (b"application/pkcs10", b""))
@@ -285,7 +286,7 @@ def bodies(knocker: Knocker, door: Door) -> Iterator[tuple[bytes, bytes]]:
         yield from ((kind, body) for _, body in hostile.TABLES for kind in kinds)
     elif door.takes:
         fields = knocker.fields(door)
-        yield from hostile.form_bodies(fields)
+        yield from hostile.form_bodies(fields, turn)
         right = {name: value.encode() for name, value in fields.items()}
         files = {"upload": b"document" if door.component == "signatures" else b"file", "table": b"file"}
         if door.takes in files:

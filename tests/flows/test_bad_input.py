@@ -21,7 +21,7 @@ from tests.flows.knocking import Knocker, bodies
 LISTENERS = ("external", "internal", "management")
 PLACE = re.compile(r"<((?:[a-z]+:)?[a-z]+|any\([a-z, ]+\):[a-z]+)>")
 EXAMPLES = 40
-SHARES = 4
+SHARES = 8
 T = TypeVar("T")
 UNSPOKEN = frozenset({501, 505})
 """What nginx says to a transfer coding or a version nobody speaks (RFC 9112 section 6.1, RFC 9110 section 15.6.6)."""
@@ -41,20 +41,24 @@ def knocker(city: City, before: unchanged.Before) -> Iterator[Knocker]:
 
 def _part(door: Door, whole: Sequence[T], *, shares: int = SHARES) -> Sequence[T]:
     """What every door of a role meets before any rule: each gets a part of it, and neighbours together get all."""
-    return whole[DOORS.index(door) % shares :: shares]
+    return hostile.part(whole, DOORS.index(door), shares)
 
 
 def _targets(door: Door) -> Iterator[bytes]:
     """The door's address with each place and each question spoilt."""
     for place in PLACE.findall(door.rule):
-        for segment in _part(door, hostile.SEGMENTS, shares=2):
+        for segment in _part(door, hostile.SEGMENTS, shares=4):
             prefix, _, rest = door.path(**{place: "\0"}).partition("\0")
             yield prefix.encode() + segment + rest.encode()
     path = door.path().encode()
     for query in _part(door, hostile.QUERIES):
         yield path + b"?" + query
     for number, name in enumerate(door.query):
-        for value in hostile.share(hostile.VALUES, number, len(door.query)):
+        # The language is read for all pages by the same lines.
+        values = (
+            _part(door, hostile.VALUES) if name == "lang" else hostile.share(hostile.VALUES, number, len(door.query))
+        )
+        for value in values:
             yield path + b"?" + hostile.form({name: value[:3000]})
         yield path + b"?" + name.encode() + b"=1&" + name.encode() + b"=2"
 
@@ -76,7 +80,7 @@ def _knock_at(knocker: Knocker, door: Door) -> None:
     body = b"" if door.method == "POST" else None
     for target in _targets(door):
         knocker.knock(door, target, body=body)
-    for method in hostile.METHODS:
+    for method in _part(door, hostile.METHODS, shares=3):
         knocker.knock(door, path, method=method, body=b"x=y" if method != b"HEAD" else None)
     for headers in _part(door, hostile.HEADERS):
         knocker.knock(door, path, headers=headers, body=body)

@@ -158,9 +158,10 @@ def test_the_report_of_an_officers_evidence_is_sealed_and_verified_by_anybody(
     words = subprocess.run(["pdftotext", "-", "-"], input=report, capture_output=True, check=True).stdout.decode()
     assert "carries the seal of an organisation" in " ".join(words.split())
     told = [each["told"] for each in invariants.entries(city)]
-    (made,) = [one for one in told if one["type"] == "signature.made" and one["attributes"]["caller"] == "audit"]
+    # Other flows of this city have the record's reports sealed too.
+    reports = [one for one in told if one["type"] == "signature.made" and one["attributes"]["caller"] == "audit"]
+    (made,) = [one for one in reports if one["attributes"]["reference"] == warrant]
     assert (made["subject"], made["organisation"]) == (subject_of(city, "wang.qiang"), "data-bureau")
-    assert made["attributes"]["reference"] == warrant
 
 
 def test_names_that_the_roles_seal_are_opened_by_two_and_stand_nowhere_else(city: City, browse: Browse) -> None:
