@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..site import SiteSettings
 from . import errors, figures, headers, i18n
-from .body import taken_in
+from .body import InMemory, taken_in
 from .guard import Guard
 from .health import Standing, health, nothing
 from .target import raw_target
@@ -44,6 +44,7 @@ def create(
         RuntimeError: an endpoint carries no guard and is not on the public list; the role must not start.
     """
     app = Flask(role, template_folder=str(_HERE / "templates"), static_folder=str(_HERE / "static"))
+    app.request_class = InMemory
     app.config.update(
         SECRET_KEY=session_key,
         SESSION_COOKIE_NAME=f"__Host-{role.replace(':', '-')}",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def _blueprint(guard: Guard) -> Blueprint:
         if request.method == "POST":
             return form_text("name", longest=10)
         return render_template_string('<input name="csrf_token" value="{{ csrf_token() }}">')
+
+    @blueprint.post("/file")
+    @guard.peer("sso")
+    def file() -> dict[str, object]:
+        request.max_content_length = 2 << 20
+        return {"size": len(request.files["document"].read())}
 
     @blueprint.get("/words")
     @guard.public("shows what somebody sent")
@@ -162,6 +169,17 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
         assert headers["Strict-Transport-Security"].startswith("max-age=31536000")
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert re.fullmatch(r"[0-9a-f]{16}", headers["Tallygate-Request"])
+
+
+def test_a_file_in_a_form_touches_no_disk(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Somebody's document would lie there readable, though nobody asked for it to be kept."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no-such-folder"))
+    with pytest.raises(FileNotFoundError), tempfile.TemporaryFile():
+        pass
+    head = b'--edge\r\nContent-Disposition: form-data; name="document"; filename="will.pdf"\r\n\r\n'
+    form = head + b"x" * (1 << 20) + b"\r\n--edge--\r\n"
+    answer = client.post("/file", headers=PEER, data=form, content_type="multipart/form-data; boundary=edge")
+    assert answer.json == {"size": 1 << 20}
 
 
 def test_a_page_has_no_inline_code(client: FlaskClient) -> None:
