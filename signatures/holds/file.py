@@ -65,6 +65,12 @@ class FileHold:
                 file.write(nonce + self._wrap.encrypt(nonce, content, name.encode()))
                 file.flush()
                 os.fsync(file.fileno())
+            # Without this the name may be gone after a power cut, when its certificate is issued already.
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             raise HoldUnavailable from error
         public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys in a PKCS #11 token: it makes them, marks them sensitive and not extractable, and signs with them.
 
-The PIN is read from a file of the role's own each time a session is opened, and kept nowhere. A session that breaks is
-thrown away and the next use opens another, so a token that was pulled out and put back goes on.
+The PIN is read from a file of the role's own each time a session is opened, and kept nowhere; one that was refused is
+not tried again until the file holds another, for a token locks itself after a few. A session that breaks is thrown away
+and the next use opens another, so a token that was pulled out and put back goes on.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import pkcs11
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pkcs11.exceptions import NoSuchKey, PKCS11Error, UserAlreadyLoggedIn
+from pkcs11.exceptions import NoSuchKey, PinExpired, PinIncorrect, PinLocked, PKCS11Error, UserAlreadyLoggedIn
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from .errors import HoldUnavailable, KeyGone, KindNotKept
@@ -43,6 +44,8 @@ class TokenHold:
         self._label = label
         self._pin = pin
         self._session: Any = None
+        # Digest of the PIN that the token refused; it is not tried again, until the file holds another.
+        self._refused: bytes | None = None
         self._lock = Lock()
 
     def make(self, algorithm: Algorithm) -> HeldKey:
@@ -114,17 +117,28 @@ class TokenHold:
 
     def _begun(self) -> Any:
         token = pkcs11.lib(str(self._module)).get_token(token_label=self._label)
+        pin = self._pin.read_text("utf-8").strip()
+        if self._refused is not None and self._refused == _digest(pin):
+            # Tokens lock themselves after a few wrong PINs, and every request would be one more.
+            raise HoldUnavailable
         try:
-            return token.open(user_pin=self._pin.read_text("utf-8").strip(), rw=True)
+            return token.open(user_pin=pin, rw=True)
         except UserAlreadyLoggedIn:
             # A login is the whole process's (PKCS #11 section 5.6.8); this session shares it.
             return token.open(rw=True)
+        except (PinIncorrect, PinLocked, PinExpired):
+            self._refused = _digest(pin)
+            raise
 
     def _forget(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             with suppress(PKCS11Error):
                 session.close()
+
+
+def _digest(pin: str) -> bytes:
+    return hashlib.sha256(pin.encode()).digest()
 
 
 def _encoded(public: Any, algorithm: Algorithm) -> bytes:

@@ -25,6 +25,7 @@ _SHELVED = Table(
     Column("kept_at", String(40)),
     Column("expires_at", String(40)),
 )
+_TOGETHER = 10_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -136,9 +137,13 @@ class ShelfStore:
 
     def known(self, identifiers: Sequence[str]) -> set[str]:
         """Those of these that have a row."""
-        query = select(_SHELVED.c.id).where(_SHELVED.c.id.in_(identifiers))
+        found: set[str] = set()
         with self._database.reading() as connection:
-            return set(connection.execute(query).scalars())
+            # Databases bound how many values one question may name.
+            for start in range(0, len(identifiers), _TOGETHER):
+                some = identifiers[start : start + _TOGETHER]
+                found.update(connection.execute(select(_SHELVED.c.id).where(_SHELVED.c.id.in_(some))).scalars())
+        return found
 
     def close(self) -> None:
         """Return the connections."""

@@ -2,10 +2,12 @@
 """Keys that are kept: both makes keep the same promises, in files that say nothing and in a real PKCS #11 token."""
 
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pkcs11
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -129,6 +131,54 @@ def test_a_token_keeps_its_keys_over_a_restart_and_says_so_when_it_cannot_be_rea
         TokenHold(module=softhsm / "no-library.so", label="people", pin=softhsm / "pin").sign(key, b"x")
     with pytest.raises(HoldUnavailable):
         _token(softhsm).make(Algorithm.ML_DSA_65)
+
+
+def test_a_pin_that_was_refused_is_not_tried_again_until_the_file_holds_another(
+    softhsm: Path, holds: dict[str, KeyHold]
+) -> None:
+    """Tokens lock themselves after a few wrong ones, and every request would be one more."""
+    first, used = _token(softhsm), holds["token"]
+    key = first.make(Algorithm.P256)
+    assert isinstance(used, TokenHold)
+    # A login is the whole process's.
+    for each in (first, used):
+        each.close()
+    (softhsm / "later").write_text("4321-8765")
+    hold = _token(softhsm, pin="later")
+    with pytest.raises(HoldUnavailable):
+        hold.sign(key, b"x")
+    # From now on the token itself would take it: whoever is refused all the same did not ask.
+    module = next(Path(each) for each in _MODULES if Path(each).exists())
+    with pkcs11.lib(str(module)).get_token(token_label="people").open(user_pin=_PIN, rw=True) as session:
+        session.set_pin(_PIN, "4321-8765")
+    try:
+        with pytest.raises(HoldUnavailable):
+            hold.sign(key, b"x")
+        (softhsm / "later").write_text("4321-8765 is another one")
+        with pytest.raises(HoldUnavailable):
+            hold.sign(key, b"x")
+        (softhsm / "later").write_text("4321-8765\n")
+        _verify(key, hold.sign(key, b"x"), b"x")
+    finally:
+        hold.close()
+        with pkcs11.lib(str(module)).get_token(token_label="people").open(user_pin="4321-8765", rw=True) as session:
+            session.set_pin("4321-8765", _PIN)
+
+
+def test_a_key_and_its_name_are_on_the_disk_before_anybody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    FileHold(tmp_path / "held", b"h" * 32).make(Algorithm.P256)
+    # The file, and then the folder that names it.
+    assert synced == [False, True]
 
 
 def test_a_token_that_is_pulled_out_midway_refuses_and_goes_on_when_it_is_back(softhsm: Path) -> None:

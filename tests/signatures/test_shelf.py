@@ -105,6 +105,17 @@ def test_what_is_over_is_gone_and_so_is_what_a_death_left(shelf: Shelf, clock: M
     assert list((tmp_path / "shelf").iterdir()) == []
 
 
+def test_files_without_a_row_are_found_among_more_than_a_database_is_asked_about_at_once(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    kept = shelf.put(WANG, DOCUMENT, facts=FACTS, limits=LIMITS)
+    store = ShelfStore.open(tmp_path / "shelf.db")
+    names = [f"{number:032x}" for number in range(260_000)]
+    assert store.known([*names, kept.id, *names[:5]]) == {kept.id}
+    assert store.known([]) == set()
+    store.close()
+
+
 def test_a_removed_document_is_gone_even_for_whoever_kept_its_file(shelf: Shelf, tmp_path: Path) -> None:
     kept = shelf.put(WANG, DOCUMENT, facts=FACTS, limits=LIMITS)
     file = tmp_path / "shelf" / f"{kept.id}.sealed"
