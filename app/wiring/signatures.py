@@ -49,6 +49,7 @@ from signatures.service import (
     Housekeeping,
     IssuerLists,
     Kept,
+    Letting,
     ListFetching,
     Once,
     Papers,
@@ -139,6 +140,8 @@ def application(context: Context) -> Flask:
     )
     keys, people = seal_keys(context, settings, store), context.directory(ROLE)
     status = Kept(authority.status, changes=changes, freshness=follower, clock=context.clock)
+    agency_store = part(context, "agencies", AGENCIES, AgencyStore.over)
+    lets = Letting(store=agency_store, clock=context.clock)
     permission = Permission(
         people=people,
         decide=decide,
@@ -154,6 +157,7 @@ def application(context: Context) -> Flask:
         ),
         clock=context.clock,
         mandate=settings.mandate,
+        lets=lets,
         reports={"audit": context.settings("audit", AuditSettings).evidence_seal},
     )
     forming = Forming(
@@ -195,7 +199,6 @@ def application(context: Context) -> Flask:
         key=context.kept_key(ROLE, "shelf.key"),
         clock=context.clock,
     )
-    agency_store = part(context, "agencies", AGENCIES, AgencyStore.over)
     once = Once(sealing=sealing, shelf=shelf, store=agency_store, clock=context.clock, room=settings.kept_bytes_of_all)
     archiving = Archiving(
         store=part(context, "archive", ARCHIVE, ArchiveStore.over),
@@ -221,8 +224,7 @@ def application(context: Context) -> Flask:
             room=settings.archive_bytes,
         ),
     )
-    desk = Desk(shelf=shelf, readers=readers, settings=settings)
-    remote = remote_signing(context, settings)
+    desk, remote = Desk(shelf=shelf, readers=readers, settings=settings), remote_signing(context, settings)
     second, keeping = two_keepers(
         context,
         settings,
@@ -242,6 +244,7 @@ def application(context: Context) -> Flask:
         once=once,
         orders=second,
         organisations=permission,
+        lets=lets,
         recorder=recorder,
         clock=context.clock,
         folder=site.folder(ROLE) / "batches",

@@ -30,6 +30,10 @@ class Program:
     until: date
     reason: str
 
+    def may(self, doing: Doing | None, *, on: date, organisation: str = "") -> bool:
+        """Whether it is let do this on a day, for this organisation where one is named; with no ``doing``, anything."""
+        return on <= self.until and doing in {None, *self.doings} and organisation in {"", self.organisation}
+
 
 @dataclass(frozen=True)
 class Left:

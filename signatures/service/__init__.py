@@ -18,6 +18,7 @@ from .housekeeping import Housekeeping as Housekeeping
 from .keepers import Keepers as Keepers
 from .kept import Changes as Changes
 from .kept import Kept as Kept
+from .letting import Letting as Letting
 from .lists import IssuerLists as IssuerLists
 from .lists import asked_from as asked_from
 from .once import Once as Once

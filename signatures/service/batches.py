@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -48,6 +48,8 @@ from .ordered import keepers_of
 from .seconding import Seconding
 
 _PAUSE = 2.0
+_CALLER = "batch"
+_PROGRAM = "client"
 SHOWN = 50
 """Documents of a batch that keepers see at once."""
 _LATER = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL, Kind.TOO_MANY})
@@ -75,6 +77,8 @@ class Batches:
         # Takes lists that keepers have to confirm.
         orders: Seconding,
         organisations: Organisations,
+        # Whether a program is still let have this organisation's seal set.
+        lets: Callable[[str, str, str], bool],
         recorder: Recorder,
         clock: Clock,
         folder: Path,
@@ -89,6 +93,7 @@ class Batches:
         self._once = once
         self._orders = orders
         self._organisations = organisations
+        self._lets = lets
         self._recorder = recorder
         self._clock = clock
         self._folder = folder
@@ -278,6 +283,7 @@ class Batches:
 
         Raises:
             BatchNotThere: it was not stopped.
+            NotKeeper: the seal has keepers, and they are none; recorded.
             RecordUnavailable: the intent has no receipt; it stays stopped.
         """
         if batch.state is BatchState.STOPPING:
@@ -285,6 +291,7 @@ class Batches:
             batch = self._store.named(batch.id)
         if batch.state is not BatchState.STOPPED:
             raise BatchNotThere
+        self._orders.keeps(by, _order(batch, b""))
         told: dict[str, str | int | bool] = {"documents": batch.waiting, "digest": batch.digest}
         each = secrets.token_hex(16)
         self._say(batch, "signature.batch.resumed", Outcome.INTENDED, told, at=self._clock.now(), by=by, key=each)
@@ -341,9 +348,9 @@ class Batches:
         if batch.state is BatchState.WAITING and order is not None:
             self._let(batch, order)
             batch = self._store.batch(batch.owner, batch.id)
-        if batch.state is BatchState.STARTING:
+        if batch.state is BatchState.STARTING and self._goes_on(batch):
             self._announce(batch)
-            batch = self._store.batch(batch.owner, batch.id)
+        batch = self._store.batch(batch.owner, batch.id)
         done, after = 0, 0
         with ThreadPoolExecutor(self._together) as pool:
             while self._store.state(batch) is BatchState.RUNNING and (
@@ -352,6 +359,8 @@ class Batches:
                 after = items[-1].number
                 done += sum(pool.map(lambda item: self._seal(batch, item, order), items))
         batch = self._store.batch(batch.owner, batch.id)
+        if batch.state is BatchState.STOPPING:
+            self._tell_stop(batch)
         if batch.state is BatchState.RUNNING and not batch.waiting:
             self._store.move(batch, BatchState.ENDING, ended_at=self._clock.now())
             batch = self._store.batch(batch.owner, batch.id)
@@ -387,7 +396,7 @@ class Batches:
 
     def _seal(self, batch: Batch, item: Item, order: Order | None) -> bool:
         """Bring one item to its end; says False if that must be tried again later, or the batch was stopped."""
-        if self._store.state(batch) is not BatchState.RUNNING:
+        if self._store.state(batch) is not BatchState.RUNNING or not self._goes_on(batch):
             return False
         shelf, claim = _shelf(batch), hashlib.sha256(f"{batch.id} {item.number}".encode()).hexdigest()[:32]
         first, second = keepers_of(order) if order is not None else (None, None)
@@ -413,6 +422,14 @@ class Batches:
             # What came is needed no more.
             self._shelf.remove(shelf, item.source)
         return True
+
+    def _goes_on(self, batch: Batch) -> bool:
+        """Whether its program is still let; otherwise the batch stops, until somebody lets it go on."""
+        kind, _, client = batch.owner.partition(":")
+        if kind != _PROGRAM or self._lets(client, batch.organisation, _CALLER):
+            return True
+        self._store.move(batch, BatchState.STOPPING, ended_at=self._clock.now(), stopped_by="")
+        return False
 
     def _announce(self, batch: Batch) -> None:
         """The confirmation is on the record before the first document is sealed."""
@@ -504,7 +521,7 @@ def _order(batch: Batch, document: bytes) -> SealOrder:
     return SealOrder(
         document=document,
         organisation=batch.organisation,
-        caller="batch",
+        caller=_CALLER,
         reference=batch.id,
         known=_wish(batch),
     )
@@ -521,5 +538,5 @@ def _key(about: str) -> str:
 
 def _wish(batch: Batch) -> Wish:
     kind, _, actor = batch.owner.partition(":")
-    program_of = batch.organisation if kind == "client" else ""
+    program_of = batch.organisation if kind == _PROGRAM else ""
     return Wish(actor=actor, assurance=batch.assurance, zone=batch.zone, session="", program_of=program_of)

@@ -51,6 +51,8 @@ class Permission:
         clock: Clock,
         # Mandate scope that lets a person use an organisation's seal.
         mandate: str,
+        # Whether a program is still let have this organisation's seal set, by what the order says of its caller.
+        lets: Callable[[str, str, str], bool],
         # Callers whose documents are reports on the record, each with the one organisation whose seal they bear.
         reports: Mapping[str, str] | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Permission:
         self._wishes = wishes
         self._clock = clock
         self._mandate = mandate
+        self._lets = lets
         self._reports = dict(reports or {})
 
     def wish(self, order: SealOrder, commitment: str) -> Wish:
@@ -91,6 +94,10 @@ class Permission:
         if order.caller in self._reports and order.organisation != self._reports[order.caller]:
             # Whoever has taken the caller over gets no other organisation's seal with an officer's wish.
             self.refuse(order, wish, commitment, code="other_organisation")
+            raise SealDenied
+        if wish.program_of and not self._lets(wish.actor, wish.program_of, order.caller):
+            # It was let when it asked, and what it asked for may have waited since.
+            self.refuse(order, wish, commitment, code="not_let")
             raise SealDenied
         try:
             person = None if wish.program_of else self._people.person(wish.actor)

@@ -19,7 +19,7 @@ from core.errors import TallygateError
 
 from ..agencies import Item
 from ..errors import CannotSeal, NoSuchPage, SandboxFailed, SecondAsked, WishUsed
-from ..keeping import KeepingStore, NoSuchOrder, Order, OrderChanged, OrderOver, Purpose, SamePerson, State
+from ..keeping import KeepingStore, NoSuchOrder, NotKeeper, Order, OrderChanged, OrderOver, Purpose, SamePerson, State
 from ..models import SealOrder, Wish
 from ..sandbox import ReaderPool
 from ..shelf import NoSuchDocument, Shelf, Shelved
@@ -44,6 +44,8 @@ from .sealing import Sealing
 
 _CALLER = "sign"
 _ABANDONED_AFTER = timedelta(minutes=10)
+# A confirmation whose process died outlives the order's day by this much, and is not carried out weeks later.
+_LATE = timedelta(hours=1)
 
 
 class Follower(Protocol):
@@ -111,6 +113,18 @@ class Seconding:
         """Whether this order needs more keepers than who asks."""
         program = order.known is not None and bool(order.known.program_of)
         return self._sealing.missing(order.organisation, program=program) > 0
+
+    def keeps(self, subject: str, order: SealOrder) -> None:
+        """Whether a person may go on with what others asked for: where the seal has keepers, they alone.
+
+        Raises:
+            NotKeeper: they are none; recorded.
+        """
+        keepers = self._store.rule(order.organisation).keepers
+        if keepers and subject not in keepers:
+            wish = Wish(actor=subject, assurance=0, zone="", session="")
+            self._permission.refuse(order, wish, order.reference, code=NotKeeper.code)
+            raise NotKeeper
 
     def sign_beside(self, order: SealOrder, *, name: str) -> bytes:
         """A signature to stand beside a file, where nobody else is needed; else the order is taken and waits.
@@ -368,7 +382,7 @@ class Seconding:
         for order in self._store.unfinished(before=now - _ABANDONED_AFTER):
             if self._store.retake(order, at=now):
                 try:
-                    self._carry_out(order)
+                    self._go_on(order)
                 except TallygateError:
                     # It waits for a keeper again, or the next round tries.
                     continue
@@ -380,6 +394,13 @@ class Seconding:
                 continue
             ended += 1
         return ended
+
+    def _go_on(self, order: Order) -> None:
+        """Carry out what was confirmed, unless its day is long over and nothing was sealed within it."""
+        if order.until + _LATE <= self._clock.now() and not self._once.there(claim(order)):
+            self._end(order, State.EXPIRED, "")
+        else:
+            self._carry_out(order)
 
     def _known(self, about: str, identifier: str) -> Order | None:
         """The order that is there already for the same."""

@@ -22,6 +22,8 @@ from .reasons import reason
 _SCRIPT = (Path(__file__).parent.parent / "static" / "batch.js").read_bytes()
 _MOST = 100
 _TOGETHER = 50
+# Told on the page itself.
+_SHOWN_AGAIN = frozenset({403, 409})
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _STATES = {
     BatchState.OPEN: N_("takes documents"),
@@ -114,7 +116,7 @@ def batches(service: Batches, responsible: Responsible) -> Pages:
                 else:
                     raise Malformed(field="step")
             except TallygateError as error:
-                if error.kind.status != 409 or isinstance(error, Malformed):  # noqa: PLR2004 - a conflict is told on the page
+                if error.kind.status not in _SHOWN_AGAIN or isinstance(error, Malformed):
                     raise
                 return one(found(identifier), error)
             return redirect(url_for("signatures.one_batch", identifier=identifier), code=303)

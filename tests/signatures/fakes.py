@@ -187,6 +187,11 @@ def anybody(organisation: str) -> Rule:
     return Rule(organisation=organisation)
 
 
+def anything(_client: str, _organisation: str, _caller: str) -> bool:
+    """A program that is let do whatever it asks."""
+    return True
+
+
 def sealing(
     *,
     store: Store,
@@ -200,13 +205,20 @@ def sealing(
     stamp: Callable[[bytes], bytes] | None = None,
     lists: Callable[[], Sequence[bytes]] | None = None,
     rules: Callable[[str], Rule] = anybody,
+    lets: Callable[[str, str, str], bool] = anything,
 ) -> Sealing:
     """The grant, put together as the role does it."""
     keys = seal_keys(folder)
     return Sealing(
         store=store,
         permission=Permission(
-            people=people or People(), decide=decide, recorder=recorder, wishes=wishes(), clock=clock, mandate="seal"
+            people=people or People(),
+            decide=decide,
+            recorder=recorder,
+            wishes=wishes(),
+            clock=clock,
+            mandate="seal",
+            lets=lets,
         ),
         forming=Forming(
             readers=readers,
@@ -262,7 +274,13 @@ def seconding(
         store=store,
         sealing=granting,
         permission=Permission(
-            people=people or People(), decide=decide, recorder=recorder, wishes=wishes(), clock=clock, mandate="seal"
+            people=people or People(),
+            decide=decide,
+            recorder=recorder,
+            wishes=wishes(),
+            clock=clock,
+            mandate="seal",
+            lets=anything,
         ),
         once=once,
         desk=desk,

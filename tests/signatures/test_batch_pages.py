@@ -25,7 +25,7 @@ from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
 from tests.signatures.signing_person import ISSUER
 from tests.signatures.signing_person import house as home
-from tests.signatures.test_agencies import Death, House, Mortal, confirmed, letters, opened
+from tests.signatures.test_agencies import Death, House, Mortal, confirmed, let, letters, opened
 
 ROOT = Path(__file__).parents[2]
 TAX = frozenset({"tax-bureau"})
@@ -172,6 +172,7 @@ class TestDoors:
         own.close()
 
     def test_a_clerk_sees_how_far_it_is_stops_it_lets_it_go_on_and_fetches_it(self, app: Flask, house: House) -> None:
+        let(house)
         batch = begun(house, owner="client:tax-letters", more={"<b>.pdf": b"%PDF-1.7 noise"})
         clerk, at = Visitor(app.test_client(), house.clock, CLERK), f"/my/batches/{batch.id}"
         assert at in clerk.get("/my/batches").text
