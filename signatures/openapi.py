@@ -37,6 +37,16 @@ _WAITS = {
 }
 
 
+NAME: dict[str, Any] = {
+    "name": "name",
+    "in": "query",
+    "required": False,
+    "description": "what the file is called, for a keeper who has to look at it",
+    # Letters, digits and signs that can be shown; what cannot is refused.
+    "schema": {"type": "string", "pattern": "^[ -~\u00c0-\u024f\u4e00-\u9fa5]{0,200}$"},
+}
+
+
 def description(largest: int) -> dict[str, Any]:
     """The document; ``largest`` is the site's limit in bytes."""
     return document(
@@ -69,7 +79,7 @@ def _verify(largest: int) -> dict[str, Any]:
                 "schema": {"type": "string", "enum": [profile.value for profile in Profile], "default": "strict"},
             }
         ],
-        "requestBody": _signed(largest),
+        "requestBody": signed(largest),
         "responses": {
             "200": {
                 "description": "The verdict, byte for byte what the page and the offline command say",
@@ -108,14 +118,7 @@ def _detached(largest: int) -> dict[str, Any]:
         "security": PEER,
         "parameters": [
             *_who(),
-            {
-                "name": "name",
-                "in": "query",
-                "required": False,
-                "description": "what the file is called, for a keeper who has to look at it",
-                # Letters, digits and signs that can be shown; what cannot is refused.
-                "schema": {"type": "string", "pattern": "^[ -~\u00c0-\u024f\u4e00-\u9fa5]{0,200}$"},
-            },
+            NAME,
         ],
         "requestBody": {
             "required": True,
@@ -250,7 +253,8 @@ def _signed_revision(largest: int) -> dict[str, Any]:
     }
 
 
-def _signed(largest: int) -> dict[str, Any]:
+def signed(largest: int) -> dict[str, Any]:
+    """A signed file, alone or as part of a form with what belongs to it."""
     parts = {
         "type": "object",
         "properties": {"document": _BINARY, "content": _BINARY, "beside": {"type": "array", "items": _BINARY}},

@@ -10,7 +10,7 @@ from .archive import Keeping
 from .keeping import Purpose
 from .keeping import State as OrderState
 from .models import Profile
-from .openapi import TAKEN
+from .openapi import NAME, signed
 from .papers import Kind, State
 
 _KEY = {
@@ -30,6 +30,7 @@ _NAME = {
 _DOCUMENT = {**_BATCH, "name": "document"}
 _PAPER = {**_BATCH, "name": "paper"}
 _ORDER = {**_BATCH, "name": "order"}
+_MADE = ("application/pdf", "application/pkcs7-signature")
 _COUNT = {"type": "integer", "minimum": 0}
 _DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _REFUSED = ("400", "401", "403", "413", "429", "503")
@@ -45,6 +46,7 @@ def description(largest: int) -> dict[str, Any]:
         paths={
             f"{at}/verify": {"post": _verify(largest)},
             f"{at}/seal": {"post": _seal(largest)},
+            f"{at}/detached": {"post": _detached(largest)},
             f"{at}/batches": {"post": _one("openBatch", "Open a batch", "201", "Batch")},
             f"{at}/batches/{{batch}}": {"get": _one("batch", "How far a batch is", "200", "Batch", _BATCH)},
             f"{at}/batches/{{batch}}/documents": {
@@ -53,7 +55,7 @@ def description(largest: int) -> dict[str, Any]:
             f"{at}/batches/{{batch}}/documents/{{name}}": {"put": _add(largest), "get": _result()},
             f"{at}/batches/{{batch}}/start": {"post": _start()},
             f"{at}/orders/{{order}}": {"get": _one("order", "How an order stands", "200", "Order", _ORDER)},
-            f"{at}/orders/{{order}}/file": {"get": _file("orderFile", "What was sealed by an order", _ORDER)},
+            f"{at}/orders/{{order}}/file": {"get": _file("orderFile", "What was sealed by an order", _ORDER, *_MADE)},
             f"{at}/orders/{{order}}/withdraw": {"post": _withdraw()},
             f"{at}/papers": {"post": _begin(largest)},
             f"{at}/papers/{{paper}}": {"get": _one("paper", "How far a paper is", "200", "Paper", _PAPER)},
@@ -81,7 +83,7 @@ def _verify(largest: int) -> dict[str, Any]:
         "operationId": "verifyForAgency",
         "summary": "Can this document be trusted?",
         "parameters": [{"name": "profile", "in": "query", "schema": profile}],
-        "requestBody": {"required": True, "content": {media: {"schema": _bytes(largest)} for media in sorted(TAKEN)}},
+        "requestBody": signed(largest),
         "responses": {"200": _json({"type": "object"}, "The verdict"), **refusals(*_REFUSED)},
     }
 
@@ -94,6 +96,20 @@ def _seal(largest: int) -> dict[str, Any]:
         "requestBody": _pdf(largest),
         "responses": {
             "200": {"description": "The sealed document", "content": {"application/pdf": {"schema": {}}}},
+            "202": _json(_named("Waiting"), "Keepers of the seal have to confirm it first"),
+            **refusals(*_REFUSED, "409", "422"),
+        },
+    }
+
+
+def _detached(largest: int) -> dict[str, Any]:
+    return {
+        "operationId": "detachedForAgency",
+        "summary": "Sign any file for the program's agency, the signature beside it (CAdES)",
+        "parameters": [_KEY, NAME],
+        "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _bytes(largest)}}},
+        "responses": {
+            "200": {"description": "The signature, DER", "content": {"application/pkcs7-signature": {"schema": {}}}},
             "202": _json(_named("Waiting"), "Keepers of the seal have to confirm it first"),
             **refusals(*_REFUSED, "409", "422"),
         },
@@ -189,13 +205,13 @@ def _withdraw() -> dict[str, Any]:
     }
 
 
-def _file(operation: str, summary: str, parameter: dict[str, Any]) -> dict[str, Any]:
+def _file(operation: str, summary: str, parameter: dict[str, Any], *media: str) -> dict[str, Any]:
     return {
         "operationId": operation,
         "summary": summary,
         "parameters": [parameter],
         "responses": {
-            "200": {"description": "It", "content": {"application/pdf": {"schema": {}}}},
+            "200": {"description": "It", "content": {each: {"schema": {}} for each in media or ("application/pdf",)}},
             **refusals(*_REFUSED, "404"),
         },
     }

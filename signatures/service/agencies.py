@@ -5,7 +5,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from ..agencies import (
     QuotaExceeded,
 )
 from ..errors import SecondAsked
-from ..keeping import OrderOver, State
+from ..keeping import OrderOver, Purpose, State
 from ..models import SealOrder, Wish
 from ..shelf import NoSuchDocument, Shelf
 from .once import Once
@@ -46,6 +46,17 @@ class Organisations(Protocol):
     def organisation(self, identifier: str, /) -> Organisation:
         """One organisation; strangers raise NotFound."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What is asked for with the seal, and what to call it."""
+
+    # What an Idempotency-Key stands for, before the document itself: the same key for another wish is refused.
+    said: bytes
+    name: str
+    result: str
+    purpose: Purpose
 
 
 class Agencies:
@@ -149,7 +160,7 @@ class Agencies:
             QuotaExceeded: it has; recorded.
         """
         found = self._store.program(identity.subject) if identity.kind == "client" else None
-        if found is None or found.until < self._clock.now().date() or doing not in {None, *found.doings}:
+        if found is None or not found.may(doing, on=self._clock.now().date()):
             self._refuse(identity.subject, found.organisation if found else "", doing or "order", "not_let")
             raise ProgramUnknown
         if not counted:
@@ -164,11 +175,27 @@ class Agencies:
         """The document with the seal of the program's organisation; with a ``key``, once for all requests that name it.
 
         Raises:
+            TallygateError: as ``sign_beside``.
+        """
+        about = _About(said=b"seal\0", name="document.pdf", result="sealed.pdf", purpose=Purpose.DOCUMENT)
+        return self._set(program, identity, document, about, key=key)
+
+    def sign_beside(self, program: Program, identity: Identity, document: bytes, *, name: str, key: str) -> bytes:
+        """A signature of the program's organisation over any file, to stand beside it; ``key`` as for ``seal``.
+
+        ``name`` is what keepers of the seal are told that the file is called.
+
+        Raises:
             KeyMalformed, KeyReused, KeyInUse: of the key.
             SecondAsked: keepers of the seal have to confirm it; it waits for them, and a ``key`` finds it again.
             OrderOver: they did not, or not in time.
             TallygateError: as ``Sealing.seal``.
         """
+        said = b"beside\0" + name.encode() + b"\0"
+        about = _About(said=said, name=name, result=f"{name}.p7s", purpose=Purpose.BESIDE)
+        return self._set(program, identity, document, about, key=key)
+
+    def _set(self, program: Program, identity: Identity, document: bytes, about: "_About", *, key: str) -> bytes:
         owner = f"client:{program.client}"
         wish, claim, lifetime = wish_of(program, identity), secrets.token_hex(16), timedelta(minutes=10)
         name, there = "", ""
@@ -177,17 +204,25 @@ class Agencies:
             if match is None:
                 raise KeyMalformed
             name, lifetime = match.group(1), _KEPT
-            digest = hashlib.sha256(b"seal\0" + document).hexdigest()
+            digest = hashlib.sha256(about.said + document).hexdigest()
             claim, there = self._store.begin(owner, name, digest, claim=claim, at=self._clock.now(), hold=_HELD)
         order = SealOrder(document=document, organisation=program.organisation, caller="program")
         if not there and (self._orders.taken(claim) or self._orders.waits(replace(order, known=wish))):
             if name:
                 # The key leads to the order, which bears the name of its claim.
                 self._store.answered(owner, name, "")
-            return self._ordered(replace(order, known=replace(wish, decision=identity.decision)), claim)
+            return self._ordered(replace(order, known=replace(wish, decision=identity.decision)), about, claim)
         if not there:
             try:
-                there = self._once.seal(claim, order, wish=wish, owner=owner, name="sealed.pdf", lifetime=lifetime)
+                there = self._once.seal(
+                    claim,
+                    order,
+                    wish=wish,
+                    owner=owner,
+                    name=about.result,
+                    lifetime=lifetime,
+                    beside=about.purpose is Purpose.BESIDE,
+                )
             finally:
                 if name:
                     self._store.answered(owner, name, there)
@@ -198,8 +233,8 @@ class Agencies:
                 # Nobody asked for it to be kept.
                 self._forget(owner, there)
 
-    def _ordered(self, order: SealOrder, identifier: str) -> bytes:
-        found = self._orders.ask(order, name="document.pdf", identifier=identifier)
+    def _ordered(self, order: SealOrder, about: "_About", identifier: str) -> bytes:
+        found = self._orders.ask(order, name=about.name, purpose=about.purpose, identifier=identifier)
         if found.state is State.MADE:
             return self._orders.result(found.by, found.id)[0]
         if found.state not in {State.PENDING, State.CONFIRMED}:

@@ -20,13 +20,12 @@ from ..agencies import Batch, Doing, Item, Left, Program
 from ..errors import SecondAsked
 from ..keeping import Order
 from ..models import Profile
-from ..openapi import TAKEN
 from ..openapi_agencies import description
 from ..service import Agencies, Batches, Verification
 from ..service.verification import Asker
 from ..verdict import Catalogue, canonical
 from .blueprint import Pages
-from .bodies import body
+from .bodies import ANY, body, question
 
 _OPERATOR = "app"
 _LONGEST_NAME = 200
@@ -51,9 +50,10 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
             wish = query_text("profile") or Profile.STRICT.value
             if wish not in set(Profile):
                 raise Malformed(field="profile")
-            document = body(largest, taken=TAKEN)
-            asker = Asker(caller=f"program:{program.client}")
-            verdict = verification.verify(document, asker=asker, profile=Profile(wish))
+            sent, asker = question(largest), Asker(caller=f"program:{program.client}")
+            verdict = verification.verify(
+                sent.document, asker=asker, profile=Profile(wish), content=sent.content, beside=sent.beside
+            )
             return _told(Response(canonical(verdict, catalogue), content_type="application/json"), left)
 
         @blue.post("/agencies/v1/seal")
@@ -66,6 +66,18 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
             except SecondAsked as asked:
                 return _told(jsonify(waiting(asked)), left), 202
             return _told(Response(sealed, content_type="application/pdf"), left)
+
+        @blue.post("/agencies/v1/detached")
+        @guard.person(errors="problem", programs=True)
+        def agencies_detached() -> ResponseReturnValue:
+            program, left = service.admit(identity(), Doing.SEAL)
+            name = query_text("name", longest=_LONGEST_NAME) or "document"
+            document, key = body(largest, taken=ANY), request.headers.get("Idempotency-Key", "")
+            try:
+                signature = service.sign_beside(program, identity(), document, name=name, key=key)
+            except SecondAsked as asked:
+                return _told(jsonify(waiting(asked)), left), 202
+            return _told(Response(signature, content_type="application/pkcs7-signature"), left)
 
         def mine(*, counted: bool = True) -> tuple[str, str, Left | None]:
             program, left = service.admit(identity(), Doing.BATCH, counted=counted)

@@ -2,12 +2,29 @@
 """Documents as requests bring them, and who asks about them."""
 
 import ipaddress
+from dataclasses import dataclass
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import NothingSent, WrongMediaType
+from ..openapi import TAKEN
 from ..service.verification import Asker
+
+ANY = TAKEN | {"text/plain", "text/csv", "application/json", "image/png", "image/jpeg"}
+"""Media types of files beside which a signature can stand; any other file is sent as application/octet-stream."""
+_MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What somebody wants a verdict on."""
+
+    document: bytes
+    # What a detached signature is over.
+    content: bytes | None = None
+    # Time-stamps that came beside a PDF.
+    beside: tuple[bytes, ...] = ()
 
 
 def upload(name: str, largest: int) -> bytes:
@@ -41,6 +58,21 @@ def body(largest: int, *, taken: frozenset[str] = frozenset({"application/pdf"})
     if not document:
         raise NothingSent
     return document
+
+
+def question(largest: int) -> Question:
+    """A body is the signed file; a form has it as ``document``, and beside it ``content`` and any number of ``beside``.
+
+    Raises:
+        WrongMediaType: it is declared as something else.
+        NothingSent: there is no document.
+    """
+    if request.mimetype != _MULTIPART:
+        return Question(document=body(largest, taken=TAKEN))
+    document, content = upload("document", largest), upload("content", largest) or None
+    if not document:
+        raise NothingSent
+    return Question(document=document, content=content, beside=tuple(uploads("beside", largest)))
 
 
 def asker() -> Asker:

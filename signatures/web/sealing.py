@@ -12,10 +12,9 @@ from core.web.inputs import Malformed, query_text
 
 from ..errors import SecondAsked
 from ..models import SealOrder
-from ..openapi import TAKEN
 from ..service import Keepers, Sealing, Seconding
 from .blueprint import Pages
-from .bodies import body
+from .bodies import ANY, body
 from .wishes import permits, placement
 
 _ZONES = frozenset({"external", "internal", "management"})
@@ -23,7 +22,6 @@ _ASSURANCE = frozenset({"0", "1", "2", "3"})
 _OPERATOR = "app"
 _REPORTS = "audit"
 _LONGEST_NAME = 200
-_ANY = TAKEN | {"text/plain", "text/csv", "application/json", "image/png", "image/jpeg"}
 
 
 def sealing(service: Sealing, seconding: Seconding, keepers: Keepers, *, largest: int) -> Pages:
@@ -50,7 +48,7 @@ def sealing(service: Sealing, seconding: Seconding, keepers: Keepers, *, largest
         @blue.post("/api/v1/detached")
         @guard.peer(_OPERATOR, "portal:documents")
         def detached() -> ResponseReturnValue:
-            order = _order(body(largest, taken=_ANY))
+            order = _order(body(largest, taken=ANY))
             try:
                 signature = seconding.sign_beside(order, name=query_text("name", longest=_LONGEST_NAME) or "document")
             except SecondAsked as asked:

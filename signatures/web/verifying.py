@@ -11,20 +11,19 @@ from core.web.inputs import Malformed, query_text
 
 from ..errors import NothingSent
 from ..models import Profile
-from ..openapi import TAKEN, description
+from ..openapi import description
 from ..service import Reports, Verification
 from ..service.reporting import MEDIA, Kind
 from ..verdict import Catalogue
 from ..verdict.words import BESIDE, LASTING, LEVELS, PROBLEMS, QUESTIONS, SEVERITIES, STAMP_STATES, moment, short
 from .blueprint import Pages
-from .bodies import asker, body, upload, uploads
+from .bodies import asker, question, upload, uploads
 
 # What the code on a signed paper says of its document.
 _NUMBER = re.compile(r"[0-9a-f]{64}")
 _PUBLIC = "anybody may check a signature; only the kind of answer and the network are recorded"
 _JSON = "application/json"
 _LONGEST_ANSWER = 400_000
-_MULTIPART = "multipart/form-data"
 
 
 def verifying(verification: Verification, reports: Reports, *, largest: int) -> Pages:
@@ -83,16 +82,9 @@ def verifying(verification: Verification, reports: Reports, *, largest: int) -> 
             wish = query_text("profile") or Profile.STRICT.value
             if wish not in set(Profile):
                 raise Malformed(field="profile")
-            beside: list[bytes] = []
-            if request.mimetype == _MULTIPART:
-                document, content = upload("document", largest), upload("content", largest) or None
-                beside = uploads("beside", largest)
-            else:
-                document, content = body(largest, taken=TAKEN), None
-            if not document:
-                raise NothingSent
+            sent = question(largest)
             verdict = verification.verify(
-                document, asker=asker(), profile=Profile(wish), content=content, beside=beside
+                sent.document, asker=asker(), profile=Profile(wish), content=sent.content, beside=sent.beside
             )
             text = reports.text(verdict)
             wanted = request.accept_mimetypes.best_match([_JSON, *MEDIA.values()], _JSON)

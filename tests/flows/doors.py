@@ -932,6 +932,7 @@ def _agencies(peer: Mapping[str, Any]) -> Iterator[Door]:
     yield Door(**program, method="GET", rule=f"{at}/openapi.json")
     yield Door(**program, method="POST", rule=f"{at}/verify", takes="pdf", query=("profile",))
     yield Door(**program, method="POST", rule=f"{at}/seal", takes="pdf")
+    yield Door(**program, method="POST", rule=f"{at}/detached", takes="pdf", query=("name",))
     yield Door(**program, method="POST", rule=f"{at}/batches")
     yield Door(**program, method="GET", rule=f"{at}/batches/<batch>", known=batch)
     yield Door(**program, method="GET", rule=f"{at}/batches/<batch>/documents", known=batch)

@@ -67,6 +67,7 @@ from signatures.service import (
     Archiving,
     Batches,
     Desk,
+    Letting,
     Once,
     Papers,
     Placing,
@@ -169,6 +170,8 @@ def opened(
     for subject, username in ((KEEPER, "sun"), (OTHER, "qian")):
         people.persons[subject] = replace(people.persons[CLERK], subject=subject, username=username)
     kept_by = KeepingStore(database, put=role.put)
+    store = AgencyStore.open(folder / "agencies.db")
+    lets = Letting(store=store, clock=clock)
     granting = sealing(
         store=Mortal(role, left),  # type: ignore[arg-type]  # the same verbs
         readers=readers,
@@ -178,8 +181,9 @@ def opened(
         clock=clock,
         people=people,
         rules=kept_by.rule,
+        lets=lets,
     )
-    store, shelves = AgencyStore.open(folder / "agencies.db"), ShelfStore.open(folder / "shelf.db")
+    shelves = ShelfStore.open(folder / "shelf.db")
     shelf = Shelf(folder=folder / "shelf", store=shelves, key=b"k" * 32, clock=clock)
     mortal: Any = (Mortal(store, left), Mortal(shelf, left))
     once = Once(sealing=granting, shelf=mortal[1], store=mortal[0], clock=clock, room=ROOM)
@@ -224,7 +228,9 @@ def opened(
         for each in (database, store, shelves):
             each.close()
 
-    batches = Batches(folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, **parts)
+    batches = Batches(
+        folder=folder / "batches", most=4, room=ROOM, lifetime=timedelta(days=7), together=1, lets=lets, **parts
+    )
     orders.lead(papers=papers, batches=batches)
     return House(
         agencies=Agencies(tell=role.tell, **parts),
@@ -413,6 +419,7 @@ def test_nothing_is_kept_unless_a_key_asks_for_it(house: House) -> None:
 
 
 def test_a_batch_is_what_was_confirmed_and_each_document_has_its_end(house: House) -> None:
+    let(house)
     files = {**letters(2), "broken.pdf": b"%PDF-1.7 noise"}
     owner = "client:tax-letters"
     batch = house.batches.open(owner, "tax-bureau")
@@ -915,4 +922,4 @@ def test_the_interface_is_as_it_is_described(house: House, app: Flask) -> None:
             case.validate_response(case.call(), excluded_checks=[ignored_auth, positive_data_acceptance])
 
         hold()
-    assert seen == 19
+    assert seen == 20
