@@ -39,6 +39,7 @@ from signatures.agencies import (
     KeyInUse,
     KeyMalformed,
     KeyReused,
+    Left,
     NameTaken,
     NoSuchBatch,
     ProgramUnknown,
@@ -84,7 +85,7 @@ from signatures.store import Store
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.signatures import documents, stamper
+from tests.signatures import archived, documents, stamper
 from tests.signatures.fakes import CLERK, GATEWAY, Alone, People, TestAuthority, encode, sealing, seconding
 from tests.signatures.own_pages import SIGN, verifier
 from tests.signatures.pki import City
@@ -590,6 +591,90 @@ def test_a_program_seals_verifies_and_batches_over_http(house: House, app: Flask
     assert (over.status_code, over.json["code"]) == (429, "quota_exceeded")
     assert 1 <= int(over.headers["Retry-After"]) <= 60
     assert {"/agencies/v1/seal", "/agencies/v1/batches/{batch}/start"} <= set(ask("GET", "/openapi.json").json["paths"])
+
+
+TABLE = "Zhang,1200\n李,900\n".encode()
+PLAIN: dict[str, Any] = {"data": TABLE, "content_type": "application/octet-stream"}
+
+
+def form(document: bytes, **more: Any) -> dict[str, Any]:
+    """Parts of a form, each a file."""
+    parts = {"document": document, **more}
+    lists = {name: each if isinstance(each, list) else [each] for name, each in parts.items()}
+    data = {name: [(io.BytesIO(each), f"{name}.bin") for each in several] for name, several in lists.items()}
+    return {"data": data, "content_type": "multipart/form-data"}
+
+
+def test_a_program_signs_beside_any_file_and_has_it_verified(house: House, app: Flask) -> None:
+    ask = Caller(app.test_client(), house, "tax-letters")
+    let(house, "tax-letters", "verify")
+    assert ask("POST", "/detached", **PLAIN).json["code"] == "program_not_let_sign"
+    let(house, per_minute=12)
+    made = ask("POST", "/detached?name=table.csv", key=KEY, **PLAIN)
+    assert (made.status_code, made.mimetype, made.headers["RateLimit"]) == (
+        200,
+        "application/pkcs7-signature",
+        '"agency";r=11;t=60',
+    )
+    # Once for its key, and for no other wish: not for a seal in the same bytes, nor under another name.
+    assert ask("POST", "/detached?name=table.csv", key=KEY, **PLAIN).data == made.data
+    assert house.made() == 1
+    for path, sent in (
+        ("/detached?name=other.csv", PLAIN),
+        ("/detached?name=table.csv", {**PLAIN, "data": TABLE + b"."}),
+        ("/seal", {"data": TABLE, "content_type": "application/pdf"}),
+    ):
+        other = ask("POST", path, key=KEY, **sent)
+        assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused"), path
+    assert ask("POST", "/detached", data=b"", content_type="application/octet-stream").json["code"] == "nothing_sent"
+    assert ask("POST", "/detached", data=b"x", content_type="text/html").json["code"] == "wrong_media_type"
+    # The file itself is kept nowhere, and without a key the signature is not either.
+    ask("POST", "/detached", **PLAIN)
+    (kept,) = house.shelf.of("client:tax-letters")
+    assert (kept.facts.name, house.made()) == ("table.csv.p7s", 2)
+    house.store.use = lambda *_, **__: Left(1, 1, 1, 60)  # type: ignore[method-assign]  # as many as it likes
+    for content, answer in ((TABLE, "trusted"), (TABLE + b".", "not_trusted")):
+        verdict = ask("POST", "/verify", **form(made.data, content=content))
+        assert (verdict.status_code, verdict.json["overall"]) == (200, answer)
+    assert ask("POST", "/verify", **form(b"", content=TABLE)).json["code"] == "nothing_sent"
+    assert {"/agencies/v1/detached"} <= set(ask("GET", "/openapi.json").json["paths"])
+
+
+def test_a_signature_beside_waits_for_keepers_like_a_seal(house: House, app: Flask) -> None:
+    keep(house)
+    let(house)
+    ask = Caller(app.test_client(), house, "tax-letters")
+    told = ask("POST", "/detached?name=table.csv", key=KEY, **PLAIN)
+    assert (told.status_code, told.json["code"]) == (202, "second_asked")
+    at = f"/orders/{told.json['order']}"
+    assert ask("POST", "/detached?name=table.csv", key=KEY, **PLAIN).json == told.json
+    shown = ask("GET", at).json
+    assert (shown["purpose"], shown["name"], shown["missing"]) == ("beside", "table.csv", 2)
+    assert house.orders.document(KEEPER, told.json["order"]) == (TABLE, "table.csv")
+    for each in (CLERK, KEEPER):
+        confirm(house, told.json["order"], each)
+    signature = ask("GET", f"{at}/file")
+    assert signature.mimetype == "application/pkcs7-signature"
+    assert ask("POST", "/detached?name=table.csv", key=KEY, **PLAIN).data == signature.data
+    assert ask("POST", "/verify", **form(signature.data, content=TABLE)).json["overall"] == "trusted"
+
+
+def test_stamps_beside_a_document_are_judged_with_it(house: House, app: Flask, city: City, sealed: bytes) -> None:
+    let(house)
+    ask = Caller(app.test_client(), house, "tax-letters")
+    units = [stamper.unit(city.devices) for _ in range(2)]
+    kept = archived.kept(city, sealed, classical=units[0], lattice=units[1], at=house.clock.now())
+
+    def told(sent: dict[str, Any]) -> set[str]:
+        verdict = ask("POST", "/verify", **sent).json
+        return {each["code"] for each in verdict["problems"] if each["code"].startswith("stamp_beside")}
+
+    alone = told({"data": kept.document, "content_type": "application/pdf"})
+    # One that is missing, and one that is over something else, is told and never passed over.
+    assert (alone, told(form(kept.document))) == ({"stamp_beside_absent"}, {"stamp_beside_absent"})
+    assert not told(form(kept.document, beside=[kept.token])) & {"stamp_beside_absent", "stamp_beside_broken"}
+    both = told(form(kept.document, beside=[kept.token, b"no stamp"]))
+    assert ("stamp_beside_broken" in both, "stamp_beside_absent" in both) == (True, False)
 
 
 def test_a_program_deposits_and_fetches_what_is_kept(house: House, app: Flask) -> None:
