@@ -109,7 +109,7 @@ def application(context: Context) -> Flask:
         counting.round()
 
     Housekeeping(authority, tidy=tidy).start()
-    checker = watching(context, database, authority, relay=relay)
+    checker = watching(context, database, authority, directory=directory, relay=relay)
     told = notices(context, database, directory=directory, relay=relay)
     NoticeKeeper(told).start()
 

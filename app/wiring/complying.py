@@ -30,7 +30,7 @@ from . import alerts, policies
 from .complying_clauses import level_three, tenets
 from .complying_record import Recorded
 from .complying_settings import InForce
-from .complying_trials import Trials
+from .complying_trials import Entrance, Trials
 from .watching import reading_of
 
 _WORDS = (
@@ -114,12 +114,26 @@ def _looks(context: Context, opened: Reading) -> tuple[Trials, InForce, Recorded
         found = alerts.rules(context)
         return {"in force": len(found.rules), "switched off": len(found.off), "refused": len(found.refused)}
 
-    trials = Trials(site=site, engine=engine, empty=policies.without(context), now=now)
+    hosts, people = context.settings("gateway", GatewaySettings), context.settings("directory", DirectorySettings)
+    entrances = (
+        Entrance(label=label, listener=route.zone, path=route.device[0].removesuffix("*"))
+        for label, route in hosts.routes.items()
+        if route.device
+    )
+    trials = Trials(
+        site=site,
+        engine=engine,
+        empty=policies.without(context),
+        now=now,
+        entrance=next(entrances, None),
+        # A server that is not the site's own is its operator's to show.
+        suffix="" if people.url else people.suffix,
+    )
     force = InForce(
-        gateway=context.settings("gateway", GatewaySettings),
+        gateway=hosts,
         sso=context.settings("sso", SSOSettings),
         audit=context.settings("audit", AuditSettings),
-        directory=context.settings("directory", DirectorySettings),
+        directory=people,
         policies=context.settings("policies", PolicySettings),
         zones=lambda: engine().zones,
         workers=WORKERS["gateway"],

@@ -92,7 +92,7 @@ def level_three(trials: Trials, force: InForce, record: Recorded) -> list[Clause
         ),
         ("8.1.4.1 d", "Two factors, one cryptographic", "身份鉴别 · 两种或以上鉴别技术", "test", trials.weak),
         ("8.1.4.2 a", "Rights follow an account", "访问控制 · 分配账户和权限", "test", trials.unlisted),
-        ("8.1.4.2 b", "No default accounts", "访问控制 · 默认账户与口令", "site", None),
+        ("8.1.4.2 b", "No default accounts", "访问控制 · 默认账户与口令", "test", trials.no_defaults),
         ("8.1.4.2 c", "Accounts end with their reason", "访问控制 · 停用多余与过期账户", "record", record.left),
         ("8.1.4.2 d", "Administrators' rights are kept apart", "访问控制 · 管理用户权限分离", "test", trials.apart),
         (
@@ -146,7 +146,7 @@ def level_three(trials: Trials, force: InForce, record: Recorded) -> list[Clause
     ]
     beyond = {
         *("8.1.2.1", "8.1.3.1 b", "8.1.3.1 c", "8.1.3.3 a", "8.1.3.3 b", "8.1.3.3 c", "8.1.3.6", "8.1.4.7", "8.1.4.8"),
-        *("8.1.4.9", "8.1.4.11", "8.1.5.1", "8.1.5.4"),
+        *("8.1.4.2 b", "8.1.4.9", "8.1.4.11", "8.1.5.1", "8.1.5.4"),
     }
     return _made(rows, beyond)
 

@@ -4,18 +4,34 @@
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 from audit.web import Finding
 from core.site import SiteSettings
 from directory.models import APART
-from policies.models import Action, Decision, DecisionRequest
+from policies.models import Action, Code, Decision, DecisionRequest
+
+from .complying_doors import answered_to, bound, no_handshake, stranger
 
 _PATIENCE = 5.0
 _MODERN = ("TLSv1.2", "TLSv1.3")
+_SHIPPED_NAMES = ("root", "admin", "Manager", "Directory Manager")
+_SHIPPED_PASSWORDS = ("", "admin", "secret", "password", "123456")
+"""What directory servers, and books about them, begin with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """Where devices come in by certificate."""
+
+    label: str
+    # Listener, by its name.
+    listener: str
+    path: str
 
 
 class Engine(Protocol):
@@ -49,8 +65,20 @@ class Engine(Protocol):
 class Trials:
     """Asks what must be refused, and shows the answers; ``engine`` is read when the first trial needs it."""
 
-    def __init__(self, *, site: SiteSettings, engine: Callable[[], Engine], empty: Engine, now: datetime) -> None:
+    def __init__(
+        self,
+        *,
+        site: SiteSettings,
+        engine: Callable[[], Engine],
+        empty: Engine,
+        now: datetime,
+        entrance: Entrance | None = None,
+        suffix: str = "",
+    ) -> None:
+        """``entrance`` is the devices', if the site has one; ``suffix`` that of its own directory server, if any."""
         self._site = site
+        self._entrance = entrance
+        self._suffix = suffix
         self._engine = engine
         # Without any policies: what it answers is the default.
         self._empty = empty
@@ -99,10 +127,37 @@ class Trials:
         return Finding(met=decision.allowed is not True, shown=(f"no entry in the directory: {_told(decision)}",))
 
     def stranger_device(self) -> Finding:
-        """A device without a certificate of ours is refused at the devices' own entrance."""
+        """At the devices' own entrance a device is refused without a certificate, and with one that nobody vouches for.
+
+        Whoever asks there for a name that is none of the site's hosts is given no handshake.
+        """
         asked = replace(self._stranger(), resource="devices", resource_class="device-api", required_assurance=0)
         decision = self._decided(asked)
-        return Finding(met=decision.allowed is not True, shown=(f"unknown device → devices: {_told(decision)}",))
+        shown = [f"unknown device → devices: {_told(decision)}"]
+        met = decision.allowed is not True
+        if self._entrance is None:
+            return Finding(met=met, shown=(*shown, "no host takes certificates of devices"))
+        host = self._site.host(self._entrance.label)
+        where = self._site.ports.address, getattr(self._site.ports, self._entrance.listener)
+        with stranger(self._now) as certificate, self._secured(where, host, certificate) as secured:
+            status, code = answered_to(secured, host, self._entrance.path)
+        none = no_handshake(self._modern(), where, self._site.host("a-host-of-nobody"), patience=_PATIENCE)
+        shown += [f"certificate of a stranger → {host}: {status} {code}", f"a name of no host: {none or 'handshake'}"]
+        return Finding(met=met and (status, code) == (401, "credential") and bool(none), shown=tuple(shown))
+
+    def no_defaults(self) -> Finding:
+        """Nobody enters the directory by a name and a password that software ships with, nor without a password."""
+        if not self._suffix:
+            return Finding(met=False, shown=())
+        where = self._site.ports.address, self._site.ports.ldaps
+        names = (*(f"cn={each},{self._suffix}" for each in _SHIPPED_NAMES), "cn=config", "cn=admin,cn=config")
+        entered, shown = 0, []
+        with self._secured(where, self._site.host("ldap")) as secured:
+            for name in names:
+                codes = [bound(secured, name, password) for password in _SHIPPED_PASSWORDS]
+                entered += codes.count(0)
+                shown.append(f"{name}: {len(codes) - codes.count(0)} of {len(codes)} passwords refused")
+        return Finding(met=not entered, shown=tuple(shown))
 
     def outward(self) -> Finding:
         """From the internal network no row leads out."""
@@ -132,18 +187,23 @@ class Trials:
         return Finding(met=above.allowed is not True and above.code == "clearance", shown=(_told(above),))
 
     def apart(self) -> Finding:
-        """Nobody who holds two roles of administrators is let in."""
-        found = {}
-        for pair in sorted(sorted(each) for each in APART):
-            asked = replace(
-                self._known(), roles=frozenset(pair), resource="audit", resource_class="console",
-                from_zone="management", to_zone="management",
-            )  # fmt: skip
-            found[" + ".join(pair)] = self._decided(asked)
+        """Who holds two roles of administrators is refused for just that, and nobody is who holds one of them."""
+        pairs = sorted(sorted(each) for each in APART)
+        alone = {role: self._console((role,)).code for role in sorted({role for pair in pairs for role in pair})}
+        found = {" + ".join(pair): self._console(pair) for pair in pairs}
         return Finding(
-            met=bool(found) and all(each.allowed is not True for each in found.values()),
-            shown=tuple(f"{name}: {_told(each)}" for name, each in found.items()),
+            met=bool(found)
+            and all(each.allowed is not True and each.code == Code.SEPARATION for each in found.values())
+            and Code.SEPARATION not in alone.values(),
+            shown=(
+                *(f"{role} alone: {code}" for role, code in alone.items()),
+                *(f"{name}: {_told(each)}" for name, each in found.items()),
+            ),
         )
+
+    def _console(self, roles: Sequence[str]) -> Decision:
+        asked = replace(self._known(), roles=frozenset(roles), resource="audit", resource_class="console")
+        return self._decided(replace(asked, from_zone="management", to_zone="management"))
 
     def management(self) -> Finding:
         """Consoles are reached from the management network alone."""
@@ -164,8 +224,13 @@ class Trials:
         ports = self._site.ports
         return (ports.address, ports.management), self._site.host("audit")
 
-    def _secured(self, where: tuple[str, int], host: str) -> ssl.SSLSocket:
-        modern = ssl.create_default_context(cafile=str(self._site.public / "root.pem"))
+    def _modern(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self._site.anchors))
+
+    def _secured(self, where: tuple[str, int], host: str, certificate: Path | None = None) -> ssl.SSLSocket:
+        modern = self._modern()
+        if certificate is not None:
+            modern.load_cert_chain(certificate)
         line = socket.create_connection(where, timeout=_PATIENCE)
         try:
             return modern.wrap_socket(line, server_hostname=host)

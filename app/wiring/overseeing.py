@@ -9,7 +9,7 @@ from ca import CASettings, web
 from ca.checker import ABOUT as CHECKED
 from ca.checker import Checker, Facts, Findings, KeptAnswers, Ledger, Watchman
 from ca.notices import Board, Notices, Words, open_mailer, open_webhook
-from ca.service import LEAVERS, CertificateAuthority, DirectorySource, Leavers, answer_folder
+from ca.service import LEAVERS, CertificateAuthority, DirectorySource, Leavers, Overlooked, answer_folder
 from ca.store import Store
 from ca.store.tables import outbox
 from ca.x509.profiles import FOLDER
@@ -23,7 +23,14 @@ HOLDERS = "certificates"
 """Host where holders look after their own certificates."""
 
 
-def watching(context: Context, database: Database, authority: CertificateAuthority, *, relay: Relay) -> Checker:
+def watching(
+    context: Context,
+    database: Database,
+    authority: CertificateAuthority,
+    *,
+    directory: DirectorySource,
+    relay: Relay,
+) -> Checker:
     """The second look at everything that was issued; it hears the record for itself and begins at once."""
     site = context.site
     settings = context.settings("ca", CASettings)
@@ -48,16 +55,20 @@ def watching(context: Context, database: Database, authority: CertificateAuthori
         nudge=relay.nudge,
     )
     Watchman(checker, every=settings.check_every).start()
-    _follow_leavers(context, Store(database), authority)
+    _follow_leavers(context, Store(database), authority, directory)
     return checker
 
 
-def _follow_leavers(context: Context, store: Store, authority: CertificateAuthority) -> None:
+def _follow_leavers(
+    context: Context, store: Store, authority: CertificateAuthority, directory: DirectorySource
+) -> None:
     """Suspend what was issued to whoever is shut out or leaves, and release it for whoever is let in again."""
     place = context.site.folder("ca") / "leavers.position"
     leavers = Leavers(store=store, changes=authority, clock=context.clock, place=place)
     feed = context.feed("ca", about=LEAVERS)
     Follower(feed, start=leavers.start, hear=leavers.hear, clock=context.clock).start()
+    looked = place.with_name("overlooked.position")
+    Overlooked(store=store, people=directory, leavers=leavers, clock=context.clock, place=looked).start()
 
 
 def checked(checker: Checker, clock: Clock) -> dict[str, int]:

@@ -20,6 +20,7 @@ from .leavers import Leavers as Leavers
 from .opening import answer_folder as answer_folder
 from .opening import key_folder as key_folder
 from .opening import open_authority as open_authority
+from .overlooked import Overlooked as Overlooked
 from .policy import EnoughOfficers as EnoughOfficers
 from .policy import IssuancePolicy as IssuancePolicy
 from .policy import RequesterRules as RequesterRules

@@ -77,20 +77,20 @@ class Leavers:
             if entry.event.subject and entry.event.outcome is Outcome.SUCCESS:
                 self._follow(entry.event)
         if entries:
-            _write(self._place, str(entries[-1].index + 1))
+            write_place(self._place, str(entries[-1].index + 1))
         self._look_again()
 
     def _follow(self, event: Event) -> None:
         if event.type == LET_IN:
             self._again.pop(event.subject, None)
-            self._give_back(event.subject)
+            self.give_back(event.subject)
         elif event.type in (LEFT, SHUT_OUT):
             if event.type == LEFT:
                 self._store.keep(event.subject)
-            self._take(event.subject, event.type)
+            self.take(event.subject, event.type)
             self._again[event.subject] = (self._clock.monotonic() + SECOND_LOOK, event.type)
 
-    def _take(self, subject: str, why: str, *, never_released: bool = False) -> None:
+    def take(self, subject: str, why: str, *, never_released: bool = False) -> None:
         """Suspend all that is worth something; of who is only shut out, it is written down that it comes back."""
         found = self._store.worth_something(subject, at=self._clock.now(), never_released=never_released)
         for serial in found:
@@ -100,7 +100,8 @@ class Leavers:
                 self._changes.suspend(serial, actor=ACTOR, because=why.rpartition(".")[2], together=back)
                 _log.info("suspended_of_leaver", serial=serial)
 
-    def _give_back(self, subject: str) -> None:
+    def give_back(self, subject: str) -> None:
+        """Release what was suspended because they were shut out, and nothing else."""
         for serial in self._store.withheld(subject):
             # Revoked while they were out, or released by an officer: neither is touched.
             with suppress(NotSuspended, AlreadyRevoked, NoSuchCertificate):
@@ -115,7 +116,7 @@ class Leavers:
         """
         now = self._clock.monotonic()
         for subject in [each for each, (due, _) in self._again.items() if due <= now]:
-            self._take(subject, self._again[subject][1], never_released=True)
+            self.take(subject, self._again[subject][1], never_released=True)
             del self._again[subject]
 
     def _take_over(self) -> None:
@@ -130,7 +131,8 @@ class Leavers:
                 note.unlink()
 
 
-def _write(place: Path, text: str) -> None:
+def write_place(place: Path, text: str) -> None:
+    """Put it in the file at once, whoever else does."""
     fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
     fresh.write_text(text, "ascii")
     fresh.replace(place)

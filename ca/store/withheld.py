@@ -34,6 +34,24 @@ class Withheld(Part):
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 
+    def holders(self, *, after: str, at: datetime, limit: int) -> list[str]:
+        """Whoever has something that is good, each once, in order behind one."""
+        query = (
+            select(certificates.c.subject)
+            .outerjoin(revocations, revocations.c.serial == certificates.c.serial)
+            .where(
+                certificates.c.subject > after,
+                certificates.c.state.in_([State.INTENDED, State.SIGNED, State.DELIVERED]),
+                certificates.c.not_after >= seconds(at),
+                revocations.c.serial.is_(None),
+            )
+            .distinct()
+            .order_by(certificates.c.subject)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def withheld(self, subject: str) -> list[str]:
         """Serials that come back to whoever it is."""
         query = select(withheld.c.serial).where(withheld.c.subject == subject).order_by(withheld.c.serial)

@@ -11,7 +11,7 @@ import pytest
 from app.wiring.complying_clauses import both, level_three, tenets
 from app.wiring.complying_record import Recorded
 from app.wiring.complying_settings import InForce
-from app.wiring.complying_trials import Trials
+from app.wiring.complying_trials import Entrance, Trials
 from audit.config import AuditSettings, ExportTarget
 from audit.console.picture import Count
 from audit.models import Entry, Event, Outcome
@@ -134,7 +134,8 @@ class Site:
                 name="test", domain="test.localhost", title="Test", title_zh="测试", state=Path("/nowhere"),
                 ports=Ports(external=1, internal=1, management=1, plain=1, ldaps=1),
             ),
-            engine=lambda: self.policies, empty=self.nothing, now=NOW,
+            engine=lambda: self.policies, empty=self.nothing, now=NOW, suffix="dc=city,dc=example",
+            entrance=Entrance(label="devices", listener="external", path="/api/device/"),
         )  # fmt: skip
         force = InForce(
             gateway=self.gateway, sso=self.sso, audit=self.audit, directory=self.directory,
@@ -149,9 +150,11 @@ class Site:
         return found | {f"tenet {row.clause.number}": row.met for row in examined(tenets(trials, force, record))}
 
 
-SITES_OWN = {"8.1.3.1 d", "8.1.3.4", "8.1.4.2 b", "8.1.4.10"}
-AT_THE_DOOR = {"8.1.2.2", "8.1.4.1 c", "8.1.4.4 d", "8.1.4.7", "8.1.4.8", "tenet 2"}
-"""Shown by a connection to the site's own listener, which no test here has: tests/flows does."""
+SITES_OWN = {"8.1.3.1 d", "8.1.3.4", "8.1.4.10"}
+AT_THE_DOOR = {
+    *("8.1.2.2", "8.1.3.1 b", "8.1.4.1 c", "8.1.4.2 b", "8.1.4.4 d", "8.1.4.7", "8.1.4.8", "tenet 2", "tenet 5"),
+}
+"""Shown by a connection to the site's own listeners, which no test here has: tests/gateway and tests/flows do."""
 EMPTY_OF_LIMITS = {"8.1.3.2 e"}
 
 
@@ -183,6 +186,9 @@ def test_every_clause_of_the_specification_and_every_tenet_has_a_row() -> None:
     [
         (Site(policies=Policies(answer=OPEN)), ("8.1.3.1 b 8.1.3.1 c 8.1.3.2 a 8.1.3.3 b 8.1.4.1 d 8.1.4.2 a 8.1.4.2 d"
          " 8.1.4.2 g 8.1.4.4 c")),
+        # Refused, and for another reason than the clause's.
+        (Site(policies=Policies(answer=replace(OPEN, allowed=False, code="role"))), "8.1.4.2 d 8.1.4.2 g"),
+        (Site(policies=Policies(answer=replace(OPEN, allowed=False, code="separation"))), "8.1.4.2 d 8.1.4.2 g"),
         (Site(nothing=Policies(answer=OPEN)), "8.1.3.2 a"),
         (Site(policies=Policies(needless=("a is b",))), "8.1.3.2 b"),
         (Site(policies=Policies(sequence=0)), "8.1.3.6"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whoever is shut out takes no certificate along, and gets back what was good when they are let in again."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,10 +16,11 @@ from cryptography.x509 import ocsp
 from audit import Entry, Event, Outcome, new_key
 from ca.errors import AlreadySuspended
 from ca.models import Issued, Reason, Standing
-from ca.service import CertificateAuthority, Leavers
+from ca.service import CertificateAuthority, Leavers, Overlooked
 from ca.service.leavers import SECOND_LOOK
 from ca.store import Together
-from tests.fakes.people import CITIZEN, OFFICER
+from directory import Person
+from tests.fakes.people import CITIZEN, OFFICER, SmallDirectory
 
 from .world import World, ask, intent, list_of, loaded
 
@@ -241,6 +243,69 @@ def test_what_an_earlier_release_took_for_a_leave_comes_back(
     assert list((tmp_path / "away").iterdir()) == []
     leavers.hear([told(world, 1, IN)])
     assert _standings(authority, taken, released, elsewhere) == [Standing.GOOD, Standing.GOOD, Standing.SUSPENDED]
+
+
+class Wavering(SmallDirectory):
+    """Everybody is let in again while they are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = Counter[str]()
+
+    def person(self, subject: str) -> Person:
+        self.asked[subject] += 1
+        return replace(super().person(subject), enabled=self.asked[subject] > 1)
+
+
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_who_was_shut_out_under_an_older_release_is_found_once(
+    world: World, authority: CertificateAuthority, tmp_path: Path, most: int
+) -> None:
+    card, other, machine = (
+        authority.issue(ask()).serial,
+        authority.issue(ask(subject=OFFICER.subject, actor="another-officer")).serial,
+        format((world.settings.instance << 136) + 1, "x"),
+    )
+    world.store.intend(intent(machine, at=world.clock.now(), key_hash="a" * 64, subject="a-machine"))
+    leavers = _leavers(world, authority, tmp_path)
+    # An older release heard this and did nothing.
+    leavers.hear([Entry(index=1, event=_failed(told(world, 1, OUT).event))])
+    world.directory.people[CITIZEN.subject] = replace(CITIZEN, enabled=False)
+
+    def overlooked() -> Overlooked:
+        # Another process each time.
+        place = tmp_path / "overlooked"
+        return Overlooked(
+            store=world.store, people=world.directory, leavers=leavers, clock=world.clock, place=place
+        )  # fmt: skip
+
+    rounds = 1
+    while overlooked().look(most):
+        rounds += 1
+    assert _standings(authority, card, other, machine) == [Standing.SUSPENDED, Standing.GOOD, Standing.POSSIBLY_ISSUED]
+    said = [event for event in world.outbox() if event.type == "ca.certificate.suspended"]
+    assert [(e.object, e.actor, e.attributes["because"]) for e in said] == [(card, "role:ca", "disabled")]
+    # They come back with the account, and nobody is looked at twice.
+    leavers.hear([told(world, 2, IN)])
+    assert authority.status(card).good
+    assert not overlooked().look(most)
+    assert authority.status(card).good
+    assert (rounds > 1) is (most < 3)
+
+
+def test_who_is_let_in_at_that_very_moment_keeps_what_they_have(
+    world: World, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    card = authority.issue(ask()).serial
+    wavering = Wavering()
+    looked = Overlooked(
+        store=world.store, people=wavering, leavers=_leavers(world, authority, tmp_path), clock=world.clock,
+        place=tmp_path / "overlooked",
+    )  # fmt: skip
+    assert not looked.look()
+    assert (wavering.asked[CITIZEN.subject], authority.status(card).standing) == (2, Standing.GOOD)
+    assert [each for each in world.reported() if each.startswith("ca.certificate.s")] == ["ca.certificate.suspended"]
+    assert world.store.withheld(CITIZEN.subject) == []
 
 
 def _failed(event: Event) -> Event:

@@ -20,7 +20,7 @@ from ca.registration.bulk import Job, Jobs, JobState, Line, LineState
 from ca.registration.bulk.models import digest_of
 from ca.service import CertificateAuthority, Housekeeping
 from ca.service.notes import event, note
-from ca.store import KeptList, Note, Store
+from ca.store import KeptList, Note, Store, Together, withhold
 from ca.store import Outcome as Made
 from ca.store.lists import Bases
 from core.db import Database, OutboxFull, migrate
@@ -39,6 +39,7 @@ TABLES = (
     "publications",
     "revocations",
     "releases",
+    "withheld",
     "lists",
     "shards",
     "keys",
@@ -406,3 +407,29 @@ def test_lines_of_a_table_are_taken_once_and_settled_by_who_took_them(database: 
     first = next(jobs.all_lines(job.id))
     assert (first.code, first.parameters) == (KeyRefused.code, {"why": "weak"})
     assert jobs.has("5e3")
+
+
+def test_what_is_withheld_with_an_account_comes_back_with_it_on_both_databases(store: Store) -> None:
+    serials = [format((1 << 140) + number, "x") for number in range(4)]
+    for number, serial in enumerate(serials):
+        assert _intend(store, serial, key=f"k{number}", subject="b" if number == 3 else "a")
+    assert store.worth_something("a", at=NOW) == serials[:3]
+    assert store.holders(after="", at=NOW, limit=9) == ["a", "b"]
+    assert store.holders(after="a", at=NOW, limit=1) == ["b"]
+
+    def suspend(serial: str, together: Together | None) -> None:
+        why, on_hold = Reason.UNSPECIFIED, Standing.SUSPENDED
+        store.withdraw(serial, standing=on_hold, reason=why, at=NOW, note=_note(), together=together)
+
+    suspend(serials[0], withhold("a", serials[0]))
+    suspend(serials[1], None)
+    assert store.withheld("a") == serials[:1]
+    # Said twice is said once, and what is not suspended is not written down.
+    store.take_over("a", serials)
+    store.take_over("a", serials)
+    assert store.withheld("a") == serials[:2]
+    assert store.worth_something("a", at=NOW) == serials[2:3]
+    store.release(serials[0], at=NOW, note=_note())
+    assert store.withheld("a") == serials[1:2]
+    store.keep("a")
+    assert store.withheld("a") == []

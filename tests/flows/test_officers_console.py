@@ -55,6 +55,14 @@ def _reported(city: City, paper: Path) -> None:
     found = {(row["standard"][:2], row["clause"]): row for row in json.loads(told.stdout)}
     assert found["GB", "8.1.2.2"]["found"] == "shown"
     assert "TLSv1.3" in " ".join(found["GB", "8.1.2.2"]["evidence"])
+    # At the doors themselves: a certificate of nobody's, a name of nobody's, and names that directories ship with.
+    stranger = found["GB", "8.1.3.1 b"]
+    assert (stranger["found"], stranger["evidence"][1][-14:]) == ("shown", "401 credential")
+    defaults = found["GB", "8.1.4.2 b"]
+    assert defaults["found"] == "shown"
+    assert len(defaults["evidence"]) == 6
+    assert all(line.endswith(": 5 of 5 passwords refused") for line in defaults["evidence"])
+    assert (found["GB", "8.1.4.2 d"]["found"], found["GB", "8.1.4.2 d"]["kind"]) == ("shown", "test")
     # The sample city's hosts take any method: that is said, and by the command's exit too.
     assert (found["GB", "8.1.3.2 e"]["found"], told.returncode) == ("not so", 1)
     text = subprocess.run(["pdftotext", "-layout", str(paper), "-"], capture_output=True, text=True, check=True).stdout
