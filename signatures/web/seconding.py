@@ -17,6 +17,7 @@ from ..models import SealOrder
 from ..service import Confirming, Keepers, Placing, Seconding
 from ..service.batches import SHOWN
 from .blueprint import Pages
+from .looked import look_at, looked, must_be_looked_at
 from .shown import Shown
 
 _CALLER = "sign"
@@ -118,6 +119,9 @@ def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: C
         listed = service.documents(subject, identifier, after=after)
         number = _whole("document") if order.purpose is Purpose.BATCH else 0
         pages = service.pages(subject, identifier, number=number) if kept else 1
+        page = max(1, min(_page(), pages))
+        if pages and kept and order.purpose is not Purpose.BATCH:
+            look_at(order, subject, page=page)
         # The form leads to sign-on, where keepers confirm.
         g.form_targets = (confirming.issuer,)
         shown = render_template(
@@ -129,8 +133,9 @@ def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: C
             more=listed[-1].name if len(listed) == SHOWN else "",
             missing=service.missing(order),
             number=number,
-            page=max(1, min(_page(), pages)),
+            page=page,
             pages=pages,
+            seen=looked(order, subject, pages=pages),
             error=_(error.message) if error else "",
         )
         return shown, error.kind.status if error else 200
@@ -156,7 +161,10 @@ def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: C
     @blue.get("/my/orders/<identifier>/document")
     @guard.person(assurance=2)
     def seal_order_document(identifier: str) -> Response:
-        return _file(*service.document(identity().subject, identifier), media="application/octet-stream")
+        subject = identity().subject
+        content, name = service.document(subject, identifier)
+        look_at(service.one(subject, identifier)[0], subject)
+        return _file(content, name, media="application/octet-stream")
 
     @blue.post("/my/orders/<identifier>/<step>")
     @guard.person(assurance=2)
@@ -165,6 +173,8 @@ def _add_orders(blue: Blueprint, guard: Guard, service: Seconding, confirming: C
             raise Malformed(field="step")
         try:
             if step == "confirm":
+                order, _kept = service.one(identity().subject, identifier)
+                must_be_looked_at(order, identity().subject, pages=service.pages(identity().subject, identifier))
                 said = SealOrder(
                     document=b"",
                     organisation="",

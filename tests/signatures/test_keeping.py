@@ -450,7 +450,11 @@ class TestTwo:
 
 def led_back(bureau: Bureau, visitor: Visitor, order: str, subject: str, **says: object) -> str:
     """The address to which sign-on sends a keeper back who pressed the button and confirmed there."""
-    found = re.search(r'name="sha256" value="([0-9a-f]{64})"', visitor.get(order).text)
+    text = visitor.get(order).text
+    pages = re.search(r"Page 1 of ([0-9]+)", text)
+    for page in range(2, int(pages[1]) + 1 if pages else 0):
+        text = visitor.get(f"{order}?page={page}").text
+    found = re.search(r'name="sha256" value="([0-9a-f]{64})"', text)
     assert found
     led = visitor.post(f"{order}/confirm", form_at=order, sha256=found[1])
     assert led.status_code == 303, led.text
@@ -764,6 +768,42 @@ class TestDoors:
         mine = led_back(bureau, second, f"/my/orders/{other.id}", SECOND)
         assert bureau.store.one(other.id).state is State.PENDING
         assert second.get(mine.replace("state=order.", "state=")).status_code == 409
+
+    def test_nobody_confirms_what_they_were_not_shown(self, app: Flask, bureau: Bureau) -> None:
+        bureau.two()
+        order = bureau.ask(document=documents.permit(pages=3))
+        second, at = self.visitor(app, bureau, SECOND), f"/my/orders/{order.id}"
+
+        def press(by: Visitor, of: Order = order) -> tuple[int, bool]:
+            led = by.post(f"/my/orders/{of.id}/confirm", form_at="/my/", sha256=of.sha256)
+            return led.status_code, "Please look at every page of the document first." in led.text
+
+        # By a form that no page of ours showed, then after some of the pages: what is refused shows the first one.
+        assert press(second) == (409, True)
+        page = second.get(f"{at}?page=3").text
+        assert ("once you have looked at every page" in page, "/confirm" in page) == (True, False)
+        assert press(second) == (409, True)
+        assert "/confirm" in second.get(f"{at}?page=2").text
+        assert press(second)[0] == 303
+        # What another browser was shown counts for none; the file whole is all of it.
+        other = self.visitor(app, bureau, SECOND)
+        assert press(other) == (409, True)
+        other.get(f"{at}/document")
+        assert press(other)[0] == 303
+        # Nor does what another person was shown in the same browser.
+        asked, browser = TestPrograms().order(bureau), app.test_client()
+        clerk, second = (
+            Visitor(browser, bureau.clock, each, session=_session(each), zone="internal") for each in (CLERK, SECOND)
+        )
+        clerk.get(f"/my/orders/{asked.id}")
+        assert press(second, asked) == (409, True)
+        assert press(clerk, asked)[0] == 303
+        # A file without pages is fetched first.
+        plain = TestBeside().order(bureau)
+        assert "once you have downloaded the file" in second.get(f"/my/orders/{plain.id}").text
+        assert press(second, plain) == (409, True)
+        second.get(f"/my/orders/{plain.id}/document")
+        assert press(second, plain)[0] == 303
 
     def test_what_changed_between_the_button_and_the_confirmation_is_not_sealed(
         self, app: Flask, bureau: Bureau
