@@ -151,10 +151,11 @@ def house(
     algorithm: Algorithm = Algorithm.P256,
     most: int = 20,
     clock: ManualClock | None = None,
+    authority: PersonAuthority | None = None,
 ) -> House:
     """Put together; what lies in the folder already is taken up, as after a restart."""
     clock = clock or ManualClock()
-    recorder, authority = ListRecorder(), PersonAuthority(city)
+    recorder, authority = ListRecorder(), authority or PersonAuthority(city)
     shelf_store = ShelfStore.open(folder / "shelf.db")
     shelf = Shelf(folder=folder / "shelf", store=shelf_store, key=b"k" * 32, clock=clock)
     store = RemoteStore.open(
