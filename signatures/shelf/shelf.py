@@ -2,7 +2,7 @@
 """Keeps documents: the row holds the key, the file the document, each worthless without the other.
 
 A file is on the disk before its row, and a row is gone before its file; so a death leaves at worst a file that nobody
-can read, and ``tidy`` takes it away.
+can read, and ``tidy`` takes it away. It also wipes the database, whose journal would keep the keys of what is gone.
 """
 
 import json
@@ -155,6 +155,7 @@ class Shelf:
         for path in old:
             if path.name.partition(".")[0] not in known:
                 path.unlink(missing_ok=True)
+        self._store.wipe()
         return len(over)
 
     def _known(self, row: Row) -> tuple[Shelved, AESGCM]:

@@ -135,6 +135,10 @@ class ShelfStore:
                 connection.execute(delete(_SHELVED).where(over))
         return found
 
+    def wipe(self) -> None:
+        """Leave no key of what was forgotten in the database's files; while somebody reads, the next time."""
+        self._database.wipe()
+
     def known(self, identifiers: Sequence[str]) -> set[str]:
         """Those of these that have a row."""
         found: set[str] = set()

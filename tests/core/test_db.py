@@ -47,6 +47,32 @@ def test_all_tables_are_told(database: Database) -> None:
     assert database.tables() == []
 
 
+def test_what_was_deleted_is_wiped_once_nobody_reads_the_old_rows(tmp_path: Path) -> None:
+    database, secret = Database.open(f"sqlite:///{tmp_path}/t.db"), b"the key to somebody's will"
+
+    def lies() -> bool:
+        return any(secret in path.read_bytes() for path in tmp_path.glob("t.db*"))
+
+    with database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept (secret BLOB)")
+        connection.exec_driver_sql("INSERT INTO kept VALUES (?)", (secret,))
+    with database.reading() as reader:
+        assert reader.exec_driver_sql("SELECT secret FROM kept").scalar_one() == secret
+        with database.transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM kept")
+        # The reader goes on undisturbed, and so does whoever wipes.
+        assert (database.wipe(), lies()) == (False, True)
+        assert reader.exec_driver_sql("SELECT secret FROM kept").scalar_one() == secret
+    assert (database.wipe(), lies()) == (True, False)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO kept VALUES ('as before')")
+    database.close()
+
+
+def test_only_a_database_in_a_file_is_wiped(database: Database) -> None:
+    assert database.wipe() is (database.engine.dialect.name == "sqlite")
+
+
 def test_reading_never_writes(database: Database) -> None:
     with database.reading() as connection:
         connection.execute(insert(things).values(id=1))

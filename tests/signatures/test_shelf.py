@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents that are kept: secret on the disk, bounded, nobody else's, and gone in time."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -114,6 +115,25 @@ def test_files_without_a_row_are_found_among_more_than_a_database_is_asked_about
     assert store.known([*names, kept.id, *names[:5]]) == {kept.id}
     assert store.known([]) == set()
     store.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "over"])
+def test_the_key_of_what_is_forgotten_is_nowhere_on_the_disk(
+    shelf: Shelf, clock: ManualClock, tmp_path: Path, how: str
+) -> None:
+    """Whoever takes the disk and the role's own key finds the file's blocks, and nothing that opens them."""
+    lifetime = timedelta(days=1)
+    kept = shelf.put(WANG, DOCUMENT, facts=FACTS, limits=replace(LIMITS, lifetime=lifetime))
+    with sqlite3.connect(tmp_path / "shelf.db") as database:
+        ((key,),) = database.execute("select key from shelved where id = ?", (kept.id,))
+    database.close()
+    assert key in _disk(tmp_path)
+    if how == "removed":
+        shelf.remove(WANG, kept.id)
+    else:
+        clock.advance(lifetime)
+    shelf.tidy()
+    assert key not in _disk(tmp_path)
 
 
 def test_a_removed_document_is_gone_even_for_whoever_kept_its_file(shelf: Shelf, tmp_path: Path) -> None:
