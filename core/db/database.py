@@ -185,7 +185,7 @@ class Database:
             try:
                 cursor.execute("PRAGMA busy_timeout=0")
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                (busy, _, _) = cursor.fetchone()
+                ((busy, _, _),) = cursor.fetchall()
             except sqlite3.OperationalError as error:
                 raise DatabaseUnavailable from error
             finally:
