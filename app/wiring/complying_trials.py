@@ -19,8 +19,8 @@ from .complying_doors import answered_to, bound, no_handshake, stranger
 
 _PATIENCE = 5.0
 _MODERN = ("TLSv1.2", "TLSv1.3")
-_SHIPPED_NAMES = ("root", "admin", "Manager", "Directory Manager")
-_SHIPPED_PASSWORDS = ("", "admin", "secret", "password", "123456")
+_SHIPPED_NAMES = ("root", "admin", "Manager")
+_SHIPPED_PASSWORDS = ("", "admin", "secret")
 """What directory servers, and books about them, begin with."""
 
 
@@ -150,7 +150,7 @@ class Trials:
         if not self._suffix:
             return Finding(met=False, shown=())
         where = self._site.ports.address, self._site.ports.ldaps
-        names = (*(f"cn={each},{self._suffix}" for each in _SHIPPED_NAMES), "cn=config", "cn=admin,cn=config")
+        names = (*(f"cn={each},{self._suffix}" for each in _SHIPPED_NAMES), "cn=config")
         entered, shown = 0, []
         with self._secured(where, self._site.host("ldap")) as secured:
             for name in names:

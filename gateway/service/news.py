@@ -75,6 +75,7 @@ class News:
         "ca.certificate.released",
         "ca.certificate.revoked",
         "ca.certificate.suspended",
+        "ca.ceremony.completed",
         "directory.",
         "gateway.session.ended",
         "gateway.switch.",

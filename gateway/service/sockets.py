@@ -31,6 +31,7 @@ _LATELY = 60.0
 _Change = tuple[str, str, str]
 """Why sockets end by it, and whose: a subject, or a session and its host."""
 _ANYBODY: _Change = ("entry-changed", "", "")
+_AUTHORITIES: _Change = ("authorities", "", "")
 _log = logger(__name__)
 
 
@@ -232,6 +233,8 @@ def _change(event: Event) -> _Change | None:
     """What an entry changes that whoever has a socket was decided by."""
     if event.type == "policy.released" and event.outcome is Outcome.SUCCESS:
         return ("policies", "", "")
+    if event.type == "ca.ceremony.completed" and event.outcome is Outcome.SUCCESS:
+        return _AUTHORITIES
     if event.type == PAST_RECORD:
         return _ANYBODY
     if about_people(event) and event.subject:
@@ -244,6 +247,9 @@ def _change(event: Event) -> _Change | None:
 def _reason_of(ties: Ties, changes: Container[_Change]) -> str:
     if ("policies", "", "") in changes:
         return "policies"
+    # A root may have taken an authority back; who shows a certificate is looked at anew.
+    if _AUTHORITIES in changes and any(kind == Kind.CERTIFICATE for kind, _ in ties.names):
+        return "authorities"
     if _ANYBODY in changes or ("entry-changed", ties.subject, "") in changes:
         return "entry-changed"
     return "session" if ("session", ties.session, ties.host) in changes else ""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from audit import Event, Receipt, Wait, decode_event
+from audit import Event, Outcome, Receipt, Wait, decode_event
 from gateway import GatewaySettings
 from gateway.authzen import question
 from gateway.config import EnforcementPoint
@@ -214,6 +214,18 @@ def ties(decision: str, subject: str = SUBJECT) -> Ties:
         decision=decision, subject=subject, session="sid-1", organisation="", resource="tax",
         host="tax.city.localhost", zone="external", role="portal:tax", live="live", names=(), until=0,
     )  # fmt: skip
+
+
+def test_what_hangs_on_a_certificate_ends_with_the_next_ceremony(unit: Gateway) -> None:
+    """A root takes an authority back; what it vouched for is open until somebody looks again."""
+    over: list[str] = []
+    shown = (("certificate", "ab"), ("device", DEVICE))
+    unit.sockets.open(replace(ties("d1"), names=shown), end=over.append)
+    unit.sockets.open(ties("d2"), end=over.append)
+    hear(unit, "ca.ceremony.completed", index=3, outcome=Outcome.FAILURE)
+    assert over == []
+    hear(unit, "ca.ceremony.completed", index=4)
+    assert over == ["authorities"]
 
 
 @pytest.mark.parametrize("way_out", [False, True])
