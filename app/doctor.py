@@ -19,13 +19,15 @@ from core.calls import Peer
 from core.errors import TallygateError
 from core.site import PORTALS, ROLES, SiteSettings
 from gateway import GatewaySettings
+from gateway.config import LISTENERS
+from policies.errors import BundleRefused, PoliciesUnusable
 from signatures.config import SignatureSettings
 from signatures.service import FollowedLists
 
 from . import holding, settings
 from .context import Context
 from .users import Users
-from .wiring import alerts, casework, lineage, switches
+from .wiring import alerts, casework, lineage, policies, switches
 
 LEAST_FREE = 1 << 30
 """Bytes of disk below which the log may soon have to refuse."""
@@ -78,6 +80,7 @@ def examine(context: Context) -> list[Finding]:
         ("roles", _roles),
         ("duties of the record", _duties),
         ("log", _log),
+        ("policies", _policies),
         ("emergency switches", _switches),
         ("security incidents", _incidents),
         ("alert rules", _alert_rules),
@@ -376,6 +379,26 @@ def _assessments(context: Context) -> Iterator[Finding]:
     without = [label for label, route in routes.items() if route.assessment is None]
     if without:
         yield Finding("assessments", good=True, says=f"none is stated for {', '.join(without)}")
+
+
+def _policies(context: Context) -> Iterator[Finding]:
+    """By the settings as they are now, which is what each role reads at its next start."""
+    try:
+        engine = policies.engine(context)
+    except (BundleRefused, PoliciesUnusable) as error:
+        says = f"roles that start now refuse what is in force, and let nobody in: {error.detail}"
+        yield Finding("policies", good=False, says=f"{says}; have it released anew, signed by who is named now")
+        return
+    yield Finding("policies", good=True, says=f"{engine.version} is in force")
+    routes = context.settings("gateway", GatewaySettings).routes
+    blind = ", ".join(label for label, route in routes.items() if not route.asks_certificate)
+    for listener in LISTENERS:
+        spoken = ", ".join(sorted(engine.spoken_for(listener)))
+        if spoken and blind:
+            says = (
+                f"only what {spoken} may have too is given at {blind}, which ask proxies for no certificate (`peers`)"
+            )
+            yield Finding(f"proxies at listener {listener}", good=True, says=says)
 
 
 def _switches(context: Context) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor says in words what is wrong, never crashes over it, and changes nothing."""
 
+import base64
 import grp
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.serving import make_server
 
 from app import birth, doctor
@@ -29,6 +31,7 @@ from core.clock import Clock, SystemClock
 from core.errors import Unavailable
 from core.site import PORTALS, ROLES
 from core.web import Guard, create
+from policies.service import PolicyEngine
 from tests.fakes.clock import ManualClock
 
 
@@ -299,6 +302,32 @@ def test_a_changed_byte_in_the_record_is_found(born: Context) -> None:
         bundle.write_bytes(content)
     assert not found.good
     assert "entry 0" in found.says
+
+
+def test_policies_that_roles_would_refuse_at_their_next_start_are_told_before(born: Context) -> None:
+    """An operator takes a security administrator who left off the list, and restarts weeks later."""
+    assert _found(born)["policies"].good
+    key = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    later = born.path.with_name("later.toml")
+    later.write_text(f'{born.path.read_text()}\n[policies.administrators]\none = "{key}"\n')
+    try:
+        found = _found(Context.read(later))["policies"]
+    finally:
+        later.unlink()
+    assert not found.good
+    assert "nobody signed this one" in found.says
+
+
+def test_hosts_where_a_proxy_cannot_prove_itself_are_told(born: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        PolicyEngine, "spoken_for", lambda _self, listener: frozenset({"branch"} if listener == "internal" else ())
+    )
+    found = _found(born)
+    assert "proxies at listener external" not in found
+    says = found["proxies at listener internal"].says
+    assert "branch" in says
+    assert "tax" in says
+    assert "devices" not in says
 
 
 def test_a_missing_file_is_a_finding_and_no_crash(born: Context) -> None:

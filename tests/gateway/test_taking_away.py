@@ -116,7 +116,7 @@ def test_the_next_decision_says_no(unit: Gateway, access: str, kind: str, fields
         assert begun is None or begun.ruling.allowed
     if kind == "directory.mandate.withdrawn" and access == "for a company":
         _robbed(unit)
-    serial = {"object": format(_shown().serial_number, "x")} if kind.startswith("ca.") else {}
+    serial: Asked = {"object": format(_shown().serial_number, "x")} if kind.startswith("ca.") else {}
     hear(unit, kind, index=5, **serial, **fields)
     begun = unit.decider.begin(_question(asked))
     assert begun is None or str(begun.ruling.reason) == reason
