@@ -30,6 +30,7 @@ from pyhanko.sign.diff_analysis import (
 from pyhanko.sign.fields import enumerate_sig_fields
 
 from .gate import accounted_for
+from .shadows import slipped_in
 
 # What every program writes that touches a file; no viewer shows it as content.
 _VOLATILE_INFO = frozenset({"/ModDate", "/Producer"})
@@ -78,7 +79,11 @@ def more_than_seen(
     later = tables.total_revisions - 1 - revision
     # A field for a further signature that nobody filled in is a picture over the page that nobody signed.
     empty = {str(name) for name, _, _ in enumerate_sig_fields(reader, filled_status=False)}
-    return bool(empty & set(changed)) or not accounted_for(document, end, places=places, revisions=later)
+    return (
+        bool(empty & set(changed))
+        or not accounted_for(document, end, places=places, revisions=later)
+        or slipped_in(reader, revision)
+    )
 
 
 def _info(of: HistoricalResolver) -> dict[str, Any]:

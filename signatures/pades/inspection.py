@@ -42,6 +42,7 @@ from .changes import RULES, more_than_seen
 from .gate import covers_whole_file, leaves_out_itself_alone, looks_like_pdf, marks
 from .grounds import Grounds
 from .hidden import hidden
+from .shadows import drawn_anew
 from .signers import embedded
 
 _LEVELS = {
@@ -165,6 +166,9 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
     if not leaves_out_itself_alone(document, byte_range, extract_contents(signature.sig_object)):
         covers_file, modification = False, Modification.OTHER
     if not covers_file and modification in {Modification.ARCHIVAL, Modification.FORM}:
+        redrawn = drawn_anew(signature.reader, signature.signed_revision)
+        if redrawn:
+            changed, modification = changed | redrawn, Modification.FORM
         unseen = more_than_seen(
             signature.reader, document, revision=signature.signed_revision, end=end, changed=changed
         )

@@ -27,8 +27,8 @@ _WIDGET = (
 _STAMP = b"<< /Type /Annot /Subtype /Stamp /P 3 0 R /Rect [%s] /F 4 /AP << /N 6 0 R >> >>"
 
 
-def draft() -> bytes:
-    """An order to pay, prepared by somebody who will not be the one to sign it.
+def draft(replaced: Mapping[int, bytes] | None = None) -> bytes:
+    """An order to pay, prepared by somebody who will not be the one to sign it; ``replaced`` are objects of its own.
 
     It holds what shadow attacks need: a cover that hides a line, a layer that is off, a field, a second page that no
     page tree mentions, and a second version of the page itself that no table mentions.
@@ -50,6 +50,7 @@ def draft() -> bytes:
         LOOK: _look(b""),
         OTHER_PAGE: _PAGE % (OTHER_TEXT, b""),
         OTHER_TEXT: _stream(b"BT /F1 18 Tf 72 760 Td (Pay 1000000 yuan to Mallory) Tj ET"),
+        **(replaced or {}),
     }
     content, places = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", {}
     for number, body in objects.items():
@@ -328,3 +329,53 @@ def certification_dropped(document: bytes) -> bytes:
     """A catalogue that no longer says that the document is certified."""
     catalog = re.sub(rb"/Perms <<.*?>>", b"", _present(document, CATALOG), flags=re.DOTALL)
     return filled(updated(document, {CATALOG: catalog}))
+
+
+def slipped_in() -> dict[str, tuple[bytes, Forgery]]:
+    """Drafts and what is made of them with objects that no rule about changes looks at."""
+    evil = _look(b"BT /F1 18 Tf 0 12 Td (Pay 1000000 yuan to Mallory) Tj ET")
+    heir = b"<< /Type /Page /Parent 98 0 R /MediaBox [0 0 595 842] /Contents 4 0 R >>"
+    text = _stream(b"BT /F1 18 Tf 72 760 Td (Pay 1000 yuan) Tj ET /X Do")
+    above = (
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 /Parent 2 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> /XObject << /X 97 0 R >> >> >>"
+    )
+    torn = (_PAGE % (TEXT, b"7 0 R 10 0 R")).replace(b"4 0 R", b"[ 4 0 R 98 0 R ]")
+    script = b"/AA << /PO << /S /JavaScript /JS (app.alert\\(1\\)) >> >>"
+    return {
+        "what the page inherits was left open": (
+            draft({PAGE: heir, TEXT: text}),
+            lambda order: updated(order, {98: above, 97: evil}),
+        ),
+        "a part of the page was left open": (draft({PAGE: torn}), lambda order: updated(order, {98: evil})),
+        "a corner that is a reference": (draft({OTHER_TEXT: b"780"}), _new_field(b"60 740 360 13 0 R")),
+        "a corner too many": (draft(), _new_field(b"60 740 360 780 0")),
+        "a field that nobody sees and that acts": (draft(), _new_field(b"0 0 0 0", script)),
+        "what lay above lies below": (draft(), _new_field(b"0 0 0 0", first=True)),
+        "a field's value in the place of its look": (
+            draft({FIELD: _WIDGET % b"9000"}),
+            lambda order: updated(order, {FORM: _inserted(order, FORM, b"/NeedAppearances true")}),
+        ),
+        "fields are drawn in another font": (
+            draft(),
+            lambda order: updated(order, {FORM: _present(order, FORM).replace(b"F1 12 Tf", b"F1 99 Tf")}),
+        ),
+    }
+
+
+def _new_field(corners: bytes, more: bytes = b"", *, first: bool = False) -> Forgery:
+    """A field for a signature that looks like what stands in the file already."""
+    field = b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (Proof) /P 3 0 R /Rect [%s] /F 4 /AP << /N 6 0 R >> %s >>"
+
+    def forge(order: bytes) -> bytes:
+        form = re.sub(rb"/Fields \[(.*?)\]", rb"/Fields [\1 90 0 R ]", _present(order, FORM), count=1)
+        page = _annots(order, b"90 0 R")
+        page = page.replace(b"7 0 R 10 0 R", b"10 0 R 7 0 R") if first else page
+        return updated(order, {90: field % (corners, more), PAGE: page, FORM: form})
+
+    return forge
+
+
+def unseen_field(order: bytes) -> bytes:
+    """An empty field that nobody sees, as programs add one before a time-stamp."""
+    return _new_field(b"0 0 0 0")(order)
