@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes after a signature that the library's rules take for harmless, found by what a viewer makes of them.
 
-Prepared before signing, they need no object that the rules look at: a reference that leads nowhere until later, pictures
-that only change places, a rectangle that the rules cannot read and a viewer can, defaults by which fields are drawn.
+Prepared before signing, they need no object that the rules look at: a reference that leads nowhere until later,
+pictures that only change places, a rectangle that the rules cannot read and a viewer can, defaults by which fields are
+drawn.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def slipped_in(reader: PdfFileReader, revision: int) -> bool:
 
 
 def drawn_anew(reader: PdfFileReader, revision: int) -> set[str]:
-    """Names of the fields that a viewer may draw otherwise than when that revision was signed, untouched as they are."""
+    """Names of the fields that a viewer may draw otherwise than when that revision was signed, though untouched."""
     form, before = (_entry(of.root, "/AcroForm") for of in (reader, reader.get_historical_resolver(revision)))
     if all(_plain(_raw(form, key, none)) == _plain(_raw(before, key, none)) for key, none in _DRAWN_BY.items()):
         return set()
@@ -153,4 +154,6 @@ def _raw(of: Any, name: str, none: object) -> Any:
 
 def _entry(of: Any, name: str) -> Any:
     """What stands there, references followed; an empty dictionary for nothing."""
-    return of[name] if name in of else {}
+    # What is got comes without its references followed; a stream is a dictionary too.
+    found = of.get(name, {})
+    return found.get_object() if hasattr(found, "get_object") else found

@@ -211,3 +211,25 @@ def test_what_two_programs_would_unpack_differently_is_not_trusted(city: City, l
         )
         assert there.failure or any(one.uncovered for one in there.signatures), name
     assert look(wrappings.folded(made.unzipped(whole)), city).overall is Overall.TRUSTED
+
+
+def test_a_container_in_which_two_programs_find_two_files_is_not_trusted(city: City, leaf: Leaf) -> None:
+    whole = made.asic_xades(FILES, leaf)
+    held = {"META-INF/a.tst": OTHER}
+    assert look(wrappings.with_more(whole, held), city).overall is Overall.TRUSTED
+    forged = (
+        wrappings.called_otherwise(whole, "META-INF/a.tst", other="letter.txt", content=OTHER),
+        wrappings.two_directories(whole, "letter.txt", OTHER),
+        wrappings.two_streams(whole, "letter.txt", OTHER),
+        wrappings.with_more(whole, {"META-INF/letter.txt/": OTHER}),
+    )
+    for document in forged:
+        assert uncovered(refused(document, city)) == {"ZIP"}
+    refused(whole[:-22] + b"PK" + whole[-22:], city)
+    # Names that some systems take for one, and one that is none.
+    for more in ({"caf\u00e9": b"x", "cafe\u0301": b"y"}, {"": b"x"}):
+        document = wrappings.with_more(whole, more)
+        assert refused(document, city).signatures[0].unchanged.code == "malformed"
+    # What is packed, and what is said behind each file, changes nothing.
+    assert look(wrappings.folded(made.unzipped(whole)), city).overall is Overall.TRUSTED
+    assert look(wrappings.unseekable(made.unzipped(whole)), city).overall is Overall.TRUSTED

@@ -218,6 +218,25 @@ def folded(files: Mapping[str, bytes]) -> bytes:
     return output.getvalue()
 
 
+class _Pipe(BytesIO):
+    """Goes forward only, so that sizes are known behind each file alone."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise OSError("no way back")
+
+
+def unseekable(files: Mapping[str, bytes]) -> bytes:
+    """A container as programs write it that do not know the sizes beforehand."""
+    output = _Pipe()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as box:
+        for name, content in files.items():
+            box.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return output.getvalue()
+
+
 def bomb(files: Mapping[str, bytes], size: int) -> bytes:
     """One more file, of a few kilobytes, that unfolds to much more than the directory says."""
     output = folded({**files, "bomb.txt": b"\0" * size})
@@ -225,6 +244,77 @@ def bomb(files: Mapping[str, bytes], size: int) -> bytes:
     assert packed in output
     at = output.rindex(b"PK\x01\x02")
     return output[: at + 24] + struct.pack("<I", 100) + output[at + 28 :]
+
+
+def called_otherwise(document: bytes, name: str, *, other: str, content: bytes) -> bytes:
+    """One more file, whose name in a field of its own is another; some programs take that one."""
+    field = struct.pack("<HHBI", 0x7075, 5 + len(other), 1, zlib.crc32(name.encode())) + other.encode()
+    output = BytesIO(document)
+    with zipfile.ZipFile(output, "a") as box:
+        entry = zipfile.ZipInfo(name)
+        entry.extra = field
+        box.writestr(entry, content)
+    return output.getvalue()
+
+
+def _head(name: str, content: bytes, packed: bytes | None = None, *, flags: int = 0) -> bytes:
+    """A file's own header; with a flag its sizes stand behind it."""
+    sizes = (0, 0, 0) if flags else (zlib.crc32(content), len(packed or content), len(content))
+    method = 0 if packed is None else zipfile.ZIP_DEFLATED
+    head = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, flags, method, 0, 33, *sizes, len(name), 0)
+    return head + name.encode()
+
+
+def _row(name: str, content: bytes, at: int, *, flags: int = 0, packed: int = -1, comment: bytes = b"") -> bytes:
+    method, size = (0, len(content)) if packed < 0 else (zipfile.ZIP_DEFLATED, packed)
+    sizes = (zlib.crc32(content), size, len(content))
+    head = struct.pack(
+        "<4s6H3I5H2I", b"PK\x01\x02", 20, 20, flags, method, 0, 33, *sizes, len(name), 0, len(comment), 0, 0, 0, at
+    )
+    return head + name.encode() + comment
+
+
+def _end(count: int, size: int, at: int) -> bytes:
+    return struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count, count, size, at, 0)
+
+
+def _files_of(document: bytes) -> tuple[bytes, bytes, int]:
+    """All files with their own headers, the directory, and how many there are."""
+    count, size, at = struct.unpack("<HII", document[-12:-2])
+    return document[:at], document[at : at + size], count
+
+
+def two_directories(document: bytes, name: str, content: bytes) -> bytes:
+    """Large files have a directory of their own; a program that looks for it finds the files that were signed.
+
+    One that does not finds this file, which the first one takes for the content of a time-stamp.
+    """
+    files, listed, count = _files_of(document)
+    held = _head(name, content) + content
+    before = len(files)
+    files += _head("META-INF/a.tst", held) + held
+    listed += _row("META-INF/a.tst", held, before)
+    start = before + len(_head("META-INF/a.tst", held))
+    empty = len(_row(name, content, start))
+    at = len(files) + empty
+    large = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count + 1, count + 1, len(listed), at)
+    found = struct.pack("<4sIQI", b"PK\x06\x07", 0, at + len(listed), 1)
+    small = _row(name, content, start, comment=listed + large + found)
+    return files + small + _end(1, len(small), len(files))
+
+
+def two_streams(document: bytes, name: str, content: bytes) -> bytes:
+    """A program that reads from the front finds this file behind an empty one that ends earlier than it is said to."""
+    files, listed, count = _files_of(document)
+    packing = zlib.compressobj(9, zlib.DEFLATED, -15)
+    nothing = packing.flush()
+    told = struct.pack("<4s3I", b"PK\x07\x08", 0, len(nothing), 0)
+    held = nothing + told + _head(name, content) + content
+    before = len(files)
+    files += _head("META-INF/a.tst", b"", held, flags=8) + held
+    files += struct.pack("<4s3I", b"PK\x07\x08", 0, len(held), 0)
+    listed += _row("META-INF/a.tst", b"", before, flags=8, packed=len(held))
+    return files + listed + _end(count + 1, len(listed), len(files))
 
 
 def with_more(document: bytes, more: Mapping[str, bytes | None]) -> bytes:
